@@ -1,0 +1,15 @@
+//! What crosses a thread, an await and a process: ids, the span context, the outcome of an operation.
+
+mod current;
+mod id;
+mod outcome;
+mod span_context;
+mod state;
+
+pub use current::current;
+pub use id::{SpanId, TraceId};
+pub use outcome::Outcome;
+pub use span_context::{SpanContext, TraceFlags};
+pub use state::TraceState;
+
+pub(crate) use current::replace;

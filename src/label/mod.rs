@@ -1,0 +1,16 @@
+//! Labels of series and attributes of spans: keys, values, sets, and the typed closed sets.
+
+mod set;
+mod typed;
+mod value;
+
+pub use set::LabelSet;
+pub use typed::{LabelValue, Labels, Text};
+pub use value::{KeyValue, Value};
+
+/// The longest label value that is kept; a longer one is cut at a character and counted.
+pub const MAX_VALUE_BYTES: usize = 1024;
+
+/// The key that marks the series into which records beyond a family's limit go (OpenTelemetry
+/// metrics SDK, "Overflow attribute").
+pub const OVERFLOW_KEY: &str = "otel.metric.overflow";

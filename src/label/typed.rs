@@ -1,0 +1,172 @@
+//! Typed labels: the traits behind `#[derive(Labels)]`.
+
+use std::borrow::Cow;
+
+/// A struct whose fields are the labels of a series; derive it with `#[derive(Labels)]`.
+///
+/// When every field has a fixed number of values (enums, `bool`), the set is *closed*: the place of
+/// a series is computed, with no lookup. Otherwise a series is looked up by its values.
+///
+/// An implementor keeps to this: `KEYS` has no key twice; `visit` calls its argument once for each
+/// key, in that order; in a closed set `index` is below `CARDINALITY` and `at` is its inverse.
+pub trait Labels {
+    /// The label keys, in the order of the fields.
+    const KEYS: &'static [&'static str];
+
+    /// How many different values there are, if that is fixed.
+    const CARDINALITY: Option<usize>;
+
+    /// The place of this value in a closed set; unused in an open one.
+    fn index(&self) -> usize;
+
+    /// Hands each value over as text, in the order of [`KEYS`](Self::KEYS).
+    fn visit(&self, each: &mut dyn FnMut(&str));
+
+    /// The values at `index` of a closed set, in the order of [`KEYS`](Self::KEYS).
+    fn at(index: usize) -> Vec<Cow<'static, str>>;
+}
+
+/// No labels: the one series of an instrument without any.
+impl Labels for () {
+    const KEYS: &'static [&'static str] = &[];
+    const CARDINALITY: Option<usize> = Some(1);
+
+    fn index(&self) -> usize {
+        0
+    }
+
+    fn visit(&self, _each: &mut dyn FnMut(&str)) {}
+
+    fn at(_index: usize) -> Vec<Cow<'static, str>> {
+        Vec::new()
+    }
+}
+
+/// One field of a [`Labels`] struct; derive it for an enum with `#[derive(LabelValue)]`.
+pub trait LabelValue {
+    /// How many different values there are, if that is fixed.
+    const CARDINALITY: Option<usize>;
+
+    /// The place of this value in a closed set; unused in an open one.
+    fn index(&self) -> usize;
+
+    /// Hands the value over as text.
+    fn visit(&self, each: &mut dyn FnMut(&str));
+
+    /// The value at `index` of a closed set.
+    fn at(index: usize) -> Cow<'static, str>;
+}
+
+/// Anything that can be the value of a dynamic label: every [`LabelValue`].
+pub trait Text {
+    /// Hands the value over as text.
+    fn visit(&self, each: &mut dyn FnMut(&str));
+}
+
+impl<V: LabelValue> Text for V {
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        LabelValue::visit(self, each);
+    }
+}
+
+impl LabelValue for bool {
+    const CARDINALITY: Option<usize> = Some(2);
+
+    fn index(&self) -> usize {
+        usize::from(*self)
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        each(if *self { "true" } else { "false" });
+    }
+
+    fn at(index: usize) -> Cow<'static, str> {
+        if index == 0 { "false".into() } else { "true".into() }
+    }
+}
+
+/// Text and numbers have no fixed number of values: they make the set an open one.
+macro_rules! open_values {
+    ($($text:ty),* ; $($number:ty),*) => {
+        $(impl LabelValue for $text {
+            const CARDINALITY: Option<usize> = None;
+
+            fn index(&self) -> usize {
+                0
+            }
+
+            fn visit(&self, each: &mut dyn FnMut(&str)) {
+                each(self);
+            }
+
+            fn at(_index: usize) -> Cow<'static, str> {
+                Cow::Borrowed("")
+            }
+        })*
+        $(impl LabelValue for $number {
+            const CARDINALITY: Option<usize> = None;
+
+            fn index(&self) -> usize {
+                0
+            }
+
+            fn visit(&self, each: &mut dyn FnMut(&str)) {
+                each(Digits::of(*self).as_str());
+            }
+
+            fn at(_index: usize) -> Cow<'static, str> {
+                Cow::Borrowed("")
+            }
+        })*
+    };
+}
+
+open_values!(&str, String, Cow<'_, str>; u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+/// A whole number as text, without an allocation: a label is read on the hot path.
+struct Digits {
+    bytes: [u8; 20], // i64::MIN and u64::MAX have twenty characters.
+    start: usize,
+}
+
+impl Digits {
+    fn of(value: impl TryInto<i64> + TryInto<u64> + Copy) -> Self {
+        let negative = matches!(TryInto::<i64>::try_into(value), Ok(signed) if signed < 0);
+        let mut rest = match (TryInto::<u64>::try_into(value), TryInto::<i64>::try_into(value)) {
+            (Ok(unsigned), _) => unsigned,
+            (_, Ok(signed)) => signed.unsigned_abs(),
+            _ => 0, // No type of at most 64 bits gets here.
+        };
+        let mut digits = Self { bytes: [b'0'; 20], start: 20 };
+        loop {
+            digits.start -= 1;
+            digits.bytes[digits.start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if negative {
+            digits.start -= 1;
+            digits.bytes[digits.start] = b'-';
+        }
+        digits
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_their_display() {
+        for value in [0, 7, -1, 404, i64::MIN, i64::MAX] {
+            LabelValue::visit(&value, &mut |text| assert_eq!(text, value.to_string()));
+        }
+        LabelValue::visit(&u64::MAX, &mut |text| assert_eq!(text, u64::MAX.to_string()));
+    }
+}

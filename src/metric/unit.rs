@@ -1,0 +1,45 @@
+//! Units of measurements, in UCUM's spelling as OpenTelemetry asks.
+
+use std::fmt;
+
+/// The unit of an instrument, kept apart from its name; each exporter appends it in its backend's
+/// habit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Unit(&'static str);
+
+#[expect(non_upper_case_globals, reason = "they read as variants: `Unit::Seconds`")]
+impl Unit {
+    /// No unit.
+    pub const NONE: Self = Self("");
+    /// `s`; `_seconds` on a Prometheus page.
+    pub const Seconds: Self = Self("s");
+    /// `By`; `_bytes` on a Prometheus page.
+    pub const Bytes: Self = Self("By");
+    /// `1`, a ratio; `_ratio` on the page of a gauge.
+    pub const Ratio: Self = Self("1");
+
+    /// Any other unit in UCUM's spelling: `ms`, `Cel`; an annotation such as `{item}` is shown to
+    /// people and not appended to names.
+    #[must_use]
+    pub const fn new(ucum: &'static str) -> Self {
+        Self(ucum)
+    }
+
+    /// The UCUM spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}

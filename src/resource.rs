@@ -1,0 +1,43 @@
+//! Who is speaking: the service, its instance, its process.
+
+use crate::label::KeyValue;
+
+/// The attributes of the entity that records, sent with everything it exports.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Resource {
+    attributes: Vec<KeyValue>, // Invariant: sorted by key, keys unique.
+}
+
+impl Resource {
+    /// The resource of the service `name`: `service.name`, and the SDK's own attributes as
+    /// OpenTelemetry names them.
+    #[must_use]
+    pub fn service(name: &str) -> Self {
+        Self::default()
+            .with("service.name", name.to_owned())
+            .with("telemetry.sdk.language", "rust")
+            .with("telemetry.sdk.name", "bellwether")
+            .with("telemetry.sdk.version", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The resource with `key` set to `value`.
+    #[must_use]
+    pub fn with(
+        mut self,
+        key: impl Into<std::borrow::Cow<'static, str>>,
+        value: impl Into<crate::label::Value>,
+    ) -> Self {
+        let attribute = KeyValue::new(key, value);
+        match self.attributes.binary_search_by(|other| other.key.cmp(&attribute.key)) {
+            Ok(found) => self.attributes[found] = attribute,
+            Err(place) => self.attributes.insert(place, attribute),
+        }
+        self
+    }
+
+    /// The attributes, sorted by key.
+    #[must_use]
+    pub fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+}

@@ -1,0 +1,26 @@
+//! The synchronisation primitives of the crate: std's and parking_lot's, or loom's in models.
+//!
+//! Everything that a static holds uses [`atomic`] and [`Mutex`], which are `const`. The parts that
+//! loom explores (cell tables, flush tickets) use [`modelled`], which is the same thing in an
+//! ordinary build and loom's under `cfg(bellwether_loom)`, where nothing is `const`.
+
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+
+pub(crate) mod atomic {
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
+}
+
+#[cfg(not(bellwether_loom))]
+pub(crate) mod modelled {
+    //! What loom replaces: here, the real things.
+
+    pub(crate) use once_cell::race::OnceRef;
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
+
+#[cfg(bellwether_loom)]
+#[path = "sync_loom.rs"]
+pub(crate) mod modelled;

@@ -1,0 +1,217 @@
+//! A finished span, as exporters see it.
+
+use std::borrow::Cow;
+
+use crate::{
+    clock::Ticks,
+    context::{Outcome, SpanContext, SpanId, TraceId},
+    label::KeyValue,
+};
+
+/// A span that has ended.
+#[derive(Clone, Debug)]
+pub struct SpanRecord {
+    pub(crate) context: SpanContext,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) parent_is_remote: bool,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) kind: SpanKind,
+    pub(crate) start: Ticks,
+    pub(crate) end: Ticks,
+    pub(crate) status: Status,
+    pub(crate) outcome: Outcome,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) links: Vec<Link>,
+}
+
+/// What a span's part in a call is, as OpenTelemetry defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SpanKind {
+    /// Work inside the process.
+    #[default]
+    Internal,
+    /// Answers a request from outside.
+    Server,
+    /// Makes a request and waits for the answer.
+    Client,
+    /// Hands a message over to be worked on later.
+    Producer,
+    /// Works on a message.
+    Consumer,
+}
+
+/// Whether the work of a span succeeded, as OpenTelemetry defines it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Status {
+    /// Nobody said.
+    #[default]
+    Unset,
+    /// Somebody said that it did.
+    Ok,
+    /// It failed, with a description, which may be empty.
+    Error(Cow<'static, str>),
+}
+
+/// Something that happened at one instant of a span.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) at: Ticks,
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+/// A span of this or another trace that this one belongs with, without being its child.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub(crate) context: SpanContext,
+    pub(crate) attributes: Vec<KeyValue>,
+}
+
+impl SpanRecord {
+    /// The ids, flags and trace state.
+    #[must_use]
+    pub fn context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.context.trace_id()
+    }
+
+    /// The span.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.context.span_id()
+    }
+
+    /// The parent; `None` for a root.
+    #[must_use]
+    pub fn parent_span_id(&self) -> Option<SpanId> {
+        self.parent
+    }
+
+    /// Whether the parent is a span of another process.
+    #[must_use]
+    pub fn parent_is_remote(&self) -> bool {
+        self.parent_is_remote
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.kind
+    }
+
+    /// When it started.
+    #[must_use]
+    pub fn start(&self) -> Ticks {
+        self.start
+    }
+
+    /// When it ended, never before its start.
+    #[must_use]
+    pub fn end(&self) -> Ticks {
+        self.end
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// How the operation ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The attributes, in the order they were set; of two with one key the later holds.
+    #[must_use]
+    pub fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+
+    /// The events, in order.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The links.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+}
+
+impl SpanKind {
+    /// The lowercase word: `internal`, `server`, `client`, `producer`, `consumer`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
+impl Status {
+    /// The lowercase word: `unset`, `ok`, `error`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Ok => "ok",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+impl Event {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> Ticks {
+        self.at
+    }
+
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+}
+
+impl Link {
+    /// The span linked to.
+    #[must_use]
+    pub fn context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+}

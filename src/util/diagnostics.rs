@@ -1,0 +1,74 @@
+//! What the crate has to say about itself: one hook, by default a line on stderr per kind and minute.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::{self, Ticks},
+    sync::Mutex,
+};
+
+type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Guards the hook and when each kind was last printed; no lock is taken inside it, and the hook is
+/// called outside it.
+static STATE: Mutex<State> = Mutex::new(State { hook: None, last: None });
+
+struct State {
+    hook: Option<Hook>,
+    last: Option<HashMap<&'static str, Seen>>,
+}
+
+struct Seen {
+    printed: Ticks,
+    suppressed: u64,
+}
+
+/// Reports `message` of `kind` to the hook; without one, prints it unless a message of the same kind
+/// was printed within the last minute.
+#[cold]
+pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
+    let hook = STATE.lock().hook.clone();
+    match hook {
+        // A hook that panics must not take the worker that had something to say with it.
+        Some(hook) => {
+            let text = message.to_string();
+            let call = std::panic::AssertUnwindSafe(|| hook(kind, &text));
+            let _ = std::panic::catch_unwind(call);
+        }
+        None => {
+            if let Some(suppressed) = admit(kind) {
+                print(kind, message, suppressed);
+            }
+        }
+    }
+}
+
+/// Replaces where diagnostics go; `None` is stderr.
+pub(crate) fn set_hook(hook: Option<Hook>) {
+    STATE.lock().hook = hook;
+}
+
+/// How many of the kind were suppressed since the last one, if this one may be printed.
+fn admit(kind: &'static str) -> Option<u64> {
+    let now = clock::now();
+    let mut state = STATE.lock();
+    let seen = state.last.get_or_insert_default();
+    let Some(entry) = seen.get_mut(kind) else {
+        seen.insert(kind, Seen { printed: now, suppressed: 0 });
+        return Some(0);
+    };
+    if now.since(entry.printed) < Duration::from_secs(60) {
+        entry.suppressed += 1;
+        return None;
+    }
+    entry.printed = now;
+    Some(std::mem::take(&mut entry.suppressed))
+}
+
+fn print(kind: &str, message: fmt::Arguments<'_>, suppressed: u64) {
+    use std::io::Write as _;
+    let more = if suppressed == 0 { String::new() } else { format!(" ({suppressed} more)") };
+    // One write, so that lines of two threads do not mix; a closed stderr is nobody's business.
+    let line = format!("bellwether: {kind}: {message}{more}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

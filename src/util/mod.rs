@@ -1,0 +1,3 @@
+//! Pieces without a word of telemetry in them.
+
+pub(crate) mod diagnostics;
