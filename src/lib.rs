@@ -5,17 +5,17 @@ extern crate self as bellwether; // The macros name the crate from outside; its 
 mod sync;
 mod util;
 
-pub mod error;
-pub mod clock;
-pub mod label;
-pub mod context;
-pub mod resource;
-pub mod pipeline;
-pub mod transport;
-pub mod metric;
-pub mod trace;
-pub mod export;
 pub mod alert;
+pub mod clock;
+pub mod context;
+pub mod error;
+pub mod export;
+pub mod label;
+pub mod metric;
 pub mod observe;
+pub mod pipeline;
+pub mod resource;
+pub mod trace;
+pub mod transport;
 
 pub use error::{Error, ErrorKind};

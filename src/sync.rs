@@ -19,6 +19,16 @@ pub(crate) mod modelled {
     pub(crate) use once_cell::race::OnceRef;
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    /// Waits for a signal or for `deadline`, whichever is first.
+    pub(crate) fn wait_until<'a, T>(
+        condition: &Condvar,
+        mut guard: MutexGuard<'a, T>,
+        deadline: std::time::Instant,
+    ) -> MutexGuard<'a, T> {
+        let _ = condition.wait_until(&mut guard, deadline);
+        guard
+    }
 }
 
 #[cfg(bellwether_loom)]

@@ -190,7 +190,10 @@ impl Anchor {
         };
         let first = bracket();
         // 20 brackets take 2 µs; the best is then good to some tens of nanoseconds.
-        (0..20).map(|_| bracket()).fold(first, |best, next| if next.0 < best.0 { next } else { best }).1
+        (0..20)
+            .map(|_| bracket())
+            .fold(first, |best, next| if next.0 < best.0 { next } else { best })
+            .1
     }
 }
 

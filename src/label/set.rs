@@ -105,7 +105,8 @@ pub(crate) fn truncate(value: &str) -> &str {
         return value;
     }
     // A character has at most four bytes, so one of these four places is a boundary.
-    let end = (MAX_VALUE_BYTES - 3..=MAX_VALUE_BYTES).rev().find(|&end| value.is_char_boundary(end));
+    let end =
+        (MAX_VALUE_BYTES - 3..=MAX_VALUE_BYTES).rev().find(|&end| value.is_char_boundary(end));
     &value[..end.unwrap_or(0)]
 }
 

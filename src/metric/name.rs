@@ -16,7 +16,8 @@ pub(crate) const fn name_fault(name: &str) -> Option<&'static str> {
     }
     let mut place = 1;
     while place < bytes.len() {
-        if !matches!(bytes[place], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'/') {
+        if !matches!(bytes[place], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'/')
+        {
             return Some("may hold only ASCII letters, digits, `_`, `.`, `-` and `/`");
         }
         place += 1;
@@ -123,7 +124,10 @@ mod tests {
     #[test]
     fn names_are_mapped_with_their_units() {
         let name = |name, kind, unit| exposition_name(name, kind, Unit::new(unit));
-        assert_eq!(name("shop.request.duration", Kind::Histogram, "s"), "shop_request_duration_seconds");
+        assert_eq!(
+            name("shop.request.duration", Kind::Histogram, "s"),
+            "shop_request_duration_seconds"
+        );
         assert_eq!(name("up.seconds", Kind::Gauge, "s"), "up_seconds");
         assert_eq!(name("queue.length", Kind::UpDownCounter, "{item}"), "queue_length");
         assert_eq!(name("orders.total", Kind::Counter, ""), "orders");

@@ -55,7 +55,8 @@ impl HistogramSnapshot {
     /// `None` where there is no value. A `q` outside [0, 1] is taken as the nearer end, NaN as 0.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        let rank = ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let rank =
+            ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
         let (cell, _) = self.cells.iter().find(|&&(_, count)| {
             seen += count;
@@ -142,7 +143,8 @@ impl HistogramSnapshot {
         let (mut left, mut right) =
             (self.cells.iter().copied().peekable(), other.cells.iter().copied().peekable());
         let mut cells = Vec::with_capacity(self.cells.len().max(other.cells.len()));
-        while let Some(cell) = [left.peek(), right.peek()].into_iter().flatten().map(|c| c.0).min() {
+        while let Some(cell) = [left.peek(), right.peek()].into_iter().flatten().map(|c| c.0).min()
+        {
             let mine = left.next_if(|next| next.0 == cell).map_or(0, |(_, count)| count);
             let theirs = right.next_if(|next| next.0 == cell).map_or(0, |(_, count)| count);
             match operation(mine, theirs) {
