@@ -107,6 +107,12 @@ impl HistogramSnapshot {
         })
     }
 
+    /// The number that stands for each bucket, and its count.
+    #[cfg_attr(not(feature = "hdrhistogram"), expect(dead_code, reason = "conversions use it"))]
+    pub(crate) fn middles(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.cells.iter().map(|&(cell, count)| (middle(usize::from(cell)), count))
+    }
+
     /// How many values are at most each of `bounds`, which ascend and are edges of buckets.
     ///
     /// Exact at such an edge; in between, a bucket counts where its upper bound is reached.
