@@ -18,4 +18,6 @@ pub mod resource;
 pub mod trace;
 pub mod transport;
 
+pub use context::current;
 pub use error::{Error, ErrorKind};
+pub use trace::{InSpan, extract, inject, span};
