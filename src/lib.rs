@@ -5,23 +5,23 @@ extern crate self as bellwether; // The macros name the crate from outside; its 
 mod sync;
 mod util;
 
-pub mod error;
-pub mod clock;
-pub mod label;
-pub mod context;
-pub mod resource;
-pub mod pipeline;
-pub mod transport;
-pub mod metric;
-pub mod trace;
-pub mod export;
 pub mod alert;
+pub mod clock;
+pub mod context;
+pub mod error;
+pub mod export;
+pub mod label;
+pub mod metric;
 pub mod observe;
+pub mod pipeline;
+pub mod resource;
 pub mod telemetry;
 pub mod testing;
+pub mod trace;
+pub mod transport;
 
 pub use context::current;
 pub use error::{Error, ErrorKind};
-pub use metric::{Counter, Gauge, Histogram, UpDownCounter, Unit};
+pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use telemetry::{Builder, Telemetry, builder, exit};
 pub use trace::{InSpan, extract, inject, span};

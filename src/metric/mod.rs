@@ -29,6 +29,7 @@ pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
+pub(crate) use cell::{orphaned, reentrant};
 pub(crate) use name::exposition_name;
 
 #[cfg(test)]

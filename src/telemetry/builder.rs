@@ -1,11 +1,6 @@
 //! What to set up, and setting it up.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
 use crate::{
@@ -58,11 +53,7 @@ impl Builder {
     }
 
     /// Adds an attribute of the service, such as `deployment.environment.name`.
-    pub fn resource(
-        self,
-        key: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
-    ) -> Self {
+    pub fn resource(self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         Self { resource: self.resource.with(key, value), ..self }
     }
 

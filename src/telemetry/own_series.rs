@@ -19,13 +19,14 @@ pub(super) fn register(registry: &Registry, pipes: &[Arc<dyn AnyPipe>]) -> Vec<O
         (Kind::Counter, series::RETRIES, |queue| queue.retries),
     ];
     let mut observers = Vec::new();
-    let mut observe = |kind, (name, help), unit, read: Box<dyn Fn(&mut Observations) + Send + Sync>| {
-        match registry.observe(kind, name, help, Unit::new(unit), read) {
-            Ok(observer) => observers.push(observer),
-            // A name of ours that the user has taken: theirs is kept.
-            Err(error) => diagnostics::report("series", format_args!("{error}")),
-        }
-    };
+    let mut observe =
+        |kind, (name, help), unit, read: Box<dyn Fn(&mut Observations) + Send + Sync>| {
+            match registry.observe(kind, name, help, Unit::new(unit), read) {
+                Ok(observer) => observers.push(observer),
+                // A name of ours that the user has taken: theirs is kept.
+                Err(error) => diagnostics::report("series", format_args!("{error}")),
+            }
+        };
     for (kind, series, read) in of_queues {
         let pipes = pipes.to_vec();
         observe(kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)));
@@ -44,11 +45,7 @@ pub(super) fn register(registry: &Registry, pipes: &[Arc<dyn AnyPipe>]) -> Vec<O
 }
 
 /// Exporters of one name are one series.
-fn by_exporter(
-    pipes: &[Arc<dyn AnyPipe>],
-    read: fn(&QueueReport) -> u64,
-    to: &mut Observations,
-) {
+fn by_exporter(pipes: &[Arc<dyn AnyPipe>], read: fn(&QueueReport) -> u64, to: &mut Observations) {
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for pipe in pipes {
         *sums.entry(pipe.name()).or_default() += read(&pipe.report());

@@ -92,7 +92,10 @@ impl Ticking {
             for call in &self.on_transition {
                 if catch_unwind(AssertUnwindSafe(|| call(transition))).is_err() {
                     let name = transition.alert.name();
-                    diagnostics::report("callback", format_args!("the callback for alert {name} panicked"));
+                    diagnostics::report(
+                        "callback",
+                        format_args!("the callback for alert {name} panicked"),
+                    );
                 }
             }
         }

@@ -22,6 +22,7 @@ use super::{
     sampler::{ParentBased, Sampler},
 };
 use crate::{
+    pipeline::Weigh,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -296,7 +297,7 @@ impl Buffer {
     pub(super) fn push(&self, span: SpanRecord) -> bool {
         let mut finished = self.0.lock();
         finished.forget_parents();
-        finished.bytes += span.weight_bytes();
+        finished.bytes += span.weight();
         finished.spans.push(span);
         finished.is_full()
     }
@@ -305,7 +306,7 @@ impl Buffer {
     fn append(&self, spans: &mut Vec<SpanRecord>) -> bool {
         let mut finished = self.0.lock();
         finished.forget_parents();
-        finished.bytes += spans.iter().map(SpanRecord::weight_bytes).sum::<usize>();
+        finished.bytes += spans.iter().map(Weigh::weight).sum::<usize>();
         finished.spans.append(spans);
         finished.is_full()
     }

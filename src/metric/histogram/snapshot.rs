@@ -32,6 +32,11 @@ impl HistogramSnapshot {
         Self::from_cells(cells.into_iter().collect(), values.iter().sum())
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.cells.capacity() * size_of::<(u16, u64)>()
+    }
+
     /// How many values were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
