@@ -11,3 +11,4 @@ pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
 pub(crate) use name::exposition_name;
+pub(crate) use name::{key_fault, name_fault};
