@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use crate::{
     clock::Ticks,
     context::{Outcome, SpanContext, SpanId, TraceId},
-    label::KeyValue,
+    label::{KeyValue, Value},
+    pipeline::Weigh,
 };
 
 /// A span that has ended.
@@ -213,5 +214,49 @@ impl Link {
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
         &self.attributes
+    }
+}
+
+/// The record's own size and the heap it holds: strings that are borrowed weigh nothing.
+impl Weigh for SpanRecord {
+    fn weight(&self) -> usize {
+        let status = match &self.status {
+            Status::Error(description) => owned(description),
+            Status::Unset | Status::Ok => 0,
+        };
+        let events: usize =
+            self.events.iter().map(|event| owned(&event.name) + heap(&event.attributes)).sum();
+        let links: usize = self
+            .links
+            .iter()
+            .map(|link| link.context.state().as_str().len() + heap(&link.attributes))
+            .sum();
+        size_of::<Self>()
+            + owned(&self.name)
+            + status
+            + self.context.state().as_str().len()
+            + heap(&self.attributes)
+            + self.events.capacity() * size_of::<Event>()
+            + events
+            + self.links.capacity() * size_of::<Link>()
+            + links
+    }
+}
+
+fn heap(attributes: &Vec<KeyValue>) -> usize {
+    let texts = attributes.iter().map(|attribute| {
+        let value = match &attribute.value {
+            Value::String(text) => owned(text),
+            _ => 0,
+        };
+        owned(&attribute.key) + value
+    });
+    attributes.capacity() * size_of::<KeyValue>() + texts.sum::<usize>()
+}
+
+fn owned(text: &Cow<'static, str>) -> usize {
+    match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.capacity(),
     }
 }
