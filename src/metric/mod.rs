@@ -31,6 +31,5 @@ pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};
 pub(crate) use name::exposition_name;
-
-#[cfg(test)]
-mod tests;
+pub(crate) use cell::{orphaned, reentrant};
+pub(crate) use name::{exposition_name, key_fault, name_fault};
