@@ -30,6 +30,7 @@ pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};
-pub(crate) use name::exposition_name;
-pub(crate) use cell::{orphaned, reentrant};
 pub(crate) use name::{exposition_name, key_fault, name_fault};
+
+#[cfg(test)]
+mod tests;

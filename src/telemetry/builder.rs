@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
 use crate::{
-    alert::{self, Engine, Notification, Rule, Transition},
+    alert::{self, Engine, Rule, Transition, notify::Notification},
     error::{Error, ErrorKind},
     label::Value,
     metric::Registry,

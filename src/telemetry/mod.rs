@@ -215,7 +215,7 @@ impl Running {
             trace::uninstall();
             tracer.close();
         }
-        let report = pipeline::shutdown(&self.pipes, deadline);
+        let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();
         ending.report = Some(report.clone());

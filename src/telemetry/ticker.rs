@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{Running, builder::OnTransition};
 use crate::{
-    alert::Notification,
+    alert::notify::Notification,
     clock,
     error::{Error, ErrorKind},
     metric::Snapshot,
