@@ -1,1 +1,4 @@
 //! export
+
+#[cfg(feature = "prometheus")]
+pub mod prometheus;

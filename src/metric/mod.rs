@@ -11,3 +11,5 @@ pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
 pub(crate) use name::exposition_name;
+#[cfg(feature = "prometheus")]
+pub(crate) use name::{sanitised, unit_word};
