@@ -31,6 +31,8 @@ pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};
 pub(crate) use name::{exposition_name, key_fault, name_fault};
+#[cfg(feature = "prometheus")]
+pub(crate) use name::{sanitised, unit_word};
 
 #[cfg(test)]
 mod tests;

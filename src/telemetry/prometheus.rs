@@ -22,7 +22,7 @@ impl Builder {
 
 impl Part for Listener {
     fn stop(&mut self, deadline: Instant) {
-        self.shutdown(deadline);
+        self.shutdown(crate::clock::until(deadline));
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {

@@ -1,1 +1,4 @@
 //! transport
+
+#[cfg(feature = "prometheus-listener")]
+pub(crate) mod http_server;

@@ -6,6 +6,8 @@ mod instrument;
 mod snapshot;
 
 pub(crate) mod cell;
+#[cfg(feature = "prometheus")]
+pub(crate) mod ladder;
 pub(crate) mod layout;
 
 pub use instrument::{BoundHistogram, Histogram};
