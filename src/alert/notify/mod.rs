@@ -1,6 +1,7 @@
 //! Telling of alerts: what is told, and the notifiers that tell it.
 
 use super::alert::{Alert, AlertState};
+use crate::pipeline::Weigh;
 
 /// Alerts of one rule that are told together.
 ///
@@ -30,5 +31,11 @@ impl Notification {
     #[must_use]
     pub fn alerts(&self) -> &[Alert] {
         &self.alerts
+    }
+}
+
+impl Weigh for Notification {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.alerts.iter().map(Alert::weight).sum::<usize>()
     }
 }
