@@ -16,6 +16,8 @@ mod propagator;
 mod record;
 pub mod sampler;
 mod span;
+#[cfg(test)]
+mod tests;
 mod tracer;
 
 pub use future::{InSpan, Instrumented};

@@ -66,6 +66,8 @@ pub struct Tracer {
     leftovers: Buffer,
     /// Empty vectors for the next batches. No lock is taken inside it.
     pool: Mutex<Vec<Vec<SpanRecord>>>,
+    /// Held by the thread that collects. The locks of buffers and the pool are taken inside it.
+    collecting: Mutex<()>,
     closed: AtomicBool,
     n_lost: AtomicU64,
 }
@@ -73,7 +75,7 @@ pub struct Tracer {
 /// Takes finished spans.
 ///
 /// The caller may be any thread of the program, also one that is ending or in an exit hook: an
-/// implementation must not block. It is never called while a lock of the tracer is held. Spans that
+/// implementation must not block, nor call back into the tracer. Spans that
 /// it starts itself are not recorded. A panic in it costs the batch.
 pub trait SpanSink: Send + Sync + 'static {
     /// Takes `spans`, which are never none: drains the vector, whose memory is then used again, or
@@ -119,6 +121,7 @@ impl TracerBuilder {
             buffers: Mutex::new(Vec::new()),
             leftovers: Buffer::default(),
             pool: Mutex::new(Vec::new()),
+            collecting: Mutex::new(()),
             closed: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
         });
@@ -139,14 +142,21 @@ impl Tracer {
     }
 
     /// Hands the finished spans of all threads to the sink.
+    ///
+    /// When it returns, every span that ended before the call has been handed over, by it or by
+    /// another thread. Not to be called from a sink.
     pub fn collect(&self) {
         // With a limit because a forked child may inherit a lock that nobody there will open.
+        let Some(_collecting) = self.collecting.try_lock_for(PATIENCE) else { return };
         let Some(buffers) = self.buffers.try_lock_for(PATIENCE).map(|buffers| buffers.clone())
         else {
             return;
         };
         let mut batch = self.fresh();
-        for buffer in buffers.iter().map(Arc::as_ref).chain([&self.leftovers]) {
+        // What ended threads left is the oldest; and threads may end while this runs.
+        let leftovers = [&self.leftovers];
+        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)).chain(leftovers)
+        {
             buffer.drain_into(&mut batch);
             if batch.len() >= BATCH_SPANS {
                 self.hand_over(&mut batch);
@@ -154,6 +164,9 @@ impl Tracer {
         }
         self.hand_over(&mut batch);
         self.give_back(batch);
+        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)) {
+            buffer.wait_until_handed_over();
+        }
     }
 
     /// Collects, and from now on hands each span to the sink when it ends.
@@ -173,6 +186,11 @@ impl Tracer {
         self.n_lost.load(Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn n_threads(&self) -> usize {
+        self.buffers.lock().len()
+    }
+
     pub(super) fn lose(&self, n: usize) {
         self.n_lost.fetch_add(n as u64, Relaxed);
     }
@@ -186,27 +204,23 @@ impl Tracer {
 
     /// Takes over what an ended thread left.
     pub(super) fn remove_thread(&self, buffer: &Arc<Buffer>) {
+        let is_full = self.leftovers.append(buffer);
+        // Only now: a collection that no longer finds the buffer finds the leftovers.
         self.buffers.lock().retain(|other| !Arc::ptr_eq(other, buffer));
-        let mut spans = Vec::new();
-        buffer.take(&mut spans);
-        if spans.is_empty() {
-            return;
+        if is_full || self.is_closed() {
+            self.take_full(&self.leftovers);
         }
-        if self.leftovers.append(&mut spans) || self.is_closed() {
-            let mut batch = self.fresh();
-            self.leftovers.drain_into(&mut batch);
-            self.hand_over(&mut batch);
-            self.give_back(batch);
-        }
-        self.give_back(spans);
     }
 
-    /// Hands over a buffer that [`push`](Buffer::push) found full.
+    /// Hands over a buffer that was found full.
     #[cold]
     #[inline(never)]
     pub(super) fn take_full(&self, buffer: &Buffer) {
         let mut batch = self.fresh();
-        batch.reserve(if self.is_closed() { 1 } else { BATCH_SPANS });
+        if !self.is_closed() {
+            batch.reserve_exact(BATCH_SPANS);
+        }
+        let _handing_over = buffer.handing_over.lock();
         buffer.take(&mut batch);
         self.hand_over(&mut batch);
         self.give_back(batch);
@@ -282,7 +296,12 @@ impl fmt::Debug for TracerBuilder {
 /// The spans that one thread has finished; only that thread adds to it, so that its lock is free
 /// nearly always.
 #[derive(Default)]
-pub(super) struct Buffer(Mutex<Finished>);
+pub(super) struct Buffer {
+    /// No lock is taken inside it, but by `append` that of another buffer.
+    finished: Mutex<Finished>,
+    /// Held by a thread other than the collector while it hands over what was in here.
+    handing_over: Mutex<()>,
+}
 
 #[derive(Default)]
 struct Finished {
@@ -295,25 +314,32 @@ impl Buffer {
     /// Adds `span`; whether the buffer is full then.
     #[inline]
     pub(super) fn push(&self, span: SpanRecord) -> bool {
-        let mut finished = self.0.lock();
+        let mut finished = self.finished.lock();
         finished.forget_parents();
         finished.bytes += span.weight();
         finished.spans.push(span);
         finished.is_full()
     }
 
-    /// Adds `spans`; whether the buffer is full then.
-    fn append(&self, spans: &mut Vec<SpanRecord>) -> bool {
-        let mut finished = self.0.lock();
+    /// Moves the spans of `other` here in one step; whether the buffer is full then.
+    fn append(&self, other: &Self) -> bool {
+        let mut finished = self.finished.lock();
+        let mut added = other.finished.lock();
         finished.forget_parents();
-        finished.bytes += spans.iter().map(Weigh::weight).sum::<usize>();
-        finished.spans.append(spans);
+        added.forget_parents();
+        finished.bytes += mem::take(&mut added.bytes);
+        finished.spans.append(&mut added.spans);
         finished.is_full()
+    }
+
+    /// Waits for a thread that took spans out before and has not handed them over yet.
+    fn wait_until_handed_over(&self) {
+        drop(self.handing_over.try_lock_for(PATIENCE));
     }
 
     /// Swaps its spans for `empty`.
     fn take(&self, empty: &mut Vec<SpanRecord>) {
-        let mut finished = self.0.lock();
+        let mut finished = self.finished.lock();
         finished.forget_parents();
         finished.bytes = 0;
         mem::swap(&mut finished.spans, empty);
@@ -321,7 +347,7 @@ impl Buffer {
 
     /// Moves its spans to the end of `batch`. The memory stays with the thread, which will need it.
     fn drain_into(&self, batch: &mut Vec<SpanRecord>) {
-        if let Some(mut finished) = self.0.try_lock_for(PATIENCE) {
+        if let Some(mut finished) = self.finished.try_lock_for(PATIENCE) {
             finished.forget_parents();
             finished.bytes = 0;
             batch.append(&mut finished.spans);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::{BuildHasher, Hash},
+    hash::BuildHasher,
 };
 
 use super::{Extractor, Injector};
@@ -49,9 +49,9 @@ impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for BTreeMap<K, V> {
     }
 }
 
-impl<K: AsRef<str> + From<&'static str>> Injector for Vec<(K, String)> {
+impl Injector for Vec<(String, String)> {
     fn set(&mut self, name: &'static str, value: &str) {
-        let is_it = |key: &K| key.as_ref().eq_ignore_ascii_case(name);
+        let is_it = |key: &String| key.eq_ignore_ascii_case(name);
         let Some(first) = self.iter().position(|(key, _)| is_it(key)) else {
             self.push((name.into(), value.into()));
             return;
@@ -65,40 +65,36 @@ impl<K: AsRef<str> + From<&'static str>> Injector for Vec<(K, String)> {
     }
 
     fn remove(&mut self, name: &'static str) {
-        self.retain(|(key, _)| !key.as_ref().eq_ignore_ascii_case(name));
+        self.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
     }
 }
 
-impl<K, S> Injector for HashMap<K, String, S>
-where
-    K: AsRef<str> + From<&'static str> + Eq + Hash,
-    S: BuildHasher,
-{
+impl<S: BuildHasher> Injector for HashMap<String, String, S> {
     fn set(&mut self, name: &'static str, value: &str) {
         let mut is_set = false;
         // Names in another case are other keys here, but the same header on the wire.
-        self.retain(|key, old| keep_first(key.as_ref(), old, name, value, &mut is_set));
+        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
         if !is_set {
             self.insert(name.into(), value.into());
         }
     }
 
     fn remove(&mut self, name: &'static str) {
-        self.retain(|key, _| !key.as_ref().eq_ignore_ascii_case(name));
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
     }
 }
 
-impl<K: AsRef<str> + From<&'static str> + Ord> Injector for BTreeMap<K, String> {
+impl Injector for BTreeMap<String, String> {
     fn set(&mut self, name: &'static str, value: &str) {
         let mut is_set = false;
-        self.retain(|key, old| keep_first(key.as_ref(), old, name, value, &mut is_set));
+        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
         if !is_set {
             self.insert(name.into(), value.into());
         }
     }
 
     fn remove(&mut self, name: &'static str) {
-        self.retain(|key, _| !key.as_ref().eq_ignore_ascii_case(name));
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
     }
 }
 

@@ -58,7 +58,7 @@ mod tests {
                         &[],
                     )
                     .decision
-                    == opentelemetry::trace::SamplingDecision::RecordAndSample;
+                    == opentelemetry_sdk::trace::SamplingDecision::RecordAndSample;
                 assert_eq!(ours.chooses(id), sampled, "{id} at {ratio}");
             }
         }
