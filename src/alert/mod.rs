@@ -46,6 +46,8 @@ pub use engine::RuleStatus;
 pub use rule::{Rule, Severity};
 pub use window::{SeriesWindow, Window};
 
+pub use notify::Notification;
+
 pub(crate) use engine::{Engine, Settings, Tick};
 
 #[doc(hidden)]

@@ -1,6 +1,19 @@
 //! Telling of alerts: what is told, and the notifiers that tell it.
+//!
+//! A notifier is an [`Exporter`](crate::pipeline::Exporter) of [`Notification`]s: it sends, and the
+//! pipeline queues, tries again and counts. Each has a queue and a thread of its own, so that one that
+//! is stuck holds back no other.
+
+#[cfg(feature = "webhook")]
+mod webhook;
+mod writer;
+
+#[cfg(feature = "webhook")]
+pub use webhook::Webhook;
+pub use writer::{Writer, stderr};
 
 use super::alert::{Alert, AlertState};
+use crate::pipeline::Weigh;
 
 /// Alerts of one rule that are told together.
 ///
@@ -30,5 +43,11 @@ impl Notification {
     #[must_use]
     pub fn alerts(&self) -> &[Alert] {
         &self.alerts
+    }
+}
+
+impl Weigh for Notification {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.alerts.iter().map(Alert::weight).sum::<usize>()
     }
 }
