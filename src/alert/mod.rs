@@ -29,6 +29,7 @@
 
 #[expect(clippy::module_inception, reason = "the public type of the module is called Alert")]
 mod alert;
+mod bench;
 pub mod condition;
 mod engine;
 mod groups;
@@ -51,4 +52,4 @@ pub use notify::Notification;
 pub(crate) use engine::{Engine, Settings, Tick};
 
 #[doc(hidden)]
-pub use engine::bench;
+pub use bench::Bench;

@@ -569,3 +569,443 @@ mod reference {
         }
     }
 }
+
+/// Expressions and the window against loops over every sample there ever was.
+mod naive {
+    use super::*;
+
+    /// All ticks: nanoseconds since the start, and the value of each series that was there.
+    type History = Vec<(u64, BTreeMap<u8, f64>)>;
+
+    /// The samples of `series` in (now - range, now], and the one at the tick before them.
+    fn in_range(
+        history: &History,
+        series: u8,
+        range: u64,
+    ) -> (Option<(u64, f64)>, Vec<(u64, f64)>) {
+        let now = history.last().unwrap().0;
+        let inside = |tick: &&(u64, BTreeMap<u8, f64>)| now - tick.0 < range;
+        let sample = |tick: &(u64, BTreeMap<u8, f64>)| Some((tick.0, *tick.1.get(&series)?));
+        let before = history.iter().rev().find(|tick| !inside(tick)).and_then(sample);
+        (before, history.iter().filter(inside).filter_map(sample).collect())
+    }
+
+    /// How much it grew, and in how many nanoseconds.
+    fn increase(history: &History, series: u8, range: u64) -> Option<(f64, u64)> {
+        let (before, inside) = in_range(history, series, range);
+        let &newest = inside.last()?;
+        let samples: Vec<(u64, f64)> = before.into_iter().chain(inside).collect();
+        if samples.len() < 2 {
+            return None;
+        }
+        let mut amount = newest.1 - samples[0].1;
+        for pair in samples.windows(2) {
+            if pair[1].1 < pair[0].1 {
+                amount += pair[0].1;
+            }
+        }
+        Some((amount, newest.0 - samples[0].0))
+    }
+
+    fn values_of(history: &History, series: u8, range: u64) -> Vec<f64> {
+        in_range(history, series, range).1.into_iter().map(|(_, value)| value).collect()
+    }
+
+    fn naive(function: &str, history: &History, series: u8, range: u64) -> Option<f64> {
+        let values = values_of(history, series, range);
+        match function {
+            "last" => history.last().unwrap().1.get(&series).copied(),
+            "increase" => Some(increase(history, series, range)?.0),
+            "rate" => {
+                let (amount, nanos) = increase(history, series, range)?;
+                Some(amount / Duration::from_nanos(nanos).as_secs_f64())
+            }
+            "avg" => (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64),
+            "min" => values.into_iter().reduce(f64::min),
+            "max" => values.into_iter().reduce(f64::max),
+            "p50" | "p90" => {
+                let q = if function == "p50" { 0.5 } else { 0.9 };
+                let mut sorted = values;
+                sorted.sort_by(f64::total_cmp);
+                let rank = ((q * sorted.len() as f64).ceil() as usize).max(1);
+                sorted.get(rank - 1).copied()
+            }
+            _ => unreachable!(),
+        }
+    }
+
+    fn expression(function: &str, range: Duration) -> Expr {
+        let all = series("x");
+        match function {
+            "last" => all.last(),
+            "increase" => all.increase(range),
+            "rate" => all.rate(range),
+            "avg" => all.avg(range),
+            "min" => all.min(range),
+            "max" => all.max(range),
+            "p50" => all.p50(range),
+            "p90" => all.p90(range),
+            _ => unreachable!(),
+        }
+    }
+
+    const FUNCTIONS: [&str; 8] = ["last", "increase", "rate", "avg", "min", "max", "p50", "p90"];
+
+    /// Says what it found at each tick.
+    struct Spy<C>(C, Arc<StdMutex<BTreeMap<u8, f64>>>);
+
+    impl<C: Condition> Condition for Spy<C> {
+        fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
+            let found = self.0.evaluate(window, now);
+            let number = |labels: &LabelSet| labels.get("s").unwrap().parse().unwrap();
+            *self.1.lock().unwrap() =
+                found.iter().map(|(labels, value)| (number(labels), *value)).collect();
+            Vec::new()
+        }
+
+        fn needs(&self) -> Vec<Need> {
+            self.0.needs()
+        }
+    }
+
+    /// A tick: how long after the last, and the values of three series, where they are.
+    fn tick() -> impl Strategy<Value = (u64, Vec<Option<u16>>)> {
+        let step = prop_oneof![6 => Just(1000_u64), 1 => 1500_u64..9000];
+        let value = prop_oneof![1 => Just(None), 5 => (0_u16..50).prop_map(Some)];
+        (step, proptest::collection::vec(value, 3))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn every_function_matches_loops_over_all_samples(
+            is_counter in any::<bool>(),
+            ranges in proptest::collection::vec(1_u64..12, FUNCTIONS.len()),
+            trace in proptest::collection::vec(tick(), 1..40),
+        ) {
+            let clock = ManualClock::new();
+            let found: Vec<_> = FUNCTIONS.iter().map(|_| Arc::default()).collect();
+            let rules = FUNCTIONS.iter().zip(&ranges).zip(&found);
+            let rules = rules.map(|((&function, &range), found)| {
+                let any = expression(function, Duration::from_secs(range)).at_least(-1e9);
+                Rule::new(function, Spy(any, Arc::clone(found)))
+            });
+            let mut engine = Engine::new(rules.collect(), settings()).unwrap();
+            // Slots are whole seconds of the wall clock; the manual clock begins on one.
+            let start = clock.now();
+            let mut history = History::new();
+            for (step, values) in trace {
+                clock.advance(Duration::from_millis(step));
+                let now = clock.now().nanos_since(start);
+                let slot = now / 1_000_000_000 * 1_000_000_000;
+                if history.last().is_some_and(|last| last.0 / 1_000_000_000 == slot / 1_000_000_000) {
+                    continue;
+                }
+                let values: BTreeMap<u8, f64> = (0..)
+                    .zip(values)
+                    .filter_map(|(series, value)| Some((series, f64::from(value?))))
+                    .collect();
+                let kind = if is_counter { Kind::Counter } else { Kind::Gauge };
+                let value = |value: f64| match kind {
+                    Kind::Counter => SeriesValue::Counter(value as u64),
+                    _ => SeriesValue::Gauge(value),
+                };
+                let all = values
+                    .iter()
+                    .map(|(number, &v)| (labels(&[("s", &number.to_string())]), value(v)));
+                let family = family("x", kind, all.collect());
+                engine.tick(&snapshot(&clock, vec![family]));
+                history.push((now, values));
+
+                // Ranges are measured between slots, rates between the true instants.
+                let slots: History = history
+                    .iter()
+                    .map(|(at, values)| (at / 1_000_000_000 * 1_000_000_000, values.clone()))
+                    .collect();
+                for ((&function, &range), found) in FUNCTIONS.iter().zip(&ranges).zip(&found) {
+                    let found = found.lock().unwrap().clone();
+                    for series in 0..3 {
+                        let range = range * 1_000_000_000;
+                        let expected = if function == "rate" {
+                            rate_of_true_times(&slots, &history, series, range)
+                        } else {
+                            naive(function, &slots, series, range)
+                        };
+                        prop_assert_eq!(
+                            found.get(&series).copied(), expected,
+                            "{} of {} over {}", function, series, range
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// The ends are found by slots; the time is that between the true instants of the two.
+    fn rate_of_true_times(slots: &History, times: &History, series: u8, range: u64) -> Option<f64> {
+        let (amount, _) = increase(slots, series, range)?;
+        let (before, inside) = in_range(slots, series, range);
+        let first = before.or(inside.first().copied())?.0;
+        let last = inside.last()?.0;
+        let at = |slot| times[slots.iter().position(|tick| tick.0 == slot).unwrap()].0;
+        Some(amount / Duration::from_nanos(at(last) - at(first)).as_secs_f64())
+    }
+}
+
+mod conditions {
+    use super::*;
+
+    /// What each of `conditions` finds at the last of `ticks`, a second apart.
+    fn found(
+        conditions: Vec<Comparison>,
+        clock: &ManualClock,
+        ticks: Vec<Vec<Family>>,
+    ) -> Vec<Vec<(String, f64)>> {
+        let needs = conditions.iter().flat_map(Condition::needs);
+        let mut window = Window::new(needs, 16 << 20);
+        let mut slot = 0;
+        for families in ticks {
+            window.take(&snapshot(clock, families), slot);
+            slot += 1_000_000_000;
+            clock.advance(SECOND);
+        }
+        let found = |condition: &Comparison| {
+            let found = condition.evaluate(&window, clock.now());
+            found.into_iter().map(|(labels, value)| (labels.to_string(), value)).collect()
+        };
+        conditions.iter().map(found).collect()
+    }
+
+    fn distribution(values: &[f64]) -> SeriesValue {
+        SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(values)))
+    }
+
+    fn everything(expr: Expr) -> Comparison {
+        expr.at_least(f64::NEG_INFINITY)
+    }
+
+    #[test]
+    fn figures_of_histograms_are_of_what_they_recorded_in_the_range() {
+        let clock = ManualClock::new();
+        let (minute, h) = (60 * SECOND, || series("h"));
+        let tick = |a: &[f64], b: &[f64]| {
+            let route = |route, values| (labels(&[("route", route)]), distribution(values));
+            vec![family("h", Kind::Histogram, vec![route("a", a), route("b", b)])]
+        };
+        let ticks = vec![tick(&[100.0], &[1.0]), tick(&[100.0, 1.0, 3.0, 3.0], &[1.0])];
+        let all = vec![
+            everything(h().last()),
+            everything(h().increase(minute)),
+            everything(h().rate(minute)),
+            everything(h().avg(minute)),
+            everything(h().p50(minute)),
+            everything(h().max(minute)),
+            everything(h().min(minute)),
+        ];
+        let found = found(all, &clock, ticks);
+        let near = |found: &[(String, f64)], expected: &[(&str, f64)]| {
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for ((labels, value), (wanted, number)) in found.iter().zip(expected) {
+                assert_eq!(labels, &format!("{{route={wanted:?}}}"));
+                assert!((value / number - 1.0).abs() < 0.01 || value == number, "{value} {number}");
+            }
+        };
+        near(&found[0], &[("a", 4.0), ("b", 1.0)]);
+        near(&found[1], &[("a", 3.0), ("b", 0.0)]);
+        near(&found[2], &[("a", 3.0), ("b", 0.0)]);
+        near(&found[3], &[("a", 7.0 / 3.0)]); // b recorded nothing: no mean.
+        near(&found[4], &[("a", 3.0)]);
+        near(&found[5], &[("a", 3.0)]);
+        near(&found[6], &[("a", 1.0)]);
+    }
+
+    #[test]
+    fn quantiles_of_a_group_are_of_its_histograms_together() {
+        let clock = ManualClock::new();
+        let minute = 60 * SECOND;
+        let tick = |n: usize| {
+            let of = |route, code, value| {
+                let labels = labels(&[("code", code), ("route", route)]);
+                (labels, distribution(&vec![value; n]))
+            };
+            // 10 times 1 and 30 times 5: the median of both is 5, the sum of the medians 6.
+            let all = vec![of("a", "200", 1.0), of("a", "500", 5.0), of("b", "200", 2.0)];
+            vec![family("h", Kind::Histogram, all)]
+        };
+        let all = vec![
+            everything(series("h").p50(minute).by(&["route"])),
+            everything(series("h").max(minute).sum()),
+            everything(series("h").increase(minute).by(&["route"]).sum()),
+        ];
+        let found = found(all, &clock, vec![tick(0), tick(10)]);
+        assert_eq!(found[0].len(), 2);
+        assert_eq!(found[0][0].0, r#"{route="a"}"#);
+        assert!((found[0][0].1 - 1.0).abs() < 0.01, "the lower of two halves: {:?}", found[0]);
+        assert!((found[1][0].1 / 5.0 - 1.0).abs() < 0.01, "{:?}", found[1]);
+        assert_eq!(found[2], [("{}".to_owned(), 30.0)]);
+    }
+
+    #[test]
+    fn a_ratio_joins_equal_labels_and_zero_by_zero_is_nothing() {
+        let clock = ManualClock::new();
+        let of = |name, values: &[(&str, f64)]| {
+            let series = values.iter();
+            let series = series.map(|&(s, v)| (labels(&[("s", s)]), SeriesValue::Gauge(v)));
+            family(name, Kind::Gauge, series.collect())
+        };
+        let tick = vec![
+            of("above", &[("a", 1.0), ("b", 0.0), ("c", 1.0), ("d", 1.0)]),
+            of("under", &[("a", 4.0), ("b", 0.0), ("c", 0.0), ("e", 1.0)]),
+        ];
+        let share = ratio(series("above").last(), series("under").last());
+        let sums = ratio(series("above").last().sum(), series("under").last().sum());
+        let found = found(vec![everything(share), everything(sums)], &clock, vec![tick]);
+        let expected = [(r#"{s="a"}"#.to_owned(), 0.25), (r#"{s="c"}"#.to_owned(), f64::INFINITY)];
+        assert_eq!(found[0], expected);
+        assert_eq!(found[1], [("{}".to_owned(), 3.0 / 5.0)]);
+    }
+
+    #[test]
+    fn what_is_not_a_number_satisfies_only_not_equal() {
+        let clock = ManualClock::new();
+        let g = || series("g").last();
+        let all = vec![
+            g().above(0.0),
+            g().at_least(0.0),
+            g().below(0.0),
+            g().at_most(0.0),
+            g().equal_to(0.0),
+            g().not_equal_to(0.0),
+        ];
+        let nan = vec![family("g", Kind::Gauge, vec![(labels(&[]), SeriesValue::Gauge(f64::NAN))])];
+        let counts: Vec<_> = found(all, &clock, vec![nan]).iter().map(Vec::len).collect();
+        assert_eq!(counts, [0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn selectors_match_as_they_say_and_no_label_is_an_empty_one() {
+        let matches = |selector: Selector, pairs: &[(&str, &str)]| selector.matches(&labels(pairs));
+        let s = || series("x");
+        assert!(matches(s(), &[]));
+        assert!(matches(s().label("k", "v"), &[("k", "v")]));
+        assert!(!matches(s().label("k", "v"), &[("k", "w")]));
+        assert!(matches(s().label("k", ""), &[]));
+        assert!(matches(s().label_not("k", "v"), &[]));
+        assert!(!matches(s().label_not("k", ""), &[]));
+        assert!(matches(s().label_starts_with("k", "5"), &[("k", "503")]));
+        assert!(!matches(s().label_starts_with("k", "5"), &[("k", "450")]));
+        assert!(matches(s().label_one_of("k", ["a", "b"]), &[("k", "b")]));
+        assert!(!matches(s().label_one_of("k", ["a", "b"]), &[("k", "")]));
+    }
+
+    #[test]
+    fn absence_has_the_labels_that_were_wanted_once() {
+        let clock = ManualClock::new();
+        let wanted = series("g").label("s", "z").label("job", "x").label("job", "y");
+        let rule = Rule::new("Gone", absent(wanted));
+        let mut engine = Engine::new(vec![rule], settings()).unwrap();
+        engine.tick(&gauges(&clock, &[("a", 1.0)]));
+        let alerts = engine.alerts();
+        assert_eq!(alerts[0].labels(), &labels(&[("alertname", "Gone"), ("s", "z")]));
+        assert_eq!(alerts[0].value(), 1.0);
+
+        let clock = ManualClock::new();
+        let rule = Rule::new("Gone", absent(series("g").label("s", "z")));
+        let mut engine = Engine::new(vec![rule], settings()).unwrap();
+        let told = story(&mut engine, &clock, &[&[("z", 0.0)], &[], &[("z", 0.0)]]);
+        assert_eq!(told, "1 inactive→firing z 1\n2 firing→resolved z 1\n");
+    }
+}
+
+mod window {
+    use super::*;
+
+    fn many(clock: &ManualClock, n: usize) -> Snapshot {
+        let series = (0..n).map(|n| (labels(&[("s", &n.to_string())]), SeriesValue::Gauge(0.0)));
+        snapshot(clock, vec![family("g", Kind::Gauge, series.collect())])
+    }
+
+    fn window_of(range: Duration, budget_bytes: usize) -> Window {
+        Window::new([Need::samples(series("g"), range)], budget_bytes)
+    }
+
+    #[test]
+    fn memory_stays_within_the_budget_and_the_rules_it_concerns_are_told() {
+        let clock = ManualClock::new();
+        let hour = 3600 * SECOND;
+        let rules = vec![
+            Rule::new("Long", series("g").avg(hour).above(1.0)),
+            Rule::new("Short", series("g").label("s", "0").last().above(1.0)),
+            Rule::new("Other", series("other").avg(hour).above(1.0)),
+        ];
+        let budget = 256 << 10;
+        let settings = Settings { window_bytes: budget, ..settings() };
+        let mut engine = Engine::new(rules, settings).unwrap();
+        for _ in 0..1000 {
+            engine.tick(&many(&clock, 100));
+            assert!(engine.window_bytes() <= budget, "{}", engine.window_bytes());
+            clock.advance(SECOND);
+        }
+        assert!(engine.window_bytes() > budget / 2, "{}", engine.window_bytes());
+        let shortened: Vec<_> = engine.rules().iter().map(|rule| rule.shortened).collect();
+        assert_eq!(shortened, [true, false, false]);
+    }
+
+    #[test]
+    fn series_beyond_the_budget_are_refused_and_counted() {
+        let clock = ManualClock::new();
+        let mut window = window_of(60 * SECOND, 64 << 10);
+        for slot in 0..20 {
+            window.take(&many(&clock, 1000), slot * 1_000_000_000);
+            assert!(window.bytes() <= 64 << 10, "{}", window.bytes());
+        }
+        let watched = window.select(&series("g")).count() as u64;
+        assert!(watched > 50, "{watched}");
+        assert_eq!(window.refused(), 1000 - watched);
+    }
+
+    #[test]
+    fn what_no_range_needs_is_let_go_and_nothing_of_it_stays() {
+        let clock = ManualClock::new();
+        let mut window = window_of(5 * SECOND, 16 << 20);
+        let empty = window.bytes();
+        for slot in 0..200 {
+            // Other series at every tick.
+            let name = format!("{slot}");
+            window.take(&gauges(&clock, &[(&name, 1.0)]), slot * 1_000_000_000);
+            assert!(window.select(&series("g")).count() <= 8);
+        }
+        for slot in 200..210 {
+            window.take(&gauges(&clock, &[]), slot * 1_000_000_000);
+        }
+        assert_eq!(window.select(&series("g")).count(), 0);
+        assert!(window.bytes() < empty + 200, "{}", window.bytes());
+    }
+
+    #[test]
+    fn histograms_are_kept_only_where_a_rule_needs_them() {
+        let clock = ManualClock::new();
+        let histogram = SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(&[1.0])));
+        let families = vec![family("g", Kind::Histogram, vec![(labels(&[]), histogram)])];
+        let mut counts = window_of(5 * SECOND, 16 << 20);
+        let needs = [Need::distributions(series("g"), 5 * SECOND)];
+        let mut distributions = Window::new(needs, 16 << 20);
+        for (window, has) in [(&mut counts, false), (&mut distributions, true)] {
+            window.take(&snapshot(&clock, families.clone()), 0);
+            let all: Vec<_> = window.select(&series("g")).collect();
+            assert_eq!(all[0].has_distributions(), has);
+        }
+    }
+
+    #[test]
+    fn a_series_that_comes_back_at_once_is_the_same_one() {
+        let clock = ManualClock::new();
+        let mut window = window_of(Duration::ZERO, 16 << 20);
+        for (slot, values) in [(0, &[("a", 1.0)][..]), (1, &[]), (2, &[("a", 2.0)])] {
+            window.take(&gauges(&clock, values), slot * 1_000_000_000);
+            let last: Vec<_> = window.select(&series("g")).filter_map(|s| s.last()).collect();
+            assert_eq!(last.len(), values.len(), "in slot {slot}");
+        }
+    }
+}
