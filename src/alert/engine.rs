@@ -152,6 +152,11 @@ impl Engine {
         self.rules.iter().map(status).collect()
     }
 
+    /// How many bytes the window takes.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
     /// How many slots passed without a tick.
     pub(crate) fn missed_ticks(&self) -> u64 {
         self.missed
@@ -274,7 +279,3 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
-
-/// What `benches/alert.rs` measures; not part of the API.
-#[doc(hidden)]
-pub fn bench() {}

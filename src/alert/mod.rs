@@ -29,6 +29,7 @@
 
 #[expect(clippy::module_inception, reason = "the public type of the module is called Alert")]
 mod alert;
+mod bench;
 pub mod condition;
 mod engine;
 mod groups;
@@ -46,7 +47,9 @@ pub use engine::RuleStatus;
 pub use rule::{Rule, Severity};
 pub use window::{SeriesWindow, Window};
 
+pub use notify::Notification;
+
 pub(crate) use engine::{Engine, Settings, Tick};
 
 #[doc(hidden)]
-pub use engine::bench;
+pub use bench::Bench;

@@ -79,6 +79,7 @@ struct FamilyTracks {
 struct Entry {
     labels: LabelSet,
     track: Option<usize>, // `None`: no selector matches it, or there is no room for it.
+    seen: u64,
 }
 
 /// The ring of one series.
@@ -223,8 +224,9 @@ impl Window {
                 self.end(&known.entries[place], tick);
                 place += 1;
             }
-            match known.entries.get(place) {
+            match known.entries.get_mut(place) {
                 Some(entry) if entry.labels == series.labels => {
+                    entry.seen = tick;
                     self.push(entry, &series.value, tick);
                     place += 1;
                 }
@@ -232,14 +234,12 @@ impl Window {
             }
         }
         known.entries[place..].iter().for_each(|entry| self.end(entry, tick));
-        known.entries.retain(|entry| match entry.track {
-            Some(place) => self.tracks[place].is_some(),
-            None => true,
-        });
+        // Those with a ring go with it.
+        known.entries.retain(|entry| entry.track.is_some() || entry.seen == tick);
         for series in appeared {
             let kind = found.map_or(Kind::Gauge, Family::kind);
             let track = self.start(&known.name, kind, series, tick);
-            known.entries.push(Entry { labels: series.labels.clone(), track });
+            known.entries.push(Entry { labels: series.labels.clone(), track, seen: tick });
         }
         known.entries.sort_by(|a, b| a.labels.cmp(&b.labels)); // Nearly sorted: one pass.
     }
@@ -308,6 +308,7 @@ impl Window {
 
     /// Lets go of the samples before those that the ranges need, and of series without any.
     fn trim(&mut self) {
+        let mut ended = Vec::new();
         for place in 0..self.tracks.len() {
             let Some(track) = &mut self.tracks[place] else { continue };
             // The sample before the first inside is the one that increases are counted from.
@@ -316,8 +317,11 @@ impl Window {
             track.trim(needed);
             self.bytes = self.bytes + track.charge() - before;
             if track.ended && track.end() <= needed + 1 {
-                self.remove(place);
+                ended.push(place);
             }
+        }
+        if !ended.is_empty() {
+            self.remove(&ended);
         }
         let needed = self.ranges.iter().map(|range| range.first_inside.saturating_sub(1)).min();
         let needed = needed.unwrap_or(u64::MAX).max(self.floor).min(self.newest_tick());
@@ -328,13 +332,19 @@ impl Window {
         }
     }
 
-    fn remove(&mut self, place: usize) {
-        let Some(track) = self.tracks[place].take() else { return };
-        self.bytes -= track.charged;
-        self.vacant.push(place);
-        for selection in &mut self.selections {
-            selection.tracks.retain(|&other| other != place);
+    /// Removes series; before any other is started, so that no list names a place used anew.
+    fn remove(&mut self, places: &[usize]) {
+        for &place in places {
+            self.bytes -= self.tracks[place].take().map_or(0, |track| track.charged);
         }
+        let tracks = &self.tracks;
+        for selection in &mut self.selections {
+            selection.tracks.retain(|&place| tracks[place].is_some());
+        }
+        for family in &mut self.families {
+            family.entries.retain(|entry| entry.track.is_none_or(|place| tracks[place].is_some()));
+        }
+        self.vacant.extend(places);
     }
 
     /// Gives up an eighth of the ticks, so that the rings are not shrunk at every tick.

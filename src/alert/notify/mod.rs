@@ -1,4 +1,16 @@
 //! Telling of alerts: what is told, and the notifiers that tell it.
+//!
+//! A notifier is an [`Exporter`](crate::pipeline::Exporter) of [`Notification`]s: it sends, and the
+//! pipeline queues, tries again and counts. Each has a queue and a thread of its own, so that one that
+//! is stuck holds back no other.
+
+#[cfg(feature = "webhook")]
+mod webhook;
+mod writer;
+
+#[cfg(feature = "webhook")]
+pub use webhook::Webhook;
+pub use writer::{Writer, stderr};
 
 use super::alert::{Alert, AlertState};
 use crate::pipeline::Weigh;
