@@ -1,6 +1,6 @@
 //! `/metrics` over HTTP, from a thread of its own.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{
     StatusCode,
@@ -47,9 +47,9 @@ impl Listener {
         self.server.local_addr()
     }
 
-    /// Stops, and tells whether every answer under way was taken within `timeout`.
-    pub(crate) fn shutdown(&self, timeout: Duration) -> bool {
-        self.server.shutdown(timeout)
+    /// Stops, and tells whether every answer under way was taken by `deadline`.
+    pub(crate) fn shutdown(&self, deadline: Instant) -> bool {
+        self.server.shutdown(deadline)
     }
 }
 
@@ -155,6 +155,6 @@ mod tests {
         let source: Source = Arc::new(|| unreachable!());
         let error = Listener::start(&addr, Resource::default(), source).unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {addr:?}: ")), "{error}");
-        assert!(listener.shutdown(Duration::from_secs(10)));
+        assert!(listener.shutdown(crate::clock::deadline(std::time::Duration::from_secs(10))));
     }
 }

@@ -12,7 +12,6 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http_body_util::Full;
@@ -94,7 +93,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     handler: Handler,
     progress: Arc<Progress>,
-    mut stop: watch::Receiver<Option<Duration>>,
+    mut stop: watch::Receiver<Option<std::time::Instant>>,
 ) {
     let stream = Watched { stream: TokioIo::new(stream), progress: Arc::clone(&progress) };
     let service = service_fn(|request: hyper::Request<Incoming>| {

@@ -23,16 +23,16 @@ use std::{
     sync::Arc,
     task::Poll,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hyper::{body::Bytes, http::request::Parts};
-use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout_at};
 
 pub(crate) use self::connection::line;
 use self::connection::{Phase, Progress};
-use crate::{Error, ErrorKind, util::diagnostics};
+use crate::{Error, ErrorKind, clock, util::diagnostics};
 
 /// What the handler is given: the head of a GET or HEAD request.
 pub(crate) type Request = Parts;
@@ -45,8 +45,8 @@ pub(crate) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Server {
     local_addr: SocketAddr,
-    /// How long answers under way may take, once the server is to stop.
-    stop: watch::Sender<Option<Duration>>,
+    /// Until when answers under way may be taken, once the server is to stop.
+    stop: watch::Sender<Option<Instant>>,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
 }
@@ -125,18 +125,18 @@ impl Server {
         self.local_addr
     }
 
-    /// Stops listening, lets answers under way be taken until `timeout` is over, and tells whether
+    /// Stops listening, lets answers under way be taken until `deadline`, and tells whether
     /// everything had ended by then. What has not is cut off without being waited for.
-    pub(crate) fn shutdown(&self, timeout: Duration) -> bool {
-        self.stop.send_replace(Some(timeout));
-        self.ended.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout)
+    pub(crate) fn shutdown(&self, deadline: Instant) -> bool {
+        self.stop.send_replace(Some(deadline));
+        self.ended.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // Arbitrary: a scrape under way takes milliseconds, and nobody waits long for a drop.
-        self.shutdown(Duration::from_secs(1));
+        self.shutdown(clock::deadline(Duration::from_secs(1)));
     }
 }
 
@@ -151,7 +151,7 @@ async fn serve(
     listener: TcpListener,
     handler: Handler,
     limits: Limits,
-    mut stopped: watch::Receiver<Option<Duration>>,
+    mut stopped: watch::Receiver<Option<Instant>>,
     started: Sender<io::Result<()>>,
 ) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
@@ -164,15 +164,15 @@ async fn serve(
     let stop = stopped.clone();
     let mut stopping = pin!(async move {
         let asked = stopped.wait_for(Option::is_some).await;
-        asked.ok().and_then(|timeout| *timeout).unwrap_or_default()
+        asked.ok().and_then(|deadline| *deadline)
     });
-    let time_left = loop {
+    let deadline = loop {
         let next = poll_fn(|cx| match stopping.as_mut().poll(cx) {
-            Poll::Ready(time_left) => Poll::Ready(Err(time_left)),
+            Poll::Ready(deadline) => Poll::Ready(Err(deadline)),
             Poll::Pending => listener.poll_accept(cx).map(Ok),
         });
         match next.await {
-            Err(time_left) => break time_left,
+            Err(deadline) => break deadline,
             Ok(Ok((stream, _))) => {
                 if make_room(&mut connections, limits.connections) {
                     let progress = Arc::new(Progress::new(limits));
@@ -199,7 +199,9 @@ async fn serve(
             let _ = connection.task.await;
         }
     };
-    let _ = timeout(time_left, all).await;
+    if let Some(deadline) = deadline {
+        let _ = timeout_at(deadline.into(), all).await;
+    }
 }
 
 /// Makes room for one more connection; false if every one there is has an answer under way.

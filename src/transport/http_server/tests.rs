@@ -223,8 +223,8 @@ fn a_shutdown_ends_idle_connections_and_frees_the_port() {
     let mut idle = connect(&server);
     get(&mut idle, "/");
     let addr = server.local_addr();
-    assert!(server.shutdown(Duration::from_secs(10)));
-    assert!(server.shutdown(Duration::ZERO), "a second time");
+    assert!(server.shutdown(clock::deadline(Duration::from_secs(10))));
+    assert!(server.shutdown(clock::deadline(Duration::ZERO)), "a second time");
     wait_for_end(&mut idle);
     assert!(TcpStream::connect(addr).is_err());
     drop(server);
@@ -239,7 +239,7 @@ fn a_shutdown_lets_an_answer_be_taken() {
     let mut some = [0; 1000];
     stream.read_exact(&mut some).unwrap();
     thread::scope(|scope| {
-        let ended = scope.spawn(|| server.shutdown(Duration::from_secs(20)));
+        let ended = scope.spawn(|| server.shutdown(clock::deadline(Duration::from_secs(20))));
         let rest = io::copy(&mut stream, &mut io::sink()).unwrap();
         assert!(rest as usize + some.len() > BIG);
         assert!(ended.join().unwrap());
@@ -252,7 +252,7 @@ fn a_shutdown_does_not_wait_for_an_answer_that_nobody_takes() {
     let mut stream = connect(&server);
     stream.write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.read_exact(&mut [0; 1000]).unwrap();
-    assert!(!server.shutdown(Duration::from_millis(100)));
+    assert!(!server.shutdown(clock::deadline(Duration::from_millis(100))));
 }
 
 #[test]
