@@ -1,5 +1,7 @@
 //! Histograms: the instrument, its cells, the layout of its buckets, and what a snapshot tells.
 
+#[cfg(feature = "hdrhistogram")]
+mod hdr;
 mod instrument;
 mod snapshot;
 
