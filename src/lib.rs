@@ -19,3 +19,4 @@ pub mod trace;
 pub mod transport;
 
 pub use error::{Error, ErrorKind};
+pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};

@@ -1,13 +1,33 @@
 //! Counters, gauges and histograms: how they are recorded, kept and read.
+//!
+//! An instrument is a `const` description in a static. Its first use registers a [`Family`] in a
+//! [`Registry`], which gives each series an id; a record goes to the cell of that id in the thread's
+//! own table, and a [`Snapshot`] sums the tables.
 
+mod counter;
+mod family;
+mod gauge;
+pub mod histogram;
+mod instrument;
+mod lookup;
 mod name;
+mod observable;
+mod registry;
 mod snapshot;
+mod stats;
 mod unit;
 
-pub mod histogram;
+pub(crate) mod cell;
 
-pub use histogram::HistogramSnapshot;
+pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, UpDownCounter};
+pub use gauge::{BoundGauge, Gauge};
+pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use observable::{Observations, Observer};
+pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
 pub(crate) use name::exposition_name;
+
+#[cfg(test)]
+mod tests;

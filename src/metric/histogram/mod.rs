@@ -1,6 +1,10 @@
-//! Histograms: the layout of their buckets, and what a snapshot of one tells.
+//! Histograms: the instrument, its cells, the layout of its buckets, and what a snapshot tells.
 
-pub(crate) mod layout;
+mod instrument;
 mod snapshot;
 
+pub(crate) mod cell;
+pub(crate) mod layout;
+
+pub use instrument::{BoundHistogram, Histogram};
 pub use snapshot::HistogramSnapshot;
