@@ -19,4 +19,6 @@ pub mod trace;
 pub mod transport;
 
 pub use error::{Error, ErrorKind};
+pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
+pub use observe::{Labels, count, observe, time};

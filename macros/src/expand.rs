@@ -5,10 +5,11 @@
 //! should, since the name is the same.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{
     Expr, ExprLit, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
     spanned::Spanned as _,
+    token,
     visit_mut::{self, VisitMut},
 };
 
@@ -35,12 +36,13 @@ pub(crate) fn count(count: &Count) -> TokenStream {
 pub(crate) fn time(time: Time) -> TokenStream {
     let Time { name, mut expr } = time;
     let timer = timer();
+    let has_value = mark::has_value(&expr);
     mark::expression(&mut expr, &timer);
-    let (operation, outcome) = (operation(&name), mark::outcome_of_value());
+    let (operation, value) = (operation(&name), value(&expr, has_value));
     quote! {{
         #operation
         let #timer = __BELLWETHER_OPERATION.start();
-        #timer.value(#expr, #outcome)
+        #value
     }}
 }
 
@@ -51,10 +53,8 @@ pub(crate) fn observe(observe: Observe) -> TokenStream {
         Some(_) => async_body(&function, &start),
         None => sync_body(&mut function, &start),
     };
-    function.block.stmts = vec![
-        Stmt::Expr(Expr::Verbatim(operation), None),
-        Stmt::Expr(Expr::Verbatim(body), None),
-    ];
+    function.block.stmts =
+        vec![Stmt::Expr(Expr::Verbatim(operation), None), Stmt::Expr(Expr::Verbatim(body), None)];
     quote!(#function)
 }
 
@@ -67,9 +67,9 @@ fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
         ReturnType::Type(_, ty) => !matches!(**ty, Type::Never(_)),
     };
     mark::body(&mut function.block, has_value, &timer);
-    let block = &function.block;
-    let outcome = mark::outcome_of_value();
-    let value = if has_value { quote!(#timer.value(#block, #outcome)) } else { quote!(#block) };
+    // With braces of the macro's own, or the compiler calls them needless.
+    function.block.brace_token = token::Brace(Span::mixed_site());
+    let value = value(&function.block, has_value);
     quote!({
         let #timer = #start.enter();
         #value
@@ -104,6 +104,12 @@ fn async_body(function: &ItemFn, start: &TokenStream) -> TokenStream {
             )
             .await
     })
+}
+
+/// `body`, whose value is asked for its outcome where it has one.
+fn value(body: &impl ToTokens, has_value: bool) -> TokenStream {
+    let (timer, outcome) = (timer(), mark::outcome_of_value());
+    if has_value { quote!(#timer.value(#body, #outcome)) } else { quote!(#body) }
 }
 
 /// Starts the span and the timer; what is named in `fields` is read here, and only there.

@@ -206,9 +206,7 @@ fn variant_text(variant: &Variant) -> Result<(String, Span)> {
     }
     Ok(match renamed(&variant.attrs)? {
         Some(literal) => (literal.value(), literal.span()),
-        None => {
-            (names::snake_case(&variant.ident.unraw().to_string()), variant.ident.span())
-        }
+        None => (names::snake_case(&variant.ident.unraw().to_string()), variant.ident.span()),
     })
 }
 

@@ -19,8 +19,8 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
-    Attribute, Block, Expr, ExprMacro, ExprReturn, Item, Macro, Pat, Result, Stmt, StmtMacro, Token,
-    Type,
+    Attribute, Block, Expr, ExprMacro, ExprReturn, Item, Macro, Pat, Result, Stmt, StmtMacro,
+    Token, Type,
     ext::IdentExt as _,
     parse::{ParseStream, Parser as _},
     spanned::Spanned as _,
@@ -46,6 +46,30 @@ pub(crate) fn outcome_of_value() -> TokenStream {
             (&::bellwether::observe::__private::Probe(value)).outcome()
         }
     }
+}
+
+/// Whether `expr` has a value to ask for its outcome. A block that ends in a statement, a `return`
+/// or a `panic!` has none, and asking would leave the compiler without a type.
+pub(crate) fn has_value(expr: &Expr) -> bool {
+    let block = match expr {
+        Expr::Block(block) if block.label.is_none() => &block.block,
+        Expr::Unsafe(block) => &block.block,
+        Expr::Paren(inner) => return has_value(&inner.expr),
+        Expr::Group(inner) => return has_value(&inner.expr),
+        Expr::Macro(call) => return !never_returns(&call.mac),
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => return false,
+        _ => return true,
+    };
+    match block.stmts.last() {
+        Some(Stmt::Expr(last, None)) => has_value(last),
+        Some(Stmt::Macro(last)) => last.semi_token.is_none() && !never_returns(&last.mac),
+        _ => false,
+    }
+}
+
+fn never_returns(call: &Macro) -> bool {
+    const NEVER: [&str; 4] = ["panic", "unreachable", "todo", "unimplemented"];
+    call.path.segments.last().is_some_and(|last| NEVER.iter().any(|name| last.ident == name))
 }
 
 /// What leaving the expression at this place means; the names of the constants in the library.
@@ -262,7 +286,8 @@ impl Marker<'_> {
         let at = ours(mac.path.span());
         let note = |place: Place| {
             let (timer, place) = (self.timer, place.tokens(at));
-            let note = quote_spanned!(at=> #timer.at(#place));
+            // `bail!(..);` is never followed by anything.
+            let note = quote_spanned!(at=> #[allow(unreachable_code)] #timer.at(#place));
             Stmt::Expr(Expr::Verbatim(note), Some(Token![;](at)))
         };
         let (before, after) = (note(place), note(self.inside));

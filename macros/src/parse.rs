@@ -6,7 +6,7 @@ use syn::{
     ext::IdentExt as _,
     parenthesized,
     parse::{Parse, ParseStream},
-    token,
+    parse_quote, token,
 };
 
 use crate::{
@@ -170,17 +170,19 @@ fn fields(input: ParseStream<'_>) -> Result<Vec<(Key, Expr)>> {
     Ok(fields)
 }
 
-/// `key = value`, where the key is an identifier or a string literal.
+/// `key = value`, where the key is an identifier or a string literal; `key` alone is `key = key`.
 fn key_and_value(input: ParseStream<'_>, what: &str) -> Result<(Key, Expr)> {
-    let key = if input.peek(LitStr) {
-        Key::from(&input.parse::<LitStr>()?)
-    } else if input.peek(Ident::peek_any) {
-        Key::from(&input.call(Ident::parse_any)?)
-    } else {
+    if input.peek(LitStr) {
+        let key = Key::from(&input.parse::<LitStr>()?);
+        input.parse::<Token![=]>()?;
+        return Ok((key, input.parse()?));
+    }
+    let Ok(ident) = input.call(Ident::parse_any) else {
         return Err(input.error(format_args!("{what} is written `key = value`")));
     };
-    if !input.peek(Token![=]) {
-        return Err(input.error(format_args!("{what} is written `key = value`")));
+    let key = Key::from(&ident);
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok((key, parse_quote!(#ident)));
     }
     input.parse::<Token![=]>()?;
     Ok((key, input.parse()?))
