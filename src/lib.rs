@@ -18,7 +18,9 @@ pub mod resource;
 pub mod trace;
 pub mod transport;
 
+pub use context::current;
 pub use error::{Error, ErrorKind};
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use observe::{Labels, count, observe, time};
+pub use trace::{InSpan, extract, inject, span};

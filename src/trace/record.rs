@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     clock::Ticks,
     context::{Outcome, SpanContext, SpanId, TraceId},
-    label::KeyValue,
+    label::{KeyValue, Value},
 };
 
 /// A span that has ended.
@@ -23,6 +23,15 @@ pub struct SpanRecord {
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
+    pub(crate) dropped: Dropped,
+}
+
+/// How much of a span was beyond its limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dropped {
+    pub(crate) attributes: u32,
+    pub(crate) events: u32,
+    pub(crate) links: u32,
 }
 
 /// What a span's part in a call is, as OpenTelemetry defines it.
@@ -153,6 +162,60 @@ impl SpanRecord {
     #[must_use]
     pub fn links(&self) -> &[Link] {
         &self.links
+    }
+
+    /// How many attributes were beyond the limit, of the span itself.
+    #[must_use]
+    pub fn dropped_attributes(&self) -> u32 {
+        self.dropped.attributes
+    }
+
+    /// How many events were beyond the limit.
+    #[must_use]
+    pub fn dropped_events(&self) -> u32 {
+        self.dropped.events
+    }
+
+    /// How many links were beyond the limit.
+    #[must_use]
+    pub fn dropped_links(&self) -> u32 {
+        self.dropped.links
+    }
+
+    /// The memory it holds, by what is in use and not by what is reserved.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let mut bytes = size_of::<Self>() + owned(&self.name) + self.context.state().as_str().len();
+        if let Status::Error(description) = &self.status {
+            bytes += owned(description);
+        }
+        bytes += weight_of(&self.attributes);
+        for event in &self.events {
+            bytes += size_of::<Event>() + owned(&event.name) + weight_of(&event.attributes);
+        }
+        for link in &self.links {
+            let state_bytes = link.context.state().as_str().len();
+            bytes += size_of::<Link>() + state_bytes + weight_of(&link.attributes);
+        }
+        bytes
+    }
+}
+
+fn weight_of(attributes: &[KeyValue]) -> usize {
+    let weight = |attribute: &KeyValue| {
+        let value_bytes = match &attribute.value {
+            Value::String(text) => owned(text),
+            _ => 0,
+        };
+        size_of::<KeyValue>() + owned(&attribute.key) + value_bytes
+    };
+    attributes.iter().map(weight).sum()
+}
+
+/// The bytes on the heap; static text costs nothing.
+fn owned(text: &Cow<'static, str>) -> usize {
+    match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.len(),
     }
 }
 

@@ -1,3 +1,9 @@
 //! Pieces without a word of telemetry in them.
 
 pub(crate) mod diagnostics;
+#[cfg(unix)]
+pub(crate) mod process;
+#[cfg(not(unix))]
+#[path = "process_absent.rs"]
+pub(crate) mod process;
+pub(crate) mod random;
