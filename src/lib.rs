@@ -15,6 +15,8 @@ pub mod metric;
 pub mod observe;
 pub mod pipeline;
 pub mod resource;
+pub mod telemetry;
+pub mod testing;
 pub mod trace;
 pub mod transport;
 
@@ -23,4 +25,5 @@ pub use error::{Error, ErrorKind};
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use observe::{Labels, count, observe, time};
+pub use telemetry::{Builder, Telemetry, builder, exit};
 pub use trace::{InSpan, extract, inject, span};

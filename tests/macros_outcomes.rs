@@ -63,7 +63,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// Pending once, then ready.
 async fn later<T>(value: T) -> T {
     let mut waited = false;
-    std::future::poll_fn(|_| {
+    std::future::poll_fn(|task| {
+        task.waker().wake_by_ref();
         if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

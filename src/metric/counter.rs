@@ -1,6 +1,6 @@
 //! Counters and up-down counters: sums of what each thread added.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::{
     Kind, Unit,
@@ -43,10 +43,10 @@ use crate::label::{Labels, Text};
 /// ```compile_fail
 /// static LIVES: bellwether::Counter = bellwether::Counter::new("9lives", "No name starts so");
 /// ```
-#[derive(Debug)]
 pub struct Counter<L = ()> {
     instrument: Instrument,
-    labels: PhantomData<fn(L)>,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
 }
 
 /// One series of a [`Counter`]; a number, to be copied and kept.
@@ -69,10 +69,10 @@ pub struct BoundCounter(u32);
 /// IN_FLIGHT.dec();
 /// assert_eq!(IN_FLIGHT.value(), 2);
 /// ```
-#[derive(Debug)]
 pub struct UpDownCounter<L = ()> {
     instrument: Instrument,
-    labels: PhantomData<fn(L)>,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
 }
 
 /// One series of an [`UpDownCounter`]; a number, to be copied and kept.
@@ -158,6 +158,12 @@ impl BoundCounter {
     #[must_use]
     pub fn value(self) -> u64 {
         sum(self.0)
+    }
+}
+
+impl<L> fmt::Debug for Counter<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
     }
 }
 
@@ -247,6 +253,12 @@ impl BoundUpDownCounter {
     #[must_use]
     pub fn value(self) -> i64 {
         sum(self.0).cast_signed()
+    }
+}
+
+impl<L> fmt::Debug for UpDownCounter<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gauges: the last value set, whoever set it.
 
-use std::marker::PhantomData;
+use std::{fmt, marker::PhantomData};
 
 use super::{
     Kind, Unit,
@@ -28,10 +28,10 @@ use crate::label::Labels;
 /// TEMPERATURE.add(-0.5);
 /// assert_eq!(TEMPERATURE.value(), Some(20.0));
 /// ```
-#[derive(Debug)]
 pub struct Gauge<L = ()> {
     instrument: Instrument,
-    labels: PhantomData<fn(L)>,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
 }
 
 /// One series of a [`Gauge`]; a number, to be copied and kept.
@@ -119,6 +119,12 @@ impl BoundGauge {
     #[must_use]
     pub fn value(self) -> Option<f64> {
         cell::current_storage().reader().gauge(self.0)
+    }
+}
+
+impl<L> fmt::Debug for Gauge<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
     }
 }
 

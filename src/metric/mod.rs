@@ -6,6 +6,7 @@
 
 mod counter;
 mod family;
+mod figures;
 mod gauge;
 pub mod histogram;
 mod instrument;
@@ -20,6 +21,7 @@ mod unit;
 pub(crate) mod cell;
 
 pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, UpDownCounter};
+pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
 pub use observable::{Observations, Observer};
@@ -27,7 +29,10 @@ pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
-pub(crate) use name::exposition_name;
+pub(crate) use cell::{orphaned, reentrant};
+pub(crate) use name::{exposition_name, key_fault, name_fault};
+#[cfg(feature = "prometheus")]
+pub(crate) use name::{sanitised, unit_word};
 
 #[cfg(test)]
 mod tests;

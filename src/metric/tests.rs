@@ -229,7 +229,8 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
     // Destructors run in the order of registration or against it: one is on either side of ours.
     for first in [true, false] {
         thread::scope(|scope| {
-            scope.spawn(|| {
+            // Joined: the end of a scope does not wait for the destructors of thread-locals.
+            let ending = scope.spawn(|| {
                 if first {
                     LATE.with(|slot| *slot.borrow_mut() = Some(late()));
                 }
@@ -238,6 +239,7 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
                     LATE.with(|slot| *slot.borrow_mut() = Some(late()));
                 }
             });
+            ending.join().unwrap();
         });
     }
     assert_eq!(counter.value(), 602);

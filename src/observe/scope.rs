@@ -1,6 +1,6 @@
 //! An observed function: its timer and its span, which share their time stamps.
 
-use std::ops::Deref;
+use std::{mem, ops::Deref};
 
 use super::{
     future::Observed,
@@ -11,11 +11,12 @@ use crate::{
     clock,
     context::{Outcome, SpanContext},
     label::KeyValue,
-    trace::SpanKind,
+    trace::{Span, SpanKind, SpanScope, span},
 };
 
-/// Starts the timer and the span of an observed function; `fields` is called where the span is
-/// recorded.
+/// Starts the timer and the span of an observed function; without a `parent`, the span is a child of
+/// what is current. `fields` is called where the span is recorded.
+#[must_use]
 pub fn start(
     operation: &'static Operation,
     kind: SpanKind,
@@ -23,25 +24,32 @@ pub fn start(
     fields: impl FnOnce() -> Vec<KeyValue>,
 ) -> Started {
     let measure = Measure::new(operation);
-    let _ = (kind, parent, fields);
-    Started { measure, span: Span }
+    let builder = span(operation.name()).kind(kind).start_at(measure.start());
+    let mut span = match parent {
+        Some(parent) => builder.parent(parent).start(),
+        None => builder.start(),
+    };
+    if span.is_recording() {
+        for field in fields() {
+            span.set_attribute(field.key, field.value);
+        }
+    }
+    Started { measure, span }
 }
 
-#[derive(Debug)]
-struct Span;
-
-/// An observed function that has begun.
+/// An observed function that has begun. It ends once: by its scope, or by its future.
 #[derive(Debug)]
 pub struct Started {
     measure: Measure,
-    span: Span,
+    span: Span, // `Span::NONE` while it is current on some thread, and after its end.
 }
 
 impl Started {
     /// Enters the span on this thread, until the scope is dropped.
     #[must_use]
     pub fn enter(self) -> Scope {
-        Scope { started: self }
+        let Self { measure, span } = self;
+        Scope { measure, span: Some(span.enter()) }
     }
 
     /// Enters the span whenever `future` is polled, until it is ready.
@@ -53,26 +61,34 @@ impl Started {
         Observed::new(self, future, outcome)
     }
 
-    /// Ends both at the time it is now.
-    pub(super) fn end(&mut self, outcome: Outcome) {
-        let end = clock::now();
-        self.measure.record(end, outcome);
-        let _ = &self.span;
+    /// Enters the span for one poll.
+    pub(super) fn poll(&mut self) -> SpanScope {
+        mem::take(&mut self.span).enter()
     }
 
-    pub(super) fn entered(&self) {}
+    /// Leaves the span until the next poll.
+    pub(super) fn pause(&mut self, scope: SpanScope) {
+        self.span = scope.leave();
+    }
+
+    /// Ends the timer and the span, which `scope` is in, now.
+    pub(super) fn end(&self, scope: SpanScope, outcome: Outcome) {
+        end(&self.measure, scope, outcome);
+    }
 }
 
 /// The body of an observed function that is not `async`.
 #[derive(Debug)]
 pub struct Scope {
-    started: Started,
+    measure: Measure,
+    span: Option<SpanScope>, // None only in `drop`.
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let outcome = self.started.measure.marks.outcome();
-        self.started.end(outcome);
+        if let Some(span) = self.span.take() {
+            end(&self.measure, span, self.measure.marks.outcome());
+        }
     }
 }
 
@@ -80,6 +96,13 @@ impl Deref for Scope {
     type Target = Marks;
 
     fn deref(&self) -> &Marks {
-        &self.started.measure.marks
+        &self.measure.marks
     }
+}
+
+fn end(measure: &Measure, span: SpanScope, outcome: Outcome) {
+    let end = clock::now();
+    span.conclude(outcome);
+    span.end_at(end);
+    measure.record(end, outcome);
 }

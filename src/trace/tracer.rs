@@ -22,6 +22,7 @@ use super::{
     sampler::{ParentBased, Sampler},
 };
 use crate::{
+    pipeline::Weigh,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -315,7 +316,7 @@ impl Buffer {
     pub(super) fn push(&self, span: SpanRecord) -> bool {
         let mut finished = self.finished.lock();
         finished.forget_parents();
-        finished.bytes += span.weight_bytes();
+        finished.bytes += span.weight();
         finished.spans.push(span);
         finished.is_full()
     }

@@ -1,5 +1,7 @@
 //! Pieces without a word of telemetry in them.
 
+#[cfg(feature = "webhook")]
+pub(crate) mod date;
 pub(crate) mod diagnostics;
 #[cfg(unix)]
 pub(crate) mod process;

@@ -1,6 +1,6 @@
 //! The instrument that records a distribution.
 
-use std::marker::PhantomData;
+use std::{fmt, marker::PhantomData};
 
 use super::HistogramSnapshot;
 use crate::{
@@ -36,10 +36,10 @@ use crate::{
 /// let p99 = LATENCY.snapshot().p99().unwrap();
 /// assert!((p99 / 0.099 - 1.0).abs() < 0.01);
 /// ```
-#[derive(Debug)]
 pub struct Histogram<L = ()> {
     instrument: Instrument,
-    labels: PhantomData<fn(L)>,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
 }
 
 /// One series of a [`Histogram`]; a number, to be copied and kept.
@@ -108,6 +108,12 @@ impl BoundHistogram {
     #[must_use]
     pub fn snapshot(self) -> HistogramSnapshot {
         read(self.0)
+    }
+}
+
+impl<L> fmt::Debug for Histogram<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
     }
 }
 
