@@ -87,6 +87,7 @@ pub(super) struct Place {
 }
 
 /// What a span that leaves the stack was.
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each span")]
 pub(super) enum Left {
     Recorded(Active),
     Unsampled(SpanContext),
