@@ -6,6 +6,7 @@ use crate::{
     clock::Ticks,
     context::{Outcome, SpanContext, SpanId, TraceId},
     label::{KeyValue, Value},
+    pipeline::Weigh,
 };
 
 /// A span that has ended.
@@ -181,9 +182,11 @@ impl SpanRecord {
     pub fn dropped_links(&self) -> u32 {
         self.dropped.links
     }
+}
 
-    /// The memory it holds, by what is in use and not by what is reserved.
-    pub(crate) fn weight_bytes(&self) -> usize {
+/// The memory it holds, by what is in use and not by what is reserved: static text weighs nothing.
+impl Weigh for SpanRecord {
+    fn weight(&self) -> usize {
         let mut bytes = size_of::<Self>() + owned(&self.name) + self.context.state().as_str().len();
         if let Status::Error(description) = &self.status {
             bytes += owned(description);

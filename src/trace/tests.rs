@@ -13,6 +13,7 @@ use crate::{
     clock::{self, ManualClock},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState, current},
     label::KeyValue,
+    pipeline::Weigh as _,
     span,
     sync::Mutex,
 };
@@ -260,7 +261,7 @@ fn limits_hold_and_what_is_beyond_is_counted() {
     assert_eq!((span.name().len(), span.events()[0].attributes().len()), (1_024, 128));
     assert_eq!(span.attributes()[0], KeyValue::new("k0", 7));
     assert_eq!(span.attributes()[1].value.to_string().len(), 1_024);
-    assert!(span.weight_bytes() > 127 * 1_024);
+    assert!(span.weight() > 127 * 1_024);
 }
 
 #[test]

@@ -22,12 +22,14 @@ use super::{
     sampler::{ParentBased, Sampler},
 };
 use crate::{
+    diagnostics,
+    pipeline::Weigh,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     trace::sampler::AlwaysOn,
-    util::{diagnostics, process},
+    util::process,
 };
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
@@ -315,7 +317,7 @@ impl Buffer {
     pub(super) fn push(&self, span: SpanRecord) -> bool {
         let mut finished = self.finished.lock();
         finished.forget_parents();
-        finished.bytes += span.weight_bytes();
+        finished.bytes += span.weight();
         finished.spans.push(span);
         finished.is_full()
     }

@@ -1,6 +1,7 @@
 //! Pieces without a word of telemetry in them.
 
-pub(crate) mod diagnostics;
+#[cfg(feature = "webhook")]
+pub(crate) mod date;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]

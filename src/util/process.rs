@@ -37,3 +37,19 @@ fn watch_forks() -> u32 {
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Relaxed);
 }
+
+/// Has `hook` called when the process leaves by `exit` or by a return from `main`; once, whichever
+/// hook came first. It runs on the thread that left, whose thread-locals with destructors are gone.
+pub(crate) fn at_exit(hook: fn()) {
+    static HOOK: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
+    extern "C" fn call() {
+        if let Some(hook) = HOOK.get() {
+            hook();
+        }
+    }
+    if HOOK.set(hook).is_ok() {
+        // SAFETY: `call` is a function of this crate and does not unwind: `deliver` catches what
+        // panics. A refusal (no memory) leaves the process without a hook and nothing else wrong.
+        unsafe { libc::atexit(call) };
+    }
+}

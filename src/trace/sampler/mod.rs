@@ -83,6 +83,12 @@ impl Decision {
     }
 }
 
+impl Sampler for Box<dyn Sampler> {
+    fn sample(&self, span: &Candidate<'_>) -> Decision {
+        (**self).sample(span)
+    }
+}
+
 impl Sampler for AlwaysOn {
     #[inline]
     fn sample(&self, _span: &Candidate<'_>) -> Decision {

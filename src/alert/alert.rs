@@ -1,0 +1,212 @@
+//! One alert, as users, callbacks and notifiers see it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::{self, Ticks},
+    label::LabelSet,
+};
+
+/// One label set of a rule that is, or lately was, in trouble; a copy, as of one tick.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    pub(super) rule: Arc<str>,
+    pub(super) labels: LabelSet,
+    pub(super) annotations: Annotations,
+    pub(super) state: AlertState,
+    pub(super) value: f64,
+    pub(super) active_at: Stamp,
+    pub(super) fired_at: Option<Stamp>,
+    pub(super) resolved_at: Option<Stamp>,
+    pub(super) valid_until: Option<u64>, // Unix nanoseconds.
+}
+
+/// Keys and texts, sorted by key.
+pub(super) type Annotations = Arc<[(String, String)]>;
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlertState {
+    /// Not in trouble: before the first state of an alert, and after a pending one that came to
+    /// nothing.
+    Inactive,
+    /// In trouble, but not yet for as long as the rule asks.
+    Pending,
+    /// In trouble for long enough.
+    Firing,
+    /// It fired, and the trouble is over; remembered for a quarter of an hour.
+    Resolved,
+}
+
+/// A change of an alert's state.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Transition {
+    /// What it was.
+    pub from: AlertState,
+    /// What it is.
+    pub to: AlertState,
+    /// The alert, in its new state.
+    pub alert: Alert,
+}
+
+/// An instant on three axes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    /// The slot of the tick, on an axis without steps: all decisions are made on it.
+    pub(crate) slot: u64,
+    /// When the samples were taken.
+    pub(crate) ticks: Ticks,
+    /// The date of `ticks` when it was now: a date once told does not move with the wall clock.
+    pub(crate) unix_nanos: u64,
+}
+
+impl Alert {
+    /// An alert that fires now, from no rule: to try a notifier with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::alert::{Alert, AlertState};
+    ///
+    /// let alert = Alert::firing("Drill", &[("severity", "info")], &[("summary", "Only a test")]);
+    /// assert_eq!(alert.state(), AlertState::Firing);
+    /// assert_eq!(alert.labels().to_string(), r#"{alertname="Drill", severity="info"}"#);
+    /// ```
+    #[must_use]
+    pub fn firing(rule: &str, labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Self {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        let mut annotations: Vec<_> = annotations.iter().map(owned).collect();
+        annotations.sort();
+        let now = Stamp::now();
+        Self {
+            rule: rule.into(),
+            labels: LabelSet::new(labels.iter().map(owned)).with([("alertname", rule)]),
+            annotations: annotations.into(),
+            state: AlertState::Firing,
+            value: 1.0,
+            active_at: now,
+            fired_at: Some(now),
+            resolved_at: None,
+            valid_until: None,
+        }
+    }
+
+    /// The alert, resolved now: to try a notifier with.
+    #[must_use]
+    pub fn resolved(mut self) -> Self {
+        self.state = AlertState::Resolved;
+        self.resolved_at = Some(Stamp::now());
+        self
+    }
+
+    /// The name of its rule; also its label `alertname`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.rule
+    }
+
+    /// Its labels, which tell it apart from all other alerts.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// Its annotations, sorted by key.
+    pub fn annotations(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> AlertState {
+        self.state
+    }
+
+    /// The value of the rule's expression when the condition last held.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// The tick at which the trouble began.
+    #[must_use]
+    pub fn active_at(&self) -> Ticks {
+        self.active_at.ticks
+    }
+
+    /// The tick at which it fired, if it did.
+    #[must_use]
+    pub fn fired_at(&self) -> Option<Ticks> {
+        self.fired_at.map(|stamp| stamp.ticks)
+    }
+
+    /// The tick at which the trouble was over, if it is.
+    #[must_use]
+    pub fn resolved_at(&self) -> Option<Ticks> {
+        self.resolved_at.map(|stamp| stamp.ticks)
+    }
+
+    /// When it fired, in nanoseconds since the Unix epoch; when it began, if it has not.
+    #[must_use]
+    pub fn starts_at_unix_nanos(&self) -> u64 {
+        self.fired_at.unwrap_or(self.active_at).unix_nanos
+    }
+
+    /// When it was resolved, in nanoseconds since the Unix epoch; of one that fires, until when a
+    /// receiver should believe it without hearing of it again.
+    #[must_use]
+    pub fn ends_at_unix_nanos(&self) -> Option<u64> {
+        self.resolved_at.map(|stamp| stamp.unix_nanos).or(self.valid_until)
+    }
+
+    /// Alertmanager's fingerprint of the labels: FNV-1a over `key 0xFF value 0xFF`, sorted.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let texts = self.labels.iter().flat_map(|(key, value)| [key, value]);
+        let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let texts: usize = self.annotations().map(|(key, value)| key.len() + value.len()).sum();
+        size_of::<Self>() + labels + texts
+    }
+}
+
+impl AlertState {
+    /// The state in a word, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl fmt::Display for AlertState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Stamp {
+    fn now() -> Self {
+        let ticks = clock::now();
+        let unix_nanos = ticks.unix_nanos();
+        Self { slot: unix_nanos, ticks, unix_nanos }
+    }
+
+    /// How long after `earlier` the slot is.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.slot.saturating_sub(earlier.slot))
+    }
+}

@@ -1,0 +1,306 @@
+//! Alerts to a webhook, in the format of Alertmanager.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Serialize, Serializer};
+
+use super::Notification;
+use crate::{
+    alert::{Alert, AlertState},
+    error::Error,
+    pipeline::{Batch, ExportError, Exporter},
+    transport::http_client::{HttpEndpoint, HttpFailure},
+    util::date,
+};
+
+/// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook: receivers written
+/// for Alertmanager understand it.
+///
+/// One request is one [`Notification`]: alerts of one rule, grouped by `alertname`.
+///
+/// # What may go wrong
+///
+/// * An answer of 2xx is a delivery. 429, 5xx, and a connection that fails or times out are tried
+///   again, when `Retry-After` asks for it, a minute later at most. Any other answer, redirects among
+///   them, is a rejection: the alert is dropped and counted, and sent anew with the next repetition.
+/// * After a time-out nobody knows whether the receiver took the alert: it may get it twice.
+/// * The body of an answer is not read.
+///
+/// # What it will not do
+///
+/// Speak plain http, or to an address that is not public, unless told to: see
+/// [`allow_plain_http`](Self::allow_plain_http) and [`allow_private`](Self::allow_private). It follows
+/// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
+/// printed.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::alert::notify::Webhook;
+///
+/// let webhook = Webhook::new("https://alerts.example.com/hook?key=secret")
+///     .header("authorization", "Bearer 1234")
+///     .timeout(Duration::from_secs(5));
+/// webhook.check()?;
+///
+/// let error = Webhook::new("https://127.0.0.1:9093/hook").check().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "https://127.0.0.1:9093: the host has no public address: allow others by .allow_private()",
+/// );
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub struct Webhook {
+    endpoint: HttpEndpoint,
+    receiver: String,
+    external_url: String,
+}
+
+impl Webhook {
+    /// A notifier that posts to `url`.
+    ///
+    /// A URL that cannot be used is found by [`check`](Self::check), or else rejects every alert.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            endpoint: HttpEndpoint::new(url),
+            receiver: "webhook".to_owned(),
+            external_url: String::new(),
+        }
+    }
+
+    /// Sends a header with each request; its value is never printed.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.endpoint.header(name.into(), value.into());
+        self
+    }
+
+    /// How long a request may take, connection and answer together; ten seconds by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.endpoint.timeout(timeout);
+        self
+    }
+
+    /// Allows a URL of plain http: whoever is on the way can read the alerts, and the headers.
+    #[must_use]
+    pub fn allow_plain_http(mut self) -> Self {
+        self.endpoint.allow_plain_http();
+        self
+    }
+
+    /// Allows addresses that are not public: loopback, private and link-local networks, and whatever
+    /// else listens there.
+    #[must_use]
+    pub fn allow_private(mut self) -> Self {
+        self.endpoint.allow_private();
+        self
+    }
+
+    /// The `receiver` of the body; `webhook` by default.
+    #[must_use]
+    pub fn receiver(mut self, name: impl Into<String>) -> Self {
+        self.receiver = name.into();
+        self
+    }
+
+    /// The `externalURL` of the body: where a reader finds more; empty by default.
+    #[must_use]
+    pub fn external_url(mut self, url: impl Into<String>) -> Self {
+        self.external_url = url.into();
+        self
+    }
+
+    /// Whether alerts could be sent, as far as that can be told without sending one: a host's name
+    /// is judged when it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// The URL cannot be parsed or is not allowed, or a header is not legal.
+    pub fn check(&self) -> Result<(), Error> {
+        self.endpoint.check()
+    }
+
+    fn post(&self, notification: &Notification) -> Result<(), HttpFailure> {
+        let body = Body::new(notification, &self.receiver, &self.external_url);
+        let body = serde_json::to_vec(&body).map_err(|error| HttpFailure {
+            retry: None,
+            message: format!("an alert cannot be written as JSON: {error}"),
+        })?;
+        self.endpoint.post("application/json", body)
+    }
+}
+
+impl Exporter<Notification> for Webhook {
+    /// Sends one notification after the other: the first that should be tried again holds back those
+    /// behind it, so that they arrive in order; one that is refused holds back none.
+    fn export(&mut self, batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+        let mut n_refused = 0;
+        let mut refusal = None;
+        for (place, notification) in batch.iter().enumerate() {
+            match self.post(notification) {
+                Ok(()) => {}
+                Err(HttpFailure { retry: None, message }) => {
+                    n_refused += 1;
+                    refusal = Some(message);
+                }
+                Err(HttpFailure { retry: Some(after), message }) => {
+                    let again = ExportError::retry(message).unsent(batch.skip(place));
+                    let again = again.rejected(n_refused);
+                    return Err(match after {
+                        Some(delay) => again.after(delay),
+                        None => again,
+                    });
+                }
+            }
+        }
+        match refusal {
+            None => Ok(()),
+            // None is left to be sent; those that were refused count as such.
+            Some(message) => Err(ExportError::reject(message)
+                .unsent(batch.skip(batch.len()))
+                .rejected(n_refused)),
+        }
+    }
+
+    fn name(&self) -> &str {
+        "webhook"
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("endpoint", &self.endpoint)
+            .field("receiver", &self.receiver)
+            .field("external_url", &self.external_url)
+            .finish()
+    }
+}
+
+/// The body, field by field in the order of Alertmanager (`template.Data` and `webhook.Message`).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    receiver: &'a str,
+    status: Status,
+    alerts: Vec<AlertBody<'a>>,
+    group_labels: BTreeMap<&'a str, &'a str>,
+    common_labels: BTreeMap<&'a str, &'a str>,
+    common_annotations: BTreeMap<&'a str, &'a str>,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: String,
+    truncated_alerts: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertBody<'a> {
+    status: Status,
+    labels: BTreeMap<&'a str, &'a str>,
+    annotations: BTreeMap<&'a str, &'a str>,
+    starts_at: Date,
+    ends_at: Date,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'static str,
+    fingerprint: String,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Firing,
+    Resolved,
+}
+
+/// Unix nanoseconds; `None` is Go's zero time, which says "not yet".
+struct Date(Option<u64>);
+
+impl<'a> Body<'a> {
+    fn new(notification: &'a Notification, receiver: &'a str, external_url: &'a str) -> Self {
+        let alerts = notification.alerts();
+        let name = alerts.first().map_or("", Alert::name);
+        Self {
+            receiver,
+            status: notification.status().into(),
+            alerts: alerts.iter().map(AlertBody::new).collect(),
+            group_labels: BTreeMap::from([("alertname", name)]),
+            common_labels: common(alerts, |alert| alert.labels().iter().collect()),
+            common_annotations: common(alerts, |alert| alert.annotations().collect()),
+            external_url,
+            version: "4",
+            group_key: format!("{{}}:{{alertname={}}}", Quoted(name)),
+            truncated_alerts: 0,
+        }
+    }
+}
+
+impl<'a> AlertBody<'a> {
+    fn new(alert: &'a Alert) -> Self {
+        let is_resolved = alert.state() == AlertState::Resolved;
+        Self {
+            status: alert.state().into(),
+            labels: alert.labels().iter().collect(),
+            annotations: alert.annotations().collect(),
+            starts_at: Date(Some(alert.starts_at_unix_nanos())),
+            ends_at: Date(alert.ends_at_unix_nanos().filter(|_| is_resolved)),
+            generator_url: "",
+            fingerprint: format!("{:016x}", alert.fingerprint()),
+        }
+    }
+}
+
+impl From<AlertState> for Status {
+    fn from(state: AlertState) -> Self {
+        if state == AlertState::Firing { Self::Firing } else { Self::Resolved }
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(unix_nanos) => serializer.serialize_str(&date::rfc3339(unix_nanos)),
+            None => serializer.serialize_str("0001-01-01T00:00:00Z"),
+        }
+    }
+}
+
+/// The pairs that all alerts have.
+fn common<'a>(
+    alerts: &'a [Alert],
+    pairs: impl Fn(&'a Alert) -> BTreeMap<&'a str, &'a str>,
+) -> BTreeMap<&'a str, &'a str> {
+    let Some((first, others)) = alerts.split_first() else { return BTreeMap::new() };
+    let mut common = pairs(first);
+    for other in others.iter().map(pairs) {
+        common.retain(|key, value| other.get(key) == Some(value));
+    }
+    common
+}
+
+/// A text as Go's `%q` quotes it, as far as receivers tell groups apart by it.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        f.write_char('"')?;
+        for character in self.0.chars() {
+            match character {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c if c.is_control() && u32::from(c) < 0x80 => write!(f, "\\x{:02x}", u32::from(c))?,
+                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

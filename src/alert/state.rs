@@ -1,0 +1,276 @@
+//! The states of a rule's alerts: `Inactive → Pending → Firing → Resolved` (ALERTING.md 4-7, 9).
+//!
+//! The machine is Prometheus's, `rules/alerting.go`, `AlertingRule.Eval`. It knows neither windows
+//! nor threads: what goes in is the condition's samples and an instant.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    alert::{Alert, AlertState, Annotations, Stamp, Transition},
+    rule::Rule,
+};
+use crate::label::LabelSet;
+
+/// How long a resolved alert is remembered (`rules/alerting.go`, `resolvedRetention`), so that a
+/// receiver that was away still hears of it.
+const RESOLVED_RETENTION: Duration = Duration::from_secs(15 * 60);
+
+/// A rule's alerts.
+#[derive(Debug)]
+pub(super) struct RuleState {
+    name: Arc<str>,
+    for_duration: Duration,
+    keep_firing_for: Duration,
+    limit: usize,
+    own_labels: LabelSet,
+    annotations: Annotations,
+    active: BTreeMap<LabelSet, Active>,
+    // From the labels of a series to those of its alert, as of the last evaluation: joining them
+    // anew at every tick would cost more than all else.
+    joined: HashMap<LabelSet, LabelSet>,
+}
+
+/// One alert's state.
+#[derive(Debug)]
+struct Active {
+    state: AlertState, // Never Inactive: such an alert is not kept.
+    value: f64,
+    active_at: Stamp,
+    fired_at: Option<Stamp>,
+    resolved_at: Option<Stamp>,
+    keep_firing_since: Option<Stamp>,
+    last_sent: Option<Stamp>,
+}
+
+impl RuleState {
+    pub(super) fn new(rule: &Rule) -> Self {
+        Self {
+            name: rule.name.as_str().into(),
+            for_duration: rule.for_duration,
+            keep_firing_for: rule.keep_firing_for,
+            limit: rule.limit,
+            own_labels: rule.own_labels(),
+            annotations: rule.annotations.clone().into_iter().collect(),
+            active: BTreeMap::new(),
+            joined: HashMap::new(),
+        }
+    }
+
+    /// Takes the samples of an evaluation at `now`, and tells what changed in `transitions`.
+    ///
+    /// # Errors
+    ///
+    /// Two samples with one label set after the rule's labels were applied leave all as it was;
+    /// more alerts than the limit leave none.
+    pub(super) fn evaluate(
+        &mut self,
+        samples: Vec<(LabelSet, f64)>,
+        now: Stamp,
+        transitions: &mut Vec<Transition>,
+    ) -> Result<(), String> {
+        let samples = self.label(samples)?;
+        let present: HashSet<&LabelSet> = samples.iter().map(|(labels, _)| labels).collect();
+        self.release_absent(&present, now, transitions);
+        for (labels, value) in &samples {
+            self.take_present(labels, *value, now, transitions);
+        }
+        let is_active = |active: &&Active| active.state != AlertState::Resolved;
+        let n_active = self.active.values().filter(is_active).count();
+        if self.limit > 0 && n_active > self.limit {
+            self.clear(transitions);
+            return Err(format!("{n_active} alerts exceed the limit of {}", self.limit));
+        }
+        Ok(())
+    }
+
+    /// The alerts, resolved ones among them, by labels.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = Alert> {
+        self.active.iter().map(|(labels, active)| self.alert(labels, active))
+    }
+
+    /// The alerts to be sent at `now`, which are then taken as sent (ALERTING.md 14, 15).
+    pub(super) fn due(
+        &mut self,
+        now: Stamp,
+        resend_delay: Duration,
+        valid_for: Duration,
+    ) -> Vec<Alert> {
+        let mut due = Vec::new();
+        let labels: Vec<LabelSet> = self
+            .active
+            .iter()
+            .filter(|(_, active)| active.needs_sending(now, resend_delay))
+            .map(|(labels, _)| labels.clone())
+            .collect();
+        for labels in labels {
+            let Some(active) = self.active.get_mut(&labels) else { continue };
+            active.last_sent = Some(now);
+            let mut alert = self.alert(&labels, &self.active[&labels]);
+            let until = now.unix_nanos.saturating_add(valid_for.as_nanos() as u64);
+            alert.valid_until = Some(until);
+            due.push(alert);
+        }
+        due
+    }
+
+    /// Joins the rule's labels to those of the samples.
+    fn label(&mut self, samples: Vec<(LabelSet, f64)>) -> Result<Vec<(LabelSet, f64)>, String> {
+        let mut before = std::mem::take(&mut self.joined);
+        let mut seen = HashSet::with_capacity(samples.len());
+        let mut labelled = Vec::with_capacity(samples.len());
+        for (source, value) in samples {
+            let labels = match before.remove(&source) {
+                Some(labels) => labels,
+                None => source.with(self.own_labels.iter().map(|(k, v)| (k.to_owned(), v))),
+            };
+            if !seen.insert(labels.clone()) {
+                return Err(format!(
+                    "two samples have the labels {labels} once the rule's are set"
+                ));
+            }
+            self.joined.insert(source, labels.clone());
+            labelled.push((labels, value));
+        }
+        Ok(labelled)
+    }
+
+    /// Goes through the alerts that have no sample.
+    fn release_absent(
+        &mut self,
+        present: &HashSet<&LabelSet>,
+        now: Stamp,
+        transitions: &mut Vec<Transition>,
+    ) {
+        let mut gone = Vec::new();
+        for (labels, active) in &mut self.active {
+            if present.contains(labels) {
+                active.keep_firing_since = None;
+                continue;
+            }
+            match active.state {
+                AlertState::Pending => gone.push((labels.clone(), AlertState::Inactive)),
+                AlertState::Firing => {
+                    if !active.keeps_firing(now, self.keep_firing_for) {
+                        active.resolved_at = Some(now);
+                        gone.push((labels.clone(), AlertState::Resolved));
+                    }
+                }
+                AlertState::Resolved | AlertState::Inactive => {
+                    if active.is_forgotten(now) {
+                        gone.push((labels.clone(), AlertState::Inactive));
+                    }
+                }
+            }
+        }
+        for (labels, to) in gone {
+            self.leave(&labels, to, transitions);
+        }
+    }
+
+    /// Moves an alert to `Resolved`, or forgets it.
+    fn leave(&mut self, labels: &LabelSet, to: AlertState, transitions: &mut Vec<Transition>) {
+        let Some(active) = self.active.get_mut(labels) else { return };
+        let from = std::mem::replace(&mut active.state, to);
+        // That a resolved alert is forgotten is no news.
+        if from != AlertState::Resolved {
+            let alert = self.alert(labels, &self.active[labels]);
+            transitions.push(Transition { from, to, alert });
+        }
+        if to == AlertState::Inactive {
+            self.active.remove(labels);
+        }
+    }
+
+    fn take_present(
+        &mut self,
+        labels: &LabelSet,
+        value: f64,
+        now: Stamp,
+        transitions: &mut Vec<Transition>,
+    ) {
+        let known = self.active.get_mut(labels);
+        let (from, active) = match known {
+            Some(active) if active.state != AlertState::Resolved => {
+                active.value = value;
+                (active.state, active)
+            }
+            // One that reappears after it was resolved is a new alert.
+            _ => {
+                self.active.insert(labels.clone(), Active::new(value, now));
+                let Some(active) = self.active.get_mut(labels) else { return };
+                (AlertState::Inactive, active)
+            }
+        };
+        if active.state == AlertState::Pending && now.since(active.active_at) >= self.for_duration {
+            active.state = AlertState::Firing;
+            active.fired_at = Some(now);
+        }
+        let to = active.state;
+        if from != to {
+            let alert = self.alert(labels, &self.active[labels]);
+            transitions.push(Transition { from, to, alert });
+        }
+    }
+
+    /// Forgets every alert.
+    fn clear(&mut self, transitions: &mut Vec<Transition>) {
+        let all: Vec<LabelSet> = self.active.keys().cloned().collect();
+        for labels in all {
+            self.leave(&labels, AlertState::Inactive, transitions);
+        }
+    }
+
+    fn alert(&self, labels: &LabelSet, active: &Active) -> Alert {
+        Alert {
+            rule: Arc::clone(&self.name),
+            labels: labels.clone(),
+            annotations: Arc::clone(&self.annotations),
+            state: active.state,
+            value: active.value,
+            active_at: active.active_at,
+            fired_at: active.fired_at,
+            resolved_at: active.resolved_at,
+            valid_until: None,
+        }
+    }
+}
+
+impl Active {
+    fn new(value: f64, now: Stamp) -> Self {
+        Self {
+            state: AlertState::Pending,
+            value,
+            active_at: now,
+            fired_at: None,
+            resolved_at: None,
+            keep_firing_since: None,
+            last_sent: None,
+        }
+    }
+
+    /// Whether a firing alert without a sample fires on.
+    fn keeps_firing(&mut self, now: Stamp, keep_firing_for: Duration) -> bool {
+        if keep_firing_for.is_zero() {
+            return false;
+        }
+        let since = *self.keep_firing_since.get_or_insert(now);
+        now.since(since) < keep_firing_for
+    }
+
+    fn is_forgotten(&self, now: Stamp) -> bool {
+        self.resolved_at.is_some_and(|resolved_at| now.since(resolved_at) > RESOLVED_RETENTION)
+    }
+
+    fn needs_sending(&self, now: Stamp, resend_delay: Duration) -> bool {
+        if self.state == AlertState::Pending {
+            return false;
+        }
+        let Some(last_sent) = self.last_sent else { return true };
+        let resolved_since = self.resolved_at.is_some_and(|at| at.slot > last_sent.slot);
+        resolved_since || now.since(last_sent) > resend_delay
+    }
+}

@@ -1,0 +1,612 @@
+//! The samples that rules look back on: one column of times, one ring of values for each series.
+//!
+//! Each tick takes from a snapshot the series that some rule selects, and nothing else. A series is
+//! matched against the selectors once, when it first appears. Its ring is aligned with the column of
+//! times: the value of tick `n` is at `n - first`. A tick in which a series is absent leaves an end
+//! mark, so that it is not read as a value.
+//!
+//! A ring keeps what the longest range that selects its series needs: the samples inside the range,
+//! and the one at or before its start, from which increases are counted. The whole stays within a
+//! budget of bytes: over it the oldest ticks go first, and the selections whose range then reaches
+//! further back than the samples are marked as shortened.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::condition::{Need, Selector};
+use crate::{
+    clock::Ticks,
+    label::LabelSet,
+    metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot},
+};
+
+/// The samples of the series that rules select, for as long as a rule needs them.
+///
+/// A [`Condition`](super::Condition) reads it; only what the condition's
+/// [`needs`](super::Condition::needs) declared is there.
+#[derive(Debug)]
+pub struct Window {
+    times: VecDeque<Moment>,
+    first: u64, // The number of the tick at the front of `times`.
+    selections: Vec<Selection>,
+    by_selector: HashMap<Selector, usize>,
+    ranges: Vec<Range>, // The distinct ranges of the selections.
+    families: Vec<FamilyTracks>,
+    tracks: Vec<Option<Track>>,
+    vacant: Vec<usize>,
+    bytes: usize,
+    budget_bytes: usize,
+    floor: u64, // Ticks before this one were given up for the budget.
+    refused: u64,
+}
+
+/// When a tick was: the instant of its snapshot, and the slot it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) taken: Ticks,
+    /// Nanoseconds on an axis without steps; ranges are measured on it, so that a tick that came
+    /// a little late does not change how many samples a range has.
+    pub(crate) slot: u64,
+}
+
+#[derive(Debug)]
+struct Selection {
+    selector: Selector,
+    range: usize, // In `ranges`.
+    distributions: bool,
+    tracks: Vec<usize>,
+    shortened: bool,
+}
+
+/// A range and where it begins at the newest tick.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    length: Duration,
+    first_inside: u64,
+}
+
+/// The series of one family that some selector names, matched or not.
+#[derive(Debug)]
+struct FamilyTracks {
+    name: String,
+    entries: Vec<Entry>, // Invariant: sorted by labels.
+}
+
+#[derive(Debug)]
+struct Entry {
+    labels: LabelSet,
+    track: Option<usize>, // `None`: no selector matches it, or there is no room for it.
+    seen: u64,
+}
+
+/// The ring of one series.
+#[derive(Debug)]
+struct Track {
+    labels: LabelSet,
+    range: usize, // The longest one that selects it, in `Window::ranges`.
+    is_sum: bool,
+    ended: bool,
+    first: u64,
+    values: VecDeque<f64>,
+    // Of each tick, as `values`; empty where no selection needs distributions.
+    histograms: VecDeque<Option<Arc<HistogramSnapshot>>>,
+    // Of a sum: the ticks at which it fell, and from what value. A scan of the ring for each range
+    // and rule would be the cost of the whole tick.
+    resets: VecDeque<(u64, f64)>,
+    previous: f64,
+    histogram_bytes: usize, // Of those in `histograms`, shared ones once.
+    charged: usize,
+}
+
+/// Marks a tick in which the series was absent (Prometheus, `value.StaleNaN`).
+const END_MARK: u64 = 0x7ff0_0000_0000_0002;
+
+/// What a series costs beside its samples: labels, ring headers, places in lists. An estimate.
+const SERIES_BYTES: usize = 400;
+
+impl Window {
+    pub(crate) fn new(needs: impl IntoIterator<Item = Need>, budget_bytes: usize) -> Self {
+        let mut window = Self {
+            times: VecDeque::new(),
+            first: 0,
+            selections: Vec::new(),
+            by_selector: HashMap::new(),
+            ranges: Vec::new(),
+            families: Vec::new(),
+            tracks: Vec::new(),
+            vacant: Vec::new(),
+            bytes: 0,
+            budget_bytes,
+            floor: 0,
+            refused: 0,
+        };
+        for need in needs {
+            window.add(need);
+        }
+        window
+    }
+
+    /// The instant of the newest tick.
+    #[must_use]
+    pub fn newest(&self) -> Option<Ticks> {
+        self.times.back().map(|moment| moment.taken)
+    }
+
+    /// The series that `selector` matches, those that have ended lately among them.
+    ///
+    /// None where no rule's [`needs`](super::Condition::needs) named the selector.
+    pub fn select(&self, selector: &Selector) -> impl Iterator<Item = SeriesWindow<'_>> {
+        let selection = self.by_selector.get(selector).map(|&place| &self.selections[place]);
+        let tracks = selection.into_iter().flat_map(|selection| &selection.tracks);
+        tracks.filter_map(|&place| {
+            let track = self.tracks[place].as_ref()?;
+            Some(SeriesWindow { window: self, track })
+        })
+    }
+
+    /// How many bytes the samples take, of the budget.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many series there was no room for.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Whether samples of `selector` that its range needs were given up for the budget.
+    pub(crate) fn is_shortened(&self, selector: &Selector) -> bool {
+        self.by_selector.get(selector).is_some_and(|&place| self.selections[place].shortened)
+    }
+
+    fn add(&mut self, need: Need) {
+        let range = match self.ranges.iter().position(|range| range.length == need.range) {
+            Some(found) => found,
+            None => {
+                self.ranges.push(Range { length: need.range, first_inside: 0 });
+                self.ranges.len() - 1
+            }
+        };
+        if let Some(&place) = self.by_selector.get(&need.selector) {
+            let known = &mut self.selections[place];
+            known.distributions |= need.distributions;
+            if self.ranges[known.range].length < need.range {
+                known.range = range;
+            }
+            return;
+        }
+        if !self.families.iter().any(|family| family.name == need.selector.name()) {
+            let name = need.selector.name().to_owned();
+            self.families.push(FamilyTracks { name, entries: Vec::new() });
+        }
+        self.by_selector.insert(need.selector.clone(), self.selections.len());
+        self.selections.push(Selection {
+            selector: need.selector,
+            range,
+            distributions: need.distributions,
+            tracks: Vec::new(),
+            shortened: false,
+        });
+    }
+
+    /// Takes the samples of a tick, and lets go of those that no range needs any more.
+    pub(crate) fn take(&mut self, snapshot: &Snapshot, slot: u64) {
+        self.times.push_back(Moment { taken: snapshot.taken(), slot });
+        self.bytes += size_of::<Moment>();
+        let tick = self.newest_tick();
+        let mut families = std::mem::take(&mut self.families);
+        for family in &mut families {
+            self.take_family(family, snapshot.family(&family.name), tick);
+        }
+        self.families = families;
+        self.locate_ranges();
+        self.trim();
+        while self.bytes > self.budget_bytes && self.times.len() > 1 {
+            self.give_up_oldest();
+        }
+        self.mark_shortened();
+    }
+
+    fn newest_tick(&self) -> u64 {
+        self.first + self.times.len() as u64 - 1
+    }
+
+    /// Joins the known series with those of the snapshot; both are sorted by labels.
+    fn take_family(&mut self, known: &mut FamilyTracks, found: Option<&Family>, tick: u64) {
+        let mut appeared = Vec::new();
+        let mut place = 0;
+        for series in found.map_or(&[][..], Family::series) {
+            while place < known.entries.len() && known.entries[place].labels < series.labels {
+                self.end(&known.entries[place], tick);
+                place += 1;
+            }
+            match known.entries.get_mut(place) {
+                Some(entry) if entry.labels == series.labels => {
+                    entry.seen = tick;
+                    self.push(entry, &series.value, tick);
+                    place += 1;
+                }
+                _ => appeared.push(series),
+            }
+        }
+        known.entries[place..].iter().for_each(|entry| self.end(entry, tick));
+        // Those with a ring go with it.
+        known.entries.retain(|entry| entry.track.is_some() || entry.seen == tick);
+        for series in appeared {
+            let kind = found.map_or(Kind::Gauge, Family::kind);
+            let track = self.start(&known.name, kind, series, tick);
+            known.entries.push(Entry { labels: series.labels.clone(), track, seen: tick });
+        }
+        known.entries.sort_by(|a, b| a.labels.cmp(&b.labels)); // Nearly sorted: one pass.
+    }
+
+    /// Begins a ring for a series, if a selector matches it and there is room.
+    fn start(&mut self, name: &str, kind: Kind, series: &Series, tick: u64) -> Option<usize> {
+        let matching = |selection: &Selection| {
+            selection.selector.name() == name && selection.selector.matches(&series.labels)
+        };
+        let matching: Vec<usize> =
+            (0..self.selections.len()).filter(|&place| matching(&self.selections[place])).collect();
+        let range = matching.iter().map(|&place| self.selections[place].range);
+        let range = range.max_by_key(|&range| self.ranges[range].length)?;
+        let distributions = matching.iter().any(|&place| self.selections[place].distributions);
+        // When one tick alone fills the budget, giving up older ones helps no more.
+        if (self.live() + 1) * (SERIES_BYTES + 8 * size_of::<f64>()) > self.budget_bytes {
+            self.refused += 1;
+            return None;
+        }
+        let mut track = Track::new(series.labels.clone(), kind, range, distributions, tick);
+        track.push(&series.value, tick);
+        self.bytes += track.charge();
+        let place = self.vacant.pop().unwrap_or(self.tracks.len());
+        if place == self.tracks.len() {
+            self.tracks.push(None);
+        }
+        self.tracks[place] = Some(track);
+        for selection in matching {
+            self.selections[selection].tracks.push(place);
+        }
+        Some(place)
+    }
+
+    fn live(&self) -> usize {
+        self.tracks.len() - self.vacant.len()
+    }
+
+    fn push(&mut self, entry: &Entry, value: &SeriesValue, tick: u64) {
+        let Some(track) = entry.track.and_then(|place| self.tracks[place].as_mut()) else { return };
+        let before = track.charged;
+        track.push(value, tick);
+        self.bytes = self.bytes + track.charge() - before;
+    }
+
+    fn end(&mut self, entry: &Entry, tick: u64) {
+        let Some(track) = entry.track.and_then(|place| self.tracks[place].as_mut()) else { return };
+        if !track.ended {
+            let before = track.charged;
+            track.push_absent(tick);
+            track.ended = true;
+            self.bytes = self.bytes + track.charge() - before;
+        }
+    }
+
+    /// Finds where each range begins at the newest tick: one search for all series and rules.
+    fn locate_ranges(&mut self) {
+        let Some(&Moment { slot: now, .. }) = self.times.back() else { return };
+        for range in &mut self.ranges {
+            let length = range.length.as_nanos().min(u64::MAX.into()) as u64;
+            // Left-open, as in Prometheus 3: (now - length, now].
+            let outside =
+                self.times.partition_point(|moment| now.saturating_sub(moment.slot) >= length);
+            range.first_inside = self.first + outside as u64;
+        }
+    }
+
+    /// Lets go of the samples before those that the ranges need, and of series without any.
+    fn trim(&mut self) {
+        let mut ended = Vec::new();
+        for place in 0..self.tracks.len() {
+            let Some(track) = &mut self.tracks[place] else { continue };
+            // The sample before the first inside is the one that increases are counted from.
+            let needed = self.ranges[track.range].first_inside.saturating_sub(1).max(self.floor);
+            let before = track.charged;
+            track.trim(needed);
+            self.bytes = self.bytes + track.charge() - before;
+            if track.ended && track.end() <= needed + 1 {
+                ended.push(place);
+            }
+        }
+        if !ended.is_empty() {
+            self.remove(&ended);
+        }
+        let needed = self.ranges.iter().map(|range| range.first_inside.saturating_sub(1)).min();
+        let needed = needed.unwrap_or(u64::MAX).max(self.floor).min(self.newest_tick());
+        while self.first < needed {
+            self.times.pop_front();
+            self.first += 1;
+            self.bytes -= size_of::<Moment>();
+        }
+    }
+
+    /// Removes series; before any other is started, so that no list names a place used anew.
+    fn remove(&mut self, places: &[usize]) {
+        for &place in places {
+            self.bytes -= self.tracks[place].take().map_or(0, |track| track.charged);
+        }
+        let tracks = &self.tracks;
+        for selection in &mut self.selections {
+            selection.tracks.retain(|&place| tracks[place].is_some());
+        }
+        for family in &mut self.families {
+            family.entries.retain(|entry| entry.track.is_none_or(|place| tracks[place].is_some()));
+        }
+        self.vacant.extend(places);
+    }
+
+    /// Gives up an eighth of the ticks, so that the rings are not shrunk at every tick.
+    fn give_up_oldest(&mut self) {
+        self.floor = self.first + (self.times.len() as u64 / 8).max(1);
+        self.trim();
+        for track in self.tracks.iter_mut().flatten() {
+            let before = track.charged;
+            track.shrink();
+            self.bytes = self.bytes + track.charge() - before;
+        }
+    }
+
+    fn mark_shortened(&mut self) {
+        for selection in &mut self.selections {
+            let range = self.ranges[selection.range];
+            selection.shortened =
+                self.floor > range.first_inside.saturating_sub(1) && !selection.tracks.is_empty();
+        }
+    }
+
+    /// The first tick inside the last `length`.
+    fn first_inside(&self, length: Duration) -> u64 {
+        match self.ranges.iter().find(|range| range.length == length) {
+            Some(range) => range.first_inside,
+            None => self.locate(length),
+        }
+    }
+
+    fn locate(&self, length: Duration) -> u64 {
+        let Some(&Moment { slot: now, .. }) = self.times.back() else { return self.first };
+        let outside = self.times.partition_point(|moment| {
+            u128::from(now.saturating_sub(moment.slot)) >= length.as_nanos()
+        });
+        self.first + outside as u64
+    }
+
+    fn taken(&self, tick: u64) -> Ticks {
+        self.times[(tick - self.first) as usize].taken
+    }
+}
+
+/// One series in a [`Window`].
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesWindow<'a> {
+    window: &'a Window,
+    track: &'a Track,
+}
+
+impl<'a> SeriesWindow<'a> {
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &'a LabelSet {
+        &self.track.labels
+    }
+
+    /// The value at the newest tick; `None` where the series was absent from it.
+    ///
+    /// That of a histogram is its count.
+    #[must_use]
+    pub fn last(&self) -> Option<f64> {
+        self.track.value(self.window.newest_tick())
+    }
+
+    /// The samples within the last `range`, oldest first; its start is not part of it.
+    pub fn samples(&self, range: Duration) -> impl Iterator<Item = (Ticks, f64)> + use<'a> {
+        let Self { window, track } = *self;
+        let first = window.first_inside(range).max(track.first);
+        (first..track.end()).filter_map(move |tick| Some((window.taken(tick), track.value(tick)?)))
+    }
+
+    /// By how much a sum grew over the last `range`, and in what time.
+    ///
+    /// From the sample at or before the start of the range, or the oldest there is, to the newest
+    /// one. Where the sum fell, it is taken to have started again from zero. `None` with fewer than
+    /// two samples.
+    #[must_use]
+    pub fn increase(&self, range: Duration) -> Option<(f64, Duration)> {
+        let (from, to) = self.ends(range)?;
+        let amount = self.track.increase(from, to)?;
+        Some((amount, self.window.taken(to).since(self.window.taken(from))))
+    }
+
+    /// What a histogram recorded over the last `range`, by the same two samples as
+    /// [`increase`](Self::increase).
+    ///
+    /// `None` for other kinds, with fewer than two samples, and where no rule declared that it
+    /// needs distributions.
+    #[must_use]
+    pub fn distribution(&self, range: Duration) -> Option<HistogramSnapshot> {
+        let (from, to) = self.ends(range)?;
+        let (earlier, later) = (self.track.histogram(from)?, self.track.histogram(to)?);
+        Some(if Arc::ptr_eq(earlier, later) {
+            HistogramSnapshot::default() // Nothing was recorded in between: most series, mostly.
+        } else if later.count() < earlier.count() {
+            HistogramSnapshot::clone(later)
+        } else {
+            later.since(earlier)
+        })
+    }
+
+    /// Whether it is a histogram of which distributions are kept.
+    #[must_use]
+    pub fn has_distributions(&self) -> bool {
+        !self.track.histograms.is_empty()
+    }
+
+    /// The two ticks that an increase over `range` is between.
+    fn ends(&self, range: Duration) -> Option<(u64, u64)> {
+        let first_inside = self.window.first_inside(range);
+        let has_value = |tick: &u64| self.track.value(*tick).is_some();
+        let to = (first_inside.max(self.track.first)..self.track.end()).rev().find(has_value)?;
+        let from = (first_inside.saturating_sub(1).max(self.track.first)..to).find(has_value)?;
+        Some((from, to))
+    }
+}
+
+impl Track {
+    fn new(labels: LabelSet, kind: Kind, range: usize, distributions: bool, first: u64) -> Self {
+        let histograms = if distributions && kind == Kind::Histogram {
+            VecDeque::with_capacity(8)
+        } else {
+            VecDeque::new()
+        };
+        Self {
+            labels,
+            range,
+            is_sum: matches!(kind, Kind::Counter | Kind::Histogram),
+            ended: false,
+            first,
+            values: VecDeque::new(),
+            histograms,
+            resets: VecDeque::new(),
+            previous: f64::NEG_INFINITY,
+            histogram_bytes: 0,
+            charged: 0,
+        }
+    }
+
+    /// One past the last tick of the ring.
+    fn end(&self) -> u64 {
+        self.first + self.values.len() as u64
+    }
+
+    fn value(&self, tick: u64) -> Option<f64> {
+        let place = tick.checked_sub(self.first)?;
+        let value = *self.values.get(place as usize)?;
+        (value.to_bits() != END_MARK).then_some(value)
+    }
+
+    fn histogram(&self, tick: u64) -> Option<&Arc<HistogramSnapshot>> {
+        self.histograms.get(tick.checked_sub(self.first)? as usize)?.as_ref()
+    }
+
+    /// Adds the value of `tick`, which is after the last.
+    fn push(&mut self, value: &SeriesValue, tick: u64) {
+        if self.values.is_empty() {
+            self.first = tick;
+        }
+        while self.end() < tick {
+            self.push_absent(self.end());
+        }
+        self.ended = false;
+        let number = value.as_f64();
+        if self.is_sum && number < self.previous {
+            self.resets.push_back((tick, self.previous));
+        }
+        self.previous = number;
+        let histogram = match value {
+            SeriesValue::Histogram(histogram) => Some(self.shared(histogram)),
+            _ => None,
+        };
+        self.push_raw(number, histogram);
+    }
+
+    fn push_absent(&mut self, tick: u64) {
+        debug_assert_eq!(tick, self.end());
+        self.push_raw(f64::from_bits(END_MARK), None);
+    }
+
+    fn push_raw(&mut self, number: f64, histogram: Option<Arc<HistogramSnapshot>>) {
+        if self.values.len() == self.values.capacity() {
+            // In small steps: doubling would waste up to half of the budget.
+            self.values.reserve_exact((self.values.len() / 4).max(8));
+        }
+        self.values.push_back(number);
+        if self.histograms.capacity() > 0 {
+            self.histogram_bytes += histogram.as_ref().map_or(0, |new| self.cost_of_newest(new));
+            self.histograms.push_back(histogram);
+        }
+    }
+
+    /// The last tick's histogram if nothing was recorded since, so that it is kept once.
+    fn shared(&self, histogram: &Arc<HistogramSnapshot>) -> Arc<HistogramSnapshot> {
+        match self.histograms.back() {
+            Some(Some(last))
+                if last.count() == histogram.count() && last.sum() == histogram.sum() =>
+            {
+                Arc::clone(last)
+            }
+            _ => Arc::clone(histogram),
+        }
+    }
+
+    fn cost_of_newest(&self, new: &Arc<HistogramSnapshot>) -> usize {
+        match self.histograms.back() {
+            Some(Some(last)) if Arc::ptr_eq(last, new) => 0,
+            _ => histogram_bytes(new),
+        }
+    }
+
+    fn trim(&mut self, needed: u64) {
+        while self.first < needed && !self.values.is_empty() {
+            self.values.pop_front();
+            if let Some(Some(gone)) = self.histograms.pop_front() {
+                let still_kept =
+                    matches!(self.histograms.front(), Some(Some(next)) if Arc::ptr_eq(next, &gone));
+                self.histogram_bytes -= if still_kept { 0 } else { histogram_bytes(&gone) };
+            }
+            self.first += 1;
+        }
+        while self.resets.front().is_some_and(|&(tick, _)| tick <= self.first) {
+            self.resets.pop_front();
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.values.shrink_to(self.values.len() + 8);
+        if self.histograms.capacity() > 0 {
+            self.histograms.shrink_to(self.histograms.len() + 8);
+        }
+    }
+
+    /// What the ring costs, remembered as charged.
+    fn charge(&mut self) -> usize {
+        self.charged = SERIES_BYTES
+            + self.histogram_bytes
+            + self.values.capacity() * size_of::<f64>()
+            + self.histograms.capacity() * size_of::<Option<Arc<HistogramSnapshot>>>()
+            + self.resets.capacity() * size_of::<(u64, f64)>();
+        self.charged
+    }
+
+    fn increase(&self, from: u64, to: u64) -> Option<f64> {
+        let mut amount = self.value(to)? - self.value(from)?;
+        if self.is_sum {
+            let inside = self.resets.iter().filter(|&&(tick, _)| tick > from && tick <= to);
+            amount += inside.map(|&(_, before)| before).sum::<f64>();
+            return Some(amount);
+        }
+        let mut previous = self.value(from)?;
+        for value in (from + 1..=to).filter_map(|tick| self.value(tick)) {
+            if value < previous {
+                amount += previous;
+            }
+            previous = value;
+        }
+        Some(amount)
+    }
+}
+
+/// What a histogram takes, about: its cells, and the counts around them.
+fn histogram_bytes(histogram: &HistogramSnapshot) -> usize {
+    histogram.buckets().len() * size_of::<(u16, u64)>() + 64
+}

@@ -1,0 +1,94 @@
+//! Keeps what it is sent, for tests.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    pipeline::{Batch, ExportError, Exporter},
+    sync::Mutex,
+};
+
+/// An exporter that keeps every record; clones share them.
+///
+/// It holds whatever it is sent, without a bound: it is for tests.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{export::Memory, pipeline::{Pipe, Settings}, trace::SpanRecord};
+///
+/// let memory = Memory::<SpanRecord>::new();
+/// let pipe = Pipe::start(memory.clone(), Settings::default())?;
+/// assert!(pipe.flush(Duration::from_secs(1)));
+/// assert!(memory.records().is_empty());
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub struct Memory<T> {
+    /// Guards the records; no lock is taken inside it.
+    records: Arc<Mutex<Vec<T>>>,
+}
+
+impl<T> Memory<T> {
+    /// An exporter without records.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { records: Arc::new(Mutex::new(Vec::new())) }
+    }
+
+    /// How many records have been delivered and not taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.lock().len()
+    }
+
+    /// Whether no record has been delivered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes the records out, in the order in which they were delivered.
+    #[must_use]
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.records.lock())
+    }
+}
+
+impl<T: Clone> Memory<T> {
+    /// The records, in the order in which they were delivered.
+    #[must_use]
+    pub fn records(&self) -> Vec<T> {
+        self.records.lock().clone()
+    }
+}
+
+impl<T: Clone + Send + 'static> Exporter<T> for Memory<T> {
+    fn export(&mut self, batch: &Batch<T>) -> Result<(), ExportError<T>> {
+        // Cloned before the lock is taken: a record's `clone` is foreign code.
+        let mut records: Vec<T> = batch.iter().cloned().collect();
+        self.records.lock().append(&mut records);
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        "memory"
+    }
+}
+
+impl<T> Clone for Memory<T> {
+    fn clone(&self) -> Self {
+        Self { records: self.records.clone() }
+    }
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Memory<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory({} records)", self.len())
+    }
+}

@@ -1,0 +1,197 @@
+//! Writes JSON (RFC 8259), straight into a buffer, without an allocation per field.
+//!
+//! - Text: `"`, `\` and all control characters are escaped, and U+007F, U+2028 and U+2029 too: they are
+//!   legal, but line breaks or noise to some readers. A `str` has no lone surrogates or bytes.
+//! - Numbers: whole ones as they are, beyond 2^53 too, which readers that turn them into doubles
+//!   round. Fractions in the shortest form that reads back as the same double.
+//! - NaN and the infinities, which JSON has no words for, are `null`.
+//! - Keys are written as they come: that they are unique is the caller's affair.
+
+use crate::label::Value;
+
+/// A value under construction: exactly one of its methods is called.
+pub(crate) struct Json<'a>(&'a mut Vec<u8>);
+
+impl<'a> Json<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self(out)
+    }
+
+    pub(crate) fn null(self) {
+        self.0.extend_from_slice(b"null");
+    }
+
+    pub(crate) fn bool(self, value: bool) {
+        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    pub(crate) fn u64(self, value: u64) {
+        print(self.0, format_args!("{value}"));
+    }
+
+    pub(crate) fn i64(self, value: i64) {
+        print(self.0, format_args!("{value}"));
+    }
+
+    pub(crate) fn f64(self, value: f64) {
+        if value.is_finite() {
+            // `Debug` writes exponents where `Display` would write three hundred digits.
+            print(self.0, format_args!("{value:?}"));
+        } else {
+            self.null();
+        }
+    }
+
+    pub(crate) fn str(self, text: &str) {
+        self.0.push(b'"');
+        escape(self.0, text);
+        self.0.push(b'"');
+    }
+
+    /// What `value` prints, which must need no escapes: ids, words of ours.
+    pub(crate) fn plain(self, value: impl std::fmt::Display) {
+        print(self.0, format_args!("\"{value}\""));
+    }
+
+    pub(crate) fn value(self, value: &Value) {
+        match value {
+            Value::String(text) => self.str(text),
+            Value::Bool(value) => self.bool(*value),
+            Value::I64(value) => self.i64(*value),
+            Value::F64(value) => self.f64(*value),
+        }
+    }
+
+    pub(crate) fn object(self, fields: impl FnOnce(&mut Object<'_>)) {
+        self.0.push(b'{');
+        fields(&mut Object { out: self.0, is_empty: true });
+        self.0.push(b'}');
+    }
+
+    pub(crate) fn array<I: IntoIterator>(self, items: I, mut each: impl FnMut(Json<'_>, I::Item)) {
+        self.0.push(b'[');
+        for (place, item) in items.into_iter().enumerate() {
+            if place > 0 {
+                self.0.push(b',');
+            }
+            each(Json(self.0), item);
+        }
+        self.0.push(b']');
+    }
+}
+
+/// The fields of an object under construction.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    is_empty: bool,
+}
+
+impl Object<'_> {
+    /// Begins the field `key`; its value is what is returned.
+    pub(crate) fn field(&mut self, key: &str) -> Json<'_> {
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(b',');
+        }
+        Json(self.out).str(key);
+        self.out.push(b':');
+        Json(self.out)
+    }
+}
+
+fn escape(out: &mut Vec<u8>, text: &str) {
+    // Every character that is escaped has a leading byte of its own, so whole runs are copied.
+    let mut copied = 0;
+    for (place, character) in text.char_indices() {
+        let short = match character {
+            '"' | '\\' => Some(character as u8),
+            '\n' => Some(b'n'),
+            '\r' => Some(b'r'),
+            '\t' => Some(b't'),
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => None,
+            _ => continue,
+        };
+        out.extend_from_slice(&text.as_bytes()[copied..place]);
+        copied = place + character.len_utf8();
+        match short {
+            Some(letter) => out.extend_from_slice(&[b'\\', letter]),
+            None => print(out, format_args!("\\u{:04x}", u32::from(character))),
+        }
+    }
+    out.extend_from_slice(&text.as_bytes()[copied..]);
+}
+
+fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    // Writing to a Vec cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(write: impl FnOnce(Json<'_>)) -> String {
+        let mut out = Vec::new();
+        write(Json::new(&mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_are_written_as_json() {
+        let text = written(|json| {
+            json.object(|object| {
+                object.field("null").null();
+                object.field("q\"").bool(true);
+                object.field("n").u64(u64::MAX);
+                object.field("i").i64(i64::MIN);
+                object
+                    .field("a")
+                    .array([1.5, f64::NAN, f64::INFINITY, -0.0, 1e300], |json, x| json.f64(x));
+                object.field("e").object(|_| {});
+            });
+        });
+        assert_eq!(
+            text,
+            r#"{"null":null,"q\"":true,"n":18446744073709551615,"i":-9223372036854775808,"#
+                .to_owned()
+                + r#""a":[1.5,null,null,-0.0,1e300],"e":{}}"#
+        );
+    }
+
+    #[test]
+    fn every_control_character_and_line_break_is_escaped() {
+        for code in (0..0x20).chain(0x7f..0xa0).chain([0x2028, 0x2029]) {
+            let text = char::from_u32(code).unwrap().to_string();
+            let line = written(|json| json.str(&text));
+            assert!(line.is_ascii() && line.bytes().all(|byte| byte >= 0x20), "{line:?}");
+            assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in ".*", raw in proptest::collection::vec(any::<char>(), 0..20)) {
+            let all = text + &raw.into_iter().collect::<String>();
+            let line = written(|json| json.str(&all));
+            prop_assert!(!line.contains(['\n', '\r']));
+            prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), all);
+        }
+
+        #[test]
+        fn any_number_reads_back(float in any::<f64>(), signed in any::<i64>(), unsigned in any::<u64>()) {
+            let line = written(|json| json.f64(float));
+            if float.is_finite() {
+                // The standard library's parser is exact; serde_json's is only by a feature.
+                prop_assert_eq!(line.parse::<f64>().unwrap().to_bits(), float.to_bits());
+                prop_assert!(serde_json::from_str::<f64>(&line).is_ok());
+            } else {
+                prop_assert_eq!(line, "null");
+            }
+            let line = written(|json| json.i64(signed));
+            prop_assert_eq!(serde_json::from_str::<i64>(&line).unwrap(), signed);
+            let line = written(|json| json.u64(unsigned));
+            prop_assert_eq!(serde_json::from_str::<u64>(&line).unwrap(), unsigned);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Encodings that exporters share; knows records, and no backend.
+
+pub(crate) mod json;
+pub(crate) mod lines;
+pub(crate) mod span;

@@ -1,0 +1,216 @@
+//! A span as one JSON object; the schema is [`File`](crate::export::File)'s.
+
+use super::json::Json;
+use crate::{
+    label::KeyValue,
+    trace::{SpanRecord, Status},
+};
+
+/// Writes `span` as one object, without a line break.
+pub(crate) fn write(out: &mut Vec<u8>, span: &SpanRecord) {
+    Json::new(out).object(|object| {
+        object.field("trace_id").plain(span.trace_id());
+        object.field("span_id").plain(span.span_id());
+        match span.parent_span_id() {
+            Some(parent) => object.field("parent_span_id").plain(parent),
+            None => object.field("parent_span_id").null(),
+        }
+        object.field("name").str(span.name());
+        object.field("kind").plain(span.kind().as_str());
+        object.field("start_unix_nanos").u64(span.start().unix_nanos());
+        object.field("duration_nanos").u64(span.end().nanos_since(span.start()));
+        object.field("status").plain(span.status().as_str());
+        if let Status::Error(description) = span.status()
+            && !description.is_empty()
+        {
+            object.field("status_description").str(description);
+        }
+        object.field("outcome").plain(span.outcome().as_str());
+        attributes(object.field("attributes"), span.attributes());
+        if !span.events().is_empty() {
+            object.field("events").array(span.events(), |json, event| {
+                json.object(|object| {
+                    object.field("name").str(event.name());
+                    object.field("unix_nanos").u64(event.at().unix_nanos());
+                    attributes(object.field("attributes"), event.attributes());
+                });
+            });
+        }
+        if !span.links().is_empty() {
+            object.field("links").array(span.links(), |json, link| {
+                json.object(|object| {
+                    object.field("trace_id").plain(link.context().trace_id());
+                    object.field("span_id").plain(link.context().span_id());
+                    attributes(object.field("attributes"), link.attributes());
+                });
+            });
+        }
+    });
+}
+
+fn attributes(json: Json<'_>, attributes: &[KeyValue]) {
+    json.object(|object| {
+        for attribute in last_of_each_key(attributes) {
+            object.field(&attribute.key).value(&attribute.value);
+        }
+    });
+}
+
+/// The attributes that hold: of those with one key the last, at the place where it stands.
+pub(crate) fn last_of_each_key(attributes: &[KeyValue]) -> impl Iterator<Item = &KeyValue> {
+    // Quadratic, and for the few attributes of a span faster than any set.
+    attributes.iter().enumerate().filter_map(|(place, attribute)| {
+        let is_last = attributes[place + 1..].iter().all(|later| later.key != attribute.key);
+        is_last.then_some(attribute)
+    })
+}
+
+/// The one place where tests of exporters make a span.
+#[cfg(test)]
+pub(crate) fn sample(name: &str) -> SpanRecord {
+    use std::time::Duration;
+
+    use crate::{
+        clock::ManualClock,
+        context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
+        trace::SpanKind,
+    };
+
+    let clock = ManualClock::new();
+    let start = clock.now();
+    clock.advance(Duration::from_micros(12_500));
+    SpanRecord {
+        context: SpanContext::new(
+            TraceId::from_u128(10),
+            SpanId::from_u64(11),
+            TraceFlags::SAMPLED,
+            TraceState::EMPTY,
+        ),
+        parent: Some(SpanId::from_u64(12)),
+        parent_is_remote: false,
+        name: name.to_owned().into(),
+        kind: SpanKind::Server,
+        start,
+        end: clock.now(),
+        status: Status::Error("no money".into()),
+        outcome: Outcome::Error,
+        attributes: vec![KeyValue::new("cart", 7)],
+        events: Vec::new(),
+        links: Vec::new(),
+        dropped: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        context::SpanContext,
+        label::Value,
+        trace::{Event, Link},
+    };
+
+    fn text(span: &SpanRecord) -> String {
+        let mut out = Vec::new();
+        write(&mut out, span);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_span_is_one_object() {
+        assert_eq!(
+            text(&sample("checkout")),
+            concat!(
+                r#"{"trace_id":"0000000000000000000000000000000a","span_id":"000000000000000b","#,
+                r#""parent_span_id":"000000000000000c","name":"checkout","kind":"server","#,
+                r#""start_unix_nanos":1577836800000000000,"duration_nanos":12500000,"#,
+                r#""status":"error","status_description":"no money","outcome":"error","#,
+                r#""attributes":{"cart":7}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_root_has_no_parent_and_the_later_of_two_attributes_holds() {
+        let mut span = sample("root");
+        span.parent = None;
+        span.status = Status::Unset;
+        span.attributes =
+            vec![KeyValue::new("a", 1), KeyValue::new("b", f64::NAN), KeyValue::new("a", true)];
+        let text = text(&span);
+        assert!(text.contains(r#""parent_span_id":null,"#));
+        assert!(
+            text.ends_with(
+                r#""status":"unset","outcome":"error","attributes":{"b":null,"a":true}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn events_and_links_are_arrays() {
+        let mut span = sample("x");
+        let attributes = vec![KeyValue::new("k", "v")];
+        let at = span.end;
+        span.events = vec![Event { name: "retry".into(), at, attributes }];
+        span.links = vec![Link { context: SpanContext::NONE, attributes: Vec::new() }];
+        let text = text(&span);
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["events"][0]["name"], "retry");
+        assert_eq!(read["events"][0]["unix_nanos"], 1_577_836_800_012_500_000u64);
+        assert_eq!(read["events"][0]["attributes"]["k"], "v");
+        assert_eq!(read["links"][0]["span_id"], "0000000000000000");
+    }
+
+    #[test]
+    fn hostile_strings_come_back_from_every_place() {
+        let folder = std::env::var("BELLWETHER_CONFORMANCE").unwrap_or_else(|_| {
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/conformance").into()
+        });
+        let path = format!("{folder}/generated/hostile_strings.json");
+        let Ok(corpus) = std::fs::read(&path) else {
+            eprintln!("SKIPPED hostile_strings_come_back_from_every_place: no {path}");
+            return;
+        };
+        let corpus: serde_json::Value = serde_json::from_slice(&corpus).unwrap();
+        let strings = corpus["strings"].as_object().unwrap();
+        assert!(strings.len() >= 53, "{}", strings.len());
+        for (label, hostile) in strings {
+            let hostile = hostile.as_str().unwrap();
+            let mut span = sample(hostile);
+            let attributes = vec![KeyValue::new(hostile.to_owned(), hostile.to_owned())];
+            span.attributes = attributes.clone();
+            span.status = Status::Error(hostile.to_owned().into());
+            let at = span.end;
+            span.events =
+                vec![Event { name: hostile.to_owned().into(), at, attributes: attributes.clone() }];
+            span.links = vec![Link { context: SpanContext::NONE, attributes }];
+            let line = text(&span);
+            assert_eq!(line.lines().count(), 1, "{label}");
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(read["name"], hostile, "{label}");
+            assert_eq!(read["attributes"][hostile], hostile, "{label}");
+            assert_eq!(read["events"][0]["name"], hostile, "{label}");
+            assert_eq!(read["events"][0]["attributes"][hostile], hostile, "{label}");
+            assert_eq!(read["links"][0]["attributes"][hostile], hostile, "{label}");
+            let description =
+                read.get("status_description").map_or("", |text| text.as_str().unwrap());
+            assert_eq!(description, hostile, "{label}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_value_reads_back() {
+        let mut span = sample("x");
+        span.attributes = vec![
+            KeyValue::new("s", "t"),
+            KeyValue::new("b", false),
+            KeyValue::new("i", i64::MIN),
+            KeyValue::new("f", 0.1),
+            KeyValue { key: "inf".into(), value: Value::F64(f64::INFINITY) },
+        ];
+        let read: serde_json::Value = serde_json::from_str(&text(&span)).unwrap();
+        let expected =
+            serde_json::json!({"s": "t", "b": false, "i": i64::MIN, "f": 0.1, "inf": null});
+        assert_eq!(read["attributes"], expected);
+    }
+}

@@ -1,0 +1,303 @@
+//! Records on their way: chunks that queues share, and the batches cut from them, without copying.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+/// How much memory a record takes, so that queues can be bounded in bytes.
+pub trait Weigh {
+    /// The approximate size in bytes: the record's own and what it holds on the heap. Called once for
+    /// each record, on the thread that offers it, outside of any lock.
+    fn weight(&self) -> usize;
+}
+
+/// Some records that belong together, weighed once and shared by every queue they are offered to.
+#[derive(Clone)]
+pub struct Chunk<T> {
+    parts: Arc<[Part<T>]>,
+}
+
+/// What a queue takes or drops as a whole where bytes are short: a cut part would pin the memory of
+/// all its records while it is charged for some.
+pub(super) struct Part<T> {
+    pub(super) records: Arc<Vec<T>>,
+    pub(super) bytes: usize,
+}
+
+/// Records in one part of a chunk; small enough that a queue short of bytes is filled well, large
+/// enough that a trace of ordinary size is one allocation.
+const PART_RECORDS: usize = 64;
+
+/// What the allocations around the records of one part take.
+const PART_BYTES: usize = 128;
+
+impl<T: Weigh> Chunk<T> {
+    /// Weighs `records`, which become one chunk; no record is copied.
+    #[must_use]
+    pub fn new(mut records: Vec<T>) -> Self {
+        let mut parts = Vec::with_capacity(records.len().div_ceil(PART_RECORDS));
+        while records.len() > PART_RECORDS {
+            let rest = records.split_off(PART_RECORDS);
+            parts.push(Part::new(Arc::new(std::mem::replace(&mut records, rest))));
+        }
+        if !records.is_empty() {
+            parts.push(Part::new(Arc::new(records)));
+        }
+        Self { parts: parts.into() }
+    }
+}
+
+impl<T> Chunk<T> {
+    pub(super) fn parts(&self) -> &[Part<T>] {
+        &self.parts
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.records.len()).sum()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+impl<T: Weigh> From<Vec<T>> for Chunk<T> {
+    fn from(records: Vec<T>) -> Self {
+        Self::new(records)
+    }
+}
+
+/// Records that others share too stay where they are; the chunk is then one part.
+impl<T: Weigh> From<Arc<Vec<T>>> for Chunk<T> {
+    fn from(records: Arc<Vec<T>>) -> Self {
+        match Arc::try_unwrap(records) {
+            Ok(owned) => Self::new(owned),
+            Err(shared) if shared.is_empty() => Self { parts: Arc::new([]) },
+            Err(shared) => Self { parts: Arc::new([Part::new(shared)]) },
+        }
+    }
+}
+
+impl<T> fmt::Debug for Chunk<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunk({} records)", self.len())
+    }
+}
+
+impl<T: Weigh> Part<T> {
+    fn new(records: Arc<Vec<T>>) -> Self {
+        let weights = records.iter().map(Weigh::weight);
+        let bytes = weights.fold(PART_BYTES, usize::saturating_add);
+        Self { records, bytes }
+    }
+}
+
+/// The records that an exporter is to deliver, oldest first; cheap to clone and to cut.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::pipeline::Batch;
+///
+/// let batch = Batch::from(vec![1, 2, 3, 4]);
+/// assert_eq!(batch.iter().sum::<i32>(), 10);
+/// let unsent = batch.skip(3);
+/// assert_eq!(unsent.iter().collect::<Vec<_>>(), [&4]);
+/// ```
+pub struct Batch<T> {
+    pieces: Vec<Piece<T>>, // Invariant: no piece is empty.
+}
+
+/// Neighbours in one part.
+pub(super) struct Piece<T> {
+    pub(super) records: Arc<Vec<T>>,
+    pub(super) range: Range<usize>,
+}
+
+impl<T> Batch<T> {
+    pub(super) fn new() -> Self {
+        Self { pieces: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, piece: Piece<T>) {
+        if !piece.range.is_empty() {
+            self.pieces.push(piece);
+        }
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.range.len()).sum()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The records, oldest first.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { pieces: self.pieces.iter(), current: [].iter(), left: self.len() }
+    }
+
+    /// All but the first `n` records.
+    #[must_use]
+    pub fn skip(&self, n: usize) -> Self {
+        let mut place = 0;
+        self.filter(|_| {
+            place += 1;
+            place > n
+        })
+    }
+
+    /// The first `n` records.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let mut place = 0;
+        self.filter(|_| {
+            place += 1;
+            place <= n
+        })
+    }
+
+    /// The records that `keep` accepts; it is asked once for each, in order.
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&T) -> bool) -> Self {
+        let mut kept = Self::new();
+        for piece in &self.pieces {
+            let mut start = piece.range.start;
+            for place in piece.range.clone() {
+                if !keep(&piece.records[place]) {
+                    kept.push(Piece { records: piece.records.clone(), range: start..place });
+                    start = place + 1;
+                }
+            }
+            kept.push(Piece { records: piece.records.clone(), range: start..piece.range.end });
+        }
+        kept
+    }
+}
+
+impl<T> From<Vec<T>> for Batch<T> {
+    fn from(records: Vec<T>) -> Self {
+        let mut batch = Self::new();
+        let range = 0..records.len();
+        batch.push(Piece { records: Arc::new(records), range });
+        batch
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Batch<T> {
+    type Item = &'a T;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
+    }
+}
+
+// By hand: records need not be `Clone` or `Debug`.
+impl<T> Clone for Batch<T> {
+    fn clone(&self) -> Self {
+        let pieces = self.pieces.iter();
+        let clone =
+            |piece: &Piece<T>| Piece { records: piece.records.clone(), range: piece.range.clone() };
+        Self { pieces: pieces.map(clone).collect() }
+    }
+}
+
+impl<T> fmt::Debug for Batch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} records)", self.len())
+    }
+}
+
+/// The records of a [`Batch`], oldest first.
+pub struct Iter<'a, T> {
+    pieces: std::slice::Iter<'a, Piece<T>>,
+    current: std::slice::Iter<'a, T>,
+    left: usize,
+}
+
+impl<'a, T> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        loop {
+            if let Some(record) = self.current.next() {
+                self.left -= 1;
+                return Some(record);
+            }
+            let piece = self.pieces.next()?;
+            self.current = piece.records[piece.range.clone()].iter();
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for Iter<'_, T> {}
+
+impl<T> fmt::Debug for Iter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Iter({} records)", self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    impl Weigh for u32 {
+        fn weight(&self) -> usize {
+            8
+        }
+    }
+
+    #[test]
+    fn a_long_chunk_has_parts_and_an_empty_one_none() {
+        assert!(Chunk::<u32>::new(Vec::new()).is_empty());
+        let chunk = Chunk::new((0..130).collect::<Vec<u32>>());
+        assert_eq!(chunk.len(), 130);
+        let sizes: Vec<_> = chunk.parts().iter().map(|part| part.records.len()).collect();
+        assert_eq!(sizes, [64, 64, 2]);
+        assert_eq!(chunk.parts()[2].bytes, PART_BYTES + 16);
+    }
+
+    #[test]
+    fn shared_records_are_not_copied() {
+        let records = Arc::new(vec![1u32, 2]);
+        let chunk = Chunk::from(records.clone());
+        assert!(Arc::ptr_eq(&chunk.parts()[0].records, &records));
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_matches_naive(
+            pieces in proptest::collection::vec(proptest::collection::vec(0u32..9, 0..5), 0..5),
+            n in 0usize..20,
+        ) {
+            let mut batch = Batch::new();
+            for records in &pieces {
+                let range = 0..records.len();
+                batch.push(Piece { records: Arc::new(records.clone()), range });
+            }
+            let all: Vec<u32> = pieces.concat();
+            let read = |batch: &Batch<u32>| batch.iter().copied().collect::<Vec<_>>();
+            prop_assert_eq!(read(&batch), all.clone());
+            prop_assert_eq!(batch.iter().len(), all.len());
+            prop_assert_eq!(read(&batch.skip(n)), all.iter().copied().skip(n).collect::<Vec<_>>());
+            prop_assert_eq!(read(&batch.first(n)), all.iter().copied().take(n).collect::<Vec<_>>());
+            let odd = |x: &u32| x % 2 == 1;
+            prop_assert_eq!(read(&batch.filter(odd)), all.iter().copied().filter(odd).collect::<Vec<_>>());
+            prop_assert_eq!(batch.filter(odd).len(), all.iter().filter(|x| odd(x)).count());
+        }
+    }
+}

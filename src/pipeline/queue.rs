@@ -1,0 +1,513 @@
+//! The queue before one exporter: bounded in items and bytes, every count under one lock.
+//!
+//! A record's number is how many were offered before it. Records leave in that order, so what is
+//! settled is known by the lowest number that is not: the one in the exporter's hands, else the one at
+//! the front. A flush waits for that number to pass its ticket, and never looks at a length.
+//!
+//! ```text
+//!   settled │ in flight │ pieces of chunks ........ │ next number = offered
+//!           └ lowest unsettled number               └ ticket of a flush that begins now
+//! ```
+//!
+//! The worker waits on a condition under the same lock that guards what it waits for, so no wake-up
+//! can be lost; a push wakes it only when it crosses the size of a batch. No foreign code runs under
+//! the lock: records are weighed before it is taken and dropped after it is released.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Batch, Chunk, DropReason, Dropped, QueueReport, Settings,
+    batch::{Part, Piece},
+};
+use crate::{
+    clock,
+    error::{Error, ErrorKind},
+    sync::modelled::{Condvar, Mutex, wait_until},
+};
+
+/// What goes when a queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The record that is offered: what has been kept longest stays whole. For spans.
+    #[default]
+    DropNewest,
+    /// The record that waits longest: the newest state counts. For alerts. What is in the exporter's
+    /// hands stays.
+    DropOldest,
+}
+
+/// Everything offered to a queue before one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// A queue; `next`, `pause`, `settle` and `end` are its one worker's, the rest is anybody's.
+pub(super) struct Queue<T> {
+    limits: Limits,
+    /// Guards all the counts and the records; no lock is taken inside it.
+    state: Mutex<State<T>>,
+    /// Signalled when the worker has something to look at.
+    work: Condvar,
+    /// Signalled when records were settled or the worker has ended.
+    settled: Condvar,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) max_items: usize,   // At least 1.
+    pub(super) max_bytes: usize,   // At least 1.
+    pub(super) batch_items: usize, // In [1, max_items].
+    pub(super) batch_bytes: usize,
+    pub(super) wake_items: usize, // In [1, batch_items].
+    pub(super) batch_delay: Duration,
+    pub(super) overflow: Overflow,
+}
+
+struct State<T> {
+    pieces: VecDeque<Queued<T>>,
+    queued: Load,
+    in_flight: Option<InFlight>,
+    offered: u64,
+    delivered: u64,
+    dropped: Dropped,
+    retries: u64,
+    last_error: Option<String>,
+    flush_up_to: u64,
+    flushes: u64,
+    phase: Phase,
+    worker_ended: bool,
+    worker_leaked: bool,
+}
+
+/// Some neighbours of one part of a chunk.
+struct Queued<T> {
+    piece: Piece<T>,
+    first: u64,    // The number of the piece's first record.
+    charge: usize, // The bytes of the whole part: a piece of it pins all of it.
+}
+
+/// What the exporter has in its hands.
+struct InFlight {
+    first: u64, // The lowest number in it that may be unsettled.
+    load: Load,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Load {
+    items: usize,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Takes nothing more; the worker delivers until the deadline.
+    Closing(Instant),
+    /// Holds nothing.
+    Closed,
+}
+
+/// What the worker is to do.
+pub(super) enum Next<T> {
+    Deliver(Batch<T>),
+    End,
+}
+
+/// What has been asked of the worker so far, to see whether more has been asked since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Urgency {
+    flushes: u64,
+    closing: bool,
+}
+
+impl Limits {
+    pub(super) fn checked(settings: &Settings) -> Result<Self, Error> {
+        let &Settings { max_items, max_bytes, batch_items, .. } = settings;
+        for (name, value) in
+            [("max_items", max_items), ("max_bytes", max_bytes), ("batch_items", batch_items)]
+        {
+            if value == 0 {
+                let message = format!("queue setting `{name}` must be at least 1");
+                return Err(Error::new(ErrorKind::InvalidOption, message));
+            }
+        }
+        let batch_items = batch_items.min(max_items);
+        Ok(Self {
+            max_items,
+            max_bytes,
+            batch_items,
+            batch_bytes: BATCH_BYTES.min(max_bytes.div_ceil(2)),
+            // Not only when it is full, or records are lost before the worker has looked.
+            wake_items: batch_items.min(max_items.div_ceil(2)),
+            batch_delay: settings.batch_delay,
+            overflow: settings.overflow,
+        })
+    }
+}
+
+/// No batch grows beyond this while it has more than one piece (RELIABILITY.md, B1).
+const BATCH_BYTES: usize = 4 << 20;
+
+impl<T> Queue<T> {
+    pub(super) fn new(limits: Limits) -> Self {
+        let state = State {
+            pieces: VecDeque::new(),
+            queued: Load::default(),
+            in_flight: None,
+            offered: 0,
+            delivered: 0,
+            dropped: Dropped::default(),
+            retries: 0,
+            last_error: None,
+            flush_up_to: 0,
+            flushes: 0,
+            phase: Phase::Open,
+            worker_ended: false,
+            worker_leaked: false,
+        };
+        let (work, settled) = (Condvar::new(), Condvar::new());
+        Self { limits, state: Mutex::new(state), work, settled }
+    }
+
+    /// Offers `chunk`, and wakes the worker if that makes a batch.
+    pub(super) fn push(&self, chunk: &Chunk<T>) {
+        let mut evicted = Vec::new();
+        let mut state = self.state.lock();
+        let was_ready = state.makes_a_batch(&self.limits);
+        for part in chunk.parts() {
+            state.offer(part, &self.limits, &mut evicted);
+        }
+        let wake = !was_ready && state.makes_a_batch(&self.limits);
+        drop(state);
+        if wake {
+            self.work.notify_all();
+        }
+        if !evicted.is_empty() {
+            // Someone may wait for just these.
+            self.settled.notify_all();
+        }
+    }
+
+    /// Draws a ticket for everything offered so far, and hurries the worker if any of it is unsettled.
+    pub(super) fn begin_flush(&self) -> Ticket {
+        let mut state = self.state.lock();
+        let ticket = Ticket(state.offered);
+        if !state.is_settled(ticket) {
+            state.flush_up_to = state.offered;
+            state.flushes += 1;
+            drop(state);
+            self.work.notify_all();
+        }
+        ticket
+    }
+
+    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`.
+    pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
+        self.wait(deadline, |state| state.is_settled(ticket))
+    }
+
+    /// Waits until the worker has ended; `false` if it has not by `deadline`.
+    pub(super) fn wait_ended(&self, deadline: Instant) -> bool {
+        self.wait(deadline, |state| state.worker_ended)
+    }
+
+    fn wait(&self, deadline: Instant, is_done: impl Fn(&State<T>) -> bool) -> bool {
+        let mut state = self.state.lock();
+        while !is_done(&state) {
+            if clock::real_instant() >= deadline {
+                return false;
+            }
+            state = wait_until(&self.settled, state, deadline);
+        }
+        true
+    }
+
+    /// Takes nothing more from now on; the worker has until `deadline`, or until the deadline of an
+    /// earlier call.
+    pub(super) fn close(&self, deadline: Instant) {
+        let mut state = self.state.lock();
+        state.phase = match state.phase {
+            Phase::Open => Phase::Closing(deadline),
+            Phase::Closing(earlier) => Phase::Closing(earlier.min(deadline)),
+            Phase::Closed => Phase::Closed,
+        };
+        drop(state);
+        self.work.notify_all();
+    }
+
+    /// Drops everything that is held, in flight too, and holds nothing from now on. What the exporter
+    /// says later of what it had in its hands is not counted.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state.lock();
+        let in_flight = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
+        let lost = in_flight + state.queued.items;
+        state.dropped.add(DropReason::Shutdown, lost);
+        state.queued = Load::default();
+        state.phase = Phase::Closed;
+        let pieces = std::mem::take(&mut state.pieces);
+        drop(state);
+        self.work.notify_all();
+        self.settled.notify_all();
+        drop(pieces); // Records are dropped outside the lock.
+    }
+
+    /// Notes that the worker was left behind; `false` if it has ended or was left behind before.
+    pub(super) fn leak(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_first = !state.worker_ended && !state.worker_leaked;
+        state.worker_leaked = true;
+        is_first
+    }
+
+    pub(super) fn report(&self, name: &str) -> QueueReport {
+        let state = self.state.lock();
+        QueueReport {
+            name: name.to_owned(),
+            offered: state.offered,
+            delivered: state.delivered,
+            held: state.held().items as u64,
+            spooled: 0,
+            dropped: state.dropped,
+            retries: state.retries,
+            last_error: state.last_error.clone(),
+        }
+    }
+}
+
+/// The worker's side.
+impl<T> Queue<T> {
+    /// Waits for a batch: enough records, or some and a flush, a shutdown, or the end of the delay.
+    pub(super) fn next(&self) -> Next<T> {
+        let mut due = clock::deadline(self.limits.batch_delay);
+        let mut state = self.state.lock();
+        loop {
+            if state.phase == Phase::Closed {
+                return Next::End;
+            }
+            let now = clock::real_instant();
+            if let Phase::Closing(deadline) = state.phase
+                && (state.pieces.is_empty() || now >= deadline)
+            {
+                drop(state);
+                self.abandon();
+                return Next::End;
+            }
+            if state.is_due(&self.limits) || (now >= due && !state.pieces.is_empty()) {
+                return Next::Deliver(state.take(&self.limits));
+            }
+            if now >= due {
+                due = clock::deadline(self.limits.batch_delay);
+            }
+            state = wait_until(&self.work, state, due);
+        }
+    }
+
+    pub(super) fn urgency(&self) -> Urgency {
+        self.state.lock().urgency()
+    }
+
+    /// Waits until `until` between two attempts; less when a shutdown, or a flush if it is to be heard,
+    /// was asked for after `seen`. `false`: the records are no longer the worker's.
+    pub(super) fn pause(&self, until: Instant, seen: Urgency, hears_flush: bool) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let (now, urgency) = (clock::real_instant(), state.urgency());
+            let deadline = match state.phase {
+                Phase::Closed => return false,
+                Phase::Closing(deadline) => deadline,
+                Phase::Open => until,
+            };
+            if state.phase != Phase::Open && now >= deadline {
+                drop(state);
+                self.abandon();
+                return false;
+            }
+            let is_hurried = (urgency.closing && !seen.closing)
+                || (hears_flush && urgency.flushes != seen.flushes);
+            if is_hurried || now >= until {
+                return true;
+            }
+            state = wait_until(&self.work, state, until.min(deadline));
+        }
+    }
+
+    /// Counts what became of the batch in flight: of its records `remaining` are to be tried again,
+    /// `lost` are dropped, and the others are delivered. Says whether it was still the worker's.
+    pub(super) fn settle(&self, remaining: usize, lost: Option<(DropReason, usize)>) -> bool {
+        let mut state = self.state.lock();
+        let Some(in_flight) = &mut state.in_flight else {
+            return false;
+        };
+        let items = in_flight.load.items;
+        let remaining = remaining.min(items);
+        in_flight.load.items = remaining;
+        if remaining == 0 {
+            state.in_flight = None;
+        }
+        let mut delivered = items - remaining;
+        if let Some((reason, lost)) = lost {
+            let lost = lost.min(delivered);
+            state.dropped.add(reason, lost);
+            delivered -= lost;
+        }
+        state.delivered += delivered as u64;
+        drop(state);
+        self.settled.notify_all();
+        true
+    }
+
+    /// Drops what is in flight. Says how much that was.
+    pub(super) fn lose(&self, reason: DropReason) -> usize {
+        let mut state = self.state.lock();
+        let lost = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
+        state.dropped.add(reason, lost);
+        drop(state);
+        self.settled.notify_all();
+        lost
+    }
+
+    /// Notes a failed attempt.
+    pub(super) fn note(&self, error: String, is_retry: bool) {
+        let mut state = self.state.lock();
+        state.retries += u64::from(is_retry);
+        state.last_error = Some(error);
+    }
+
+    /// How many records were dropped so far because the queue was full.
+    pub(super) fn n_overflowed(&self) -> u64 {
+        self.state.lock().dropped.get(DropReason::QueueFull)
+    }
+
+    /// The worker will not come back.
+    pub(super) fn end(&self) {
+        self.abandon();
+        self.state.lock().worker_ended = true;
+        self.settled.notify_all();
+    }
+}
+
+impl<T> State<T> {
+    /// Counts the records of `part` and queues what fits.
+    fn offer(&mut self, part: &Part<T>, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
+        let (n, first) = (part.records.len(), self.offered);
+        self.offered += n as u64;
+        if self.phase != Phase::Open {
+            self.dropped.add(DropReason::Shutdown, n);
+            return;
+        }
+        if limits.overflow == Overflow::DropOldest && part.bytes <= limits.max_bytes {
+            self.make_room(n, part.bytes, limits, evicted);
+        }
+        let held = self.held();
+        let room = match held.bytes.saturating_add(part.bytes) <= limits.max_bytes {
+            true => limits.max_items.saturating_sub(held.items),
+            false => 0,
+        };
+        let kept = n.min(room);
+        self.dropped.add(DropReason::QueueFull, n - kept);
+        if kept == 0 {
+            return;
+        }
+        let range = match limits.overflow {
+            Overflow::DropNewest => 0..kept,
+            Overflow::DropOldest => n - kept..n,
+        };
+        self.queued.items += kept;
+        self.queued.bytes += part.bytes;
+        let first = first + range.start as u64;
+        let piece = Piece { records: part.records.clone(), range };
+        self.pieces.push_back(Queued { piece, first, charge: part.bytes });
+    }
+
+    /// Evicts from the front until `n` records of `bytes` fit, or nothing waits.
+    fn make_room(&mut self, n: usize, bytes: usize, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
+        loop {
+            let held = self.held();
+            let too_many = held.items.saturating_add(n).saturating_sub(limits.max_items);
+            let fits = held.bytes.saturating_add(bytes) <= limits.max_bytes;
+            if too_many == 0 && fits {
+                return;
+            }
+            let Some(front) = self.pieces.front() else { return };
+            let whole = !fits || too_many >= front.piece.range.len();
+            let cut = if whole { front.piece.range.len() } else { too_many };
+            self.dropped.add(DropReason::QueueFull, cut);
+            evicted.extend(self.pop(cut));
+        }
+    }
+
+    /// Takes the next batch and notes it as in flight.
+    fn take(&mut self, limits: &Limits) -> Batch<T> {
+        let first = self.pieces.front().map_or(self.offered, |front| front.first);
+        let mut load = Load::default();
+        let mut batch = Batch::new();
+        while let Some(front) = self.pieces.front() {
+            let n = front.piece.range.len().min(limits.batch_items - load.items);
+            let exceeds = load.bytes.saturating_add(front.charge) > limits.batch_bytes;
+            if n == 0 || (exceeds && load.items > 0) {
+                break;
+            }
+            let Some(taken) = self.pop(n) else { break };
+            load.items += n;
+            load.bytes += taken.charge;
+            batch.push(taken.piece);
+        }
+        self.in_flight = Some(InFlight { first, load });
+        batch
+    }
+
+    /// Takes the first `n` records of the front piece, which has at least as many. The charge of a part
+    /// goes with its last piece.
+    fn pop(&mut self, n: usize) -> Option<Queued<T>> {
+        let front = self.pieces.front_mut()?;
+        self.queued.items -= n;
+        if n == front.piece.range.len() {
+            self.queued.bytes -= front.charge;
+            return self.pieces.pop_front();
+        }
+        let start = front.piece.range.start;
+        let piece = Piece { records: front.piece.records.clone(), range: start..start + n };
+        let taken = Queued { piece, first: front.first, charge: 0 };
+        front.piece.range.start += n;
+        front.first += n as u64;
+        Some(taken)
+    }
+
+    fn held(&self) -> Load {
+        let in_flight = self.in_flight.as_ref().map_or(Load::default(), |batch| batch.load);
+        Load {
+            items: self.queued.items + in_flight.items,
+            bytes: self.queued.bytes + in_flight.bytes,
+        }
+    }
+
+    fn is_settled(&self, ticket: Ticket) -> bool {
+        let in_flight = self.in_flight.as_ref().map(|batch| batch.first);
+        let waiting = self.pieces.front().map(|front| front.first);
+        in_flight.or(waiting).is_none_or(|lowest| lowest >= ticket.0)
+    }
+
+    /// Whether there is something that is not to wait for more.
+    fn is_due(&self, limits: &Limits) -> bool {
+        let Some(front) = self.pieces.front() else { return false };
+        front.first < self.flush_up_to || self.phase != Phase::Open || self.makes_a_batch(limits)
+    }
+
+    fn makes_a_batch(&self, limits: &Limits) -> bool {
+        self.queued.items >= limits.wake_items || self.queued.bytes >= limits.batch_bytes
+    }
+
+    fn urgency(&self) -> Urgency {
+        Urgency { flushes: self.flushes, closing: self.phase != Phase::Open }
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({})", self.report("").totals())
+    }
+}

@@ -1,0 +1,163 @@
+//! How long to wait before a batch is tried again: exponential backoff with full jitter.
+//!
+//! The n-th delay is drawn evenly from zero to `initial * 2^n`, at most `max`: of many clients that a
+//! backend turned away at once, no two come back together (Brooker, "Exponential Backoff And Jitter").
+
+use std::time::{Duration, Instant};
+
+use super::exporter::Decision;
+use crate::clock;
+
+/// How a batch is tried again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Retry {
+    /// The first delay is drawn from zero to this; 100 ms.
+    pub initial: Duration,
+    /// No delay is longer, save one that the backend asked for; 5 s.
+    pub max: Duration,
+    /// When this long has passed since the first attempt, a batch that fails is dropped with the
+    /// reason `retries_exhausted`; 5 min. Zero: there is one attempt.
+    pub max_elapsed: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(5),
+            max_elapsed: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The longest delay that a backend may ask for.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The attempts of one batch.
+#[derive(Debug)]
+pub(super) struct Attempts<'a> {
+    retry: &'a Retry,
+    began: Instant,
+    failed: u32,
+}
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delay {
+    pub(super) length: Duration,
+    /// The backend asked for it: a flush does not cut it short.
+    pub(super) asked_for: bool,
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(retry: &'a Retry, began: Instant) -> Self {
+        Self { retry, began, failed: 0 }
+    }
+
+    /// The delay after one more failure at `now`; `None` when the batch has had its time.
+    /// `random` is drawn anew each time, over its whole range.
+    pub(super) fn fail(&mut self, decision: Decision, now: Instant, random: u64) -> Option<Delay> {
+        let Decision::Retry { after } = decision else { return None };
+        if now.saturating_duration_since(self.began) >= self.retry.max_elapsed {
+            return None;
+        }
+        let ceiling = 2u32
+            .checked_pow(self.failed)
+            .and_then(|factor| self.retry.initial.checked_mul(factor))
+            .unwrap_or(self.retry.max)
+            .min(self.retry.max);
+        self.failed = self.failed.saturating_add(1);
+        // 53 bits: exact in an f64, and below 1.
+        let share = (random >> 11) as f64 / (1u64 << 53) as f64;
+        let jittered = ceiling.mul_f64(share);
+        let asked = after.map(|after| after.min(MAX_RETRY_AFTER));
+        Some(match asked {
+            Some(asked) if asked >= jittered => Delay { length: asked, asked_for: true },
+            _ => Delay { length: jittered, asked_for: false },
+        })
+    }
+}
+
+/// Random numbers for jitter: SplitMix64, seeded per worker so that no two processes keep step.
+#[derive(Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn seeded() -> Self {
+        // Without entropy from the system, the time still tells processes apart.
+        Self(getrandom::u64().unwrap_or_else(|_| clock::unix_nanos()))
+    }
+
+    pub(super) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Decision = Decision::Retry { after: None };
+
+    fn after(delay: Duration) -> Decision {
+        Decision::Retry { after: Some(delay) }
+    }
+
+    #[test]
+    fn ceilings_double_up_to_the_maximum_and_never_overflow() {
+        let (retry, now) = (Retry::default(), clock::real_instant());
+        let mut attempts = Attempts::new(&retry, now);
+        let delays: Vec<u128> = (0..40)
+            .filter_map(|_| attempts.fail(RETRY, now, u64::MAX))
+            .map(|delay| (delay.length.as_secs_f64() * 1000.0).round() as u128)
+            .collect();
+        assert_eq!(delays[..7], [100, 200, 400, 800, 1600, 3200, 5000]);
+        assert!(delays[7..].iter().all(|&delay| delay == 5000) && delays.len() == 40);
+    }
+
+    #[test]
+    fn jitter_reaches_from_zero_to_the_ceiling() {
+        let (retry, now) = (Retry::default(), clock::real_instant());
+        let delay = |random| Attempts::new(&retry, now).fail(RETRY, now, random).unwrap().length;
+        assert_eq!(delay(0), Duration::ZERO);
+        assert_eq!(delay(1 << 63), Duration::from_millis(50));
+        assert!(delay(u64::MAX) <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn what_the_backend_asks_for_is_honoured_up_to_a_minute() {
+        let (retry, now) = (Retry::default(), clock::real_instant());
+        let mut attempts = Attempts::new(&retry, now);
+        for (asked, length) in [(3, 3), (60, 60), (61, 60), (u64::MAX, 60)] {
+            let delay = attempts.fail(after(Duration::from_secs(asked)), now, u64::MAX).unwrap();
+            assert_eq!(delay, Delay { length: Duration::from_secs(length), asked_for: true });
+        }
+        let none = attempts.fail(after(Duration::ZERO), now, u64::MAX).unwrap();
+        assert!(!none.asked_for && none.length > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_batch_has_its_time_and_a_rejection_none() {
+        let (retry, began) = (Retry::default(), clock::real_instant());
+        let mut attempts = Attempts::new(&retry, began);
+        let at = |seconds| began + Duration::from_secs(seconds);
+        assert!(attempts.fail(RETRY, at(299), 0).is_some());
+        assert_eq!(attempts.fail(RETRY, at(300), 0), None);
+        assert_eq!(attempts.fail(Decision::Reject, at(0), 0), None);
+    }
+
+    #[test]
+    fn extreme_settings_do_not_panic() {
+        let retry =
+            Retry { initial: Duration::MAX, max: Duration::MAX, max_elapsed: Duration::MAX };
+        let now = clock::real_instant();
+        let mut attempts = Attempts::new(&retry, now);
+        for random in [0, 1, u64::MAX] {
+            assert!(attempts.fail(RETRY, now, random).is_some());
+        }
+    }
+}

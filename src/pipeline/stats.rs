@@ -1,0 +1,319 @@
+//! What the pipeline counts about itself: reasons, the names of its series, and the report.
+//!
+//! The law of every queue, at every instant: `offered = delivered + held + spooled + dropped`. Held is
+//! what waits in the queue or is in an exporter's hands. The figures of one [`QueueReport`] are read
+//! under the queue's one lock, so the law holds in each report to the record.
+
+use std::fmt;
+
+/// Why a record was dropped; the label `reason` of [`series::DROPPED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue was full. Under [`Overflow::DropOldest`](super::Overflow) it is the oldest that went.
+    QueueFull,
+    /// The exporter, or its backend, refused the record for good.
+    Rejected,
+    /// The exporter kept asking for another try until [`Retry::max_elapsed`](super::Retry) was over.
+    RetriesExhausted,
+    /// The exporter panicked while it had the record.
+    Panic,
+    /// Offered after shutdown, or not delivered before its deadline.
+    Shutdown,
+}
+
+impl DropReason {
+    /// All reasons, in the order in which a report lists them.
+    pub const ALL: [Self; 5] =
+        [Self::QueueFull, Self::Rejected, Self::RetriesExhausted, Self::Panic, Self::Shutdown];
+
+    /// The label value: `queue_full`, `rejected`, `retries_exhausted`, `panic` or `shutdown`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Rejected => "rejected",
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::Panic => "panic",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How many records were dropped, by reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Dropped([u64; DropReason::ALL.len()]);
+
+impl Dropped {
+    /// How many for `reason`.
+    #[must_use]
+    pub const fn get(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many for any reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each reason that occurred, with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        let counts = self.0;
+        DropReason::ALL.into_iter().zip(counts).filter(|&(_, count)| count > 0)
+    }
+
+    pub(crate) fn add(&mut self, reason: DropReason, count: usize) {
+        self.0[reason as usize] += count as u64;
+    }
+}
+
+/// What became of everything that was offered to one exporter's queue, at one instant.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct QueueReport {
+    /// The exporter.
+    pub name: String,
+    /// Records that were offered.
+    pub offered: u64,
+    /// Records of which the exporter said that they were delivered.
+    pub delivered: u64,
+    /// Records in the queue or in the exporter's hands.
+    pub held: u64,
+    /// Records on disk, waiting for the backend.
+    pub spooled: u64,
+    /// Records that were dropped.
+    pub dropped: Dropped,
+    /// How often the exporter asked for another try.
+    pub retries: u64,
+    /// What the exporter last complained of, if it ever did; at most 512 bytes.
+    pub last_error: Option<String>,
+}
+
+impl QueueReport {
+    /// The sums without the reasons.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals {
+            offered: self.offered,
+            delivered: self.delivered,
+            held: self.held,
+            spooled: self.spooled,
+            dropped: self.dropped.total(),
+        }
+    }
+}
+
+/// `NAME offered=N delivered=N held=N spooled=N dropped=N [reason=N ...] [last error: ...]`, always
+/// one line: control characters of an error are escaped.
+impl fmt::Display for QueueReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.totals())?;
+        for (reason, count) in self.dropped.iter() {
+            write!(f, " {reason}={count}")?;
+        }
+        if let Some(error) = &self.last_error {
+            write!(f, " last error: {}", OneLine(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The sums over one queue or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Records that were offered; one offered to two exporters counts twice.
+    pub offered: u64,
+    /// Records that were delivered.
+    pub delivered: u64,
+    /// Records in a queue or in an exporter's hands.
+    pub held: u64,
+    /// Records on disk.
+    pub spooled: u64,
+    /// Records that were dropped.
+    pub dropped: u64,
+}
+
+impl Totals {
+    /// Whether `offered = delivered + held + spooled + dropped`.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.offered == self.delivered + self.held + self.spooled + self.dropped
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offered, delivered, held, spooled, dropped } = self;
+        write!(
+            f,
+            "offered={offered} delivered={delivered} held={held} spooled={spooled} dropped={dropped}"
+        )
+    }
+}
+
+/// What a flush or shutdown came to: every exporter's queue, and whether all was settled in time.
+///
+/// `Display` prints one line for each queue and, last and from column 0, the totals.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::pipeline::Report;
+///
+/// let report = Report::new(Vec::new(), true);
+/// assert_eq!(report.to_string(), "offered=0 delivered=0 held=0 spooled=0 dropped=0");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// One for each exporter, in the order in which they were added.
+    pub queues: Vec<QueueReport>,
+    /// Whether everything offered before the call was delivered or dropped when the call returned.
+    pub settled: bool,
+}
+
+impl Report {
+    /// A report of `queues`.
+    #[must_use]
+    pub fn new(queues: Vec<QueueReport>, settled: bool) -> Self {
+        Self { queues, settled }
+    }
+
+    /// The sums over all queues.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.queues.iter().map(QueueReport::totals).fold(Totals::default(), |sum, queue| Totals {
+            offered: sum.offered + queue.offered,
+            delivered: sum.delivered + queue.delivered,
+            held: sum.held + queue.held,
+            spooled: sum.spooled + queue.spooled,
+            dropped: sum.dropped + queue.dropped,
+        })
+    }
+
+    /// The queue of the exporter called `name`.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Option<&QueueReport> {
+        self.queues.iter().find(|queue| queue.name == name)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for queue in &self.queues {
+            writeln!(f, "{queue}")?;
+        }
+        write!(f, "{}", self.totals())
+    }
+}
+
+/// The pipeline's own series, for whoever registers them as metrics. Each has the label `exporter`;
+/// [`DROPPED`](series::DROPPED) also has `reason`.
+pub mod series {
+    /// The label key with the exporter's name.
+    pub const EXPORTER_KEY: &str = "exporter";
+    /// The label key with the [`DropReason`](super::DropReason).
+    pub const REASON_KEY: &str = "reason";
+    /// The unit of all of them, in UCUM's spelling.
+    pub const UNIT: &str = "{item}";
+
+    /// A name and its help text.
+    pub type Series = (&'static str, &'static str);
+
+    /// A counter.
+    pub const OFFERED: Series =
+        ("telemetry.queue.offered", "Records offered to an exporter's queue");
+    /// A counter.
+    pub const DELIVERED: Series = ("telemetry.queue.delivered", "Records an exporter delivered");
+    /// A gauge.
+    pub const HELD: Series =
+        ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
+    /// A gauge.
+    pub const SPOOLED: Series =
+        ("telemetry.queue.spooled", "Records on disk, waiting for the exporter's backend");
+    /// A counter.
+    pub const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
+    /// A counter.
+    pub const RETRIES: Series =
+        ("telemetry.exporter.retries", "Times an exporter asked for another try");
+    /// A counter, without labels.
+    pub const LEAKED: Series =
+        ("telemetry.worker.leaked", "Exporter threads that did not end before their deadline");
+}
+
+/// Text on one line: line breaks and other control characters as Rust escapes them.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for character in self.0.chars() {
+            // U+2028 and U+2029 are line breaks to some readers, though no control characters.
+            if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(name: &str, error: Option<&str>) -> QueueReport {
+        let mut dropped = Dropped::default();
+        dropped.add(DropReason::QueueFull, 2);
+        dropped.add(DropReason::Panic, 1);
+        QueueReport {
+            name: name.to_owned(),
+            offered: 10,
+            delivered: 6,
+            held: 1,
+            dropped,
+            last_error: error.map(str::to_owned),
+            ..QueueReport::default()
+        }
+    }
+
+    #[test]
+    fn a_report_ends_with_the_totals_from_column_zero() {
+        let report = Report::new(vec![queue("file", None), queue("otlp", Some("503"))], false);
+        assert_eq!(
+            report.to_string(),
+            "file offered=10 delivered=6 held=1 spooled=0 dropped=3 queue_full=2 panic=1\n\
+             otlp offered=10 delivered=6 held=1 spooled=0 dropped=3 queue_full=2 panic=1 last error: 503\n\
+             offered=20 delivered=12 held=2 spooled=0 dropped=6"
+        );
+        assert!(report.totals().add_up());
+    }
+
+    #[test]
+    fn an_error_with_line_breaks_cannot_forge_a_line() {
+        let forged = "x\noffered=0\r\u{2028}\u{1b}[2J";
+        let text = Report::new(vec![queue("x", Some(forged))], true).to_string();
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.contains(r"last error: x\noffered=0\r\u{2028}\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_reason_counts_under_its_own_name() {
+        for (place, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, place);
+            let mut dropped = Dropped::default();
+            dropped.add(reason, 3);
+            assert_eq!(dropped.iter().collect::<Vec<_>>(), [(reason, 3)]);
+            assert_eq!(dropped.get(reason), 3);
+        }
+    }
+}

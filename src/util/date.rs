@@ -1,0 +1,134 @@
+//! Dates of the proleptic Gregorian calendar, as text.
+//!
+//! The two conversions are those of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms":
+//! years begin on March 1st, so that the leap day is the last of its year.
+
+const DAY: u64 = 86_400;
+const SECOND_NANOS: u64 = 1_000_000_000;
+
+/// The date in UTC as RFC 3339 has it, in nanoseconds without trailing zeros (Go's `RFC3339Nano`).
+pub(crate) fn rfc3339(unix_nanos: u64) -> String {
+    let (seconds, nanos) = (unix_nanos / SECOND_NANOS, unix_nanos % SECOND_NANOS);
+    let (year, month, day) = civil(seconds / DAY);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if nanos > 0 {
+        let digits = format!(".{nanos:09}");
+        text.push_str(digits.trim_end_matches('0'));
+    }
+    text.push('Z');
+    text
+}
+
+/// Seconds since the Unix epoch at a date as HTTP has it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+///
+/// The two obsolete forms, and dates before 1970, are `None`.
+pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(", ")?;
+    let mut parts = rest.split(' ');
+    let (day, month, year) = (number(parts.next()?)?, parts.next()?, number(parts.next()?)?);
+    let mut time = parts.next()?.split(':').map(number);
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    if time.next().is_some() || parts.next() != Some("GMT") || parts.next().is_some() {
+        return None;
+    }
+    let month = 1 + MONTHS.iter().position(|&name| name == month)? as u64;
+    let in_range = (1970..=9999).contains(&year)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60;
+    in_range.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// At most four digits: no sum of them overflows.
+fn number(text: &str) -> Option<u64> {
+    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if is_number { text.parse().ok() } else { None }
+}
+
+/// Year, month and day of a day since 1970-01-01.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468; // Since 0000-03-01.
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// The day since 1970-01-01 of a date that is not before it.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_dates_are_written_as_go_writes_them() {
+        for (seconds, nanos, text) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (951_782_399, 0, "2000-02-28T23:59:59Z"),
+            (951_782_400, 0, "2000-02-29T00:00:00Z"),
+            (951_868_800, 0, "2000-03-01T00:00:00Z"),
+            (1_577_836_800, 0, "2020-01-01T00:00:00Z"),
+            (1_763_651_982, 184_000_000, "2025-11-20T15:19:42.184Z"),
+            (4_107_542_400, 1, "2100-03-01T00:00:00.000000001Z"),
+        ] {
+            assert_eq!(rfc3339(seconds * SECOND_NANOS + nanos), text);
+        }
+        assert_eq!(rfc3339(u64::MAX), "2554-07-21T23:34:33.709551615Z");
+    }
+
+    #[test]
+    fn every_day_for_six_centuries_is_the_one_after_the_day_before() {
+        let is_leap = |year| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for n in 0..220_000 {
+            assert_eq!(civil(n), (year, month, day));
+            assert_eq!(days(year, month, day), n);
+            let length = match month {
+                2 if is_leap(year) => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (day, month) = if day == length { (1, month + 1) } else { (day + 1, month) };
+            (year, month) = if month == 13 { (year + 1, 1) } else { (year, month) };
+        }
+    }
+
+    #[test]
+    fn a_date_of_http_is_read_and_garbage_is_not() {
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        for garbage in [
+            "",
+            ",",
+            ", ",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1969 08:49:37 GMT",
+            "Sun, 06 Nov 99999999999 08:49:37 GMT",
+            "Sun, -6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37:00 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            assert_eq!(parse_http_date(garbage), None, "{garbage}");
+        }
+    }
+}
