@@ -94,8 +94,10 @@ pub(super) enum Left {
 }
 
 /// Starts a span and makes it current.
+///
+/// The builder is lent: most of it is never looked at, and a copy of what was just written stalls.
 #[inline]
-pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
+pub(super) fn push_new(builder: &mut SpanBuilder) -> Option<Place> {
     with_tracer(|local| {
         if local.frames.len() >= MAX_FRAMES {
             local.overflow();
@@ -107,7 +109,7 @@ pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
         let mut token = HOLLOW;
         let explicit = builder.parent.as_ref();
         let previous = context::replace_with(|current| {
-            let start = Start::new(tracer, explicit.unwrap_or(current), &builder);
+            let start = Start::new(tracer, explicit.unwrap_or(current), builder);
             token = start.context.span_id().to_u64();
             if !start.is_sampled {
                 return start.context;
@@ -133,11 +135,11 @@ pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
 }
 
 /// Starts a span without making it current.
-pub(super) fn start(builder: SpanBuilder) -> Option<Left> {
+pub(super) fn start(builder: &mut SpanBuilder) -> Option<Left> {
     with_tracer(|local| {
         let tracer = &local.bound.as_ref()?.tracer;
         let current = context::current();
-        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), &builder);
+        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), builder);
         let left = match start.is_sampled {
             true => Left::Recorded(Active::new(tracer, start, builder, None)),
             false => Left::Unsampled(start.context),
@@ -523,7 +525,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    #[inline]
+    #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
     fn new(tracer: &Tracer, parent: &SpanContext, builder: &SpanBuilder) -> Self {
         let is_root = !parent.is_valid();
         let (trace_id, span_id, random) = if is_root {
