@@ -66,10 +66,11 @@ fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
         ReturnType::Default => false,
         ReturnType::Type(_, ty) => !matches!(**ty, Type::Never(_)),
     };
+    let ends_in_value = has_value && mark::ends_in_value(&function.block);
     mark::body(&mut function.block, has_value, &timer);
     // With braces of the macro's own, or the compiler calls them needless.
     function.block.brace_token = token::Brace(Span::mixed_site());
-    let value = value(&function.block, has_value);
+    let value = value(&function.block, ends_in_value);
     quote!({
         let #timer = #start.enter();
         #value
