@@ -2,6 +2,7 @@
 
 extern crate self as bellwether; // The macros name the crate from outside; its own code uses them too.
 
+mod diagnostics;
 mod sync;
 mod util;
 

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["metric", "trace", "log_record"],
     &["pipeline", "transport"],
     &["context", "resource"],
-    &["label"],
+    &["label", "diagnostics"],
     &["clock"],
     &["util"],
     &["sync", "error"],

@@ -10,12 +10,12 @@ use super::{
     stats,
 };
 use crate::{
+    diagnostics,
     label::{LabelSet, OVERFLOW_KEY},
     sync::{
         Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    util::diagnostics,
 };
 
 /// A registered family: what it is and which series it has.

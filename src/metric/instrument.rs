@@ -12,6 +12,7 @@ use super::{
     registry::Registry,
 };
 use crate::{
+    error::Error,
     label::Labels,
     sync::atomic::{
         AtomicU32,
@@ -115,7 +116,7 @@ impl Instrument {
     /// [`family`](Self::family) for keys that are no type.
     pub(crate) fn family_of(
         &self,
-        register: impl FnOnce() -> Result<&'static Family, crate::Error>,
+        register: impl FnOnce() -> Result<&'static Family, Error>,
     ) -> Option<&'static Family> {
         if let Some(family) = self.family.get() {
             return Some(family);

@@ -11,7 +11,7 @@ use super::{
     family::Family,
     snapshot::{self, Series, SeriesValue},
 };
-use crate::{label::LabelSet, util::diagnostics};
+use crate::{diagnostics, label::LabelSet};
 
 /// A callback and the family it speaks for.
 pub(super) struct Observable {

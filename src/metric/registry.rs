@@ -18,11 +18,10 @@ use super::{
     snapshot,
 };
 use crate::{
-    clock,
+    clock, diagnostics,
     error::{Error, ErrorKind},
     label::Labels,
     sync::Mutex,
-    util::diagnostics,
 };
 
 /// A set of families whose names do not collide, read together as a [`Snapshot`].

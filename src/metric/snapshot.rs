@@ -95,7 +95,7 @@ impl Snapshot {
             _ => 0,
         };
         let series = self.families().iter().flat_map(Family::series);
-        let families = std::mem::size_of_val(self.families());
+        let families = size_of_val(self.families());
         families + series.map(|series| size_of::<Series>() + value(series)).sum::<usize>()
     }
 

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
+    diagnostics,
     error::{Error, ErrorKind},
     label::Value,
     metric::Registry,
@@ -12,7 +13,7 @@ use crate::{
     resource::Resource,
     sync::Mutex,
     trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
-    util::{diagnostics, process},
+    util::process,
 };
 
 type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    diagnostics,
     metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
-    util::diagnostics,
 };
 
 /// Registers the figures of `pipes` and of the metrics until the observers are dropped.

@@ -22,7 +22,7 @@ impl Builder {
 
 impl Part for Listener {
     fn stop(&mut self, deadline: Instant) {
-        self.shutdown(crate::clock::until(deadline));
+        self.shutdown(deadline);
     }
 
     fn local_addr(&self) -> Option<SocketAddr> {

@@ -12,11 +12,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::{Running, builder::OnTransition};
 use crate::{
     alert::notify::Notification,
-    clock,
+    clock, diagnostics,
     error::{Error, ErrorKind},
     metric::Snapshot,
     pipeline::Pipe,
-    util::diagnostics,
 };
 
 /// A running thread `bellwether-tick`.

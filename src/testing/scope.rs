@@ -6,6 +6,7 @@ use super::tree;
 use crate::{
     alert::{self, Alert, Engine, Rule, Transition},
     clock::{self, ManualClock},
+    error::Error,
     metric::{Registry, SeriesValue, Snapshot, cell},
     sync::Mutex,
     trace::{self, SpanRecord, Tracer},
@@ -199,7 +200,7 @@ impl Scope {
     /// # Errors
     ///
     /// As [`Builder::start`](crate::Builder::start), for rules that cannot be evaluated.
-    pub fn alerts(&self, rules: Vec<Rule>) -> Result<Alerts, crate::Error> {
+    pub fn alerts(&self, rules: Vec<Rule>) -> Result<Alerts, Error> {
         let engine = Engine::new(rules, alert::Settings::default())?;
         Ok(Alerts { inner: self.inner.clone(), engine })
     }

@@ -22,13 +22,14 @@ use super::{
     sampler::{ParentBased, Sampler},
 };
 use crate::{
+    diagnostics,
     pipeline::Weigh,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     trace::sampler::AlwaysOn,
-    util::{diagnostics, process},
+    util::process,
 };
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.

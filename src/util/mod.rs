@@ -2,7 +2,6 @@
 
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
-pub(crate) mod diagnostics;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]

@@ -10,7 +10,7 @@ use hyper::{
 
 use super::{Format, render};
 use crate::{
-    Error,
+    error::Error,
     metric::Snapshot,
     resource::Resource,
     transport::http_server::{Request, Response, Server, line},

@@ -28,7 +28,7 @@ mod storage;
 #[cfg(all(test, bellwether_loom))]
 mod loom_tests;
 
-pub(crate) use directory::{Fresh, Slots, slot};
+pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_slow, current_storage, enter, gauge, gauge_slow, record, record_slow,
 };

@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use super::{Handler, Limits, Response};
-use crate::{sync::Mutex, util::diagnostics};
+use crate::{diagnostics, sync::Mutex};
 
 /// The longest head of a request: the least that hyper allows, and more than any scraper sends.
 const MAX_HEAD_BYTES: usize = 8 * 1024;

@@ -32,7 +32,10 @@ use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout_at};
 
 pub(crate) use self::connection::line;
 use self::connection::{Phase, Progress};
-use crate::{Error, ErrorKind, clock, util::diagnostics};
+use crate::{
+    clock, diagnostics,
+    error::{Error, ErrorKind},
+};
 
 /// What the handler is given: the head of a GET or HEAD request.
 pub(crate) type Request = Parts;
