@@ -2,6 +2,7 @@
 
 extern crate self as bellwether; // The macros name the crate from outside; its own code uses them too.
 
+mod diagnostics;
 mod sync;
 mod util;
 
@@ -15,7 +16,13 @@ pub mod metric;
 pub mod observe;
 pub mod pipeline;
 pub mod resource;
+pub mod telemetry;
+pub mod testing;
 pub mod trace;
 pub mod transport;
 
+pub use context::current;
 pub use error::{Error, ErrorKind};
+pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
+pub use telemetry::{Builder, Telemetry, builder, exit};
+pub use trace::{InSpan, extract, inject, span};

@@ -4,12 +4,10 @@
 //! loom explores (cell tables, flush tickets) use [`modelled`], which is the same thing in an
 //! ordinary build and loom's under `cfg(bellwether_loom)`, where nothing is `const`.
 
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-    };
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 }
 
 #[cfg(not(bellwether_loom))]

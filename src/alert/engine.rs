@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     clock::Ticks,
+    diagnostics,
     error::{Error, ErrorKind},
     metric::Snapshot,
-    util::diagnostics,
 };
 
 /// How rules are evaluated, and how often alerts are sent again.

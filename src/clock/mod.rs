@@ -22,7 +22,7 @@ mod tsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use manual::ManualClock;
-pub(crate) use manual::enter;
+pub(crate) use manual::{Entered, enter};
 
 use crate::sync::{
     Mutex,
@@ -116,6 +116,11 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
     let now = real_instant();
     // A time-out beyond what an Instant can hold is as good as a year.
     now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
+}
+
+/// The time left until `deadline`.
+pub(crate) fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(real_instant())
 }
 
 /// The operating system's monotonic clock, for waits.

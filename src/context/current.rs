@@ -26,3 +26,14 @@ pub fn current() -> SpanContext {
 pub(crate) fn replace(context: SpanContext) -> SpanContext {
     CURRENT.with(|cell| cell.replace(context))
 }
+
+/// Makes current what `next` makes of what is, and gives that back. While `next` runs, nothing is
+/// current.
+#[inline]
+pub(crate) fn replace_with(next: impl FnOnce(&SpanContext) -> SpanContext) -> SpanContext {
+    CURRENT.with(|cell| {
+        let previous = cell.take();
+        cell.set(next(&previous));
+        previous
+    })
+}

@@ -1,6 +1,7 @@
 //! What crosses a thread, an await and a process: ids, the span context, the outcome of an operation.
 
 mod current;
+pub(crate) mod hex;
 mod id;
 mod outcome;
 mod span_context;
@@ -12,4 +13,5 @@ pub use outcome::Outcome;
 pub use span_context::{SpanContext, TraceFlags};
 pub use state::TraceState;
 
-pub(crate) use current::replace;
+pub(crate) use current::{replace, replace_with};
+pub(crate) use state::{Members, trim};

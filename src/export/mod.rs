@@ -6,6 +6,8 @@
 
 mod file;
 mod memory;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod stdout;
 mod wire;
 

@@ -5,6 +5,7 @@ mod typed;
 mod value;
 
 pub use set::LabelSet;
+pub(crate) use set::truncate;
 pub use typed::{LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 

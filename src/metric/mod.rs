@@ -1,14 +1,38 @@
 //! Counters, gauges and histograms: how they are recorded, kept and read.
+//!
+//! An instrument is a `const` description in a static. Its first use registers a [`Family`] in a
+//! [`Registry`], which gives each series an id; a record goes to the cell of that id in the thread's
+//! own table, and a [`Snapshot`] sums the tables.
 
+mod counter;
+mod family;
+mod figures;
+mod gauge;
+pub mod histogram;
+mod instrument;
+mod lookup;
 mod name;
+mod observable;
+mod registry;
 mod snapshot;
+mod stats;
 mod unit;
 
-pub mod histogram;
+pub(crate) mod cell;
 
-pub use histogram::HistogramSnapshot;
+pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, UpDownCounter};
+pub use figures::{Requests, Window};
+pub use gauge::{BoundGauge, Gauge};
+pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use observable::{Observations, Observer};
+pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
-pub(crate) use name::exposition_name;
-pub(crate) use name::{key_fault, name_fault};
+pub(crate) use cell::{orphaned, reentrant};
+pub(crate) use name::{exposition_name, key_fault, name_fault};
+#[cfg(feature = "prometheus")]
+pub(crate) use name::{sanitised, unit_word};
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,8 @@ pub(crate) fn sanitised(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-fn unit_word(unit: Unit, kind: Kind) -> Option<&'static str> {
+/// The word that stands for `unit` at the end of a name on a Prometheus page, if it has one.
+pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<&'static str> {
     match unit.as_str() {
         "s" => Some("seconds"),
         "ms" => Some("milliseconds"),

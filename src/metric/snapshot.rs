@@ -88,6 +88,17 @@ impl Snapshot {
         self.inner.started
     }
 
+    /// About how many bytes it takes, label sets and families shared with others not counted.
+    pub(crate) fn weight(&self) -> usize {
+        let value = |series: &Series| match &series.value {
+            SeriesValue::Histogram(histogram) => histogram.weight(),
+            _ => 0,
+        };
+        let series = self.families().iter().flat_map(Family::series);
+        let families = size_of_val(self.families());
+        families + series.map(|series| size_of::<Series>() + value(series)).sum::<usize>()
+    }
+
     /// The time between `earlier` and this.
     #[must_use]
     pub fn elapsed_since(&self, earlier: &Self) -> Duration {

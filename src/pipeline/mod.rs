@@ -23,6 +23,8 @@ mod retry;
 mod stats;
 mod worker;
 
+#[cfg(all(test, bellwether_loom))]
+mod loom_tests;
 #[cfg(test)]
 mod tests;
 

@@ -19,10 +19,9 @@ use super::{
     retry::{Attempts, Random},
 };
 use crate::{
-    clock,
+    clock, diagnostics,
     error::{Error, ErrorKind},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    util::diagnostics,
 };
 
 pub(super) struct Worker<T> {

@@ -24,6 +24,15 @@ pub struct SpanRecord {
     pub(crate) attributes: Vec<KeyValue>,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
+    pub(crate) dropped: Dropped,
+}
+
+/// How much of a span was beyond its limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dropped {
+    pub(crate) attributes: u32,
+    pub(crate) events: u32,
+    pub(crate) links: u32,
 }
 
 /// What a span's part in a call is, as OpenTelemetry defines it.
@@ -155,6 +164,62 @@ impl SpanRecord {
     pub fn links(&self) -> &[Link] {
         &self.links
     }
+
+    /// How many attributes were beyond the limit, of the span itself.
+    #[must_use]
+    pub fn dropped_attributes(&self) -> u32 {
+        self.dropped.attributes
+    }
+
+    /// How many events were beyond the limit.
+    #[must_use]
+    pub fn dropped_events(&self) -> u32 {
+        self.dropped.events
+    }
+
+    /// How many links were beyond the limit.
+    #[must_use]
+    pub fn dropped_links(&self) -> u32 {
+        self.dropped.links
+    }
+}
+
+/// The memory it holds, by what is in use and not by what is reserved: static text weighs nothing.
+impl Weigh for SpanRecord {
+    fn weight(&self) -> usize {
+        let mut bytes = size_of::<Self>() + owned(&self.name) + self.context.state().as_str().len();
+        if let Status::Error(description) = &self.status {
+            bytes += owned(description);
+        }
+        bytes += weight_of(&self.attributes);
+        for event in &self.events {
+            bytes += size_of::<Event>() + owned(&event.name) + weight_of(&event.attributes);
+        }
+        for link in &self.links {
+            let state_bytes = link.context.state().as_str().len();
+            bytes += size_of::<Link>() + state_bytes + weight_of(&link.attributes);
+        }
+        bytes
+    }
+}
+
+fn weight_of(attributes: &[KeyValue]) -> usize {
+    let weight = |attribute: &KeyValue| {
+        let value_bytes = match &attribute.value {
+            Value::String(text) => owned(text),
+            _ => 0,
+        };
+        size_of::<KeyValue>() + owned(&attribute.key) + value_bytes
+    };
+    attributes.iter().map(weight).sum()
+}
+
+/// The bytes on the heap; static text costs nothing.
+fn owned(text: &Cow<'static, str>) -> usize {
+    match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.len(),
+    }
 }
 
 impl SpanKind {
@@ -214,49 +279,5 @@ impl Link {
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
         &self.attributes
-    }
-}
-
-/// The record's own size and the heap it holds: strings that are borrowed weigh nothing.
-impl Weigh for SpanRecord {
-    fn weight(&self) -> usize {
-        let status = match &self.status {
-            Status::Error(description) => owned(description),
-            Status::Unset | Status::Ok => 0,
-        };
-        let events: usize =
-            self.events.iter().map(|event| owned(&event.name) + heap(&event.attributes)).sum();
-        let links: usize = self
-            .links
-            .iter()
-            .map(|link| link.context.state().as_str().len() + heap(&link.attributes))
-            .sum();
-        size_of::<Self>()
-            + owned(&self.name)
-            + status
-            + self.context.state().as_str().len()
-            + heap(&self.attributes)
-            + self.events.capacity() * size_of::<Event>()
-            + events
-            + self.links.capacity() * size_of::<Link>()
-            + links
-    }
-}
-
-fn heap(attributes: &Vec<KeyValue>) -> usize {
-    let texts = attributes.iter().map(|attribute| {
-        let value = match &attribute.value {
-            Value::String(text) => owned(text),
-            _ => 0,
-        };
-        owned(&attribute.key) + value
-    });
-    attributes.capacity() * size_of::<KeyValue>() + texts.sum::<usize>()
-}
-
-fn owned(text: &Cow<'static, str>) -> usize {
-    match text {
-        Cow::Borrowed(_) => 0,
-        Cow::Owned(text) => text.capacity(),
     }
 }

@@ -4,3 +4,5 @@
 pub(crate) mod address;
 #[cfg(feature = "webhook")]
 pub(crate) mod http_client;
+#[cfg(feature = "prometheus-listener")]
+pub(crate) mod http_server;

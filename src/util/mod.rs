@@ -2,4 +2,9 @@
 
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
-pub(crate) mod diagnostics;
+#[cfg(unix)]
+pub(crate) mod process;
+#[cfg(not(unix))]
+#[path = "process_absent.rs"]
+pub(crate) mod process;
+pub(crate) mod random;

@@ -145,7 +145,9 @@ mod tests {
                 object.field("q\"").bool(true);
                 object.field("n").u64(u64::MAX);
                 object.field("i").i64(i64::MIN);
-                object.field("a").array([1.5, f64::NAN, f64::INFINITY, -0.0, 1e300], Json::f64);
+                object
+                    .field("a")
+                    .array([1.5, f64::NAN, f64::INFINITY, -0.0, 1e300], |json, x| json.f64(x));
                 object.field("e").object(|_| {});
             });
         });

@@ -97,6 +97,7 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
         attributes: vec![KeyValue::new("cart", 7)],
         events: Vec::new(),
         links: Vec::new(),
+        dropped: Default::default(),
     }
 }
 

@@ -28,8 +28,6 @@ pub(crate) const UNDERFLOW: usize = 1;
 pub(crate) const FIRST: usize = 2;
 /// The cell of everything beyond 2^40.
 pub(crate) const OVERFLOW: usize = FIRST + OCTAVES * PER_OCTAVE;
-/// How many cells there are.
-pub(crate) const CELLS: usize = OVERFLOW + 1;
 
 const MANTISSA_BITS: u32 = 52;
 const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;

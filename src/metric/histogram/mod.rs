@@ -1,6 +1,14 @@
-//! Histograms: the layout of their buckets, and what a snapshot of one tells.
+//! Histograms: the instrument, its cells, the layout of its buckets, and what a snapshot tells.
 
-pub(crate) mod layout;
+#[cfg(feature = "hdrhistogram")]
+mod hdr;
+mod instrument;
 mod snapshot;
 
+pub(crate) mod cell;
+#[cfg(feature = "prometheus")]
+pub(crate) mod ladder;
+pub(crate) mod layout;
+
+pub use instrument::{BoundHistogram, Histogram};
 pub use snapshot::HistogramSnapshot;

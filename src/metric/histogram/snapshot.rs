@@ -32,6 +32,11 @@ impl HistogramSnapshot {
         Self::from_cells(cells.into_iter().collect(), values.iter().sum())
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.cells.capacity() * size_of::<(u16, u64)>()
+    }
+
     /// How many values were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -105,6 +110,12 @@ impl HistogramSnapshot {
             let lower = if cell < layout::FIRST { 0.0 } else { layout::lower_bound(cell) };
             (lower, layout::upper_bound(cell), count)
         })
+    }
+
+    /// The number that stands for each bucket, and its count.
+    #[cfg_attr(not(feature = "hdrhistogram"), expect(dead_code, reason = "conversions use it"))]
+    pub(crate) fn middles(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.cells.iter().map(|&(cell, count)| (middle(usize::from(cell)), count))
     }
 
     /// How many values are at most each of `bounds`, which ascend and are edges of buckets.

@@ -1,0 +1,290 @@
+//! Runs one library's loop on one or two threads at once and says what an operation cost.
+//!
+//! Threads start spinning at a barrier; a round counts only if they really ran at the same time.
+//! After each round the library's own total must be what was recorded: a wrong total ends the run.
+
+use std::{
+    hint::{black_box, spin_loop},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+/// One library in one idiom, doing one workload.
+pub struct Subject {
+    pub library: &'static str,
+    pub idiom: &'static str,
+    pub role: Role,
+    worker: Box<dyn Fn(usize) -> Worker + Sync>,
+    total: Box<dyn Fn() -> u64 + Sync>,
+    drain: Box<dyn Fn() + Sync>,
+    recorded: AtomicU64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    Ours,
+    Peer,
+    /// What the machine allows.
+    Floor,
+    /// The thread's own work, without any recording.
+    Work,
+}
+
+/// Does that many operations; made on the thread that calls it, before the clock runs.
+pub type Worker = Box<dyn FnMut(u64)>;
+
+/// What a thread does between two recordings.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    Flat,
+    /// About 65 ns of own work: the nearest to real code.
+    Working,
+}
+
+impl Subject {
+    pub fn new(
+        library: &'static str,
+        idiom: &'static str,
+        worker: impl Fn(usize) -> Worker + Sync + 'static,
+        total: impl Fn() -> u64 + Sync + 'static,
+    ) -> Self {
+        Self {
+            library,
+            idiom,
+            role: Role::Peer,
+            worker: Box::new(worker),
+            total: Box::new(total),
+            drain: Box::new(|| ()),
+            recorded: AtomicU64::new(0),
+        }
+    }
+
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// What empties the library's queue between two bursts, outside the measured time.
+    pub fn drain(mut self, drain: impl Fn() + Sync + 'static) -> Self {
+        self.drain = Box::new(drain);
+        self
+    }
+
+    /// Panics unless the library's own total is what was recorded into it.
+    fn verify(&self) {
+        let (recorded, total) = (self.recorded.load(SeqCst), (self.total)());
+        assert_eq!(total, recorded, "{} ({}): a wrong total", self.library, self.idiom);
+    }
+}
+
+/// The recording loop of `body` at a pace, compiled into one.
+pub fn repeat(pace: Pace, body: impl FnMut() + 'static) -> Worker {
+    let mut body = Apart(body);
+    match pace {
+        Pace::Flat => Box::new(move |n| {
+            let Apart(body) = &mut body;
+            (0..n).for_each(|_| body());
+        }),
+        Pace::Working => Box::new(move |n| {
+            let Apart(body) = &mut body;
+            let (mut state, links) = (black_box(1_u64), *LINKS);
+            for _ in 0..n {
+                state = own_work(state, links);
+                body();
+            }
+            black_box(state);
+        }),
+    }
+}
+
+/// Keeps a loop's own variables on cache lines of their own: the heap may place those of two threads
+/// side by side, and every library would then look as if it shared something.
+#[repr(align(128))]
+struct Apart<F>(F);
+
+/// The baseline of [`Pace::Working`].
+pub fn work_alone() -> Subject {
+    let worker = |_| repeat(Pace::Working, || ());
+    Subject::new("", "own work alone", worker, || 0).role(Role::Work)
+}
+
+/// A chain of dependent multiplications, whose latency no processor hides.
+#[inline(always)]
+fn own_work(mut state: u64, links: u32) -> u64 {
+    for _ in 0..links {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ (state >> 33);
+    }
+    state
+}
+
+/// How many links take 65 ns on this machine.
+static LINKS: LazyLock<u32> = LazyLock::new(|| {
+    const MANY: u32 = 1_000_000;
+    let fastest = (0..10).map(|_| {
+        let start = Instant::now();
+        black_box(own_work(black_box(1), MANY));
+        start.elapsed()
+    });
+    let fastest = fastest.min().expect("ten tries").as_nanos() as f64;
+    (65.0 * f64::from(MANY) / fastest) as u32
+});
+
+/// How much is done in a round.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Of measured time, per round and thread.
+    pub round: Duration,
+    pub rounds: usize,
+    pub passes: usize,
+}
+
+/// How many operations a thread does at a stretch, and how often, with a drain after each.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub burst: u64,
+    pub bursts: u64,
+}
+
+impl Plan {
+    /// A plan that takes about `effort.round`; a `burst` of its own is kept.
+    pub fn calibrated(
+        subject: &Subject,
+        threads: usize,
+        effort: Effort,
+        burst: Option<u64>,
+    ) -> Self {
+        let probe = Self { burst: burst.unwrap_or(20_000), bursts: 1 };
+        let nanos = run(subject, threads, probe).nanos.max(0.2);
+        let operations = (effort.round.as_nanos() as f64 / nanos) as u64;
+        match burst {
+            Some(burst) => Self { burst, bursts: (operations / burst).max(5) },
+            None => Self { burst: operations.max(10_000), bursts: 1 },
+        }
+    }
+}
+
+/// A round in which all threads ran at once for nine tenths of the time; on a machine too busy for
+/// that, the best of ten, which says so by its overlap.
+pub fn round(subject: &Subject, threads: usize, plan: Plan) -> Round {
+    let mut best = run(subject, threads, plan);
+    for _ in 1..10 {
+        if best.is_valid() {
+            break;
+        }
+        let again = run(subject, threads, plan);
+        if again.overlap > best.overlap {
+            best = again;
+        }
+    }
+    best
+}
+
+pub struct Round {
+    /// Per operation, the mean over the threads.
+    pub nanos: f64,
+    /// The part of the time in which all threads ran, in [0, 1].
+    overlap: f64,
+}
+
+impl Round {
+    pub fn is_valid(&self) -> bool {
+        self.overlap >= 0.9
+    }
+}
+
+/// What one thread did: when, burst by burst, and how long it waited for a core meanwhile.
+struct Ran {
+    intervals: Vec<(Instant, Instant)>,
+    waited: Duration,
+}
+
+fn run(subject: &Subject, threads: usize, plan: Plan) -> Round {
+    let barrier = Barrier::default();
+    let one_thread = |thread| {
+        let mut worker = (subject.worker)(thread);
+        let warm_up = (plan.burst / 10).max(1);
+        worker(warm_up);
+        let mut intervals = Vec::with_capacity(plan.bursts as usize);
+        let mut waited = Duration::ZERO;
+        for _ in 0..plan.bursts {
+            barrier.wait(threads);
+            if thread == 0 {
+                (subject.drain)();
+            }
+            let waited_before = waited_for_core();
+            barrier.wait(threads);
+            let start = Instant::now();
+            worker(plan.burst);
+            intervals.push((start, Instant::now()));
+            waited += waited_for_core() - waited_before;
+        }
+        Ran { intervals, waited }
+    };
+    let ran: Vec<_> = std::thread::scope(|scope| {
+        let one_thread = &one_thread;
+        let handles: Vec<_> =
+            (0..threads).map(|thread| scope.spawn(move || one_thread(thread))).collect();
+        handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect()
+    });
+    (subject.drain)();
+    if subject.role != Role::Work {
+        let each = plan.burst * plan.bursts + (plan.burst / 10).max(1);
+        subject.recorded.fetch_add(each * threads as u64, SeqCst);
+        subject.verify();
+    }
+
+    let operations = (plan.burst * plan.bursts) as f64 * threads as f64;
+    let intervals = ran.iter().flat_map(|ran| &ran.intervals);
+    let busy: Duration = intervals.map(|(start, end)| *end - *start).sum();
+    Round { nanos: busy.as_nanos() as f64 / operations, overlap: overlap(&ran) }
+}
+
+/// The time in which all threads ran over the time in which any did.
+fn overlap(ran: &[Ran]) -> f64 {
+    let (mut shared, mut whole) = (Duration::ZERO, Duration::ZERO);
+    for burst in 0..ran[0].intervals.len() {
+        let of_burst = || ran.iter().map(|ran| ran.intervals[burst]);
+        let (first, last) = (of_burst().map(|i| i.0).min(), of_burst().map(|i| i.1).max());
+        let (start, end) = (of_burst().map(|i| i.0).max(), of_burst().map(|i| i.1).min());
+        shared += end.expect("a thread").saturating_duration_since(start.expect("a thread"));
+        whole += last.expect("a thread") - first.expect("a thread");
+    }
+    // Two threads that take turns on one core overlap by the clock, and do not run at once.
+    let waited = ran.iter().map(|ran| ran.waited).max().unwrap_or_default();
+    shared.saturating_sub(waited).as_secs_f64() / whole.as_secs_f64()
+}
+
+/// How long this thread has been ready to run without a core; zero where the kernel does not say.
+fn waited_for_core() -> Duration {
+    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = statistics.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+/// A barrier that spins, so that all leave it within a cache line's journey.
+#[derive(Default)]
+struct Barrier {
+    arrived: AtomicUsize,
+}
+
+impl Barrier {
+    fn wait(&self, threads: usize) {
+        let ticket = self.arrived.fetch_add(1, SeqCst);
+        let complete = (ticket / threads + 1) * threads;
+        let mut spins = 0_u32;
+        while self.arrived.load(SeqCst) < complete {
+            spins += 1;
+            // Another thread may need this core to arrive at all.
+            if spins % 65_536 == 0 { std::thread::yield_now() } else { spin_loop() }
+        }
+    }
+}
+
+/// The middle value; of two, the lower.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) / 2]
+}

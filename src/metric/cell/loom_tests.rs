@@ -1,0 +1,92 @@
+//! Every interleaving of owners, readers and the ends of threads, on tables with explicit handles.
+//!
+//! A chunk has two cells here and a histogram's log two entries, so that the models cross both.
+
+use loom::thread;
+
+use super::storage::Storage;
+
+/// An owner that records into `id` `times` times and ends.
+fn record(storage: &Storage, id: u32, times: u64) {
+    let table = storage.lease();
+    for _ in 0..times {
+        table.sums.reserve(id).add(1);
+    }
+    storage.give_back(table);
+}
+
+#[test]
+fn the_first_touch_of_a_series_is_seen_whole_or_not_at_all() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let owner = thread::spawn({
+            let storage = storage.clone();
+            // The second id lies in another chunk, for which the directory grows.
+            move || [0, 3].into_iter().for_each(|id| record(&storage, id, 1))
+        });
+        let reader = storage.reader();
+        assert!(reader.sum(0) <= 1 && reader.sum(3) <= 1);
+        owner.join().unwrap();
+        let reader = storage.reader();
+        assert_eq!((reader.sum(0), reader.sum(3)), (1, 1));
+    });
+}
+
+#[test]
+fn a_total_neither_falls_nor_loses_while_threads_end_and_begin() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let owners: Vec<_> = (0..2)
+            .map(|_| {
+                let storage = storage.clone();
+                thread::spawn(move || record(&storage, 0, 2))
+            })
+            .collect();
+        let earlier = storage.reader().sum(0);
+        let later = storage.reader().sum(0);
+        assert!(earlier <= later && later <= 4, "{earlier} then {later}");
+        owners.into_iter().for_each(|owner| owner.join().unwrap());
+        assert_eq!(storage.reader().sum(0), 4);
+    });
+}
+
+#[test]
+fn a_thread_that_ends_while_its_orphan_records_loses_nothing() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let ending = thread::spawn({
+            let storage = storage.clone();
+            move || {
+                record(&storage, 0, 1);
+                storage.with_orphan(|table| table.sums.reserve(0).add(1));
+            }
+        });
+        storage.with_orphan(|table| table.sums.reserve(0).add(1));
+        ending.join().unwrap();
+        assert_eq!(storage.reader().sum(0), 3);
+    });
+}
+
+#[test]
+fn a_histogram_is_read_whole_while_its_log_becomes_dense() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let owner = thread::spawn({
+            let storage = storage.clone();
+            move || {
+                let table = storage.lease();
+                let cell = table.histograms.reserve(0).get_or_make();
+                // Two fill the log; the third makes the dense form of all of them.
+                (0..3).for_each(|_| cell.record_slow(1.0));
+                storage.give_back(table);
+            }
+        });
+        let count = |storage: &Storage| storage.reader().histogram(0).map_or(0, |h| h.count());
+        let earlier = count(&storage);
+        let later = count(&storage);
+        assert!(earlier <= later && later <= 3, "{earlier} then {later}");
+        owner.join().unwrap();
+        let histogram = storage.reader().histogram(0).unwrap();
+        assert_eq!((histogram.count(), histogram.sum()), (3, 3.0));
+    });
+}

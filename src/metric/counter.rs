@@ -1,0 +1,331 @@
+//! Counters and up-down counters: sums of what each thread added.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use super::{
+    Kind, Unit,
+    cell::{self, DISABLED},
+    instrument::Instrument,
+    stats::{self, Rejection},
+};
+use crate::label::{Labels, Text};
+
+/// A sum that only grows: requests served, bytes sent.
+///
+/// Made for a static: it registers itself in the [global registry](super::Registry::global) when it
+/// is first used, and records from then on, whether telemetry was started or not. Adding never
+/// fails, blocks or allocates, except for the first addition of a thread to a series, which may
+/// allocate. The sum wraps around at 2^64.
+///
+/// With labels, [`bind`](Self::bind) a series and add to it.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Counter, Labels};
+///
+/// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+/// static CACHE: Counter<Lookup> = Counter::new("cache.lookups", "Look-ups in the cache");
+///
+/// #[derive(Labels)]
+/// struct Lookup {
+///     hit: bool,
+/// }
+///
+/// ORDERS.inc();
+/// CACHE.bind(Lookup { hit: true }).add(3);
+/// assert_eq!(ORDERS.value(), 1);
+/// assert_eq!(CACHE.bind(Lookup { hit: true }).value(), 3);
+/// ```
+///
+/// An illegal name in a static does not compile:
+///
+/// ```compile_fail
+/// static LIVES: bellwether::Counter = bellwether::Counter::new("9lives", "No name starts so");
+/// ```
+pub struct Counter<L = ()> {
+    instrument: Instrument,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
+}
+
+/// One series of a [`Counter`]; a number, to be copied and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct BoundCounter(u32);
+
+/// A sum that grows and falls: requests in flight, items in a queue.
+///
+/// Like [`Counter`] in everything else; the sum wraps around at 2^63.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::UpDownCounter;
+///
+/// static IN_FLIGHT: UpDownCounter = UpDownCounter::new("shop.active", "Requests in flight");
+///
+/// IN_FLIGHT.inc();
+/// IN_FLIGHT.add(2);
+/// IN_FLIGHT.dec();
+/// assert_eq!(IN_FLIGHT.value(), 2);
+/// ```
+pub struct UpDownCounter<L = ()> {
+    instrument: Instrument,
+    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+    labels: PhantomData<fn() -> L>,
+}
+
+/// One series of an [`UpDownCounter`]; a number, to be copied and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct BoundUpDownCounter(u32);
+
+impl<L> Counter<L> {
+    /// A counter for a static; see [`Registry::counter`](super::Registry::counter) for names known at
+    /// run time.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `name` is not legal (a letter, then letters, digits, `_`, `.`, `-` and `/`, at most
+    /// 255): in a static, that is an error of the build.
+    #[must_use]
+    #[track_caller]
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self::from_instrument(Instrument::new(name, help, Kind::Counter))
+    }
+
+    /// The counter with a unit.
+    #[must_use]
+    pub const fn unit(self, unit: Unit) -> Self {
+        let Self { instrument, labels } = self;
+        Self { instrument: instrument.unit(unit), labels }
+    }
+
+    pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
+        Self { instrument, labels: PhantomData }
+    }
+}
+
+impl<L: Labels> Counter<L> {
+    /// The series with `labels`: computed for closed sets, looked up for others.
+    ///
+    /// Beyond the family's limit, the overflow series; after a conflict, one that records into
+    /// nothing.
+    #[inline]
+    #[must_use]
+    pub fn bind(&self, labels: L) -> BoundCounter {
+        BoundCounter(self.instrument.series(&labels))
+    }
+}
+
+impl Counter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        if !cell::add(self.instrument.id(), n) {
+            add_unregistered(&self.instrument, n);
+        }
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.instrument.register_id().map_or(0, sum)
+    }
+}
+
+impl BoundCounter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(self) {
+        self.add(1);
+    }
+
+    /// Adds `n`.
+    #[inline]
+    pub fn add(self, n: u64) {
+        if !cell::add(self.0, n) {
+            add_untouched(self.0, n);
+        }
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(self) -> u64 {
+        sum(self.0)
+    }
+}
+
+impl<L> fmt::Debug for Counter<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
+    }
+}
+
+impl<L> UpDownCounter<L> {
+    /// An up-down counter for a static; as [`Counter::new`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if `name` is not legal: in a static, that is an error of the build.
+    #[must_use]
+    #[track_caller]
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self::from_instrument(Instrument::new(name, help, Kind::UpDownCounter))
+    }
+
+    /// The up-down counter with a unit.
+    #[must_use]
+    pub const fn unit(self, unit: Unit) -> Self {
+        let Self { instrument, labels } = self;
+        Self { instrument: instrument.unit(unit), labels }
+    }
+
+    pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
+        Self { instrument, labels: PhantomData }
+    }
+}
+
+impl<L: Labels> UpDownCounter<L> {
+    /// The series with `labels`; as [`Counter::bind`].
+    #[inline]
+    #[must_use]
+    pub fn bind(&self, labels: L) -> BoundUpDownCounter {
+        BoundUpDownCounter(self.instrument.series(&labels))
+    }
+}
+
+impl UpDownCounter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn dec(&self) {
+        self.add(-1);
+    }
+
+    /// Adds `n`, which may be negative.
+    #[inline]
+    pub fn add(&self, n: i64) {
+        if !cell::add(self.instrument.id(), n.cast_unsigned()) {
+            add_unregistered(&self.instrument, n.cast_unsigned());
+        }
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> i64 {
+        self.instrument.register_id().map_or(0, sum).cast_signed()
+    }
+}
+
+impl BoundUpDownCounter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(self) {
+        self.add(1);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn dec(self) {
+        self.add(-1);
+    }
+
+    /// Adds `n`, which may be negative.
+    #[inline]
+    pub fn add(self, n: i64) {
+        if !cell::add(self.0, n.cast_unsigned()) {
+            add_untouched(self.0, n.cast_unsigned());
+        }
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(self) -> i64 {
+        sum(self.0).cast_signed()
+    }
+}
+
+impl<L> fmt::Debug for UpDownCounter<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instrument.fmt(f)
+    }
+}
+
+/// The counter behind `count!`: its label keys are in the source, its values are looked up.
+#[derive(Debug)]
+pub struct DynamicCounter {
+    instrument: Instrument,
+    keys: &'static [&'static str],
+}
+
+impl DynamicCounter {
+    /// A counter for a static with these label keys.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name or a key is not legal: in a static, that is an error of the build.
+    #[must_use]
+    #[track_caller]
+    pub const fn new(name: &'static str, keys: &'static [&'static str]) -> Self {
+        let mut place = 0;
+        while place < keys.len() {
+            if let Some(fault) = super::name::key_fault(keys[place]) {
+                panic!("{}", fault);
+            }
+            place += 1;
+        }
+        Self { instrument: Instrument::new(name, "", Kind::Counter), keys }
+    }
+
+    /// Adds `n` to the series with these values, one for each key.
+    pub fn add(&self, n: u64, values: &[&dyn Text]) {
+        self.bind(values).add(n);
+    }
+
+    fn bind(&self, values: &[&dyn Text]) -> BoundCounter {
+        let register = || {
+            let keys = self.keys.iter().map(|&key| Cow::Borrowed(key)).collect();
+            super::Registry::global().register_open(self.instrument.descriptor(), keys)
+        };
+        let Some(family) = self.instrument.family_of(register) else {
+            return BoundCounter(DISABLED);
+        };
+        if self.keys.is_empty() {
+            return BoundCounter(family.base());
+        }
+        BoundCounter(family.series(&|each| values.iter().for_each(|value| value.visit(each))))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn add_unregistered(instrument: &Instrument, n: u64) {
+    match instrument.register_id() {
+        Some(id) => cell::add_slow(id, n),
+        None => stats::reject(Rejection::Disabled),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn add_untouched(id: u32, n: u64) {
+    match id {
+        DISABLED => stats::reject(Rejection::Disabled),
+        id => cell::add_slow(id, n),
+    }
+}
+
+fn sum(id: u32) -> u64 {
+    cell::current_storage().reader().sum(id)
+}

@@ -1,0 +1,232 @@
+//! The series of one name: a block of ids for a closed label set, a growing map for an open one.
+
+use std::{borrow::Cow, collections::HashMap, panic::Location, sync::Arc};
+
+use super::{
+    Kind, Unit,
+    cell::{DISABLED, Reader, Storage},
+    lookup::{self, Visit},
+    snapshot::{self, Series, SeriesValue},
+    stats,
+};
+use crate::{
+    diagnostics,
+    label::{LabelSet, OVERFLOW_KEY},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+/// A registered family: what it is and which series it has.
+///
+/// It lives as long as the process, like the ids of its series: instruments in statics point to it.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
+    pub(crate) keys: Vec<Cow<'static, str>>,
+    pub(crate) place: &'static Location<'static>,
+    /// Process-wide, so that a thread's look-up table can tell families apart by a number.
+    pub(crate) number: u32,
+    series: SeriesSet,
+}
+
+#[derive(Debug)]
+enum SeriesSet {
+    /// Every combination has an id: `base` plus its index.
+    Closed { base: u32, len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
+    /// Combinations get ids as they come, up to `limit`. The lock guards the map; none is taken
+    /// inside it.
+    Open { limit: usize, known: Mutex<Known> },
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_values: HashMap<Box<[u8]>, u32>, // The key is `lookup::encode`'s.
+    labels: Vec<(LabelSet, u32)>,
+    overflow: Option<u32>,
+}
+
+/// How the series of a family are told apart.
+pub(crate) enum Shape {
+    Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
+    Open { limit: usize },
+}
+
+impl Family {
+    pub(crate) fn new(
+        descriptor: &super::instrument::Descriptor,
+        keys: Vec<Cow<'static, str>>,
+        shape: Shape,
+    ) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let series = match shape {
+            Shape::Closed { len, at } => {
+                SeriesSet::Closed { base: reserve_ids(descriptor.kind, len as u32), len, at }
+            }
+            Shape::Open { limit } => SeriesSet::Open { limit, known: Mutex::default() },
+        };
+        Self {
+            name: descriptor.name,
+            help: descriptor.help,
+            kind: descriptor.kind,
+            unit: descriptor.unit,
+            place: descriptor.place,
+            keys,
+            number: NUMBER.fetch_add(1, Relaxed),
+            series,
+        }
+    }
+
+    /// The id of the first series of a closed set; [`DISABLED`] in an open one.
+    pub(crate) fn base(&self) -> u32 {
+        match self.series {
+            SeriesSet::Closed { base, .. } => base,
+            SeriesSet::Open { .. } => DISABLED,
+        }
+    }
+
+    /// The id of the series with these values, in the order of the keys.
+    ///
+    /// A value is cut at 1,024 bytes. Beyond the limit it is the overflow series.
+    pub(crate) fn series(&self, values: Visit<'_>) -> u32 {
+        lookup::cached(self.number, values, || self.find_or_add(values))
+    }
+
+    /// The id, and whether the thread may remember it: not that of the overflow series, whose label
+    /// sets have no bound.
+    fn find_or_add(&self, values: Visit<'_>) -> (u32, bool) {
+        let SeriesSet::Open { limit, known } = &self.series else { return (DISABLED, false) };
+        let encoded = lookup::encode(values);
+        let mut known = known.lock();
+        if let Some(&id) = known.by_values.get(encoded.bytes.as_slice()) {
+            return (id, true);
+        }
+        if known.labels.len() >= *limit {
+            let first = known.overflow.is_none();
+            let id = *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, 1));
+            drop(known);
+            self.note_overflow(first, *limit);
+            return (id, false);
+        }
+        let id = reserve_ids(self.kind, 1);
+        known.labels.push((self.label_set(values), id));
+        known.by_values.insert(encoded.bytes.into(), id);
+        drop(known);
+        if encoded.truncated > 0 {
+            stats::TRUNCATED.add(encoded.truncated);
+        }
+        (id, true)
+    }
+
+    #[cold]
+    fn note_overflow(&self, first: bool, limit: usize) {
+        stats::OVERFLOWED.inc();
+        if first {
+            let (name, place) = (self.name, self.place);
+            diagnostics::report(
+                "cardinality",
+                format_args!(
+                    "{name} ({place}) has reached its limit of {limit} series; more label sets go \
+                     to the series {OVERFLOW_KEY}=\"true\""
+                ),
+            );
+        }
+    }
+
+    fn label_set(&self, values: Visit<'_>) -> LabelSet {
+        let mut pairs = Vec::with_capacity(self.keys.len());
+        let mut keys = self.keys.iter();
+        values(&mut |value| pairs.extend(keys.next().map(|key| (key.clone(), value.to_owned()))));
+        LabelSet::new(pairs)
+    }
+
+    /// Everything that `reader` holds of this family.
+    pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
+        let series = match &self.series {
+            SeriesSet::Closed { base, len, at } => {
+                self.read_closed(storage, reader, *base, *len, *at)
+            }
+            SeriesSet::Open { known, .. } => {
+                let known = known.lock();
+                let overflow =
+                    known.overflow.map(|id| (LabelSet::new([(OVERFLOW_KEY, "true")]), id));
+                let all = known.labels.iter().cloned().chain(overflow);
+                all.filter_map(|(labels, id)| {
+                    let value = self.value(storage, reader, id, true)?;
+                    Some(Series { labels, value })
+                })
+                .collect()
+            }
+        };
+        snapshot::Family {
+            name: self.name.into(),
+            kind: self.kind,
+            unit: self.unit,
+            help: self.help.into(),
+            series,
+        }
+    }
+
+    /// A combination that was never touched is no series, save the only one of an instrument without
+    /// labels, which is there from registration on.
+    fn read_closed(
+        &self,
+        storage: &Storage,
+        reader: &Reader,
+        base: u32,
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    ) -> Vec<Series> {
+        let read = |index: usize| {
+            let value = self.value(storage, reader, base + index as u32, self.keys.is_empty())?;
+            let labels = self.keys.iter().cloned().zip(at(index));
+            Some(Series { labels: LabelSet::new(labels), value })
+        };
+        (0..len).filter_map(read).collect()
+    }
+
+    /// The value of a series; `None` where it was never touched, unless it is `always` there.
+    fn value(
+        &self,
+        storage: &Storage,
+        reader: &Reader,
+        id: u32,
+        always: bool,
+    ) -> Option<SeriesValue> {
+        let always = always && !storage.is_scoped();
+        match self.kind {
+            Kind::Counter | Kind::UpDownCounter => {
+                let sum = reader.sum(id);
+                let signed = self.kind == Kind::UpDownCounter;
+                (storage.was_touched(id, sum) || always).then(|| match signed {
+                    true => SeriesValue::UpDownCounter(sum.cast_signed()),
+                    false => SeriesValue::Counter(sum),
+                })
+            }
+            Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
+            Kind::Histogram => {
+                let histogram = reader.histogram(id);
+                (histogram.is_some() || always)
+                    .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
+            }
+        }
+    }
+}
+
+/// The first of `len` ids that no series has had. Ids are process-wide for each way of keeping a
+/// value, dense, and not reused: a registry that is dropped leaves its ids behind.
+fn reserve_ids(kind: Kind, len: u32) -> u32 {
+    static SUMS: AtomicU32 = AtomicU32::new(0);
+    static GAUGES: AtomicU32 = AtomicU32::new(0);
+    static HISTOGRAMS: AtomicU32 = AtomicU32::new(0);
+    let next = match kind {
+        Kind::Counter | Kind::UpDownCounter => &SUMS,
+        Kind::Gauge => &GAUGES,
+        Kind::Histogram => &HISTOGRAMS,
+    };
+    next.fetch_add(len, Relaxed)
+}

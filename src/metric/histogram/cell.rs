@@ -1,0 +1,238 @@
+//! One thread's cells of one histogram: first a log of buckets, then counts by bucket.
+//!
+//! Most series of a process see few values on most threads, so the first values are kept as a list
+//! of 16-bit bucket numbers in 256 bytes. When it is full, it is counted once into the dense form, 64
+//! counters for each power of two that occurs, and the log is left as it is. Readers take the dense
+//! form if it is published, else the published part of the log: either is complete by itself.
+
+use super::{HistogramSnapshot, layout};
+use crate::{
+    metric::cell::Fresh,
+    sync::modelled::{
+        AtomicU32, AtomicU64, OnceRef,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+/// How many values the log holds: as many as fill 256 bytes. Two bucket numbers share a word.
+#[cfg(not(any(miri, bellwether_loom)))]
+const LOG: usize = 116;
+#[cfg(any(miri, bellwether_loom))]
+const LOG: usize = 2;
+
+/// Where a table keeps its pointer to a histogram's cells.
+#[derive(Debug)]
+pub(crate) struct HistogramSlot(OnceRef<'static, HistogramCell>);
+
+/// One thread's values of one series; written by that thread alone.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct HistogramCell {
+    dense: OnceRef<'static, Dense>,
+    sum: AtomicU64, // The bits of an f64.
+    /// How many numbers the log holds. Release: publishes them.
+    logged: AtomicU32,
+    /// Pairs of cell numbers, the earlier one in the low half.
+    log: [AtomicU32; LOG / 2],
+}
+
+/// Counts by bucket.
+#[derive(Debug)]
+struct Dense {
+    octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
+    zero: AtomicU64,
+    underflow: AtomicU64,
+    overflow: AtomicU64,
+}
+
+/// The counts between two powers of two.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Octave([AtomicU64; layout::PER_OCTAVE]);
+
+impl HistogramSlot {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&'static HistogramCell> {
+        self.0.get()
+    }
+
+    /// The cells, made at the first call. Only the owning thread makes them.
+    pub(crate) fn get_or_make(&self) -> &'static HistogramCell {
+        if let Some(cell) = self.0.get() {
+            return cell;
+        }
+        let cell: &'static HistogramCell = Box::leak(Box::new(HistogramCell::new()));
+        let _ = self.0.set(cell);
+        cell
+    }
+}
+
+impl Fresh for HistogramSlot {
+    fn fresh() -> Self {
+        Self(OnceRef::new())
+    }
+}
+
+impl HistogramCell {
+    fn new() -> Self {
+        Self {
+            dense: OnceRef::new(),
+            sum: AtomicU64::new(0),
+            logged: AtomicU32::new(0),
+            log: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    /// Records a value whose bucket is at hand; `false` if [`record_slow`](Self::record_slow) must.
+    #[inline(always)]
+    pub(crate) fn record(&self, value: f64) -> bool {
+        let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
+        let Some(dense) = self.dense.get() else {
+            return self
+                .append(value, (layout::FIRST + octave * layout::PER_OCTAVE + bucket) as u32);
+        };
+        let Some(counts) = dense.octaves[octave].get() else { return false };
+        increment(&counts.0[bucket]);
+        self.add_to_sum(value);
+        true
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite, making room as needed.
+    pub(crate) fn record_slow(&self, value: f64) {
+        if self.dense.get().is_none() {
+            if self.append(value, cell_of(value) as u32) {
+                return;
+            }
+            self.make_dense();
+        }
+        let dense = self.dense.get().expect("made above, and never taken back");
+        dense.increment(cell_of(value));
+        self.add_to_sum(value);
+    }
+
+    /// What was recorded.
+    pub(crate) fn read(&self) -> HistogramSnapshot {
+        // The sum first: a value that is recorded meanwhile is then counted and not summed, or
+        // neither, and a mean is never too large by a value that is not counted.
+        let sum = f64::from_bits(self.sum.load(Relaxed));
+        let cells = match self.dense.get() {
+            Some(dense) => dense.counts(),
+            None => self.logged_counts(),
+        };
+        HistogramSnapshot::from_cells(cells, sum)
+    }
+
+    #[inline(always)]
+    fn append(&self, value: f64, cell: u32) -> bool {
+        let logged = self.logged.load(Relaxed);
+        let Some(pair) = self.log.get(logged as usize / 2) else { return false };
+        let half = if logged % 2 == 0 { cell } else { pair.load(Relaxed) | cell << 16 };
+        pair.store(half, Relaxed);
+        self.logged.store(logged + 1, Release);
+        self.add_to_sum(value);
+        true
+    }
+
+    #[inline(always)]
+    fn add_to_sum(&self, value: f64) {
+        let sum = f64::from_bits(self.sum.load(Relaxed)) + value;
+        self.sum.store(sum.to_bits(), Relaxed);
+    }
+
+    fn make_dense(&self) {
+        let dense = Dense::new();
+        self.logged_cells().for_each(|cell| dense.increment(cell));
+        // Published complete: a reader that finds it needs the log no more.
+        let _ = self.dense.set(Box::leak(Box::new(dense)));
+    }
+
+    /// The numbers of the published part of the log.
+    fn logged_cells(&self) -> impl Iterator<Item = usize> {
+        let logged = self.logged.load(Acquire) as usize;
+        (0..logged).map(|place| {
+            let pair = self.log[place / 2].load(Relaxed);
+            (pair >> (16 * (place % 2)) & 0xffff) as usize
+        })
+    }
+
+    fn logged_counts(&self) -> Vec<(u16, u64)> {
+        let mut cells: Vec<u16> = self.logged_cells().map(|cell| cell as u16).collect();
+        cells.sort_unstable();
+        let mut counts: Vec<(u16, u64)> = Vec::with_capacity(cells.len());
+        for cell in cells {
+            match counts.last_mut() {
+                Some((last, count)) if *last == cell => *count += 1,
+                _ => counts.push((cell, 1)),
+            }
+        }
+        counts
+    }
+}
+
+impl Dense {
+    fn new() -> Self {
+        Self {
+            octaves: std::array::from_fn(|_| OnceRef::new()),
+            zero: AtomicU64::new(0),
+            underflow: AtomicU64::new(0),
+            overflow: AtomicU64::new(0),
+        }
+    }
+
+    fn increment(&self, cell: usize) {
+        match cell {
+            layout::ZERO => increment(&self.zero),
+            layout::UNDERFLOW => increment(&self.underflow),
+            layout::OVERFLOW.. => increment(&self.overflow),
+            _ => {
+                let place = cell - layout::FIRST;
+                let octave = self.octave(place / layout::PER_OCTAVE);
+                increment(&octave.0[place % layout::PER_OCTAVE]);
+            }
+        }
+    }
+
+    /// The counts of an octave, made at the first call. Only the owning thread makes them.
+    fn octave(&self, octave: usize) -> &'static Octave {
+        if let Some(counts) = self.octaves[octave].get() {
+            return counts;
+        }
+        let counts = Octave(std::array::from_fn(|_| AtomicU64::new(0)));
+        let counts: &'static Octave = Box::leak(Box::new(counts));
+        let _ = self.octaves[octave].set(counts);
+        counts
+    }
+
+    /// The counts that are not zero, by cell, ascending.
+    fn counts(&self) -> Vec<(u16, u64)> {
+        let ends = [(layout::ZERO, &self.zero), (layout::UNDERFLOW, &self.underflow)];
+        let regular = self.octaves.iter().enumerate().filter_map(|(octave, counts)| {
+            let first = layout::FIRST + octave * layout::PER_OCTAVE;
+            let counts = counts.get()?.0.iter().enumerate();
+            Some(counts.map(move |(bucket, count)| (first + bucket, count)))
+        });
+        let all = ends.into_iter().chain(regular.flatten());
+        all.chain([(layout::OVERFLOW, &self.overflow)])
+            .map(|(cell, count)| (cell as u16, count.load(Relaxed)))
+            .filter(|&(_, count)| count > 0)
+            .collect()
+    }
+}
+
+/// Adds one to a counter that this thread owns.
+#[inline(always)]
+fn increment(count: &AtomicU64) {
+    count.store(count.load(Relaxed) + 1, Relaxed);
+}
+
+fn cell_of(value: f64) -> usize {
+    match layout::place(value) {
+        layout::Place::Regular { octave, bucket } => {
+            layout::FIRST + octave * layout::PER_OCTAVE + bucket
+        }
+        layout::Place::Irregular => layout::irregular_cell(value),
+    }
+}
+
+#[cfg(not(any(miri, bellwether_loom)))]
+const _: () = assert!(size_of::<HistogramCell>() == 256, "a short series costs 256 bytes");

@@ -1,0 +1,51 @@
+//! What the metrics have to say about themselves, as ordinary instruments.
+
+use super::{Counter, Unit};
+use crate::label::Labels;
+
+/// Why a measurement was not recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rejection {
+    Nan,
+    Infinite,
+    Negative,
+    /// The instrument lost a conflict.
+    Disabled,
+}
+
+pub(crate) static REJECTED: Counter<Rejection> =
+    Counter::new("telemetry.measurements.rejected", "Measurements not recorded, by reason")
+        .unit(Unit::new("{measurement}"));
+
+pub(crate) static TRUNCATED: Counter =
+    Counter::new("telemetry.labels.truncated", "Label values of new series cut at 1,024 bytes")
+        .unit(Unit::new("{value}"));
+
+pub(crate) static OVERFLOWED: Counter =
+    Counter::new("telemetry.series.overflowed", "Look-ups that ended in an overflow series")
+        .unit(Unit::new("{lookup}"));
+
+/// Counts one measurement that is not recorded.
+#[cold]
+pub(crate) fn reject(reason: Rejection) {
+    REJECTED.bind(reason).inc();
+}
+
+impl Labels for Rejection {
+    const KEYS: &'static [&'static str] = &["reason"];
+    const CARDINALITY: Option<usize> = Some(4);
+
+    fn index(&self) -> usize {
+        *self as usize
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        each(NAMES[self.index()]);
+    }
+
+    fn at(index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+        vec![NAMES[index].into()]
+    }
+}
+
+const NAMES: [&str; 4] = ["nan", "infinite", "negative", "disabled"];

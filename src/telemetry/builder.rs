@@ -1,0 +1,243 @@
+//! What to set up, and setting it up.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
+use crate::{
+    alert::{self, Engine, Rule, Transition, notify::Notification},
+    diagnostics,
+    error::{Error, ErrorKind},
+    label::Value,
+    metric::Registry,
+    pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
+    resource::Resource,
+    sync::Mutex,
+    trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
+    util::process,
+};
+
+type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
+type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
+pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
+
+/// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
+///
+/// Nothing is opened and no thread runs before `start`.
+#[must_use = "nothing runs before `start`"]
+pub struct Builder {
+    resource: Resource,
+    exporters: Vec<Start<SpanRecord>>,
+    notifiers: Vec<Start<Notification>>,
+    parts: Vec<StartPart>,
+    sampler: Option<Box<dyn Sampler>>,
+    limits: SpanLimits,
+    rules: Vec<Rule>,
+    on_transition: Vec<OnTransition>,
+    tick: Duration,
+    disabled: bool,
+}
+
+impl Builder {
+    pub(super) fn new(service: &str) -> Self {
+        Self {
+            resource: Resource::service(service),
+            exporters: Vec::new(),
+            notifiers: Vec::new(),
+            parts: Vec::new(),
+            sampler: None,
+            limits: SpanLimits::default(),
+            rules: Vec::new(),
+            on_transition: Vec::new(),
+            tick: Duration::from_secs(1),
+            disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
+        }
+    }
+
+    /// Adds an attribute of the service, such as `deployment.environment.name`.
+    pub fn resource(self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        Self { resource: self.resource.with(key, value), ..self }
+    }
+
+    /// Sends every sampled span to `exporter`, through a queue and on a thread of its own.
+    pub fn exporter(self, exporter: impl Exporter<SpanRecord>) -> Self {
+        self.exporter_with(exporter, Settings::default())
+    }
+
+    /// [`exporter`](Self::exporter) with a queue, batches and retries to measure.
+    pub fn exporter_with(
+        mut self,
+        exporter: impl Exporter<SpanRecord>,
+        settings: Settings,
+    ) -> Self {
+        self.exporters.push(Box::new(|| Pipe::start(exporter, settings)));
+        self
+    }
+
+    /// Decides which spans are sampled; by default as the parent was, and always where there is none.
+    pub fn sampler(self, sampler: impl Sampler) -> Self {
+        Self { sampler: Some(Box::new(sampler)), ..self }
+    }
+
+    /// Limits the attributes, events and links of a span.
+    pub fn span_limits(self, limits: SpanLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Adds an alert rule, evaluated at each tick over all series of the process.
+    pub fn alert_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Tells `notifier` about alerts that fire and are resolved, through a queue and on a thread of
+    /// its own. A full queue drops its oldest notifications: the newest tell how things stand.
+    pub fn notify(mut self, notifier: impl Exporter<Notification>) -> Self {
+        let settings = Settings {
+            max_items: 1_000,
+            batch_delay: Duration::ZERO,
+            overflow: Overflow::DropOldest,
+            ..Settings::default()
+        };
+        self.notifiers.push(Box::new(|| Pipe::start(notifier, settings)));
+        self
+    }
+
+    /// Calls `call` at every change of an alert's state, on the ticker's thread: it should be quick. A
+    /// panic in it is reported and changes nothing.
+    pub fn on_transition(mut self, call: impl Fn(&Transition) + Send + 'static) -> Self {
+        self.on_transition.push(Box::new(call));
+        self
+    }
+
+    /// How often rules are evaluated and a snapshot is kept; one second by default.
+    pub fn tick(self, interval: Duration) -> Self {
+        Self { tick: interval, ..self }
+    }
+
+    /// Gets what the crate has to say about itself, by kind and text; by default it is a line on
+    /// stderr for each kind and minute. The hook serves the whole process, also after shutdown.
+    pub fn on_diagnostic(self, hook: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
+        diagnostics::set_hook(Some(Arc::new(hook)));
+        self
+    }
+
+    /// Starts nothing if `disabled`: no thread, no listener, no span. Metrics are still recorded and
+    /// can be read. The environment variable `OTEL_SDK_DISABLED=true` does the same.
+    pub fn disabled(self, disabled: bool) -> Self {
+        Self { disabled, ..self }
+    }
+
+    /// Adds something that serves until shutdown.
+    #[cfg_attr(
+        not(feature = "prometheus-listener"),
+        expect(dead_code, reason = "only optional parts use it")
+    )]
+    pub(super) fn part(
+        mut self,
+        start: impl FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send + 'static,
+    ) -> Self {
+        self.parts.push(Box::new(start));
+        self
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] if telemetry is running already; [`ErrorKind::Conflict`] if instruments
+    /// that were used already collide, with both places in the source; whatever a part answers that
+    /// cannot start, a port in use for example. Nothing is left running then.
+    pub fn start(mut self) -> Result<Telemetry, Error> {
+        let mut slot = exit::slot()?;
+        let registry = Registry::global().clone();
+        if let [first, rest @ ..] = registry.conflicts().as_slice() {
+            let more = rest.iter().map(|conflict| format!("; {conflict}"));
+            let text = first.clone() + &more.collect::<String>();
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        if self.disabled {
+            self = Self::new("").tick(self.tick);
+        }
+        let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
+        let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
+        let parts = self.parts.into_iter().map(|start| start(&self.resource));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let spans = started(self.exporters)?;
+        let notifications = started(self.notifiers)?;
+        let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
+        let tracer = (!self.disabled).then(|| {
+            let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| fan_out(&spans, batch));
+            let tracer = tracer.limits(self.limits);
+            match self.sampler {
+                Some(sampler) => tracer.sampler(sampler),
+                None => tracer,
+            }
+            .build()
+        });
+        let running = Arc::new(Running {
+            generation: process::generation(),
+            history: Mutex::new(History::new(registry.snapshot())),
+            ending: Mutex::new(Ending {
+                parts,
+                observers: own_series::register(&registry, &pipes),
+                ..Ending::default()
+            }),
+            engine: Mutex::new(engine),
+            registry,
+            pipes,
+            tracer,
+        });
+        let telemetry = Telemetry { running };
+        if !self.disabled {
+            let running = Arc::downgrade(&telemetry.running);
+            let ticker = Ticker::start(running, self.tick, notifications, self.on_transition)?;
+            telemetry.running.ending.lock().ticker = Some(ticker);
+            telemetry.running.tracer.clone().map(trace::install);
+        }
+        slot.fill(&telemetry.running);
+        Ok(telemetry)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("resource", &self.resource).finish_non_exhaustive()
+    }
+}
+
+/// What OpenTelemetry takes for true in an environment variable.
+fn is_disabled(value: Option<&str>) -> bool {
+    value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+fn started<T: Send + Sync + 'static>(starts: Vec<Start<T>>) -> Result<Vec<Pipe<T>>, Error> {
+    // A pipe that was started before one that fails ends by itself when it is dropped.
+    starts.into_iter().map(|start| start()).collect()
+}
+
+fn any<T: Send + Sync + 'static>(pipes: &[Pipe<T>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
+    pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+/// Offers the same spans to every exporter; they are shared, not copied.
+fn fan_out(pipes: &[Pipe<SpanRecord>], spans: &mut Vec<SpanRecord>) {
+    if pipes.is_empty() {
+        return;
+    }
+    let chunk: Chunk<SpanRecord> = std::mem::take(spans).into();
+    pipes.iter().for_each(|pipe| pipe.push(chunk.clone()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_true_disables() {
+        for (value, disabled) in
+            [(None, false), (Some("true"), true), (Some(" TRUE "), true), (Some("1"), false)]
+        {
+            assert_eq!(is_disabled(value), disabled, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The embedded listener for `/metrics`.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use super::{Builder, Part};
+use crate::{export::prometheus::Listener, metric::Registry};
+
+impl Builder {
+    /// Serves `/metrics` on `address`, `127.0.0.1:9464` for example, in the format that the scraper
+    /// asks for; port 0 lets the system choose ([`Telemetry::local_addrs`](super::Telemetry)).
+    ///
+    /// A thread of its own renders and serves; a scrape never holds up recording.
+    pub fn prometheus(self, address: &str) -> Self {
+        let address = address.to_owned();
+        self.part(move |resource| {
+            let snapshot = Arc::new(|| Registry::global().snapshot());
+            let listener = Listener::start(&address, resource.clone(), snapshot)?;
+            Ok(Box::new(listener))
+        })
+    }
+}
+
+impl Part for Listener {
+    fn stop(&mut self, deadline: Instant) {
+        self.shutdown(deadline);
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Some(Listener::local_addr(self))
+    }
+}

@@ -1,0 +1,90 @@
+//! Taking a scope along to another thread or task.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::scope::{Entered, Inner, current};
+
+/// Wraps `work` so that it runs in the scope that this thread is in now, wherever it is called.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Counter, testing};
+///
+/// static JOBS: Counter = Counter::new("jobs", "Jobs done");
+///
+/// let scope = testing::scope();
+/// std::thread::spawn(testing::carry(|| JOBS.inc())).join().unwrap();
+/// scope.assert_value("jobs", &[], 1.0);
+/// ```
+pub fn carry<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let scope = current();
+    move || {
+        let _entered = scope.as_ref().map(Entered::new);
+        work()
+    }
+}
+
+/// Wraps futures so that they run in the scope that this thread is in now.
+pub trait Carry: Future + Sized {
+    /// The future, in the scope of this thread whenever and wherever it is polled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Counter, testing::{self, Carry}};
+    ///
+    /// static JOBS: Counter = Counter::new("jobs", "Jobs done");
+    ///
+    /// # #[tokio::main(flavor = "multi_thread")] async fn main() {
+    /// let work = {
+    ///     let _scope = testing::scope();
+    ///     async {
+    ///         JOBS.inc();
+    ///         JOBS.value()
+    ///     }
+    ///     .carried()
+    /// };
+    /// assert_eq!(tokio::spawn(work).await.unwrap(), 1);
+    /// assert_eq!(JOBS.value(), 0);
+    /// # }
+    /// ```
+    fn carried(self) -> Carried<Self> {
+        Carried { scope: current(), future: self }
+    }
+}
+
+impl<F: Future> Carry for F {}
+
+pin_project! {
+    /// A future that runs in a scope; see [`Carry::carried`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Carried<F> {
+        scope: Option<Arc<Inner>>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Carried<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.scope.as_ref().map(Entered::new);
+        this.future.poll(cx)
+    }
+}
+
+impl<F> std::fmt::Debug for Carried<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carried").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,344 @@
+//! A thread's own values, spans and clock for the length of a test.
+
+use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
+
+use super::tree;
+use crate::{
+    alert::{self, Alert, Engine, Rule, Transition},
+    clock::{self, ManualClock},
+    error::Error,
+    metric::{Registry, SeriesValue, Snapshot, cell},
+    sync::Mutex,
+    trace::{self, SpanRecord, Tracer},
+};
+
+/// Begins a scope on this thread: until it is dropped, everything recorded here is in the scope and
+/// nowhere else, time stands still unless the scope advances it, and every span is sampled.
+///
+/// Scopes nest: the inner one sees nothing of the outer, and the outer goes on when it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Counter, testing};
+///
+/// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+///
+/// fn order() {
+///     let _span = bellwether::span("order").enter();
+///     ORDERS.inc();
+/// }
+///
+/// let scope = testing::scope();
+/// order();
+/// scope.assert_value("shop.orders", &[], 1.0);
+/// assert_eq!(scope.span("order").name(), "order");
+/// assert_eq!(scope.span_tree(), "order ok\n");
+/// ```
+#[must_use]
+pub fn scope() -> Scope {
+    let inner = Arc::new(Inner::new());
+    let entered = Entered::new(&inner);
+    Scope { inner, _entered: entered }
+}
+
+/// A running scope; see [`scope`].
+#[must_use = "dropping it ends the scope"]
+pub struct Scope {
+    inner: Arc<Inner>,
+    _entered: Entered,
+}
+
+/// What a scope owns; every thread that carries it holds it.
+pub(super) struct Inner {
+    storage: Arc<cell::Storage>,
+    tracer: Arc<Tracer>,
+    spans: Arc<Mutex<Vec<SpanRecord>>>,
+    clock: ManualClock,
+}
+
+/// A thread that is in a scope; what it was in before comes back at the end.
+pub(super) struct Entered {
+    previous: Option<Arc<Inner>>,
+    _clock: clock::Entered,
+    _storage: cell::Entered,
+    _tracer: trace::Entered,
+    _not_send: PhantomData<*const ()>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Inner>>> = const { RefCell::new(None) };
+}
+
+/// The scope that this thread is in.
+pub(super) fn current() -> Option<Arc<Inner>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+impl Inner {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        // The storage notes when recording into it began: by the scope's own clock.
+        let _installed = clock::enter(Some(clock.clone()));
+        let spans = Arc::new(Mutex::new(Vec::new()));
+        let sink = spans.clone();
+        let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
+        let tracer = tracer.sampler(trace::sampler::AlwaysOn).build();
+        Self { storage: cell::Storage::new(true), tracer, spans, clock }
+    }
+
+    fn spans(&self) -> Vec<SpanRecord> {
+        self.tracer.collect();
+        self.spans.lock().clone()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Registry::global().snapshot_of(&self.storage)
+    }
+}
+
+impl Entered {
+    pub(super) fn new(inner: &Arc<Inner>) -> Self {
+        Self {
+            previous: CURRENT.replace(Some(inner.clone())),
+            _clock: clock::enter(Some(inner.clock.clone())),
+            _storage: cell::enter(Some(inner.storage.clone())),
+            _tracer: trace::enter(Some(inner.tracer.clone())),
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        let _ = CURRENT.try_with(|current| current.replace(previous));
+    }
+}
+
+impl Scope {
+    /// The clock, which stands still unless it is advanced.
+    #[must_use]
+    pub fn clock(&self) -> &ManualClock {
+        &self.inner.clock
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, step: Duration) {
+        self.inner.clock.advance(step);
+    }
+
+    /// The series of statics that were touched in the scope.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.inner.snapshot()
+    }
+
+    /// The number of the series `name` with exactly these labels: a sum, a gauge's value, a
+    /// histogram's count. A series that was not touched is 0.
+    #[must_use]
+    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.snapshot().value(name, labels).map_or(0.0, SeriesValue::as_f64)
+    }
+
+    /// Asserts [`value`](Self::value).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the number is another, and lists the series of `name` that there are.
+    #[track_caller]
+    pub fn assert_value(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
+        let found = self.value(name, labels);
+        if found.total_cmp(&expected).is_eq() || found == expected {
+            return;
+        }
+        let snapshot = self.snapshot();
+        let series = snapshot.family(name).map_or(&[][..], |family| family.series());
+        let lines: String = series
+            .iter()
+            .map(|series| format!("\n  {name}{} = {}", series.labels(), series.value().as_f64()))
+            .collect();
+        panic!("{name} with {labels:?} is {found}, not {expected}; the series of {name}:{lines}");
+    }
+
+    /// The spans that have ended in the scope, in the order of their ends on each thread.
+    #[must_use]
+    pub fn spans(&self) -> Vec<SpanRecord> {
+        self.inner.spans()
+    }
+
+    /// The one span called `name`.
+    ///
+    /// # Panics
+    ///
+    /// Panics unless exactly one span of that name has ended, and prints those that have.
+    #[must_use]
+    #[track_caller]
+    pub fn span(&self, name: &str) -> SpanRecord {
+        let mut named: Vec<_> =
+            self.spans().into_iter().filter(|span| span.name() == name).collect();
+        match (named.pop(), named.len()) {
+            (Some(span), 0) => span,
+            (_, more) => {
+                let tree = self.span_tree();
+                panic!("{} spans called {name:?}, not one; the spans:\n{tree}", more + 1)
+            }
+        }
+    }
+
+    /// The spans that have ended, children indented below their parents in the order of their
+    /// starts, each with its outcome and attributes: to compare with what a test expects.
+    #[must_use]
+    pub fn span_tree(&self) -> String {
+        tree::render(&self.spans())
+    }
+
+    /// Alert rules over the series of the scope, evaluated whenever
+    /// [`tick`](Alerts::tick) is called.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`](crate::Builder::start), for rules that cannot be evaluated.
+    pub fn alerts(&self, rules: Vec<Rule>) -> Result<Alerts, Error> {
+        let engine = Engine::new(rules, alert::Settings::default())?;
+        Ok(Alerts { inner: self.inner.clone(), engine })
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("clock", &self.inner.clock).finish_non_exhaustive()
+    }
+}
+
+/// Alert rules over a scope's series; see [`Scope::alerts`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Counter, alert::{AlertState, Rule, series}, testing};
+///
+/// static FAILURES: Counter = Counter::new("job.failures", "Jobs that failed");
+///
+/// let scope = testing::scope();
+/// let minute = Duration::from_secs(60);
+/// let rule = Rule::new("JobFails", series("job.failures").increase(minute).above(0.0));
+/// let mut alerts = scope.alerts(vec![rule])?;
+/// FAILURES.add(0);
+/// alerts.tick();
+/// FAILURES.inc();
+/// scope.advance(Duration::from_secs(1));
+/// alerts.tick();
+/// alerts.assert_state("JobFails", AlertState::Firing);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub struct Alerts {
+    inner: Arc<Inner>,
+    engine: Engine,
+}
+
+impl Alerts {
+    /// Evaluates all rules at the time that the scope's clock shows; a second tick within a second
+    /// does nothing.
+    pub fn tick(&mut self) -> Vec<Transition> {
+        self.engine.tick(&self.inner.snapshot()).transitions
+    }
+
+    /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.engine.alerts()
+    }
+
+    /// Asserts that `rule` has an alert in `state`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it has none, and lists the alerts that there are.
+    #[track_caller]
+    pub fn assert_state(&self, rule: &str, state: alert::AlertState) {
+        let alerts = self.alerts();
+        let found = alerts.iter().any(|alert| alert.name() == rule && alert.state() == state);
+        assert!(found, "no alert of {rule} is {}; the alerts: {alerts:#?}", state.as_str());
+    }
+}
+
+impl fmt::Debug for Alerts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alerts").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::{
+        Counter,
+        testing::{Carry, carry},
+    };
+
+    static EVENTS: Counter = Counter::new("test.testing.events", "");
+
+    #[test]
+    fn a_scope_starts_empty_and_leaves_nothing_behind() {
+        for _ in 0..2 {
+            let scope = scope();
+            EVENTS.inc();
+            drop(crate::span("work").enter());
+            scope.assert_value("test.testing.events", &[], 1.0);
+            assert_eq!(scope.spans().len(), 1);
+        }
+        assert_eq!(EVENTS.value(), 0);
+    }
+
+    #[test]
+    fn a_thread_is_in_the_scope_only_where_it_is_carried() {
+        let scope = scope();
+        thread::spawn(carry(|| EVENTS.add(2))).join().unwrap();
+        thread::spawn(|| {
+            let _other = super::scope();
+            EVENTS.add(40);
+        })
+        .join()
+        .unwrap();
+        scope.assert_value("test.testing.events", &[], 2.0);
+    }
+
+    #[test]
+    fn a_spawned_future_is_in_the_scope_where_it_is_carried() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let scope = scope();
+        let work = async {
+            for _ in 0..10 {
+                let _span = crate::span("step").enter();
+                EVENTS.inc();
+            }
+            tokio::task::yield_now().await;
+            EVENTS.inc();
+        };
+        runtime.block_on(runtime.spawn(work.carried())).unwrap();
+        scope.assert_value("test.testing.events", &[], 11.0);
+        assert_eq!(scope.spans().len(), 10);
+    }
+
+    #[test]
+    fn time_stands_still_until_it_is_advanced() {
+        let scope = scope();
+        let span = crate::span("wait").start();
+        scope.advance(Duration::from_secs(3));
+        drop(span);
+        let span = scope.span("wait");
+        assert_eq!(span.end().since(span.start()), Duration::from_secs(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "is 0, not 1")]
+    fn a_wrong_value_panics_with_what_there_is() {
+        scope().assert_value("test.testing.events", &[], 1.0);
+    }
+}

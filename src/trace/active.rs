@@ -1,0 +1,125 @@
+//! A recorded span that has not ended.
+
+use std::borrow::Cow;
+
+use super::{
+    Event, Link, SpanBuilder, SpanLimits, SpanRecord, Status, Tracer, local::Start, record::Dropped,
+};
+use crate::{
+    clock::{self, Ticks},
+    context::{Outcome, SpanContext},
+    label::KeyValue,
+};
+
+/// A recorded span that has not ended: what will be its record, and what has to be known at its end.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) record: SpanRecord, // `end` is its start, and `outcome` what somebody said, or Ok.
+    pub(super) tracer: u64,
+    limits: SpanLimits,
+    was_panicking: bool, // Whether a panic was under way at the start: that one is not this span's.
+}
+
+impl Active {
+    /// Starts a span, not before `earliest`.
+    #[inline]
+    pub(super) fn new(
+        tracer: &Tracer,
+        start: Start,
+        builder: SpanBuilder,
+        earliest: Option<Ticks>,
+    ) -> Self {
+        let limits = tracer.limits;
+        let at = builder.start.unwrap_or_else(|| {
+            let now = clock::now();
+            earliest.map_or(now, |earliest| now.max(earliest))
+        });
+        Self {
+            record: SpanRecord {
+                context: start.context,
+                parent: start.parent,
+                parent_is_remote: start.parent_is_remote,
+                name: limits.cut(builder.name),
+                kind: builder.kind,
+                start: at,
+                end: at,
+                status: Status::Unset,
+                outcome: Outcome::Ok,
+                attributes: Vec::new(),
+                events: Vec::new(),
+                links: Vec::new(),
+                dropped: Dropped::default(),
+            },
+            tracer: tracer.id,
+            limits,
+            was_panicking: std::thread::panicking(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn close(&mut self, at: Ticks) {
+        let record = &mut self.record;
+        record.end = at.max(record.start);
+        if !self.was_panicking && std::thread::panicking() {
+            record.outcome = Outcome::Panic;
+        } else if record.outcome == Outcome::Ok && matches!(record.status, Status::Error(_)) {
+            record.outcome = Outcome::Error;
+        }
+    }
+
+    pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
+        self.record.name = self.limits.cut(name);
+    }
+
+    pub(super) fn set_status(&mut self, status: Status) {
+        self.record.status = match status {
+            Status::Error(description) => Status::Error(self.limits.cut(description)),
+            other => other,
+        };
+    }
+
+    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
+        let attribute = self.limits.cut_attribute(attribute);
+        let attributes = &mut self.record.attributes;
+        if let Some(same) = attributes.iter_mut().find(|other| other.key == attribute.key) {
+            same.value = attribute.value;
+        } else if attributes.len() < self.limits.attributes as usize {
+            attributes.push(attribute);
+        } else {
+            self.record.dropped.attributes = self.record.dropped.attributes.saturating_add(1);
+        }
+    }
+
+    pub(super) fn add_event(
+        &mut self,
+        name: Cow<'static, str>,
+        attributes: impl IntoIterator<Item = KeyValue>,
+    ) {
+        if self.record.events.len() >= self.limits.events as usize {
+            self.record.dropped.events = self.record.dropped.events.saturating_add(1);
+            return;
+        }
+        let (name, at) = (self.limits.cut(name), clock::now().max(self.record.start));
+        let attributes = self.cut_attributes(attributes);
+        self.record.events.push(Event { name, at, attributes });
+    }
+
+    pub(super) fn add_link(
+        &mut self,
+        context: SpanContext,
+        attributes: impl IntoIterator<Item = KeyValue>,
+    ) {
+        if self.record.links.len() >= self.limits.links as usize {
+            self.record.dropped.links = self.record.dropped.links.saturating_add(1);
+            return;
+        }
+        let attributes = self.cut_attributes(attributes);
+        self.record.links.push(Link { context, attributes });
+    }
+
+    /// The first of `attributes`, as many as one event or link may have.
+    fn cut_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) -> Vec<KeyValue> {
+        let kept = attributes.into_iter().take(self.limits.attributes as usize);
+        kept.map(|attribute| self.limits.cut_attribute(attribute)).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Futures that carry a span: it is current while they are polled, on whichever thread.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::Span;
+use crate::context::Outcome;
+
+/// Gives every future [`in_span`](Self::in_span).
+pub trait InSpan: Future + Sized {
+    /// The future with `span` as its own: current during each poll, and ended with the future.
+    ///
+    /// Its outcome is `cancelled` if the future is dropped before it is ready.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::trace::InSpan;
+    ///
+    /// async fn work() {}
+    ///
+    /// let future = work().in_span(bellwether::span("work").start());
+    /// # drop(future);
+    /// ```
+    fn in_span(self, span: Span) -> Instrumented<Self> {
+        Instrumented { future: Some(self), span }
+    }
+}
+
+impl<F: Future> InSpan for F {}
+
+pin_project_lite::pin_project! {
+    /// A future with a span; made by [`InSpan::in_span`].
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct Instrumented<F: Future> {
+        #[pin]
+        future: Option<F>, // None once it is over.
+        span: Span,
+    }
+
+    impl<F: Future> PinnedDrop for Instrumented<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_none() {
+                return;
+            }
+            this.span.set_outcome(Outcome::Cancelled);
+            // What the future drops belongs to its span.
+            let _scope = std::mem::take(this.span).enter();
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future> Future for Instrumented<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            // As an async block polled again: a bug of the executor, which must not pass for waiting.
+            panic!("`Instrumented` polled after it was ready");
+        };
+        let scope = std::mem::take(this.span).enter();
+        match future.poll(cx) {
+            Poll::Ready(output) => {
+                this.future.set(None);
+                scope.end();
+                Poll::Ready(output)
+            }
+            Poll::Pending => {
+                *this.span = scope.leave();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F: Future> Instrumented<F> {
+    /// The span, to set something on it from outside of the future.
+    pub fn span_mut(self: Pin<&mut Self>) -> &mut Span {
+        self.project().span
+    }
+}
+
+impl<F: Future> fmt::Debug for Instrumented<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instrumented").field("span", &self.span).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! The maps and lists of std as carriers.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::BuildHasher,
+};
+
+use super::{Extractor, Injector};
+
+impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for [(K, V)] {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        for (key, value) in self {
+            if key.as_ref().eq_ignore_ascii_case(name) {
+                each(value.as_ref());
+            }
+        }
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>, const N: usize> Extractor for [(K, V); N] {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        self.as_slice().values(name, each);
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for Vec<(K, V)> {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        self.as_slice().values(name, each);
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>, S> Extractor for HashMap<K, V, S> {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        for (key, value) in self {
+            if key.as_ref().eq_ignore_ascii_case(name) {
+                each(value.as_ref());
+            }
+        }
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for BTreeMap<K, V> {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        for (key, value) in self {
+            if key.as_ref().eq_ignore_ascii_case(name) {
+                each(value.as_ref());
+            }
+        }
+    }
+}
+
+impl Injector for Vec<(String, String)> {
+    fn set(&mut self, name: &'static str, value: &str) {
+        let is_it = |key: &String| key.eq_ignore_ascii_case(name);
+        let Some(first) = self.iter().position(|(key, _)| is_it(key)) else {
+            self.push((name.into(), value.into()));
+            return;
+        };
+        replace(&mut self[first].1, value);
+        let mut place = 0;
+        self.retain(|(key, _)| {
+            place += 1;
+            place <= first + 1 || !is_it(key)
+        });
+    }
+
+    fn remove(&mut self, name: &'static str) {
+        self.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+    }
+}
+
+impl<S: BuildHasher> Injector for HashMap<String, String, S> {
+    fn set(&mut self, name: &'static str, value: &str) {
+        let mut is_set = false;
+        // Names in another case are other keys here, but the same header on the wire.
+        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
+        if !is_set {
+            self.insert(name.into(), value.into());
+        }
+    }
+
+    fn remove(&mut self, name: &'static str) {
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
+    }
+}
+
+impl Injector for BTreeMap<String, String> {
+    fn set(&mut self, name: &'static str, value: &str) {
+        let mut is_set = false;
+        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
+        if !is_set {
+            self.insert(name.into(), value.into());
+        }
+    }
+
+    fn remove(&mut self, name: &'static str) {
+        self.retain(|key, _| !key.eq_ignore_ascii_case(name));
+    }
+}
+
+/// Whether to keep an entry: `value` is put in the first one of `name`, and the others go.
+fn keep_first(key: &str, old: &mut String, name: &str, value: &str, is_set: &mut bool) -> bool {
+    if !key.eq_ignore_ascii_case(name) {
+        return true;
+    }
+    if *is_set {
+        return false;
+    }
+    *is_set = true;
+    replace(old, value);
+    true
+}
+
+/// Writes `value` over `old`, in its memory.
+fn replace(old: &mut String, value: &str) {
+    old.clear();
+    old.push_str(value);
+}

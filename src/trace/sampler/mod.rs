@@ -1,0 +1,104 @@
+//! Whether a span is recorded, decided when it starts.
+
+mod parent;
+mod ratio;
+
+use std::fmt;
+
+pub use parent::ParentBased;
+pub use ratio::TraceIdRatio;
+
+use super::SpanKind;
+use crate::context::{SpanContext, TraceId};
+
+/// Decides, when a span starts, whether it is recorded and exported.
+///
+/// It is called on the thread that starts the span, for every span: it must not block. Spans that
+/// it starts itself are not recorded. Whatever it decides, the trace of a valid parent is continued.
+pub trait Sampler: Send + Sync + fmt::Debug + 'static {
+    /// The decision on `span`.
+    fn sample(&self, span: &Candidate<'_>) -> Decision;
+}
+
+/// A span about to start, as a sampler sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub(crate) parent: &'a SpanContext,
+    pub(crate) trace_id: TraceId,
+    pub(crate) name: &'a str,
+    pub(crate) kind: SpanKind,
+}
+
+/// What becomes of a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decision {
+    /// It is not recorded, and its children learn that.
+    Drop,
+    /// It is recorded and exported.
+    RecordAndSample,
+}
+
+/// Records every span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to say about always")]
+pub struct AlwaysOn;
+
+/// Records no span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing to say about never")]
+pub struct AlwaysOff;
+
+impl<'a> Candidate<'a> {
+    /// The parent; [`SpanContext::NONE`] for a root.
+    #[must_use]
+    pub fn parent(&self) -> &'a SpanContext {
+        self.parent
+    }
+
+    /// The trace it will belong to.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.kind
+    }
+}
+
+impl Decision {
+    /// `RecordAndSample` or `Drop`.
+    #[must_use]
+    pub const fn from_sampled(sampled: bool) -> Self {
+        if sampled { Self::RecordAndSample } else { Self::Drop }
+    }
+}
+
+impl Sampler for Box<dyn Sampler> {
+    fn sample(&self, span: &Candidate<'_>) -> Decision {
+        (**self).sample(span)
+    }
+}
+
+impl Sampler for AlwaysOn {
+    #[inline]
+    fn sample(&self, _span: &Candidate<'_>) -> Decision {
+        Decision::RecordAndSample
+    }
+}
+
+impl Sampler for AlwaysOff {
+    #[inline]
+    fn sample(&self, _span: &Candidate<'_>) -> Decision {
+        Decision::Drop
+    }
+}

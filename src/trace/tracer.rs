@@ -1,0 +1,460 @@
+//! Where finished spans go: the tracer, its sink, and which tracer a thread's spans belong to.
+//!
+//! ```text
+//! thread ─ span ends ─► its buffer ─ full ─────────────► sink (the pipeline)
+//!                          │  thread ends ─► leftovers ─►
+//!                          └─ collect() ────────────────►
+//! ```
+//!
+//! A span names its tracer by number. A span whose number is that of its thread's own tracer, which
+//! is nearly every one, finds its buffer without touching anything that threads share; any other
+//! looks its tracer up among those that live.
+
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use super::{
+    SpanLimits, SpanRecord, local,
+    sampler::{ParentBased, Sampler},
+};
+use crate::{
+    diagnostics,
+    pipeline::Weigh,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    trace::sampler::AlwaysOn,
+    util::process,
+};
+
+/// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
+///
+/// A batch is handed over by the thread that fills it (256 spans or 64 KiB), by a thread that ends
+/// while much is left over, or by [`collect`](Self::collect).
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::trace::{self, SpanRecord, Tracer};
+/// use std::sync::{Arc, Mutex};
+///
+/// let names = Arc::new(Mutex::new(Vec::new()));
+/// let sink = Arc::clone(&names);
+/// let tracer = Tracer::builder(move |spans: &mut Vec<SpanRecord>| {
+///     sink.lock().unwrap().extend(spans.drain(..).map(|span| span.name().to_owned()));
+/// })
+/// .build();
+///
+/// let installed = trace::enter(Some(Arc::clone(&tracer)));
+/// bellwether::span("work").enter().end();
+/// tracer.collect();
+/// assert_eq!(*names.lock().unwrap(), ["work"]);
+/// # drop(installed);
+/// ```
+pub struct Tracer {
+    pub(super) id: u64, // Never reused, never zero.
+    pub(super) sampler: Box<dyn Sampler>,
+    pub(super) limits: SpanLimits,
+    sink: Box<dyn SpanSink>,
+    /// The buffers of threads that live. No lock is taken inside it but those of buffers.
+    buffers: Mutex<Vec<Arc<Buffer>>>,
+    /// What ended threads left.
+    leftovers: Buffer,
+    /// Empty vectors for the next batches. No lock is taken inside it.
+    pool: Mutex<Vec<Vec<SpanRecord>>>,
+    /// Held by the thread that collects. The locks of buffers and the pool are taken inside it.
+    collecting: Mutex<()>,
+    closed: AtomicBool,
+    n_lost: AtomicU64,
+}
+
+/// Takes finished spans.
+///
+/// The caller may be any thread of the program, also one that is ending or in an exit hook: an
+/// implementation must not block, nor call back into the tracer. Spans that
+/// it starts itself are not recorded. A panic in it costs the batch.
+pub trait SpanSink: Send + Sync + 'static {
+    /// Takes `spans`, which are never none: drains the vector, whose memory is then used again, or
+    /// takes it whole. What is left in it is dropped.
+    fn accept(&self, spans: &mut Vec<SpanRecord>);
+}
+
+impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
+    fn accept(&self, spans: &mut Vec<SpanRecord>) {
+        self(spans);
+    }
+}
+
+/// Options of a [`Tracer`].
+pub struct TracerBuilder {
+    sampler: Box<dyn Sampler>,
+    limits: SpanLimits,
+    sink: Box<dyn SpanSink>,
+}
+
+impl TracerBuilder {
+    /// Decides which spans are recorded; by default as the parent was, and every root.
+    #[must_use]
+    pub fn sampler(self, sampler: impl Sampler) -> Self {
+        Self { sampler: Box::new(sampler), ..self }
+    }
+
+    /// Limits what one span may hold.
+    #[must_use]
+    pub fn limits(self, limits: SpanLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The tracer, which records nothing before it is [installed](install) or [entered](enter).
+    #[must_use]
+    pub fn build(self) -> Arc<Tracer> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let tracer = Arc::new(Tracer {
+            id: NEXT.fetch_add(1, Relaxed),
+            sampler: self.sampler,
+            limits: self.limits,
+            sink: self.sink,
+            buffers: Mutex::new(Vec::new()),
+            leftovers: Buffer::default(),
+            pool: Mutex::new(Vec::new()),
+            collecting: Mutex::new(()),
+            closed: AtomicBool::new(false),
+            n_lost: AtomicU64::new(0),
+        });
+        LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
+        tracer
+    }
+}
+
+impl Tracer {
+    /// Options of a tracer that hands its spans to `sink`.
+    #[must_use]
+    pub fn builder(sink: impl SpanSink) -> TracerBuilder {
+        TracerBuilder {
+            sampler: Box::new(ParentBased::new(AlwaysOn)),
+            limits: SpanLimits::default(),
+            sink: Box::new(sink),
+        }
+    }
+
+    /// Hands the finished spans of all threads to the sink.
+    ///
+    /// When it returns, every span that ended before the call has been handed over, by it or by
+    /// another thread. Not to be called from a sink.
+    pub fn collect(&self) {
+        // With a limit because a forked child may inherit a lock that nobody there will open.
+        let Some(_collecting) = self.collecting.try_lock_for(PATIENCE) else { return };
+        let Some(buffers) = self.buffers.try_lock_for(PATIENCE).map(|buffers| buffers.clone())
+        else {
+            return;
+        };
+        let mut batch = self.fresh();
+        // What ended threads left is the oldest; and threads may end while this runs.
+        let leftovers = [&self.leftovers];
+        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)).chain(leftovers)
+        {
+            buffer.drain_into(&mut batch);
+            if batch.len() >= BATCH_SPANS {
+                self.hand_over(&mut batch);
+            }
+        }
+        self.hand_over(&mut batch);
+        self.give_back(batch);
+        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)) {
+            buffer.wait_until_handed_over();
+        }
+    }
+
+    /// Collects, and from now on hands each span to the sink when it ends.
+    ///
+    /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer.
+    pub fn close(&self) {
+        // Relaxed: a thread that ends a span sees it, or has its span collected, because the lock of
+        // its buffer orders the two.
+        self.closed.store(true, Relaxed);
+        self.collect();
+    }
+
+    /// How many recorded spans never came to the sink: the stack of open spans was full, the sink
+    /// panicked, or a span's guard was never dropped.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.n_lost.load(Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn n_threads(&self) -> usize {
+        self.buffers.lock().len()
+    }
+
+    pub(super) fn lose(&self, n: usize) {
+        self.n_lost.fetch_add(n as u64, Relaxed);
+    }
+
+    /// A new buffer for a thread.
+    pub(super) fn add_thread(&self) -> Arc<Buffer> {
+        let buffer = Arc::new(Buffer::default());
+        self.buffers.lock().push(Arc::clone(&buffer));
+        buffer
+    }
+
+    /// Takes over what an ended thread left.
+    pub(super) fn remove_thread(&self, buffer: &Arc<Buffer>) {
+        let is_full = self.leftovers.append(buffer);
+        // Only now: a collection that no longer finds the buffer finds the leftovers.
+        self.buffers.lock().retain(|other| !Arc::ptr_eq(other, buffer));
+        if is_full || self.is_closed() {
+            self.take_full(&self.leftovers);
+        }
+    }
+
+    /// Hands over a buffer that was found full.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take_full(&self, buffer: &Buffer) {
+        let mut batch = self.fresh();
+        if !self.is_closed() {
+            batch.reserve_exact(BATCH_SPANS);
+        }
+        let _handing_over = buffer.handing_over.lock();
+        buffer.take(&mut batch);
+        self.hand_over(&mut batch);
+        self.give_back(batch);
+    }
+
+    /// Hands over one span of a thread that has no buffer any more.
+    #[cold]
+    pub(super) fn take_one(&self, span: SpanRecord) {
+        self.hand_over(&mut vec![span]);
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
+        if batch.is_empty() {
+            return;
+        }
+        let n = batch.len();
+        let _muted = local::mute();
+        // The sink's code is not the code that ended a span: a panic must not come out there.
+        if catch_unwind(AssertUnwindSafe(|| self.sink.accept(batch))).is_err() {
+            self.lose(n);
+            diagnostics::report("span sink", format_args!("panicked, {n} spans are lost"));
+        }
+        batch.clear();
+    }
+
+    fn fresh(&self) -> Vec<SpanRecord> {
+        self.pool.lock().pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, vector: Vec<SpanRecord>) {
+        /// Arbitrary: as many busy threads may hand over at once before one has to allocate.
+        const POOLED: usize = 8;
+        if (1..=2 * BATCH_SPANS).contains(&vector.capacity()) {
+            let mut pool = self.pool.lock();
+            if pool.len() < POOLED {
+                pool.push(vector);
+            }
+        }
+    }
+}
+
+/// What is left goes to the sink.
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        LIVE.lock().retain(|(id, _)| *id != self.id);
+        self.collect();
+    }
+}
+
+impl fmt::Debug for Tracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracer")
+            .field("sampler", &self.sampler)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TracerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracerBuilder")
+            .field("sampler", &self.sampler)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The spans that one thread has finished; only that thread adds to it, so that its lock is free
+/// nearly always.
+#[derive(Default)]
+pub(super) struct Buffer {
+    /// No lock is taken inside it, but by `append` that of another buffer.
+    finished: Mutex<Finished>,
+    /// Held by a thread other than the collector while it hands over what was in here.
+    handing_over: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Finished {
+    spans: Vec<SpanRecord>,
+    bytes: usize,    // The weight of `spans`.
+    generation: u32, // Of the process in which `spans` ended.
+}
+
+impl Buffer {
+    /// Adds `span`; whether the buffer is full then.
+    #[inline]
+    pub(super) fn push(&self, span: SpanRecord) -> bool {
+        let mut finished = self.finished.lock();
+        finished.forget_parents();
+        finished.bytes += span.weight();
+        finished.spans.push(span);
+        finished.is_full()
+    }
+
+    /// Moves the spans of `other` here in one step; whether the buffer is full then.
+    fn append(&self, other: &Self) -> bool {
+        let mut finished = self.finished.lock();
+        let mut added = other.finished.lock();
+        finished.forget_parents();
+        added.forget_parents();
+        finished.bytes += mem::take(&mut added.bytes);
+        finished.spans.append(&mut added.spans);
+        finished.is_full()
+    }
+
+    /// Waits for a thread that took spans out before and has not handed them over yet.
+    fn wait_until_handed_over(&self) {
+        drop(self.handing_over.try_lock_for(PATIENCE));
+    }
+
+    /// Swaps its spans for `empty`.
+    fn take(&self, empty: &mut Vec<SpanRecord>) {
+        let mut finished = self.finished.lock();
+        finished.forget_parents();
+        finished.bytes = 0;
+        mem::swap(&mut finished.spans, empty);
+    }
+
+    /// Moves its spans to the end of `batch`. The memory stays with the thread, which will need it.
+    fn drain_into(&self, batch: &mut Vec<SpanRecord>) {
+        if let Some(mut finished) = self.finished.try_lock_for(PATIENCE) {
+            finished.forget_parents();
+            finished.bytes = 0;
+            batch.append(&mut finished.spans);
+        }
+    }
+}
+
+impl Finished {
+    /// Drops what ended before a fork: the parent process delivers it.
+    #[inline]
+    fn forget_parents(&mut self) {
+        let generation = process::generation();
+        if self.generation != generation {
+            self.generation = generation;
+            self.spans.clear();
+            self.bytes = 0;
+        }
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.spans.len() >= BATCH_SPANS || self.bytes >= BATCH_BYTES
+    }
+}
+
+/// The most spans of a batch, and their bytes; a span without attributes weighs about 250.
+const BATCH_SPANS: usize = 256;
+const BATCH_BYTES: usize = 64 * 1024;
+/// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Every tracer there is, for spans that end on a thread with another one. No lock is taken inside.
+static LIVE: Mutex<Vec<(u64, Weak<Tracer>)>> = Mutex::new(Vec::new());
+
+/// The tracer of this number, unless it is gone.
+#[cold]
+pub(super) fn find(id: u64) -> Option<Arc<Tracer>> {
+    LIVE.lock().iter().find(|(other, _)| *other == id)?.1.upgrade()
+}
+
+/// Zero while there is no tracer anywhere: what a span costs then is this load. Otherwise a number
+/// that changes whenever threads have to look for their tracer again.
+static ACTIVE: AtomicU64 = AtomicU64::new(0);
+
+/// Guards the tracer of the process and `ACTIVE`. No lock is taken inside it.
+static GLOBAL: Mutex<Global> = Mutex::new(Global { tracer: None, n_entered: 0, changes: 0 });
+
+struct Global {
+    tracer: Option<Arc<Tracer>>,
+    n_entered: usize, // Threads' own tracers.
+    changes: u64,
+}
+
+#[inline]
+pub(super) fn active() -> u64 {
+    // Relaxed: what it announces is read under the lock.
+    ACTIVE.load(Relaxed)
+}
+
+/// The tracer of the process.
+pub(super) fn installed() -> Option<Arc<Tracer>> {
+    GLOBAL.lock().tracer.clone()
+}
+
+/// Makes `tracer` that of every thread that has not [entered](enter) another; gives back the one
+/// that was.
+pub fn install(tracer: Arc<Tracer>) -> Option<Arc<Tracer>> {
+    change(|global| global.tracer.replace(tracer))
+}
+
+/// Leaves the process without a tracer; gives back the one that was, whose spans
+/// [`close`](Tracer::close) hands over.
+pub fn uninstall() -> Option<Arc<Tracer>> {
+    change(|global| global.tracer.take())
+}
+
+/// Makes `tracer` that of this thread until the guard is dropped; `None` is the process's.
+///
+/// For scopes of tests. Guards must be dropped in the reverse order of their making.
+#[must_use = "the tracer is left when this is dropped"]
+pub fn enter(tracer: Option<Arc<Tracer>>) -> local::Entered {
+    local::enter(tracer)
+}
+
+/// Counts threads' own tracers.
+pub(super) fn count_entered(change_by: isize) {
+    let mut global = GLOBAL.lock();
+    global.n_entered = global.n_entered.saturating_add_signed(change_by);
+    let is_active = global.n_entered > 0 || global.tracer.is_some();
+    // The thread itself knows; other threads only need to learn whether anything is active at all.
+    if is_active != (active() != 0) {
+        global.publish();
+    }
+}
+
+fn change<R>(change: impl FnOnce(&mut Global) -> R) -> R {
+    let mut global = GLOBAL.lock();
+    let result = change(&mut global);
+    global.publish();
+    result
+}
+
+impl Global {
+    fn publish(&mut self) {
+        self.changes += 1;
+        let is_active = self.n_entered > 0 || self.tracer.is_some();
+        ACTIVE.store(if is_active { self.changes } else { 0 }, Relaxed);
+    }
+}

@@ -1,0 +1,201 @@
+//! One connection: its requests one after the other, under a deadline for each phase.
+//!
+//! hyper has one deadline, for reading a head, which also runs while a connection idles; it has none
+//! for writing. So the stream itself notes where the connection stands, and the connection's task
+//! ends when it has stood there for too long.
+
+use std::{
+    convert::Infallible,
+    future::{self, Future, poll_fn},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http_body_util::Full;
+use hyper::{
+    Method, StatusCode,
+    body::{Bytes, Incoming},
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    rt::{Read, ReadBufCursor, Write},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::{Handler, Limits, Response};
+use crate::{diagnostics, sync::Mutex};
+
+/// The longest head of a request: the least that hyper allows, and more than any scraper sends.
+const MAX_HEAD_BYTES: usize = 8 * 1024;
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between an answer and the next request.
+    Idle,
+    /// The head of a request is being read.
+    Head,
+    /// An answer is being made or written.
+    Answer,
+}
+
+/// What a connection is at, and since when.
+pub(super) struct Progress {
+    // Guards the two together; no lock is taken inside it.
+    now: Mutex<(Phase, Instant)>,
+    limits: Limits,
+}
+
+impl Progress {
+    /// Of a new connection, which has to send a request at once.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { now: Mutex::new((Phase::Head, Instant::now())), limits }
+    }
+
+    pub(super) fn now(&self) -> (Phase, Instant) {
+        *self.now.lock()
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.now.lock() = (phase, Instant::now());
+    }
+
+    /// Enters `to` if the connection is at `from`.
+    fn advance(&self, from: Phase, to: Phase) {
+        let mut now = self.now.lock();
+        if now.0 == from {
+            *now = (to, Instant::now());
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let (phase, since) = self.now();
+        since
+            + match phase {
+                Phase::Idle => self.limits.idle,
+                Phase::Head => self.limits.head,
+                Phase::Answer => self.limits.answer,
+            }
+    }
+}
+
+/// Serves a connection until it is closed, breaks, or oversteps a deadline, or until `stop` while
+/// no answer is under way.
+pub(super) async fn serve(
+    stream: TcpStream,
+    handler: Handler,
+    progress: Arc<Progress>,
+    mut stop: watch::Receiver<Option<std::time::Instant>>,
+) {
+    let stream = Watched { stream: TokioIo::new(stream), progress: Arc::clone(&progress) };
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        progress.enter(Phase::Answer);
+        future::ready(Ok::<_, Infallible>(answer(&handler, request).map(Full::new)))
+    });
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
+    let mut connection = pin!(builder.serve_connection(stream, service));
+    let mut alarm = pin!(sleep_until(progress.deadline()));
+    let mut stopping = pin!(async move {
+        let _ = stop.wait_for(Option::is_some).await;
+    });
+    let mut stopped = false;
+    let end = poll_fn(|cx| {
+        // The result is the client's affair: a broken connection, a head that is none.
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        stopped = stopped || stopping.as_mut().poll(cx).is_ready();
+        if stopped && progress.now().0 != Phase::Answer {
+            return Poll::Ready(());
+        }
+        if alarm.deadline() != progress.deadline() {
+            alarm.as_mut().reset(progress.deadline());
+        }
+        alarm.as_mut().poll(cx)
+    });
+    end.await;
+}
+
+/// Calls the handler where the method is one that is served; the body is dropped unread.
+fn answer(handler: &Handler, request: hyper::Request<Incoming>) -> Response {
+    let (head, _body) = request.into_parts();
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let mut response = line(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    // Whatever the handler left half done is its own: nothing here looks at it again.
+    catch_unwind(AssertUnwindSafe(|| handler(&head))).unwrap_or_else(|_| {
+        diagnostics::report("http server", format_args!("a page panicked: {}", head.uri.path()));
+        line(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n")
+    })
+}
+
+/// An answer of one line.
+pub(crate) fn line(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response
+}
+
+/// A stream that notes when a request begins and when an answer has been written.
+struct Watched {
+    stream: TokioIo<TcpStream>,
+    progress: Arc<Progress>,
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, cursor))?;
+        self.progress.advance(Phase::Idle, Phase::Head);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes when all that it has to write is written.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.progress.advance(Phase::Answer, Phase::Idle);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,55 @@
+//! What the operating system tells about the process: here, that it is a forked child.
+#![expect(unsafe_code, reason = "pthread_atfork has no safe call")]
+
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Zero until somebody asked; then one, and one more in each child of a fork.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// A number that a forked child does not share with its parent; never zero.
+///
+/// What was made under another number was inherited: it must not be used for anything that is to be
+/// unique (ids) or done once (delivery).
+#[inline]
+pub(crate) fn generation() -> u32 {
+    // Relaxed: the number changes only in a child of one thread, before any code of ours runs there.
+    match GENERATION.load(Relaxed) {
+        0 => watch_forks(),
+        generation => generation,
+    }
+}
+
+/// Asks to be called in children, once.
+#[cold]
+fn watch_forks() -> u32 {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler is a function of this crate and does one atomic addition, which is
+        // async-signal-safe, as POSIX asks of a child's handler. If the crate lives in a library
+        // that is unloaded, glibc drops the handler with it. A refusal (no memory) leaves forks
+        // unseen and nothing else wrong.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        GENERATION.store(1, Relaxed);
+    });
+    GENERATION.load(Relaxed).max(1)
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Relaxed);
+}
+
+/// Has `hook` called when the process leaves by `exit` or by a return from `main`; once, whichever
+/// hook came first. It runs on the thread that left, whose thread-locals with destructors are gone.
+pub(crate) fn at_exit(hook: fn()) {
+    static HOOK: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
+    extern "C" fn call() {
+        if let Some(hook) = HOOK.get() {
+            hook();
+        }
+    }
+    if HOOK.set(hook).is_ok() {
+        // SAFETY: `call` is a function of this crate and does not unwind: `deliver` catches what
+        // panics. A refusal (no memory) leaves the process without a hook and nothing else wrong.
+        unsafe { libc::atexit(call) };
+    }
+}
