@@ -314,6 +314,16 @@ macro_rules! setters {
                 $self.with_record(|record| record.record.outcome = outcome);
             }
 
+            /// Says how the operation ended. An error is the status too, where nobody set one.
+            pub(crate) fn conclude($($receiver)+, outcome: Outcome) {
+                $self.with_record(|record| {
+                    record.record.outcome = outcome;
+                    if outcome == Outcome::Error && record.record.status == Status::Unset {
+                        record.set_status(Status::Error(Cow::Borrowed("")));
+                    }
+                });
+            }
+
             /// Replaces the name.
             pub fn set_name($($receiver)+, name: impl Into<Cow<'static, str>>) {
                 let name = name.into();

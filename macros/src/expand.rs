@@ -1,0 +1,185 @@
+//! From the model to code.
+//!
+//! Names of instruments are put together here, so that they are literals, checked at compile time.
+//! The statics are inside the expansion: in a generic function all instances share them, as they
+//! should, since the name is the same.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Expr, ExprLit, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
+    spanned::Spanned as _,
+    token,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::{
+    mark,
+    model::{Count, Kind, Name, Observe, Time},
+    names,
+};
+
+pub(crate) fn count(count: &Count) -> TokenStream {
+    let (name, keys) = (&count.name.text, count.labels.iter().map(|(key, _)| &key.text));
+    let values = count.labels.iter().map(|(_, value)| value);
+    let amount = count.amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
+    quote! {{
+        static __BELLWETHER_COUNTER: ::bellwether::metric::DynamicCounter =
+            ::bellwether::metric::DynamicCounter::new(#name, &[#(#keys),*]);
+        __BELLWETHER_COUNTER.add(
+            #amount,
+            &[#(&#values as &dyn ::bellwether::label::Text),*],
+        )
+    }}
+}
+
+pub(crate) fn time(time: Time) -> TokenStream {
+    let Time { name, mut expr } = time;
+    let timer = timer();
+    let has_value = mark::has_value(&expr);
+    mark::expression(&mut expr, &timer);
+    let (operation, value) = (operation(&name), value(&expr, has_value));
+    quote! {{
+        #operation
+        let #timer = __BELLWETHER_OPERATION.start();
+        #value
+    }}
+}
+
+pub(crate) fn observe(observe: Observe) -> TokenStream {
+    let (start, operation) = (start(&observe), operation(&observe.name));
+    let mut function = observe.function;
+    let body = match function.sig.asyncness {
+        Some(_) => async_body(&function, &start),
+        None => sync_body(&mut function, &start),
+    };
+    function.block.stmts =
+        vec![Stmt::Expr(Expr::Verbatim(operation), None), Stmt::Expr(Expr::Verbatim(body), None)];
+    quote!(#function)
+}
+
+/// The body runs in the function itself, in a block of its own: its locals are gone when the end is
+/// taken, and the arguments go after it, as they would anyway.
+fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
+    let timer = timer();
+    let has_value = match &function.sig.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => !matches!(**ty, Type::Never(_)),
+    };
+    mark::body(&mut function.block, has_value, &timer);
+    // With braces of the macro's own, or the compiler calls them needless.
+    function.block.brace_token = token::Brace(Span::mixed_site());
+    let value = value(&function.block, has_value);
+    quote!({
+        let #timer = #start.enter();
+        #value
+    })
+}
+
+/// The body becomes a future, which sees its own output: nothing in it needs a mark.
+fn async_body(function: &ItemFn, start: &TokenStream) -> TokenStream {
+    let timer = timer();
+    let outcome = mark::outcome_of_value();
+    let block = &function.block;
+    let expected_type = match &function.sig.output {
+        ReturnType::Type(_, ty) if !matches!(**ty, Type::Never(_)) => {
+            let mut ty = ty.clone();
+            EraseImplTrait.visit_type_mut(&mut ty);
+            // An `async` block cannot be annotated; a `return` that is never reached does it.
+            quote!(if false {
+                return ::bellwether::observe::__private::never::<#ty>();
+            })
+        }
+        _ => TokenStream::new(),
+    };
+    quote!({
+        let #timer = #start;
+        #timer
+            .future(
+                async move {
+                    #expected_type
+                    #block
+                },
+                #outcome,
+            )
+            .await
+    })
+}
+
+/// `body`, whose value is asked for its outcome where it has one.
+fn value(body: &impl ToTokens, has_value: bool) -> TokenStream {
+    let (timer, outcome) = (timer(), mark::outcome_of_value());
+    if has_value { quote!(#timer.value(#body, #outcome)) } else { quote!(#body) }
+}
+
+/// Starts the span and the timer; what is named in `fields` is read here, and only there.
+fn start(observe: &Observe) -> TokenStream {
+    let options = &observe.options;
+    let kind = match options.kind {
+        Kind::Internal => quote!(Internal),
+        Kind::Server => quote!(Server),
+        Kind::Client => quote!(Client),
+        Kind::Producer => quote!(Producer),
+        Kind::Consumer => quote!(Consumer),
+    };
+    let parent = match &options.parent {
+        Some(parent) => {
+            let at = Span::mixed_site().located_at(parent.span());
+            quote_spanned! {at=>
+                ::core::option::Option::Some(
+                    ::core::convert::Into::<::bellwether::context::SpanContext>::into(#parent),
+                )
+            }
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let fields = options.fields.iter().map(|(key, value)| field(&key.text, value));
+    quote! {
+        ::bellwether::observe::__private::start(
+            &__BELLWETHER_OPERATION,
+            ::bellwether::trace::SpanKind::#kind,
+            #parent,
+            || ::std::vec![#(#fields),*],
+        )
+    }
+}
+
+fn field(key: &str, value: &Expr) -> TokenStream {
+    let at = Span::mixed_site().located_at(value.span());
+    let value = match value {
+        // A literal lives for ever and need not be copied.
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            quote_spanned!(at=> ::bellwether::label::Value::from(#text))
+        }
+        _ => quote_spanned!(at=> ::bellwether::observe::Field::to_value(&#value)),
+    };
+    quote!(::bellwether::label::KeyValue::new(#key, #value))
+}
+
+fn operation(name: &Name) -> TokenStream {
+    let (at, base) = (Span::mixed_site().located_at(name.at), &name.text);
+    let duration = format!("{base}{}", names::DURATION);
+    let active = format!("{base}{}", names::ACTIVE);
+    quote_spanned! {at=>
+        static __BELLWETHER_OPERATION: ::bellwether::observe::Operation =
+            ::bellwether::observe::Operation::new(#base, #duration, #active);
+    }
+}
+
+/// The timer's name, which the user's code cannot see.
+fn timer() -> Ident {
+    Ident::new("timer", Span::mixed_site())
+}
+
+/// `impl Trait` as `_`: it cannot be named in a body, but is known from the value.
+struct EraseImplTrait;
+
+impl VisitMut for EraseImplTrait {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if matches!(ty, Type::ImplTrait(_)) {
+            *ty = parse_quote!(_);
+        } else {
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The macros, and what users read of them.
+
+pub use bellwether_macros::{Labels, count, observe, time};

@@ -1,0 +1,132 @@
+//! The instruments of an operation, and the guard that records into them.
+
+use std::ops::Deref;
+
+use super::place::Marks;
+use crate::{
+    clock::{self, Ticks},
+    context::Outcome,
+    metric::{Histogram, Unit, UpDownCounter},
+};
+
+/// Something that is done again and again and takes time: a query, a request, a function.
+///
+/// Its histogram counts how often it was done, how long it took and with which
+/// [outcome](Outcome); its up-down counter has how many are under way. [`time!`](super::time) and
+/// [`#[observe]`](macro@super::observe) write the static and the guard themselves; by hand it is for
+/// operations that begin and end in different functions.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{context::Outcome, observe::Operation};
+///
+/// static IMPORT: Operation = Operation::new("import", "import.duration", "import.active");
+///
+/// let timer = IMPORT.start();
+/// assert_eq!(IMPORT.active(), 1);
+/// timer.end(Outcome::Error);
+/// assert_eq!((IMPORT.count(Outcome::Error), IMPORT.active()), (1, 0));
+/// ```
+#[derive(Debug)]
+pub struct Operation {
+    name: &'static str,
+    duration: Histogram<Outcome>,
+    active: UpDownCounter,
+}
+
+impl Operation {
+    /// An operation for a static: the name of its spans, its histogram and its up-down counter.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name of an instrument is not legal: in a static, that is an error of the build.
+    #[must_use]
+    #[track_caller]
+    pub const fn new(name: &'static str, duration: &'static str, active: &'static str) -> Self {
+        Self {
+            name,
+            duration: Histogram::new(duration, "Duration of the operation, by how it ended")
+                .unit(Unit::Seconds),
+            active: UpDownCounter::new(active, "Operations under way"),
+        }
+    }
+
+    /// Starts the clock. The end is taken when the guard goes.
+    #[must_use = "the operation ends when the timer is dropped"]
+    pub fn start(&'static self) -> Timer {
+        Timer(Measure::new(self))
+    }
+
+    /// The name of its spans.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many are under way, in the scope that this thread is in.
+    #[must_use]
+    pub fn active(&self) -> i64 {
+        self.active.value()
+    }
+
+    /// How many ended with `outcome`, in the scope that this thread is in.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.duration.bind(outcome).snapshot().count()
+    }
+}
+
+/// An operation under way: records when it is dropped.
+///
+/// Dropped by a panic that began after the start, the outcome is `panic`; dropped without
+/// [`end`](Self::end), it is `ok`. It may be dropped on another thread than it was started on.
+#[derive(Debug)]
+pub struct Timer(Measure);
+
+impl Timer {
+    /// Ends the operation with `outcome`.
+    pub fn end(self, outcome: Outcome) {
+        self.0.marks.at(outcome.into());
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.record(clock::now(), self.0.marks.outcome());
+    }
+}
+
+#[doc(hidden)]
+impl Deref for Timer {
+    type Target = Marks;
+
+    fn deref(&self) -> &Marks {
+        &self.0.marks
+    }
+}
+
+/// The beginning of an operation, which somebody else must end, once.
+#[derive(Debug)]
+pub(super) struct Measure {
+    operation: &'static Operation,
+    start: Ticks,
+    pub(super) marks: Marks,
+}
+
+impl Measure {
+    pub(super) fn new(operation: &'static Operation) -> Self {
+        operation.active.inc();
+        Self { operation, marks: Marks::new(), start: clock::now() }
+    }
+
+    pub(super) fn start(&self) -> Ticks {
+        self.start
+    }
+
+    /// Records the time from the start to `end`.
+    pub(super) fn record(&self, end: Ticks, outcome: Outcome) {
+        self.operation.duration.bind(outcome).record(end.seconds_since(self.start));
+        self.operation.active.dec();
+    }
+}
