@@ -8,11 +8,20 @@ use crate::{
     },
 };
 use bellwether::{
-    Counter, Histogram, Unit,
+    Counter, Histogram, Telemetry, Unit,
     label::{LabelValue, Labels},
     metric::BoundCounter,
+    pipeline::{Batch, ExportError, Exporter},
+    trace::SpanRecord,
 };
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 fn ours(
     idiom: &'static str,
@@ -123,7 +132,25 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
 }
 
 pub fn root_spans() -> Vec<Subject> {
-    Vec::new()
+    let telemetry = bellwether::builder("peers").exporter(CountSpans).start().expect("it starts");
+    let telemetry: &'static Telemetry = Box::leak(Box::new(telemetry));
+    let drain = move || {
+        let report = telemetry.flush(Duration::from_secs(5)).totals();
+        assert_eq!(report.delivered, report.offered, "nothing is dropped or held: {report:?}");
+    };
+    let worker = |_| repeat(Pace::Flat, || drop(bellwether::span("root").root().enter()));
+    vec![ours("span, root, enter", worker, || EXPORTED.load(Relaxed)).drain(drain)]
+}
+
+static EXPORTED: AtomicU64 = AtomicU64::new(0);
+
+struct CountSpans;
+
+impl Exporter<SpanRecord> for CountSpans {
+    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        EXPORTED.fetch_add(batch.len() as u64, Relaxed);
+        Ok(())
+    }
 }
 
 /// Two labels of ten values each.
