@@ -1,6 +1,7 @@
 //! What is delivered when a process ends, in each way it can: children of this program tell.
 //!
 //! It has a `main` of its own, because returning and panicking from `main` are among the ways.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
     io::Write as _,

@@ -1,6 +1,7 @@
 //! The file exporter from outside: refusals with a clear error, and an empty start.
 //!
 //! Rotation and the lines themselves are tested beside the exporter, where spans can be made.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use bellwether::{
     ErrorKind,

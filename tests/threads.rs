@@ -1,5 +1,6 @@
 //! Ten thousand short-lived threads: totals exact, memory flat.
 #![cfg(target_os = "linux")] // Memory is read from /proc.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use bellwether::{Counter, Histogram, metric::Registry};
 

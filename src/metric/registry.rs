@@ -328,7 +328,7 @@ impl Default for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.families.lock().by_name.keys().cloned().collect();
+        let names: Vec<_> = self.0.families.lock().by_name.keys().copied().collect();
         f.debug_struct("Registry").field("families", &names).finish()
     }
 }
@@ -342,7 +342,7 @@ struct Found {
 impl Families {
     /// Adds a family whose name is free, unless a name of its samples is taken.
     fn admit(&mut self, family: &'static Family) -> Result<(), Found> {
-        let claims = claimed_names(&family.name, family.kind, family.unit);
+        let claims = claimed_names(family.name, family.kind, family.unit);
         let taken = claims.iter().find_map(|claim| Some((claim, self.claims.get(claim)?)));
         if let Some((claim, other)) = taken {
             let text = format!(

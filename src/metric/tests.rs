@@ -225,7 +225,7 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
     let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
     let gauge = registry.gauge::<()>("g", "", Unit::NONE).unwrap();
     let late = || Late(counter.bind(()), histogram.bind(()), gauge.bind(()));
-    let before = cell::orphaned();
+    let before = orphaned();
     // Destructors run in the order of registration or against it: one is on either side of ours.
     for first in [true, false] {
         thread::scope(|scope| {
@@ -245,7 +245,7 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
     assert_eq!(counter.value(), 602);
     assert_eq!(histogram.snapshot().count(), 600);
     assert_eq!(gauge.value(), Some(300.0));
-    assert!(cell::orphaned() > before, "at least one of the two came after the table was gone");
+    assert!(orphaned() > before, "at least one of the two came after the table was gone");
 }
 
 #[test]

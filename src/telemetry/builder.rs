@@ -160,6 +160,7 @@ impl Builder {
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
+        let engine = Arc::new(Mutex::new(engine));
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let spans = started(self.exporters)?;
@@ -179,10 +180,10 @@ impl Builder {
             history: Mutex::new(History::new(registry.snapshot())),
             ending: Mutex::new(Ending {
                 parts,
-                observers: own_series::register(&registry, &pipes),
+                observers: own_series::register(&registry, &pipes, &engine),
                 ..Ending::default()
             }),
-            engine: Mutex::new(engine),
+            engine,
             registry,
             pipes,
             tracer,
@@ -190,7 +191,7 @@ impl Builder {
         let telemetry = Telemetry { running };
         if !self.disabled {
             let running = Arc::downgrade(&telemetry.running);
-            let ticker = Ticker::start(running, self.tick, notifications, self.on_transition)?;
+            let ticker = Ticker::start(running, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
             telemetry.running.tracer.clone().map(trace::install);
         }

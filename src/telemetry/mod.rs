@@ -64,7 +64,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// assert_eq!((report.totals().delivered, spans.records().len()), (1, 1));
 /// # Ok::<(), bellwether::Error>(())
 /// ```
-#[must_use]
 pub fn builder(service: &str) -> Builder {
     Builder::new(service)
 }
@@ -89,7 +88,7 @@ struct Running {
     /// Guards the snapshots kept for windows. Nothing is locked inside it.
     history: Mutex<History>,
     /// Guards the rules. Nothing is locked inside it, and callbacks are called outside it.
-    engine: Mutex<Engine>,
+    engine: Arc<Mutex<Engine>>,
     /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
     /// it is done, so that a second one waits and reports the same.
     ending: Mutex<Ending>,

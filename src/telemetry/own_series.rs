@@ -3,45 +3,77 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    alert::Engine,
     diagnostics,
     metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
+    sync::Mutex,
 };
 
-/// Registers the figures of `pipes` and of the metrics until the observers are dropped.
-pub(super) fn register(registry: &Registry, pipes: &[Arc<dyn AnyPipe>]) -> Vec<Observer> {
-    type Read = fn(&QueueReport) -> u64;
-    let of_queues: [(Kind, series::Series, Read); 5] = [
-        (Kind::Counter, series::OFFERED, |queue| queue.offered),
-        (Kind::Counter, series::DELIVERED, |queue| queue.delivered),
-        (Kind::Gauge, series::HELD, |queue| queue.held),
-        (Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
-        (Kind::Counter, series::RETRIES, |queue| queue.retries),
-    ];
-    let mut observers = Vec::new();
-    let mut observe =
-        |kind, (name, help), unit, read: Box<dyn Fn(&mut Observations) + Send + Sync>| {
-            match registry.observe(kind, name, help, Unit::new(unit), read) {
-                Ok(observer) => observers.push(observer),
-                // A name of ours that the user has taken: theirs is kept.
-                Err(error) => diagnostics::report("series", format_args!("{error}")),
+type Read = Box<dyn Fn(&mut Observations) + Send + Sync>;
+
+/// Registers the figures of `pipes`, `engine` and the metrics until the observers are dropped.
+pub(super) fn register(
+    registry: &Registry,
+    pipes: &[Arc<dyn AnyPipe>],
+    engine: &Arc<Mutex<Engine>>,
+) -> Vec<Observer> {
+    let all = of_queues(pipes).into_iter().chain(of_rules(engine)).chain(of_records());
+    all.filter_map(|(kind, (name, help), unit, read)| {
+        match registry.observe(kind, name, help, Unit::new(unit), read) {
+            Ok(observer) => Some(observer),
+            // A name of ours that the user has taken: theirs is kept.
+            Err(error) => {
+                diagnostics::report("series", format_args!("{error}"));
+                None
             }
-        };
-    for (kind, series, read) in of_queues {
+        }
+    })
+    .collect()
+}
+
+type Series = (Kind, series::Series, &'static str, Read);
+
+fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
+    let by_exporter = |kind, series, read: fn(&QueueReport) -> u64| -> Series {
         let pipes = pipes.to_vec();
-        observe(kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)));
-    }
+        (kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)))
+    };
     let dropping = pipes.to_vec();
-    observe(Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to)));
     let leaked = |to: &mut Observations| to.observe(leaked_workers() as f64, &[]);
-    observe(Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked));
-    let help = "Records of threads that were past their destructors";
-    let read = |to: &mut Observations| to.observe(orphaned() as f64, &[]);
-    observe(Kind::Counter, ("telemetry.records.orphaned", help), series::UNIT, Box::new(read));
-    let help = "Records from inside an allocation of this crate, dropped";
-    let read = |to: &mut Observations| to.observe(reentrant() as f64, &[]);
-    observe(Kind::Counter, ("telemetry.records.reentrant", help), series::UNIT, Box::new(read));
-    observers
+    vec![
+        by_exporter(Kind::Counter, series::OFFERED, |queue| queue.offered),
+        by_exporter(Kind::Counter, series::DELIVERED, |queue| queue.delivered),
+        by_exporter(Kind::Gauge, series::HELD, |queue| queue.held),
+        by_exporter(Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
+        by_exporter(Kind::Counter, series::RETRIES, |queue| queue.retries),
+        (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
+        (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),
+    ]
+}
+
+fn of_rules(engine: &Arc<Mutex<Engine>>) -> Vec<Series> {
+    let read = |read: fn(&Engine) -> f64| -> Read {
+        let engine = engine.clone();
+        Box::new(move |to| to.observe(read(&engine.lock()), &[]))
+    };
+    let missed = ("telemetry.alert.ticks.missed", "Evaluations of alert rules that were skipped");
+    let window = ("telemetry.alert.window.size", "Memory of the samples that alert rules look at");
+    vec![
+        (Kind::Counter, missed, "{tick}", read(|engine| engine.missed_ticks() as f64)),
+        (Kind::Gauge, window, "By", read(|engine| engine.window_bytes() as f64)),
+    ]
+}
+
+fn of_records() -> Vec<Series> {
+    let read = |read: fn() -> u64| -> Read { Box::new(move |to| to.observe(read() as f64, &[])) };
+    let late = ("telemetry.records.orphaned", "Records of threads past their last destructors");
+    let lost =
+        ("telemetry.records.reentrant", "Records from inside an allocation of ours, dropped");
+    vec![
+        (Kind::Counter, late, series::UNIT, read(orphaned)),
+        (Kind::Counter, lost, series::UNIT, read(reentrant)),
+    ]
 }
 
 /// Exporters of one name are one series.

@@ -15,7 +15,7 @@ use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
     metric::Snapshot,
-    pipeline::Pipe,
+    pipeline::{Chunk, Pipe},
 };
 
 /// A running thread `bellwether-tick`.
@@ -35,7 +35,6 @@ struct Ticking {
 impl Ticker {
     pub(super) fn start(
         running: Weak<Running>,
-        interval: Duration,
         notifiers: Vec<Pipe<Notification>>,
         on_transition: Vec<OnTransition>,
     ) -> Result<Self, Error> {
@@ -43,7 +42,7 @@ impl Ticker {
         let ((stop, stopped), (ending, ended)) = (bounded(1), bounded(0));
         let run = move || {
             let _ending = ending; // Dropped, it tells that the thread is about to end.
-            ticking.run(interval, &stopped);
+            ticking.run(&stopped);
         };
         let thread = thread::Builder::new().name("bellwether-tick".to_owned()).spawn(run);
         let thread = thread.map_err(|error| {
@@ -57,32 +56,32 @@ impl Ticker {
         let _ = self.stop.try_send(());
         // A callback that hangs, or that is what stops the ticker, is not waited for.
         let itself = self.thread.thread().id() == thread::current().id();
-        if !itself && self.ended.recv_deadline(deadline) == Err(disconnected()) {
+        if !itself && self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected) {
             let _ = self.thread.join();
         }
     }
 }
 
-fn disconnected() -> RecvTimeoutError {
-    RecvTimeoutError::Disconnected
-}
-
 impl Ticking {
-    fn run(&self, interval: Duration, stopped: &Receiver<()>) {
-        let mut next = clock::deadline(interval);
-        while stopped.recv_deadline(next) == Err(RecvTimeoutError::Timeout) {
+    /// Ticks at the slots of the interval until it is stopped. Slots that pass meanwhile are skipped,
+    /// so that a machine that was suspended does not catch up.
+    fn run(&self, stopped: &Receiver<()>) {
+        while let Some(pause) = self.until_next_slot()
+            && stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
+        {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();
             let snapshot = running.registry.snapshot();
             running.history.lock().push(snapshot.clone());
             self.evaluate(&running, &snapshot);
-            // Missed ticks are skipped: a suspended machine does not catch up.
-            let now = clock::real_instant();
-            let late = now.saturating_duration_since(next).as_nanos();
-            let skipped = (late / interval.as_nanos().max(1)).min(u128::from(u32::MAX)) as u32;
-            next = next.checked_add(interval * skipped.saturating_add(1)).unwrap_or(now + interval);
         }
+    }
+
+    fn until_next_slot(&self) -> Option<Duration> {
+        let running = self.running.upgrade()?;
+        let engine = running.engine.lock();
+        Some(engine.until_next_slot(clock::now()))
     }
 
     fn evaluate(&self, running: &Running, snapshot: &Snapshot) {
@@ -99,7 +98,7 @@ impl Ticking {
             }
         }
         if !tick.notifications.is_empty() {
-            let chunk: crate::pipeline::Chunk<Notification> = tick.notifications.into();
+            let chunk: Chunk<Notification> = tick.notifications.into();
             self.notifiers.iter().for_each(|pipe| pipe.push(chunk.clone()));
         }
     }

@@ -36,7 +36,6 @@ use crate::{
 /// assert_eq!(scope.span("order").name(), "order");
 /// assert_eq!(scope.span_tree(), "order ok\n");
 /// ```
-#[must_use]
 pub fn scope() -> Scope {
     let inner = Arc::new(Inner::new());
     let entered = Entered::new(&inner);

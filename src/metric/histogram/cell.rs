@@ -126,7 +126,7 @@ impl HistogramCell {
     fn append(&self, value: f64, cell: u32) -> bool {
         let logged = self.logged.load(Relaxed);
         let Some(pair) = self.log.get(logged as usize / 2) else { return false };
-        let half = if logged % 2 == 0 { cell } else { pair.load(Relaxed) | cell << 16 };
+        let half = if logged.is_multiple_of(2) { cell } else { pair.load(Relaxed) | cell << 16 };
         pair.store(half, Relaxed);
         self.logged.store(logged + 1, Release);
         self.add_to_sum(value);

@@ -32,7 +32,7 @@ impl HistogramSnapshot {
         const MOST: f64 = (1u64 << 62) as f64;
         let refused = |what: String| Error::new(ErrorKind::InvalidOption, what);
         let highest = (self.max().unwrap_or(0.0) * ticks_per_unit).ceil();
-        if !(highest <= MOST) {
+        if highest.is_nan() || highest > MOST {
             return Err(refused(format!(
                 "{highest:e} ticks are more than an HDR histogram can hold"
             )));
