@@ -1,74 +1,98 @@
 //! What a span costs its thread, and a context its headers. Budgets: PEERS.md T1, T2, T3, T5.
+//!
+//! A plain loop: the least of many rounds, which a busy machine disturbs less than a mean, beside
+//! the two readings of the clock that no recorded span can do without.
 
-use std::{collections::HashMap, hint::black_box, sync::Arc};
+use std::{collections::HashMap, hint::black_box, sync::Arc, sync::Barrier};
 
 use bellwether::{
+    clock::{self, Ticks},
     extract, span,
     trace::{
         self, SpanRecord, Tracer, inject_context,
         sampler::{AlwaysOff, AlwaysOn, Sampler, TraceIdRatio},
     },
 };
-use criterion::{Criterion, criterion_group, criterion_main};
+
+const ROUNDS: usize = 400;
+const CALLS: u32 = 2_000;
+
+fn main() {
+    measure("two readings of the clock", || _ = black_box((clock::now(), clock::now())));
+    let root = || drop(black_box(span("root").enter()));
+    measure("span, no tracer", root);
+    under(AlwaysOff, || measure("root span, unsampled", root));
+    under(TraceIdRatio::new(0.0), || measure("root span, ratio 0", root));
+    under(AlwaysOn, || {
+        measure("root span, sampled", root);
+        measure("root span, owned", || drop(black_box(span("root").start())));
+        measure("1 + 10 nested spans, sampled", || {
+            let _root = span("root").enter();
+            (0..10).for_each(|_| drop(black_box(span("child").enter())));
+        });
+        let _outer = span("outer").enter();
+        measure("child span, sampled", root);
+        measure("child span with 3 attributes", || {
+            let scope = span("child").enter();
+            scope.set_attribute("a", 1);
+            scope.set_attribute("b", "text");
+            scope.set_attribute("c", true);
+        });
+    });
+    two_threads();
+    headers();
+}
+
+fn headers() {
+    under(AlwaysOn, || {
+        let context = span("root").enter().context();
+        let mut map: HashMap<String, String> = HashMap::new();
+        measure("inject into and extract from a map", || {
+            inject_context(black_box(&context), &mut map);
+            black_box(extract(black_box(&map)));
+        });
+        let pairs = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+        measure("extract from pairs", || drop(black_box(extract(black_box(&pairs)))));
+    });
+}
+
+fn two_threads() {
+    let (tracer, both) = (tracer(AlwaysOn), Barrier::new(2));
+    let work = || {
+        let _entered = trace::enter(Some(Arc::clone(&tracer)));
+        both.wait();
+        least(|| drop(black_box(span("root").enter())))
+    };
+    let slower = std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work().max(other.join().unwrap_or(f64::NAN))
+    });
+    print("root span, sampled, on each of 2 threads", slower);
+}
+
+fn under(sampler: impl Sampler, work: impl FnOnce()) {
+    let _entered = trace::enter(Some(tracer(sampler)));
+    work();
+}
 
 fn tracer(sampler: impl Sampler) -> Arc<Tracer> {
     Tracer::builder(|spans: &mut Vec<SpanRecord>| spans.clear()).sampler(sampler).build()
 }
 
-fn spans(c: &mut Criterion) {
-    c.bench_function("span/no tracer", |b| b.iter(|| drop(black_box(span("root").enter()))));
-    {
-        let _entered = trace::enter(Some(tracer(AlwaysOff)));
-        c.bench_function("span/unsampled", |b| b.iter(|| drop(black_box(span("root").enter()))));
-    }
-    {
-        let _entered = trace::enter(Some(tracer(TraceIdRatio::new(0.0))));
-        c.bench_function("span/ratio 0", |b| b.iter(|| drop(black_box(span("root").enter()))));
-    }
-    let _entered = trace::enter(Some(tracer(AlwaysOn)));
-    c.bench_function("span/sampled root", |b| b.iter(|| drop(black_box(span("root").enter()))));
-    c.bench_function("span/1 + 10", |b| {
-        b.iter(|| {
-            let _root = span("root").enter();
-            (0..10).for_each(|_| drop(black_box(span("child").enter())));
-        });
-    });
-    c.bench_function("span/two threads", |b| {
-        b.iter_custom(|n| {
-            let both = std::sync::Barrier::new(2);
-            let tracer = tracer(AlwaysOn);
-            let work = || {
-                let _entered = trace::enter(Some(Arc::clone(&tracer)));
-                drop(span("first").enter());
-                both.wait();
-                let start = bellwether::clock::now();
-                (0..n).for_each(|_| drop(black_box(span("root").enter())));
-                bellwether::clock::now().since(start)
-            };
-            std::thread::scope(|scope| {
-                let other = scope.spawn(work);
-                work().max(other.join().unwrap_or_default())
-            })
-        });
-    });
-    c.bench_function("span/start, moved, end", |b| {
-        b.iter(|| drop(black_box(span("root").start())))
-    });
+fn measure(what: &str, call: impl FnMut()) {
+    print(what, least(call));
 }
 
-fn headers(c: &mut Criterion) {
-    let _entered = trace::enter(Some(tracer(AlwaysOn)));
-    let context = span("root").enter().context();
-    let mut headers: HashMap<String, String> = HashMap::new();
-    c.bench_function("w3c/inject and extract", |b| {
-        b.iter(|| {
-            inject_context(black_box(&context), &mut headers);
-            extract(black_box(&headers))
-        });
-    });
-    let pairs = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
-    c.bench_function("w3c/extract", |b| b.iter(|| extract(black_box(&pairs))));
+fn print(what: &str, nanos: f64) {
+    println!("{what:<42} {nanos:8.1} ns");
 }
 
-criterion_group!(benches, spans, headers);
-criterion_main!(benches);
+/// The nanoseconds of one call in the quickest round.
+fn least(mut call: impl FnMut()) -> f64 {
+    let mut round = || {
+        let start: Ticks = clock::now();
+        (0..CALLS).for_each(|_| call());
+        clock::now().nanos_since(start) as f64 / f64::from(CALLS)
+    };
+    (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
+}

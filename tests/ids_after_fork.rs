@@ -4,7 +4,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    sync::{Arc, Mutex},
+    sync::{Arc, mpsc},
 };
 
 use bellwether::{
@@ -14,10 +14,9 @@ use bellwether::{
 
 #[test]
 fn a_child_has_ids_of_its_own_and_only_its_own_spans() {
-    let names = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&names);
+    let (sender, names) = mpsc::channel();
     let tracer = Tracer::builder(move |spans: &mut Vec<SpanRecord>| {
-        sink.lock().unwrap().extend(spans.iter().map(|span| span.name().to_owned()));
+        spans.iter().for_each(|span| sender.send(span.name().to_owned()).unwrap_or_default());
     })
     .build();
     let _entered = trace::enter(Some(Arc::clone(&tracer)));
@@ -27,7 +26,7 @@ fn a_child_has_ids_of_its_own_and_only_its_own_spans() {
         let ids = format!("{} {}", TraceId::random(), SpanId::random());
         bellwether::span("child").enter().end();
         tracer.collect();
-        format!("{ids} {}", names.lock().unwrap().join(","))
+        format!("{ids} {}", names.try_iter().collect::<String>())
     });
     // The same steps as the child: without a new seed these would be the child's ids.
     let own = format!("{} {}", TraceId::random(), SpanId::random());
@@ -36,12 +35,12 @@ fn a_child_has_ids_of_its_own_and_only_its_own_spans() {
 
     assert!(child.ends_with(" child"), "{child}");
     assert!(!child.starts_with(&own), "{own}");
-    assert_eq!(*names.lock().unwrap(), ["parent", "after"]);
+    assert_eq!(names.try_iter().collect::<Vec<_>>(), ["parent", "after"]);
 }
 
 /// What `work` returns in a forked child.
 fn in_child(work: impl FnOnce() -> String) -> String {
-    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let (mut reader, mut writer) = std::io::pipe().expect("pipes are to be had");
     // SAFETY: no other thread of this process holds a lock that the child needs: the test harness
     // only waits, and glibc looks after the allocator's locks.
     match unsafe { libc::fork() } {
@@ -54,7 +53,7 @@ fn in_child(work: impl FnOnce() -> String) -> String {
             drop(writer);
             let mut text = String::new();
             #[expect(clippy::disallowed_methods, reason = "the writer is this test's own child")]
-            reader.read_to_string(&mut text).unwrap();
+            reader.read_to_string(&mut text).expect("the child writes text");
             // SAFETY: waits for the child of this test; no status is asked for.
             unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
             text

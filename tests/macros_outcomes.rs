@@ -500,7 +500,7 @@ mod observed_sync {
         #[inline]
         #[must_use]
         #[allow(unsafe_code, reason = "it does nothing unsafe")]
-        pub(crate) unsafe extern "C" fn first(self) -> u64 {
+        pub(crate) unsafe extern "Rust" fn first(self) -> u64 {
             self.id
         }
 

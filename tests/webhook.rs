@@ -1,5 +1,7 @@
 //! What a webhook sends, received by a real HTTP server, and what it refuses to do.
 
+#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},

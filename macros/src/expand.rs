@@ -66,10 +66,11 @@ fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
         ReturnType::Default => false,
         ReturnType::Type(_, ty) => !matches!(**ty, Type::Never(_)),
     };
+    let ends_in_value = has_value && mark::ends_in_value(&function.block);
     mark::body(&mut function.block, has_value, &timer);
     // With braces of the macro's own, or the compiler calls them needless.
     function.block.brace_token = token::Brace(Span::mixed_site());
-    let value = value(&function.block, has_value);
+    let value = value(&function.block, ends_in_value);
     quote!({
         let #timer = #start.enter();
         #value
@@ -81,28 +82,30 @@ fn async_body(function: &ItemFn, start: &TokenStream) -> TokenStream {
     let timer = timer();
     let outcome = mark::outcome_of_value();
     let block = &function.block;
-    let expected_type = match &function.sig.output {
-        ReturnType::Type(_, ty) if !matches!(**ty, Type::Never(_)) => {
-            let mut ty = ty.clone();
-            EraseImplTrait.visit_type_mut(&mut ty);
-            // An `async` block cannot be annotated; a `return` that is never reached does it.
-            quote!(if false {
-                return ::bellwether::observe::__private::never::<#ty>();
-            })
+    let (mut ty, after): (Type, _) = match &function.sig.output {
+        ReturnType::Default => (parse_quote!(()), None),
+        // `!` cannot be named in a body.
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => {
+            (parse_quote!(()), Some(quote!(; ::core::unreachable!("it never returns"))))
         }
-        _ => TokenStream::new(),
+        ReturnType::Type(_, ty) => (ty.as_ref().clone(), None),
     };
+    EraseImplTrait.visit_type_mut(&mut ty);
     quote!({
         let #timer = #start;
         #timer
             .future(
                 async move {
-                    #expected_type
+                    // An `async` block cannot be annotated; a `return` never reached does it.
+                    if false {
+                        return ::bellwether::observe::__private::never::<#ty>();
+                    }
                     #block
                 },
                 #outcome,
             )
             .await
+            #after
     })
 }
 

@@ -51,15 +51,20 @@ pub(crate) fn outcome_of_value() -> TokenStream {
 /// Whether `expr` has a value to ask for its outcome. A block that ends in a statement, a `return`
 /// or a `panic!` has none, and asking would leave the compiler without a type.
 pub(crate) fn has_value(expr: &Expr) -> bool {
-    let block = match expr {
-        Expr::Block(block) if block.label.is_none() => &block.block,
-        Expr::Unsafe(block) => &block.block,
-        Expr::Paren(inner) => return has_value(&inner.expr),
-        Expr::Group(inner) => return has_value(&inner.expr),
-        Expr::Macro(call) => return !never_returns(&call.mac),
-        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => return false,
-        _ => return true,
-    };
+    match expr {
+        Expr::Block(block) => block.label.is_some() || ends_in_value(&block.block),
+        Expr::Unsafe(block) => ends_in_value(&block.block),
+        Expr::Paren(inner) => has_value(&inner.expr),
+        Expr::Group(inner) => has_value(&inner.expr),
+        Expr::Macro(call) => !never_returns(&call.mac),
+        Expr::Loop(endless) => Words::of(&endless.body.to_token_stream()).breaking,
+        Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => false,
+        _ => true,
+    }
+}
+
+/// [`has_value`] of a block.
+pub(crate) fn ends_in_value(block: &Block) -> bool {
     match block.stmts.last() {
         Some(Stmt::Expr(last, None)) => has_value(last),
         Some(Stmt::Macro(last)) => last.semi_token.is_none() && !never_returns(&last.mac),
@@ -301,6 +306,7 @@ struct Words {
     question: bool,
     awaiting: bool,
     returning: bool,
+    breaking: bool,
     /// `->`, which crossbeam's `select!` has and those that await have not.
     arrow: bool,
 }
@@ -321,6 +327,7 @@ impl Words {
                 TokenTree::Ident(word) => {
                     self.awaiting |= word == "await";
                     self.returning |= word == "return";
+                    self.breaking |= word == "break";
                 }
                 TokenTree::Punct(punct) => {
                     self.question |= punct.as_char() == '?';

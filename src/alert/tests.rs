@@ -966,6 +966,26 @@ mod window {
     }
 
     #[test]
+    fn histograms_that_fill_the_budget_in_one_tick_are_refused_too() {
+        let clock = ManualClock::new();
+        let values: Vec<f64> = (1..500).map(f64::from).collect();
+        let wide = Arc::new(HistogramSnapshot::of(&values));
+        let series_of = |n: i32| {
+            let histogram = SeriesValue::Histogram(Arc::clone(&wide));
+            (labels(&[("s", &n.to_string())]), histogram)
+        };
+        let families = vec![family("g", Kind::Histogram, (0..50).map(series_of).collect())];
+        let needs = [Need::distributions(series("g"), 60 * SECOND)];
+        let mut window = Window::new(needs, 64 << 10);
+        for slot in 0..20 {
+            window.take(&snapshot(&clock, families.clone()), slot * 1_000_000_000);
+            assert!(window.bytes() <= 64 << 10, "{}", window.bytes());
+        }
+        assert!(window.refused() > 0);
+        assert!(window.select(&series("g")).count() > 3);
+    }
+
+    #[test]
     fn what_no_range_needs_is_let_go_and_nothing_of_it_stays() {
         let clock = ManualClock::new();
         let mut window = window_of(5 * SECOND, 16 << 20);

@@ -91,8 +91,8 @@ struct Track {
     ended: bool,
     first: u64,
     values: VecDeque<f64>,
-    // Of each tick, as `values`; empty where no selection needs distributions.
-    histograms: VecDeque<Option<Arc<HistogramSnapshot>>>,
+    // Of each tick, as `values`; absent where no selection needs distributions.
+    histograms: Option<VecDeque<Option<Arc<HistogramSnapshot>>>>,
     // Of a sum: the ticks at which it fell, and from what value. A scan of the ring for each range
     // and rule would be the cost of the whole tick.
     resets: VecDeque<(u64, f64)>,
@@ -208,6 +208,7 @@ impl Window {
         while self.bytes > self.budget_bytes && self.times.len() > 1 {
             self.give_up_oldest();
         }
+        self.refuse_what_does_not_fit();
         self.mark_shortened();
     }
 
@@ -358,6 +359,24 @@ impl Window {
         }
     }
 
+    /// Where one tick alone is more than the budget, as histograms with many buckets can make it.
+    fn refuse_what_does_not_fit(&mut self) {
+        let (mut bytes, mut refused) = (self.bytes, Vec::new());
+        for (place, track) in self.tracks.iter().enumerate().rev() {
+            if bytes <= self.budget_bytes {
+                break;
+            }
+            if let Some(track) = track {
+                bytes -= track.charged;
+                refused.push(place);
+            }
+        }
+        if !refused.is_empty() {
+            self.refused += refused.len() as u64;
+            self.remove(&refused);
+        }
+    }
+
     fn mark_shortened(&mut self) {
         for selection in &mut self.selections {
             let range = self.ranges[selection.range];
@@ -449,7 +468,7 @@ impl<'a> SeriesWindow<'a> {
     /// Whether it is a histogram of which distributions are kept.
     #[must_use]
     pub fn has_distributions(&self) -> bool {
-        !self.track.histograms.is_empty()
+        self.track.histograms.is_some()
     }
 
     /// The two ticks that an increase over `range` is between.
@@ -464,11 +483,7 @@ impl<'a> SeriesWindow<'a> {
 
 impl Track {
     fn new(labels: LabelSet, kind: Kind, range: usize, distributions: bool, first: u64) -> Self {
-        let histograms = if distributions && kind == Kind::Histogram {
-            VecDeque::with_capacity(8)
-        } else {
-            VecDeque::new()
-        };
+        let has_distributions = distributions && kind == Kind::Histogram;
         Self {
             labels,
             range,
@@ -476,7 +491,7 @@ impl Track {
             ended: false,
             first,
             values: VecDeque::new(),
-            histograms,
+            histograms: has_distributions.then(VecDeque::new),
             resets: VecDeque::new(),
             previous: f64::NEG_INFINITY,
             histogram_bytes: 0,
@@ -496,7 +511,7 @@ impl Track {
     }
 
     fn histogram(&self, tick: u64) -> Option<&Arc<HistogramSnapshot>> {
-        self.histograms.get(tick.checked_sub(self.first)? as usize)?.as_ref()
+        self.histograms.as_ref()?.get(tick.checked_sub(self.first)? as usize)?.as_ref()
     }
 
     /// Adds the value of `tick`, which is after the last.
@@ -531,15 +546,20 @@ impl Track {
             self.values.reserve_exact((self.values.len() / 4).max(8));
         }
         self.values.push_back(number);
-        if self.histograms.capacity() > 0 {
-            self.histogram_bytes += histogram.as_ref().map_or(0, |new| self.cost_of_newest(new));
-            self.histograms.push_back(histogram);
+        let Some(histograms) = &mut self.histograms else { return };
+        let is_shared = match (histograms.back(), &histogram) {
+            (Some(Some(last)), Some(new)) => Arc::ptr_eq(last, new),
+            _ => false,
+        };
+        if let Some(new) = histogram.as_ref().filter(|_| !is_shared) {
+            self.histogram_bytes += histogram_bytes(new);
         }
+        histograms.push_back(histogram);
     }
 
     /// The last tick's histogram if nothing was recorded since, so that it is kept once.
     fn shared(&self, histogram: &Arc<HistogramSnapshot>) -> Arc<HistogramSnapshot> {
-        match self.histograms.back() {
+        match self.histograms.as_ref().and_then(VecDeque::back) {
             Some(Some(last))
                 if last.count() == histogram.count() && last.sum() == histogram.sum() =>
             {
@@ -549,21 +569,10 @@ impl Track {
         }
     }
 
-    fn cost_of_newest(&self, new: &Arc<HistogramSnapshot>) -> usize {
-        match self.histograms.back() {
-            Some(Some(last)) if Arc::ptr_eq(last, new) => 0,
-            _ => histogram_bytes(new),
-        }
-    }
-
     fn trim(&mut self, needed: u64) {
         while self.first < needed && !self.values.is_empty() {
             self.values.pop_front();
-            if let Some(Some(gone)) = self.histograms.pop_front() {
-                let still_kept =
-                    matches!(self.histograms.front(), Some(Some(next)) if Arc::ptr_eq(next, &gone));
-                self.histogram_bytes -= if still_kept { 0 } else { histogram_bytes(&gone) };
-            }
+            self.forget_oldest_histogram();
             self.first += 1;
         }
         while self.resets.front().is_some_and(|&(tick, _)| tick <= self.first) {
@@ -571,10 +580,19 @@ impl Track {
         }
     }
 
+    fn forget_oldest_histogram(&mut self) {
+        let Some(histograms) = &mut self.histograms else { return };
+        let Some(Some(gone)) = histograms.pop_front() else { return };
+        let is_shared = matches!(histograms.front(), Some(Some(next)) if Arc::ptr_eq(next, &gone));
+        if !is_shared {
+            self.histogram_bytes -= histogram_bytes(&gone);
+        }
+    }
+
     fn shrink(&mut self) {
         self.values.shrink_to(self.values.len() + 8);
-        if self.histograms.capacity() > 0 {
-            self.histograms.shrink_to(self.histograms.len() + 8);
+        if let Some(histograms) = &mut self.histograms {
+            histograms.shrink_to(histograms.len() + 8);
         }
     }
 
@@ -583,7 +601,7 @@ impl Track {
         self.charged = SERIES_BYTES
             + self.histogram_bytes
             + self.values.capacity() * size_of::<f64>()
-            + self.histograms.capacity() * size_of::<Option<Arc<HistogramSnapshot>>>()
+            + self.histograms.as_ref().map_or(0, VecDeque::capacity) * size_of::<Arc<()>>()
             + self.resets.capacity() * size_of::<(u64, f64)>();
         self.charged
     }

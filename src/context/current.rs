@@ -23,13 +23,14 @@ pub fn current() -> SpanContext {
 }
 
 /// Makes `context` current and gives back what was.
+#[inline]
 pub(crate) fn replace(context: SpanContext) -> SpanContext {
     CURRENT.with(|cell| cell.replace(context))
 }
 
 /// Makes current what `next` makes of what is, and gives that back. While `next` runs, nothing is
 /// current.
-#[inline]
+#[inline(always)]
 pub(crate) fn replace_with(next: impl FnOnce(&SpanContext) -> SpanContext) -> SpanContext {
     CURRENT.with(|cell| {
         let previous = cell.take();

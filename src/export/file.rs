@@ -118,3 +118,126 @@ impl Identity {
         Self(0, 0)
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::export::wire::span::sample;
+
+    /// A folder of this test's own, removed at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = format!("bellwether-file-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(folder);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("spans.jsonl")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let text = fs::read(path).unwrap();
+        assert!(text.is_empty() || text.ends_with(b"\n"));
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let name = |line| {
+            let read: Result<serde_json::Value, _> = serde_json::from_slice(line);
+            read.map_or("torn".to_owned(), |span| span["name"].as_str().unwrap().to_owned())
+        };
+        lines.map(name).collect()
+    }
+
+    fn export(file: &mut File, names: &[&str]) {
+        let batch = names.iter().map(|name| sample(name)).collect::<Vec<_>>().into();
+        file.export(&batch).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_or_removed_is_opened_anew() {
+        let folder = Folder::new("rotated");
+        let (path, old) = (folder.file(), folder.0.join("spans.1"));
+        let mut file = File::open(&path).unwrap();
+        export(&mut file, &["a", "b"]);
+        fs::rename(&path, &old).unwrap();
+        export(&mut file, &["c"]);
+        assert_eq!((names(&old), names(&path)), (vec!["a".into(), "b".into()], vec!["c".into()]));
+        fs::remove_file(&path).unwrap();
+        export(&mut file, &["d"]);
+        assert_eq!(names(&path), ["d"]);
+        fs::rename(&old, &path).unwrap(); // Another file stands there, with lines of its own.
+        export(&mut file, &["e"]);
+        assert_eq!(names(&path), ["a", "b", "e"]);
+    }
+
+    #[test]
+    fn a_file_that_was_truncated_is_appended_to_from_its_new_end() {
+        let folder = Folder::new("truncated");
+        let path = folder.file();
+        let mut file = File::open(&path).unwrap();
+        export(&mut file, &["a", "b"]);
+        fs::write(&path, "").unwrap();
+        export(&mut file, &["c"]);
+        assert_eq!(names(&path), ["c"]);
+    }
+
+    #[test]
+    fn a_line_that_an_earlier_process_left_torn_stays_alone() {
+        let folder = Folder::new("torn");
+        let path = folder.file();
+        fs::write(&path, r#"{"name":"ha"#).unwrap();
+        let mut file = File::open(&path).unwrap();
+        export(&mut file, &["a"]);
+        export(&mut file, &["b"]);
+        assert_eq!(names(&path), ["torn", "a", "b"]);
+    }
+
+    #[test]
+    fn a_folder_that_vanished_is_tried_again_and_named() {
+        let folder = Folder::new("vanished");
+        let mut file = File::open(folder.file()).unwrap();
+        fs::remove_dir_all(&folder.0).unwrap();
+        let batch = vec![sample("a")].into();
+        let error = file.export(&batch).unwrap_err();
+        assert!(format!("{error:?}").contains("Retry"), "{error:?}");
+        assert!(error.to_string().contains("spans.jsonl"), "{error}");
+        fs::create_dir_all(&folder.0).unwrap();
+        file.export(&batch).unwrap();
+        assert_eq!(names(&folder.file()), ["a"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_tried_again() {
+        let Ok(mut file) = File::open("/dev/full") else {
+            eprintln!("SKIPPED a_full_disk_is_tried_again: no /dev/full");
+            return;
+        };
+        let error = file.export(&vec![sample("a")].into()).unwrap_err();
+        assert!(format!("{error:?}").contains("Retry"), "{error:?}");
+    }
+
+    #[test]
+    fn lines_of_two_writers_do_not_interleave() {
+        let folder = Folder::new("shared");
+        let path = folder.file();
+        let write = |name: &'static str| {
+            let mut file = File::open(&path).unwrap();
+            move || (0..50).for_each(|_| export(&mut file, &[name; 20]))
+        };
+        let threads = [write("a"), write("b")].map(std::thread::spawn);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let names = names(&path);
+        assert_eq!(names.len(), 2000);
+        assert_eq!(names.iter().filter(|name| *name == "a").count(), 1000);
+    }
+}

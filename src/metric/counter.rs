@@ -167,6 +167,30 @@ impl<L> fmt::Debug for Counter<L> {
     }
 }
 
+/// One more in an [`UpDownCounter`] for as long as it lives.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::UpDownCounter;
+///
+/// static ACTIVE: UpDownCounter = UpDownCounter::new("jobs.active", "Jobs under way");
+///
+/// let held = ACTIVE.hold();
+/// assert_eq!(ACTIVE.value(), 1);
+/// drop(held);
+/// assert_eq!(ACTIVE.value(), 0);
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping it takes the one away again"]
+pub struct Held(BoundUpDownCounter);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl<L> UpDownCounter<L> {
     /// An up-down counter for a static; as [`Counter::new`].
     ///
@@ -221,6 +245,13 @@ impl UpDownCounter {
         }
     }
 
+    /// Adds one until the guard is dropped, wherever that happens: also where a future is dropped
+    /// or a panic unwinds.
+    #[inline]
+    pub fn hold(&self) -> Held {
+        BoundUpDownCounter(self.instrument.register_id().unwrap_or(DISABLED)).hold()
+    }
+
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> i64 {
@@ -247,6 +278,13 @@ impl BoundUpDownCounter {
         if !cell::add(self.0, n.cast_unsigned()) {
             add_untouched(self.0, n.cast_unsigned());
         }
+    }
+
+    /// Adds one until the guard is dropped; as [`UpDownCounter::hold`].
+    #[inline]
+    pub fn hold(self) -> Held {
+        self.inc();
+        Held(self)
     }
 
     /// The sum over all threads, in the scope that this thread is in.

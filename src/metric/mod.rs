@@ -20,7 +20,7 @@ mod unit;
 
 pub(crate) mod cell;
 
-pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, UpDownCounter};
+pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Held, UpDownCounter};
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};

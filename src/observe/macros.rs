@@ -1,3 +1,225 @@
 //! The macros, and what users read of them.
 
-pub use bellwether_macros::{Labels, count, observe, time};
+/// Makes a type the labels of a series.
+///
+/// Of a struct with named fields, each field is a label, and its name is the key;
+/// `#[label(name = "http.route")]` gives it another. A field is text, a whole number, a `bool`, or an
+/// enum with this derive; other types implement [`LabelValue`](crate::label::LabelValue).
+///
+/// An enum without fields is a value: its variants in snake_case, or what `#[label(name = "GET")]`
+/// says. It may be used alone too; the key is then the enum's name in snake_case.
+///
+/// Where every field is a `bool` or an enum, the set is closed: its series is computed and not looked
+/// up. That ends at 65,536 combinations.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Counter, Labels};
+///
+/// #[derive(Labels, Clone, Copy)]
+/// struct Req {
+///     method: Method,
+///     #[label(name = "http.response.class")]
+///     status: StatusClass,
+/// }
+///
+/// #[derive(Labels, Clone, Copy)]
+/// enum Method {
+///     #[label(name = "GET")]
+///     Get,
+///     #[label(name = "POST")]
+///     Post,
+/// }
+///
+/// #[derive(Labels, Clone, Copy)]
+/// enum StatusClass {
+///     Success,
+///     ServerError,
+/// }
+///
+/// static REQUESTS: Counter<Req> = Counter::new("shop.requests", "Requests served");
+///
+/// let hot = REQUESTS.bind(Req { method: Method::Get, status: StatusClass::Success });
+/// hot.inc();
+/// assert_eq!(hot.value(), 1);
+/// assert_eq!(Req::CARDINALITY, Some(4));
+/// ```
+///
+/// Fields have names, keys are legal (`[A-Za-z_][A-Za-z0-9_.]*`), and a union is no set of labels:
+///
+/// ```compile_fail
+/// #[derive(bellwether::Labels)]
+/// struct Pair(bool, bool);
+/// ```
+///
+/// ```compile_fail
+/// #[derive(bellwether::Labels)]
+/// struct Req {
+///     #[label(name = "http route")]
+///     route: String,
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[derive(bellwether::Labels)]
+/// union Either {
+///     a: u8,
+///     b: i8,
+/// }
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::Labels;
+
+/// Adds to a counter whose labels are named on the spot: `count!("name", key = value, ...)`.
+///
+/// Adds one, or `by = n` (a `u64`) where that stands right after the name. A key is an identifier or
+/// a string literal; `key` alone is `key = key`. A value is anything that can be a field of
+/// [`Labels`](derive@Labels), and is only read.
+///
+/// Series are looked up by their values at each call; a [`Counter`](crate::Counter) with derived
+/// labels, or a bound one, is faster. All calls with one name need the same keys.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::count;
+///
+/// let (route, sent) = (String::from("/catalog"), 1_500);
+/// count!("cache.hits", tier = "l1");
+/// count!("bytes.sent", by = sent, "http.route" = route);
+/// ```
+///
+/// The name is a literal, and legal (a letter, then letters, digits, `_`, `.`, `-` and `/`, at most
+/// 255), and so are the keys:
+///
+/// ```compile_fail
+/// bellwether::count!("cache hits", tier = "l1");
+/// ```
+///
+/// ```compile_fail
+/// bellwether::count!("cache.hits", "9tier" = "l1");
+/// ```
+///
+/// ```compile_fail
+/// let name = "cache.hits";
+/// bellwether::count!(name, tier = "l1");
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::count;
+
+/// Times a function, says how it ended, and gives it a span.
+///
+/// The function, `async` or not, free or a method, records the histogram `NAME.duration` in seconds
+/// with the label `outcome`, keeps the up-down counter `NAME.active`, and is a span called `NAME`.
+/// Both share their two time stamps.
+///
+/// - `name = "checkout"`: by default the function's name.
+/// - `kind = server`: `internal` (the default), `server`, `client`, `producer` or `consumer`.
+/// - `parent = EXPR`: a [`SpanContext`](crate::context::SpanContext) or what converts into one; by
+///   default what is current. One that is not valid makes the span a root.
+/// - `fields(cart = cart.id, user, "http.route" = "/x")`: attributes of the span, read at the start
+///   and only where the span is recorded; each is a [`Field`](super::Field), and `user` alone is
+///   `user = user`. Arguments are recorded nowhere else.
+///
+/// # Outcomes
+///
+/// An `Err` that is returned, at the end, by `return` or by `?`, is `error`, and the status of the
+/// span unless somebody set one; a `None` that `?` returns is an error only where the function is not
+/// `async`. A panic that began inside is `panic`. A future that is dropped before it is ready is
+/// `cancelled`; one that is never polled records nothing. All else is `ok`.
+///
+/// A function that returns a future without being `async` ends when it returns. In a macro that
+/// returns by itself (`bail!`, `ensure!`), a function that is not `async` sees an error.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::ParseIntError;
+///
+/// struct Cart {
+///     id: u64,
+///     total: String,
+/// }
+///
+/// #[bellwether::observe(name = "checkout", kind = server, fields(cart = cart.id))]
+/// async fn checkout(cart: &Cart) -> Result<u64, ParseIntError> {
+///     let total: u64 = cart.total.parse()?;
+///     pay(total).await;
+///     Ok(total)
+/// }
+///
+/// #[bellwether::observe]
+/// async fn pay(total: u64) {}
+/// # drop(checkout(&Cart { id: 1, total: "5".into() }));
+/// ```
+///
+/// Anything else is an error of the build:
+///
+/// ```compile_fail
+/// #[bellwether::observe(nam = "checkout")]
+/// fn checkout() {}
+/// ```
+///
+/// ```compile_fail
+/// #[bellwether::observe(name = "check out")]
+/// fn checkout() {}
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::observe;
+
+/// Times an expression and says how it ended: `time!("db.query", expr)`.
+///
+/// Its value is the expression's. It records the histogram `db.query.duration` in seconds with the
+/// label `outcome`, and keeps the up-down counter `db.query.active`. It is no span; for that there is
+/// [`#[observe]`](macro@observe).
+///
+/// # Outcomes
+///
+/// - `error`: the value is an `Err`, or a `?` left the expression.
+/// - `panic`: a panic that was not under way at the start unwound through it.
+/// - `cancelled`: the future around it was dropped in one of its `.await`s. If it is never polled so
+///   far, nothing is recorded.
+/// - `ok`: all else, `return` and `break` out of the expression among it.
+///
+/// Only what stands in the expression is seen: closures and `async` blocks in it are values. The
+/// arguments of macros are looked into where they are expressions (`vec!`, `join!`, `assert!`) or the
+/// arms of a `select!`. In any other macro call, leaving it is an error if there is a `?` in it or it
+/// is called `bail` or `ensure`, and else cancelled if there is an `await` in it.
+///
+/// The value must not borrow from temporaries of the expression: they are dropped at its end.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::time;
+///
+/// fn total(cart: &str) -> Result<u64, std::num::ParseIntError> {
+///     let total = time!("cart.total", cart.parse::<u64>()?);
+///     Ok(total)
+/// }
+///
+/// assert_eq!(total("12"), Ok(12));
+/// assert!(total("x").is_err());
+/// # use bellwether::metric::{Registry, SeriesValue};
+/// let snapshot = Registry::global().snapshot();
+/// let errors = snapshot.value("cart.total.duration", &[("outcome", "error")]);
+/// assert_eq!(errors.map(SeriesValue::as_f64), Some(1.0));
+/// ```
+///
+/// The name is a literal, legal with the suffix, and the expression is there:
+///
+/// ```compile_fail
+/// bellwether::time!("db query", 1 + 1);
+/// ```
+///
+/// ```compile_fail
+/// bellwether::time!("db.query");
+/// ```
+///
+/// ```compile_fail
+/// let name = "db.query";
+/// bellwether::time!(name, 1 + 1);
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::time;

@@ -226,7 +226,7 @@ impl fmt::Debug for Scope {
 /// let minute = Duration::from_secs(60);
 /// let rule = Rule::new("JobFails", series("job.failures").increase(minute).above(0.0));
 /// let mut alerts = scope.alerts(vec![rule])?;
-/// FAILURES.add(0);
+/// FAILURES.inc();
 /// alerts.tick();
 /// FAILURES.inc();
 /// scope.advance(Duration::from_secs(1));

@@ -22,11 +22,11 @@ pub(super) struct Active {
 
 impl Active {
     /// Starts a span, not before `earliest`.
-    #[inline]
+    #[inline(always)] // As `Start::new`.
     pub(super) fn new(
         tracer: &Tracer,
         start: Start,
-        builder: SpanBuilder,
+        builder: &mut SpanBuilder,
         earliest: Option<Ticks>,
     ) -> Self {
         let limits = tracer.limits;
@@ -39,7 +39,7 @@ impl Active {
                 context: start.context,
                 parent: start.parent,
                 parent_is_remote: start.parent_is_remote,
-                name: limits.cut(builder.name),
+                name: limits.cut(std::mem::take(&mut builder.name)),
                 kind: builder.kind,
                 start: at,
                 end: at,

@@ -87,14 +87,17 @@ pub(super) struct Place {
 }
 
 /// What a span that leaves the stack was.
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each span")]
 pub(super) enum Left {
     Recorded(Active),
     Unsampled(SpanContext),
 }
 
 /// Starts a span and makes it current.
+///
+/// The builder is lent: most of it is never looked at, and a copy of what was just written stalls.
 #[inline]
-pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
+pub(super) fn push_new(builder: &mut SpanBuilder) -> Option<Place> {
     with_tracer(|local| {
         if local.frames.len() >= MAX_FRAMES {
             local.overflow();
@@ -106,10 +109,13 @@ pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
         let mut token = HOLLOW;
         let explicit = builder.parent.as_ref();
         let previous = context::replace_with(|current| {
-            let start = Start::new(tracer, explicit.unwrap_or(current), &builder);
+            let start = Start::new(tracer, explicit.unwrap_or(current), builder);
             token = start.context.span_id().to_u64();
+            if !start.is_sampled {
+                return start.context;
+            }
             let context = start.context.clone();
-            started = start.is_sampled.then_some(start);
+            started = Some(start);
             context
         });
         let record = match started {
@@ -129,11 +135,11 @@ pub(super) fn push_new(builder: SpanBuilder) -> Option<Place> {
 }
 
 /// Starts a span without making it current.
-pub(super) fn start(builder: SpanBuilder) -> Option<Left> {
+pub(super) fn start(builder: &mut SpanBuilder) -> Option<Left> {
     with_tracer(|local| {
         let tracer = &local.bound.as_ref()?.tracer;
         let current = context::current();
-        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), &builder);
+        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), builder);
         let left = match start.is_sampled {
             true => Left::Recorded(Active::new(tracer, start, builder, None)),
             false => Left::Unsampled(start.context),
@@ -185,10 +191,41 @@ pub(super) fn leave(place: Place) -> Option<Left> {
 pub(super) fn end(place: Place, at: Option<Ticks>) {
     LOCAL.with(|cell| {
         let Ok(mut local) = cell.try_borrow_mut() else { return };
-        if let Some(Left::Recorded(active)) = local.remove(place) {
-            file(local, active, at);
-        } else {
+        if !local.is_topmost(place) {
+            if let Some(Left::Recorded(active)) = local.hollow_out(place) {
+                file(local, active, at);
+            }
+            return;
+        }
+        let Some(frame) = local.frames.pop() else { return };
+        drop(context::replace(frame.previous));
+        if frame.record == NO_RECORD {
+            local.drop_hollow_frames();
             local.release_after_end();
+            return;
+        }
+        // Closed where it is, so that it is moved once: from the stack to the buffer.
+        let local_mut = &mut *local;
+        if let (Some(bound), Some(Some(active))) = (&local_mut.bound, local_mut.records.last_mut())
+            && let Some(buffer) = &bound.buffer
+            && bound.tracer.id == active.tracer
+        {
+            active.close(at.unwrap_or_else(clock::now));
+            let is_full = match local_mut.records.pop() {
+                Some(Some(active)) => buffer.push(active.record),
+                _ => false,
+            };
+            let must_hand_over = is_full || bound.tracer.is_closed();
+            local.drop_hollow_frames();
+            if must_hand_over {
+                hand_over(local);
+            }
+            return;
+        }
+        let active = local.records.pop().flatten();
+        local.drop_hollow_frames();
+        if let Some(active) = active {
+            file(local, active, at);
         }
     });
 }
@@ -341,35 +378,43 @@ impl Local {
     }
 
     #[inline]
+    fn is_topmost(&self, place: Place) -> bool {
+        place.depth as usize + 1 == self.frames.len()
+            && self.frames.last().is_some_and(|frame| frame.token == place.token)
+    }
+
     fn remove(&mut self, place: Place) -> Option<Left> {
-        let depth = place.depth as usize;
-        let frame = self.frames.get_mut(depth)?;
-        if frame.token != place.token {
-            return None;
-        }
-        if depth + 1 < self.frames.len() {
+        if !self.is_topmost(place) {
             return self.hollow_out(place);
         }
         let frame = self.frames.pop()?;
         let active = if frame.record == NO_RECORD { None } else { self.records.pop().flatten() };
-        let mut previous = frame.previous;
-        while self.frames.last().is_some_and(|below| below.token == HOLLOW)
-            && let Some(below) = self.frames.pop()
+        let context = context::replace(frame.previous);
+        self.drop_hollow_frames();
+        Some(active.map_or(Left::Unsampled(context), Left::Recorded))
+    }
+
+    /// Takes the hollow frames off the top, and makes current what was before the lowest of them.
+    #[inline]
+    fn drop_hollow_frames(&mut self) {
+        while self.frames.last().is_some_and(|top| top.token == HOLLOW)
+            && let Some(top) = self.frames.pop()
         {
-            if below.record != NO_RECORD {
+            if top.record != NO_RECORD {
                 self.records.pop();
             }
-            previous = below.previous;
+            context::replace(top.previous);
         }
-        let context = context::replace(previous);
-        Some(active.map_or(Left::Unsampled(context), Left::Recorded))
     }
 
     /// Takes away a frame that is not the topmost.
     #[cold]
     fn hollow_out(&mut self, place: Place) -> Option<Left> {
         let context = self.context_at(place);
-        let frame = &mut self.frames[place.depth as usize];
+        let frame = self.frames.get_mut(place.depth as usize)?;
+        if frame.token != place.token {
+            return None;
+        }
         frame.token = HOLLOW;
         match self.records.get_mut(frame.record as usize) {
             Some(record) => record.take().map(Left::Recorded),
@@ -407,9 +452,7 @@ fn file(local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
         && tracer.id == active.tracer
     {
         if buffer.push(active.record) || tracer.is_closed() {
-            let (tracer, buffer) = (Arc::clone(tracer), Arc::clone(buffer));
-            drop(local);
-            tracer.take_full(&buffer);
+            hand_over(local);
         }
         return;
     }
@@ -418,6 +461,17 @@ fn file(local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer) {
         tracer.take_one(active.record);
+    }
+}
+
+/// Hands this thread's buffer over.
+#[cold]
+#[inline(never)]
+fn hand_over(local: RefMut<'_, Local>) {
+    if let Some(Bound { tracer, buffer: Some(buffer) }) = &local.bound {
+        let (tracer, buffer) = (Arc::clone(tracer), Arc::clone(buffer));
+        drop(local); // A sink must find the thread's spans free.
+        tracer.take_full(&buffer);
     }
 }
 
@@ -471,7 +525,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    #[inline]
+    #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
     fn new(tracer: &Tracer, parent: &SpanContext, builder: &SpanBuilder) -> Self {
         let is_root = !parent.is_valid();
         let (trace_id, span_id, random) = if is_root {

@@ -215,6 +215,7 @@ fn weight_of(attributes: &[KeyValue]) -> usize {
 }
 
 /// The bytes on the heap; static text costs nothing.
+#[expect(clippy::ptr_arg, reason = "whether it is owned is the question")]
 fn owned(text: &Cow<'static, str>) -> usize {
     match text {
         Cow::Borrowed(_) => 0,

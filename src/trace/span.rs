@@ -84,14 +84,14 @@ impl SpanBuilder {
     /// Starts the span and makes it current on this thread until the scope is dropped, which ends
     /// it.
     #[inline]
-    pub fn enter(self) -> SpanScope {
-        SpanScope { place: local::push_new(self), detached: None, not_send: PhantomData }
+    pub fn enter(mut self) -> SpanScope {
+        SpanScope { place: local::push_new(&mut self), detached: None, not_send: PhantomData }
     }
 
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
-    pub fn start(self) -> Span {
-        Span { state: local::start(self).into() }
+    pub fn start(mut self) -> Span {
+        Span { state: local::start(&mut self).into() }
     }
 }
 

@@ -88,7 +88,7 @@ fn scopes_nest() {
         }
         let _d = span("d").enter();
     }
-    let _e = span("e").enter().end();
+    span("e").enter().end();
     assert_eq!(kept.tree(), "a(b(c) d) e");
     let spans = kept.spans();
     let roots: std::collections::HashSet<_> = spans.iter().map(SpanRecord::trace_id).collect();

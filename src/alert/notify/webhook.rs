@@ -146,7 +146,10 @@ impl Exporter<Notification> for Webhook {
                     n_refused += 1;
                     refusal = Some(message);
                 }
-                Err(HttpFailure { retry: Some(after), message }) => {
+                Err(HttpFailure { retry: Some(after), mut message }) => {
+                    if let Some(refusal) = refusal {
+                        message = format!("{message}; before that: {refusal}");
+                    }
                     let again = ExportError::retry(message).unsent(batch.skip(place));
                     let again = again.rejected(n_refused);
                     return Err(match after {

@@ -15,6 +15,7 @@ pub struct TraceIdRatio {
 impl TraceIdRatio {
     /// Records the share `ratio`; less than 0 and NaN are 0, more than 1 is 1.
     #[must_use]
+    #[expect(clippy::manual_clamp, reason = "a clamped NaN stays one, which max turns into 0")]
     pub fn new(ratio: f64) -> Self {
         let all = (1u64 << 63) as f64;
         // `max` gives the other operand for NaN; the product is at most 2^63, which f64 holds.

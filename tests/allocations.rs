@@ -1,0 +1,86 @@
+//! Recording allocates nothing once a thread has touched a series: an allocator that counts tells.
+//!
+//! One test, alone in its process: the counts are those of the thread.
+#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use bellwether::{
+    Counter, Gauge, Histogram, Labels, UpDownCounter, count, export::Memory,
+    trace::sampler::AlwaysOff,
+};
+
+struct Counting;
+
+thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
+
+// SAFETY: hands every call on to the system's allocator, which keeps the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is the one that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static EVENTS: Counter = Counter::new("events", "");
+static BY_ROUTE: Counter<Route> = Counter::new("events.by.route", "");
+static BY_HIT: Counter<Hit> = Counter::new("events.by.hit", "");
+static ACTIVE: UpDownCounter = UpDownCounter::new("active", "");
+static LEVEL: Gauge = Gauge::new("level", "");
+static DURATION: Histogram = Histogram::new("duration", "");
+
+#[derive(Labels)]
+struct Route<'a> {
+    route: &'a str,
+    status: u16,
+}
+
+#[derive(Labels)]
+struct Hit {
+    hit: bool,
+}
+
+fn record() {
+    EVENTS.inc();
+    BY_ROUTE.bind(Route { route: "/checkout", status: 200 }).inc();
+    BY_HIT.bind(Hit { hit: true }).add(2);
+    count!("events.dynamic", tier = "l1");
+    drop(ACTIVE.hold());
+    LEVEL.set(1.5);
+    LEVEL.add(0.5);
+    [0.0, 0.001, 1.0, 1.5, 700.0].into_iter().for_each(|value| DURATION.record(value));
+    let _outer = bellwether::span("outer").enter();
+    let _inner = bellwether::span("inner").enter();
+}
+
+fn allocations(work: impl Fn()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn recording_what_was_touched_before_allocates_nothing() {
+    // Values enough to take the histogram from its log to its dense form.
+    (0..100).for_each(|_| record());
+    assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "nothing is started");
+
+    let telemetry = bellwether::builder("test").exporter(Memory::new()).sampler(AlwaysOff);
+    let telemetry = telemetry.start().unwrap();
+    record();
+    assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "spans are not sampled");
+    drop(telemetry);
+    assert!(allocations(|| drop(Box::new(1))) == 1, "the allocator counts");
+}

@@ -1,0 +1,209 @@
+//! What is delivered when a process ends, in each way it can: children of this program tell.
+//!
+//! It has a `main` of its own, because returning and panicking from `main` are among the ways.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Output, exit},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use bellwether::{
+    Builder,
+    export::File,
+    pipeline::{Batch, ExportError, Exporter},
+    trace::SpanRecord,
+};
+
+/// Ends a child can come to; each has ten spans to deliver.
+const ENDS: [(&str, fn()); 7] = [
+    ("return from main", || {
+        let telemetry = start();
+        record();
+        drop(telemetry);
+    }),
+    ("return from main with the telemetry forgotten", || {
+        std::mem::forget(start());
+        record();
+    }),
+    ("exit from main", || {
+        let _telemetry = start();
+        record();
+        exit(0);
+    }),
+    ("exit from another thread", || {
+        let _telemetry = start();
+        record();
+        thread::spawn(|| exit(0)).join().unwrap();
+    }),
+    ("exit with spans of a thread that still runs", || {
+        let _telemetry = start();
+        let (done, recorded) = mpsc::channel();
+        thread::spawn(move || {
+            record();
+            done.send(()).unwrap();
+            thread::park();
+        });
+        recorded.recv().unwrap();
+        exit(0);
+    }),
+    ("exit by two threads at once", || {
+        let _telemetry = start();
+        record();
+        thread::spawn(|| exit(0));
+        exit(0);
+    }),
+    ("panic in main", || {
+        let _telemetry = start();
+        record();
+        panic!("the end");
+    }),
+];
+
+fn main() {
+    if let Ok(child) = std::env::var(CHILD) {
+        return run_child(&child);
+    }
+    let checks: Vec<(&str, Box<dyn Fn()>)> = ENDS
+        .iter()
+        .map(|&(name, _)| (name, Box::new(move || delivers_all(name)) as Box<dyn Fn()>))
+        .chain([
+            ("an exporter that hangs holds the exit up for two seconds", Box::new(hung) as _),
+            ("a thread that is refused is an error of the start", Box::new(no_thread) as _),
+            ("a forked child gets ids of its own and an exit of its own", Box::new(forked) as _),
+        ])
+        .collect();
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut failed = 0;
+    let mut passed = 0;
+    for (name, check) in
+        checks.iter().filter(|(name, _)| wanted.as_ref().is_none_or(|w| name.contains(w)))
+    {
+        let holds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_ok();
+        println!("test {name} ... {}", if holds { "ok" } else { "FAILED" });
+        if holds { passed += 1 } else { failed += 1 }
+    }
+    println!("\n{passed} passed, {failed} failed");
+    exit(i32::from(failed > 0));
+}
+
+const CHILD: &str = "BELLWETHER_TEST_CHILD";
+const SPANS: &str = "BELLWETHER_TEST_SPANS";
+
+fn builder() -> Builder {
+    bellwether::builder("child").exporter(File::open(std::env::var_os(SPANS).unwrap()).unwrap())
+}
+
+fn start() -> bellwether::Telemetry {
+    builder().start().unwrap()
+}
+
+fn record() {
+    (0..10).for_each(|_| drop(bellwether::span("work").enter()));
+}
+
+fn run_child(child: &str) {
+    match child {
+        "hung" => {
+            let _telemetry = bellwether::builder("child").exporter(Hung).start().unwrap();
+            record();
+            exit(0);
+        }
+        "no thread" => match builder().start() {
+            Ok(_) => println!("started"),
+            Err(error) => println!("{error}"),
+        },
+        #[cfg(unix)]
+        "forked" => fork::run(),
+        _ => ENDS.iter().find(|(name, _)| *name == child).unwrap().1(),
+    }
+}
+
+struct Hung;
+
+impl Exporter<SpanRecord> for Hung {
+    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        loop {
+            thread::park();
+        }
+    }
+}
+
+fn delivers_all(name: &str) {
+    let (output, lines) = child(name, &[]);
+    let panics = name.contains("panic");
+    assert_eq!(output.status.success(), !panics, "{output:?}");
+    assert_eq!(lines, 10, "{output:?}");
+}
+
+fn hung() {
+    let begin = std::time::Instant::now();
+    let (output, lines) = child("hung", &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(lines, 0);
+    // Ten times the two seconds: what is tested is that it ends, on a machine that may be busy.
+    assert!(begin.elapsed() < Duration::from_secs(20));
+}
+
+fn no_thread() {
+    // No machine grants a stack of 2^60 bytes.
+    let (output, _) = child("no thread", &[("RUST_MIN_STACK", "1152921504606846976")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("thread"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+#[cfg(unix)]
+fn forked() {
+    let (output, lines) = child("forked", &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    let ids: Vec<&str> = text.lines().collect();
+    assert_eq!(ids.len(), 2, "{output:?}");
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(lines, 10, "the parent's spans, once: {output:?}");
+}
+
+#[cfg(not(unix))]
+fn forked() {}
+
+/// Runs a child to its end: what it printed, and how many lines its file has.
+fn child(name: &str, variables: &[(&str, &str)]) -> (Output, usize) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("exit-{}-{}.jsonl", std::process::id(), name.replace(' ', "-")));
+    let _ = std::fs::remove_file(&path);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(CHILD, name).env(SPANS, &path).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    std::io::stdout().flush().unwrap();
+    let lines = std::fs::read_to_string(&path).unwrap_or_default();
+    let _ = std::fs::remove_file(&path);
+    (output, lines.lines().count())
+}
+
+#[cfg(unix)]
+mod fork {
+    #![expect(unsafe_code, reason = "fork has no safe call")]
+
+    use super::*;
+
+    /// Parent and child each print an id they have drawn, and leave by `exit`.
+    pub(super) fn run() {
+        let _telemetry = start();
+        record();
+        // SAFETY: the child uses nothing that a lock of another thread could hold: it draws an id,
+        // prints and leaves, which is what this test is about.
+        let pid = unsafe { libc::fork() };
+        let id = bellwether::context::TraceId::random();
+        // The child writes while the parent waits for it: two lines, not mixed.
+        if pid != 0 {
+            // SAFETY: `pid` is the child of the call above, and nobody else waits for it.
+            unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        }
+        println!("{id}");
+        exit(0);
+    }
+}

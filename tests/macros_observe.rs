@@ -1,0 +1,103 @@
+//! `#[observe]`: the span beside the histogram.
+
+use std::{pin::pin, task::Context, task::Waker, time::Duration};
+
+use bellwether::{
+    context::{Outcome, SpanContext},
+    observe, testing,
+    trace::{SpanKind, Status},
+};
+
+struct Cart {
+    id: u64,
+}
+
+#[observe(name = "checkout", kind = server, fields(cart = cart.id, currency, "http.route" = "/x"))]
+fn checkout(scope: &testing::Scope, cart: &Cart, currency: &str, ok: bool) -> Result<(), Cart> {
+    scope.advance(Duration::from_millis(250));
+    pay();
+    if ok { Ok(()) } else { Err(Cart { id: 0 }) }
+}
+
+#[observe]
+fn pay() {}
+
+#[test]
+fn the_span_has_name_kind_fields_children_and_the_histograms_time() {
+    let scope = testing::scope();
+    assert!(checkout(&scope, &Cart { id: 7 }, "EUR", true).is_ok());
+    let span = scope.span("checkout");
+    assert_eq!(
+        (span.kind(), span.outcome(), span.status()),
+        (SpanKind::Server, Outcome::Ok, &Status::Unset)
+    );
+    let fields: Vec<String> =
+        span.attributes().iter().map(|field| format!("{}={}", field.key, field.value)).collect();
+    assert_eq!(fields, ["cart=7", "currency=EUR", "http.route=/x"]);
+    assert_eq!(span.end().since(span.start()), Duration::from_millis(250));
+    assert_eq!(scope.span("pay").parent_span_id(), Some(span.span_id()));
+
+    let snapshot = scope.snapshot();
+    let value = snapshot.value("checkout.duration", &[("outcome", "ok")]).unwrap();
+    let histogram = value.as_histogram().unwrap();
+    assert_eq!((histogram.count(), histogram.sum()), (1, 0.25));
+}
+
+#[test]
+fn an_err_is_the_status_of_the_span() {
+    let scope = testing::scope();
+    assert!(checkout(&scope, &Cart { id: 7 }, "EUR", false).is_err());
+    let span = scope.span("checkout");
+    assert_eq!((span.outcome(), span.status()), (Outcome::Error, &Status::Error("".into())));
+}
+
+#[observe(parent = caller)]
+async fn answer(caller: SpanContext, waits: bool) -> Result<u8, String> {
+    pay();
+    if waits {
+        std::future::pending::<()>().await;
+    }
+    Ok("5".parse::<u8>().map_err(|fault| fault.to_string())?)
+}
+
+#[test]
+fn an_async_span_has_the_parent_it_is_given_and_is_left_between_polls() {
+    let scope = testing::scope();
+    let parent = bellwether::span("parent").start();
+    let context = parent.context().clone();
+    let mut task = Context::from_waker(Waker::noop());
+    {
+        let mut waiting = pin!(answer(context.clone(), true));
+        assert!(waiting.as_mut().poll(&mut task).is_pending());
+        assert!(!bellwether::current().is_valid());
+    }
+    let span = scope.span("answer");
+    assert_eq!(span.outcome(), Outcome::Cancelled);
+    assert_eq!(span.parent_span_id(), Some(context.span_id()));
+    assert_eq!(scope.span("pay").parent_span_id(), Some(span.span_id()));
+    scope.assert_value("answer.active", &[], 0.0);
+}
+
+#[test]
+fn nothing_is_left_current_by_a_panic() {
+    #[observe(name = "panics")]
+    async fn panics() {
+        panic!("expected by the test")
+    }
+    let scope = testing::scope();
+    let mut future = Box::pin(panics());
+    let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }));
+    assert!(polled.is_err());
+    drop(future);
+    assert_eq!(scope.span("panics").outcome(), Outcome::Panic);
+    assert!(!bellwether::current().is_valid());
+    scope.assert_value("panics.duration", &[("outcome", "panic")], 1.0);
+    assert!(
+        scope
+            .snapshot()
+            .value("panics.duration", &[("outcome", "cancelled")])
+            .is_none_or(|v| v.as_f64() == 0.0)
+    );
+}

@@ -1,0 +1,232 @@
+//! The facade: what starts, what refuses to, what a flush and a window say.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, mpsc},
+    time::Duration,
+};
+
+use bellwether::{
+    Counter, ErrorKind, Gauge, Telemetry,
+    alert::{AlertState, Rule, notify, series},
+    export::Memory,
+    pipeline::{Batch, ExportError, Exporter},
+    trace::SpanRecord,
+};
+
+/// Telemetry is one for the process: these tests take turns.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+const SECONDS: Duration = Duration::from_secs(10);
+
+fn span() {
+    drop(bellwether::span("work").enter());
+}
+
+#[test]
+fn a_second_start_is_an_error_until_the_first_has_shut_down() {
+    let _turn = turn();
+    let first = bellwether::builder("first").start().unwrap();
+    let error = bellwether::builder("second").start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    first.shutdown(SECONDS);
+    let _second = bellwether::builder("second").start().unwrap();
+}
+
+#[test]
+fn one_span_to_two_exporters_is_offered_twice() {
+    let _turn = turn();
+    let (one, two) = (Memory::new(), Memory::<SpanRecord>::new());
+    let telemetry =
+        bellwether::builder("test").exporter(one.clone()).exporter(two.clone()).start().unwrap();
+    (0..1_000).for_each(|_| span());
+    let report = telemetry.flush(SECONDS);
+    assert!(report.settled);
+    assert_eq!((report.totals().offered, report.totals().delivered), (2_000, 2_000));
+    assert_eq!((one.records().len(), two.records().len()), (1_000, 1_000));
+}
+
+#[test]
+fn spans_before_the_start_and_after_the_shutdown_are_not_offered() {
+    let _turn = turn();
+    span();
+    let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+    span();
+    assert_eq!(telemetry.shutdown(SECONDS).totals().offered, 1);
+    span();
+    assert_eq!(telemetry.shutdown(SECONDS).totals().offered, 1, "the second says the same");
+}
+
+#[test]
+fn a_flush_sees_the_spans_of_threads_that_still_run() {
+    let _turn = turn();
+    let memory = Memory::<SpanRecord>::new();
+    let telemetry = bellwether::builder("test").exporter(memory.clone()).start().unwrap();
+    let (recorded, wait) = (mpsc::channel(), mpsc::channel::<()>());
+    let thread = std::thread::spawn(move || {
+        span();
+        recorded.0.send(()).unwrap();
+        let _ = wait.1.recv();
+    });
+    recorded.1.recv().unwrap();
+    telemetry.flush(SECONDS);
+    assert_eq!(memory.records().len(), 1);
+    drop(wait.0);
+    thread.join().unwrap();
+}
+
+/// Hangs until it is let go.
+struct Hanging(mpsc::Receiver<()>);
+
+impl Exporter<SpanRecord> for Hanging {
+    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        let _ = self.0.recv();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hung_exporter_is_held_at_a_flush_and_dropped_at_the_shutdown_and_stops_no_other() {
+    let _turn = turn();
+    let (_let_go, hanging) = mpsc::channel();
+    let memory = Memory::<SpanRecord>::new();
+    let telemetry =
+        bellwether::builder("test").exporter(Hanging(hanging)).exporter(memory.clone()).start();
+    let telemetry = telemetry.unwrap();
+    (0..10).for_each(|_| span());
+    let report = telemetry.flush(Duration::from_millis(100));
+    let totals = report.totals();
+    assert_eq!(
+        (report.settled, totals.offered, totals.delivered, totals.held),
+        (false, 20, 10, 10)
+    );
+    let report = telemetry.shutdown(Duration::from_millis(100));
+    let totals = report.totals();
+    assert_eq!((totals.delivered, totals.held, totals.dropped), (10, 0, 10));
+    assert_eq!(
+        report.to_string().lines().last(),
+        Some("offered=20 delivered=10 held=0 spooled=0 dropped=10")
+    );
+}
+
+#[test]
+fn disabled_telemetry_runs_nothing_and_metrics_still_record() {
+    let _turn = turn();
+    static EVENTS: Counter = Counter::new("test.disabled.events", "");
+    let memory = Memory::<SpanRecord>::new();
+    let builder = bellwether::builder("test").exporter(memory.clone()).prometheus("127.0.0.1:0");
+    let telemetry = builder.disabled(true).start().unwrap();
+    EVENTS.inc();
+    span();
+    assert_eq!(telemetry.flush(SECONDS).totals().offered, 0);
+    assert!(telemetry.local_addrs().is_empty());
+    assert_eq!(telemetry.snapshot().value("test.disabled.events", &[]).unwrap().as_f64(), 1.0);
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_it_and_leaves_nothing_running() {
+    let _turn = turn();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = bellwether::builder("test").prometheus(&address).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains(&address), "{error}");
+    let _free = bellwether::builder("test").start().unwrap();
+}
+
+/// Starts with a tick of a few milliseconds, so that a test need not wait for seconds.
+fn ticking(rule: Rule) -> (Telemetry, mpsc::Receiver<AlertState>, Arc<Mutex<Vec<u8>>>) {
+    let (send, transitions) = mpsc::channel();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let telemetry = bellwether::builder("test")
+        .alert_rule(rule)
+        .tick(Duration::from_millis(5))
+        .on_transition(move |transition| send.send(transition.to).unwrap())
+        .notify(notify::Writer::new(Lines(lines.clone())))
+        .start()
+        .unwrap();
+    (telemetry, transitions, lines)
+}
+
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_alert_goes_from_a_gauge_to_a_callback_and_a_notifier() {
+    let _turn = turn();
+    static LEVEL: Gauge = Gauge::new("test.alert.level", "");
+    let rule = Rule::new("TooHigh", series("test.alert.level").last().above(10.0))
+        .for_duration(Duration::from_millis(20));
+    let (telemetry, transitions, lines) = ticking(rule);
+    LEVEL.set(11.0);
+    assert_eq!(transitions.recv_timeout(SECONDS), Ok(AlertState::Pending));
+    assert_eq!(transitions.recv_timeout(SECONDS), Ok(AlertState::Firing));
+    assert_eq!(telemetry.alerts()[0].state(), AlertState::Firing);
+    LEVEL.set(1.0);
+    assert_eq!(transitions.recv_timeout(SECONDS), Ok(AlertState::Resolved));
+    let report = telemetry.shutdown(SECONDS);
+    let text = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+    let words: Vec<_> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(words, ["FIRING", "RESOLVED"], "{text}");
+    assert_eq!(report.totals().delivered, 2);
+}
+
+#[test]
+fn a_window_tells_what_happened_within_it() {
+    let _turn = turn();
+    static EVENTS: Counter = Counter::new("test.window.events", "");
+    EVENTS.add(5);
+    let telemetry = bellwether::builder("test").start().unwrap();
+    EVENTS.add(3);
+    let window = telemetry.window(Duration::from_secs(60));
+    assert_eq!(window.increase("test.window.events", &[]), Some(3));
+}
+
+#[test]
+fn the_page_tells_what_became_of_the_spans() {
+    let _turn = turn();
+    let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+    (0..7).for_each(|_| span());
+    telemetry.flush(SECONDS);
+    let labels = [("exporter", "memory")];
+    for (name, value) in [("offered", 7.0), ("delivered", 7.0), ("held", 0.0)] {
+        let name = format!("telemetry.queue.{name}");
+        let snapshot = telemetry.snapshot();
+        let found =
+            snapshot.value(&name, &labels).unwrap_or_else(|| panic!("{name} in {snapshot:?}"));
+        assert_eq!(found.as_f64(), value, "{name}");
+    }
+}
+
+#[test]
+fn a_conflict_is_an_error_of_the_start_with_both_places() {
+    let _turn = turn();
+    // In a child: the conflict stays for as long as the process.
+    if std::env::var_os("BELLWETHER_TEST_CONFLICT").is_none() {
+        let name = "a_conflict_is_an_error_of_the_start_with_both_places";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", name]).env("BELLWETHER_TEST_CONFLICT", "1");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    static REQUESTS: Counter = Counter::new("test.requests", "");
+    static REQUESTS_TOTAL: Gauge = Gauge::new("test.requests.total", "");
+    REQUESTS.inc();
+    REQUESTS_TOTAL.set(1.0);
+    let error = bellwether::builder("test").start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.to_string().matches("tests/telemetry.rs:").count(), 2, "{error}");
+}

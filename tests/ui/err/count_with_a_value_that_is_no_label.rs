@@ -1,0 +1,3 @@
+fn main() {
+    bellwether::count!("cache.hits", ratio = 0.5);
+}

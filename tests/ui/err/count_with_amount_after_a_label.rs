@@ -1,0 +1,3 @@
+fn main() {
+    bellwether::count!("bytes.sent", peer = "a", by = 2);
+}

@@ -1,0 +1,3 @@
+fn main() {
+    bellwether::count!("cache.hits", "9tier" = "l1");
+}

@@ -1,0 +1,3 @@
+fn main() {
+    bellwether::count!("requests", "http.route" = "/", http_route = "/");
+}

@@ -1,0 +1,7 @@
+#[derive(bellwether::Labels)]
+enum Status {
+    Ok,
+    Code(u16),
+}
+
+fn main() {}

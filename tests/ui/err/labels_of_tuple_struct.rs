@@ -1,0 +1,4 @@
+#[derive(bellwether::Labels)]
+struct Pair(bool, bool);
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(bellwether::Labels)]
+union Either {
+    a: u8,
+    b: i8,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(bellwether::Labels)]
+struct Request {
+    #[label(name = "http route")]
+    route: String,
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[bellwether::observe]
+const fn checkout() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[bellwether::observe]
+struct Checkout;
+
+fn main() {}

@@ -1,0 +1,6 @@
+struct Cart;
+
+#[bellwether::observe(fields(cart))]
+fn checkout(cart: &Cart) {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[bellwether::observe(nam = "checkout")]
+fn checkout() {}
+
+fn main() {}

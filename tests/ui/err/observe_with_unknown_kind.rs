@@ -1,0 +1,4 @@
+#[bellwether::observe(kind = servant)]
+fn checkout() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+trait Shop {
+    #[bellwether::observe]
+    fn checkout(&self);
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+fn main() {
+    let name = "db.query";
+    bellwether::time!(name, 1 + 1);
+}

@@ -1,0 +1,3 @@
+fn main() {
+    bellwether::time!("db.query");
+}
