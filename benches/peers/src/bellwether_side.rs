@@ -138,17 +138,25 @@ pub fn root_spans() -> Vec<Subject> {
         let report = telemetry.flush(Duration::from_secs(5)).totals();
         assert_eq!(report.delivered, report.offered, "nothing is dropped or held: {report:?}");
     };
-    let worker = |_| repeat(Pace::Flat, || drop(bellwether::span("root").root().enter()));
-    vec![ours("span, root, enter", worker, || EXPORTED.load(Relaxed)).drain(drain)]
+    let start = |_| repeat(Pace::Flat, || bellwether::span(STARTED_NAME).root().start().end());
+    let enter = |_| repeat(Pace::Flat, || drop(bellwether::span("entered").root().enter()));
+    vec![
+        ours("span, root, start", start, || STARTED.load(Relaxed)).drain(drain),
+        ours("span, root, enter", enter, || ENTERED.load(Relaxed)).drain(drain),
+    ]
 }
 
-static EXPORTED: AtomicU64 = AtomicU64::new(0);
+const STARTED_NAME: &str = "started";
+static STARTED: AtomicU64 = AtomicU64::new(0);
+static ENTERED: AtomicU64 = AtomicU64::new(0);
 
 struct CountSpans;
 
 impl Exporter<SpanRecord> for CountSpans {
     fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
-        EXPORTED.fetch_add(batch.len() as u64, Relaxed);
+        let started = batch.iter().filter(|span| span.name() == STARTED_NAME).count();
+        STARTED.fetch_add(started as u64, Relaxed);
+        ENTERED.fetch_add((batch.len() - started) as u64, Relaxed);
         Ok(())
     }
 }

@@ -278,7 +278,7 @@ impl Barrier {
         while self.arrived.load(SeqCst) < complete {
             spins += 1;
             // Another thread may need this core to arrive at all.
-            if spins % 65_536 == 0 { std::thread::yield_now() } else { spin_loop() }
+            if spins.is_multiple_of(65_536) { std::thread::yield_now() } else { spin_loop() }
         }
     }
 }
