@@ -49,7 +49,7 @@ pub use window::{SeriesWindow, Window};
 
 pub use notify::Notification;
 
-pub(crate) use engine::{Engine, Settings, Tick};
+pub(crate) use engine::{Engine, Settings};
 
 #[doc(hidden)]
 pub use bench::Bench;
