@@ -11,6 +11,7 @@
 //! further back than the samples are marked as shortened.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, VecDeque},
     sync::Arc,
     time::Duration,
@@ -66,6 +67,7 @@ struct Selection {
 struct Range {
     length: Duration,
     first_inside: u64,
+    time: Duration, // From the tick before `first_inside`, where there is one, to the newest.
 }
 
 /// The series of one family that some selector names, matched or not.
@@ -167,7 +169,11 @@ impl Window {
         let range = match self.ranges.iter().position(|range| range.length == need.range) {
             Some(found) => found,
             None => {
-                self.ranges.push(Range { length: need.range, first_inside: 0 });
+                self.ranges.push(Range {
+                    length: need.range,
+                    first_inside: 0,
+                    time: Duration::ZERO,
+                });
                 self.ranges.len() - 1
             }
         };
@@ -221,17 +227,22 @@ impl Window {
         let mut appeared = Vec::new();
         let mut place = 0;
         for series in found.map_or(&[][..], Family::series) {
-            while place < known.entries.len() && known.entries[place].labels < series.labels {
-                self.end(&known.entries[place], tick);
-                place += 1;
-            }
-            match known.entries.get_mut(place) {
-                Some(entry) if entry.labels == series.labels => {
-                    entry.seen = tick;
-                    self.push(entry, &series.value, tick);
-                    place += 1;
+            // One comparison for a series that is where it was: nearly all of them.
+            let is_known = loop {
+                let Some(entry) = known.entries.get(place) else { break false };
+                match entry.labels.cmp(&series.labels) {
+                    Ordering::Less => self.end(entry, tick),
+                    Ordering::Equal => break true,
+                    Ordering::Greater => break false,
                 }
-                _ => appeared.push(series),
+                place += 1;
+            };
+            if is_known {
+                known.entries[place].seen = tick;
+                self.push(&known.entries[place], &series.value, tick);
+                place += 1;
+            } else {
+                appeared.push(series);
             }
         }
         known.entries[place..].iter().for_each(|entry| self.end(entry, tick));
@@ -297,13 +308,15 @@ impl Window {
 
     /// Finds where each range begins at the newest tick: one search for all series and rules.
     fn locate_ranges(&mut self) {
-        let Some(&Moment { slot: now, .. }) = self.times.back() else { return };
+        let Some(&Moment { slot: now, taken }) = self.times.back() else { return };
         for range in &mut self.ranges {
             let length = range.length.as_nanos().min(u64::MAX.into()) as u64;
             // Left-open, as in Prometheus 3: (now - length, now].
             let outside =
                 self.times.partition_point(|moment| now.saturating_sub(moment.slot) >= length);
             range.first_inside = self.first + outside as u64;
+            let before = outside.checked_sub(1).map(|place| self.times[place].taken);
+            range.time = before.map_or(Duration::ZERO, |before| taken.since(before));
         }
     }
 
@@ -401,6 +414,15 @@ impl Window {
         self.first + outside as u64
     }
 
+    fn time_between(&self, from: u64, to: u64) -> Duration {
+        // Nearly all series of a range share these two ticks.
+        let shared = |range: &&Range| range.first_inside == from + 1 && to == self.newest_tick();
+        match self.ranges.iter().find(shared) {
+            Some(range) => range.time,
+            None => self.taken(to).since(self.taken(from)),
+        }
+    }
+
     fn taken(&self, tick: u64) -> Ticks {
         self.times[(tick - self.first) as usize].taken
     }
@@ -443,8 +465,7 @@ impl<'a> SeriesWindow<'a> {
     #[must_use]
     pub fn increase(&self, range: Duration) -> Option<(f64, Duration)> {
         let (from, to) = self.ends(range)?;
-        let amount = self.track.increase(from, to)?;
-        Some((amount, self.window.taken(to).since(self.window.taken(from))))
+        Some((self.track.increase(from, to), self.window.time_between(from.0, to.0)))
     }
 
     /// What a histogram recorded over the last `range`, by the same two samples as
@@ -455,7 +476,7 @@ impl<'a> SeriesWindow<'a> {
     #[must_use]
     pub fn distribution(&self, range: Duration) -> Option<HistogramSnapshot> {
         let (from, to) = self.ends(range)?;
-        let (earlier, later) = (self.track.histogram(from)?, self.track.histogram(to)?);
+        let (earlier, later) = (self.track.histogram(from.0)?, self.track.histogram(to.0)?);
         Some(if Arc::ptr_eq(earlier, later) {
             HistogramSnapshot::default() // Nothing was recorded in between: most series, mostly.
         } else if later.count() < earlier.count() {
@@ -471,15 +492,18 @@ impl<'a> SeriesWindow<'a> {
         self.track.histograms.is_some()
     }
 
-    /// The two ticks that an increase over `range` is between.
-    fn ends(&self, range: Duration) -> Option<(u64, u64)> {
+    /// The two samples that an increase over `range` is between.
+    fn ends(&self, range: Duration) -> Option<(Sample, Sample)> {
         let first_inside = self.window.first_inside(range);
-        let has_value = |tick: &u64| self.track.value(*tick).is_some();
-        let to = (first_inside.max(self.track.first)..self.track.end()).rev().find(has_value)?;
-        let from = (first_inside.saturating_sub(1).max(self.track.first)..to).find(has_value)?;
+        let sample = |tick: u64| Some((tick, self.track.value(tick)?));
+        let to = (first_inside.max(self.track.first)..self.track.end()).rev().find_map(sample)?;
+        let from = (first_inside.saturating_sub(1).max(self.track.first)..to.0).find_map(sample)?;
         Some((from, to))
     }
 }
+
+/// The number of a tick, and the value at it.
+type Sample = (u64, f64);
 
 impl Track {
     fn new(labels: LabelSet, kind: Kind, range: usize, distributions: bool, first: u64) -> Self {
@@ -606,21 +630,21 @@ impl Track {
         self.charged
     }
 
-    fn increase(&self, from: u64, to: u64) -> Option<f64> {
-        let mut amount = self.value(to)? - self.value(from)?;
+    fn increase(&self, from: Sample, to: Sample) -> f64 {
+        let mut amount = to.1 - from.1;
         if self.is_sum {
-            let inside = self.resets.iter().filter(|&&(tick, _)| tick > from && tick <= to);
-            amount += inside.map(|&(_, before)| before).sum::<f64>();
-            return Some(amount);
+            let inside = self.resets.iter().filter(|&&(tick, _)| tick > from.0 && tick <= to.0);
+            inside.for_each(|&(_, before)| amount += before);
+            return amount;
         }
-        let mut previous = self.value(from)?;
-        for value in (from + 1..=to).filter_map(|tick| self.value(tick)) {
+        let mut previous = from.1;
+        for value in (from.0 + 1..=to.0).filter_map(|tick| self.value(tick)) {
             if value < previous {
                 amount += previous;
             }
             previous = value;
         }
-        Some(amount)
+        amount
     }
 }
 
