@@ -248,6 +248,16 @@ impl SpanScope {
         }
     }
 
+    /// Says how the operation ended. An error is the status too, where nobody set one.
+    pub(crate) fn conclude(&self, outcome: Outcome) {
+        self.with_record(|active| {
+            active.record.outcome = outcome;
+            if outcome == Outcome::Error && active.record.status == Status::Unset {
+                active.set_status(Status::Error(Cow::Borrowed("")));
+            }
+        });
+    }
+
     fn with_record(&self, change: impl FnOnce(&mut super::active::Active)) {
         if let Some(place) = self.place {
             local::with_record(place, change);
@@ -312,16 +322,6 @@ macro_rules! setters {
             /// began inside unwinds through the span.
             pub fn set_outcome($($receiver)+, outcome: Outcome) {
                 $self.with_record(|record| record.record.outcome = outcome);
-            }
-
-            /// Says how the operation ended. An error is the status too, where nobody set one.
-            pub(crate) fn conclude($($receiver)+, outcome: Outcome) {
-                $self.with_record(|record| {
-                    record.record.outcome = outcome;
-                    if outcome == Outcome::Error && record.record.status == Status::Unset {
-                        record.set_status(Status::Error(Cow::Borrowed("")));
-                    }
-                });
             }
 
             /// Replaces the name.
