@@ -1,4 +1,6 @@
 //! The facade: what starts, what refuses to, what a flush and a window say.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, mpsc},

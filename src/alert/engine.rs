@@ -158,14 +158,17 @@ impl Engine {
         self.window.bytes()
     }
 
+    /// How many bytes the window takes.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
     /// How many slots passed without a tick.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a figure for `telemetry` to register"))]
     pub(crate) fn missed_ticks(&self) -> u64 {
         self.missed
     }
 
     /// How long after `now` the next slot begins: when to tick again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the tick's thread to sleep by"))]
     pub(crate) fn until_next_slot(&self, now: Ticks) -> Duration {
         let interval = nanos(self.settings.interval);
         let position = match self.axis {

@@ -63,7 +63,7 @@ pub trait Text {
     fn visit(&self, each: &mut dyn FnMut(&str));
 }
 
-impl<V: LabelValue> Text for V {
+impl<V: LabelValue + ?Sized> Text for V {
     fn visit(&self, each: &mut dyn FnMut(&str)) {
         LabelValue::visit(self, each);
     }
@@ -121,7 +121,24 @@ macro_rules! open_values {
     };
 }
 
-open_values!(&str, String, Cow<'_, str>; u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+open_values!(str, String, Cow<'_, str>; u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+/// A reference stands for what it points to.
+impl<V: LabelValue + ?Sized> LabelValue for &V {
+    const CARDINALITY: Option<usize> = V::CARDINALITY;
+
+    fn index(&self) -> usize {
+        (**self).index()
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        LabelValue::visit(*self, each);
+    }
+
+    fn at(index: usize) -> Cow<'static, str> {
+        V::at(index)
+    }
+}
 
 /// A whole number as text, without an allocation: a label is read on the hot path.
 struct Digits {

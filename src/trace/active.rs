@@ -60,7 +60,9 @@ impl Active {
     pub(super) fn close(&mut self, at: Ticks) {
         let record = &mut self.record;
         record.end = at.max(record.start);
-        if !self.was_panicking && std::thread::panicking() {
+        // A future that is dropped by the panic of another was cancelled, and said so.
+        let unwinds = !self.was_panicking && std::thread::panicking();
+        if unwinds && record.outcome != Outcome::Cancelled {
             record.outcome = Outcome::Panic;
         } else if record.outcome == Outcome::Ok && matches!(record.status, Status::Error(_)) {
             record.outcome = Outcome::Error;
