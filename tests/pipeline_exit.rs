@@ -1,6 +1,6 @@
 //! What a pipe can do while the process ends: in exit hooks, after a panic in main, on a thread that
 //! calls `process::exit` itself. Each case runs in a child process.
-
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![cfg(unix)]
 
 use bellwether::pipeline::{Batch, ExportError, Exporter, Pipe, Settings, Weigh};

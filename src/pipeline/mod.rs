@@ -290,7 +290,7 @@ impl<T: Send + Sync + 'static> Drop for Handle<T> {
     }
 }
 
-/// How long a worker whose handles are gone tries to deliver (RELIABILITY.md, L3).
+/// How long a worker whose handles are gone tries to deliver.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 fn checked_name(name: &str) -> Result<&str, Error> {

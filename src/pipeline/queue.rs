@@ -149,7 +149,8 @@ impl Limits {
     }
 }
 
-/// No batch grows beyond this while it has more than one piece (RELIABILITY.md, B1).
+/// No batch grows beyond this while it has more than one piece: two of them and the queue
+/// bound the memory that a backend which is away can cost.
 const BATCH_BYTES: usize = 4 << 20;
 
 impl<T> Queue<T> {
