@@ -111,7 +111,8 @@ pub struct Settings {
     /// The most records in one batch, and how many waiting ones wake the worker (or half of
     /// [`max_items`](Self::max_items), if that is less); at least 1; 512.
     pub batch_items: usize,
-    /// The longest time that a record waits for its batch to fill; one second.
+    /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
+    /// Zero: nothing waits, and each record offered to an idle worker wakes it.
     pub batch_delay: Duration,
     /// How a batch is tried again.
     pub retry: Retry,
