@@ -137,7 +137,7 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] when a limit in `settings` is zero or the exporter's name is not
-    /// 1 to 64 of `[A-Za-z0-9_.:-]`; [`ErrorKind::Io`] when the system grants no thread.
+    /// 1 to 64 of `[A-Za-z0-9_.:-]`; what [`Exporter::check`] says; [`ErrorKind::Io`] when the system grants no thread.
     pub fn start(exporter: impl Exporter<T>, settings: Settings) -> Result<Self, Error> {
         Self::start_on(std::thread::Builder::new(), exporter, settings)
     }
@@ -149,6 +149,7 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     ) -> Result<Self, Error> {
         let name: Arc<str> = checked_name(exporter.name())?.into();
         let queue = Arc::new(Queue::new(Limits::checked(&settings)?));
+        exporter.check()?;
         let worker =
             Worker::new(name.clone(), queue.clone(), Box::new(exporter), settings.retry.clone());
         worker.spawn(thread)?;
