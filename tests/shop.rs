@@ -217,17 +217,14 @@ impl Drop for Shop {
     }
 }
 
-/// The program, which `cargo test` builds beside this one; built here if only this test is.
+/// The program, as its source is now: `cargo test --test shop` alone would not build it.
 fn example() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    let program = here.parent().unwrap().parent().unwrap().join("examples/shop");
-    if !program.exists() {
-        let release = if cfg!(debug_assertions) { &[][..] } else { &["--release"] };
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--example", "shop"]).args(release);
-        assert!(build.status().unwrap().success());
-    }
-    program
+    let release = if cfg!(debug_assertions) { &[][..] } else { &["--release"] };
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--example", "shop"]).args(release);
+    assert!(build.status().unwrap().success());
+    here.parent().unwrap().parent().unwrap().join("examples/shop")
 }
 
 fn scratch_file(name: &str) -> PathBuf {

@@ -187,7 +187,7 @@ impl Builder {
             history: Mutex::new(History::new(registry.snapshot())),
             ending: Mutex::new(Ending {
                 parts,
-                observers: own_series::register(&registry, &pipes, &engine),
+                observers: own_series::register(&registry, &pipes, &engine, tracer.as_ref()),
                 ..Ending::default()
             }),
             engine,

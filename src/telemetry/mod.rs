@@ -131,7 +131,10 @@ impl Telemetry {
         self.running.shutdown(clock::deadline(timeout))
     }
 
-    /// What became of every record so far.
+    /// What became of every record that was handed to a queue so far.
+    ///
+    /// Spans that ended within the last second may still lie in their threads' buffers, not offered
+    /// yet; a [`flush`](Self::flush) hands them over first.
     #[must_use]
     pub fn report(&self) -> Report {
         self.running.report()

@@ -8,17 +8,20 @@ use crate::{
     metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
     sync::Mutex,
+    trace::Tracer,
 };
 
 type Read = Box<dyn Fn(&mut Observations) + Send + Sync>;
 
-/// Registers the figures of `pipes`, `engine` and the metrics until the observers are dropped.
+/// Registers the figures of `pipes`, `engine`, `tracer` and the metrics until the observers are dropped.
 pub(super) fn register(
     registry: &Registry,
     pipes: &[Arc<dyn AnyPipe>],
     engine: &Arc<Mutex<Engine>>,
+    tracer: Option<&Arc<Tracer>>,
 ) -> Vec<Observer> {
     let all = of_queues(pipes).into_iter().chain(of_rules(engine)).chain(of_records());
+    let all = all.chain(tracer.map(of_spans));
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
             Ok(observer) => Some(observer),
@@ -63,6 +66,13 @@ fn of_rules(engine: &Arc<Mutex<Engine>>) -> Vec<Series> {
         (Kind::Counter, missed, "{tick}", read(|engine| engine.missed_ticks() as f64)),
         (Kind::Gauge, window, "By", read(|engine| engine.window_bytes() as f64)),
     ]
+}
+
+fn of_spans(tracer: &Arc<Tracer>) -> Series {
+    let tracer = tracer.clone();
+    let lost = ("telemetry.spans.lost", "Spans that came to no queue: nested too deep, or a panic");
+    let read = move |to: &mut Observations| to.observe(tracer.lost() as f64, &[]);
+    (Kind::Counter, lost, "{span}", Box::new(read))
 }
 
 fn of_records() -> Vec<Series> {

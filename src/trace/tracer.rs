@@ -180,8 +180,8 @@ impl Tracer {
         self.collect();
     }
 
-    /// How many recorded spans never came to the sink: the stack of open spans was full, the sink
-    /// panicked, or a span's guard was never dropped.
+    /// How many spans never came to the sink: the stack of open spans was full, or the sink panicked.
+    /// A span whose guard is leaked never ends, and is not counted.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
