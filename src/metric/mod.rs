@@ -30,9 +30,9 @@ pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};
-pub(crate) use name::{exposition_name, key_fault, name_fault};
 #[cfg(feature = "prometheus")]
-pub(crate) use name::{sanitised, unit_word};
+pub(crate) use name::{exposition_name, sanitised, unit_word};
+pub(crate) use name::{key_fault, name_fault};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A snapshot as an `hdrhistogram::Histogram`, for tools that speak HDR.
 
-use super::HistogramSnapshot;
+use super::{HistogramSnapshot, snapshot::middle};
 use crate::error::{Error, ErrorKind};
 
 impl HistogramSnapshot {
@@ -41,7 +41,8 @@ impl HistogramSnapshot {
         let mut hdr = hdrhistogram::Histogram::new_with_max(highest, significant_digits).map_err(
             |error| refused(format!("{significant_digits} significant digits: {error}")),
         )?;
-        for (value, count) in self.middles() {
+        for &(cell, count) in &self.cells {
+            let value = middle(usize::from(cell));
             // Saturates at `highest`, to which the last bucket was rounded up.
             hdr.saturating_record_n((value * ticks_per_unit).round() as u64, count);
         }

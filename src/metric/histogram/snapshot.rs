@@ -9,8 +9,8 @@ use super::layout;
 /// them is the edge of the range, 2^-30 or 2^40.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramSnapshot {
-    cells: Vec<(u16, u64)>, // Invariant: cells of `layout`, ascending, counts not zero.
-    count: u64,             // Invariant: the sum of the counts.
+    pub(super) cells: Vec<(u16, u64)>, // Invariant: cells of `layout`, ascending, counts not zero.
+    count: u64,                        // Invariant: the sum of the counts.
     sum: f64,
 }
 
@@ -112,29 +112,6 @@ impl HistogramSnapshot {
         })
     }
 
-    /// The number that stands for each bucket, and its count.
-    #[cfg_attr(not(feature = "hdrhistogram"), expect(dead_code, reason = "conversions use it"))]
-    pub(crate) fn middles(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.cells.iter().map(|&(cell, count)| (middle(usize::from(cell)), count))
-    }
-
-    /// How many values are at most each of `bounds`, which ascend and are edges of buckets.
-    ///
-    /// Exact at such an edge; in between, a bucket counts where its upper bound is reached.
-    pub(crate) fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
-        let mut cells = self.cells.iter().peekable();
-        let mut seen = 0;
-        let counts = bounds.iter().map(|&bound| {
-            while let Some((_, count)) =
-                cells.next_if(|(cell, _)| layout::upper_bound(usize::from(*cell)) <= bound)
-            {
-                seen += count;
-            }
-            seen
-        });
-        counts.collect()
-    }
-
     /// Adds the counts and the sum of `other`: what one histogram of both would have recorded.
     pub fn merge(&mut self, other: &Self) {
         self.combine(other, u64::wrapping_add);
@@ -170,7 +147,7 @@ impl HistogramSnapshot {
 
 /// The number that stands for the values of a cell: as far, relatively, from one bound as from the
 /// other. At the ends of the range it is the edge.
-fn middle(cell: usize) -> f64 {
+pub(super) fn middle(cell: usize) -> f64 {
     match cell {
         layout::ZERO | layout::UNDERFLOW => layout::upper_bound(cell),
         layout::OVERFLOW.. => layout::lower_bound(cell),
