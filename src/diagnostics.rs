@@ -45,7 +45,9 @@ pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
 
 /// Replaces where diagnostics go; `None` is stderr.
 pub(crate) fn set_hook(hook: Option<Hook>) {
-    STATE.lock().hook = hook;
+    // What the old hook holds is dropped outside the lock: it may have something to report.
+    let old = std::mem::replace(&mut STATE.lock().hook, hook);
+    drop(old);
 }
 
 /// How many of the kind were suppressed since the last one, if this one may be printed.

@@ -232,3 +232,68 @@ fn a_conflict_is_an_error_of_the_start_with_both_places() {
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(error.to_string().matches("tests/telemetry.rs:").count(), 2, "{error}");
 }
+
+/// Telemetry that its own exporter or callback can reach.
+type Reached = Arc<std::sync::OnceLock<Arc<Telemetry>>>;
+
+#[test]
+fn a_callback_that_hangs_costs_no_span() {
+    let _turn = turn();
+    static LEVEL: Gauge = Gauge::new("test.hang.level", "");
+    let (entered, hangs) = mpsc::channel();
+    let (let_go, wait) = mpsc::channel::<()>();
+    let memory = Memory::<SpanRecord>::new();
+    let telemetry = bellwether::builder("test")
+        .exporter(memory.clone())
+        .alert_rule(Rule::new("TooHigh", series("test.hang.level").last().above(0.0)))
+        .tick(Duration::from_millis(5))
+        .on_transition(move |_| {
+            entered.send(()).unwrap();
+            let _ = wait.recv();
+        })
+        .start()
+        .unwrap();
+    LEVEL.set(1.0);
+    hangs.recv_timeout(SECONDS).unwrap();
+    (0..10).for_each(|_| span());
+    let report = telemetry.shutdown(Duration::from_millis(400));
+    assert_eq!((report.totals().delivered, report.totals().held), (10, 0));
+    assert_eq!(memory.records().len(), 10);
+    drop(let_go);
+}
+
+/// Does with its telemetry what an exporter should not, then delivers.
+struct Reentrant {
+    telemetry: Reached,
+    act: fn(&Telemetry),
+}
+
+impl Exporter<SpanRecord> for Reentrant {
+    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        if let Some(telemetry) = self.telemetry.get() {
+            (self.act)(telemetry);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_exporter_may_flush_read_and_shut_down_its_own_telemetry() {
+    let _turn = turn();
+    let acts: [fn(&Telemetry); 3] = [
+        |telemetry| assert!(!telemetry.flush(SECONDS).settled),
+        |telemetry| drop((telemetry.local_addrs(), telemetry.snapshot(), telemetry.alerts())),
+        |telemetry| drop(telemetry.shutdown(SECONDS)),
+    ];
+    for act in acts {
+        let reached = Reached::default();
+        let exporter = Reentrant { telemetry: reached.clone(), act };
+        let telemetry = Arc::new(bellwether::builder("test").exporter(exporter).start().unwrap());
+        let _ = reached.set(telemetry.clone());
+        (0..600).for_each(|_| span());
+        let totals = telemetry.shutdown(SECONDS).totals();
+        // Spans that ended after an exporter had begun the end are dropped, and counted.
+        assert_eq!((totals.offered, totals.held), (600, 0), "{totals:?}");
+        assert!(totals.delivered >= 512, "{totals:?}");
+    }
+}

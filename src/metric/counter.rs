@@ -104,6 +104,14 @@ impl BoundCounter {
         }
     }
 
+    /// Adds one, unless this series records into nothing: for the count of what does, which would
+    /// otherwise count itself without end.
+    pub(super) fn inc_if_enabled(self) {
+        if self.0 != DISABLED {
+            self.inc();
+        }
+    }
+
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(self) -> u64 {

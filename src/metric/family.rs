@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, panic::Location, sync::Arc};
 
 use super::{
     Kind, Unit,
-    cell::{DISABLED, Reader, Storage},
+    cell::{self, DISABLED, Reader, Storage},
     lookup::{self, Visit},
     snapshot::{self, Series, SeriesValue},
     stats,
@@ -50,6 +50,17 @@ struct Known {
     overflow: Option<u32>,
 }
 
+/// What a look-up in an open set came to.
+struct Found {
+    id: u32,
+    /// Whether the thread may remember it: not the overflow series, whose label sets have no bound.
+    remember: bool,
+    /// The limit in the first of all overflows.
+    overflowed: Option<Option<usize>>,
+    /// How many values of a new series were cut.
+    truncated: u64,
+}
+
 /// How the series of a family are told apart.
 pub(crate) enum Shape {
     Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
@@ -81,6 +92,20 @@ impl Family {
         }
     }
 
+    /// Whether the series are told apart in the same way: both looked up, or both by the same place
+    /// for the same values.
+    pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
+        match (&self.series, shape) {
+            (SeriesSet::Open { .. }, Shape::Open { .. }) => true,
+            (SeriesSet::Closed { len, at, .. }, Shape::Closed { len: other_len, at: other }) => {
+                // The same type nearly always; where the compiler made two of one function, its texts.
+                let same_texts = || (0..*len).all(|index| at(index) == other(index));
+                len == other_len && (std::ptr::fn_addr_eq(*at, *other) || same_texts())
+            }
+            _ => false,
+        }
+    }
+
     /// The id of the first series of a closed set; [`DISABLED`] in an open one.
     pub(crate) fn base(&self) -> u32 {
         match self.series {
@@ -93,39 +118,43 @@ impl Family {
     ///
     /// A value is cut at 1,024 bytes. Beyond the limit it is the overflow series.
     pub(crate) fn series(&self, values: Visit<'_>) -> u32 {
-        lookup::cached(self.number, values, || self.find_or_add(values))
+        let find = || match cell::guarded(|| self.find_or_add(values)) {
+            Some(found) => {
+                self.note(&found);
+                (found.id, found.remember)
+            }
+            None => (DISABLED, false),
+        };
+        lookup::cached(self.number, values, find)
     }
 
-    /// The id, and whether the thread may remember it: not that of the overflow series, whose label
-    /// sets have no bound.
-    fn find_or_add(&self, values: Visit<'_>) -> (u32, bool) {
-        let SeriesSet::Open { limit, known } = &self.series else { return (DISABLED, false) };
+    fn find_or_add(&self, values: Visit<'_>) -> Found {
+        let mut found = Found { id: DISABLED, remember: false, overflowed: None, truncated: 0 };
+        let SeriesSet::Open { limit, known } = &self.series else { return found };
         let encoded = lookup::encode(values);
         let mut known = known.lock();
         if let Some(&id) = known.by_values.get(encoded.bytes.as_slice()) {
-            return (id, true);
+            return Found { id, remember: true, ..found };
         }
         if known.labels.len() >= *limit {
-            let first = known.overflow.is_none();
-            let id = *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, 1));
-            drop(known);
-            self.note_overflow(first, *limit);
-            return (id, false);
+            found.overflowed = Some(known.overflow.is_none().then_some(*limit));
+            found.id = *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, 1));
+            return found;
         }
         let id = reserve_ids(self.kind, 1);
         known.labels.push((self.label_set(values), id));
         known.by_values.insert(encoded.bytes.into(), id);
-        drop(known);
-        if encoded.truncated > 0 {
-            stats::TRUNCATED.add(encoded.truncated);
-        }
-        (id, true)
+        Found { id, remember: true, truncated: encoded.truncated, ..found }
     }
 
-    #[cold]
-    fn note_overflow(&self, first: bool, limit: usize) {
+    /// Counts what is out of the ordinary about a look-up, and reports the first overflow.
+    fn note(&self, found: &Found) {
+        if found.truncated > 0 {
+            stats::TRUNCATED.add(found.truncated);
+        }
+        let Some(first) = found.overflowed else { return };
         stats::OVERFLOWED.inc();
-        if first {
+        if let Some(limit) = first {
             let (name, place) = (self.name, self.place);
             diagnostics::report(
                 "cardinality",
@@ -151,6 +180,7 @@ impl Family {
                 self.read_closed(storage, reader, *base, *len, *at)
             }
             SeriesSet::Open { known, .. } => {
+                let _busy = cell::busy();
                 let known = known.lock();
                 let overflow =
                     known.overflow.map(|id| (LabelSet::new([(OVERFLOW_KEY, "true")]), id));

@@ -6,7 +6,7 @@ use once_cell::race::OnceRef;
 
 use super::{
     Kind, Unit,
-    cell::{DISABLED, UNREGISTERED},
+    cell::{DISABLED, UNREGISTERED, guarded},
     family::Family,
     name::name_fault,
     registry::Registry,
@@ -103,8 +103,11 @@ impl Instrument {
     fn series_slow<L: Labels>(&self, labels: &L) -> u32 {
         match self.family::<L>() {
             None => DISABLED,
-            Some(family) if L::CARDINALITY.is_some() => family.base() + labels.index() as u32,
-            Some(family) => family.series(&|each| labels.visit(each)),
+            Some(family) => match family.base() {
+                // Looked up: an open set, or a closed one too large for a block of ids.
+                DISABLED => family.series(&|each| labels.visit(each)),
+                base => base + labels.index() as u32,
+            },
         }
     }
 
@@ -125,11 +128,18 @@ impl Instrument {
         if self.base.load(Acquire) == DISABLED {
             return self.family.get();
         }
-        // Two threads may both get here; both are given the same family, or the same conflict.
-        let family = register().ok();
-        if let Some(family) = family {
-            let _ = self.family.set(family);
-        }
+        // Two threads may both get here; both are given the same family, or the same conflict. A
+        // thread that is inside already, because its allocator records, tries again the next time.
+        let family = match guarded(register)? {
+            Ok(family) => {
+                let _ = self.family.set(family);
+                Some(family)
+            }
+            Err(error) => {
+                Registry::global().refuse(error);
+                None
+            }
+        };
         self.base.store(family.map_or(DISABLED, Family::base), Release);
         family
     }

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Kind,
     family::Family,
+    name::key_fault,
     snapshot::{self, Series, SeriesValue},
 };
 use crate::{diagnostics, label::LabelSet};
@@ -16,12 +17,20 @@ use crate::{diagnostics, label::LabelSet};
 /// A callback and the family it speaks for.
 pub(super) struct Observable {
     family: &'static Family,
+    series_limit: usize,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
 }
 
 /// What a callback tells: a value for each label set.
-#[derive(Debug, Default)]
-pub struct Observations(BTreeMap<LabelSet, f64>);
+///
+/// It takes as many series as any family of the registry may have; one with an illegal label key, or
+/// one too many, is left out and reported.
+#[derive(Debug)]
+pub struct Observations {
+    series: BTreeMap<LabelSet, f64>,
+    series_limit: usize,
+    refused: Option<String>, // The latest of what was left out.
+}
 
 /// Keeps a callback registered; dropping it takes the family off the registry.
 #[must_use = "dropping it takes the family off the registry"]
@@ -30,7 +39,17 @@ pub struct Observer(Option<Box<dyn FnOnce() + Send + Sync>>);
 impl Observations {
     /// Tells the value of the series with `labels`; of two with the same labels the later holds.
     pub fn observe(&mut self, value: f64, labels: &[(&'static str, &str)]) {
-        self.0.insert(LabelSet::new(labels.iter().copied()), value);
+        if let Some((key, fault)) = labels.iter().find_map(|(key, _)| Some((key, key_fault(key)?)))
+        {
+            self.refused = Some(format!("label key {key:?} {fault}"));
+            return;
+        }
+        let labels = LabelSet::new(labels.iter().copied());
+        if self.series.len() >= self.series_limit && !self.series.contains_key(&labels) {
+            self.refused = Some(format!("more than {} series", self.series_limit));
+            return;
+        }
+        self.series.insert(labels, value);
     }
 }
 
@@ -62,9 +81,10 @@ impl fmt::Debug for Observer {
 impl Observable {
     pub(super) fn new(
         family: &'static Family,
+        series_limit: usize,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
-        Self { family, observe: Box::new(observe) }
+        Self { family, series_limit, observe: Box::new(observe) }
     }
 
     pub(super) fn family(&self) -> &'static Family {
@@ -78,11 +98,15 @@ impl Observable {
     /// The family's values; `None` if the callback panicked.
     pub(super) fn read(&self) -> Option<snapshot::Family> {
         let Family { name, kind, unit, help, .. } = self.family;
-        let mut observations = Observations::default();
+        let (series, series_limit) = (BTreeMap::new(), self.series_limit);
+        let mut observations = Observations { series, series_limit, refused: None };
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
             diagnostics::report("callback", format_args!("the callback of {name} panicked"));
             return None;
+        }
+        if let Some(refused) = &observations.refused {
+            diagnostics::report("callback", format_args!("of {name} left out: {refused}"));
         }
         let value = |value: f64| match kind {
             // As casts saturate, a total that is negative or NaN is zero.
@@ -90,7 +114,7 @@ impl Observable {
             Kind::UpDownCounter => SeriesValue::UpDownCounter(value as i64),
             Kind::Gauge | Kind::Histogram => SeriesValue::Gauge(value),
         };
-        let series = observations.0.into_iter();
+        let series = observations.series.into_iter();
         Some(snapshot::Family {
             name: (*name).into(),
             kind: *kind,

@@ -59,8 +59,8 @@ struct Families {
     /// Families whose callback is gone, for the next callback of the same description.
     retired: Vec<&'static Family>,
     next_observable: u64,
-    /// The conflicts found so far, each once.
-    conflicts: Vec<String>,
+    /// Why statics were refused so far, each once.
+    refusals: Vec<(ErrorKind, String)>,
 }
 
 /// Series of a family that is not closed; what OpenTelemetry's SDKs take.
@@ -189,19 +189,15 @@ impl Registry {
         }
         let mut families = self.0.families.lock();
         if let Some(other) = families.by_name.get(name) {
-            let text = conflict(&descriptor, other, "is registered twice");
-            let conflict = families.note(&text);
-            drop(families);
-            return Err(diagnosed(conflict));
+            return Err(conflict(&descriptor, other, "is registered twice"));
         }
         let family = families.observed_family(&descriptor);
-        if let Err(conflict) = families.admit(family) {
-            drop(families);
-            return Err(diagnosed(conflict));
-        }
+        families.admit(family)?;
         let number = families.next_observable;
         families.next_observable += 1;
-        families.observables.push((number, Arc::new(Observable::new(family, observe))));
+        families
+            .observables
+            .push((number, Arc::new(Observable::new(family, self.0.series_limit, observe))));
         drop(families);
         let registry = self.clone();
         Ok(Observer::new(move || registry.forget(number)))
@@ -217,6 +213,7 @@ impl Registry {
     pub(crate) fn snapshot_of(&self, storage: &Storage) -> Snapshot {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
+            let _busy = cell::busy();
             let guard = self.0.families.lock();
             let observed = |family: &Family| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
@@ -233,9 +230,23 @@ impl Registry {
         Snapshot::new(storage.started(), taken, read.chain(observed).collect())
     }
 
-    /// The conflicts found so far, each with both places in the source.
-    pub(crate) fn conflicts(&self) -> Vec<String> {
-        self.0.families.lock().conflicts.clone()
+    /// Keeps `error`, which a static met that now records into nothing, for the next start to answer;
+    /// reports it if it is new.
+    pub(crate) fn refuse(&self, error: Error) {
+        let text = error.to_string();
+        let mut families = self.0.families.lock();
+        if families.refusals.iter().any(|(_, known)| *known == text) {
+            return;
+        }
+        families.refusals.push((error.kind(), text));
+        drop(families);
+        // Outside the lock: a hook may record.
+        diagnostics::report("conflict", format_args!("{error}; the first is kept"));
+    }
+
+    /// Why statics were refused so far, each once, a conflict with both places in the source.
+    pub(crate) fn refusals(&self) -> Vec<(ErrorKind, String)> {
+        self.0.families.lock().refusals.clone()
     }
 
     /// The family of `descriptor` with the keys of `L`.
@@ -275,18 +286,13 @@ impl Registry {
         check_keys(&keys)?;
         let mut families = self.0.families.lock();
         if let Some(family) = families.by_name.get(descriptor.name) {
-            let Some(difference) = difference(family, descriptor, &keys) else {
+            let Some(difference) = difference(family, descriptor, &keys, &shape) else {
                 return Ok(family);
             };
-            let text = conflict(descriptor, family, difference);
-            let conflict = families.note(&text);
-            drop(families);
-            return Err(diagnosed(conflict));
+            return Err(conflict(descriptor, family, difference));
         }
         let family: &'static Family = Box::leak(Box::new(Family::new(descriptor, keys, shape)));
-        let admitted = families.admit(family);
-        drop(families);
-        admitted.map_err(diagnosed)?;
+        families.admit(family)?;
         Ok(family)
     }
 
@@ -333,15 +339,9 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// A conflict that was found: whether it is the first time, and the error.
-struct Found {
-    is_new: bool,
-    error: Error,
-}
-
 impl Families {
     /// Adds a family whose name is free, unless a name of its samples is taken.
-    fn admit(&mut self, family: &'static Family) -> Result<(), Found> {
+    fn admit(&mut self, family: &'static Family) -> Result<(), Error> {
         let claims = claimed_names(family.name, family.kind, family.unit);
         let taken = claims.iter().find_map(|claim| Some((claim, self.claims.get(claim)?)));
         if let Some((claim, other)) = taken {
@@ -349,7 +349,7 @@ impl Families {
                 "{:?} ({}) and {:?} ({}) are both `{claim}` on a Prometheus page",
                 family.name, family.place, other.name, other.place
             );
-            return Err(self.note(&text));
+            return Err(Error::new(ErrorKind::Conflict, text));
         }
         self.claims.extend(claims.into_iter().map(|claim| (claim, family)));
         self.by_name.insert(family.name, family);
@@ -370,27 +370,12 @@ impl Families {
             }
         }
     }
-
-    fn note(&mut self, text: &str) -> Found {
-        let is_new = !self.conflicts.iter().any(|known| known == text);
-        if is_new {
-            self.conflicts.push(text.to_owned());
-        }
-        Found { is_new, error: Error::new(ErrorKind::Conflict, text) }
-    }
 }
 
-/// The error of a conflict, reported if it is new. Called outside the lock: a hook may record.
-fn diagnosed(found: Found) -> Error {
-    if found.is_new {
-        diagnostics::report("conflict", format_args!("{}; the first is kept", found.error));
-    }
-    found.error
-}
-
-fn conflict(descriptor: &Descriptor, other: &Family, difference: &str) -> String {
+fn conflict(descriptor: &Descriptor, other: &Family, difference: &str) -> Error {
     let Descriptor { name, place, .. } = descriptor;
-    format!("{name:?} {difference}: at {} and at {place}", other.place)
+    let text = format!("{name:?} {difference}: at {} and at {place}", other.place);
+    Error::new(ErrorKind::Conflict, text)
 }
 
 /// What sets a registration apart from the family of the same name, if anything.
@@ -398,6 +383,7 @@ fn difference(
     family: &Family,
     descriptor: &Descriptor,
     keys: &[Cow<'static, str>],
+    shape: &Shape,
 ) -> Option<&'static str> {
     if family.kind != descriptor.kind {
         return Some("is registered with two kinds");
@@ -405,7 +391,10 @@ fn difference(
     if family.unit != descriptor.unit {
         return Some("is registered with two units");
     }
-    (family.keys != keys).then_some("is registered with two sets of label keys")
+    if family.keys != keys {
+        return Some("is registered with two sets of label keys");
+    }
+    (!family.has_shape(shape)).then_some("is registered with two sets of label values")
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

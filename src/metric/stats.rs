@@ -28,7 +28,7 @@ pub(crate) static OVERFLOWED: Counter =
 /// Counts one measurement that is not recorded.
 #[cold]
 pub(crate) fn reject(reason: Rejection) {
-    REJECTED.bind(reason).inc();
+    REJECTED.bind(reason).inc_if_enabled();
 }
 
 impl Labels for Rejection {

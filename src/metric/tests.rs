@@ -131,7 +131,7 @@ fn the_same_registration_twice_is_one_family_and_another_kind_a_conflict() {
         let text = error.to_string();
         assert!(text.contains(what) && text.matches("tests.rs").count() == 2, "{text}");
     }
-    assert_eq!(registry.conflicts().len(), 3);
+    assert_eq!(registry.refusals().len(), 0, "the caller was told");
 }
 
 #[test]
@@ -167,7 +167,8 @@ fn an_instrument_that_lost_a_conflict_records_into_nothing_and_is_counted() {
     assert_eq!(number(&snapshot, "test.conflict", &[]), Some(2.0));
     let rejected = [("reason", "disabled")];
     assert_eq!(number(&snapshot, "telemetry.measurements.rejected", &rejected), Some(2.0));
-    assert!(Registry::global().conflicts().iter().any(|text| text.contains("test.conflict")));
+    let refusals = Registry::global().refusals();
+    assert_eq!(refusals.iter().filter(|(_, text)| text.contains("test.conflict")).count(), 1);
 }
 
 #[test]
@@ -370,4 +371,77 @@ mod histograms {
         assert_eq!(snapshot.quantile(0.5), Some(2f64.powi(-30)));
         assert_eq!(snapshot.max(), Some(2f64.powi(40)));
     }
+}
+
+#[test]
+fn the_same_keys_with_other_values_are_a_conflict() {
+    struct Few;
+    impl Labels for Few {
+        const KEYS: &'static [&'static str] = &["hit"];
+        const CARDINALITY: Option<usize> = Some(5);
+
+        fn index(&self) -> usize {
+            4
+        }
+
+        fn visit(&self, each: &mut dyn FnMut(&str)) {
+            each("4");
+        }
+
+        fn at(index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+            vec![index.to_string().into()]
+        }
+    }
+    struct Hits(&'static str);
+    impl Labels for Hits {
+        const KEYS: &'static [&'static str] = &["hit"];
+        const CARDINALITY: Option<usize> = None;
+
+        fn index(&self) -> usize {
+            0
+        }
+
+        fn visit(&self, each: &mut dyn FnMut(&str)) {
+            each(self.0);
+        }
+
+        fn at(_index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+            vec!["".into()]
+        }
+    }
+    let registry = Registry::new();
+    let hits = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let neighbour = registry.counter::<()>("neighbour", "", Unit::NONE).unwrap();
+    hits.bind(Hit(true)).inc();
+    assert!(registry.counter::<Few>("c", "", Unit::NONE).is_err());
+    assert!(registry.counter::<Hits>("c", "", Unit::NONE).is_err());
+    let open = registry.counter::<Hits>("open", "", Unit::NONE).unwrap();
+    open.bind(Hits("x")).inc();
+    assert!(registry.counter::<Hit>("open", "", Unit::NONE).is_err());
+    assert_eq!((hits.bind(Hit(true)).value(), neighbour.value()), (1, 0));
+}
+
+#[test]
+fn the_largest_numbers_leave_the_sum_a_number() {
+    let registry = Registry::new();
+    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+    (0..200).for_each(|_| histogram.record(f64::MAX));
+    let snapshot = histogram.snapshot();
+    assert_eq!(snapshot.count(), 200);
+    assert!(snapshot.sum().is_finite());
+    assert_eq!(snapshot.since(&snapshot).sum(), 0.0);
+}
+
+#[test]
+fn a_callback_may_tell_of_so_many_series_and_of_legal_keys_only() {
+    let registry = Registry::with_series_limit(3);
+    let observe = |to: &mut Observations| {
+        (0..10).for_each(|n| to.observe(f64::from(n), &[("n", &n.to_string())]));
+        to.observe(1.0, &[("bad key\n{", "")]);
+        to.observe(7.0, &[("n", "2")]);
+    };
+    let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.family("g").unwrap().series().len(), 3);
+    assert_eq!(number(&snapshot, "g", &[("n", "2")]), Some(7.0));
 }

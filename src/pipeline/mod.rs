@@ -210,6 +210,9 @@ pub trait AnyPipe: fmt::Debug + Send + Sync {
     /// What became of everything offered so far.
     fn report(&self) -> QueueReport;
 
+    /// Whether this is the exporter's own thread, which must not wait for itself.
+    fn is_own_thread(&self) -> bool;
+
     /// Tells the worker to hurry, and draws a ticket for everything offered so far.
     fn begin_flush(&self) -> Ticket;
 
@@ -233,12 +236,16 @@ impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
         Self::report(self)
     }
 
+    fn is_own_thread(&self) -> bool {
+        worker::is_own_thread(&self.0.queue)
+    }
+
     fn begin_flush(&self) -> Ticket {
         self.0.queue.begin_flush()
     }
 
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool {
-        !worker::is_own_thread(&self.0.queue) && self.0.queue.wait_settled(ticket, deadline)
+        !self.is_own_thread() && self.0.queue.wait_settled(ticket, deadline)
     }
 
     fn begin_shutdown(&self, deadline: Instant) {
@@ -246,7 +253,7 @@ impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
     }
 
     fn end_shutdown(&self, deadline: Instant) -> QueueReport {
-        if !worker::is_own_thread(&self.0.queue) {
+        if !self.is_own_thread() {
             worker::await_end(&self.0.name, &self.0.queue, deadline);
         }
         self.report()

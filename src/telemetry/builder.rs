@@ -6,7 +6,7 @@ use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     diagnostics,
-    error::{Error, ErrorKind},
+    error::Error,
     label::Value,
     metric::Registry,
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
@@ -144,16 +144,15 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] if telemetry is running already; [`ErrorKind::Conflict`] if instruments
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already; [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if instruments
     /// that were used already collide, with both places in the source; whatever a part answers that
     /// cannot start, a port in use for example. Nothing is left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let mut slot = exit::slot()?;
         let registry = Registry::global().clone();
-        if let [first, rest @ ..] = registry.conflicts().as_slice() {
-            let more = rest.iter().map(|conflict| format!("; {conflict}"));
-            let text = first.clone() + &more.collect::<String>();
-            return Err(Error::new(ErrorKind::Conflict, text));
+        if let [(kind, first), rest @ ..] = registry.refusals().as_slice() {
+            let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
+            return Err(Error::new(*kind, first.clone() + &more.collect::<String>()));
         }
         if self.disabled {
             self = Self::new("").tick(self.tick);
@@ -185,6 +184,7 @@ impl Builder {
         let running = Arc::new(Running {
             generation: process::generation(),
             history: Mutex::new(History::new(registry.snapshot())),
+            local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
             ending: Mutex::new(Ending {
                 parts,
                 observers: own_series::register(&registry, &pipes, &engine, tracer.as_ref()),

@@ -91,6 +91,7 @@ struct Running {
     history: Mutex<History>,
     /// Guards the rules. Nothing is locked inside it, and callbacks are called outside it.
     engine: Arc<Mutex<Engine>>,
+    local_addrs: Vec<SocketAddr>,
     /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
     /// it is done, so that a second one waits and reports the same.
     ending: Mutex<Ending>,
@@ -171,7 +172,7 @@ impl Telemetry {
     /// where port 0 was asked for.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.running.ending.lock().parts.iter().filter_map(|part| part.local_addr()).collect()
+        self.running.local_addrs.clone()
     }
 }
 
@@ -222,13 +223,20 @@ impl Running {
         if self.is_inherited() {
             return Report::new(Vec::new(), false);
         }
+        if self.pipes.iter().any(|pipe| pipe.is_own_thread()) {
+            // An exporter would wait for itself: it only begins the end.
+            self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
+            return self.report();
+        }
         // An exit hook must not wait for ever for a shutdown that hangs on another thread.
         let Some(mut ending) = self.ending.try_lock_until(deadline) else { return self.report() };
         if let Some(report) = &ending.report {
             return report.clone();
         }
         if let Some(ticker) = ending.ticker.take() {
-            ticker.stop(deadline);
+            // The exporters' time is not for a callback that hangs.
+            let patience = clock::until(deadline) / 4;
+            ticker.stop(clock::deadline(patience));
         }
         if let Some(tracer) = &self.tracer {
             trace::uninstall();

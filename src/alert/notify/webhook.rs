@@ -37,7 +37,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::alert::notify::Webhook;
+/// use bellwether::{alert::notify::Webhook, export::Exporter};
 ///
 /// let webhook = Webhook::new("https://alerts.example.com/hook?key=secret")
 ///     .header("authorization", "Bearer 1234")
@@ -60,7 +60,7 @@ pub struct Webhook {
 impl Webhook {
     /// A notifier that posts to `url`.
     ///
-    /// A URL that cannot be used is found by [`check`](Self::check), or else rejects every alert.
+    /// A URL that cannot be used is an error of the start, which [`check`](Exporter::check)s it.
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {

@@ -188,6 +188,7 @@ impl Drop for Tenant {
     /// Gives the tables back. Whatever this thread records from here on, in the destructors of other
     /// thread-locals, takes the slow path and ends in the orphan table.
     fn drop(&mut self) {
+        let _busy = busy();
         HOT.with(Hot::clear);
         for Lease { storage, table } in self.leases.get_mut().drain(..) {
             storage.give_back(table);
@@ -213,12 +214,28 @@ fn with_table(write: impl FnOnce(&'static Table)) {
 }
 
 /// Runs `work` unless this thread is inside it already: an allocator that records would wait for a
-/// lock that its own thread holds.
-fn guarded(work: impl FnOnce()) {
-    if BUSY.replace(true) {
+/// lock that its own thread holds. What it wanted to record is then dropped and counted.
+pub(crate) fn guarded<R>(work: impl FnOnce() -> R) -> Option<R> {
+    if BUSY.get() {
         REENTRANT.fetch_add(1, Relaxed);
-        return;
+        return None;
     }
-    work();
-    BUSY.set(false);
+    let _busy = busy();
+    Some(work())
+}
+
+/// Marks this thread as inside until it is dropped: for readers, which hold the same locks.
+pub(crate) fn busy() -> Busy {
+    Busy { was_busy: BUSY.replace(true) }
+}
+
+/// Puts back whether the thread was inside before.
+pub(crate) struct Busy {
+    was_busy: bool,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.set(self.was_busy);
+    }
 }

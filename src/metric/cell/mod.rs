@@ -30,7 +30,8 @@ mod loom_tests;
 
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
-    Entered, add, add_slow, current_storage, enter, gauge, gauge_slow, record, record_slow,
+    Entered, add, add_slow, busy, current_storage, enter, gauge, gauge_slow, guarded, record,
+    record_slow,
 };
 pub(crate) use storage::{GaugeCell, Reader, Storage};
 

@@ -107,6 +107,7 @@ impl Storage {
 
     /// Everything that can be read now.
     pub(crate) fn reader(&self) -> Reader {
+        let _busy = super::busy();
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),

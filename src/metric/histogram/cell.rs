@@ -20,6 +20,9 @@ const LOG: usize = 116;
 #[cfg(any(miri, bellwether_loom))]
 const LOG: usize = 2;
 
+/// What a value adds to the sum at most, so that 10^18 values cannot make it infinite for ever.
+const LARGEST_SUMMAND: f64 = 1e290;
+
 /// Where a table keeps its pointer to a histogram's cells.
 #[derive(Debug)]
 pub(crate) struct HistogramSlot(OnceRef<'static, HistogramCell>);
@@ -100,14 +103,14 @@ impl HistogramCell {
     /// Records any number that is neither negative nor NaN nor infinite, making room as needed.
     pub(crate) fn record_slow(&self, value: f64) {
         if self.dense.get().is_none() {
-            if self.append(value, cell_of(value) as u32) {
+            if self.append(value.min(LARGEST_SUMMAND), cell_of(value) as u32) {
                 return;
             }
             self.make_dense();
         }
         let dense = self.dense.get().expect("made above, and never taken back");
         dense.increment(cell_of(value));
-        self.add_to_sum(value);
+        self.add_to_sum(value.min(LARGEST_SUMMAND));
     }
 
     /// What was recorded.

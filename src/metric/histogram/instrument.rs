@@ -16,7 +16,8 @@ use crate::{
 typed_instrument! {
     /// A distribution of values: how long requests took, how large answers were.
     ///
-    /// Quantiles are within 1 % for values in [1e-9, 1e12] of the unit; count and sum are exact. Zero,
+    /// Quantiles are within 1 % for values in [1e-9, 1e12] of the unit; count and sum are exact (a value
+    /// beyond 1e290 adds that much). Zero,
     /// smaller and larger values have buckets of their own. A negative value, NaN or an infinity is not
     /// recorded but counted in `telemetry.measurements.rejected`.
     ///
