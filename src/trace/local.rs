@@ -519,7 +519,7 @@ impl std::fmt::Debug for Choice {
 /// A span about to start: its context and what was decided about it.
 pub(super) struct Start {
     pub(super) context: SpanContext,
-    pub(super) parent: Option<SpanId>,
+    pub(super) parent: SpanId,
     pub(super) parent_is_remote: bool,
     is_sampled: bool,
 }
@@ -552,7 +552,7 @@ impl Start {
         let state = if is_root { Default::default() } else { parent.state().clone() };
         Self {
             context: SpanContext::new(trace_id, span_id, flags, state),
-            parent: (!is_root).then(|| parent.span_id()),
+            parent: if is_root { SpanId::INVALID } else { parent.span_id() },
             parent_is_remote: !is_root && parent.is_remote(),
             is_sampled,
         }

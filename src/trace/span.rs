@@ -252,7 +252,7 @@ impl SpanScope {
     pub(crate) fn conclude(&self, outcome: Outcome) {
         self.with_record(|active| {
             active.record.outcome = outcome;
-            if outcome == Outcome::Error && active.record.status == Status::Unset {
+            if outcome == Outcome::Error && *active.record.status() == Status::Unset {
                 active.set_status(Status::Error(Cow::Borrowed("")));
             }
         });
