@@ -1,4 +1,4 @@
-//! A page of 10,000 counters and 1,000 histograms, with two labels each (PEERS.md, M7).
+//! A page of 10,000 counters and 1,000 histograms, with two labels each.
 //!
 //! The budget is a ratio to copying the page's bytes, which is measured beside it.
 

@@ -1,4 +1,4 @@
-//! What a span costs its thread, and a context its headers. Budgets: PEERS.md T1, T2, T3, T5.
+//! What a span costs its thread, and a context its headers.
 //!
 //! A plain loop: the least of many rounds, which a busy machine disturbs less than a mean, beside
 //! the two readings of the clock that no recorded span can do without.

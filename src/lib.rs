@@ -1,25 +1,96 @@
-//! Counters, gauges, histograms, spans and alert rules for a service, in one crate.
+//! Counters, histograms, spans and alert rules for a service, in one crate: recorded on cells of the
+//! own thread, exported with an account of every record, and evaluated against alert rules inside the
+//! process.
+//!
+//! # A first metric
+//!
+//! ```
+//! use bellwether::Counter;
+//!
+//! static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+//!
+//! ORDERS.inc();
+//! ```
+//!
+//! An instrument is a static. It records from the first call on, whether anything was started or not.
+//!
+//! # A service
+//!
+//! ```
+//! use std::time::Duration;
+//! use bellwether::{Histogram, Labels, Unit, export::Memory, observe};
+//!
+//! #[derive(Labels)]
+//! struct Served {
+//!     cached: bool,
+//! }
+//!
+//! static SIZE: Histogram<Served> =
+//!     Histogram::new("page.size", "Size of the pages served").unit(Unit::Bytes);
+//!
+//! #[observe(fields(id))] // A span `page`, and the histogram `page.duration` with its outcome.
+//! fn page(id: u32) -> Result<String, std::fmt::Error> {
+//!     let page = format!("page {id}");
+//!     SIZE.bind(Served { cached: false }).record(page.len() as f64);
+//!     Ok(page)
+//! }
+//!
+//! let spans = Memory::new();
+//! let telemetry = bellwether::builder("pages").exporter(spans.clone()).start()?;
+//!
+//! page(7)?;
+//!
+//! let report = telemetry.flush(Duration::from_secs(5)); // What became of every span so far.
+//! assert_eq!(report.totals().delivered, 1);
+//! assert_eq!(telemetry.snapshot().value("page.size", &[("cached", "false")]).unwrap().as_f64(), 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`metric`]: instruments, labels, snapshots, and the figures derived from them.
+//! - [`trace`]: spans, samplers, trace headers. [`observe`](mod@observe): the macros that join a span
+//!   and a histogram.
+//! - [`alert`]: rules over the process's own series, and notifiers.
+//! - [`export`] and [`pipeline`]: where records go, and what is promised about them.
+//! - [`telemetry`]: starting, flushing and stopping. [`testing`]: scopes for tests.
+//!
+//! # Features
+//!
+//! Each adds API and changes no behaviour.
+//!
+//! - `prometheus` (default): the Prometheus page as a string; no packages.
+//! - `prometheus-listener`: a listener for `/metrics`.
+//! - `webhook`: alerts to a webhook, in Alertmanager's format.
+//! - `http`: trace headers in and out of `http::HeaderMap`.
+//! - `hdrhistogram`: a histogram's snapshot as an `hdrhistogram::Histogram`.
+//! - `full`: all of them.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("bellwether needs 64-bit atomics: its cells are 64 bits wide");
 
 extern crate self as bellwether; // The macros name the crate from outside; its own code uses them too.
 
-mod diagnostics;
-mod sync;
-mod util;
-
-pub mod alert;
-pub mod clock;
-pub mod context;
-pub mod error;
-pub mod export;
-pub mod label;
-pub mod metric;
-pub mod observe;
-pub mod pipeline;
-pub mod resource;
-pub mod telemetry;
+// From what is used to what it stands on: a module uses only those below it.
+pub mod prelude;
 pub mod testing;
+pub mod telemetry;
+pub mod observe;
+pub mod alert;
+pub mod export;
 pub mod trace;
-pub mod transport;
+pub mod metric;
+pub mod pipeline;
+mod transport;
+pub mod context;
+pub mod resource;
+pub mod label;
+mod diagnostics;
+pub mod clock;
+pub mod error;
+mod util;
+mod sync;
 
 pub use context::current;
 pub use error::{Error, ErrorKind};

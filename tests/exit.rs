@@ -1,6 +1,7 @@
 //! What is delivered when a process ends, in each way it can: children of this program tell.
 //!
 //! It has a `main` of its own, because returning and panicking from `main` are among the ways.
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
@@ -68,7 +69,8 @@ fn main() {
     if let Ok(child) = std::env::var(CHILD) {
         return run_child(&child);
     }
-    let checks: Vec<(&str, Box<dyn Fn()>)> = ENDS
+    type Check = (&'static str, Box<dyn Fn()>);
+    let checks: Vec<Check> = ENDS
         .iter()
         .map(|&(name, _)| (name, Box::new(move || delivers_all(name)) as Box<dyn Fn()>))
         .chain([

@@ -57,7 +57,8 @@ async fn answer(caller: SpanContext, waits: bool) -> Result<u8, String> {
     if waits {
         std::future::pending::<()>().await;
     }
-    Ok("5".parse::<u8>().map_err(|fault| fault.to_string())?)
+    let number = "5".parse::<u8>().map_err(|fault| fault.to_string())?;
+    Ok(number)
 }
 
 #[test]

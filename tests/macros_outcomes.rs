@@ -1,4 +1,6 @@
 //! Every way out of a timed expression and of an observed function, and the outcome it is given.
+#![allow(clippy::unwrap_used, clippy::useless_vec, reason = "code as a user may write it")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 
 use std::{
     cell::Cell,

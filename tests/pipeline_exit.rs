@@ -1,6 +1,6 @@
 //! What a pipe can do while the process ends: in exit hooks, after a panic in main, on a thread that
 //! calls `process::exit` itself. Each case runs in a child process.
-
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![cfg(unix)]
 
 use bellwether::pipeline::{Batch, ExportError, Exporter, Pipe, Settings, Weigh};
@@ -60,7 +60,7 @@ fn all_is_delivered_in_an_exit_hook() {
 fn run(case: &str) {
     // SAFETY: the hook has the signature that `atexit` asks for and does not unwind.
     unsafe { libc::atexit(at_exit) };
-    let pipe = PIPE.get_or_init(|| Pipe::start(Print, Settings::default()).unwrap());
+    let pipe = PIPE.get_or_init(|| Pipe::start(Print, Settings::default()).expect("a thread"));
     pipe.push((0..10).map(Line).collect::<Vec<_>>());
     match case {
         "exit" => process::exit(0),

@@ -2,6 +2,7 @@
 //! report at the end that equals the file.
 //!
 //! `BELLWETHER_SHOP_REQUESTS` sets how many requests there are; 5,000 by default.
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![cfg(unix)] // The service is ended by SIGTERM.
 

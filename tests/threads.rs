@@ -1,4 +1,5 @@
 //! Ten thousand short-lived threads: totals exact, memory flat.
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![cfg(target_os = "linux")] // Memory is read from /proc.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 

@@ -484,7 +484,8 @@ pub struct Absent {
 }
 
 impl Absent {
-    /// The labels that occur once among the matchers, with `=` (ALERTING.md 21).
+    /// The labels that occur once among the matchers, with `=`: what Prometheus' `absent` gives its
+    /// series.
     fn labels(&self) -> LabelSet {
         let all = &self.selector.labels;
         let once = |key: &str| all.iter().filter(|(other, _)| other == key).count() == 1;

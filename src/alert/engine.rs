@@ -96,7 +96,7 @@ struct Axis {
     nanos: u64,
 }
 
-/// How many alerts one notification has at most (ALERTING.md 16).
+/// How many alerts one notification has at most; Prometheus' `maxBatchSize`.
 const MAX_BATCH: usize = 256;
 
 impl Engine {
@@ -153,12 +153,6 @@ impl Engine {
     }
 
     /// How many bytes the window takes.
-    #[cfg(test)]
-    pub(crate) fn window_bytes(&self) -> usize {
-        self.window.bytes()
-    }
-
-    /// How many bytes the window takes.
     pub(crate) fn window_bytes(&self) -> usize {
         self.window.bytes()
     }
@@ -178,7 +172,8 @@ impl Engine {
         Duration::from_nanos(interval - position % interval)
     }
 
-    /// The slot of a tick at `taken`, if it is a new one (ALERTING.md 1).
+    /// The slot of a tick at `taken`, if it is a new one: `floor(now / interval) * interval`, as
+    /// Prometheus' `rules/group.go` has it.
     fn next_slot(&mut self, taken: Ticks) -> Option<u64> {
         // Step by step, so that a refined rate of the clock does not reach back.
         let axis = match self.axis {

@@ -1,4 +1,4 @@
-//! The states of a rule's alerts: `Inactive → Pending → Firing → Resolved` (ALERTING.md 4-7, 9).
+//! The states of a rule's alerts: `Inactive → Pending → Firing → Resolved`.
 //!
 //! The machine is Prometheus's, `rules/alerting.go`, `AlertingRule.Eval`. It knows neither windows
 //! nor threads: what goes in is the condition's samples and an instant.
@@ -92,7 +92,7 @@ impl RuleState {
         self.active.iter().map(|(labels, active)| self.alert(labels, active))
     }
 
-    /// The alerts to be sent at `now`, which are then taken as sent (ALERTING.md 14, 15).
+    /// The alerts to be sent at `now`, which are then taken as sent (`Alert.needsSending`).
     pub(super) fn due(
         &mut self,
         now: Stamp,

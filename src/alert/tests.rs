@@ -1,11 +1,7 @@
-//! The engine against naive twins: an automaton written from ALERTING.md's text, and loops over all
-//! samples.
+//! The engine against naive twins: an automaton written from the rules of Prometheus' state machine,
+//! and loops over all samples.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex as StdMutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
@@ -15,6 +11,7 @@ use crate::{
     error::ErrorKind,
     label::LabelSet,
     metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
+    sync::Mutex,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -246,10 +243,10 @@ mod states {
 
     #[test]
     fn a_condition_that_panics_costs_its_rule_one_tick() {
-        struct Panics(Arc<StdMutex<bool>>);
+        struct Panics(Arc<Mutex<bool>>);
         impl Condition for Panics {
             fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
-                let panics = *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let panics = *self.0.lock();
                 if panics {
                     panic!("out of order");
                 }
@@ -260,19 +257,19 @@ mod states {
                 Vec::new()
             }
         }
-        let switch = Arc::new(StdMutex::new(false));
+        let switch = Arc::new(Mutex::new(false));
         let clock = ManualClock::new();
         let rules =
             vec![Rule::new("Panics", Panics(switch.clone())), Rule::new("Other", trouble())];
         let mut engine = Engine::new(rules, settings()).unwrap();
         story(&mut engine, &clock, &[&[]]);
-        *switch.lock().unwrap() = true;
+        *switch.lock() = true;
         let told = story(&mut engine, &clock, &[&[("a", 1.0)]]);
         assert_eq!(told, "0 inactive→firing a 1\n");
         let error = engine.rules()[0].error.clone();
         assert_eq!(error.as_deref(), Some("the condition panicked: out of order"));
         assert_eq!(engine.alerts()[0].state(), AlertState::Firing, "kept as it was");
-        *switch.lock().unwrap() = false;
+        *switch.lock() = false;
         story(&mut engine, &clock, &[&[]]);
         assert_eq!(engine.rules()[0].error, None);
     }
@@ -372,8 +369,15 @@ mod sending {
     }
 }
 
-/// The automaton of ALERTING.md, items 5-7, 9 and 14, for one rule whose samples are numbered; all
-/// times are whole seconds. Written to be read beside that page, and nothing else.
+/// The automaton of one rule whose samples are numbered; all times are whole seconds. Written from
+/// these sentences alone:
+///
+/// - A new alert is pending, and fires in the same evaluation if it has been active for `for`.
+/// - When its sample is gone, a pending alert goes; a firing one stays for `keep_firing_for`, its
+///   value frozen, then is inactive for a quarter of an hour, then goes.
+/// - An inactive alert whose sample is there again is a new one.
+/// - More alerts than the limit: all go, and the rule is in error.
+/// - Sent is what is not pending, once resolved since it was last sent, or `resend_delay` after.
 mod reference {
     use super::*;
 
@@ -399,6 +403,7 @@ mod reference {
 
     impl Automaton {
         /// What is sent, by number; or that the rule is in error.
+        #[expect(clippy::too_many_lines, reason = "in one piece, to be read beside the sentences")]
         pub(super) fn evaluate(
             &mut self,
             ts: u64,
@@ -407,7 +412,7 @@ mod reference {
             for (&number, &value) in samples {
                 let is_new = match self.active.get(&number) {
                     None => true,
-                    Some(entry) => entry.state == "inactive", // 7
+                    Some(entry) => entry.state == "inactive",
                 };
                 if is_new {
                     let entry = Entry {
@@ -419,7 +424,7 @@ mod reference {
                         keep_firing_since: None,
                         last_sent_at: None,
                     };
-                    self.active.insert(number, entry); // 5
+                    self.active.insert(number, entry);
                 } else {
                     self.active.get_mut(&number).unwrap().value = value;
                 }
@@ -428,30 +433,30 @@ mod reference {
             for number in numbers {
                 let entry = self.active.get_mut(&number).unwrap();
                 if samples.contains_key(&number) {
-                    entry.keep_firing_since = None; // 7
+                    entry.keep_firing_since = None;
                     if entry.state == "pending" && ts - entry.active_at >= self.for_ {
-                        entry.state = "firing"; // 5
+                        entry.state = "firing";
                         entry.fired_at = Some(ts);
                     }
                 } else if entry.state == "pending" {
-                    self.active.remove(&number); // 6
+                    self.active.remove(&number);
                 } else if entry.state == "firing" {
                     let mut stays = false;
                     if self.keep_firing_for > 0 {
                         let since = *entry.keep_firing_since.get_or_insert(ts);
-                        stays = ts - since < self.keep_firing_for; // 6
+                        stays = ts - since < self.keep_firing_for;
                     }
                     if !stays {
                         entry.state = "inactive";
                         entry.resolved_at = Some(ts);
                     }
                 } else if ts - entry.resolved_at.unwrap() > 15 * 60 {
-                    self.active.remove(&number); // 6
+                    self.active.remove(&number);
                 }
             }
             let busy = self.active.values().filter(|entry| entry.state != "inactive").count();
             if self.limit > 0 && busy > self.limit {
-                self.active.clear(); // 9
+                self.active.clear();
                 return Err(());
             }
             let mut sent = Vec::new();
@@ -462,7 +467,7 @@ mod reference {
                     (Some(last), _) => last + self.resend_delay < ts,
                 };
                 if entry.state != "pending" && due {
-                    entry.last_sent_at = Some(ts); // 14
+                    entry.last_sent_at = Some(ts);
                     sent.push(number);
                 }
             }
@@ -577,12 +582,11 @@ mod naive {
     /// All ticks: nanoseconds since the start, and the value of each series that was there.
     type History = Vec<(u64, BTreeMap<u8, f64>)>;
 
+    /// When, and what.
+    type Sample = (u64, f64);
+
     /// The samples of `series` in (now - range, now], and the one at the tick before them.
-    fn in_range(
-        history: &History,
-        series: u8,
-        range: u64,
-    ) -> (Option<(u64, f64)>, Vec<(u64, f64)>) {
+    fn in_range(history: &History, series: u8, range: u64) -> (Option<Sample>, Vec<Sample>) {
         let now = history.last().unwrap().0;
         let inside = |tick: &&(u64, BTreeMap<u8, f64>)| now - tick.0 < range;
         let sample = |tick: &(u64, BTreeMap<u8, f64>)| Some((tick.0, *tick.1.get(&series)?));
@@ -652,14 +656,13 @@ mod naive {
     const FUNCTIONS: [&str; 8] = ["last", "increase", "rate", "avg", "min", "max", "p50", "p90"];
 
     /// Says what it found at each tick.
-    struct Spy<C>(C, Arc<StdMutex<BTreeMap<u8, f64>>>);
+    struct Spy<C>(C, Arc<Mutex<BTreeMap<u8, f64>>>);
 
     impl<C: Condition> Condition for Spy<C> {
         fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
             let found = self.0.evaluate(window, now);
             let number = |labels: &LabelSet| labels.get("s").unwrap().parse().unwrap();
-            *self.1.lock().unwrap() =
-                found.iter().map(|(labels, value)| (number(labels), *value)).collect();
+            *self.1.lock() = found.iter().map(|(labels, value)| (number(labels), *value)).collect();
             Vec::new()
         }
 
@@ -724,7 +727,7 @@ mod naive {
                     .map(|(at, values)| (at / 1_000_000_000 * 1_000_000_000, values.clone()))
                     .collect();
                 for ((&function, &range), found) in FUNCTIONS.iter().zip(&ranges).zip(&found) {
-                    let found = found.lock().unwrap().clone();
+                    let found = found.lock().clone();
                     for series in 0..3 {
                         let range = range * 1_000_000_000;
                         let expected = if function == "rate" {

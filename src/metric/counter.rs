@@ -5,116 +5,66 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 use super::{
     Kind, Unit,
     cell::{self, DISABLED},
-    instrument::Instrument,
+    instrument::{Instrument, typed_instrument},
     stats::{self, Rejection},
 };
 use crate::label::{Labels, Text};
 
-/// A sum that only grows: requests served, bytes sent.
-///
-/// Made for a static: it registers itself in the [global registry](super::Registry::global) when it
-/// is first used, and records from then on, whether telemetry was started or not. Adding never
-/// fails, blocks or allocates, except for the first addition of a thread to a series, which may
-/// allocate. The sum wraps around at 2^64.
-///
-/// With labels, [`bind`](Self::bind) a series and add to it.
-///
-/// # Examples
-///
-/// ```
-/// use bellwether::{Counter, Labels};
-///
-/// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
-/// static CACHE: Counter<Lookup> = Counter::new("cache.lookups", "Look-ups in the cache");
-///
-/// #[derive(Labels)]
-/// struct Lookup {
-///     hit: bool,
-/// }
-///
-/// ORDERS.inc();
-/// CACHE.bind(Lookup { hit: true }).add(3);
-/// assert_eq!(ORDERS.value(), 1);
-/// assert_eq!(CACHE.bind(Lookup { hit: true }).value(), 3);
-/// ```
-///
-/// An illegal name in a static does not compile:
-///
-/// ```compile_fail
-/// static LIVES: bellwether::Counter = bellwether::Counter::new("9lives", "No name starts so");
-/// ```
-pub struct Counter<L = ()> {
-    instrument: Instrument,
-    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
-    labels: PhantomData<fn() -> L>,
+typed_instrument! {
+    /// A sum that only grows: requests served, bytes sent.
+    ///
+    /// Made for a static: it registers itself in the [global registry](super::Registry::global) when it
+    /// is first used, and records from then on, whether telemetry was started or not. Adding never
+    /// fails, blocks or allocates, except for the first addition of a thread to a series, which may
+    /// allocate. The sum wraps around at 2^64.
+    ///
+    /// With labels, [`bind`](Self::bind) a series and add to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Counter, Labels};
+    ///
+    /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+    /// static CACHE: Counter<Lookup> = Counter::new("cache.lookups", "Look-ups in the cache");
+    ///
+    /// #[derive(Labels)]
+    /// struct Lookup {
+    ///     hit: bool,
+    /// }
+    ///
+    /// ORDERS.inc();
+    /// CACHE.bind(Lookup { hit: true }).add(3);
+    /// assert_eq!(ORDERS.value(), 1);
+    /// assert_eq!(CACHE.bind(Lookup { hit: true }).value(), 3);
+    /// ```
+    ///
+    /// An illegal name in a static does not compile:
+    ///
+    /// ```compile_fail
+    /// static LIVES: bellwether::Counter = bellwether::Counter::new("9lives", "No name starts so");
+    /// ```
+    Counter, BoundCounter, Kind::Counter
 }
 
-/// One series of a [`Counter`]; a number, to be copied and kept.
-#[derive(Clone, Copy, Debug)]
-pub struct BoundCounter(u32);
-
-/// A sum that grows and falls: requests in flight, items in a queue.
-///
-/// Like [`Counter`] in everything else; the sum wraps around at 2^63.
-///
-/// # Examples
-///
-/// ```
-/// use bellwether::UpDownCounter;
-///
-/// static IN_FLIGHT: UpDownCounter = UpDownCounter::new("shop.active", "Requests in flight");
-///
-/// IN_FLIGHT.inc();
-/// IN_FLIGHT.add(2);
-/// IN_FLIGHT.dec();
-/// assert_eq!(IN_FLIGHT.value(), 2);
-/// ```
-pub struct UpDownCounter<L = ()> {
-    instrument: Instrument,
-    // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
-    labels: PhantomData<fn() -> L>,
-}
-
-/// One series of an [`UpDownCounter`]; a number, to be copied and kept.
-#[derive(Clone, Copy, Debug)]
-pub struct BoundUpDownCounter(u32);
-
-impl<L> Counter<L> {
-    /// A counter for a static; see [`Registry::counter`](super::Registry::counter) for names known at
-    /// run time.
+typed_instrument! {
+    /// A sum that grows and falls: requests in flight, items in a queue.
     ///
-    /// # Panics
+    /// Like [`Counter`] in everything else; the sum wraps around at 2^63.
     ///
-    /// Panics if `name` is not legal (a letter, then letters, digits, `_`, `.`, `-` and `/`, at most
-    /// 255): in a static, that is an error of the build.
-    #[must_use]
-    #[track_caller]
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self::from_instrument(Instrument::new(name, help, Kind::Counter))
-    }
-
-    /// The counter with a unit.
-    #[must_use]
-    pub const fn unit(self, unit: Unit) -> Self {
-        let Self { instrument, labels } = self;
-        Self { instrument: instrument.unit(unit), labels }
-    }
-
-    pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
-        Self { instrument, labels: PhantomData }
-    }
-}
-
-impl<L: Labels> Counter<L> {
-    /// The series with `labels`: computed for closed sets, looked up for others.
+    /// # Examples
     ///
-    /// Beyond the family's limit, the overflow series; after a conflict, one that records into
-    /// nothing.
-    #[inline]
-    #[must_use]
-    pub fn bind(&self, labels: L) -> BoundCounter {
-        BoundCounter(self.instrument.series(&labels))
-    }
+    /// ```
+    /// use bellwether::UpDownCounter;
+    ///
+    /// static IN_FLIGHT: UpDownCounter = UpDownCounter::new("shop.active", "Requests in flight");
+    ///
+    /// IN_FLIGHT.inc();
+    /// IN_FLIGHT.add(2);
+    /// IN_FLIGHT.dec();
+    /// assert_eq!(IN_FLIGHT.value(), 2);
+    /// ```
+    UpDownCounter, BoundUpDownCounter, Kind::UpDownCounter
 }
 
 impl Counter {
@@ -161,12 +111,6 @@ impl BoundCounter {
     }
 }
 
-impl<L> fmt::Debug for Counter<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.instrument.fmt(f)
-    }
-}
-
 /// One more in an [`UpDownCounter`] for as long as it lives.
 ///
 /// # Examples
@@ -188,39 +132,6 @@ pub struct Held(BoundUpDownCounter);
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-impl<L> UpDownCounter<L> {
-    /// An up-down counter for a static; as [`Counter::new`].
-    ///
-    /// # Panics
-    ///
-    /// Panics if `name` is not legal: in a static, that is an error of the build.
-    #[must_use]
-    #[track_caller]
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self::from_instrument(Instrument::new(name, help, Kind::UpDownCounter))
-    }
-
-    /// The up-down counter with a unit.
-    #[must_use]
-    pub const fn unit(self, unit: Unit) -> Self {
-        let Self { instrument, labels } = self;
-        Self { instrument: instrument.unit(unit), labels }
-    }
-
-    pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
-        Self { instrument, labels: PhantomData }
-    }
-}
-
-impl<L: Labels> UpDownCounter<L> {
-    /// The series with `labels`; as [`Counter::bind`].
-    #[inline]
-    #[must_use]
-    pub fn bind(&self, labels: L) -> BoundUpDownCounter {
-        BoundUpDownCounter(self.instrument.series(&labels))
     }
 }
 
@@ -291,12 +202,6 @@ impl BoundUpDownCounter {
     #[must_use]
     pub fn value(self) -> i64 {
         sum(self.0).cast_signed()
-    }
-}
-
-impl<L> fmt::Debug for UpDownCounter<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.instrument.fmt(f)
     }
 }
 

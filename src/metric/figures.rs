@@ -297,7 +297,10 @@ mod tests {
     use super::*;
     use crate::{clock::ManualClock, metric::Kind, metric::Unit};
 
-    fn snapshot(clock: &ManualClock, series: &[(&[(&'static str, &str)], &[f64])]) -> Snapshot {
+    /// Labels, and the values recorded with them.
+    type Recorded<'a> = (&'a [(&'static str, &'a str)], &'a [f64]);
+
+    fn snapshot(clock: &ManualClock, series: &[Recorded<'_>]) -> Snapshot {
         let series = series.iter().map(|(labels, values)| Series {
             labels: LabelSet::new(labels.iter().copied()),
             value: SeriesValue::Histogram(HistogramSnapshot::of(values).into()),

@@ -149,3 +149,65 @@ impl fmt::Debug for Instrument {
             .finish()
     }
 }
+
+/// What every typed instrument is: an [`Instrument`] whose labels have a type.
+macro_rules! typed_instrument {
+    ($(#[$doc:meta])* $name:ident, $bound:ident, $kind:expr) => {
+        $(#[$doc])*
+        pub struct $name<L = ()> {
+            instrument: Instrument,
+            // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
+            labels: PhantomData<fn() -> L>,
+        }
+
+        #[doc = concat!("One series of a [`", stringify!($name), "`]; a number, to be copied and kept.")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $bound(u32);
+
+        impl<L> $name<L> {
+            /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
+            /// names are known at run time.
+            ///
+            /// # Panics
+            ///
+            /// Panics if `name` is not legal (a letter, then letters, digits, `_`, `.`, `-` and `/`,
+            /// at most 255): in a static, that is an error of the build.
+            #[must_use]
+            #[track_caller]
+            pub const fn new(name: &'static str, help: &'static str) -> Self {
+                Self::from_instrument(Instrument::new(name, help, $kind))
+            }
+
+            /// The instrument with a unit.
+            #[must_use]
+            pub const fn unit(self, unit: Unit) -> Self {
+                let Self { instrument, labels } = self;
+                Self { instrument: instrument.unit(unit), labels }
+            }
+
+            pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
+                Self { instrument, labels: PhantomData }
+            }
+        }
+
+        impl<L: Labels> $name<L> {
+            /// The series with `labels`: computed for closed sets, looked up for others.
+            ///
+            /// Beyond the family's limit, the overflow series; after a conflict, one that records
+            /// into nothing.
+            #[inline]
+            #[must_use]
+            pub fn bind(&self, labels: L) -> $bound {
+                $bound(self.instrument.series(&labels))
+            }
+        }
+
+        impl<L> fmt::Debug for $name<L> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.instrument.fmt(f)
+            }
+        }
+    };
+}
+
+pub(crate) use typed_instrument;

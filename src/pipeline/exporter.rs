@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::Batch;
+use crate::error::Error;
 
 /// Encodes and sends one batch after another to one place.
 ///
@@ -56,6 +57,16 @@ pub trait Exporter<T>: Send + 'static {
     fn name(&self) -> &str {
         let path = std::any::type_name::<Self>().split('<').next().unwrap_or_default();
         path.rsplit("::").next().unwrap_or_default()
+    }
+
+    /// Says whether it can work at all, as far as that can be told without sending anything: asked
+    /// once, before its thread starts. By default it can.
+    ///
+    /// # Errors
+    ///
+    /// An option that cannot be used; whoever starts the pipe is given it.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -111,7 +111,8 @@ pub struct Settings {
     /// The most records in one batch, and how many waiting ones wake the worker (or half of
     /// [`max_items`](Self::max_items), if that is less); at least 1; 512.
     pub batch_items: usize,
-    /// The longest time that a record waits for its batch to fill; one second.
+    /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
+    /// Zero: nothing waits, and each record offered to an idle worker wakes it.
     pub batch_delay: Duration,
     /// How a batch is tried again.
     pub retry: Retry,
@@ -136,7 +137,7 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] when a limit in `settings` is zero or the exporter's name is not
-    /// 1 to 64 of `[A-Za-z0-9_.:-]`; [`ErrorKind::Io`] when the system grants no thread.
+    /// 1 to 64 of `[A-Za-z0-9_.:-]`; what [`Exporter::check`] says; [`ErrorKind::Io`] when the system grants no thread.
     pub fn start(exporter: impl Exporter<T>, settings: Settings) -> Result<Self, Error> {
         Self::start_on(std::thread::Builder::new(), exporter, settings)
     }
@@ -148,6 +149,7 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     ) -> Result<Self, Error> {
         let name: Arc<str> = checked_name(exporter.name())?.into();
         let queue = Arc::new(Queue::new(Limits::checked(&settings)?));
+        exporter.check()?;
         let worker =
             Worker::new(name.clone(), queue.clone(), Box::new(exporter), settings.retry.clone());
         worker.spawn(thread)?;
@@ -290,7 +292,7 @@ impl<T: Send + Sync + 'static> Drop for Handle<T> {
     }
 }
 
-/// How long a worker whose handles are gone tries to deliver (RELIABILITY.md, L3).
+/// How long a worker whose handles are gone tries to deliver.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 fn checked_name(name: &str) -> Result<&str, Error> {

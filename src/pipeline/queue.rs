@@ -136,20 +136,23 @@ impl Limits {
             }
         }
         let batch_items = batch_items.min(max_items);
+        let at_once = settings.batch_delay.is_zero();
         Ok(Self {
             max_items,
             max_bytes,
             batch_items,
             batch_bytes: BATCH_BYTES.min(max_bytes.div_ceil(2)),
             // Not only when it is full, or records are lost before the worker has looked.
-            wake_items: batch_items.min(max_items.div_ceil(2)),
-            batch_delay: settings.batch_delay,
+            wake_items: if at_once { 1 } else { batch_items.min(max_items.div_ceil(2)) },
+            // A worker that every record wakes need not look by itself, let alone without a pause.
+            batch_delay: if at_once { Duration::MAX } else { settings.batch_delay },
             overflow: settings.overflow,
         })
     }
 }
 
-/// No batch grows beyond this while it has more than one piece (RELIABILITY.md, B1).
+/// No batch grows beyond this while it has more than one piece: two of them and the queue
+/// bound the memory that a backend which is away can cost.
 const BATCH_BYTES: usize = 4 << 20;
 
 impl<T> Queue<T> {

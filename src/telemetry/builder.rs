@@ -167,7 +167,14 @@ impl Builder {
         let notifications = started(self.notifiers)?;
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
         let tracer = (!self.disabled).then(|| {
-            let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| fan_out(&spans, batch));
+            let generation = process::generation();
+            let sink = move |batch: &mut Vec<SpanRecord>| {
+                // In a forked child a queue's lock may be held by a thread that stayed behind.
+                if generation == process::generation() {
+                    fan_out(&spans, batch);
+                }
+            };
+            let tracer = Tracer::builder(sink);
             let tracer = tracer.limits(self.limits);
             match self.sampler {
                 Some(sampler) => tracer.sampler(sampler),

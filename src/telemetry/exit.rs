@@ -24,8 +24,7 @@ pub(super) struct Slot(MutexGuard<'static, Option<Weak<Running>>>);
 pub(super) fn slot() -> Result<Slot, Error> {
     let guard = RUNNING.lock();
     // A forked child inherits what its parent ran, without the threads: it may start its own.
-    let runs = current(&guard).is_some_and(|running| running.generation == process::generation());
-    if runs {
+    if current(&guard).is_some_and(|running| !running.is_inherited()) {
         let text = "telemetry is running already: shut it down before starting it again";
         return Err(Error::new(ErrorKind::State, text));
     }
@@ -65,7 +64,7 @@ fn deliver() {
         let Some(slot) = RUNNING.try_lock_until(deadline) else { return };
         let running = current(&slot);
         drop(slot);
-        if let Some(running) = running.filter(|it| it.generation == process::generation()) {
+        if let Some(running) = running {
             running.shutdown(deadline);
         }
     }));

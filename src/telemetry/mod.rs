@@ -36,6 +36,7 @@ use crate::{
     pipeline::{self, AnyPipe, Report},
     sync::Mutex,
     trace::{self, Tracer},
+    util::process,
 };
 use history::History;
 use ticker::Ticker;
@@ -72,7 +73,8 @@ pub fn builder(service: &str) -> Builder {
 ///
 /// Keep it in `main` until the end. If the process leaves by `process::exit` instead, an exit hook
 /// does the same on Linux and macOS; on Windows leave by [`exit`]. Nothing is delivered after `abort`,
-/// SIGKILL or a panic with `panic=abort`.
+/// SIGKILL or a panic with `panic=abort`. A forked child has no part in it: it delivers nothing, its
+/// reports are empty and not settled, and it may start telemetry of its own.
 #[must_use = "dropping it stops the telemetry at once"]
 pub struct Telemetry {
     running: Arc<Running>,
@@ -183,12 +185,24 @@ impl fmt::Debug for Telemetry {
 }
 
 impl Running {
+    /// Whether this process is a forked child of the one that started it: the threads stayed behind,
+    /// and locks may be held by them for ever.
+    fn is_inherited(&self) -> bool {
+        self.generation != process::generation()
+    }
+
     fn flush(&self, timeout: Duration) -> Report {
+        if self.is_inherited() {
+            return Report::new(Vec::new(), false);
+        }
         self.collect();
         pipeline::flush(&self.pipes, timeout)
     }
 
     fn report(&self) -> Report {
+        if self.is_inherited() {
+            return Report::new(Vec::new(), false);
+        }
         let queues: Vec<_> = self.pipes.iter().map(|pipe| pipe.report()).collect();
         let settled = queues.iter().all(|queue| queue.held == 0);
         Report::new(queues, settled)
@@ -202,6 +216,9 @@ impl Running {
     }
 
     fn shutdown(&self, deadline: Instant) -> Report {
+        if self.is_inherited() {
+            return Report::new(Vec::new(), false);
+        }
         // An exit hook must not wait for ever for a shutdown that hangs on another thread.
         let Some(mut ending) = self.ending.try_lock_until(deadline) else { return self.report() };
         if let Some(report) = &ending.report {

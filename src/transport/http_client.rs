@@ -54,7 +54,7 @@ pub(crate) struct HttpFailure {
 /// When the server asked for another try, if it did.
 pub(crate) type RetryAfter = Option<Duration>;
 
-/// The longest wait that a server is granted (RELIABILITY.md B3).
+/// The longest wait that a server is granted.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl HttpEndpoint {

@@ -1,4 +1,4 @@
-//! Bellwether and its peers, side by side in one process: PEERS.md's M1, MW, M4 and T2.
+//! Bellwether and its peers, side by side in one process: the workloads M1, MW, M4 and T2.
 //!
 //! `cargo run --release [-- [--only M4] [--quick] [--json]]`. Compare the rows of one run with each
 //! other; the machine drifts too much for any absolute figure. A library whose own total is not

@@ -113,16 +113,6 @@ impl Webhook {
         self
     }
 
-    /// Whether alerts could be sent, as far as that can be told without sending one: a host's name
-    /// is judged when it is connected to.
-    ///
-    /// # Errors
-    ///
-    /// The URL cannot be parsed or is not allowed, or a header is not legal.
-    pub fn check(&self) -> Result<(), Error> {
-        self.endpoint.check()
-    }
-
     fn post(&self, notification: &Notification) -> Result<(), HttpFailure> {
         let body = Body::new(notification, &self.receiver, &self.external_url);
         let body = serde_json::to_vec(&body).map_err(|error| HttpFailure {
@@ -134,6 +124,11 @@ impl Webhook {
 }
 
 impl Exporter<Notification> for Webhook {
+    /// Judges the URL and the headers; a host's name is judged when it is connected to.
+    fn check(&self) -> Result<(), Error> {
+        self.endpoint.check()
+    }
+
     /// Sends one notification after the other: the first that should be tried again holds back those
     /// behind it, so that they arrive in order; one that is refused holds back none.
     fn export(&mut self, batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {

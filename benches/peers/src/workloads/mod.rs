@@ -1,4 +1,4 @@
-//! The workloads of PEERS.md: who takes part, and what bellwether has to reach.
+//! The workloads: who takes part, and what bellwether has to reach.
 
 mod floor;
 pub mod m1;
