@@ -24,7 +24,7 @@ pub(super) struct Part<T> {
 
 /// Records in one part of a chunk; small enough that a queue short of bytes is filled well, large
 /// enough that a trace of ordinary size is one allocation.
-const PART_RECORDS: usize = 64;
+const PART_RECORDS: usize = 256;
 
 /// What the allocations around the records of one part take.
 const PART_BYTES: usize = 128;

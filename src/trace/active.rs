@@ -18,26 +18,41 @@ pub(super) struct Active {
     was_panicking: bool, // Whether a panic was under way at the start: that one is not this span's.
 }
 
+/// No span's yet.
+impl Default for Active {
+    fn default() -> Self {
+        Self {
+            record: SpanRecord::new(SpanContext::NONE, Cow::Borrowed(""), clock::now()),
+            tracer: 0,
+            limits: SpanLimits::default(),
+            was_panicking: false,
+        }
+    }
+}
+
 impl Active {
-    /// Starts a span, not before `earliest`.
+    /// Starts a span, not before `earliest`, in a box that is new or whose record was taken.
     #[inline(always)] // As `Start::new`.
-    pub(super) fn new(
+    pub(super) fn start(
+        &mut self,
         tracer: &Tracer,
         start: Start,
         builder: &mut SpanBuilder,
         earliest: Option<Ticks>,
-    ) -> Self {
-        let limits = tracer.limits;
+    ) {
+        self.tracer = tracer.id;
+        self.limits = tracer.limits;
+        self.was_panicking = std::thread::panicking();
         let at = builder.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        let mut record =
-            SpanRecord::new(start.context, limits.cut(std::mem::take(&mut builder.name)), at);
+        let name = self.limits.cut(std::mem::take(&mut builder.name));
+        let record = &mut self.record;
+        *record = SpanRecord::new(start.context, name, at);
         record.parent = start.parent;
         record.parent_is_remote = start.parent_is_remote;
         record.kind = builder.kind;
-        Self { record, tracer: tracer.id, limits, was_panicking: std::thread::panicking() }
     }
 
     #[inline]

@@ -312,13 +312,14 @@ struct Finished {
 }
 
 impl Buffer {
-    /// Adds `span`; whether the buffer is full then.
+    /// Moves what `span` holds here; whether the buffer is full then.
     #[inline]
-    pub(super) fn push(&self, span: SpanRecord) -> bool {
+    pub(super) fn push(&self, span: &mut SpanRecord) -> bool {
+        let weight = span.weight();
         let mut finished = self.finished.lock();
         finished.forget_parents();
-        finished.bytes += span.weight();
-        finished.spans.push(span);
+        finished.bytes += weight;
+        finished.spans.push(span.take());
         finished.is_full()
     }
 
