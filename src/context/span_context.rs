@@ -76,12 +76,6 @@ impl SpanContext {
         Self { remote: true, ..self }
     }
 
-    /// Moves the context out, and leaves one without a trace state.
-    #[inline(always)] // As `SpanRecord::take`.
-    pub(crate) fn take(&mut self) -> Self {
-        Self { state: std::mem::take(&mut self.state), ..*self }
-    }
-
     /// The trace.
     #[must_use]
     pub const fn trace_id(&self) -> TraceId {

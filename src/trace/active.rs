@@ -22,7 +22,7 @@ pub(super) struct Active {
 impl Default for Active {
     fn default() -> Self {
         Self {
-            record: SpanRecord::new(SpanContext::NONE, Cow::Borrowed(""), clock::now()),
+            record: SpanRecord::EMPTY,
             tracer: 0,
             limits: SpanLimits::default(),
             was_panicking: false,

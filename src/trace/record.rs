@@ -106,9 +106,12 @@ pub struct Link {
 
 /// As it starts, and as its span fills it.
 impl SpanRecord {
+    /// No span's.
+    pub(crate) const EMPTY: Self = Self::new(SpanContext::NONE, Cow::Borrowed(""), Ticks::ORIGIN);
+
     /// The record of a span named `name` that has just started.
     #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
-    pub(crate) fn new(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
+    pub(crate) const fn new(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
         Self {
             context,
             parent: SpanId::INVALID,
@@ -125,24 +128,9 @@ impl SpanRecord {
     }
 
     /// Moves the record out, and leaves one that owns nothing.
-    ///
-    /// Field by field, which the compiler turns into a copy from place to place; `mem::replace` makes
-    /// two, and as the second reads at once what the first wrote, it stalls (bench span).
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Self {
-        Self {
-            context: self.context.take(),
-            parent: self.parent,
-            start: self.start,
-            end: self.end,
-            name: mem::take(&mut self.name),
-            attributes: mem::take(&mut self.attributes),
-            rare: self.rare.take(),
-            status: self.status,
-            outcome: self.outcome,
-            kind: self.kind,
-            parent_is_remote: self.parent_is_remote,
-        }
+        mem::replace(self, Self::EMPTY)
     }
 
     /// The rare part, made where there is none.
