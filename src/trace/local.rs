@@ -111,32 +111,22 @@ pub(super) fn push_new(builder: &mut SpanBuilder) -> Option<Place> {
         }
         let depth = local.frames.len();
         let tracer = &local.bound.as_ref()?.tracer;
-        let mut started = None;
-        let mut token = HOLLOW;
-        let explicit = builder.parent.as_ref();
-        let previous = context::replace_with(|current| {
-            let start = Start::new(tracer, explicit.unwrap_or(current), builder);
-            token = start.context.span_id().to_u64();
-            if !start.is_sampled {
-                return start.context;
-            }
-            let context = start.context.clone();
-            started = Some(start);
-            context
-        });
-        let record = match started {
-            Some(start) => {
-                // A child's reading may be some nanoseconds early, being another core's.
-                let open = local.records.last().and_then(Option::as_ref);
-                let earliest = open.map(|open| open.record.start);
-                let mut active = local.spare.pop().unwrap_or_default();
-                active.start(tracer, start, builder, earliest);
-                local.records.push(Some(active));
-                (local.records.len() - 1) as u32
-            }
-            None => NO_RECORD,
-        };
-        local.frames.push(Frame { previous, token, record });
+        let current = context::current();
+        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), builder);
+        let token = start.context.span_id().to_u64();
+        let mut record = NO_RECORD;
+        let mut context = start.context.clone();
+        if start.is_sampled {
+            // A child's reading may be some nanoseconds early, being another core's.
+            let open = local.records.last().and_then(Option::as_ref);
+            let earliest = open.map(|open| open.record.start);
+            let mut active = local.spare.pop().unwrap_or_default();
+            active.start(tracer, start, builder, earliest);
+            record = local.records.len() as u32;
+            local.records.push(Some(active));
+        }
+        context::swap(&mut context);
+        local.frames.push(Frame { previous: context, token, record });
         Some(Place { depth: depth as u32, token })
     })
 }
@@ -170,7 +160,7 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
             local.watch_end();
         }
         let depth = local.frames.len() as u32;
-        let (context, record) = match span {
+        let (mut context, record) = match span {
             Left::Unsampled(context) => (context, NO_RECORD),
             Left::Recorded(active) => {
                 let context = active.record.context.clone();
@@ -179,8 +169,8 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
             }
         };
         let token = context.span_id().to_u64();
-        let previous = context::replace(context);
-        local.frames.push(Frame { previous, token, record });
+        context::swap(&mut context);
+        local.frames.push(Frame { previous: context, token, record });
         Ok(Place { depth, token })
     })
 }
@@ -200,9 +190,16 @@ pub(super) fn leave(place: Place) -> Option<Left> {
 pub(super) fn end(place: Place, at: Option<Ticks>) {
     LOCAL.with(|cell| {
         let Ok(mut local) = cell.try_borrow_mut() else { return };
-        match local.remove(place) {
-            Some(Left::Recorded(active)) => file(local, active, at),
-            _ => local.release_after_end(),
+        let active = if local.is_topmost(place) {
+            local.pop()
+        } else if let Some(Left::Recorded(active)) = local.hollow_out(place) {
+            Some(active)
+        } else {
+            None
+        };
+        match active {
+            Some(active) => file(local, active, at),
+            None => local.release_after_end(),
         }
     });
 }
@@ -362,29 +359,32 @@ impl Local {
             && self.frames.last().is_some_and(|frame| frame.token == place.token)
     }
 
-    #[inline]
     fn remove(&mut self, place: Place) -> Option<Left> {
         if !self.is_topmost(place) {
             return self.hollow_out(place);
         }
-        let frame = self.frames.pop()?;
-        let active = if frame.record == NO_RECORD { None } else { self.records.pop().flatten() };
-        let context = context::replace(frame.previous);
-        self.drop_hollow_frames();
-        Some(active.map_or(Left::Unsampled(context), Left::Recorded))
+        let context = context::current();
+        Some(self.pop().map_or(Left::Unsampled(context), Left::Recorded))
     }
 
-    /// Takes the hollow frames off the top, and makes current what was before the lowest of them.
+    /// Takes the topmost frame off, and the hollow ones below it; its record.
     #[inline]
-    fn drop_hollow_frames(&mut self) {
-        while self.frames.last().is_some_and(|top| top.token == HOLLOW)
-            && let Some(top) = self.frames.pop()
-        {
-            if top.record != NO_RECORD {
-                self.records.pop();
-            }
-            context::replace(top.previous);
+    fn pop(&mut self) -> Option<Box<Active>> {
+        let active = self.pop_frame();
+        while self.frames.last().is_some_and(|top| top.token == HOLLOW) {
+            self.pop_frame();
         }
+        active
+    }
+
+    /// Takes the topmost frame off, and makes current what was before it.
+    #[inline]
+    fn pop_frame(&mut self) -> Option<Box<Active>> {
+        let top = self.frames.last_mut()?;
+        context::swap(&mut top.previous);
+        let record = top.record;
+        self.frames.truncate(self.frames.len() - 1); // Not `pop`, which would move what was swapped.
+        if record == NO_RECORD { None } else { self.records.pop().flatten() }
     }
 
     /// Takes away a frame that is not the topmost.
