@@ -16,16 +16,7 @@ thread_local! {
 #[inline]
 #[must_use]
 pub fn current() -> SpanContext {
-    with(SpanContext::clone)
-}
-
-/// Calls `read` with the current context, where it lies.
-#[inline(always)] // What it gives back is built where it goes.
-pub(crate) fn with<R>(read: impl FnOnce(&SpanContext) -> R) -> R {
-    CURRENT.with(|cell| match cell.try_borrow() {
-        Ok(current) => read(&current),
-        Err(_) => read(&SpanContext::NONE), // Never: `swap` runs no other code.
-    })
+    CURRENT.with(|cell| cell.try_borrow().map_or(SpanContext::NONE, |current| current.clone()))
 }
 
 /// Makes `context` current, and puts there what was.

@@ -375,7 +375,7 @@ impl Finished {
     }
 }
 
-/// The most spans of a batch, and their bytes; a span without attributes weighs about 250.
+/// The most spans of a batch, and their bytes; a span without attributes weighs 128.
 const BATCH_SPANS: usize = 256;
 const BATCH_BYTES: usize = 64 * 1024;
 /// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.
