@@ -60,7 +60,8 @@ struct Local {
     choice: Choice,
     frames: Vec<Frame>,
     records: Vec<Option<Box<Active>>>, // Of the frames with a record, in their order.
-    spare: Vec<Box<Active>>,           // Empty ones, the hottest last.
+    #[expect(clippy::vec_box, reason = "the boxes go to spans and come back")]
+    spare: Vec<Box<Active>>, // Empty ones, the hottest last.
     has_ended: bool,
 }
 
@@ -438,14 +439,14 @@ fn file(mut local: RefMut<'_, Local>, mut active: Box<Active>, at: Option<Ticks>
                 hand_over(local);
             }
         }
-        _ => file_elsewhere(local, active),
+        _ => file_elsewhere(local, &mut active),
     }
 }
 
 /// Files the record of a span of another tracer than this thread's, or of a thread at its end.
 #[cold]
 #[inline(never)]
-fn file_elsewhere(mut local: RefMut<'_, Local>, mut active: Box<Active>) {
+fn file_elsewhere(mut local: RefMut<'_, Local>, active: &mut Active) {
     local.release_after_end();
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer) {
