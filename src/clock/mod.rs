@@ -51,6 +51,9 @@ pub fn unix_nanos() -> u64 {
 }
 
 impl Ticks {
+    /// A reading that was never taken.
+    pub(crate) const ORIGIN: Self = Self(0);
+
     /// The time from `earlier` to this reading; zero if `earlier` is the later one.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

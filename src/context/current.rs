@@ -1,6 +1,6 @@
 //! The context that metrics, spans and logs of this thread share.
 
-use std::{cell::Cell, mem::ManuallyDrop};
+use std::{cell::RefCell, mem, mem::ManuallyDrop};
 
 use super::SpanContext;
 
@@ -8,33 +8,26 @@ thread_local! {
     // `ManuallyDrop` keeps the thread-local without a destructor: it can be read in every destructor
     // and exit hook, and costs no check of whether it is still there. Nothing leaks, because a scope
     // puts back what it found and the first thing found is `NONE`.
-    static CURRENT: ManuallyDrop<Cell<SpanContext>> =
-        const { ManuallyDrop::new(Cell::new(SpanContext::NONE)) };
+    static CURRENT: ManuallyDrop<RefCell<SpanContext>> =
+        const { ManuallyDrop::new(RefCell::new(SpanContext::NONE)) };
 }
 
 /// The context of the span this thread is in; [`SpanContext::NONE`] outside of any.
+#[inline]
 #[must_use]
 pub fn current() -> SpanContext {
-    CURRENT.with(|cell| {
-        let context = cell.take();
-        cell.set(context.clone());
-        context
-    })
+    CURRENT.with(|cell| cell.try_borrow().map_or(SpanContext::NONE, |current| current.clone()))
 }
 
-/// Makes `context` current and gives back what was.
+/// Makes `context` current, and puts there what was.
+///
+/// In place: a context that is moved is read again while its parts are still being written, and the
+/// processor waits (bench span).
 #[inline]
-pub(crate) fn replace(context: SpanContext) -> SpanContext {
-    CURRENT.with(|cell| cell.replace(context))
-}
-
-/// Makes current what `next` makes of what is, and gives that back. While `next` runs, nothing is
-/// current.
-#[inline(always)]
-pub(crate) fn replace_with(next: impl FnOnce(&SpanContext) -> SpanContext) -> SpanContext {
+pub(crate) fn swap(context: &mut SpanContext) {
     CURRENT.with(|cell| {
-        let previous = cell.take();
-        cell.set(next(&previous));
-        previous
-    })
+        if let Ok(mut current) = cell.try_borrow_mut() {
+            mem::swap(&mut *current, context);
+        }
+    });
 }

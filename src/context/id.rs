@@ -10,7 +10,11 @@ use crate::{
 
 /// The id of a trace: 128 bits, never zero in a valid context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct TraceId(u128);
+pub struct TraceId {
+    // Halves, because a u128 would have every span record padded to 16 bytes.
+    high: u64,
+    low: u64,
+}
 
 /// The id of a span: 64 bits, never zero in a valid context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -18,7 +22,7 @@ pub struct SpanId(u64);
 
 impl TraceId {
     /// The id that stands for none.
-    pub const INVALID: Self = Self(0);
+    pub const INVALID: Self = Self::from_halves(0, 0);
 
     /// A random id, by this thread's generator; never zero.
     #[must_use]
@@ -33,25 +37,25 @@ impl TraceId {
     }
 
     pub(crate) const fn from_halves(high: u64, low: u64) -> Self {
-        Self((high as u128) << 64 | low as u128)
+        Self { high, low }
     }
 
     /// The id of these 128 bits.
     #[must_use]
     pub const fn from_u128(bits: u128) -> Self {
-        Self(bits)
+        Self::from_halves((bits >> 64) as u64, bits as u64)
     }
 
     /// The 128 bits.
     #[must_use]
     pub const fn to_u128(self) -> u128 {
-        self.0
+        (self.high as u128) << 64 | self.low as u128
     }
 
     /// Whether it is not zero.
     #[must_use]
     pub const fn is_valid(self) -> bool {
-        self.0 != 0
+        self.high | self.low != 0
     }
 }
 
@@ -86,7 +90,7 @@ impl SpanId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(std::str::from_utf8(&hex::encode32(self.0)).unwrap_or_default())
+        f.pad(std::str::from_utf8(&hex::encode32(self.to_u128())).unwrap_or_default())
     }
 }
 
@@ -114,7 +118,10 @@ impl FromStr for TraceId {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let digits = text.as_bytes().try_into().ok();
-        digits.and_then(hex::decode32).map(Self).ok_or_else(|| refused("trace", text, 32))
+        digits
+            .and_then(hex::decode32)
+            .map(Self::from_u128)
+            .ok_or_else(|| refused("trace", text, 32))
     }
 }
 

@@ -17,7 +17,11 @@ use crate::error::{Error, ErrorKind};
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct TraceState(Option<Arc<str>>); // Invariant: members as the grammar has them, never Some("").
+pub struct TraceState(
+    // Invariant: members as the grammar has them, never Some(""). One word and not two, because few
+    // spans have a state and each has a place for one.
+    Option<Arc<String>>,
+);
 
 /// The most members a list may have.
 const MAX_MEMBERS: usize = 32;
@@ -55,7 +59,7 @@ impl TraceState {
     /// The header value; empty where there are no entries.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_ref().map_or("", |text| text)
     }
 
     /// Whether there are no entries.
@@ -132,7 +136,7 @@ impl<'a> Members<'a> {
             text.extend_from_slice(value);
         }
         // The grammar admits ASCII only, so this never fails.
-        Some(TraceState(Some(String::from_utf8(text).ok()?.into())))
+        Some(TraceState(Some(Arc::new(String::from_utf8(text).ok()?))))
     }
 
     fn add_member(&mut self, member: &'a [u8]) -> Option<()> {

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Event, Link, SpanBuilder, SpanLimits, SpanRecord, Status, Tracer, local::Start, record::Dropped,
-};
+use super::{Event, Link, SpanBuilder, SpanLimits, SpanRecord, Status, Tracer, local::Start};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext},
@@ -20,40 +18,41 @@ pub(super) struct Active {
     was_panicking: bool, // Whether a panic was under way at the start: that one is not this span's.
 }
 
+/// No span's yet.
+impl Default for Active {
+    fn default() -> Self {
+        Self {
+            record: SpanRecord::EMPTY,
+            tracer: 0,
+            limits: SpanLimits::default(),
+            was_panicking: false,
+        }
+    }
+}
+
 impl Active {
-    /// Starts a span, not before `earliest`.
+    /// Starts a span, not before `earliest`, in a box that is new or whose record was taken.
     #[inline(always)] // As `Start::new`.
-    pub(super) fn new(
+    pub(super) fn start(
+        &mut self,
         tracer: &Tracer,
         start: Start,
         builder: &mut SpanBuilder,
         earliest: Option<Ticks>,
-    ) -> Self {
-        let limits = tracer.limits;
+    ) {
+        self.tracer = tracer.id;
+        self.limits = tracer.limits;
+        self.was_panicking = std::thread::panicking();
         let at = builder.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        Self {
-            record: SpanRecord {
-                context: start.context,
-                parent: start.parent,
-                parent_is_remote: start.parent_is_remote,
-                name: limits.cut(std::mem::take(&mut builder.name)),
-                kind: builder.kind,
-                start: at,
-                end: at,
-                status: Status::Unset,
-                outcome: Outcome::Ok,
-                attributes: Vec::new(),
-                events: Vec::new(),
-                links: Vec::new(),
-                dropped: Dropped::default(),
-            },
-            tracer: tracer.id,
-            limits,
-            was_panicking: std::thread::panicking(),
-        }
+        let name = self.limits.cut(std::mem::take(&mut builder.name));
+        let record = &mut self.record;
+        *record = SpanRecord::new(start.context, name, at);
+        record.parent = start.parent;
+        record.parent_is_remote = start.parent_is_remote;
+        record.kind = builder.kind;
     }
 
     #[inline]
@@ -64,7 +63,7 @@ impl Active {
         let unwinds = !self.was_panicking && std::thread::panicking();
         if unwinds && record.outcome != Outcome::Cancelled {
             record.outcome = Outcome::Panic;
-        } else if record.outcome == Outcome::Ok && matches!(record.status, Status::Error(_)) {
+        } else if record.outcome == Outcome::Ok && record.has_failed() {
             record.outcome = Outcome::Error;
         }
     }
@@ -74,10 +73,10 @@ impl Active {
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
-        self.record.status = match status {
+        self.record.set_status(match status {
             Status::Error(description) => Status::Error(self.limits.cut(description)),
             other => other,
-        };
+        });
     }
 
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
@@ -88,7 +87,8 @@ impl Active {
         } else if attributes.len() < self.limits.attributes as usize {
             attributes.push(attribute);
         } else {
-            self.record.dropped.attributes = self.record.dropped.attributes.saturating_add(1);
+            let dropped = &mut self.record.rare_mut().dropped;
+            dropped.attributes = dropped.attributes.saturating_add(1);
         }
     }
 
@@ -97,13 +97,14 @@ impl Active {
         name: Cow<'static, str>,
         attributes: impl IntoIterator<Item = KeyValue>,
     ) {
-        if self.record.events.len() >= self.limits.events as usize {
-            self.record.dropped.events = self.record.dropped.events.saturating_add(1);
+        let rare = self.record.rare_mut();
+        if rare.events.len() >= self.limits.events as usize {
+            rare.dropped.events = rare.dropped.events.saturating_add(1);
             return;
         }
         let (name, at) = (self.limits.cut(name), clock::now().max(self.record.start));
         let attributes = self.cut_attributes(attributes);
-        self.record.events.push(Event { name, at, attributes });
+        self.record.rare_mut().events.push(Event { name, at, attributes });
     }
 
     pub(super) fn add_link(
@@ -111,12 +112,13 @@ impl Active {
         context: SpanContext,
         attributes: impl IntoIterator<Item = KeyValue>,
     ) {
-        if self.record.links.len() >= self.limits.links as usize {
-            self.record.dropped.links = self.record.dropped.links.saturating_add(1);
+        let rare = self.record.rare_mut();
+        if rare.links.len() >= self.limits.links as usize {
+            rare.dropped.links = rare.dropped.links.saturating_add(1);
             return;
         }
         let attributes = self.cut_attributes(attributes);
-        self.record.links.push(Link { context, attributes });
+        self.record.rare_mut().links.push(Link { context, attributes });
     }
 
     /// The first of `attributes`, as many as one event or link may have.

@@ -5,7 +5,8 @@
 //! and frees the stack. After it, spans still work; each then goes to the sink by itself.
 //!
 //! The stack is two vectors: a frame for each span that was entered, recorded or not, and the record
-//! of each recorded one. A frame that is left while others are above it becomes hollow, and goes
+//! of each recorded one. Records are boxes, so that entering, leaving and moving a span moves a
+//! pointer; a span that ends leaves its box to the next one, so that none is allocated. A frame that is left while others are above it becomes hollow, and goes
 //! when those above have gone; the context below it becomes current only then. So guards may be
 //! dropped in any order, and a span never hands its place to an ancestor that has ended. A guard
 //! that is leaked keeps its frame, and its context current, until a thread's frames reach the limit.
@@ -32,9 +33,13 @@ use crate::{
     util::random,
 };
 
-/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 400 bytes each a bound
+/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 250 bytes each a bound
 /// for recursion with spans and for leaked guards.
 const MAX_FRAMES: usize = 4096;
+
+/// The most boxes that a thread keeps for its next spans: arbitrary, more than are open at once in
+/// ordinary nesting.
+const MAX_SPARE: usize = 64;
 
 thread_local! {
     static LOCAL: ManuallyDrop<RefCell<Local>> = const { ManuallyDrop::new(RefCell::new(Local {
@@ -43,6 +48,7 @@ thread_local! {
         choice: Choice::Process,
         frames: Vec::new(),
         records: Vec::new(),
+        spare: Vec::new(),
         has_ended: false,
     })) };
     static END: End = const { End };
@@ -53,7 +59,9 @@ struct Local {
     bound: Option<Bound>,
     choice: Choice,
     frames: Vec<Frame>,
-    records: Vec<Option<Active>>, // Of the frames with a record, in their order.
+    records: Vec<Option<Box<Active>>>, // Of the frames with a record, in their order.
+    #[expect(clippy::vec_box, reason = "the boxes go to spans and come back")]
+    spare: Vec<Box<Active>>, // Empty ones, the hottest last.
     has_ended: bool,
 }
 
@@ -87,9 +95,8 @@ pub(super) struct Place {
 }
 
 /// What a span that leaves the stack was.
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each span")]
 pub(super) enum Left {
-    Recorded(Active),
+    Recorded(Box<Active>),
     Unsampled(SpanContext),
 }
 
@@ -105,31 +112,22 @@ pub(super) fn push_new(builder: &mut SpanBuilder) -> Option<Place> {
         }
         let depth = local.frames.len();
         let tracer = &local.bound.as_ref()?.tracer;
-        let mut started = None;
-        let mut token = HOLLOW;
-        let explicit = builder.parent.as_ref();
-        let previous = context::replace_with(|current| {
-            let start = Start::new(tracer, explicit.unwrap_or(current), builder);
-            token = start.context.span_id().to_u64();
-            if !start.is_sampled {
-                return start.context;
-            }
-            let context = start.context.clone();
-            started = Some(start);
-            context
-        });
-        let record = match started {
-            Some(start) => {
-                // A child's reading may be some nanoseconds early, being another core's.
-                let open = local.records.last().and_then(Option::as_ref);
-                let earliest = open.map(|open| open.record.start);
-                let active = Active::new(tracer, start, builder, earliest);
-                local.records.push(Some(active));
-                (local.records.len() - 1) as u32
-            }
-            None => NO_RECORD,
-        };
-        local.frames.push(Frame { previous, token, record });
+        let current = context::current();
+        let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), builder);
+        let token = start.context.span_id().to_u64();
+        let mut record = NO_RECORD;
+        let mut context = start.context.clone();
+        if start.is_sampled {
+            // A child's reading may be some nanoseconds early, being another core's.
+            let open = local.records.last().and_then(Option::as_ref);
+            let earliest = open.map(|open| open.record.start);
+            let mut active = local.spare.pop().unwrap_or_default();
+            active.start(tracer, start, builder, earliest);
+            record = local.records.len() as u32;
+            local.records.push(Some(active));
+        }
+        context::swap(&mut context);
+        local.frames.push(Frame { previous: context, token, record });
         Some(Place { depth: depth as u32, token })
     })
 }
@@ -140,9 +138,12 @@ pub(super) fn start(builder: &mut SpanBuilder) -> Option<Left> {
         let tracer = &local.bound.as_ref()?.tracer;
         let current = context::current();
         let start = Start::new(tracer, builder.parent.as_ref().unwrap_or(&current), builder);
-        let left = match start.is_sampled {
-            true => Left::Recorded(Active::new(tracer, start, builder, None)),
-            false => Left::Unsampled(start.context),
+        let left = if start.is_sampled {
+            let mut active = local.spare.pop().unwrap_or_default();
+            active.start(tracer, start, builder, None);
+            Left::Recorded(active)
+        } else {
+            Left::Unsampled(start.context)
         };
         local.release_after_end();
         Some(left)
@@ -150,7 +151,6 @@ pub(super) fn start(builder: &mut SpanBuilder) -> Option<Left> {
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
-#[expect(clippy::result_large_err, reason = "the span itself, which has to go somewhere")]
 pub(super) fn push(span: Left) -> Result<Place, Left> {
     LOCAL.with(|cell| {
         let Ok(mut local) = cell.try_borrow_mut() else { return Err(span) };
@@ -161,7 +161,7 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
             local.watch_end();
         }
         let depth = local.frames.len() as u32;
-        let (context, record) = match span {
+        let (mut context, record) = match span {
             Left::Unsampled(context) => (context, NO_RECORD),
             Left::Recorded(active) => {
                 let context = active.record.context.clone();
@@ -170,8 +170,8 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
             }
         };
         let token = context.span_id().to_u64();
-        let previous = context::replace(context);
-        local.frames.push(Frame { previous, token, record });
+        context::swap(&mut context);
+        local.frames.push(Frame { previous: context, token, record });
         Ok(Place { depth, token })
     })
 }
@@ -191,47 +191,23 @@ pub(super) fn leave(place: Place) -> Option<Left> {
 pub(super) fn end(place: Place, at: Option<Ticks>) {
     LOCAL.with(|cell| {
         let Ok(mut local) = cell.try_borrow_mut() else { return };
-        if !local.is_topmost(place) {
-            if let Some(Left::Recorded(active)) = local.hollow_out(place) {
-                file(local, active, at);
-            }
-            return;
-        }
-        let Some(frame) = local.frames.pop() else { return };
-        drop(context::replace(frame.previous));
-        if frame.record == NO_RECORD {
-            local.drop_hollow_frames();
-            local.release_after_end();
-            return;
-        }
-        // Closed where it is, so that it is moved once: from the stack to the buffer.
-        let local_mut = &mut *local;
-        if let (Some(bound), Some(Some(active))) = (&local_mut.bound, local_mut.records.last_mut())
-            && let Some(buffer) = &bound.buffer
-            && bound.tracer.id == active.tracer
-        {
-            active.close(at.unwrap_or_else(clock::now));
-            let is_full = match local_mut.records.pop() {
-                Some(Some(active)) => buffer.push(active.record),
-                _ => false,
-            };
-            let must_hand_over = is_full || bound.tracer.is_closed();
-            local.drop_hollow_frames();
-            if must_hand_over {
-                hand_over(local);
-            }
-            return;
-        }
-        let active = local.records.pop().flatten();
-        local.drop_hollow_frames();
-        if let Some(active) = active {
-            file(local, active, at);
+        let active = if local.is_topmost(place) {
+            local.pop()
+        } else if let Some(Left::Recorded(active)) = local.hollow_out(place) {
+            Some(active)
+        } else {
+            None
+        };
+        match active {
+            Some(active) => file(local, active, at),
+            None => local.release_after_end(),
         }
     });
 }
 
 /// Ends a span that is on no stack.
-pub(super) fn finish(active: Active, at: Option<Ticks>) {
+#[inline]
+pub(super) fn finish(active: Box<Active>, at: Option<Ticks>) {
     LOCAL.with(|cell| match cell.try_borrow_mut() {
         Ok(local) => file(local, active, at),
         Err(_) => {
@@ -248,7 +224,7 @@ pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R
         let mut local = cell.try_borrow_mut().ok()?;
         let frame = local.frames.get(place.depth as usize)?;
         let record = (frame.token == place.token).then_some(frame.record)?;
-        local.records.get_mut(record as usize)?.as_mut().map(change)
+        local.records.get_mut(record as usize)?.as_deref_mut().map(change)
     })
 }
 
@@ -257,7 +233,7 @@ pub(super) fn with_current<R>(change: impl FnOnce(&mut Active) -> R) -> Option<R
     LOCAL.with(|cell| {
         let mut local = cell.try_borrow_mut().ok()?;
         let record = local.frames.last()?.record;
-        local.records.get_mut(record as usize)?.as_mut().map(change)
+        local.records.get_mut(record as usize)?.as_deref_mut().map(change)
     })
 }
 
@@ -374,6 +350,7 @@ impl Local {
             self.bound = None;
             self.frames = Vec::new();
             self.records = Vec::new();
+            self.spare = Vec::new();
         }
     }
 
@@ -387,24 +364,28 @@ impl Local {
         if !self.is_topmost(place) {
             return self.hollow_out(place);
         }
-        let frame = self.frames.pop()?;
-        let active = if frame.record == NO_RECORD { None } else { self.records.pop().flatten() };
-        let context = context::replace(frame.previous);
-        self.drop_hollow_frames();
-        Some(active.map_or(Left::Unsampled(context), Left::Recorded))
+        let context = context::current();
+        Some(self.pop().map_or(Left::Unsampled(context), Left::Recorded))
     }
 
-    /// Takes the hollow frames off the top, and makes current what was before the lowest of them.
+    /// Takes the topmost frame off, and the hollow ones below it; its record.
     #[inline]
-    fn drop_hollow_frames(&mut self) {
-        while self.frames.last().is_some_and(|top| top.token == HOLLOW)
-            && let Some(top) = self.frames.pop()
-        {
-            if top.record != NO_RECORD {
-                self.records.pop();
-            }
-            context::replace(top.previous);
+    fn pop(&mut self) -> Option<Box<Active>> {
+        let active = self.pop_frame();
+        while self.frames.last().is_some_and(|top| top.token == HOLLOW) {
+            self.pop_frame();
         }
+        active
+    }
+
+    /// Takes the topmost frame off, and makes current what was before it.
+    #[inline]
+    fn pop_frame(&mut self) -> Option<Box<Active>> {
+        let top = self.frames.last_mut()?;
+        context::swap(&mut top.previous);
+        let record = top.record;
+        self.frames.truncate(self.frames.len() - 1); // Not `pop`, which would move what was swapped.
+        if record == NO_RECORD { None } else { self.records.pop().flatten() }
     }
 
     /// Takes away a frame that is not the topmost.
@@ -446,21 +427,30 @@ impl Local {
 ///
 /// Consumes the borrow: a sink must find the thread's spans free.
 #[inline]
-fn file(local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
+fn file(mut local: RefMut<'_, Local>, mut active: Box<Active>, at: Option<Ticks>) {
     active.close(at.unwrap_or_else(clock::now));
-    if let Some(Bound { tracer, buffer: Some(buffer) }) = &local.bound
-        && tracer.id == active.tracer
-    {
-        if buffer.push(active.record) || tracer.is_closed() {
-            hand_over(local);
+    match &local.bound {
+        Some(Bound { tracer, buffer: Some(buffer) }) if tracer.id == active.tracer => {
+            let must_hand_over = buffer.push(&mut active.record) || tracer.is_closed();
+            if local.spare.len() < MAX_SPARE {
+                local.spare.push(active);
+            }
+            if must_hand_over {
+                hand_over(local);
+            }
         }
-        return;
+        _ => file_elsewhere(local, &mut active),
     }
-    let mut local = local;
+}
+
+/// Files the record of a span of another tracer than this thread's, or of a thread at its end.
+#[cold]
+#[inline(never)]
+fn file_elsewhere(mut local: RefMut<'_, Local>, active: &mut Active) {
     local.release_after_end();
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer) {
-        tracer.take_one(active.record);
+        tracer.take_one(active.record.take());
     }
 }
 
@@ -519,7 +509,7 @@ impl std::fmt::Debug for Choice {
 /// A span about to start: its context and what was decided about it.
 pub(super) struct Start {
     pub(super) context: SpanContext,
-    pub(super) parent: Option<SpanId>,
+    pub(super) parent: SpanId,
     pub(super) parent_is_remote: bool,
     is_sampled: bool,
 }
@@ -552,7 +542,7 @@ impl Start {
         let state = if is_root { Default::default() } else { parent.state().clone() };
         Self {
             context: SpanContext::new(trace_id, span_id, flags, state),
-            parent: (!is_root).then(|| parent.span_id()),
+            parent: if is_root { SpanId::INVALID } else { parent.span_id() },
             parent_is_remote: !is_root && parent.is_remote(),
             is_sampled,
         }

@@ -1,6 +1,6 @@
 //! A finished span, as exporters see it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use crate::{
     clock::Ticks,
@@ -13,22 +13,46 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct SpanRecord {
     pub(crate) context: SpanContext,
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) parent_is_remote: bool,
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) kind: SpanKind,
+    pub(crate) parent: SpanId, // Not valid for a root.
     pub(crate) start: Ticks,
     pub(crate) end: Ticks,
-    pub(crate) status: Status,
-    pub(crate) outcome: Outcome,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) attributes: Vec<KeyValue>,
+    rare: Option<Box<Rare>>,
+    status: StatusCode,
+    pub(crate) outcome: Outcome,
+    pub(crate) kind: SpanKind,
+    pub(crate) parent_is_remote: bool,
+}
+
+/// What few spans have, apart: a record is moved and streamed through memory, and what it costs is
+/// its size (bench span).
+#[derive(Clone, Debug)]
+pub(crate) struct Rare {
+    /// What an erroneous span's status is; an error, whatever the span's status.
+    error: Status,
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
     pub(crate) dropped: Dropped,
 }
 
+/// Two cache lines.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<SpanRecord>() == 128);
+
+/// A [`Status`] without its description.
+#[derive(Clone, Copy, Debug)]
+enum StatusCode {
+    Unset,
+    Ok,
+    Error,
+}
+
+static UNDESCRIBED: Status = Status::Error(Cow::Borrowed(""));
+static NONE_DROPPED: Dropped = Dropped { attributes: 0, events: 0, links: 0 };
+
 /// How much of a span was beyond its limits.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Dropped {
     pub(crate) attributes: u32,
     pub(crate) events: u32,
@@ -80,6 +104,76 @@ pub struct Link {
     pub(crate) attributes: Vec<KeyValue>,
 }
 
+/// As it starts, and as its span fills it.
+impl SpanRecord {
+    /// No span's.
+    pub(crate) const EMPTY: Self = Self::new(SpanContext::NONE, Cow::Borrowed(""), Ticks::ORIGIN);
+
+    /// The record of a span named `name` that has just started.
+    #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
+    pub(crate) const fn new(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
+        Self {
+            context,
+            parent: SpanId::INVALID,
+            start,
+            end: start,
+            name,
+            attributes: Vec::new(),
+            rare: None,
+            status: StatusCode::Unset,
+            outcome: Outcome::Ok,
+            kind: SpanKind::Internal,
+            parent_is_remote: false,
+        }
+    }
+
+    /// Moves the record out, and leaves one that owns nothing.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Self {
+        mem::replace(self, Self::EMPTY)
+    }
+
+    /// The rare part, made where there is none.
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::new()))
+    }
+
+    pub(crate) fn set_status(&mut self, status: Status) {
+        self.status = match status {
+            Status::Unset => StatusCode::Unset,
+            Status::Ok => StatusCode::Ok,
+            Status::Error(_) => StatusCode::Error,
+        };
+        // Without a description there is nothing to keep, unless another was kept before.
+        if matches!(&status, Status::Error(text) if self.rare.is_some() || !text.is_empty()) {
+            self.rare_mut().error = status;
+        }
+    }
+
+    /// Whether there is an error, by the status.
+    #[inline]
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.status, StatusCode::Error)
+    }
+
+    #[inline]
+    fn dropped(&self) -> &Dropped {
+        self.rare.as_ref().map_or(&NONE_DROPPED, |rare| &rare.dropped)
+    }
+}
+
+impl Rare {
+    fn new() -> Self {
+        Self {
+            error: UNDESCRIBED.clone(),
+            events: Vec::new(),
+            links: Vec::new(),
+            dropped: NONE_DROPPED,
+        }
+    }
+}
+
+/// As it is read.
 impl SpanRecord {
     /// The ids, flags and trace state.
     #[must_use]
@@ -102,7 +196,7 @@ impl SpanRecord {
     /// The parent; `None` for a root.
     #[must_use]
     pub fn parent_span_id(&self) -> Option<SpanId> {
-        self.parent
+        self.parent.is_valid().then_some(self.parent)
     }
 
     /// Whether the parent is a span of another process.
@@ -138,7 +232,12 @@ impl SpanRecord {
     /// The status.
     #[must_use]
     pub fn status(&self) -> &Status {
-        &self.status
+        match (self.status, &self.rare) {
+            (StatusCode::Unset, _) => &Status::Unset,
+            (StatusCode::Ok, _) => &Status::Ok,
+            (StatusCode::Error, Some(rare)) => &rare.error,
+            (StatusCode::Error, None) => &UNDESCRIBED,
+        }
     }
 
     /// How the operation ended.
@@ -156,51 +255,64 @@ impl SpanRecord {
     /// The events, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
-        &self.events
+        self.rare.as_ref().map_or(&[], |rare| &rare.events)
     }
 
     /// The links.
     #[must_use]
     pub fn links(&self) -> &[Link] {
-        &self.links
+        self.rare.as_ref().map_or(&[], |rare| &rare.links)
     }
 
     /// How many attributes were beyond the limit, of the span itself.
     #[must_use]
     pub fn dropped_attributes(&self) -> u32 {
-        self.dropped.attributes
+        self.dropped().attributes
     }
 
     /// How many events were beyond the limit.
     #[must_use]
     pub fn dropped_events(&self) -> u32 {
-        self.dropped.events
+        self.dropped().events
     }
 
     /// How many links were beyond the limit.
     #[must_use]
     pub fn dropped_links(&self) -> u32 {
-        self.dropped.links
+        self.dropped().links
     }
 }
 
 /// The memory it holds, by what is in use and not by what is reserved: static text weighs nothing.
 impl Weigh for SpanRecord {
+    #[inline]
     fn weight(&self) -> usize {
-        let mut bytes = size_of::<Self>() + owned(&self.name) + self.context.state().as_str().len();
-        if let Status::Error(description) = &self.status {
+        let mut bytes = size_of::<Self>() + owned(&self.name) + weigh_state(&self.context);
+        if !self.attributes.is_empty() {
+            bytes += weight_of(&self.attributes);
+        }
+        bytes + self.rare.as_ref().map_or(0, |rare| rare.weight())
+    }
+}
+
+impl Weigh for Rare {
+    fn weight(&self) -> usize {
+        let mut bytes = size_of::<Self>();
+        if let Status::Error(description) = &self.error {
             bytes += owned(description);
         }
-        bytes += weight_of(&self.attributes);
         for event in &self.events {
             bytes += size_of::<Event>() + owned(&event.name) + weight_of(&event.attributes);
         }
         for link in &self.links {
-            let state_bytes = link.context.state().as_str().len();
-            bytes += size_of::<Link>() + state_bytes + weight_of(&link.attributes);
+            bytes += size_of::<Link>() + weigh_state(&link.context) + weight_of(&link.attributes);
         }
         bytes
     }
+}
+
+fn weigh_state(context: &SpanContext) -> usize {
+    context.state().as_str().len()
 }
 
 fn weight_of(attributes: &[KeyValue]) -> usize {

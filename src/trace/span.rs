@@ -1,6 +1,6 @@
 //! A span from its start to its end: the builder, the span, and the scope of a thread in it.
 
-use std::{borrow::Cow, fmt, marker::PhantomData, mem};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::{
     SpanKind, Status,
@@ -91,7 +91,7 @@ impl SpanBuilder {
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
     pub fn start(mut self) -> Span {
-        Span { state: local::start(&mut self).into() }
+        Span { left: local::start(&mut self) }
     }
 }
 
@@ -103,39 +103,20 @@ impl SpanBuilder {
 #[must_use = "the span ends when it is dropped"]
 #[derive(Default)]
 pub struct Span {
-    state: State,
-}
-
-#[derive(Default)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would cost an allocation for each recorded span"
-)]
-enum State {
-    #[default]
-    None,
-    Some(Left),
-}
-
-impl From<Option<Left>> for State {
-    fn from(left: Option<Left>) -> Self {
-        left.map_or(Self::None, Self::Some)
-    }
+    left: Option<Left>,
 }
 
 impl Span {
     /// A span that is none.
-    pub const NONE: Self = Self { state: State::None };
+    pub const NONE: Self = Self { left: None };
 
     /// Makes it current on this thread until the scope is dropped, which ends it, or
     /// [left](SpanScope::leave).
     pub fn enter(mut self) -> SpanScope {
-        let (place, detached) = match mem::take(&mut self.state) {
-            State::None => (None, None),
-            State::Some(left) => match local::push(left) {
-                Ok(place) => (Some(place), None),
-                Err(left) => (None, Some(Self { state: State::Some(left) })),
-            },
+        let (place, detached) = match self.left.take().map(local::push) {
+            None => (None, None),
+            Some(Ok(place)) => (Some(place), None),
+            Some(Err(left)) => (None, Some(Self { left: Some(left) })),
         };
         SpanScope { place, detached: detached.map(Box::new), not_send: PhantomData }
     }
@@ -147,7 +128,7 @@ impl Span {
 
     /// Ends it at `at`, where the clock was read already.
     pub fn end_at(mut self, at: Ticks) {
-        if let State::Some(Left::Recorded(active)) = mem::take(&mut self.state) {
+        if let Some(Left::Recorded(active)) = self.left.take() {
             local::finish(active, Some(at));
         }
     }
@@ -155,29 +136,30 @@ impl Span {
     /// Whether it is recorded; if not, what is set on it goes nowhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        matches!(self.state, State::Some(Left::Recorded(_)))
+        matches!(self.left, Some(Left::Recorded(_)))
     }
 
     /// Its context, to be a parent elsewhere.
     #[must_use]
     pub fn context(&self) -> &SpanContext {
-        match &self.state {
-            State::None => &SpanContext::NONE,
-            State::Some(Left::Unsampled(context)) => context,
-            State::Some(Left::Recorded(active)) => &active.record.context,
+        match &self.left {
+            None => &SpanContext::NONE,
+            Some(Left::Unsampled(context)) => context,
+            Some(Left::Recorded(active)) => &active.record.context,
         }
     }
 
     fn with_record(&mut self, change: impl FnOnce(&mut super::active::Active)) {
-        if let State::Some(Left::Recorded(active)) = &mut self.state {
+        if let Some(Left::Recorded(active)) = &mut self.left {
             change(active);
         }
     }
 }
 
 impl Drop for Span {
+    #[inline]
     fn drop(&mut self) {
-        if let State::Some(Left::Recorded(active)) = mem::take(&mut self.state) {
+        if let Some(Left::Recorded(active)) = self.left.take() {
             local::finish(active, None);
         }
     }
@@ -185,8 +167,8 @@ impl Drop for Span {
 
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.state {
-            State::Some(Left::Recorded(active)) => active.record.name(),
+        let name = match &self.left {
+            Some(Left::Recorded(active)) => active.record.name(),
             _ => "",
         };
         f.debug_struct("Span")
@@ -230,7 +212,7 @@ impl SpanScope {
         if let Some(span) = self.detached.take() {
             return *span;
         }
-        Span { state: self.place.take().and_then(local::leave).into() }
+        Span { left: self.place.take().and_then(local::leave) }
     }
 
     /// Whether it is recorded; if not, what is set on it goes nowhere.
@@ -252,7 +234,7 @@ impl SpanScope {
     pub(crate) fn conclude(&self, outcome: Outcome) {
         self.with_record(|active| {
             active.record.outcome = outcome;
-            if outcome == Outcome::Error && active.record.status == Status::Unset {
+            if outcome == Outcome::Error && *active.record.status() == Status::Unset {
                 active.set_status(Status::Error(Cow::Borrowed("")));
             }
         });

@@ -65,10 +65,9 @@ pub struct Tracer {
     buffers: Mutex<Vec<Arc<Buffer>>>,
     /// What ended threads left.
     leftovers: Buffer,
-    /// Empty vectors for the next batches. No lock is taken inside it.
-    pool: Mutex<Vec<Vec<SpanRecord>>>,
-    /// Held by the thread that collects. The locks of buffers and the pool are taken inside it.
-    collecting: Mutex<()>,
+    /// Held by the thread that collects; an empty vector for it. The locks of buffers are taken
+    /// inside it.
+    collecting: Mutex<Vec<SpanRecord>>,
     closed: AtomicBool,
     n_lost: AtomicU64,
 }
@@ -121,8 +120,7 @@ impl TracerBuilder {
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
             leftovers: Buffer::default(),
-            pool: Mutex::new(Vec::new()),
-            collecting: Mutex::new(()),
+            collecting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
         });
@@ -148,12 +146,11 @@ impl Tracer {
     /// another thread. Not to be called from a sink.
     pub fn collect(&self) {
         // With a limit because a forked child may inherit a lock that nobody there will open.
-        let Some(_collecting) = self.collecting.try_lock_for(PATIENCE) else { return };
+        let Some(mut batch) = self.collecting.try_lock_for(PATIENCE) else { return };
         let Some(buffers) = self.buffers.try_lock_for(PATIENCE).map(|buffers| buffers.clone())
         else {
             return;
         };
-        let mut batch = self.fresh();
         // What ended threads left is the oldest; and threads may end while this runs.
         let leftovers = [&self.leftovers];
         for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)).chain(leftovers)
@@ -164,7 +161,6 @@ impl Tracer {
             }
         }
         self.hand_over(&mut batch);
-        self.give_back(batch);
         for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)) {
             buffer.wait_until_handed_over();
         }
@@ -217,14 +213,12 @@ impl Tracer {
     #[cold]
     #[inline(never)]
     pub(super) fn take_full(&self, buffer: &Buffer) {
-        let mut batch = self.fresh();
+        let mut batch = buffer.handing_over.lock();
         if !self.is_closed() {
             batch.reserve_exact(BATCH_SPANS);
         }
-        let _handing_over = buffer.handing_over.lock();
         buffer.take(&mut batch);
         self.hand_over(&mut batch);
-        self.give_back(batch);
     }
 
     /// Hands over one span of a thread that has no buffer any more.
@@ -238,6 +232,7 @@ impl Tracer {
         self.closed.load(Relaxed)
     }
 
+    /// Leaves `batch` empty, with its memory for the next one.
     fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
         if batch.is_empty() {
             return;
@@ -250,21 +245,7 @@ impl Tracer {
             diagnostics::report("span sink", format_args!("panicked, {n} spans are lost"));
         }
         batch.clear();
-    }
-
-    fn fresh(&self) -> Vec<SpanRecord> {
-        self.pool.lock().pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, vector: Vec<SpanRecord>) {
-        /// Arbitrary: as many busy threads may hand over at once before one has to allocate.
-        const POOLED: usize = 8;
-        if (1..=2 * BATCH_SPANS).contains(&vector.capacity()) {
-            let mut pool = self.pool.lock();
-            if pool.len() < POOLED {
-                pool.push(vector);
-            }
-        }
+        batch.shrink_to(2 * BATCH_SPANS);
     }
 }
 
@@ -300,8 +281,10 @@ impl fmt::Debug for TracerBuilder {
 pub(super) struct Buffer {
     /// No lock is taken inside it, but by `append` that of another buffer.
     finished: Mutex<Finished>,
-    /// Held by a thread other than the collector while it hands over what was in here.
-    handing_over: Mutex<()>,
+    /// Held by a thread other than the collector while it hands over what was in here; an empty
+    /// vector for that. It stays with the thread: another core's would have to come over line by
+    /// line (bench span, two threads). No lock is taken inside it but that of `finished`.
+    handing_over: Mutex<Vec<SpanRecord>>,
 }
 
 #[derive(Default)]
@@ -312,13 +295,14 @@ struct Finished {
 }
 
 impl Buffer {
-    /// Adds `span`; whether the buffer is full then.
+    /// Moves what `span` holds here; whether the buffer is full then.
     #[inline]
-    pub(super) fn push(&self, span: SpanRecord) -> bool {
+    pub(super) fn push(&self, span: &mut SpanRecord) -> bool {
+        let weight = span.weight();
         let mut finished = self.finished.lock();
         finished.forget_parents();
-        finished.bytes += span.weight();
-        finished.spans.push(span);
+        finished.bytes += weight;
+        finished.spans.push(span.take());
         finished.is_full()
     }
 
@@ -374,7 +358,7 @@ impl Finished {
     }
 }
 
-/// The most spans of a batch, and their bytes; a span without attributes weighs about 250.
+/// The most spans of a batch, and their bytes; a span without attributes weighs 128.
 const BATCH_SPANS: usize = 256;
 const BATCH_BYTES: usize = 64 * 1024;
 /// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.

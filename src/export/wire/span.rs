@@ -79,33 +79,23 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
     let clock = ManualClock::new();
     let start = clock.now();
     clock.advance(Duration::from_micros(12_500));
-    SpanRecord {
-        context: SpanContext::new(
-            TraceId::from_u128(10),
-            SpanId::from_u64(11),
-            TraceFlags::SAMPLED,
-            TraceState::EMPTY,
-        ),
-        parent: Some(SpanId::from_u64(12)),
-        parent_is_remote: false,
-        name: name.to_owned().into(),
-        kind: SpanKind::Server,
-        start,
-        end: clock.now(),
-        status: Status::Error("no money".into()),
-        outcome: Outcome::Error,
-        attributes: vec![KeyValue::new("cart", 7)],
-        events: Vec::new(),
-        links: Vec::new(),
-        dropped: Default::default(),
-    }
+    let (trace_id, span_id) = (TraceId::from_u128(10), SpanId::from_u64(11));
+    let context = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, TraceState::EMPTY);
+    let mut span = SpanRecord::new(context, name.to_owned().into(), start);
+    span.parent = SpanId::from_u64(12);
+    span.kind = SpanKind::Server;
+    span.end = clock.now();
+    span.set_status(Status::Error("no money".into()));
+    span.outcome = Outcome::Error;
+    span.attributes = vec![KeyValue::new("cart", 7)];
+    span
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        context::SpanContext,
+        context::{SpanContext, SpanId},
         label::Value,
         trace::{Event, Link},
     };
@@ -133,8 +123,8 @@ mod tests {
     #[test]
     fn a_root_has_no_parent_and_the_later_of_two_attributes_holds() {
         let mut span = sample("root");
-        span.parent = None;
-        span.status = Status::Unset;
+        span.parent = SpanId::INVALID;
+        span.set_status(Status::Unset);
         span.attributes =
             vec![KeyValue::new("a", 1), KeyValue::new("b", f64::NAN), KeyValue::new("a", true)];
         let text = text(&span);
@@ -151,8 +141,8 @@ mod tests {
         let mut span = sample("x");
         let attributes = vec![KeyValue::new("k", "v")];
         let at = span.end;
-        span.events = vec![Event { name: "retry".into(), at, attributes }];
-        span.links = vec![Link { context: SpanContext::NONE, attributes: Vec::new() }];
+        span.rare_mut().events = vec![Event { name: "retry".into(), at, attributes }];
+        span.rare_mut().links = vec![Link { context: SpanContext::NONE, attributes: Vec::new() }];
         let text = text(&span);
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["events"][0]["name"], "retry");
@@ -176,11 +166,11 @@ mod tests {
             let mut span = sample(hostile);
             let attributes = vec![KeyValue::new(hostile.to_owned(), hostile.to_owned())];
             span.attributes = attributes.clone();
-            span.status = Status::Error(hostile.to_owned().into());
+            span.set_status(Status::Error(hostile.to_owned().into()));
             let at = span.end;
-            span.events =
+            span.rare_mut().events =
                 vec![Event { name: hostile.to_owned().into(), at, attributes: attributes.clone() }];
-            span.links = vec![Link { context: SpanContext::NONE, attributes }];
+            span.rare_mut().links = vec![Link { context: SpanContext::NONE, attributes }];
             let line = text(&span);
             assert_eq!(line.lines().count(), 1, "{label}");
             let read: serde_json::Value = serde_json::from_str(&line).unwrap();

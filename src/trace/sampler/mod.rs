@@ -3,7 +3,7 @@
 mod parent;
 mod ratio;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 pub use parent::ParentBased;
 pub use ratio::TraceIdRatio;
@@ -25,7 +25,7 @@ pub trait Sampler: Send + Sync + fmt::Debug + 'static {
 pub struct Candidate<'a> {
     pub(crate) parent: &'a SpanContext,
     pub(crate) trace_id: TraceId,
-    pub(crate) name: &'a str,
+    pub(crate) name: &'a Cow<'static, str>, // Not read unless a sampler asks.
     pub(crate) kind: SpanKind,
 }
 

@@ -100,7 +100,7 @@ mod tests {
 
     fn is_sampled(sampler: &ParentBased, parent: &SpanContext) -> bool {
         let trace_id = TraceId::random();
-        let span = Candidate { parent, trace_id, name: "", kind: SpanKind::Internal };
+        let span = Candidate { parent, trace_id, name: &"".into(), kind: SpanKind::Internal };
         sampler.sample(&span) == Decision::RecordAndSample
     }
 
