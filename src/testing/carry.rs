@@ -25,10 +25,24 @@ use super::scope::{Entered, Inner, current};
 /// scope.assert_value("jobs", &[], 1.0);
 /// ```
 pub fn carry<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
-    let scope = current();
+    let mut carried = Work { scope: current(), work: Some(work) };
     move || {
-        let _entered = scope.as_ref().map(Entered::new);
+        let _entered = carried.scope.as_ref().map(Entered::new);
+        let work = carried.work.take().expect("a closure of this kind is called once");
         work()
+    }
+}
+
+/// A closure that has not been called; what it holds is dropped in its scope too.
+struct Work<F> {
+    scope: Option<Arc<Inner>>,
+    work: Option<F>,
+}
+
+impl<F> Drop for Work<F> {
+    fn drop(&mut self) {
+        let _entered = self.scope.as_ref().map(Entered::new);
+        self.work = None;
     }
 }
 
@@ -57,7 +71,7 @@ pub trait Carry: Future + Sized {
     /// # }
     /// ```
     fn carried(self) -> Carried<Self> {
-        Carried { scope: current(), future: self }
+        Carried { scope: current(), future: Some(self) }
     }
 }
 
@@ -69,7 +83,16 @@ pin_project! {
     pub struct Carried<F> {
         scope: Option<Arc<Inner>>,
         #[pin]
-        future: F,
+        future: Option<F>, // None only while it is being dropped.
+    }
+
+    impl<F> PinnedDrop for Carried<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // In the scope: a future that is dropped unfinished records that it was cancelled.
+            let mut this = this.project();
+            let _entered = this.scope.as_ref().map(Entered::new);
+            this.future.set(None);
+        }
     }
 }
 
@@ -79,7 +102,8 @@ impl<F: Future> Future for Carried<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.scope.as_ref().map(Entered::new);
-        this.future.poll(cx)
+        let future = this.future.as_pin_mut().expect("polled before it is dropped");
+        future.poll(cx)
     }
 }
 

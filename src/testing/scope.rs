@@ -15,7 +15,9 @@ use crate::{
 /// Begins a scope on this thread: until it is dropped, everything recorded here is in the scope and
 /// nowhere else, time stands still unless the scope advances it, and every span is sampled.
 ///
-/// Scopes nest: the inner one sees nothing of the outer, and the outer goes on when it is dropped.
+/// Scopes nest: the inner one sees nothing of the outer, and the outer goes on when it is dropped. They
+/// may be dropped in any order; the thread is in the latest that is left. The cells of a scope, some
+/// kilobytes, are not freed before the process ends.
 ///
 /// # Examples
 ///
@@ -57,22 +59,49 @@ pub(super) struct Inner {
     clock: ManualClock,
 }
 
-/// A thread that is in a scope; what it was in before comes back at the end.
+/// A thread's stay in a scope, until it is dropped.
+///
+/// Stays may end in any order (`scope = testing::scope()` begins the new one before the old one ends):
+/// the thread is in the latest that has not ended.
 pub(super) struct Entered {
-    previous: Option<Arc<Inner>>,
+    number: u64,
+    not_send: PhantomData<*const ()>, // It is an entry in this thread's list.
+}
+
+/// The stays of this thread, and what the latest of them has swapped.
+struct Stays {
+    next: u64,
+    scopes: Vec<(u64, Arc<Inner>)>,
+    swapped: Option<Swapped>,
+}
+
+/// The clock, the cells and the tracer of a scope in place of what was there without any.
+struct Swapped {
     _clock: clock::Entered,
     _storage: cell::Entered,
     _tracer: trace::Entered,
-    _not_send: PhantomData<*const ()>,
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<Inner>>> = const { RefCell::new(None) };
+    static STAYS: RefCell<Stays> =
+        const { RefCell::new(Stays { next: 0, scopes: Vec::new(), swapped: None }) };
 }
 
 /// The scope that this thread is in.
 pub(super) fn current() -> Option<Arc<Inner>> {
-    CURRENT.with_borrow(Clone::clone)
+    STAYS.with_borrow(|stays| stays.scopes.last().map(|(_, inner)| inner.clone()))
+}
+
+impl Stays {
+    /// Puts the latest scope in place, after another came or went.
+    fn swap(&mut self) {
+        self.swapped = None; // First back to what was there without any scope.
+        self.swapped = self.scopes.last().map(|(_, inner)| Swapped {
+            _clock: clock::enter(Some(inner.clock.clone())),
+            _storage: cell::enter(Some(inner.storage.clone())),
+            _tracer: trace::enter(Some(inner.tracer.clone())),
+        });
+    }
 }
 
 impl Inner {
@@ -99,20 +128,26 @@ impl Inner {
 
 impl Entered {
     pub(super) fn new(inner: &Arc<Inner>) -> Self {
-        Self {
-            previous: CURRENT.replace(Some(inner.clone())),
-            _clock: clock::enter(Some(inner.clock.clone())),
-            _storage: cell::enter(Some(inner.storage.clone())),
-            _tracer: trace::enter(Some(inner.tracer.clone())),
-            _not_send: PhantomData,
-        }
+        STAYS.with_borrow_mut(|stays| {
+            let number = stays.next;
+            stays.next += 1;
+            stays.scopes.push((number, inner.clone()));
+            stays.swap();
+            Self { number, not_send: PhantomData }
+        })
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let previous = self.previous.take();
-        let _ = CURRENT.try_with(|current| current.replace(previous));
+        // What the scope held is dropped after the borrow: it may be the last to hold it.
+        let _ended = STAYS.try_with(|stays| {
+            let mut stays = stays.borrow_mut();
+            let place = stays.scopes.iter().position(|(number, _)| *number == self.number)?;
+            let ended = stays.scopes.remove(place);
+            stays.swap();
+            Some(ended)
+        });
     }
 }
 
@@ -292,6 +327,39 @@ mod tests {
             assert_eq!(scope.spans().len(), 1);
         }
         assert_eq!(EVENTS.value(), 0);
+    }
+
+    #[test]
+    fn a_scope_that_takes_the_place_of_another_is_the_one_that_counts() {
+        let mut scope = super::scope();
+        for round in 1..=3 {
+            scope = super::scope();
+            EVENTS.add(round);
+            scope.assert_value("test.testing.events", &[], round as f64);
+        }
+        drop(scope);
+        assert_eq!(EVENTS.value(), 0);
+    }
+
+    #[test]
+    fn a_carried_future_that_is_dropped_ends_in_its_scope() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                EVENTS.inc();
+            }
+        }
+        let scope = scope();
+        let late = Late;
+        let pending = async move {
+            let _late = late;
+            std::future::pending::<()>().await;
+        }
+        .carried();
+        let late = Late;
+        let uncalled = carry(move || drop(late));
+        thread::spawn(move || drop((pending, uncalled))).join().unwrap();
+        scope.assert_value("test.testing.events", &[], 2.0);
     }
 
     #[test]
