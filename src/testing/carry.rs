@@ -24,6 +24,7 @@ use super::scope::{Entered, Inner, current};
 /// std::thread::spawn(testing::carry(|| JOBS.inc())).join().unwrap();
 /// scope.assert_value("jobs", &[], 1.0);
 /// ```
+#[expect(clippy::missing_panics_doc, reason = "a closure that is called by value is called once")]
 pub fn carry<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let mut carried = Work { scope: current(), work: Some(work) };
     move || {

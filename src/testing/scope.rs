@@ -331,13 +331,13 @@ mod tests {
 
     #[test]
     fn a_scope_that_takes_the_place_of_another_is_the_one_that_counts() {
-        let mut scope = super::scope();
+        let mut latest = scope();
         for round in 1..=3 {
-            scope = super::scope();
+            latest = scope();
             EVENTS.add(round);
-            scope.assert_value("test.testing.events", &[], round as f64);
+            latest.assert_value("test.testing.events", &[], round as f64);
         }
-        drop(scope);
+        drop(latest);
         assert_eq!(EVENTS.value(), 0);
     }
 
