@@ -149,3 +149,30 @@ fn count_adds_by_labels_and_amount() {
     scope.assert_value("labels.short", &[("n", "2")], 1.0);
     drop(route);
 }
+
+#[test]
+fn a_label_of_count_is_any_expression() {
+    let scope = testing::scope();
+    let n = 1_u8;
+    count!("labels.expressions", sum = n + 1, wide = n as u64, less = n < 2);
+    let labels = [("sum", "2"), ("wide", "1"), ("less", "true")];
+    scope.assert_value("labels.expressions", &labels, 1.0);
+}
+
+#[test]
+fn the_order_of_keys_is_free_and_values_are_read_in_theirs() {
+    let scope = testing::scope();
+    let mut turn = 0;
+    let mut next = || {
+        turn += 1;
+        turn
+    };
+    count!("labels.order", by = next(), a = next(), b = next());
+    let mut turn = 0_u64;
+    let mut next = || {
+        turn += 1;
+        turn
+    };
+    count!("labels.order", by = next(), b = 1 + next(), a = next() - 1);
+    scope.assert_value("labels.order", &[("a", "2"), ("b", "3")], 2.0);
+}

@@ -1,6 +1,11 @@
 //! `#[observe]`: the span beside the histogram.
 
-use std::{pin::pin, task::Context, task::Waker, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use bellwether::{
     context::{Outcome, SpanContext},
@@ -41,6 +46,51 @@ fn the_span_has_name_kind_fields_children_and_the_histograms_time() {
     let value = snapshot.value("checkout.duration", &[("outcome", "ok")]).unwrap();
     let histogram = value.as_histogram().unwrap();
     assert_eq!((histogram.count(), histogram.sum()), (1, 0.25));
+}
+
+#[test]
+fn a_field_is_any_expression() {
+    #[observe(name = "sums", fields(sum = a + b, wide = a as u64, less = a < b))]
+    fn sums(a: u8, b: u8) {}
+
+    let scope = testing::scope();
+    sums(1, 2);
+    let fields: Vec<String> = scope
+        .span("sums")
+        .attributes()
+        .iter()
+        .map(|field| format!("{}={}", field.key, field.value))
+        .collect();
+    assert_eq!(fields, ["sum=3", "wide=1", "less=true"]);
+}
+
+/// In one line each, where the compiler finds braces that it calls needless.
+#[rustfmt::skip]
+#[deny(unused_braces, unused_parens)]
+mod in_one_line {
+    use bellwether::{observe, time};
+
+    #[observe(name = "one_line")]
+    pub(super) fn sync(a: u32) -> u32 { a }
+
+    #[observe(name = "one_line")]
+    pub(super) async fn wait(a: u32) -> u32 { a }
+
+    pub(super) fn timed(a: u32) -> u32 { time!("one_line.timed", { a }) }
+
+    pub(super) async fn selects(a: u32) -> u32 {
+        time!("one_line.select", tokio::select! { b = std::future::ready(a) => { b } })
+    }
+}
+
+#[test]
+fn a_body_in_one_line_has_no_needless_braces() {
+    let scope = testing::scope();
+    let mut task = Context::from_waker(Waker::noop());
+    assert_eq!(pin!(in_one_line::wait(2)).poll(&mut task), Poll::Ready(2));
+    assert_eq!(pin!(in_one_line::selects(3)).poll(&mut task), Poll::Ready(3));
+    assert_eq!(in_one_line::sync(1) + in_one_line::timed(1), 2);
+    scope.assert_value("one_line.duration", &[("outcome", "ok")], 2.0);
 }
 
 #[test]

@@ -145,6 +145,22 @@ mod time_sync {
     }
 
     #[test]
+    fn a_question_mark_in_a_match_guard_is_an_error() {
+        fn run(inner: Result<u8, String>) -> Result<u8, String> {
+            Ok(time!(
+                "t.guard",
+                match 1 {
+                    _ if inner? == 7 => 1,
+                    _ => 2,
+                }
+            ))
+        }
+        assert_eq!(run(works()), Ok(1));
+        assert!(run(fails()).is_err());
+        assert_outcomes("t.guard", [1, 1, 0, 0]);
+    }
+
+    #[test]
     fn break_and_continue_are_ok() {
         let mut rounds = 0;
         let value = loop {
@@ -364,6 +380,20 @@ mod time_async {
     }
 
     #[test]
+    fn a_drop_in_a_match_guard_is_cancelled() {
+        cancel(async {
+            time!(
+                "a.guard",
+                match 1 {
+                    _ if pending::<bool>().await => 1,
+                    _ => 2,
+                }
+            )
+        });
+        assert_outcomes("a.guard", CANCELLED);
+    }
+
+    #[test]
     fn a_question_mark_before_a_join_waits_is_an_error() {
         let run = async |inner: Result<u8, String>| -> Result<u8, String> {
             Ok(time!("a.join.question", tokio::join!(later(inner?), later(2)).0))
@@ -580,6 +610,25 @@ mod observed_async {
         Ok(value)
     }
 
+    #[observe(name = "o.option")]
+    async fn option(inner: impl Future<Output = Option<u8>>) -> Option<u8> {
+        let value = inner.await?;
+        if value == 0 {
+            return None;
+        }
+        assert!(Some(value)? > 0);
+        Some(value)
+    }
+
+    #[observe(name = "o.select")]
+    async fn select(inner: Option<Option<u8>>) -> Option<u8> {
+        tokio::select! {
+            biased;
+            value = ready(inner?) => Some(value?),
+            () = pending() => None,
+        }
+    }
+
     #[observe(name = "o.pending")]
     async fn waits() {
         pending::<()>().await;
@@ -617,6 +666,23 @@ mod observed_async {
         assert_outcomes("o.panic", PANIC);
         assert_eq!(block_on(shown(&1)).map(|shown| shown.to_string()).as_deref(), Ok("8"));
         assert_outcomes("o.impl", OK);
+    }
+
+    #[test]
+    fn a_none_is_an_error_where_a_question_mark_returns_it() {
+        assert_eq!(block_on(option(later(Some(1)))), Some(1));
+        assert_eq!(block_on(option(ready(Some(0)))), None);
+        assert_outcomes("o.option", [2, 0, 0, 0]);
+        assert_eq!(block_on(option(later(None))), None);
+        cancel(option(pending()));
+        assert_outcomes("o.option", [2, 1, 0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_none_is_an_error_in_a_select_too() {
+        assert_eq!(select(Some(Some(1))).await, Some(1));
+        assert_eq!((select(Some(None)).await, select(None).await), (None, None));
+        assert_outcomes("o.select", [1, 2, 0, 0]);
     }
 
     #[test]
@@ -667,5 +733,50 @@ mod observed_async {
         assert!(tokio::spawn(is_send(run)).await.unwrap().is_err());
         assert_outcomes("o.method", [1, 1, 0, 0]);
         assert_outcomes("o.spawned", ERROR);
+    }
+}
+
+/// A trait for every type, with methods of the names that the library's own have or had.
+mod beside_a_trait_for_all_types {
+    use super::*;
+
+    #[allow(dead_code, reason = "being in scope is all it is for")]
+    trait Everywhere: Sized {
+        fn outcome(&self) {}
+        fn at(&self) {}
+        fn through(&self) {}
+        fn after(&self) {}
+        fn value(&self) {}
+        fn start(self) {}
+        fn enter(self) {}
+        fn future(self) {}
+        fn add(self) {}
+    }
+
+    impl<T> Everywhere for T {}
+
+    #[observe(name = "e.sync")]
+    fn observed(inner: Result<u8, String>) -> Result<u8, String> {
+        let value = inner?;
+        return Ok(value);
+    }
+
+    #[observe(name = "e.async")]
+    async fn observed_async(inner: Result<u8, String>) -> Result<u8, String> {
+        Ok(later(inner).await?)
+    }
+
+    #[test]
+    fn the_macros_call_their_own_methods() {
+        async fn timed(inner: Result<u8, String>) -> Result<u8, String> {
+            Ok(time!("e.time", later(inner).await? + tokio::join!(later(1)).0))
+        }
+        assert!(observed(works()).is_ok() && observed(fails()).is_err());
+        assert_outcomes("e.sync", [1, 1, 0, 0]);
+        assert!(block_on(observed_async(works())).is_ok());
+        assert_outcomes("e.async", OK);
+        assert!(block_on(timed(works())).is_ok() && block_on(timed(fails())).is_err());
+        assert_outcomes("e.time", [1, 1, 0, 0]);
+        bellwether::count!("e.count");
     }
 }

@@ -16,21 +16,37 @@ use syn::{
 use crate::{
     mark,
     model::{Count, Kind, Name, Observe, Time},
-    names,
+    names::{self, Key},
 };
 
 pub(crate) fn count(count: &Count) -> TokenStream {
-    let (name, keys) = (&count.name.text, count.labels.iter().map(|(key, _)| &key.text));
-    let values = count.labels.iter().map(|(_, value)| value);
+    // The keys are in one order, whichever they are written in: the first call registers them for all.
+    let mut order: Vec<usize> = (0..count.labels.len()).collect();
+    order.sort_by_key(|&place| &count.labels[place].0.text);
+    let (name, keys) = (&count.name.text, order.iter().map(|&place| &count.labels[place].0.text));
+    let values = values(&count.labels, &order);
     let amount = count.amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
     quote! {{
         static __BELLWETHER_COUNTER: ::bellwether::metric::DynamicCounter =
             ::bellwether::metric::DynamicCounter::new(#name, &[#(#keys),*]);
-        __BELLWETHER_COUNTER.add(
+        ::bellwether::metric::DynamicCounter::add(
+            &__BELLWETHER_COUNTER,
             #amount,
-            &[#(&#values as &dyn ::bellwether::label::Text),*],
+            &#values,
         )
     }}
+}
+
+/// The values of labels in `order`, but evaluated as they are written.
+fn values(labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
+    let values = labels.iter().map(|(_, value)| value);
+    let values = quote!([#(&(#values) as &dyn ::bellwether::label::Text),*]);
+    if order.is_sorted() {
+        return values;
+    }
+    // A `match`, since the temporaries of what it matches live as long as its value is used.
+    let written = Ident::new("written", Span::mixed_site());
+    quote!(match #values { #written => [#(#written[#order]),*] })
 }
 
 pub(crate) fn time(time: Time) -> TokenStream {
@@ -38,10 +54,11 @@ pub(crate) fn time(time: Time) -> TokenStream {
     let timer = timer();
     let has_value = mark::has_value(&expr);
     mark::expression(&mut expr, &timer);
+    mark::own_braces(&mut expr);
     let (operation, value) = (operation(&name), value(&expr, has_value));
     quote! {{
         #operation
-        let #timer = __BELLWETHER_OPERATION.start();
+        let #timer = ::bellwether::observe::Operation::start(&__BELLWETHER_OPERATION);
         #value
     }}
 }
@@ -50,7 +67,7 @@ pub(crate) fn observe(observe: Observe) -> TokenStream {
     let (start, operation) = (start(&observe), operation(&observe.name));
     let mut function = observe.function;
     let body = match function.sig.asyncness {
-        Some(_) => async_body(&function, &start),
+        Some(_) => async_body(&mut function, &start),
         None => sync_body(&mut function, &start),
     };
     function.block.stmts =
@@ -72,15 +89,19 @@ fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
     function.block.brace_token = token::Brace(Span::mixed_site());
     let value = value(&function.block, ends_in_value);
     quote!({
-        let #timer = #start.enter();
+        let #timer = ::bellwether::observe::__private::Started::enter(#start);
         #value
     })
 }
 
-/// The body becomes a future, which sees its own output: nothing in it needs a mark.
-fn async_body(function: &ItemFn, start: &TokenStream) -> TokenStream {
-    let timer = timer();
+/// The body becomes a future, which sees its own output and its drop: of its marks it needs only what
+/// a `?` returned.
+fn async_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
+    let (timer, started) = (timer(), Ident::new("started", Span::mixed_site()));
     let outcome = mark::outcome_of_value();
+    mark::async_body(&mut function.block, &timer);
+    // As in `sync_body`.
+    function.block.brace_token = token::Brace(Span::mixed_site());
     let block = &function.block;
     let (mut ty, after): (Type, _) = match &function.sig.output {
         ReturnType::Default => (parse_quote!(()), None),
@@ -92,27 +113,32 @@ fn async_body(function: &ItemFn, start: &TokenStream) -> TokenStream {
     };
     EraseImplTrait.visit_type_mut(&mut ty);
     quote!({
-        let #timer = #start;
-        #timer
-            .future(
-                async move {
-                    // An `async` block cannot be annotated; a `return` never reached does it.
-                    if false {
-                        return ::bellwether::observe::__private::never::<#ty>();
-                    }
-                    #block
-                },
-                #outcome,
-            )
-            .await
-            #after
+        let #started = #start;
+        let #timer = &::bellwether::observe::__private::Marks::new();
+        ::bellwether::observe::__private::Started::future(
+            #started,
+            #timer,
+            async move {
+                // An `async` block cannot be annotated; a `return` never reached does it.
+                if false {
+                    return ::bellwether::observe::__private::never::<#ty>();
+                }
+                #block
+            },
+            #outcome,
+        )
+        .await
+        #after
     })
 }
 
 /// `body`, whose value is asked for its outcome where it has one.
 fn value(body: &impl ToTokens, has_value: bool) -> TokenStream {
     let (timer, outcome) = (timer(), mark::outcome_of_value());
-    if has_value { quote!(#timer.value(#body, #outcome)) } else { quote!(#body) }
+    if !has_value {
+        return quote!(#body);
+    }
+    quote!(::bellwether::observe::__private::Marks::value(&#timer, #body, #outcome))
 }
 
 /// Starts the span and the timer; what is named in `fields` is read here, and only there.
@@ -154,7 +180,7 @@ fn field(key: &str, value: &Expr) -> TokenStream {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
             quote_spanned!(at=> ::bellwether::label::Value::from(#text))
         }
-        _ => quote_spanned!(at=> ::bellwether::observe::Field::to_value(&#value)),
+        _ => quote_spanned!(at=> ::bellwether::observe::Field::to_value(&(#value))),
     };
     quote!(::bellwether::label::KeyValue::new(#key, #value))
 }

@@ -11,30 +11,48 @@
 //!
 //! `through(place, value)` notes the place once `value` is there, and hands it on. Calls that take
 //! and return the value leave every temporary where it was, which a block or a `match` would not.
+//! They are called by path, or a trait that the user implemented for all types could come before.
 //!
 //! What is never looked into: closures, `async` blocks and items, since leaving them does not leave
 //! the expression. A macro's tokens are taken for a list of expressions, as in `vec![a?, b?]`, or for
 //! the arms of a `select!`; where they are neither, the call as a whole is marked by the words in it.
+//!
+//! The future of an observed `async` function sees its value and its drop: only `?` is marked in it.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
-    Attribute, Block, Expr, ExprMacro, ExprReturn, Item, Macro, Pat, Result, Stmt, StmtMacro,
-    Token, Type,
+    Attribute, Block, Expr, ExprConst, ExprMacro, ExprReturn, Item, Macro, Pat, Result, Stmt,
+    StmtMacro, Token, Type,
     ext::IdentExt as _,
     parse::{ParseStream, Parser as _},
     spanned::Spanned as _,
+    token,
     visit_mut::{self, VisitMut},
 };
 
 /// Marks `expr`, which `timer` times.
 pub(crate) fn expression(expr: &mut Expr, timer: &Ident) {
-    Marker { timer, inside: Place::Running, returns: false }.visit_expr_mut(expr);
+    Marker { timer, inside: Place::Running, awaits: true, returns: false }.visit_expr_mut(expr);
 }
 
 /// Marks the body of a function that `timer` times; with a value, `return` is to say what it returns.
 pub(crate) fn body(block: &mut Block, has_value: bool, timer: &Ident) {
-    Marker { timer, inside: Place::Running, returns: has_value }.visit_block_mut(block);
+    Marker { timer, inside: Place::Running, awaits: false, returns: has_value }
+        .visit_block_mut(block);
+}
+
+/// Marks the body of an `async` function, whose future sees its value and its drop.
+pub(crate) fn async_body(block: &mut Block, timer: &Ident) {
+    Marker { timer, inside: Place::Running, awaits: false, returns: false }.visit_block_mut(block);
+}
+
+/// Gives a block braces of the macro's own: the compiler may call the user's needless where they end
+/// up.
+pub(crate) fn own_braces(expr: &mut Expr) {
+    if let Expr::Block(block) = expr {
+        block.block.brace_token = token::Brace(Span::mixed_site());
+    }
 }
 
 /// The closure that says what a value's outcome is: an `Err` is an error.
@@ -43,7 +61,7 @@ pub(crate) fn outcome_of_value() -> TokenStream {
         |value| {
             #[allow(unused_imports, reason = "which one it is depends on the type")]
             use ::bellwether::observe::__private::{AnyValue as _, ResultValue as _};
-            (&::bellwether::observe::__private::Probe(value)).outcome()
+            (&::bellwether::observe::__private::Probe(value)).__bellwether_outcome()
         }
     }
 }
@@ -102,6 +120,8 @@ struct Marker<'a> {
     /// The place around a mark, to which it returns: `Running`, save within a macro that is marked
     /// as a whole.
     inside: Place,
+    /// Whether a drop in an `.await` is to be noted.
+    awaits: bool,
     /// Whether `return` leaves what is timed with its value.
     returns: bool,
 }
@@ -109,7 +129,7 @@ struct Marker<'a> {
 impl VisitMut for Marker<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
-            Expr::Closure(_) | Expr::Async(_) | Expr::Const(_) => {}
+            Expr::Closure(_) | Expr::Async(_) => {}
             Expr::Try(question) => {
                 self.visit_expr_mut(&mut question.expr);
                 let (base, mark) = (&question.expr, &question.question_token);
@@ -117,7 +137,7 @@ impl VisitMut for Marker<'_> {
                 let whole = self.through(self.inside, quote!(#base #mark), question.span());
                 *expr = verbatim(&question.attrs, whole);
             }
-            Expr::Await(awaited) => {
+            Expr::Await(awaited) if self.awaits => {
                 self.visit_expr_mut(&mut awaited.base);
                 let (base, dot, word) = (&awaited.base, &awaited.dot_token, &awaited.await_token);
                 let base = self.through(Place::Awaiting, base.to_token_stream(), base.span());
@@ -152,7 +172,7 @@ impl VisitMut for Marker<'_> {
 
     fn visit_item_mut(&mut self, _: &mut Item) {}
     fn visit_type_mut(&mut self, _: &mut Type) {}
-    fn visit_pat_mut(&mut self, _: &mut Pat) {}
+    fn visit_expr_const_mut(&mut self, _: &mut ExprConst) {}
 }
 
 impl Marker<'_> {
@@ -160,7 +180,15 @@ impl Marker<'_> {
     fn through(&self, place: Place, value: TokenStream, at: Span) -> TokenStream {
         let at = ours(at);
         let (timer, place) = (self.timer, place.tokens(at));
-        quote_spanned!(at=> #timer.through(#place, #value))
+        quote_spanned! {at=>
+            ::bellwether::observe::__private::Marks::through(&#timer, #place, #value)
+        }
+    }
+
+    /// `timer.at(place)`.
+    fn at(&self, place: Place, at: Span) -> TokenStream {
+        let (timer, place) = (self.timer, place.tokens(at));
+        quote_spanned!(at=> ::bellwether::observe::__private::Marks::at(&#timer, #place))
     }
 
     fn mark_return(&mut self, leaving: &mut ExprReturn) {
@@ -169,7 +197,9 @@ impl Marker<'_> {
         if self.returns {
             let (timer, outcome) = (self.timer, outcome_of_value());
             let at = ours(value.span());
-            **value = Expr::Verbatim(quote_spanned!(at=> #timer.value(#value, #outcome)));
+            **value = Expr::Verbatim(quote_spanned! {at=>
+                ::bellwether::observe::__private::Marks::value(&#timer, #value, #outcome)
+            });
         }
     }
 
@@ -178,7 +208,7 @@ impl Marker<'_> {
         let name = call.path.segments.last().map(|last| last.ident.unraw().to_string())?;
         let words = Words::of(&call.tokens);
         let (awaits, fails) = (
-            (name.contains("select") && !words.arrow) || name.contains("join"),
+            self.awaits && ((name.contains("select") && !words.arrow) || name.contains("join")),
             name.contains("bail") || name.contains("ensure") || name == "try",
         );
         let place = match () {
@@ -186,7 +216,8 @@ impl Marker<'_> {
             () if fails => Some(Place::Question),
             () => None,
         };
-        if !(awaits || words.question || words.awaiting || (words.returning && self.returns)) {
+        let awaiting = self.awaits && words.awaiting;
+        if !(awaits || words.question || awaiting || (words.returning && self.returns)) {
             return place;
         }
         let mut within =
@@ -204,7 +235,7 @@ impl Marker<'_> {
             }
             // An error is never hidden: of two ways out in one macro, `?` is the one that is told.
             Err(_) if words.question => Some(Place::Question),
-            Err(_) if words.awaiting => Some(Place::Awaiting),
+            Err(_) if awaiting => Some(Place::Awaiting),
             Err(_) => place,
         }
     }
@@ -246,8 +277,9 @@ impl Marker<'_> {
             let arrow: Token![=>] = input.parse()?;
             let mut handler = Expr::parse_with_earlier_boundary_rule(input)?;
             Marker { timer: self.timer, inside: outside, ..*self }.visit_expr_mut(&mut handler);
-            let (timer, place) = (self.timer, outside.tokens(ours(handler.span())));
-            marked.extend(quote!(#arrow { #timer.at(#place); #handler },));
+            own_braces(&mut handler);
+            let note = self.at(outside, ours(handler.span()));
+            marked.extend(quote!(#arrow { #note; #handler },));
             if input.peek(Token![,]) {
                 input.parse::<Token![,]>()?;
             }
@@ -272,9 +304,12 @@ impl Marker<'_> {
     /// A macro call in an expression, with `place` noted while it runs; its temporaries stay.
     fn around(&self, place: Place, call: &ExprMacro) -> Expr {
         let at = ours(call.mac.path.span());
-        let (timer, before, after) = (self.timer, place.tokens(at), self.inside.tokens(at));
+        let (timer, before, after) = (self.timer, self.at(place, at), self.inside.tokens(at));
         let (attributes, call) = (&call.attrs, &call.mac);
-        verbatim(attributes, quote_spanned!(at=> #timer.after(#timer.at(#before), #after, #call)))
+        let around = quote_spanned! {at=>
+            ::bellwether::observe::__private::Marks::after(&#timer, #before, #after, #call)
+        };
+        verbatim(attributes, around)
     }
 
     /// A macro call as a statement, which may expand to statements and is left to stand as one.
@@ -290,9 +325,9 @@ impl Marker<'_> {
         }
         let at = ours(mac.path.span());
         let note = |place: Place| {
-            let (timer, place) = (self.timer, place.tokens(at));
+            let note = self.at(place, at);
             // `bail!(..);` is never followed by anything.
-            let note = quote_spanned!(at=> #[allow(unreachable_code)] #timer.at(#place));
+            let note = quote_spanned!(at=> #[allow(unreachable_code)] #note);
             Stmt::Expr(Expr::Verbatim(note), Some(Token![;](at)))
         };
         let (before, after) = (note(place), note(self.inside));

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::scope::Started;
+use super::{place::Marks, scope::Started};
 use crate::{context::Outcome, trace::SpanScope};
 
 pin_project_lite::pin_project! {
@@ -16,14 +16,15 @@ pin_project_lite::pin_project! {
     /// A drop while nobody polls it is a cancellation, even if the thread panics for a reason of its
     /// own.
     #[must_use = "futures do nothing unless they are polled"]
-    pub struct Observed<F, P> {
+    pub struct Observed<'a, F, P> {
         #[pin]
         future: Option<F>, // None once it was ready, or is dropped.
+        marks: &'a Marks, // Kept by `future`, which notes each `?`.
         outcome: Option<P>, // None once it was asked.
         started: Option<Started>, // None once it has ended.
     }
 
-    impl<F, P> PinnedDrop for Observed<F, P> {
+    impl<'a, F, P> PinnedDrop for Observed<'a, F, P> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // What the future drops belongs to its span, and to its time.
@@ -33,13 +34,13 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F, P> Observed<F, P> {
-    pub(super) fn new(started: Started, future: F, outcome: P) -> Self {
-        Self { future: Some(future), outcome: Some(outcome), started: Some(started) }
+impl<'a, F, P> Observed<'a, F, P> {
+    pub(super) fn new(started: Started, marks: &'a Marks, future: F, outcome: P) -> Self {
+        Self { future: Some(future), marks, outcome: Some(outcome), started: Some(started) }
     }
 }
 
-impl<F, P> Future for Observed<F, P>
+impl<F, P> Future for Observed<'_, F, P>
 where
     F: Future,
     P: FnOnce(&F::Output) -> Outcome,
@@ -58,14 +59,15 @@ where
             Poll::Pending => turn.stays = true,
             Poll::Ready(value) => {
                 this.future.set(None);
-                turn.outcome = this.outcome.take().map_or(Outcome::Ok, |outcome| outcome(value));
+                let said = this.outcome.take().map_or(Outcome::Ok, |outcome| outcome(value));
+                turn.outcome = this.marks.outcome_of_value(said);
             }
         }
         poll
     }
 }
 
-impl<F, P> fmt::Debug for Observed<F, P> {
+impl<F, P> fmt::Debug for Observed<'_, F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observed").field("started", &self.started).finish_non_exhaustive()
     }

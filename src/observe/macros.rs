@@ -78,7 +78,8 @@ pub use bellwether_macros::Labels;
 /// [`Labels`](derive@Labels), and is only read.
 ///
 /// Series are looked up by their values at each call; a [`Counter`](crate::Counter) with derived
-/// labels, or a bound one, is faster. All calls with one name need the same keys.
+/// labels, or a bound one, is faster. All calls with one name need the same keys, in
+/// any order.
 ///
 /// # Examples
 ///
@@ -124,13 +125,12 @@ pub use bellwether_macros::count;
 ///
 /// # Outcomes
 ///
-/// An `Err` that is returned, at the end, by `return` or by `?`, is `error`, and the status of the
-/// span unless somebody set one; a `None` that `?` returns is an error only where the function is not
-/// `async`. A panic that began inside is `panic`. A future that is dropped before it is ready is
-/// `cancelled`; one that is never polled records nothing. All else is `ok`.
+/// An `Err` that is returned, at the end or by `return`, and all that `?` returns, a `None` too, is
+/// `error`, and the status of the span unless somebody set one. So is what a macro returns that is
+/// called `bail` or `ensure`. A panic that began inside is `panic`. A future that is dropped before it
+/// is ready is `cancelled`; one that is never polled records nothing. All else is `ok`.
 ///
-/// A function that returns a future without being `async` ends when it returns. In a macro that
-/// returns by itself (`bail!`, `ensure!`), a function that is not `async` sees an error.
+/// A function that returns a future without being `async` ends when it returns.
 ///
 /// # Examples
 ///

@@ -13,8 +13,8 @@
 //!            a panic that began after the start ────► drop: panic
 //! ```
 //!
-//! An observed `async` function needs no marks: its future sees its own output, and a drop while it
-//! is not being polled is a cancellation.
+//! The future of an observed `async` function sees its own output, and a drop before that is a
+//! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it.
 
 mod field;
 mod future;

@@ -55,7 +55,7 @@ impl Operation {
     /// Starts the clock. The end is taken when the guard goes.
     #[must_use = "the operation ends when the timer is dropped"]
     pub fn start(&'static self) -> Timer {
-        Timer(Measure::new(self))
+        Timer { marks: Marks::new(), measure: Measure::new(self) }
     }
 
     /// The name of its spans.
@@ -82,18 +82,21 @@ impl Operation {
 /// Dropped by a panic that began after the start, the outcome is `panic`; dropped without
 /// [`end`](Self::end), it is `ok`. It may be dropped on another thread than it was started on.
 #[derive(Debug)]
-pub struct Timer(Measure);
+pub struct Timer {
+    measure: Measure,
+    marks: Marks,
+}
 
 impl Timer {
     /// Ends the operation with `outcome`.
     pub fn end(self, outcome: Outcome) {
-        self.0.marks.at(outcome.into());
+        self.marks.at(outcome.into());
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.0.record(clock::now(), self.0.marks.outcome());
+        self.measure.record(clock::now(), self.marks.outcome());
     }
 }
 
@@ -102,7 +105,7 @@ impl Deref for Timer {
     type Target = Marks;
 
     fn deref(&self) -> &Marks {
-        &self.0.marks
+        &self.marks
     }
 }
 
@@ -111,13 +114,12 @@ impl Deref for Timer {
 pub(super) struct Measure {
     operation: &'static Operation,
     start: Ticks,
-    pub(super) marks: Marks,
 }
 
 impl Measure {
     pub(super) fn new(operation: &'static Operation) -> Self {
         operation.active.inc();
-        Self { operation, marks: Marks::new(), start: clock::now() }
+        Self { operation, start: clock::now() }
     }
 
     pub(super) fn start(&self) -> Ticks {

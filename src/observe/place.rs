@@ -53,7 +53,10 @@ pub struct Marks {
 }
 
 impl Marks {
-    pub(super) fn new() -> Self {
+    /// The marks of an operation that starts now.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "nothing is default about the moment")]
+    pub fn new() -> Self {
         Self { place: AtomicU8::new(Place::RUNNING.0), was_panicking: std::thread::panicking() }
     }
 
@@ -82,6 +85,12 @@ impl Marks {
     pub fn value<T>(&self, value: T, outcome: impl FnOnce(&T) -> Outcome) -> T {
         self.at(outcome(&value).into());
         value
+    }
+
+    /// What the value of a future means now: `said` is what it says of itself, but what a `?` returned
+    /// is an error, a `None` too.
+    pub(super) fn outcome_of_value(&self, said: Outcome) -> Outcome {
+        if Place(self.place.load(Relaxed)) == Place::QUESTION { Outcome::Error } else { said }
     }
 
     /// What a drop means now. A panic that was under way at the start is not the operation's.

@@ -2,22 +2,23 @@
 
 use crate::context::Outcome;
 
-/// A value whose outcome is asked: `(&Probe(&value)).outcome()`.
+/// A value whose outcome is asked: `(&Probe(&value)).__bellwether_outcome()`.
 ///
 /// Method look-up tries `&Probe<Result<..>>` before `&&Probe<..>`, so that a `Result` finds
-/// [`ResultValue`] and everything else [`AnyValue`].
+/// [`ResultValue`] and everything else [`AnyValue`]. That takes a method call, so the method has a name
+/// that no trait in the user's scope has; all else is called by path.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 
 /// The outcome of a `Result`.
 pub trait ResultValue {
     /// Error for an `Err`.
-    fn outcome(&self) -> Outcome;
+    fn __bellwether_outcome(&self) -> Outcome;
 }
 
 impl<T, E> ResultValue for Probe<'_, Result<T, E>> {
     #[inline]
-    fn outcome(&self) -> Outcome {
+    fn __bellwether_outcome(&self) -> Outcome {
         if self.0.is_ok() { Outcome::Ok } else { Outcome::Error }
     }
 }
@@ -25,12 +26,12 @@ impl<T, E> ResultValue for Probe<'_, Result<T, E>> {
 /// The outcome of any other value.
 pub trait AnyValue {
     /// Always ok.
-    fn outcome(&self) -> Outcome;
+    fn __bellwether_outcome(&self) -> Outcome;
 }
 
 impl<T> AnyValue for &Probe<'_, T> {
     #[inline]
-    fn outcome(&self) -> Outcome {
+    fn __bellwether_outcome(&self) -> Outcome {
         Outcome::Ok
     }
 }

@@ -49,16 +49,16 @@ impl Started {
     #[must_use]
     pub fn enter(self) -> Scope {
         let Self { measure, span } = self;
-        Scope { measure, span: Some(span.enter()) }
+        Scope { measure, marks: Marks::new(), span: Some(span.enter()) }
     }
 
-    /// Enters the span whenever `future` is polled, until it is ready.
-    pub fn future<F, P>(self, future: F, outcome: P) -> Observed<F, P>
+    /// Enters the span whenever `future`, which keeps `marks`, is polled, until it is ready.
+    pub fn future<F, P>(self, marks: &Marks, future: F, outcome: P) -> Observed<'_, F, P>
     where
         F: Future,
         P: FnOnce(&F::Output) -> Outcome,
     {
-        Observed::new(self, future, outcome)
+        Observed::new(self, marks, future, outcome)
     }
 
     /// Enters the span for one poll.
@@ -81,13 +81,14 @@ impl Started {
 #[derive(Debug)]
 pub struct Scope {
     measure: Measure,
+    marks: Marks,
     span: Option<SpanScope>, // None only in `drop`.
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
-            end(&self.measure, span, self.measure.marks.outcome());
+            end(&self.measure, span, self.marks.outcome());
         }
     }
 }
@@ -96,7 +97,7 @@ impl Deref for Scope {
     type Target = Marks;
 
     fn deref(&self) -> &Marks {
-        &self.measure.marks
+        &self.marks
     }
 }
 
