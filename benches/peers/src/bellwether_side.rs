@@ -11,7 +11,7 @@ use bellwether::{
     Counter, Histogram, Telemetry, Unit,
     label::{LabelValue, Labels},
     metric::BoundCounter,
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, ExportError, Exporter, Settings},
     trace::SpanRecord,
 };
 use std::{
@@ -132,7 +132,12 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
 }
 
 pub fn root_spans() -> Vec<Subject> {
-    let telemetry = bellwether::builder("peers").exporter(CountSpans).start().expect("it starts");
+    // As for the peers: the worker takes what is queued when it is drained, not while it is measured.
+    let mut settings = Settings::default();
+    settings.batch_items = 8_192;
+    settings.batch_delay = Duration::from_secs(3600);
+    let telemetry = bellwether::builder("peers").exporter_with(CountSpans, settings);
+    let telemetry = telemetry.start().expect("it starts");
     let telemetry: &'static Telemetry = Box::leak(Box::new(telemetry));
     let drain = move || {
         let report = telemetry.flush(Duration::from_secs(5)).totals();
