@@ -84,14 +84,12 @@ fn print_routes(window: &Window) {
         "route", "rate", "errors", "P50", "P90", "P99"
     );
     for (route, requests) in window.requests_by(REQUEST_DURATION, "http.route") {
-        let milliseconds = |value: Option<f64>| value.map_or(f64::NAN, |seconds| seconds * 1e3);
+        let [p50, p90, p99] = [requests.p50(), requests.p90(), requests.p99()]
+            .map(|seconds| seconds.map_or("-".to_owned(), duration));
         println!(
-            "{route:<12} {:>7.1}/s {:>6.1} % {:>6.2} ms {:>6.2} ms {:>6.2} ms",
+            "{route:<12} {:>7.1}/s {:>6.1} % {p50:>9} {p90:>9} {p99:>9}",
             requests.rate(),
             requests.error_rate().unwrap_or(0.0) * 100.0,
-            milliseconds(requests.p50()),
-            milliseconds(requests.p90()),
-            milliseconds(requests.p99()),
         );
     }
 }
@@ -104,10 +102,10 @@ fn print_trace(spans: &[SpanRecord]) {
 }
 
 fn print_span(spans: &[SpanRecord], span: &SpanRecord, depth: usize) {
-    let took = span.end().since(span.start()).as_secs_f64() * 1e3;
+    let took = duration(span.end().since(span.start()).as_secs_f64());
     let (name, kind) = (span.name(), span.kind().as_str());
     println!(
-        "{:indent$}{name} ({kind}) {took:.2} ms {}",
+        "{:indent$}{name} ({kind}) {took} {}",
         "",
         span.outcome().as_str(),
         indent = depth * 2
@@ -115,4 +113,13 @@ fn print_span(spans: &[SpanRecord], span: &SpanRecord, depth: usize) {
     let id: Option<SpanId> = Some(span.span_id());
     let children = spans.iter().filter(|child| child.parent_span_id() == id);
     children.for_each(|child| print_span(spans, child, depth + 1));
+}
+
+/// In milliseconds, or in microseconds where those would be a fraction.
+fn duration(seconds: f64) -> String {
+    if seconds < 1e-3 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else {
+        format!("{:.2} ms", seconds * 1e3)
+    }
 }

@@ -251,26 +251,48 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
 
 #[test]
 fn no_two_live_threads_write_one_cell() {
-    let registry = Registry::new();
-    let counter = registry.counter::<()>("c", "", Unit::NONE).unwrap();
-    let barrier = std::sync::Barrier::new(16);
-    // All record at once, thread by thread in bursts: a shared cell would lose an addition.
-    for _ in 0..20 {
-        thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    barrier.wait();
-                    (0..1_000).for_each(|_| counter.inc());
-                });
-            }
-        });
-    }
-    assert_eq!(counter.value(), 20 * 16 * 1_000);
+    const THREADS: u64 = 16;
     let storage = cell::current_storage();
-    let tables = storage.tables();
-    let distinct: std::collections::HashSet<_> =
-        tables.iter().map(|table| std::ptr::from_ref(*table)).collect();
-    assert_eq!(distinct.len(), tables.len());
+    let barrier = std::sync::Barrier::new(THREADS as usize + 1);
+    // The threads of a later round adopt the tables of an earlier one; the series is new.
+    for _ in 0..20 {
+        let (counter, id) = counter_and_id();
+        let cells = thread::scope(|scope| {
+            let record = |amount| {
+                barrier.wait();
+                (0..1_000).for_each(|_| counter.add(amount));
+                barrier.wait(); // All have recorded, and live until the cells are read.
+                barrier.wait();
+            };
+            // Joined: the end of a scope does not wait until the tables are given back.
+            let threads: Vec<_> =
+                (0..THREADS).map(|n| scope.spawn(move || record(1 << n))).collect();
+            barrier.wait();
+            barrier.wait();
+            let mut cells = storage.sums(id);
+            barrier.wait();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            cells.sort_unstable();
+            cells
+        });
+        let own: Vec<u64> = (0..THREADS).map(|n| 1_000 << n).collect();
+        assert_eq!(cells, own);
+    }
+}
+
+/// A counter, and the id of its only series.
+fn counter_and_id() -> (Counter, u32) {
+    let place = std::panic::Location::caller();
+    let descriptor = instrument::Descriptor {
+        name: "c",
+        help: "",
+        unit: Unit::NONE,
+        kind: Kind::Counter,
+        place,
+    };
+    let family = Registry::new().register::<()>(&descriptor).unwrap();
+    let instrument = instrument::Instrument::registered(descriptor, family);
+    (Counter::from_instrument(instrument), family.base())
 }
 
 #[test]

@@ -96,9 +96,11 @@ impl Storage {
         write(table);
     }
 
+    /// The cells of the sum `id`, table by table, without those that are zero.
     #[cfg(test)]
-    pub(crate) fn tables(&self) -> Vec<&'static Table> {
-        self.tables.lock().all.clone()
+    pub(crate) fn sums(&self, id: u32) -> Vec<u64> {
+        let cells = self.reader().sums.into_iter().filter_map(|slots| slot(slots, id));
+        cells.map(SumCell::get).filter(|&sum| sum > 0).collect()
     }
 
     pub(super) fn gauges(&self) -> &Directory<GaugeCell> {

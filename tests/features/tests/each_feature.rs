@@ -1,0 +1,79 @@
+//! What a feature adds can be called when that feature alone is on.
+
+#[cfg(feature = "webhook")]
+#[test]
+fn a_webhook_checks_its_url() {
+    use bellwether::{alert::notify::Webhook, pipeline::Exporter as _};
+
+    Webhook::new("https://alerts.example.com/hook").check().expect("the URL is fine");
+    let plain = Webhook::new("http://alerts.example.com/hook");
+    let error = plain.check().expect_err("plain http was not allowed");
+    assert!(error.to_string().contains("http://alerts.example.com"), "{error}");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_context_goes_through_a_header_map() {
+    use bellwether::{extract, trace::inject_context};
+
+    let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut incoming = http::HeaderMap::new();
+    incoming.insert("traceparent", http::HeaderValue::from_static(text));
+    let mut outgoing = http::HeaderMap::new();
+    inject_context(&extract(&incoming), &mut outgoing);
+    assert_eq!(outgoing["traceparent"], text);
+}
+
+#[cfg(feature = "hdrhistogram")]
+#[test]
+fn a_snapshot_becomes_an_hdr_histogram() {
+    static SIZE: bellwether::Histogram = bellwether::Histogram::new("features.size", "Sizes");
+    [1.0, 2.0, 4.0].into_iter().for_each(|size| SIZE.record(size));
+    let hdr = SIZE.snapshot().to_hdr(1_000.0, 3).expect("three digits are legal");
+    assert_eq!(hdr.len(), 3);
+    assert!(hdr.value_at_quantile(0.5).abs_diff(2_000) <= 20);
+}
+
+#[cfg(any(feature = "prometheus", feature = "prometheus-listener"))]
+#[test]
+fn a_page_is_rendered() {
+    use bellwether::{
+        export::prometheus::{Format, render},
+        metric::Registry,
+        resource::Resource,
+    };
+
+    static HITS: bellwether::Counter = bellwether::Counter::new("features.hits", "Hits");
+    HITS.add(7);
+    let snapshot = Registry::global().snapshot();
+    let page = render(&snapshot, &Resource::service("features"), Format::Text);
+    assert!(page.lines().any(|line| line == "features_hits_total 7"), "{page}");
+}
+
+// The only test that starts telemetry, of which a process has one.
+#[cfg(feature = "prometheus-listener")]
+#[test]
+fn a_page_is_served() {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpStream,
+        time::Duration,
+    };
+
+    static SERVED: bellwether::Counter = bellwether::Counter::new("features.served", "Served");
+    SERVED.inc();
+    let telemetry = bellwether::builder("features").prometheus("127.0.0.1:0").start();
+    let telemetry = telemetry.expect("a port is free");
+    let address = telemetry.local_addrs()[0];
+
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: features\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers and closes");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.contains("features_served_total 1"), "{answer}");
+
+    telemetry.shutdown(Duration::from_secs(20));
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
