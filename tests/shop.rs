@@ -242,7 +242,7 @@ fn example() -> PathBuf {
     let messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
     let program = messages
         .filter_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()));
-    program.last().unwrap()
+    program.next_back().unwrap()
 }
 
 /// A path for a file of this process, where there is none: the shop appends.
