@@ -240,7 +240,7 @@ fn example() -> PathBuf {
     // Where it lies depends on flags and variables; the last artifact tells.
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
-    let program = messages
+    let mut program = messages
         .filter_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()));
     program.next_back().unwrap()
 }
