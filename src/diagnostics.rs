@@ -74,3 +74,20 @@ fn print(kind: &str, message: fmt::Arguments<'_>, suppressed: u64) {
     let line = format!("bellwether: {kind}: {message}{more}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn one_message_of_a_kind_is_printed_a_minute_and_the_next_tells_of_the_others() {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        assert_eq!(admit("test kind"), Some(0));
+        assert_eq!((admit("test kind"), admit("test kind")), (None, None));
+        assert_eq!(admit("another test kind"), Some(0));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(admit("test kind"), Some(2));
+    }
+}

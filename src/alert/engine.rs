@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     alert::{Alert, Stamp, Transition},
-    condition::Selector,
     notify::Notification,
     rule::{Rule, check_all},
+    selector::Selector,
     state::RuleState,
     window::Window,
 };

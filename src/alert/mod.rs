@@ -35,16 +35,19 @@ mod engine;
 mod groups;
 pub mod notify;
 mod rule;
+mod selector;
 mod state;
+mod track;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use alert::{Alert, AlertState, Transition};
-pub use condition::{Absent, Comparison, Condition, Expr, Need, Selector, absent, ratio, series};
+pub use condition::{Absent, Comparison, Condition, Expr, Need, absent, ratio};
 pub use engine::RuleStatus;
 pub use rule::{Rule, Severity};
+pub use selector::{Selector, series};
 pub use window::{SeriesWindow, Window};
 
 pub use notify::Notification;

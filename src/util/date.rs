@@ -50,8 +50,9 @@ fn number(text: &str) -> Option<u64> {
     if is_number { text.parse().ok() } else { None }
 }
 
-/// Year, month and day of a day since 1970-01-01.
-fn civil(days: u64) -> (u64, u64, u64) {
+/// Year, month and day of a day since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms"; years begin in March, so that the leap day is the last).
+pub(crate) fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // Since 0000-03-01.
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =

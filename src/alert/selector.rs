@@ -1,0 +1,203 @@
+//! Which series an expression looks at.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use super::condition::{Call, Expr, Function, Node};
+use crate::{
+    label::LabelSet,
+    metric::{key_fault, name_fault},
+};
+
+/// Selects the series of the instrument `name`, all of them until labels narrow it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::alert::{Rule, Severity, ratio, series};
+///
+/// let requests = series("http.server.request.duration").label_not("http.route", "/health");
+/// let failed = requests.clone().label_starts_with("http.response.status_code", "5");
+/// let minute = Duration::from_secs(60);
+///
+/// let rule = Rule::new(
+///     "HighErrorRate",
+///     ratio(failed.rate(minute).sum(), requests.rate(minute).sum()).above(0.05),
+/// )
+/// .for_duration(Duration::from_secs(30))
+/// .severity(Severity::Critical);
+/// # let _ = rule;
+/// ```
+pub fn series(name: impl Into<Cow<'static, str>>) -> Selector {
+    Selector { name: name.into(), labels: Vec::new() }
+}
+
+/// Which series: those of one instrument whose labels match.
+///
+/// A label that a series does not have is the same as an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Selector {
+    pub(super) name: Cow<'static, str>,
+    pub(super) labels: Vec<(Cow<'static, str>, Matcher)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Matcher {
+    Equal(String),
+    NotEqual(String),
+    StartsWith(String),
+    OneOf(Vec<String>),
+}
+
+impl Selector {
+    /// Only series whose label `key` is `value`.
+    #[must_use]
+    pub fn label(self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.with(key.into(), Matcher::Equal(value.into()))
+    }
+
+    /// Only series whose label `key` is not `value`.
+    #[must_use]
+    pub fn label_not(self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.with(key.into(), Matcher::NotEqual(value.into()))
+    }
+
+    /// Only series whose label `key` starts with `prefix`.
+    #[must_use]
+    pub fn label_starts_with(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        prefix: impl Into<String>,
+    ) -> Self {
+        self.with(key.into(), Matcher::StartsWith(prefix.into()))
+    }
+
+    /// Only series whose label `key` is one of `values`.
+    #[must_use]
+    pub fn label_one_of<V: Into<String>>(
+        self,
+        key: impl Into<Cow<'static, str>>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        self.with(key.into(), Matcher::OneOf(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// The value at the newest tick.
+    #[must_use]
+    pub fn last(self) -> Expr {
+        self.call(Function::Last, Duration::ZERO)
+    }
+
+    /// The increase over the last `range`, by the second.
+    #[must_use]
+    pub fn rate(self, range: Duration) -> Expr {
+        self.call(Function::Rate, range)
+    }
+
+    /// By how much a sum grew over the last `range`.
+    #[must_use]
+    pub fn increase(self, range: Duration) -> Expr {
+        self.call(Function::Increase, range)
+    }
+
+    /// The mean over the last `range`.
+    #[must_use]
+    pub fn avg(self, range: Duration) -> Expr {
+        self.call(Function::Avg, range)
+    }
+
+    /// The smallest over the last `range`.
+    #[must_use]
+    pub fn min(self, range: Duration) -> Expr {
+        self.call(Function::Min, range)
+    }
+
+    /// The largest over the last `range`.
+    #[must_use]
+    pub fn max(self, range: Duration) -> Expr {
+        self.call(Function::Max, range)
+    }
+
+    /// The median over the last `range`.
+    #[must_use]
+    pub fn p50(self, range: Duration) -> Expr {
+        self.quantile(0.5, range)
+    }
+
+    /// The 90th percentile over the last `range`.
+    #[must_use]
+    pub fn p90(self, range: Duration) -> Expr {
+        self.quantile(0.9, range)
+    }
+
+    /// The 99th percentile over the last `range`.
+    #[must_use]
+    pub fn p99(self, range: Duration) -> Expr {
+        self.quantile(0.99, range)
+    }
+
+    /// The `q` quantile over the last `range`, by nearest rank; `q` is in [0, 1].
+    #[must_use]
+    pub fn quantile(self, q: f64, range: Duration) -> Expr {
+        self.call(Function::Quantile(q), range)
+    }
+
+    /// The instrument's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a series of the instrument with these labels is selected.
+    #[must_use]
+    pub fn matches(&self, labels: &LabelSet) -> bool {
+        self.labels.iter().all(|(key, matcher)| {
+            let value = labels.get(key).unwrap_or_default();
+            match matcher {
+                Matcher::Equal(wanted) => value == wanted,
+                Matcher::NotEqual(unwanted) => value != unwanted,
+                Matcher::StartsWith(prefix) => value.starts_with(prefix.as_str()),
+                Matcher::OneOf(wanted) => wanted.iter().any(|wanted| value == wanted),
+            }
+        })
+    }
+
+    fn with(mut self, key: Cow<'static, str>, matcher: Matcher) -> Self {
+        self.labels.push((key, matcher));
+        self
+    }
+
+    fn call(self, function: Function, range: Duration) -> Expr {
+        Expr(Node::Call(Call { selector: self, function, range }))
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(fault) = name_fault(&self.name) {
+            return Err(format!("the selected name {:?} {fault}", self.name));
+        }
+        self.labels.iter().try_for_each(|(key, _)| check_key(key))
+    }
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), String> {
+    match key_fault(key) {
+        Some(fault) => Err(format!("the label key {key:?} {fault}")),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for (place, (key, matcher)) in self.labels.iter().enumerate() {
+            f.write_str(if place == 0 { "{" } else { ", " })?;
+            match matcher {
+                Matcher::Equal(value) => write!(f, "{key}={value:?}")?,
+                Matcher::NotEqual(value) => write!(f, "{key}!={value:?}")?,
+                Matcher::StartsWith(prefix) => write!(f, "{key}=~{:?}", format!("{prefix}.*"))?,
+                Matcher::OneOf(values) => write!(f, "{key}=~{:?}", values.join("|"))?,
+            }
+        }
+        f.write_str(if self.labels.is_empty() { "" } else { "}" })
+    }
+}
