@@ -1,4 +1,5 @@
 //! What a feature adds can be called when that feature alone is on.
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 
 #[cfg(feature = "webhook")]
 #[test]
