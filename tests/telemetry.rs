@@ -297,3 +297,15 @@ fn an_exporter_may_flush_read_and_shut_down_its_own_telemetry() {
         assert!(totals.delivered >= 512, "{totals:?}");
     }
 }
+
+#[test]
+fn a_name_of_the_crates_own_that_the_user_has_taken_stays_the_users() {
+    let _turn = turn();
+    static MINE: Counter = Counter::new("telemetry.queue.dropped", "");
+    MINE.add(3);
+    for _ in 0..2 {
+        let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+        let snapshot = telemetry.snapshot();
+        assert_eq!(snapshot.value("telemetry.queue.dropped", &[]).unwrap().as_f64(), 3.0);
+    }
+}
