@@ -252,7 +252,9 @@ fn a_shutdown_does_not_wait_for_an_answer_that_nobody_takes() {
     let mut stream = connect(&server);
     stream.write_all(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.read_exact(&mut [0; 1000]).unwrap();
-    assert!(!server.shutdown(clock::deadline(Duration::from_millis(100))));
+    // Broken, it would wait for ever: nobody reads. Whether the thread ends before the deadline that
+    // it was given too, or just after, is a race that either may win.
+    server.shutdown(clock::deadline(Duration::from_millis(100)));
 }
 
 #[test]
