@@ -252,13 +252,20 @@ fn now_other() -> Ticks {
 mod tests {
     use super::*;
 
+    /// Whether `holds` in one of some tries: a thread may lose its core between any two readings.
+    fn holds_once(holds: impl Fn() -> bool) -> bool {
+        (0..50).any(|_| holds())
+    }
+
     #[test]
     fn a_difference_agrees_with_the_operating_systems_clock() {
-        let (ticks, instant) = (now(), real_instant());
-        while real_instant() - instant < Duration::from_millis(5) {}
-        let (measured, real) = (now().since(ticks), real_instant() - instant);
-        let error = measured.as_secs_f64() / real.as_secs_f64() - 1.0;
-        assert!(error.abs() < 0.02, "{measured:?} for {real:?}");
+        let agrees = || {
+            let (ticks, instant) = (now(), real_instant());
+            while real_instant() - instant < Duration::from_millis(2) {}
+            let (measured, real) = (now().since(ticks), real_instant() - instant);
+            (measured.as_secs_f64() / real.as_secs_f64() - 1.0).abs() < 0.01
+        };
+        assert!(holds_once(agrees));
     }
 
     #[test]
@@ -270,8 +277,8 @@ mod tests {
 
     #[test]
     fn a_date_is_that_of_the_wall_clock() {
-        let difference = unix_nanos().abs_diff(wall_nanos());
-        assert!(difference < 50_000_000, "{difference} ns");
+        // The latest anchor may be as old as this test's process, and its rate a little off.
+        assert!(holds_once(|| unix_nanos().abs_diff(wall_nanos()) < 10_000_000));
     }
 
     #[test]
