@@ -14,7 +14,7 @@ use super::wire::{
 use crate::{
     pipeline::{Batch, ExportError, Exporter, OneLine},
     trace::{SpanRecord, Status},
-    util::date::civil,
+    util::civil::civil,
 };
 
 /// An exporter that prints each span on standard output.

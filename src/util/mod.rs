@@ -1,5 +1,6 @@
 //! Pieces without a word of telemetry in them.
 
+pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
 #[cfg(unix)]
