@@ -397,48 +397,32 @@ mod histograms {
 
 #[test]
 fn the_same_keys_with_other_values_are_a_conflict() {
-    struct Few;
-    impl Labels for Few {
-        const KEYS: &'static [&'static str] = &["hit"];
-        const CARDINALITY: Option<usize> = Some(5);
+    /// The key of [`Hit`] with `N` values, or any number of them where `N` is 0.
+    struct Keyed<const N: usize>;
+    impl<const N: usize> Labels for Keyed<N> {
+        const KEYS: &'static [&'static str] = Hit::KEYS;
+        const CARDINALITY: Option<usize> = if N == 0 { None } else { Some(N) };
 
         fn index(&self) -> usize {
-            4
+            N - 1
         }
 
         fn visit(&self, each: &mut dyn FnMut(&str)) {
-            each("4");
+            each("last");
         }
 
         fn at(index: usize) -> Vec<std::borrow::Cow<'static, str>> {
             vec![index.to_string().into()]
         }
     }
-    struct Hits(&'static str);
-    impl Labels for Hits {
-        const KEYS: &'static [&'static str] = &["hit"];
-        const CARDINALITY: Option<usize> = None;
-
-        fn index(&self) -> usize {
-            0
-        }
-
-        fn visit(&self, each: &mut dyn FnMut(&str)) {
-            each(self.0);
-        }
-
-        fn at(_index: usize) -> Vec<std::borrow::Cow<'static, str>> {
-            vec!["".into()]
-        }
-    }
     let registry = Registry::new();
     let hits = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
     let neighbour = registry.counter::<()>("neighbour", "", Unit::NONE).unwrap();
     hits.bind(Hit(true)).inc();
-    assert!(registry.counter::<Few>("c", "", Unit::NONE).is_err());
-    assert!(registry.counter::<Hits>("c", "", Unit::NONE).is_err());
-    let open = registry.counter::<Hits>("open", "", Unit::NONE).unwrap();
-    open.bind(Hits("x")).inc();
+    assert!(registry.counter::<Keyed<5>>("c", "", Unit::NONE).is_err());
+    assert!(registry.counter::<Keyed<0>>("c", "", Unit::NONE).is_err());
+    let open = registry.counter::<Keyed<0>>("open", "", Unit::NONE).unwrap();
+    open.bind(Keyed).inc();
     assert!(registry.counter::<Hit>("open", "", Unit::NONE).is_err());
     assert_eq!((hits.bind(Hit(true)).value(), neighbour.value()), (1, 0));
 }
