@@ -326,8 +326,10 @@ impl Marker<'_> {
         let at = ours(mac.path.span());
         let note = |place: Place| {
             let note = self.at(place, at);
-            // `bail!(..);` is never followed by anything.
-            let note = quote_spanned!(at=> #[allow(unreachable_code)] #note);
+            let note = quote_spanned! {at=>
+                #[allow(unreachable_code, reason = "`bail!(..);` is never followed by anything")]
+                #note
+            };
             Stmt::Expr(Expr::Verbatim(note), Some(Token![;](at)))
         };
         let (before, after) = (note(place), note(self.inside));

@@ -3,7 +3,8 @@
 
 use core::arch::x86_64::{__cpuid, _rdtsc};
 
-/// The counter, unfenced: 8 ns instead of 14, and out of order by some tens of nanoseconds.
+/// The counter, unfenced: what a fence would prevent, a reading out of order by some tens of
+/// nanoseconds, is clamped where readings are compared.
 #[inline(always)]
 pub(super) fn read() -> u64 {
     // SAFETY: every x86-64 processor has RDTSC; where the system forbids it to programs,
