@@ -187,7 +187,7 @@ impl Family {
                 let all = known.labels.iter().cloned().chain(overflow);
                 all.filter_map(|(labels, id)| {
                     let value = self.value(storage, reader, id, true)?;
-                    Some(Series { labels, value })
+                    Some(Series { labels, value, started: storage.started() })
                 })
                 .collect()
             }
@@ -214,7 +214,8 @@ impl Family {
         let read = |index: usize| {
             let value = self.value(storage, reader, base + index as u32, self.keys.is_empty())?;
             let labels = self.keys.iter().cloned().zip(at(index));
-            Some(Series { labels: LabelSet::new(labels), value })
+            let labels = LabelSet::new(labels);
+            Some(Series { labels, value, started: storage.started() })
         };
         (0..len).filter_map(read).collect()
     }
@@ -237,8 +238,8 @@ impl Family {
                     false => SeriesValue::Counter(sum),
                 })
             }
-            Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
-            Kind::Histogram => {
+            Kind::Gauge | Kind::Info | Kind::StateSet => reader.gauge(id).map(SeriesValue::Gauge),
+            Kind::Histogram | Kind::Summary => {
                 let histogram = reader.histogram(id);
                 (histogram.is_some() || always)
                     .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
@@ -255,8 +256,8 @@ fn reserve_ids(kind: Kind, len: u32) -> u32 {
     static HISTOGRAMS: AtomicU32 = AtomicU32::new(0);
     let next = match kind {
         Kind::Counter | Kind::UpDownCounter => &SUMS,
-        Kind::Gauge => &GAUGES,
-        Kind::Histogram => &HISTOGRAMS,
+        Kind::Gauge | Kind::Info | Kind::StateSet => &GAUGES,
+        Kind::Histogram | Kind::Summary => &HISTOGRAMS,
     };
     next.fetch_add(len, Relaxed)
 }

@@ -5,6 +5,7 @@
 //! own table, and a [`Snapshot`] sums the tables.
 
 mod counter;
+mod exemplar;
 mod family;
 mod figures;
 mod gauge;
@@ -21,12 +22,13 @@ mod unit;
 pub(crate) mod cell;
 
 pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Held, UpDownCounter};
+pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
 pub use observable::{Observations, Observer};
 pub use registry::Registry;
-pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
+pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};

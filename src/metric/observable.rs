@@ -12,7 +12,7 @@ use super::{
     name::key_fault,
     snapshot::{self, Series, SeriesValue},
 };
-use crate::{diagnostics, label::LabelSet};
+use crate::{clock::Ticks, diagnostics, label::LabelSet};
 
 /// A callback and the family it speaks for.
 pub(super) struct Observable {
@@ -96,7 +96,7 @@ impl Observable {
     }
 
     /// The family's values; `None` if the callback panicked.
-    pub(super) fn read(&self) -> Option<snapshot::Family> {
+    pub(super) fn read(&self, started: Ticks) -> Option<snapshot::Family> {
         let Family { name, kind, unit, help, .. } = self.family;
         let (series, series_limit) = (BTreeMap::new(), self.series_limit);
         let mut observations = Observations { series, series_limit, refused: None };
@@ -112,7 +112,7 @@ impl Observable {
             // As casts saturate, a total that is negative or NaN is zero.
             Kind::Counter => SeriesValue::Counter(value as u64),
             Kind::UpDownCounter => SeriesValue::UpDownCounter(value as i64),
-            Kind::Gauge | Kind::Histogram => SeriesValue::Gauge(value),
+            _ => SeriesValue::Gauge(value),
         };
         let series = observations.series.into_iter();
         Some(snapshot::Family {
@@ -120,7 +120,7 @@ impl Observable {
             kind: *kind,
             unit: *unit,
             help: (*help).into(),
-            series: series.map(|(labels, n)| Series { labels, value: value(n) }).collect(),
+            series: series.map(|(labels, n)| Series { labels, value: value(n), started }).collect(),
         })
     }
 }

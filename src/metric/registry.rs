@@ -183,7 +183,7 @@ impl Registry {
         check_name(name)?;
         let (name, help, place) = (intern(name), intern(help), Location::caller());
         let descriptor = Descriptor { name, help, unit, kind, place };
-        if kind == Kind::Histogram {
+        if matches!(kind, Kind::Histogram | Kind::Summary) {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
@@ -222,8 +222,10 @@ impl Registry {
                 guard.by_name.values().copied().filter(|family| !observed(family)).collect();
             (families, guard.observables.clone())
         };
-        let observed: Vec<snapshot::Family> =
-            observables.iter().filter_map(|(_, observable)| observable.read()).collect();
+        let observed: Vec<snapshot::Family> = observables
+            .iter()
+            .filter_map(|(_, observable)| observable.read(storage.started()))
+            .collect();
         let reader = storage.reader();
         let taken = clock::now();
         let read = families.iter().map(|family| family.read(storage, &reader));
