@@ -27,9 +27,9 @@ pub(crate) fn count(count: &Count) -> TokenStream {
     let values = values(&count.labels, &order);
     let amount = count.amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
     quote! {{
-        static __BELLWETHER_COUNTER: ::bellwether::metric::DynamicCounter =
-            ::bellwether::metric::DynamicCounter::new(#name, &[#(#keys),*]);
-        ::bellwether::metric::DynamicCounter::add(
+        static __BELLWETHER_COUNTER: ::bellwether::metric::Counter<::bellwether::label::Dynamic> =
+            ::bellwether::metric::Counter::dynamic(#name, "", &[#(#keys),*]);
+        ::bellwether::metric::Counter::add_ordered(
             &__BELLWETHER_COUNTER,
             #amount,
             &#values,

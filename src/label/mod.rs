@@ -5,8 +5,8 @@ mod typed;
 mod value;
 
 pub use set::LabelSet;
-pub(crate) use set::truncate;
-pub use typed::{LabelValue, Labels, Text};
+pub(crate) use set::{Keys, Values, decode, encode, truncate};
+pub use typed::{Dynamic, LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 
 /// The longest label value that is kept; a longer one is cut at a character and counted.

@@ -42,6 +42,24 @@ impl Labels for () {
     }
 }
 
+/// Labels that are pairs of texts, with keys that the instrument names.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Counter, label::Dynamic};
+///
+/// static HITS: Counter<Dynamic> = Counter::dynamic("cache.hits", "Hits", &["tier", "shard"]);
+///
+/// HITS.with_labels(&[("tier", "l1"), ("shard", "7")]).inc();
+/// let hot = HITS.bind_labels(&[("shard", "7"), ("tier", "l1")]);
+/// hot.add(2);
+/// assert_eq!(hot.value(), 3);
+/// ```
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "it has no value: it only names a kind of labels")]
+pub enum Dynamic {}
+
 /// One field of a [`Labels`] struct; derive it for an enum with `#[derive(LabelValue)]`.
 pub trait LabelValue {
     /// How many different values there are, if that is fixed.

@@ -14,20 +14,25 @@ mod instrument;
 mod lookup;
 mod name;
 mod observable;
+mod open;
 mod registry;
+mod series;
 mod snapshot;
 mod stats;
 mod unit;
 
 pub(crate) mod cell;
 
-pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Held, UpDownCounter};
+pub use counter::{
+    BoundCounter, BoundFloatCounter, BoundUpDownCounter, Counter, FloatCounter, Held, UpDownCounter,
+};
 pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use instrument::With;
 pub use observable::{Observations, Observer};
-pub use registry::Registry;
+pub use registry::{Registry, RegistryBuilder};
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use unit::Unit;
 
