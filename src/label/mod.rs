@@ -5,7 +5,7 @@ mod typed;
 mod value;
 
 pub use set::LabelSet;
-pub(crate) use set::{Keys, Values, decode, encode, truncate};
+pub(crate) use set::{Encoded, Keys, Values, decode, truncate};
 pub use typed::{Dynamic, LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 

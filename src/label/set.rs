@@ -35,7 +35,7 @@ enum Repr {
 
 type Label = (Cow<'static, str>, Box<str>);
 
-/// Label values one after the other, each after its length: what [`encode`] writes.
+/// What keeps the bytes of an [`Encoded`].
 pub(crate) trait Values: Send + Sync {
     fn encoded(&self) -> &[u8];
 }
@@ -208,16 +208,52 @@ impl fmt::Debug for LabelSet {
     }
 }
 
-/// Appends `value`, cut where it is too long, after its length: no two lists of values are written
-/// alike. Whether it was cut.
-pub(crate) fn encode(encoded: &mut Vec<u8>, value: &str) -> bool {
-    let kept = truncate(value);
-    encoded.extend((kept.len() as u16).to_le_bytes());
-    encoded.extend(kept.as_bytes());
-    kept.len() < value.len()
+/// Label values one after the other, each after its length, so that no two lists of values are
+/// written alike. Short lists need no memory of their own.
+pub(crate) struct Encoded {
+    short: [u8; SHORT],
+    len: usize, // In `short`; meaningless where `long` is not empty.
+    long: Vec<u8>,
 }
 
-/// The values that [`encode`] wrote.
+/// Arbitrary: more than most label values take together.
+const SHORT: usize = 120;
+
+impl Encoded {
+    pub(crate) fn new() -> Self {
+        Self { short: [0; SHORT], len: 0, long: Vec::new() }
+    }
+
+    /// Appends `value`, cut where it is too long, and whether it was.
+    pub(crate) fn push(&mut self, value: &str) -> bool {
+        let kept = truncate(value);
+        self.append(&(kept.len() as u16).to_le_bytes());
+        self.append(kept.as_bytes());
+        kept.len() < value.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.long.is_empty() { &self.short[..self.len] } else { &self.long }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        match self.short.get_mut(self.len..end) {
+            Some(place) if self.long.is_empty() => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => {
+                if self.long.is_empty() {
+                    self.long.extend_from_slice(&self.short[..self.len]);
+                }
+                self.long.extend_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// The values in the bytes of an [`Encoded`].
 pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
     iter::from_fn(move || {
         let (len, rest) = encoded.split_first_chunk()?;
@@ -256,14 +292,16 @@ mod tests {
                 &self.0
             }
         }
-        let mut encoded = Vec::new();
-        for value in ["/x", "", "GET"] {
-            assert!(!encode(&mut encoded, value));
+        let long = "x".repeat(200);
+        let mut encoded = Encoded::new();
+        for value in ["/x", &long, "GET"] {
+            assert!(!encoded.push(value));
         }
+        let encoded = encoded.bytes().to_vec();
         let constant = LabelSet::new([("region", "eu"), ("method", "lost")]);
         let keys = Keys::new(&["route".into(), "user".into(), "method".into()], &constant);
         let of_series = LabelSet::of_series(Arc::new(keys), Arc::new(Owned(encoded)));
-        let pairs = [("method", "GET"), ("region", "eu"), ("route", "/x"), ("user", "")];
+        let pairs = [("method", "GET"), ("region", "eu"), ("route", "/x"), ("user", &long)];
         let set = LabelSet::new(pairs);
         assert_eq!(of_series.iter().collect::<Vec<_>>(), pairs);
         assert_eq!(of_series, set);

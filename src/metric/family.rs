@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
-    label::{Keys, LabelSet, encode},
+    label::{Encoded, Keys, LabelSet},
     sync::{
         Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -191,8 +191,10 @@ impl Family {
     pub(crate) fn clear(&self, storage: &Storage) {
         match &self.set {
             SeriesSet::Closed(set) => {
-                let list = set.list.lock().clone();
-                list.series.iter().for_each(|listed| self.remove(storage, listed.id));
+                let reader = storage.reader();
+                let ids = (0..set.len).map(|index| set.base + index as u32);
+                ids.filter(|id| self.value(storage, &reader, *id, false).is_some())
+                    .for_each(|id| self.remove(storage, id));
             }
             SeriesSet::Open(set) => {
                 set.remove_where(|series| {
@@ -343,17 +345,18 @@ impl ClosedSet {
     }
 
     fn listed(&self, id: u32) -> Listed {
-        let mut encoded = Vec::new();
+        let mut encoded = Encoded::new();
         for value in (self.at)((id - self.base) as usize) {
-            encode(&mut encoded, &value);
+            encoded.push(&value);
         }
-        let labels = LabelSet::of_series(self.keys.clone(), Arc::new(Combination(encoded)));
+        let values = Combination(encoded.bytes().into());
+        let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
         Listed { id, labels, started: None }
     }
 }
 
 /// The values of one combination of a closed set.
-struct Combination(Vec<u8>);
+struct Combination(Box<[u8]>);
 
 impl crate::label::Values for Combination {
     fn encoded(&self) -> &[u8] {

@@ -98,7 +98,7 @@ impl Gauge<Dynamic> {
 }
 
 #[inline]
-fn set(id: u32, value: f64) {
+pub(super) fn set(id: u32, value: f64) {
     match cell::gauge(id) {
         Some(cell) => cell.set(value),
         None => write(Some(id), |cell| cell.set(value)),

@@ -244,6 +244,10 @@ impl Instrument {
         self.base.store(family.map_or(DISABLED, Family::base), Release);
         family
     }
+
+    pub(crate) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
 }
 
 /// A series that is kept: its id, and for an open set the right to it.
@@ -263,7 +267,8 @@ impl Handle {
         index: impl FnOnce() -> usize,
     ) -> Self {
         let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
-        match set.find_or_add(family, values) {
+        let found = lookup::remembered(family, values).map(Found::Series);
+        match found.unwrap_or_else(|| set.find_or_add(family, values)) {
             Found::Series(pin) => Self { id: pin.series().id, _pin: Some(pin) },
             Found::Overflow(id) => Self::plain(id),
         }

@@ -40,7 +40,7 @@ where
         if table.forgotten != REMOVALS.load(Relaxed) {
             return None;
         }
-        let id = table.find(hash, family.number, &values)?;
+        let id = table.find(hash, family.number, &values)?.series().id;
         record.take().map(|record| record(id))
     });
     match (found, record) {
@@ -75,6 +75,17 @@ fn with_series_slow<R>(
     done
 }
 
+/// The series of `family` with these values, if this thread remembers it.
+pub(crate) fn remembered(family: &Family, values: Visit<'_>) -> Option<Pin> {
+    let hash = hash(family.number, values);
+    let find = |table: &RefCell<Table>| {
+        let table = table.try_borrow().ok()?;
+        let is_current = table.forgotten == REMOVALS.load(Relaxed);
+        is_current.then(|| table.find(hash, family.number, values))?.cloned()
+    };
+    TABLE.try_with(find).ok().flatten()
+}
+
 /// Makes every thread drop its pins of removed series before its next look-up.
 pub(crate) fn forget_removed() {
     // Relaxed: a thread that sees it late writes to a series that it still pins.
@@ -107,7 +118,7 @@ impl Table {
         hash: u64,
         family: u32,
         values: &V,
-    ) -> Option<u32> {
+    ) -> Option<&Pin> {
         let mask = self.tags.len().checked_sub(1)?;
         let mut place = hash as usize & mask;
         while let Some(pin) = &self.pins[place] {
@@ -116,7 +127,7 @@ impl Table {
                 && series.family == family
                 && holds(series.key(), values)
             {
-                return Some(series.id);
+                return Some(pin);
             }
             place = (place + 1) & mask;
         }

@@ -4,12 +4,14 @@
 //! [`Registry`], which gives each series an id; a record goes to the cell of that id in the thread's
 //! own table, and a [`Snapshot`] sums the tables.
 
+mod collector;
 mod counter;
 mod exemplar;
 mod family;
 mod figures;
 mod gauge;
 pub mod histogram;
+mod info;
 mod instrument;
 mod lookup;
 mod name;
@@ -30,6 +32,7 @@ pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use info::{Info, StateSet};
 pub use instrument::With;
 pub use observable::{Observations, Observer};
 pub use registry::{Registry, RegistryBuilder};

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     clock, diagnostics,
-    label::{Keys, LabelSet, OVERFLOW_KEY, decode, encode},
+    label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -102,13 +102,13 @@ impl OpenSet {
     /// The series with these values, made if it is not there and there is room for it.
     pub(crate) fn find_or_add(&self, family: &Family, values: Visit<'_>) -> Found {
         let found = cell::guarded(|| {
-            let (mut encoded, mut truncated) = (Vec::new(), 0);
-            values(&mut |value| truncated += u64::from(encode(&mut encoded, value)));
+            let (mut encoded, mut truncated) = (Encoded::new(), 0);
+            values(&mut |value| truncated += u64::from(encoded.push(value)));
             let mut known = self.known.lock();
-            if let Some(ByKey(series)) = known.by_key.get(encoded.as_slice()) {
+            if let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) {
                 return (Found::Series(series.pin()), None, 0);
             }
-            match self.add(&mut known, &encoded) {
+            match self.add(&mut known, encoded.bytes()) {
                 Ok(pin) => (Found::Series(pin), None, truncated),
                 Err(full) => {
                     let is_first = known.overflow.is_none();
@@ -158,13 +158,13 @@ impl OpenSet {
 
     /// Removes one series; `false` if there is none with these values.
     pub(crate) fn remove(&self, values: Visit<'_>, remove: impl FnOnce(&Series)) -> bool {
-        let mut encoded = Vec::new();
+        let mut encoded = Encoded::new();
         values(&mut |value| {
-            encode(&mut encoded, value);
+            encoded.push(value);
         });
         let _busy = cell::busy();
         let mut known = self.known.lock();
-        let Some(ByKey(series)) = known.by_key.get(encoded.as_slice()) else { return false };
+        let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) else { return false };
         let series = series.clone();
         known.remove(&series, remove);
         drop(known);

@@ -10,12 +10,12 @@ use std::{
 use super::{
     Counter, FloatCounter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
     cell::{self, Storage},
+    collector,
     family::{Family, Shape},
     instrument::{Descriptor, Instrument, Number},
     name::{claimed_names, key_fault, name_fault},
     observable::{Observable, Observations, Observer},
     open::Budget,
-    snapshot,
 };
 use crate::{
     clock, diagnostics,
@@ -240,8 +240,11 @@ impl Registry {
 
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
     ///
-    /// A counter's values are totals that only grow. `observe` runs on the thread that takes the
-    /// snapshot, outside every lock; if it panics, the family is left out of that snapshot.
+    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
+    /// own, one after the other and outside every lock, with the values and the clock of the scope
+    /// that the reader is in. One that panics costs its family that snapshot. One that takes longer
+    /// than half a second is skipped until it returns, and the others go on. Each such case is
+    /// counted in `telemetry.callbacks.failed`.
     ///
     /// # Errors
     ///
@@ -300,7 +303,7 @@ impl Registry {
     }
 
     /// All series at this moment, as `storage` holds them.
-    pub(crate) fn snapshot_of(&self, storage: &Storage) -> Snapshot {
+    pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
@@ -310,12 +313,10 @@ impl Registry {
             };
             let families: Vec<_> =
                 guard.by_name.values().copied().filter(|family| !observed(family)).collect();
-            (families, guard.observables.clone())
+            let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
+            (families, observables.collect::<Vec<_>>())
         };
-        let observed: Vec<snapshot::Family> = observables
-            .iter()
-            .filter_map(|(_, observable)| observable.read(storage.started()))
-            .collect();
+        let observed = collector::read(&observables, storage);
         families.iter().for_each(|family| family.tidy(storage));
         let reader = storage.reader();
         let taken = clock::now();
@@ -371,6 +372,18 @@ impl Registry {
             },
         };
         self.register_shape(descriptor, keys, shape)
+    }
+
+    /// The family of a state set, whose one key is its own name.
+    pub(crate) fn register_states(
+        &self,
+        descriptor: &Descriptor,
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    ) -> Result<&'static Family, Error> {
+        // A name may hold these, and a key may not; on a page each of them is an underscore.
+        let key = descriptor.name.replace(['-', '/'], "_");
+        self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
     }
 
     fn register_shape(

@@ -21,6 +21,27 @@ pub(crate) static TRUNCATED: Counter =
     Counter::new("telemetry.labels.truncated", "Label values of new series cut at 1,024 bytes")
         .unit(Unit::new("{value}"));
 
+static CALLBACKS: Counter<CallbackFault> =
+    Counter::new("telemetry.callbacks.failed", "Callbacks that told nothing, by reason")
+        .unit(Unit::new("{call}"));
+
+/// Why a callback told nothing.
+#[derive(Clone, Copy, Debug, bellwether_macros::Labels)]
+#[label(name = "reason")]
+pub(crate) enum CallbackFault {
+    Panicked,
+    /// It took too long, and was given up.
+    Overran,
+    /// It was still running, or could not be run.
+    Skipped,
+}
+
+/// Counts calls that told nothing.
+#[cold]
+pub(crate) fn callback_failed(fault: CallbackFault, calls: usize) {
+    CALLBACKS.bind(fault).add(calls as u64);
+}
+
 static OVERFLOWED: Counter<Instrument> =
     Counter::new(OVERFLOWED_NAME, "Look-ups that ended in an overflow series")
         .unit(Unit::new("{lookup}"));

@@ -109,6 +109,50 @@ pub use bellwether_macros::Labels;
 #[doc(inline)]
 pub use bellwether_macros::count;
 
+/// Sets a gauge whose labels are named on the spot: `gauge!("name", value, key = value, ...)`.
+///
+/// The value is an `f64`. Names and labels are as those of [`count!`](macro@count); all calls with one
+/// name need the same keys, in any order.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::gauge;
+///
+/// let room = String::from("attic");
+/// gauge!("room.temperature", 20.5, room, "sensor.id" = 7);
+/// # use bellwether::metric::{Registry, SeriesValue};
+/// # let snapshot = Registry::global().snapshot();
+/// # let value = snapshot.value("room.temperature", &[("room", "attic"), ("sensor.id", "7")]);
+/// # assert_eq!(value.map(SeriesValue::as_f64), Some(20.5));
+/// ```
+///
+/// ```compile_fail
+/// bellwether::gauge!("room.temperature");
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::gauge;
+
+/// Records in a histogram whose labels are named on the spot:
+/// `histogram!("name", value, key = value, ...)`.
+///
+/// The value is an `f64`. Names and labels are as those of [`count!`](macro@count); all calls with one
+/// name need the same keys, in any order.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::histogram;
+///
+/// histogram!("page.size", 17_000.0, route = "/catalog");
+/// # use bellwether::metric::{Registry, SeriesValue};
+/// # let snapshot = Registry::global().snapshot();
+/// # let value = snapshot.value("page.size", &[("route", "/catalog")]);
+/// # assert_eq!(value.map(SeriesValue::as_f64), Some(1.0));
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::histogram;
+
 /// Times a function, says how it ended, and gives it a span.
 ///
 /// The function, `async` or not, free or a method, records the histogram `NAME.duration` in seconds

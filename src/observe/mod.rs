@@ -25,7 +25,7 @@ mod probe;
 mod scope;
 
 pub use field::Field;
-pub use macros::{Labels, count, observe, time};
+pub use macros::{Labels, count, gauge, histogram, observe, time};
 pub use operation::{Operation, Timer};
 
 /// What the macros expand to; not for use by hand, and may change in any release.
