@@ -1,9 +1,15 @@
 //! Labels of series and attributes of spans: keys, values, sets, and the typed closed sets.
 
-mod set;
 mod typed;
+pub(crate) mod closed;
+pub(crate) mod keys;
+mod interner;
+mod pairs;
+mod set;
 mod value;
 
+pub use interner::Interner;
+pub use pairs::Pairs;
 pub use set::LabelSet;
 pub(crate) use set::truncate;
 pub use typed::{LabelValue, Labels, Text};
