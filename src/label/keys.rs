@@ -73,7 +73,7 @@ impl Keys {
         while place < keys.len() {
             let mut before = 0;
             while before < place {
-                if are_one(keys[before], keys[place]) {
+                if are_one(keys[before], keys[place], b'_') {
                     collide(keys[before], keys[place]);
                 }
                 before += 1;
@@ -84,10 +84,10 @@ impl Keys {
     }
 }
 
-/// Whether two keys are one where `.` becomes `_`.
-const fn are_one(a: &str, b: &str) -> bool {
-    const fn mapped(byte: u8) -> u8 {
-        if byte == b'.' { b'_' } else { byte }
+/// Whether two keys are one where `.` reads as `dot`.
+const fn are_one(a: &str, b: &str, dot: u8) -> bool {
+    const fn read(byte: u8, dot: u8) -> u8 {
+        if byte == b'.' { dot } else { byte }
     }
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
@@ -95,7 +95,7 @@ const fn are_one(a: &str, b: &str) -> bool {
     }
     let mut place = 0;
     while place < a.len() {
-        if mapped(a[place]) != mapped(b[place]) {
+        if read(a[place], dot) != read(b[place], dot) {
             return false;
         }
         place += 1;
@@ -104,12 +104,12 @@ const fn are_one(a: &str, b: &str) -> bool {
 }
 
 const fn collide(a: &str, b: &str) -> ! {
-    let message = Joined::new()
-        .with("the flattened label keys `")
-        .with(a)
-        .with("` and `")
-        .with(b)
-        .with("` are one, at least on a Prometheus page: flatten with another `prefix`");
+    let message = Joined::new().with("the label key `").with(b).with("` is there twice");
+    let message = match are_one(a, b, b'.') {
+        true => message,
+        false => message.with(" on a Prometheus page, where it is one with `").with(a).with("`"),
+    };
+    let message = message.with(": flatten with another `prefix`");
     panic!("{}", message.part(0, message.len));
 }
 
@@ -199,7 +199,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "`a.b_c` and `a_b.c` are one")]
+    #[should_panic(
+        expected = "`a_b.c` is there twice on a Prometheus page, where it is one with `a.b_c`"
+    )]
     fn keys_that_are_one_on_a_page_are_told() {
         static KEYS: Keys = Keys::new().with(&["a.b_c", "d", "a_b.c"]);
         let _ = KEYS.unique();

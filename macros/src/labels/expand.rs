@@ -4,7 +4,7 @@
 //! becomes a constant, or a static where texts are interned; both stand in a block of their own around
 //! the implementation. In a generic type all instances share the static, as they share the field.
 
-use proc_macro2::{Ident, Literal, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{GenericParam, Generics, Type, ext::IdentExt as _, parse_quote, spanned::Spanned as _};
 
@@ -74,26 +74,25 @@ struct Code {
 impl Code {
     fn new(field: &Field<'_>) -> Self {
         let Field { ident, ty, form } = field;
+        let at = location(ty);
         match form {
             Form::Flattened { .. } => {
-                let set = quote!(::bellwether::label::Labels);
-                let own = quote_spanned!(ty.span()=> <#ty as ::bellwether::label::Labels>);
+                let own = quote_spanned!(at=> <#ty as ::bellwether::label::Labels>);
                 Self {
                     declaration: None,
                     radix: quote!(#own::CARDINALITY),
-                    index: quote!(#set::index(&self.#ident)),
-                    visit: quote!(#set::visit(&self.#ident, &mut *each)),
+                    index: quote!(#own::index(&self.#ident)),
+                    visit: quote!(#own::visit(&self.#ident, &mut *each)),
                     at: quote!(values.extend(#own::at(place))),
                 }
             }
             Form::Label { values: Values::OfItsType, .. } => {
-                let value = quote!(::bellwether::label::LabelValue);
-                let own = quote_spanned!(ty.span()=> <#ty as ::bellwether::label::LabelValue>);
+                let own = quote_spanned!(at=> <#ty as ::bellwether::label::LabelValue>);
                 Self {
                     declaration: None,
                     radix: quote!(#own::CARDINALITY),
-                    index: quote!(#value::index(&self.#ident)),
-                    visit: quote!(#value::visit(&self.#ident, &mut *each)),
+                    index: quote!(#own::index(&self.#ident)),
+                    visit: quote!(#own::visit(&self.#ident, &mut *each)),
                     at: quote!(values.push(#own::at(place))),
                 }
             }
@@ -104,18 +103,24 @@ impl Code {
     fn declared(ident: &Ident, ty: &Type, values: &Values) -> Self {
         let declared = format_ident!("__BELLWETHER_{}", ident.unraw().to_string().to_uppercase());
         let (declaration, kind) = declaration(&declared, values);
+        let at = location(ty);
         let radix = match values {
-            Values::Interned { .. } => quote_spanned!(ty.span()=> <#kind>::radix::<#ty>()),
-            _ => quote_spanned!(ty.span()=> #declared.radix::<#ty>()),
+            Values::Interned { .. } => quote_spanned!(at=> <#kind>::radix::<#ty>()),
+            _ => quote_spanned!(at=> #declared.radix::<#ty>()),
         };
         Self {
             declaration: Some(declaration),
             radix,
-            index: quote!(#declared.index(&self.#ident)),
-            visit: quote!(#declared.visit(&self.#ident, &mut *each)),
-            at: quote!(values.push(#declared.at::<#ty>(place))),
+            index: quote_spanned!(at=> #declared.index::<#ty>(&self.#ident)),
+            visit: quote_spanned!(at=> #declared.visit::<#ty>(&self.#ident, &mut *each)),
+            at: quote_spanned!(at=> values.push(#declared.at::<#ty>(place))),
         }
     }
+}
+
+/// Where the type stands, for messages; but code of the macro's, which no lint is to judge.
+fn location(ty: &Type) -> Span {
+    Span::call_site().located_at(ty.span())
 }
 
 /// The constant or static of a field with declared values, and its type.
@@ -190,10 +195,10 @@ fn keys(labels: &Struct<'_>) -> TokenStream {
             let key = &key.text;
             quote!(.with(&[#key]))
         }
-        Form::Flattened { prefix: None } => quote_spanned! {ty.span()=>
+        Form::Flattened { prefix: None } => quote_spanned! {location(ty)=>
             .with(<#ty as ::bellwether::label::Labels>::KEYS)
         },
-        Form::Flattened { prefix: Some(prefix) } => quote_spanned! {ty.span()=>
+        Form::Flattened { prefix: Some(prefix) } => quote_spanned! {location(ty)=>
             .with_prefixed(const {
                 &#runtime::Prefixed::new(#prefix, <#ty as ::bellwether::label::Labels>::KEYS)
             })
