@@ -254,12 +254,12 @@ mod tests {
     fn threads_that_race_for_the_places_agree_on_them() {
         let interner = Interner::<50>::new();
         let start = Barrier::new(8);
-        let seen: Vec<HashMap<String, Option<usize>>> = std::thread::scope(|scope| {
-            let race = |thread: usize| {
-                let texts = (0..100).map(move |n| format!("{}", (n * 7 + thread * 13) % 100));
-                start.wait();
-                texts.map(|text| (text.clone(), interner.place(&text))).collect()
-            };
+        let race = |thread: usize| -> HashMap<String, Option<usize>> {
+            start.wait();
+            let texts = (0..100).map(|n| ((n * 7 + thread * 13) % 100).to_string());
+            texts.map(|text| (text.clone(), interner.place(&text))).collect()
+        };
+        let seen: Vec<_> = std::thread::scope(|scope| {
             let race = &race;
             let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || race(thread))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
