@@ -101,3 +101,28 @@ impl fmt::Debug for Pairs<'_> {
         self.to_set().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values_in_the_order_of_other_keys_match_a_set(
+            pairs in prop::collection::vec(("[abc]", any::<String>()), 0..5),
+            keys in prop::sample::subsequence(vec!["a", "b", "c"], 0..=3).prop_shuffle(),
+        ) {
+            let slice: Vec<(&str, &dyn Text)> =
+                pairs.iter().map(|(key, value)| (key.as_str(), value as &dyn Text)).collect();
+            let (pairs, mut values) = (Pairs::new(&slice), Vec::new());
+            let all_known = pairs.visit_as(&keys, &mut |value| values.push(value.to_owned()));
+            let set = pairs.to_set();
+            let naive: Vec<&str> =
+                keys.iter().map(|key| set.get(key).unwrap_or_default()).collect();
+            prop_assert_eq!(values, naive);
+            prop_assert_eq!(all_known, set.iter().all(|(key, _)| keys.contains(&key)));
+        }
+    }
+}
