@@ -12,10 +12,11 @@ use super::{LabelSet, Text};
 /// # Examples
 ///
 /// ```
-/// use bellwether::label::Pairs;
+/// use bellwether::label::{Pairs, Text};
 ///
 /// let status = 404_u16;
-/// let pairs = Pairs::new(&[("route", &"/catalog"), ("status", &status)]);
+/// let labels: [(&str, &dyn Text); 2] = [("route", &"/catalog"), ("status", &status)];
+/// let pairs = Pairs::new(&labels);
 ///
 /// let mut values = Vec::new();
 /// let all_known = pairs.visit_as(&["status", "cached", "route"], &mut |value| {
