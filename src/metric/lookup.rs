@@ -5,7 +5,7 @@
 //! drops the pins of removed series before its next look-up. Only series below their family's limit
 //! are remembered, so the table is bounded by them.
 
-use std::{cell::RefCell, sync::LazyLock};
+use std::cell::RefCell;
 
 use super::{
     family::{Family, Found},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     label::truncate,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    util::hash::{self, Hash},
 };
 
 /// Hands label values over, one after the other; called more than once.
@@ -32,7 +33,7 @@ pub(crate) fn with_series<V, R>(
 where
     V: Fn(&mut dyn FnMut(&str)),
 {
-    let hash = hash(family.number, &values);
+    let hash = hash_of(family.number, &values);
     let mut record = Some(record);
     // Inside, the entry's pin holds: a thread forgets its own pins and no other's.
     let found = TABLE.try_with(|table| {
@@ -77,7 +78,7 @@ fn with_series_slow<R>(
 
 /// The series of `family` with these values, if this thread remembers it.
 pub(crate) fn remembered(family: &Family, values: Visit<'_>) -> Option<Pin> {
-    let hash = hash(family.number, values);
+    let hash = hash_of(family.number, values);
     let find = |table: &RefCell<Table>| {
         let table = table.try_borrow().ok()?;
         let is_current = table.forgotten == REMOVALS.load(Relaxed);
@@ -184,77 +185,19 @@ fn holds<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(key: &[u8], values: &V) -> bool {
         rest = rest.and_then(|rest| {
             let (len, rest) = rest.split_first_chunk()?;
             let (own, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
-            equal(own, value).then_some(rest)
+            hash::equal(own, value).then_some(rest)
         });
     });
     rest.is_some_and(<[u8]>::is_empty)
 }
 
-/// Whether two texts are equal: short ones, which most label values are, by two overlapping words
-/// and without a call.
-#[inline(always)]
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        false
-    } else if a.len() <= 16 {
-        short(a) == short(b)
-    } else {
-        a == b
-    }
-}
-
-/// Multiply and fold, from a random start: a caller who chooses label values must not be able to
+/// The hash of a family's number and values: a caller who chooses label values must not be able to
 /// choose collisions.
 #[inline]
-fn hash<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(family: u32, values: &V) -> u64 {
-    static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| {
-        use std::hash::{BuildHasher as _, RandomState};
-        [0, 1].map(|seed: u8| RandomState::new().hash_one(seed))
-    });
-    let [seed, secret] = *SEEDS;
-    let mut state = fold(seed ^ u64::from(family), MULTIPLIER);
-    values(&mut |value| {
-        let bytes = truncate(value).as_bytes();
-        state = fold(state ^ bytes.len() as u64, MULTIPLIER);
-        let mut words = bytes.chunks_exact(16);
-        if bytes.len() > 16 {
-            for word in &mut words {
-                let (low, high) = short(word);
-                state = fold(state ^ low, secret ^ high);
-            }
-            let (low, high) = short(words.remainder());
-            state = fold(state ^ low, secret ^ high);
-        } else {
-            let (low, high) = short(bytes);
-            state = fold(state ^ low, secret ^ high);
-        }
-    });
-    state
-}
-
-/// At most sixteen bytes as two words, which for one length are equal where the bytes are.
-#[inline(always)]
-fn short(bytes: &[u8]) -> (u64, u64) {
-    let len = bytes.len();
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-    } else if len > 0 {
-        let (first, middle, last) = (bytes[0], bytes[len / 2], bytes[len - 1]);
-        (first.into(), (u64::from(middle) << 8) | u64::from(last))
-    } else {
-        (0, 0)
-    }
-}
-
-/// 2^64 divided by the golden ratio, odd: spreads neighbouring inputs (Knuth, TAOCP 3, 6.4).
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
+fn hash_of<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(family: u32, values: &V) -> u64 {
+    let mut state = Hash::new(family.into());
+    values(&mut |value| state.push(truncate(value).as_bytes()));
+    state.value()
 }
 
 #[cfg(test)]
@@ -300,12 +243,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn short_words_tell_texts_of_one_length_apart(a in ".{0,16}", b in ".{0,16}") {
-            prop_assert_eq!(equal(a.as_bytes(), b.as_bytes()), a == b);
-            prop_assert!(equal(a.as_bytes(), a.clone().as_bytes()));
-        }
-
         #[test]
         fn a_look_up_is_a_map(lists in prop::collection::vec(("[ab]{0,3}", ".{0,40}"), 1..200)) {
             let family = open_family(Kind::Counter, &["a", "b"], 10_000);

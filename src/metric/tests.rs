@@ -321,9 +321,9 @@ fn a_callback_that_panics_costs_its_family_one_snapshot() {
 fn a_callback_that_is_stuck_stops_neither_readers_nor_other_callbacks() {
     let registry = Registry::new();
     let (release, stuck) = std::sync::mpsc::channel::<()>();
-    let stuck = std::sync::Mutex::new(stuck);
+    let stuck = crate::sync::Mutex::new(stuck);
     let observe = move |to: &mut Observations| {
-        let _ = stuck.lock().unwrap().recv(); // Until the test lets it go.
+        let _ = stuck.lock().recv(); // Until the test lets it go.
         to.observe(1.0, &[]);
     };
     let _stuck = registry.observe(Kind::Gauge, "b.stuck", "", Unit::NONE, observe).unwrap();
@@ -373,9 +373,9 @@ fn an_observed_counter_that_falls_begins_anew() {
     let clock = crate::clock::ManualClock::new();
     let _installed = crate::clock::enter(Some(clock.clone()));
     let registry = Registry::new();
-    let totals = std::sync::Mutex::new([5.5, 7.0, 2.0, f64::NAN, -1.0].into_iter());
+    let totals = crate::sync::Mutex::new([5.5, 7.0, 2.0, f64::NAN, -1.0].into_iter());
     let observe = move |to: &mut Observations| {
-        to.observe(totals.lock().unwrap().next().unwrap_or(3.0), &[]);
+        to.observe(totals.lock().next().unwrap_or(3.0), &[]);
     };
     let _observer = registry.observe(Kind::Counter, "c", "", Unit::NONE, observe).unwrap();
     let read = || {

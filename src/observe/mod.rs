@@ -34,7 +34,11 @@ pub mod __private {
     pub use super::{
         future::Observed,
         place::{Marks, Place},
-        probe::{AnyValue, Probe, ResultValue, cardinality, never},
+        probe::{AnyValue, Probe, ResultValue, never},
         scope::{Scope, Started, start},
+    };
+    pub use crate::label::{
+        closed::{Interned, List, Number, Range, Words, cardinality, places},
+        keys::{Keys, Prefixed},
     };
 }
