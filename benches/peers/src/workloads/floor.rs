@@ -1,6 +1,7 @@
 //! What the machine allows, measured in the same rounds.
 
-use crate::harness::{Pace, Role, Subject, repeat};
+use super::labels::Sets;
+use crate::harness::{Pace, Role, Subject, Worker, repeat};
 use std::{
     hint::black_box,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,62 +14,87 @@ thread_local! {
 /// Load, add, store of the thread's own cells, 64 in turn: no operation waits for the last one's
 /// store, so this is the floor of both ways of counting.
 pub fn thread_local_spread() -> Subject {
-    let total = totals();
-    let worker = move |_| {
-        let (mut next, totals) = (0, OnExit::new(total));
-        repeat(Pace::Flat, move || {
+    own_cells("thread-local add, 64 cells in turn", || {
+        let mut next = 0;
+        move || {
             CELLS.with(|cells| add_one(&cells[next & 63]));
             next += 1;
-            let _ = &totals;
-        })
-    };
-    floor("thread-local add, 64 cells in turn", worker, total)
+        }
+    })
 }
 
 /// The same on one cell, where each load waits for the store before it.
 pub fn thread_local_one() -> Subject {
-    let total = totals();
-    let worker = move |_| {
-        let totals = OnExit::new(total);
-        repeat(Pace::Flat, move || {
-            CELLS.with(|cells| add_one(black_box(&cells[0])));
-            let _ = &totals;
-        })
-    };
-    floor("thread-local add, one cell", worker, total)
+    own_cells("thread-local add, one cell", || || CELLS.with(|cells| add_one(black_box(&cells[0]))))
 }
 
-/// Two readings of the time stamp counter, without which there is no span.
+/// The same with the choice of two labels, which every workload with labels makes.
+pub fn thread_local_labelled(sets: Sets) -> Subject {
+    own_cells("thread-local add, by two labels in turn", move || {
+        let mut next = sets.walk();
+        move || {
+            let (method, status) = next();
+            CELLS.with(|cells| add_one(&cells[(method * 10 + status) & 63]));
+        }
+    })
+}
+
+/// Two readings of the time stamp counter, without which there is no span and no timer.
 pub fn two_time_stamps() -> Subject {
-    let total = totals();
-    let worker = move |_| {
-        let totals = OnExit::new(total);
-        repeat(Pace::Flat, move || {
+    own_cells("two time stamps", || {
+        || {
             CELLS.with(|cells| {
                 black_box(time_stamp().wrapping_sub(time_stamp()));
                 add_one(&cells[0]);
             });
-            let _ = &totals;
+        }
+    })
+}
+
+/// A store to one word that all threads share: there is no other way to keep what was set last.
+pub fn shared_store() -> Subject {
+    let cell: &'static Padded = Box::leak(Box::default());
+    let worker = move |_| {
+        let mut value = 0;
+        repeat(Pace::Flat, move || {
+            value += 1;
+            cell.0.store(value, Relaxed);
         })
     };
-    floor("two time stamps", worker, total)
+    floor("relaxed store, one shared word", worker, || cell.0.load(Relaxed)).sets()
 }
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Padded(AtomicU64);
 
 fn floor(
     idiom: &'static str,
-    worker: impl Fn(usize) -> crate::harness::Worker + Sync + 'static,
-    total: &'static AtomicU64,
+    worker: impl Fn(usize) -> Worker + Sync + 'static,
+    total: impl Fn() -> u64 + Sync + 'static,
 ) -> Subject {
-    Subject::new("(floor)", idiom, worker, || total.load(Relaxed)).role(Role::Floor)
+    Subject::new("(floor)", idiom, worker, total).role(Role::Floor)
+}
+
+/// A loop over [`CELLS`], whose sum is handed over when it is dropped.
+fn own_cells<B: FnMut() + 'static>(
+    idiom: &'static str,
+    body: impl Fn() -> B + Sync + 'static,
+) -> Subject {
+    let total: &'static AtomicU64 = Box::leak(Box::default());
+    let worker = move |_| {
+        let (mut body, on_exit) = (body(), OnExit::new(total));
+        repeat(Pace::Flat, move || {
+            body();
+            let _ = &on_exit;
+        })
+    };
+    floor(idiom, worker, || total.load(Relaxed))
 }
 
 #[inline(always)]
 fn add_one(cell: &AtomicU64) {
     cell.store(cell.load(Relaxed) + 1, Relaxed);
-}
-
-fn totals() -> &'static AtomicU64 {
-    Box::leak(Box::default())
 }
 
 /// Hands the thread's cells over when its loop is dropped.
