@@ -205,14 +205,9 @@ pub fn timers() -> Vec<Subject> {
 
 pub fn gauges() -> Vec<Subject> {
     static SET: Gauge = Gauge::new("peers.set", "Set in a loop");
-    let worker = |_| {
-        let mut next = 0_u32;
-        repeat(Pace::Flat, move || {
-            next += 1;
-            SET.set(f64::from(next));
-        })
-    };
-    vec![ours("static", worker, || SET.value().unwrap_or(0.0) as u64).sets()]
+    let value = |_: &()| SET.value().unwrap_or(0.0) as u64;
+    let set = |_: &(), value| SET.set(value);
+    vec![Subject::set("bellwether", "static", (), set, value).role(Role::Ours)]
 }
 
 pub fn up_down_counters() -> Vec<Subject> {

@@ -29,7 +29,8 @@ pub struct Subject {
 enum Expects {
     /// The operations of all rounds so far.
     Sum,
-    /// The operations of one thread in the last round: a gauge holds what was set last.
+    /// The last value of [`RAMP`] that each thread reached in the last round: a gauge holds what
+    /// was set last.
     Last,
 }
 
@@ -120,10 +121,25 @@ impl Subject {
         self
     }
 
-    /// For an operation that sets a value: the n-th one of a thread has to set n.
-    pub fn sets(mut self) -> Self {
-        self.expects = Expects::Last;
-        self
+    /// Sets a gauge to the values of [`RAMP`], over and over.
+    pub fn set<H: Clone + Sync + 'static>(
+        library: &'static str,
+        idiom: &'static str,
+        gauge: H,
+        set: impl Fn(&H, f64) + Copy + Sync + 'static,
+        value: impl Fn(&H) -> u64 + Sync + 'static,
+    ) -> Self {
+        let shared = gauge.clone();
+        let worker = move |_| {
+            let (gauge, mut next) = (shared.clone(), 0);
+            repeat(Pace::Flat, move || {
+                // Hidden, or the compiler would make one loop of eight stores out of eight.
+                set(&gauge, black_box(RAMP[next & (RAMP.len() - 1)]));
+                next += 1;
+            })
+        };
+        let expects = Expects::Last;
+        Self { expects, ..Self::new(library, idiom, worker, move || value(&gauge)) }
     }
 
     /// Panics unless the library's own total is what was recorded into it, now that each of the
@@ -132,12 +148,23 @@ impl Subject {
         let recorded = each * threads + self.recorded.fetch_add(each * threads, SeqCst);
         let expected = match self.expects {
             Expects::Sum => recorded,
-            Expects::Last => each,
+            Expects::Last => (each - 1) % RAMP.len() as u64 + 1,
         };
         let total = (self.total)();
         assert_eq!(total, expected, "{} ({}): a wrong total", self.library, self.idiom);
     }
 }
+
+/// One, two, three and so on, made beforehand: a conversion is no part of setting a gauge.
+static RAMP: [f64; 1024] = {
+    let mut ramp = [0.0; 1024];
+    let mut place = 0;
+    while place < ramp.len() {
+        ramp[place] = (place + 1) as f64;
+        place += 1;
+    }
+    ramp
+};
 
 /// The recording loop of `body` at a pace, compiled into one.
 pub fn repeat(pace: Pace, body: impl FnMut() + 'static) -> Worker {
@@ -222,21 +249,22 @@ pub struct Plan {
 impl Plan {
     /// A plan that takes about `effort.round`, unless the stretch says otherwise.
     pub fn calibrated(subject: &Subject, threads: usize, effort: Effort, stretch: Stretch) -> Self {
-        let burst = match stretch {
-            Stretch::Round => 20_000,
-            Stretch::Bursts(burst) => burst,
+        let probe = match stretch {
+            Stretch::Round => Self::warmed(20_000),
+            Stretch::Bursts(burst) => Self { warm_up: burst / 10, burst, bursts: 1 },
             Stretch::NewThread(burst) => return Self { warm_up: 0, burst, bursts: 1 },
         };
-        let nanos = run(subject, threads, Self::of(burst, 1)).nanos.max(0.2);
+        let nanos = run(subject, threads, probe).nanos.max(0.2);
         let operations = (effort.round.as_nanos() as f64 / nanos) as u64;
         match stretch {
-            Stretch::Bursts(burst) => Self::of(burst, (operations / burst).max(5)),
-            _ => Self::of(operations.max(10_000), 1),
+            Stretch::Bursts(burst) => Self { bursts: (operations / burst).max(5), ..probe },
+            _ => Self::warmed(operations.max(10_000)),
         }
     }
 
-    fn of(burst: u64, bursts: u64) -> Self {
-        Self { warm_up: (burst / 10).max(1), burst, bursts }
+    /// A thread touches every one of 10,000 label sets before its time counts.
+    fn warmed(burst: u64) -> Self {
+        Self { warm_up: (burst / 10).max(10_000), burst, bursts: 1 }
     }
 }
 

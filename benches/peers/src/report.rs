@@ -22,6 +22,10 @@ pub struct Row {
 
 /// The rows of one table.
 pub fn rows(table: &Table) -> Vec<Row> {
+    // Of what is added to own work, half a nanosecond is noise, and no measure for a ratio.
+    let is_added = table.figures.iter().any(|figure| figure.role == Role::Work);
+    let noise = if is_added { 0.5 } else { 0.0 };
+    let ratio = |value: f64, to: Option<f64>| to.filter(|&to| to > noise).map(|to| value / to);
     let row = |figure: &Figure| {
         let best_peer = table.least(figure.threads, |other| other.role == Role::Peer);
         Row {
@@ -110,9 +114,4 @@ pub fn print_table(rows: &[Row]) {
         first.workload, "T", first.unit, "x peer", "x floor"
     );
     rows.iter().for_each(|row| println!("{}", row.line()));
-}
-
-/// A ratio, unless what it is taken to is nothing: an addition of half a nanosecond is noise.
-fn ratio(value: f64, to: Option<f64>) -> Option<f64> {
-    to.filter(|&to| to >= 0.5 || value < to).filter(|&to| to > 0.0).map(|to| value / to)
 }

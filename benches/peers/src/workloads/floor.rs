@@ -54,14 +54,9 @@ pub fn two_time_stamps() -> Subject {
 /// A store to one word that all threads share: there is no other way to keep what was set last.
 pub fn shared_store() -> Subject {
     let cell: &'static Padded = Box::leak(Box::default());
-    let worker = move |_| {
-        let mut value = 0;
-        repeat(Pace::Flat, move || {
-            value += 1;
-            cell.0.store(value, Relaxed);
-        })
-    };
-    floor("relaxed store, one shared word", worker, || cell.0.load(Relaxed)).sets()
+    let set = |cell: &&'static Padded, value: f64| cell.0.store(value.to_bits(), Relaxed);
+    let value = |cell: &&'static Padded| f64::from_bits(cell.0.load(Relaxed)) as u64;
+    Subject::set("(floor)", "relaxed store, one shared word", cell, set, value).role(Role::Floor)
 }
 
 #[derive(Default)]

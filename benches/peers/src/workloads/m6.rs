@@ -3,10 +3,13 @@
 use super::{Budget, Recording, Table, floor, m1, otel, recorder};
 use crate::{
     bellwether_side,
-    harness::{Effort, Pace, Stretch, Subject, repeat},
+    harness::{Effort, Pace, Stretch, Subject},
 };
-use prometheus::IntGauge;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use prometheus::{Gauge, IntGauge};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+};
 
 pub fn tables(effort: Effort) -> Vec<Table> {
     vec![set().measure(effort), add().measure(effort)]
@@ -51,25 +54,6 @@ fn add() -> Recording {
     }
 }
 
-/// A gauge that is set to one, two, three and so on.
-pub fn counting<H: Clone + Sync + 'static>(
-    library: &'static str,
-    idiom: &'static str,
-    gauge: H,
-    set: impl Fn(&H, u32) + Copy + Sync + 'static,
-    value: impl Fn(&H) -> u64 + Sync + 'static,
-) -> Subject {
-    let shared = gauge.clone();
-    let worker = move |_| {
-        let (gauge, mut next) = (shared.clone(), 0);
-        repeat(Pace::Flat, move || {
-            next += 1;
-            set(&gauge, next);
-        })
-    };
-    Subject::new(library, idiom, worker, move || value(&gauge)).sets()
-}
-
 fn adding<H: Clone + Sync + 'static>(
     library: &'static str,
     idiom: &'static str,
@@ -81,9 +65,8 @@ fn adding<H: Clone + Sync + 'static>(
 }
 
 fn prometheus_set() -> Subject {
-    let gauge = IntGauge::new("set", "Set").expect("a legal name");
-    let set = |g: &IntGauge, value| g.set(i64::from(value));
-    counting("prometheus", "IntGauge", gauge, set, |g| g.get() as u64)
+    let gauge = Gauge::new("set", "Set").expect("a legal name");
+    Subject::set("prometheus", "Gauge", gauge, |g, value| g.set(value), |g| g.get() as u64)
 }
 
 fn prometheus_add() -> Subject {
@@ -91,51 +74,51 @@ fn prometheus_add() -> Subject {
     adding("prometheus", "IntGauge", gauge, |g| g.inc(), |g| g.get() as u64)
 }
 
-type ClientGauge = prometheus_client::metrics::gauge::Gauge;
+type ClientGauge<N = i64, A = AtomicI64> = prometheus_client::metrics::gauge::Gauge<N, A>;
 
 fn prometheus_client_set() -> Subject {
-    let set = |g: &ClientGauge, value| {
-        g.set(i64::from(value));
+    let gauge = ClientGauge::<f64, AtomicU64>::default();
+    let set = |g: &ClientGauge<f64, AtomicU64>, value| {
+        g.set(value);
     };
-    counting("prometheus-client", "Gauge", ClientGauge::default(), set, |g| g.get() as u64)
+    Subject::set("prometheus-client", "Gauge", gauge, set, |g| g.get() as u64)
 }
 
 fn prometheus_client_add() -> Subject {
     let add = |g: &ClientGauge| {
         g.inc();
     };
-    adding("prometheus-client", "Gauge", ClientGauge::default(), add, |g| g.get() as u64)
+    adding("prometheus-client", "Gauge", <ClientGauge>::default(), add, |g| g.get() as u64)
 }
 
-type FastGauge = fastmetrics::metrics::gauge::Gauge;
+type FastGauge<N = i64> = fastmetrics::metrics::gauge::Gauge<N>;
 
 fn fastmetrics_set() -> Subject {
-    let set = |g: &FastGauge, value| g.set(i64::from(value));
-    counting("fastmetrics", "Gauge", FastGauge::default(), set, |g| g.get() as u64)
+    let gauge = FastGauge::<f64>::default();
+    Subject::set("fastmetrics", "Gauge", gauge, |g, value| g.set(value), |g| g.get() as u64)
 }
 
 fn fastmetrics_add() -> Subject {
-    adding("fastmetrics", "Gauge", FastGauge::default(), |g| g.inc(), |g| g.get() as u64)
-}
-
-fn measured_value(gauge: &Arc<measured::Gauge>) -> u64 {
-    gauge.get_metric().count.load(Relaxed) as u64
+    adding("fastmetrics", "Gauge", <FastGauge>::default(), |g| g.inc(), |g| g.get() as u64)
 }
 
 fn measured_set() -> Subject {
-    let set = |g: &Arc<measured::Gauge>, value| g.set(i64::from(value));
-    counting("measured", "Gauge", Arc::new(measured::Gauge::new()), set, measured_value)
+    let gauge = Arc::new(measured::FloatGauge::new());
+    let value = |g: &Arc<measured::FloatGauge>| g.get_metric().count.get() as u64;
+    Subject::set("measured", "FloatGauge", gauge, |g, value| g.set(value), value)
 }
 
 fn measured_add() -> Subject {
-    adding("measured", "Gauge", Arc::new(measured::Gauge::new()), |g| g.inc(), measured_value)
+    let value = |g: &Arc<measured::Gauge>| g.get_metric().count.load(Relaxed) as u64;
+    adding("measured", "Gauge", Arc::new(measured::Gauge::new()), |g| g.inc(), value)
 }
 
+/// Its gauges hold whole numbers only.
 fn metriken_set() -> Subject {
     let set = |g: &Arc<metriken::Gauge>, value| {
-        g.set(i64::from(value));
+        g.set(value as i64);
     };
-    counting("metriken", "Gauge", Arc::new(metriken::Gauge::new()), set, |g| g.value() as u64)
+    Subject::set("metriken", "Gauge", Arc::new(metriken::Gauge::new()), set, |g| g.value() as u64)
 }
 
 fn metriken_add() -> Subject {
@@ -148,7 +131,7 @@ fn metriken_add() -> Subject {
 fn metrics_set() -> Subject {
     let (gauge, reader) = recorder::held(|| metrics::gauge!("set"));
     let value = move |_: &_| recorder::sum_on_page(&reader.render(), "set", "set");
-    counting("metrics", "Gauge", gauge, |g: &metrics::Gauge, value| g.set(value), value)
+    Subject::set("metrics", "Gauge", gauge, |g: &metrics::Gauge, value| g.set(value), value)
 }
 
 fn metrics_add() -> Subject {
@@ -158,9 +141,14 @@ fn metrics_add() -> Subject {
 }
 
 fn otel_set() -> Subject {
-    let gauge = otel::meter().u64_gauge("set").build().bind(&[]);
-    let set = |g: &opentelemetry::metrics::BoundGauge<u64>, value| g.record(u64::from(value));
-    counting("opentelemetry", "bound gauge", gauge, set, |_| otel::total("set"))
+    let gauge = otel::meter().f64_gauge("set").build().bind(&[]);
+    Subject::set(
+        "opentelemetry",
+        "bound gauge",
+        gauge,
+        |g, value| g.record(value),
+        |_| otel::total("set"),
+    )
 }
 
 fn otel_add() -> Subject {

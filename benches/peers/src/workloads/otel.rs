@@ -57,8 +57,8 @@ impl PushMetricExporter for KeepTotals {
                 AggregatedMetrics::I64(MetricData::Sum(sum)) => {
                     sum.data_points().map(|point| point.value() as u64).sum()
                 }
-                AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
-                    gauge.data_points().map(|point| point.value()).sum()
+                AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+                    gauge.data_points().map(|point| point.value() as u64).sum()
                 }
                 AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
                     histogram.data_points().map(|point| point.count()).sum()
