@@ -1,6 +1,9 @@
 //! What the machine allows, measured in the same rounds.
 
-use super::labels::Sets;
+use super::{
+    labels::Sets,
+    m4::{VALUES, over},
+};
 use crate::harness::{Pace, Role, Subject, Worker, repeat};
 use std::{
     hint::black_box,
@@ -37,6 +40,35 @@ pub fn thread_local_labelled(sets: Sets) -> Subject {
             CELLS.with(|cells| add_one(&cells[(method * 10 + status) & 63]));
         }
     })
+}
+
+/// What a histogram cannot do without: a bucket from the value's highest bits, 64 an octave, one more
+/// in it, and the sum, in eight parts so that no addition waits for the last one's.
+pub fn own_histogram() -> Subject {
+    let total: &'static AtomicU64 = Box::leak(Box::default());
+    let worker = move |_| {
+        let counts = Counts { buckets: [const { AtomicU64::new(0) }; 4096], total };
+        let (counts, sums) = (Box::new(counts), [const { AtomicU64::new(0) }; 8]);
+        over(Pace::Flat, &VALUES.seconds, move |value| {
+            let bucket = (value.to_bits() >> 46) as usize & 4095;
+            add_one(&counts.buckets[bucket]);
+            let sum = &sums[bucket & 7];
+            sum.store((f64::from_bits(sum.load(Relaxed)) + value).to_bits(), Relaxed);
+        })
+    };
+    floor("bucket by shift, sum in eight parts", worker, || total.load(Relaxed))
+}
+
+struct Counts {
+    buckets: [AtomicU64; 4096],
+    total: &'static AtomicU64,
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        let sum = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum();
+        self.total.fetch_add(sum, Relaxed);
+    }
 }
 
 /// Two readings of the time stamp counter, without which there is no span and no timer.

@@ -19,7 +19,7 @@ pub fn tables(effort: Effort) -> Vec<Table> {
 }
 
 fn held() -> Recording {
-    let mut subjects = vec![floor::thread_local_spread()];
+    let mut subjects = vec![floor::own_histogram(), floor::thread_local_spread()];
     subjects.extend(histograms(Pace::Flat));
     Recording { name: "M4 histogram", subjects, stretch: Stretch::Round, budget }
 }
