@@ -85,17 +85,10 @@ pub fn counters_in_turn() -> Vec<Subject> {
     let statics = ours("statics", in_turn, || IN_TURN.iter().map(Counter::value).sum());
 
     static FAMILY: Counter<Set<10>> = Counter::new("peers.turn", "One family");
-    let series: &'static [BoundCounter] =
-        (0..64).map(|i| FAMILY.bind(Set::of(i / 10, i % 10))).collect::<Vec<_>>().leak();
-    let in_turn = move |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            series[next & 63].inc();
-            next += 1;
-        })
-    };
-    let bound = ours("bound", in_turn, || series.iter().map(|series| series.value()).sum());
-    vec![statics, bound]
+    let bind = |i| FAMILY.bind(Set::of(i / 10, i % 10));
+    let inc = |series: &BoundCounter| series.inc();
+    let bound = Subject::in_turn("bellwether", "bound", bind, inc, |series| series.value());
+    vec![statics, bound.role(Role::Ours)]
 }
 
 pub fn labels<const N: usize>(name: &str, pace: Pace) -> Vec<Subject> {

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release [-- [--only M4] [--quick] [--json]]`. Compare the rows of one run with each
 //! other; the machine drifts too much for any absolute figure. A library whose own total is not
-//! what was recorded ends the run. A missed budget is printed and does not: on a shared machine
+//! what was recorded ends the run (a peer that loses records beside scrapes is named). A missed budget is printed and does not: on a shared machine
 //! that is for a person to judge.
 
 mod bellwether_side;

@@ -117,15 +117,20 @@ impl Page {
         self.observed.set(self.observed.get() + observed);
     }
 
+    /// What was recorded and what the page says, each of counters and of histograms.
+    pub fn totals(&mut self) -> [(u64, u64); 2] {
+        let mut on_page = (0, 0);
+        (self.render)(&mut |text| {
+            on_page.0 = recorder::sum_on_page(text, "page_counter", "");
+            on_page.1 = recorder::sum_on_page(text, "page_histogram", "_count");
+        });
+        [(self.counted.get(), self.observed.get()), on_page]
+    }
+
     /// Panics unless the page's own totals are what was recorded.
     pub fn verify(&mut self) {
-        let (mut counted, mut observed) = (0, 0);
-        (self.render)(&mut |text| {
-            counted = recorder::sum_on_page(text, "page_counter", "");
-            observed = recorder::sum_on_page(text, "page_histogram", "_count");
-        });
-        let recorded = (self.counted.get(), self.observed.get());
-        assert_eq!((counted, observed), recorded, "{}: a wrong total", self.library);
+        let [recorded, on_page] = self.totals();
+        assert_eq!(on_page, recorded, "{}: a wrong total", self.library);
     }
 }
 
