@@ -1,7 +1,7 @@
 //! A process's page: 10,000 counters and 1,000 histograms, in families of 100 series with two labels,
 //! behind held handles of each library, and the Prometheus text of them all.
 //!
-//! metriken is not among them: since 0.11 its exposition is not Prometheus' text; nor is hdrhistogram,
+//! metriken is not among them, for its exposition crate writes no Prometheus text; nor is hdrhistogram,
 //! which exposes nothing.
 
 use super::{
@@ -99,8 +99,8 @@ impl Page {
                 });
             }
         });
-        let counters = 100 * COUNTERS as u64;
-        self.count(threads * (0..counters).sum::<u64>(), threads * 1_000_000);
+        let (counters, values) = (100 * COUNTERS as u64, 100 * (HISTOGRAMS * VALUES_EACH) as u64);
+        self.count(threads * (0..counters).sum::<u64>(), threads * values);
     }
 
     /// An operation is a counter, 64 in turn, and a histogram, eight in turn.
