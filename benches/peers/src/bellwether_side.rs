@@ -3,15 +3,19 @@
 use crate::{
     harness::{Pace, Role, Subject, Worker, repeat},
     workloads::{
+        labels::{Method, Sets, Status},
         m4::{VALUES, over},
-        mw::{METHODS, STATUSES, sets},
+        m8::{self, Footprint},
+        page::{self, Page},
     },
 };
 use bellwether::{
-    Counter, Histogram, Telemetry, Unit,
+    Counter, Gauge, Histogram, Telemetry, Unit, UpDownCounter, clock,
+    export::prometheus::{Format, render_into},
     label::{LabelValue, Labels},
-    metric::BoundCounter,
+    metric::{BoundCounter, BoundHistogram, Registry},
     pipeline::{Batch, ExportError, Exporter, Settings},
+    resource::Resource,
     trace::SpanRecord,
 };
 use std::{
@@ -34,8 +38,8 @@ fn ours(
 pub fn counters(pace: Pace) -> Vec<Subject> {
     static FLAT: Counter = Counter::new("peers.one", "A counter in a loop");
     static WORKING: Counter = Counter::new("peers.one_working", "A counter between own work");
-    static BOUND_FLAT: Counter<Set> = Counter::new("peers.bound", "A bound counter in a loop");
-    static BOUND_WORKING: Counter<Set> =
+    static BOUND_FLAT: Counter<Set<10>> = Counter::new("peers.bound", "A bound counter in a loop");
+    static BOUND_WORKING: Counter<Set<10>> =
         Counter::new("peers.bound_working", "A bound counter between own work");
     // Each arm names its static, so that the loop knows the address as a user's code does.
     let (fixed, bound) = match pace {
@@ -80,34 +84,84 @@ pub fn counters_in_turn() -> Vec<Subject> {
     };
     let statics = ours("statics", in_turn, || IN_TURN.iter().map(Counter::value).sum());
 
-    static FAMILY: Counter<Set> = Counter::new("peers.turn", "One family");
-    let series: &'static [BoundCounter] =
-        (0..64).map(|i| FAMILY.bind(Set::of(i / 10, i % 10))).collect::<Vec<_>>().leak();
-    let in_turn = move |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            series[next & 63].inc();
-            next += 1;
-        })
-    };
-    let bound = ours("bound", in_turn, || series.iter().map(|series| series.value()).sum());
-    vec![statics, bound]
+    static FAMILY: Counter<Set<10>> = Counter::new("peers.turn", "One family");
+    let bind = |i| FAMILY.bind(Set::of(i / 10, i % 10));
+    let inc = |series: &BoundCounter| series.inc();
+    let bound = Subject::in_turn("bellwether", "bound", bind, inc, |series| series.value());
+    vec![statics, bound.role(Role::Ours)]
 }
 
-pub fn labels() -> Vec<Subject> {
-    static LABELLED: Counter<Set> = Counter::new("peers.labelled", "Labels at each call");
-    let worker = |_| {
-        let mut next = sets();
-        repeat(Pace::Working, move || {
+pub fn labels<const N: usize>(name: &str, pace: Pace) -> Vec<Subject> {
+    vec![closed_labels::<N>(name, pace), static_texts::<N>(name, pace), own_texts::<N>(name, pace)]
+}
+
+/// A counter in a registry with room for every set of M3.
+fn roomy<L: Labels>(name: String) -> &'static Counter<L> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::with_series_limit(20_000));
+    let counter = REGISTRY.counter(&name, "Labels at each call", Unit::NONE);
+    Box::leak(Box::new(counter.expect("a legal name")))
+}
+
+fn closed_labels<const N: usize>(name: &str, pace: Pace) -> Subject {
+    let counter = roomy::<Set<N>>(format!("peers.closed.{name}"));
+    let sets = Sets::with::<N>();
+    let worker = move |_| {
+        let mut next = sets.walk();
+        repeat(pace, move || {
             let (method, status) = next();
-            LABELLED.bind(Set::of(method, status)).inc();
+            counter.bind(Set::of(method, status)).inc();
         })
     };
-    let total = || {
-        let all = (0..10).flat_map(|method| (0..10).map(move |status| Set::of(method, status)));
-        all.map(|set| LABELLED.bind(set).value()).sum()
+    let total = move || sets.indices().map(|(m, s)| counter.bind(Set::of(m, s)).value()).sum();
+    ours("closed set, bound at each call", worker, total)
+}
+
+/// Labels whose values are not known beforehand.
+#[derive(bellwether::Labels)]
+pub struct Dynamic<'a> {
+    pub method: &'a str,
+    pub status: &'a str,
+}
+
+fn static_texts<const N: usize>(name: &str, pace: Pace) -> Subject {
+    let texts = Sets::with::<N>();
+    dynamic("dynamic, &'static str", format!("peers.static.{name}"), texts, pace, move || {
+        (texts.methods, texts.statuses)
+    })
+}
+
+/// The thread's own copies: no pointer is the one that was seen first.
+fn own_texts<const N: usize>(name: &str, pace: Pace) -> Subject {
+    let texts = Sets::with::<N>();
+    let copies = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    dynamic("dynamic, any &str", format!("peers.text.{name}"), texts, pace, move || {
+        (copies(texts.methods), copies(texts.statuses))
+    })
+}
+
+fn dynamic<T: AsRef<[S]> + 'static, S: AsRef<str> + 'static>(
+    idiom: &'static str,
+    name: String,
+    sets: Sets,
+    pace: Pace,
+    texts: impl Fn() -> (T, T) + Sync + 'static,
+) -> Subject {
+    let counter: &'static Counter<Dynamic<'static>> = roomy(name);
+    let worker = move |_| {
+        let (mut next, (methods, statuses)) = (sets.walk(), texts());
+        repeat(pace, move || {
+            let (method, status) = next();
+            let (method, status) = (&methods.as_ref()[method], &statuses.as_ref()[status]);
+            increment(counter, method.as_ref(), status.as_ref());
+        })
     };
-    vec![ours("closed set, bound at each call", worker, total)]
+    let value = |(method, status)| counter.bind(Dynamic { method, status }).value();
+    ours(idiom, worker, move || sets.all().map(value).sum())
+}
+
+#[inline(always)]
+fn increment<'a>(counter: &'a Counter<Dynamic<'a>>, method: &'a str, status: &'a str) {
+    counter.bind(Dynamic { method, status }).inc();
 }
 
 pub fn histograms(pace: Pace) -> Vec<Subject> {
@@ -129,6 +183,85 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
         ),
     };
     vec![subject]
+}
+
+pub fn timers() -> Vec<Subject> {
+    static TIMED: Histogram = Histogram::new("peers.timer", "Timed").unit(Unit::Seconds);
+    let worker = |_| {
+        repeat(Pace::Flat, || {
+            let start = clock::now();
+            TIMED.record(clock::now().seconds_since(start));
+        })
+    };
+    vec![ours("clock::now twice, static", worker, || TIMED.snapshot().count())]
+}
+
+pub fn gauges() -> Vec<Subject> {
+    static SET: Gauge = Gauge::new("peers.set", "Set in a loop");
+    let value = |_: &()| SET.value().unwrap_or(0.0) as u64;
+    let set = |_: &(), value| SET.set(value);
+    vec![Subject::set("bellwether", "static", (), set, value).role(Role::Ours)]
+}
+
+pub fn up_down_counters() -> Vec<Subject> {
+    static ADD: UpDownCounter = UpDownCounter::new("peers.add", "Added to in a loop");
+    vec![ours("static", |_| repeat(Pace::Flat, || ADD.inc()), || ADD.value() as u64)]
+}
+
+/// The page of M7 and M9.
+pub fn page() -> Page {
+    let registry = Registry::new();
+    let (mut counters, mut histograms) = (Vec::new(), Vec::new());
+    let sets = || Sets::FEW.indices().map(|(method, status)| Set::<10>::of(method, status));
+    for name in page::families("page.counter", page::COUNTERS) {
+        let family = registry.counter(&name, "A counter", Unit::NONE).expect("a legal name");
+        counters.extend(sets().map(|set| family.bind(set)));
+    }
+    for name in page::families("page.histogram", page::HISTOGRAMS) {
+        let family = registry.histogram(&name, "A histogram", Unit::Seconds);
+        let family = family.expect("a legal name");
+        histograms.extend(sets().map(|set| family.bind(set)));
+    }
+    let (resource, mut text) = (Resource::service("peers"), String::new());
+    let render = move |read: &mut dyn FnMut(&str)| {
+        text.clear();
+        render_into(&mut text, &registry.snapshot(), &resource, Format::Text);
+        read(&text);
+    };
+    let handles = (counters, histograms);
+    let add = |c: &BoundCounter, n| c.add(n);
+    let record = |h: &BoundHistogram, value| h.record(value);
+    Page::new("bellwether", "snapshot, render_into", handles, add, record, render).role(Role::Ours)
+}
+
+fn dynamic_sets() -> impl Iterator<Item = Dynamic<'static>> {
+    Sets::many().all().map(|(method, status)| Dynamic { method, status })
+}
+
+/// For M8.
+pub fn counter_footprint() -> Footprint {
+    let family = roomy("peers.bytes".to_owned());
+    m8::footprint(
+        || dynamic_sets().map(|set| family.bind(set)),
+        |series| {
+            series.inc();
+            1
+        },
+        || (),
+        |all| all.iter().map(|series| series.value()).sum(),
+    )
+}
+
+/// For M8.
+pub fn histogram_footprint() -> Footprint {
+    let registry = Registry::with_series_limit(20_000);
+    let family = registry.histogram("peers.bytes", "Bytes", Unit::Seconds).expect("a legal name");
+    m8::footprint(
+        || dynamic_sets().map(|set| family.bind(set)),
+        |series| m8::hundred_values(|value| series.record(value)),
+        || (),
+        |all| all.iter().map(|series| series.snapshot().count()).sum(),
+    )
 }
 
 pub fn root_spans() -> Vec<Subject> {
@@ -166,55 +299,49 @@ impl Exporter<SpanRecord> for CountSpans {
     }
 }
 
-/// Two labels of ten values each.
+/// Two labels of `N` values each.
 #[derive(Clone, Copy)]
-struct Set {
-    method: Method,
-    status: Status,
+struct Set<const N: usize> {
+    method: Method<N>,
+    status: Status<N>,
 }
 
-impl Set {
+impl<const N: usize> Set<N> {
     #[inline(always)]
     fn of(method: usize, status: usize) -> Self {
         Self { method: Method(method as u8), status: Status(status as u8) }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Method(u8);
-
-#[derive(Clone, Copy)]
-struct Status(u8);
-
 macro_rules! closed {
-    ($type:ty, $texts:expr) => {
-        impl LabelValue for $type {
-            const CARDINALITY: Option<usize> = Some(10);
+    ($type:ident, $texts:ident) => {
+        impl<const N: usize> LabelValue for $type<N> {
+            const CARDINALITY: Option<usize> = Some(N);
 
             fn index(&self) -> usize {
                 usize::from(self.0)
             }
 
             fn visit(&self, each: &mut dyn FnMut(&str)) {
-                each($texts[usize::from(self.0)]);
+                each(Sets::with::<N>().$texts[usize::from(self.0)]);
             }
 
             fn at(index: usize) -> Cow<'static, str> {
-                $texts[index].into()
+                Sets::with::<N>().$texts[index].into()
             }
         }
     };
 }
 
-closed!(Method, METHODS);
-closed!(Status, STATUSES);
+closed!(Method, methods);
+closed!(Status, statuses);
 
-impl Labels for Set {
+impl<const N: usize> Labels for Set<N> {
     const KEYS: &'static [&'static str] = &["method", "status"];
-    const CARDINALITY: Option<usize> = Some(100);
+    const CARDINALITY: Option<usize> = Some(N * N);
 
     fn index(&self) -> usize {
-        self.method.index() * 10 + self.status.index()
+        self.method.index() * N + self.status.index()
     }
 
     fn visit(&self, each: &mut dyn FnMut(&str)) {
@@ -223,6 +350,6 @@ impl Labels for Set {
     }
 
     fn at(index: usize) -> Vec<Cow<'static, str>> {
-        vec![Method::at(index / 10), Status::at(index % 10)]
+        vec![Method::<N>::at(index / N), Status::<N>::at(index % N)]
     }
 }

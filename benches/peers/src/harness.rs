@@ -20,7 +20,18 @@ pub struct Subject {
     worker: Box<dyn Fn(usize) -> Worker + Sync>,
     total: Box<dyn Fn() -> u64 + Sync>,
     drain: Box<dyn Fn() + Sync>,
+    expects: Expects,
     recorded: AtomicU64,
+}
+
+/// What a library's own total must be after each round.
+#[derive(Clone, Copy)]
+enum Expects {
+    /// The operations of all rounds so far.
+    Sum,
+    /// The last value of [`RAMP`] that each thread reached in the last round: a gauge holds what
+    /// was set last.
+    Last,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,8 +69,45 @@ impl Subject {
             worker: Box::new(worker),
             total: Box::new(total),
             drain: Box::new(|| ()),
+            expects: Expects::Sum,
             recorded: AtomicU64::new(0),
         }
+    }
+
+    /// One handle, of which each thread holds a clone, and one operation on it.
+    pub fn held<H: Clone + Sync + 'static>(
+        library: &'static str,
+        idiom: &'static str,
+        pace: Pace,
+        handle: H,
+        operation: impl Fn(&H) + Copy + Sync + 'static,
+        total: impl Fn(&H) -> u64 + Sync + 'static,
+    ) -> Self {
+        let shared = handle.clone();
+        let worker = move |_| {
+            let handle = shared.clone();
+            repeat(pace, move || operation(&handle))
+        };
+        Self::new(library, idiom, worker, move || total(&handle))
+    }
+
+    /// 64 handles, one after the other.
+    pub fn in_turn<H: Sync + 'static>(
+        library: &'static str,
+        idiom: &'static str,
+        make: impl FnMut(usize) -> H,
+        operation: impl Fn(&H) + Copy + Sync + 'static,
+        total: impl Fn(&H) -> u64 + Sync + 'static,
+    ) -> Self {
+        let handles: &'static [H; 64] = Box::leak(Box::new(std::array::from_fn(make)));
+        let worker = move |_| {
+            let mut next = 0;
+            repeat(Pace::Flat, move || {
+                operation(&handles[next & 63]);
+                next += 1;
+            })
+        };
+        Self::new(library, idiom, worker, move || handles.iter().map(&total).sum())
     }
 
     pub fn role(mut self, role: Role) -> Self {
@@ -73,12 +121,50 @@ impl Subject {
         self
     }
 
-    /// Panics unless the library's own total is what was recorded into it.
-    fn verify(&self) {
-        let (recorded, total) = (self.recorded.load(SeqCst), (self.total)());
-        assert_eq!(total, recorded, "{} ({}): a wrong total", self.library, self.idiom);
+    /// Sets a gauge to the values of [`RAMP`], over and over.
+    pub fn set<H: Clone + Sync + 'static>(
+        library: &'static str,
+        idiom: &'static str,
+        gauge: H,
+        set: impl Fn(&H, f64) + Copy + Sync + 'static,
+        value: impl Fn(&H) -> u64 + Sync + 'static,
+    ) -> Self {
+        let shared = gauge.clone();
+        let worker = move |_| {
+            let (gauge, mut next) = (shared.clone(), 0);
+            repeat(Pace::Flat, move || {
+                // Hidden, or the compiler would make one loop of eight stores out of eight.
+                set(&gauge, black_box(RAMP[next & (RAMP.len() - 1)]));
+                next += 1;
+            })
+        };
+        let expects = Expects::Last;
+        Self { expects, ..Self::new(library, idiom, worker, move || value(&gauge)) }
+    }
+
+    /// Panics unless the library's own total is what was recorded into it, now that each of the
+    /// `threads` did `each` operations more.
+    fn verify(&self, threads: u64, each: u64) {
+        let recorded = each * threads + self.recorded.fetch_add(each * threads, SeqCst);
+        let expected = match self.expects {
+            Expects::Sum => recorded,
+            Expects::Last => (each - 1) % RAMP.len() as u64 + 1,
+        };
+        let total = (self.total)();
+        assert_eq!(total, expected, "{} ({}): a wrong total", self.library, self.idiom);
     }
 }
+
+/// One, two, three and so on, made beforehand: a conversion is no part of setting a gauge.
+static RAMP: [f64; 1024] = {
+    let mut ramp = [0.0; 1024];
+    let mut place = 0;
+    while place < ramp.len() {
+        ramp[place] = (place + 1) as f64;
+        place += 1;
+    }
+    ramp
+};
 
 /// The recording loop of `body` at a pace, compiled into one.
 pub fn repeat(pace: Pace, body: impl FnMut() + 'static) -> Worker {
@@ -141,28 +227,44 @@ pub struct Effort {
     pub passes: usize,
 }
 
+/// How a workload is cut up.
+#[derive(Clone, Copy)]
+pub enum Stretch {
+    /// As many operations as fill a round.
+    Round,
+    /// So many between two drains, for a workload that fills queues.
+    Bursts(u64),
+    /// So many by a new thread each time, the first ones included.
+    NewThread(u64),
+}
+
 /// How many operations a thread does at a stretch, and how often, with a drain after each.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    pub burst: u64,
-    pub bursts: u64,
+    warm_up: u64,
+    burst: u64,
+    bursts: u64,
 }
 
 impl Plan {
-    /// A plan that takes about `effort.round`; a `burst` of its own is kept.
-    pub fn calibrated(
-        subject: &Subject,
-        threads: usize,
-        effort: Effort,
-        burst: Option<u64>,
-    ) -> Self {
-        let probe = Self { burst: burst.unwrap_or(20_000), bursts: 1 };
+    /// A plan that takes about `effort.round`, unless the stretch says otherwise.
+    pub fn calibrated(subject: &Subject, threads: usize, effort: Effort, stretch: Stretch) -> Self {
+        let probe = match stretch {
+            Stretch::Round => Self::warmed(20_000),
+            Stretch::Bursts(burst) => Self { warm_up: burst / 10, burst, bursts: 1 },
+            Stretch::NewThread(burst) => return Self { warm_up: 0, burst, bursts: 1 },
+        };
         let nanos = run(subject, threads, probe).nanos.max(0.2);
         let operations = (effort.round.as_nanos() as f64 / nanos) as u64;
-        match burst {
-            Some(burst) => Self { burst, bursts: (operations / burst).max(5) },
-            None => Self { burst: operations.max(10_000), bursts: 1 },
+        match stretch {
+            Stretch::Bursts(burst) => Self { bursts: (operations / burst).max(5), ..probe },
+            _ => Self::warmed(operations.max(10_000)),
         }
+    }
+
+    /// A thread touches every one of 10,000 label sets before its time counts.
+    fn warmed(burst: u64) -> Self {
+        Self { warm_up: (burst / 10).max(10_000), burst, bursts: 1 }
     }
 }
 
@@ -205,8 +307,7 @@ fn run(subject: &Subject, threads: usize, plan: Plan) -> Round {
     let barrier = Barrier::default();
     let one_thread = |thread| {
         let mut worker = (subject.worker)(thread);
-        let warm_up = (plan.burst / 10).max(1);
-        worker(warm_up);
+        worker(plan.warm_up);
         let mut intervals = Vec::with_capacity(plan.bursts as usize);
         let mut waited = Duration::ZERO;
         for _ in 0..plan.bursts {
@@ -231,9 +332,7 @@ fn run(subject: &Subject, threads: usize, plan: Plan) -> Round {
     });
     (subject.drain)();
     if subject.role != Role::Work {
-        let each = plan.burst * plan.bursts + (plan.burst / 10).max(1);
-        subject.recorded.fetch_add(each * threads as u64, SeqCst);
-        subject.verify();
+        subject.verify(threads as u64, plan.warm_up + plan.burst * plan.bursts);
     }
 
     let operations = (plan.burst * plan.bursts) as f64 * threads as f64;
@@ -258,7 +357,7 @@ fn overlap(ran: &[Ran]) -> f64 {
 }
 
 /// How long this thread has been ready to run without a core; zero where the kernel does not say.
-fn waited_for_core() -> Duration {
+pub fn waited_for_core() -> Duration {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = statistics.split(' ').nth(1).and_then(|nanos| nanos.parse().ok());
     Duration::from_nanos(nanos.unwrap_or(0))

@@ -1,29 +1,34 @@
-//! Bellwether and its peers, side by side in one process: the workloads M1, MW, M4 and T2.
+//! Bellwether and its peers, side by side in one process: recording, reading and memory.
 //!
 //! `cargo run --release [-- [--only M4] [--quick] [--json]]`. Compare the rows of one run with each
 //! other; the machine drifts too much for any absolute figure. A library whose own total is not
-//! what was recorded ends the run. A missed budget is printed and does not: on a shared machine
+//! what was recorded ends the run (a peer that loses records beside scrapes is named). A missed budget is printed and does not: on a shared machine
 //! that is for a person to judge.
 
 mod bellwether_side;
 mod harness;
+mod memory;
 mod report;
 mod workloads;
 
 use harness::Effort;
 use std::{process::ExitCode, time::Duration};
-use workloads::{Workload, m1, m4, mw, t2};
+use workloads::{Table, m1, m2, m3, m4, m5, m6, m7, m8, m9, mw, t2};
 
-type Make = (&'static str, fn() -> Workload);
+type Measure = (&'static str, fn(Effort) -> Vec<Table>);
 
-const WORKLOADS: [Make; 7] = [
-    ("M1", m1::one),
-    ("M1", m1::spread),
-    ("MW", mw::counter),
-    ("MW", mw::labels),
-    ("MW", mw::histogram),
-    ("M4", m4::held),
-    ("T2", t2::root_span),
+const WORKLOADS: [Measure; 11] = [
+    ("M1", m1::tables),
+    ("MW", mw::tables),
+    ("M2", m2::tables),
+    ("M3", m3::tables),
+    ("M4", m4::tables),
+    ("M5", m5::tables),
+    ("M6", m6::tables),
+    ("M7", m7::tables),
+    ("M8", m8::tables),
+    ("M9", m9::tables),
+    ("T2", t2::tables),
 ];
 
 const FULL: Effort = Effort { round: Duration::from_millis(10), rounds: 7, passes: 3 };
@@ -38,16 +43,21 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(subject) = &options.memory_of {
+        m8::report_as_child(subject);
+        return ExitCode::SUCCESS;
+    }
     let mut missed = 0;
-    for (_, make) in WORKLOADS.iter().filter(|(name, _)| options.selects(name)) {
-        let workload = make();
-        let rows = report::rows(&workload, &workload.measure(options.effort));
-        if options.json {
-            report::print_json(&rows)
-        } else {
-            report::print_table(&rows)
+    for (_, measure) in WORKLOADS.iter().filter(|(name, _)| options.selects(name)) {
+        for table in measure(options.effort) {
+            let rows = report::rows(&table);
+            if options.json {
+                report::print_json(&rows)
+            } else {
+                report::print_table(&rows)
+            }
+            missed += rows.iter().filter(|row| row.misses()).count();
         }
-        missed += rows.iter().filter(|row| row.misses()).count();
     }
     eprintln!("all totals verified; {missed} budgets missed");
     ExitCode::SUCCESS
@@ -57,11 +67,13 @@ struct Options {
     only: Option<String>,
     json: bool,
     effort: Effort,
+    /// Set by M8 for its children.
+    memory_of: Option<String>,
 }
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { only: None, json: false, effort: FULL };
+        let mut options = Self { only: None, json: false, effort: FULL, memory_of: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--json" => options.json = true,
@@ -69,10 +81,12 @@ impl Options {
                 "--only" => {
                     let name = arguments.next().unwrap_or_default();
                     if !WORKLOADS.iter().any(|(known, _)| *known == name) {
-                        return Err(format!("--only takes M1, MW, M4 or T2, not {name:?}"));
+                        let known = WORKLOADS.map(|(name, _)| name).join(", ");
+                        return Err(format!("--only takes one of {known}, not {name:?}"));
                     }
                     options.only = Some(name);
                 }
+                m8::CHILD => options.memory_of = arguments.next(),
                 other => {
                     return Err(format!(
                         "unknown argument {other:?}: --only NAME, --quick, --json"

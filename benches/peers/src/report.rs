@@ -2,117 +2,116 @@
 
 use crate::{
     harness::Role,
-    workloads::{Figure, Figures, Workload},
+    workloads::{Budget, Figure, Table},
 };
 
 /// A figure with what it is compared to.
 pub struct Row {
     workload: &'static str,
+    unit: &'static str,
     library: &'static str,
     idiom: &'static str,
     threads: usize,
-    nanos: f64,
+    value: f64,
     invalid_rounds: usize,
     ratio_best_peer: Option<f64>,
     ratio_floor: Option<f64>,
-    /// Bellwether's only: nanoseconds, the rule they come from, and whether they are kept.
-    budget: Option<(f64, &'static str, bool)>,
+    /// Bellwether's only, where there is one.
+    budget: Option<Budget>,
 }
 
-/// The rows of one workload.
-pub fn rows(workload: &Workload, figures: &Figures) -> Vec<Row> {
+/// The rows of one table.
+pub fn rows(table: &Table) -> Vec<Row> {
+    // Of what is added to own work, half a nanosecond is noise, and no measure for a ratio.
+    let is_added = table.figures.iter().any(|figure| figure.role == Role::Work);
+    let noise = if is_added { 0.5 } else { 0.0 };
+    let ratio = |value: f64, to: Option<f64>| to.filter(|&to| to > noise).map(|to| value / to);
     let row = |figure: &Figure| {
-        let best_peer = figures.fastest(figure.threads, |other| other.role == Role::Peer);
-        let budget = (figure.role == Role::Ours).then(|| {
-            let budget = (workload.budget)(figures, figure);
-            (budget.limit, budget.rule, figure.nanos <= budget.limit)
-        });
+        let best_peer = table.least(figure.threads, |other| other.role == Role::Peer);
         Row {
-            workload: workload.name,
+            workload: table.workload,
+            unit: table.unit,
             library: figure.library,
             idiom: figure.idiom,
             threads: figure.threads,
-            nanos: figure.nanos,
+            value: figure.value,
             invalid_rounds: figure.invalid_rounds,
-            ratio_best_peer: ratio(figure.nanos, best_peer),
-            ratio_floor: ratio(figure.nanos, figures.floor(figure.threads)),
-            budget,
+            ratio_best_peer: ratio(figure.value, best_peer),
+            ratio_floor: ratio(figure.value, table.floor(figure.threads)),
+            budget: table.budget_of(figure),
         }
     };
-    let shown = figures.figures.iter().filter(|figure| figure.role != Role::Work);
+    let shown = table.figures.iter().filter(|figure| figure.role != Role::Work);
     shown.map(row).collect()
 }
 
 impl Row {
-    /// Whether bellwether's budget is missed here.
-    pub fn misses(&self) -> bool {
-        self.budget.is_some_and(|(_, _, holds)| !holds)
+    fn holds(&self) -> Option<bool> {
+        self.budget.as_ref().map(|budget| self.value <= budget.limit)
     }
 
+    /// Whether bellwether's budget is missed here.
+    pub fn misses(&self) -> bool {
+        self.holds() == Some(false)
+    }
+
+    /// The names of workloads, libraries and idioms hold no character that JSON would escape.
     fn json(&self) -> String {
         let number = |value: Option<f64>| match value {
             Some(value) if value.is_finite() => format!("{value:.3}"),
             _ => "null".to_owned(),
         };
         let mut line = format!(
-            r#"{{"workload":"{}","library":"{}","idiom":"{}","threads":{},"value":{},"unit":"ns/op","ratio_best_peer":{},"ratio_floor":{}"#,
+            r#"{{"workload":"{}","library":"{}","idiom":"{}","threads":{},"value":{},"unit":"{}","ratio_best_peer":{},"ratio_floor":{}"#,
             self.workload,
             self.library,
             self.idiom,
             self.threads,
-            number(Some(self.nanos)),
+            number(Some(self.value)),
+            self.unit,
             number(self.ratio_best_peer),
             number(self.ratio_floor),
         );
-        if let Some((limit, rule, holds)) = self.budget {
-            let limit = number(Some(limit));
-            line += &format!(r#","budget":{limit},"budget_rule":"{rule}","holds":{holds}"#);
+        if let (Some(budget), Some(holds)) = (&self.budget, self.holds()) {
+            line += &format!(r#","budget":{},"holds":{holds}"#, number(Some(budget.limit)));
         }
         line + "}"
+    }
+
+    fn line(&self) -> String {
+        let ratio =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        let budget = self.budget.as_ref().map(|budget| {
+            let verdict = if self.misses() { "MISSED" } else { "holds" };
+            format!("{verdict} <= {:.2} ({})", budget.limit, budget.rule)
+        });
+        let busy = match self.invalid_rounds {
+            0 => String::new(),
+            n => format!("; {n} rounds did not overlap"),
+        };
+        format!(
+            "{:<17} {:<44} {:>2} {:>9.2} {:>8} {:>8}  {}{busy}",
+            self.library,
+            self.idiom,
+            self.threads,
+            self.value,
+            ratio(self.ratio_best_peer),
+            ratio(self.ratio_floor),
+            budget.unwrap_or_default()
+        )
     }
 }
 
 /// One object a line.
 pub fn print_json(rows: &[Row]) {
-    for row in rows {
-        println!("{}", row.json());
-    }
+    rows.iter().for_each(|row| println!("{}", row.json()));
 }
 
-/// A table; the names of workloads, libraries and idioms hold no character that JSON would escape.
 pub fn print_table(rows: &[Row]) {
+    let Some(first) = rows.first() else { return };
     println!(
-        "\n{:<56} {:>2} {:>8} {:>9} {:>8}  budget",
-        rows.first().map_or("", |row| row.workload),
-        "T",
-        "ns/op",
-        "x peer",
-        "x floor"
+        "\n{:<62} {:>2} {:>9} {:>8} {:>8}  budget",
+        first.workload, "T", first.unit, "x peer", "x floor"
     );
-    for row in rows {
-        let ratio =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
-        let budget = row.budget.map(|(limit, rule, holds)| {
-            format!("{} <= {limit:.2} ({rule})", if holds { "holds" } else { "MISSED" })
-        });
-        let busy = match row.invalid_rounds {
-            0 => String::new(),
-            n => format!("; {n} rounds did not overlap"),
-        };
-        println!(
-            "{:<17} {:<38} {:>2} {:>8.2} {:>9} {:>8}  {}{busy}",
-            row.library,
-            row.idiom,
-            row.threads,
-            row.nanos,
-            ratio(row.ratio_best_peer),
-            ratio(row.ratio_floor),
-            budget.unwrap_or_default()
-        );
-    }
-}
-
-/// A ratio, unless what it is taken to is nothing: an addition of half a nanosecond is noise.
-fn ratio(nanos: f64, to: Option<f64>) -> Option<f64> {
-    to.filter(|&to| to >= 0.5 || nanos < to).filter(|&to| to > 0.0).map(|to| nanos / to)
+    rows.iter().for_each(|row| println!("{}", row.line()));
 }

@@ -4,7 +4,7 @@ use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
     metrics::{
-        PeriodicReader, SdkMeterProvider, Temporality,
+        Instrument, PeriodicReader, SdkMeterProvider, Stream, Temporality,
         data::{AggregatedMetrics, MetricData, ResourceMetrics},
         exporter::PushMetricExporter,
     },
@@ -34,8 +34,15 @@ static PROVIDER: LazyLock<(SdkMeterProvider, Totals)> = LazyLock::new(|| {
     let reader = PeriodicReader::builder(KeepTotals(totals.clone()))
         .with_interval(Duration::from_secs(3600))
         .build();
-    (SdkMeterProvider::builder().with_reader(reader).build(), totals)
+    let provider = SdkMeterProvider::builder().with_reader(reader).with_view(room_for_many);
+    (provider.build(), totals)
 });
+
+/// The default limit of 2,000 series would make one series of most of them.
+pub fn room_for_many(instrument: &Instrument) -> Option<Stream> {
+    let stream = || Stream::builder().with_cardinality_limit(20_000).build().ok();
+    instrument.name().starts_with("many").then(stream).flatten()
+}
 
 struct KeepTotals(Totals);
 
@@ -46,6 +53,12 @@ impl PushMetricExporter for KeepTotals {
             let total = match metric.data() {
                 AggregatedMetrics::U64(MetricData::Sum(sum)) => {
                     sum.data_points().map(|point| point.value()).sum()
+                }
+                AggregatedMetrics::I64(MetricData::Sum(sum)) => {
+                    sum.data_points().map(|point| point.value() as u64).sum()
+                }
+                AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+                    gauge.data_points().map(|point| point.value() as u64).sum()
                 }
                 AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
                     histogram.data_points().map(|point| point.count()).sum()

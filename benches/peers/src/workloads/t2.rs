@@ -3,10 +3,10 @@
 //! Spans come in bursts that fit every library's queue, drained in between outside the measured
 //! time, so that no library looks fast by dropping: each must have exported what was started.
 
-use super::{Budget, Workload, floor};
+use super::{Budget, Figure, Recording, Table, floor};
 use crate::{
     bellwether_side,
-    harness::{Pace, Subject, repeat},
+    harness::{Effort, Pace, Stretch, Subject, repeat},
 };
 use fastrace::{
     Span,
@@ -27,23 +27,23 @@ use std::{
     time::Duration,
 };
 
+pub fn tables(effort: Effort) -> Vec<Table> {
+    vec![root_span().measure(effort)]
+}
+
 /// A root span is three commands to fastrace, whose ring holds 10,240 a thread and wakes its
 /// collector, which would then compete for the cores, when half of them are taken.
-pub const BURST: u64 = 1_500;
+const BURST: u64 = 1_500;
 
-pub fn root_span() -> Workload {
+fn root_span() -> Recording {
     let mut subjects = vec![floor::two_time_stamps(), fastrace(false), fastrace(true), otel()];
     subjects.extend(bellwether_side::root_spans());
-    Workload {
-        name: "T2 root span, sampled",
-        subjects,
-        burst: Some(BURST),
-        budget: |figures, figure| {
-            let fastrace = figures.fastest(figure.threads, |figure| figure.library == "fastrace");
-            let limit = figures.no_slower_than_one(figure, fastrace.unwrap_or(f64::NAN));
-            Budget { limit, rule: "fastrace (later 0.35 x), 2T = 1T" }
-        },
-    }
+    Recording { name: "T2 root span, sampled", subjects, stretch: Stretch::Bursts(BURST), budget }
+}
+
+fn budget(table: &Table, figure: &Figure) -> Option<Budget> {
+    let limit = table.no_slower_than_one(figure, table.times(1.0, "fastrace", figure.threads));
+    Some(Budget { limit, rule: "fastrace (later 0.35 x), 2T = 1T" })
 }
 
 fn fastrace(enter: bool) -> Subject {
