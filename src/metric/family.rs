@@ -10,7 +10,7 @@ use super::{
     stats,
 };
 use crate::{
-    diagnostics,
+    clock, diagnostics,
     label::{LabelSet, OVERFLOW_KEY},
     sync::{
         Mutex,
@@ -227,6 +227,8 @@ impl Family {
         id: u32,
         always: bool,
     ) -> Option<SeriesValue> {
+        // A summary that rests is read too: what comes next came after this.
+        let windowed = self.kind == Kind::Summary && always;
         let always = always && !storage.is_scoped();
         match self.kind {
             Kind::Counter | Kind::UpDownCounter => {
@@ -238,10 +240,15 @@ impl Family {
                 })
             }
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
-            Kind::Histogram => {
+            Kind::Histogram | Kind::Summary => {
                 let histogram = reader.histogram(id);
-                (histogram.is_some() || always)
-                    .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
+                let shown = histogram.is_some() || always;
+                let value =
+                    (shown || windowed).then(|| Arc::new(histogram.unwrap_or_default()))?;
+                if self.kind == Kind::Summary {
+                    storage.sliding().keep_histogram(id, storage.started(), clock::now(), &value);
+                }
+                shown.then_some(SeriesValue::Histogram(value))
             }
         }
     }
@@ -256,7 +263,7 @@ fn reserve_ids(kind: Kind, len: u32) -> u32 {
     let next = match kind {
         Kind::Counter | Kind::UpDownCounter => &SUMS,
         Kind::Gauge => &GAUGES,
-        Kind::Histogram => &HISTOGRAMS,
+        Kind::Histogram | Kind::Summary => &HISTOGRAMS,
     };
     next.fetch_add(len, Relaxed)
 }

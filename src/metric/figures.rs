@@ -133,7 +133,7 @@ impl Window {
         group: impl Fn(&LabelSet) -> Option<String>,
     ) -> Option<BTreeMap<String, Requests>> {
         let later =
-            self.later.family(name).filter(|family| family.kind() == super::Kind::Histogram)?;
+            self.later.family(name).filter(|family| family.kind().is_distribution())?;
         let earlier = self.earlier.family(name);
         let mut groups = BTreeMap::new();
         for Series { labels, value } in later.series() {

@@ -40,6 +40,8 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
+    /// How many of its unit a second has, found once: timers multiply by it.
+    per_second: f64,
 }
 
 impl Instrument {
@@ -58,18 +60,20 @@ impl Instrument {
             descriptor: Descriptor { name, help, unit: Unit::NONE, kind, place },
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
+            per_second: Unit::NONE.per_second(),
         }
     }
 
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
+        self.per_second = unit.per_second();
         self
     }
 
     /// An instrument that a registry has registered.
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
-        let instrument =
-            Self { descriptor, base: AtomicU32::new(family.base()), family: OnceRef::new() };
+        let (base, per_second) = (AtomicU32::new(family.base()), descriptor.unit.per_second());
+        let instrument = Self { descriptor, base, family: OnceRef::new(), per_second };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
     }
@@ -144,6 +148,12 @@ impl Instrument {
         family
     }
 
+    /// How many of its unit a second has.
+    #[inline(always)]
+    pub(crate) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -160,9 +170,10 @@ impl fmt::Debug for Instrument {
     }
 }
 
-/// What every typed instrument is: an [`Instrument`] whose labels have a type.
+/// What every typed instrument is: an [`Instrument`] whose labels have a type. A bound handle is the
+/// id of its series, and what else of the instrument its kind has to know.
 macro_rules! typed_instrument {
-    ($(#[$doc:meta])* $name:ident, $bound:ident, $kind:expr) => {
+    ($(#[$doc:meta])* $name:ident, $bound:ident $(($scale:ty))?, $kind:expr) => {
         $(#[$doc])*
         pub struct $name<L = ()> {
             instrument: Instrument,
@@ -172,7 +183,7 @@ macro_rules! typed_instrument {
 
         #[doc = concat!("One series of a [`", stringify!($name), "`]; a number, to be copied and kept.")]
         #[derive(Clone, Copy, Debug)]
-        pub struct $bound(u32);
+        pub struct $bound(u32 $(, $scale)?);
 
         impl<L> $name<L> {
             /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
@@ -208,7 +219,7 @@ macro_rules! typed_instrument {
             #[inline]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.series(&labels))
+                $bound(self.instrument.series(&labels) $(, <$scale>::of(&self.instrument))?)
             }
         }
 

@@ -15,7 +15,11 @@ mod name;
 mod observable;
 mod registry;
 mod snapshot;
+mod sliding;
 mod stats;
+mod summary;
+mod throughput;
+mod timer;
 mod unit;
 
 pub(crate) mod cell;
@@ -27,6 +31,9 @@ pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
 pub use observable::{Observations, Observer};
 pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
+pub use summary::{BoundSummary, Summary, SummaryWindow};
+pub use throughput::{Marked, Throughput};
+pub use timer::Timer;
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};

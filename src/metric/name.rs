@@ -101,7 +101,7 @@ pub(crate) fn claimed_names(name: &str, kind: Kind, unit: Unit) -> Vec<String> {
     let base = exposition_name(name, kind, unit);
     let suffixes: &[&str] = match kind {
         Kind::Counter => &["_total", "_created"],
-        Kind::Histogram => &["_bucket", "_count", "_sum", "_created"],
+        Kind::Histogram | Kind::Summary => &["_bucket", "_count", "_sum", "_created"],
         Kind::UpDownCounter | Kind::Gauge => &[],
     };
     let samples = suffixes.iter().map(|suffix| format!("{base}{suffix}"));

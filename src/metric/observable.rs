@@ -112,7 +112,7 @@ impl Observable {
             // As casts saturate, a total that is negative or NaN is zero.
             Kind::Counter => SeriesValue::Counter(value as u64),
             Kind::UpDownCounter => SeriesValue::UpDownCounter(value as i64),
-            Kind::Gauge | Kind::Histogram => SeriesValue::Gauge(value),
+            Kind::Gauge | Kind::Histogram | Kind::Summary => SeriesValue::Gauge(value),
         };
         let series = observations.series.into_iter();
         Some(snapshot::Family {

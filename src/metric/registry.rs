@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Counter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
+    Counter, Gauge, Histogram, Kind, Snapshot, Summary, Unit, UpDownCounter,
     cell::{self, Storage},
     family::{Family, Shape},
     instrument::{Descriptor, Instrument},
@@ -147,6 +147,21 @@ impl Registry {
         self.instrument::<L>(name, help, unit, Kind::Histogram).map(Histogram::from_instrument)
     }
 
+    /// A summary whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn summary<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Summary<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
+    }
+
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
     ///
     /// A counter's values are totals that only grow. `observe` runs on the thread that takes the
@@ -183,7 +198,7 @@ impl Registry {
         check_name(name)?;
         let (name, help, place) = (intern(name), intern(help), Location::caller());
         let descriptor = Descriptor { name, help, unit, kind, place };
-        if kind == Kind::Histogram {
+        if kind.is_distribution() {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }

@@ -50,6 +50,16 @@ pub enum Kind {
     Gauge,
     /// A distribution of values.
     Histogram,
+    /// A distribution of values that also knows its last minutes by themselves.
+    Summary,
+}
+
+impl Kind {
+    /// Whether its values are histograms.
+    #[must_use]
+    pub const fn is_distribution(self) -> bool {
+        matches!(self, Self::Histogram | Self::Summary)
+    }
 }
 
 /// The value of one series.
@@ -62,7 +72,7 @@ pub enum SeriesValue {
     UpDownCounter(i64),
     /// Of a [`Kind::Gauge`].
     Gauge(f64),
-    /// Of a [`Kind::Histogram`].
+    /// Of a [`Kind::Histogram`] or [`Kind::Summary`]: everything since the start.
     Histogram(Arc<HistogramSnapshot>),
 }
 

@@ -105,7 +105,7 @@ impl<'a> Encoder<'a> {
         let kind = match family.kind() {
             Kind::Counter => "counter",
             Kind::UpDownCounter | Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            Kind::Histogram | Kind::Summary => "histogram",
         };
         // A family of OpenMetrics has the name without the suffix of its samples; in 0.0.4 a counter
         // and its sample are one.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::directory::{Directory, Fresh, Slots, slot};
 use crate::{
     clock::{self, Ticks},
-    metric::histogram::{HistogramSnapshot, cell::HistogramSlot},
+    metric::{
+        histogram::{HistogramSnapshot, cell::HistogramSlot},
+        sliding::Sliding,
+    },
     sync::modelled::{AtomicU64, Mutex, Ordering::Relaxed},
 };
 
@@ -35,6 +38,7 @@ pub(crate) struct Storage {
     gauges: Directory<GaugeCell>,
     /// Which series were ever seen not to be zero. Nothing is locked inside it.
     seen: Mutex<Seen>,
+    sliding: Sliding,
     started: Ticks,
     scoped: bool,
 }
@@ -57,6 +61,7 @@ impl Storage {
             tables: Mutex::new(Tables::default()),
             gauges: Directory::new(),
             seen: Mutex::new(Seen::default()),
+            sliding: Sliding::default(),
             started: clock::now(),
             scoped,
         })
@@ -65,6 +70,11 @@ impl Storage {
     /// When recording into it began.
     pub(crate) fn started(&self) -> Ticks {
         self.started
+    }
+
+    /// The readings of its series that sliding windows need.
+    pub(crate) fn sliding(&self) -> &Sliding {
+        &self.sliding
     }
 
     /// Whether it belongs to a scope, where a series that was not touched is not there.
