@@ -94,7 +94,7 @@ impl Summary {
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline]
+    #[inline(always)]
     pub fn start_timer(&self) -> Timer {
         self.0.start_timer()
     }
@@ -132,7 +132,7 @@ impl BoundSummary {
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline]
+    #[inline(always)]
     pub fn start_timer(&self) -> Timer {
         self.0.start_timer()
     }

@@ -38,7 +38,7 @@ pub struct Timer {
 }
 
 impl Timer {
-    #[inline]
+    #[inline(always)]
     pub(super) fn start(histogram: BoundHistogram) -> Self {
         Self { histogram, start: Some(clock::now()) }
     }
@@ -56,7 +56,7 @@ impl Timer {
     }
 
     /// Records once; the readings between which it ran.
-    #[inline]
+    #[inline(always)]
     fn end(&mut self) -> Option<(Ticks, Ticks)> {
         let (start, end) = (self.start.take()?, clock::now());
         let TimeScale { per_second } = self.histogram.scale();
@@ -66,7 +66,7 @@ impl Timer {
 }
 
 impl Drop for Timer {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         self.end();
     }

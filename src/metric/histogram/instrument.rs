@@ -52,7 +52,7 @@ impl Histogram {
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline]
+    #[inline(always)]
     pub fn start_timer(&self) -> Timer {
         self.bind(()).start_timer()
     }
@@ -75,7 +75,7 @@ impl BoundHistogram {
 
     /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
     /// histogram's unit where that is one of time, and in seconds elsewhere.
-    #[inline]
+    #[inline(always)]
     pub fn start_timer(self) -> Timer {
         Timer::start(self)
     }
