@@ -243,8 +243,7 @@ impl Family {
             Kind::Histogram | Kind::Summary => {
                 let histogram = reader.histogram(id);
                 let shown = histogram.is_some() || always;
-                let value =
-                    (shown || windowed).then(|| Arc::new(histogram.unwrap_or_default()))?;
+                let value = (shown || windowed).then(|| Arc::new(histogram.unwrap_or_default()))?;
                 if self.kind == Kind::Summary {
                     storage.sliding().keep_histogram(id, storage.started(), clock::now(), &value);
                 }

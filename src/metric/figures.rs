@@ -38,7 +38,8 @@ pub struct Window {
 /// Any histogram with a label `outcome`, or with a status (`http.response.status_code`,
 /// `status_code`, `status` or `code`, as `503` or `5xx`), counts requests. An *error* is a request
 /// whose status is 5xx or whose outcome is `error` or `panic`; a request that was `cancelled`, or
-/// that was answered with 4xx, is a request and no error.
+/// that was answered with 4xx, is a request and no error. Without a label `outcome`, an `error.type`
+/// of `panic` or `cancelled` says the same.
 ///
 /// Rates are per second of the window, `Δt`; `n` is [`count`](Self::count).
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ pub struct Requests {
     pub by_error_type: BTreeMap<String, u64>,
     /// Requests under way at the end of the window: the up-down counter `NAME.active` beside a
     /// histogram `NAME.duration`, and `http.server.active_requests` beside
-    /// `http.server.request.duration`; `None` where there is none.
+    /// `http.server.request.duration`, as for `http.client`; `None` where there is none.
     pub in_flight: Option<i64>,
     /// How long they took, in the histogram's unit.
     pub latency: HistogramSnapshot,
@@ -132,8 +133,7 @@ impl Window {
         name: &str,
         group: impl Fn(&LabelSet) -> Option<String>,
     ) -> Option<BTreeMap<String, Requests>> {
-        let later =
-            self.later.family(name).filter(|family| family.kind().is_distribution())?;
+        let later = self.later.family(name).filter(|family| family.kind().is_distribution())?;
         let earlier = self.earlier.family(name);
         let mut groups = BTreeMap::new();
         for Series { labels, value } in later.series() {
@@ -188,9 +188,11 @@ fn has_key(family: &Family, key: &str) -> bool {
 
 /// The up-down counter that goes with a histogram of requests.
 fn active_name(histogram: &str) -> Option<String> {
-    // OpenTelemetry's semantic conventions name this pair so.
-    if histogram == "http.server.request.duration" {
-        return Some("http.server.active_requests".to_owned());
+    // OpenTelemetry's semantic conventions name these pairs so.
+    if let Some(side @ ("http.server" | "http.client")) =
+        histogram.strip_suffix(".request.duration")
+    {
+        return Some(format!("{side}.active_requests"));
     }
     Some(format!("{}.active", histogram.strip_suffix(".duration")?))
 }
@@ -261,7 +263,9 @@ impl Requests {
         if count == 0 {
             return;
         }
-        let outcome = labels.get("outcome").unwrap_or_default();
+        // Where there is no outcome, the semantic conventions leave it to the type of the error.
+        let outcome = labels.get("outcome").or_else(|| labels.get("error.type"));
+        let outcome = outcome.unwrap_or_default();
         let failed = [Outcome::Error, Outcome::Panic].iter().any(|end| end.as_str() == outcome);
         let class = status_class(labels);
         self.count += count;
