@@ -34,7 +34,9 @@ use crate::metric::{
 ///
 /// ```promql
 /// sum by (cache_name) (rate(cache_lookups_total{cache_result="error"}[5m])) > 0
-/// histogram_quantile(0.99, sum by (le, cache_name) (rate(cache_lookup_duration_seconds_bucket[5m]))) > 0.01
+///
+/// histogram_quantile(0.99,
+///   sum by (le, cache_name) (rate(cache_lookup_duration_seconds_bucket[5m]))) > 0.01
 /// ```
 ///
 /// # Examples

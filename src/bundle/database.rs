@@ -24,8 +24,10 @@ use crate::metric::{Held, Histogram, Timer, Unit, UpDownCounter};
 /// Calls fail, or are slow:
 ///
 /// ```promql
-/// sum by (db_namespace) (rate(db_client_operation_duration_seconds_count{error_type!~"|cancelled"}[5m]))
+/// sum by (db_namespace) (
+///     rate(db_client_operation_duration_seconds_count{error_type!~"|cancelled"}[5m]))
 ///   / sum by (db_namespace) (rate(db_client_operation_duration_seconds_count[5m])) > 0.01
+///
 /// histogram_quantile(0.99, sum by (le, db_namespace, db_operation_name)
 ///   (rate(db_client_operation_duration_seconds_bucket[5m]))) > 0.5
 /// ```
@@ -36,8 +38,8 @@ use crate::metric::{Held, Histogram, Timer, Unit, UpDownCounter};
 /// sum by (db_namespace) (rate(db_client_lock_wait_time_seconds_sum[5m])) > 1
 /// ```
 ///
-/// (a sum of waiting times that grows by more than a second a second: more than one call waits, at any
-/// time). Connections run out: see [`ConnectionPool`].
+/// (The sum of the waiting times grows by more than a second a second: at any time, more than one call
+/// waits.) Connections run out: see [`ConnectionPool`].
 ///
 /// # Examples
 ///

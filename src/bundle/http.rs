@@ -44,10 +44,14 @@ use crate::{
 ///
 /// ```promql
 /// sum(http_server_active_requests) > 100
-/// sum(increase(http_server_request_duration_seconds_count{error_type="panic"}[5m])) > 0
+///
+/// sum(http_server_request_duration_seconds_count{error_type="panic"})
+///   - (sum(http_server_request_duration_seconds_count{error_type="panic"} offset 5m)
+///     or vector(0)) > 0
 /// ```
 ///
-/// Many answers of 4xx are worth a look when they jump, not when they are there: clients cause them.
+/// (A difference, because the first panic begins a series, which `increase` does not see.) Answers of
+/// 4xx are worth a look when they jump, not when they are there: clients cause them.
 ///
 /// # Examples
 ///
@@ -105,6 +109,7 @@ pub struct HttpServer {
 /// ```promql
 /// histogram_quantile(0.99,
 ///   sum by (le, server_address) (rate(http_client_request_duration_seconds_bucket[5m]))) > 2
+///
 /// sum by (server_address) (http_client_active_requests) > 50
 /// ```
 ///

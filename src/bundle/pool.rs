@@ -24,7 +24,8 @@ use crate::{
 /// The pool is about to run out:
 ///
 /// ```promql
-/// sum by (db_client_connection_pool_name) (db_client_connection_count{db_client_connection_state="used"})
+/// sum by (db_client_connection_pool_name) (
+///     db_client_connection_count{db_client_connection_state="used"})
 ///   / sum by (db_client_connection_pool_name) (db_client_connection_max) > 0.9
 /// ```
 ///
@@ -32,6 +33,7 @@ use crate::{
 ///
 /// ```promql
 /// sum by (db_client_connection_pool_name) (increase(db_client_connection_timeouts_total[5m])) > 0
+///
 /// histogram_quantile(0.99, sum by (le, db_client_connection_pool_name)
 ///   (rate(db_client_connection_wait_time_seconds_bucket[5m]))) > 0.1
 /// ```
@@ -83,6 +85,7 @@ pub struct ConnectionPool {
 /// ```promql
 /// sum by (thread_pool_name) (thread_pool_thread_count{thread_pool_thread_state="used"})
 ///   / sum by (thread_pool_name) (thread_pool_thread_max) > 0.95
+///
 /// histogram_quantile(0.99, sum by (le, thread_pool_name)
 ///   (rate(thread_pool_task_wait_time_seconds_bucket[5m]))) > 0.1
 /// ```

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// A queue of messages or jobs, by its name: one of this process, or this process's end of a broker's.
+/// A queue of messages or jobs, by its name: this process's own, or its end of a broker's.
 ///
 /// Records `queue.in`, `queue.out` and `queue.dropped`, `queue.length`, `queue.lag` (the time from
 /// the way in to the way out), `queue.oldest.age`, `queue.processing.duration` by `outcome`, and
@@ -28,20 +28,24 @@ use crate::{
 ///
 /// ```promql
 /// histogram_quantile(0.99, sum by (le, queue_name) (rate(queue_lag_seconds_bucket[5m]))) > 30
+///
 /// sum by (queue_name) (queue_length) > 0 and sum by (queue_name) (rate(queue_out_total[5m])) == 0
+///
 /// max by (queue_name) (queue_oldest_age_seconds) > 60
 /// ```
 ///
 /// It will not catch up: more comes in than goes out.
 ///
 /// ```promql
-/// sum by (queue_name) (rate(queue_in_total[15m])) > 1.1 * sum by (queue_name) (rate(queue_out_total[15m]))
+/// sum by (queue_name) (rate(queue_in_total[15m]))
+///   > 1.1 * sum by (queue_name) (rate(queue_out_total[15m]))
 /// ```
 ///
 /// Messages are lost, or fail:
 ///
 /// ```promql
 /// sum by (queue_name) (increase(queue_dropped_total[5m])) > 0
+///
 /// sum by (queue_name) (rate(queue_processing_duration_seconds_count{outcome=~"error|panic"}[5m]))
 ///   / sum by (queue_name) (rate(queue_processing_duration_seconds_count[5m])) > 0.05
 /// ```
