@@ -93,7 +93,7 @@ impl Instrument {
     }
 
     /// The id of the series with `labels`, registering as needed; [`DISABLED`] if it lost a conflict.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn series<L: Labels>(&self, labels: &L) -> u32 {
         if L::CARDINALITY.is_some() {
             let base = self.base.load(Relaxed);
@@ -216,7 +216,7 @@ macro_rules! typed_instrument {
             ///
             /// Beyond the family's limit, the overflow series; after a conflict, one that records
             /// into nothing.
-            #[inline]
+            #[inline(always)]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
                 $bound(self.instrument.series(&labels) $(, <$scale>::of(&self.instrument))?)
