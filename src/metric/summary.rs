@@ -18,7 +18,7 @@ use crate::{clock, label::Labels};
 /// latest reading before, and [`SummaryWindow::covers`] says so.
 ///
 /// A series keeps at most 39 readings, of 16 bytes for each bucket that is not empty: for latencies
-/// that spread over two powers of ten, some 200 kB. A series at rest keeps one.
+/// that fill two powers of ten, 425 buckets, that is 265 kB. A series at rest keeps three at most.
 ///
 /// # Examples
 ///

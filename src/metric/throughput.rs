@@ -114,7 +114,7 @@ impl Throughput {
         let (count, started) = (self.count(), storage.started());
         let before = storage.sliding().sums_before(id, started, (clock::now(), count), windows);
         before.map(|Baseline { value, age, .. }| Marked {
-            count: count.wrapping_sub(value),
+            count: count.saturating_sub(value), // Another thread may have read later.
             covers: age,
         })
     }
