@@ -31,6 +31,7 @@ fn histograms(bench: &mut Criterion) {
             TIMED.record(clock::now().seconds_since(start));
         });
     });
+    group.bench_function("a timer", |b| b.iter(|| DURATION.start_timer()));
     group.bench_function("time!", |b| b.iter(|| time!("work", black_box(1))));
     group.bench_function("read P50, P90, P99", |b| {
         b.iter(|| {

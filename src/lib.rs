@@ -51,6 +51,7 @@
 //! - [`metric`]: instruments, labels, snapshots, and the figures derived from them.
 //! - [`trace`]: spans, samplers, trace headers. [`observe`](mod@observe): the macros that join a span
 //!   and a histogram.
+//! - [`bundle`]: servers, clients, pools, caches, queues and databases, measured ready-made.
 //! - [`alert`]: rules over the process's own series, and notifiers.
 //! - [`export`] and [`pipeline`]: where records go, and what is promised about them.
 //! - [`telemetry`]: starting, flushing and stopping. [`testing`]: scopes for tests.
@@ -77,6 +78,7 @@ pub mod prelude;
 pub mod testing;
 pub mod telemetry;
 pub mod observe;
+pub mod bundle;
 pub mod alert;
 pub mod export;
 pub mod trace;

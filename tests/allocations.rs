@@ -9,7 +9,13 @@ use std::{
 };
 
 use bellwether::{
-    Counter, Gauge, Histogram, Labels, UpDownCounter, count, export::Memory,
+    Counter, Gauge, Histogram, Labels, UpDownCounter,
+    bundle::{Cache, ConnectionPool, Database, HttpClient, HttpServer, Queue},
+    context::Outcome,
+    count,
+    export::Memory,
+    metric::{Summary, Throughput},
+    testing,
     trace::sampler::AlwaysOff,
 };
 
@@ -40,6 +46,14 @@ static BY_HIT: Counter<Hit> = Counter::new("events.by.hit", "");
 static ACTIVE: UpDownCounter = UpDownCounter::new("active", "");
 static LEVEL: Gauge = Gauge::new("level", "");
 static DURATION: Histogram = Histogram::new("duration", "");
+static LATENCY: Summary = Summary::new("latency", "");
+static ORDERS: Throughput = Throughput::new("orders", "");
+static SERVER: HttpServer = HttpServer::new();
+static CLIENT: HttpClient = HttpClient::new();
+static POOL: ConnectionPool = ConnectionPool::new("pool");
+static CACHE: Cache = Cache::new("cache");
+static QUEUE: Queue = Queue::new("queue");
+static DATABASE: Database = Database::new("postgresql", "database");
 
 #[derive(Labels)]
 struct Route<'a> {
@@ -65,6 +79,20 @@ fn record() {
     let _inner = bellwether::span("inner").enter();
 }
 
+/// What takes the time, and so may meet a power of two for the first time wherever time passes.
+fn record_durations() {
+    drop(DURATION.start_timer());
+    LATENCY.record(1.0);
+    ORDERS.mark(1);
+    SERVER.start("GET", "/checkout").status(200);
+    drop(SERVER.start("GET", "/checkout"));
+    CLIENT.start("GET", "localhost", 80).status(404);
+    drop(POOL.wait().acquired());
+    CACHE.lookup().hit();
+    QUEUE.enter().leave().end(Outcome::Ok);
+    DATABASE.call("SELECT").ok();
+}
+
 fn allocations(work: impl Fn()) -> u64 {
     let before = ALLOCATIONS.get();
     work();
@@ -82,5 +110,10 @@ fn recording_what_was_touched_before_allocates_nothing() {
     record();
     assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "spans are not sampled");
     drop(telemetry);
+
+    let _time_stands_still = testing::scope();
+    (0..200).for_each(|_| record_durations());
+    let durations = allocations(|| (0..1_000).for_each(|_| record_durations()));
+    assert_eq!(durations, 0, "timers, meters and bundles");
     assert!(allocations(|| drop(Box::new(1))) == 1, "the allocator counts");
 }

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["telemetry"],
     &["config"],
     &["admin"],
-    &["observe", "export", "alert", "integration", "collect"],
+    &["observe", "bundle", "export", "alert", "integration", "collect"],
     &["metric", "trace", "log_record"],
     &["pipeline", "transport"],
     &["context", "resource"],

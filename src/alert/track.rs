@@ -37,11 +37,11 @@ impl Track {
         distributions: bool,
         first: u64,
     ) -> Self {
-        let has_distributions = distributions && kind == Kind::Histogram;
+        let has_distributions = distributions && kind.is_distribution();
         Self {
             labels,
             range,
-            is_sum: matches!(kind, Kind::Counter | Kind::Histogram),
+            is_sum: kind == Kind::Counter || kind.is_distribution(),
             ended: false,
             first,
             values: VecDeque::new(),

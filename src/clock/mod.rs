@@ -71,7 +71,8 @@ impl Ticks {
     #[inline]
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
-        self.ticks_since(earlier) * self.nanos_per_tick() * 1e-9
+        // The factors first: they are at hand before the reading is.
+        self.ticks_since(earlier) * (self.nanos_per_tick() * 1e-9)
     }
 
     /// Nanoseconds since the Unix epoch at this reading, by the latest anchor.

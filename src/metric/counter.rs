@@ -137,6 +137,22 @@ impl Counter {
         }
     }
 
+    /// Adds `n` if the thread's cell is at hand; says whether it was.
+    #[inline(always)]
+    pub(super) fn try_add(&self, n: u64) -> bool {
+        cell::add(self.instrument.id(), n)
+    }
+
+    /// The id of its series, after registering; `None` if it lost a conflict.
+    pub(super) fn series_id(&self) -> Option<u32> {
+        self.instrument.register_id()
+    }
+
+    /// The name as it was given.
+    pub(super) fn name(&self) -> &'static str {
+        self.instrument.descriptor().name
+    }
+
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64 {

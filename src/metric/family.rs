@@ -5,11 +5,13 @@ use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
 use super::{
     Kind, Unit,
     cell::{DISABLED, Reader, Space, Storage},
+    histogram::HistogramSnapshot,
     instrument::{Descriptor, Number},
     lookup::Visit,
     open::{Budget, OpenSet},
     series::Pin,
-    snapshot::{self, Series, SeriesValue},
+    sliding::{Baseline, SPANS},
+    snapshot::{self, Series, SeriesValue, SummarySnapshot},
 };
 use crate::{
     clock::{self, Ticks},
@@ -294,6 +296,7 @@ impl Family {
         id: u32,
         always: bool,
     ) -> Option<SeriesValue> {
+        let expected = always;
         let always = always && !storage.is_scoped() && reader.removed_at(self.space, id).is_none();
         match self.kind {
             Kind::Counter if self.number_kind == Number::Fraction => {
@@ -312,13 +315,32 @@ impl Family {
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
             Kind::Info => reader.gauge(id).map(|_| SeriesValue::Info),
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
-            Kind::Histogram | Kind::Summary => {
+            Kind::Histogram => {
                 let histogram = reader.histogram(id);
                 (histogram.is_some() || always)
                     .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
             }
+            Kind::Summary => {
+                let histogram = reader.histogram(id);
+                let shown = histogram.is_some() || always;
+                // One that rests is read too: what comes next came after this.
+                if !shown && !expected {
+                    return None;
+                }
+                let summary = summary(storage, id, histogram.unwrap_or_default());
+                shown.then_some(SeriesValue::Summary(Arc::new(summary)))
+            }
         }
     }
+}
+
+/// The windows of a summary that has recorded `value` so far.
+fn summary(storage: &Storage, id: u32, value: HistogramSnapshot) -> SummarySnapshot {
+    let (count, sum, value) = (value.count(), value.sum(), Arc::new(value));
+    let (now, spans) = ((clock::now(), &value), SPANS.map(|(span, _)| span));
+    let before = storage.sliding().histograms_before(id, storage.started(), now, spans);
+    let windows = before.map(|Baseline { asked, value: before, .. }| (asked, value.since(&before)));
+    SummarySnapshot { count, sum, windows: windows.into() }
 }
 
 impl ClosedSet {

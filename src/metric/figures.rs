@@ -38,7 +38,8 @@ pub struct Window {
 /// Any histogram with a label `outcome`, or with a status (`http.response.status_code`,
 /// `status_code`, `status` or `code`, as `503` or `5xx`), counts requests. An *error* is a request
 /// whose status is 5xx or whose outcome is `error` or `panic`; a request that was `cancelled`, or
-/// that was answered with 4xx, is a request and no error.
+/// that was answered with 4xx, is a request and no error. Without a label `outcome`, an `error.type`
+/// stands for it: `cancelled`, `panic`, and any other for `error` where there is no status.
 ///
 /// Rates are per second of the window, `Δt`; `n` is [`count`](Self::count).
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ pub struct Requests {
     pub by_error_type: BTreeMap<String, u64>,
     /// Requests under way at the end of the window: the up-down counter `NAME.active` beside a
     /// histogram `NAME.duration`, and `http.server.active_requests` beside
-    /// `http.server.request.duration`; `None` where there is none.
+    /// `http.server.request.duration`, as for `http.client`; `None` where there is none.
     pub in_flight: Option<i64>,
     /// How long they took, in the histogram's unit.
     pub latency: HistogramSnapshot,
@@ -132,8 +133,7 @@ impl Window {
         name: &str,
         group: impl Fn(&LabelSet) -> Option<String>,
     ) -> Option<BTreeMap<String, Requests>> {
-        let later =
-            self.later.family(name).filter(|family| family.kind() == super::Kind::Histogram)?;
+        let later = self.later.family(name).filter(|family| family.kind().is_distribution())?;
         let earlier = self.earlier.family(name);
         let mut groups = BTreeMap::new();
         for Series { labels, value, .. } in later.series() {
@@ -188,9 +188,11 @@ fn has_key(family: &Family, key: &str) -> bool {
 
 /// The up-down counter that goes with a histogram of requests.
 fn active_name(histogram: &str) -> Option<String> {
-    // OpenTelemetry's semantic conventions name this pair so.
-    if histogram == "http.server.request.duration" {
-        return Some("http.server.active_requests".to_owned());
+    // OpenTelemetry's semantic conventions name these pairs so.
+    if let Some(side @ ("http.server" | "http.client")) =
+        histogram.strip_suffix(".request.duration")
+    {
+        return Some(format!("{side}.active_requests"));
     }
     Some(format!("{}.active", histogram.strip_suffix(".duration")?))
 }
@@ -261,16 +263,17 @@ impl Requests {
         if count == 0 {
             return;
         }
-        let outcome = labels.get("outcome").unwrap_or_default();
-        let failed = [Outcome::Error, Outcome::Panic].iter().any(|end| end.as_str() == outcome);
         let class = status_class(labels);
+        let kind = labels.get("error.type").filter(|kind| !kind.is_empty());
+        let outcome = labels.get("outcome").unwrap_or_else(|| outcome_of(kind, class).as_str());
+        let failed = [Outcome::Error, Outcome::Panic].iter().any(|end| end.as_str() == outcome);
         self.count += count;
         self.latency.merge(latency);
         self.server_errors += if class == Some(5) { count } else { 0 };
         self.client_errors += if class == Some(4) { count } else { 0 };
         self.errors += if failed || class == Some(5) { count } else { 0 };
         self.cancelled += if outcome == Outcome::Cancelled.as_str() { count } else { 0 };
-        if let Some(kind) = labels.get("error.type").filter(|kind| !kind.is_empty()) {
+        if let Some(kind) = kind {
             *self.by_error_type.entry(kind.to_owned()).or_default() += count;
         }
     }
@@ -282,6 +285,17 @@ impl Requests {
 
     fn share(&self, count: u64) -> Option<f64> {
         (self.count > 0).then(|| count as f64 / self.count as f64)
+    }
+}
+
+/// How requests ended whose labels are those of the semantic conventions, which have no outcome:
+/// `error.type` is there for an error, and a status is more exact where there is one.
+fn outcome_of(error_type: Option<&str>, status_class: Option<u32>) -> Outcome {
+    match error_type {
+        Some("cancelled") => Outcome::Cancelled,
+        Some("panic") => Outcome::Panic,
+        Some(_) if status_class.is_none() => Outcome::Error,
+        _ => Outcome::Ok,
     }
 }
 
@@ -353,6 +367,25 @@ mod tests {
         let by_route = window.requests_by("http.server.request.duration", "route");
         assert_eq!(by_route["/a"].count, 3);
         assert_eq!((by_route["/b"].errors, by_route["/b"].in_flight), (3, None));
+    }
+
+    #[test]
+    fn an_error_type_stands_for_an_outcome_where_there_is_none() {
+        let clock = ManualClock::new();
+        let earlier = snapshot(&clock, &[]);
+        let later = snapshot(
+            &clock,
+            &[
+                (&[("error.type", "")], &[1.0]),
+                (&[("error.type", "timeout")], &[1.0]),
+                (&[("error.type", "panic")], &[1.0]),
+                (&[("error.type", "cancelled")], &[1.0]),
+                (&[("error.type", "404"), ("http.response.status_code", "404")], &[1.0]),
+                (&[("error.type", "timeout"), ("outcome", "ok")], &[1.0]),
+            ],
+        );
+        let all = later.since(&earlier).requests("http.server.request.duration").unwrap();
+        assert_eq!((all.count, all.errors, all.cancelled, all.client_errors), (6, 2, 1, 1));
     }
 
     #[test]

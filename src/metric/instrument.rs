@@ -66,6 +66,8 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
+    /// How many of its unit a second has, found once: timers multiply by it.
+    per_second: f64,
 }
 
 impl Instrument {
@@ -83,11 +85,13 @@ impl Instrument {
             descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
+            per_second: Unit::NONE.per_second(),
         }
     }
 
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
+        self.per_second = unit.per_second();
         self
     }
 
@@ -126,8 +130,8 @@ impl Instrument {
 
     /// An instrument that a registry has registered.
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
-        let instrument =
-            Self { descriptor, base: AtomicU32::new(family.base()), family: OnceRef::new() };
+        let (base, per_second) = (AtomicU32::new(family.base()), descriptor.unit.per_second());
+        let instrument = Self { descriptor, base, family: OnceRef::new(), per_second };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
     }
@@ -147,7 +151,7 @@ impl Instrument {
     }
 
     /// Lets `record` write to the series with `labels`: [`DISABLED`] if the instrument lost a conflict.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         if L::CARDINALITY.is_some() {
             let base = self.base.load(Relaxed);
@@ -155,25 +159,24 @@ impl Instrument {
                 return record(base + labels.index() as u32);
             }
         }
-        let family = match self.family.get() {
-            Some(family) => Some(family),
-            None => self.family::<L>(),
-        };
+        self.with_series_looked_up(labels, record)
+    }
+
+    fn with_series_looked_up<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
+        let family = self.family.get().or_else(|| self.family::<L>());
         match family.map(|family| (family, family.open())) {
             None => record(DISABLED),
             Some((family, None)) => record(family.id_at(labels.index())),
             // An open set, or a closed one too large for a block of ids.
-            Some((family, Some(set))) => lookup::with_series(
-                family,
-                set,
-                |each: &mut dyn FnMut(&str)| labels.visit(each),
-                record,
-            ),
+            Some((family, Some(set))) => {
+                let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
+                lookup::with_series(family, set, values, record)
+            }
         }
     }
 
     /// The series with `labels`, to be kept; as [`with_series`](Self::with_series).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
         if L::CARDINALITY.is_some() {
             let base = self.base.load(Relaxed);
@@ -245,6 +248,12 @@ impl Instrument {
         family
     }
 
+    /// How many of its unit a second has.
+    #[inline(always)]
+    pub(crate) fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -306,9 +315,10 @@ pub struct With<'a, I, L> {
     pub(super) labels: L,
 }
 
-/// What every typed instrument is: an [`Instrument`] whose labels have a type.
+/// What every typed instrument is: an [`Instrument`] whose labels have a type. A bound handle is that
+/// of its series, and what else of the instrument its kind has to know.
 macro_rules! typed_instrument {
-    ($(#[$doc:meta])* $name:ident, $bound:ident, $kind:expr $(, $choose:ident)?) => {
+    ($(#[$doc:meta])* $name:ident, $bound:ident $(($scale:ty))?, $kind:expr $(, $choose:ident)?) => {
         $(#[$doc])*
         pub struct $name<L = ()> {
             instrument: Instrument,
@@ -320,7 +330,7 @@ macro_rules! typed_instrument {
         /// straight to its cell. Removing the series takes it off the page until the handle records
         /// again; the series then begins at zero.
         #[derive(Clone, Debug)]
-        pub struct $bound(Handle);
+        pub struct $bound(Handle $(, $scale)?);
 
         impl<L> $name<L> {
             /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
@@ -371,10 +381,10 @@ macro_rules! typed_instrument {
             ///
             /// Beyond the family's limit, the overflow series; after a conflict, one that records
             /// into nothing. For a single record of an open set, [`with`](Self::with) is faster.
-            #[inline]
+            #[inline(always)]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.bind(&labels))
+                $bound(self.instrument.bind(&labels) $(, <$scale>::of(&self.instrument))?)
             }
 
             /// The series with `labels`, for one record: no lock and no allocation where this thread
@@ -413,7 +423,8 @@ macro_rules! typed_instrument {
             /// The series with `labels`, to be kept; see [`with_labels`](Self::with_labels).
             #[must_use]
             pub fn bind_labels(&self, labels: &[(&str, &str)]) -> $bound {
-                $bound(self.instrument.bind_dynamic(&|each| pairs(&self.instrument, labels, each)))
+                let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
+                $bound(self.instrument.bind_dynamic(&values) $(, <$scale>::of(&self.instrument))?)
             }
 
             /// The series with `labels`, in any order, for one record. A key that is left out has the

@@ -20,7 +20,11 @@ mod open;
 mod registry;
 mod series;
 mod snapshot;
+mod sliding;
 mod stats;
+mod summary;
+mod throughput;
+mod timer;
 mod unit;
 
 pub(crate) mod cell;
@@ -37,6 +41,9 @@ pub use instrument::With;
 pub use observable::{Observations, Observer};
 pub use registry::{Registry, RegistryBuilder};
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
+pub use summary::{BoundSummary, Summary, SummaryWindow};
+pub use throughput::{Marked, Throughput};
+pub use timer::Timer;
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};

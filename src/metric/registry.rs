@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Counter, FloatCounter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
+    Counter, FloatCounter, Gauge, Histogram, Kind, Snapshot, Summary, Unit, UpDownCounter,
     cell::{self, Storage},
     collector,
     family::{Family, Shape},
@@ -238,6 +238,21 @@ impl Registry {
         self.instrument::<L>(name, help, unit, Kind::Histogram).map(Histogram::from_instrument)
     }
 
+    /// A summary whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn summary<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Summary<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
+    }
+
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
     ///
     /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
@@ -276,7 +291,7 @@ impl Registry {
     ) -> Result<Observer, Error> {
         let descriptor = described(name, help, unit, kind)?;
         let name = descriptor.name;
-        if matches!(kind, Kind::Histogram | Kind::Summary) {
+        if kind.is_distribution() {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }

@@ -52,13 +52,21 @@ pub enum Kind {
     Gauge,
     /// A distribution of values.
     Histogram,
-    /// Quantiles over sliding windows.
+    /// A distribution of values that also knows its last minutes by themselves.
     Summary,
     /// Labels that say what the process is: the value is always 1 (OpenMetrics 1.0, "Info").
     Info,
     /// Which of some states hold: a series for each state, whose label has the family's name
     /// (OpenMetrics 1.0, "StateSet").
     StateSet,
+}
+
+impl Kind {
+    /// Whether its values are histograms.
+    #[must_use]
+    pub const fn is_distribution(self) -> bool {
+        matches!(self, Self::Histogram | Self::Summary)
+    }
 }
 
 /// The value of one series.
@@ -73,7 +81,7 @@ pub enum SeriesValue {
     UpDownCounter(i64),
     /// Of a [`Kind::Gauge`].
     Gauge(f64),
-    /// Of a [`Kind::Histogram`].
+    /// Of a [`Kind::Histogram`] or [`Kind::Summary`]: everything since the start.
     Histogram(Arc<HistogramSnapshot>),
     /// Of a [`Kind::Summary`].
     Summary(Arc<SummarySnapshot>),

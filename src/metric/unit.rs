@@ -32,6 +32,21 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// How many of this unit a second has; 1 for a unit that is not of time.
+    pub(crate) const fn per_second(self) -> f64 {
+        match self.0.as_bytes() {
+            b"ms" => 1e3,
+            b"us" => 1e6,
+            b"ns" => 1e9,
+            b"min" => 1.0 / 60.0,
+            b"h" => 1.0 / 3_600.0,
+            b"d" => 1.0 / 86_400.0,
+            _ => 1.0,
+        }
+    }
+}
+
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)

@@ -67,7 +67,7 @@ impl Keys {
 /// A label key on the page of a family of `kind`: see the module's page.
 fn page_key(key: &str, kind: Kind) -> String {
     let mapped = sanitised(key);
-    let reserved = mapped.starts_with("__") || (kind == Kind::Histogram && mapped == "le");
+    let reserved = mapped.starts_with("__") || (kind.is_distribution() && mapped == "le");
     let prefix = match mapped.as_bytes().first() {
         None | Some(b'0'..=b'9') => "key_",
         _ if reserved => "exported_",

@@ -64,10 +64,9 @@ pub(crate) fn add_float_slow(id: u32, n: f64) {
 /// Records `value` in the histogram `id`; `false` if [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
-    HOT.with(|hot| {
-        let cell = slot(hot.histograms.get(), id).and_then(HistogramSlot::get);
-        cell.is_some_and(|cell| cell.record(value))
-    })
+    // Only the look-up is inside: a longer closure is not inlined where there are many callers.
+    let slot = HOT.with(|hot| slot(hot.histograms.get(), id));
+    slot.and_then(HistogramSlot::get).is_some_and(|cell| cell.record(value))
 }
 
 /// [`record`] for a cell not touched yet, a bucket not touched yet, or a number out of the ordinary;

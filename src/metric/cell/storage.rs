@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
-    metric::histogram::{HistogramSnapshot, cell::HistogramSlot},
+    metric::{
+        histogram::{HistogramSnapshot, cell::HistogramSlot},
+        sliding::Sliding,
+    },
     sync::{
         Mutex as StaticMutex,
         modelled::{AtomicU64, Mutex, Ordering::Relaxed},
@@ -47,6 +50,7 @@ pub(crate) struct Storage {
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
+    sliding: Sliding,
     started: Ticks,
     scoped: bool,
 }
@@ -83,6 +87,7 @@ impl Storage {
             gauges: Directory::new(),
             seen: Mutex::new(Seen::default()),
             bases: Mutex::new(Arc::default()),
+            sliding: Sliding::default(),
             started: clock::now(),
             scoped,
         });
@@ -101,6 +106,11 @@ impl Storage {
     /// When recording into it began.
     pub(crate) fn started(&self) -> Ticks {
         self.started
+    }
+
+    /// The readings of its series that sliding windows need.
+    pub(crate) fn sliding(&self) -> &Sliding {
+        &self.sliding
     }
 
     /// Whether it belongs to a scope, where a series that was not touched is not there.
@@ -221,6 +231,7 @@ impl Storage {
 
     /// Forgets that the series was ever there.
     fn forget(&self, space: Space, id: u32) {
+        self.sliding.forget(space, id);
         let mut seen = self.seen.lock();
         seen.unchanged.remove(&(space, id));
         if space == Space::Sum

@@ -10,6 +10,7 @@ use crate::{
         cell::{self, DISABLED},
         instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
         stats::{self, Rejection},
+        timer::{TimeScale, Timer},
     },
 };
 
@@ -38,7 +39,7 @@ typed_instrument! {
     /// let p99 = LATENCY.snapshot().p99().unwrap();
     /// assert!((p99 / 0.099 - 1.0).abs() < 0.01);
     /// ```
-    Histogram, BoundHistogram, Kind::Histogram
+    Histogram, BoundHistogram(TimeScale), Kind::Histogram
 }
 
 impl Histogram {
@@ -48,6 +49,12 @@ impl Histogram {
         if !cell::record(self.instrument.id(), value) {
             record_slow(self.instrument.register_id(), value);
         }
+    }
+
+    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
+    #[inline(always)]
+    pub fn start_timer(&self) -> Timer {
+        self.bind(()).start_timer()
     }
 
     /// What was recorded so far, in the scope that this thread is in.
@@ -62,6 +69,24 @@ impl BoundHistogram {
     #[inline]
     pub fn record(&self, value: f64) {
         record(self.0.id(), value);
+    }
+
+    /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
+    /// histogram's unit where that is one of time, and in seconds elsewhere.
+    #[inline(always)]
+    pub fn start_timer(&self) -> Timer {
+        Timer::start(self.clone())
+    }
+
+    /// What a timer multiplies seconds by.
+    #[inline(always)]
+    pub(in crate::metric) fn scale(&self) -> TimeScale {
+        self.1
+    }
+
+    /// The id of its series.
+    pub(in crate::metric) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// What was recorded so far, in the scope that this thread is in.

@@ -1,0 +1,661 @@
+//! HTTP requests, served and sent, by OpenTelemetry's semantic conventions.
+//!
+//! The label `error.type` is the status where that is an error (5xx of a server, 4xx and 5xx of a
+//! client's), what [`HttpRequest::error`] was told, or `cancelled` or `panic` where the guard was
+//! dropped without a status.
+
+use std::borrow::Cow;
+
+use bellwether_macros::Labels;
+
+use super::Begun;
+use crate::{
+    label::{LabelValue, Labels},
+    metric::{Held, Histogram, Unit, UpDownCounter},
+};
+
+/// The requests that a server answers.
+///
+/// Records `http.server.request.duration` and, where they are told, the sizes
+/// `http.server.request.body.size` and `http.server.response.body.size`, by `http.request.method`,
+/// `url.scheme`, `http.route`, `http.response.status_code` and `error.type`;
+/// `http.server.active_requests` are those in flight. [`Window::requests`] derives throughput, error
+/// rates and quantiles from them.
+///
+/// [`Window::requests`]: crate::metric::Window::requests
+///
+/// # What to alert on
+///
+/// Many answers are errors of the server (5xx):
+///
+/// ```promql
+/// sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[5m]))
+///   / sum(rate(http_server_request_duration_seconds_count[5m])) > 0.01
+/// ```
+///
+/// Answers are slow:
+///
+/// ```promql
+/// histogram_quantile(0.99,
+///   sum by (le, http_route) (rate(http_server_request_duration_seconds_bucket[5m]))) > 1
+/// ```
+///
+/// Requests pile up, or a handler panics:
+///
+/// ```promql
+/// sum(http_server_active_requests) > 100
+///
+/// sum(http_server_request_duration_seconds_count{error_type="panic"})
+///   - (sum(http_server_request_duration_seconds_count{error_type="panic"} offset 5m)
+///     or vector(0)) > 0
+/// ```
+///
+/// (A difference, because the first panic begins a series, which `increase` does not see.) Answers of
+/// 4xx are worth a look when they jump, not when they are there: clients cause them.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{bundle::HttpServer, testing};
+///
+/// static HTTP: HttpServer = HttpServer::new();
+///
+/// let scope = testing::scope();
+/// HTTP.start("GET", "/orders/{id}").status(404);
+/// drop(HTTP.start("PURGE", ""));
+/// let labels = [
+///     ("http.request.method", "GET"),
+///     ("url.scheme", "http"),
+///     ("http.route", "/orders/{id}"),
+///     ("http.response.status_code", "404"),
+///     ("error.type", ""),
+/// ];
+/// scope.assert_value("http.server.request.duration", &labels, 1.0);
+/// let labels = [
+///     ("http.request.method", "_OTHER"),
+///     ("url.scheme", "http"),
+///     ("http.route", ""),
+///     ("http.response.status_code", ""),
+///     ("error.type", "cancelled"),
+/// ];
+/// scope.assert_value("http.server.request.duration", &labels, 1.0);
+/// ```
+#[derive(Debug)]
+pub struct HttpServer {
+    scheme: Scheme,
+    exchanges: Exchanges<Served<'static>>,
+    active: UpDownCounter<BeingServed>,
+}
+
+/// The requests that a client sends.
+///
+/// Records `http.client.request.duration` and, where they are told, the sizes
+/// `http.client.request.body.size` and `http.client.response.body.size`, by `http.request.method`,
+/// `server.address`, `server.port`, `http.response.status_code` and `error.type`;
+/// `http.client.active_requests` are those in flight.
+///
+/// # What to alert on
+///
+/// A service that ours depends on fails: answers of 5xx, and requests without any answer.
+///
+/// ```promql
+/// sum by (server_address) (rate(http_client_request_duration_seconds_count{error_type!="",
+///     http_response_status_code!~"4.."}[5m]))
+///   / sum by (server_address) (rate(http_client_request_duration_seconds_count[5m])) > 0.05
+/// ```
+///
+/// It is slow, or we wait for ever more answers:
+///
+/// ```promql
+/// histogram_quantile(0.99,
+///   sum by (le, server_address) (rate(http_client_request_duration_seconds_bucket[5m]))) > 2
+///
+/// sum by (server_address) (http_client_active_requests) > 50
+/// ```
+///
+/// We are refused: answers of 401, 403 and 429 say that credentials or a quota ran out.
+///
+/// ```promql
+/// sum by (server_address) (rate(
+///   http_client_request_duration_seconds_count{http_response_status_code=~"401|403|429"}[5m])) > 0
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{bundle::{HttpClient, Method}, testing};
+///
+/// static API: HttpClient = HttpClient::new();
+///
+/// let scope = testing::scope();
+/// let mut request = API.start(Method::Post, "api.example.com", 443);
+/// request.error("connection_refused");
+/// drop(request);
+/// let labels = [
+///     ("http.request.method", "POST"),
+///     ("server.address", "api.example.com"),
+///     ("server.port", "443"),
+///     ("http.response.status_code", ""),
+///     ("error.type", "connection_refused"),
+/// ];
+/// scope.assert_value("http.client.request.duration", &labels, 1.0);
+/// ```
+#[derive(Debug)]
+pub struct HttpClient {
+    exchanges: Exchanges<Sent<'static>>,
+    active: UpDownCounter<BeingSent<'static>>,
+}
+
+/// A request under way: recorded when it is dropped, with what it was told until then.
+#[derive(Debug)]
+#[must_use = "a request that is dropped without a status was cancelled"]
+pub struct HttpRequest<'a> {
+    side: Side<'a>,
+    method: Method,
+    begun: Begun,
+    status: Option<u16>,
+    error: Option<Cow<'static, str>>,
+    request_bytes: Option<u64>,
+    response_bytes: Option<u64>,
+    _active: Held,
+}
+
+/// The method of a request: a closed set, so that strange ones do not make series.
+#[derive(Labels, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[label(name = "http.request.method")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "they are their names")]
+pub enum Method {
+    #[label(name = "CONNECT")]
+    Connect,
+    #[label(name = "DELETE")]
+    Delete,
+    #[label(name = "GET")]
+    Get,
+    #[label(name = "HEAD")]
+    Head,
+    #[label(name = "OPTIONS")]
+    Options,
+    #[label(name = "PATCH")]
+    Patch,
+    #[label(name = "POST")]
+    Post,
+    #[label(name = "PUT")]
+    Put,
+    #[label(name = "TRACE")]
+    Trace,
+    /// Any other; `_OTHER` as a label.
+    #[label(name = "_OTHER")]
+    Other,
+}
+
+/// The scheme under which a server is reached.
+#[derive(Labels, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[label(name = "url.scheme")]
+#[expect(clippy::exhaustive_enums, reason = "HTTP has these two")]
+pub enum Scheme {
+    /// Plain, or behind a proxy that ends TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl HttpServer {
+    /// A server of the scheme `http`, for a static.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            scheme: Scheme::Http,
+            exchanges: Exchanges {
+                duration: Histogram::new(
+                    "http.server.request.duration",
+                    "Duration of HTTP server requests",
+                )
+                .unit(Unit::Seconds),
+                request_size: Histogram::new(
+                    "http.server.request.body.size",
+                    "Size of HTTP server request bodies",
+                )
+                .unit(Unit::Bytes),
+                response_size: Histogram::new(
+                    "http.server.response.body.size",
+                    "Size of HTTP server response bodies",
+                )
+                .unit(Unit::Bytes),
+            },
+            active: UpDownCounter::new(
+                "http.server.active_requests",
+                "HTTP server requests in flight",
+            )
+            .unit(Unit::new("{request}")),
+        }
+    }
+
+    /// The server with another scheme.
+    #[must_use]
+    pub const fn scheme(self, scheme: Scheme) -> Self {
+        let Self { exchanges, active, .. } = self;
+        Self { scheme, exchanges, active }
+    }
+
+    /// Starts a request that was received: a method by its name, case as it was sent, and the
+    /// pattern that the router matched (`/orders/{id}`), not the path; empty where none did.
+    pub fn start(
+        &self,
+        method: impl Into<Method>,
+        route: impl Into<Cow<'static, str>>,
+    ) -> HttpRequest<'_> {
+        let (method, scheme) = (method.into(), self.scheme);
+        let active = self.active.bind(BeingServed { method, scheme }).hold();
+        HttpRequest::new(Side::Server(self, route.into()), method, active)
+    }
+
+    /// How many requests are in flight, in the scope that this thread is in.
+    #[must_use]
+    pub fn in_flight(&self) -> i64 {
+        let of = |method| self.active.bind(BeingServed { method, scheme: self.scheme }).value();
+        Method::ALL.into_iter().map(of).sum()
+    }
+}
+
+impl Default for HttpServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpClient {
+    /// A client for a static.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            exchanges: Exchanges {
+                duration: Histogram::new(
+                    "http.client.request.duration",
+                    "Duration of HTTP client requests",
+                )
+                .unit(Unit::Seconds),
+                request_size: Histogram::new(
+                    "http.client.request.body.size",
+                    "Size of HTTP client request bodies",
+                )
+                .unit(Unit::Bytes),
+                response_size: Histogram::new(
+                    "http.client.response.body.size",
+                    "Size of HTTP client response bodies",
+                )
+                .unit(Unit::Bytes),
+            },
+            active: UpDownCounter::new(
+                "http.client.active_requests",
+                "HTTP client requests in flight",
+            )
+            .unit(Unit::new("{request}")),
+        }
+    }
+
+    /// Starts a request to the host `address` at `port`.
+    pub fn start(
+        &self,
+        method: impl Into<Method>,
+        address: impl Into<Cow<'static, str>>,
+        port: u16,
+    ) -> HttpRequest<'_> {
+        let (method, address) = (method.into(), address.into());
+        let series: &UpDownCounter<BeingSent<'_>> = &self.active;
+        let active = series.bind(BeingSent { method, address: &address, port }).hold();
+        HttpRequest::new(Side::Client(self, address, port), method, active)
+    }
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> HttpRequest<'a> {
+    fn new(side: Side<'a>, method: Method, active: Held) -> Self {
+        Self {
+            side,
+            method,
+            begun: Begun::now(),
+            status: None,
+            error: None,
+            request_bytes: None,
+            response_bytes: None,
+            _active: active,
+        }
+    }
+
+    /// Ends the request with the status of its answer.
+    pub fn status(mut self, code: u16) {
+        self.status = Some(code);
+    }
+
+    /// Notes what went wrong, with or without a status: a word of a small set, such as `timeout` or
+    /// the name of an error's variant, as each is a series of its own.
+    pub fn error(&mut self, kind: impl Into<Cow<'static, str>>) {
+        self.error = Some(kind.into());
+    }
+
+    /// Notes the size of the request's body, as it was transferred.
+    pub fn request_size(&mut self, bytes: u64) {
+        self.request_bytes = Some(bytes);
+    }
+
+    /// Notes the size of the answer's body, as it was transferred.
+    pub fn response_size(&mut self, bytes: u64) {
+        self.response_bytes = Some(bytes);
+    }
+
+    /// The label `error.type`.
+    fn error_type(&self) -> Given<'_> {
+        let errors = match self.side {
+            Side::Server(..) => 500,
+            Side::Client(..) => 400,
+        };
+        match (&self.error, self.status) {
+            (Some(kind), _) => Given::Text(kind),
+            (None, Some(code)) if code >= errors => Given::Code(code),
+            (None, Some(_)) => Given::Nothing,
+            (None, None) => Given::Text(self.begun.abandoned().as_str()),
+        }
+    }
+}
+
+impl Drop for HttpRequest<'_> {
+    fn drop(&mut self) {
+        let status = self.status.map_or(Given::Nothing, Given::Code);
+        let (method, error) = (self.method, self.error_type());
+        match &self.side {
+            Side::Server(HttpServer { scheme, exchanges, .. }, route) => {
+                exchanges.record(self, Served { method, scheme: *scheme, route, status, error });
+            }
+            Side::Client(HttpClient { exchanges, .. }, address, port) => {
+                exchanges.record(self, Sent { method, address, port: *port, status, error });
+            }
+        }
+    }
+}
+
+impl Method {
+    const ALL: [Self; 10] = [
+        Self::Connect,
+        Self::Delete,
+        Self::Get,
+        Self::Head,
+        Self::Options,
+        Self::Patch,
+        Self::Post,
+        Self::Put,
+        Self::Trace,
+        Self::Other,
+    ];
+}
+
+/// Methods are told apart by case (RFC 9110, 9.1): `get` is another.
+impl From<&str> for Method {
+    fn from(name: &str) -> Self {
+        match name {
+            "CONNECT" => Self::Connect,
+            "DELETE" => Self::Delete,
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "OPTIONS" => Self::Options,
+            "PATCH" => Self::Patch,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "TRACE" => Self::Trace,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whose request it is, and what only that side knows of it.
+#[derive(Debug)]
+enum Side<'a> {
+    /// And the route.
+    Server(&'a HttpServer, Cow<'static, str>),
+    /// And the address and port.
+    Client(&'a HttpClient, Cow<'static, str>, u16),
+}
+
+/// What is recorded once for each request.
+#[derive(Debug)]
+struct Exchanges<L> {
+    duration: Histogram<L>,
+    request_size: Histogram<L>,
+    response_size: Histogram<L>,
+}
+
+impl<L: Labels + Copy> Exchanges<L> {
+    fn record(&self, request: &HttpRequest<'_>, labels: L) {
+        self.duration.bind(labels).record(request.begun.seconds());
+        let sizes = [
+            (&self.request_size, request.request_bytes),
+            (&self.response_size, request.response_bytes),
+        ];
+        for (histogram, bytes) in sizes {
+            if let Some(bytes) = bytes {
+                histogram.bind(labels).record(bytes as f64);
+            }
+        }
+    }
+}
+
+#[derive(Labels, Clone, Copy, Debug)]
+struct BeingServed {
+    #[label(name = "http.request.method")]
+    method: Method,
+    #[label(name = "url.scheme")]
+    scheme: Scheme,
+}
+
+#[derive(Labels, Clone, Copy, Debug)]
+struct Served<'a> {
+    #[label(name = "http.request.method")]
+    method: Method,
+    #[label(name = "url.scheme")]
+    scheme: Scheme,
+    #[label(name = "http.route")]
+    route: &'a str,
+    #[label(name = "http.response.status_code")]
+    status: Given<'a>,
+    #[label(name = "error.type")]
+    error: Given<'a>,
+}
+
+#[derive(Labels, Clone, Copy, Debug)]
+struct BeingSent<'a> {
+    #[label(name = "http.request.method")]
+    method: Method,
+    #[label(name = "server.address")]
+    address: &'a str,
+    #[label(name = "server.port")]
+    port: u16,
+}
+
+#[derive(Labels, Clone, Copy, Debug)]
+struct Sent<'a> {
+    #[label(name = "http.request.method")]
+    method: Method,
+    #[label(name = "server.address")]
+    address: &'a str,
+    #[label(name = "server.port")]
+    port: u16,
+    #[label(name = "http.response.status_code")]
+    status: Given<'a>,
+    #[label(name = "error.type")]
+    error: Given<'a>,
+}
+
+/// A label that not every request has; an empty one counts as absent everywhere.
+#[derive(Clone, Copy, Debug)]
+enum Given<'a> {
+    Nothing,
+    Code(u16),
+    Text(&'a str),
+}
+
+impl LabelValue for Given<'_> {
+    const CARDINALITY: Option<usize> = None;
+
+    fn index(&self) -> usize {
+        0
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Nothing => each(""),
+            Self::Code(code) => LabelValue::visit(code, each),
+            Self::Text(text) => each(text),
+        }
+    }
+
+    fn at(_index: usize) -> Cow<'static, str> {
+        Cow::Borrowed("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{panic, time::Duration};
+
+    use super::*;
+    use crate::testing::{self, Scope};
+
+    static SERVER: HttpServer = HttpServer::new();
+    static CLIENT: HttpClient = HttpClient::new();
+
+    const DURATION: &str = "http.server.request.duration";
+
+    fn served<'a>(route: &'a str, status: &'a str, error: &'a str) -> [(&'a str, &'a str); 5] {
+        [
+            ("http.request.method", "GET"),
+            ("url.scheme", "http"),
+            ("http.route", route),
+            ("http.response.status_code", status),
+            ("error.type", error),
+        ]
+    }
+
+    fn sum(scope: &Scope, name: &str, labels: &[(&str, &str)]) -> f64 {
+        scope.snapshot().value(name, labels).unwrap().as_histogram().unwrap().sum()
+    }
+
+    #[test]
+    fn a_request_is_recorded_with_its_route_status_time_and_sizes() {
+        let scope = testing::scope();
+        let mut request = SERVER.start("GET", "/orders");
+        let active = [("http.request.method", "GET"), ("url.scheme", "http")];
+        scope.assert_value("http.server.active_requests", &active, 1.0);
+        request.request_size(100);
+        request.response_size(2_000);
+        scope.advance(Duration::from_millis(250));
+        request.status(200);
+        let labels = served("/orders", "200", "");
+        scope.assert_value(DURATION, &labels, 1.0);
+        assert_eq!(sum(&scope, DURATION, &labels), 0.25);
+        assert_eq!(sum(&scope, "http.server.request.body.size", &labels), 100.0);
+        assert_eq!(sum(&scope, "http.server.response.body.size", &labels), 2_000.0);
+        scope.assert_value("http.server.active_requests", &active, 0.0);
+    }
+
+    #[test]
+    fn the_error_type_is_the_status_from_500_on_for_a_server_and_from_400_on_for_a_client() {
+        let scope = testing::scope();
+        for (code, status, of_server, of_client) in
+            [(399, "399", "", ""), (404, "404", "", "404"), (503, "503", "503", "503")]
+        {
+            SERVER.start(Method::Get, "/").status(code);
+            CLIENT.start(Method::Get, "db", 80).status(code);
+            scope.assert_value(DURATION, &served("/", status, of_server), 1.0);
+            let labels = [
+                ("http.request.method", "GET"),
+                ("server.address", "db"),
+                ("server.port", "80"),
+                ("http.response.status_code", status),
+                ("error.type", of_client),
+            ];
+            scope.assert_value("http.client.request.duration", &labels, 1.0);
+        }
+    }
+
+    #[test]
+    fn a_panic_and_a_cancelled_future_leave_nothing_in_flight() {
+        let scope = testing::scope();
+        let panicking = panic::catch_unwind(|| {
+            let _request = SERVER.start("GET", "/panic");
+            panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicking.is_err());
+        let mut handler = Box::pin(async {
+            let request = SERVER.start("GET", "/slow");
+            std::future::pending::<()>().await;
+            request.status(200);
+        });
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(handler.as_mut().poll(&mut context).is_pending());
+        assert_eq!(SERVER.in_flight(), 1);
+        drop(handler);
+        assert_eq!(SERVER.in_flight(), 0);
+        scope.assert_value(DURATION, &served("/panic", "", "panic"), 1.0);
+        scope.assert_value(DURATION, &served("/slow", "", "cancelled"), 1.0);
+    }
+
+    #[test]
+    fn an_error_that_was_told_stands_with_its_status_and_without() {
+        let scope = testing::scope();
+        let mut request = SERVER.start("GET", "/");
+        request.error("empty_cart");
+        request.status(500);
+        let mut request = SERVER.start("GET", "/");
+        request.error("timeout");
+        drop(request);
+        scope.assert_value(DURATION, &served("/", "500", "empty_cart"), 1.0);
+        scope.assert_value(DURATION, &served("/", "", "timeout"), 1.0);
+    }
+
+    #[test]
+    fn the_figures_of_a_window_follow_from_it() {
+        let scope = testing::scope();
+        let earlier = scope.snapshot();
+        let held = SERVER.start("GET", "/");
+        for status in [200, 200, 404, 500] {
+            SERVER.start("GET", "/").status(status);
+        }
+        drop(SERVER.start("GET", "/"));
+        CLIENT.start("GET", "db", 80).status(200);
+        let sending = CLIENT.start("GET", "db", 80);
+        scope.advance(Duration::from_secs(10));
+        let window = scope.snapshot().since(&earlier);
+        let served = window.requests(DURATION).unwrap();
+        assert_eq!((served.count, served.server_errors, served.client_errors), (5, 1, 1));
+        assert_eq!((served.errors, served.cancelled, served.in_flight), (1, 1, Some(1)));
+        assert_eq!((served.rate(), served.throughput()), (0.5, 0.3));
+        let sent = window.requests("http.client.request.duration").unwrap();
+        assert_eq!((sent.count, sent.errors, sent.in_flight), (1, 0, Some(1)));
+        drop((held, sending));
+    }
+
+    #[test]
+    fn a_method_is_known_by_its_name_in_capitals() {
+        for method in Method::ALL {
+            let mut name = String::new();
+            LabelValue::visit(&method, &mut |text| name.push_str(text));
+            assert_eq!(Method::from(&*name), method);
+        }
+        assert_eq!(Method::from("get"), Method::Other);
+        assert_eq!(Method::from("QUERY\n"), Method::Other);
+    }
+
+    #[test]
+    fn servers_of_two_schemes_share_their_families() {
+        static SECURE: HttpServer = HttpServer::new().scheme(Scheme::Https);
+        let scope = testing::scope();
+        SERVER.start("GET", "/").status(200);
+        SECURE.start("GET", "/").status(200);
+        assert_eq!(scope.snapshot().family(DURATION).unwrap().series().len(), 2);
+    }
+}

@@ -1,0 +1,109 @@
+//! What services have, measured ready-made: servers and clients, pools, caches, queues, databases.
+//!
+//! A bundle is a small struct of instruments for a static, with the names that dashboards know, and
+//! guards that record where work ends, however it ends: a guard that is dropped without a word was
+//! *cancelled*, or ended by a *panic*, and leaves no request in flight. Each bundle's page says what
+//! to alert on.
+//!
+//! | bundle | what it tells |
+//! | --- | --- |
+//! | [`HttpServer`], [`HttpClient`] | requests by route and status, in flight, latency, sizes |
+//! | [`ConnectionPool`], [`ThreadPool`] | in use, idle, waiting, time-outs, waiting time, utilisation |
+//! | [`Cache`] | hits and misses, evictions by cause, size, latency |
+//! | [`Queue`] | length, in and out, time in the queue, age of the oldest, consumer's speed |
+//! | [`Database`] | calls by operation and error, latency, waiting for locks, its connections |
+//!
+//! Names are OpenTelemetry's where its semantic conventions have them (`http.*`, `db.*`). Several
+//! bundles of one type share their families and differ in a label with their name.
+//!
+//! # Examples
+//!
+//! ```
+//! use bellwether::{bundle::{HttpServer, Method}, testing};
+//!
+//! static HTTP: HttpServer = HttpServer::new();
+//!
+//! let scope = testing::scope();
+//! let request = HTTP.start(Method::Get, "/orders/{id}");
+//! assert_eq!(HTTP.in_flight(), 1);
+//! request.status(200);
+//!
+//! assert_eq!(HTTP.in_flight(), 0);
+//! let served = scope.snapshot();
+//! assert_eq!(served.family("http.server.request.duration").unwrap().series().len(), 1);
+//! ```
+
+mod http;
+mod pool;
+mod cache;
+mod queue;
+mod database;
+
+use once_cell::race::OnceRef;
+
+pub use cache::{Cache, EvictionCause, Lookup};
+pub use database::{Call, Database};
+pub use http::{HttpClient, HttpRequest, HttpServer, Method, Scheme};
+pub use pool::{ConnectionPool, InUse, ThreadPool, Waiting};
+pub use queue::{Processing, Queue, Ticket};
+
+use crate::{
+    clock::{self, Ticks},
+    context::Outcome,
+    metric::BoundUpDownCounter,
+    sync::Mutex,
+};
+
+/// When a piece of work began.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    at: Ticks,
+    was_panicking: bool,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self { at: clock::now(), was_panicking: std::thread::panicking() }
+    }
+
+    fn seconds(self) -> f64 {
+        clock::now().seconds_since(self.at)
+    }
+
+    /// How work ended whose guard is dropped without a word.
+    fn abandoned(self) -> Outcome {
+        let panics = std::thread::panicking() && !self.was_panicking;
+        if panics { Outcome::Panic } else { Outcome::Cancelled }
+    }
+}
+
+/// The series of one bundle, looked up at its first use.
+#[derive(Debug)]
+struct Bound<T: 'static>(OnceRef<'static, T>);
+
+impl<T> Bound<T> {
+    const fn new() -> Self {
+        Self(OnceRef::new())
+    }
+
+    /// The series; they live as long as the process, as the families they belong to do.
+    fn get(&self, bind: impl FnOnce() -> T) -> &'static T {
+        self.0.get().unwrap_or_else(|| {
+            let bound: &'static T = Box::leak(Box::new(bind()));
+            // Of two threads that both get here, both are given the series of the first.
+            match self.0.set(bound) {
+                Ok(()) => bound,
+                Err(()) => self.0.get().unwrap_or(bound),
+            }
+        })
+    }
+}
+
+/// Makes the sum `n`: for what is told now and then by somebody who counted.
+fn set(sum: &BoundUpDownCounter, n: u64) {
+    /// So that two who tell at once do not both add their difference. A storage's own locks are
+    /// taken inside it.
+    static SETTING: Mutex<()> = Mutex::new(());
+    let _setting = SETTING.lock();
+    sum.add(i64::try_from(n).unwrap_or(i64::MAX).saturating_sub(sum.value()));
+}

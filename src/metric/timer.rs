@@ -1,0 +1,155 @@
+//! A guard that records how long something took.
+//!
+//! It reads the clock at its start and at its end and does nothing else: no lock, no allocation, and
+//! no look-up, as the series was bound at the start.
+
+use std::{fmt, time::Duration};
+
+use super::{BoundHistogram, instrument::Instrument};
+use crate::clock::{self, Ticks};
+
+/// Records the time since its start into a histogram when it is dropped.
+///
+/// It records wherever that happens: at the end of a block, at an early `?`, where a future is
+/// dropped, and where a panic unwinds. [`time!`](crate::time) tells these apart.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Histogram, Unit, testing};
+///
+/// static PARSING: Histogram = Histogram::new("parse.time", "Time to parse").unit(Unit::new("ms"));
+///
+/// let scope = testing::scope();
+/// let timer = PARSING.start_timer();
+/// scope.advance(Duration::from_millis(250));
+/// drop(timer);
+/// assert_eq!(PARSING.snapshot().sum(), 250.0);
+///
+/// PARSING.start_timer().discard();
+/// assert_eq!(PARSING.start_timer().stop(), Duration::ZERO);
+/// assert_eq!(PARSING.snapshot().count(), 2);
+/// ```
+#[must_use = "the time is recorded when the timer is dropped"]
+pub struct Timer {
+    histogram: BoundHistogram,
+    start: Option<Ticks>, // `None` once it has recorded or was discarded.
+}
+
+impl Timer {
+    #[inline(always)]
+    pub(super) fn start(histogram: BoundHistogram) -> Self {
+        Self { histogram, start: Some(clock::now()) }
+    }
+
+    /// Records now, and tells what was recorded.
+    #[inline]
+    pub fn stop(mut self) -> Duration {
+        self.end().map_or(Duration::ZERO, |(start, end)| end.since(start))
+    }
+
+    /// Ends without recording.
+    #[inline]
+    pub fn discard(mut self) {
+        self.start = None;
+    }
+
+    /// Records once; the readings between which it ran.
+    #[inline(always)]
+    fn end(&mut self) -> Option<(Ticks, Ticks)> {
+        let (start, end) = (self.start.take()?, clock::now());
+        let TimeScale { per_second } = self.histogram.scale();
+        record(&self.histogram, end.seconds_since(start) * per_second);
+        Some((start, end))
+    }
+}
+
+/// Not inlined, so that what is left of a timer is small enough to be inlined wherever it is used.
+#[inline(never)]
+fn record(histogram: &BoundHistogram, value: f64) {
+    histogram.record(value);
+}
+
+impl Drop for Timer {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+/// What a histogram's handle has to know for its timers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeScale {
+    per_second: f64,
+}
+
+impl TimeScale {
+    #[inline(always)]
+    pub(super) fn of(instrument: &Instrument) -> Self {
+        Self { per_second: instrument.per_second() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Histogram, Unit,
+        metric::Registry,
+        testing::{self, Scope},
+    };
+
+    fn sum_of(unit: Unit, scope: &Scope) -> f64 {
+        let histogram = Registry::new().histogram::<()>("h", "", unit).unwrap();
+        let timer = histogram.bind(()).start_timer();
+        scope.advance(Duration::from_millis(1_500));
+        drop(timer);
+        histogram.snapshot().sum()
+    }
+
+    #[test]
+    fn the_time_is_recorded_in_the_unit_of_the_histogram() {
+        let scope = testing::scope();
+        for (unit, expected) in [
+            (Unit::Seconds, 1.5),
+            (Unit::new("ms"), 1_500.0),
+            (Unit::new("us"), 1_500_000.0),
+            (Unit::new("ns"), 1_500_000_000.0),
+            (Unit::new("min"), 0.025),
+            (Unit::NONE, 1.5),
+        ] {
+            let sum = sum_of(unit, &scope);
+            assert!((sum / expected - 1.0).abs() < 1e-12, "{unit:?}: {sum}");
+        }
+    }
+
+    #[test]
+    fn a_static_of_milliseconds_records_milliseconds() {
+        static TIME: Histogram = Histogram::new("test.timer.ms", "").unit(Unit::new("ms"));
+        let scope = testing::scope();
+        let timer = TIME.start_timer();
+        scope.advance(Duration::from_micros(2_500));
+        assert_eq!(timer.stop(), Duration::from_micros(2_500));
+        assert_eq!((TIME.snapshot().count(), TIME.snapshot().sum()), (1, 2.5));
+    }
+
+    #[test]
+    fn a_panic_records_too_and_a_discarded_timer_does_not() {
+        static TIME: Histogram = Histogram::new("test.timer.ends", "").unit(Unit::Seconds);
+        let _scope = testing::scope();
+        let panicking = std::panic::catch_unwind(|| {
+            let _timer = TIME.start_timer();
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicking.is_err());
+        TIME.start_timer().discard();
+        assert_eq!(TIME.snapshot().count(), 1);
+    }
+}
