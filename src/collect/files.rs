@@ -4,7 +4,7 @@
 //! program may have made the file.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read as _},
 };
 
@@ -14,17 +14,13 @@ use super::Failure;
 pub(super) trait Files: Send {
     /// The bytes of the file at `path`, at most `limit` of them.
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>>;
-
-    /// How many file descriptors the process has open.
-    fn descriptors(&self) -> io::Result<u64>;
 }
 
 /// The files that the operating system has.
 pub(super) struct System;
 
-const DESCRIPTORS: &str = "/proc/self/fd";
-/// The largest text that is parsed. The longest in use, `/proc/stat` of a machine with a thousand
-/// CPUs, has about 200 KiB.
+/// The largest text that is parsed: arbitrary, and several times `/proc/stat` of a machine with a
+/// thousand CPUs, whose lines have some eighty bytes each.
 const LIMIT: u64 = 1 << 20;
 
 impl Files for System {
@@ -33,15 +29,6 @@ impl Files for System {
         let mut bytes = Vec::new();
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
-    }
-
-    fn descriptors(&self) -> io::Result<u64> {
-        // Linux 6.2 and later have the number as the folder's size, however many there are.
-        match fs::metadata(DESCRIPTORS)?.len() {
-            // One of the entries is the folder itself, open to be read.
-            0 => Ok((fs::read_dir(DESCRIPTORS)?.count() as u64).saturating_sub(1)),
-            size => Ok(size),
-        }
     }
 }
 
@@ -129,11 +116,6 @@ pub(super) mod tests {
             self.reads.lock().push(path.to_owned());
             let text = self.texts.get(path).ok_or(io::ErrorKind::NotFound)?;
             Ok(text[..text.len().min(limit as usize)].to_vec())
-        }
-
-        /// As many as the text has lines.
-        fn descriptors(&self) -> io::Result<u64> {
-            Ok(self.read(DESCRIPTORS, LIMIT)?.split(|byte| *byte == b'\n').count() as u64)
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
         files::{Files, TICKS_PER_SECOND, field, text, unreadable},
     },
     filesystem::{MOUNTS, unescaped},
+    text_if_any,
 };
 use crate::metric::Unit;
 
@@ -56,11 +57,8 @@ impl<F: Files> Container<F> {
     }
 
     fn find_groups(&mut self) -> Result<(), Failure> {
-        let membership = match text(&self.files, MEMBERSHIP) {
-            // A kernel without control groups.
-            Err(failure) if failure.reason() == "absent" => String::new(),
-            read => read?,
-        };
+        // A kernel without control groups has no such file.
+        let membership = text_if_any(&self.files, MEMBERSHIP)?;
         if membership != self.membership {
             self.groups = Groups::find(&membership, &text(&self.files, MOUNTS)?);
             self.membership = membership;

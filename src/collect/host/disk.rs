@@ -1,8 +1,11 @@
 //! Block devices: what was read and written, and how long that took.
 
-use super::super::{
-    Collector, Description, Failure, Reading,
-    files::{Files, text, unreadable},
+use super::{
+    super::{
+        Collector, Description, Failure, Reading,
+        files::{Files, unreadable},
+    },
+    text_if_any,
 };
 use crate::metric::Unit;
 
@@ -34,7 +37,7 @@ impl<F: Files + 'static> Collector for Disk<F> {
     }
 
     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
-        let text = text(&self.0, DISKSTATS)?;
+        let text = text_if_any(&self.0, DISKSTATS)?;
         let devices: Vec<Device<'_>> = text.lines().filter_map(Device::parse).collect();
         if devices.is_empty() && !text.trim().is_empty() {
             return Err(unreadable(DISKSTATS));

@@ -21,6 +21,8 @@ struct Mount<'a> {
     /// Major and minor number: mounts that share it are one file system.
     device: &'a str,
     point: String,
+    /// Mounted so; a file system that became so after an error is not.
+    is_read_only: bool,
     kind: &'a str,
     source: String,
 }
@@ -95,7 +97,7 @@ fn mounts(mountinfo: &str) -> Vec<Mount<'_>> {
         .map(|mount| (mount.point.clone(), mount))
         .collect();
     let mut by_device: BTreeMap<&str, Mount<'_>> = BTreeMap::new();
-    for mount in visible.into_values().filter(|mount| KINDS.contains(&mount.kind)) {
+    for mount in visible.into_values().filter(Mount::can_fill_up) {
         let known = by_device.get(mount.device);
         if known.is_none_or(|known| mount.point.len() < known.point.len()) {
             by_device.insert(mount.device, mount);
@@ -112,8 +114,16 @@ impl<'a> Mount<'a> {
         let mut left = left.split(' ');
         let device = left.nth(2)?;
         let point = unescaped(left.nth(1)?);
+        let is_read_only = left.next()?.split(',').any(|option| option == "ro");
         let mut right = right.split(' ');
-        Some(Self { device, point, kind: right.next()?, source: unescaped(right.next()?) })
+        let (kind, source) = (right.next()?, unescaped(right.next()?));
+        Some(Self { device, point, is_read_only, kind, source })
+    }
+
+    fn can_fill_up(&self) -> bool {
+        // Below these, a `tmpfs` only holds the mount points of others.
+        let is_kernels = ["/proc/", "/sys/"].iter().any(|kernels| self.point.starts_with(kernels));
+        KINDS.contains(&self.kind) && !self.is_read_only && !is_kernels
     }
 
     fn tell(&self, space: &Space, to: &mut Reading) {
@@ -193,8 +203,10 @@ mod tests {
 33 27 8:2 / /mnt/hidden rw - xfs /dev/sdb1 rw
 34 27 8:3 / /mnt/hidden rw - ext4 /dev/sdc1 rw
 35 27 0:23 / /dev/shm rw - tmpfs tmpfs rw
+36 27 0:24 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+37 27 8:5 / /mnt/image nosuid,ro - ext4 /dev/sdd1 ro
 a line that is none
-36 27 8:4
+38 27 8:4
 ";
 
     #[test]

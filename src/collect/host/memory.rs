@@ -1,8 +1,11 @@
 //! Memory and swap: what there is, what is taken, and what moves.
 
-use super::super::{
-    Collector, Description, Failure, Reading,
-    files::{Files, field, kibibytes, text, unreadable},
+use super::{
+    super::{
+        Collector, Description, Failure, Reading,
+        files::{Files, field, kibibytes, text, unreadable},
+    },
+    text_if_any,
 };
 use crate::metric::Unit;
 
@@ -24,24 +27,22 @@ impl<F: Files + 'static> Collector for Memory<F> {
 
     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
         usage(&text(&self.0, MEMINFO)?, to).ok_or_else(|| unreadable(MEMINFO))?;
-        let vmstat = text(&self.0, VMSTAT)?;
-        for (direction, key) in [("in", "pswpin"), ("out", "pswpout")] {
-            match field(&vmstat, key) {
-                Some(pages) => {
-                    to.observe(SWAPPING, pages as f64, &[("system.paging.direction", direction)]);
-                }
-                None => to.fail(SWAPPING, unreadable(VMSTAT)),
-            }
-        }
-        match (field(&vmstat, "pgfault"), field(&vmstat, "pgmajfault")) {
-            (Some(all), Some(major)) => {
-                for (name, count) in [("major", major), ("minor", all.saturating_sub(major))] {
-                    to.observe(FAULTS, count as f64, &[("system.paging.fault.type", name)]);
-                }
-            }
-            _ => to.fail(FAULTS, unreadable(VMSTAT)),
-        }
+        events(&text_if_any(&self.0, VMSTAT)?, to);
         Ok(())
+    }
+}
+
+/// What a kernel that does not count events leaves out is left out here.
+fn events(vmstat: &str, to: &mut Reading) {
+    for (direction, key) in [("in", "pswpin"), ("out", "pswpout")] {
+        if let Some(pages) = field(vmstat, key) {
+            to.observe(SWAPPING, pages as f64, &[("system.paging.direction", direction)]);
+        }
+    }
+    if let (Some(all), Some(major)) = (field(vmstat, "pgfault"), field(vmstat, "pgmajfault")) {
+        for (name, count) in [("major", major), ("minor", all.saturating_sub(major))] {
+            to.observe(FAULTS, count as f64, &[("system.paging.fault.type", name)]);
+        }
     }
 }
 

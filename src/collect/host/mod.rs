@@ -12,7 +12,10 @@ mod network;
 
 use std::time::Duration;
 
-use super::{Source, files::System};
+use super::{
+    Failure, Source,
+    files::{Files, System, text},
+};
 
 /// The figures of the host, and of the container that the process is in.
 ///
@@ -23,7 +26,7 @@ use super::{Source, files::System};
 /// | `host.disk` | `system.disk.io`, `.operations`, `.operation_time` by direction, `system.disk.io_time` | `/proc/diskstats` |
 /// | `host.filesystem` | `system.filesystem.usage`, `.limit`, `.inodes.usage` | `/proc/self/mountinfo`, `statvfs` |
 /// | `host.network` | `system.network.io`, `.packets`, `.dropped`, `.errors` by direction and interface | `/proc/net/dev` |
-/// | `host.connections` | `system.network.connections` by state, of TCP; read every ten seconds at most | `/proc/net/tcp`, `tcp6` |
+/// | `host.connections` | `system.network.connections` by state, of TCP; read every ten seconds, on a thread of its own | `/proc/net/tcp`, `tcp6` |
 /// | `container` | `container.cpu.time`, `container.cpu.limit`, `container.cpu.available`, `container.cpu.throttled`, `container.memory.usage`, `.working_set`, `.limit`, `.oom_kills` | the control group, version 2 or 1 |
 ///
 /// `system.*` is what the kernel tells of the machine, in a container too; network figures are those
@@ -32,9 +35,9 @@ use super::{Source, files::System};
 /// missing where there is none. `container.cpu.available` is never missing: the CPUs that the process
 /// may run on, and no more than its quota.
 ///
-/// File systems over a network are left out, as asking for their space may hang; so are partitions
-/// (`system.disk.*` counts whole devices) and devices that were never used. On platforms other than
-/// Linux there is no source.
+/// File systems over a network are left out, as asking for their space may hang, and those that cannot
+/// fill up: mounted read-only, or of the kernel. `system.disk.*` counts whole devices that were used,
+/// and no partitions. On platforms other than Linux there is no source.
 ///
 /// What to alert on: `system.linux.memory.available` that is a small part of
 /// `system.memory.limit`, `container.memory.working_set` near its limit, `container.cpu.throttled`
@@ -63,11 +66,20 @@ pub fn host() -> Vec<Source> {
         Source::new("host.disk", disk::Disk(System)),
         Source::new("host.filesystem", filesystem::FileSystem::new(System)),
         Source::new("host.network", network::Interfaces(System)),
-        // The kernel walks every socket for it.
+        // The kernel walks its table of sockets for it, which takes milliseconds.
         Source::new("host.connections", network::Connections(System))
-            .cached_for(Duration::from_secs(10)),
+            .every(Duration::from_secs(10)),
         Source::new("container", container::Container::new(System)),
     ]
+}
+
+/// The text at `path`, or none where there is no such file: some kernels, and most imitations of one,
+/// lack some.
+pub(super) fn text_if_any(files: &dyn Files, path: &str) -> Result<String, Failure> {
+    match text(files, path) {
+        Err(failure) if failure.reason() == "absent" => Ok(String::new()),
+        read => read,
+    }
 }
 
 /// The figures that a line of names and numbers has: the first word, and the numbers behind it.

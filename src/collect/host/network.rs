@@ -65,10 +65,9 @@ impl<F: Files + 'static> Collector for Connections<F> {
         let mut counts = [0_u64; STATES.len()];
         count_states(&text_within(&self.0, TCP, CONNECTIONS_LIMIT)?, &mut counts);
         match text_within(&self.0, TCP6, CONNECTIONS_LIMIT) {
-            Ok(text) => count_states(&text, &mut counts),
             // A kernel without IPv6.
             Err(failure) if failure.reason() == "absent" => {}
-            Err(failure) => return Err(failure),
+            read => count_states(&read?, &mut counts),
         }
         for (state, count) in STATES.into_iter().zip(counts) {
             let labels = [("network.transport", "tcp"), ("network.connection.state", state)];

@@ -310,7 +310,7 @@ impl Field {
             return to.fail(&self.name, missing(&self.path));
         };
         for place in places {
-            match self.series(&place) {
+            match self.value(&place).and_then(|value| Ok((value, self.labels(&place)?))) {
                 Ok((value, labels)) => {
                     let labels: Vec<_> = labels.iter().map(|(key, text)| (*key, &**text)).collect();
                     to.observe(&self.name, value, &labels);
@@ -320,27 +320,31 @@ impl Field {
         }
     }
 
-    fn series(&self, place: &Found<'_>) -> Result<(f64, Vec<(&'static str, String)>), Failure> {
+    fn value(&self, place: &Found<'_>) -> Result<f64, Failure> {
+        let path = self.path.as_str();
         let value = place.value.ok_or_else(|| missing(&self.path))?;
-        let value = number(value).ok_or_else(|| {
-            Failure::new(
-                "not_a_number",
-                format!("what is at {:?} is no number", self.path.as_str()),
-            )
-        })?;
-        if self.kind == Kind::Counter && value < 0.0 {
-            let message = format!("the counter at {:?} is negative", self.path.as_str());
-            return Err(Failure::new("negative", message));
+        match number(value) {
+            None => Err(Failure::new("not_a_number", format!("what is at {path:?} is no number"))),
+            Some(value) if self.kind == Kind::Counter && value < 0.0 => {
+                Err(Failure::new("negative", format!("the counter at {path:?} is negative")))
+            }
+            Some(value) => Ok(value),
         }
-        let label = |(key, from): &(&'static str, LabelFrom)| {
+    }
+
+    fn labels<'a>(
+        &'a self,
+        place: &'a Found<'_>,
+    ) -> Result<Vec<(&'static str, Cow<'a, str>)>, Failure> {
+        let label = |(key, from): &'a (&'static str, LabelFrom)| {
             let text = match from {
-                LabelFrom::Text(text) => text.clone(),
-                LabelFrom::Key => place.key.clone().unwrap_or_default(),
-                LabelFrom::At(path) => text_at(place.base, path)?,
+                LabelFrom::Text(text) => Cow::Borrowed(text.as_str()),
+                LabelFrom::Key => Cow::Borrowed(place.key.as_deref().unwrap_or_default()),
+                LabelFrom::At(path) => Cow::Owned(text_at(place.base, path)?),
             };
             Ok((*key, text))
         };
-        Ok((value, self.labels.iter().map(label).collect::<Result<_, Failure>>()?))
+        self.labels.iter().map(label).collect()
     }
 }
 
