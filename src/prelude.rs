@@ -14,7 +14,7 @@ pub use crate::{
     context::current,
     label::Labels,
     metric::{Counter, Gauge, Histogram, Unit, UpDownCounter},
-    observe::{Labels, count, observe, time},
+    observe::{Labels, count, gauge, histogram, observe, time},
     telemetry::{Telemetry, builder},
     trace::{InSpan, extract, inject, span},
 };

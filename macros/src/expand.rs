@@ -15,23 +15,45 @@ use syn::{
 
 use crate::{
     mark,
-    model::{Count, Kind, Name, Observe, Time},
+    model::{Count, Kind, Name, Observe, Record, Time},
     names::{self, Key},
 };
 
 pub(crate) fn count(count: &Count) -> TokenStream {
-    // The keys are in one order, whichever they are written in: the first call registers them for all.
-    let mut order: Vec<usize> = (0..count.labels.len()).collect();
-    order.sort_by_key(|&place| &count.labels[place].0.text);
-    let (name, keys) = (&count.name.text, order.iter().map(|&place| &count.labels[place].0.text));
-    let values = values(&count.labels, &order);
     let amount = count.amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
+    dynamic(&count.name, &count.labels, &quote!(Counter), &quote!(add_ordered), &amount)
+}
+
+pub(crate) fn gauge(record: &Record) -> TokenStream {
+    let value = &record.value;
+    dynamic(&record.name, &record.labels, &quote!(Gauge), &quote!(set_ordered), &quote!(#value))
+}
+
+pub(crate) fn histogram(record: &Record) -> TokenStream {
+    let value = &record.value;
+    let (kind, method) = (quote!(Histogram), quote!(record_ordered));
+    dynamic(&record.name, &record.labels, &kind, &method, &quote!(#value))
+}
+
+/// A static with dynamic labels at the place of the call, and the call.
+fn dynamic(
+    name: &Name,
+    labels: &[(Key, Expr)],
+    kind: &TokenStream,
+    method: &TokenStream,
+    value: &TokenStream,
+) -> TokenStream {
+    // The keys are in one order, whichever they are written in: the first call registers them for all.
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    order.sort_by_key(|&place| &labels[place].0.text);
+    let (name, keys) = (&name.text, order.iter().map(|&place| &labels[place].0.text));
+    let values = values(labels, &order);
     quote! {{
-        static __BELLWETHER_COUNTER: ::bellwether::metric::DynamicCounter =
-            ::bellwether::metric::DynamicCounter::new(#name, &[#(#keys),*]);
-        ::bellwether::metric::DynamicCounter::add(
-            &__BELLWETHER_COUNTER,
-            #amount,
+        static __BELLWETHER_INSTRUMENT: ::bellwether::metric::#kind<::bellwether::label::Dynamic> =
+            ::bellwether::metric::#kind::dynamic(#name, "", &[#(#keys),*]);
+        ::bellwether::metric::#kind::#method(
+            &__BELLWETHER_INSTRUMENT,
+            #value,
             &#values,
         )
     }}

@@ -27,6 +27,18 @@ pub fn count(input: TokenStream) -> TokenStream {
     expand::count(&parse_macro_input!(input as model::Count)).into()
 }
 
+/// Sets a gauge with dynamic labels.
+#[proc_macro]
+pub fn gauge(input: TokenStream) -> TokenStream {
+    expand::gauge(&parse_macro_input!(input as model::Record)).into()
+}
+
+/// Records in a histogram with dynamic labels.
+#[proc_macro]
+pub fn histogram(input: TokenStream) -> TokenStream {
+    expand::histogram(&parse_macro_input!(input as model::Record)).into()
+}
+
 /// Times an expression and says how it ended.
 #[proc_macro]
 pub fn time(input: TokenStream) -> TokenStream {

@@ -12,6 +12,13 @@ pub(crate) struct Count {
     pub(crate) labels: Vec<(Key, Expr)>,
 }
 
+/// `gauge!("room.temperature", 20.5, room = "attic")`, and `histogram!` alike.
+pub(crate) struct Record {
+    pub(crate) name: Name,
+    pub(crate) value: Expr,
+    pub(crate) labels: Vec<(Key, Expr)>,
+}
+
 /// `time!("db.query", expr)`.
 pub(crate) struct Time {
     pub(crate) name: Name,

@@ -86,8 +86,62 @@ impl From<&LitStr> for Key {
     }
 }
 
+/// A way of writing names; `serde` has the same, under the same names.
+#[derive(Clone, Copy)]
+pub(crate) enum Case {
+    Lower,
+    Upper,
+    Pascal,
+    Camel,
+    Snake,
+    ScreamingSnake,
+    Kebab,
+    ScreamingKebab,
+}
+
+impl Case {
+    pub(crate) const NAMED: [(&str, Self); 8] = [
+        ("lowercase", Self::Lower),
+        ("UPPERCASE", Self::Upper),
+        ("PascalCase", Self::Pascal),
+        ("camelCase", Self::Camel),
+        ("snake_case", Self::Snake),
+        ("SCREAMING_SNAKE_CASE", Self::ScreamingSnake),
+        ("kebab-case", Self::Kebab),
+        ("SCREAMING-KEBAB-CASE", Self::ScreamingKebab),
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(known, _)| *known == name).map(|&(_, case)| case)
+    }
+
+    /// An identifier, of a variant or of a field, written so.
+    pub(crate) fn of(self, name: &str) -> String {
+        let snake = snake_case(name);
+        match self {
+            Self::Snake => snake,
+            Self::ScreamingSnake => snake.to_uppercase(),
+            Self::Kebab => snake.replace('_', "-"),
+            Self::ScreamingKebab => snake.to_uppercase().replace('_', "-"),
+            Self::Lower => snake.replace('_', ""),
+            Self::Upper => snake.replace('_', "").to_uppercase(),
+            Self::Pascal => snake.split('_').map(capitalised).collect(),
+            Self::Camel => {
+                let mut words = snake.split('_').filter(|word| !word.is_empty());
+                let first = words.next().unwrap_or_default().to_owned();
+                first + &words.map(capitalised).collect::<String>()
+            }
+        }
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 /// `HttpRoute` as `http_route`, `HTTPRoute` too; digits stay with the letters before them.
-pub(crate) fn snake_case(name: &str) -> String {
+fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut snake = String::with_capacity(name.len() + 4);
     for (place, &c) in chars.iter().enumerate() {
@@ -123,6 +177,24 @@ mod tests {
         ] {
             assert_eq!(snake_case(name), snake);
         }
+    }
+
+    #[test]
+    fn a_name_is_written_in_each_case() {
+        let written = |name: &str| Case::NAMED.map(|(_, case)| case.of(name));
+        let not_found = [
+            "notfound",
+            "NOTFOUND",
+            "NotFound",
+            "notFound",
+            "not_found",
+            "NOT_FOUND",
+            "not-found",
+            "NOT-FOUND",
+        ];
+        assert_eq!(written("NotFound"), not_found);
+        assert_eq!(written("not_found"), not_found);
+        assert!(Case::named("Train-Case").is_none());
     }
 
     #[test]

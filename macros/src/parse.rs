@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::{
-    model::{Count, Kind, Name, Options, Time},
+    model::{Count, Kind, Name, Options, Record, Time},
     names::{self, Key},
 };
 
@@ -41,6 +41,25 @@ impl Parse for Count {
         }
         names::check_unique(labels.iter().map(|(key, _)| key))?;
         Ok(Self { name, amount, labels })
+    }
+}
+
+impl Parse for Record {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        const EXAMPLE: &str = "gauge!(\"room.temperature\", 20.5, room = \"attic\")";
+        let name = Name::parse(input, "", EXAMPLE)?;
+        if !comma(input)? {
+            return Err(Error::new(name.at, format!("a value is missing: `{EXAMPLE}`")));
+        }
+        let value = input.parse()?;
+        let mut labels = Vec::new();
+        while comma(input)? {
+            let (key, value) = key_and_value(input, "a label")?;
+            names::check_key(&key.text, key.at)?;
+            labels.push((key, value));
+        }
+        names::check_unique(labels.iter().map(|(key, _)| key))?;
+        Ok(Self { name, value, labels })
     }
 }
 

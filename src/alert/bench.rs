@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Engine, Rule, Settings, ratio, series};
 use crate::{
-    clock::ManualClock,
+    clock::{ManualClock, Ticks},
     label::LabelSet,
     metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
 };
@@ -73,8 +73,9 @@ impl Bench {
         value: impl Fn(u64) -> SeriesValue,
     ) -> Family {
         let series = (0..).zip(&self.labels[..n]);
-        let series =
-            series.map(|(n, labels)| Series { labels: labels.clone(), value: value(n) }).collect();
+        let series = series
+            .map(|(n, labels)| Series::new(labels.clone(), value(n), Ticks::ORIGIN))
+            .collect();
         Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), series }
     }
 }

@@ -25,7 +25,10 @@ fn labels(pairs: &[(&str, &str)]) -> LabelSet {
 }
 
 fn family(name: &'static str, kind: Kind, series: Vec<(LabelSet, SeriesValue)>) -> Family {
-    let series = series.into_iter().map(|(labels, value)| Series { labels, value }).collect();
+    let series = series
+        .into_iter()
+        .map(|(labels, value)| Series::new(labels, value, Ticks::ORIGIN))
+        .collect();
     Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), series }
 }
 

@@ -53,6 +53,11 @@ pub(super) fn reading() -> Option<Ticks> {
     INSTALLED.try_with(|clock| clock.borrow().as_ref().map(ManualClock::now)).ok().flatten()
 }
 
+/// This thread's manual clock, if it has one.
+pub(crate) fn installed() -> Option<ManualClock> {
+    INSTALLED.try_with(|clock| clock.borrow().clone()).ok().flatten()
+}
+
 /// Makes `clock` this thread's clock until the guard is dropped; `None` is the real one.
 pub(crate) fn enter(clock: Option<ManualClock>) -> Entered {
     count(clock.is_some(), 1);

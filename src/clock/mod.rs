@@ -22,7 +22,7 @@ mod tsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use manual::ManualClock;
-pub(crate) use manual::{Entered, enter};
+pub(crate) use manual::{Entered, enter, installed as manual_clock};
 
 use crate::sync::{
     Mutex,

@@ -1,12 +1,17 @@
 //! Labels of series and attributes of spans: keys, values, sets, and the typed closed sets.
 
-mod set;
 mod typed;
+mod interner;
+mod set;
 mod value;
 
+pub(crate) mod closed;
+pub(crate) mod keys;
+
+pub use interner::Interner;
 pub use set::LabelSet;
-pub(crate) use set::truncate;
-pub use typed::{LabelValue, Labels, Text};
+pub(crate) use set::{Encoded, Keys, Values, decode, truncate};
+pub use typed::{Dynamic, LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 
 /// The longest label value that is kept; a longer one is cut at a character and counted.

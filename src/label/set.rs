@@ -1,6 +1,13 @@
 //! The label set of one series: sorted, unique, shared.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    iter,
+    sync::Arc,
+};
 
 use super::MAX_VALUE_BYTES;
 
@@ -15,10 +22,49 @@ use super::MAX_VALUE_BYTES;
 /// assert_eq!(labels.get("tier"), Some("l1"));
 /// assert_eq!(labels.to_string(), r#"{cache="user", tier="l1"}"#);
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct LabelSet(Arc<[Label]>); // Invariant: sorted by key, keys unique.
+#[derive(Clone)]
+pub struct LabelSet(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// Pairs of its own. Invariant: sorted by key, keys unique.
+    Pairs(Arc<[Label]>),
+    /// The values of a series, which it keeps for its look-up anyway, under the keys of its family.
+    Series { keys: Arc<Keys>, values: Arc<dyn Values> },
+}
 
 type Label = (Cow<'static, str>, Box<str>);
+
+/// What keeps the bytes of an [`Encoded`].
+pub(crate) trait Values: Send + Sync {
+    fn encoded(&self) -> &[u8];
+}
+
+/// The keys that all series of a family have, and the labels whose value is the same for all.
+#[derive(Debug)]
+pub(crate) struct Keys(Vec<(Cow<'static, str>, Source)>); // Invariant: sorted by key, keys unique.
+
+#[derive(Debug)]
+enum Source {
+    /// The place among the values of a series.
+    Place(usize),
+    Constant(Box<str>),
+}
+
+impl Keys {
+    /// The keys `of_values`, in the order in which a series has its values, and the labels
+    /// `constant`, which lose against a key of the same name.
+    pub(crate) fn new(of_values: &[Cow<'static, str>], constant: &LabelSet) -> Self {
+        let places = of_values.iter().enumerate();
+        let mut keys: Vec<_> =
+            places.map(|(place, key)| (key.clone(), Source::Place(place))).collect();
+        for (key, value) in constant.iter().filter(|(key, _)| !of_values.iter().any(|k| k == key)) {
+            keys.push((Cow::Owned(key.to_owned()), Source::Constant(value.into())));
+        }
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(keys)
+    }
+}
 
 impl LabelSet {
     /// Makes a set of `pairs`: the last of two with one key wins, and a value is cut at a character
@@ -36,37 +82,56 @@ impl LabelSet {
                 Err(place) => labels.insert(place, (key, value)),
             }
         }
-        Self(labels.into())
+        Self(Repr::Pairs(labels.into()))
+    }
+
+    /// The set of a series: `values` has one for each place that `keys` names.
+    pub(crate) fn of_series(keys: Arc<Keys>, values: Arc<dyn Values>) -> Self {
+        Self(Repr::Series { keys, values })
     }
 
     /// The value of `key`, if the set has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        let found = self.0.binary_search_by(|(other, _)| other.as_ref().cmp(key)).ok()?;
-        Some(&self.0[found].1)
+        self.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
     }
 
     /// The pairs, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    fn at(&self, place: usize) -> (&str, &str) {
+        match &self.0 {
+            Repr::Pairs(pairs) => (&pairs[place].0, &pairs[place].1),
+            Repr::Series { keys, values } => match &keys.0[place] {
+                (key, Source::Constant(value)) => (key, value),
+                (key, Source::Place(place)) => {
+                    (key, decode(values.encoded()).nth(*place).unwrap_or_default())
+                }
+            },
+        }
     }
 
     /// How many labels there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Repr::Pairs(pairs) => pairs.len(),
+            Repr::Series { keys, .. } => keys.0.len(),
+        }
     }
 
     /// Whether there is no label.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// The set with only the labels whose key `keep` accepts.
     #[must_use]
     pub fn retain(&self, keep: impl Fn(&str) -> bool) -> Self {
-        Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
+        Self(Repr::Pairs(self.pairs().filter(|(key, _)| keep(key)).collect()))
     }
 
     /// The set with `pairs` added; a pair of `pairs` wins over one of the same key.
@@ -76,9 +141,53 @@ impl LabelSet {
         K: Into<Cow<'static, str>>,
         V: AsRef<str>,
     {
-        let own = self.0.iter().map(|(key, value)| (key.clone(), value.to_string()));
-        let added = pairs.into_iter().map(|(key, value)| (key.into(), value.as_ref().to_owned()));
-        Self::new(own.chain(added))
+        let added = pairs.into_iter().map(|(key, value)| (key.into(), value.as_ref().into()));
+        Self::new(self.pairs().chain(added))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = Label> {
+        (0..self.len()).map(|place| match &self.0 {
+            Repr::Pairs(pairs) => pairs[place].clone(),
+            Repr::Series { keys, .. } => (keys.0[place].0.clone(), self.at(place).1.into()),
+        })
+    }
+}
+
+impl Default for LabelSet {
+    fn default() -> Self {
+        Self(Repr::Pairs(Arc::new([])))
+    }
+}
+
+impl PartialEq for LabelSet {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match (&self.0, &other.0) {
+            (Repr::Series { values: a, .. }, Repr::Series { values: b, .. }) => {
+                std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+            }
+            _ => false,
+        };
+        same || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for LabelSet {}
+
+impl PartialOrd for LabelSet {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LabelSet {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl Hash for LabelSet {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|pair| pair.hash(state));
     }
 }
 
@@ -97,6 +206,61 @@ impl fmt::Debug for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Label values one after the other, each after its length, so that no two lists of values are
+/// written alike. Short lists need no memory of their own.
+pub(crate) struct Encoded {
+    short: [u8; SHORT],
+    len: usize, // In `short`; meaningless where `long` is not empty.
+    long: Vec<u8>,
+}
+
+/// Arbitrary: more than most label values take together.
+const SHORT: usize = 120;
+
+impl Encoded {
+    pub(crate) fn new() -> Self {
+        Self { short: [0; SHORT], len: 0, long: Vec::new() }
+    }
+
+    /// Appends `value`, cut where it is too long, and whether it was.
+    pub(crate) fn push(&mut self, value: &str) -> bool {
+        let kept = truncate(value);
+        self.append(&(kept.len() as u16).to_le_bytes());
+        self.append(kept.as_bytes());
+        kept.len() < value.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.long.is_empty() { &self.short[..self.len] } else { &self.long }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        match self.short.get_mut(self.len..end) {
+            Some(place) if self.long.is_empty() => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => {
+                if self.long.is_empty() {
+                    self.long.extend_from_slice(&self.short[..self.len]);
+                }
+                self.long.extend_from_slice(bytes);
+            }
+        }
+    }
+}
+
+/// The values in the bytes of an [`Encoded`].
+pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
+    iter::from_fn(move || {
+        let (len, rest) = encoded.split_first_chunk()?;
+        let (value, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+        encoded = rest;
+        Some(std::str::from_utf8(value).unwrap_or_default())
+    })
 }
 
 /// The longest prefix of `value` that ends at a character and has at most [`MAX_VALUE_BYTES`].
@@ -118,6 +282,33 @@ mod tests {
     fn a_set_is_sorted_and_the_last_of_two_equal_keys_wins() {
         let set = LabelSet::new([("b", "1"), ("a", "2"), ("b", "3")]);
         assert_eq!(set.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "3")]);
+    }
+
+    #[test]
+    fn a_set_of_a_series_is_the_set_of_its_pairs() {
+        struct Owned(Vec<u8>);
+        impl Values for Owned {
+            fn encoded(&self) -> &[u8] {
+                &self.0
+            }
+        }
+        let long = "x".repeat(200);
+        let mut encoded = Encoded::new();
+        for value in ["/x", &long, "GET"] {
+            assert!(!encoded.push(value));
+        }
+        let encoded = encoded.bytes().to_vec();
+        let constant = LabelSet::new([("region", "eu"), ("method", "lost")]);
+        let keys = Keys::new(&["route".into(), "user".into(), "method".into()], &constant);
+        let of_series = LabelSet::of_series(Arc::new(keys), Arc::new(Owned(encoded)));
+        let pairs = [("method", "GET"), ("region", "eu"), ("route", "/x"), ("user", &long)];
+        let set = LabelSet::new(pairs);
+        assert_eq!(of_series.iter().collect::<Vec<_>>(), pairs);
+        assert_eq!(of_series, set);
+        assert_eq!(of_series.cmp(&set), Ordering::Equal);
+        assert_eq!(of_series.get("route"), Some("/x"));
+        assert_eq!(of_series.with([("route", "/y")]), set.with([("route", "/y")]));
+        assert_eq!(of_series.retain(|key| key < "n"), set.retain(|key| key < "n"));
     }
 
     #[test]

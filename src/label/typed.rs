@@ -1,14 +1,16 @@
 //! Typed labels: the traits behind `#[derive(Labels)]`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// A struct whose fields are the labels of a series; derive it with `#[derive(Labels)]`.
 ///
-/// When every field has a fixed number of values (enums, `bool`), the set is *closed*: the place of
-/// a series is computed, with no lookup. Otherwise a series is looked up by its values.
+/// When every field has a fixed number of values (enums, `bool`, declared ranges and lists), the set
+/// is *closed*: the place of a series is computed, with no lookup. Otherwise a series is looked up by
+/// its values.
 ///
 /// An implementor keeps to this: `KEYS` has no key twice; `visit` calls its argument once for each
-/// key, in that order; in a closed set `index` is below `CARDINALITY` and `at` is its inverse.
+/// key, in that order; in a closed set `index` is below `CARDINALITY` and `at` is its inverse. An
+/// empty value is as good as none: that is how Prometheus reads it.
 pub trait Labels {
     /// The label keys, in the order of the fields.
     const KEYS: &'static [&'static str];
@@ -42,7 +44,47 @@ impl Labels for () {
     }
 }
 
-/// One field of a [`Labels`] struct; derive it for an enum with `#[derive(LabelValue)]`.
+/// Labels that are pairs of texts, with keys that the instrument names.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Counter, label::Dynamic};
+///
+/// static HITS: Counter<Dynamic> = Counter::dynamic("cache.hits", "Hits", &["tier", "shard"]);
+///
+/// HITS.with_labels(&[("tier", "l1"), ("shard", "7")]).inc();
+/// let hot = HITS.bind_labels(&[("shard", "7"), ("tier", "l1")]);
+/// hot.add(2);
+/// assert_eq!(hot.value(), 3);
+/// ```
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "it has no value: it only names a kind of labels")]
+pub enum Dynamic {}
+
+/// A reference stands for what it points to.
+impl<L: Labels + ?Sized> Labels for &L {
+    const KEYS: &'static [&'static str] = L::KEYS;
+    const CARDINALITY: Option<usize> = L::CARDINALITY;
+
+    #[inline]
+    fn index(&self) -> usize {
+        (**self).index()
+    }
+
+    #[inline]
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        (**self).visit(each);
+    }
+
+    fn at(index: usize) -> Vec<Cow<'static, str>> {
+        L::at(index)
+    }
+}
+
+/// One field of a [`Labels`] struct; an enum gets it from `#[derive(Labels)]`.
+///
+/// The contract is that of [`Labels`], for one value.
 pub trait LabelValue {
     /// How many different values there are, if that is fixed.
     const CARDINALITY: Option<usize>;
@@ -64,6 +106,7 @@ pub trait Text {
 }
 
 impl<V: LabelValue + ?Sized> Text for V {
+    #[inline]
     fn visit(&self, each: &mut dyn FnMut(&str)) {
         LabelValue::visit(self, each);
     }
@@ -72,10 +115,12 @@ impl<V: LabelValue + ?Sized> Text for V {
 impl LabelValue for bool {
     const CARDINALITY: Option<usize> = Some(2);
 
+    #[inline]
     fn index(&self) -> usize {
         usize::from(*self)
     }
 
+    #[inline]
     fn visit(&self, each: &mut dyn FnMut(&str)) {
         each(if *self { "true" } else { "false" });
     }
@@ -91,10 +136,12 @@ macro_rules! open_values {
         $(impl LabelValue for $text {
             const CARDINALITY: Option<usize> = None;
 
+            #[inline]
             fn index(&self) -> usize {
                 0
             }
 
+            #[inline]
             fn visit(&self, each: &mut dyn FnMut(&str)) {
                 each(self);
             }
@@ -106,10 +153,12 @@ macro_rules! open_values {
         $(impl LabelValue for $number {
             const CARDINALITY: Option<usize> = None;
 
+            #[inline]
             fn index(&self) -> usize {
                 0
             }
 
+            #[inline]
             fn visit(&self, each: &mut dyn FnMut(&str)) {
                 each(Digits::of(*self).as_str());
             }
@@ -121,16 +170,21 @@ macro_rules! open_values {
     };
 }
 
-open_values!(str, String, Cow<'_, str>; u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+open_values!(
+    str, String, Cow<'_, str>, Box<str>, Arc<str>;
+    u8, u16, u32, u64, usize, i8, i16, i32, i64, isize
+);
 
 /// A reference stands for what it points to.
 impl<V: LabelValue + ?Sized> LabelValue for &V {
     const CARDINALITY: Option<usize> = V::CARDINALITY;
 
+    #[inline]
     fn index(&self) -> usize {
         (**self).index()
     }
 
+    #[inline]
     fn visit(&self, each: &mut dyn FnMut(&str)) {
         LabelValue::visit(*self, each);
     }
@@ -140,14 +194,40 @@ impl<V: LabelValue + ?Sized> LabelValue for &V {
     }
 }
 
+/// `None` is the empty value, which Prometheus reads as a label that is not there. It has the first
+/// place; a `Some` of an empty value reads the same.
+impl<V: LabelValue> LabelValue for Option<V> {
+    const CARDINALITY: Option<usize> = match V::CARDINALITY {
+        Some(cardinality) => cardinality.checked_add(1),
+        None => None,
+    };
+
+    #[inline]
+    fn index(&self) -> usize {
+        self.as_ref().map_or(0, |value| value.index() + 1)
+    }
+
+    #[inline]
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        match self {
+            Some(value) => LabelValue::visit(value, each),
+            None => each(""),
+        }
+    }
+
+    fn at(index: usize) -> Cow<'static, str> {
+        index.checked_sub(1).map_or(Cow::Borrowed(""), V::at)
+    }
+}
+
 /// A whole number as text, without an allocation: a label is read on the hot path.
-struct Digits {
+pub(super) struct Digits {
     bytes: [u8; 20], // i64::MIN and u64::MAX have twenty characters.
     start: usize,
 }
 
 impl Digits {
-    fn of(value: impl TryInto<i64> + TryInto<u64> + Copy) -> Self {
+    pub(super) fn of(value: impl TryInto<i64> + TryInto<u64> + Copy) -> Self {
         let negative = matches!(TryInto::<i64>::try_into(value), Ok(signed) if signed < 0);
         let mut rest = match (TryInto::<u64>::try_into(value), TryInto::<i64>::try_into(value)) {
             (Ok(unsigned), _) => unsigned,
@@ -170,7 +250,7 @@ impl Digits {
         digits
     }
 
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
     }
 }
@@ -185,5 +265,17 @@ mod tests {
             LabelValue::visit(&value, &mut |text| assert_eq!(text, value.to_string()));
         }
         LabelValue::visit(&u64::MAX, &mut |text| assert_eq!(text, u64::MAX.to_string()));
+    }
+
+    #[test]
+    fn none_has_the_first_place_and_no_text() {
+        assert_eq!(<Option<bool> as LabelValue>::CARDINALITY, Some(3));
+        for (place, value) in [None, Some(false), Some(true)].into_iter().enumerate() {
+            let text = value.map_or("", |value| if value { "true" } else { "false" });
+            assert_eq!(LabelValue::index(&value), place);
+            assert_eq!(<Option<bool> as LabelValue>::at(place), text);
+            LabelValue::visit(&value, &mut |visited| assert_eq!(visited, text));
+        }
+        assert_eq!(<Option<&str> as LabelValue>::CARDINALITY, None);
     }
 }

@@ -1,14 +1,14 @@
 //! Counters and up-down counters: sums of what each thread added.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Kind, Unit,
+    Kind, Unit, With,
     cell::{self, DISABLED},
-    instrument::{Instrument, typed_instrument},
+    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     stats::{self, Rejection},
 };
-use crate::label::{Labels, Text};
+use crate::label::{Dynamic, Labels, Text};
 
 typed_instrument! {
     /// A sum that only grows: requests served, bytes sent.
@@ -67,6 +67,61 @@ typed_instrument! {
     UpDownCounter, BoundUpDownCounter, Kind::UpDownCounter
 }
 
+typed_instrument! {
+    /// A sum of fractions that only grows: seconds of processor time, money.
+    ///
+    /// Like [`Counter`] in everything else. The threads' sums are added when they are read, in no
+    /// certain order, so that two readings may differ in the last bit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::FloatCounter;
+    ///
+    /// static REVENUE: FloatCounter = FloatCounter::new("shop.revenue", "Money earned");
+    ///
+    /// REVENUE.add(12.5);
+    /// REVENUE.add(-1.0); // Not added, but counted in `telemetry.measurements.rejected`.
+    /// assert_eq!(REVENUE.value(), 12.5);
+    /// ```
+    FloatCounter, BoundFloatCounter, Kind::Counter, of_fractions
+}
+
+impl FloatCounter {
+    /// Adds `n`. A negative number, NaN and infinity are rejected and counted.
+    #[inline]
+    pub fn add(&self, n: f64) {
+        if n > 0.0 && n < f64::INFINITY {
+            if !cell::add_float(self.instrument.id(), n) {
+                add_float_untouched(self.instrument.register_id(), n);
+            }
+        } else {
+            reject_float(n);
+        }
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        let id = self.instrument.register_id();
+        id.map_or(0.0, |id| cell::current_storage().reader().float_sum(id))
+    }
+}
+
+impl BoundFloatCounter {
+    /// Adds `n`; as [`FloatCounter::add`].
+    #[inline]
+    pub fn add(&self, n: f64) {
+        add_float(self.0.id(), n);
+    }
+
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        cell::current_storage().reader().float_sum(self.0.id())
+    }
+}
+
 impl Counter {
     /// Adds one.
     #[inline]
@@ -92,30 +147,28 @@ impl Counter {
 impl BoundCounter {
     /// Adds one.
     #[inline]
-    pub fn inc(self) {
+    pub fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n`.
     #[inline]
-    pub fn add(self, n: u64) {
-        if !cell::add(self.0, n) {
-            add_untouched(self.0, n);
-        }
+    pub fn add(&self, n: u64) {
+        add(self.0.id(), n);
     }
 
     /// Adds one, unless this series records into nothing: for the count of what does, which would
     /// otherwise count itself without end.
-    pub(super) fn inc_if_enabled(self) {
-        if self.0 != DISABLED {
+    pub(super) fn inc_if_enabled(&self) {
+        if self.0.id() != DISABLED {
             self.inc();
         }
     }
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
-    pub fn value(self) -> u64 {
-        sum(self.0)
+    pub fn value(&self) -> u64 {
+        sum(self.0.id())
     }
 }
 
@@ -168,7 +221,7 @@ impl UpDownCounter {
     /// or a panic unwinds.
     #[inline]
     pub fn hold(&self) -> Held {
-        BoundUpDownCounter(self.instrument.register_id().unwrap_or(DISABLED)).hold()
+        BoundUpDownCounter(Handle::plain(self.instrument.register_id().unwrap_or(DISABLED))).hold()
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -181,81 +234,88 @@ impl UpDownCounter {
 impl BoundUpDownCounter {
     /// Adds one.
     #[inline]
-    pub fn inc(self) {
+    pub fn inc(&self) {
         self.add(1);
     }
 
     /// Takes one away.
     #[inline]
-    pub fn dec(self) {
+    pub fn dec(&self) {
         self.add(-1);
     }
 
     /// Adds `n`, which may be negative.
     #[inline]
-    pub fn add(self, n: i64) {
-        if !cell::add(self.0, n.cast_unsigned()) {
-            add_untouched(self.0, n.cast_unsigned());
-        }
+    pub fn add(&self, n: i64) {
+        add(self.0.id(), n.cast_unsigned());
     }
 
     /// Adds one until the guard is dropped; as [`UpDownCounter::hold`].
     #[inline]
-    pub fn hold(self) -> Held {
+    pub fn hold(&self) -> Held {
         self.inc();
-        Held(self)
+        Held(self.clone())
     }
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
-    pub fn value(self) -> i64 {
-        sum(self.0).cast_signed()
+    pub fn value(&self) -> i64 {
+        sum(self.0.id()).cast_signed()
     }
 }
 
-/// The counter behind `count!`: its label keys are in the source, its values are looked up.
-#[derive(Debug)]
-pub struct DynamicCounter {
-    instrument: Instrument,
-    keys: &'static [&'static str],
+recorded_with! {
+    Counter {
+        /// Adds one.
+        fn inc() = |id| add(id, 1);
+        /// Adds `n`.
+        fn add(n: u64) = |id| add(id, n);
+    }
 }
 
-impl DynamicCounter {
-    /// A counter for a static with these label keys.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the name or a key is not legal: in a static, that is an error of the build.
-    #[must_use]
-    #[track_caller]
-    pub const fn new(name: &'static str, keys: &'static [&'static str]) -> Self {
-        let mut place = 0;
-        while place < keys.len() {
-            if let Some(fault) = super::name::key_fault(keys[place]) {
-                panic!("{}", fault);
-            }
-            place += 1;
-        }
-        Self { instrument: Instrument::new(name, "", Kind::Counter), keys }
+recorded_with! {
+    UpDownCounter {
+        /// Adds one.
+        fn inc() = |id| add(id, 1);
+        /// Takes one away.
+        fn dec() = |id| add(id, u64::MAX);
+        /// Adds `n`, which may be negative.
+        fn add(n: i64) = |id| add(id, n.cast_unsigned());
     }
+}
 
-    /// Adds `n` to the series with these values, one for each key.
-    pub fn add(&self, n: u64, values: &[&dyn Text]) {
-        self.bind(values).add(n);
+recorded_with! {
+    FloatCounter {
+        /// Adds `n`; as [`FloatCounter::add`].
+        fn add(n: f64) = |id| add_float(id, n);
     }
+}
 
-    fn bind(&self, values: &[&dyn Text]) -> BoundCounter {
-        let register = || {
-            let keys = self.keys.iter().map(|&key| Cow::Borrowed(key)).collect();
-            super::Registry::global().register_open(self.instrument.descriptor(), keys)
-        };
-        let Some(family) = self.instrument.family_of(register) else {
-            return BoundCounter(DISABLED);
-        };
-        if self.keys.is_empty() {
-            return BoundCounter(family.base());
+/// The way of `count!`: the values in the order of the keys.
+impl Counter<Dynamic> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn add_ordered(&self, n: u64, values: &[&dyn Text]) {
+        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+        self.instrument.with_dynamic(visit, |id| add(id, n));
+    }
+}
+
+#[inline]
+fn add(id: u32, n: u64) {
+    if !cell::add(id, n) {
+        add_untouched(id, n);
+    }
+}
+
+#[inline]
+fn add_float(id: u32, n: f64) {
+    if n > 0.0 && n < f64::INFINITY {
+        if !cell::add_float(id, n) {
+            add_float_untouched(Some(id), n);
         }
-        BoundCounter(family.series(&|each| values.iter().for_each(|value| value.visit(each))))
+    } else {
+        reject_float(n);
     }
 }
 
@@ -274,6 +334,28 @@ fn add_untouched(id: u32, n: u64) {
     match id {
         DISABLED => stats::reject(Rejection::Disabled),
         id => cell::add_slow(id, n),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn add_float_untouched(id: Option<u32>, n: f64) {
+    match id {
+        None | Some(DISABLED) => stats::reject(Rejection::Disabled),
+        Some(id) => cell::add_float_slow(id, n),
+    }
+}
+
+/// Zero changes nothing, and nothing else that gets here can be added.
+#[cold]
+#[inline(never)]
+fn reject_float(n: f64) {
+    if n.is_nan() {
+        stats::reject(Rejection::Nan);
+    } else if n < 0.0 {
+        stats::reject(Rejection::Negative);
+    } else if n > 0.0 {
+        stats::reject(Rejection::Infinite);
     }
 }
 

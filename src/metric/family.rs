@@ -1,17 +1,19 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{borrow::Cow, collections::HashMap, panic::Location, sync::Arc};
+use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
 
 use super::{
     Kind, Unit,
-    cell::{self, DISABLED, Reader, Storage},
-    lookup::{self, Visit},
+    cell::{DISABLED, Reader, Space, Storage},
+    instrument::{Descriptor, Number},
+    lookup::Visit,
+    open::{Budget, OpenSet},
+    series::Pin,
     snapshot::{self, Series, SeriesValue},
-    stats,
 };
 use crate::{
-    diagnostics,
-    label::{LabelSet, OVERFLOW_KEY},
+    clock::{self, Ticks},
+    label::{Encoded, Keys, LabelSet},
     sync::{
         Mutex,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -20,87 +22,108 @@ use crate::{
 
 /// A registered family: what it is and which series it has.
 ///
-/// It lives as long as the process, like the ids of its series: instruments in statics point to it.
+/// It lives as long as the process: instruments in statics point to it.
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
     pub(crate) help: &'static str,
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
+    pub(crate) number_kind: Number,
+    /// The label keys of the instrument, without the registry's constant labels.
     pub(crate) keys: Vec<Cow<'static, str>>,
     pub(crate) place: &'static Location<'static>,
     /// Process-wide, so that a thread's look-up table can tell families apart by a number.
     pub(crate) number: u32,
-    series: SeriesSet,
+    pub(crate) space: Space,
+    set: SeriesSet,
 }
 
 #[derive(Debug)]
 enum SeriesSet {
-    /// Every combination has an id: `base` plus its index.
-    Closed { base: u32, len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
-    /// Combinations get ids as they come, up to `limit`. The lock guards the map; none is taken
-    /// inside it.
-    Open { limit: usize, known: Mutex<Known> },
+    Closed(ClosedSet),
+    Open(OpenSet),
 }
 
+/// A label set whose combinations are known: each has an id, `base` plus its index.
+#[derive(Debug)]
+struct ClosedSet {
+    base: u32,
+    len: usize,
+    at: fn(usize) -> Vec<Cow<'static, str>>,
+    keys: Arc<Keys>,
+    /// The combinations that some reader has seen. Nothing is locked inside it.
+    list: Mutex<Arc<SeriesList>>,
+}
+
+/// Series as readers walk them: sorted by labels. It is replaced and not changed, so that a reader
+/// that kept it can tell by its address whether anything it knows of the series has changed.
 #[derive(Debug, Default)]
-struct Known {
-    by_values: HashMap<Box<[u8]>, u32>, // The key is `lookup::encode`'s.
-    labels: Vec<(LabelSet, u32)>,
-    overflow: Option<u32>,
+pub(crate) struct SeriesList {
+    pub(crate) series: Vec<Listed>,
 }
 
-/// What a look-up in an open set came to.
-struct Found {
-    id: u32,
-    /// Whether the thread may remember it: not the overflow series, whose label sets have no bound.
-    remember: bool,
-    /// The limit in the first of all overflows.
-    overflowed: Option<Option<usize>>,
-    /// How many values of a new series were cut.
-    truncated: u64,
+/// One series of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) id: u32,
+    pub(crate) labels: LabelSet,
+    /// When it was made; `None` for one that is as old as what it is read from.
+    pub(crate) started: Option<Ticks>,
 }
 
 /// How the series of a family are told apart.
 pub(crate) enum Shape {
     Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
-    Open { limit: usize },
+    Open { limit: usize, budget: Arc<Budget>, idle: Option<Duration> },
 }
 
 impl Family {
     pub(crate) fn new(
-        descriptor: &super::instrument::Descriptor,
+        descriptor: &Descriptor,
         keys: Vec<Cow<'static, str>>,
+        constant: &LabelSet,
         shape: Shape,
     ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let series = match shape {
-            Shape::Closed { len, at } => {
-                SeriesSet::Closed { base: reserve_ids(descriptor.kind, len as u32), len, at }
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let space = Space::of(descriptor.kind);
+        let all_keys = Arc::new(Keys::new(&keys, constant));
+        let set = match shape {
+            Shape::Closed { len, at } => SeriesSet::Closed(ClosedSet {
+                base: space.reserve_block(len as u32),
+                len,
+                at,
+                keys: all_keys,
+                list: Mutex::default(),
+            }),
+            Shape::Open { limit, budget, idle } => {
+                SeriesSet::Open(OpenSet::new(number, space, all_keys, limit, budget, idle))
             }
-            Shape::Open { limit } => SeriesSet::Open { limit, known: Mutex::default() },
         };
         Self {
             name: descriptor.name,
             help: descriptor.help,
             kind: descriptor.kind,
             unit: descriptor.unit,
+            number_kind: descriptor.number,
             place: descriptor.place,
             keys,
-            number: NUMBER.fetch_add(1, Relaxed),
-            series,
+            number,
+            space,
+            set,
         }
     }
 
     /// Whether the series are told apart in the same way: both looked up, or both by the same place
     /// for the same values.
     pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
-        match (&self.series, shape) {
-            (SeriesSet::Open { .. }, Shape::Open { .. }) => true,
-            (SeriesSet::Closed { len, at, .. }, Shape::Closed { len: other_len, at: other }) => {
+        match (&self.set, shape) {
+            (SeriesSet::Open(_), Shape::Open { .. }) => true,
+            (SeriesSet::Closed(set), Shape::Closed { len, at }) => {
                 // The same type nearly always; where the compiler made two of one function, its texts.
-                let same_texts = || (0..*len).all(|index| at(index) == other(index));
-                len == other_len && (std::ptr::fn_addr_eq(*at, *other) || same_texts())
+                let same_texts = || (0..*len).all(|index| (set.at)(index) == at(index));
+                set.len == *len && (std::ptr::fn_addr_eq(set.at, *at) || same_texts())
             }
             _ => false,
         }
@@ -108,115 +131,159 @@ impl Family {
 
     /// The id of the first series of a closed set; [`DISABLED`] in an open one.
     pub(crate) fn base(&self) -> u32 {
-        match self.series {
-            SeriesSet::Closed { base, .. } => base,
-            SeriesSet::Open { .. } => DISABLED,
+        match &self.set {
+            SeriesSet::Closed(set) => set.base,
+            SeriesSet::Open(_) => DISABLED,
         }
     }
 
-    /// The id of the series with these values, in the order of the keys.
-    ///
-    /// A value is cut at 1,024 bytes. Beyond the limit it is the overflow series.
-    pub(crate) fn series(&self, values: Visit<'_>) -> u32 {
-        let find = || match cell::guarded(|| self.find_or_add(values)) {
-            Some(found) => {
-                self.note(&found);
-                (found.id, found.remember)
+    /// The id of the series at `index` of a closed set; [`DISABLED`] where ids have run out.
+    pub(crate) fn id_at(&self, index: usize) -> u32 {
+        match self.base() {
+            DISABLED => DISABLED,
+            base => base + index as u32,
+        }
+    }
+
+    /// The series of an open set.
+    pub(crate) fn open(&self) -> Option<&OpenSet> {
+        match &self.set {
+            SeriesSet::Open(set) => Some(set),
+            SeriesSet::Closed(_) => None,
+        }
+    }
+
+    /// Removes the series with these values, or in a closed set at this place; whether it was known.
+    pub(crate) fn remove_series(
+        &self,
+        storage: &Storage,
+        values: Visit<'_>,
+        index: impl FnOnce() -> usize,
+    ) -> bool {
+        let known = match &self.set {
+            SeriesSet::Closed(set) => {
+                let id = set.base + index() as u32;
+                let known = self.value(storage, &storage.reader(), id, false).is_some();
+                self.remove(storage, id);
+                known
             }
-            None => (DISABLED, false),
+            SeriesSet::Open(set) => set.remove(values, |series| self.remove(storage, series.id)),
         };
-        lookup::cached(self.number, values, find)
+        self.sweep();
+        known
     }
 
-    fn find_or_add(&self, values: Visit<'_>) -> Found {
-        let mut found = Found { id: DISABLED, remember: false, overflowed: None, truncated: 0 };
-        let SeriesSet::Open { limit, known } = &self.series else { return found };
-        let encoded = lookup::encode(values);
-        let mut known = known.lock();
-        if let Some(&id) = known.by_values.get(encoded.bytes.as_slice()) {
-            return Found { id, remember: true, ..found };
-        }
-        if known.labels.len() >= *limit {
-            found.overflowed = Some(known.overflow.is_none().then_some(*limit));
-            found.id = *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, 1));
-            return found;
-        }
-        let id = reserve_ids(self.kind, 1);
-        known.labels.push((self.label_set(values), id));
-        known.by_values.insert(encoded.bytes.into(), id);
-        Found { id, remember: true, truncated: encoded.truncated, ..found }
-    }
-
-    /// Counts what is out of the ordinary about a look-up, and reports the first overflow.
-    fn note(&self, found: &Found) {
-        if found.truncated > 0 {
-            stats::TRUNCATED.add(found.truncated);
-        }
-        let Some(first) = found.overflowed else { return };
-        stats::OVERFLOWED.inc();
-        if let Some(limit) = first {
-            let (name, place) = (self.name, self.place);
-            diagnostics::report(
-                "cardinality",
-                format_args!(
-                    "{name} ({place}) has reached its limit of {limit} series; more label sets go \
-                     to the series {OVERFLOW_KEY}=\"true\""
-                ),
-            );
+    /// Makes the series `id` begin anew in `storage`, and disappear from it until somebody records.
+    pub(crate) fn remove(&self, storage: &Storage, id: u32) {
+        match self.space {
+            Space::Sum => {
+                storage.remove_sum(id, |reader| match self.number_kind {
+                    Number::Whole => reader.sum(id),
+                    Number::Fraction => reader.float_sum(id).to_bits(),
+                });
+            }
+            Space::Gauge => storage.remove_gauge(id),
+            Space::Histogram => storage.remove_histogram(id),
         }
     }
 
-    fn label_set(&self, values: Visit<'_>) -> LabelSet {
-        let mut pairs = Vec::with_capacity(self.keys.len());
-        let mut keys = self.keys.iter();
-        values(&mut |value| pairs.extend(keys.next().map(|key| (key.clone(), value.to_owned()))));
-        LabelSet::new(pairs)
+    /// Removes all series, as [`remove`](Self::remove) does one.
+    pub(crate) fn clear(&self, storage: &Storage) {
+        match &self.set {
+            SeriesSet::Closed(set) => {
+                let reader = storage.reader();
+                let ids = (0..set.len).map(|index| set.base + index as u32);
+                ids.filter(|id| self.value(storage, &reader, *id, false).is_some())
+                    .for_each(|id| self.remove(storage, id));
+            }
+            SeriesSet::Open(set) => {
+                set.remove_where(|series| {
+                    self.remove(storage, series.id);
+                    true
+                });
+                set.overflow().into_iter().for_each(|id| self.remove(storage, id));
+            }
+        }
+        self.sweep();
+    }
+
+    /// Gives up the removed series that nobody can write to and no storage shows.
+    pub(crate) fn sweep(&self) {
+        if let SeriesSet::Open(set) = &self.set {
+            let shown = |id| {
+                let shows = |storage: &Arc<Storage>| {
+                    self.value(storage, &storage.reader(), id, true).is_some()
+                };
+                Storage::all().iter().any(shows)
+            };
+            set.sweep(shown);
+        }
     }
 
     /// Everything that `reader` holds of this family.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
-        let series = match &self.series {
-            SeriesSet::Closed { base, len, at } => {
-                self.read_closed(storage, reader, *base, *len, *at)
+        let mut series = Vec::new();
+        self.walk(storage, reader, |listed, value| {
+            let started = self.started(storage, reader, listed);
+            series.push(Series::new(listed.labels.clone(), value, started));
+        });
+        let (name, help) = (self.name.into(), self.help.into());
+        snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
+    }
+
+    /// Hands over each series that is there with its value, in the order of the labels.
+    fn walk(&self, storage: &Storage, reader: &Reader, mut each: impl FnMut(&Listed, SeriesValue)) {
+        match &self.set {
+            SeriesSet::Closed(set) => {
+                let always = self.keys.is_empty();
+                let value = |id| self.value(storage, reader, id, always);
+                for listed in &set.list(|id| value(id).is_some()).series {
+                    if let Some(value) = value(listed.id) {
+                        each(listed, value);
+                    }
+                }
             }
-            SeriesSet::Open { known, .. } => {
-                let _busy = cell::busy();
-                let known = known.lock();
-                let overflow =
-                    known.overflow.map(|id| (LabelSet::new([(OVERFLOW_KEY, "true")]), id));
-                let all = known.labels.iter().cloned().chain(overflow);
-                all.filter_map(|(labels, id)| {
-                    let value = self.value(storage, reader, id, true)?;
-                    Some(Series { labels, value })
-                })
-                .collect()
+            SeriesSet::Open(set) => {
+                let _reading = set.reading();
+                for listed in &set.list().series {
+                    if let Some(value) = self.value(storage, reader, listed.id, true) {
+                        each(listed, value);
+                    }
+                }
             }
-        };
-        snapshot::Family {
-            name: self.name.into(),
-            kind: self.kind,
-            unit: self.unit,
-            help: self.help.into(),
-            series,
         }
     }
 
-    /// A combination that was never touched is no series, save the only one of an instrument without
-    /// labels, which is there from registration on.
-    fn read_closed(
-        &self,
-        storage: &Storage,
-        reader: &Reader,
-        base: u32,
-        len: usize,
-        at: fn(usize) -> Vec<Cow<'static, str>>,
-    ) -> Vec<Series> {
-        let read = |index: usize| {
-            let value = self.value(storage, reader, base + index as u32, self.keys.is_empty())?;
-            let labels = self.keys.iter().cloned().zip(at(index));
-            Some(Series { labels: LabelSet::new(labels), value })
-        };
-        (0..len).filter_map(read).collect()
+    /// Removes the series that have been idle for as long as the instrument says, and gives up what
+    /// can be given up: before a snapshot is taken.
+    pub(crate) fn tidy(&self, storage: &Storage) {
+        if let Some((set, idle)) = self.open().and_then(|set| Some((set, set.idle()?))) {
+            self.expire(storage, set, idle);
+        }
+        self.sweep();
+    }
+
+    fn expire(&self, storage: &Storage, set: &OpenSet, idle: Duration) {
+        let (now, reader) = (clock::now(), storage.reader());
+        set.remove_where(|series| {
+            let held = match self.value(storage, &reader, series.id, true) {
+                None => return false,
+                Some(SeriesValue::Counter(sum)) => sum,
+                Some(value) => value.as_f64().to_bits(),
+            };
+            let since = storage.unchanged_since(self.space, series.id, held, now);
+            let expired = now.since(since) >= idle;
+            if expired {
+                self.remove(storage, series.id);
+            }
+            expired
+        });
+    }
+
+    /// When the sum of a series began, as `storage` shows it.
+    fn started(&self, storage: &Storage, reader: &Reader, listed: &Listed) -> Ticks {
+        let made = listed.started.map_or(storage.started(), |made| made.max(storage.started()));
+        reader.removed_at(self.space, listed.id).map_or(made, |removed| removed.max(made))
     }
 
     /// The value of a series; `None` where it was never touched, unless it is `always` there.
@@ -227,8 +294,13 @@ impl Family {
         id: u32,
         always: bool,
     ) -> Option<SeriesValue> {
-        let always = always && !storage.is_scoped();
+        let always = always && !storage.is_scoped() && reader.removed_at(self.space, id).is_none();
         match self.kind {
+            Kind::Counter if self.number_kind == Number::Fraction => {
+                let sum = reader.float_sum(id);
+                let shown = storage.was_touched(id, u64::from(sum != 0.0)) || always;
+                shown.then_some(SeriesValue::FloatCounter(sum))
+            }
             Kind::Counter | Kind::UpDownCounter => {
                 let sum = reader.sum(id);
                 let signed = self.kind == Kind::UpDownCounter;
@@ -238,7 +310,9 @@ impl Family {
                 })
             }
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
-            Kind::Histogram => {
+            Kind::Info => reader.gauge(id).map(|_| SeriesValue::Info),
+            Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
+            Kind::Histogram | Kind::Summary => {
                 let histogram = reader.histogram(id);
                 (histogram.is_some() || always)
                     .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
@@ -247,16 +321,53 @@ impl Family {
     }
 }
 
-/// The first of `len` ids that no series has had. Ids are process-wide for each way of keeping a
-/// value, dense, and not reused: a registry that is dropped leaves its ids behind.
-fn reserve_ids(kind: Kind, len: u32) -> u32 {
-    static SUMS: AtomicU32 = AtomicU32::new(0);
-    static GAUGES: AtomicU32 = AtomicU32::new(0);
-    static HISTOGRAMS: AtomicU32 = AtomicU32::new(0);
-    let next = match kind {
-        Kind::Counter | Kind::UpDownCounter => &SUMS,
-        Kind::Gauge => &GAUGES,
-        Kind::Histogram => &HISTOGRAMS,
-    };
-    next.fetch_add(len, Relaxed)
+impl ClosedSet {
+    /// The combinations that `is_there` knows or ever knew.
+    ///
+    /// One that was never touched is no series, save the only one of an instrument without labels,
+    /// which is there from registration on.
+    fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
+        let mut list = self.list.lock();
+        if list.series.len() == self.len {
+            return list.clone();
+        }
+        let is_new = |id: &u32| !list.series.iter().any(|listed| listed.id == *id);
+        let new = (0..self.len).map(|index| self.base + index as u32);
+        let new: Vec<u32> = new.filter(|id| is_there(*id)).filter(is_new).collect();
+        if !new.is_empty() {
+            let known = list.series.iter().cloned();
+            let mut series: Vec<Listed> =
+                known.chain(new.into_iter().map(|id| self.listed(id))).collect();
+            series.sort_by(|a, b| a.labels.cmp(&b.labels));
+            *list = Arc::new(SeriesList { series });
+        }
+        list.clone()
+    }
+
+    fn listed(&self, id: u32) -> Listed {
+        let mut encoded = Encoded::new();
+        for value in (self.at)((id - self.base) as usize) {
+            encoded.push(&value);
+        }
+        let values = Combination(encoded.bytes().into());
+        let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
+        Listed { id, labels, started: None }
+    }
+}
+
+/// The values of one combination of a closed set.
+struct Combination(Box<[u8]>);
+
+impl crate::label::Values for Combination {
+    fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What a look-up of label values came to.
+pub(crate) enum Found {
+    /// A series of its own, and the right to write to it.
+    Series(Pin),
+    /// The series that takes what is beyond a limit.
+    Overflow(u32),
 }

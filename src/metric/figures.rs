@@ -136,7 +136,7 @@ impl Window {
             self.later.family(name).filter(|family| family.kind() == super::Kind::Histogram)?;
         let earlier = self.earlier.family(name);
         let mut groups = BTreeMap::new();
-        for Series { labels, value } in later.series() {
+        for Series { labels, value, .. } in later.series() {
             let (Some(histogram), Some(group)) = (value.as_histogram(), group(labels)) else {
                 continue;
             };
@@ -301,9 +301,10 @@ mod tests {
     type Recorded<'a> = (&'a [(&'static str, &'a str)], &'a [f64]);
 
     fn snapshot(clock: &ManualClock, series: &[Recorded<'_>]) -> Snapshot {
-        let series = series.iter().map(|(labels, values)| Series {
-            labels: LabelSet::new(labels.iter().copied()),
-            value: SeriesValue::Histogram(HistogramSnapshot::of(values).into()),
+        let series = series.iter().map(|(labels, values)| {
+            let labels = LabelSet::new(labels.iter().copied());
+            let value = SeriesValue::Histogram(HistogramSnapshot::of(values).into());
+            Series::new(labels, value, clock.now())
         });
         let family = Family {
             name: "http.server.request.duration".into(),
@@ -317,10 +318,11 @@ mod tests {
             kind: Kind::UpDownCounter,
             unit: Unit::NONE,
             help: "".into(),
-            series: vec![Series {
-                labels: LabelSet::default(),
-                value: SeriesValue::UpDownCounter(3),
-            }],
+            series: vec![Series::new(
+                LabelSet::default(),
+                SeriesValue::UpDownCounter(3),
+                clock.now(),
+            )],
         };
         Snapshot::new(clock.now(), clock.now(), vec![family, active])
     }

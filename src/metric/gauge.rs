@@ -1,14 +1,14 @@
 //! Gauges: the last value set, whoever set it.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Kind, Unit,
+    Kind, Unit, With,
     cell::{self, DISABLED},
-    instrument::{Instrument, typed_instrument},
+    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     stats::{self, Rejection},
 };
-use crate::label::Labels;
+use crate::label::{Dynamic, Labels, Text};
 
 typed_instrument! {
     /// A value that is set: a temperature, a pool's size, the time of the last success.
@@ -61,25 +61,53 @@ impl Gauge {
 impl BoundGauge {
     /// Sets the value; as [`Gauge::set`].
     #[inline]
-    pub fn set(self, value: f64) {
-        match cell::gauge(self.0) {
-            Some(cell) => cell.set(value),
-            None => write(Some(self.0), |cell| cell.set(value)),
-        }
+    pub fn set(&self, value: f64) {
+        set(self.0.id(), value);
     }
 
     /// Adds to the value; as [`Gauge::add`].
     #[inline]
-    pub fn add(self, n: f64) {
-        if let Some(n) = finite(n) {
-            write(Some(self.0), |cell| cell.add(n));
-        }
+    pub fn add(&self, n: f64) {
+        add(self.0.id(), n);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
-    pub fn value(self) -> Option<f64> {
-        cell::current_storage().reader().gauge(self.0)
+    pub fn value(&self) -> Option<f64> {
+        cell::current_storage().reader().gauge(self.0.id())
+    }
+}
+
+recorded_with! {
+    Gauge {
+        /// Sets the value; as [`Gauge::set`].
+        fn set(value: f64) = |id| set(id, value);
+        /// Adds to the value; as [`Gauge::add`].
+        fn add(n: f64) = |id| add(id, n);
+    }
+}
+
+/// The way of `gauge!`: the values in the order of the keys.
+impl Gauge<Dynamic> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn set_ordered(&self, value: f64, values: &[&dyn Text]) {
+        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+        self.instrument.with_dynamic(visit, |id| set(id, value));
+    }
+}
+
+#[inline]
+pub(super) fn set(id: u32, value: f64) {
+    match cell::gauge(id) {
+        Some(cell) => cell.set(value),
+        None => write(Some(id), |cell| cell.set(value)),
+    }
+}
+
+fn add(id: u32, n: f64) {
+    if let Some(n) = finite(n) {
+        write(Some(id), |cell| cell.add(n));
     }
 }
 

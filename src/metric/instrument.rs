@@ -1,15 +1,17 @@
 //! What all instruments share: a description, written in the source, and the series it stands for.
 
-use std::{fmt, panic::Location};
+use std::{borrow::Cow, fmt, panic::Location, time::Duration};
 
 use once_cell::race::OnceRef;
 
 use super::{
     Kind, Unit,
-    cell::{DISABLED, UNREGISTERED, guarded},
-    family::Family,
-    name::name_fault,
+    cell::{DISABLED, UNREGISTERED, current_storage, guarded},
+    family::{Family, Found},
+    lookup,
+    name::{key_fault, name_fault},
     registry::Registry,
+    series::Pin,
 };
 use crate::{
     error::Error,
@@ -29,7 +31,31 @@ pub(crate) struct Descriptor {
     pub(crate) help: &'static str,
     pub(crate) unit: Unit,
     pub(crate) kind: Kind,
+    pub(crate) number: Number,
+    /// The most label sets, if it is not the registry's.
+    pub(crate) limit: Option<usize>,
+    /// After what time a series that does not change is removed, if ever.
+    pub(crate) idle: Option<Duration>,
+    /// The keys of dynamic labels; those of typed ones are their type's.
+    pub(crate) keys: &'static [&'static str],
     pub(crate) place: &'static Location<'static>,
+}
+
+/// What the cells of a sum hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Whole,
+    /// The bits of an `f64`.
+    Fraction,
+}
+
+impl Descriptor {
+    /// A description without anything that is chosen.
+    #[track_caller]
+    pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
+        let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
+        Self { name, help, unit, kind, number, limit: None, idle: None, keys: &[], place }
+    }
 }
 
 /// A description that registers itself when it is first used.
@@ -53,9 +79,8 @@ impl Instrument {
         if let Some(fault) = name_fault(name) {
             panic!("{}", fault);
         }
-        let place = Location::caller();
         Self {
-            descriptor: Descriptor { name, help, unit: Unit::NONE, kind, place },
+            descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
         }
@@ -63,6 +88,39 @@ impl Instrument {
 
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
+        self
+    }
+
+    /// The instrument with sums of fractions.
+    pub(crate) const fn of_fractions(mut self) -> Self {
+        self.descriptor.number = Number::Fraction;
+        self
+    }
+
+    pub(crate) const fn series_limit(mut self, limit: usize) -> Self {
+        self.descriptor.limit = Some(limit);
+        self
+    }
+
+    pub(crate) const fn expire_after(mut self, idle: Duration) -> Self {
+        self.descriptor.idle = Some(idle);
+        self
+    }
+
+    /// The instrument with these keys of dynamic labels.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a key is not legal: in a static, that is an error of the build.
+    pub(crate) const fn keys(mut self, keys: &'static [&'static str]) -> Self {
+        let mut place = 0;
+        while place < keys.len() {
+            if let Some(fault) = key_fault(keys[place]) {
+                panic!("{}", fault);
+            }
+            place += 1;
+        }
+        self.descriptor.keys = keys;
         self
     }
 
@@ -88,27 +146,70 @@ impl Instrument {
         (id != DISABLED).then_some(id)
     }
 
-    /// The id of the series with `labels`, registering as needed; [`DISABLED`] if it lost a conflict.
+    /// Lets `record` write to the series with `labels`: [`DISABLED`] if the instrument lost a conflict.
     #[inline]
-    pub(crate) fn series<L: Labels>(&self, labels: &L) -> u32 {
+    pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         if L::CARDINALITY.is_some() {
             let base = self.base.load(Relaxed);
             if base < DISABLED {
-                return base + labels.index() as u32;
+                return record(base + labels.index() as u32);
             }
         }
-        self.series_slow(labels)
+        let family = match self.family.get() {
+            Some(family) => Some(family),
+            None => self.family::<L>(),
+        };
+        match family.map(|family| (family, family.open())) {
+            None => record(DISABLED),
+            Some((family, None)) => record(family.id_at(labels.index())),
+            // An open set, or a closed one too large for a block of ids.
+            Some((family, Some(set))) => lookup::with_series(
+                family,
+                set,
+                |each: &mut dyn FnMut(&str)| labels.visit(each),
+                record,
+            ),
+        }
     }
 
-    fn series_slow<L: Labels>(&self, labels: &L) -> u32 {
-        match self.family::<L>() {
-            None => DISABLED,
-            Some(family) => match family.base() {
-                // Looked up: an open set, or a closed one too large for a block of ids.
-                DISABLED => family.series(&|each| labels.visit(each)),
-                base => base + labels.index() as u32,
-            },
+    /// The series with `labels`, to be kept; as [`with_series`](Self::with_series).
+    #[inline]
+    pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
+        if L::CARDINALITY.is_some() {
+            let base = self.base.load(Relaxed);
+            if base < DISABLED {
+                return Handle { id: base + labels.index() as u32, _pin: None };
+            }
         }
+        self.bind_slow(labels)
+    }
+
+    fn bind_slow<L: Labels>(&self, labels: &L) -> Handle {
+        match self.family::<L>() {
+            None => Handle::DISABLED,
+            Some(family) => Handle::of(family, &|each| labels.visit(each), || labels.index()),
+        }
+    }
+
+    /// Removes the series with `labels` from the scope that this thread is in; whether it was known.
+    pub(crate) fn remove<L: Labels>(&self, labels: &L) -> bool {
+        let Some(family) = self.family::<L>() else { return false };
+        family.remove_series(&current_storage(), &|each| labels.visit(each), || labels.index())
+    }
+
+    /// Removes all series from the scope that this thread is in.
+    pub(crate) fn clear(&self) {
+        if let Some(family) = self.family.get() {
+            family.clear(&current_storage());
+        }
+    }
+
+    /// The family of dynamic labels.
+    pub(crate) fn dynamic_family(&self) -> Option<&'static Family> {
+        self.family_of(|| {
+            let keys = self.descriptor.keys.iter().map(|&key| Cow::Borrowed(key)).collect();
+            Registry::global().register_open(&self.descriptor, keys)
+        })
     }
 
     /// The family, registered at the first call; `None` if it lost a conflict.
@@ -149,6 +250,41 @@ impl Instrument {
     }
 }
 
+/// A series that is kept: its id, and for an open set the right to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    id: u32,
+    _pin: Option<Pin>,
+}
+
+impl Handle {
+    const DISABLED: Self = Self { id: DISABLED, _pin: None };
+
+    /// The series of `family` with these values, or in a closed set at this place.
+    pub(crate) fn of(
+        family: &Family,
+        values: lookup::Visit<'_>,
+        index: impl FnOnce() -> usize,
+    ) -> Self {
+        let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
+        let found = lookup::remembered(family, values).map(Found::Series);
+        match found.unwrap_or_else(|| set.find_or_add(family, values)) {
+            Found::Series(pin) => Self { id: pin.series().id, _pin: Some(pin) },
+            Found::Overflow(id) => Self::plain(id),
+        }
+    }
+
+    /// A series that is never given up.
+    pub(crate) fn plain(id: u32) -> Self {
+        Self { id, _pin: None }
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+}
+
 impl fmt::Debug for Instrument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Descriptor { name, kind, unit, .. } = &self.descriptor;
@@ -160,9 +296,19 @@ impl fmt::Debug for Instrument {
     }
 }
 
+/// An instrument with the labels of one of its series: what [`with`](crate::Counter::with) answers.
+///
+/// It looks the series up whenever something is recorded, and keeps none.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is recorded yet"]
+pub struct With<'a, I, L> {
+    pub(super) instrument: &'a I,
+    pub(super) labels: L,
+}
+
 /// What every typed instrument is: an [`Instrument`] whose labels have a type.
 macro_rules! typed_instrument {
-    ($(#[$doc:meta])* $name:ident, $bound:ident, $kind:expr) => {
+    ($(#[$doc:meta])* $name:ident, $bound:ident, $kind:expr $(, $choose:ident)?) => {
         $(#[$doc])*
         pub struct $name<L = ()> {
             instrument: Instrument,
@@ -170,9 +316,11 @@ macro_rules! typed_instrument {
             labels: PhantomData<fn() -> L>,
         }
 
-        #[doc = concat!("One series of a [`", stringify!($name), "`]; a number, to be copied and kept.")]
-        #[derive(Clone, Copy, Debug)]
-        pub struct $bound(u32);
+        #[doc = concat!("One series of a [`", stringify!($name), "`], to be kept: what it records goes")]
+        /// straight to its cell. Removing the series takes it off the page until the handle records
+        /// again; the series then begins at zero.
+        #[derive(Clone, Debug)]
+        pub struct $bound(Handle);
 
         impl<L> $name<L> {
             /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
@@ -185,14 +333,32 @@ macro_rules! typed_instrument {
             #[must_use]
             #[track_caller]
             pub const fn new(name: &'static str, help: &'static str) -> Self {
-                Self::from_instrument(Instrument::new(name, help, $kind))
+                Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?)
             }
 
             /// The instrument with a unit.
             #[must_use]
             pub const fn unit(self, unit: Unit) -> Self {
-                let Self { instrument, labels } = self;
-                Self { instrument: instrument.unit(unit), labels }
+                Self::from_instrument(self.instrument.unit(unit))
+            }
+
+            /// The instrument with at most `limit` label sets besides the overflow series, in place
+            /// of the registry's 2,000; closed label sets are not limited.
+            #[must_use]
+            pub const fn series_limit(self, limit: usize) -> Self {
+                Self::from_instrument(self.instrument.series_limit(limit))
+            }
+
+            /// The instrument with series that are [removed](Self::remove) when a snapshot finds them
+            /// unchanged for `idle`; never by default, and never in a closed label set.
+            #[must_use]
+            pub const fn expire_after(self, idle: Duration) -> Self {
+                Self::from_instrument(self.instrument.expire_after(idle))
+            }
+
+            /// Removes all series, as [`remove`](Self::remove) does one.
+            pub fn clear(&self) {
+                self.instrument.clear();
             }
 
             pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
@@ -201,14 +367,70 @@ macro_rules! typed_instrument {
         }
 
         impl<L: Labels> $name<L> {
-            /// The series with `labels`: computed for closed sets, looked up for others.
+            /// The series with `labels`, to be kept: computed for closed sets, looked up for others.
             ///
             /// Beyond the family's limit, the overflow series; after a conflict, one that records
-            /// into nothing.
+            /// into nothing. For a single record of an open set, [`with`](Self::with) is faster.
             #[inline]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.series(&labels))
+                $bound(self.instrument.bind(&labels))
+            }
+
+            /// The series with `labels`, for one record: no lock and no allocation where this thread
+            /// has met them before.
+            #[inline]
+            pub const fn with(&self, labels: L) -> With<'_, Self, L> {
+                With { instrument: self, labels }
+            }
+
+            /// Takes the series with `labels` off the page, and whether there was one. Who still has a
+            /// handle, or uses the labels again, brings it back: it then begins at zero, and nothing
+            /// that is recorded meanwhile is lost. Where nobody can, its memory goes to other series.
+            ///
+            /// In a test's scope it is removed there alone.
+            pub fn remove(&self, labels: L) -> bool {
+                self.instrument.remove(&labels)
+            }
+        }
+
+        impl $name<Dynamic> {
+            /// An instrument for a static whose labels are pairs of texts with these keys.
+            ///
+            /// # Panics
+            ///
+            /// Panics if `name` or a key is not legal: in a static, that is an error of the build.
+            #[must_use]
+            #[track_caller]
+            pub const fn dynamic(
+                name: &'static str,
+                help: &'static str,
+                keys: &'static [&'static str],
+            ) -> Self {
+                Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?.keys(keys))
+            }
+
+            /// The series with `labels`, to be kept; see [`with_labels`](Self::with_labels).
+            #[must_use]
+            pub fn bind_labels(&self, labels: &[(&str, &str)]) -> $bound {
+                $bound(self.instrument.bind_dynamic(&|each| pairs(&self.instrument, labels, each)))
+            }
+
+            /// The series with `labels`, in any order, for one record. A key that is left out has the
+            /// empty value; one that is not the instrument's is left out; of two the first holds.
+            #[inline]
+            pub const fn with_labels<'a>(
+                &'a self,
+                labels: &'a [(&'a str, &'a str)],
+            ) -> With<'a, Self, &'a [(&'a str, &'a str)]> {
+                With { instrument: self, labels }
+            }
+
+            /// Removes the series with `labels`; as [`remove`](Self::remove).
+            pub fn remove_labels(&self, labels: &[(&str, &str)]) -> bool {
+                let Some(family) = self.instrument.dynamic_family() else { return false };
+                let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
+                family.remove_series(&cell::current_storage(), &values, || 0)
             }
         }
 
@@ -221,3 +443,63 @@ macro_rules! typed_instrument {
 }
 
 pub(crate) use typed_instrument;
+
+/// The methods of [`With`] for an instrument: what each does with the id of a series.
+macro_rules! recorded_with {
+    ($name:ident { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
+        impl<L: Labels> With<'_, $name<L>, L> {
+            $($(#[$doc])*
+            #[inline]
+            pub fn $method(&self, $($argument: $type),*) {
+                self.instrument.instrument.with_series(&self.labels, $record);
+            })*
+        }
+
+        impl With<'_, $name<Dynamic>, &[(&str, &str)]> {
+            $($(#[$doc])*
+            #[inline]
+            pub fn $method(&self, $($argument: $type),*) {
+                let instrument = &self.instrument.instrument;
+                let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
+                instrument.with_dynamic(values, $record);
+            })*
+        }
+    };
+}
+
+pub(crate) use recorded_with;
+
+impl Instrument {
+    /// Lets `record` write to the series with these dynamic values, one for each key.
+    #[inline]
+    pub(crate) fn with_dynamic<R>(
+        &self,
+        values: impl Fn(&mut dyn FnMut(&str)),
+        record: impl FnOnce(u32) -> R,
+    ) -> R {
+        let family = self.family.get().or_else(|| self.dynamic_family());
+        match family.map(|family| (family, family.open())) {
+            None => record(DISABLED),
+            Some((family, None)) => record(family.base()),
+            Some((family, Some(set))) => lookup::with_series(family, set, values, record),
+        }
+    }
+
+    /// The series with these dynamic values, to be kept.
+    pub(crate) fn bind_dynamic(&self, values: lookup::Visit<'_>) -> Handle {
+        self.dynamic_family().map_or(Handle::DISABLED, |family| Handle::of(family, values, || 0))
+    }
+}
+
+/// Hands over the value of each key of `instrument`, in the order of the keys.
+#[inline]
+pub(crate) fn pairs(instrument: &Instrument, labels: &[(&str, &str)], each: &mut dyn FnMut(&str)) {
+    for (place, key) in instrument.descriptor.keys.iter().enumerate() {
+        // In the order of the keys as a rule.
+        let value = match labels.get(place) {
+            Some((own, value)) if own == key => value,
+            _ => labels.iter().find(|(own, _)| own == key).map_or("", |(_, value)| value),
+        };
+        each(value);
+    }
+}

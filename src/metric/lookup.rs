@@ -1,173 +1,260 @@
 //! From label values to a series: a table of the own thread, filled from the family's map on a miss.
 //!
 //! A look-up hashes the values, finds the entry and compares the contents: no lock, no allocation.
-//! Only series below their family's limit are remembered, so the table is bounded by them.
+//! An entry pins its series, so that what is found is never another's; after a removal each thread
+//! drops the pins of removed series before its next look-up. Only series below their family's limit
+//! are remembered, so the table is bounded by them.
 
-use std::{cell::RefCell, sync::LazyLock};
+use std::cell::RefCell;
 
-use crate::label::truncate;
+use super::{
+    family::{Family, Found},
+    open::OpenSet,
+    series::Pin,
+};
+use crate::{
+    label::truncate,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    util::hash::{self, Hash},
+};
 
 /// Hands label values over, one after the other; called more than once.
 pub(crate) type Visit<'a> = &'a dyn Fn(&mut dyn FnMut(&str));
 
-/// Label values as one key, and how many of them were cut.
-pub(crate) struct Encoded {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) truncated: u64,
-}
-
-/// The values, each after its length: no two lists of values have the same key.
-pub(crate) fn encode(values: Visit<'_>) -> Encoded {
-    let mut encoded = Encoded { bytes: Vec::new(), truncated: 0 };
-    values(&mut |value| {
-        let kept = truncate(value);
-        encoded.truncated += u64::from(kept.len() < value.len());
-        encoded.bytes.extend((kept.len() as u16).to_le_bytes());
-        encoded.bytes.extend(kept.as_bytes());
+/// Lets `record` write to the series of `set` with these values: from this thread's table or else
+/// from the family's map.
+#[inline]
+pub(crate) fn with_series<V, R>(
+    family: &Family,
+    set: &OpenSet,
+    values: V,
+    record: impl FnOnce(u32) -> R,
+) -> R
+where
+    V: Fn(&mut dyn FnMut(&str)),
+{
+    let hash = hash_of(family.number, &values);
+    let mut record = Some(record);
+    // Inside, the entry's pin holds: a thread forgets its own pins and no other's.
+    let found = TABLE.try_with(|table| {
+        let table = table.try_borrow().ok()?;
+        if table.forgotten != REMOVALS.load(Relaxed) {
+            return None;
+        }
+        let id = table.find(hash, family.number, &values)?.series().id;
+        record.take().map(|record| record(id))
     });
-    encoded
+    match (found, record) {
+        (Ok(Some(done)), _) => done,
+        (_, Some(record)) => with_series_slow(family, set, hash, &values, record),
+        (_, None) => unreachable!("what was taken was called and has answered"),
+    }
 }
 
-/// The id of the series with these values, from this thread's table or else from `find`, which also
-/// says whether it may be remembered.
-pub(crate) fn cached(family: u32, values: Visit<'_>, find: impl FnOnce() -> (u32, bool)) -> u32 {
-    let hash = hash(family, values);
-    let found = TABLE.try_with(|table| table.try_borrow().ok()?.find(hash, family, values));
-    if let Ok(Some(id)) = found {
-        return id;
-    }
-    let (id, remember) = find();
-    if remember {
-        // A thread whose table is gone, or busy because an allocator records, looks up every time.
-        let _ = TABLE.try_with(|table| {
-            if let Ok(mut table) = table.try_borrow_mut() {
-                table.insert(Entry { hash, family, id, key: encode(values).bytes.into() });
+#[cold]
+fn with_series_slow<R>(
+    family: &Family,
+    set: &OpenSet,
+    hash: u64,
+    values: Visit<'_>,
+    record: impl FnOnce(u32) -> R,
+) -> R {
+    let pin = match set.find_or_add(family, values) {
+        Found::Overflow(id) => return record(id),
+        Found::Series(pin) => pin,
+    };
+    let done = record(pin.series().id);
+    // A thread whose table is gone, or busy because an allocator records, looks up every time.
+    let _ = TABLE.try_with(|table| {
+        if let Ok(mut table) = table.try_borrow_mut() {
+            table.forget_removed();
+            if table.find(hash, family.number, &values).is_none() {
+                table.insert(hash as u32, pin);
             }
-        });
-    }
-    id
+        }
+    });
+    done
 }
+
+/// The series of `family` with these values, if this thread remembers it.
+pub(crate) fn remembered(family: &Family, values: Visit<'_>) -> Option<Pin> {
+    let hash = hash_of(family.number, values);
+    let find = |table: &RefCell<Table>| {
+        let table = table.try_borrow().ok()?;
+        let is_current = table.forgotten == REMOVALS.load(Relaxed);
+        is_current.then(|| table.find(hash, family.number, values))?.cloned()
+    };
+    TABLE.try_with(find).ok().flatten()
+}
+
+/// Makes every thread drop its pins of removed series before its next look-up.
+pub(crate) fn forget_removed() {
+    // Relaxed: a thread that sees it late writes to a series that it still pins.
+    REMOVALS.fetch_add(1, Relaxed);
+}
+
+/// How often series were removed.
+static REMOVALS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static TABLE: RefCell<Table> = const { RefCell::new(Table { entries: Vec::new(), len: 0 }) };
+    static TABLE: RefCell<Table> = const { RefCell::new(Table::NEW) };
 }
 
-/// Open addressing, linear probing, at most three quarters full.
+/// Open addressing, linear probing, at most seven eighths full.
 struct Table {
-    entries: Vec<Option<Entry>>, // Invariant: the length is zero or a power of two.
+    // Invariant: both as long, zero or a power of two. A tag is a part of the hash.
+    tags: Vec<u32>,
+    pins: Vec<Option<Pin>>,
     len: usize,
-}
-
-struct Entry {
-    hash: u64,
-    family: u32,
-    id: u32,
-    key: Box<[u8]>,
+    /// How many removals it has followed.
+    forgotten: u64,
 }
 
 impl Table {
-    fn find(&self, hash: u64, family: u32, values: Visit<'_>) -> Option<u32> {
-        let mask = self.entries.len().checked_sub(1)?;
+    const NEW: Self = Self { tags: Vec::new(), pins: Vec::new(), len: 0, forgotten: 0 };
+
+    #[inline]
+    fn find<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(
+        &self,
+        hash: u64,
+        family: u32,
+        values: &V,
+    ) -> Option<&Pin> {
+        let mask = self.tags.len().checked_sub(1)?;
         let mut place = hash as usize & mask;
-        while let Some(entry) = &self.entries[place] {
-            if entry.hash == hash && entry.family == family && entry.holds(values) {
-                return Some(entry.id);
+        while let Some(pin) = &self.pins[place] {
+            let series = pin.series();
+            if self.tags[place] == hash as u32
+                && series.family == family
+                && holds(series.key(), values)
+            {
+                return Some(pin);
             }
             place = (place + 1) & mask;
         }
         None
     }
 
-    fn insert(&mut self, entry: Entry) {
-        if (self.len + 1) * 4 > self.entries.len() * 3 {
-            let room = (self.entries.len() * 2).max(16);
-            let old = std::mem::take(&mut self.entries);
-            self.entries.resize_with(room, || None);
-            old.into_iter().flatten().for_each(|entry| self.place(entry));
+    fn insert(&mut self, tag: u32, pin: Pin) {
+        if (self.len + 1) * 8 > self.tags.len() * 7 {
+            self.rebuild((self.tags.len() * 2).max(16), |_| true);
         }
-        self.place(entry);
+        self.place(tag, pin);
         self.len += 1;
     }
 
-    fn place(&mut self, entry: Entry) {
-        let mask = self.entries.len() - 1;
-        let mut place = entry.hash as usize & mask;
-        while self.entries[place].is_some() {
+    fn place(&mut self, tag: u32, pin: Pin) {
+        let mask = self.tags.len() - 1;
+        let mut place = tag as usize & mask;
+        while self.pins[place].is_some() {
             place = (place + 1) & mask;
         }
-        self.entries[place] = Some(entry);
+        (self.tags[place], self.pins[place]) = (tag, Some(pin));
     }
-}
 
-impl Entry {
-    /// Whether `values` encode to the key, without encoding them.
-    fn holds(&self, values: Visit<'_>) -> bool {
-        let mut rest = Some(&*self.key);
-        values(&mut |value| {
-            let value = truncate(value);
-            rest = rest
-                .and_then(|rest| rest.strip_prefix(&(value.len() as u16).to_le_bytes()))
-                .and_then(|rest| rest.strip_prefix(value.as_bytes()));
-        });
-        rest.is_some_and(<[u8]>::is_empty)
-    }
-}
-
-/// Multiply and fold, eight bytes at a time, from a random start: a caller who chooses label values
-/// must not be able to choose collisions.
-fn hash(family: u32, values: Visit<'_>) -> u64 {
-    static SEED: LazyLock<u64> = LazyLock::new(|| {
-        use std::hash::{BuildHasher as _, RandomState};
-        RandomState::new().hash_one(0u8)
-    });
-    let mut state = fold(*SEED ^ u64::from(family), MULTIPLIER);
-    values(&mut |value| {
-        let bytes = truncate(value).as_bytes();
-        state = fold(state ^ bytes.len() as u64, MULTIPLIER);
-        let mut words = bytes.chunks_exact(8);
-        for word in &mut words {
-            let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            state = fold(state ^ word, MULTIPLIER);
+    /// Drops the pins of removed series.
+    fn forget_removed(&mut self) {
+        let removals = REMOVALS.load(Relaxed);
+        if self.forgotten != removals {
+            self.forgotten = removals;
+            self.rebuild(self.tags.len(), |pin| !pin.series().is_removed());
         }
-        let mut last = [0; 8];
-        last[..words.remainder().len()].copy_from_slice(words.remainder());
-        state = fold(state ^ u64::from_le_bytes(last), MULTIPLIER);
-    });
-    state
+    }
+
+    fn rebuild(&mut self, room: usize, keep: impl Fn(&Pin) -> bool) {
+        let tags = std::mem::replace(&mut self.tags, vec![0; room]);
+        let mut empty = Vec::new();
+        empty.resize_with(room, || None);
+        let pins = std::mem::replace(&mut self.pins, empty);
+        self.len = 0;
+        for (tag, pin) in tags.into_iter().zip(pins) {
+            if let Some(pin) = pin.filter(&keep) {
+                self.place(tag, pin);
+                self.len += 1;
+            }
+        }
+    }
 }
 
-/// 2^64 divided by the golden ratio, odd: spreads neighbouring inputs (Knuth, TAOCP 3, 6.4).
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Whether `values` encode to `key`, without encoding them.
+#[inline]
+fn holds<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(key: &[u8], values: &V) -> bool {
+    let mut rest = Some(key);
+    values(&mut |value| {
+        let value = truncate(value).as_bytes();
+        rest = rest.and_then(|rest| {
+            let (len, rest) = rest.split_first_chunk()?;
+            let (own, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+            hash::equal(own, value).then_some(rest)
+        });
+    });
+    rest.is_some_and(<[u8]>::is_empty)
+}
 
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
+/// The hash of a family's number and values: a caller who chooses label values must not be able to
+/// choose collisions.
+#[inline]
+fn hash_of<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(family: u32, values: &V) -> u64 {
+    let mut state = Hash::new(family.into());
+    values(&mut |value| state.push(truncate(value).as_bytes()));
+    state.value()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{
+        collections::{HashMap, HashSet},
+        thread,
+    };
 
-    fn look_up(family: u32, values: &[&str], id: u32) -> u32 {
-        cached(family, &|each| values.iter().for_each(|value| each(value)), || (id, true))
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::metric::{Kind, cell::Space, tests::open_family};
+
+    fn look_up(family: &Family, values: &[&str]) -> u32 {
+        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| each(value));
+        with_series(family, family.open().unwrap(), visit, |id| id)
     }
 
     #[test]
-    fn remembers_each_list_of_values_for_itself() {
+    fn each_list_of_values_has_a_series_of_its_own_on_every_thread() {
+        let family = open_family(Kind::Counter, &["a", "b"], 10_000);
         let lists: Vec<[String; 2]> = (0..500).map(|n| [format!("a{n}"), "b".repeat(n)]).collect();
-        for round in [0, 1000] {
-            for (n, [a, b]) in lists.iter().enumerate() {
-                assert_eq!(look_up(7, &[a, b], round + n as u32), n as u32);
+        let all = || lists.iter().map(|[a, b]| look_up(family, &[a, b])).collect::<Vec<_>>();
+        let ids = all();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 500);
+        assert_eq!(all(), ids);
+        assert_eq!(thread::scope(|scope| scope.spawn(all).join().unwrap()), ids);
+        let divided_elsewhere = look_up(family, &["a1b", ""]);
+        assert!(!ids.contains(&divided_elsewhere));
+        let other = open_family(Kind::Counter, &["a", "b"], 10_000);
+        assert!(!ids.contains(&look_up(other, &["a1", "b"])));
+    }
+
+    #[test]
+    fn a_removed_series_is_found_again_and_then_remembered_again() {
+        let family = open_family(Kind::Counter, &["a"], 10);
+        let id = look_up(family, &["x"]);
+        assert!(family.open().unwrap().remove(&|each| each("x"), |_| ()));
+        assert_eq!(look_up(family, &["x"]), id, "it was not given up");
+        assert_eq!(look_up(family, &["x"]), id);
+        assert_eq!(family.space, Space::Sum);
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_up_is_a_map(lists in prop::collection::vec(("[ab]{0,3}", ".{0,40}"), 1..200)) {
+            let family = open_family(Kind::Counter, &["a", "b"], 10_000);
+            let mut twin: HashMap<(String, String), u32> = HashMap::new();
+            for (a, b) in lists {
+                let id = look_up(family, &[&a, &b]);
+                let n_before = twin.len();
+                let known = *twin.entry((a, b)).or_insert(id);
+                prop_assert_eq!(known, id);
+                let is_new = twin.len() > n_before;
+                prop_assert!(!is_new || twin.values().filter(|&&other| other == id).count() == 1);
             }
         }
-        assert_eq!(look_up(8, &["a1", "b"], 9999), 9999, "another family");
-        assert_eq!(look_up(7, &["a1b", ""], 9998), 9998, "the same letters, divided elsewhere");
-    }
-
-    #[test]
-    fn what_must_not_be_remembered_is_asked_for_again() {
-        let values: Visit<'_> = &|each| each("overflow");
-        assert_eq!(cached(9, values, || (1, false)), 1);
-        assert_eq!(cached(9, values, || (2, false)), 2);
     }
 }

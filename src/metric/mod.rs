@@ -4,29 +4,39 @@
 //! [`Registry`], which gives each series an id; a record goes to the cell of that id in the thread's
 //! own table, and a [`Snapshot`] sums the tables.
 
+mod collector;
 mod counter;
+mod exemplar;
 mod family;
 mod figures;
 mod gauge;
 pub mod histogram;
+mod info;
 mod instrument;
 mod lookup;
 mod name;
 mod observable;
+mod open;
 mod registry;
+mod series;
 mod snapshot;
 mod stats;
 mod unit;
 
 pub(crate) mod cell;
 
-pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Held, UpDownCounter};
+pub use counter::{
+    BoundCounter, BoundFloatCounter, BoundUpDownCounter, Counter, FloatCounter, Held, UpDownCounter,
+};
+pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use info::{Info, StateSet};
+pub use instrument::With;
 pub use observable::{Observations, Observer};
-pub use registry::Registry;
-pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot};
+pub use registry::{Registry, RegistryBuilder};
+pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use unit::Unit;
 
 pub(crate) use cell::{orphaned, reentrant};

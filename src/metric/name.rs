@@ -102,7 +102,9 @@ pub(crate) fn claimed_names(name: &str, kind: Kind, unit: Unit) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         Kind::Counter => &["_total", "_created"],
         Kind::Histogram => &["_bucket", "_count", "_sum", "_created"],
-        Kind::UpDownCounter | Kind::Gauge => &[],
+        Kind::Summary => &["_count", "_sum", "_created"],
+        Kind::Info => &["_info"],
+        Kind::UpDownCounter | Kind::Gauge | Kind::StateSet => &[],
     };
     let samples = suffixes.iter().map(|suffix| format!("{base}{suffix}"));
     samples.chain([base.clone()]).collect()

@@ -1,4 +1,4 @@
-//! Instruments that are asked for their values when a snapshot is taken.
+//! Instruments that are asked for their values when a snapshot is taken: see `collector.rs` for where.
 
 use std::{
     collections::BTreeMap,
@@ -11,20 +11,43 @@ use super::{
     family::Family,
     name::key_fault,
     snapshot::{self, Series, SeriesValue},
+    stats::{self, CallbackFault},
 };
-use crate::{diagnostics, label::LabelSet};
+use crate::{
+    clock::{self, Ticks},
+    diagnostics,
+    label::LabelSet,
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
+};
 
 /// A callback and the family it speaks for.
 pub(super) struct Observable {
     family: &'static Family,
     series_limit: usize,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
+    /// The last totals of a counter. Nothing is locked inside it.
+    totals: Mutex<BTreeMap<LabelSet, Total>>,
+    /// Whether the callback runs.
+    busy: AtomicBool,
+}
+
+/// The latest total of a series, and when it began.
+struct Total {
+    value: f64,
+    started: Ticks,
 }
 
 /// What a callback tells: a value for each label set.
 ///
 /// It takes as many series as any family of the registry may have; one with an illegal label key, or
-/// one too many, is left out and reported.
+/// one too many, is left out and reported. A counter's total that is negative or NaN is left out; one
+/// that falls begins anew.
 #[derive(Debug)]
 pub struct Observations {
     series: BTreeMap<LabelSet, f64>,
@@ -84,7 +107,8 @@ impl Observable {
         series_limit: usize,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
-        Self { family, series_limit, observe: Box::new(observe) }
+        let (totals, busy) = (Mutex::default(), AtomicBool::new(false));
+        Self { family, series_limit, observe: Box::new(observe), totals, busy }
     }
 
     pub(super) fn family(&self) -> &'static Family {
@@ -95,32 +119,69 @@ impl Observable {
         std::ptr::eq(self.family, family)
     }
 
-    /// The family's values; `None` if the callback panicked.
-    pub(super) fn read(&self) -> Option<snapshot::Family> {
-        let Family { name, kind, unit, help, .. } = self.family;
+    /// The family's values; `None` if the callback panicked, or still runs in another cycle.
+    pub(super) fn read(&self, started: Ticks) -> Option<snapshot::Family> {
+        if self.busy.swap(true, Acquire) {
+            stats::callback_failed(CallbackFault::Skipped, 1);
+            return None;
+        }
+        let _running = Running(&self.busy);
+        let name = self.family.name;
         let (series, series_limit) = (BTreeMap::new(), self.series_limit);
         let mut observations = Observations { series, series_limit, refused: None };
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
+            stats::callback_failed(CallbackFault::Panicked, 1);
             diagnostics::report("callback", format_args!("the callback of {name} panicked"));
             return None;
         }
         if let Some(refused) = &observations.refused {
             diagnostics::report("callback", format_args!("of {name} left out: {refused}"));
         }
-        let value = |value: f64| match kind {
-            // As casts saturate, a total that is negative or NaN is zero.
-            Kind::Counter => SeriesValue::Counter(value as u64),
-            Kind::UpDownCounter => SeriesValue::UpDownCounter(value as i64),
-            Kind::Gauge | Kind::Histogram => SeriesValue::Gauge(value),
-        };
-        let series = observations.series.into_iter();
-        Some(snapshot::Family {
-            name: (*name).into(),
-            kind: *kind,
-            unit: *unit,
-            help: (*help).into(),
-            series: series.map(|(labels, n)| Series { labels, value: value(n) }).collect(),
-        })
+        Some(self.told(observations.series, started))
+    }
+
+    /// Notes that a reader gave the callback up, which may be running still.
+    pub(super) fn overran(&self) {
+        stats::callback_failed(CallbackFault::Overran, 1);
+        let name = self.family.name;
+        let text = format_args!("the callback of {name} takes too long: skipped until it returns");
+        diagnostics::report("callback", text);
+    }
+
+    fn told(&self, values: BTreeMap<LabelSet, f64>, started: Ticks) -> snapshot::Family {
+        let Family { name, kind, unit, help, .. } = self.family;
+        let mut totals = self.totals.lock();
+        totals.retain(|labels, _| values.contains_key(labels));
+        let series = values.into_iter().filter_map(|(labels, value)| {
+            let (value, started) = match kind {
+                Kind::Counter if value.is_nan() || value < 0.0 => return None,
+                Kind::Counter => {
+                    let total = totals.entry(labels.clone()).or_insert(Total { value, started });
+                    if value < total.value {
+                        total.started = clock::now(); // It began anew, as a process that restarted.
+                    }
+                    total.value = value;
+                    (SeriesValue::FloatCounter(value), total.started)
+                }
+                // As casts saturate, a sum that is NaN is zero.
+                Kind::UpDownCounter => (SeriesValue::UpDownCounter(value as i64), started),
+                Kind::Info => (SeriesValue::Info, started),
+                Kind::StateSet => (SeriesValue::State(value != 0.0), started),
+                _ => (SeriesValue::Gauge(value), started),
+            };
+            Some(Series::new(labels, value, started))
+        });
+        let (name, help, kind, unit) = ((*name).into(), (*help).into(), *kind, *unit);
+        snapshot::Family { name, kind, unit, help, series: series.collect() }
+    }
+}
+
+/// Marks a callback as returned when it is dropped.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Release);
     }
 }

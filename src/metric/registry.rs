@@ -4,23 +4,23 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    panic::Location,
     sync::{Arc, LazyLock},
 };
 
 use super::{
-    Counter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
+    Counter, FloatCounter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
     cell::{self, Storage},
+    collector,
     family::{Family, Shape},
-    instrument::{Descriptor, Instrument},
+    instrument::{Descriptor, Instrument, Number},
     name::{claimed_names, key_fault, name_fault},
     observable::{Observable, Observations, Observer},
-    snapshot,
+    open::Budget,
 };
 use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
-    label::Labels,
+    label::{LabelSet, Labels},
     sync::Mutex,
 };
 
@@ -44,8 +44,12 @@ use crate::{
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    /// Most label sets of a family that is not closed.
+    /// Most label sets of a family that is not closed, unless the instrument says otherwise.
     series_limit: usize,
+    /// The bytes of the series of all such families.
+    budget: Arc<Budget>,
+    /// On every series.
+    labels: LabelSet,
     /// Guards the families; the lock of a family may not be taken inside it.
     families: Mutex<Families>,
 }
@@ -63,8 +67,69 @@ struct Families {
     refusals: Vec<(ErrorKind, String)>,
 }
 
+/// What a [`Registry`] is made with; [`Registry::builder`] begins one.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::metric::{Registry, Unit};
+///
+/// let registry = Registry::builder().label("shard", "7").series_limit(100).build();
+/// registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?.inc();
+/// assert!(registry.snapshot().value("queue.sent", &[("shard", "7")]).is_some());
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it is no registry before `build`"]
+pub struct RegistryBuilder {
+    series_limit: usize,
+    byte_budget: u64,
+    labels: LabelSet,
+}
+
+impl RegistryBuilder {
+    /// At most `limit` label sets a family, besides the overflow series, unless the instrument says
+    /// otherwise; 2,000 by default. Closed label sets are not limited.
+    pub fn series_limit(self, limit: usize) -> Self {
+        Self { series_limit: limit, ..self }
+    }
+
+    /// At most about `bytes` for the series of all families that are not closed, with what each takes
+    /// on one thread; 64 MiB by default. Beyond it, new label sets go to the overflow series.
+    pub fn byte_budget(self, bytes: u64) -> Self {
+        Self { byte_budget: bytes, ..self }
+    }
+
+    /// Puts a label on every series of an instrument; one of the instrument's own with the same key
+    /// wins.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `key` is not legal as a label key.
+    #[track_caller]
+    pub fn label(self, key: &'static str, value: &str) -> Self {
+        if let Some(fault) = key_fault(key) {
+            panic!("label key {key:?} {fault}");
+        }
+        Self { labels: self.labels.with([(key, value)]), ..self }
+    }
+
+    /// An empty registry.
+    #[must_use]
+    pub fn build(self) -> Registry {
+        Registry(Arc::new(Inner {
+            series_limit: self.series_limit,
+            budget: Arc::new(Budget::new(self.byte_budget)),
+            labels: self.labels,
+            families: Mutex::default(),
+        }))
+    }
+}
+
 /// Series of a family that is not closed; what OpenTelemetry's SDKs take.
 const SERIES_LIMIT: usize = 2_000;
+/// Room for half a million series of short labels.
+const BYTE_BUDGET: u64 = 64 << 20;
 /// A closed set may have this many combinations; a larger one is looked up like an open one.
 const CLOSED_LIMIT: usize = 65_536;
 
@@ -72,14 +137,23 @@ impl Registry {
     /// An empty registry.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_series_limit(SERIES_LIMIT)
+        Self::builder().build()
+    }
+
+    /// Begins a registry with limits and labels of its own.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder {
+            series_limit: SERIES_LIMIT,
+            byte_budget: BYTE_BUDGET,
+            labels: LabelSet::default(),
+        }
     }
 
     /// An empty registry whose families have at most `limit` label sets each, besides the overflow
-    /// series; the default is 2,000. Closed label sets are not limited.
+    /// series; as [`RegistryBuilder::series_limit`].
     #[must_use]
     pub fn with_series_limit(limit: usize) -> Self {
-        Self(Arc::new(Inner { series_limit: limit, families: Mutex::default() }))
+        Self::builder().series_limit(limit).build()
     }
 
     /// The registry of all statics.
@@ -104,6 +178,23 @@ impl Registry {
         unit: Unit,
     ) -> Result<Counter<L>, Error> {
         self.instrument::<L>(name, help, unit, Kind::Counter).map(Counter::from_instrument)
+    }
+
+    /// A counter of fractions whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn float_counter<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<FloatCounter<L>, Error> {
+        let descriptor = described(name, help, unit, Kind::Counter)?;
+        let descriptor = Descriptor { number: Number::Fraction, ..descriptor };
+        self.instrument_of::<L>(descriptor).map(FloatCounter::from_instrument)
     }
 
     /// An up-down counter whose name is known at run time; as [`counter`](Self::counter).
@@ -149,8 +240,11 @@ impl Registry {
 
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
     ///
-    /// A counter's values are totals that only grow. `observe` runs on the thread that takes the
-    /// snapshot, outside every lock; if it panics, the family is left out of that snapshot.
+    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
+    /// own, one after the other and outside every lock, with the values and the clock of the scope
+    /// that the reader is in. One that panics costs its family that snapshot. One that takes longer
+    /// than half a second is skipped until it returns, and the others go on. Each such case is
+    /// counted in `telemetry.callbacks.failed`.
     ///
     /// # Errors
     ///
@@ -180,10 +274,9 @@ impl Registry {
         unit: Unit,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
-        check_name(name)?;
-        let (name, help, place) = (intern(name), intern(help), Location::caller());
-        let descriptor = Descriptor { name, help, unit, kind, place };
-        if kind == Kind::Histogram {
+        let descriptor = described(name, help, unit, kind)?;
+        let name = descriptor.name;
+        if matches!(kind, Kind::Histogram | Kind::Summary) {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
@@ -210,7 +303,7 @@ impl Registry {
     }
 
     /// All series at this moment, as `storage` holds them.
-    pub(crate) fn snapshot_of(&self, storage: &Storage) -> Snapshot {
+    pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
@@ -220,10 +313,11 @@ impl Registry {
             };
             let families: Vec<_> =
                 guard.by_name.values().copied().filter(|family| !observed(family)).collect();
-            (families, guard.observables.clone())
+            let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
+            (families, observables.collect::<Vec<_>>())
         };
-        let observed: Vec<snapshot::Family> =
-            observables.iter().filter_map(|(_, observable)| observable.read()).collect();
+        let observed = collector::read(&observables, storage);
+        families.iter().for_each(|family| family.tidy(storage));
         let reader = storage.reader();
         let taken = clock::now();
         let read = families.iter().map(|family| family.read(storage, &reader));
@@ -271,9 +365,25 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
-            false => Shape::Open { limit: self.0.series_limit },
+            false => Shape::Open {
+                limit: descriptor.limit.unwrap_or(self.0.series_limit),
+                budget: self.0.budget.clone(),
+                idle: descriptor.idle,
+            },
         };
         self.register_shape(descriptor, keys, shape)
+    }
+
+    /// The family of a state set, whose one key is its own name.
+    pub(crate) fn register_states(
+        &self,
+        descriptor: &Descriptor,
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    ) -> Result<&'static Family, Error> {
+        // A name may hold these, and a key may not; on a page each of them is an underscore.
+        let key = descriptor.name.replace(['-', '/'], "_");
+        self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
     }
 
     fn register_shape(
@@ -291,7 +401,8 @@ impl Registry {
             };
             return Err(conflict(descriptor, family, difference));
         }
-        let family: &'static Family = Box::leak(Box::new(Family::new(descriptor, keys, shape)));
+        let family: &'static Family =
+            Box::leak(Box::new(Family::new(descriptor, keys, &self.0.labels, shape)));
         families.admit(family)?;
         Ok(family)
     }
@@ -304,9 +415,10 @@ impl Registry {
         unit: Unit,
         kind: Kind,
     ) -> Result<Instrument, Error> {
-        check_name(name)?;
-        let (name, help, place) = (intern(name), intern(help), Location::caller());
-        let descriptor = Descriptor { name, help, unit, kind, place };
+        self.instrument_of::<L>(described(name, help, unit, kind)?)
+    }
+
+    fn instrument_of<L: Labels>(&self, descriptor: Descriptor) -> Result<Instrument, Error> {
         let family = self.register::<L>(&descriptor)?;
         Ok(Instrument::registered(descriptor, family))
     }
@@ -365,7 +477,8 @@ impl Families {
         match left {
             Some(place) => self.retired.swap_remove(place),
             None => {
-                let family = Family::new(descriptor, Vec::new(), Shape::Open { limit: 0 });
+                let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
+                let family = Family::new(descriptor, Vec::new(), &LabelSet::default(), shape);
                 Box::leak(Box::new(family))
             }
         }
@@ -385,7 +498,7 @@ fn difference(
     keys: &[Cow<'static, str>],
     shape: &Shape,
 ) -> Option<&'static str> {
-    if family.kind != descriptor.kind {
+    if family.kind != descriptor.kind || family.number_kind != descriptor.number {
         return Some("is registered with two kinds");
     }
     if family.unit != descriptor.unit {
@@ -395,6 +508,14 @@ fn difference(
         return Some("is registered with two sets of label keys");
     }
     (!family.has_shape(shape)).then_some("is registered with two sets of label values")
+}
+
+/// A description with texts that live as long as the process.
+#[track_caller]
+fn described(name: &str, help: &str, unit: Unit, kind: Kind) -> Result<Descriptor, Error> {
+    check_name(name)?;
+    let described = Descriptor::new(intern(name), intern(help), kind);
+    Ok(Descriptor { unit, ..described })
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

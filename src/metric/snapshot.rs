@@ -36,6 +36,8 @@ pub struct Family {
 pub struct Series {
     pub(crate) labels: LabelSet,
     pub(crate) value: SeriesValue,
+    /// When its sum began.
+    pub(crate) started: Ticks,
 }
 
 /// What kind of instrument a family is.
@@ -50,20 +52,46 @@ pub enum Kind {
     Gauge,
     /// A distribution of values.
     Histogram,
+    /// Quantiles over sliding windows.
+    Summary,
+    /// Labels that say what the process is: the value is always 1 (OpenMetrics 1.0, "Info").
+    Info,
+    /// Which of some states hold: a series for each state, whose label has the family's name
+    /// (OpenMetrics 1.0, "StateSet").
+    StateSet,
 }
 
 /// The value of one series.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SeriesValue {
-    /// Of a [`Kind::Counter`].
+    /// Of a [`Kind::Counter`] of whole numbers.
     Counter(u64),
+    /// Of a [`Kind::Counter`] of fractions.
+    FloatCounter(f64),
     /// Of a [`Kind::UpDownCounter`].
     UpDownCounter(i64),
     /// Of a [`Kind::Gauge`].
     Gauge(f64),
     /// Of a [`Kind::Histogram`].
     Histogram(Arc<HistogramSnapshot>),
+    /// Of a [`Kind::Summary`].
+    Summary(Arc<SummarySnapshot>),
+    /// Of a [`Kind::Info`].
+    Info,
+    /// Of a [`Kind::StateSet`]: whether the state holds that the series' label names.
+    State(bool),
+}
+
+/// What a summary recorded: count and sum of all values, and the distributions of the last windows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SummarySnapshot {
+    /// How many values were recorded.
+    pub count: u64,
+    /// The sum of the values.
+    pub sum: f64,
+    /// The distribution of the values within each sliding window, the shortest first.
+    pub windows: Vec<(Duration, HistogramSnapshot)>,
 }
 
 impl Snapshot {
@@ -92,6 +120,7 @@ impl Snapshot {
     pub(crate) fn weight(&self) -> usize {
         let value = |series: &Series| match &series.value {
             SeriesValue::Histogram(histogram) => histogram.weight(),
+            SeriesValue::Summary(summary) => summary.weight(),
             _ => 0,
         };
         let series = self.families().iter().flat_map(Family::series);
@@ -167,6 +196,11 @@ impl Family {
 }
 
 impl Series {
+    /// A series whose sum began at `started`.
+    pub(crate) fn new(labels: LabelSet, value: SeriesValue, started: Ticks) -> Self {
+        Self { labels, value, started }
+    }
+
     /// The labels.
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
@@ -178,17 +212,28 @@ impl Series {
     pub fn value(&self) -> &SeriesValue {
         &self.value
     }
+
+    /// When its sum began: the start timestamp of what is cumulative.
+    #[must_use]
+    pub fn started(&self) -> Ticks {
+        self.started
+    }
 }
 
 impl SeriesValue {
-    /// The number of a counter, up-down counter or gauge; the count of a histogram.
+    /// The number of a counter, up-down counter or gauge; the count of a histogram or
+    /// summary; 1 of an info and of a state that holds.
     #[must_use]
     pub fn as_f64(&self) -> f64 {
         match self {
             Self::Counter(value) => *value as f64,
+            Self::FloatCounter(value) => *value,
             Self::UpDownCounter(value) => *value as f64,
             Self::Gauge(value) => *value,
             Self::Histogram(histogram) => histogram.count() as f64,
+            Self::Summary(summary) => summary.count as f64,
+            Self::Info => 1.0,
+            Self::State(holds) => f64::from(u8::from(*holds)),
         }
     }
 
@@ -199,5 +244,11 @@ impl SeriesValue {
             Self::Histogram(histogram) => Some(histogram),
             _ => None,
         }
+    }
+}
+
+impl SummarySnapshot {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.windows.iter().map(|(_, window)| window.weight()).sum::<usize>()
     }
 }

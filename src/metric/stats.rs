@@ -21,9 +21,60 @@ pub(crate) static TRUNCATED: Counter =
     Counter::new("telemetry.labels.truncated", "Label values of new series cut at 1,024 bytes")
         .unit(Unit::new("{value}"));
 
-pub(crate) static OVERFLOWED: Counter =
-    Counter::new("telemetry.series.overflowed", "Look-ups that ended in an overflow series")
+static CALLBACKS: Counter<CallbackFault> =
+    Counter::new("telemetry.callbacks.failed", "Callbacks that told nothing, by reason")
+        .unit(Unit::new("{call}"));
+
+/// Why a callback told nothing.
+#[derive(Clone, Copy, Debug, bellwether_macros::Labels)]
+#[label(name = "reason")]
+pub(crate) enum CallbackFault {
+    Panicked,
+    /// It took too long, and was given up.
+    Overran,
+    /// It was still running, or could not be run.
+    Skipped,
+}
+
+/// Counts calls that told nothing.
+#[cold]
+pub(crate) fn callback_failed(fault: CallbackFault, calls: usize) {
+    CALLBACKS.bind(fault).add(calls as u64);
+}
+
+static OVERFLOWED: Counter<Instrument> =
+    Counter::new(OVERFLOWED_NAME, "Look-ups that ended in an overflow series")
         .unit(Unit::new("{lookup}"));
+
+/// Counts one look-up that ended in the overflow series of the instrument called `name`.
+#[cold]
+pub(crate) fn overflowed(name: &'static str) {
+    // The count of overflows would count its own without end.
+    if name != OVERFLOWED_NAME {
+        OVERFLOWED.with(Instrument(name)).inc();
+    }
+}
+
+const OVERFLOWED_NAME: &str = "telemetry.series.overflowed";
+
+struct Instrument(&'static str);
+
+impl Labels for Instrument {
+    const KEYS: &'static [&'static str] = &["instrument"];
+    const CARDINALITY: Option<usize> = None;
+
+    fn index(&self) -> usize {
+        0
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        each(self.0);
+    }
+
+    fn at(_index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+        vec!["".into()]
+    }
+}
 
 /// Counts one measurement that is not recorded.
 #[cold]

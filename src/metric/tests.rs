@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::label::Labels;
+use crate::label::{Dynamic, Labels};
 
 /// The test's own storage, so that tests of statics do not see each other.
 fn scope() -> cell::Entered {
@@ -48,6 +48,19 @@ impl Labels for Hit {
     fn at(index: usize) -> Vec<std::borrow::Cow<'static, str>> {
         vec![["false", "true"][index].into()]
     }
+}
+
+/// An open family with these keys, on no registry's page.
+pub(super) fn open_family(
+    kind: Kind,
+    keys: &[&'static str],
+    limit: usize,
+) -> &'static family::Family {
+    let keys = keys.iter().map(|&key| key.into()).collect();
+    let budget = std::sync::Arc::new(open::Budget::new(u64::MAX));
+    let shape = family::Shape::Open { limit, budget, idle: None };
+    let descriptor = instrument::Descriptor::new("test.open", "", kind);
+    Box::leak(Box::new(family::Family::new(&descriptor, keys, &Default::default(), shape)))
 }
 
 fn number(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -282,14 +295,7 @@ fn no_two_live_threads_write_one_cell() {
 
 /// A counter, and the id of its only series.
 fn counter_and_id() -> (Counter, u32) {
-    let place = std::panic::Location::caller();
-    let descriptor = instrument::Descriptor {
-        name: "c",
-        help: "",
-        unit: Unit::NONE,
-        kind: Kind::Counter,
-        place,
-    };
+    let descriptor = instrument::Descriptor::new("c", "", Kind::Counter);
     let family = Registry::new().register::<()>(&descriptor).unwrap();
     let instrument = instrument::Instrument::registered(descriptor, family);
     (Counter::from_instrument(instrument), family.base())
@@ -312,17 +318,404 @@ fn a_callback_that_panics_costs_its_family_one_snapshot() {
 }
 
 #[test]
+fn a_callback_that_is_stuck_stops_neither_readers_nor_other_callbacks() {
+    let registry = Registry::new();
+    let (release, stuck) = std::sync::mpsc::channel::<()>();
+    let stuck = crate::sync::Mutex::new(stuck);
+    let observe = move |to: &mut Observations| {
+        let _ = stuck.lock().recv(); // Until the test lets it go.
+        to.observe(1.0, &[]);
+    };
+    let _stuck = registry.observe(Kind::Gauge, "b.stuck", "", Unit::NONE, observe).unwrap();
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let observers: Vec<_> = ["a", "c"]
+        .map(|name| {
+            let calls = calls.clone();
+            let observe = move |to: &mut Observations| {
+                calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                to.observe(2.0, &[]);
+            };
+            registry.observe(Kind::Gauge, name, "", Unit::NONE, observe).unwrap()
+        })
+        .into();
+    for _ in 0..3 {
+        let snapshot = registry.snapshot();
+        let values = ["a", "b.stuck", "c"].map(|name| number(&snapshot, name, &[]));
+        assert_eq!(values, [Some(2.0), None, Some(2.0)]);
+    }
+    drop(release);
+    // It returns, on a thread that nobody waits for.
+    while number(&registry.snapshot(), "b.stuck", &[]) != Some(1.0) {
+        thread::yield_now();
+    }
+    assert!(calls.load(std::sync::atomic::Ordering::SeqCst) >= 8);
+    drop(observers);
+}
+
+#[test]
+fn a_callback_may_take_a_snapshot_and_sees_the_values_of_its_reader() {
+    static SEEN: Counter = Counter::new("test.callback.seen", "");
+    let registry = Registry::new();
+    let inner = registry.clone();
+    let observe = move |to: &mut Observations| {
+        assert!(inner.snapshot().families().is_empty(), "its own family is not asked again");
+        to.observe(SEEN.value() as f64, &[]);
+    };
+    let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
+    assert_eq!(number(&registry.snapshot(), "g", &[]), Some(0.0));
+    let _scope = crate::testing::scope();
+    SEEN.add(5);
+    assert_eq!(number(&registry.snapshot(), "g", &[]), Some(5.0));
+}
+
+#[test]
+fn an_observed_counter_that_falls_begins_anew() {
+    let clock = crate::clock::ManualClock::new();
+    let _installed = crate::clock::enter(Some(clock.clone()));
+    let registry = Registry::new();
+    let totals = crate::sync::Mutex::new([5.5, 7.0, 2.0, f64::NAN, -1.0].into_iter());
+    let observe = move |to: &mut Observations| {
+        to.observe(totals.lock().next().unwrap_or(3.0), &[]);
+    };
+    let _observer = registry.observe(Kind::Counter, "c", "", Unit::NONE, observe).unwrap();
+    let read = || {
+        clock.advance(std::time::Duration::from_secs(1));
+        let snapshot = registry.snapshot();
+        let series = snapshot.family("c")?.series().first()?;
+        Some((series.value().as_f64(), series.started() == clock.now()))
+    };
+    let read: Vec<_> = (0..5).map(|_| read()).collect();
+    assert_eq!(
+        read,
+        [Some((5.5, false)), Some((7.0, false)), Some((2.0, true)), None, None],
+        "a total that is no number is left out"
+    );
+}
+
+#[test]
 fn a_dynamic_counter_is_one_family_wherever_it_is_written() {
     let _scope = scope();
     for _ in 0..2 {
-        static HITS: DynamicCounter = DynamicCounter::new("test.dynamic", &["tier"]);
-        HITS.add(2, &[&"l1"]);
+        static HITS: Counter<Dynamic> = Counter::dynamic("test.dynamic", "", &["tier"]);
+        HITS.add_ordered(2, &[&"l1"]);
     }
-    static AGAIN: DynamicCounter = DynamicCounter::new("test.dynamic", &["tier"]);
-    AGAIN.add(3, &[&7u8]);
+    static AGAIN: Counter<Dynamic> = Counter::dynamic("test.dynamic", "", &["tier"]);
+    AGAIN.with_labels(&[("tier", "7")]).add(3);
     let snapshot = Registry::global().snapshot();
     assert_eq!(number(&snapshot, "test.dynamic", &[("tier", "l1")]), Some(4.0));
     assert_eq!(number(&snapshot, "test.dynamic", &[("tier", "7")]), Some(3.0));
+}
+
+mod removal {
+    use std::{
+        collections::HashMap,
+        sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        time::Duration,
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::{self, ManualClock};
+
+    #[test]
+    fn a_removed_series_is_off_the_page_until_a_stale_handle_brings_it_back_from_zero() {
+        let registry = Registry::new();
+        let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+        let handle = counter.bind(Route("/a"));
+        handle.add(5);
+        assert!(counter.remove(Route("/a")));
+        assert!(!counter.remove(Route("/never")));
+        assert_eq!(number(&registry.snapshot(), "c", &[("route", "/a")]), None);
+        handle.add(2);
+        assert_eq!(number(&registry.snapshot(), "c", &[("route", "/a")]), Some(2.0));
+        counter.with(Route("/a")).add(1);
+        assert_eq!(number(&registry.snapshot(), "c", &[("route", "/a")]), Some(3.0));
+        assert_eq!(handle.value(), 3);
+    }
+
+    #[test]
+    fn every_kind_begins_anew_after_it_was_removed() {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        let registry = Registry::new();
+        let counter = registry.counter::<Hit>("closed", "", Unit::NONE).unwrap();
+        let money = registry.float_counter::<Route<'_>>("money", "", Unit::NONE).unwrap();
+        let gauge = registry.gauge::<Route<'_>>("gauge", "", Unit::NONE).unwrap();
+        let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
+        let (bound_gauge, bound_sizes) = (gauge.bind(Route("/")), sizes.bind(Route("/")));
+        let record = || {
+            counter.bind(Hit(true)).add(3);
+            money.with(Route("/")).add(0.25);
+            bound_gauge.set(7.0);
+            bound_sizes.record(1.0);
+            bound_sizes.record(2.0);
+        };
+        let remove =
+            || (counter.remove(Hit(true)), gauge.remove(Route("/")), sizes.remove(Route("/")));
+        record();
+        clock.advance(Duration::from_secs(5));
+        let removed_at = clock.now();
+        assert_eq!((remove(), money.remove(Route("/"))), ((true, true, true), true));
+        let empty = registry.snapshot();
+        assert!(empty.families().iter().all(|family| family.series().is_empty()), "{empty:?}");
+        record();
+        clock.advance(Duration::from_secs(5));
+        let snapshot = registry.snapshot();
+        let values = ["closed", "money", "gauge", "sizes"].map(|name| {
+            let series = &snapshot.family(name).unwrap().series()[0];
+            assert!(name == "gauge" || series.started() == removed_at, "{name}");
+            series.value().as_f64()
+        });
+        assert_eq!(values, [3.0, 0.25, 7.0, 2.0]);
+    }
+
+    #[test]
+    fn a_series_that_nobody_can_write_to_leaves_its_room_to_others() {
+        let registry = Registry::builder().series_limit(2).byte_budget(300).build();
+        let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+        for n in 0..1_000_u64 {
+            let route = format!("/{n}");
+            counter.with(Route(&route)).add(n + 1);
+            assert_eq!(
+                number(&registry.snapshot(), "c", &[("route", &route)]),
+                Some((n + 1) as f64),
+                "it is a series of its own, and begins at zero"
+            );
+            counter.clear();
+            // Another look-up lets this thread forget what was removed.
+            counter.with(Route("/")).inc();
+            let _ = registry.snapshot();
+        }
+        let series = registry.snapshot().family("c").unwrap().series().len();
+        assert_eq!(series, 1, "no overflow, and nothing left");
+    }
+
+    #[test]
+    fn a_handle_keeps_its_series_from_being_given_up() {
+        let registry = Registry::with_series_limit(100);
+        let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+        let handle = counter.bind(Route("/kept"));
+        handle.inc();
+        for round in 0..10 {
+            counter.clear();
+            let _ = registry.snapshot();
+            (0..50).for_each(|n| counter.bind(Route(&format!("/{round}/{n}"))).inc());
+        }
+        handle.inc();
+        let snapshot = registry.snapshot();
+        assert_eq!(number(&snapshot, "c", &[("route", "/kept")]), Some(1.0));
+        for n in 0..50 {
+            let route = format!("/9/{n}");
+            assert_eq!(number(&snapshot, "c", &[("route", &route)]), Some(1.0));
+        }
+    }
+
+    #[test]
+    fn no_increment_is_lost_while_its_series_is_removed_again_and_again() {
+        const THREADS: u64 = 4;
+        const TIMES: u64 = 50_000;
+        let family = open_family(Kind::Counter, &["route"], 100);
+        let set = family.open().unwrap();
+        let visit = |each: &mut dyn FnMut(&str)| each("/");
+        let add = |id| {
+            if !cell::add(id, 1) {
+                cell::add_slow(id, 1);
+            }
+        };
+        let storage = cell::current_storage();
+        let sum = |id| storage.reader().sum(id);
+        // What was on the page when it was removed, over all removals.
+        let (removed, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let worker = |n| {
+                let handle = instrument::Handle::of(family, &visit, || 0);
+                for time in 0..TIMES {
+                    match time % 2 == n % 2 {
+                        true => lookup::with_series(family, set, visit, add),
+                        false => add(handle.id()),
+                    }
+                }
+            };
+            let workers: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || worker(n))).collect();
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    set.remove(&visit, |series| {
+                        let held = storage.remove_sum(series.id, |reader| reader.sum(series.id));
+                        removed.fetch_add(held, SeqCst);
+                    });
+                    family.sweep();
+                }
+            });
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
+            done.store(true, SeqCst);
+        });
+        let left: u64 = set.list().series.iter().map(|listed| sum(listed.id)).sum();
+        assert_eq!(removed.load(SeqCst) + left, THREADS * TIMES);
+    }
+
+    #[test]
+    fn an_idle_series_expires_and_one_that_changes_does_not() {
+        static SEEN: Counter<Dynamic> = Counter::dynamic("test.expire.seen", "", &["who"])
+            .expire_after(Duration::from_secs(60));
+        static CLOSED: Counter<Hit> =
+            Counter::new("test.expire.closed", "").expire_after(Duration::from_secs(60));
+        let scope = crate::testing::scope();
+        let busy = SEEN.bind_labels(&[("who", "busy")]);
+        let quiet = SEEN.bind_labels(&[("who", "quiet")]);
+        quiet.inc();
+        CLOSED.bind(Hit(true)).inc();
+        for second in 0..70 {
+            busy.inc();
+            scope.advance(Duration::from_secs(1));
+            let there = scope.snapshot().value("test.expire.seen", &[("who", "quiet")]).is_some();
+            assert_eq!(there, second < 60, "after {} s", second + 1);
+        }
+        scope.assert_value("test.expire.seen", &[("who", "busy")], 70.0);
+        scope.assert_value("test.expire.closed", &[("hit", "true")], 1.0);
+        quiet.add(4);
+        scope.assert_value("test.expire.seen", &[("who", "quiet")], 4.0);
+    }
+
+    #[test]
+    fn a_scope_removes_its_own_and_nothing_else() {
+        static SEEN: Counter<Dynamic> = Counter::dynamic("test.remove.scoped", "", &["who"]);
+        let outside = SEEN.bind_labels(&[("who", "me")]);
+        outside.add(7);
+        {
+            let scope = crate::testing::scope();
+            SEEN.with_labels(&[("who", "me")]).inc();
+            SEEN.clear();
+            assert!(scope.snapshot().value("test.remove.scoped", &[("who", "me")]).is_none());
+        }
+        let _ = Registry::global().snapshot();
+        assert_eq!(outside.value(), 7);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Inc(u8, u8),
+        Bound(u8),
+        Remove(u8),
+        Clear,
+        Snapshot,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => (0..6u8, 1..9u8).prop_map(|(route, n)| Step::Inc(route, n)),
+            2 => (0..6u8).prop_map(Step::Bound),
+            2 => (0..6u8).prop_map(Step::Remove),
+            1 => Just(Step::Clear),
+            2 => Just(Step::Snapshot),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    proptest! {
+        #[test]
+        fn series_that_come_and_go_match_a_map(steps in steps()) {
+            let registry = Registry::new();
+            let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+            let names: Vec<String> = (0..6).map(|n| format!("/{n}")).collect();
+            let mut handles = HashMap::new();
+            let mut twin: HashMap<u8, u64> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Inc(route, n) => {
+                        counter.with(Route(&names[usize::from(route)])).add(n.into());
+                        *twin.entry(route).or_default() += u64::from(n);
+                    }
+                    Step::Bound(route) => {
+                        let bind = || counter.bind(Route(&names[usize::from(route)]));
+                        handles.entry(route).or_insert_with(bind).inc();
+                        *twin.entry(route).or_default() += 1;
+                    }
+                    Step::Remove(route) => {
+                        counter.remove(Route(&names[usize::from(route)]));
+                        twin.remove(&route);
+                    }
+                    Step::Clear => {
+                        counter.clear();
+                        twin.clear();
+                        handles.clear();
+                    }
+                    Step::Snapshot => {
+                        let snapshot = registry.snapshot();
+                        for (route, name) in names.iter().enumerate() {
+                            let ours = number(&snapshot, "c", &[("route", name)]);
+                            let known = twin.get(&(route as u8)).map(|&sum| sum as f64);
+                            prop_assert_eq!(ours.filter(|&sum| sum > 0.0), known);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_label_sets_beyond_the_limit_are_in_the_overflow_series_to_the_last() {
+    let registry = Registry::with_series_limit(100);
+    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let known = counter.bind(Route("/known"));
+    (0..10_000).for_each(|n| counter.with(Route(&format!("/{n}"))).add(3));
+    known.inc();
+    let snapshot = registry.snapshot();
+    assert_eq!(number(&snapshot, "c", &[("route", "/known")]), Some(1.0));
+    assert_eq!(
+        number(&snapshot, "c", &[("otel.metric.overflow", "true")]),
+        Some(3.0 * (10_000.0 - 99.0))
+    );
+}
+
+#[test]
+fn a_registry_stays_within_its_bytes() {
+    let registry = Registry::builder().series_limit(1 << 20).byte_budget(100_000).build();
+    for name in ["a", "b"] {
+        let counter = registry.counter::<Route<'_>>(name, "", Unit::NONE).unwrap();
+        (0..5_000).for_each(|n| counter.with(Route(&format!("/{n}"))).inc());
+    }
+    let snapshot = registry.snapshot();
+    let series = ["a", "b"].map(|name| snapshot.family(name).unwrap().series().len());
+    assert!(series[0] + series[1] < 1_300 && series[0] > 1_000, "{series:?}");
+    let overflow = number(&snapshot, "b", &[("otel.metric.overflow", "true")]);
+    assert_eq!(overflow, Some(5_000.0), "the first family took all that there is");
+}
+
+#[test]
+fn constant_labels_are_on_every_series_and_lose_against_its_own() {
+    let registry = Registry::builder().label("region", "eu").label("route", "lost").build();
+    registry.counter::<()>("plain", "", Unit::NONE).unwrap().inc();
+    registry.counter::<Hit>("closed", "", Unit::NONE).unwrap().bind(Hit(true)).inc();
+    registry.gauge::<Route<'_>>("open", "", Unit::NONE).unwrap().with(Route("/a")).set(2.0);
+    let snapshot = registry.snapshot();
+    let labels = ["plain", "closed", "open"]
+        .map(|name| snapshot.family(name).unwrap().series()[0].labels().to_string());
+    assert_eq!(
+        labels,
+        [
+            r#"{region="eu", route="lost"}"#,
+            r#"{hit="true", region="eu", route="lost"}"#,
+            r#"{region="eu", route="/a"}"#
+        ]
+    );
+}
+
+#[test]
+fn a_counter_of_fractions_adds_them_over_threads() {
+    let registry = Registry::new();
+    let money = registry.float_counter::<()>("money", "", Unit::NONE).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..1_000).for_each(|_| money.add(0.25)));
+        }
+    });
+    for odd in [-1.0, f64::NAN, f64::INFINITY, 0.0] {
+        money.add(odd);
+    }
+    assert_eq!(money.value(), 1_000.0);
+    assert_eq!(number(&registry.snapshot(), "money", &[]), Some(1_000.0));
 }
 
 mod histograms {

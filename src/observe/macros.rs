@@ -2,15 +2,41 @@
 
 /// Makes a type the labels of a series.
 ///
-/// Of a struct with named fields, each field is a label, and its name is the key;
-/// `#[label(name = "http.route")]` gives it another. A field is text, a whole number, a `bool`, or an
-/// enum with this derive; other types implement [`LabelValue`](crate::label::LabelValue).
+/// Of a struct with named fields, each field is a label, and its name is the key. A field is text, a
+/// whole number, a `bool`, an enum with this derive, or an `Option` of one, whose `None` is the empty
+/// value that Prometheus reads as no label; other types implement
+/// [`LabelValue`](crate::label::LabelValue).
 ///
-/// An enum without fields is a value: its variants in snake_case, or what `#[label(name = "GET")]`
-/// says. It may be used alone too; the key is then the enum's name in snake_case.
+/// An enum without fields is a value: its variants in snake_case. It may be used alone too; the key is
+/// then the enum's name in snake_case.
 ///
-/// Where every field is a `bool` or an enum, the set is closed: its series is computed and not looked
-/// up. That ends at 65,536 combinations.
+/// # Closed sets
+///
+/// Where every field has a fixed number of values, the set is closed: its series is computed and not
+/// looked up. An enum and a `bool` have; a number or a text has where its field says so:
+///
+/// - `#[label(range = 0..=9)]` at a whole number: these numbers, written as literals.
+/// - `#[label(values = ["GET", "POST"])]` at text: these texts.
+/// - `#[label(intern = 100)]` at text: the first 100 different texts that come, of at most 1,024 bytes
+///   each, kept for the life of the process. To find one takes a hash of the text and no lock; to keep
+///   a new one takes a lock and memory. All instances of a generic type share the texts.
+///
+/// Any other value is `other`, or what `#[label(.., other = "_OTHER")]` says. A set of more than 65,536
+/// combinations, the others and `None` included, is looked up like an open one.
+///
+/// # Names
+///
+/// - `#[label(name = "http.route")]` at a field is its key, at a variant the value, at an enum the key.
+/// - `#[label(rename_all = "kebab-case")]` at an enum writes all its values so, and at a struct its
+///   keys: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE`,
+///   `kebab-case` or `SCREAMING-KEBAB-CASE`. A `name` wins.
+/// - `#[label(skip)]` at a field: it is no label.
+///
+/// # Sets in sets
+///
+/// `#[label(flatten)]` at a field whose type has this derive takes its labels in, and
+/// `#[label(flatten, prefix = "peer.")]` puts a prefix before their keys. Two labels with one key are
+/// an error of the build, in a generic type where it is used. There are at most 64 keys.
 ///
 /// # Examples
 ///
@@ -46,6 +72,34 @@
 /// assert_eq!(Req::CARDINALITY, Some(4));
 /// ```
 ///
+/// Declared values, and a set in a set:
+///
+/// ```
+/// use bellwether::Labels;
+///
+/// #[derive(Labels)]
+/// struct Query<'a> {
+///     #[label(values = ["SELECT", "INSERT"])]
+///     statement: &'a str,
+///     #[label(flatten, prefix = "db.")]
+///     target: Target,
+/// }
+///
+/// #[derive(Labels)]
+/// struct Target {
+///     #[label(range = 0..=15)]
+///     shard: Option<u8>,
+///     #[label(intern = 10)]
+///     table: String,
+/// }
+///
+/// let target = Target { shard: Some(200), table: "carts".to_owned() };
+/// let query = Query { statement: "EXPLAIN", target };
+/// assert_eq!(Query::KEYS, ["statement", "db.shard", "db.table"]);
+/// assert_eq!(Query::at(query.index()), ["other", "other", "carts"]);
+/// assert_eq!(Query::CARDINALITY, Some((2 + 1) * (1 + 16 + 1) * (10 + 1)));
+/// ```
+///
 /// Fields have names, keys are legal (`[A-Za-z_][A-Za-z0-9_.]*`), and a union is no set of labels:
 ///
 /// ```compile_fail
@@ -58,6 +112,20 @@
 /// struct Req {
 ///     #[label(name = "http route")]
 ///     route: String,
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[derive(bellwether::Labels)]
+/// struct Pair {
+///     zone: bool,
+///     #[label(flatten)]
+///     other: Other,
+/// }
+///
+/// #[derive(bellwether::Labels)]
+/// struct Other {
+///     zone: bool,
 /// }
 /// ```
 ///
@@ -108,6 +176,50 @@ pub use bellwether_macros::Labels;
 /// ```
 #[doc(inline)]
 pub use bellwether_macros::count;
+
+/// Sets a gauge whose labels are named on the spot: `gauge!("name", value, key = value, ...)`.
+///
+/// The value is an `f64`. Names and labels are as those of [`count!`](macro@count); all calls with one
+/// name need the same keys, in any order.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::gauge;
+///
+/// let room = String::from("attic");
+/// gauge!("room.temperature", 20.5, room, "sensor.id" = 7);
+/// # use bellwether::metric::{Registry, SeriesValue};
+/// # let snapshot = Registry::global().snapshot();
+/// # let value = snapshot.value("room.temperature", &[("room", "attic"), ("sensor.id", "7")]);
+/// # assert_eq!(value.map(SeriesValue::as_f64), Some(20.5));
+/// ```
+///
+/// ```compile_fail
+/// bellwether::gauge!("room.temperature");
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::gauge;
+
+/// Records in a histogram whose labels are named on the spot:
+/// `histogram!("name", value, key = value, ...)`.
+///
+/// The value is an `f64`. Names and labels are as those of [`count!`](macro@count); all calls with one
+/// name need the same keys, in any order.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::histogram;
+///
+/// histogram!("page.size", 17_000.0, route = "/catalog");
+/// # use bellwether::metric::{Registry, SeriesValue};
+/// # let snapshot = Registry::global().snapshot();
+/// # let value = snapshot.value("page.size", &[("route", "/catalog")]);
+/// # assert_eq!(value.map(SeriesValue::as_f64), Some(1.0));
+/// ```
+#[doc(inline)]
+pub use bellwether_macros::histogram;
 
 /// Times a function, says how it ended, and gives it a span.
 ///

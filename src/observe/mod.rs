@@ -25,7 +25,7 @@ mod probe;
 mod scope;
 
 pub use field::Field;
-pub use macros::{Labels, count, observe, time};
+pub use macros::{Labels, count, gauge, histogram, observe, time};
 pub use operation::{Operation, Timer};
 
 /// What the macros expand to; not for use by hand, and may change in any release.
@@ -34,7 +34,11 @@ pub mod __private {
     pub use super::{
         future::Observed,
         place::{Marks, Place},
-        probe::{AnyValue, Probe, ResultValue, cardinality, never},
+        probe::{AnyValue, Probe, ResultValue, never},
         scope::{Scope, Started, start},
+    };
+    pub use crate::label::{
+        closed::{Interned, List, Number, Range, Words, cardinality, places},
+        keys::{Keys, Prefixed},
     };
 }

@@ -40,33 +40,3 @@ impl<T> AnyValue for &Probe<'_, T> {
 pub fn never<T>() -> T {
     unreachable!("stands behind `if false`")
 }
-
-/// The product of the fields' cardinalities, if each has one and the product is at most `most`.
-#[must_use]
-pub const fn cardinality(fields: &[Option<usize>], most: usize) -> Option<usize> {
-    let mut product: usize = 1;
-    let mut place = 0;
-    while place < fields.len() {
-        let Some(radix) = fields[place] else { return None };
-        match product.checked_mul(radix) {
-            Some(wider) if wider <= most => product = wider,
-            _ => return None,
-        }
-        place += 1;
-    }
-    Some(product)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_product_is_closed_up_to_the_limit() {
-        assert_eq!(cardinality(&[], 10), Some(1));
-        assert_eq!(cardinality(&[Some(2), Some(5)], 10), Some(10));
-        assert_eq!(cardinality(&[Some(2), Some(6)], 10), None);
-        assert_eq!(cardinality(&[Some(2), None], 10), None);
-        assert_eq!(cardinality(&[Some(usize::MAX), Some(usize::MAX)], usize::MAX), None);
-    }
-}

@@ -3,6 +3,7 @@
 pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
+pub(crate) mod hash;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]

@@ -106,6 +106,9 @@ impl<'a> Encoder<'a> {
             Kind::Counter => "counter",
             Kind::UpDownCounter | Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
+            Kind::Info => "info",
+            Kind::StateSet => "stateset",
         };
         // A family of OpenMetrics has the name without the suffix of its samples; in 0.0.4 a counter
         // and its sample are one.
@@ -202,6 +205,18 @@ impl<'a> Encoder<'a> {
             SeriesValue::Gauge(value) => {
                 self.start(head.name, "");
                 write_f64(self.page, *value);
+                self.page.push('\n');
+            }
+            SeriesValue::FloatCounter(value) => {
+                self.start(head.name, "_total");
+                write_f64(self.page, *value);
+                self.page.push('\n');
+                self.created(head);
+            }
+            SeriesValue::Summary(_) => {}
+            SeriesValue::Info | SeriesValue::State(_) => {
+                self.start(head.name, "");
+                write_f64(self.page, value.as_f64());
                 self.page.push('\n');
             }
             SeriesValue::Histogram(histogram) => self.histogram(head, histogram),

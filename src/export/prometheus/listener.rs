@@ -78,7 +78,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::metric::{Family, Kind, Series, SeriesValue, Unit};
+    use crate::{
+        label::LabelSet,
+        metric::{Family, Kind, Series, SeriesValue, Unit},
+    };
 
     fn listener() -> Listener {
         let source = || {
@@ -88,7 +91,7 @@ mod tests {
                 kind: Kind::Counter,
                 unit: Unit::NONE,
                 help: "Hits".into(),
-                series: vec![Series { labels: Default::default(), value }],
+                series: vec![Series::new(LabelSet::default(), value, crate::clock::now())],
             };
             let now = crate::clock::now();
             Snapshot::new(now, now, vec![family])

@@ -48,6 +48,19 @@ pub(crate) fn add_slow(id: u32, n: u64) {
     with_table(|table| table.sums.reserve(id).add(n));
 }
 
+/// [`add`] of a fraction, to a sum of fractions.
+#[inline(always)]
+pub(crate) fn add_float(id: u32, n: f64) -> bool {
+    HOT.with(|hot| slot(hot.sums.get(), id).map(|cell| cell.add_float(n)).is_some())
+}
+
+/// [`add_slow`] of a fraction.
+#[cold]
+#[inline(never)]
+pub(crate) fn add_float_slow(id: u32, n: f64) {
+    with_table(|table| table.sums.reserve(id).add_float(n));
+}
+
 /// Records `value` in the histogram `id`; `false` if [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {

@@ -4,7 +4,10 @@
 
 use loom::thread;
 
-use super::storage::Storage;
+use std::sync::Arc;
+
+use super::{Space, storage::Storage};
+use crate::{clock::Ticks, metric::series::Series};
 
 /// An owner that records into `id` `times` times and ends.
 fn record(storage: &Storage, id: u32, times: u64) {
@@ -107,6 +110,63 @@ fn record_ones(storage: &Storage, times: usize) {
     let cell = table.histograms.reserve(0).get_or_make();
     (0..times).for_each(|_| cell.record_slow(1.0));
     storage.give_back(table);
+}
+
+/// Removes the sum 0, and gives its cells to another series if nobody can write to them and nothing
+/// was recorded since; answers what was on the page when it was removed.
+fn remove_and_give_up(storage: &Storage, series: &Series) -> u64 {
+    let held = storage.remove_sum(0, |reader| reader.sum(0));
+    if !series.is_pinned() && storage.reader().sum(0) == 0 {
+        storage.reset(Space::Sum, 0);
+    }
+    held
+}
+
+#[test]
+fn an_increment_beside_a_removal_is_before_it_or_after_it() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let series = Arc::new(Series::new(0, 0, Ticks::ORIGIN, b""));
+        let owner = thread::spawn({
+            let (storage, pin) = (storage.clone(), series.pin());
+            move || {
+                record(&storage, 0, 1);
+                drop(pin);
+            }
+        });
+        let held = remove_and_give_up(&storage, &series);
+        owner.join().unwrap();
+        assert_eq!(held + storage.reader().sum(0), 1);
+    });
+}
+
+#[test]
+fn what_a_given_up_series_recorded_is_not_the_next_ones() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let series = Arc::new(Series::new(0, 0, Ticks::ORIGIN, b""));
+        // The table stays with its thread, which could write to the cell at any time.
+        let table = storage.lease();
+        let owner = thread::spawn({
+            let (storage, pin) = (storage.clone(), series.pin());
+            move || {
+                table.sums.reserve(0).add(1);
+                drop(pin);
+                storage.give_back(table);
+            }
+        });
+        let held = storage.remove_sum(0, |reader| reader.sum(0));
+        if !series.is_pinned() {
+            // Whatever it was: it is seen whole here, and nothing comes after it.
+            let left = storage.reader().sum(0);
+            storage.reset(Space::Sum, 0);
+            record(&storage, 0, 1);
+            owner.join().unwrap();
+            assert_eq!((held + left, storage.reader().sum(0)), (1, 1));
+        } else {
+            owner.join().unwrap();
+        }
+    });
 }
 
 /// How many ones were recorded; nothing else was.

@@ -23,6 +23,7 @@
 
 mod directory;
 mod hot;
+mod space;
 mod storage;
 
 #[cfg(all(test, bellwether_loom))]
@@ -30,9 +31,10 @@ mod loom_tests;
 
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
-    Entered, add, add_slow, busy, current_storage, enter, gauge, gauge_slow, guarded, record,
-    record_slow,
+    Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, gauge,
+    gauge_slow, guarded, record, record_slow,
 };
+pub(crate) use space::Space;
 pub(crate) use storage::{GaugeCell, Reader, Storage};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,12 +1,21 @@
 //! All the tables of one set of values: the process's own, or a test scope's.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
-use super::directory::{Directory, Fresh, Slots, slot};
+use super::{
+    Space,
+    directory::{Directory, Fresh, Slots, slot},
+};
 use crate::{
     clock::{self, Ticks},
     metric::histogram::{HistogramSnapshot, cell::HistogramSlot},
-    sync::modelled::{AtomicU64, Mutex, Ordering::Relaxed},
+    sync::{
+        Mutex as StaticMutex,
+        modelled::{AtomicU64, Mutex, Ordering::Relaxed},
+    },
 };
 
 /// One thread's cells.
@@ -33,8 +42,11 @@ pub(crate) struct Storage {
     /// Guards the lists and every write to the orphan table; directory locks are taken inside it.
     tables: Mutex<Tables>,
     gauges: Directory<GaugeCell>,
-    /// Which series were ever seen not to be zero. Nothing is locked inside it.
+    /// What readers remember of series. Nothing is locked inside it.
     seen: Mutex<Seen>,
+    /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
+    /// view; the tables are locked inside it.
+    bases: Mutex<Arc<Bases>>,
     started: Ticks,
     scoped: bool,
 }
@@ -48,18 +60,42 @@ struct Tables {
 
 #[derive(Debug, Default)]
 struct Seen {
-    sums: Vec<u64>, // A bit a series.
+    sums: Vec<u64>, // A bit a series: whether it was ever seen not to be zero.
+    /// Of series that expire: what they held when they last changed, and since when.
+    unchanged: HashMap<(Space, u32), (u64, Ticks)>,
 }
+
+/// What to subtract from the cells of series that were removed while somebody could still write to
+/// them: writing on brings such a series back, beginning at zero.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bases {
+    sums: HashMap<u32, (u64, Ticks)>, // A sum's bits.
+    histograms: HashMap<u32, (HistogramSnapshot, Ticks)>,
+}
+
+/// All storages there are, for the end of a series: its cells are in each of them.
+static STORAGES: StaticMutex<Vec<Weak<Storage>>> = StaticMutex::new(Vec::new());
 
 impl Storage {
     pub(crate) fn new(scoped: bool) -> Arc<Self> {
-        Arc::new(Self {
+        let storage = Arc::new(Self {
             tables: Mutex::new(Tables::default()),
             gauges: Directory::new(),
             seen: Mutex::new(Seen::default()),
+            bases: Mutex::new(Arc::default()),
             started: clock::now(),
             scoped,
-        })
+        });
+        let mut storages = STORAGES.lock();
+        storages.retain(|storage| storage.strong_count() > 0);
+        storages.push(Arc::downgrade(&storage));
+        drop(storages);
+        storage
+    }
+
+    /// Every storage that is in use.
+    pub(crate) fn all() -> Vec<Arc<Self>> {
+        STORAGES.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// When recording into it began.
@@ -99,8 +135,7 @@ impl Storage {
     /// The cells of the sum `id`, table by table, without those that are zero.
     #[cfg(test)]
     pub(crate) fn sums(&self, id: u32) -> Vec<u64> {
-        let cells = self.reader().sums.into_iter().filter_map(|slots| slot(slots, id));
-        cells.map(SumCell::get).filter(|&sum| sum > 0).collect()
+        self.reader().cells(id).map(SumCell::get).filter(|&sum| sum > 0).collect()
     }
 
     pub(super) fn gauges(&self) -> &Directory<GaugeCell> {
@@ -109,12 +144,100 @@ impl Storage {
 
     /// Everything that can be read now.
     pub(crate) fn reader(&self) -> Reader {
+        let bases = self.bases.lock().clone();
+        self.reader_with(bases)
+    }
+
+    /// Lets the series `id` begin anew: what `held` says of it now is the base of what it shows from
+    /// here on. Two removals at once follow one another; what is recorded meanwhile is on one side of
+    /// the base or on the other.
+    ///
+    /// Answers what it showed until now, of whole numbers: each record is in one of these answers or
+    /// is still shown.
+    pub(crate) fn remove_sum(&self, id: u32, held: impl FnOnce(&Reader) -> u64) -> u64 {
+        let mut bases = self.bases.lock();
+        let held = held(&self.reader_with(Arc::default()));
+        let last = Arc::make_mut(&mut *bases).sums.insert(id, (held, clock::now()));
+        drop(bases);
+        self.forget(Space::Sum, id);
+        held.wrapping_sub(last.map_or(0, |(base, _)| base))
+    }
+
+    /// As [`remove_sum`](Self::remove_sum).
+    pub(crate) fn remove_histogram(&self, id: u32) {
+        let mut bases = self.bases.lock();
+        let held = self.reader_with(Arc::default()).histogram(id).unwrap_or_default();
+        Arc::make_mut(&mut *bases).histograms.insert(id, (held, clock::now()));
+        drop(bases);
+        self.forget(Space::Histogram, id);
+    }
+
+    /// Unsets a gauge; setting it brings it back.
+    pub(crate) fn remove_gauge(&self, id: u32) {
+        if let Some(cell) = slot(self.gauges.slots(), id) {
+            cell.reset();
+        }
+        self.forget(Space::Gauge, id);
+    }
+
+    /// Makes the cells of `id` as they were before its first series. Nobody may be able to write to
+    /// them, nor read them: see `series.rs`.
+    pub(crate) fn reset(&self, space: Space, id: u32) {
+        let mut bases = self.bases.lock();
+        if bases.sums.contains_key(&id) || bases.histograms.contains_key(&id) {
+            let bases = Arc::make_mut(&mut *bases);
+            match space {
+                Space::Sum => drop(bases.sums.remove(&id)),
+                Space::Histogram => drop(bases.histograms.remove(&id)),
+                Space::Gauge => {}
+            }
+        }
+        let reader = self.reader_with(Arc::default());
+        match space {
+            Space::Sum => reader.cells(id).for_each(SumCell::reset),
+            Space::Histogram => {
+                let slots = reader.histograms.iter().filter_map(|slots| slot(slots, id));
+                slots.filter_map(HistogramSlot::get).for_each(|cell| cell.reset());
+            }
+            Space::Gauge => {
+                if let Some(cell) = slot(reader.gauges, id) {
+                    cell.reset();
+                }
+            }
+        }
+        drop(bases);
+        self.forget(space, id);
+    }
+
+    /// Since when the series `id` has held what it holds now, `held`, as far as was noticed.
+    pub(crate) fn unchanged_since(&self, space: Space, id: u32, held: u64, now: Ticks) -> Ticks {
+        let mut seen = self.seen.lock();
+        let (last, since) = seen.unchanged.entry((space, id)).or_insert((held, now));
+        if *last != held {
+            (*last, *since) = (held, now);
+        }
+        *since
+    }
+
+    /// Forgets that the series was ever there.
+    fn forget(&self, space: Space, id: u32) {
+        let mut seen = self.seen.lock();
+        seen.unchanged.remove(&(space, id));
+        if space == Space::Sum
+            && let Some(bits) = seen.sums.get_mut(id as usize / 64)
+        {
+            *bits &= !(1 << (id % 64));
+        }
+    }
+
+    fn reader_with(&self, bases: Arc<Bases>) -> Reader {
         let _busy = super::busy();
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
             histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
             gauges: self.gauges.slots(),
+            bases,
         }
     }
 
@@ -149,27 +272,64 @@ pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
     histograms: Vec<Slots<HistogramSlot>>,
     gauges: Slots<GaugeCell>,
+    bases: Arc<Bases>,
 }
 
 impl Reader {
-    /// The sum of all threads' cells.
+    /// The sum of all threads' cells, since the series was removed if it was.
+    #[inline]
     pub(crate) fn sum(&self, id: u32) -> u64 {
-        let cells = self.sums.iter().filter_map(|slots| slot(slots, id));
-        cells.fold(0, |sum, cell| sum.wrapping_add(cell.get()))
+        let sum = self.cells(id).fold(0, |sum: u64, cell| sum.wrapping_add(cell.get()));
+        match self.sum_base(id) {
+            None => sum,
+            Some((base, _)) => sum.wrapping_sub(base),
+        }
     }
 
-    /// The histogram over all threads; `None` where none of them recorded.
+    /// [`sum`](Self::sum) of cells that hold fractions.
+    pub(crate) fn float_sum(&self, id: u32) -> f64 {
+        let sum = self.cells(id).fold(0.0, |sum, cell| sum + f64::from_bits(cell.get()));
+        match self.sum_base(id) {
+            None => sum,
+            Some((base, _)) => sum - f64::from_bits(base),
+        }
+    }
+
+    /// The histogram over all threads, since the series was removed if it was; `None` where nobody
+    /// has recorded.
     pub(crate) fn histogram(&self, id: u32) -> Option<HistogramSnapshot> {
         let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
         let mut cells = slots.filter_map(HistogramSlot::get);
         let mut merged = cells.next()?.read();
         cells.for_each(|cell| merged.merge(&cell.read()));
+        if let Some((base, _)) = self.bases.histograms.get(&id) {
+            merged = merged.since(base);
+        }
         (merged.count() > 0).then_some(merged)
     }
 
     /// The value of a gauge, if it was ever set.
     pub(crate) fn gauge(&self, id: u32) -> Option<f64> {
         slot(self.gauges, id)?.get()
+    }
+
+    /// When the series `id` was removed, if it was.
+    pub(crate) fn removed_at(&self, space: Space, id: u32) -> Option<Ticks> {
+        match space {
+            Space::Sum => self.sum_base(id).map(|(_, at)| at),
+            Space::Histogram => self.bases.histograms.get(&id).map(|(_, at)| *at),
+            Space::Gauge => None,
+        }
+    }
+
+    fn sum_base(&self, id: u32) -> Option<(u64, Ticks)> {
+        // Most processes never remove a series.
+        if self.bases.sums.is_empty() { None } else { self.bases.sums.get(&id).copied() }
+    }
+
+    #[inline]
+    fn cells(&self, id: u32) -> impl Iterator<Item = &'static SumCell> {
+        self.sums.iter().filter_map(move |slots| slot(slots, id))
     }
 }
 
@@ -181,8 +341,20 @@ impl SumCell {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// [`add`](Self::add) of a fraction.
+    #[inline(always)]
+    pub(crate) fn add_float(&self, n: f64) {
+        let sum = f64::from_bits(self.0.load(Relaxed)) + n;
+        self.0.store(sum.to_bits(), Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+
+    /// Back to zero, by whoever knows that the owner does not write: see `series.rs`.
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
     }
 }
 
@@ -209,6 +381,10 @@ impl GaugeCell {
                 Err(newer) => bits = newer,
             }
         }
+    }
+
+    fn reset(&self) {
+        self.0.store(NEVER_SET, Relaxed);
     }
 
     fn get(&self) -> Option<f64> {

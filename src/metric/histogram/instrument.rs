@@ -1,14 +1,14 @@
 //! The instrument that records a distribution.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::HistogramSnapshot;
 use crate::{
-    label::Labels,
+    label::{Dynamic, Labels, Text},
     metric::{
-        Kind, Unit,
+        Kind, Unit, With,
         cell::{self, DISABLED},
-        instrument::{Instrument, typed_instrument},
+        instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
         stats::{self, Rejection},
     },
 };
@@ -60,16 +60,38 @@ impl Histogram {
 impl BoundHistogram {
     /// Records `value`.
     #[inline]
-    pub fn record(self, value: f64) {
-        if !cell::record(self.0, value) {
-            record_slow(Some(self.0), value);
-        }
+    pub fn record(&self, value: f64) {
+        record(self.0.id(), value);
     }
 
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
-    pub fn snapshot(self) -> HistogramSnapshot {
-        read(self.0)
+    pub fn snapshot(&self) -> HistogramSnapshot {
+        read(self.0.id())
+    }
+}
+
+recorded_with! {
+    Histogram {
+        /// Records `value`.
+        fn record(value: f64) = |id| record(id, value);
+    }
+}
+
+/// The way of `histogram!`: the values in the order of the keys.
+impl Histogram<Dynamic> {
+    #[doc(hidden)]
+    #[inline]
+    pub fn record_ordered(&self, value: f64, values: &[&dyn Text]) {
+        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+        self.instrument.with_dynamic(visit, |id| record(id, value));
+    }
+}
+
+#[inline]
+fn record(id: u32, value: f64) {
+    if !cell::record(id, value) {
+        record_slow(Some(id), value);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A histogram at one instant: counts by bucket, and what they tell.
 
 use super::layout;
+use crate::metric::Exemplar;
 
 /// The distribution that a histogram recorded: exact counts by bucket and an exact sum.
 ///
@@ -12,6 +13,7 @@ pub struct HistogramSnapshot {
     pub(super) cells: Vec<(u16, u64)>, // Invariant: cells of `layout`, ascending, counts not zero.
     count: u64,                        // Invariant: the sum of the counts.
     sum: f64,
+    pub(in crate::metric) exemplars: Vec<Exemplar>, // Sorted by value.
 }
 
 impl HistogramSnapshot {
@@ -19,7 +21,7 @@ impl HistogramSnapshot {
     pub(crate) fn from_cells(cells: Vec<(u16, u64)>, sum: f64) -> Self {
         debug_assert!(cells.is_sorted_by(|a, b| a.0 < b.0));
         let count = cells.iter().map(|&(_, count)| count).sum();
-        Self { cells, count, sum }
+        Self { cells, count, sum, exemplars: Vec::new() }
     }
 
     /// The snapshot of a histogram that recorded `values`, which are not negative.
@@ -34,7 +36,9 @@ impl HistogramSnapshot {
 
     /// How many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + self.cells.capacity() * size_of::<(u16, u64)>()
+        size_of::<Self>()
+            + self.cells.capacity() * size_of::<(u16, u64)>()
+            + self.exemplars.capacity() * size_of::<Exemplar>()
     }
 
     /// How many values were recorded.
@@ -110,6 +114,13 @@ impl HistogramSnapshot {
             let lower = if cell < layout::FIRST { 0.0 } else { layout::lower_bound(cell) };
             (lower, layout::upper_bound(cell), count)
         })
+    }
+
+    /// Measurements of sampled spans, sorted by value: at most one for each of the wide buckets that a
+    /// Prometheus page shows.
+    #[must_use]
+    pub fn exemplars(&self) -> &[Exemplar] {
+        &self.exemplars
     }
 
     /// Adds the counts and the sum of `other`: what one histogram of both would have recorded.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io::Write as _, sync::Arc};
 
 use super::{Format, render};
 use crate::{
-    clock::ManualClock,
+    clock::{ManualClock, Ticks},
     label::LabelSet,
     metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
     resource::Resource,
@@ -26,7 +26,7 @@ fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -
 
 fn series(labels: &[(&str, &str)], value: SeriesValue) -> Series {
     let labels = LabelSet::new(labels.iter().map(|&(key, value)| (key.to_owned(), value)));
-    Series { labels, value }
+    Series::new(labels, value, Ticks::ORIGIN)
 }
 
 fn counter(labels: &[(&str, &str)], value: u64) -> Family {

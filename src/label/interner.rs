@@ -1,0 +1,283 @@
+//! A bounded set of texts, each with a place for ever: how open strings become a closed set.
+//!
+//! ```text
+//! text ─ hash ─► slots: 0, or a place plus one ─► entries: hash and text
+//! ```
+//!
+//! A look-up walks the slots from the hash's on, without a lock. Texts are added under a lock, are
+//! never removed, and the slots are twice as many as the places, so a walk soon meets an empty one.
+//! Both tables are arrays of zeros in the interner itself: a static costs no memory until it is used.
+
+use std::{cell::Cell, fmt, sync::OnceLock};
+
+use super::truncate;
+use crate::{
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicU32,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    util::hash,
+};
+
+/// At most `LIMIT` different texts, each with a place below `LIMIT` that it keeps.
+///
+/// First come, first served: once it is full, texts that it does not know have no place. A text is cut
+/// at a character so that it has at most [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES) bytes. Nothing
+/// is ever taken out.
+///
+/// `#[label(intern = 64)]` on a field of [`Labels`](super::Labels) keeps one. Used by hand, it makes a
+/// value that is looked up once and then is a number:
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+/// use bellwether::label::{Interner, LabelValue};
+///
+/// static TENANTS: Interner<100> = Interner::new();
+///
+/// #[derive(Clone, Copy)]
+/// struct Tenant(usize);
+///
+/// impl Tenant {
+///     fn new(name: &str) -> Self {
+///         Self(TENANTS.place(name).unwrap_or(100))
+///     }
+/// }
+///
+/// impl LabelValue for Tenant {
+///     const CARDINALITY: Option<usize> = Some(101);
+///
+///     fn index(&self) -> usize {
+///         self.0
+///     }
+///
+///     fn visit(&self, each: &mut dyn FnMut(&str)) {
+///         each(TENANTS.text(self.0).unwrap_or("other"));
+///     }
+///
+///     fn at(index: usize) -> Cow<'static, str> {
+///         TENANTS.text(index).unwrap_or("other").into()
+///     }
+/// }
+///
+/// let acme = Tenant::new("acme");
+/// assert_eq!(acme.index(), 0);
+/// assert_eq!(Tenant::at(0), "acme");
+/// ```
+pub struct Interner<const LIMIT: usize> {
+    // Invariant: a slot is written once, after the entry it names. Walks rely on it.
+    slots: [[AtomicU32; 2]; LIMIT],
+    entries: [OnceLock<Entry>; LIMIT],
+    n_taken: AtomicU32,
+    /// Guards adding: whoever holds it is the only one to write any of the above. No lock is taken
+    /// inside it, and nothing is allocated.
+    adding: Mutex<()>,
+}
+
+struct Entry {
+    hash: u64,
+    text: Box<str>,
+}
+
+impl<const LIMIT: usize> Interner<LIMIT> {
+    /// An empty set.
+    ///
+    /// # Panics
+    ///
+    /// Panics unless `LIMIT` is in 1..=65,535: in a static, that is an error of the build.
+    #[must_use]
+    pub const fn new() -> Self {
+        assert!(LIMIT >= 1 && LIMIT <= 65_535, "an interner has 1 to 65,535 places");
+        Self {
+            slots: [const { [AtomicU32::new(0), AtomicU32::new(0)] }; LIMIT],
+            entries: [const { OnceLock::new() }; LIMIT],
+            n_taken: AtomicU32::new(0),
+            adding: Mutex::new(()),
+        }
+    }
+
+    /// The place of `text`, which is given one if it has none; `None` if all are taken.
+    ///
+    /// Allocates and takes a lock only for a text that is new while there is room. Where that
+    /// allocation itself asks for the place of a new text, because the allocator records, there is
+    /// none for this once.
+    #[inline]
+    pub fn place(&self, text: &str) -> Option<usize> {
+        let text = truncate(text);
+        let hash = hash::text(text);
+        // Acquire, and before the walk: whoever sees a full set then sees all that is in it.
+        let is_full = self.n_taken.load(Acquire) as usize == LIMIT;
+        match self.find(hash, text) {
+            Ok(place) => Some(place),
+            Err(_) if is_full => None,
+            Err(_) => self.add(hash, text),
+        }
+    }
+
+    /// The text at `place`, if one has it.
+    pub fn text(&self, place: usize) -> Option<&str> {
+        let entry = self.entries.get(place)?;
+        let known = entry.get().or_else(|| {
+            // A place may have come here faster than its text, by way of a cell that was only written
+            // relaxed. The lock was released after the text was there.
+            drop(self.adding.lock());
+            entry.get()
+        });
+        known.map(|entry| &*entry.text)
+    }
+
+    /// How many texts have a place.
+    pub fn len(&self) -> usize {
+        self.n_taken.load(Relaxed) as usize
+    }
+
+    /// Whether no text has a place.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of `text`, or the slot that names it once it has one.
+    #[inline]
+    fn find(&self, hash: u64, text: &str) -> Result<usize, Option<&AtomicU32>> {
+        let slots = self.slots.as_flattened();
+        // The upper bits select: scaled, since the number of slots is no power of two.
+        let start = ((u128::from(hash) * slots.len() as u128) >> 64) as usize;
+        for slot in slots[start..].iter().chain(&slots[..start]) {
+            // Acquire: the entry is there when its place is.
+            let Some(place) = slot.load(Acquire).checked_sub(1) else { return Err(Some(slot)) };
+            let entry = self.entries[place as usize].get();
+            if entry.is_some_and(|entry| entry.hash == hash && *entry.text == *text) {
+                return Ok(place as usize);
+            }
+        }
+        Err(None) // Not reached: half of the slots are empty.
+    }
+
+    #[cold]
+    fn add(&self, hash: u64, text: &str) -> Option<usize> {
+        let _turn = Turn::take()?;
+        let entry = Entry { hash, text: text.into() };
+        let _adding = self.adding.lock();
+        let slot = match self.find(hash, text) {
+            Ok(place) => return Some(place), // Another thread was faster.
+            Err(slot) => slot?,
+        };
+        let place = self.n_taken.load(Relaxed);
+        self.entries.get(place as usize)?.set(entry).ok()?;
+        slot.store(place + 1, Release);
+        // Release: pairs with the load in `place`.
+        self.n_taken.store(place + 1, Release);
+        Some(place as usize)
+    }
+}
+
+impl<const LIMIT: usize> Default for Interner<LIMIT> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const LIMIT: usize> fmt::Debug for Interner<LIMIT> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interner").field("len", &self.len()).field("limit", &LIMIT).finish()
+    }
+}
+
+/// This thread's turn to add, which it has once: an allocator that records would otherwise allocate in
+/// order to add what it allocates, without end.
+struct Turn;
+
+thread_local! {
+    static IS_ADDING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!IS_ADDING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        IS_ADDING.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{HashMap, HashSet},
+        sync::Barrier,
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn matches_a_map_that_takes_the_first_texts(
+            texts in prop::collection::vec("[ab\u{0}é]{0,3}", 0..200),
+        ) {
+            let interner = Interner::<20>::new();
+            let mut naive: HashMap<&str, usize> = HashMap::new();
+            for text in &texts {
+                let next = naive.len();
+                if next < 20 {
+                    naive.entry(text).or_insert(next);
+                }
+                prop_assert_eq!(interner.place(text), naive.get(text.as_str()).copied());
+            }
+            prop_assert_eq!(interner.len(), naive.len());
+            for (text, place) in naive {
+                prop_assert_eq!(interner.text(place), Some(text));
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_its_place_is_that_of_what_is_left() {
+        let interner = Interner::<2>::new();
+        let long = "é".repeat(10_000);
+        assert_eq!(interner.place(&long), Some(0));
+        assert_eq!(interner.text(0), Some(truncate(&long)));
+        assert_eq!(interner.place(truncate(&long)), Some(0));
+        assert_eq!(interner.text(1), None);
+        assert_eq!(interner.text(2), None);
+    }
+
+    #[test]
+    fn threads_that_race_for_the_places_agree_on_them() {
+        let interner = Interner::<50>::new();
+        let start = Barrier::new(8);
+        let race = |thread: usize| -> HashMap<String, Option<usize>> {
+            start.wait();
+            let texts = (0..100).map(|n| ((n * 7 + thread * 13) % 100).to_string());
+            texts.map(|text| (text.clone(), interner.place(&text))).collect()
+        };
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let race = &race;
+            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || race(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let places: HashSet<usize> = seen[0].values().copied().flatten().collect();
+        assert_eq!(places, (0..50).collect());
+        for (text, place) in seen.iter().flatten() {
+            assert_eq!(interner.place(text), *place, "{text}");
+            assert_eq!(place.and_then(|place| interner.text(place)), place.map(|_| text.as_str()));
+        }
+    }
+
+    #[test]
+    fn an_allocator_that_adds_while_a_text_is_added_gets_no_place() {
+        let interner = Interner::<2>::new();
+        let turn = Turn::take();
+        assert_eq!(interner.place("from within"), None);
+        drop(turn);
+        assert_eq!(interner.place("from without"), Some(0));
+    }
+}

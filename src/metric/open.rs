@@ -1,0 +1,333 @@
+//! The series of an open label set: they come with their values, up to a limit, and may go again.
+//!
+//! ```text
+//!  values ─► the thread's look-up table ─ miss ─► map of the family ─ new ─► limit, budget ─► id
+//!                                                      │                        └─ full ─► overflow
+//!  remove, clear, expire ─► begins anew, off the page ─┴─ nobody can write ─► given up: id free
+//! ```
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use super::{
+    cell::{self, DISABLED, Space},
+    family::{Family, Found, Listed, SeriesList},
+    lookup::{self, Visit},
+    series::{Pin, Series},
+    stats,
+};
+use crate::{
+    clock, diagnostics,
+    label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// An open label set of one family.
+pub(crate) struct OpenSet {
+    /// The number of the family.
+    family: u32,
+    space: Space,
+    keys: Arc<Keys>,
+    limit: usize,
+    budget: Arc<Budget>,
+    idle: Option<Duration>,
+    /// Guards the series; only the free ids and, in a sweep, storages are locked inside it.
+    known: Mutex<Known>,
+    /// Read-locked by whoever walks the list: meanwhile no id goes to another series.
+    walk: RwLock<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_key: HashSet<ByKey>,
+    /// Removed ones, which are given up when nobody can write to them any more.
+    removed: Vec<Arc<Series>>,
+    overflow: Option<u32>,
+    /// What readers walk; `None` where it has to be made anew.
+    list: Option<Arc<SeriesList>>,
+}
+
+/// The bytes that the series of a registry may take.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// A series in a set of such, found by its encoded values.
+struct ByKey(Arc<Series>);
+
+/// Why there is no series for new label values.
+#[derive(Clone, Copy)]
+enum Full {
+    Limit(usize),
+    Budget(u64),
+    Ids,
+}
+
+impl OpenSet {
+    pub(crate) fn new(
+        family: u32,
+        space: Space,
+        keys: Arc<Keys>,
+        limit: usize,
+        budget: Arc<Budget>,
+        idle: Option<Duration>,
+    ) -> Self {
+        let (known, walk) = (Mutex::default(), RwLock::default());
+        Self { family, space, keys, limit, budget, idle, known, walk }
+    }
+
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// Keeps every id with its series until the guard is dropped.
+    pub(crate) fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        // Recursive: a callback that an exporter runs may read while a sweep waits.
+        self.walk.read_recursive()
+    }
+
+    /// The series with these values, made if it is not there and there is room for it.
+    pub(crate) fn find_or_add(&self, family: &Family, values: Visit<'_>) -> Found {
+        let found = cell::guarded(|| {
+            let (mut encoded, mut truncated) = (Encoded::new(), 0);
+            values(&mut |value| truncated += u64::from(encoded.push(value)));
+            let mut known = self.known.lock();
+            if let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) {
+                return (Found::Series(series.pin()), None, 0);
+            }
+            match self.add(&mut known, encoded.bytes()) {
+                Ok(pin) => (Found::Series(pin), None, truncated),
+                Err(full) => {
+                    let is_first = known.overflow.is_none();
+                    let id = *known.overflow.get_or_insert_with(|| self.space.reserve());
+                    if is_first {
+                        known.list = None;
+                    }
+                    let widest = is_first.then(|| known.widest(&family.keys));
+                    (Found::Overflow(id), Some((full, widest)), 0)
+                }
+            }
+        });
+        // A thread that is inside already, because its allocator records.
+        let Some((found, overflow, truncated)) = found else { return Found::Overflow(DISABLED) };
+        if truncated > 0 {
+            stats::TRUNCATED.add(truncated);
+        }
+        if let Some((full, widest)) = overflow {
+            stats::overflowed(family.name);
+            if let Some(widest) = widest {
+                warn(family, full, widest);
+            }
+        }
+        found
+    }
+
+    fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
+        // Those that somebody can still write to take room as well, twice the limit at most.
+        let live = known.by_key.len() - known.removed.len().min(known.by_key.len());
+        if live >= self.limit || known.by_key.len() >= self.limit.saturating_mul(2) {
+            return Err(Full::Limit(self.limit));
+        }
+        let id = self.space.reserve();
+        if id == DISABLED {
+            return Err(Full::Ids);
+        }
+        let series = Arc::new(Series::new(id, self.family, clock::now(), encoded));
+        if !self.budget.take(series.weight(self.space)) {
+            self.space.give_back(id);
+            return Err(Full::Budget(self.budget.limit));
+        }
+        let pin = series.pin();
+        known.by_key.insert(ByKey(series));
+        known.list = None;
+        Ok(pin)
+    }
+
+    /// Removes one series; `false` if there is none with these values.
+    pub(crate) fn remove(&self, values: Visit<'_>, remove: impl FnOnce(&Series)) -> bool {
+        let mut encoded = Encoded::new();
+        values(&mut |value| {
+            encoded.push(value);
+        });
+        let _busy = cell::busy();
+        let mut known = self.known.lock();
+        let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) else { return false };
+        let series = series.clone();
+        known.remove(&series, remove);
+        drop(known);
+        lookup::forget_removed();
+        true
+    }
+
+    /// The id of the overflow series, if there is one.
+    pub(crate) fn overflow(&self) -> Option<u32> {
+        self.known.lock().overflow
+    }
+
+    /// Removes the series for which `remove` answers that it has done so.
+    pub(crate) fn remove_where(&self, mut remove: impl FnMut(&Series) -> bool) {
+        let _busy = cell::busy();
+        let mut known = self.known.lock();
+        let all: Vec<Arc<Series>> =
+            known.by_key.iter().map(|ByKey(series)| series.clone()).collect();
+        let mut any = false;
+        for series in all {
+            if remove(&series) {
+                known.remove(&series, |_| ());
+                any = true;
+            }
+        }
+        drop(known);
+        if any {
+            lookup::forget_removed();
+        }
+    }
+
+    /// Gives up what was removed, is not pinned and `shown` nowhere, unless somebody reads: then the
+    /// next one does it.
+    pub(crate) fn sweep(&self, shown: impl Fn(u32) -> bool) {
+        let _busy = cell::busy();
+        let mut known = self.known.lock();
+        if known.removed.is_empty() {
+            return;
+        }
+        let Some(_nobody_reads) = self.walk.try_write() else { return };
+        let Known { by_key, removed, list, .. } = &mut *known;
+        removed.retain(|series| {
+            if !series.is_removed() || series.is_pinned() {
+                return series.is_removed();
+            }
+            if shown(series.id) {
+                // A handle brought it back, and is gone.
+                series.unmark_removed();
+                return false;
+            }
+            by_key.remove(series.key());
+            *list = None;
+            cell::Storage::all().iter().for_each(|storage| storage.reset(self.space, series.id));
+            self.budget.put_back(series.weight(self.space));
+            self.space.give_back(series.id);
+            false
+        });
+    }
+
+    /// All series, removed ones among them, and the overflow series.
+    pub(crate) fn list(&self) -> Arc<SeriesList> {
+        let _busy = cell::busy();
+        let mut known = self.known.lock();
+        if let Some(list) = &known.list {
+            return list.clone();
+        }
+        let listed = |ByKey(series): &ByKey| Listed {
+            id: series.id,
+            labels: LabelSet::of_series(self.keys.clone(), series.clone()),
+            started: Some(series.started),
+        };
+        let overflow = known.overflow.map(|id| {
+            let labels = LabelSet::new([(OVERFLOW_KEY, "true")]);
+            Listed { id, labels, started: None }
+        });
+        let mut series: Vec<Listed> = known.by_key.iter().map(listed).chain(overflow).collect();
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let list = Arc::new(SeriesList { series });
+        known.list = Some(list.clone());
+        list
+    }
+}
+
+impl fmt::Debug for OpenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSet").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
+        remove(series);
+        series.mark_removed();
+        if !self.removed.iter().any(|known| Arc::ptr_eq(known, series)) {
+            self.removed.push(series.clone());
+        }
+    }
+
+    /// The key with the most different values, and how many: the one that grows.
+    fn widest(&self, keys: &[std::borrow::Cow<'static, str>]) -> (String, usize) {
+        let mut values: HashMap<usize, HashSet<&str>> = HashMap::new();
+        for ByKey(series) in &self.by_key {
+            for (place, value) in decode(series.key()).enumerate() {
+                values.entry(place).or_default().insert(value);
+            }
+        }
+        let counts = values.iter().map(|(place, values)| (values.len(), *place));
+        let (count, place) = counts.max().unwrap_or_default();
+        (keys.get(place).map(|key| key.to_string()).unwrap_or_default(), count)
+    }
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, used: AtomicU64::new(0) }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        let taken = self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit;
+        if !taken {
+            self.used.fetch_sub(bytes, Relaxed);
+        }
+        taken
+    }
+
+    fn put_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes as u64, Relaxed);
+    }
+}
+
+impl Borrow<[u8]> for ByKey {
+    fn borrow(&self) -> &[u8] {
+        self.0.key()
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for ByKey {}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}
+
+fn warn(family: &Family, full: Full, (key, values): (String, usize)) {
+    let (name, place) = (family.name, family.place);
+    let limit = match full {
+        Full::Limit(limit) => format!("its limit of {limit} series"),
+        Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
+        Full::Ids => "the end of the ids of this process".to_owned(),
+    };
+    diagnostics::report(
+        "cardinality",
+        format_args!(
+            "{name} ({place}) has reached {limit}: its label {key:?} has {values} values; more label \
+             sets go to the series {OVERFLOW_KEY}=\"true\""
+        ),
+    );
+}

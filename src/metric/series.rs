@@ -1,0 +1,146 @@
+//! One series of an open family: its values, its id, and who may still write to it.
+//!
+//! An id stands for cells in every thread's table, so it may go to another series only when nobody
+//! can write to those cells any more. Whoever can holds a [`Pin`]: a bound handle, and a thread's
+//! look-up table. A removed series with no pin is given up: its cells are set to zero, by whichever
+//! thread finds it so, and its id is free. A pin that is dropped *releases* what its holder wrote,
+//! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros.
+
+use std::{fmt, sync::Arc};
+
+use super::cell::Space;
+use crate::{
+    clock::Ticks,
+    label,
+    sync::modelled::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+/// A series of an open family. Snapshots may hold it longer than its family does, for its values.
+pub(crate) struct Series {
+    pub(crate) id: u32,
+    /// The number of the family, so that a look-up table of all families can tell them apart.
+    pub(crate) family: u32,
+    pins: AtomicU32,
+    /// 1 between a removal and the next look-up.
+    removed: AtomicU32,
+    /// When it was made: its sums began.
+    pub(crate) started: Ticks,
+    key: Key,
+}
+
+/// The right to write to a series' cells: as long as there is one, they are the series' own.
+pub(crate) struct Pin(Arc<Series>);
+
+/// Label values as `label::encode` writes them. Short ones, which are most, lie in place.
+enum Key {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+/// As much as lies in the 24 bytes that a key takes in any case.
+const SHORT: usize = 22;
+
+impl Series {
+    pub(crate) fn new(id: u32, family: u32, started: Ticks, encoded: &[u8]) -> Self {
+        let (pins, removed) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { id, family, pins, removed, started, key: Key::new(encoded) }
+    }
+
+    /// A pin; the family's lock is held, so that nobody gives the series up meanwhile.
+    pub(crate) fn pin(self: &Arc<Self>) -> Pin {
+        self.removed.store(0, Relaxed);
+        self.pins.fetch_add(1, Relaxed);
+        Pin(self.clone())
+    }
+
+    /// Whether anybody may still write to the cells. Where not, everything is seen that was written.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pins.load(Acquire) > 0
+    }
+
+    /// Asks the threads that remember the series to forget it.
+    pub(crate) fn mark_removed(&self) {
+        self.removed.store(1, Relaxed);
+    }
+
+    pub(crate) fn unmark_removed(&self) {
+        self.removed.store(0, Relaxed);
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Relaxed) == 1
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> &[u8] {
+        match &self.key {
+            Key::Short { len, bytes } => &bytes[..usize::from(*len).min(SHORT)],
+            Key::Long(bytes) => bytes,
+        }
+    }
+
+    /// About how many bytes it costs: itself, its key, a place in its family's map and a cell.
+    pub(crate) fn weight(&self, space: Space) -> usize {
+        const PLACE: usize = 16; // A pointer and a control byte, at half to all of the load.
+        let long = if let Key::Long(bytes) = &self.key { bytes.len() } else { 0 };
+        size_of::<Self>() + 2 * size_of::<usize>() + long + PLACE + space.cell_bytes()
+    }
+}
+
+impl label::Values for Series {
+    fn encoded(&self) -> &[u8] {
+        self.key()
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Pin {
+    #[inline(always)]
+    pub(crate) fn series(&self) -> &Series {
+        &self.0
+    }
+}
+
+impl Clone for Pin {
+    fn clone(&self) -> Self {
+        // Relaxed: whoever gives the series up sees the pin that this one is made from.
+        self.0.pins.fetch_add(1, Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.0.pins.fetch_sub(1, Release);
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Key {
+    fn new(encoded: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..encoded.len()) {
+            Some(place) => {
+                place.copy_from_slice(encoded);
+                Self::Short { len: encoded.len() as u8, bytes }
+            }
+            None => Self::Long(encoded.into()),
+        }
+    }
+}
+
+#[cfg(not(bellwether_loom))]
+const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");

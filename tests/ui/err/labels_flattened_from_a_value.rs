@@ -1,0 +1,7 @@
+#[derive(bellwether::Labels)]
+struct Request {
+    #[label(flatten)]
+    route: String,
+}
+
+fn main() {}
