@@ -54,6 +54,7 @@
 //! - [`bundle`]: servers, clients, pools, caches, queues and databases, measured ready-made.
 //! - [`alert`]: rules over the process's own series, and notifiers.
 //! - [`export`] and [`pipeline`]: where records go, and what is promised about them.
+//! - [`collect`]: figures that live elsewhere: the process, the host, a JSON document.
 //! - [`telemetry`]: starting, flushing and stopping. [`testing`]: scopes for tests.
 //!
 //! # Features
@@ -65,6 +66,10 @@
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `http`: trace headers in and out of `http::HeaderMap`.
 //! - `hdrhistogram`: a histogram's snapshot as an `hdrhistogram::Histogram`.
+//! - `process`: the process's own figures, as Prometheus' client libraries name them.
+//! - `host`: CPU, memory, disks and network of the host, and the limits of the container.
+//! - `tokio-runtime`: workers, tasks and queues of tokio runtimes.
+//! - `poll-json`: series from a JSON document behind a URL.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -81,6 +86,7 @@ pub mod observe;
 pub mod bundle;
 pub mod alert;
 pub mod export;
+pub mod collect;
 pub mod trace;
 pub mod metric;
 pub mod pipeline;

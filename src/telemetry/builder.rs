@@ -128,10 +128,6 @@ impl Builder {
     }
 
     /// Adds something that serves until shutdown.
-    #[cfg_attr(
-        not(feature = "prometheus-listener"),
-        expect(dead_code, reason = "only optional parts use it")
-    )]
     pub(super) fn part(
         mut self,
         start: impl FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send + 'static,

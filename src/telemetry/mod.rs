@@ -14,9 +14,14 @@
 mod builder;
 mod exit;
 mod history;
+#[cfg(feature = "host")]
+mod host_metrics;
 mod own_series;
+#[cfg(feature = "process")]
+mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
 mod prometheus;
+mod sources;
 mod ticker;
 
 use std::{
@@ -111,7 +116,9 @@ trait Part: Send {
     fn stop(&mut self, deadline: Instant);
 
     /// Where it listens, if it does.
-    fn local_addr(&self) -> Option<SocketAddr>;
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 impl Telemetry {

@@ -1,8 +1,8 @@
 //! How bytes leave and enter the process, below what they mean.
 
-#[cfg(feature = "webhook")]
+#[cfg(any(feature = "webhook", feature = "poll-json"))]
 pub(crate) mod address;
-#[cfg(feature = "webhook")]
+#[cfg(any(feature = "webhook", feature = "poll-json"))]
 pub(crate) mod http_client;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;

@@ -78,3 +78,53 @@ fn a_page_is_served() {
     telemetry.shutdown(Duration::from_secs(20));
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
+
+#[cfg(feature = "process")]
+#[test]
+fn the_process_is_read() {
+    use bellwether::{collect, metric::Registry};
+
+    let registry = Registry::new();
+    let _process = collect::process().register(&registry).expect("the names are free");
+    let resident = registry.snapshot().value("process.resident_memory", &[]).map(|v| v.as_f64());
+    assert_eq!(resident.is_some_and(|bytes| bytes > 0.0), cfg!(target_os = "linux"));
+}
+
+#[cfg(feature = "host")]
+#[test]
+fn the_host_is_read() {
+    use bellwether::{collect, metric::Registry};
+
+    let registry = Registry::new();
+    for source in collect::host() {
+        source.register(&registry).expect("the names are free").keep();
+    }
+    let memory = registry.snapshot().value("system.memory.limit", &[]).map(|v| v.as_f64());
+    assert_eq!(memory.is_some_and(|bytes| bytes > 0.0), cfg!(target_os = "linux"));
+}
+
+#[cfg(feature = "tokio-runtime")]
+#[test]
+fn a_runtime_is_read() {
+    use bellwether::{collect::TokioRuntimes, metric::Registry};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let registry = Registry::new();
+    let source = TokioRuntimes::new().runtime("main", runtime.handle()).source();
+    let _runtime = source.register(&registry).expect("the names are free");
+    let workers = registry.snapshot().value("tokio.workers", &[("runtime", "main")]).cloned();
+    assert_eq!(workers.expect("a series").as_f64(), 1.0);
+}
+
+#[cfg(feature = "poll-json")]
+#[test]
+fn a_poll_checks_its_url() {
+    use bellwether::{
+        collect::{JsonPoll, Source},
+        metric::Registry,
+    };
+
+    let poll = JsonPoll::new("upstream", "http://stats.example.com/?key=canary");
+    let error = Source::from(poll).register(&Registry::new()).expect_err("plain http");
+    assert!(error.to_string().starts_with("http://stats.example.com is plain"), "{error}");
+}

@@ -8,6 +8,11 @@
 //! Errors name scheme, host and port of a URL and nothing more: its userinfo, path and query are
 //! often secrets.
 
+#[cfg(feature = "poll-json")]
+mod get;
+#[cfg(feature = "webhook")]
+mod post;
+
 use std::{
     cell::OnceCell,
     error, fmt,
@@ -16,20 +21,18 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "webhook")]
+pub(crate) use post::HttpFailure;
 use reqwest::{
-    StatusCode, Url,
+    Url,
     blocking::Client,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 
 use super::address;
-use crate::{
-    clock,
-    error::{Error, ErrorKind},
-    util::date,
-};
+use crate::error::{Error, ErrorKind};
 
 /// Where to send requests, and what is allowed on the way. Built anywhere, used on one thread: the
 /// client is made at the first request.
@@ -41,21 +44,6 @@ pub(crate) struct HttpEndpoint {
     allows_private: bool,
     client: OnceCell<Client>,
 }
-
-/// Why a request was not answered with a success.
-#[derive(Debug)]
-pub(crate) struct HttpFailure {
-    /// Whether another try may help, and when the server asked for it.
-    pub(crate) retry: Option<RetryAfter>,
-    /// What happened, without secrets.
-    pub(crate) message: String,
-}
-
-/// When the server asked for another try, if it did.
-pub(crate) type RetryAfter = Option<Duration>;
-
-/// The longest wait that a server is granted.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl HttpEndpoint {
     pub(crate) fn new(url: &str) -> Self {
@@ -92,21 +80,6 @@ impl HttpEndpoint {
         Ok(())
     }
 
-    /// Sends `body` and waits for the status; the body of the answer is not read.
-    pub(crate) fn post(&self, content_type: &str, body: Vec<u8>) -> Result<(), HttpFailure> {
-        let url = self.permitted().map_err(HttpFailure::reject)?;
-        let client = self.client()?;
-        let request = client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body);
-        let response = request.send().map_err(|error| self.send_failure(&error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let is_passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-        let retry = is_passing.then(|| retry_after(response.headers()));
-        Err(HttpFailure { retry, message: format!("{self} answered {status}") })
-    }
-
     /// The URL, if the policy lets it be spoken to.
     fn permitted(&self) -> Result<&Url, String> {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
@@ -128,12 +101,12 @@ impl HttpEndpoint {
         Ok(url)
     }
 
-    fn client(&self) -> Result<&Client, HttpFailure> {
+    fn client(&self) -> Result<&Client, String> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
         let client = Client::builder()
-            .default_headers(self.header_map().map_err(HttpFailure::reject)?)
+            .default_headers(self.header_map()?)
             .timeout(self.timeout)
             .redirect(Policy::none())
             .no_proxy()
@@ -141,7 +114,7 @@ impl HttpEndpoint {
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Resolver { allows_private: self.allows_private }))
             .build()
-            .map_err(|error| HttpFailure::retry(format!("no HTTP client: {}", chain(&error))))?;
+            .map_err(|error| format!("no HTTP client: {}", chain(&error)))?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -157,16 +130,6 @@ impl HttpEndpoint {
             headers.append(key, value);
         }
         Ok(headers)
-    }
-
-    fn send_failure(&self, error: &reqwest::Error) -> HttpFailure {
-        let message = format!("{self}: {}", chain(error));
-        // The name stood for no public address: another try would find the same.
-        let mut causes = std::iter::successors(error::Error::source(error), |cause| cause.source());
-        if error.is_builder() || causes.any(|cause| cause.is::<NotPublic>()) {
-            return HttpFailure::reject(message);
-        }
-        HttpFailure::retry(message)
     }
 }
 
@@ -192,16 +155,6 @@ impl fmt::Debug for HttpEndpoint {
     }
 }
 
-impl HttpFailure {
-    fn reject(message: String) -> Self {
-        Self { retry: None, message }
-    }
-
-    fn retry(message: String) -> Self {
-        Self { retry: Some(None), message }
-    }
-}
-
 /// Resolves names by the operating system, and lets only addresses pass that may be connected to.
 struct Resolver {
     allows_private: bool,
@@ -220,6 +173,12 @@ impl Resolve for Resolver {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// Whether a request failed because of an address that is not public.
+fn is_not_public(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error::Error::source(error), |cause| cause.source());
+    causes.any(|cause| cause.is::<NotPublic>())
 }
 
 /// The host has no public address.
@@ -246,38 +205,9 @@ fn chain(error: &reqwest::Error) -> String {
     text
 }
 
-/// When the server asks for another try: in seconds or by a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap) -> RetryAfter {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = if is_number {
-        text.parse().unwrap_or(u64::MAX) // More digits than fit are a long time too.
-    } else {
-        date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
-    };
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_retry_after_is_read_capped_and_never_panics() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, text.parse().unwrap());
-            retry_after(&headers)
-        };
-        assert_eq!(read("0"), Some(Duration::ZERO));
-        assert_eq!(read(" 5 "), Some(Duration::from_secs(5)));
-        assert_eq!(read("99999999999999999999999"), Some(MAX_RETRY_AFTER));
-        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("Sun, 06 Nov 9994 08:49:37 GMT"), Some(MAX_RETRY_AFTER));
-        for garbage in ["", "-1", "1e30", "5.5", "soon", "NaN"] {
-            assert_eq!(read(garbage), None, "{garbage}");
-        }
-    }
 
     #[test]
     fn hosts_that_are_private_addresses_are_refused_however_they_are_written() {

@@ -1,0 +1,375 @@
+//! Series from a JSON document behind a URL.
+//!
+//! A [`JsonPoll`] asks for the document at an interval, on a thread of its own, and maps
+//! [`Field`]s of it to series.
+
+mod path;
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use serde_json::Value;
+
+use self::path::{Found, Path};
+use super::{Collector, Description, Failure, Reading, Source};
+use crate::{
+    error::{Error, ErrorKind},
+    metric::{Kind, Unit, key_fault},
+    transport::http_client::HttpEndpoint,
+};
+
+/// Asks for a JSON document at an interval, ten seconds by default, and maps its fields to series.
+///
+/// # What may go wrong
+///
+/// * No answer of 2xx in time, one that is too large, or one that is no JSON: nothing is read, and
+///   `telemetry.source.failures` counts it, by `reason`: `timeout`, `connection`, `status`,
+///   `too_large`, `parse`, `forbidden`. The last good values stand until they are stale.
+/// * A field that is missing, or not a number, costs its own series alone: `missing`,
+///   `not_a_number`, `negative` (a counter).
+/// * A document with the time stamp of the one before is a duplicate, dropped and counted; a missing
+///   time stamp, where one was promised, makes the document a failure.
+///
+/// # What it will not do
+///
+/// Speak plain http, or to an address that is not public, unless told to; follow a redirect; use a
+/// proxy from the environment. Of its URL only scheme, host and port are ever printed.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Unit, collect::{JsonPoll, Source, poll::Field}, metric::Registry};
+///
+/// // {"updated": 1795253684, "pools": [{"name": "io", "size": 4, "served": "17"}, …]}
+/// let poll = JsonPoll::new("proxy", "https://proxy.example.com/stats?key=secret")
+///     .every(Duration::from_secs(15))
+///     .stamp("/updated")
+///     .field(Field::gauge("/pools/*/size", "proxy.pool.size").label_at("pool", "/name"))
+///     .field(Field::counter("/pools/*/served", "proxy.served").label_at("pool", "/name"));
+/// assert!(poll.check().is_ok());
+///
+/// let private = JsonPoll::new("proxy", "https://127.0.0.1/stats");
+/// let error = Source::from(private).register(&Registry::new()).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "https://127.0.0.1: the host has no public address: allow others by .allow_private()",
+/// );
+/// # use bellwether::collect::Collector;
+/// ```
+#[must_use = "nothing is asked before it is registered as a source"]
+pub struct JsonPoll {
+    name: String,
+    endpoint: HttpEndpoint,
+    interval: Duration,
+    stale_after: Option<Duration>,
+    limit: usize,
+    stamp: Option<Path>,
+    fields: Vec<Field>,
+}
+
+/// A value in a document, and the series that it is.
+///
+/// It lies at a JSON pointer (RFC 6901) such as `/pools/0/size`. One part of the pointer may be `*`,
+/// for each element of an array or each member of an object, which makes as many series; their
+/// labels come from [`label_key`](Self::label_key) and [`label_at`](Self::label_at).
+///
+/// Numbers are taken, booleans as 1 and 0, and texts that are finite numbers.
+#[derive(Clone, Debug)]
+#[must_use = "a field does nothing before a poll has it"]
+pub struct Field {
+    path: Path,
+    kind: Kind,
+    name: Cow<'static, str>,
+    help: Cow<'static, str>,
+    unit: Unit,
+    labels: Vec<(&'static str, LabelFrom)>,
+}
+
+/// Where the value of a label comes from.
+#[derive(Clone, Debug)]
+enum LabelFrom {
+    Text(String),
+    /// What the `*` stood for.
+    Key,
+    /// A path from there on.
+    At(Path),
+}
+
+/// The largest document that is read unless told otherwise; arbitrary, and far more than a page of
+/// figures has. Parsed, a document takes some tens of times its size.
+const LIMIT: usize = 1 << 20;
+
+impl JsonPoll {
+    /// Asks at `url`; `name` is the label `source` of the counts.
+    ///
+    /// A URL that cannot be used is an error of [`Source::register`].
+    pub fn new(name: impl Into<String>, url: &str) -> Self {
+        Self {
+            name: name.into(),
+            endpoint: HttpEndpoint::new(url),
+            interval: Duration::from_secs(10),
+            stale_after: None,
+            limit: LIMIT,
+            stamp: None,
+            fields: Vec::new(),
+        }
+    }
+
+    /// How often to ask.
+    pub fn every(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// As [`Source::stale_after`].
+    pub fn stale_after(self, age: Duration) -> Self {
+        Self { stale_after: Some(age), ..self }
+    }
+
+    /// Maps a value of the document to a series, or to several.
+    pub fn field(mut self, field: Field) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// Where the document tells the time stamp of its figures, as a number or as text.
+    pub fn stamp(self, path: impl Into<String>) -> Self {
+        Self { stamp: Some(Path::new(path.into())), ..self }
+    }
+
+    /// The most bytes that a document may have; 1 MiB by default.
+    pub fn limit(self, bytes: usize) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
+    /// Sends a header with each request; its value is never printed.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.endpoint.header(name.into(), value.into());
+        self
+    }
+
+    /// How long a request may take, connection and document together; ten seconds by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.endpoint.timeout(timeout);
+        self
+    }
+
+    /// Allows a URL of plain http: whoever is on the way can read the figures, and the headers.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.endpoint.allow_plain_http();
+        self
+    }
+
+    /// Allows addresses that are not public: loopback, private and link-local networks.
+    pub fn allow_private(mut self) -> Self {
+        self.endpoint.allow_private();
+        self
+    }
+}
+
+impl From<JsonPoll> for Source {
+    fn from(poll: JsonPoll) -> Self {
+        let (interval, stale_after) = (poll.interval, poll.stale_after);
+        let source = Self::new(poll.name.clone(), poll).every(interval);
+        match stale_after {
+            Some(age) => source.stale_after(age),
+            None => source,
+        }
+    }
+}
+
+/// One reading is one request; a source made of it by [`Source::from`] asks on its own thread.
+impl Collector for JsonPoll {
+    fn families(&self) -> Vec<Description> {
+        let mut families: Vec<Description> = Vec::new();
+        for Field { kind, name, help, unit, .. } in &self.fields {
+            if !families.iter().any(|family| family.name == *name) {
+                let (name, help) = (name.clone(), help.clone());
+                families.push(Description { kind: *kind, name, help, unit: *unit });
+            }
+        }
+        families
+    }
+
+    fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+        let body = self
+            .endpoint
+            .get("application/json", self.limit)
+            .map_err(|failure| Failure::new(failure.reason, failure.message))?;
+        let document: Value = serde_json::from_slice(&body).map_err(|error| {
+            Failure::new("parse", format!("the answer of {}: {error}", self.endpoint))
+        })?;
+        if let Some(path) = &self.stamp {
+            to.stamp(text_at(&document, path)?);
+        }
+        self.fields.iter().for_each(|field| field.tell(&document, to));
+        Ok(())
+    }
+
+    /// Judges the URL, the headers, the paths and the label keys.
+    fn check(&self) -> Result<(), Error> {
+        self.endpoint.check()?;
+        for field in &self.fields {
+            field.check()?;
+            let same = |other: &&Field| other.name == field.name;
+            let first = self.fields.iter().find(same).unwrap_or(field);
+            if (first.kind, first.unit) != (field.kind, field.unit) {
+                let text = format!("two fields of {:?} have different kinds or units", field.name);
+                return Err(Error::new(ErrorKind::Conflict, text));
+            }
+        }
+        self.stamp.as_ref().map_or(Ok(()), Path::check)
+    }
+}
+
+impl fmt::Debug for JsonPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonPoll")
+            .field("name", &self.name)
+            .field("endpoint", &self.endpoint)
+            .field("interval", &self.interval)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Field {
+    /// The value at `path` as a gauge called `name`.
+    pub fn gauge(path: impl Into<String>, name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(path.into(), Kind::Gauge, name.into())
+    }
+
+    /// The value at `path` as a counter called `name`: a total that only grows.
+    pub fn counter(path: impl Into<String>, name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(path.into(), Kind::Counter, name.into())
+    }
+
+    /// The value at `path` as an up-down counter called `name`; its fraction is cut off.
+    pub fn up_down_counter(path: impl Into<String>, name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(path.into(), Kind::UpDownCounter, name.into())
+    }
+
+    fn new(path: String, kind: Kind, name: Cow<'static, str>) -> Self {
+        let path = Path::new(path);
+        Self { path, kind, name, help: "".into(), unit: Unit::NONE, labels: Vec::new() }
+    }
+
+    /// The description; of several fields of one name that of the first holds.
+    pub fn help(self, help: impl Into<Cow<'static, str>>) -> Self {
+        Self { help: help.into(), ..self }
+    }
+
+    /// The unit.
+    pub fn unit(self, unit: Unit) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// A label with a value that is always the same.
+    pub fn label(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((key, LabelFrom::Text(value.into())));
+        self
+    }
+
+    /// A label with what `*` stood for: the name of the member, or the number of the element.
+    pub fn label_key(mut self, key: &'static str) -> Self {
+        self.labels.push((key, LabelFrom::Key));
+        self
+    }
+
+    /// A label with the text, number or boolean at `path`: from what `*` stood for, or from the
+    /// document where the field has no `*`.
+    pub fn label_at(mut self, key: &'static str, path: impl Into<String>) -> Self {
+        self.labels.push((key, LabelFrom::At(Path::new(path.into()))));
+        self
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.path.check()?;
+        for (key, from) in &self.labels {
+            if let Some(fault) = key_fault(key) {
+                return Err(Error::new(
+                    ErrorKind::InvalidName,
+                    format!("label key {key:?} {fault}"),
+                ));
+            }
+            match from {
+                LabelFrom::Key if !self.path.has_star() => {
+                    let text = self.path.as_str();
+                    let text = format!("the path {text:?} has no `*` for the label {key:?}");
+                    return Err(Error::new(ErrorKind::InvalidOption, text));
+                }
+                LabelFrom::At(path) => path.check()?,
+                LabelFrom::Key | LabelFrom::Text(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every value that the path leads to; what is missing costs itself alone.
+    fn tell(&self, document: &Value, to: &mut Reading) {
+        let Some(places) = self.path.find(document) else {
+            return to.fail(&self.name, missing(&self.path));
+        };
+        for place in places {
+            match self.value(&place).and_then(|value| Ok((value, self.labels(&place)?))) {
+                Ok((value, labels)) => {
+                    let labels: Vec<_> = labels.iter().map(|(key, text)| (*key, &**text)).collect();
+                    to.observe(&self.name, value, &labels);
+                }
+                Err(failure) => to.fail(&self.name, failure),
+            }
+        }
+    }
+
+    fn value(&self, place: &Found<'_>) -> Result<f64, Failure> {
+        let path = self.path.as_str();
+        let value = place.value.ok_or_else(|| missing(&self.path))?;
+        match number(value) {
+            None => Err(Failure::new("not_a_number", format!("what is at {path:?} is no number"))),
+            Some(value) if self.kind == Kind::Counter && value < 0.0 => {
+                Err(Failure::new("negative", format!("the counter at {path:?} is negative")))
+            }
+            Some(value) => Ok(value),
+        }
+    }
+
+    fn labels<'a>(
+        &'a self,
+        place: &'a Found<'_>,
+    ) -> Result<Vec<(&'static str, Cow<'a, str>)>, Failure> {
+        let label = |(key, from): &'a (&'static str, LabelFrom)| {
+            let text = match from {
+                LabelFrom::Text(text) => Cow::Borrowed(text.as_str()),
+                LabelFrom::Key => Cow::Borrowed(place.key.as_deref().unwrap_or_default()),
+                LabelFrom::At(path) => Cow::Owned(text_at(place.base, path)?),
+            };
+            Ok((*key, text))
+        };
+        self.labels.iter().map(label).collect()
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::Bool(holds) => Some(f64::from(u8::from(*holds))),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// The text, number or boolean at `path` of `base`.
+fn text_at(base: &Value, path: &Path) -> Result<String, Failure> {
+    let found = path.find(base).and_then(|places| places.into_iter().next()?.value);
+    match found {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(scalar @ (Value::Number(_) | Value::Bool(_))) => Ok(scalar.to_string()),
+        _ => Err(missing(path)),
+    }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::new("missing", format!("the document has nothing at {:?}", path.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

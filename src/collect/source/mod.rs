@@ -1,0 +1,401 @@
+//! A collector on a registry: when it is read, and how long what it read stands.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use bellwether_macros::Labels;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::{Collector, Description, Failure, Gathered, LabelPairs, MAX_SERIES, Reading};
+use crate::{
+    clock::{self, Ticks},
+    diagnostics,
+    error::{Error, ErrorKind},
+    metric::{Counter, Observations, Observer, Registry, Unit},
+    sync::Mutex,
+};
+
+/// A [`Collector`], and how it is to be read.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Unit, collect::{Collector, Description, Failure, Reading, Source}, metric::Registry};
+///
+/// struct Sensor(Option<f64>);
+///
+/// impl Collector for Sensor {
+///     fn families(&self) -> Vec<Description> {
+///         vec![Description::gauge("room.temperature", "In the server room", Unit::new("Cel"))]
+///     }
+///
+///     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+///         let value = self.0.take().ok_or(Failure::new("silent", "the sensor does not answer"))?;
+///         to.observe("room.temperature", value, &[]);
+///         Ok(())
+///     }
+/// }
+///
+/// let registry = Registry::new();
+/// let sensor = Source::new("room", Sensor(Some(21.5))).stale_after(Duration::from_secs(60));
+/// let sensor = sensor.register(&registry)?;
+/// sensor.refresh(); // 21.5.
+/// sensor.refresh(); // A failure: the last good value stands for a minute.
+/// let snapshot = registry.snapshot();
+/// assert_eq!(snapshot.value("room.temperature", &[]).unwrap().as_f64(), 21.5);
+/// let silent = [("source", "room"), ("reason", "silent")];
+/// assert_eq!(snapshot.value("telemetry.source.failures", &silent).unwrap().as_f64(), 1.0);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[must_use = "nothing is read before it is registered"]
+pub struct Source {
+    name: String,
+    collector: Box<dyn Collector>,
+    cached_for: Duration,
+    stale_after: Option<Duration>,
+    interval: Option<Duration>,
+}
+
+/// Keeps a source on its registry; dropping it takes the families off and ends the thread.
+#[must_use = "dropping it takes the source off the registry"]
+pub struct Registered {
+    cache: Arc<Cache>,
+    observers: Vec<Observer>,
+    stop: Option<Sender<()>>,
+}
+
+/// How long a reading serves every reader: a little less than a second, so that who comes once a
+/// second finds a new one each time.
+const CACHED_FOR: Duration = Duration::from_millis(950);
+/// Families of one snapshot should be of one reading.
+const MIN_CACHED_FOR: Duration = Duration::from_millis(10);
+/// How long values stand without a good reading: what Prometheus takes for a target that is gone.
+const STALE_AFTER: Duration = Duration::from_secs(5 * 60);
+
+impl Source {
+    /// A source called `name`, the value of the label `source` in the counts of its readings.
+    pub fn new(name: impl Into<String>, collector: impl Collector) -> Self {
+        Self {
+            name: name.into(),
+            collector: Box::new(collector),
+            cached_for: CACHED_FOR,
+            stale_after: None,
+            interval: None,
+        }
+    }
+
+    /// How long one reading serves all who look: a little less than a second by default, at least
+    /// ten milliseconds.
+    pub fn cached_for(self, age: Duration) -> Self {
+        Self { cached_for: age.max(MIN_CACHED_FOR), ..self }
+    }
+
+    /// How long the last good values stand when readings fail or repeat themselves: five minutes by
+    /// default, or three intervals where that is longer.
+    pub fn stale_after(self, age: Duration) -> Self {
+        Self { stale_after: Some(age), ..self }
+    }
+
+    /// Reads at this interval on a thread of its own, at once for the first time, instead of when
+    /// somebody looks: for what is slow or may hang. A reading that takes longer delays the next.
+    pub fn every(self, interval: Duration) -> Self {
+        Self { interval: Some(interval), ..self }
+    }
+
+    /// Puts the families on `registry`, until the guard is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What [`Collector::check`] finds wrong; as [`Registry::observe`] for names that are not legal
+    /// or taken; [`ErrorKind::Io`] if the thread cannot be started. Nothing is registered then.
+    #[track_caller]
+    pub fn register(self, registry: &Registry) -> Result<Registered, Error> {
+        self.collector.check()?;
+        let families = self.collector.families();
+        let cache = Arc::new(self.into_cache(registry, &families)?);
+        let mut observers = Vec::with_capacity(families.len());
+        for (place, Description { kind, name, help, unit }) in families.into_iter().enumerate() {
+            let cache = cache.clone();
+            let fill = move |to: &mut Observations| cache.fill(place, to);
+            observers.push(registry.observe(kind, &name, &help, unit, fill)?);
+        }
+        let stop = cache.interval.map(|interval| start(cache.clone(), interval)).transpose()?;
+        Ok(Registered { cache, observers, stop })
+    }
+
+    fn into_cache(self, registry: &Registry, families: &[Description]) -> Result<Cache, Error> {
+        let by_interval = self.interval.map_or(Duration::ZERO, |interval| interval * 3);
+        let kept = |family: &Description| Kept { name: family.name.clone(), ..Kept::default() };
+        Ok(Cache {
+            counts: Counts::new(registry, self.name)?,
+            cached_for: self.cached_for,
+            stale_after: self.stale_after.unwrap_or(STALE_AFTER.max(by_interval)),
+            interval: self.interval,
+            state: Mutex::new(State {
+                collector: Some(self.collector),
+                families: families.iter().map(kept).collect(),
+                stamp: None,
+                read: None,
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registered {
+    /// Reads now, on this thread, however old the last reading is; does nothing while another
+    /// thread reads.
+    pub fn refresh(&self) {
+        self.cache.read_if(|_| true);
+    }
+
+    /// Leaves the source registered, and its thread running, for as long as the registry lives.
+    pub fn keep(mut self) {
+        self.observers.drain(..).for_each(Observer::keep);
+        std::mem::forget(self.stop.take()); // The thread ends when its sender is dropped.
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = &self.cache.counts.source;
+        f.debug_struct("Registered").field("source", source).finish_non_exhaustive()
+    }
+}
+
+/// What was read last, shared by the callbacks of all families.
+struct Cache {
+    counts: Counts,
+    cached_for: Duration,
+    stale_after: Duration,
+    /// Who has one is read by a thread and not by those who look.
+    interval: Option<Duration>,
+    /// Guards the values. No lock is taken inside it, and the collector runs outside it.
+    state: Mutex<State>,
+}
+
+struct State {
+    collector: Option<Box<dyn Collector>>, // None while it reads.
+    families: Vec<Kept>,
+    /// The time stamp of the last good reading, if it had one.
+    stamp: Option<String>,
+    /// When the last reading ended, good or not.
+    read: Option<Ticks>,
+}
+
+/// The last good values of one family.
+#[derive(Default)]
+struct Kept {
+    name: Cow<'static, str>,
+    series: BTreeMap<LabelPairs, Sample>,
+}
+
+#[derive(Clone, Copy)]
+struct Sample {
+    value: f64,
+    read: Ticks,
+}
+
+/// What became of a reading.
+enum Outcome {
+    Good(Vec<Failure>),
+    Duplicate,
+    Failed(Failure),
+}
+
+impl Cache {
+    /// Tells the values of a family that are not stale.
+    fn fill(&self, place: usize, to: &mut Observations) {
+        self.read_if_due();
+        self.each_fresh(place, |value, labels| to.observe(value, labels));
+    }
+
+    /// Hands over the values of a family that are not stale.
+    fn each_fresh(&self, place: usize, mut each: impl FnMut(f64, &[(&'static str, &str)])) {
+        let now = clock::now();
+        let state = self.state.lock();
+        let mut pairs = Vec::new();
+        for (labels, sample) in &state.families[place].series {
+            if now.since(sample.read) < self.stale_after {
+                pairs.clear();
+                pairs.extend(labels.iter().map(|(key, value)| (*key, &**value)));
+                each(sample.value, &pairs);
+            }
+        }
+    }
+
+    fn read_if_due(&self) {
+        if self.interval.is_none() {
+            self.read_if(|age| age >= self.cached_for);
+        }
+    }
+
+    /// Reads if `is_due` says so of the age of the last reading, or if there is none yet. While
+    /// another thread reads, the last good values are as new as any.
+    fn read_if(&self, is_due: impl Fn(Duration) -> bool) {
+        let taken = {
+            let mut state = self.state.lock();
+            let is_due = state.read.is_none_or(|read| is_due(clock::now().since(read)));
+            let names = state.families.iter().map(|family| family.name.clone());
+            let reading = Reading::of(names);
+            is_due.then(|| state.collector.take()).flatten().map(|collector| (collector, reading))
+        };
+        let Some((mut collector, mut reading)) = taken else { return };
+        let call = AssertUnwindSafe(|| collector.collect(&mut reading));
+        let result = catch_unwind(call)
+            .unwrap_or_else(|_| Err(Failure::new("panic", "the collector panicked")));
+        let outcome = {
+            let mut state = self.state.lock();
+            let outcome = state.take_over(reading, result, clock::now(), self.stale_after);
+            state.collector = Some(collector);
+            outcome
+        };
+        self.counts.count(outcome);
+    }
+}
+
+impl State {
+    fn take_over(
+        &mut self,
+        reading: Reading,
+        result: Result<(), Failure>,
+        now: Ticks,
+        stale_after: Duration,
+    ) -> Outcome {
+        self.read = Some(now);
+        if let Err(failure) = result {
+            return Outcome::Failed(failure);
+        }
+        if reading.stamp.is_some() && reading.stamp == self.stamp {
+            return Outcome::Duplicate;
+        }
+        self.stamp = reading.stamp;
+        let mut failures = reading.failures;
+        for (kept, gathered) in self.families.iter_mut().zip(reading.families) {
+            kept.take_over(gathered, now, stale_after, &mut failures);
+        }
+        Outcome::Good(failures)
+    }
+}
+
+impl Kept {
+    fn take_over(
+        &mut self,
+        gathered: Gathered,
+        now: Ticks,
+        stale_after: Duration,
+        failures: &mut Vec<Failure>,
+    ) {
+        let is_whole = gathered.failures.is_empty();
+        self.series.retain(|_, sample| !is_whole && now.since(sample.read) < stale_after);
+        for (labels, value) in gathered.series {
+            // The limit holds for old and new ones together; the next whole reading clears the old.
+            if self.series.len() < MAX_SERIES || self.series.contains_key(&labels) {
+                self.series.insert(labels, Sample { value, read: now });
+            }
+        }
+        failures.extend(gathered.failures);
+    }
+}
+
+/// The counts of one source, on its registry.
+struct Counts {
+    source: String,
+    readings: Counter<OfSource>,
+    failures: Counter<OfReason>,
+    duplicates: Counter<OfSource>,
+}
+
+#[derive(Labels)]
+struct OfSource {
+    source: String,
+}
+
+#[derive(Labels)]
+struct OfReason {
+    source: String,
+    reason: &'static str,
+}
+
+impl Counts {
+    #[track_caller]
+    fn new(registry: &Registry, source: String) -> Result<Self, Error> {
+        Ok(Self {
+            source,
+            readings: registry.counter(
+                "telemetry.source.readings",
+                "Readings of sources, good or not",
+                Unit::new("{reading}"),
+            )?,
+            failures: registry.counter(
+                "telemetry.source.failures",
+                "What could not be read of sources, by reason",
+                Unit::new("{failure}"),
+            )?,
+            duplicates: registry.counter(
+                "telemetry.source.duplicates",
+                "Readings dropped because their time stamp was that of the one before",
+                Unit::new("{reading}"),
+            )?,
+        })
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.readings.bind(self.label()).inc();
+        match outcome {
+            Outcome::Good(failures) => failures.iter().for_each(|failure| self.fail(failure)),
+            Outcome::Duplicate => self.duplicates.bind(self.label()).inc(),
+            Outcome::Failed(failure) => self.fail(&failure),
+        }
+    }
+
+    fn fail(&self, failure: &Failure) {
+        let (source, reason) = (self.source.clone(), failure.reason);
+        diagnostics::report("source", format_args!("{source}: {failure}"));
+        self.failures.bind(OfReason { source, reason }).inc();
+    }
+
+    fn label(&self) -> OfSource {
+        OfSource { source: self.source.clone() }
+    }
+}
+
+/// Starts the thread that reads at `interval` until the sender is dropped.
+fn start(cache: Arc<Cache>, interval: Duration) -> Result<Sender<()>, Error> {
+    let (stop, stopped) = bounded(0);
+    let run = move || read_until(&stopped, &cache, interval);
+    let thread = thread::Builder::new().name("bellwether-poll".to_owned()).spawn(run);
+    thread.map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot start the thread of a source").with_source(error)
+    })?;
+    Ok(stop)
+}
+
+fn read_until(stopped: &Receiver<()>, cache: &Cache, interval: Duration) {
+    loop {
+        let next = clock::deadline(interval);
+        cache.read_if(|_| true);
+        if stopped.recv_deadline(next) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,51 @@
+//! Sources of figures that live elsewhere, for as long as the telemetry runs.
+
+use std::time::Instant;
+
+use super::{Builder, Part};
+use crate::{
+    collect::{Registered, Source},
+    metric::Registry,
+};
+
+impl Builder {
+    /// Puts the figures of `source` beside those of the instruments until shutdown: a
+    /// [`Collector`](crate::collect::Collector) of your own, or one of [`collect`](crate::collect).
+    ///
+    /// A source whose names are taken, or that finds its settings wrong, is an error of the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Unit, collect::{Collector, Description, Failure, Reading, Source}};
+    ///
+    /// struct License;
+    ///
+    /// impl Collector for License {
+    ///     fn families(&self) -> Vec<Description> {
+    ///         vec![Description::gauge("license.seats", "Seats that are paid for", Unit::NONE)]
+    ///     }
+    ///
+    ///     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+    ///         to.observe("license.seats", 40.0, &[]);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let telemetry = bellwether::builder("shop").source(Source::new("license", License)).start()?;
+    /// let snapshot = telemetry.snapshot();
+    /// assert_eq!(snapshot.value("license.seats", &[]).unwrap().as_f64(), 40.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn source(self, source: impl Into<Source>) -> Self {
+        let source = source.into();
+        self.part(move |_| Ok(Box::new(Some(source.register(Registry::global())?))))
+    }
+}
+
+/// Taken off the registry at the end.
+impl Part for Option<Registered> {
+    fn stop(&mut self, _deadline: Instant) {
+        *self = None;
+    }
+}

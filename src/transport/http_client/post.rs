@@ -1,0 +1,96 @@
+//! Sending a body, and what the answer makes of it.
+
+use std::time::Duration;
+
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+
+use super::{HttpEndpoint, chain, is_not_public};
+use crate::{clock, util::date};
+
+/// Why a request was not answered with a success.
+#[derive(Debug)]
+pub(crate) struct HttpFailure {
+    /// Whether another try may help, and when the server asked for it.
+    pub(crate) retry: Option<RetryAfter>,
+    /// What happened, without secrets.
+    pub(crate) message: String,
+}
+
+/// When the server asked for another try, if it did.
+pub(crate) type RetryAfter = Option<Duration>;
+
+/// The longest wait that a server is granted.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+impl HttpEndpoint {
+    /// Sends `body` and waits for the status; the body of the answer is not read.
+    pub(crate) fn post(&self, content_type: &str, body: Vec<u8>) -> Result<(), HttpFailure> {
+        let url = self.permitted().map_err(HttpFailure::reject)?;
+        let client = self.client().map_err(HttpFailure::retry)?;
+        let request = client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body);
+        let response = request.send().map_err(|error| self.send_failure(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let is_passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+        let retry = is_passing.then(|| retry_after(response.headers()));
+        Err(HttpFailure { retry, message: format!("{self} answered {status}") })
+    }
+
+    fn send_failure(&self, error: &reqwest::Error) -> HttpFailure {
+        let message = format!("{self}: {}", chain(error));
+        // The name stood for no public address: another try would find the same.
+        if error.is_builder() || is_not_public(error) {
+            return HttpFailure::reject(message);
+        }
+        HttpFailure::retry(message)
+    }
+}
+
+impl HttpFailure {
+    fn reject(message: String) -> Self {
+        Self { retry: None, message }
+    }
+
+    fn retry(message: String) -> Self {
+        Self { retry: Some(None), message }
+    }
+}
+
+/// When the server asks for another try: in seconds or by a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> RetryAfter {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = if is_number {
+        text.parse().unwrap_or(u64::MAX) // More digits than fit are a long time too.
+    } else {
+        date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
+    };
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_read_capped_and_never_panics() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(read("0"), Some(Duration::ZERO));
+        assert_eq!(read(" 5 "), Some(Duration::from_secs(5)));
+        assert_eq!(read("99999999999999999999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("Sun, 06 Nov 9994 08:49:37 GMT"), Some(MAX_RETRY_AFTER));
+        for garbage in ["", "-1", "1e30", "5.5", "soon", "NaN"] {
+            assert_eq!(read(garbage), None, "{garbage}");
+        }
+    }
+}
