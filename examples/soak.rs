@@ -5,6 +5,7 @@
 //! sets come, expire and are removed; snapshots and pages are made on the way, and between them nobody
 //! reads. It fails if a total is off by one, or if resident memory, fitted by a line over the last two
 //! thirds of the time, grows by more than 2 MiB in ten minutes and 1 MiB in all.
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
