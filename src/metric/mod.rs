@@ -25,7 +25,10 @@ pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Hel
 pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
-pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use histogram::{
+    Aggregation, BoundHistogram, BucketLayout, ExponentialBuckets, Histogram, HistogramOptions,
+    HistogramParts, HistogramSnapshot, OutOfRange, exponential_index,
+};
 pub use observable::{Observations, Observer};
 pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
