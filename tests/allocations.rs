@@ -9,8 +9,10 @@ use std::{
 };
 
 use bellwether::{
-    Counter, Gauge, Histogram, Labels, UpDownCounter, count, export::Memory,
-    trace::sampler::AlwaysOff,
+    Counter, Gauge, Histogram, Labels, UpDownCounter, count,
+    export::Memory,
+    metric::OutOfRange,
+    trace::sampler::{AlwaysOff, AlwaysOn},
 };
 
 struct Counting;
@@ -40,6 +42,9 @@ static BY_HIT: Counter<Hit> = Counter::new("events.by.hit", "");
 static ACTIVE: UpDownCounter = UpDownCounter::new("active", "");
 static LEVEL: Gauge = Gauge::new("level", "");
 static DURATION: Histogram = Histogram::new("duration", "");
+static BOUNDED: Histogram = Histogram::new("bounded", "").bounds(&[0.5, 1.0, 100.0]);
+static TICKS: Histogram = Histogram::new("ticks", "").hdr(3);
+static RANGED: Histogram = Histogram::new("ranged", "").range(0.0, 1.0, OutOfRange::Clamp);
 
 #[derive(Labels)]
 struct Route<'a> {
@@ -60,7 +65,11 @@ fn record() {
     drop(ACTIVE.hold());
     LEVEL.set(1.5);
     LEVEL.add(0.5);
-    [0.0, 0.001, 1.0, 1.5, 700.0].into_iter().for_each(|value| DURATION.record(value));
+    for value in [0.0, 0.001, 1.0, 1.5, 700.0] {
+        for histogram in [&DURATION, &BOUNDED, &TICKS, &RANGED] {
+            histogram.record(value);
+        }
+    }
     let _outer = bellwether::span("outer").enter();
     let _inner = bellwether::span("inner").enter();
 }
@@ -81,6 +90,14 @@ fn recording_what_was_touched_before_allocates_nothing() {
     let telemetry = telemetry.start().unwrap();
     record();
     assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "spans are not sampled");
+    drop(telemetry);
+
+    let telemetry = bellwether::builder("test").sampler(AlwaysOn).start().unwrap();
+    let _span = bellwether::span("sampled").enter();
+    let exemplars = || [&DURATION, &BOUNDED, &TICKS].into_iter().for_each(|h| h.record(1.0));
+    exemplars();
+    assert_eq!(allocations(|| (0..1_000).for_each(|_| exemplars())), 0, "with exemplars");
+    assert!(!DURATION.snapshot().exemplars().is_empty());
     drop(telemetry);
     assert!(allocations(|| drop(Box::new(1))) == 1, "the allocator counts");
 }

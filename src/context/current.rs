@@ -44,3 +44,27 @@ pub(crate) fn swap(context: &mut SpanContext) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{SpanId, TraceFlags, TraceId, TraceState};
+
+    #[test]
+    fn the_flag_is_that_of_the_current_context() {
+        let context =
+            |flags| SpanContext::new(TraceId::random(), SpanId::random(), flags, TraceState::EMPTY);
+        let mut outer = context(TraceFlags::SAMPLED);
+        let mut inner = context(TraceFlags::RANDOM);
+        let mut seen = vec![is_sampled()];
+        for context in [&mut outer, &mut inner] {
+            swap(context);
+            seen.push(is_sampled());
+        }
+        for context in [&mut inner, &mut outer] {
+            swap(context);
+            seen.push(is_sampled());
+        }
+        assert_eq!(seen, [false, true, false, true, false]);
+    }
+}

@@ -24,3 +24,6 @@ pub use instrument::{BoundHistogram, Histogram};
 pub use snapshot::{HistogramParts, HistogramSnapshot};
 
 pub(crate) use aggregation::Admitted;
+
+#[cfg(test)]
+mod tests;
