@@ -49,7 +49,7 @@ pub(crate) struct ChosenCell {
 
 #[derive(Debug)]
 enum Counts {
-    Exponential(HistogramCell),
+    Exponential(Box<HistogramCell>), // Eight times as large as the others.
     Explicit(ExplicitCell),
     Hdr(HdrCell),
 }
@@ -109,7 +109,7 @@ impl ChosenCell {
         let range = kind.options.range;
         let (least, most) = range.map_or((0.0, f64::MAX), |range| (range.min, range.max));
         let counts = match kind.options.aggregation {
-            Aggregation::Exponential => Counts::Exponential(HistogramCell::new()),
+            Aggregation::Exponential => Counts::Exponential(Box::new(HistogramCell::new())),
             Aggregation::Explicit(_) => Counts::Explicit(ExplicitCell::new(&kind.bounds)),
             Aggregation::Hdr { significant_digits } => {
                 Counts::Hdr(HdrCell::new(significant_digits))

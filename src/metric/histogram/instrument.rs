@@ -99,7 +99,7 @@ impl<L> Histogram<L> {
     /// static PAUSE: Histogram = Histogram::new("gc.pause", "Pauses").unit(Unit::new("ns")).hdr(3);
     ///
     /// PAUSE.record_ticks(1_234_567);
-    /// assert_eq!(PAUSE.snapshot().p50(), Some(1_235_967.0)); // 1,023 x 1,208 ns and up.
+    /// assert_eq!(PAUSE.snapshot().p50(), Some(1_234_943.0)); // Of 1,233,920 and up.
     /// ```
     #[must_use]
     pub const fn hdr(self, significant_digits: u8) -> Self {
