@@ -117,7 +117,9 @@ fn a_chosen_histogram_is_read_as_far_as_it_was_written() {
                 move || {
                     let table = storage.lease();
                     let cell = table.chosen.reserve(0).get_or_make(id).unwrap();
-                    (0..2).for_each(|_| drop(cell.record_slow(Amount { value: 1.0, ticks: None })));
+                    for _ in 0..2 {
+                        cell.record_slow(Amount { value: 1.0, ticks: None });
+                    }
                     storage.give_back(table);
                 }
             });
