@@ -193,6 +193,13 @@ impl ChosenCell {
     }
 }
 
+/// What the series `id` shows before anything is recorded.
+pub(crate) fn empty_series(id: u32) -> HistogramSnapshot {
+    let place = id.checked_sub(FIRST).map(|place| place as usize);
+    let kind = place.and_then(|place| KINDS.lock().get(place).copied());
+    kind.map_or_else(HistogramSnapshot::default, |kind| empty(&kind.options))
+}
+
 /// What a histogram that was told `options` shows before anything is recorded.
 pub(crate) fn empty(options: &HistogramOptions) -> HistogramSnapshot {
     HistogramSnapshot::empty(BucketLayout::from(options.aggregation))

@@ -158,8 +158,8 @@ impl HistogramSnapshot {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The `q` quantile, as near as the [buckets](Self#) tell it: by nearest rank, the ceil(q n)-th
-    /// smallest value.
+    /// The `q` quantile by nearest rank: the ceil(q n)-th smallest value, as near as the buckets tell
+    /// it (see [above](Self)).
     ///
     /// `None` where there is no value, and where explicit bounds are none. A `q` outside [0, 1] is
     /// taken as the nearer end, NaN as 0.

@@ -320,6 +320,8 @@ fn a_histogram_that_recorded_nothing_shows_its_bounds() {
     let histogram = snapshot.value("h", &[]).and_then(SeriesValue::as_histogram).unwrap();
     assert_eq!((histogram.count(), histogram.explicit_bounds()), (0, Some(&[1.0, 2.0][..])));
     assert_eq!(snapshot.family("h").unwrap().kind(), Kind::Histogram);
+    let bound = told(options).bind(());
+    assert_eq!(bound.snapshot(), *histogram);
 }
 
 #[test]
