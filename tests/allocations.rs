@@ -14,9 +14,9 @@ use bellwether::{
     context::Outcome,
     count,
     export::Memory,
-    metric::{Summary, Throughput},
+    metric::{OutOfRange, Summary, Throughput},
     testing,
-    trace::sampler::AlwaysOff,
+    trace::sampler::{AlwaysOff, AlwaysOn},
 };
 
 struct Counting;
@@ -54,6 +54,9 @@ static POOL: ConnectionPool = ConnectionPool::new("pool");
 static CACHE: Cache = Cache::new("cache");
 static QUEUE: Queue = Queue::new("queue");
 static DATABASE: Database = Database::new("postgresql", "database");
+static BOUNDED: Histogram = Histogram::new("bounded", "").bounds(&[0.5, 1.0, 100.0]);
+static TICKS: Histogram = Histogram::new("ticks", "").hdr(3);
+static RANGED: Histogram = Histogram::new("ranged", "").range(0.0, 1.0, OutOfRange::Clamp);
 
 #[derive(Labels)]
 struct Route<'a> {
@@ -74,7 +77,11 @@ fn record() {
     drop(ACTIVE.hold());
     LEVEL.set(1.5);
     LEVEL.add(0.5);
-    [0.0, 0.001, 1.0, 1.5, 700.0].into_iter().for_each(|value| DURATION.record(value));
+    for value in [0.0, 0.001, 1.0, 1.5, 700.0] {
+        for histogram in [&DURATION, &BOUNDED, &TICKS, &RANGED] {
+            histogram.record(value);
+        }
+    }
     let _outer = bellwether::span("outer").enter();
     let _inner = bellwether::span("inner").enter();
 }
@@ -115,5 +122,12 @@ fn recording_what_was_touched_before_allocates_nothing() {
     (0..200).for_each(|_| record_durations());
     let durations = allocations(|| (0..1_000).for_each(|_| record_durations()));
     assert_eq!(durations, 0, "timers, meters and bundles");
+    let telemetry = bellwether::builder("test").sampler(AlwaysOn).start().unwrap();
+    let _span = bellwether::span("sampled").enter();
+    let exemplars = || [&DURATION, &BOUNDED, &TICKS].into_iter().for_each(|h| h.record(1.0));
+    exemplars();
+    assert_eq!(allocations(|| (0..1_000).for_each(|_| exemplars())), 0, "with exemplars");
+    assert!(!DURATION.snapshot().exemplars().is_empty());
+    drop(telemetry);
     assert!(allocations(|| drop(Box::new(1))) == 1, "the allocator counts");
 }

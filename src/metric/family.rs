@@ -5,10 +5,10 @@ use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
 use super::{
     Kind, Unit,
     cell::{DISABLED, Reader, Space, Storage},
-    histogram::HistogramSnapshot,
+    histogram::{HistogramOptions, HistogramSnapshot, chosen},
     instrument::{Descriptor, Number},
     lookup::Visit,
-    open::{Budget, OpenSet},
+    open::{Budget, Ids, OpenSet},
     series::Pin,
     sliding::{Baseline, SPANS},
     snapshot::{self, Series, SeriesValue, SummarySnapshot},
@@ -38,6 +38,8 @@ pub(crate) struct Family {
     /// Process-wide, so that a thread's look-up table can tell families apart by a number.
     pub(crate) number: u32,
     pub(crate) space: Space,
+    /// What a histogram was told.
+    pub(crate) histogram: HistogramOptions,
     set: SeriesSet,
 }
 
@@ -93,14 +95,15 @@ impl Family {
         let all_keys = Arc::new(Keys::new(&keys, constant));
         let set = match shape {
             Shape::Closed { len, at } => SeriesSet::Closed(ClosedSet {
-                base: space.reserve_block(len as u32),
+                base: space.reserve(descriptor.histogram, len as u32),
                 len,
                 at,
                 keys: all_keys,
                 list: Mutex::default(),
             }),
             Shape::Open { limit, budget, idle } => {
-                SeriesSet::Open(OpenSet::new(number, space, all_keys, limit, budget, idle))
+                let ids = Ids::new(space, descriptor.histogram);
+                SeriesSet::Open(OpenSet::new(number, ids, all_keys, limit, budget, idle))
             }
         };
         Self {
@@ -113,6 +116,7 @@ impl Family {
             keys,
             number,
             space,
+            histogram: descriptor.histogram,
             set,
         }
     }
@@ -317,8 +321,9 @@ impl Family {
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
                 let histogram = reader.histogram(id);
-                (histogram.is_some() || always)
-                    .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
+                let histogram =
+                    histogram.or_else(|| always.then(|| chosen::empty(&self.histogram)));
+                histogram.map(|histogram| SeriesValue::Histogram(Arc::new(histogram)))
             }
             Kind::Summary => {
                 let histogram = reader.histogram(id);

@@ -8,6 +8,7 @@ use super::{
     Kind, Unit,
     cell::{DISABLED, UNREGISTERED, current_storage, guarded},
     family::{Family, Found},
+    histogram::HistogramOptions,
     lookup,
     name::{key_fault, name_fault},
     registry::Registry,
@@ -38,6 +39,8 @@ pub(crate) struct Descriptor {
     pub(crate) idle: Option<Duration>,
     /// The keys of dynamic labels; those of typed ones are their type's.
     pub(crate) keys: &'static [&'static str],
+    /// What a histogram was told; the default for every other kind.
+    pub(crate) histogram: HistogramOptions,
     pub(crate) place: &'static Location<'static>,
 }
 
@@ -54,7 +57,8 @@ impl Descriptor {
     #[track_caller]
     pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
         let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
-        Self { name, help, unit, kind, number, limit: None, idle: None, keys: &[], place }
+        let (histogram, keys) = (HistogramOptions::new(), &[]);
+        Self { name, help, unit, kind, number, limit: None, idle: None, keys, histogram, place }
     }
 }
 
@@ -125,6 +129,24 @@ impl Instrument {
             place += 1;
         }
         self.descriptor.keys = keys;
+        self
+    }
+
+    /// What a histogram was told so far.
+    pub(crate) const fn histogram(&self) -> HistogramOptions {
+        self.descriptor.histogram
+    }
+
+    /// A histogram that is told `options`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if they are not legal: in a static, that is an error of the build.
+    pub(crate) const fn with_histogram(mut self, options: HistogramOptions) -> Self {
+        if let Some(fault) = options.fault() {
+            panic!("{}", fault);
+        }
+        self.descriptor.histogram = options;
         self
     }
 

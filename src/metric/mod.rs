@@ -35,7 +35,10 @@ pub use counter::{
 pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
-pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use histogram::{
+    Aggregation, BoundHistogram, BucketLayout, ExponentialBuckets, Histogram, HistogramOptions,
+    HistogramParts, HistogramSnapshot, OutOfRange, exponential_index,
+};
 pub use info::{Info, StateSet};
 pub use instrument::With;
 pub use observable::{Observations, Observer};

@@ -20,6 +20,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::{
     cell::{self, DISABLED, Space},
     family::{Family, Found, Listed, SeriesList},
+    histogram::HistogramOptions,
     lookup::{self, Visit},
     series::{Pin, Series},
     stats,
@@ -37,7 +38,7 @@ use crate::{
 pub(crate) struct OpenSet {
     /// The number of the family.
     family: u32,
-    space: Space,
+    ids: Ids,
     keys: Arc<Keys>,
     limit: usize,
     budget: Arc<Budget>,
@@ -56,6 +57,16 @@ struct Known {
     overflow: Option<u32>,
     /// What readers walk; `None` where it has to be made anew.
     list: Option<Arc<SeriesList>>,
+}
+
+/// Where the ids of a family's series come from.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    space: Space,
+    histogram: HistogramOptions,
+    /// Those of series that were given up: their cells are zero and nobody writes to them. Nothing
+    /// is locked inside it.
+    free: Mutex<Vec<u32>>,
 }
 
 /// The bytes that the series of a registry may take.
@@ -79,14 +90,14 @@ enum Full {
 impl OpenSet {
     pub(crate) fn new(
         family: u32,
-        space: Space,
+        ids: Ids,
         keys: Arc<Keys>,
         limit: usize,
         budget: Arc<Budget>,
         idle: Option<Duration>,
     ) -> Self {
         let (known, walk) = (Mutex::default(), RwLock::default());
-        Self { family, space, keys, limit, budget, idle, known, walk }
+        Self { family, ids, keys, limit, budget, idle, known, walk }
     }
 
     pub(crate) fn idle(&self) -> Option<Duration> {
@@ -112,7 +123,7 @@ impl OpenSet {
                 Ok(pin) => (Found::Series(pin), None, truncated),
                 Err(full) => {
                     let is_first = known.overflow.is_none();
-                    let id = *known.overflow.get_or_insert_with(|| self.space.reserve());
+                    let id = *known.overflow.get_or_insert_with(|| self.ids.reserve());
                     if is_first {
                         known.list = None;
                     }
@@ -141,13 +152,13 @@ impl OpenSet {
         if live >= self.limit || known.by_key.len() >= self.limit.saturating_mul(2) {
             return Err(Full::Limit(self.limit));
         }
-        let id = self.space.reserve();
+        let id = self.ids.reserve();
         if id == DISABLED {
             return Err(Full::Ids);
         }
         let series = Arc::new(Series::new(id, self.family, clock::now(), encoded));
-        if !self.budget.take(series.weight(self.space)) {
-            self.space.give_back(id);
+        if !self.budget.take(series.weight(self.ids.space)) {
+            self.ids.give_back(id);
             return Err(Full::Budget(self.budget.limit));
         }
         let pin = series.pin();
@@ -217,9 +228,11 @@ impl OpenSet {
             }
             by_key.remove(series.key());
             *list = None;
-            cell::Storage::all().iter().for_each(|storage| storage.reset(self.space, series.id));
-            self.budget.put_back(series.weight(self.space));
-            self.space.give_back(series.id);
+            cell::Storage::all()
+                .iter()
+                .for_each(|storage| storage.reset(self.ids.space, series.id));
+            self.budget.put_back(series.weight(self.ids.space));
+            self.ids.give_back(series.id);
             false
         });
     }
@@ -274,6 +287,22 @@ impl Known {
         let counts = values.iter().map(|(place, values)| (values.len(), *place));
         let (count, place) = counts.max().unwrap_or_default();
         (keys.get(place).map(|key| key.to_string()).unwrap_or_default(), count)
+    }
+}
+
+impl Ids {
+    pub(crate) fn new(space: Space, histogram: HistogramOptions) -> Self {
+        Self { space, histogram, free: Mutex::default() }
+    }
+
+    /// An id that was given up, or else a new one.
+    fn reserve(&self) -> u32 {
+        let free = self.free.lock().pop();
+        free.unwrap_or_else(|| self.space.reserve(self.histogram, 1))
+    }
+
+    fn give_back(&self, id: u32) {
+        self.free.lock().push(id);
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Counter, FloatCounter, Gauge, Histogram, Kind, Snapshot, Summary, Unit, UpDownCounter,
+    Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Snapshot, Summary, Unit,
+    UpDownCounter,
     cell::{self, Storage},
     collector,
     family::{Family, Shape},
@@ -251,6 +252,26 @@ impl Registry {
         unit: Unit,
     ) -> Result<Summary<L>, Error> {
         self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
+    }
+
+    /// A histogram with explicit bounds, in ticks or in a range, whose name is known at run time; as
+    /// [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter), and [`ErrorKind::InvalidOption`] if the options are not legal.
+    #[track_caller]
+    pub fn histogram_with<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        options: HistogramOptions,
+    ) -> Result<Histogram<L>, Error> {
+        options.check()?;
+        let descriptor = described(name, help, unit, Kind::Histogram)?;
+        let descriptor = Descriptor { histogram: options, ..descriptor };
+        self.instrument_of::<L>(descriptor).map(Histogram::from_instrument)
     }
 
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
@@ -518,6 +539,9 @@ fn difference(
     }
     if family.unit != descriptor.unit {
         return Some("is registered with two units");
+    }
+    if family.histogram != descriptor.histogram {
+        return Some("is registered with two aggregations or ranges");
     }
     if family.keys != keys {
         return Some("is registered with two sets of label keys");

@@ -104,6 +104,37 @@ fn a_histogram_is_read_whole_while_its_log_becomes_dense() {
     });
 }
 
+#[test]
+fn a_chosen_histogram_is_read_as_far_as_it_was_written() {
+    use crate::metric::histogram::{
+        Aggregation, HistogramOptions,
+        chosen::{self, Amount},
+    };
+    let options = [Aggregation::Explicit(&[1.0]), Aggregation::Hdr { significant_digits: 1 }];
+    for options in options.map(|aggregation| HistogramOptions::new().aggregation(aggregation)) {
+        let id = chosen::reserve_ids(options, 1).unwrap();
+        loom::model(move || {
+            let storage = Storage::new(false);
+            let owner = thread::spawn({
+                let storage = storage.clone();
+                move || {
+                    let table = storage.lease();
+                    let cell = table.chosen.reserve(0).get_or_make(id).unwrap();
+                    for _ in 0..2 {
+                        cell.record_slow(Amount { value: 1.0, ticks: None });
+                    }
+                    storage.give_back(table);
+                }
+            });
+            let count = || storage.reader().histogram(chosen::FIRST).map_or(0, |all| all.count());
+            let (earlier, later) = (count(), count());
+            assert!(earlier <= later && later <= 2, "{earlier} then {later}");
+            owner.join().unwrap();
+            assert_eq!(count(), 2);
+        });
+    }
+}
+
 /// An owner that records the number one `times` times and ends.
 fn record_ones(storage: &Storage, times: usize) {
     let table = storage.lease();

@@ -1,12 +1,12 @@
-//! Ids: which numbers a way of keeping values has given out, and which it may give out again.
+//! Ids: which numbers a way of keeping values has given out.
 
 use super::DISABLED;
 use crate::{
-    metric::Kind,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
+    metric::{
+        Kind,
+        histogram::{HistogramOptions, chosen},
     },
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 /// A way of keeping values. Each has ids of its own, process-wide and dense.
@@ -14,20 +14,10 @@ use crate::{
 pub(crate) enum Space {
     Sum,
     Gauge,
+    /// Those that were told how to keep their values have ids of their own, from
+    /// [`chosen::FIRST`] on.
     Histogram,
 }
-
-/// The ids of one space.
-struct Ids {
-    next: AtomicU32,
-    /// Those of series that were given up: their cells are zero and nobody writes to them. Nothing
-    /// is locked inside it.
-    free: Mutex<Vec<u32>>,
-}
-
-static SUMS: Ids = Ids::new();
-static GAUGES: Ids = Ids::new();
-static HISTOGRAMS: Ids = Ids::new();
 
 impl Space {
     pub(crate) fn of(kind: Kind) -> Self {
@@ -38,30 +28,18 @@ impl Space {
         }
     }
 
-    /// The first of `len` neighbouring ids that no series has had; [`DISABLED`] where none are left.
-    pub(crate) fn reserve_block(self, len: u32) -> u32 {
-        let next = &self.ids().next;
-        let mut first = next.load(Relaxed);
-        loop {
-            let Some(end) = first.checked_add(len).filter(|end| *end < DISABLED) else {
-                return DISABLED;
-            };
-            match next.compare_exchange_weak(first, end, Relaxed, Relaxed) {
-                Ok(_) => return first,
-                Err(newer) => first = newer,
-            }
+    /// The first of `len` neighbouring ids that no series has had, of histograms for those that were
+    /// told `options`; [`DISABLED`] where none are left.
+    pub(crate) fn reserve(self, options: HistogramOptions, len: u32) -> u32 {
+        static SUMS: AtomicU32 = AtomicU32::new(0);
+        static GAUGES: AtomicU32 = AtomicU32::new(0);
+        static HISTOGRAMS: AtomicU32 = AtomicU32::new(0);
+        match self {
+            Self::Sum => take(&SUMS, len, DISABLED),
+            Self::Gauge => take(&GAUGES, len, DISABLED),
+            Self::Histogram => chosen::reserve_ids(options, len)
+                .unwrap_or_else(|| take(&HISTOGRAMS, len, chosen::FIRST)),
         }
-    }
-
-    /// An id for one series: one that was given up, or else a new one.
-    pub(crate) fn reserve(self) -> u32 {
-        let free = self.ids().free.lock().pop();
-        free.unwrap_or_else(|| self.reserve_block(1))
-    }
-
-    /// Takes an id back whose cells are zero and that nobody writes to.
-    pub(crate) fn give_back(self, id: u32) {
-        self.ids().free.lock().push(id);
     }
 
     /// What a cell of a thread's table takes.
@@ -71,18 +49,10 @@ impl Space {
             Self::Histogram => 264, // The short form and the pointer to it.
         }
     }
-
-    fn ids(self) -> &'static Ids {
-        match self {
-            Self::Sum => &SUMS,
-            Self::Gauge => &GAUGES,
-            Self::Histogram => &HISTOGRAMS,
-        }
-    }
 }
 
-impl Ids {
-    const fn new() -> Self {
-        Self { next: AtomicU32::new(0), free: Mutex::new(Vec::new()) }
-    }
+fn take(next: &AtomicU32, len: u32, end: u32) -> u32 {
+    let after = |first: u32| first.checked_add(len).filter(|after| *after < end);
+    let taken = next.fetch_update(Relaxed, Relaxed, after);
+    taken.unwrap_or(DISABLED)
 }

@@ -12,7 +12,11 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     metric::{
-        histogram::{HistogramSnapshot, cell::HistogramSlot},
+        histogram::{
+            HistogramSnapshot,
+            cell::HistogramSlot,
+            chosen::{self, ChosenSlot},
+        },
         sliding::Sliding,
     },
     sync::{
@@ -26,6 +30,8 @@ use crate::{
 pub(crate) struct Table {
     pub(super) sums: Directory<SumCell>,
     pub(super) histograms: Directory<HistogramSlot>,
+    /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
+    pub(super) chosen: Directory<ChosenSlot>,
 }
 
 /// A sum that one thread at a time adds to; signed sums wrap around.
@@ -206,8 +212,13 @@ impl Storage {
         match space {
             Space::Sum => reader.cells(id).for_each(SumCell::reset),
             Space::Histogram => {
-                let slots = reader.histograms.iter().filter_map(|slots| slot(slots, id));
-                slots.filter_map(HistogramSlot::get).for_each(|cell| cell.reset());
+                if let Some(place) = id.checked_sub(chosen::FIRST) {
+                    let slots = reader.chosen.iter().filter_map(|slots| slot(slots, place));
+                    slots.filter_map(ChosenSlot::get).for_each(|cell| cell.reset());
+                } else {
+                    let slots = reader.histograms.iter().filter_map(|slots| slot(slots, id));
+                    slots.filter_map(HistogramSlot::get).for_each(|cell| cell.reset());
+                }
             }
             Space::Gauge => {
                 if let Some(cell) = slot(reader.gauges, id) {
@@ -247,6 +258,7 @@ impl Storage {
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
             histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
+            chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
             gauges: self.gauges.slots(),
             bases,
         }
@@ -270,7 +282,11 @@ impl Storage {
 
 impl Tables {
     fn add(&mut self) -> &'static Table {
-        let table = Table { sums: Directory::new(), histograms: Directory::new() };
+        let table = Table {
+            sums: Directory::new(),
+            histograms: Directory::new(),
+            chosen: Directory::new(),
+        };
         let table: &'static Table = Box::leak(Box::new(table));
         self.all.push(table);
         table
@@ -282,6 +298,7 @@ impl Tables {
 pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
     histograms: Vec<Slots<HistogramSlot>>,
+    chosen: Vec<Slots<ChosenSlot>>,
     gauges: Slots<GaugeCell>,
     bases: Arc<Bases>,
 }
@@ -309,14 +326,22 @@ impl Reader {
     /// The histogram over all threads, since the series was removed if it was; `None` where nobody
     /// has recorded.
     pub(crate) fn histogram(&self, id: u32) -> Option<HistogramSnapshot> {
-        let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
-        let mut cells = slots.filter_map(HistogramSlot::get);
-        let mut merged = cells.next()?.read();
-        cells.for_each(|cell| merged.merge(&cell.read()));
-        if let Some((base, _)) = self.bases.histograms.get(&id) {
-            merged = merged.since(base);
-        }
-        (merged.count() > 0).then_some(merged)
+        let merge = |mut merged: HistogramSnapshot, cell: HistogramSnapshot| {
+            merged.merge(&cell);
+            merged
+        };
+        let recorded = if let Some(place) = id.checked_sub(chosen::FIRST) {
+            let slots = self.chosen.iter().filter_map(|slots| slot(slots, place));
+            slots.filter_map(ChosenSlot::get).map(|cell| cell.read()).reduce(merge)
+        } else {
+            let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
+            slots.filter_map(HistogramSlot::get).map(|cell| cell.read()).reduce(merge)
+        };
+        let since_removal = match self.bases.histograms.get(&id) {
+            Some((base, _)) => recorded?.since(base),
+            None => recorded?,
+        };
+        (since_removal.count() > 0).then_some(since_removal)
     }
 
     /// The value of a gauge, if it was ever set.
