@@ -12,12 +12,14 @@ mod gauge;
 pub mod histogram;
 mod instrument;
 mod lookup;
+mod merge;
 mod name;
 mod observable;
 mod registry;
 mod snapshot;
 mod stats;
 mod unit;
+mod view;
 
 pub(crate) mod cell;
 
@@ -26,10 +28,12 @@ pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use merge::Gauges;
 pub use observable::{Observations, Observer};
 pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use unit::Unit;
+pub use view::{Buckets, InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant};
 #[cfg(feature = "prometheus")]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Counter, Gauge, Histogram, Kind, Snapshot, Unit, UpDownCounter,
+    Counter, Gauge, Histogram, InstrumentView, Kind, Snapshot, Unit, UpDownCounter, Views,
     cell::{self, Storage},
     family::{Family, Shape},
     instrument::{Descriptor, Instrument},
@@ -61,6 +61,7 @@ struct Families {
     next_observable: u64,
     /// Why statics were refused so far, each once.
     refusals: Vec<(ErrorKind, String)>,
+    views: Views,
 }
 
 /// Series of a family that is not closed; what OpenTelemetry's SDKs take.
@@ -209,8 +210,45 @@ impl Registry {
         self.snapshot_of(&cell::current_storage())
     }
 
-    /// All series at this moment, as `storage` holds them.
+    /// All series at this moment, as `storage` holds them and the views show them.
     pub(crate) fn snapshot_of(&self, storage: &Storage) -> Snapshot {
+        let snapshot = self.unviewed_snapshot_of(storage);
+        self.views().apply(snapshot)
+    }
+
+    /// Shows this registry through `views` from now on, instead of those it had.
+    ///
+    /// What was recorded is not changed, so that another list shows it otherwise. Only buckets and
+    /// limits are for instruments that are used later: those in use keep theirs, and are reported.
+    pub fn set_views(&self, views: Views) {
+        let asked = |family: &&Family| {
+            views.for_instrument(family.name, family.kind, family.unit) != InstrumentView::default()
+        };
+        let late: Vec<&Family> = {
+            let _busy = cell::busy();
+            let mut families = self.0.families.lock();
+            families.views = views.clone();
+            families.by_name.values().copied().filter(asked).collect()
+        };
+        for family in late {
+            let (name, place) = (family.name, family.place);
+            diagnostics::report(
+                "view",
+                format_args!(
+                    "{name:?} ({place}) is in use already: it keeps its buckets and limit"
+                ),
+            );
+        }
+    }
+
+    /// The views that it is shown through.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        self.0.families.lock().views.clone()
+    }
+
+    /// All series at this moment, as `storage` holds them.
+    pub(super) fn unviewed_snapshot_of(&self, storage: &Storage) -> Snapshot {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
