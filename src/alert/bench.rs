@@ -6,7 +6,7 @@ use super::{Engine, Rule, Settings, ratio, series};
 use crate::{
     clock::{ManualClock, Ticks},
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
+    metric::{BucketLayout, Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
 };
 
 /// An engine under load. Not part of the API.
@@ -50,7 +50,11 @@ impl Bench {
         let tick = self.tick;
         let histogram = |n: u64| {
             let cells = (0..60).map(|cell| (2000 + cell, tick + n + u64::from(cell)));
-            Arc::new(HistogramSnapshot::from_cells(cells.collect(), tick as f64))
+            Arc::new(HistogramSnapshot::from_cells(
+                BucketLayout::Exponential,
+                cells.collect(),
+                tick as f64,
+            ))
         };
         let families = vec![
             self.family("requests", Kind::Counter, 500, |n| SeriesValue::Counter(tick * (n + 1))),

@@ -89,6 +89,16 @@ impl Ticks {
         }
     }
 
+    /// The reading as a number, for what keeps it in an atomic.
+    pub(crate) const fn to_raw(self) -> u64 {
+        self.0
+    }
+
+    /// The reading that [`to_raw`](Self::to_raw) made this number of.
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
     #[inline]
     fn ticks_since(self, earlier: Self) -> f64 {
         // As i64, whose conversion to f64 is one instruction; no difference reaches bit 63.

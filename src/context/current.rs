@@ -1,6 +1,10 @@
 //! The context that metrics, spans and logs of this thread share.
 
-use std::{cell::RefCell, mem, mem::ManuallyDrop};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+    mem::ManuallyDrop,
+};
 
 use super::SpanContext;
 
@@ -10,6 +14,8 @@ thread_local! {
     // puts back what it found and the first thing found is `NONE`.
     static CURRENT: ManuallyDrop<RefCell<SpanContext>> =
         const { ManuallyDrop::new(RefCell::new(SpanContext::NONE)) };
+    // Whether `CURRENT` is sampled: one load for every record of a histogram.
+    static SAMPLED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The context of the span this thread is in; [`SpanContext::NONE`] outside of any.
@@ -17,6 +23,12 @@ thread_local! {
 #[must_use]
 pub fn current() -> SpanContext {
     CURRENT.with(|cell| cell.try_borrow().map_or(SpanContext::NONE, |current| current.clone()))
+}
+
+/// Whether this thread is in a span that is recorded and exported.
+#[inline(always)]
+pub(crate) fn is_sampled() -> bool {
+    SAMPLED.get()
 }
 
 /// Makes `context` current, and puts there what was.
@@ -28,6 +40,7 @@ pub(crate) fn swap(context: &mut SpanContext) {
     CURRENT.with(|cell| {
         if let Ok(mut current) = cell.try_borrow_mut() {
             mem::swap(&mut *current, context);
+            SAMPLED.set(current.is_sampled());
         }
     });
 }

@@ -13,5 +13,5 @@ pub use outcome::Outcome;
 pub use span_context::{SpanContext, TraceFlags};
 pub use state::TraceState;
 
-pub(crate) use current::swap;
+pub(crate) use current::{is_sampled, swap};
 pub(crate) use state::{Members, trim};

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::HashMap, panic::Location, sync::Arc};
 use super::{
     Kind, Unit,
     cell::{self, DISABLED, Reader, Storage},
+    histogram::{HistogramOptions, chosen},
     lookup::{self, Visit},
     snapshot::{self, Series, SeriesValue},
     stats,
@@ -31,6 +32,8 @@ pub(crate) struct Family {
     pub(crate) place: &'static Location<'static>,
     /// Process-wide, so that a thread's look-up table can tell families apart by a number.
     pub(crate) number: u32,
+    /// What a histogram was told.
+    pub(crate) histogram: HistogramOptions,
     series: SeriesSet,
 }
 
@@ -76,7 +79,8 @@ impl Family {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let series = match shape {
             Shape::Closed { len, at } => {
-                SeriesSet::Closed { base: reserve_ids(descriptor.kind, len as u32), len, at }
+                let base = reserve_ids(descriptor.kind, descriptor.histogram, len as u32);
+                SeriesSet::Closed { base, len, at }
             }
             Shape::Open { limit } => SeriesSet::Open { limit, known: Mutex::default() },
         };
@@ -88,6 +92,7 @@ impl Family {
             place: descriptor.place,
             keys,
             number: NUMBER.fetch_add(1, Relaxed),
+            histogram: descriptor.histogram,
             series,
         }
     }
@@ -138,10 +143,11 @@ impl Family {
         }
         if known.labels.len() >= *limit {
             found.overflowed = Some(known.overflow.is_none().then_some(*limit));
-            found.id = *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, 1));
+            found.id =
+                *known.overflow.get_or_insert_with(|| reserve_ids(self.kind, self.histogram, 1));
             return found;
         }
-        let id = reserve_ids(self.kind, 1);
+        let id = reserve_ids(self.kind, self.histogram, 1);
         known.labels.push((self.label_set(values), id));
         known.by_values.insert(encoded.bytes.into(), id);
         Found { id, remember: true, truncated: encoded.truncated, ..found }
@@ -241,8 +247,9 @@ impl Family {
             Kind::Gauge | Kind::Info | Kind::StateSet => reader.gauge(id).map(SeriesValue::Gauge),
             Kind::Histogram | Kind::Summary => {
                 let histogram = reader.histogram(id);
-                (histogram.is_some() || always)
-                    .then(|| SeriesValue::Histogram(Arc::new(histogram.unwrap_or_default())))
+                let histogram =
+                    histogram.or_else(|| always.then(|| chosen::empty(&self.histogram)));
+                histogram.map(|histogram| SeriesValue::Histogram(Arc::new(histogram)))
             }
         }
     }
@@ -250,7 +257,10 @@ impl Family {
 
 /// The first of `len` ids that no series has had. Ids are process-wide for each way of keeping a
 /// value, dense, and not reused: a registry that is dropped leaves its ids behind.
-fn reserve_ids(kind: Kind, len: u32) -> u32 {
+fn reserve_ids(kind: Kind, histogram: HistogramOptions, len: u32) -> u32 {
+    if let Some(first) = chosen::reserve_ids(histogram, len) {
+        return first;
+    }
     static SUMS: AtomicU32 = AtomicU32::new(0);
     static GAUGES: AtomicU32 = AtomicU32::new(0);
     static HISTOGRAMS: AtomicU32 = AtomicU32::new(0);

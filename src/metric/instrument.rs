@@ -8,6 +8,7 @@ use super::{
     Kind, Unit,
     cell::{DISABLED, UNREGISTERED, guarded},
     family::Family,
+    histogram::HistogramOptions,
     name::name_fault,
     registry::Registry,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Descriptor {
     pub(crate) unit: Unit,
     pub(crate) kind: Kind,
     pub(crate) place: &'static Location<'static>,
+    /// What a histogram was told; the default for every other kind.
+    pub(crate) histogram: HistogramOptions,
 }
 
 /// A description that registers itself when it is first used.
@@ -55,7 +58,14 @@ impl Instrument {
         }
         let place = Location::caller();
         Self {
-            descriptor: Descriptor { name, help, unit: Unit::NONE, kind, place },
+            descriptor: Descriptor {
+                name,
+                help,
+                unit: Unit::NONE,
+                kind,
+                place,
+                histogram: HistogramOptions::new(),
+            },
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
         }
@@ -63,6 +73,24 @@ impl Instrument {
 
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
+        self
+    }
+
+    /// What a histogram was told so far.
+    pub(crate) const fn histogram(&self) -> HistogramOptions {
+        self.descriptor.histogram
+    }
+
+    /// A histogram that is told `options`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if they are not legal: in a static, that is an error of the build.
+    pub(crate) const fn with_histogram(mut self, options: HistogramOptions) -> Self {
+        if let Some(fault) = options.fault() {
+            panic!("{}", fault);
+        }
+        self.descriptor.histogram = options;
         self
     }
 

@@ -51,7 +51,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`ErrorKind::Conflict`] with both sources if a name has two kinds or units, if two names are
-    /// one on a Prometheus page, or if two histograms of one series cannot be added up;
+    /// one on a Prometheus page, or if two histograms of one series have different buckets;
     /// [`ErrorKind::InvalidOption`] if a sum is too large for its type; [`ErrorKind::InvalidName`] if
     /// the key of [`Gauges::Labelled`] is not legal.
     ///
@@ -155,6 +155,8 @@ pub(super) enum Fault {
     TooLarge,
     /// They are not of one kind.
     Kinds,
+    /// They are distributions over different buckets.
+    Layouts,
 }
 
 impl Fault {
@@ -162,6 +164,7 @@ impl Fault {
         match self {
             Self::TooLarge => "have a sum that is too large",
             Self::Kinds => "have values of two kinds",
+            Self::Layouts => "have histograms of two layouts",
         }
     }
 
@@ -169,7 +172,7 @@ impl Fault {
         let text = format!("{} in the series {labels}", self.text());
         match self {
             Self::TooLarge => Error::new(ErrorKind::InvalidOption, clash(first, second, &text)),
-            Self::Kinds => conflict(first, second, &text),
+            Self::Kinds | Self::Layouts => conflict(first, second, &text),
         }
     }
 }
@@ -216,6 +219,10 @@ pub(super) fn add(into: &mut Series, other: &Series, gauges: Choice) -> Result<(
 }
 
 fn add_histogram(sum: &mut HistogramSnapshot, other: &HistogramSnapshot) -> Result<(), Fault> {
+    let is_empty = sum.count() == 0 || other.count() == 0;
+    if !is_empty && sum.layout() != other.layout() {
+        return Err(Fault::Layouts);
+    }
     // No cell has more than the count, so that the cells fit if it does.
     sum.count().checked_add(other.count()).ok_or(Fault::TooLarge)?;
     sum.merge(other);

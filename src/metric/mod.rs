@@ -28,14 +28,17 @@ pub use counter::{BoundCounter, BoundUpDownCounter, Counter, DynamicCounter, Hel
 pub use exemplar::Exemplar;
 pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
-pub use histogram::{BoundHistogram, Histogram, HistogramSnapshot};
+pub use histogram::{
+    Aggregation, BoundHistogram, BucketLayout, ExponentialBuckets, Histogram, HistogramOptions,
+    HistogramParts, HistogramSnapshot, OutOfRange, exponential_index,
+};
 pub use merge::Gauges;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader, Temporality};
 pub use registry::Registry;
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use unit::Unit;
-pub use view::{Buckets, InstrumentView, View, Views};
+pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant};
 #[cfg(feature = "prometheus")]

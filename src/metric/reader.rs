@@ -154,14 +154,14 @@ fn change_of_series(series: &Series, earlier: Option<&Series>, since: Ticks) -> 
     if !is_sum(&series.value) {
         return series.clone();
     }
-    let change = earlier.and_then(|one| difference(&series.value, &one.value, since));
+    let change = earlier.and_then(|one| difference(&series.value, &one.value));
     let value = change.unwrap_or_else(|| series.value.clone());
     // Nothing of a series that the last collection did not see was recorded before it.
     Series { labels: series.labels.clone(), value, started: series.started.max(since) }
 }
 
 /// `later` less `earlier`; `None` if the sum began again in between.
-fn difference(later: &SeriesValue, earlier: &SeriesValue, since: Ticks) -> Option<SeriesValue> {
+fn difference(later: &SeriesValue, earlier: &SeriesValue) -> Option<SeriesValue> {
     use SeriesValue as Value;
     Some(match (later, earlier) {
         (Value::Counter(later), Value::Counter(earlier)) => {
@@ -171,7 +171,7 @@ fn difference(later: &SeriesValue, earlier: &SeriesValue, since: Ticks) -> Optio
             Value::FloatCounter(later - earlier)
         }
         (Value::Histogram(later), Value::Histogram(earlier)) => {
-            Value::Histogram(Arc::new(histogram_difference(later, earlier, since)?))
+            Value::Histogram(Arc::new(histogram_difference(later, earlier)?))
         }
         (Value::Summary(later), Value::Summary(earlier)) => {
             Value::Summary(Arc::new(SummarySnapshot {
@@ -187,15 +187,11 @@ fn difference(later: &SeriesValue, earlier: &SeriesValue, since: Ticks) -> Optio
 fn histogram_difference(
     later: &HistogramSnapshot,
     earlier: &HistogramSnapshot,
-    since: Ticks,
 ) -> Option<HistogramSnapshot> {
-    let mut change = later.since(earlier);
+    let change = later.since(earlier);
     // A cell that fell counts as zero: then the counts do not add up.
-    if earlier.count().checked_add(change.count()) != Some(later.count()) {
-        return None;
-    }
-    change.exemplars.retain(|exemplar| exemplar.taken() > since);
-    Some(change)
+    let is_whole = earlier.count().checked_add(change.count()) == Some(later.count());
+    is_whole.then_some(change)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Counter, Gauge, Histogram, InstrumentView, Kind, Snapshot, Unit, UpDownCounter, Views,
+    Counter, Gauge, Histogram, HistogramOptions, InstrumentView, Kind, Snapshot, Unit,
+    UpDownCounter, Views,
     cell::{self, Storage},
     family::{Family, Shape},
     instrument::{Descriptor, Instrument},
@@ -148,6 +149,29 @@ impl Registry {
         self.instrument::<L>(name, help, unit, Kind::Histogram).map(Histogram::from_instrument)
     }
 
+    /// A histogram with explicit bounds, in ticks or in a range, whose name is known at run time; as
+    /// [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter), and [`ErrorKind::InvalidOption`] if the options are not legal.
+    #[track_caller]
+    pub fn histogram_with<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        options: HistogramOptions,
+    ) -> Result<Histogram<L>, Error> {
+        check_name(name)?;
+        options.check()?;
+        let (name, help, place) = (intern(name), intern(help), Location::caller());
+        let (kind, histogram) = (Kind::Histogram, options);
+        let descriptor = Descriptor { name, help, unit, kind, place, histogram };
+        let family = self.register::<L>(&descriptor)?;
+        Ok(Histogram::from_instrument(Instrument::registered(descriptor, family)))
+    }
+
     /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
     ///
     /// A counter's values are totals that only grow. `observe` runs on the thread that takes the
@@ -183,7 +207,8 @@ impl Registry {
     ) -> Result<Observer, Error> {
         check_name(name)?;
         let (name, help, place) = (intern(name), intern(help), Location::caller());
-        let descriptor = Descriptor { name, help, unit, kind, place };
+        let histogram = HistogramOptions::new();
+        let descriptor = Descriptor { name, help, unit, kind, place, histogram };
         if matches!(kind, Kind::Histogram | Kind::Summary) {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
@@ -346,7 +371,8 @@ impl Registry {
     ) -> Result<Instrument, Error> {
         check_name(name)?;
         let (name, help, place) = (intern(name), intern(help), Location::caller());
-        let descriptor = Descriptor { name, help, unit, kind, place };
+        let histogram = HistogramOptions::new();
+        let descriptor = Descriptor { name, help, unit, kind, place, histogram };
         let family = self.register::<L>(&descriptor)?;
         Ok(Instrument::registered(descriptor, family))
     }
@@ -430,6 +456,9 @@ fn difference(
     }
     if family.unit != descriptor.unit {
         return Some("is registered with two units");
+    }
+    if family.histogram != descriptor.histogram {
+        return Some("is registered with two aggregations or ranges");
     }
     if family.keys != keys {
         return Some("is registered with two sets of label keys");

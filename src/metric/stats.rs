@@ -11,11 +11,19 @@ pub(crate) enum Rejection {
     Negative,
     /// The instrument lost a conflict.
     Disabled,
+    /// The instrument has a range that the value is not in.
+    OutOfRange,
 }
 
 pub(crate) static REJECTED: Counter<Rejection> =
     Counter::new("telemetry.measurements.rejected", "Measurements not recorded, by reason")
         .unit(Unit::new("{measurement}"));
+
+pub(crate) static CLAMPED: Counter = Counter::new(
+    "telemetry.measurements.clamped",
+    "Measurements recorded as the nearer end of their instrument's range",
+)
+.unit(Unit::new("{measurement}"));
 
 pub(crate) static TRUNCATED: Counter =
     Counter::new("telemetry.labels.truncated", "Label values of new series cut at 1,024 bytes")
@@ -33,7 +41,7 @@ pub(crate) fn reject(reason: Rejection) {
 
 impl Labels for Rejection {
     const KEYS: &'static [&'static str] = &["reason"];
-    const CARDINALITY: Option<usize> = Some(4);
+    const CARDINALITY: Option<usize> = Some(5);
 
     fn index(&self) -> usize {
         *self as usize
@@ -48,4 +56,4 @@ impl Labels for Rejection {
     }
 }
 
-const NAMES: [&str; 4] = ["nan", "infinite", "negative", "disabled"];
+const NAMES: [&str; 5] = ["nan", "infinite", "negative", "disabled", "out_of_range"];

@@ -289,6 +289,7 @@ fn counter_and_id() -> (Counter, u32) {
         unit: Unit::NONE,
         kind: Kind::Counter,
         place,
+        histogram: HistogramOptions::new(),
     };
     let family = Registry::new().register::<()>(&descriptor).unwrap();
     let instrument = instrument::Instrument::registered(descriptor, family);

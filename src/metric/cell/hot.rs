@@ -11,7 +11,13 @@ use super::{
     storage::{GaugeCell, Storage, SumCell, Table},
 };
 use crate::{
-    metric::histogram::cell::{HistogramCell, HistogramSlot},
+    clock, context,
+    metric::histogram::{
+        Admitted,
+        cell::{HistogramCell, HistogramSlot},
+        chosen::{self, Amount, ChosenSlot},
+        exemplars::Exemplars,
+    },
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -32,6 +38,7 @@ static GLOBAL: LazyLock<Arc<Storage>> = LazyLock::new(|| Storage::new(false));
 struct Hot {
     sums: Cell<Slots<SumCell>>,
     histograms: Cell<Slots<HistogramSlot>>,
+    chosen: Cell<Slots<ChosenSlot>>,
     gauges: Cell<Slots<GaugeCell>>,
 }
 
@@ -48,7 +55,8 @@ pub(crate) fn add_slow(id: u32, n: u64) {
     with_table(|table| table.sums.reserve(id).add(n));
 }
 
-/// Records `value` in the histogram `id`; `false` if [`record_slow`] must do it.
+/// Records `value` in the ordinary histogram `id`; `false` if [`record_chosen`] or [`record_slow`]
+/// must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
     HOT.with(|hot| {
@@ -57,15 +65,65 @@ pub(crate) fn record(id: u32, value: f64) -> bool {
     })
 }
 
+/// Records `amount` in the histogram `id` if that is one that was told how to keep its values;
+/// `false` if it is not, or if [`record_slow`] must do it.
+#[inline(always)]
+pub(crate) fn record_chosen(id: u32, amount: Amount) -> bool {
+    HOT.with(|hot| {
+        // An ordinary id wraps around, beyond the directory.
+        let slot = slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST));
+        slot.and_then(ChosenSlot::get).is_some_and(|cell| match amount.ticks {
+            None => cell.record(amount.value),
+            Some(ticks) => cell.record_ticks(ticks),
+        })
+    })
+}
+
 /// [`record`] for a cell not touched yet, a bucket not touched yet, or a number out of the ordinary;
-/// `id` is registered and `value` neither negative nor NaN nor infinite.
+/// `id` is registered and the amount neither negative nor NaN nor infinite.
 #[cold]
 #[inline(never)]
-pub(crate) fn record_slow(id: u32, value: f64) {
-    with_table(|table| {
-        let cell: &HistogramCell = table.histograms.reserve(id).get_or_make();
-        cell.record_slow(value);
+pub(crate) fn record_slow(id: u32, amount: Amount) -> Admitted {
+    let mut admitted = Admitted::Within(amount.value);
+    with_table(|table| match id.checked_sub(chosen::FIRST) {
+        Some(place) => {
+            if let Some(cell) = table.chosen.reserve(place).get_or_make(id) {
+                admitted = cell.record_slow(amount);
+            }
+        }
+        None => {
+            let cell: &HistogramCell = table.histograms.reserve(id).get_or_make();
+            cell.record_slow(amount.value);
+        }
     });
+    admitted
+}
+
+/// Keeps `value`, which was just recorded in the histogram `id`, as the exemplar of its bucket, with
+/// the current context. Allocates at the first one of a thread and series; a thread whose table is
+/// gone keeps none.
+#[inline(never)]
+pub(crate) fn exemplify(id: u32, value: f64) {
+    if !(0.0..f64::INFINITY).contains(&value) {
+        return; // Rejected: NaN and negative ones too.
+    }
+    let Some((exemplars, key, value)) = HOT.with(|hot| exemplars_of(hot, id, value)) else {
+        return;
+    };
+    let keep = || exemplars.keep(key, value, &context::current(), clock::now());
+    if exemplars.is_ready() {
+        keep();
+    } else {
+        guarded(keep);
+    }
+}
+
+fn exemplars_of(hot: &Hot, id: u32, value: f64) -> Option<(&'static Exemplars, u32, f64)> {
+    if let Some(cell) = slot(hot.histograms.get(), id).and_then(HistogramSlot::get) {
+        let (exemplars, key) = cell.exemplars(value);
+        return Some((exemplars, key, value));
+    }
+    slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST))?.get()?.exemplars(value)
 }
 
 /// The gauge `id`, if this thread has it at hand.
@@ -122,12 +180,17 @@ impl Hot {
         clippy::declare_interior_mutable_const,
         reason = "the initial value of a thread-local, copied into each"
     )]
-    const EMPTY: Self =
-        Self { sums: Cell::new(&[]), histograms: Cell::new(&[]), gauges: Cell::new(&[]) };
+    const EMPTY: Self = Self {
+        sums: Cell::new(&[]),
+        histograms: Cell::new(&[]),
+        chosen: Cell::new(&[]),
+        gauges: Cell::new(&[]),
+    };
 
     fn clear(&self) {
         self.sums.set(&[]);
         self.histograms.set(&[]);
+        self.chosen.set(&[]);
         self.gauges.set(&[]);
     }
 }
@@ -177,6 +240,7 @@ impl Tenant {
             Some(lease) => {
                 hot.sums.set(lease.table.sums.slots());
                 hot.histograms.set(lease.table.histograms.slots());
+                hot.chosen.set(lease.table.chosen.slots());
                 hot.gauges.set(storage.gauges().slots());
             }
             None => hot.clear(),

@@ -30,8 +30,8 @@ mod loom_tests;
 
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
-    Entered, add, add_slow, busy, current_storage, enter, gauge, gauge_slow, guarded, record,
-    record_slow,
+    Entered, add, add_slow, busy, current_storage, enter, exemplify, gauge, gauge_slow, guarded,
+    record, record_chosen, record_slow,
 };
 pub(crate) use storage::{GaugeCell, Reader, Storage};
 

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use super::directory::{Directory, Fresh, Slots, slot};
 use crate::{
     clock::{self, Ticks},
-    metric::histogram::{HistogramSnapshot, cell::HistogramSlot},
+    metric::histogram::{
+        HistogramSnapshot,
+        cell::HistogramSlot,
+        chosen::{self, ChosenSlot},
+    },
     sync::modelled::{AtomicU64, Mutex, Ordering::Relaxed},
 };
 
@@ -14,6 +18,8 @@ use crate::{
 pub(crate) struct Table {
     pub(super) sums: Directory<SumCell>,
     pub(super) histograms: Directory<HistogramSlot>,
+    /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
+    pub(super) chosen: Directory<ChosenSlot>,
 }
 
 /// A sum that one thread at a time adds to; signed sums wrap around.
@@ -114,6 +120,7 @@ impl Storage {
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
             histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
+            chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
             gauges: self.gauges.slots(),
         }
     }
@@ -136,7 +143,11 @@ impl Storage {
 
 impl Tables {
     fn add(&mut self) -> &'static Table {
-        let table = Table { sums: Directory::new(), histograms: Directory::new() };
+        let table = Table {
+            sums: Directory::new(),
+            histograms: Directory::new(),
+            chosen: Directory::new(),
+        };
         let table: &'static Table = Box::leak(Box::new(table));
         self.all.push(table);
         table
@@ -148,6 +159,7 @@ impl Tables {
 pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
     histograms: Vec<Slots<HistogramSlot>>,
+    chosen: Vec<Slots<ChosenSlot>>,
     gauges: Slots<GaugeCell>,
 }
 
@@ -160,11 +172,18 @@ impl Reader {
 
     /// The histogram over all threads; `None` where none of them recorded.
     pub(crate) fn histogram(&self, id: u32) -> Option<HistogramSnapshot> {
-        let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
-        let mut cells = slots.filter_map(HistogramSlot::get);
-        let mut merged = cells.next()?.read();
-        cells.for_each(|cell| merged.merge(&cell.read()));
-        (merged.count() > 0).then_some(merged)
+        let merge = |mut merged: HistogramSnapshot, cell: HistogramSnapshot| {
+            merged.merge(&cell);
+            merged
+        };
+        let merged = if let Some(id) = id.checked_sub(chosen::FIRST) {
+            let slots = self.chosen.iter().filter_map(|slots| slot(slots, id));
+            slots.filter_map(ChosenSlot::get).map(|cell| cell.read()).reduce(merge)
+        } else {
+            let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
+            slots.filter_map(HistogramSlot::get).map(|cell| cell.read()).reduce(merge)
+        };
+        merged.filter(|merged| merged.count() > 0)
     }
 
     /// The value of a gauge, if it was ever set.

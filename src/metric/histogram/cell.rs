@@ -5,7 +5,7 @@
 //! counters for each power of two that occurs, and the log is left as it is. Readers take the dense
 //! form if it is published, else the published part of the log: either is complete by itself.
 
-use super::{HistogramSnapshot, layout};
+use super::{BucketLayout, HistogramSnapshot, exemplars::Exemplars, layout};
 use crate::{
     metric::cell::Fresh,
     sync::modelled::{
@@ -16,12 +16,12 @@ use crate::{
 
 /// How many values the log holds: as many as fill 256 bytes. Two bucket numbers share a word.
 #[cfg(not(any(miri, bellwether_loom)))]
-const LOG: usize = 116;
+const LOG: usize = 112;
 #[cfg(any(miri, bellwether_loom))]
 const LOG: usize = 2;
 
 /// What a value adds to the sum at most, so that 10^18 values cannot make it infinite for ever.
-const LARGEST_SUMMAND: f64 = 1e290;
+pub(super) const LARGEST_SUMMAND: f64 = 1e290;
 
 /// Where a table keeps its pointer to a histogram's cells.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct HistogramSlot(OnceRef<'static, HistogramCell>);
 pub(crate) struct HistogramCell {
     dense: OnceRef<'static, Dense>,
     sum: AtomicU64, // The bits of an f64.
+    exemplars: Exemplars,
     /// How many numbers the log holds. Release: publishes them.
     logged: AtomicU32,
     /// Pairs of cell numbers, the earlier one in the low half.
@@ -77,10 +78,11 @@ impl Fresh for HistogramSlot {
 }
 
 impl HistogramCell {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             dense: OnceRef::new(),
             sum: AtomicU64::new(0),
+            exemplars: Exemplars::new(),
             logged: AtomicU32::new(0),
             log: std::array::from_fn(|_| AtomicU32::new(0)),
         }
@@ -103,13 +105,13 @@ impl HistogramCell {
     /// Records any number that is neither negative nor NaN nor infinite, making room as needed.
     pub(crate) fn record_slow(&self, value: f64) {
         if self.dense.get().is_none() {
-            if self.append(value.min(LARGEST_SUMMAND), cell_of(value) as u32) {
+            if self.append(value.min(LARGEST_SUMMAND), layout::cell(value) as u32) {
                 return;
             }
             self.make_dense();
         }
         let dense = self.dense.get().expect("made above, and never taken back");
-        dense.increment(cell_of(value));
+        dense.increment(layout::cell(value));
         self.add_to_sum(value.min(LARGEST_SUMMAND));
     }
 
@@ -122,7 +124,14 @@ impl HistogramCell {
             Some(dense) => dense.counts(),
             None => self.logged_counts(),
         };
-        HistogramSnapshot::from_cells(cells, sum)
+        let mut snapshot = HistogramSnapshot::from_cells(BucketLayout::Exponential, cells, sum);
+        snapshot.add_exemplars(&self.exemplars.read());
+        snapshot
+    }
+
+    /// Where the exemplar of a value that was recorded belongs.
+    pub(crate) fn exemplars(&self, value: f64) -> (&Exemplars, u32) {
+        (&self.exemplars, layout::octave_key(value))
     }
 
     #[inline(always)]
@@ -158,10 +167,10 @@ impl HistogramCell {
         })
     }
 
-    fn logged_counts(&self) -> Vec<(u16, u64)> {
-        let mut cells: Vec<u16> = self.logged_cells().map(|cell| cell as u16).collect();
+    fn logged_counts(&self) -> Vec<(u32, u64)> {
+        let mut cells: Vec<u32> = self.logged_cells().map(|cell| cell as u32).collect();
         cells.sort_unstable();
-        let mut counts: Vec<(u16, u64)> = Vec::with_capacity(cells.len());
+        let mut counts: Vec<(u32, u64)> = Vec::with_capacity(cells.len());
         for cell in cells {
             match counts.last_mut() {
                 Some((last, count)) if *last == cell => *count += 1,
@@ -207,7 +216,7 @@ impl Dense {
     }
 
     /// The counts that are not zero, by cell, ascending.
-    fn counts(&self) -> Vec<(u16, u64)> {
+    fn counts(&self) -> Vec<(u32, u64)> {
         let ends = [(layout::ZERO, &self.zero), (layout::UNDERFLOW, &self.underflow)];
         let regular = self.octaves.iter().enumerate().filter_map(|(octave, counts)| {
             let first = layout::FIRST + octave * layout::PER_OCTAVE;
@@ -216,7 +225,7 @@ impl Dense {
         });
         let all = ends.into_iter().chain(regular.flatten());
         all.chain([(layout::OVERFLOW, &self.overflow)])
-            .map(|(cell, count)| (cell as u16, count.load(Relaxed)))
+            .map(|(cell, count)| (cell as u32, count.load(Relaxed)))
             .filter(|&(_, count)| count > 0)
             .collect()
     }
@@ -224,17 +233,8 @@ impl Dense {
 
 /// Adds one to a counter that this thread owns.
 #[inline(always)]
-fn increment(count: &AtomicU64) {
+pub(super) fn increment(count: &AtomicU64) {
     count.store(count.load(Relaxed) + 1, Relaxed);
-}
-
-fn cell_of(value: f64) -> usize {
-    match layout::place(value) {
-        layout::Place::Regular { octave, bucket } => {
-            layout::FIRST + octave * layout::PER_OCTAVE + bucket
-        }
-        layout::Place::Irregular => layout::irregular_cell(value),
-    }
 }
 
 #[cfg(not(any(miri, bellwether_loom)))]

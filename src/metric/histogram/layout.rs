@@ -59,12 +59,19 @@ pub(crate) fn place(value: f64) -> Place {
 }
 
 /// The cell number of `value`, which is neither negative nor NaN.
-#[cfg(test)]
 pub(crate) fn cell(value: f64) -> usize {
     match place(value) {
         Place::Regular { octave, bucket } => FIRST + octave * PER_OCTAVE + bucket,
         Place::Irregular => irregular_cell(value),
     }
+}
+
+/// Zero for zero, and for each power of two a number that ascends with it: of (2^n, 2^(n + 1)].
+pub(crate) fn octave_key(value: f64) -> u32 {
+    // The bits of zero wrap around to the largest number, whose successor is zero again; those of
+    // minus zero have nothing but the sign, which is shifted out.
+    let bits = (value.to_bits() << 1).wrapping_sub(1);
+    ((bits >> (MANTISSA_BITS + 1)) as u32).wrapping_add(1) & 0x7ff
 }
 
 /// The cell of a non-negative number that [`place`] calls irregular.

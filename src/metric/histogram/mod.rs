@@ -1,14 +1,24 @@
 //! Histograms: the instrument, its cells, the layout of its buckets, and what a snapshot tells.
 
-#[cfg(feature = "hdrhistogram")]
-mod hdr;
+mod aggregation;
+mod buckets;
+mod exponential;
 mod instrument;
 mod snapshot;
 
 pub(crate) mod cell;
+pub(crate) mod chosen;
+pub(crate) mod exemplars;
+pub(crate) mod explicit;
+pub(crate) mod hdr;
 #[cfg(feature = "prometheus")]
 pub(crate) mod ladder;
 pub(crate) mod layout;
 
+pub use aggregation::{Aggregation, HistogramOptions, OutOfRange};
+pub use buckets::BucketLayout;
+pub use exponential::{ExponentialBuckets, exponential_index};
 pub use instrument::{BoundHistogram, Histogram};
-pub use snapshot::HistogramSnapshot;
+pub use snapshot::{HistogramParts, HistogramSnapshot};
+
+pub(crate) use aggregation::{Admitted, bounds_fault};

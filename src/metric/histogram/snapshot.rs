@@ -1,44 +1,143 @@
 //! A histogram at one instant: counts by bucket, and what they tell.
 
-use super::layout;
-use crate::metric::Exemplar;
+use std::collections::BTreeMap;
+
+use super::BucketLayout;
+use crate::{
+    error::{Error, ErrorKind},
+    metric::Exemplar,
+};
 
 /// The distribution that a histogram recorded: exact counts by bucket and an exact sum.
 ///
-/// Quantiles are within 1 % of the nearest-rank value of the sorted data, for values in
-/// [1e-9, 1e12] of the unit. Smaller and larger ones are counted apart: a quantile that falls on
-/// them is the edge of the range, 2^-30 or 2^40.
+/// What a quantile tells depends on how the histogram divides its values:
+///
+/// - Exponentially, by default: within 1 % of the nearest-rank value of the sorted data, for values
+///   in [1e-9, 1e12] of the unit. Smaller and larger ones are counted apart: a quantile that falls
+///   on them is the edge of the range, 2^-30 or 2^40.
+/// - In ticks ([`Histogram::hdr`](super::Histogram::hdr)): the largest number of ticks that is not
+///   told apart from the nearest-rank value, as `hdrhistogram` has it.
+/// - By explicit bounds: interpolated within the bucket, as the function `histogram_quantile` of
+///   Prometheus does, and so off by the width of a bucket at most; beyond the last bound, that bound.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramSnapshot {
-    pub(super) cells: Vec<(u16, u64)>, // Invariant: cells of `layout`, ascending, counts not zero.
-    count: u64,                        // Invariant: the sum of the counts.
+    layout: BucketLayout,
+    cells: Vec<(u32, u64)>, // Invariant: buckets of `layout`, ascending, counts not zero.
+    count: u64,             // Invariant: the sum of the counts.
     sum: f64,
-    pub(in crate::metric) exemplars: Vec<Exemplar>, // Sorted by value.
+    pub(in crate::metric) exemplars: Vec<Exemplar>, // Sorted by value, one for each key of `layout`.
+}
+
+/// What a [`HistogramSnapshot`] consists of, exemplars apart: to write it down and to read it again.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::metric::{HistogramSnapshot, Registry, Unit};
+///
+/// let latency = Registry::new().histogram::<()>("latency", "", Unit::Seconds)?;
+/// latency.record(0.25);
+/// let parts = latency.snapshot().parts();
+/// assert_eq!(HistogramSnapshot::from_parts(parts)?, latency.snapshot());
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "to be made as well as taken apart")]
+pub struct HistogramParts {
+    /// How the buckets are divided.
+    pub layout: BucketLayout,
+    /// The number of each bucket that is not empty, ascending, and its count.
+    pub buckets: Vec<(u32, u64)>,
+    /// The sum of the values.
+    pub sum: f64,
 }
 
 impl HistogramSnapshot {
     /// A snapshot of these cells, which are ascending and not zero.
-    pub(crate) fn from_cells(cells: Vec<(u16, u64)>, sum: f64) -> Self {
+    pub(crate) fn from_cells(layout: BucketLayout, cells: Vec<(u32, u64)>, sum: f64) -> Self {
         debug_assert!(cells.is_sorted_by(|a, b| a.0 < b.0));
-        let count = cells.iter().map(|&(_, count)| count).sum();
-        Self { cells, count, sum, exemplars: Vec::new() }
+        let count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
+        Self { layout, cells, count, sum, exemplars: Vec::new() }
+    }
+
+    /// One of a histogram that recorded nothing.
+    pub(crate) fn empty(layout: BucketLayout) -> Self {
+        Self { layout, ..Self::default() }
     }
 
     /// The snapshot of a histogram that recorded `values`, which are not negative.
     #[cfg(test)]
     pub(crate) fn of(values: &[f64]) -> Self {
-        let mut cells = std::collections::BTreeMap::new();
-        for &value in values {
-            *cells.entry(layout::cell(value) as u16).or_insert(0) += 1;
+        let mut snapshot = Self::default();
+        snapshot.fill(values.iter().map(|&value| (value, 1)));
+        snapshot.sum = values.iter().sum();
+        snapshot
+    }
+
+    /// The snapshot that these parts make.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidOption`] if the layout is not legal, if the numbers of the buckets do not
+    /// ascend or there are no such buckets, if a count is zero or all together are more than 2^64, or
+    /// if the sum is negative or not finite.
+    pub fn from_parts(parts: HistogramParts) -> Result<Self, Error> {
+        let HistogramParts { layout, buckets, sum } = parts;
+        let refused =
+            |text| Err(Error::new(ErrorKind::InvalidOption, format!("histogram: {text}")));
+        if let Some(fault) = layout.fault() {
+            return refused(fault);
         }
-        Self::from_cells(cells.into_iter().collect(), values.iter().sum())
+        if !buckets.is_sorted_by(|a, b| a.0 < b.0) {
+            return refused("buckets do not ascend");
+        }
+        if buckets.last().is_some_and(|&(last, _)| last as usize >= layout.len()) {
+            return refused("a bucket that there is not");
+        }
+        if buckets.iter().any(|&(_, count)| count == 0) {
+            return refused("a bucket without values");
+        }
+        if buckets.iter().try_fold(0u64, |sum, &(_, count)| sum.checked_add(count)).is_none() {
+            return refused("more than 2^64 values");
+        }
+        if !(0.0..f64::INFINITY).contains(&sum) {
+            return refused("a sum that is negative or no number");
+        }
+        Ok(Self::from_cells(layout, buckets, sum))
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub fn parts(&self) -> HistogramParts {
+        let Self { layout, cells, sum, .. } = self;
+        HistogramParts { layout: layout.clone(), buckets: cells.clone(), sum: *sum }
     }
 
     /// How many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>()
-            + self.cells.capacity() * size_of::<(u16, u64)>()
+            + self.cells.capacity() * size_of::<(u32, u64)>()
             + self.exemplars.capacity() * size_of::<Exemplar>()
+    }
+
+    /// How the buckets are divided.
+    #[must_use]
+    pub fn layout(&self) -> &BucketLayout {
+        &self.layout
+    }
+
+    /// The bounds of a histogram that has explicit ones.
+    #[must_use]
+    pub fn explicit_bounds(&self) -> Option<&[f64]> {
+        match &self.layout {
+            BucketLayout::Explicit(bounds) => Some(bounds),
+            _ => None,
+        }
+    }
+
+    /// The numbers of the buckets that are not empty, and their counts.
+    pub(super) fn cells(&self) -> &[(u32, u64)] {
+        &self.cells
     }
 
     /// How many values were recorded.
@@ -59,19 +158,36 @@ impl HistogramSnapshot {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The `q` quantile by nearest rank: the ceil(q n)-th smallest value, within 1 %.
+    /// The `q` quantile, as near as the [buckets](Self#) tell it: by nearest rank, the ceil(q n)-th
+    /// smallest value.
     ///
-    /// `None` where there is no value. A `q` outside [0, 1] is taken as the nearer end, NaN as 0.
+    /// `None` where there is no value, and where explicit bounds are none. A `q` outside [0, 1] is
+    /// taken as the nearer end, NaN as 0.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        let rank =
-            ((q.clamp(0.0, 1.0) * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let rank = q.clamp(0.0, 1.0) * self.count as f64;
+        // Of NaN, a cast makes zero.
+        let nearest = (rank.ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
-        let (cell, _) = self.cells.iter().find(|&&(_, count)| {
+        let &(bucket, count) = self.cells.iter().find(|&&(_, count)| {
             seen += count;
-            seen >= rank
+            seen >= nearest
         })?;
-        Some(middle(usize::from(*cell)))
+        match &self.layout {
+            BucketLayout::Exponential => Some(self.layout.middle(bucket)),
+            BucketLayout::Hdr { .. } if rank > 0.0 => Some(self.layout.upper_bound(bucket)),
+            &BucketLayout::Hdr { significant_digits } => {
+                Some(super::hdr::TickBuckets::new(significant_digits).lowest(bucket as usize) as f64)
+            }
+            BucketLayout::Explicit(bounds) => {
+                let lower = self.layout.lower_bound(bucket);
+                let Some(upper) = bounds.get(bucket as usize) else {
+                    return bounds.last().copied();
+                };
+                let inside = rank.max(0.0) - (seen - count) as f64;
+                Some(lower + (upper - lower) * (inside / count as f64))
+            }
+        }
     }
 
     /// The median.
@@ -92,13 +208,13 @@ impl HistogramSnapshot {
         self.quantile(0.99)
     }
 
-    /// The largest value, within 1 %.
+    /// The largest value, as [`quantile`](Self::quantile) has it.
     #[must_use]
     pub fn max(&self) -> Option<f64> {
         self.quantile(1.0)
     }
 
-    /// The smallest value, within 1 %.
+    /// The smallest value, as [`quantile`](Self::quantile) has it.
     #[must_use]
     pub fn min(&self) -> Option<f64> {
         self.quantile(0.0)
@@ -107,35 +223,103 @@ impl HistogramSnapshot {
     /// The buckets that are not empty, ascending: (lower bound, upper bound, count).
     ///
     /// A bucket holds the values above its lower bound up to and including its upper one; the first
-    /// may be that of zero, (0, 0), and the last that beyond the range, up to infinity.
+    /// may be that of zero, (0, 0), and the last one up to infinity.
     pub fn buckets(&self) -> impl ExactSizeIterator<Item = (f64, f64, u64)> {
-        self.cells.iter().map(|&(cell, count)| {
-            let cell = usize::from(cell);
-            let lower = if cell < layout::FIRST { 0.0 } else { layout::lower_bound(cell) };
-            (lower, layout::upper_bound(cell), count)
+        self.cells.iter().map(|&(bucket, count)| {
+            (self.layout.lower_bound(bucket), self.layout.upper_bound(bucket), count)
         })
     }
 
-    /// Measurements of sampled spans, sorted by value: at most one for each of the wide buckets that a
-    /// Prometheus page shows.
+    /// How many values are at most each of `bounds`, which ascend.
+    ///
+    /// Exact at the bound of a bucket; in between, a bucket counts where its upper bound is reached.
+    #[must_use]
+    pub fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
+        let mut cells = self.cells.iter().peekable();
+        let mut seen = 0;
+        let counts = bounds.iter().map(|&bound| {
+            while let Some((_, count)) =
+                cells.next_if(|&&(bucket, _)| self.layout.upper_bound(bucket) <= bound)
+            {
+                seen += count;
+            }
+            seen
+        });
+        counts.collect()
+    }
+
+    /// Measurements of sampled spans, sorted by value: the newest of each bucket where bounds are
+    /// explicit, of each power of two elsewhere.
     #[must_use]
     pub fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars
     }
 
+    /// The newest exemplar above `lower` and at most `upper`: that of the bucket they bound.
+    #[must_use]
+    pub fn exemplar_within(&self, lower: f64, upper: f64) -> Option<&Exemplar> {
+        let inside = self.exemplars.iter().filter(|one| lower < one.value && one.value <= upper);
+        inside.max_by_key(|one| one.taken)
+    }
+
     /// Adds the counts and the sum of `other`: what one histogram of both would have recorded.
+    ///
+    /// Exact where both divide their values in the same way, as all series of one family do. Where
+    /// they do not, count and sum are exact, and each bucket of `other` goes whole where its middle
+    /// falls; an empty snapshot takes on the way of the other.
     pub fn merge(&mut self, other: &Self) {
-        self.combine(other, u64::wrapping_add);
+        if self.layout == other.layout || other.cells.is_empty() {
+            self.combine(other, u64::saturating_add);
+        } else if self.cells.is_empty() {
+            (self.layout, self.cells) = (other.layout.clone(), other.cells.clone());
+            self.count = other.count;
+        } else {
+            let mut converted = Self::empty(self.layout.clone());
+            let middles = other.cells.iter().map(|&(b, count)| (other.layout.middle(b), count));
+            converted.fill(middles);
+            self.combine(&converted, u64::saturating_add);
+        }
         self.sum += other.sum;
+        self.add_exemplars(&other.exemplars);
     }
 
     /// What was recorded after `earlier`, a snapshot of the same series, was taken.
+    ///
+    /// Where `earlier` divides its values in another way, it is none of the same series: everything.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
+        if self.layout != earlier.layout {
+            return later;
+        }
         later.combine(earlier, u64::saturating_sub);
         later.sum = if later.count == 0 { 0.0 } else { self.sum - earlier.sum };
+        later.exemplars.retain(|one| !earlier.exemplars.contains(one));
         later
+    }
+
+    /// Counts these values, each so many times; the sum is left alone.
+    pub(super) fn fill(&mut self, values: impl Iterator<Item = (f64, u64)>) {
+        let mut cells: BTreeMap<u32, u64> = self.cells.iter().copied().collect();
+        for (value, count) in values.filter(|&(_, count)| count > 0) {
+            let cell = cells.entry(self.layout.bucket(value)).or_insert(0);
+            *cell = cell.saturating_add(count);
+            self.count = self.count.saturating_add(count);
+        }
+        self.cells = cells.into_iter().collect();
+    }
+
+    /// Keeps the newest exemplar of each key, of its own and of `others`.
+    pub(super) fn add_exemplars(&mut self, others: &[Exemplar]) {
+        if others.is_empty() {
+            return;
+        }
+        let layout = &self.layout;
+        self.exemplars.extend_from_slice(others);
+        // Newest first within a key, so that it is the one that stays.
+        self.exemplars
+            .sort_by_key(|one| (layout.exemplar_key(one.value), std::cmp::Reverse(one.taken)));
+        self.exemplars.dedup_by_key(|one| layout.exemplar_key(one.value));
     }
 
     fn combine(&mut self, other: &Self, operation: impl Fn(u64, u64) -> u64) {
@@ -151,20 +335,7 @@ impl HistogramSnapshot {
                 count => cells.push((cell, count)),
             }
         }
-        self.count = cells.iter().map(|&(_, count)| count).sum();
+        self.count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
         self.cells = cells;
-    }
-}
-
-/// The number that stands for the values of a cell: as far, relatively, from one bound as from the
-/// other. At the ends of the range it is the edge.
-pub(super) fn middle(cell: usize) -> f64 {
-    match cell {
-        layout::ZERO | layout::UNDERFLOW => layout::upper_bound(cell),
-        layout::OVERFLOW.. => layout::lower_bound(cell),
-        _ => {
-            let (lower, upper) = (layout::lower_bound(cell), layout::upper_bound(cell));
-            2.0 * lower * upper / (lower + upper)
-        }
     }
 }

@@ -14,7 +14,7 @@ mod serialised;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use self::{apply::Plan, pattern::Pattern};
-use super::{Kind, Unit, name::name_fault};
+use super::{Aggregation, Kind, Unit, histogram::bounds_fault, name::name_fault};
 use crate::{
     error::{Error, ErrorKind},
     sync::Mutex,
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// In the pattern `*` stands for any characters and `?` for one; in the keys of labels too. As a line
 /// of text it is the pattern and then options, separated by spaces: `drop`, `rename=`, `keep_labels=`,
-/// `drop_labels=`, `kind=`, `unit=`, `bounds=`, `hdr=`, `resolution=`, `limit=`, with lists separated
+/// `drop_labels=`, `kind=`, `unit=`, `bounds=`, `hdr=`, `exponential`, `limit=`, with lists separated
 /// by commas. `Display` writes that line. With the feature `serde` a view is read from such a line or
 /// from a map of the same options, with the pattern as `instrument`.
 ///
@@ -54,28 +54,18 @@ pub struct View {
     limit: Option<usize>,
 }
 
-/// How a histogram tells values apart, as a view asks for it.
+/// The aggregation of histograms that a view chooses; legal only once it is checked.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Buckets {
-    /// Up to each of these bounds, ascending, and beyond the last.
+enum Buckets {
+    Exponential,
     Explicit(Arc<[f64]>),
-    /// 2^`scale` for each power of two, as OpenTelemetry's exponential histograms have it.
-    Exponential {
-        /// In [-10, 20].
-        scale: i8,
-    },
-    /// Those of an HDR histogram with so many significant digits.
-    Hdr {
-        /// In [1, 5].
-        digits: u8,
-    },
+    Hdr { digits: u8 },
 }
 
 /// What the views say of an instrument that is about to be used for the first time.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InstrumentView {
-    buckets: Option<Buckets>,
+    aggregation: Option<Aggregation>,
     limit: Option<usize>,
 }
 
@@ -130,9 +120,6 @@ struct Inner {
     plans: Mutex<HashMap<String, Arc<Plan>>>,
 }
 
-/// The most bounds of one view; arbitrary, and ten times what a page can show.
-const MAX_BOUNDS: usize = 1_000;
-
 impl View {
     /// A view of the instruments whose name has the pattern `instrument`; it changes nothing yet.
     pub fn new(instrument: impl Into<String>) -> Self {
@@ -179,20 +166,21 @@ impl View {
         Self { drop_labels: patterns(keys), ..self }
     }
 
-    /// Gives histograms these bounds, ascending, if they are not in use yet.
+    /// Gives histograms these bounds, as [`Aggregation::explicit`] takes them, if they are not in use
+    /// yet.
     pub fn bounds(self, bounds: impl IntoIterator<Item = f64>) -> Self {
         self.buckets(Buckets::Explicit(bounds.into_iter().collect()))
     }
 
-    /// Gives histograms the buckets of HDR histograms with so many significant digits, 1 to 5, if they
-    /// are not in use yet.
+    /// Gives histograms the resolution of so many significant digits, 1 to 5, by [`Aggregation::Hdr`],
+    /// if they are not in use yet.
     pub fn hdr(self, digits: u8) -> Self {
         self.buckets(Buckets::Hdr { digits })
     }
 
-    /// Gives histograms 2^`scale` buckets for each power of two, -10 to 20, if they are not in use yet.
-    pub fn resolution(self, scale: i8) -> Self {
-        self.buckets(Buckets::Exponential { scale })
+    /// Gives histograms the resolution of [`Aggregation::Exponential`], if they are not in use yet.
+    pub fn exponential(self) -> Self {
+        self.buckets(Buckets::Exponential)
     }
 
     /// Limits the series of each instrument, if it is not in use yet.
@@ -223,9 +211,19 @@ impl View {
         }
         match self.buckets.as_ref()? {
             Buckets::Explicit(bounds) => Some(("bounds", bounds_fault(bounds)?)),
-            Buckets::Exponential { scale: -10..=20 } | Buckets::Hdr { digits: 1..=5 } => None,
-            Buckets::Exponential { .. } => Some(("resolution", "must be from -10 to 20")),
+            Buckets::Exponential | Buckets::Hdr { digits: 1..=5 } => None,
             Buckets::Hdr { .. } => Some(("hdr", "must be from 1 to 5 digits")),
+        }
+    }
+}
+
+impl Buckets {
+    /// The aggregation, if it is legal; the bounds are then kept as long as the process.
+    fn aggregation(&self) -> Option<Aggregation> {
+        match self {
+            Self::Exponential => Some(Aggregation::Exponential),
+            Self::Explicit(bounds) => Aggregation::explicit(bounds).ok(),
+            &Self::Hdr { digits } => Some(Aggregation::Hdr { significant_digits: digits }),
         }
     }
 }
@@ -234,28 +232,18 @@ fn patterns<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Vec<Pattern> 
     keys.into_iter().map(|key| Pattern(key.into())).collect()
 }
 
-fn bounds_fault(bounds: &[f64]) -> Option<&'static str> {
-    if bounds.is_empty() || bounds.len() > MAX_BOUNDS {
-        return Some("must be from 1 to 1,000 numbers");
-    }
-    if !bounds.iter().all(|bound| bound.is_finite()) {
-        return Some("must be finite");
-    }
-    (!bounds.is_sorted_by(|a, b| a < b)).then_some("must be ascending")
-}
-
 impl Views {
     /// The list of `views`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] that names the view and the option: a new name that is not legal,
-    /// bounds that do not ascend, digits or a scale out of range, a limit of zero.
+    /// bounds that do not ascend, digits out of range, a limit of zero.
     pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
         let views: Vec<View> = views.into_iter().collect();
         let fault = |view: &View| view.fault().map(|fault| (view.to_string(), fault));
         if let Some((view, (option, fault))) = views.iter().find_map(fault) {
-            let text = format!("view {view:?}: {option} {fault}");
+            let text = format!("view {view:?}: {option}: {fault}");
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
         Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })
@@ -267,14 +255,16 @@ impl Views {
         self.inner.views.is_empty()
     }
 
-    /// What the views say of an instrument that is about to be used for the first time: buckets of
-    /// histograms only, each by the first view that says it.
+    /// What the views say of an instrument that is about to be used for the first time: how to
+    /// aggregate, if it is a histogram, and how many series it may have; each by the first view that
+    /// says it.
     #[must_use]
     pub fn for_instrument(&self, name: &str, kind: Kind, unit: Unit) -> InstrumentView {
         let mut found = InstrumentView::default();
         for view in self.inner.views.iter().filter(|view| view.selects(name, kind, unit)) {
             if kind == Kind::Histogram {
-                found.buckets = found.buckets.or_else(|| view.buckets.clone());
+                let chosen = || view.buckets.as_ref()?.aggregation();
+                found.aggregation = found.aggregation.or_else(chosen);
             }
             found.limit = found.limit.or(view.limit);
         }
@@ -283,10 +273,10 @@ impl Views {
 }
 
 impl InstrumentView {
-    /// The buckets, if a view chooses them.
+    /// The aggregation, if a view chooses it.
     #[must_use]
-    pub fn buckets(&self) -> Option<&Buckets> {
-        self.buckets.as_ref()
+    pub fn aggregation(&self) -> Option<Aggregation> {
+        self.aggregation
     }
 
     /// The most label sets, if a view limits them.

@@ -11,6 +11,8 @@ use crate::{
 /// The longest text of a view.
 pub(super) const MAX_TEXT_BYTES: usize = 16 << 10;
 
+pub(super) const ONE_AGGREGATION: &str = "only one of bounds, hdr and exponential can be given";
+
 const KINDS: [(&str, Kind); 7] = [
     ("counter", Kind::Counter),
     ("up_down_counter", Kind::UpDownCounter),
@@ -59,14 +61,17 @@ impl FromStr for View {
                 None => (word, None),
             };
             // One histogram has one kind of buckets.
-            let slot = if ["hdr", "resolution"].contains(&option) { "bounds" } else { option };
+            let slot = if ["hdr", "exponential"].contains(&option) { "bounds" } else { option };
             if seen.contains(&slot) {
-                return Err(error(format!("{slot:?} is given twice")));
+                return Err(error(match slot {
+                    "bounds" => ONE_AGGREGATION.to_owned(),
+                    _ => format!("{option:?} is given twice"),
+                }));
             }
             seen.push(slot);
             view = view.with_option(option, value).map_err(error)?;
             if let Some((option, fault)) = view.fault() {
-                return Err(error(format!("{option} {fault}")));
+                return Err(error(format!("{option}: {fault}")));
             }
         }
         Ok(view)
@@ -75,18 +80,14 @@ impl FromStr for View {
 
 impl View {
     fn with_option(self, option: &str, value: Option<&str>) -> Result<Self, String> {
-        if option == "drop" {
-            return match value {
-                None => Ok(self.drop()),
-                Some(_) => Err("\"drop\" has no value".to_owned()),
-            };
+        match (option, value) {
+            ("drop", None) => return Ok(self.drop()),
+            ("exponential", None) => return Ok(self.exponential()),
+            ("drop" | "exponential", Some(_)) => return Err(format!("{option:?} has no value")),
+            _ => {}
         }
         let known = ["kind", "unit", "rename", "keep_labels", "drop_labels"];
-        if !known
-            .iter()
-            .chain(&["bounds", "hdr", "resolution", "limit"])
-            .any(|name| *name == option)
-        {
+        if !known.iter().chain(&["bounds", "hdr", "limit"]).any(|name| *name == option) {
             return Err(format!("there is no option {option:?}"));
         }
         let value = value.ok_or_else(|| format!("{option:?} needs a value: {option}=..."))?;
@@ -99,7 +100,6 @@ impl View {
             "drop_labels" => self.drop_labels(list()),
             "bounds" => self.bounds(list().map(number).collect::<Result<Vec<f64>, _>>()?),
             "hdr" => self.hdr(number(value)?),
-            "resolution" => self.resolution(number(value)?),
             _ => self.limit(number(value)?),
         })
     }
@@ -148,7 +148,7 @@ impl fmt::Display for View {
                 let bounds: Vec<_> = bounds.iter().map(f64::to_string).collect();
                 write!(f, " bounds={}", bounds.join(","))?;
             }
-            Some(Buckets::Exponential { scale }) => write!(f, " resolution={scale}")?,
+            Some(Buckets::Exponential) => f.write_str(" exponential")?,
             Some(Buckets::Hdr { digits }) => write!(f, " hdr={digits}")?,
         }
         match self.limit {

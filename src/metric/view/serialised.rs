@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     View,
-    parse::{kind_named, no_kind},
+    parse::{ONE_AGGREGATION, kind_named, no_kind},
 };
 
 /// A view's options as a map.
@@ -27,7 +27,8 @@ struct Options {
     drop_labels: Vec<String>,
     bounds: Option<Vec<f64>>,
     hdr: Option<u8>,
-    resolution: Option<i8>,
+    #[serde(default)]
+    exponential: bool,
     limit: Option<usize>,
 }
 
@@ -59,21 +60,13 @@ impl<'de> Visitor<'de> for TextOrMap {
         let view = options.view().map_err(error)?;
         match view.fault() {
             None => Ok(view),
-            Some((option, fault)) => Err(error(format!("{option} {fault}"))),
+            Some((option, fault)) => Err(error(format!("{option}: {fault}"))),
         }
     }
 }
 
 impl Options {
     fn view(self) -> Result<View, String> {
-        if [self.bounds.is_some(), self.hdr.is_some(), self.resolution.is_some()]
-            .iter()
-            .filter(|given| **given)
-            .count()
-            > 1
-        {
-            return Err("only one of bounds, hdr and resolution can be given".to_owned());
-        }
         let kind = |name: String| kind_named(&name).ok_or_else(|| no_kind(&name));
         let mut view = View::new(self.instrument).drop_labels(self.drop_labels);
         view.drop = self.drop;
@@ -85,11 +78,12 @@ impl Options {
             Some(keys) => view.keep_labels(keys),
             None => view,
         };
-        Ok(match (self.bounds, self.hdr, self.resolution) {
-            (Some(bounds), ..) => view.bounds(bounds),
-            (_, Some(digits), _) => view.hdr(digits),
-            (_, _, Some(scale)) => view.resolution(scale),
-            _ => view,
-        })
+        match (self.bounds, self.hdr, self.exponential) {
+            (None, None, false) => Ok(view),
+            (Some(bounds), None, false) => Ok(view.bounds(bounds)),
+            (None, Some(digits), false) => Ok(view.hdr(digits)),
+            (None, None, true) => Ok(view.exponential()),
+            _ => Err(ONE_AGGREGATION.to_owned()),
+        }
     }
 }

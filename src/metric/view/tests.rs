@@ -193,12 +193,13 @@ fn a_registry_is_read_through_its_views_and_another_list_shows_it_otherwise() {
 fn an_instrument_is_told_the_first_buckets_and_the_first_limit_that_are_for_it() {
     let views = views(&["http.* limit=7", "*.size unit=By bounds=1,2", "* hdr=3 limit=9"]);
     let size = views.for_instrument("http.size", Kind::Histogram, Unit::Bytes);
-    assert_eq!(size.buckets(), Some(&Buckets::Explicit([1.0, 2.0].into())));
+    assert_eq!(size.aggregation(), Some(Aggregation::Explicit(&[1.0, 2.0])));
     assert_eq!(size.limit(), Some(7));
     let seconds = views.for_instrument("size", Kind::Histogram, Unit::Seconds);
-    assert_eq!((seconds.buckets(), seconds.limit()), (Some(&Buckets::Hdr { digits: 3 }), Some(9)));
+    let hdr = Aggregation::Hdr { significant_digits: 3 };
+    assert_eq!((seconds.aggregation(), seconds.limit()), (Some(hdr), Some(9)));
     let counter = views.for_instrument("size", Kind::Counter, Unit::Bytes);
-    assert_eq!((counter.buckets(), counter.limit()), (None, Some(9)));
+    assert_eq!((counter.aggregation(), counter.limit()), (None, Some(9)));
 }
 
 #[test]
@@ -206,19 +207,19 @@ fn a_line_that_is_no_view_is_an_error_that_names_the_place() {
     for (line, part) in [
         ("", "empty"),
         ("a b", "character 3: there is no option \"b\""),
-        ("é.*  hdr=6", "character 6: hdr must be from 1 to 5"),
+        ("é.*  hdr=6", "character 6: hdr: must be from 1 to 5"),
         ("a drop drop", "character 8: \"drop\" is given twice"),
         ("a drop=yes", "\"drop\" has no value"),
         ("a rename", "\"rename\" needs a value"),
-        ("a rename=9", "rename must start with an ASCII letter"),
-        ("a hdr=3 bounds=1", "character 9: \"bounds\" is given twice"),
+        ("a rename=9", "rename: must start with an ASCII letter"),
+        ("a hdr=3 bounds=1", "character 9: only one of bounds, hdr"),
         ("a bounds=1,x", "\"x\" is no such number"),
-        ("a bounds=2,1", "bounds must be ascending"),
-        ("a bounds=1,1", "bounds must be ascending"),
-        ("a bounds=NaN", "bounds must be finite"),
-        ("a bounds=", "bounds must be from 1"),
-        ("a resolution=-11", "resolution must be from -10 to 20"),
-        ("a limit=0", "limit must be at least 1"),
+        ("a bounds=2,1", "bounds: bounds ascend"),
+        ("a bounds=1,1", "bounds: bounds ascend"),
+        ("a bounds=NaN", "bounds: a bound is finite"),
+        ("a exponential=7", "\"exponential\" has no value"),
+        ("a exponential hdr=2", "character 15: only one of bounds, hdr"),
+        ("a limit=0", "limit: must be at least 1"),
         ("a limit=-1", "\"-1\" is no such number"),
         ("a kind=timer", "\"timer\" is no kind; kinds are counter, "),
     ] {
@@ -229,7 +230,7 @@ fn a_line_that_is_no_view_is_an_error_that_names_the_place() {
     let long = "x".repeat(parse::MAX_TEXT_BYTES + 1);
     assert!(long.parse::<View>().unwrap_err().to_string().len() < 100);
     let error = Views::new([View::new("a").rename("b"), View::new("c").hdr(9)]).unwrap_err();
-    assert_eq!(error.to_string(), r#"view "c hdr=9": hdr must be from 1 to 5 digits"#);
+    assert_eq!(error.to_string(), r#"view "c hdr=9": hdr: must be from 1 to 5 digits"#);
 }
 
 #[cfg(feature = "serde")]
@@ -243,7 +244,7 @@ fn a_view_is_read_from_a_line_or_a_map() {
     assert_eq!(read(map).unwrap(), line.parse().unwrap());
     for (json, part) in [
         (r#"{"instrument": "a", "dropp": true}"#, "unknown field `dropp`"),
-        (r#"{"instrument": "a", "rename": "9"}"#, "view of \"a\": rename must start"),
+        (r#"{"instrument": "a", "rename": "9"}"#, "view of \"a\": rename: must start"),
         (r#"{"instrument": "a", "hdr": 3, "bounds": [1]}"#, "only one of"),
         (r#"{"drop": true}"#, "missing field `instrument`"),
         ("7", "a line of text or a map"),
@@ -354,7 +355,7 @@ proptest! {
     fn a_view_is_what_its_line_says(view in any_view(), limit in prop::option::of(1usize..9)) {
         let view = match limit {
             Some(limit) => view.limit(limit).bounds([0.1, 1e300]),
-            None => view.resolution(-3),
+            None => view.exponential(),
         };
         prop_assert_eq!(view.to_string().parse::<View>().unwrap(), view);
     }

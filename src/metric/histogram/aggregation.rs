@@ -1,0 +1,248 @@
+//! What a histogram may be told: how to divide its values into buckets, and which values to expect.
+
+use crate::{
+    error::{Error, ErrorKind},
+    sync::Mutex,
+};
+
+/// How a histogram divides its values into buckets.
+///
+/// Whatever it is, the count of each bucket is exact, and distributions of the same aggregation add
+/// up exactly, over threads, scopes and processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Aggregation {
+    /// 64 buckets for each power of two: quantiles within 1 % for values in [1e-9, 1e12], without
+    /// anything to choose.
+    #[default]
+    Exponential,
+    /// A bucket up to and including each of these bounds, and one beyond the last.
+    ///
+    /// At most 256, ascending, finite and not negative. None at all leaves count and sum.
+    Explicit(&'static [f64]),
+    /// The buckets of an HDR histogram: values are whole ticks, one tick to the unit, told apart to
+    /// this many significant digits, 1 to 5.
+    Hdr {
+        /// In 1 to 5.
+        significant_digits: u8,
+    },
+}
+
+/// What becomes of a value outside the range that was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a value is kept or it is not")]
+pub enum OutOfRange {
+    /// The nearer end of the range is recorded; counted in `telemetry.measurements.clamped`.
+    Clamp,
+    /// Nothing is recorded; counted in `telemetry.measurements.rejected`, reason `out_of_range`.
+    Drop,
+}
+
+/// Everything that a histogram may be told, for one whose name is known at run time.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::metric::{Aggregation, HistogramOptions, OutOfRange, Registry, Unit};
+///
+/// let options = HistogramOptions::new()
+///     .aggregation(Aggregation::explicit(&[0.1, 0.5, 1.0])?)
+///     .range(0.0, 60.0, OutOfRange::Drop);
+/// let registry = Registry::new();
+/// let wait = registry.histogram_with::<()>("wait", "Time in the queue", Unit::Seconds, options)?;
+/// wait.record(0.3);
+/// wait.record(3600.0); // No wait is so long: the clock was set.
+/// assert_eq!(wait.snapshot().count(), 1);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HistogramOptions {
+    pub(crate) aggregation: Aggregation,
+    pub(crate) range: Option<Range>,
+}
+
+/// The values that are expected, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) min: f64,
+    pub(crate) max: f64, // Not below `min`; both finite.
+    pub(crate) outside: OutOfRange,
+}
+
+/// What a range makes of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Admitted {
+    Within(f64),
+    Clamped(f64),
+    Dropped,
+}
+
+/// The most bounds that a histogram may have: a scrape shows a series for each.
+pub(crate) const MOST_BOUNDS: usize = 256;
+
+impl Aggregation {
+    /// Explicit bounds that are known at run time. They are kept as long as the process, once
+    /// however often they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidOption`] if there are more than 256, or if they are not ascending, finite
+    /// and at least zero.
+    pub fn explicit(bounds: &[f64]) -> Result<Self, Error> {
+        match bounds_fault(bounds) {
+            None => Ok(Self::Explicit(intern(bounds))),
+            Some(fault) => {
+                Err(Error::new(ErrorKind::InvalidOption, format!("bounds {bounds:?}: {fault}")))
+            }
+        }
+    }
+
+    /// Why it is not legal.
+    pub(crate) const fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Exponential => None,
+            Self::Explicit(bounds) => bounds_fault(bounds),
+            Self::Hdr { significant_digits: 1..=5 } => None,
+            Self::Hdr { .. } => Some("significant digits are 1 to 5"),
+        }
+    }
+}
+
+impl HistogramOptions {
+    /// The default: exponential, any range.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { aggregation: Aggregation::Exponential, range: None }
+    }
+
+    /// With this aggregation.
+    #[must_use]
+    pub const fn aggregation(self, aggregation: Aggregation) -> Self {
+        Self { aggregation, ..self }
+    }
+
+    /// With values expected from `min` to `max`, both included.
+    #[must_use]
+    pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
+        Self { range: Some(Range { min, max, outside }), ..self }
+    }
+
+    /// Why they are not legal: in a static, that is an error of the build.
+    pub(crate) const fn fault(&self) -> Option<&'static str> {
+        match self.range {
+            Some(Range { min, max, .. }) if !(0.0 <= min && min <= max && max.is_finite()) => {
+                Some("a range goes from a number that is not negative to one that is not smaller")
+            }
+            _ => self.aggregation.fault(),
+        }
+    }
+
+    /// As [`fault`](Self::fault), for those that come at run time.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.fault() {
+            None => Ok(()),
+            Some(fault) => Err(Error::new(ErrorKind::InvalidOption, format!("{self:?}: {fault}"))),
+        }
+    }
+}
+
+impl Range {
+    /// What becomes of `value`, which is a number.
+    pub(crate) fn admit(self, value: f64) -> Admitted {
+        match self.outside {
+            _ if self.min <= value && value <= self.max => Admitted::Within(value),
+            OutOfRange::Clamp => Admitted::Clamped(value.clamp(self.min, self.max)),
+            OutOfRange::Drop => Admitted::Dropped,
+        }
+    }
+}
+
+/// Why these are no bounds.
+pub(crate) const fn bounds_fault(bounds: &[f64]) -> Option<&'static str> {
+    if bounds.len() > MOST_BOUNDS {
+        return Some("a histogram has at most 256 bounds");
+    }
+    let mut place = 0;
+    while place < bounds.len() {
+        // By its sign, so that -0, which would be another text on a page, is none either.
+        if !bounds[place].is_finite() || bounds[place].is_sign_negative() {
+            return Some("a bound is finite and not negative");
+        }
+        if place > 0 && bounds[place - 1] >= bounds[place] {
+            return Some("bounds ascend");
+        }
+        place += 1;
+    }
+    None
+}
+
+/// `bounds` as bounds that live as long as the process.
+fn intern(bounds: &[f64]) -> &'static [f64] {
+    static KNOWN: Mutex<Vec<&'static [f64]>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock();
+    if let Some(bounds) = known.iter().find(|other| **other == bounds) {
+        return bounds;
+    }
+    let bounds: &'static [f64] = Box::leak(bounds.into());
+    known.push(bounds);
+    bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_are_none_are_told_why() {
+        let many: Vec<f64> = (0..=256).map(f64::from).collect();
+        for bounds in [
+            &[1.0, 1.0][..],
+            &[2.0, 1.0],
+            &[f64::NAN],
+            &[1.0, f64::INFINITY],
+            &[-1.0, 1.0],
+            &[-0.0, 1.0],
+            &many,
+        ] {
+            assert!(Aggregation::explicit(bounds).is_err(), "{bounds:?}");
+        }
+        for bounds in [&[][..], &[0.0], &[0.0, f64::MIN_POSITIVE, f64::MAX], &many[1..]] {
+            assert!(Aggregation::explicit(bounds).is_ok(), "{bounds:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_bounds_are_kept_once() {
+        let [first, second] = [0, 1].map(|_| intern(&[1.5, 2.5, 3.5]));
+        assert!(std::ptr::eq(first, second));
+        assert_ne!(first, intern(&[1.5, 2.5]));
+    }
+
+    #[test]
+    fn a_range_keeps_both_of_its_ends() {
+        let [clamp, drop] = [OutOfRange::Clamp, OutOfRange::Drop].map(|outside| Range {
+            min: 1.0,
+            max: 2.0,
+            outside,
+        });
+        for end in [1.0, 2.0] {
+            assert_eq!(clamp.admit(end), Admitted::Within(end));
+            assert_eq!(drop.admit(end), Admitted::Within(end));
+        }
+        assert_eq!(clamp.admit(0.5), Admitted::Clamped(1.0));
+        assert_eq!(clamp.admit(7.0), Admitted::Clamped(2.0));
+        assert_eq!(drop.admit(2f64.next_up()), Admitted::Dropped);
+    }
+
+    #[test]
+    fn options_that_are_not_legal_have_a_fault() {
+        let range = |min, max| HistogramOptions::new().range(min, max, OutOfRange::Drop).fault();
+        assert!(range(0.0, 0.0).is_none());
+        for (min, max) in [(-1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+            assert!(range(min, max).is_some(), "{min} to {max}");
+        }
+        for significant_digits in [0, 6] {
+            assert!(Aggregation::Hdr { significant_digits }.fault().is_some());
+        }
+    }
+}

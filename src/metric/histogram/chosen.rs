@@ -1,0 +1,199 @@
+//! Histograms that were told how to keep their values: by explicit bounds, in ticks, or in a range.
+//!
+//! Their ids begin at [`FIRST`], beyond the directory of every thread's ordinary histograms: the
+//! bounds check of an ordinary record fails for them, and only then does a record look here. So what
+//! they cost, they cost nobody else. What the id stands for is written down once, when its family is
+//! registered; a thread reads it when it makes its cell.
+
+use super::{
+    BucketLayout, HistogramSnapshot,
+    aggregation::{Admitted, Aggregation, HistogramOptions, Range},
+    cell::{HistogramCell, LARGEST_SUMMAND},
+    exemplars::Exemplars,
+    explicit::{Bounds, ExplicitCell},
+    hdr::{HdrCell, to_ticks},
+    layout,
+};
+use crate::{
+    metric::cell::Fresh,
+    sync::{Mutex, modelled::OnceRef},
+};
+
+/// The first id of these histograms. Ids below are ordinary ones: as many as memory lasts for.
+pub(crate) const FIRST: u32 = 1 << 30;
+
+/// What the series with the id [`FIRST`] plus the place were told. Nothing is locked inside it.
+static KINDS: Mutex<Vec<&'static Kind>> = Mutex::new(Vec::new());
+
+/// What the series of one family were told.
+#[derive(Debug)]
+struct Kind {
+    options: HistogramOptions,
+    bounds: Bounds, // None but for explicit ones.
+}
+
+/// Where a table keeps its pointer to a histogram's cells.
+#[derive(Debug)]
+pub(crate) struct ChosenSlot(OnceRef<'static, ChosenCell>);
+
+/// One thread's values of one series; written by that thread alone.
+#[derive(Debug)]
+pub(crate) struct ChosenCell {
+    /// From here to there, a value is recorded as it is.
+    least: f64,
+    most: f64,
+    range: Option<Range>,
+    counts: Counts,
+    exemplars: Exemplars,
+}
+
+#[derive(Debug)]
+enum Counts {
+    Exponential(HistogramCell),
+    Explicit(ExplicitCell),
+    Hdr(HdrCell),
+}
+
+/// A number to record: ticks may be more exact than the value that they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amount {
+    pub(crate) value: f64,
+    pub(crate) ticks: Option<u64>,
+}
+
+/// The first of `len` ids of series that were told `options`; `None` if that is nothing special.
+pub(crate) fn reserve_ids(options: HistogramOptions, len: u32) -> Option<u32> {
+    if options == HistogramOptions::new() {
+        return None;
+    }
+    let bounds = match options.aggregation {
+        Aggregation::Explicit(bounds) => bounds,
+        _ => &[],
+    };
+    let mut kinds = KINDS.lock();
+    let first = FIRST + kinds.len() as u32;
+    // An open family reserves ids one by one: its next series shares what its first one made.
+    let known = kinds.iter().rev().find(|kind| kind.options == options).copied();
+    let kind =
+        known.unwrap_or_else(|| Box::leak(Box::new(Kind { options, bounds: Bounds::new(bounds) })));
+    kinds.extend(std::iter::repeat_n(kind, len as usize));
+    Some(first)
+}
+
+impl ChosenSlot {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&'static ChosenCell> {
+        self.0.get()
+    }
+
+    /// The cells of the series `id`, made at the first call. Only the owning thread makes them.
+    pub(crate) fn get_or_make(&self, id: u32) -> Option<&'static ChosenCell> {
+        if let Some(cell) = self.0.get() {
+            return Some(cell);
+        }
+        let kind = KINDS.lock().get((id - FIRST) as usize).copied()?;
+        let cell: &'static ChosenCell = Box::leak(Box::new(ChosenCell::new(kind)));
+        let _ = self.0.set(cell);
+        Some(cell)
+    }
+}
+
+impl Fresh for ChosenSlot {
+    fn fresh() -> Self {
+        Self(OnceRef::new())
+    }
+}
+
+impl ChosenCell {
+    fn new(kind: &'static Kind) -> Self {
+        let range = kind.options.range;
+        let (least, most) = range.map_or((0.0, f64::MAX), |range| (range.min, range.max));
+        let counts = match kind.options.aggregation {
+            Aggregation::Exponential => Counts::Exponential(HistogramCell::new()),
+            Aggregation::Explicit(_) => Counts::Explicit(ExplicitCell::new(&kind.bounds)),
+            Aggregation::Hdr { significant_digits } => {
+                Counts::Hdr(HdrCell::new(significant_digits))
+            }
+        };
+        // Larger ones take the slow path, which limits what they add to the sum.
+        let most = most.min(LARGEST_SUMMAND);
+        Self { least, most, range, counts, exemplars: Exemplars::new() }
+    }
+
+    /// Records a value that is in range and whose count is at hand; `false` if
+    /// [`record_slow`](Self::record_slow) must.
+    #[inline(always)]
+    pub(crate) fn record(&self, value: f64) -> bool {
+        // False for NaN too.
+        if !(self.least <= value && value <= self.most) {
+            return false;
+        }
+        match &self.counts {
+            Counts::Explicit(cell) => {
+                cell.record(value, value);
+                true
+            }
+            Counts::Hdr(cell) => cell.record(to_ticks(value)),
+            Counts::Exponential(cell) => cell.record(value),
+        }
+    }
+
+    /// [`record`](Self::record) of whole ticks.
+    #[inline(always)]
+    pub(crate) fn record_ticks(&self, ticks: u64) -> bool {
+        let value = ticks as f64;
+        match &self.counts {
+            Counts::Hdr(cell) if self.least <= value && value <= self.most => cell.record(ticks),
+            Counts::Hdr(_) => false,
+            _ => self.record(value),
+        }
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite, as the range has it.
+    pub(crate) fn record_slow(&self, amount: Amount) -> Admitted {
+        let admitted = self.admit(amount.value);
+        let (value, ticks) = match admitted {
+            Admitted::Dropped => return admitted,
+            Admitted::Within(value) => (value, amount.ticks.unwrap_or_else(|| to_ticks(value))),
+            Admitted::Clamped(value) => (value, to_ticks(value)),
+        };
+        match &self.counts {
+            Counts::Exponential(cell) => cell.record_slow(value),
+            Counts::Explicit(cell) => cell.record(value, value.min(LARGEST_SUMMAND)),
+            Counts::Hdr(cell) => cell.record_slow(ticks),
+        }
+        admitted
+    }
+
+    /// Where the exemplar of a value that was recorded belongs, and which value it shows.
+    pub(crate) fn exemplars(&self, value: f64) -> Option<(&Exemplars, u32, f64)> {
+        let (Admitted::Within(value) | Admitted::Clamped(value)) = self.admit(value) else {
+            return None;
+        };
+        let key = match &self.counts {
+            Counts::Explicit(cell) => cell.bucket(value) as u32,
+            Counts::Exponential(_) | Counts::Hdr(_) => layout::octave_key(value),
+        };
+        Some((&self.exemplars, key, value))
+    }
+
+    /// What was recorded.
+    pub(crate) fn read(&self) -> HistogramSnapshot {
+        let mut snapshot = match &self.counts {
+            Counts::Exponential(cell) => cell.read(),
+            Counts::Explicit(cell) => cell.read(),
+            Counts::Hdr(cell) => cell.read(),
+        };
+        snapshot.add_exemplars(&self.exemplars.read());
+        snapshot
+    }
+
+    fn admit(&self, value: f64) -> Admitted {
+        self.range.map_or(Admitted::Within(value), |range| range.admit(value))
+    }
+}
+
+/// What a histogram that was told `options` shows before anything is recorded.
+pub(crate) fn empty(options: &HistogramOptions) -> HistogramSnapshot {
+    HistogramSnapshot::empty(BucketLayout::from(options.aggregation))
+}

@@ -1,0 +1,108 @@
+//! Which bucket a number of ticks falls into.
+//!
+//! With `d` significant digits, numbers up to 2 x 10^d are told apart one by one; that many, rounded
+//! up to a power of two, are the *sub-buckets*. Beyond them each power of two is divided into half as
+//! many buckets of equal width. Buckets are numbered in the order of the values, so that the number
+//! is that of the index in the array of an HDR histogram whose lowest discernible value is one.
+
+/// The buckets for some number of significant digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TickBuckets {
+    /// Of half the number of sub-buckets, the logarithm to base two. In 4 to 17.
+    half: u32,
+}
+
+impl TickBuckets {
+    /// The buckets that tell `significant_digits` apart: 1 to 5 of them, or as many as are nearest.
+    pub(crate) const fn new(significant_digits: u8) -> Self {
+        let half = match significant_digits {
+            0 | 1 => 4,
+            2 => 7,
+            3 => 10,
+            4 => 14,
+            _ => 17,
+        };
+        Self { half }
+    }
+
+    /// How many buckets there are.
+    pub(crate) const fn len(self) -> usize {
+        ((65 - self.half) << self.half) as usize
+    }
+
+    /// The bucket of `ticks`.
+    #[inline(always)]
+    pub(crate) const fn bucket(self, ticks: u64) -> usize {
+        let sub_buckets = (2 << self.half) - 1;
+        let doublings = 63 - self.half - (ticks | sub_buckets).leading_zeros();
+        ((doublings as usize) << self.half) + (ticks >> doublings) as usize
+    }
+
+    /// The fewest ticks in `bucket`.
+    pub(crate) const fn lowest(self, bucket: usize) -> u64 {
+        let doublings = self.doublings(bucket);
+        ((bucket - (doublings << self.half)) as u64) << doublings
+    }
+
+    /// The most ticks in `bucket`.
+    pub(crate) const fn highest(self, bucket: usize) -> u64 {
+        self.lowest(bucket) + ((1 << self.doublings(bucket)) - 1)
+    }
+
+    /// How often the width of the first buckets, which is one, was doubled up to this one.
+    const fn doublings(self, bucket: usize) -> usize {
+        (bucket >> self.half).saturating_sub(1)
+    }
+}
+
+/// The whole number of ticks nearest to `value`, halves rounded up; what is too large is the largest.
+#[inline(always)]
+pub(crate) fn to_ticks(value: f64) -> u64 {
+    let whole = value as u64;
+    // The remainder is exact, unlike `value + 0.5`, and this is no call as `round` is.
+    whole.saturating_add(u64::from(value - whole as f64 >= 0.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_ends_of_neighbouring_buckets_meet() {
+        for digits in 1..=5 {
+            let ticks = TickBuckets::new(digits);
+            for bucket in (0..ticks.len() - 1).step_by(if digits > 3 { 97 } else { 1 }) {
+                assert_eq!(ticks.highest(bucket) + 1, ticks.lowest(bucket + 1));
+                assert_eq!(ticks.bucket(ticks.lowest(bucket)), bucket);
+                assert_eq!(ticks.bucket(ticks.highest(bucket)), bucket);
+            }
+            assert_eq!(ticks.bucket(u64::MAX), ticks.len() - 1);
+            assert_eq!(ticks.highest(ticks.len() - 1), u64::MAX);
+        }
+    }
+
+    #[test]
+    fn rounds_to_the_nearest_tick() {
+        for (value, ticks) in [
+            (0.0, 0),
+            (0.5f64.next_down(), 0),
+            (0.5, 1),
+            (1.4, 1),
+            (2.5, 3),
+            (9_007_199_254_740_991.0, 9_007_199_254_740_991),
+            (1e300, u64::MAX),
+            (18_446_744_073_709_551_616.0, u64::MAX),
+        ] {
+            assert_eq!(to_ticks(value), ticks, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_as_the_standard_library_does(value in 0.0f64..1e17) {
+            prop_assert_eq!(to_ticks(value), value.round() as u64);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Histograms of whole ticks, bucket for bucket those of the crate `hdrhistogram`.
+
+#[cfg(feature = "hdrhistogram")]
+mod convert;
+
+mod cell;
+mod layout;
+
+pub(crate) use cell::HdrCell;
+pub(crate) use layout::{TickBuckets, to_ticks};
