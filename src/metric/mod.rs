@@ -11,6 +11,8 @@ mod figures;
 mod gauge;
 pub mod histogram;
 mod instrument;
+#[cfg(feature = "serde")]
+mod interchange;
 mod lookup;
 mod merge;
 mod name;

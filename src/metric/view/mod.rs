@@ -13,6 +13,8 @@ mod serialised;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+#[cfg(feature = "serde")]
+pub(super) use self::parse::{kind_name, kind_named};
 use self::{apply::Plan, pattern::Pattern};
 use super::{Aggregation, Kind, Unit, histogram::bounds_fault, name::name_fault};
 use crate::{
