@@ -8,6 +8,26 @@ use criterion::{Criterion, criterion_group, criterion_main};
 static DURATION: Histogram = Histogram::new("duration", "").unit(Unit::Seconds);
 static TIMED: Histogram = Histogram::new("timed", "").unit(Unit::Seconds);
 
+static BOUNDED: Histogram = Histogram::new("bounded", "")
+    .bounds(&[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+static MANY: Histogram = Histogram::new("many", "").bounds(&evenly::<64>());
+static SEARCHED: Histogram =
+    Histogram::new("searched", "").bounds(&[1e-3, 5e-3, 0.02, 0.020_000_000_1]);
+static TICKS: Histogram = Histogram::new("ticks", "").hdr(3);
+static RANGED: Histogram =
+    Histogram::new("ranged", "").range(0.0, 60.0, bellwether::metric::OutOfRange::Drop);
+
+/// So many bounds, evenly spread over the values.
+const fn evenly<const N: usize>() -> [f64; N] {
+    let mut bounds = [0.0; N];
+    let mut place = 0;
+    while place < N {
+        bounds[place] = 0.025 * place as f64 / N as f64;
+        place += 1;
+    }
+    bounds
+}
+
 /// Values spread over some powers of two, as latencies are.
 fn values() -> Vec<f64> {
     // A multiplicative generator (Lehmer's, with modulus 2^31 - 1): the same values in every run.
@@ -21,6 +41,19 @@ fn histograms(bench: &mut Criterion) {
     let mut next = values.iter().cycle();
     group.bench_function("record", |b| {
         b.iter(|| next.next().into_iter().for_each(|&value| DURATION.record(value)));
+    });
+    for (name, histogram) in [
+        ("record, 11 bounds", &BOUNDED),
+        ("record, 64 bounds", &MANY),
+        ("record, bounds too close for a table", &SEARCHED),
+        ("record, in a range", &RANGED),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter(|| next.next().into_iter().for_each(|&value| histogram.record(value)));
+        });
+    }
+    group.bench_function("record, HDR of 3 digits", |b| {
+        b.iter(|| next.next().into_iter().for_each(|&value| TICKS.record(value * 1e9)));
     });
     group.bench_function("floor: two readings of the clock", |b| {
         b.iter(|| clock::now().seconds_since(clock::now()));

@@ -64,6 +64,7 @@
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `http`: trace headers in and out of `http::HeaderMap`.
 //! - `hdrhistogram`: a histogram's snapshot as an `hdrhistogram::Histogram`.
+//! - `serde`: snapshots written, read and merged across processes; views from configuration.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

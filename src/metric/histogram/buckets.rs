@@ -75,7 +75,18 @@ impl BucketLayout {
         }
     }
 
-    /// The number that stands for the values of `bucket` where they go to another layout.
+    /// The number that stands for the values of `bucket` where they go to another layout: of ticks,
+    /// the smallest, as HdrHistogram adds histograms of different digits up; else the middle.
+    pub(super) fn representative(&self, bucket: u32) -> f64 {
+        match self {
+            Self::Hdr { significant_digits } => {
+                hdr::TickBuckets::new(*significant_digits).lowest(bucket as usize) as f64
+            }
+            _ => self.middle(bucket),
+        }
+    }
+
+    /// The number in the middle of `bucket`.
     ///
     /// As far, relatively, from one bound as from the other; at an end of the range, the bound that
     /// there is. Of ticks, the middle of the smallest and the largest.

@@ -1,9 +1,13 @@
 //! Explicit bounds: which bucket a value falls into, and one thread's counts.
 //!
 //! A bucket holds the values up to and including its bound that no earlier one holds; its number is
-//! how many bounds are smaller than the value. Few bounds are all compared, eight at a time and
-//! without a branch that could be guessed wrongly: this is faster than any search as long as it is
-//! some dozens of them (bench `histogram`).
+//! how many bounds are smaller than the value. To count them without a loop, the numbers are cut into
+//! *sections*, the equal parts of the powers of two: just so narrow that none contains two bounds. A
+//! table says of each section how many bounds lie before it, and which one, if any, lies in it: one
+//! compare decides. Where bounds are too close for a small table, they are searched.
+//!
+//! A section is the leading bits of a number, less one bit, so that like a bucket it includes its
+//! upper end.
 
 use super::{BucketLayout, HistogramSnapshot, cell::increment};
 use crate::sync::modelled::{AtomicU64, Ordering::Relaxed};
@@ -12,8 +16,20 @@ use crate::sync::modelled::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug)]
 pub(crate) struct Bounds {
     all: &'static [f64],
-    /// Filled up with infinity, which is smaller than no value. Empty if there are too many to scan.
-    scanned: Box<[[f64; LANES]]>,
+    /// How many bits of a number are not of its section.
+    shift: u32,
+    first: i64, // The section of the first bound above zero.
+    /// The sections from there to that of the last bound. Empty if they are too many.
+    sections: Box<[Section]>,
+}
+
+/// Some numbers, next to each other.
+#[derive(Clone, Copy, Debug)]
+struct Section {
+    /// How many bounds are smaller than all of them.
+    before: u32,
+    /// The first bound that is not smaller than all of them; infinity if there is none.
+    bound: f64,
 }
 
 /// One thread's counts of one series; written by that thread alone.
@@ -24,29 +40,57 @@ pub(crate) struct ExplicitCell {
     counts: Box<[AtomicU64]>, // One more than there are bounds.
 }
 
-/// Comparisons made at once.
-const LANES: usize = 8;
-/// From here on halving the bounds is faster (bench `histogram`, 64 and 65 bounds).
-const MOST_SCANNED: usize = 64;
+/// So many sections take 16 kB, once for a family. Two hundred bounds at equal distances need it.
+const MOST_SECTIONS: i64 = 1024;
+const MANTISSA_BITS: u32 = 52;
+/// The smallest number above zero.
+const SMALLEST: f64 = f64::from_bits(1);
 
 impl Bounds {
     pub(crate) fn new(all: &'static [f64]) -> Self {
-        let scanned = if all.len() <= MOST_SCANNED { all } else { &[] };
-        let lanes = |bounds: &[f64]| {
-            std::array::from_fn(|lane| bounds.get(lane).copied().unwrap_or(f64::INFINITY))
-        };
-        Self { all, scanned: scanned.chunks(LANES).map(lanes).collect() }
+        let shifts = (0..=MANTISSA_BITS).rev();
+        let fitting = shifts.map_while(|shift| Self::cut(all, shift));
+        let separated = |bounds: &Self| bounds.separates();
+        let none = Self { all, shift: 0, first: 0, sections: [].into() };
+        { fitting }.find(separated).unwrap_or(none)
     }
 
-    /// The bucket of a finite value.
+    /// The bounds with sections of numbers that differ in the last `shift` bits; `None` if those are
+    /// too many.
+    fn cut(all: &'static [f64], shift: u32) -> Option<Self> {
+        let positive = &all[bucket(all, SMALLEST)..];
+        let (first, last) = (section(*positive.first()?, shift), section(*positive.last()?, shift));
+        if last - first >= MOST_SECTIONS {
+            return None;
+        }
+        let sections = (first..=last).map(|number| {
+            let before = all.partition_point(|&bound| section(bound, shift) < number);
+            let bound = all.get(before).copied().unwrap_or(f64::INFINITY);
+            Section { before: before as u32, bound }
+        });
+        Some(Self { all, shift, first, sections: sections.collect() })
+    }
+
+    /// Whether no section contains two bounds.
+    fn separates(&self) -> bool {
+        let sections = self.all.iter().map(|&bound| section(bound, self.shift));
+        sections.is_sorted_by(|a, b| a < b)
+    }
+
+    /// The bucket of a number that is not negative.
     #[inline(always)]
     pub(crate) fn bucket(&self, value: f64) -> usize {
-        if self.all.len() > MOST_SCANNED {
+        let Some(last) = self.sections.len().checked_sub(1) else {
             return bucket(self.all, value);
+        };
+        // What is before the first section is, but for zero, not smaller than any bound but zero.
+        if value == 0.0 {
+            return 0;
         }
-        let smaller =
-            |lanes: &[f64; LANES]| lanes.iter().map(|&bound| u64::from(bound < value)).sum::<u64>();
-        self.scanned.iter().map(smaller).sum::<u64>() as usize
+        // Not `clamp`, which is a call.
+        let place = (section(value, self.shift) - self.first).max(0) as usize;
+        let Section { before, bound } = self.sections[place.min(last)];
+        before as usize + usize::from(bound < value)
     }
 }
 
@@ -80,6 +124,12 @@ impl ExplicitCell {
     }
 }
 
+/// The section of a number that is not negative: of zero, one before that of all others.
+#[inline(always)]
+fn section(value: f64, shift: u32) -> i64 {
+    (value.to_bits().cast_signed() - 1) >> shift
+}
+
 /// The bucket of a number among `bounds`, however many.
 pub(super) fn bucket(bounds: &[f64], value: f64) -> usize {
     bounds.partition_point(|&bound| bound < value)
@@ -101,20 +151,40 @@ mod tests {
         bounds.len()
     }
 
+    /// Bounds at all distances, zero and the smallest numbers among them.
+    fn bounds() -> impl Strategy<Value = &'static [f64]> {
+        let close = prop::collection::btree_set(0u32..10_000, 0..256)
+            .prop_map(|bounds| bounds.into_iter().map(f64::from).collect());
+        let wide = prop::collection::btree_set(0u64..f64::MAX.to_bits(), 0..40)
+            .prop_map(|bounds| bounds.into_iter().map(f64::from_bits).collect());
+        let tiny = prop::collection::btree_set(0u64..300, 0..40)
+            .prop_map(|bounds| bounds.into_iter().map(f64::from_bits).collect());
+        prop_oneof![close, wide, tiny].prop_map(|bounds: Vec<f64>| &*bounds.leak())
+    }
+
+    #[test]
+    fn usual_bounds_are_looked_up_and_not_searched() {
+        let even: Vec<f64> = (0..=200).map(f64::from).collect();
+        let decades: Vec<f64> = (-9..9).map(|n| 10f64.powi(n)).collect();
+        let prometheus = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        for bounds in [even.leak(), decades.leak(), prometheus.to_vec().leak()] {
+            assert!(!Bounds::new(bounds).sections.is_empty(), "{bounds:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_bucket_is_the_first_whose_bound_is_not_smaller(
-            bounds in prop::collection::btree_set(0u32..10_000, 0..256),
+            bounds in bounds(),
             values in prop::collection::vec(0.0f64..10_500.0, 1..100),
         ) {
-            let bounds: Vec<f64> = bounds.into_iter().map(f64::from).collect();
-            let bounds: &'static [f64] = bounds.leak();
             let laid_out = Bounds::new(bounds);
-            for value in values.iter().chain(bounds).flat_map(|&v| [v, v.next_up(), v.next_down()]) {
+            let near = |&v: &f64| [v, v.next_up(), v.next_down(), 2.0 * v, 0.5 * v];
+            let ends = [0.0, f64::MIN_POSITIVE, f64::MIN_POSITIVE.next_down(), f64::MAX];
+            for value in values.iter().chain(bounds).flat_map(near).chain(ends) {
+                let value = value.max(0.0); // `next_down` of zero is negative.
                 prop_assert_eq!(laid_out.bucket(value), naive(bounds, value), "{}", value);
             }
-            prop_assert_eq!(laid_out.bucket(f64::MAX), bounds.len());
-            prop_assert_eq!(laid_out.bucket(0.0), 0);
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) mod layout;
 pub use aggregation::{Aggregation, HistogramOptions, OutOfRange};
 pub use buckets::BucketLayout;
 pub use exponential::{ExponentialBuckets, exponential_index};
+#[cfg(feature = "hdrhistogram")]
+pub use hdr::log;
 pub use instrument::{BoundHistogram, Histogram};
 pub use snapshot::{HistogramParts, HistogramSnapshot};
 

@@ -266,17 +266,17 @@ impl HistogramSnapshot {
     ///
     /// Exact where both divide their values in the same way, as all series of one family do. Where
     /// they do not, count and sum are exact, and each bucket of `other` goes whole where its middle
-    /// falls; an empty snapshot takes on the way of the other.
+    /// falls, or its smallest number of ticks; but the default takes on the way of the other.
     pub fn merge(&mut self, other: &Self) {
         if self.layout == other.layout || other.cells.is_empty() {
             self.combine(other, u64::saturating_add);
-        } else if self.cells.is_empty() {
+        } else if self.cells.is_empty() && self.layout == BucketLayout::Exponential {
             (self.layout, self.cells) = (other.layout.clone(), other.cells.clone());
             self.count = other.count;
         } else {
             let mut converted = Self::empty(self.layout.clone());
-            let middles = other.cells.iter().map(|&(b, count)| (other.layout.middle(b), count));
-            converted.fill(middles);
+            let values = other.cells.iter();
+            converted.fill(values.map(|&(b, count)| (other.layout.representative(b), count)));
             self.combine(&converted, u64::saturating_add);
         }
         self.sum += other.sum;

@@ -10,9 +10,9 @@ impl HistogramSnapshot {
     /// The same distribution in whole ticks, `ticks_per_unit` of them to the unit.
     ///
     /// What was recorded in [ticks](super::super::Histogram::hdr) of so many digits stays as it is
-    /// where there is one to the unit. Otherwise each bucket goes whole to where its middle lies:
-    /// within 0.54 % for one that was recorded exponentially; counts are exact. A thousand ticks to
-    /// a second, for example, counts milliseconds.
+    /// where there is one to the unit. Otherwise each bucket goes whole to where its middle lies (of
+    /// ticks, the fewest): within 0.54 % for one that was recorded exponentially; counts are exact.
+    /// A thousand ticks to a second, for example, counts milliseconds.
     ///
     /// # Errors
     ///
@@ -28,18 +28,17 @@ impl HistogramSnapshot {
         if *self.layout() == layout && ticks_per_unit == 1.0 {
             return Ok(self.clone());
         }
-        let middles = self
+        let values = self
             .cells()
             .iter()
-            .map(|&(bucket, count)| (self.layout().middle(bucket) * ticks_per_unit, count));
-        if let Some((ticks, _)) =
-            middles.clone().find(|(ticks, _)| !(0.0..TOO_MANY).contains(ticks))
+            .map(|&(bucket, count)| (self.layout().representative(bucket) * ticks_per_unit, count));
+        if let Some((ticks, _)) = values.clone().find(|(ticks, _)| !(0.0..TOO_MANY).contains(ticks))
         {
             return refused(format!("{ticks:e} ticks are not what a histogram can hold"));
         }
         let sum = (self.sum() * ticks_per_unit).min(f64::MAX);
         let mut converted = Self::from_cells(layout, Vec::new(), sum);
-        converted.fill(middles);
+        converted.fill(values);
         Ok(converted)
     }
 
@@ -96,7 +95,7 @@ impl HistogramSnapshot {
     /// hdr.record_n(1_500, 7).unwrap();
     /// let snapshot = HistogramSnapshot::from_hdr(&hdr)?;
     /// assert_eq!((snapshot.count(), snapshot.p50()), (7, Some(1_500.0)));
-    /// assert_eq!(snapshot.to_hdr(1.0, 3)?, hdr);
+    /// assert_eq!(snapshot.to_hdr(1.0, 3)?.count_at(1_500), 7);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn from_hdr(hdr: &hdrhistogram::Histogram<u64>) -> Result<Self, Error> {
@@ -165,7 +164,18 @@ mod tests {
         prop_oneof![near_powers, wide, 0u64..300_000, Just(u64::MAX)]
     }
 
+    /// The buckets that are not empty: the fewest ticks of each, and its count.
+    fn recorded(hdr: &hdrhistogram::Histogram<u64>) -> Vec<(u64, u64)> {
+        let recorded = hdr.iter_recorded();
+        recorded
+            .map(|one| (hdr.lowest_equivalent(one.value_iterated_to()), one.count_at_value()))
+            .collect()
+    }
+
     proptest! {
+        // Few, as one of theirs with five digits takes 50 MB.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn buckets_and_quantiles_are_those_of_hdrhistogram(
             digits in 1u8..=5,
@@ -181,18 +191,14 @@ mod tests {
                 ours.record_ticks(value);
             }
             let snapshot = ours.snapshot();
-            let recorded: Vec<_> = theirs
-                .iter_recorded()
-                .map(|one| (theirs.lowest_equivalent(one.value_iterated_to()), one.count_at_value()))
-                .collect();
             let buckets = TickBuckets::new(digits);
             let own = snapshot.cells().iter().map(|&(b, n)| (buckets.lowest(b as usize), n));
-            prop_assert_eq!(own.collect::<Vec<_>>(), recorded);
+            prop_assert_eq!(own.collect::<Vec<_>>(), recorded(&theirs));
             for q in [0.0, 0.1, 0.5, 0.9, 0.99, 1.0] {
                 let theirs = theirs.value_at_quantile(q) as f64;
                 prop_assert_eq!(snapshot.quantile(q), Some(theirs), "q {}", q);
             }
-            prop_assert_eq!(snapshot.to_hdr(1.0, digits).unwrap(), theirs.clone());
+            prop_assert_eq!(recorded(&snapshot.to_hdr(1.0, digits).unwrap()), recorded(&theirs));
             let back = HistogramSnapshot::from_hdr(&theirs).unwrap();
             prop_assert!(back.buckets().eq(snapshot.buckets()));
         }

@@ -2,6 +2,10 @@
 
 #[cfg(feature = "hdrhistogram")]
 mod convert;
+#[cfg(feature = "hdrhistogram")]
+mod encoding;
+#[cfg(feature = "hdrhistogram")]
+pub mod log;
 
 mod cell;
 mod layout;
