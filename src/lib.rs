@@ -70,6 +70,7 @@
 //! - `host`: CPU, memory, disks and network of the host, and the limits of the container.
 //! - `tokio-runtime`: workers, tasks and queues of tokio runtimes.
 //! - `poll-json`: series from a JSON document behind a URL.
+//! - `serde`: snapshots written, read and merged across processes; views from configuration.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

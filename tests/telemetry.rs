@@ -11,6 +11,7 @@ use bellwether::{
     Counter, ErrorKind, Gauge, Telemetry,
     alert::{AlertState, Rule, notify, series},
     export::Memory,
+    metric::{Registry, View, Views},
     pipeline::{Batch, ExportError, Exporter},
     trace::SpanRecord,
 };
@@ -308,4 +309,19 @@ fn a_name_of_the_crates_own_that_the_user_has_taken_stays_the_users() {
         let snapshot = telemetry.snapshot();
         assert_eq!(snapshot.value("telemetry.queue.dropped", &[]).unwrap().as_f64(), 3.0);
     }
+}
+
+#[test]
+fn what_is_read_while_telemetry_runs_is_what_its_views_show() {
+    let _turn = turn();
+    static VIEWED: Counter = Counter::new("telemetry.test.viewed", "");
+    VIEWED.add(3);
+    let error = bellwether::builder("test").view(View::new("a").rename("9")).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    let view = View::new("telemetry.test.viewed").rename("telemetry.test.shown");
+    let telemetry = bellwether::builder("test").view(view).start().unwrap();
+    let snapshot = telemetry.snapshot();
+    Registry::global().set_views(Views::default());
+    assert_eq!(snapshot.value("telemetry.test.shown", &[]).unwrap().as_f64(), 3.0);
+    assert!(snapshot.family("telemetry.test.viewed").is_none());
 }

@@ -31,7 +31,7 @@ impl ManualClock {
     /// The time it shows.
     #[must_use]
     pub fn now(&self) -> Ticks {
-        Ticks::manual(self.unix_nanos.load(Relaxed))
+        Ticks::of_unix_nanos(self.unix_nanos.load(Relaxed))
     }
 }
 

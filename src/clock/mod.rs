@@ -10,7 +10,8 @@
 //! differences are clamped to zero.
 //!
 //! A test installs a [`ManualClock`] on its thread: readings are then its nanoseconds, marked by the
-//! highest bit, which a counter at 3 GHz reaches after 97 years.
+//! highest bit, which a counter at 3 GHz reaches after 97 years. So are the times of other processes,
+//! which come as nanoseconds since the Unix epoch.
 
 mod manual;
 #[cfg(target_arch = "x86_64")]
@@ -115,7 +116,9 @@ impl Ticks {
         self.0 & MANUAL_BIT != 0
     }
 
-    fn manual(unix_nanos: u64) -> Self {
+    /// The instant that is this many nanoseconds after the Unix epoch, as a manual clock shows it:
+    /// comparable with its like, not with readings of this process's clock.
+    pub(crate) fn of_unix_nanos(unix_nanos: u64) -> Self {
         Self(unix_nanos | MANUAL_BIT)
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
 
 use super::{
-    Kind, Unit,
+    InstrumentView, Kind, Unit,
     cell::{DISABLED, Reader, Space, Storage},
     histogram::{HistogramOptions, HistogramSnapshot, chosen},
     instrument::{Descriptor, Number},
@@ -38,8 +38,10 @@ pub(crate) struct Family {
     /// Process-wide, so that a thread's look-up table can tell families apart by a number.
     pub(crate) number: u32,
     pub(crate) space: Space,
-    /// What a histogram was told.
-    pub(crate) histogram: HistogramOptions,
+    /// What a histogram was told in the source.
+    pub(crate) told: HistogramOptions,
+    /// How it keeps its values: as it was told, or as a view asked for.
+    histogram: HistogramOptions,
     set: SeriesSet,
 }
 
@@ -88,21 +90,28 @@ impl Family {
         keys: Vec<Cow<'static, str>>,
         constant: &LabelSet,
         shape: Shape,
+        view: &InstrumentView,
     ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let space = Space::of(descriptor.kind);
         let all_keys = Arc::new(Keys::new(&keys, constant));
+        let told = descriptor.histogram;
+        let histogram = match view.aggregation() {
+            Some(asked) if descriptor.kind == Kind::Histogram => told.aggregation(asked),
+            _ => told,
+        };
         let set = match shape {
             Shape::Closed { len, at } => SeriesSet::Closed(ClosedSet {
-                base: space.reserve(descriptor.histogram, len as u32),
+                base: space.reserve(histogram, len as u32),
                 len,
                 at,
                 keys: all_keys,
                 list: Mutex::default(),
             }),
             Shape::Open { limit, budget, idle } => {
-                let ids = Ids::new(space, descriptor.histogram);
+                let limit = view.limit().unwrap_or(limit);
+                let ids = Ids::new(space, histogram);
                 SeriesSet::Open(OpenSet::new(number, ids, all_keys, limit, budget, idle))
             }
         };
@@ -116,7 +125,8 @@ impl Family {
             keys,
             number,
             space,
-            histogram: descriptor.histogram,
+            told,
+            histogram,
             set,
         }
     }
@@ -133,6 +143,14 @@ impl Family {
             }
             _ => false,
         }
+    }
+
+    /// Whether it keeps its series as `view` asks.
+    pub(crate) fn is_as_asked(&self, view: &InstrumentView) -> bool {
+        let aggregation = view.aggregation().filter(|_| self.kind == Kind::Histogram);
+        let limit = view.limit().and_then(|limit| Some((limit, self.open()?.limit())));
+        aggregation.is_none_or(|asked| asked == self.histogram.aggregation)
+            && limit.is_none_or(|(asked, own)| asked == own)
     }
 
     /// The id of the first series of a closed set; [`DISABLED`] in an open one.

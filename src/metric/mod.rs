@@ -13,10 +13,14 @@ mod gauge;
 pub mod histogram;
 mod info;
 mod instrument;
+#[cfg(feature = "serde")]
+mod interchange;
 mod lookup;
+mod merge;
 mod name;
 mod observable;
 mod open;
+mod reader;
 mod registry;
 mod series;
 mod snapshot;
@@ -26,6 +30,7 @@ mod summary;
 mod throughput;
 mod timer;
 mod unit;
+mod view;
 
 pub(crate) mod cell;
 
@@ -41,13 +46,16 @@ pub use histogram::{
 };
 pub use info::{Info, StateSet};
 pub use instrument::With;
+pub use merge::Gauges;
 pub use observable::{Observations, Observer};
+pub use reader::{Delta, Reader, Temporality};
 pub use registry::{Registry, RegistryBuilder};
 pub use snapshot::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{Marked, Throughput};
 pub use timer::Timer;
 pub use unit::Unit;
+pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant};
 #[cfg(feature = "prometheus")]

@@ -100,6 +100,10 @@ impl OpenSet {
         Self { family, ids, keys, limit, budget, idle, known, walk }
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(crate) fn idle(&self) -> Option<Duration> {
         self.idle
     }

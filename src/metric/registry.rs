@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Snapshot, Summary, Unit,
-    UpDownCounter,
+    Counter, FloatCounter, Gauge, Histogram, HistogramOptions, InstrumentView, Kind, Snapshot,
+    Summary, Unit, UpDownCounter, Views,
     cell::{self, Storage},
     collector,
     family::{Family, Shape},
@@ -66,6 +66,7 @@ struct Families {
     next_observable: u64,
     /// Why statics were refused so far, each once.
     refusals: Vec<(ErrorKind, String)>,
+    views: Views,
 }
 
 /// What a [`Registry`] is made with; [`Registry::builder`] begins one.
@@ -338,8 +339,46 @@ impl Registry {
         self.snapshot_of(&cell::current_storage())
     }
 
-    /// All series at this moment, as `storage` holds them.
+    /// All series at this moment, as `storage` holds them and the views show them.
     pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
+        let snapshot = self.unviewed_snapshot_of(storage);
+        self.views().apply(snapshot)
+    }
+
+    /// Shows this registry through `views` from now on, instead of those it had.
+    ///
+    /// What was recorded is not changed, so that another list shows it otherwise. Only buckets and
+    /// limits are for instruments that are used later: those in use keep theirs, and are reported.
+    pub fn set_views(&self, views: Views) {
+        let is_late = |family: &&Family| {
+            let asked = views.for_instrument(family.name, family.kind, family.unit);
+            !family.is_as_asked(&asked)
+        };
+        let late: Vec<&Family> = {
+            let _busy = cell::busy();
+            let mut families = self.0.families.lock();
+            families.views = views.clone();
+            families.by_name.values().copied().filter(is_late).collect()
+        };
+        for family in late {
+            let (name, place) = (family.name, family.place);
+            diagnostics::report(
+                "view",
+                format_args!(
+                    "{name:?} ({place}) is in use already: it keeps its buckets and limit"
+                ),
+            );
+        }
+    }
+
+    /// The views that it is shown through.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        self.0.families.lock().views.clone()
+    }
+
+    /// All series at this moment, as `storage` holds them.
+    pub(super) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
@@ -431,6 +470,7 @@ impl Registry {
         check_name(descriptor.name)?;
         check_keys(&keys)?;
         let mut families = self.0.families.lock();
+        let view = families.views.for_instrument(descriptor.name, descriptor.kind, descriptor.unit);
         if let Some(family) = families.by_name.get(descriptor.name) {
             let Some(difference) = difference(family, descriptor, &keys, &shape) else {
                 return Ok(family);
@@ -438,7 +478,7 @@ impl Registry {
             return Err(conflict(descriptor, family, difference));
         }
         let family: &'static Family =
-            Box::leak(Box::new(Family::new(descriptor, keys, &self.0.labels, shape)));
+            Box::leak(Box::new(Family::new(descriptor, keys, &self.0.labels, shape, &view)));
         families.admit(family)?;
         Ok(family)
     }
@@ -514,7 +554,13 @@ impl Families {
             Some(place) => self.retired.swap_remove(place),
             None => {
                 let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
-                let family = Family::new(descriptor, Vec::new(), &LabelSet::default(), shape);
+                let family = Family::new(
+                    descriptor,
+                    Vec::new(),
+                    &LabelSet::default(),
+                    shape,
+                    &InstrumentView::default(),
+                );
                 Box::leak(Box::new(family))
             }
         }
@@ -540,7 +586,7 @@ fn difference(
     if family.unit != descriptor.unit {
         return Some("is registered with two units");
     }
-    if family.histogram != descriptor.histogram {
+    if family.told != descriptor.histogram {
         return Some("is registered with two aggregations or ranges");
     }
     if family.keys != keys {

@@ -124,6 +124,12 @@ impl Snapshot {
         self.inner.started
     }
 
+    /// The families, which are copied only if another clone of the snapshot needs them.
+    pub(super) fn into_families(self) -> Vec<Family> {
+        Arc::try_unwrap(self.inner)
+            .map_or_else(|shared| shared.families.clone(), |inner| inner.families)
+    }
+
     /// About how many bytes it takes, label sets and families shared with others not counted.
     pub(crate) fn weight(&self) -> usize {
         let value = |series: &Series| match &series.value {

@@ -60,7 +60,13 @@ pub(super) fn open_family(
     let budget = std::sync::Arc::new(open::Budget::new(u64::MAX));
     let shape = family::Shape::Open { limit, budget, idle: None };
     let descriptor = instrument::Descriptor::new("test.open", "", kind);
-    Box::leak(Box::new(family::Family::new(&descriptor, keys, &Default::default(), shape)))
+    Box::leak(Box::new(family::Family::new(
+        &descriptor,
+        keys,
+        &Default::default(),
+        shape,
+        &InstrumentView::default(),
+    )))
 }
 
 fn number(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -390,6 +396,31 @@ fn an_observed_counter_that_falls_begins_anew() {
         [Some((5.5, false)), Some((7.0, false)), Some((2.0, true)), None, None],
         "a total that is no number is left out"
     );
+}
+
+#[test]
+fn a_view_chooses_buckets_and_limits_before_the_first_use_and_is_reported_after_it() {
+    let registry = Registry::new();
+    let views =
+        ["sizes bounds=1,10", "users limit=2", "late hdr=3"].map(|view| view.parse().unwrap());
+    let late = registry.histogram::<()>("late", "", Unit::NONE).unwrap();
+    registry.set_views(Views::new(views).unwrap());
+    let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
+    let again = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE);
+    assert!(again.is_ok(), "what the source says is the same");
+    let users = registry.counter::<Route<'_>>("users", "", Unit::NONE).unwrap();
+    [0.5, 5.0, 50.0].into_iter().for_each(|size| sizes.with(Route("/")).record(size));
+    (0..5).for_each(|n| users.with(Route(&n.to_string())).inc());
+    late.record(7.0);
+    let snapshot = registry.snapshot();
+    let histogram = |name, labels: &[_]| {
+        snapshot.value(name, labels).and_then(SeriesValue::as_histogram).unwrap().clone()
+    };
+    let bounded = histogram("sizes", &[("route", "/")]);
+    assert_eq!(bounded.cumulative(&[1.0, 10.0]), [1, 2]);
+    assert_eq!(bounded.explicit_bounds(), Some(&[1.0, 10.0][..]));
+    assert_eq!(number(&snapshot, "users", &[("otel.metric.overflow", "true")]), Some(3.0));
+    assert!(matches!(histogram("late", &[]).parts().layout, BucketLayout::Exponential));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     diagnostics,
     error::Error,
     label::Value,
-    metric::Registry,
+    metric::{Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
     resource::Resource,
     sync::Mutex,
@@ -31,6 +31,7 @@ pub struct Builder {
     parts: Vec<StartPart>,
     sampler: Option<Box<dyn Sampler>>,
     limits: SpanLimits,
+    views: Vec<View>,
     rules: Vec<Rule>,
     on_transition: Vec<OnTransition>,
     tick: Duration,
@@ -46,6 +47,7 @@ impl Builder {
             parts: Vec::new(),
             sampler: None,
             limits: SpanLimits::default(),
+            views: Vec::new(),
             rules: Vec::new(),
             on_transition: Vec::new(),
             tick: Duration::from_secs(1),
@@ -81,6 +83,14 @@ impl Builder {
     /// Limits the attributes, events and links of a span.
     pub fn span_limits(self, limits: SpanLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Adds a view of the instruments of the process: of their names, labels, buckets and limits. The
+    /// list of [`Views`] is that of the global registry from `start` on, also after shutdown; without
+    /// a view the registry keeps those that it has.
+    pub fn view(mut self, view: View) -> Self {
+        self.views.push(view);
+        self
     }
 
     /// Adds an alert rule, evaluated at each tick over all series of the process.
@@ -141,8 +151,10 @@ impl Builder {
     /// # Errors
     ///
     /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already; [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if instruments
-    /// that were used already collide, with both places in the source; whatever a part answers that
-    /// cannot start, a port in use for example. Nothing is left running then.
+    /// that were used already collide, with both places in the source;
+    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
+    /// not legal; whatever a part answers that cannot start, a port in use for example. Nothing is
+    /// left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let mut slot = exit::slot()?;
         let registry = Registry::global().clone();
@@ -150,6 +162,7 @@ impl Builder {
             let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
             return Err(Error::new(*kind, first.clone() + &more.collect::<String>()));
         }
+        let views = Views::new(std::mem::take(&mut self.views))?;
         if self.disabled {
             self = Self::new("").tick(self.tick);
         }
@@ -177,6 +190,9 @@ impl Builder {
             }
             .build()
         });
+        if !views.is_empty() {
+            registry.set_views(views);
+        }
         let running = Arc::new(Running {
             generation: process::generation(),
             history: Mutex::new(History::new(registry.snapshot())),

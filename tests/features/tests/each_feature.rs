@@ -35,6 +35,22 @@ fn a_snapshot_becomes_an_hdr_histogram() {
     assert!(hdr.value_at_quantile(0.5).abs_diff(2_000) <= 20);
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn a_snapshot_is_written_and_read_and_a_view_is_read() {
+    use bellwether::metric::{Registry, Snapshot, Unit, View};
+
+    let registry = Registry::new();
+    let counter = registry.counter::<()>("features.read", "Reads", Unit::NONE).expect("legal");
+    counter.add(7);
+    let text = serde_json::to_string(&registry.snapshot()).expect("it is written");
+    let read: Snapshot = serde_json::from_str(&text).expect("it is read");
+    assert_eq!(read.value("features.read", &[]).expect("it is there").as_f64(), 7.0);
+
+    let view: View = serde_json::from_str("\"features.* drop\"").expect("a view");
+    assert_eq!(view, View::new("features.*").drop());
+}
+
 #[cfg(any(feature = "prometheus", feature = "prometheus-listener"))]
 #[test]
 fn a_page_is_rendered() {
