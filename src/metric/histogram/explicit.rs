@@ -127,7 +127,8 @@ impl ExplicitCell {
 /// The section of a number that is not negative: of zero, one before that of all others.
 #[inline(always)]
 fn section(value: f64, shift: u32) -> i64 {
-    (value.to_bits().cast_signed() - 1) >> shift
+    // Minus zero is zero.
+    (value.abs().to_bits().cast_signed() - 1) >> shift
 }
 
 /// The bucket of a number among `bounds`, however many.
@@ -185,6 +186,7 @@ mod tests {
                 let value = value.max(0.0); // `next_down` of zero is negative.
                 prop_assert_eq!(laid_out.bucket(value), naive(bounds, value), "{}", value);
             }
+            prop_assert_eq!(laid_out.bucket(-0.0), 0);
         }
     }
 }
