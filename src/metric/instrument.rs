@@ -175,21 +175,29 @@ impl Instrument {
     /// Lets `record` write to the series with `labels`: [`DISABLED`] if the instrument lost a conflict.
     #[inline(always)]
     pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
-        if L::CARDINALITY.is_some() {
-            let base = self.base.load(Relaxed);
-            if base < DISABLED {
-                return record(base + labels.index() as u32);
-            }
+        if L::CARDINALITY.is_none() {
+            return self.with_series_looked_up(labels, record);
         }
+        let base = self.base.load(Relaxed);
+        if base < DISABLED {
+            return record(base + labels.index() as u32);
+        }
+        self.with_series_slow(labels, record)
+    }
+
+    /// Of a closed set that is not registered yet, or too large for a block of ids.
+    #[cold]
+    #[inline(never)]
+    fn with_series_slow<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         self.with_series_looked_up(labels, record)
     }
 
+    #[inline]
     fn with_series_looked_up<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         let family = self.family.get().or_else(|| self.family::<L>());
         match family.map(|family| (family, family.open())) {
             None => record(DISABLED),
             Some((family, None)) => record(family.id_at(labels.index())),
-            // An open set, or a closed one too large for a block of ids.
             Some((family, Some(set))) => {
                 let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
                 lookup::with_series(family, set, values, record)
@@ -209,6 +217,8 @@ impl Instrument {
         self.bind_slow(labels)
     }
 
+    #[cold]
+    #[inline(never)]
     fn bind_slow<L: Labels>(&self, labels: &L) -> Handle {
         match self.family::<L>() {
             None => Handle::DISABLED,
@@ -482,7 +492,7 @@ macro_rules! recorded_with {
     ($name:ident { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
         impl<L: Labels> With<'_, $name<L>, L> {
             $($(#[$doc])*
-            #[inline]
+            #[inline(always)]
             pub fn $method(&self, $($argument: $type),*) {
                 self.instrument.instrument.with_series(&self.labels, $record);
             })*

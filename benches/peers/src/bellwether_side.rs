@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use bellwether::{
-    Counter, Gauge, Histogram, Telemetry, Unit, UpDownCounter, clock,
+    Counter, Gauge, Histogram, Telemetry, Unit, UpDownCounter,
     export::prometheus::{Format, render_into},
     label::{LabelValue, Labels},
     metric::{BoundCounter, BoundHistogram, Registry},
@@ -52,11 +52,12 @@ pub fn counters(pace: Pace) -> Vec<Subject> {
         ),
     };
     let series = bound.bind(Set::of(1, 1));
-    let bound = ours(
-        "bound, two labels",
-        move |_| repeat(pace, move || series.inc()),
-        move || series.value(),
-    );
+    let handle = series.clone();
+    let worker = move |_| {
+        let series = handle.clone();
+        repeat(pace, move || series.inc())
+    };
+    let bound = ours("bound, two labels", worker, move || series.value());
     vec![fixed, bound]
 }
 
@@ -109,11 +110,11 @@ fn closed_labels<const N: usize>(name: &str, pace: Pace) -> Subject {
         let mut next = sets.walk();
         repeat(pace, move || {
             let (method, status) = next();
-            counter.bind(Set::of(method, status)).inc();
+            counter.with(Set::of(method, status)).inc();
         })
     };
     let total = move || sets.indices().map(|(m, s)| counter.bind(Set::of(m, s)).value()).sum();
-    ours("closed set, bound at each call", worker, total)
+    ours("closed set, with at each call", worker, total)
 }
 
 /// Labels whose values are not known beforehand.
@@ -161,7 +162,7 @@ fn dynamic<T: AsRef<[S]> + 'static, S: AsRef<str> + 'static>(
 
 #[inline(always)]
 fn increment<'a>(counter: &'a Counter<Dynamic<'a>>, method: &'a str, status: &'a str) {
-    counter.bind(Dynamic { method, status }).inc();
+    counter.with(Dynamic { method, status }).inc();
 }
 
 pub fn histograms(pace: Pace) -> Vec<Subject> {
@@ -170,30 +171,44 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
     static WORKING: Histogram =
         Histogram::new("peers.held_working", "A histogram between own work").unit(Unit::Seconds);
     LazyLock::force(&VALUES);
-    let subject = match pace {
-        Pace::Flat => ours(
-            "static, quantiles within 1 %",
-            |_| over(Pace::Flat, &VALUES.seconds, |seconds| FLAT.record(seconds)),
-            || FLAT.snapshot().count(),
-        ),
-        Pace::Working => ours(
-            "static, quantiles within 1 %",
-            |_| over(Pace::Working, &VALUES.seconds, |seconds| WORKING.record(seconds)),
-            || WORKING.snapshot().count(),
-        ),
-    };
-    vec![subject]
+    static BOUNDED_FLAT: Histogram =
+        Histogram::new("peers.bounded", "").unit(Unit::Seconds).bounds(prometheus::DEFAULT_BUCKETS);
+    static BOUNDED_WORKING: Histogram = Histogram::new("peers.bounded_working", "")
+        .unit(Unit::Seconds)
+        .bounds(prometheus::DEFAULT_BUCKETS);
+    let (exponential, explicit) = ("static, quantiles within 1 %", "static, 11 bounds");
+    match pace {
+        Pace::Flat => vec![
+            ours(
+                exponential,
+                |_| over(Pace::Flat, &VALUES.seconds, |seconds| FLAT.record(seconds)),
+                || FLAT.snapshot().count(),
+            ),
+            ours(
+                explicit,
+                |_| over(Pace::Flat, &VALUES.seconds, |seconds| BOUNDED_FLAT.record(seconds)),
+                || BOUNDED_FLAT.snapshot().count(),
+            ),
+        ],
+        Pace::Working => vec![
+            ours(
+                exponential,
+                |_| over(Pace::Working, &VALUES.seconds, |seconds| WORKING.record(seconds)),
+                || WORKING.snapshot().count(),
+            ),
+            ours(
+                explicit,
+                |_| over(Pace::Working, &VALUES.seconds, |seconds| BOUNDED_WORKING.record(seconds)),
+                || BOUNDED_WORKING.snapshot().count(),
+            ),
+        ],
+    }
 }
 
 pub fn timers() -> Vec<Subject> {
     static TIMED: Histogram = Histogram::new("peers.timer", "Timed").unit(Unit::Seconds);
-    let worker = |_| {
-        repeat(Pace::Flat, || {
-            let start = clock::now();
-            TIMED.record(clock::now().seconds_since(start));
-        })
-    };
-    vec![ours("clock::now twice, static", worker, || TIMED.snapshot().count())]
+    let worker = |_| repeat(Pace::Flat, || drop(TIMED.start_timer()));
+    vec![ours("start_timer, static", worker, || TIMED.snapshot().count())]
 }
 
 pub fn gauges() -> Vec<Subject> {

@@ -20,6 +20,9 @@ const LOG: usize = 112;
 #[cfg(any(miri, bellwether_loom))]
 const LOG: usize = 2;
 
+/// Parts of a sum: a cache line of them.
+const SUMS: usize = 8;
+
 /// What a value adds to the sum at most, so that 10^18 values cannot make it infinite for ever.
 pub(super) const LARGEST_SUMMAND: f64 = 1e290;
 
@@ -42,7 +45,11 @@ pub(crate) struct HistogramCell {
 
 /// Counts by bucket.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Dense {
+    /// The sum of what was recorded since, in parts by the bucket: a single one would let each record
+    /// wait for the addition of the one before it (bench histogram).
+    sums: [AtomicU64; SUMS],
     octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
     zero: AtomicU64,
     underflow: AtomicU64,
@@ -98,7 +105,7 @@ impl HistogramCell {
         };
         let Some(counts) = dense.octaves[octave].get() else { return false };
         increment(&counts.0[bucket]);
-        self.add_to_sum(value);
+        dense.add_to_sum(bucket, value);
         true
     }
 
@@ -120,9 +127,12 @@ impl HistogramCell {
         // The sum first: a value that is recorded meanwhile is then counted and not summed, or
         // neither, and a mean is never too large by a value that is not counted.
         let sum = f64::from_bits(self.sum.load(Relaxed));
-        let cells = match self.dense.get() {
-            Some(dense) => dense.counts(),
-            None => self.logged_counts(),
+        let (cells, sum) = match self.dense.get() {
+            Some(dense) => {
+                let sum = sum + dense.sum();
+                (dense.counts(), sum)
+            }
+            None => (self.logged_counts(), sum),
         };
         let mut snapshot = HistogramSnapshot::from_cells(BucketLayout::Exponential, cells, sum);
         snapshot.add_exemplars(&self.exemplars.read());
@@ -157,8 +167,7 @@ impl HistogramCell {
 
     #[inline(always)]
     fn add_to_sum(&self, value: f64) {
-        let sum = f64::from_bits(self.sum.load(Relaxed)) + value;
-        self.sum.store(sum.to_bits(), Relaxed);
+        add(&self.sum, value);
     }
 
     fn make_dense(&self) {
@@ -194,11 +203,21 @@ impl HistogramCell {
 impl Dense {
     fn new() -> Self {
         Self {
+            sums: std::array::from_fn(|_| AtomicU64::new(0)),
             octaves: std::array::from_fn(|_| OnceRef::new()),
             zero: AtomicU64::new(0),
             underflow: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
         }
+    }
+
+    #[inline(always)]
+    fn add_to_sum(&self, bucket: usize, value: f64) {
+        add(&self.sums[bucket % SUMS], value);
+    }
+
+    fn sum(&self) -> f64 {
+        self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum()
     }
 
     fn increment(&self, cell: usize) {
@@ -217,7 +236,7 @@ impl Dense {
     fn reset(&self) {
         let octaves = self.octaves.iter().filter_map(OnceRef::get);
         let regular = octaves.flat_map(|octave| &octave.0);
-        let all = regular.chain([&self.zero, &self.underflow, &self.overflow]);
+        let all = regular.chain([&self.zero, &self.underflow, &self.overflow]).chain(&self.sums);
         all.for_each(|count| count.store(0, Relaxed));
     }
 
@@ -246,6 +265,13 @@ impl Dense {
             .filter(|&(_, count)| count > 0)
             .collect()
     }
+}
+
+/// Adds to a sum that this thread owns.
+#[inline(always)]
+fn add(sum: &AtomicU64, value: f64) {
+    let sum_after = f64::from_bits(sum.load(Relaxed)) + value;
+    sum.store(sum_after.to_bits(), Relaxed);
 }
 
 /// Adds one to a counter that this thread owns.

@@ -18,8 +18,9 @@ pub(crate) struct Bounds {
     all: &'static [f64],
     /// How many bits of a number are not of its section.
     shift: u32,
-    first: i64, // The section of the first bound above zero.
-    /// The sections from there to that of the last bound. Empty if they are too many.
+    before_first: i64, // The section before that of the first bound above zero.
+    /// All sections up to that one as one, then each up to that of the last bound. Empty if they are
+    /// too many.
     sections: Box<[Section]>,
 }
 
@@ -51,7 +52,7 @@ impl Bounds {
         let shifts = (0..=MANTISSA_BITS).rev();
         let fitting = shifts.map_while(|shift| Self::cut(all, shift));
         let separated = |bounds: &Self| bounds.separates();
-        let none = Self { all, shift: 0, first: 0, sections: [].into() };
+        let none = Self { all, shift: 0, before_first: 0, sections: [].into() };
         { fitting }.find(separated).unwrap_or(none)
     }
 
@@ -63,12 +64,15 @@ impl Bounds {
         if last - first >= MOST_SECTIONS {
             return None;
         }
+        // Among all those up to the first lies no bound but zero, which is the first one then.
+        let up_to_first = Section { before: 0, bound: all[0] };
         let sections = (first..=last).map(|number| {
             let before = all.partition_point(|&bound| section(bound, shift) < number);
             let bound = all.get(before).copied().unwrap_or(f64::INFINITY);
             Section { before: before as u32, bound }
         });
-        Some(Self { all, shift, first, sections: sections.collect() })
+        let sections = std::iter::once(up_to_first).chain(sections).collect();
+        Some(Self { all, shift, before_first: first - 1, sections })
     }
 
     /// Whether no section contains two bounds.
@@ -83,12 +87,8 @@ impl Bounds {
         let Some(last) = self.sections.len().checked_sub(1) else {
             return bucket(self.all, value);
         };
-        // What is before the first section is, but for zero, not smaller than any bound but zero.
-        if value == 0.0 {
-            return 0;
-        }
         // Not `clamp`, which is a call.
-        let place = (section(value, self.shift) - self.first).max(0) as usize;
+        let place = (section(value, self.shift) - self.before_first).max(0) as usize;
         let Section { before, bound } = self.sections[place.min(last)];
         before as usize + usize::from(bound < value)
     }
@@ -133,7 +133,8 @@ impl ExplicitCell {
 /// The section of a number that is not negative: of zero, one before that of all others.
 #[inline(always)]
 fn section(value: f64, shift: u32) -> i64 {
-    (value.to_bits().cast_signed() - 1) >> shift
+    // Minus zero is zero.
+    (value.abs().to_bits().cast_signed() - 1) >> shift
 }
 
 /// The bucket of a number among `bounds`, however many.
@@ -191,6 +192,7 @@ mod tests {
                 let value = value.max(0.0); // `next_down` of zero is negative.
                 prop_assert_eq!(laid_out.bucket(value), naive(bounds, value), "{}", value);
             }
+            prop_assert_eq!(laid_out.bucket(-0.0), 0);
         }
     }
 }

@@ -168,9 +168,9 @@ impl HistogramSnapshot {
         let rank = q.clamp(0.0, 1.0) * self.count as f64;
         // Of NaN, a cast makes zero.
         let nearest = (rank.ceil() as u64).clamp(1, self.count.max(1));
-        let mut seen = 0;
+        let mut seen = 0u64;
         let &(bucket, count) = self.cells.iter().find(|&&(_, count)| {
-            seen += count;
+            seen = seen.saturating_add(count);
             seen >= nearest
         })?;
         match &self.layout {
@@ -236,12 +236,12 @@ impl HistogramSnapshot {
     #[must_use]
     pub fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
         let mut cells = self.cells.iter().peekable();
-        let mut seen = 0;
+        let mut seen = 0u64;
         let counts = bounds.iter().map(|&bound| {
             while let Some((_, count)) =
                 cells.next_if(|&&(bucket, _)| self.layout.upper_bound(bucket) <= bound)
             {
-                seen += count;
+                seen = seen.saturating_add(*count);
             }
             seen
         });

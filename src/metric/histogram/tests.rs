@@ -348,6 +348,21 @@ fn parts_that_are_no_histogram_are_refused() {
     }
 }
 
+#[test]
+fn counts_that_are_too_many_stay_at_the_largest_number() {
+    let parts = |bucket| HistogramParts {
+        buckets: vec![(bucket, u64::MAX - 1)],
+        ..HistogramParts::default()
+    };
+    let [mut merged, other] =
+        [7, 8].map(|bucket| HistogramSnapshot::from_parts(parts(bucket)).unwrap());
+    merged.merge(&other);
+    merged.merge(&other);
+    assert_eq!(merged.count(), u64::MAX);
+    assert_eq!(merged.cumulative(&[1.0, f64::INFINITY]), [u64::MAX; 2]);
+    assert!(merged.p99().unwrap() <= merged.max().unwrap());
+}
+
 mod exemplars {
     use std::time::Duration;
 

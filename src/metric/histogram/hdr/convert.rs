@@ -16,13 +16,16 @@ impl HistogramSnapshot {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] if `significant_digits` is not in 1 to 5, or if a value is 2^64
-    /// ticks or more.
+    /// [`ErrorKind::InvalidOption`] if `significant_digits` is not in 1 to 5, if `ticks_per_unit` is not
+    /// a number above zero, or if a value is 2^64 ticks or more.
     pub fn in_ticks(&self, ticks_per_unit: f64, significant_digits: u8) -> Result<Self, Error> {
         const TOO_MANY: f64 = (1u128 << 64) as f64;
         let refused = |what: String| Err(Error::new(ErrorKind::InvalidOption, what));
         if let Some(fault) = (Aggregation::Hdr { significant_digits }).fault() {
             return refused(fault.to_owned());
+        }
+        if !(ticks_per_unit > 0.0 && ticks_per_unit.is_finite()) {
+            return refused(format!("{ticks_per_unit} ticks to the unit"));
         }
         let layout = BucketLayout::Hdr { significant_digits };
         if *self.layout() == layout && ticks_per_unit == 1.0 {
@@ -153,6 +156,7 @@ mod tests {
         assert!(snapshot.to_hdr(1.0, 9).is_err());
         assert!(snapshot.to_hdr(f64::NAN, 3).is_err());
         assert!(snapshot.to_hdr(-1.0, 3).is_err());
+        assert!(HistogramSnapshot::default().to_hdr(f64::INFINITY, 3).is_err());
         assert_eq!(HistogramSnapshot::default().to_hdr(1.0, 3).unwrap().len(), 0);
     }
 
