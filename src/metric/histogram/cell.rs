@@ -104,7 +104,8 @@ impl HistogramCell {
                 .append(value, (layout::FIRST + octave * layout::PER_OCTAVE + bucket) as u32);
         };
         let Some(counts) = dense.octaves[octave].get() else { return false };
-        increment(&counts.0[bucket]);
+        // The mask is no check: a bucket is always below it.
+        increment(&counts.0[bucket % layout::PER_OCTAVE]);
         dense.add_to_sum(bucket, value);
         true
     }

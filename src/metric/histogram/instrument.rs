@@ -146,7 +146,7 @@ impl<L> Histogram<L> {
 
 impl Histogram {
     /// Records `value`.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, value: f64) {
         if !cell::record(self.instrument.id(), value) {
             record_other(self.instrument.register_id(), value);
@@ -177,7 +177,7 @@ impl Histogram {
 
 impl BoundHistogram {
     /// Records `value`.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, value: f64) {
         record(self.0.id(), value);
     }
@@ -232,7 +232,7 @@ impl Histogram<Dynamic> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn record(id: u32, value: f64) {
     if !cell::record(id, value) {
         record_other(Some(id), value);
