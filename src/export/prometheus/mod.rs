@@ -1,8 +1,8 @@
-//! The Prometheus page: a snapshot as text, in the two dialects that scrapers ask for.
+//! The Prometheus page: a snapshot in the formats that scrapers ask for.
 //!
 //! This is no exporter but a reader: nothing is queued, and a page is made when somebody asks.
-//! [`render`] makes it for users who serve it themselves, with [`Format::negotiate`] and
-//! [`Format::content_type`] for the headers.
+//! [`Page`] makes it for users who serve it themselves, with [`Dialect::negotiate`] and
+//! [`Dialect::content_type`] for the headers.
 //!
 //! What is sent, and when? All series of the snapshot, at each scrape, cumulative since the process
 //! started. What happens when Prometheus is away? Nothing: the next scrape has the sums. What may be
@@ -22,35 +22,62 @@
 //!   gets `key_`.
 //! - Values and help are written in full, escaped: no byte of them can end a line or a page.
 //!
-//! A histogram shows a fixed ladder of bounds on which its counts are exact. The resource is
-//! `target_info`, unless a family of the user's takes that name or `target`.
+//! A histogram shows a fixed ladder of bounds on which its counts are exact, and in protobuf its own
+//! buckets too, as a native histogram. The resource is `target_info`, unless a family of the user's
+//! takes that name or `target`.
 
-mod encode;
+mod buffer;
+mod escaping;
 mod labels;
+mod names;
+mod native;
 mod negotiate;
 mod number;
+mod page;
+mod protobuf;
+mod readings;
+mod shape;
+mod template;
+mod text;
 
+#[cfg(feature = "gzip")]
+mod gzip;
 #[cfg(feature = "prometheus-listener")]
 mod listener;
 
 #[cfg(test)]
 mod tests;
 
+pub use escaping::Escaping;
+#[cfg(feature = "gzip")]
+pub use gzip::{accepts_gzip, gzip};
 #[cfg(feature = "prometheus-listener")]
 pub(crate) use listener::Listener;
-pub use negotiate::Format;
+pub use names::Translation;
+pub use negotiate::{Dialect, Format};
+pub use page::{Page, PageOptions};
 
 use crate::{metric::Snapshot, resource::Resource};
 
-/// Renders `snapshot` as a page.
+/// Renders `snapshot` as a page; who is scraped again and again keeps a [`Page`].
+///
+/// All formats but [`Format::Protobuf`] are UTF-8.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{
+///     export::prometheus::{Dialect, render},
+///     metric::Registry,
+///     resource::Resource,
+/// };
+///
+/// let dialect = Dialect::negotiate(Some("application/openmetrics-text"));
+/// let page = render(&Registry::new().snapshot(), &Resource::default(), dialect);
+/// assert_eq!(page, b"# EOF\n");
+/// assert!(dialect.content_type().starts_with("application/openmetrics-text; version=1.0.0"));
+/// ```
 #[must_use]
-pub fn render(snapshot: &Snapshot, resource: &Resource, format: Format) -> String {
-    let mut page = String::new();
-    render_into(&mut page, snapshot, resource, format);
-    page
-}
-
-/// Appends the page of `snapshot` to `page`, whose capacity can so be reused.
-pub fn render_into(page: &mut String, snapshot: &Snapshot, resource: &Resource, format: Format) {
-    encode::Encoder::new(page, format).snapshot(snapshot, resource);
+pub fn render(snapshot: &Snapshot, resource: &Resource, dialect: impl Into<Dialect>) -> Vec<u8> {
+    Page::new(dialect).render(snapshot, resource).to_vec()
 }

@@ -9,7 +9,7 @@
 //! - Everything else: 4^-10 (9.5e-7) to 4^20 (1.1e12), a factor of four each, because nothing is
 //!   known about the scale: bytes, items, ratios and milliseconds all have to fit.
 
-use super::{HistogramSnapshot, layout};
+use super::HistogramSnapshot;
 use crate::metric::Unit;
 
 /// The bounds, ascending, for a histogram of `unit`; infinity is not among them.
@@ -33,27 +33,16 @@ const fn powers_of_two<const N: usize>(first: i64, step: i64) -> [f64; N] {
 }
 
 impl HistogramSnapshot {
-    /// How many values are at most each of `bounds`, which ascend and are edges of buckets.
-    ///
-    /// Exact at such an edge; in between, a bucket counts where its upper bound is reached.
-    pub(crate) fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
-        let mut cells = self.cells.iter().peekable();
-        let mut seen = 0;
-        let counts = bounds.iter().map(|&bound| {
-            while let Some((_, count)) =
-                cells.next_if(|(cell, _)| layout::upper_bound(usize::from(*cell)) <= bound)
-            {
-                seen += count;
-            }
-            seen
-        });
-        counts.collect()
+    /// The cells that are not empty, ascending, as [`layout`](super::layout) numbers them.
+    pub(crate) fn cells(&self) -> &[(u16, u64)] {
+        &self.cells
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::histogram::layout;
 
     #[test]
     fn the_ladders_begin_and_end_where_they_should() {

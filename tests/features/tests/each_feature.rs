@@ -48,6 +48,7 @@ fn a_page_is_rendered() {
     HITS.add(7);
     let snapshot = Registry::global().snapshot();
     let page = render(&snapshot, &Resource::service("features"), Format::Text);
+    let page = String::from_utf8(page).expect("text is UTF-8");
     assert!(page.lines().any(|line| line == "features_hits_total 7"), "{page}");
 }
 

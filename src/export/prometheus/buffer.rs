@@ -1,0 +1,112 @@
+//! The bytes of a page under way, in room that is kept from page to page.
+//!
+//! The room is initialised bytes beyond the end, so that texts are copied in pieces of a fixed size,
+//! and numbers written in place, without a call for each: what a piece writes too much, the next one
+//! overwrites.
+
+use super::number::{ROOM, Room};
+
+/// Bytes written front to back.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    room: Vec<u8>, // Invariant: longer than `len` by `SLACK` wherever something was reserved.
+    len: usize,
+}
+
+/// How many bytes are copied at once; an arena ends in as many that nobody reads.
+pub(super) const PIECE: usize = 32;
+/// What may be written beyond the end: a piece too much, and a number.
+const SLACK: usize = PIECE + ROOM;
+
+impl Buffer {
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets what was written after the first `len` bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.room[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Puts `bytes` before what was written from `place` on.
+    pub(super) fn insert(&mut self, place: usize, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.room.copy_within(place..self.len, place + bytes.len());
+        self.room[place..place + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Appends `len` bytes of `arena` from `start` on; the arena has [`PIECE`] bytes beyond them.
+    #[inline(always)]
+    pub(super) fn copy(&mut self, arena: &[u8], start: usize, len: usize) {
+        self.reserve(len);
+        let from = &arena[start..start + len + PIECE];
+        let to = &mut self.room[self.len..self.len + len + PIECE];
+        let mut done = 0;
+        while done < len {
+            to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
+            done += PIECE;
+        }
+        self.len += len;
+    }
+
+    /// Appends the number that `put` writes.
+    #[inline(always)]
+    pub(super) fn number<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
+        self.reserve(0);
+        if let Some(room) = self.room[self.len..].first_chunk_mut() {
+            self.len += put(room, value);
+        }
+    }
+
+    /// Makes room for `more` bytes and the slack.
+    #[inline(always)]
+    fn reserve(&mut self, more: usize) {
+        if self.room.len() < self.len + more + SLACK {
+            self.grow(more);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        self.room.resize((self.room.len() * 2).max(self.len + more + SLACK), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::prometheus::number::put_u64;
+
+    #[test]
+    fn pieces_and_numbers_stand_one_after_the_other() {
+        let text: Vec<u8> = (0..200).map(|place| b'a' + place % 26).collect();
+        let arena: Vec<u8> = text.iter().copied().chain([0; PIECE]).collect();
+        for len in 0..text.len() {
+            let (mut buffer, start) = (Buffer::default(), (text.len() - len) / 2);
+            buffer.push(b"x");
+            buffer.copy(&arena, start, len);
+            buffer.number(put_u64, 1234);
+            buffer.push(b"y");
+            let expected = [b"x", &text[start..start + len], b"1234y"].concat();
+            assert_eq!(buffer.as_slice(), expected);
+            buffer.truncate(1);
+            assert_eq!(buffer.as_slice(), b"x");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How many lines a series has, and what the lines of a histogram or summary say beside the labels.
+
+use std::{slice, time::Duration};
+
+use super::{
+    Format,
+    number::{push, put_canonical, put_f64},
+};
+use crate::metric::{
+    HistogramSnapshot, SeriesValue, SummarySnapshot, Unit,
+    histogram::{ladder, layout},
+};
+
+/// What the series of a family have in common beside their kind; as a rule a family has one.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// One line, with the value.
+    Value,
+    /// One line that is always the same.
+    Constant,
+    /// A line for each bucket, for the sum and for the count.
+    Buckets(Buckets),
+    /// A line for each quantile of each window, for the sum and for the count.
+    Windows(Vec<Window>),
+}
+
+/// The buckets that a page shows of a histogram.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    /// Ascending, without infinity.
+    pub(super) bounds: Vec<f64>,
+    /// The `le` of each bound, and `+Inf`.
+    pub(super) texts: Vec<String>,
+    /// For each bound the last cell that is not above it.
+    pub(super) last_cells: Vec<u16>,
+    /// Whether the histogram is exponential, so that protobuf shows it natively too.
+    pub(super) is_exponential: bool,
+}
+
+/// One sliding window of a summary.
+#[derive(Debug)]
+pub(super) struct Window {
+    length: Duration,
+    /// `10s`, `1m`.
+    pub(super) text: String,
+}
+
+/// The quantiles that a page shows of each window, and their texts.
+pub(super) const QUANTILES: [(f64, &str); 3] = [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99")];
+
+impl Shape {
+    pub(super) fn of(value: &SeriesValue, unit: Unit, format: Format) -> Self {
+        match value {
+            SeriesValue::Histogram(histogram) => {
+                Self::Buckets(Buckets::of(histogram, unit, format))
+            }
+            SeriesValue::Summary(summary) => {
+                let window = |(length, _): &(Duration, _)| Window::new(*length);
+                Self::Windows(summary.windows.iter().map(window).collect())
+            }
+            SeriesValue::Info => Self::Constant,
+            _ => Self::Value,
+        }
+    }
+
+    /// Whether a series with this value has this shape.
+    #[inline]
+    pub(super) fn fits(&self, value: &SeriesValue, unit: Unit) -> bool {
+        match (self, value) {
+            (Self::Buckets(buckets), SeriesValue::Histogram(histogram)) => {
+                buckets.bounds == shown_bounds(histogram, unit).0
+            }
+            (Self::Windows(windows), SeriesValue::Summary(summary)) => fit(windows, summary),
+            (Self::Constant, SeriesValue::Info) => true,
+            (
+                Self::Value,
+                SeriesValue::Histogram(_) | SeriesValue::Summary(_) | SeriesValue::Info,
+            ) => false,
+            (Self::Value, _) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Buckets {
+    fn of(histogram: &HistogramSnapshot, unit: Unit, format: Format) -> Self {
+        let (bounds, is_exponential) = shown_bounds(histogram, unit);
+        let put = if format == Format::OpenMetrics { put_canonical } else { put_f64 };
+        let text = |&bound: &f64| {
+            let mut text = Vec::new();
+            push(&mut text, put, bound);
+            String::from_utf8(text).unwrap_or_default()
+        };
+        Self {
+            bounds: bounds.to_vec(),
+            texts: bounds.iter().chain(slice::from_ref(&f64::INFINITY)).map(text).collect(),
+            last_cells: bounds.iter().map(|&bound| last_cell(bound)).collect(),
+            is_exponential,
+        }
+    }
+
+    /// The cumulative count of each bucket, that up to infinity last.
+    #[inline]
+    pub(super) fn counts<'a>(
+        &'a self,
+        histogram: &'a HistogramSnapshot,
+    ) -> impl Iterator<Item = u64> + 'a {
+        let mut cells = histogram.cells().iter();
+        let mut rest = cells.next();
+        let mut seen = 0;
+        let below = self.last_cells.iter().map(move |&last| {
+            while let Some(&(cell, count)) = rest
+                && cell <= last
+            {
+                seen += count;
+                rest = cells.next();
+            }
+            seen
+        });
+        below.chain([histogram.count()])
+    }
+}
+
+impl Window {
+    fn new(length: Duration) -> Self {
+        let seconds = length.as_secs();
+        let text = match seconds {
+            _ if length.subsec_nanos() != 0 => format!("{}ms", length.as_millis()),
+            1.. if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+            1.. if seconds % 60 == 0 => format!("{}m", seconds / 60),
+            _ => format!("{seconds}s"),
+        };
+        Self { length, text }
+    }
+}
+
+/// The bounds that a page shows of a histogram, and whether it is exponential: the one place that
+/// chooses between a histogram's own bounds and the ladder of its unit.
+#[inline]
+fn shown_bounds(_histogram: &HistogramSnapshot, unit: Unit) -> (&[f64], bool) {
+    (ladder::bounds(unit), true)
+}
+
+/// The last cell whose values are all at most `bound`.
+fn last_cell(bound: f64) -> u16 {
+    let (mut low, mut high) = (layout::ZERO, layout::OVERFLOW);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        match layout::upper_bound(middle) <= bound {
+            true => low = middle,
+            false => high = middle - 1,
+        }
+    }
+    low as u16
+}
+
+fn fit(windows: &[Window], summary: &SummarySnapshot) -> bool {
+    windows.iter().map(|window| window.length).eq(summary.windows.iter().map(|window| window.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_have_the_texts_of_durations() {
+        for (millis, text) in [
+            (10_000, "10s"),
+            (60_000, "1m"),
+            (300_000, "5m"),
+            (90_000, "90s"),
+            (7_200_000, "2h"),
+            (1_500, "1500ms"),
+            (0, "0s"),
+        ] {
+            assert_eq!(Window::new(Duration::from_millis(millis)).text, text);
+        }
+    }
+
+    #[test]
+    fn the_last_cell_of_a_bound_ends_at_it_or_below() {
+        for bound in [1.0, 0.001, 2f64.powi(-30), 2f64.powi(40), 0.7] {
+            let cell = usize::from(last_cell(bound));
+            assert!(layout::upper_bound(cell) <= bound && layout::upper_bound(cell + 1) > bound);
+        }
+        assert_eq!(usize::from(last_cell(0.0)), layout::ZERO);
+        assert_eq!(usize::from(last_cell(f64::MAX)), layout::OVERFLOW - 1);
+    }
+}
