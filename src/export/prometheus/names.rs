@@ -78,7 +78,10 @@ impl Names {
         dialect: Dialect,
     ) -> Self {
         let base = translation.base(name, kind, unit);
-        let escape = |name: &str| dialect.escaping().escape(name);
+        let escape = |name: &str| match kind {
+            Kind::StateSet => dialect.escaping().escape_key(name), // It is the key of a label too.
+            _ => dialect.escaping().escape(name),
+        };
         let Some(suffix) = suffix(kind) else {
             let family = escape(&base);
             return Self { value: family.clone(), family };

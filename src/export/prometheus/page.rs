@@ -52,8 +52,9 @@ pub struct Page {
     dialect: Dialect,
     options: PageOptions,
     bytes: Buffer,
-    /// One for each family, in their order.
-    templates: Vec<Slot>,
+    /// One for each family, in their order; `None` before the first rendering.
+    slots: Option<Vec<Slot>>,
+    /// `None` where a family of the user's has its name.
     target: Option<Target>,
     native: Native,
 }
@@ -117,7 +118,7 @@ impl Page {
             dialect: dialect.into(),
             options,
             bytes: Buffer::default(),
-            templates: Vec::new(),
+            slots: None,
             target: None,
             native: Native::default(),
         }
@@ -145,16 +146,14 @@ impl Page {
             self.restructure(readings);
         }
         self.write_target(resource);
-        let mut place = 0;
+        let mut slots = self.slots.iter_mut().flatten();
         readings.each_family(|family| {
-            let slot = self.templates.get_mut(place).filter(|slot| slot.template.is_of(family));
-            place += 1;
+            let slot = slots.next().filter(|slot| slot.template.is_of(family));
             if let Some(slot) = slot
                 && !slot.is_left_out
             {
                 let (native, limit) = (&mut self.native, self.options.native_buckets);
-                let format = self.dialect.format();
-                let page = &mut self.bytes;
+                let (page, format) = (&mut self.bytes, self.dialect.format());
                 FamilyWriter { page, native, limit, format }.family(&mut slot.template, family);
             }
         });
@@ -166,8 +165,8 @@ impl Page {
 
     /// Whether there is a template for each family, in their order.
     fn is_up_to_date<R: Readings>(&self, readings: &R) -> bool {
-        let mut slots = self.templates.iter();
-        let mut same = true;
+        let Some(slots) = &self.slots else { return false };
+        let (mut slots, mut same) = (slots.iter(), true);
         readings.each_family(|family| {
             same &= slots.next().is_some_and(|slot| slot.template.is_of(family));
         });
@@ -176,18 +175,19 @@ impl Page {
 
     /// Makes a template for each family; one that is there keeps its texts.
     fn restructure<R: Readings>(&mut self, readings: &R) {
-        let mut old: HashMap<String, Template> = (self.templates.drain(..))
+        let mut old: HashMap<String, Template> = (self.slots.take().into_iter().flatten())
             .map(|slot| (slot.template.name().to_owned(), slot.template))
             .collect();
-        let mut taken = HashSet::new();
+        let (mut slots, mut taken) = (Vec::new(), HashSet::new());
         readings.each_family(|family| {
             let known = old.remove(family.name()).filter(|template| template.is_of(family));
             let (names, is_left_out) = self.free_names(family, &mut taken);
             let template = known.filter(|template| template.names == names).unwrap_or_else(|| {
                 Template::new(family, names, self.options.translation, self.dialect)
             });
-            self.templates.push(Slot { template, is_left_out });
+            slots.push(Slot { template, is_left_out });
         });
+        self.slots = Some(slots);
         let claims = ["target", "target_info"];
         let free = claims.iter().all(|name| !taken.contains(*name));
         self.target = free.then(|| Target { resource: Resource::default(), bytes: Vec::new() });
@@ -235,7 +235,7 @@ impl fmt::Debug for Page {
         f.debug_struct("Page")
             .field("dialect", &self.dialect)
             .field("options", &self.options)
-            .field("families", &self.templates.len())
+            .field("families", &self.slots.as_ref().map_or(0, Vec::len))
             .field("bytes", &self.bytes.len())
             .finish()
     }

@@ -37,6 +37,13 @@ impl HistogramSnapshot {
     pub(crate) fn cells(&self) -> &[(u16, u64)] {
         &self.cells
     }
+
+    /// The snapshot with these exemplars, sorted by value.
+    #[cfg(test)]
+    pub(crate) fn with_exemplars(mut self, exemplars: Vec<crate::metric::Exemplar>) -> Self {
+        self.exemplars = exemplars;
+        self
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Pages written by hand from the specifications, and pages read back by an independent reader.
 
+mod generated;
+mod kinds;
+mod protobuf;
 mod reader;
 
 use std::{
