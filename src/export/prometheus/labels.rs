@@ -10,6 +10,9 @@ pub(super) struct Keys {
     // Invariant: as long as `original`, in the same order.
     mapped: Vec<String>,
     joined: bool, // Whether two of `mapped` are equal.
+    /// Which key names the state of a state set. It comes last on the page, so that the states of one
+    /// thing stand together there, as OpenMetrics demands, when they are sorted by their labels.
+    state: Option<usize>,
 }
 
 /// What decides over the keys of a family.
@@ -27,7 +30,9 @@ impl Keys {
         let original: Vec<String> = keys.map(str::to_owned).collect();
         let mapped: Vec<String> = original.iter().map(|key| style.page_key(key)).collect();
         let joined = (1..mapped.len()).any(|place| mapped[..place].contains(&mapped[place]));
-        Self { original, mapped, joined }
+        let is_state = |key: &String| style.kind == Kind::StateSet && key == style.family.0;
+        let state = original.iter().position(is_state);
+        Self { original, mapped, joined, state }
     }
 
     /// Whether these are the keys of a label set.
@@ -54,7 +59,11 @@ impl Keys {
         values: impl Fn() -> V,
         mut each: impl FnMut(&str, &str),
     ) {
-        for (place, (key, value)) in self.mapped.iter().zip(values()).enumerate() {
+        let of_state = self.mapped.iter().zip(values()).enumerate();
+        let of_state = of_state.filter(|(place, _)| Some(*place) == self.state);
+        let others = self.mapped.iter().zip(values()).enumerate();
+        let others = others.filter(|(place, _)| Some(*place) != self.state);
+        for (place, (key, value)) in others.chain(of_state) {
             if !self.joined {
                 each(key, value);
             } else if !self.mapped[..place].contains(key) {
@@ -83,8 +92,13 @@ impl KeyStyle<'_> {
             Kind::Summary => mapped == "quantile" || mapped == "window",
             _ => false,
         };
-        if reserved || mapped.starts_with("__") { format!("exported_{mapped}") } else { mapped }
+        if reserved { format!("exported_{mapped}") } else { unreserved(mapped) }
     }
+}
+
+/// The key, without the two underscores in front that Prometheus keeps for itself.
+pub(super) fn unreserved(key: String) -> String {
+    if key.starts_with("__") { format!("exported_{key}") } else { key }
 }
 
 /// Appends `key="value"`, after a comma where `block` is not empty; a key that is not plain stands in

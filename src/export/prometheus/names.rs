@@ -1,6 +1,9 @@
 //! What a family is called on a page: the user's translation strategy, then the scraper's escaping.
 
-use super::{Dialect, Format, labels::page_name};
+use super::{
+    Dialect, Format,
+    labels::{page_name, unreserved},
+};
 use crate::metric::{Kind, Unit, exposition_name, sanitised, unit_word};
 
 /// How the names of instruments and label keys become names on a page; these are the values that
@@ -77,9 +80,13 @@ impl Names {
         translation: Translation,
         dialect: Dialect,
     ) -> Self {
-        let base = translation.base(name, kind, unit);
+        let mut base = translation.base(name, kind, unit);
+        if base.is_empty() {
+            base.push('_'); // Registration refuses it; a page must not depend on that.
+        }
         let escape = |name: &str| match kind {
-            Kind::StateSet => dialect.escaping().escape_key(name), // It is the key of a label too.
+            // It is the key of a label too.
+            Kind::StateSet => unreserved(dialect.escaping().escape_key(name)),
             _ => dialect.escaping().escape(name),
         };
         let Some(suffix) = suffix(kind) else {
@@ -91,7 +98,8 @@ impl Names {
         if dialect.format() != Format::OpenMetrics {
             return Self { family: sample.clone(), value: sample };
         }
-        let family = sample.strip_suffix(suffix).unwrap_or(&sample).to_owned();
+        let stem = sample.strip_suffix(suffix).filter(|stem| !stem.is_empty());
+        let family = stem.unwrap_or(&sample).to_owned();
         Self { value: format!("{family}{suffix}"), family }
     }
 

@@ -38,7 +38,8 @@ pub(super) struct Template {
     keys: Vec<Keys>, // One for all series as a rule, and one more for the overflow series.
     shapes: Vec<Shape>,
     known: Vec<Known>,
-    /// Whether two series may have the same labels on the page, so that they are merged.
+    /// Whether two series may have the same labels on the page, so that they are sorted by these and
+    /// merged; of a state set always, whose series come in another order.
     is_ambiguous: bool,
     arena: Arena,
 }
@@ -94,7 +95,7 @@ impl Template {
             keys: Vec::new(),
             shapes: Vec::new(),
             known: Vec::new(),
-            is_ambiguous: false,
+            is_ambiguous: kind == Kind::StateSet,
             arena: Arena { bytes: vec![0; PIECE], lens: Vec::new() },
         }
     }

@@ -116,6 +116,23 @@ fn a_state_set_has_its_own_name_for_a_label() {
 }
 
 #[test]
+fn the_states_of_one_thing_stand_together() {
+    let state = |link, state| {
+        series(&[("a.link", state), ("port", link)], SeriesValue::State(link == state))
+    };
+    let all = ["1", "2"].into_iter().flat_map(|link| ["1", "2"].map(|up| state(link, up)));
+    let families = vec![family("a.link", Kind::StateSet, Unit::NONE, "", all.collect())];
+    let expected = r#"# TYPE a_link stateset
+a_link{port="1",a_link="1"} 1
+a_link{port="1",a_link="2"} 0
+a_link{port="2",a_link="1"} 0
+a_link{port="2",a_link="2"} 1
+# EOF
+"#;
+    assert_eq!(page(families, Format::OpenMetrics), expected);
+}
+
+#[test]
 fn exemplars_stand_beside_their_buckets() {
     let value = with_exemplars(&[0.3, 0.4, 5.0, 100.0], &[0.3, 0.4, 100.0]);
     let series = vec![series(&[], value)];

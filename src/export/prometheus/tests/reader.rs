@@ -135,8 +135,7 @@ fn sample(line: &str, format: Format) -> Sample {
         assert_eq!(name.is_empty(), quoted.is_some(), "{line:?}");
         name = quoted.unwrap_or(name);
     }
-    // Prometheus drops such labels; only a state set cannot choose another.
-    assert!(!labels.keys().any(|key| key.starts_with("__") && *key != name), "{line:?}");
+    assert!(!labels.keys().any(|key| key.starts_with("__")), "Prometheus' own: {line:?}");
     let rest = rest.strip_prefix(' ').unwrap();
     let (value, exemplar) = match rest.split_once(" # ") {
         Some((value, exemplar)) if format == Format::OpenMetrics => {
