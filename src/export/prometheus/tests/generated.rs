@@ -168,3 +168,28 @@ fn generated_pages_read_back() {
     }
     assert!(samples > 100_000, "{samples}");
 }
+
+/// A page for a real Prometheus: what its native histograms and exemplars have to say is left beside
+/// it, for whoever asks Prometheus.
+#[test]
+fn a_page_of_known_values_is_left_for_prometheus() {
+    let mut random = Random(7);
+    let mut values: Vec<f64> =
+        (0..5000).map(|_| 0.0001 * (random.below(1 << 20) as f64 / 65536.0).exp2()).collect();
+    values.extend([0.0, 1e-300]);
+    let at = [0.0005, 0.003, 6.0];
+    let known = vec![series(&[("route", "/a\"b")], kinds::with_exemplars(&values, &at))];
+    let families = vec![family("known.duration", Kind::Histogram, Unit::Seconds, "K", known)];
+    let mut page = Kept::new(Format::Protobuf);
+    let bytes = page.render(&snapshot(families), &Resource::default());
+    assert!(bytes.len() > 1000);
+    let Some(folder) = std::env::var_os("BELLWETHER_PAGES").map(PathBuf::from) else { return };
+    fs::write(folder.join("known.pb"), bytes).unwrap();
+    let json = serde_json::json!({
+        "values": values,
+        "exemplars": at,
+        "trace_id": "000000000000000000000000000000ab",
+        "span_id": "00000000000000cd",
+    });
+    fs::write(folder.join("known.json"), json.to_string()).unwrap();
+}
