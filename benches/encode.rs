@@ -34,16 +34,24 @@ impl Labels for Route {
     }
 }
 
-/// Each histogram recorded values over nine octaves, in as many different cells as `cells`.
-fn snapshot(cells: i32) -> Snapshot {
+/// Two snapshots of one registry, between which every series was recorded into. Each histogram has
+/// values over nine octaves, in as many different cells as `cells`.
+fn snapshots(cells: i32) -> [Snapshot; 2] {
     let registry = Registry::new();
+    [(); 2].map(|()| {
+        record(&registry, cells);
+        registry.snapshot()
+    })
+}
+
+fn record(registry: &Registry, cells: i32) {
     let routes = || (0..100_u32).map(|i| (i, Route(format!("/route/{i}"))));
     for family in 0..100 {
         let name = format!("bench.counter.{family}");
         let counter =
             registry.counter::<Route>(&name, "A counter", Unit::NONE).expect("a legal name");
         for (i, route) in routes() {
-            counter.bind(route).add(u64::from(i) * 123_457);
+            counter.bind(route).add(u64::from(i + 1) * 123_457);
         }
     }
     for family in 0..10 {
@@ -56,11 +64,11 @@ fn snapshot(cells: i32) -> Snapshot {
             (0..1000).for_each(|i| series.record(0.001 * step.powi(i % cells)));
         }
     }
-    registry.snapshot()
 }
 
 fn encode(c: &mut Criterion) {
-    let (snapshot, wide, resource) = (snapshot(40), snapshot(500), Resource::service("bench"));
+    let ([snapshot, later], [wide, _]) = (snapshots(40), snapshots(500));
+    let resource = Resource::service("bench");
     let mut group = c.benchmark_group("encode");
     for (name, format) in [
         ("text", Format::Text),
@@ -72,6 +80,14 @@ fn encode(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(name, |b| {
             b.iter(|| page.render(black_box(&snapshot), &resource).len());
+        });
+        group.bench_function(format!("{name}_all_changed"), |b| {
+            let mut turn = 0;
+            b.iter(|| {
+                turn += 1;
+                let snapshot = if turn % 2 == 0 { &snapshot } else { &later };
+                page.render(black_box(snapshot), &resource).len()
+            });
         });
         group.bench_function(format!("{name}_memcpy"), |b| {
             let mut copy = Vec::new();

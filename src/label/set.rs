@@ -51,6 +51,11 @@ impl LabelSet {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
+    /// Whether both are clones of one set; equal sets need not be.
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// How many labels there are.
     #[must_use]
     pub fn len(&self) -> usize {

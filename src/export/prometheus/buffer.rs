@@ -3,6 +3,10 @@
 //! The room is initialised bytes beyond the end, so that texts are copied in pieces of a fixed size,
 //! and numbers written in place, without a call for each: what a piece writes too much, the next one
 //! overwrites.
+//!
+//! The room also still holds the page before, so that what would be written again where it stands is
+//! passed over. That is told by [`holds`](Buffer::holds), for which the buffer keeps account of what was
+//! overwritten beyond the end.
 
 use super::number::{ROOM, Room};
 
@@ -11,6 +15,8 @@ use super::number::{ROOM, Room};
 pub(super) struct Buffer {
     room: Vec<u8>, // Invariant: longer than `len` by `SLACK` wherever something was reserved.
     len: usize,
+    /// Before here, and beyond the end, something was written since the page was begun.
+    touched: usize,
 }
 
 /// How many bytes are copied at once; an arena ends in as many that nobody reads.
@@ -19,8 +25,27 @@ pub(super) const PIECE: usize = 32;
 const SLACK: usize = PIECE + ROOM;
 
 impl Buffer {
+    /// Begins a page.
     pub(super) fn clear(&mut self) {
         self.len = 0;
+        self.touched = 0;
+    }
+
+    /// Has everything written anew until the next page is begun.
+    pub(super) fn forget(&mut self) {
+        self.touched = usize::MAX;
+    }
+
+    /// Whether what the last page had from `place` on is what would be written next, and still there.
+    #[inline(always)]
+    pub(super) fn holds(&self, place: usize) -> bool {
+        place == self.len && place >= self.touched
+    }
+
+    /// Passes over `len` bytes that the buffer [`holds`](Self::holds).
+    #[inline(always)]
+    pub(super) fn pass(&mut self, len: usize) {
+        self.len += len;
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
@@ -33,6 +58,7 @@ impl Buffer {
 
     /// Forgets what was written after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
+        self.touched = self.touched.max(self.len + PIECE);
         self.len = self.len.min(len);
     }
 
@@ -46,6 +72,7 @@ impl Buffer {
     /// Puts `bytes` before what was written from `place` on.
     pub(super) fn insert(&mut self, place: usize, bytes: &[u8]) {
         self.reserve(bytes.len());
+        self.touched = self.touched.max(self.len + bytes.len());
         self.room.copy_within(place..self.len, place + bytes.len());
         self.room[place..place + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
@@ -62,6 +89,7 @@ impl Buffer {
             to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
             done += PIECE;
         }
+        self.touched = self.touched.max(self.len + done);
         self.len += len;
     }
 
@@ -108,5 +136,31 @@ mod tests {
             buffer.truncate(1);
             assert_eq!(buffer.as_slice(), b"x");
         }
+    }
+
+    #[test]
+    fn the_page_before_is_held_until_something_is_written_over_it() {
+        let arena = [b'a'; 3 * PIECE];
+        let mut buffer = Buffer::default();
+        buffer.copy(&arena, 0, 2 * PIECE);
+        buffer.push(b"end");
+        buffer.clear();
+        assert!(buffer.holds(0) && !buffer.holds(1));
+        buffer.pass(2 * PIECE);
+        assert!(buffer.holds(2 * PIECE));
+        buffer.pass(3);
+        assert_eq!(buffer.as_slice(), [&arena[..2 * PIECE], b"end"].concat());
+
+        buffer.clear();
+        buffer.copy(&arena, 0, 1);
+        assert!(!buffer.holds(1), "the rest of the piece was written too");
+        buffer.pass(PIECE - 1);
+        assert!(buffer.holds(PIECE));
+        buffer.truncate(PIECE - 1);
+        buffer.pass(1);
+        assert!(!buffer.holds(PIECE));
+        buffer.clear();
+        buffer.forget();
+        assert!(!buffer.holds(0));
     }
 }

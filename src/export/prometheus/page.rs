@@ -144,11 +144,14 @@ impl Page {
         self.bytes.clear();
         if !self.is_up_to_date(readings) {
             self.restructure(readings);
+            self.bytes.forget();
         }
         self.write_target(resource);
         let mut slots = self.slots.iter_mut().flatten();
+        let mut complete = true;
         readings.each_family(|family| {
             let slot = slots.next().filter(|slot| slot.template.is_of(family));
+            complete &= slot.is_some();
             if let Some(slot) = slot
                 && !slot.is_left_out
             {
@@ -157,6 +160,9 @@ impl Page {
                 FamilyWriter { page, native, limit, format }.family(&mut slot.template, family);
             }
         });
+        if !complete {
+            self.slots = None; // The source did not keep its promise: what it left out is forgotten.
+        }
         if self.dialect.format() == Format::OpenMetrics {
             self.bytes.push(b"# EOF\n");
         }
@@ -298,7 +304,7 @@ impl FamilyWriter<'_> {
     fn series(
         &mut self,
         kind: Kind,
-        (at, shape, arena): (At, &Shape, &Arena),
+        (at, shape, arena): (At, &Shape, &mut Arena),
         started: Ticks,
         value: &SeriesValue,
     ) {

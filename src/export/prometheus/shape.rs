@@ -1,6 +1,10 @@
 //! How many lines a series has, and what the lines of a histogram or summary say beside the labels.
 
-use std::{slice, time::Duration};
+use std::{
+    mem::{Discriminant, discriminant},
+    slice,
+    time::Duration,
+};
 
 use super::{
     Format,
@@ -14,8 +18,8 @@ use crate::metric::{
 /// What the series of a family have in common beside their kind; as a rule a family has one.
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// One line, with the value.
-    Value,
+    /// One line, with a value of this kind.
+    Value(Discriminant<SeriesValue>),
     /// One line that is always the same.
     Constant,
     /// A line for each bucket, for the sum and for the count.
@@ -59,7 +63,7 @@ impl Shape {
                 Self::Windows(summary.windows.iter().map(window).collect())
             }
             SeriesValue::Info => Self::Constant,
-            _ => Self::Value,
+            _ => Self::Value(discriminant(value)),
         }
     }
 
@@ -72,11 +76,7 @@ impl Shape {
             }
             (Self::Windows(windows), SeriesValue::Summary(summary)) => fit(windows, summary),
             (Self::Constant, SeriesValue::Info) => true,
-            (
-                Self::Value,
-                SeriesValue::Histogram(_) | SeriesValue::Summary(_) | SeriesValue::Info,
-            ) => false,
-            (Self::Value, _) => true,
+            (Self::Value(kind), value) => *kind == discriminant(value),
             _ => false,
         }
     }

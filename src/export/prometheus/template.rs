@@ -44,12 +44,27 @@ pub(super) struct Template {
     arena: Arena,
 }
 
-/// The texts of all series; a text is found by where it starts and its place in `lens`.
+/// The texts of all series; a text is found by where it starts and its place in `texts`.
 #[derive(Debug)]
 pub(super) struct Arena {
-    bytes: Vec<u8>, // Invariant: ends in `PIECE` bytes that belong to no text.
-    lens: Vec<u32>,
+    pub(super) bytes: Vec<u8>, // Invariant: ends in `PIECE` bytes that belong to no text.
+    pub(super) texts: Vec<Text>,
 }
+
+/// A constant text, and what stood there on the last page.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) len: u32,
+    /// How long the number behind it was, with the end of its line.
+    pub(super) number_len: u32,
+    /// The bits of that number.
+    pub(super) number: u64,
+    /// Where the text stood; [`NOWHERE`] if not on the last page, or without a number that is known.
+    pub(super) place: usize,
+}
+
+/// No place of any page.
+pub(super) const NOWHERE: usize = usize::MAX;
 
 /// A series whose texts are in the arena.
 #[derive(Debug)]
@@ -96,7 +111,7 @@ impl Template {
             shapes: Vec::new(),
             known: Vec::new(),
             is_ambiguous: kind == Kind::StateSet,
-            arena: Arena { bytes: vec![0; PIECE], lens: Vec::new() },
+            arena: Arena { bytes: vec![0; PIECE], texts: Vec::new() },
         }
     }
 
@@ -127,9 +142,9 @@ impl Template {
         labels: &LabelSet,
         started: Ticks,
         value: &SeriesValue,
-    ) -> Option<(At, &Shape, &Arena)> {
+    ) -> Option<(At, &Shape, &mut Arena)> {
         let is_known = self.known.get(place).is_some_and(|known| {
-            known.labels == *labels
+            (known.labels.is_clone_of(labels) || known.labels == *labels)
                 && known.started == started
                 && self.shapes[known.shape].fits(value, self.unit)
         });
@@ -139,7 +154,7 @@ impl Template {
             self.learn(labels, started, value, &block);
         }
         let known = &self.known[place];
-        Some((known.at, &self.shapes[known.shape], &self.arena))
+        Some((known.at, &self.shapes[known.shape], &mut self.arena))
     }
 
     /// Learns the merged series anew; the texts of the nth are found by `series`.
@@ -174,7 +189,7 @@ impl Template {
     pub(super) fn forget_from(&mut self, place: usize) {
         if let Some(Known { at, .. }) = self.known.get(place) {
             self.arena.bytes.truncate(at.byte + PIECE);
-            self.arena.lens.truncate(at.text);
+            self.arena.texts.truncate(at.text);
             self.known.truncate(place);
         }
     }
@@ -239,32 +254,23 @@ impl Template {
 }
 
 impl Arena {
-    /// The bytes, in which texts are found.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The lengths of the texts.
-    pub(super) fn lens(&self) -> &[u32] {
-        &self.lens
-    }
-
     /// The text at `at`.
     pub(super) fn get(&self, at: At) -> &[u8] {
-        &self.bytes[at.byte..at.byte + self.lens[at.text] as usize]
+        &self.bytes[at.byte..at.byte + self.texts[at.text].len as usize]
     }
 
     /// Adds what `write` appends as a text.
     pub(super) fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        self.lens.push((self.bytes.len() - start) as u32);
+        let len = (self.bytes.len() - start) as u32;
+        self.texts.push(Text { len, number_len: 0, number: 0, place: NOWHERE });
     }
 
     /// Makes the arena ready for the texts of a series.
     fn open(&mut self) -> At {
         self.bytes.truncate(self.bytes.len() - PIECE);
-        At { byte: self.bytes.len(), text: self.lens.len() }
+        At { byte: self.bytes.len(), text: self.texts.len() }
     }
 
     fn close(&mut self) {

@@ -8,7 +8,7 @@ use super::{
     names::Names,
     number::{Room, push, put_f64, put_i64, put_seconds, put_u64},
     shape::{Buckets, QUANTILES, Shape},
-    template::{Arena, At},
+    template::{Arena, At, NOWHERE},
 };
 use crate::{
     clock::Ticks,
@@ -76,7 +76,7 @@ impl<'a> Lines<'a> {
     ) {
         let Names { family, value } = self.names;
         match shape {
-            Shape::Value => arena.text(|bytes| self.start(bytes, value, "", &[])),
+            Shape::Value(_) => arena.text(|bytes| self.start(bytes, value, "", &[])),
             Shape::Constant => arena.text(|bytes| {
                 self.start(bytes, value, "", &[]);
                 bytes.extend(b"1\n");
@@ -141,14 +141,19 @@ fn has_created(kind: Kind, format: Format) -> bool {
 /// Writes the lines of a series, whose constant parts are in an arena.
 pub(super) struct Writer<'a> {
     page: &'a mut Buffer,
-    arena: &'a Arena,
+    arena: &'a mut Arena,
     at: At,
     format: Format,
 }
 
 impl<'a> Writer<'a> {
     #[inline]
-    pub(super) fn new(page: &'a mut Buffer, arena: &'a Arena, at: At, format: Format) -> Self {
+    pub(super) fn new(
+        page: &'a mut Buffer,
+        arena: &'a mut Arena,
+        at: At,
+        format: Format,
+    ) -> Self {
         Self { page, arena, at, format }
     }
 
@@ -156,13 +161,21 @@ impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn series(mut self, kind: Kind, shape: &Shape, value: &SeriesValue) {
         match value {
-            SeriesValue::Counter(value) => self.line(put_u64, *value),
-            SeriesValue::UpDownCounter(value) => self.line(put_i64, *value),
-            SeriesValue::Gauge(value) => self.line(put_f64, *value),
-            SeriesValue::State(holds) => self.line(put_u64, u64::from(*holds)),
+            SeriesValue::Counter(value) => self.whole(*value),
+            SeriesValue::UpDownCounter(value) => {
+                self.line(put_i64, *value, value.cast_unsigned());
+            }
+            SeriesValue::Gauge(value) => self.fraction(*value),
+            SeriesValue::State(holds) => self.whole(u64::from(*holds)),
             // A sum that only grows is neither: readers refuse the whole page.
-            SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => return,
-            SeriesValue::FloatCounter(value) => self.line(put_f64, *value),
+            SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {
+                self.skip();
+                if has_created(kind, self.format) {
+                    self.skip();
+                }
+                return;
+            }
+            SeriesValue::FloatCounter(value) => self.fraction(*value),
             SeriesValue::Info => self.next(),
             SeriesValue::Histogram(histogram) => {
                 let Shape::Buckets(buckets) = shape else { return };
@@ -181,7 +194,7 @@ impl<'a> Writer<'a> {
             _ => &[],
         };
         if exemplars.is_empty() {
-            buckets.counts(histogram).for_each(|count| self.line(put_u64, count));
+            buckets.counts(histogram).for_each(|count| self.whole(count));
         } else {
             self.buckets_with(exemplars, buckets, histogram);
         }
@@ -196,7 +209,7 @@ impl<'a> Writer<'a> {
     ) {
         let bounds = buckets.bounds.iter().copied().chain([f64::INFINITY]);
         for (bound, count) in bounds.zip(buckets.counts(histogram)) {
-            self.next();
+            self.copy();
             self.page.number(put_u64, count);
             if let Some(exemplar) = take_exemplar(&mut exemplars, bound) {
                 self.exemplar(exemplar);
@@ -222,7 +235,7 @@ impl<'a> Writer<'a> {
     fn summary(&mut self, summary: &SummarySnapshot) {
         for (_, window) in &summary.windows {
             for (q, _) in QUANTILES {
-                self.line(put_f64, window.quantile(q).unwrap_or(f64::NAN));
+                self.fraction(window.quantile(q).unwrap_or(f64::NAN));
             }
         }
         self.sum_and_count(summary.sum, summary.count);
@@ -235,39 +248,74 @@ impl<'a> Writer<'a> {
             self.skip();
             self.skip();
         } else {
-            self.line(put_f64, sum);
-            self.line(put_u64, count);
+            self.fraction(sum);
+            self.whole(count);
         }
     }
 
-    /// Writes a line with a value.
     #[inline(always)]
-    fn line<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
-        self.next();
+    fn whole(&mut self, value: u64) {
+        self.line(put_u64, value, value);
+    }
+
+    #[inline(always)]
+    fn fraction(&mut self, value: f64) {
+        self.line(put_f64, value, value.to_bits());
+    }
+
+    /// Writes a line with a value; what stands there from the last page is not written again.
+    #[inline(always)]
+    fn line<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
+        let text = &mut self.arena.texts[self.at.text];
+        let len = text.len as usize;
+        if !self.page.holds(text.place) {
+            text.place = self.page.len();
+            self.page.copy(&self.arena.bytes, self.at.byte, len);
+        } else if text.number == bits {
+            self.page.pass(len + text.number_len as usize);
+            self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
+            return;
+        } else {
+            self.page.pass(len);
+        }
+        let start = self.page.len();
         let put_line = |room: &mut Room, value| {
             let len = put(room, value);
             room[len] = b'\n';
             len + 1
         };
         self.page.number(put_line, value);
+        text.number = bits;
+        text.number_len = (self.page.len() - start) as u32;
+        self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
     }
 
-    /// Writes the next constant part.
+    /// Writes the next constant text, behind which there is no number.
     #[inline(always)]
     fn next(&mut self) {
-        let len = self.len();
-        self.page.copy(self.arena.bytes(), self.at.byte, len);
+        let text = &mut self.arena.texts[self.at.text];
+        let len = text.len as usize;
+        if self.page.holds(text.place) {
+            self.page.pass(len);
+        } else {
+            text.place = self.page.len();
+            self.page.copy(&self.arena.bytes, self.at.byte, len);
+        }
+        self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
+    }
+
+    /// Writes the next constant text, behind which more comes than a number.
+    fn copy(&mut self) {
+        let len = self.arena.texts[self.at.text].len as usize;
+        self.page.copy(&self.arena.bytes, self.at.byte, len);
         self.skip();
     }
 
-    #[inline(always)]
+    /// Leaves the next constant text out.
     fn skip(&mut self) {
-        self.at = At { byte: self.at.byte + self.len(), text: self.at.text + 1 };
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.arena.lens()[self.at.text] as usize
+        let text = &mut self.arena.texts[self.at.text];
+        text.place = NOWHERE;
+        self.at = At { byte: self.at.byte + text.len as usize, text: self.at.text + 1 };
     }
 }
 

@@ -289,3 +289,31 @@ fn a_page_that_is_kept_says_what_a_new_one_says() {
         }
     }
 }
+
+proptest::proptest! {
+    /// Numbers grow and shrink by digits, so that texts move, stay, and come back to where they were.
+    #[test]
+    fn what_moves_on_a_kept_page_is_written_again(
+        rounds in proptest::collection::vec(proptest::collection::vec(0u64..3, 24), 2..8),
+    ) {
+        for format in BOTH {
+            let mut kept = Kept::new(format);
+            for round in &rounds {
+                let series = round.iter().enumerate().map(|(i, size)| {
+                    let value = match i % 3 {
+                        0 => SeriesValue::FloatCounter([1.5, -1.0, 0.125][*size as usize]),
+                        _ => SeriesValue::FloatCounter([7.0, 10.0, 123_456.0][*size as usize]),
+                    };
+                    let label = "k".repeat(i % 5 * 20);
+                    series(&[("i", &i.to_string()), ("l", &label)], value)
+                });
+                let counters = family("c", Kind::Counter, Unit::NONE, "", series.collect());
+                let values: Vec<f64> = round.iter().map(|size| *size as f64).collect();
+                let histogram = with_exemplars(&values, &values[..usize::from(round[0] == 1)]);
+                let snapshot = snapshot(vec![counters, one("h", Kind::Histogram, &[], histogram)]);
+                let fresh = super::super::render(&snapshot, &Resource::default(), format);
+                assert_eq!(kept.render(&snapshot, &Resource::default()), fresh);
+            }
+        }
+    }
+}
