@@ -70,13 +70,19 @@ impl Shape {
     /// Whether a series with this value has this shape.
     #[inline]
     pub(super) fn fits(&self, value: &SeriesValue, unit: Unit) -> bool {
+        match self {
+            Self::Value(kind) => *kind == discriminant(value),
+            _ => self.fits_in_parts(value, unit),
+        }
+    }
+
+    fn fits_in_parts(&self, value: &SeriesValue, unit: Unit) -> bool {
         match (self, value) {
             (Self::Buckets(buckets), SeriesValue::Histogram(histogram)) => {
                 buckets.bounds == shown_bounds(histogram, unit).0
             }
             (Self::Windows(windows), SeriesValue::Summary(summary)) => fit(windows, summary),
             (Self::Constant, SeriesValue::Info) => true,
-            (Self::Value(kind), value) => *kind == discriminant(value),
             _ => false,
         }
     }
@@ -100,24 +106,34 @@ impl Buckets {
     }
 
     /// The cumulative count of each bucket, that up to infinity last.
+    pub(super) fn counts<'a>(&'a self, histogram: &'a HistogramSnapshot) -> Counts<'a> {
+        let (cells, last_cells) = (histogram.cells(), self.last_cells.iter());
+        Counts { cells, last_cells, below: 0, total: Some(histogram.count()) }
+    }
+}
+
+/// The cumulative counts of a histogram's buckets.
+pub(super) struct Counts<'a> {
+    /// Those that are not counted yet.
+    cells: &'a [(u16, u64)],
+    last_cells: slice::Iter<'a, u16>,
+    below: u64,
+    total: Option<u64>,
+}
+
+impl Iterator for Counts<'_> {
+    type Item = u64;
+
     #[inline]
-    pub(super) fn counts<'a>(
-        &'a self,
-        histogram: &'a HistogramSnapshot,
-    ) -> impl Iterator<Item = u64> + 'a {
-        let mut cells = histogram.cells().iter();
-        let mut rest = cells.next();
-        let mut seen = 0;
-        let below = self.last_cells.iter().map(move |&last| {
-            while let Some(&(cell, count)) = rest
-                && cell <= last
-            {
-                seen += count;
-                rest = cells.next();
-            }
-            seen
-        });
-        below.chain([histogram.count()])
+    fn next(&mut self) -> Option<u64> {
+        let Some(last) = self.last_cells.next() else { return self.total.take() };
+        while let [(cell, count), rest @ ..] = self.cells
+            && cell <= last
+        {
+            self.below += count;
+            self.cells = rest;
+        }
+        Some(self.below)
     }
 }
 

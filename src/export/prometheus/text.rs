@@ -148,12 +148,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     #[inline]
-    pub(super) fn new(
-        page: &'a mut Buffer,
-        arena: &'a mut Arena,
-        at: At,
-        format: Format,
-    ) -> Self {
+    pub(super) fn new(page: &'a mut Buffer, arena: &'a mut Arena, at: At, format: Format) -> Self {
         Self { page, arena, at, format }
     }
 
@@ -194,7 +189,9 @@ impl<'a> Writer<'a> {
             _ => &[],
         };
         if exemplars.is_empty() {
-            buckets.counts(histogram).for_each(|count| self.whole(count));
+            for count in buckets.counts(histogram) {
+                self.whole(count);
+            }
         } else {
             self.buckets_with(exemplars, buckets, histogram);
         }
@@ -266,17 +263,24 @@ impl<'a> Writer<'a> {
     /// Writes a line with a value; what stands there from the last page is not written again.
     #[inline(always)]
     fn line<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
+        let text = &self.arena.texts[self.at.text];
+        let len = text.len as usize;
+        match text.number == bits && self.page.holds(text.place) {
+            true => self.page.pass(len + text.number_len as usize),
+            false => self.write(put, value, bits),
+        }
+        self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
+    }
+
+    #[inline(never)]
+    fn write<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
         let text = &mut self.arena.texts[self.at.text];
         let len = text.len as usize;
-        if !self.page.holds(text.place) {
+        if self.page.holds(text.place) {
+            self.page.pass(len);
+        } else {
             text.place = self.page.len();
             self.page.copy(&self.arena.bytes, self.at.byte, len);
-        } else if text.number == bits {
-            self.page.pass(len + text.number_len as usize);
-            self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
-            return;
-        } else {
-            self.page.pass(len);
         }
         let start = self.page.len();
         let put_line = |room: &mut Room, value| {
@@ -287,7 +291,6 @@ impl<'a> Writer<'a> {
         self.page.number(put_line, value);
         text.number = bits;
         text.number_len = (self.page.len() - start) as u32;
-        self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
     }
 
     /// Writes the next constant text, behind which there is no number.

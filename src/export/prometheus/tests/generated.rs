@@ -158,7 +158,8 @@ fn generated_pages_read_back() {
                     let text = page.render(&snapshot, &resource).to_vec();
                     let text = String::from_utf8(text).unwrap();
                     samples += Page::read(&text, format).samples.len();
-                    if let Some(folder) = folder.as_ref().filter(|_| format == Format::OpenMetrics) {
+                    if let Some(folder) = folder.as_ref().filter(|_| format == Format::OpenMetrics)
+                    {
                         let name = format!("{number}-{translation:?}-{escaping:?}.om");
                         fs::write(folder.join(name), text).unwrap();
                     }

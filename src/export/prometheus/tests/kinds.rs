@@ -15,9 +15,8 @@ fn one(name: &str, kind: Kind, labels: &[(&str, &str)], value: SeriesValue) -> F
 }
 
 fn summary() -> SeriesValue {
-    let window = |seconds, values: &[f64]| {
-        (Duration::from_secs(seconds), HistogramSnapshot::of(values))
-    };
+    let window =
+        |seconds, values: &[f64]| (Duration::from_secs(seconds), HistogramSnapshot::of(values));
     let windows = vec![window(10, &[]), window(60, &[1.0, 1.0, 1.0]), window(300, &[1.0, 4.0])];
     SeriesValue::Summary(Arc::new(SummarySnapshot { count: 7, sum: 9.5, windows }))
 }
@@ -178,12 +177,8 @@ fn a_value_that_readers_refuse_costs_its_own_lines_only() {
 
 /// What the page says of a counter with a dotted name and key, by the scheme.
 fn dotted(translation: Translation, format: Format, escaping: Escaping) -> Vec<String> {
-    let families = vec![one(
-        "shop.sent",
-        Kind::Counter,
-        &[("http.route", "/a\"b")],
-        SeriesValue::Counter(5),
-    )];
+    let families =
+        vec![one("shop.sent", Kind::Counter, &[("http.route", "/a\"b")], SeriesValue::Counter(5))];
     let text = with(translation, Dialect::new(format, escaping), families);
     text.lines().map(str::to_owned).collect()
 }
@@ -196,20 +191,14 @@ fn names_that_are_not_plain_are_quoted_or_escaped_as_asked() {
             Escaping::AllowUtf8,
             ["# TYPE \"shop.sent\" counter", r#"{"shop.sent","http.route"="/a\"b"} 5"#],
         ),
-        (
-            Escaping::Underscores,
-            ["# TYPE shop_sent counter", r#"shop_sent{http_route="/a\"b"} 5"#],
-        ),
+        (Escaping::Underscores, ["# TYPE shop_sent counter", r#"shop_sent{http_route="/a\"b"} 5"#]),
         (
             Escaping::Dots,
             ["# TYPE shop_dot_sent counter", r#"shop_dot_sent{http_dot_route="/a\"b"} 5"#],
         ),
         (
             Escaping::Values,
-            [
-                "# TYPE U__shop_2e_sent counter",
-                r#"U__shop_2e_sent{U__http_2e_route="/a\"b"} 5"#,
-            ],
+            ["# TYPE U__shop_2e_sent counter", r#"U__shop_2e_sent{U__http_2e_route="/a\"b"} 5"#],
         ),
     ] {
         assert_eq!(dotted(none, Format::Text1, escaping), lines);
@@ -252,7 +241,10 @@ fn a_family_whose_name_is_taken_gets_its_full_name_or_is_left_out() {
         gauge("a_b_c_created", Unit::NONE, 4.0),
     ];
     let text = page(families, Format::Text);
-    assert_eq!(text, "# TYPE a_b gauge\na_b 1\n# TYPE a_b_c_total counter\na_b_c_total 3\n# TYPE a_b_c_created gauge\na_b_c_created 4\n");
+    assert_eq!(
+        text,
+        "# TYPE a_b gauge\na_b 1\n# TYPE a_b_c_total counter\na_b_c_total 3\n# TYPE a_b_c_created gauge\na_b_c_created 4\n"
+    );
 }
 
 #[test]
@@ -273,9 +265,8 @@ fn a_page_that_is_kept_says_what_a_new_one_says() {
             families.remove((round % 2) as usize);
         }
         if round % 4 == 3 {
-            let merged = [("a.b", "1"), ("a_b", "1")].map(|label| {
-                series(&[label], SeriesValue::Gauge(round as f64))
-            });
+            let merged = [("a.b", "1"), ("a_b", "1")]
+                .map(|label| series(&[label], SeriesValue::Gauge(round as f64)));
             families.push(family("g", Kind::Gauge, Unit::NONE, "", merged.to_vec()));
         }
         families

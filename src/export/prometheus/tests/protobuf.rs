@@ -205,8 +205,7 @@ fn a_histogram_is_classic_and_native() {
     let values: Vec<f64> = (0..1000).map(|i| 0.001 * 1.01f64.powi(i)).chain([0.0]).collect();
     let labels = &[("http.route", "/")];
     let value = with_exemplars(&values, &[0.01, 3.0]);
-    let family =
-        family("t", Kind::Histogram, Unit::Seconds, "T", vec![series(labels, value)]);
+    let family = family("t", Kind::Histogram, Unit::Seconds, "T", vec![series(labels, value)]);
     for (limit, schema) in [(160, 3), (20, 0), (1000, 6)] {
         let read = only(family.clone(), PageOptions::default().native_buckets(limit));
         assert_eq!((read.name.as_deref(), read.kind), (Some("t_seconds"), Some(4)));
@@ -262,8 +261,7 @@ fn an_empty_histogram_is_native_too() {
 #[test]
 fn the_other_kinds_read_back() {
     let windows = vec![(std::time::Duration::from_secs(60), HistogramSnapshot::of(&[2.0, 2.0]))];
-    let summary =
-        SeriesValue::Summary(Arc::new(SummarySnapshot { count: 9, sum: 3.5, windows }));
+    let summary = SeriesValue::Summary(Arc::new(SummarySnapshot { count: 9, sum: 3.5, windows }));
     let read = families(
         vec![
             family("b", Kind::Info, Unit::NONE, "", vec![series(&[("v", "1")], SeriesValue::Info)]),
@@ -310,10 +308,8 @@ fn no_string_breaks_a_message() {
         let labels = [("k", hostile.as_str())];
         let hits = vec![series(&labels, SeriesValue::Counter(7))];
         let kept = hits[0].labels().get("k").unwrap().to_owned();
-        let read = only(
-            family("hits", Kind::Counter, Unit::NONE, &hostile, hits),
-            PageOptions::default(),
-        );
+        let read =
+            only(family("hits", Kind::Counter, Unit::NONE, &hostile, hits), PageOptions::default());
         assert_eq!(read.metric[0].label, [pair("k", &kept)], "{which}");
         assert_eq!(read.help.unwrap_or_default(), hostile, "{which}");
     }
