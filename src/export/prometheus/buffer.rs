@@ -93,13 +93,22 @@ impl Buffer {
         self.len += len;
     }
 
-    /// Appends the number that `put` writes.
+    /// Appends the number that `put` writes, with whatever it writes behind.
     #[inline(always)]
     pub(super) fn number<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
         self.reserve(0);
+        self.touched = self.touched.max(self.len + ROOM);
         if let Some(room) = self.room[self.len..].first_chunk_mut() {
             self.len += put(room, value);
         }
+    }
+
+    /// Appends the number that `put` writes, and leaves what stands behind it as it was.
+    #[inline(always)]
+    pub(super) fn number_alone<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
+        let mut room = Room::default();
+        let len = put(&mut room, value);
+        self.push(&room[..len]);
     }
 
     /// Makes room for `more` bytes and the slack.

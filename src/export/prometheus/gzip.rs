@@ -22,7 +22,7 @@ pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     for coding in accept_encoding.unwrap_or_default().split(',') {
         let mut parts = coding.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let quality = match parts.find_map(|part| Some(part.split_once('=')?)) {
+        let quality = match parts.find_map(|part| part.split_once('=')) {
             Some((key, value)) if key.trim().eq_ignore_ascii_case("q") => value.trim().parse().ok(),
             _ => Some(1.0),
         };

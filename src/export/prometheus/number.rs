@@ -9,27 +9,56 @@ pub(super) const ROOM: usize = 32;
 /// Where a number is written to, from the first byte on.
 pub(super) type Room = [u8; ROOM];
 
-/// Writes a whole number, and gives its length.
+/// Writes a whole number, and gives its length; what follows it in the room is overwritten too.
+///
+/// Eight digits at a time and without a branch on their number, which nobody could predict.
 #[inline]
 pub(super) fn put_u64(room: &mut Room, value: u64) -> usize {
-    if value < 10 {
-        room[0] = b'0' + value as u8;
-        return 1;
+    const EIGHT: u64 = 100_000_000;
+    if value < EIGHT {
+        return put_first(room, value as u32);
     }
-    let len = value.ilog10() as usize + 1;
-    let (mut rest, mut end) = (value, len);
-    while rest >= 100 {
-        let pair = (rest % 100) as usize;
-        rest /= 100;
-        end -= 2;
-        room[end..end + 2].copy_from_slice(&PAIRS[pair]);
-    }
-    match rest {
-        0..10 => room[0] = b'0' + rest as u8,
-        _ => room[..2].copy_from_slice(&PAIRS[rest as usize]),
-    }
-    len
+    let (upper, last) = (value / EIGHT, (value % EIGHT) as u32);
+    let len = match upper < EIGHT {
+        true => put_first(room, upper as u32),
+        false => {
+            let len = put_first(room, (upper / EIGHT) as u32);
+            put_eight(room, len, (upper % EIGHT) as u32)
+        }
+    };
+    put_eight(room, len, last)
 }
+
+/// Writes a number below 10^8 to the start, without zeros in front.
+#[inline]
+fn put_first(room: &mut Room, value: u32) -> usize {
+    let digits = digits(value);
+    // The first digit is in the lowest byte; a zero alone keeps its last digit.
+    let zeros = (digits.trailing_zeros() / 8).min(7);
+    let text = (digits | ZEROS) >> (8 * zeros);
+    room[..8].copy_from_slice(&text.to_le_bytes());
+    8 - zeros as usize
+}
+
+/// Writes a number below 10^8 at `start`, with zeros in front.
+#[inline]
+fn put_eight(room: &mut Room, start: usize, value: u32) -> usize {
+    room[start..start + 8].copy_from_slice(&(digits(value) | ZEROS).to_le_bytes());
+    start + 8
+}
+
+/// The eight digits of a number below 10^8, the first one in the lowest byte: halves, quarters and
+/// digits are divided side by side in one word, by multiplying with the inverse of 100 and of 10.
+#[inline]
+fn digits(value: u32) -> u64 {
+    let halves = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = (halves * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let quarters = hundreds | (halves - hundreds * 100) << 16;
+    let tens = (quarters * 103 >> 10) & 0x000f_000f_000f_000f;
+    tens | (quarters - tens * 10) << 8
+}
+
+const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 
 /// Writes a whole number, and gives its length.
 pub(super) fn put_i64(room: &mut Room, value: i64) -> usize {
@@ -236,7 +265,8 @@ mod tests {
         }
 
         #[test]
-        fn every_whole_number_reads_back(value: u64) {
+        fn every_whole_number_reads_back(value: u64, shift in 0u32..64) {
+            let value = value >> shift;
             assert_eq!(text(put_u64, value), value.to_string());
         }
     }

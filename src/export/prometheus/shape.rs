@@ -142,8 +142,8 @@ impl Window {
         let seconds = length.as_secs();
         let text = match seconds {
             _ if length.subsec_nanos() != 0 => format!("{}ms", length.as_millis()),
-            1.. if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-            1.. if seconds % 60 == 0 => format!("{}m", seconds / 60),
+            1.. if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+            1.. if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
             _ => format!("{seconds}s"),
         };
         Self { length, text }

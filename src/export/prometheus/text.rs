@@ -274,23 +274,23 @@ impl<'a> Writer<'a> {
 
     #[inline(never)]
     fn write<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
-        let text = &mut self.arena.texts[self.at.text];
-        let len = text.len as usize;
-        if self.page.holds(text.place) {
-            self.page.pass(len);
-        } else {
-            text.place = self.page.len();
-            self.page.copy(&self.arena.bytes, self.at.byte, len);
-        }
-        let start = self.page.len();
         let put_line = |room: &mut Room, value| {
             let len = put(room, value);
             room[len] = b'\n';
             len + 1
         };
-        self.page.number(put_line, value);
+        let text = &mut self.arena.texts[self.at.text];
+        let (place, len) = (self.page.len(), text.len as usize);
+        if self.page.holds(text.place) {
+            self.page.pass(len);
+            self.page.number_alone(put_line, value);
+        } else {
+            self.page.copy(&self.arena.bytes, self.at.byte, len);
+            self.page.number(put_line, value);
+        }
+        text.place = place;
+        text.number_len = (self.page.len() - place - len) as u32;
         text.number = bits;
-        text.number_len = (self.page.len() - start) as u32;
     }
 
     /// Writes the next constant text, behind which there is no number.
