@@ -15,7 +15,8 @@ use super::MAX_VALUE_BYTES;
 /// assert_eq!(labels.get("tier"), Some("l1"));
 /// assert_eq!(labels.to_string(), r#"{cache="user", tier="l1"}"#);
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Eq, Hash, PartialOrd, Ord, Default)]
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equal sets have equal contents, so hashes")]
 pub struct LabelSet(Arc<[Label]>); // Invariant: sorted by key, keys unique.
 
 type Label = (Cow<'static, str>, Box<str>);
@@ -51,11 +52,6 @@ impl LabelSet {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
-    /// Whether both are clones of one set; equal sets need not be.
-    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// How many labels there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -84,6 +80,14 @@ impl LabelSet {
         let own = self.0.iter().map(|(key, value)| (key.clone(), value.to_string()));
         let added = pairs.into_iter().map(|(key, value)| (key.into(), value.as_ref().to_owned()));
         Self::new(own.chain(added))
+    }
+}
+
+/// Clones of one set are told by their address alone.
+impl PartialEq for LabelSet {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
 

@@ -215,7 +215,8 @@ mod tests {
         let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
             Accept-Encoding: gzip\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
-        let answer: Vec<u8> = stream.take(1 << 20).bytes().map(Result::unwrap).collect();
+        let answer: Vec<u8> =
+            BufReader::new(stream.take(1 << 20)).bytes().map(Result::unwrap).collect();
         let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
         let head = String::from_utf8_lossy(&answer[..body]);
         for line in ["content-encoding: gzip\r\n", "vary: Accept, Accept-Encoding\r\n"] {

@@ -144,7 +144,7 @@ impl Template {
         value: &SeriesValue,
     ) -> Option<(At, &Shape, &mut Arena)> {
         let is_known = self.known.get(place).is_some_and(|known| {
-            (known.labels.is_clone_of(labels) || known.labels == *labels)
+            known.labels == *labels
                 && known.started == started
                 && self.shapes[known.shape].fits(value, self.unit)
         });

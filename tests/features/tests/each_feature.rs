@@ -35,7 +35,7 @@ fn a_snapshot_becomes_an_hdr_histogram() {
     assert!(hdr.value_at_quantile(0.5).abs_diff(2_000) <= 20);
 }
 
-#[cfg(any(feature = "prometheus", feature = "prometheus-listener"))]
+#[cfg(any(feature = "prometheus", feature = "prometheus-listener", feature = "gzip"))]
 #[test]
 fn a_page_is_rendered() {
     use bellwether::{
@@ -50,6 +50,15 @@ fn a_page_is_rendered() {
     let page = render(&snapshot, &Resource::service("features"), Format::Text);
     let page = String::from_utf8(page).expect("text is UTF-8");
     assert!(page.lines().any(|line| line == "features_hits_total 7"), "{page}");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_page_is_compressed() {
+    use bellwether::export::prometheus::{accepts_gzip, gzip};
+
+    assert!(accepts_gzip(Some("gzip")));
+    assert!(gzip(&[b'a'; 1000]).len() < 100);
 }
 
 // The only test that starts telemetry, of which a process has one.

@@ -251,7 +251,7 @@ fn a_family_whose_name_is_taken_gets_its_full_name_or_is_left_out() {
 fn a_page_that_is_kept_says_what_a_new_one_says() {
     let labels = |i: u64| format!("{}", i * 7919 % 100);
     let state = |round: u64| {
-        let counters = (0..100).filter(|i| (i + round) % 5 != 0).map(|i| {
+        let counters = (0..100).filter(|i| !(i + round).is_multiple_of(5)).map(|i| {
             let value = (i * 37 * round).pow(1 + (round % 4) as u32);
             series(&[("k", &labels(i))], SeriesValue::Counter(value))
         });

@@ -156,7 +156,6 @@ fn exemplar_of(text: &str, format: Format) -> Exemplar {
 }
 
 /// The name that stands in braces, the labels, and what follows them.
-#[expect(clippy::type_complexity, reason = "three results of one helper")]
 fn braces(text: &str, format: Format) -> (Option<String>, BTreeMap<String, String>, &str) {
     let (mut name, mut labels) = (None, BTreeMap::new());
     let mut rest = text.strip_prefix('{').unwrap();
