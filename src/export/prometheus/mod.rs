@@ -81,3 +81,13 @@ use crate::{metric::Snapshot, resource::Resource};
 pub fn render(snapshot: &Snapshot, resource: &Resource, dialect: impl Into<Dialect>) -> Vec<u8> {
     Page::new(dialect).render(snapshot, resource).to_vec()
 }
+
+/// Appends the page of `snapshot` to `page`, whose capacity can so be reused.
+pub fn render_into(
+    page: &mut Vec<u8>,
+    snapshot: &Snapshot,
+    resource: &Resource,
+    dialect: impl Into<Dialect>,
+) {
+    page.extend(Page::new(dialect).render(snapshot, resource));
+}

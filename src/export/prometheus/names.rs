@@ -9,7 +9,7 @@ use crate::metric::{Kind, Unit, exposition_name, sanitised, unit_word};
 /// How the names of instruments and label keys become names on a page; these are the values that
 /// OpenTelemetry's configuration has for `translation_strategy`.
 ///
-/// Names that are then not plain are escaped as the scraper asks ([`Escaping`]).
+/// Names that are then not plain are escaped as the scraper asks ([`Escaping`](super::Escaping)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Translation {
