@@ -93,6 +93,33 @@ impl Buffer {
         self.len += len;
     }
 
+    /// Appends what [`copy`](Self::copy) does, the number that `put` writes and the end of the line;
+    /// gives the length of the latter two.
+    ///
+    /// One load and one store of the length, on which the next line has to wait.
+    #[inline(always)]
+    pub(super) fn line<T>(
+        &mut self,
+        (arena, start, len): (&[u8], usize, usize),
+        put: impl Fn(&mut Room, T) -> usize,
+        value: T,
+    ) -> usize {
+        self.reserve(len);
+        let from = &arena[start..start + len + PIECE];
+        let to = &mut self.room[self.len..self.len + len + SLACK];
+        let mut done = 0;
+        while done < len {
+            to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
+            done += PIECE;
+        }
+        let Some(room) = to[len..].first_chunk_mut::<ROOM>() else { return 0 };
+        let number_len = put(room, value);
+        room[number_len] = b'\n';
+        self.touched = self.touched.max(self.len + len + SLACK);
+        self.len += len + number_len + 1;
+        number_len + 1
+    }
+
     /// Appends the number that `put` writes, with whatever it writes behind.
     #[inline(always)]
     pub(super) fn number<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
@@ -139,8 +166,10 @@ mod tests {
             buffer.push(b"x");
             buffer.copy(&arena, start, len);
             buffer.number(put_u64, 1234);
+            assert_eq!(buffer.line((&arena, start, len), put_u64, 56), 3);
             buffer.push(b"y");
-            let expected = [b"x", &text[start..start + len], b"1234y"].concat();
+            let text = &text[start..start + len];
+            let expected = [b"x", text, b"1234", text, b"56\ny"].concat();
             assert_eq!(buffer.as_slice(), expected);
             buffer.truncate(1);
             assert_eq!(buffer.as_slice(), b"x");

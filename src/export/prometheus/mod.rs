@@ -20,7 +20,15 @@
 //! - A key that the format reserves gets the prefix `exported_`: `le` on a histogram, and those that
 //!   begin with two underscores, such as `__name__`. One that would begin with a digit or is empty
 //!   gets `key_`.
+//! - A label that a format gives to the samples of a kind, `quantile` and `window` of a summary, is
+//!   reserved there too. A summary's quantiles have the window's length in `window`: `10s`, `1m`.
 //! - Values and help are written in full, escaped: no byte of them can end a line or a page.
+//!
+//! Another [`Translation`] leaves dots and all other characters in names and keys. They then stand in
+//! quotes, or are escaped, as the scraper asks ([`Escaping`]).
+//!
+//! A series whose value a reader would refuse the page for is left out, and so is a family whose name
+//! another one has; nothing that was recorded can fail a scrape.
 //!
 //! A histogram shows a fixed ladder of bounds on which its counts are exact, and in protobuf its own
 //! buckets too, as a native histogram. The resource is `target_info`, unless a family of the user's

@@ -30,15 +30,32 @@ pub(super) fn put_u64(room: &mut Room, value: u64) -> usize {
 }
 
 /// Writes a number below 10^8 to the start, without zeros in front.
+///
+/// The length, on which what follows has to wait, is found apart from the digits.
 #[inline]
 fn put_first(room: &mut Room, value: u32) -> usize {
-    let digits = digits(value);
-    // The first digit is in the lowest byte; a zero alone keeps its last digit.
-    let zeros = (digits.trailing_zeros() / 8).min(7);
-    let text = (digits | ZEROS) >> (8 * zeros);
+    let len = ((u64::from(value) + LENGTHS[(value | 1).ilog2() as usize]) >> 32) as usize;
+    // The first digit is in the lowest byte.
+    let text = (digits(value) | ZEROS) >> (64 - 8 * len);
     room[..8].copy_from_slice(&text.to_le_bytes());
-    8 - zeros as usize
+    len
 }
+
+/// For each place of the highest bit, what has to be added to a number so that its decimal length is
+/// in the upper half: the length of the smallest such number, and in the lower half what carries over
+/// from the next power of ten on.
+static LENGTHS: [u64; 32] = {
+    let mut lengths = [0; 32];
+    let mut bit = 0;
+    while bit < 32 {
+        let len = (1u64 << bit).ilog10() + 1;
+        let power = 10u64.pow(len);
+        let carry = if power < 1 << 32 { (1 << 32) - power } else { 0 };
+        lengths[bit] = ((len as u64) << 32) + carry;
+        bit += 1;
+    }
+    lengths
+};
 
 /// Writes a number below 10^8 at `start`, with zeros in front.
 #[inline]

@@ -272,24 +272,20 @@ impl<'a> Writer<'a> {
         self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn write<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
-        let put_line = |room: &mut Room, value| {
-            let len = put(room, value);
-            room[len] = b'\n';
-            len + 1
-        };
         let text = &mut self.arena.texts[self.at.text];
         let (place, len) = (self.page.len(), text.len as usize);
-        if self.page.holds(text.place) {
+        let number_len = if self.page.holds(text.place) {
             self.page.pass(len);
-            self.page.number_alone(put_line, value);
+            self.page.number_alone(put, value);
+            self.page.push(b"\n");
+            self.page.len() - place - len
         } else {
-            self.page.copy(&self.arena.bytes, self.at.byte, len);
-            self.page.number(put_line, value);
-        }
+            self.page.line((&self.arena.bytes, self.at.byte, len), put, value)
+        };
         text.place = place;
-        text.number_len = (self.page.len() - place - len) as u32;
+        text.number_len = number_len as u32;
         text.number = bits;
     }
 
