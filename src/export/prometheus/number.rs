@@ -50,8 +50,7 @@ static LENGTHS: [u64; 32] = {
     while bit < 32 {
         let len = (1u64 << bit).ilog10() + 1;
         let power = 10u64.pow(len);
-        let carry = if power < 1 << 32 { (1 << 32) - power } else { 0 };
-        lengths[bit] = ((len as u64) << 32) + carry;
+        lengths[bit] = ((len as u64) << 32) + (1u64 << 32).saturating_sub(power);
         bit += 1;
     }
     lengths
