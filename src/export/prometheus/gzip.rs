@@ -38,8 +38,7 @@ pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     gzip > 0.0 && gzip >= identity.unwrap_or(0.0)
 }
 
-/// Compresses `page`, for speed rather than size: a page is repetitive, so that the fastest level
-/// already makes a tenth of it.
+/// Compresses `page`, for speed rather than size: a page is so repetitive that the fastest level does.
 ///
 /// # Examples
 ///

@@ -27,7 +27,7 @@ use crate::{
 /// A page that remembers its texts: the next one of the same series copies them and writes the numbers.
 ///
 /// It takes about twice the memory of the bytes it renders, and keeps the label sets it has seen last.
-/// In the steady state rendering allocates nothing.
+/// In the steady state rendering allocates nothing, but for the labels of exemplars.
 ///
 /// # Examples
 ///
