@@ -55,7 +55,7 @@ fn main() -> Result<(), String> {
     let workers: Vec<_> = (0..2).map(|worker| thread::spawn(move || work(worker))).collect();
     let short_lived = thread::spawn(come_and_go);
 
-    let (start, mut memory, mut page) = (Instant::now(), Vec::new(), String::new());
+    let (start, mut memory, mut page) = (Instant::now(), Vec::new(), Vec::new());
     for tick in 1..=seconds * 4 {
         thread::sleep(Duration::from_millis(250));
         if tick % 8 == 0 {

@@ -61,8 +61,9 @@
 //!
 //! Each adds API and changes no behaviour.
 //!
-//! - `prometheus` (default): the Prometheus page as a string; no packages.
-//! - `prometheus-listener`: a listener for `/metrics`.
+//! - `prometheus` (default): the Prometheus page as bytes, in text, OpenMetrics or protobuf.
+//! - `gzip`: compression of the page.
+//! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `http`: trace headers in and out of `http::HeaderMap`.
 //! - `hdrhistogram`: a histogram's snapshot as an `hdrhistogram::Histogram`.

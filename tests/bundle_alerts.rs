@@ -26,6 +26,7 @@ fn every_name_in_an_expression_is_on_the_page() {
     use_everything();
     let _in_flight = SERVER.start("GET", "/");
     let page = render(&Registry::global().snapshot(), &Resource::service("test"), Format::Text);
+    let page = String::from_utf8(page).expect("text");
     let on_page: BTreeSet<String> = names(&page).collect();
     let expressions = expressions();
     assert!(expressions.len() >= 20, "only {} expressions found", expressions.len());

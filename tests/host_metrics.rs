@@ -80,6 +80,7 @@ fn the_page_has_the_names_of_prometheus_client_libraries() {
     }
     let (registry, _registered) = registered([collect::process()]);
     let page = render(&registry.snapshot(), &Resource::service("test"), Format::Text);
+    let page = String::from_utf8(page).expect("text");
     for (name, kind) in [
         ("process_cpu_seconds_total", "counter"),
         ("process_open_fds", "gauge"),

@@ -16,6 +16,7 @@ fn a_page_has_what_was_recorded() {
     [0.001, 0.5, 1.0, 100.0].into_iter().for_each(|seconds| latency.record(seconds));
 
     let page = render(&registry.snapshot(), &Resource::service("shop"), Format::Text);
+    let page = String::from_utf8(page).unwrap();
 
     for line in [
         "# HELP shop_orders_total Orders accepted",

@@ -46,10 +46,13 @@ pub(crate) const fn key_fault(key: &str) -> Option<&'static str> {
 /// (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility").
 pub(crate) fn exposition_name(name: &str, kind: Kind, unit: Unit) -> String {
     let mut mapped = sanitised(name);
-    if kind == Kind::Counter {
-        // `x` and `x.total` are the same counter on a page, which appends `_total` itself.
-        mapped.truncate(mapped.strip_suffix("_total").unwrap_or(&mapped).len());
-    }
+    // `x` and `x.total` are the same counter on a page, which appends `_total` itself.
+    let appended = match kind {
+        Kind::Counter => "_total",
+        Kind::Info => "_info",
+        _ => "",
+    };
+    mapped.truncate(mapped.strip_suffix(appended).unwrap_or(&mapped).len());
     if let Some(word) = unit_word(unit, kind)
         && !mapped.strip_suffix(word).is_some_and(|rest| rest.ends_with('_'))
     {
@@ -66,6 +69,9 @@ pub(crate) fn sanitised(name: &str) -> String {
 
 /// The word that stands for `unit` at the end of a name on a Prometheus page, if it has one.
 pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<&'static str> {
+    if matches!(kind, Kind::Info | Kind::StateSet) {
+        return None; // OpenMetrics forbids it.
+    }
     match unit.as_str() {
         "s" => Some("seconds"),
         "ms" => Some("milliseconds"),
@@ -135,5 +141,6 @@ mod tests {
         assert_eq!(name("queue.length", Kind::UpDownCounter, "{item}"), "queue_length");
         assert_eq!(name("orders.total", Kind::Counter, ""), "orders");
         assert_eq!(name("cpu", Kind::Gauge, "1"), "cpu_ratio");
+        assert_eq!(name("build.info", Kind::Info, "s"), "build");
     }
 }

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Builder, Part};
-use crate::{export::prometheus::Listener, metric::Registry};
+use crate::{
+    export::prometheus::{Listener, PageOptions},
+    metric::Registry,
+};
 
 impl Builder {
     /// Serves `/metrics` on `address`, `127.0.0.1:9464` for example, in the format that the scraper
@@ -11,10 +14,15 @@ impl Builder {
     ///
     /// A thread of its own renders and serves; a scrape never holds up recording.
     pub fn prometheus(self, address: &str) -> Self {
+        self.prometheus_with(address, PageOptions::default())
+    }
+
+    /// As [`prometheus`](Self::prometheus), with names and native histograms as `options` say.
+    pub fn prometheus_with(self, address: &str, options: PageOptions) -> Self {
         let address = address.to_owned();
         self.part(move |resource| {
             let snapshot = Arc::new(|| Registry::global().snapshot());
-            let listener = Listener::start(&address, resource.clone(), snapshot)?;
+            let listener = Listener::start(&address, options, resource.clone(), snapshot)?;
             Ok(Box::new(listener))
         })
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 use bellwether::{
     Counter, Gauge, Histogram, Telemetry, Unit, UpDownCounter,
-    export::prometheus::{Format, render_into},
+    export::prometheus::{self, Format},
     label::{LabelValue, Labels},
     metric::{BoundCounter, BoundHistogram, Registry},
     pipeline::{Batch, ExportError, Exporter, Settings},
@@ -172,10 +172,10 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
         Histogram::new("peers.held_working", "A histogram between own work").unit(Unit::Seconds);
     LazyLock::force(&VALUES);
     static BOUNDED_FLAT: Histogram =
-        Histogram::new("peers.bounded", "").unit(Unit::Seconds).bounds(prometheus::DEFAULT_BUCKETS);
+        Histogram::new("peers.bounded", "").unit(Unit::Seconds).bounds(::prometheus::DEFAULT_BUCKETS);
     static BOUNDED_WORKING: Histogram = Histogram::new("peers.bounded_working", "")
         .unit(Unit::Seconds)
-        .bounds(prometheus::DEFAULT_BUCKETS);
+        .bounds(::prometheus::DEFAULT_BUCKETS);
     let (exponential, explicit) = ("static, quantiles within 1 %", "static, 11 bounds");
     match pace {
         Pace::Flat => vec![
@@ -237,16 +237,15 @@ pub fn page() -> Page {
         let family = family.expect("a legal name");
         histograms.extend(sets().map(|set| family.bind(set)));
     }
-    let (resource, mut text) = (Resource::service("peers"), String::new());
+    let (resource, mut page) = (Resource::service("peers"), prometheus::Page::new(Format::Text));
     let render = move |read: &mut dyn FnMut(&str)| {
-        text.clear();
-        render_into(&mut text, &registry.snapshot(), &resource, Format::Text);
-        read(&text);
+        let text = page.render(&registry.snapshot(), &resource);
+        read(std::str::from_utf8(text).expect("text"));
     };
     let handles = (counters, histograms);
     let add = |c: &BoundCounter, n| c.add(n);
     let record = |h: &BoundHistogram, value| h.record(value);
-    Page::new("bellwether", "snapshot, render_into", handles, add, record, render).role(Role::Ours)
+    Page::new("bellwether", "Page::render of a snapshot", handles, add, record, render).role(Role::Ours)
 }
 
 fn dynamic_sets() -> impl Iterator<Item = Dynamic<'static>> {

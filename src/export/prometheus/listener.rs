@@ -5,14 +5,17 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
 use hyper::{
     StatusCode,
     body::Bytes,
-    header::{ACCEPT, CONTENT_TYPE, HeaderValue, VARY},
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
+    },
 };
 
-use super::{Format, render};
+use super::{Dialect, Page, PageOptions, accepts_gzip, gzip};
 use crate::{
     error::Error,
     metric::Snapshot,
     resource::Resource,
+    sync::Mutex,
     transport::http_server::{Request, Response, Server, line},
 };
 
@@ -34,9 +37,15 @@ impl Listener {
     /// # Errors
     ///
     /// Those of [`Server::bind`]: `addr` is no address, or the system refuses it.
-    pub(crate) fn start(addr: &str, resource: Resource, source: Source) -> Result<Self, Error> {
+    pub(crate) fn start(
+        addr: &str,
+        options: PageOptions,
+        resource: Resource,
+        source: Source,
+    ) -> Result<Self, Error> {
+        let pages = Pages { options, resource, kept: Mutex::default() };
         let handler = move |request: &Request| match request.uri.path() {
-            "/metrics" => page(request, &resource, &source),
+            "/metrics" => pages.answer(request, &source),
             _ => line(StatusCode::NOT_FOUND, "not found: the metrics are at /metrics\n"),
         };
         Ok(Self { server: Server::bind(addr, Arc::new(handler))? })
@@ -59,15 +68,63 @@ impl fmt::Debug for Listener {
     }
 }
 
-fn page(request: &Request, resource: &Resource, source: &Source) -> Response {
-    // Several headers of one name are one list (RFC 9110, 5.3).
-    let accept = request.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let format = Format::negotiate(Some(&accept.collect::<Vec<_>>().join(",")));
-    let mut response = Response::new(Bytes::from(render(&source(), resource, format)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
-    response
+/// The pages that are kept between scrapes.
+struct Pages {
+    options: PageOptions,
+    resource: Resource,
+    /// Those that nobody is rendering, the one used last at the end; no lock is taken inside it.
+    kept: Mutex<Vec<Page>>,
+}
+
+/// How many pages are kept: a Prometheus asks for one dialect always, and a few may be replaced by
+/// others while a whole set of scrapers is upgraded. Beyond that, pages are made anew.
+const KEPT: usize = 4;
+
+impl Pages {
+    fn answer(&self, request: &Request, source: &Source) -> Response {
+        let dialect = Dialect::negotiate(Some(&list(request, ACCEPT)));
+        let is_compressed = accepts_gzip(Some(&list(request, ACCEPT_ENCODING)));
+        let snapshot = source();
+        // Taken out for the time, so that scrapes of one moment do not wait for each other.
+        let mut page = self.take(dialect);
+        let bytes = page.render(&snapshot, &self.resource);
+        let body = match is_compressed {
+            true => Bytes::from(gzip(bytes)),
+            false => Bytes::copy_from_slice(bytes),
+        };
+        self.keep(page);
+
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
+        headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+        if is_compressed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    fn take(&self, dialect: Dialect) -> Page {
+        let mut kept = self.kept.lock();
+        match kept.iter().position(|page| page.dialect() == dialect) {
+            Some(place) => kept.remove(place),
+            None => Page::with_options(dialect, self.options),
+        }
+    }
+
+    fn keep(&self, page: Page) {
+        let mut kept = self.kept.lock();
+        kept.push(page);
+        if kept.len() > KEPT {
+            kept.remove(0);
+        }
+    }
+}
+
+/// The values of a header: several of one name are one list (RFC 9110, 5.3).
+fn list(request: &Request, name: HeaderName) -> String {
+    let values = request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -77,7 +134,10 @@ mod tests {
         net::TcpStream,
     };
 
-    use super::*;
+    use super::{
+        super::{Escaping, Format},
+        *,
+    };
     use crate::{
         label::LabelSet,
         metric::{Family, Kind, Series, SeriesValue, Unit},
@@ -96,7 +156,8 @@ mod tests {
             let now = crate::clock::now();
             Snapshot::new(now, now, vec![family])
         };
-        Listener::start("127.0.0.1:0", Resource::service("shop"), Arc::new(source)).unwrap()
+        let (options, resource) = (PageOptions::default(), Resource::service("shop"));
+        Listener::start("127.0.0.1:0", options, resource, Arc::new(source)).unwrap()
     }
 
     /// The status, the lines of the head, and the body.
@@ -126,20 +187,59 @@ mod tests {
             */*;q=0.2\r\n";
         let split = "Accept: text/plain;q=0.1\r\nAccept: application/openmetrics-text\r\n";
         let dialects = [
-            ("", Format::Text),
-            ("Accept: */*\r\n", Format::Text),
-            ("Accept: \u{e9}\r\n", Format::Text),
-            (stock, Format::OpenMetrics),
-            (split, Format::OpenMetrics),
+            ("", Format::Text.into()),
+            ("Accept: */*\r\n", Format::Text.into()),
+            ("Accept: \u{e9}\r\n", Format::Text.into()),
+            (stock, Dialect::new(Format::OpenMetrics, Escaping::AllowUtf8)),
+            (split, Format::OpenMetrics.into()),
         ];
-        for (accept, format) in dialects {
+        for (accept, dialect) in dialects {
             let (status, head, body) = get(&listener, "/metrics?a=b", accept);
             assert_eq!(status, "200");
-            let expected = format!("content-type: {}", format.content_type());
+            let expected = format!("content-type: {}", dialect.content_type());
             assert!(head.contains(&expected), "{accept} {head:?}");
             assert!(body.contains("\nhits_total 7\n"), "{body}");
-            assert_eq!(body.ends_with("# EOF\n"), format == Format::OpenMetrics, "{body}");
+            assert_eq!(
+                body.ends_with("# EOF\n"),
+                dialect.format() == Format::OpenMetrics,
+                "{body}"
+            );
+            assert!(!head.iter().any(|line| line.starts_with("content-encoding")), "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_scrape_that_takes_gzip_gets_it() {
+        let listener = listener();
+        let mut stream = TcpStream::connect(listener.local_addr()).unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            Accept-Encoding: gzip\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer: Vec<u8> =
+            BufReader::new(stream.take(1 << 20)).bytes().map(Result::unwrap).collect();
+        let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+        let head = String::from_utf8_lossy(&answer[..body]);
+        for line in ["content-encoding: gzip\r\n", "vary: Accept, Accept-Encoding\r\n"] {
+            assert!(head.contains(line), "{head}");
+        }
+        let page = BufReader::new(flate2::read::GzDecoder::new(&answer[body..]).take(1 << 20));
+        assert!(page.lines().any(|line| line.unwrap() == "hits_total 7"));
+    }
+
+    #[test]
+    fn few_pages_are_kept_whatever_is_asked_for() {
+        let (options, resource) = (PageOptions::default(), Resource::default());
+        let pages = Pages { options, resource, kept: Mutex::default() };
+        for escaping in ["underscores", "dots", "values", "allow-utf-8"] {
+            for version in ["1.0.0", "0.0.4"] {
+                let accept = format!("text/plain;version={version};escaping={escaping}");
+                pages.keep(pages.take(Dialect::negotiate(Some(&accept))));
+            }
+        }
+        assert_eq!(pages.kept.lock().len(), KEPT);
+        let oldest = pages.kept.lock()[0].dialect();
+        pages.keep(pages.take(oldest));
+        assert_eq!(pages.kept.lock().len(), KEPT);
     }
 
     #[test]
@@ -156,7 +256,8 @@ mod tests {
         let listener = listener();
         let addr = listener.local_addr().to_string();
         let source: Source = Arc::new(|| unreachable!());
-        let error = Listener::start(&addr, Resource::default(), source).unwrap_err();
+        let error = Listener::start(&addr, PageOptions::default(), Resource::default(), source)
+            .unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {addr:?}: ")), "{error}");
         assert!(listener.shutdown(crate::clock::deadline(std::time::Duration::from_secs(10))));
     }

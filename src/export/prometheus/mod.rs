@@ -1,8 +1,8 @@
-//! The Prometheus page: a snapshot as text, in the two dialects that scrapers ask for.
+//! The Prometheus page: a snapshot in the formats that scrapers ask for.
 //!
 //! This is no exporter but a reader: nothing is queued, and a page is made when somebody asks.
-//! [`render`] makes it for users who serve it themselves, with [`Format::negotiate`] and
-//! [`Format::content_type`] for the headers.
+//! [`Page`] makes it for users who serve it themselves, with [`Dialect::negotiate`] and
+//! [`Dialect::content_type`] for the headers.
 //!
 //! What is sent, and when? All series of the snapshot, at each scrape, cumulative since the process
 //! started. What happens when Prometheus is away? Nothing: the next scrape has the sums. What may be
@@ -20,37 +20,82 @@
 //! - A key that the format reserves gets the prefix `exported_`: `le` on a histogram, and those that
 //!   begin with two underscores, such as `__name__`. One that would begin with a digit or is empty
 //!   gets `key_`.
+//! - A label that a format gives to the samples of a kind, `quantile` and `window` of a summary, is
+//!   reserved there too. A summary's quantiles have the window's length in `window`: `10s`, `1m`.
 //! - Values and help are written in full, escaped: no byte of them can end a line or a page.
 //!
-//! A histogram shows a fixed ladder of bounds on which its counts are exact. The resource is
-//! `target_info`, unless a family of the user's takes that name or `target`.
+//! Another [`Translation`] leaves dots and all other characters in names and keys. They then stand in
+//! quotes, or are escaped, as the scraper asks ([`Escaping`]).
+//!
+//! A series whose value a reader would refuse the page for is left out, and so is a family whose name
+//! another one has; nothing that was recorded can fail a scrape.
+//!
+//! A histogram shows a fixed ladder of bounds on which its counts are exact, and in protobuf its own
+//! buckets too, as a native histogram. The resource is `target_info`, unless a family of the user's
+//! takes that name or `target`.
 
-mod encode;
+mod buffer;
+mod escaping;
 mod labels;
+mod names;
+mod native;
 mod negotiate;
 mod number;
+mod page;
+mod protobuf;
+mod readings;
+mod shape;
+mod template;
+mod text;
 
+#[cfg(feature = "gzip")]
+mod gzip;
 #[cfg(feature = "prometheus-listener")]
 mod listener;
 
 #[cfg(test)]
 mod tests;
 
+pub use escaping::Escaping;
+#[cfg(feature = "gzip")]
+pub use gzip::{accepts_gzip, gzip};
 #[cfg(feature = "prometheus-listener")]
 pub(crate) use listener::Listener;
-pub use negotiate::Format;
+pub use names::Translation;
+pub use negotiate::{Dialect, Format};
+pub use page::{Page, PageOptions};
 
 use crate::{metric::Snapshot, resource::Resource};
 
-/// Renders `snapshot` as a page.
+/// Renders `snapshot` as a page; who is scraped again and again keeps a [`Page`].
+///
+/// All formats but [`Format::Protobuf`] are UTF-8.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{
+///     export::prometheus::{Dialect, render},
+///     metric::Registry,
+///     resource::Resource,
+/// };
+///
+/// let dialect = Dialect::negotiate(Some("application/openmetrics-text"));
+/// let page = render(&Registry::new().snapshot(), &Resource::default(), dialect);
+/// assert_eq!(page, b"# EOF\n");
+/// assert!(dialect.content_type().starts_with("application/openmetrics-text; version=1.0.0"));
+/// ```
 #[must_use]
-pub fn render(snapshot: &Snapshot, resource: &Resource, format: Format) -> String {
-    let mut page = String::new();
-    render_into(&mut page, snapshot, resource, format);
-    page
+pub fn render(snapshot: &Snapshot, resource: &Resource, dialect: impl Into<Dialect>) -> Vec<u8> {
+    Page::new(dialect).render(snapshot, resource).to_vec()
 }
 
 /// Appends the page of `snapshot` to `page`, whose capacity can so be reused.
-pub fn render_into(page: &mut String, snapshot: &Snapshot, resource: &Resource, format: Format) {
-    encode::Encoder::new(page, format).snapshot(snapshot, resource);
+pub fn render_into(
+    page: &mut Vec<u8>,
+    snapshot: &Snapshot,
+    resource: &Resource,
+    dialect: impl Into<Dialect>,
+) {
+    page.extend(Page::new(dialect).render(snapshot, resource));
 }

@@ -1,81 +1,161 @@
 //! Which dialect a scraper gets.
 
-/// A dialect of the page.
+use super::Escaping;
+
+/// A format of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
     /// The Prometheus text format 0.0.4, which everything reads.
     Text,
-    /// OpenMetrics 1.0: with units and with the time at which a sum began.
+    /// The Prometheus text format 1.0.0: as 0.0.4, with names in quotes where they are not plain.
+    Text1,
+    /// OpenMetrics 1.0: with units, exemplars and the time at which a sum began.
     OpenMetrics,
+    /// Messages `io.prometheus.client.MetricFamily`, each after its length: as OpenMetrics, and with
+    /// native histograms.
+    Protobuf,
 }
 
-impl Format {
-    /// The format that the request header `Accept` asks for.
+/// A format, and what becomes of names that are not plain in it.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::export::prometheus::{Dialect, Escaping, Format};
+///
+/// let accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,*/*;q=0.1";
+/// let dialect = Dialect::negotiate(Some(accept));
+/// assert_eq!(dialect, Dialect::new(Format::OpenMetrics, Escaping::AllowUtf8));
+/// assert_eq!(Dialect::negotiate(None), Dialect::from(Format::Text));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dialect {
+    format: Format,
+    escaping: Escaping, // Invariant: 0.0.4 has no quotes, so not `AllowUtf8` in `Text`.
+}
+
+impl Dialect {
+    /// `format` with `escaping`; in [`Format::Text`], which has no quoted names,
+    /// [`Escaping::AllowUtf8`] is taken as [`Escaping::Underscores`].
+    #[must_use]
+    pub const fn new(format: Format, escaping: Escaping) -> Self {
+        match (format, escaping) {
+            (Format::Text, Escaping::AllowUtf8) => Self { format, escaping: Escaping::Underscores },
+            _ => Self { format, escaping },
+        }
+    }
+
+    /// The dialect that the request header `Accept` asks for.
     ///
     /// The range with the highest `q` that can be served decides, the first of equal ones. An
-    /// absent or unreadable header, and one that asks only for what is not served (protobuf), gets
-    /// [`Text`](Self::Text), as Prometheus' "Scrape protocol content negotiation" says.
+    /// absent or unreadable header, and one that asks only for what is not served, gets
+    /// [`Format::Text`], as Prometheus' "Scrape protocol content negotiation" says. `escaping` is
+    /// that of the same range, [`Escaping::Underscores`] where it has none or an unknown one.
     ///
-    /// `text/plain` of any version is answered by 0.0.4: 1.0.0 differs only in quoted names, which
-    /// a page has none of. OpenMetrics 0.0.1, its draft, is answered by 1.0.0, which its readers
-    /// read. Whatever `escaping` is asked for, all names on a page are legal without any, so each
-    /// scheme leaves them as they are; the answer says `underscores`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bellwether::export::prometheus::Format;
-    ///
-    /// let accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3";
-    /// assert_eq!(Format::negotiate(Some(accept)), Format::OpenMetrics);
-    /// assert_eq!(Format::negotiate(None), Format::Text);
-    /// ```
+    /// OpenMetrics 0.0.1, its draft, is answered by 1.0.0, which its readers read. Of protobuf only
+    /// `encoding=delimited` is served.
     #[must_use]
     pub fn negotiate(accept: Option<&str>) -> Self {
-        let mut best = (0.0, Self::Text);
+        let mut best = (0.0, Self::from(Format::Text));
         for range in accept.unwrap_or_default().split(',') {
-            if let Some((quality, format)) = offer(range)
+            if let Some((quality, dialect)) = offer(range)
                 && quality > best.0
             {
-                best = (quality, format);
+                best = (quality, dialect);
             }
         }
         best.1
     }
 
+    /// The format.
+    #[must_use]
+    pub const fn format(self) -> Format {
+        self.format
+    }
+
+    /// What becomes of names that are not plain.
+    #[must_use]
+    pub const fn escaping(self) -> Escaping {
+        self.escaping
+    }
+
     /// The value of the response header `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
-        match self {
+        /// The content type with each escaping.
+        macro_rules! with_escaping {
+            ($media:literal) => {
+                match self.escaping {
+                    Escaping::AllowUtf8 => concat!($media, "; escaping=allow-utf-8"),
+                    Escaping::Underscores => concat!($media, "; escaping=underscores"),
+                    Escaping::Dots => concat!($media, "; escaping=dots"),
+                    Escaping::Values => concat!($media, "; escaping=values"),
+                }
+            };
+        }
+        match self.format {
             // `escaping` is a parameter of versions from 1.0.0 on.
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => {
-                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::Text1 => with_escaping!("text/plain; version=1.0.0; charset=utf-8"),
+            Format::OpenMetrics => {
+                with_escaping!("application/openmetrics-text; version=1.0.0; charset=utf-8")
             }
+            Format::Protobuf => with_escaping!(
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            ),
         }
     }
 }
 
-/// The format that serves one media range of the header, and the range's quality.
-fn offer(range: &str) -> Option<(f32, Format)> {
+/// The format with [`Escaping::Underscores`].
+impl From<Format> for Dialect {
+    fn from(format: Format) -> Self {
+        Self::new(format, Escaping::Underscores)
+    }
+}
+
+/// What a media range of the header says of itself.
+#[derive(Default)]
+struct Parameters<'a> {
+    version: Option<&'a str>,
+    escaping: Escaping,
+    proto: Option<&'a str>,
+    encoding: Option<&'a str>,
+}
+
+/// The dialect that serves one media range of the header, and the range's quality.
+fn offer(range: &str) -> Option<(f32, Dialect)> {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next()?;
-    let (mut quality, mut version) = (1.0, None);
+    let (mut quality, mut said) = (1.0, Parameters::default());
     for parameter in parts {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let value = value.trim().trim_matches('"');
-        if key.trim().eq_ignore_ascii_case("q") {
-            quality = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?;
-        } else if key.trim().eq_ignore_ascii_case("version") {
-            version = Some(value);
+        match key.trim().to_ascii_lowercase().as_str() {
+            "q" => quality = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
+            "version" => said.version = Some(value),
+            "escaping" => said.escaping = Escaping::from_name(value).unwrap_or_default(),
+            "proto" => said.proto = Some(value),
+            "encoding" => said.encoding = Some(value),
+            _ => {}
         }
     }
+    Some((quality, Dialect::new(served(media, &said)?, said.escaping)))
+}
+
+/// The format that serves a media type with these parameters.
+fn served(media: &str, said: &Parameters<'_>) -> Option<Format> {
     let is = |known: &str| media.eq_ignore_ascii_case(known);
     if is("application/openmetrics-text") {
-        matches!(version, None | Some("1.0.0" | "0.0.1")).then_some((quality, Format::OpenMetrics))
+        matches!(said.version, None | Some("1.0.0" | "0.0.1")).then_some(Format::OpenMetrics)
+    } else if is("application/vnd.google.protobuf") {
+        let family = said.proto == Some("io.prometheus.client.MetricFamily");
+        (family && said.encoding == Some("delimited")).then_some(Format::Protobuf)
+    } else if is("text/plain") && said.version == Some("1.0.0") {
+        Some(Format::Text1)
     } else if is("text/plain") || is("text/*") || is("*/*") {
-        Some((quality, Format::Text))
+        Some(Format::Text)
     } else {
         None
     }
@@ -83,7 +163,14 @@ fn offer(range: &str) -> Option<(f32, Format)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Format::{self, OpenMetrics, Text};
+    use super::{Format::*, *};
+
+    const PROTOBUF: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited";
+
+    fn format(accept: &str) -> Format {
+        Dialect::negotiate(Some(accept)).format()
+    }
 
     #[test]
     fn prometheus_gets_openmetrics() {
@@ -91,13 +178,27 @@ mod tests {
             application/openmetrics-text;version=0.0.1;q=0.5,\
             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
             text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        let protobuf_first = "application/vnd.google.protobuf;\
-            proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
-            application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.5,*/*;q=0.1";
         let prometheus_2 = "application/openmetrics-text; version=0.0.1,text/plain;\
             version=0.0.4;q=0.5,*/*;q=0.1";
-        for accept in [prometheus_3, protobuf_first, prometheus_2, "Application/OpenMetrics-Text"] {
-            assert_eq!(Format::negotiate(Some(accept)), OpenMetrics, "{accept}");
+        for accept in [prometheus_3, prometheus_2, "Application/OpenMetrics-Text"] {
+            assert_eq!(format(accept), OpenMetrics, "{accept}");
+        }
+        assert_eq!(Dialect::negotiate(Some(prometheus_3)).escaping(), Escaping::AllowUtf8);
+        assert_eq!(Dialect::negotiate(Some(prometheus_2)).escaping(), Escaping::Underscores);
+    }
+
+    #[test]
+    fn prometheus_with_native_histograms_gets_protobuf() {
+        let accept = format!(
+            "{PROTOBUF};q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+             text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+        );
+        let dialect = Dialect::negotiate(Some(&accept));
+        assert_eq!(dialect, Dialect::new(Protobuf, Escaping::Underscores));
+        let unserved = ["", ";encoding=text", ";proto=a.B;encoding=delimited"];
+        for parameters in unserved {
+            let accept = format!("application/vnd.google.protobuf{parameters},*/*;q=0.1");
+            assert_eq!(format(&accept), Text, "{accept}");
         }
     }
 
@@ -106,7 +207,7 @@ mod tests {
         let absent = ["", "*/*", "text/html,application/xml;q=0.9,*/*;q=0.8", "text/*;q=0.1"];
         let preferred = [
             "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5",
-            "text/plain;version=1.0.0;escaping=values, application/openmetrics-text",
+            "text/plain;escaping=allow-utf-8, application/openmetrics-text",
             "application/openmetrics-text;version=1.0.0;q=0",
         ];
         let unserved = [
@@ -116,15 +217,39 @@ mod tests {
         let garbage = ["application/openmetrics-text;q=nan", "application/openmetrics-text;q=2"];
         let garbage = garbage.into_iter().chain([";;;,,=", "\u{0}\"é", "q=1"]);
         for accept in absent.into_iter().chain(preferred).chain(unserved).chain(garbage) {
-            assert_eq!(Format::negotiate(Some(accept)), Text, "{accept}");
+            assert_eq!(Dialect::negotiate(Some(accept)), Text.into(), "{accept}");
         }
-        assert_eq!(Format::negotiate(None), Text);
+        assert_eq!(Dialect::negotiate(None), Text.into());
     }
 
     #[test]
     fn a_quality_decides_before_the_order() {
         let accept =
             "text/plain;q=0.4 , application/openmetrics-text ; version=\"1.0.0\" ; Q = 0.5";
-        assert_eq!(Format::negotiate(Some(accept)), OpenMetrics);
+        assert_eq!(format(accept), OpenMetrics);
+    }
+
+    #[test]
+    fn the_escaping_is_that_of_the_range_that_is_served() {
+        for (name, escaping) in [
+            ("allow-utf-8", Escaping::AllowUtf8),
+            ("underscores", Escaping::Underscores),
+            ("dots", Escaping::Dots),
+            ("values", Escaping::Values),
+            ("unheard-of", Escaping::Underscores),
+        ] {
+            for (media, format) in [
+                ("text/plain;version=1.0.0", Text1),
+                ("application/openmetrics-text", OpenMetrics),
+                (PROTOBUF, Protobuf),
+            ] {
+                let accept =
+                    format!("{media};escaping={name};q=0.9,text/plain;escaping=dots;q=0.1");
+                let dialect = Dialect::negotiate(Some(&accept));
+                assert_eq!(dialect, Dialect::new(format, escaping), "{accept}");
+                let answered = name != "unheard-of";
+                assert_eq!(dialect.content_type().ends_with(name), answered, "{accept}");
+            }
+        }
     }
 }

@@ -75,6 +75,19 @@ impl BucketLayout {
         }
     }
 
+    /// The last bucket whose values are all at most `bound`; `None` if not even those of the first are.
+    pub(crate) fn last_bucket_within(&self, bound: f64) -> Option<u32> {
+        let (mut low, mut high) = (0, self.len() as u32);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.upper_bound(middle) <= bound {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low.checked_sub(1)
+    }
+
     /// The number that stands for the values of `bucket` where they go to another layout: of ticks,
     /// the smallest, as HdrHistogram adds histograms of different digits up; else the middle.
     pub(super) fn representative(&self, bucket: u32) -> f64 {
@@ -90,7 +103,7 @@ impl BucketLayout {
     ///
     /// As far, relatively, from one bound as from the other; at an end of the range, the bound that
     /// there is. Of ticks, the middle of the smallest and the largest.
-    pub(super) fn middle(&self, bucket: u32) -> f64 {
+    pub(crate) fn middle(&self, bucket: u32) -> f64 {
         if let Self::Hdr { significant_digits } = self {
             let ticks = hdr::TickBuckets::new(*significant_digits);
             let (lowest, highest) = (ticks.lowest(bucket as usize), ticks.highest(bucket as usize));

@@ -136,7 +136,7 @@ impl HistogramSnapshot {
     }
 
     /// The numbers of the buckets that are not empty, and their counts.
-    pub(super) fn cells(&self) -> &[(u32, u64)] {
+    pub(crate) fn cells(&self) -> &[(u32, u64)] {
         &self.cells
     }
 

@@ -51,7 +51,7 @@ fn a_snapshot_is_written_and_read_and_a_view_is_read() {
     assert_eq!(view, View::new("features.*").drop());
 }
 
-#[cfg(any(feature = "prometheus", feature = "prometheus-listener"))]
+#[cfg(any(feature = "prometheus", feature = "prometheus-listener", feature = "gzip"))]
 #[test]
 fn a_page_is_rendered() {
     use bellwether::{
@@ -64,7 +64,17 @@ fn a_page_is_rendered() {
     HITS.add(7);
     let snapshot = Registry::global().snapshot();
     let page = render(&snapshot, &Resource::service("features"), Format::Text);
+    let page = String::from_utf8(page).expect("text is UTF-8");
     assert!(page.lines().any(|line| line == "features_hits_total 7"), "{page}");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn a_page_is_compressed() {
+    use bellwether::export::prometheus::{accepts_gzip, gzip};
+
+    assert!(accepts_gzip(Some("gzip")));
+    assert!(gzip(&[b'a'; 1000]).len() < 100);
 }
 
 // The only test that starts telemetry, of which a process has one.

@@ -1,10 +1,17 @@
 //! Pages written by hand from the specifications, and pages read back by an independent reader.
 
+mod generated;
+mod kinds;
+mod protobuf;
 mod reader;
 
-use std::{collections::BTreeMap, io::Write as _, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Arc, LazyLock},
+};
 
-use super::{Format, render};
+use super::{Dialect, Format};
 use crate::{
     clock::{ManualClock, Ticks},
     label::LabelSet,
@@ -15,9 +22,14 @@ use reader::Page;
 
 const BOTH: [Format; 2] = [Format::Text, Format::OpenMetrics];
 
+/// 1577836800 s after the epoch.
+fn started() -> Ticks {
+    static STARTED: LazyLock<Ticks> = LazyLock::new(|| ManualClock::new().now());
+    *STARTED
+}
+
 fn snapshot(families: Vec<Family>) -> Snapshot {
-    let start = ManualClock::new().now(); // 1577836800 s after the epoch.
-    Snapshot::new(start, start, families)
+    Snapshot::new(started(), started(), families)
 }
 
 fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -> Family {
@@ -26,7 +38,7 @@ fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -
 
 fn series(labels: &[(&str, &str)], value: SeriesValue) -> Series {
     let labels = LabelSet::new(labels.iter().map(|&(key, value)| (key.to_owned(), value)));
-    Series::new(labels, value, Ticks::ORIGIN)
+    Series::new(labels, value, started())
 }
 
 fn counter(labels: &[(&str, &str)], value: u64) -> Family {
@@ -38,8 +50,12 @@ fn histogram(values: &[f64]) -> SeriesValue {
     SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(values)))
 }
 
-fn page(families: Vec<Family>, format: Format) -> String {
-    render(&snapshot(families), &Resource::default(), format)
+fn page(families: Vec<Family>, dialect: impl Into<Dialect>) -> String {
+    render(&snapshot(families), &Resource::default(), dialect)
+}
+
+fn render(snapshot: &Snapshot, resource: &Resource, dialect: impl Into<Dialect>) -> String {
+    String::from_utf8(super::render(snapshot, resource, dialect)).unwrap()
 }
 
 /// One of each kind, without histograms.

@@ -1,4 +1,4 @@
-//! A reader of both dialects, written from their specifications alone, that takes nothing on trust.
+//! A reader of the formats that are text, written from their specifications alone, that takes nothing on trust.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,14 @@ pub(super) struct Sample {
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) value: f64,
+    pub(super) exemplar: Option<Exemplar>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Exemplar {
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) value: f64,
+    pub(super) seconds: f64,
 }
 
 impl Page {
@@ -30,7 +38,7 @@ impl Page {
             match line.strip_prefix("# ") {
                 Some("EOF") if format == Format::OpenMetrics => ended = true,
                 Some(metadata) => page.metadata(metadata, format),
-                None => page.samples.push(sample(line)),
+                None => page.samples.push(sample(line, format)),
             }
         }
         assert!(text.is_empty() || text.ends_with('\n'), "the last line is not ended");
@@ -50,8 +58,8 @@ impl Page {
 
     fn metadata(&mut self, line: &str, format: Format) {
         let (what, rest) = line.split_once(' ').unwrap();
-        let (name, text) = rest.split_once(' ').unwrap();
-        assert!(is_name(name), "{name:?}");
+        let (name, rest) = name_of(rest, format, "");
+        let (name, text) = (name.as_str(), rest.strip_prefix(' ').unwrap());
         match what {
             "HELP" => {
                 let escapes = if format == Format::OpenMetrics { "\\n\"" } else { "\\n" };
@@ -60,9 +68,9 @@ impl Page {
                 assert_eq!(self.help.insert(name.to_owned(), text), None, "help of {name} twice");
             }
             "TYPE" => {
-                let known = ["counter", "gauge", "histogram"];
-                let info = format == Format::OpenMetrics && text == "info";
-                assert!(known.contains(&text) || info, "{text:?}");
+                let known = ["counter", "gauge", "histogram", "summary"];
+                let open = format == Format::OpenMetrics && ["info", "stateset"].contains(&text);
+                assert!(known.contains(&text) || open, "{text:?}");
                 let twice = self.types.insert(name.to_owned(), text.to_owned());
                 assert_eq!(twice, None, "type of {name} twice");
             }
@@ -79,7 +87,11 @@ impl Page {
         for sample in &self.samples {
             assert!(seen.insert((&sample.name, &sample.labels)), "twice: {sample:?}");
             let suffixes: &[(&str, &str)] = match format {
-                Format::Text => &[
+                Format::Protobuf => unreachable!("it is no text"),
+                Format::Text | Format::Text1 => &[
+                    ("", "summary"),
+                    ("_sum", "summary"),
+                    ("_count", "summary"),
                     ("", "counter"),
                     ("", "gauge"),
                     ("_bucket", "histogram"),
@@ -91,6 +103,11 @@ impl Page {
                     ("_created", "counter"),
                     ("", "gauge"),
                     ("_info", "info"),
+                    ("", "stateset"),
+                    ("", "summary"),
+                    ("_sum", "summary"),
+                    ("_count", "summary"),
+                    ("_created", "summary"),
                     ("_bucket", "histogram"),
                     ("_sum", "histogram"),
                     ("_count", "histogram"),
@@ -106,28 +123,79 @@ impl Page {
     }
 }
 
-fn sample(line: &str) -> Sample {
-    let end = line.find(['{', ' ']).unwrap_or_else(|| panic!("no value: {line:?}"));
-    let (name, mut rest) = line.split_at(end);
-    assert!(is_name(name), "{name:?}");
-    let mut labels = BTreeMap::new();
-    if let Some(inside) = rest.strip_prefix('{') {
-        rest = inside;
-        loop {
-            let (key, after) = rest.split_once("=\"").unwrap();
-            assert!(is_name(key) && !key.contains(':'), "{key:?}");
-            assert!(!key.starts_with("__"), "{key:?}");
-            let (value, after) = unescape(after, Some('"'), "\\n\"");
-            assert_eq!(labels.insert(key.to_owned(), value), None, "{key} twice");
-            if let Some(after) = after.strip_prefix('}') {
-                rest = after;
-                break;
-            }
-            rest = after.strip_prefix(',').unwrap();
-        }
+fn sample(line: &str, format: Format) -> Sample {
+    let (mut name, mut rest) = (String::new(), line);
+    if !line.starts_with('{') {
+        (name, rest) = name_of(line, format, "{");
     }
-    let number = rest.strip_prefix(' ').unwrap();
-    let value = match number {
+    let mut labels = BTreeMap::new();
+    if rest.starts_with('{') {
+        let quoted;
+        (quoted, labels, rest) = braces(rest, format);
+        assert_eq!(name.is_empty(), quoted.is_some(), "{line:?}");
+        name = quoted.unwrap_or(name);
+    }
+    assert!(!labels.keys().any(|key| key.starts_with("__")), "Prometheus' own: {line:?}");
+    let rest = rest.strip_prefix(' ').unwrap();
+    let (value, exemplar) = match rest.split_once(" # ") {
+        Some((value, exemplar)) if format == Format::OpenMetrics => {
+            (value, Some(exemplar_of(exemplar, format)))
+        }
+        _ => (rest, None),
+    };
+    Sample { name, labels, value: number(value), exemplar }
+}
+
+fn exemplar_of(text: &str, format: Format) -> Exemplar {
+    let (name, labels, rest) = braces(text, format);
+    assert_eq!(name, None, "{text:?}");
+    let characters = labels.iter().map(|(key, value)| key.chars().count() + value.chars().count());
+    assert!(characters.sum::<usize>() <= 128, "{text:?}");
+    let (value, seconds) = rest.strip_prefix(' ').unwrap().split_once(' ').unwrap();
+    Exemplar { labels, value: number(value), seconds: number(seconds) }
+}
+
+/// The name that stands in braces, the labels, and what follows them.
+fn braces(text: &str, format: Format) -> (Option<String>, BTreeMap<String, String>, &str) {
+    let (mut name, mut labels) = (None, BTreeMap::new());
+    let mut rest = text.strip_prefix('{').unwrap();
+    loop {
+        let (key, after) = name_of(rest, format, "=,}");
+        if let Some(after) = after.strip_prefix('=') {
+            let quoted = rest.starts_with('"');
+            assert!(quoted || !key.contains(':'), "{key:?}");
+            let after = after.strip_prefix('"').unwrap();
+            let (value, after) = unescape(after, Some('"'), "\\n\"");
+            assert_eq!(labels.insert(key.clone(), value), None, "{key} twice");
+            rest = after;
+        } else {
+            assert!(rest.starts_with('"') && name.is_none() && labels.is_empty(), "{text:?}");
+            name = Some(key);
+            rest = after;
+        }
+        if let Some(after) = rest.strip_prefix('}') {
+            return (name, labels, after);
+        }
+        rest = rest.strip_prefix(',').unwrap();
+    }
+}
+
+/// A name, in quotes where it is not plain, and what follows it.
+fn name_of<'a>(text: &'a str, format: Format, ends: &str) -> (String, &'a str) {
+    if let Some(quoted) = text.strip_prefix('"') {
+        assert_ne!(format, Format::Text, "0.0.4 has no quoted names: {text:?}");
+        let (name, rest) = unescape(quoted, Some('"'), "\\n\"");
+        assert!(!is_name(&name) || name.contains(':'), "quoted in vain: {name:?}");
+        return (name, rest);
+    }
+    let end = text.find(|c| c == ' ' || ends.contains(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    assert!(is_name(name), "{name:?}");
+    (name.to_owned(), rest)
+}
+
+fn number(number: &str) -> f64 {
+    match number {
         "+Inf" => f64::INFINITY,
         "-Inf" => f64::NEG_INFINITY,
         "NaN" => f64::NAN,
@@ -138,8 +206,7 @@ fn sample(line: &str) -> Sample {
             );
             number.parse().unwrap()
         }
-    };
-    Sample { name: name.to_owned(), labels, value }
+    }
 }
 
 /// The text up to `end` or the end of the line, and what follows; of escapes only those of `escapes`

@@ -1,0 +1,357 @@
+//! The page that is kept between scrapes, and the walk that renders it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use super::{
+    Dialect, Format, Translation,
+    buffer::Buffer,
+    labels::{KeyStyle, Keys, push_label},
+    names::{self, Names},
+    native::Native,
+    protobuf,
+    readings::{FamilyReadings, Readings},
+    shape::Shape,
+    template::{Arena, At, Merged, Template},
+    text,
+};
+use crate::{
+    clock::Ticks,
+    diagnostics,
+    metric::{Kind, SeriesValue, Snapshot, Unit},
+    resource::Resource,
+};
+
+/// A page that remembers its texts: the next one of the same series copies them and writes the numbers.
+///
+/// It takes about twice the memory of the bytes it renders, and keeps the label sets it has seen last.
+/// In the steady state rendering allocates nothing, but for the labels of exemplars.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{
+///     export::prometheus::{Format, Page},
+///     metric::{Registry, Unit},
+///     resource::Resource,
+/// };
+///
+/// let registry = Registry::new();
+/// let orders = registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?;
+/// let mut page = Page::new(Format::Text);
+/// for served in 1..=2 {
+///     orders.inc();
+///     let bytes = page.render(&registry.snapshot(), &Resource::default());
+///     assert!(bytes.ends_with(format!("shop_orders_total {served}\n").as_bytes()));
+/// }
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub struct Page {
+    dialect: Dialect,
+    options: PageOptions,
+    bytes: Buffer,
+    /// One for each family, in their order; `None` before the first rendering.
+    slots: Option<Vec<Slot>>,
+    /// `None` where a family of the user's has its name.
+    target: Option<Target>,
+    native: Native,
+}
+
+/// What a page says, whatever the scraper asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageOptions {
+    translation: Translation,
+    native_buckets: usize,
+}
+
+/// The place of a family on the page.
+struct Slot {
+    template: Template,
+    /// Whether another family has taken one of its names.
+    is_left_out: bool,
+}
+
+/// The lines of the resource.
+struct Target {
+    resource: Resource,
+    bytes: Vec<u8>,
+}
+
+impl PageOptions {
+    /// How names become names on the page; [`Translation::UnderscoreEscapingWithSuffixes`] unless
+    /// said otherwise.
+    #[must_use]
+    pub fn translation(mut self, translation: Translation) -> Self {
+        self.translation = translation;
+        self
+    }
+
+    /// How many buckets a native histogram has at most, 160 unless said otherwise: it gets the finest
+    /// schema that has no more, and 2^(1/16) between its bounds, schema -4, at the coarsest.
+    #[must_use]
+    pub fn native_buckets(mut self, limit: usize) -> Self {
+        self.native_buckets = limit;
+        self
+    }
+}
+
+impl Default for PageOptions {
+    fn default() -> Self {
+        // The limit of OpenTelemetry's exponential histograms, and a common one of Prometheus'.
+        Self { translation: Translation::default(), native_buckets: 160 }
+    }
+}
+
+impl Page {
+    /// An empty page in `dialect`.
+    #[must_use]
+    pub fn new(dialect: impl Into<Dialect>) -> Self {
+        Self::with_options(dialect, PageOptions::default())
+    }
+
+    /// An empty page in `dialect` with `options`.
+    #[must_use]
+    pub fn with_options(dialect: impl Into<Dialect>, options: PageOptions) -> Self {
+        Self {
+            dialect: dialect.into(),
+            options,
+            bytes: Buffer::default(),
+            slots: None,
+            target: None,
+            native: Native::default(),
+        }
+    }
+
+    /// The dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Renders `snapshot`, in place of what was rendered before.
+    ///
+    /// A family that would take a name which another one has is left out and reported; so is, in
+    /// silence, a sum of a counter that is negative or not a number, at which readers would refuse
+    /// the page.
+    pub fn render(&mut self, snapshot: &Snapshot, resource: &Resource) -> &[u8] {
+        self.render_from(snapshot, resource)
+    }
+
+    /// Renders what `readings` hold; as [`render`](Self::render).
+    pub(crate) fn render_from(&mut self, readings: &impl Readings, resource: &Resource) -> &[u8] {
+        self.bytes.clear();
+        if !self.is_up_to_date(readings) {
+            self.restructure(readings);
+            self.bytes.forget();
+        }
+        self.write_target(resource);
+        let mut slots = self.slots.iter_mut().flatten();
+        let mut complete = true;
+        readings.each_family(|family| {
+            let slot = slots.next().filter(|slot| slot.template.is_of(family));
+            complete &= slot.is_some();
+            if let Some(slot) = slot
+                && !slot.is_left_out
+            {
+                let (native, limit) = (&mut self.native, self.options.native_buckets);
+                let (page, format) = (&mut self.bytes, self.dialect.format());
+                FamilyWriter { page, native, limit, format }.family(&mut slot.template, family);
+            }
+        });
+        if !complete {
+            self.slots = None; // The source did not keep its promise: what it left out is forgotten.
+        }
+        if self.dialect.format() == Format::OpenMetrics {
+            self.bytes.push(b"# EOF\n");
+        }
+        self.bytes.as_slice()
+    }
+
+    /// Whether there is a template for each family, in their order.
+    fn is_up_to_date<R: Readings>(&self, readings: &R) -> bool {
+        let Some(slots) = &self.slots else { return false };
+        let (mut slots, mut same) = (slots.iter(), true);
+        readings.each_family(|family| {
+            same &= slots.next().is_some_and(|slot| slot.template.is_of(family));
+        });
+        same && slots.next().is_none()
+    }
+
+    /// Makes a template for each family; one that is there keeps its texts.
+    fn restructure<R: Readings>(&mut self, readings: &R) {
+        let mut old: HashMap<String, Template> = (self.slots.take().into_iter().flatten())
+            .map(|slot| (slot.template.name().to_owned(), slot.template))
+            .collect();
+        let (mut slots, mut taken) = (Vec::new(), HashSet::new());
+        readings.each_family(|family| {
+            let known = old.remove(family.name()).filter(|template| template.is_of(family));
+            let (names, is_left_out) = self.free_names(family, &mut taken);
+            let template = known.filter(|template| template.names == names).unwrap_or_else(|| {
+                Template::new(family, names, self.options.translation, self.dialect)
+            });
+            slots.push(Slot { template, is_left_out });
+        });
+        self.slots = Some(slots);
+        let claims = ["target", "target_info"];
+        let free = claims.iter().all(|name| !taken.contains(*name));
+        self.target = free.then(|| Target { resource: Resource::default(), bytes: Vec::new() });
+    }
+
+    /// The names of `family`: by the strategy, or else with underscores and suffixes, which are
+    /// unique in a registry; and whether not even these are free.
+    fn free_names(
+        &self,
+        family: &impl FamilyReadings,
+        taken: &mut HashSet<String>,
+    ) -> (Names, bool) {
+        let (kind, what) = (family.kind(), (family.name(), family.kind(), family.unit()));
+        let names = |translation| Names::new(what, translation, self.dialect);
+        let is_free = |names: &Names| names.claims(kind).all(|name| !taken.contains(&name));
+        let tried = [self.options.translation, Translation::default()].map(names);
+        let free = tried.iter().find(|names| is_free(names));
+        match free {
+            Some(names) => taken.extend(names.claims(kind)),
+            None => diagnostics::report(
+                "page",
+                format_args!(
+                    "{:?} is left out of the Prometheus page, where `{}` is another family's name",
+                    family.name(),
+                    tried[0].family
+                ),
+            ),
+        }
+        (free.unwrap_or(&tried[0]).clone(), free.is_none())
+    }
+
+    /// Writes the resource as the family `target`, unless a family of the user's has that name.
+    fn write_target(&mut self, resource: &Resource) {
+        let Some(target) = &mut self.target else { return };
+        if target.resource != *resource {
+            target.bytes = target_bytes(resource, self.dialect, self.options.translation);
+            target.resource = resource.clone();
+        }
+        self.bytes.push(&target.bytes);
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("dialect", &self.dialect)
+            .field("options", &self.options)
+            .field("families", &self.slots.as_ref().map_or(0, Vec::len))
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// Writes the part of one family.
+struct FamilyWriter<'a> {
+    page: &'a mut Buffer,
+    native: &'a mut Native,
+    limit: usize,
+    format: Format,
+}
+
+impl FamilyWriter<'_> {
+    fn family(mut self, template: &mut Template, family: &impl FamilyReadings) {
+        let start = self.page.len();
+        self.page.push(&template.head);
+        let mut place = 0;
+        if !template.is_ambiguous() {
+            family.each_series(|labels, started, value| {
+                if template.is_ambiguous() {
+                    return;
+                }
+                let kind = template.kind;
+                if let Some(found) = template.series(place, labels, started, value) {
+                    self.series(kind, found, started, value);
+                    place += 1;
+                }
+            });
+            template.forget_from(place);
+        }
+        if template.is_ambiguous() {
+            self.page.truncate(start + template.head.len());
+            place = self.merged(template, family);
+        }
+        match (place, self.format) {
+            (0, _) => self.page.truncate(start),
+            (_, Format::Protobuf) => protobuf::delimit(self.page, start),
+            _ => {}
+        }
+    }
+
+    /// Writes the series that have the same labels on the page as one; gives how many there are.
+    fn merged(&mut self, template: &mut Template, family: &impl FamilyReadings) -> usize {
+        let mut merged = Merged::new();
+        family.each_series(|labels, started, value| {
+            template.merge(&mut merged, labels, started, value);
+        });
+        template.learn_merged(&merged);
+        let kind = template.kind;
+        for (place, (labels, started, value)) in merged.values().enumerate() {
+            if let Some(found) = template.series(place, labels, *started, value) {
+                self.series(kind, found, *started, value);
+            }
+        }
+        merged.len()
+    }
+
+    #[inline]
+    fn series(
+        &mut self,
+        kind: Kind,
+        (at, shape, arena): (At, &Shape, &mut Arena),
+        started: Ticks,
+        value: &SeriesValue,
+    ) {
+        match self.format {
+            Format::Protobuf => {
+                let block = arena.get(at);
+                let mut writer = protobuf::Writer::new(self.page, self.native, self.limit);
+                writer.series(block, shape, started, value);
+            }
+            format => text::Writer::new(self.page, arena, at, format).series(kind, shape, value),
+        }
+    }
+}
+
+/// The resource as a family.
+fn target_bytes(resource: &Resource, dialect: Dialect, translation: Translation) -> Vec<u8> {
+    const HELP: &str = "Attributes of the entity that speaks.";
+    let attributes = resource.attributes();
+    if attributes.is_empty() {
+        return Vec::new();
+    }
+    let format = dialect.format();
+    let names = names::target(format);
+    let style =
+        KeyStyle { kind: Kind::Info, translation, escaping: dialect.escaping(), family: ("", "") };
+    let values: Vec<String> =
+        attributes.iter().map(|attribute| attribute.value.to_string()).collect();
+    let keys = Keys::new(attributes.iter().map(|attribute| attribute.key.as_ref()), style);
+    let mut block = Vec::new();
+    let push = match format {
+        Format::Protobuf => protobuf::push_label_pair,
+        _ => push_label,
+    };
+    keys.pairs(|| values.iter().map(String::as_str), |key, value| push(&mut block, key, value));
+
+    let mut page = Buffer::default();
+    if format == Format::Protobuf {
+        page.push(&protobuf::head(&names, Kind::Info, Unit::NONE, HELP));
+        let mut native = Native::default();
+        let mut writer = protobuf::Writer::new(&mut page, &mut native, 0);
+        writer.series(&block, &Shape::Constant, Ticks::ORIGIN, &SeriesValue::Info);
+        protobuf::delimit(&mut page, 0);
+    } else {
+        page.push(&text::head(&names, Kind::Info, Unit::NONE, HELP, format));
+        page.push(b"target_info{");
+        page.push(&block);
+        page.push(b"} 1\n");
+    }
+    page.as_slice().to_vec()
+}
