@@ -38,6 +38,8 @@ pub(crate) struct Family {
     /// Process-wide, so that a thread's look-up table can tell families apart by a number.
     pub(crate) number: u32,
     pub(crate) space: Space,
+    /// How often a series was removed, and one more.
+    removals: AtomicU32,
     /// What a histogram was told in the source.
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
@@ -70,12 +72,20 @@ pub(crate) struct SeriesList {
 }
 
 /// One series of a list.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) id: u32,
     pub(crate) labels: LabelSet,
     /// When it was made; `None` for one that is as old as what it is read from.
-    pub(crate) started: Option<Ticks>,
+    started: Option<Ticks>,
+    /// The family's count of removals when the process's own storage last had a value of it.
+    touched: AtomicU32,
+}
+
+impl Listed {
+    pub(crate) fn new(id: u32, labels: LabelSet, started: Option<Ticks>) -> Self {
+        Self { id, labels, started, touched: AtomicU32::new(0) }
+    }
 }
 
 /// How the series of a family are told apart.
@@ -125,6 +135,7 @@ impl Family {
             keys,
             number,
             space,
+            removals: AtomicU32::new(1),
             told,
             histogram,
             set,
@@ -199,6 +210,7 @@ impl Family {
 
     /// Makes the series `id` begin anew in `storage`, and disappear from it until somebody records.
     pub(crate) fn remove(&self, storage: &Storage, id: u32) {
+        self.removals.fetch_add(1, Relaxed);
         match self.space {
             Space::Sum => {
                 storage.remove_sum(id, |reader| match self.number_kind {
@@ -247,34 +259,71 @@ impl Family {
     /// Everything that `reader` holds of this family.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
         let mut series = Vec::new();
-        self.walk(storage, reader, |listed, value| {
-            let started = self.started(storage, reader, listed);
-            series.push(Series::new(listed.labels.clone(), value, started));
-        });
+        self.walk(
+            storage,
+            reader,
+            |_| None,
+            |listed, started, value| {
+                series.push(Series::new(listed.labels.clone(), value, started));
+            },
+        );
         let (name, help) = (self.name.into(), self.help.into());
         snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
     }
 
-    /// Hands over each series that is there with its value, in the order of the labels.
-    fn walk(&self, storage: &Storage, reader: &Reader, mut each: impl FnMut(&Listed, SeriesValue)) {
-        match &self.set {
+    /// Hands over each series that is there, in the order of the labels: when its sum began, and its
+    /// value, of a histogram what `distribution` has for its id, if it has.
+    pub(crate) fn walk(
+        &self,
+        storage: &Storage,
+        reader: &Reader,
+        distribution: impl Fn(u32) -> Option<SeriesValue>,
+        mut each: impl FnMut(&Listed, Ticks, SeriesValue),
+    ) {
+        let (_reading, list, always) = match &self.set {
             SeriesSet::Closed(set) => {
                 let always = self.keys.is_empty();
-                let value = |id| self.value(storage, reader, id, always);
-                for listed in &set.list(|id| value(id).is_some()).series {
-                    if let Some(value) = value(listed.id) {
-                        each(listed, value);
-                    }
-                }
+                let is_there = |id| self.value(storage, reader, id, always).is_some();
+                (None, set.list(is_there), always)
             }
-            SeriesSet::Open(set) => {
-                let _reading = set.reading();
-                for listed in &set.list().series {
-                    if let Some(value) = self.value(storage, reader, listed.id, true) {
-                        each(listed, value);
-                    }
+            SeriesSet::Open(set) => (Some(set.reading()), set.list(), true),
+        };
+        for listed in &list.series {
+            let value = match self.kind {
+                Kind::Histogram => distribution(listed.id),
+                _ => self.touched_sum(reader, listed),
+            };
+            let value = value.or_else(|| {
+                let value = self.value(storage, reader, listed.id, always)?;
+                if !storage.is_scoped() {
+                    listed.touched.store(self.removals.load(Relaxed), Relaxed);
                 }
+                Some(value)
+            });
+            if let Some(value) = value {
+                each(listed, self.started(storage, reader, listed), value);
             }
+        }
+    }
+
+    /// The sum of a series that is not zero, and was not when it was last read: without asking the
+    /// storage whether it was ever touched.
+    #[inline]
+    fn touched_sum(&self, reader: &Reader, listed: &Listed) -> Option<SeriesValue> {
+        // Relaxed: where it is not seen, the storage is asked.
+        let known = listed.touched.load(Relaxed) == self.removals.load(Relaxed);
+        if !known || self.space != Space::Sum {
+            return None;
+        }
+        let value = self.sum(reader, listed.id);
+        (value.as_f64() != 0.0).then_some(value)
+    }
+
+    fn sum(&self, reader: &Reader, id: u32) -> SeriesValue {
+        match (self.number_kind, self.kind) {
+            (Number::Fraction, _) => SeriesValue::FloatCounter(reader.float_sum(id)),
+            (_, Kind::UpDownCounter) => SeriesValue::UpDownCounter(reader.sum(id).cast_signed()),
+            _ => SeriesValue::Counter(reader.sum(id)),
         }
     }
 
@@ -321,18 +370,10 @@ impl Family {
         let expected = always;
         let always = always && !storage.is_scoped() && reader.removed_at(self.space, id).is_none();
         match self.kind {
-            Kind::Counter if self.number_kind == Number::Fraction => {
-                let sum = reader.float_sum(id);
-                let shown = storage.was_touched(id, u64::from(sum != 0.0)) || always;
-                shown.then_some(SeriesValue::FloatCounter(sum))
-            }
             Kind::Counter | Kind::UpDownCounter => {
-                let sum = reader.sum(id);
-                let signed = self.kind == Kind::UpDownCounter;
-                (storage.was_touched(id, sum) || always).then(|| match signed {
-                    true => SeriesValue::UpDownCounter(sum.cast_signed()),
-                    false => SeriesValue::Counter(sum),
-                })
+                let value = self.sum(reader, id);
+                let is_zero = value.as_f64() == 0.0;
+                (storage.was_touched(id, !is_zero) || always).then_some(value)
             }
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
             Kind::Info => reader.gauge(id).map(|_| SeriesValue::Info),
@@ -380,7 +421,8 @@ impl ClosedSet {
         let new = (0..self.len).map(|index| self.base + index as u32);
         let new: Vec<u32> = new.filter(|id| is_there(*id)).filter(is_new).collect();
         if !new.is_empty() {
-            let known = list.series.iter().cloned();
+            let known = list.series.iter();
+            let known = known.map(|known| Listed::new(known.id, known.labels.clone(), None));
             let mut series: Vec<Listed> =
                 known.chain(new.into_iter().map(|id| self.listed(id))).collect();
             series.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -396,7 +438,7 @@ impl ClosedSet {
         }
         let values = Combination(encoded.bytes().into());
         let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
-        Listed { id, labels, started: None }
+        Listed::new(id, labels, None)
     }
 }
 

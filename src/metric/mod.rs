@@ -15,6 +15,8 @@ mod info;
 mod instrument;
 #[cfg(feature = "serde")]
 mod interchange;
+#[cfg(feature = "prometheus")]
+mod live;
 mod lookup;
 mod merge;
 mod name;
@@ -58,6 +60,8 @@ pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant};
+#[cfg(feature = "prometheus")]
+pub(crate) use live::{Live, LiveFamily};
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};

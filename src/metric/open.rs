@@ -248,14 +248,13 @@ impl OpenSet {
         if let Some(list) = &known.list {
             return list.clone();
         }
-        let listed = |ByKey(series): &ByKey| Listed {
-            id: series.id,
-            labels: LabelSet::of_series(self.keys.clone(), series.clone()),
-            started: Some(series.started),
+        let listed = |ByKey(series): &ByKey| {
+            let labels = LabelSet::of_series(self.keys.clone(), series.clone());
+            Listed::new(series.id, labels, Some(series.started))
         };
         let overflow = known.overflow.map(|id| {
             let labels = LabelSet::new([(OVERFLOW_KEY, "true")]);
-            Listed { id, labels, started: None }
+            Listed::new(id, labels, None)
         });
         let mut series: Vec<Listed> = known.by_key.iter().map(listed).chain(overflow).collect();
         series.sort_by(|a, b| a.labels.cmp(&b.labels));

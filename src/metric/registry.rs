@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+#[cfg(feature = "prometheus")]
+use super::live::Live;
 use super::{
     Counter, FloatCounter, Gauge, Histogram, HistogramOptions, InstrumentView, Kind, Snapshot,
     Summary, Unit, UpDownCounter, Views,
@@ -17,6 +19,7 @@ use super::{
     name::{claimed_names, key_fault, name_fault},
     observable::{Observable, Observations, Observer},
     open::Budget,
+    snapshot,
 };
 use crate::{
     clock, diagnostics,
@@ -379,6 +382,27 @@ impl Registry {
 
     /// All series at this moment, as `storage` holds them.
     pub(super) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
+        let (families, observed) = self.gather(storage);
+        let reader = storage.reader();
+        let taken = clock::now();
+        let read = families.iter().map(|family| family.read(storage, &reader));
+        Snapshot::new(storage.started(), taken, read.chain(observed).collect())
+    }
+
+    /// All series, to be read in place, in the scope that this thread is in; `None` where views show
+    /// them otherwise.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn live(&self) -> Option<Live> {
+        if !self.views().is_empty() {
+            return None;
+        }
+        let storage = cell::current_storage();
+        let (families, observed) = self.gather(&storage);
+        Some(Live::new(storage, families.into_iter(), observed))
+    }
+
+    /// The families that record, tidied up, and what the callbacks of the others tell.
+    fn gather(&self, storage: &Arc<Storage>) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
@@ -393,10 +417,7 @@ impl Registry {
         };
         let observed = collector::read(&observables, storage);
         families.iter().for_each(|family| family.tidy(storage));
-        let reader = storage.reader();
-        let taken = clock::now();
-        let read = families.iter().map(|family| family.read(storage, &reader));
-        Snapshot::new(storage.started(), taken, read.chain(observed).collect())
+        (families, observed)
     }
 
     /// Keeps `error`, which a static met that now records into nothing, for the next start to answer;

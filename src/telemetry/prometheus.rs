@@ -1,6 +1,6 @@
 //! The embedded listener for `/metrics`.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, time::Instant};
 
 use super::{Builder, Part};
 use crate::{
@@ -21,8 +21,8 @@ impl Builder {
     pub fn prometheus_with(self, address: &str, options: PageOptions) -> Self {
         let address = address.to_owned();
         self.part(move |resource| {
-            let snapshot = Arc::new(|| Registry::global().snapshot());
-            let listener = Listener::start(&address, options, resource.clone(), snapshot)?;
+            let registry = Registry::global().clone();
+            let listener = Listener::start(&address, options, resource.clone(), registry)?;
             Ok(Box::new(listener))
         })
     }

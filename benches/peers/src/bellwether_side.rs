@@ -239,13 +239,13 @@ pub fn page() -> Page {
     }
     let (resource, mut page) = (Resource::service("peers"), prometheus::Page::new(Format::Text));
     let render = move |read: &mut dyn FnMut(&str)| {
-        let text = page.render(&registry.snapshot(), &resource);
+        let text = page.render_registry(&registry, &resource);
         read(std::str::from_utf8(text).expect("text"));
     };
     let handles = (counters, histograms);
     let add = |c: &BoundCounter, n| c.add(n);
     let record = |h: &BoundHistogram, value| h.record(value);
-    Page::new("bellwether", "Page::render of a snapshot", handles, add, record, render).role(Role::Ours)
+    Page::new("bellwether", "Page::render_registry", handles, add, record, render).role(Role::Ours)
 }
 
 fn dynamic_sets() -> impl Iterator<Item = Dynamic<'static>> {

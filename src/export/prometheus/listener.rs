@@ -13,14 +13,11 @@ use hyper::{
 use super::{Dialect, Page, PageOptions, accepts_gzip, gzip};
 use crate::{
     error::Error,
-    metric::Snapshot,
+    metric::Registry,
     resource::Resource,
     sync::Mutex,
     transport::http_server::{Request, Response, Server, line},
 };
-
-/// Takes the snapshot that a scrape is answered with.
-pub(crate) type Source = Arc<dyn Fn() -> Snapshot + Send + Sync>;
 
 /// Serves the Prometheus page at `/metrics`; dropping it stops it.
 ///
@@ -32,7 +29,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Serves snapshots from `source` on `addr`, `host:port`.
+    /// Serves what `registry` holds on `addr`, `host:port`.
     ///
     /// # Errors
     ///
@@ -41,11 +38,11 @@ impl Listener {
         addr: &str,
         options: PageOptions,
         resource: Resource,
-        source: Source,
+        registry: Registry,
     ) -> Result<Self, Error> {
-        let pages = Pages { options, resource, kept: Mutex::default() };
+        let pages = Pages { options, resource, registry, kept: Mutex::default() };
         let handler = move |request: &Request| match request.uri.path() {
-            "/metrics" => pages.answer(request, &source),
+            "/metrics" => pages.answer(request),
             _ => line(StatusCode::NOT_FOUND, "not found: the metrics are at /metrics\n"),
         };
         Ok(Self { server: Server::bind(addr, Arc::new(handler))? })
@@ -72,6 +69,7 @@ impl fmt::Debug for Listener {
 struct Pages {
     options: PageOptions,
     resource: Resource,
+    registry: Registry,
     /// Those that nobody is rendering, the one used last at the end; no lock is taken inside it.
     kept: Mutex<Vec<Page>>,
 }
@@ -81,13 +79,12 @@ struct Pages {
 const KEPT: usize = 4;
 
 impl Pages {
-    fn answer(&self, request: &Request, source: &Source) -> Response {
+    fn answer(&self, request: &Request) -> Response {
         let dialect = Dialect::negotiate(Some(&list(request, ACCEPT)));
         let is_compressed = accepts_gzip(Some(&list(request, ACCEPT_ENCODING)));
-        let snapshot = source();
         // Taken out for the time, so that scrapes of one moment do not wait for each other.
         let mut page = self.take(dialect);
-        let bytes = page.render(&snapshot, &self.resource);
+        let bytes = page.render_registry(&self.registry, &self.resource);
         let body = match is_compressed {
             true => Bytes::from(gzip(bytes)),
             false => Bytes::copy_from_slice(bytes),
@@ -138,26 +135,13 @@ mod tests {
         super::{Escaping, Format},
         *,
     };
-    use crate::{
-        label::LabelSet,
-        metric::{Family, Kind, Series, SeriesValue, Unit},
-    };
+    use crate::metric::Unit;
 
     fn listener() -> Listener {
-        let source = || {
-            let value = SeriesValue::Counter(7);
-            let family = Family {
-                name: "hits".into(),
-                kind: Kind::Counter,
-                unit: Unit::NONE,
-                help: "Hits".into(),
-                series: vec![Series::new(LabelSet::default(), value, crate::clock::now())],
-            };
-            let now = crate::clock::now();
-            Snapshot::new(now, now, vec![family])
-        };
+        let registry = Registry::new();
+        registry.counter::<()>("hits", "Hits", Unit::NONE).unwrap().add(7);
         let (options, resource) = (PageOptions::default(), Resource::service("shop"));
-        Listener::start("127.0.0.1:0", options, resource, Arc::new(source)).unwrap()
+        Listener::start("127.0.0.1:0", options, resource, registry).unwrap()
     }
 
     /// The status, the lines of the head, and the body.
@@ -229,7 +213,8 @@ mod tests {
     #[test]
     fn few_pages_are_kept_whatever_is_asked_for() {
         let (options, resource) = (PageOptions::default(), Resource::default());
-        let pages = Pages { options, resource, kept: Mutex::default() };
+        let registry = Registry::new();
+        let pages = Pages { options, resource, registry, kept: Mutex::default() };
         for escaping in ["underscores", "dots", "values", "allow-utf-8"] {
             for version in ["1.0.0", "0.0.4"] {
                 let accept = format!("text/plain;version={version};escaping={escaping}");
@@ -255,9 +240,9 @@ mod tests {
     fn an_address_that_cannot_be_had_is_an_error() {
         let listener = listener();
         let addr = listener.local_addr().to_string();
-        let source: Source = Arc::new(|| unreachable!());
-        let error = Listener::start(&addr, PageOptions::default(), Resource::default(), source)
-            .unwrap_err();
+        let error =
+            Listener::start(&addr, PageOptions::default(), Resource::default(), Registry::new())
+                .unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {addr:?}: ")), "{error}");
         assert!(listener.shutdown(crate::clock::deadline(std::time::Duration::from_secs(10))));
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Ticks,
     diagnostics,
-    metric::{Kind, SeriesValue, Snapshot, Unit},
+    metric::{Kind, Registry, SeriesValue, Snapshot, Unit},
     resource::Resource,
 };
 
@@ -137,6 +137,37 @@ impl Page {
     /// the page.
     pub fn render(&mut self, snapshot: &Snapshot, resource: &Resource) -> &[u8] {
         self.render_from(snapshot, resource)
+    }
+
+    /// Renders what `registry` holds, in the scope that this thread is in; as [`render`](Self::render)
+    /// of a snapshot, and without the cost of one where the page is text and the registry has no
+    /// views. Each value is then the one of the moment in which it is written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{
+    ///     export::prometheus::{Format, Page},
+    ///     metric::{Registry, Unit},
+    ///     resource::Resource,
+    /// };
+    ///
+    /// let registry = Registry::new();
+    /// registry.counter::<()>("shop.orders", "", Unit::NONE)?.add(3);
+    /// let mut page = Page::new(Format::Text);
+    /// let bytes = page.render_registry(&registry, &Resource::default());
+    /// assert!(bytes.ends_with(b"shop_orders_total 3\n"));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn render_registry(&mut self, registry: &Registry, resource: &Resource) -> &[u8] {
+        let in_place = match self.dialect.format() {
+            Format::Protobuf => None, // Shows histograms finer than they are read in place.
+            _ => registry.live(),
+        };
+        match in_place {
+            Some(live) => self.render_from(&live, resource),
+            None => self.render_from(&registry.snapshot(), resource),
+        }
     }
 
     /// Renders what `readings` hold; as [`render`](Self::render).

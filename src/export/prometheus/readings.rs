@@ -7,7 +7,7 @@
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Family, Kind, SeriesValue, Snapshot, Unit},
+    metric::{Family, Kind, Live, LiveFamily, SeriesValue, Snapshot, Unit},
 };
 
 /// All series at one instant.
@@ -66,5 +66,35 @@ impl FamilyReadings for Family {
         for series in self.series() {
             each(series.labels(), series.started(), series.value());
         }
+    }
+}
+
+impl Readings for Live {
+    type Family = LiveFamily;
+
+    fn each_family(&self, each: impl FnMut(&LiveFamily)) {
+        self.families().iter().for_each(each);
+    }
+}
+
+impl FamilyReadings for LiveFamily {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind()
+    }
+
+    fn unit(&self) -> Unit {
+        self.unit()
+    }
+
+    fn help(&self) -> &str {
+        self.help()
+    }
+
+    fn each_series(&self, each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {
+        self.each_series(each);
     }
 }

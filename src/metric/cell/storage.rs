@@ -14,7 +14,7 @@ use crate::{
     metric::{
         histogram::{
             HistogramSnapshot,
-            cell::HistogramSlot,
+            cell::{HistogramSlot, OctaveCounts},
             chosen::{self, ChosenSlot},
         },
         sliding::Sliding,
@@ -264,12 +264,12 @@ impl Storage {
         }
     }
 
-    /// Whether the sum `id`, which is `value` now, was ever seen not to be zero: a series that came
+    /// Whether the sum `id`, which is or is not zero now, was ever seen not to be: a series that came
     /// back to zero does not vanish.
-    pub(crate) fn was_touched(&self, id: u32, value: u64) -> bool {
+    pub(crate) fn was_touched(&self, id: u32, is_touched: bool) -> bool {
         let (word, bit) = (id as usize / 64, 1u64 << (id % 64));
         let mut seen = self.seen.lock();
-        if value == 0 {
+        if !is_touched {
             return seen.sums.get(word).is_some_and(|bits| bits & bit != 0);
         }
         if seen.sums.len() <= word {
@@ -342,6 +342,19 @@ impl Reader {
             None => recorded?,
         };
         (since_removal.count() > 0).then_some(since_removal)
+    }
+
+    /// Makes `histogram` what the histogram `id` is by powers of two, each in the last bucket below it;
+    /// `false` if it is not kept exponentially, was removed, or nobody has recorded.
+    pub(crate) fn coarse_histogram(&self, id: u32, histogram: &mut HistogramSnapshot) -> bool {
+        if id >= chosen::FIRST || self.bases.histograms.contains_key(&id) {
+            return false;
+        }
+        let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
+        let mut octaves = OctaveCounts::default();
+        slots.filter_map(HistogramSlot::get).for_each(|cell| cell.add_to(&mut octaves));
+        histogram.become_coarse(&octaves);
+        histogram.count() > 0
     }
 
     /// The value of a gauge, if it was ever set.

@@ -136,3 +136,26 @@ impl From<Aggregation> for BucketLayout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bucket_within_a_bound_ends_at_it_or_below() {
+        let layouts = [
+            BucketLayout::Exponential,
+            BucketLayout::Hdr { significant_digits: 2 },
+            BucketLayout::Explicit(vec![0.5, 1.0, 8.0].into()),
+        ];
+        for layout in layouts {
+            for bound in [0.5, 1.0, 2f64.powi(-30), 2f64.powi(40), 0.7, 1_000.0] {
+                let last = layout.last_bucket_within(bound);
+                let ends_within = |bucket: u32| layout.upper_bound(bucket) <= bound;
+                assert!(last.is_none_or(ends_within), "{layout:?} {bound}");
+                let next = last.map_or(0, |last| last + 1);
+                assert!(next as usize >= layout.len() || !ends_within(next), "{layout:?} {bound}");
+            }
+        }
+    }
+}

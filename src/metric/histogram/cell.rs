@@ -7,7 +7,7 @@
 
 use super::{BucketLayout, HistogramSnapshot, exemplars::Exemplars, layout};
 use crate::{
-    metric::cell::Fresh,
+    metric::{Exemplar, cell::Fresh},
     sync::modelled::{
         AtomicU32, AtomicU64, OnceRef,
         Ordering::{Acquire, Relaxed, Release},
@@ -41,6 +41,30 @@ pub(crate) struct HistogramCell {
     logged: AtomicU32,
     /// Pairs of cell numbers, the earlier one in the low half.
     log: [AtomicU32; LOG / 2],
+}
+
+/// What was recorded, by powers of two.
+#[derive(Debug)]
+pub(crate) struct OctaveCounts {
+    /// Of zero, of the cell below the first octave, of each octave, and of the cell above the last.
+    pub(super) counts: [u64; layout::OCTAVES + 3],
+    pub(super) sum: f64,
+    pub(super) exemplars: Vec<Exemplar>,
+}
+
+impl Default for OctaveCounts {
+    fn default() -> Self {
+        Self { counts: [0; layout::OCTAVES + 3], sum: 0.0, exemplars: Vec::new() }
+    }
+}
+
+/// The place of a cell in [`OctaveCounts`].
+#[inline]
+fn octave_of(cell: usize) -> usize {
+    match cell.checked_sub(layout::FIRST) {
+        None => cell,
+        Some(place) => 2 + place / layout::PER_OCTAVE,
+    }
 }
 
 /// Counts by bucket.
@@ -140,6 +164,22 @@ impl HistogramCell {
         snapshot
     }
 
+    /// Adds what was recorded to `octaves`; the sum first, as in [`read`](Self::read).
+    pub(crate) fn add_to(&self, octaves: &mut OctaveCounts) {
+        let sum = f64::from_bits(self.sum.load(Relaxed));
+        match self.dense.get() {
+            Some(dense) => {
+                octaves.sum += sum + dense.sum();
+                dense.add_to(octaves);
+            }
+            None => {
+                octaves.sum += sum;
+                self.logged_cells().for_each(|cell| octaves.counts[octave_of(cell)] += 1);
+            }
+        }
+        octaves.exemplars.extend(self.exemplars.read());
+    }
+
     /// Where the exemplar of a value that was recorded belongs.
     pub(crate) fn exemplars(&self, value: f64) -> (&Exemplars, u32) {
         (&self.exemplars, layout::octave_key(value))
@@ -232,6 +272,19 @@ impl Dense {
                 increment(&octave.0[place % layout::PER_OCTAVE]);
             }
         }
+    }
+
+    fn add_to(&self, octaves: &mut OctaveCounts) {
+        let counts = &mut octaves.counts;
+        counts[0] += self.zero.load(Relaxed);
+        counts[1] += self.underflow.load(Relaxed);
+        for (place, octave) in self.octaves.iter().enumerate() {
+            if let Some(octave) = octave.get() {
+                let sum = octave.0.iter().map(|count| count.load(Relaxed)).sum::<u64>();
+                counts[2 + place] += sum;
+            }
+        }
+        counts[2 + layout::OCTAVES] += self.overflow.load(Relaxed);
     }
 
     fn reset(&self) {

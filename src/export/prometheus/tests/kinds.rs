@@ -7,7 +7,7 @@ use crate::{
     clock::ManualClock,
     context::{SpanId, TraceId},
     export::prometheus::{Escaping, Page as Kept, PageOptions, Translation},
-    metric::{Exemplar, SummarySnapshot},
+    metric::{BucketLayout, Exemplar, SummarySnapshot},
 };
 
 fn one(name: &str, kind: Kind, labels: &[(&str, &str)], value: SeriesValue) -> Family {
@@ -158,7 +158,8 @@ fn a_value_that_readers_refuse_costs_its_own_lines_only() {
         sums.push(series(&[("k", name)], SeriesValue::FloatCounter(value)));
     }
     let mut negative = HistogramSnapshot::of(&[1.0]);
-    negative = negative.since(&HistogramSnapshot::from_cells(vec![], 3.0));
+    negative =
+        negative.since(&HistogramSnapshot::from_cells(BucketLayout::Exponential, vec![], 3.0));
     assert_eq!((negative.count(), negative.sum()), (1, -2.0));
     let negative = SeriesValue::Histogram(Arc::new(negative));
     let families = vec![

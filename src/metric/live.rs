@@ -1,0 +1,113 @@
+//! A registry read in place, for a page: the series of a [`Snapshot`](super::Snapshot), without the
+//! memory of one.
+//!
+//! Values are read while they are handed over, one after the other; a histogram that is kept
+//! exponentially is handed over by powers of two, which are all that a text page shows of it.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use super::{
+    HistogramSnapshot, Kind, SeriesValue, Unit,
+    cell::{Reader, Storage},
+    family::Family,
+    snapshot,
+};
+use crate::{clock::Ticks, label::LabelSet};
+
+/// All series of a registry, as they are when they are asked for.
+pub(crate) struct Live {
+    families: Vec<LiveFamily>, // Invariant: sorted by name, names unique.
+}
+
+/// The series of one name.
+pub(crate) struct LiveFamily(Repr);
+
+enum Repr {
+    Recorded {
+        family: &'static Family,
+        from: Rc<Source>,
+    },
+    /// What a callback told.
+    Observed(snapshot::Family),
+}
+
+/// Where values are read from.
+pub(super) struct Source {
+    storage: Arc<Storage>,
+    reader: Reader,
+    /// The histogram that is being handed over; its memory serves the next one.
+    histogram: RefCell<Arc<HistogramSnapshot>>,
+}
+
+impl Live {
+    pub(super) fn new(
+        storage: Arc<Storage>,
+        families: impl Iterator<Item = &'static Family>,
+        observed: Vec<snapshot::Family>,
+    ) -> Self {
+        let reader = storage.reader();
+        let from = Rc::new(Source { storage, reader, histogram: RefCell::default() });
+        let recorded = families.map(|family| Repr::Recorded { family, from: from.clone() });
+        let mut families: Vec<LiveFamily> =
+            recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily).collect();
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        Self { families }
+    }
+
+    /// The families, sorted by name.
+    pub(crate) fn families(&self) -> &[LiveFamily] {
+        &self.families
+    }
+}
+
+impl LiveFamily {
+    pub(crate) fn name(&self) -> &str {
+        match &self.0 {
+            Repr::Recorded { family, .. } => family.name,
+            Repr::Observed(family) => family.name(),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.0 {
+            Repr::Recorded { family, .. } => family.kind,
+            Repr::Observed(family) => family.kind(),
+        }
+    }
+
+    pub(crate) fn unit(&self) -> Unit {
+        match &self.0 {
+            Repr::Recorded { family, .. } => family.unit,
+            Repr::Observed(family) => family.unit(),
+        }
+    }
+
+    pub(crate) fn help(&self) -> &str {
+        match &self.0 {
+            Repr::Recorded { family, .. } => family.help,
+            Repr::Observed(family) => family.help(),
+        }
+    }
+
+    /// Calls `each` with every series: its labels, when its sum began, and its value.
+    pub(crate) fn each_series(&self, mut each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {
+        match &self.0 {
+            Repr::Observed(family) => {
+                for series in family.series() {
+                    each(series.labels(), series.started(), series.value());
+                }
+            }
+            Repr::Recorded { family, from } => {
+                let Source { storage, reader, histogram } = &**from;
+                let coarse = |id| {
+                    let mut histogram = histogram.borrow_mut();
+                    let is_read = reader.coarse_histogram(id, Arc::make_mut(&mut histogram));
+                    is_read.then(|| SeriesValue::Histogram(histogram.clone()))
+                };
+                family.walk(storage, reader, coarse, |listed, started, value| {
+                    each(&listed.labels, started, &value);
+                });
+            }
+        }
+    }
+}
