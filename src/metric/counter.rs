@@ -283,27 +283,27 @@ impl BoundUpDownCounter {
 recorded_with! {
     Counter {
         /// Adds one.
-        fn inc() = |id| add(id, 1);
+        fn inc() = |id, _| add(id, 1);
         /// Adds `n`.
-        fn add(n: u64) = |id| add(id, n);
+        fn add(n: u64) = |id, _| add(id, n);
     }
 }
 
 recorded_with! {
     UpDownCounter {
         /// Adds one.
-        fn inc() = |id| add(id, 1);
+        fn inc() = |id, _| add(id, 1);
         /// Takes one away.
-        fn dec() = |id| add(id, u64::MAX);
+        fn dec() = |id, _| add(id, u64::MAX);
         /// Adds `n`, which may be negative.
-        fn add(n: i64) = |id| add(id, n.cast_unsigned());
+        fn add(n: i64) = |id, _| add(id, n.cast_unsigned());
     }
 }
 
 recorded_with! {
     FloatCounter {
         /// Adds `n`; as [`FloatCounter::add`].
-        fn add(n: f64) = |id| add_float(id, n);
+        fn add(n: f64) = |id, _| add_float(id, n);
     }
 }
 

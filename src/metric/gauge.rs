@@ -5,6 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use super::{
     Kind, Unit, With,
     cell::{self, DISABLED},
+    histogram::{Admitted, OutOfRange, Range},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     stats::{self, Rejection},
 };
@@ -29,16 +30,56 @@ typed_instrument! {
     /// TEMPERATURE.add(-0.5);
     /// assert_eq!(TEMPERATURE.value(), Some(20.0));
     /// ```
-    Gauge, BoundGauge, Kind::Gauge
+    Gauge, BoundGauge(Limits), Kind::Gauge
+}
+
+/// What a gauge's handle knows of the gauge: the values that it may have, if not all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits(Option<Range>);
+
+impl Limits {
+    fn of(instrument: &Instrument) -> Self {
+        Self(instrument.descriptor().range)
+    }
+}
+
+impl<L> Gauge<L> {
+    /// The gauge for values from `min` to `max`, both included: one outside is clamped to the nearer
+    /// end or dropped, and counted. NaN is outside, and dropped.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `min` is above `max`, or one of them is not finite: in a static, that is an error of
+    /// the build.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Gauge, metric::OutOfRange};
+    ///
+    /// static CHARGE: Gauge = Gauge::new("charge", "Of the battery").range(0.0, 1.0, OutOfRange::Clamp);
+    ///
+    /// CHARGE.set(1.02);
+    /// assert_eq!(CHARGE.value(), Some(1.0));
+    /// CHARGE.add(-0.25);
+    /// assert_eq!(CHARGE.value(), Some(0.75));
+    /// ```
+    #[must_use]
+    pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
+        Self::from_instrument(self.instrument.within(Range { min, max, outside }))
+    }
 }
 
 impl Gauge {
-    /// Sets the value. NaN and infinities are values too, as on a Prometheus page.
+    /// Sets the value. NaN and infinities are values too, as on a Prometheus page, unless the gauge
+    /// has a range.
     #[inline]
     pub fn set(&self, value: f64) {
         match cell::gauge(self.instrument.id()) {
             Some(cell) => cell.set(value),
-            None => write(self.instrument.register_id(), |cell| cell.set(value)),
+            None => {
+                set_slow(self.instrument.register_id(), value, self.instrument.descriptor().range)
+            }
         }
     }
 
@@ -46,9 +87,7 @@ impl Gauge {
     /// rejected and counted.
     #[inline]
     pub fn add(&self, n: f64) {
-        if let Some(n) = finite(n) {
-            write(self.instrument.register_id(), |cell| cell.add(n));
-        }
+        add(self.instrument.register_id(), n, self.instrument.descriptor().range);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
@@ -62,13 +101,13 @@ impl BoundGauge {
     /// Sets the value; as [`Gauge::set`].
     #[inline]
     pub fn set(&self, value: f64) {
-        set(self.0.id(), value);
+        set_within(self.0.id(), value, self.1.0);
     }
 
     /// Adds to the value; as [`Gauge::add`].
     #[inline]
     pub fn add(&self, n: f64) {
-        add(self.0.id(), n);
+        add(Some(self.0.id()), n, self.1.0);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
@@ -81,9 +120,11 @@ impl BoundGauge {
 recorded_with! {
     Gauge {
         /// Sets the value; as [`Gauge::set`].
-        fn set(value: f64) = |id| set(id, value);
+        fn set(value: f64) =
+            |id, gauge: &Instrument| set_within(id, value, gauge.descriptor().range);
         /// Adds to the value; as [`Gauge::add`].
-        fn add(n: f64) = |id| add(id, n);
+        fn add(n: f64) =
+            |id, gauge: &Instrument| add(Some(id), n, gauge.descriptor().range);
     }
 }
 
@@ -93,21 +134,68 @@ impl Gauge<Dynamic> {
     #[inline]
     pub fn set_ordered(&self, value: f64, values: &[&dyn Text]) {
         let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+        // `gauge!` declares no range.
         self.instrument.with_dynamic(visit, |id| set(id, value));
     }
 }
 
+/// Sets a gauge that has no range.
 #[inline]
 pub(super) fn set(id: u32, value: f64) {
+    set_within(id, value, None);
+}
+
+#[inline]
+fn set_within(id: u32, value: f64, range: Option<Range>) {
     match cell::gauge(id) {
-        Some(cell) => cell.set(value),
-        None => write(Some(id), |cell| cell.set(value)),
+        Some(cell) if range.is_none() => cell.set(value),
+        _ => set_slow(Some(id), value, range),
     }
 }
 
-fn add(id: u32, n: f64) {
-    if let Some(n) = finite(n) {
-        write(Some(id), |cell| cell.add(n));
+#[cold]
+fn set_slow(id: Option<u32>, value: f64, range: Option<Range>) {
+    if let Some(value) = admitted(value, range) {
+        write(id, |cell| cell.set(value));
+    }
+}
+
+fn add(id: Option<u32>, n: f64, range: Option<Range>) {
+    let Some(n) = finite(n) else { return };
+    write(id, |cell| {
+        // Counted once, however often another thread comes between.
+        let mut last = Admitted::Within(n);
+        cell.update(|value| {
+            last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
+            match last {
+                Admitted::Within(value) | Admitted::Clamped(value) => Some(value),
+                Admitted::Dropped => None,
+            }
+        });
+        note(last);
+    });
+}
+
+/// The value that a gauge with `range` is set to, if any; one that is not in it is counted.
+fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
+    let Some(range) = range else { return Some(value) };
+    if value.is_nan() {
+        stats::reject(Rejection::Nan);
+        return None;
+    }
+    let admitted = range.admit(value);
+    note(admitted);
+    match admitted {
+        Admitted::Within(value) | Admitted::Clamped(value) => Some(value),
+        Admitted::Dropped => None,
+    }
+}
+
+fn note(admitted: Admitted) {
+    match admitted {
+        Admitted::Within(_) => {}
+        Admitted::Clamped(_) => stats::CLAMPED.inc(),
+        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     Kind, Unit,
     cell::{DISABLED, UNREGISTERED, current_storage, guarded},
     family::{Family, Found},
-    histogram::HistogramOptions,
+    histogram::{HistogramOptions, Range},
     lookup,
     name::{key_fault, name_fault},
     registry::Registry,
@@ -41,6 +41,8 @@ pub(crate) struct Descriptor {
     pub(crate) keys: &'static [&'static str],
     /// What a histogram was told; the default for every other kind.
     pub(crate) histogram: HistogramOptions,
+    /// The values that a gauge may have, if not all.
+    pub(crate) range: Option<Range>,
     pub(crate) place: &'static Location<'static>,
 }
 
@@ -58,7 +60,13 @@ impl Descriptor {
     pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
         let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
         let (histogram, keys) = (HistogramOptions::new(), &[]);
-        Self { name, help, unit, kind, number, limit: None, idle: None, keys, histogram, place }
+        let (limit, idle, range) = (None, None, None);
+        Self { name, help, unit, kind, number, limit, idle, keys, histogram, range, place }
+    }
+
+    /// What the hot path takes for the first id: with a range, none that it finds.
+    fn base_of(&self, family: &Family) -> u32 {
+        if self.range.is_some() { DISABLED } else { family.base() }
     }
 }
 
@@ -102,6 +110,20 @@ impl Instrument {
     /// The instrument with sums of fractions.
     pub(crate) const fn of_fractions(mut self) -> Self {
         self.descriptor.number = Number::Fraction;
+        self
+    }
+
+    /// A gauge for values in `range`. Its records take the slow path, which knows of it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the range is none: in a static, that is an error of the build.
+    pub(crate) const fn within(mut self, range: Range) -> Self {
+        assert!(
+            range.min <= range.max && range.min.is_finite() && range.max.is_finite(),
+            "a range goes from a finite number to one that is not smaller"
+        );
+        self.descriptor.range = Some(range);
         self
     }
 
@@ -152,7 +174,8 @@ impl Instrument {
 
     /// An instrument that a registry has registered.
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
-        let (base, per_second) = (AtomicU32::new(family.base()), descriptor.unit.per_second());
+        let base = AtomicU32::new(descriptor.base_of(family));
+        let per_second = descriptor.unit.per_second();
         let instrument = Self { descriptor, base, family: OnceRef::new(), per_second };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
@@ -276,7 +299,7 @@ impl Instrument {
                 None
             }
         };
-        self.base.store(family.map_or(DISABLED, Family::base), Release);
+        self.base.store(family.map_or(DISABLED, |family| self.descriptor.base_of(family)), Release);
         family
     }
 
@@ -487,14 +510,16 @@ macro_rules! typed_instrument {
 
 pub(crate) use typed_instrument;
 
-/// The methods of [`With`] for an instrument: what each does with the id of a series.
+/// The methods of [`With`] for an instrument: what each does with the id of a series of an
+/// instrument.
 macro_rules! recorded_with {
     ($name:ident { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
         impl<L: Labels> With<'_, $name<L>, L> {
             $($(#[$doc])*
             #[inline(always)]
             pub fn $method(&self, $($argument: $type),*) {
-                self.instrument.instrument.with_series(&self.labels, $record);
+                let instrument = &self.instrument.instrument;
+                instrument.with_series(&self.labels, |id| ($record)(id, instrument));
             })*
         }
 
@@ -504,7 +529,7 @@ macro_rules! recorded_with {
             pub fn $method(&self, $($argument: $type),*) {
                 let instrument = &self.instrument.instrument;
                 let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
-                instrument.with_dynamic(values, $record);
+                instrument.with_dynamic(values, |id| ($record)(id, instrument));
             })*
         }
     };

@@ -424,6 +424,34 @@ fn a_view_chooses_buckets_and_limits_before_the_first_use_and_is_reported_after_
 }
 
 #[test]
+fn a_gauge_keeps_to_its_range_however_it_is_set_and_what_is_outside_is_counted() {
+    static CLAMPED: Gauge<Hit> =
+        Gauge::new("test.range.clamped", "").range(-1.0, 1.0, OutOfRange::Clamp);
+    static DROPPED: Gauge = Gauge::new("test.range.dropped", "").range(0.0, 10.0, OutOfRange::Drop);
+    let scope = crate::testing::scope();
+    let bound = CLAMPED.bind(Hit(true));
+    for _ in 0..2 {
+        CLAMPED.with(Hit(true)).set(5.0);
+        assert_eq!(bound.value(), Some(1.0));
+        bound.set(-7.0);
+        assert_eq!(bound.value(), Some(-1.0));
+        bound.add(100.0);
+        assert_eq!(bound.value(), Some(1.0));
+        DROPPED.set(4.0);
+        for outside in [11.0, -0.5, f64::NAN, f64::INFINITY] {
+            DROPPED.set(outside);
+        }
+        DROPPED.add(7.0);
+        assert_eq!(DROPPED.value(), Some(4.0));
+        DROPPED.add(6.0);
+        assert_eq!(DROPPED.value(), Some(10.0));
+    }
+    scope.assert_value("telemetry.measurements.clamped", &[], 6.0);
+    let rejected = |reason| scope.value("telemetry.measurements.rejected", &[("reason", reason)]);
+    assert_eq!((rejected("out_of_range"), rejected("nan")), (8.0, 2.0));
+}
+
+#[test]
 fn a_dynamic_counter_is_one_family_wherever_it_is_written() {
     let _scope = scope();
     for _ in 0..2 {

@@ -419,13 +419,15 @@ impl GaugeCell {
         self.0.store(value.to_bits(), Relaxed);
     }
 
-    /// Adds to the value; one that was never set counts as zero.
-    pub(crate) fn add(&self, n: f64) {
+    /// Makes the value what `update` makes of it, if it makes one; one that was never set counts as
+    /// zero.
+    pub(crate) fn update(&self, mut update: impl FnMut(f64) -> Option<f64>) {
         let mut bits = self.0.load(Relaxed);
         loop {
             let value = if bits == NEVER_SET { 0.0 } else { f64::from_bits(bits) };
+            let Some(value) = update(value) else { return };
             // Relaxed: the value publishes nothing but itself.
-            match self.0.compare_exchange(bits, (value + n).to_bits(), Relaxed, Relaxed) {
+            match self.0.compare_exchange(bits, value.to_bits(), Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(newer) => bits = newer,
             }

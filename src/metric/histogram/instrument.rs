@@ -216,9 +216,9 @@ impl BoundHistogram {
 recorded_with! {
     Histogram {
         /// Records `value`.
-        fn record(value: f64) = |id| record(id, value);
+        fn record(value: f64) = |id, _| record(id, value);
         /// Records so many ticks; as [`Histogram::record_ticks`].
-        fn record_ticks(ticks: u64) = |id| record_ticks(Some(id), ticks);
+        fn record_ticks(ticks: u64) = |id, _| record_ticks(Some(id), ticks);
     }
 }
 

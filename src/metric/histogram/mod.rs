@@ -23,7 +23,7 @@ pub use hdr::log;
 pub use instrument::{BoundHistogram, Histogram};
 pub use snapshot::{HistogramParts, HistogramSnapshot};
 
-pub(crate) use aggregation::{Admitted, bounds_fault};
+pub(crate) use aggregation::{Admitted, Range, bounds_fault};
 
 #[cfg(test)]
 mod tests;
