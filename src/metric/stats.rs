@@ -50,7 +50,7 @@ pub(crate) fn callback_failed(fault: CallbackFault, calls: usize) {
     CALLBACKS.bind(fault).add(calls as u64);
 }
 
-static OVERFLOWED: Counter<Instrument> =
+static OVERFLOWED: Counter<Overflowed> =
     Counter::new(OVERFLOWED_NAME, "Look-ups that ended in an overflow series")
         .unit(Unit::new("{lookup}"));
 
@@ -59,29 +59,15 @@ static OVERFLOWED: Counter<Instrument> =
 pub(crate) fn overflowed(name: &'static str) {
     // The count of overflows would count its own without end.
     if name != OVERFLOWED_NAME {
-        OVERFLOWED.with(Instrument(name)).inc();
+        OVERFLOWED.with(Overflowed { instrument: name }).inc();
     }
 }
 
 const OVERFLOWED_NAME: &str = "telemetry.series.overflowed";
 
-struct Instrument(&'static str);
-
-impl Labels for Instrument {
-    const KEYS: &'static [&'static str] = &["instrument"];
-    const CARDINALITY: Option<usize> = None;
-
-    fn index(&self) -> usize {
-        0
-    }
-
-    fn visit(&self, each: &mut dyn FnMut(&str)) {
-        each(self.0);
-    }
-
-    fn at(_index: usize) -> Vec<std::borrow::Cow<'static, str>> {
-        vec!["".into()]
-    }
+#[derive(bellwether_macros::Labels)]
+struct Overflowed {
+    instrument: &'static str,
 }
 
 /// Counts one measurement that is not recorded.
