@@ -171,8 +171,9 @@ pub fn histograms(pace: Pace) -> Vec<Subject> {
     static WORKING: Histogram =
         Histogram::new("peers.held_working", "A histogram between own work").unit(Unit::Seconds);
     LazyLock::force(&VALUES);
-    static BOUNDED_FLAT: Histogram =
-        Histogram::new("peers.bounded", "").unit(Unit::Seconds).bounds(::prometheus::DEFAULT_BUCKETS);
+    static BOUNDED_FLAT: Histogram = Histogram::new("peers.bounded", "")
+        .unit(Unit::Seconds)
+        .bounds(::prometheus::DEFAULT_BUCKETS);
     static BOUNDED_WORKING: Histogram = Histogram::new("peers.bounded_working", "")
         .unit(Unit::Seconds)
         .bounds(::prometheus::DEFAULT_BUCKETS);
