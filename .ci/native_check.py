@@ -127,9 +127,7 @@ def check_shop(url, load_path, spans_path, page_path):
         print(f"  {selector:<45} {len(buckets):>3} buckets, quantiles off by {widest:.2%} at most")
     with open(page_path) as file:
         traces = set(re.findall(r' # \{trace_id="([0-9a-f]{32})"', file.read()))
-    if not traces:
-        print("  no exemplars on the page of shop")
-        return
+    check(traces, "no exemplars on the page of shop")
     there = {one["labels"]["trace_id"] for one in
              exemplars(url, '{__name__=~".+_duration_seconds(_bucket)?"}')}
     check(traces & there, f"of {len(traces)} exemplars on the page none is in Prometheus")

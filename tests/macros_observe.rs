@@ -152,3 +152,22 @@ fn nothing_is_left_current_by_a_panic() {
             .is_none_or(|v| v.as_f64() == 0.0)
     );
 }
+
+#[test]
+fn the_duration_of_a_sampled_span_is_an_exemplar_with_its_ids() {
+    #[observe(name = "exemplary")]
+    async fn exemplary() {}
+    #[observe(name = "exemplary.twin")]
+    fn twin() {}
+    let scope = testing::scope();
+    assert!(pin!(exemplary()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    twin();
+    let snapshot = scope.snapshot();
+    for name in ["exemplary", "exemplary.twin"] {
+        let duration = snapshot.value(&format!("{name}.duration"), &[("outcome", "ok")]);
+        let exemplars = duration.and_then(|value| value.as_histogram()).unwrap().exemplars();
+        let ids: Vec<_> = exemplars.iter().map(|one| (one.trace_id(), one.span_id())).collect();
+        let span = scope.span(name);
+        assert_eq!(ids, [(span.trace_id(), span.span_id())], "{name}");
+    }
+}

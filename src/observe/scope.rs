@@ -104,6 +104,7 @@ impl Deref for Scope {
 fn end(measure: &Measure, span: SpanScope, outcome: Outcome) {
     let end = clock::now();
     span.conclude(outcome);
-    span.end_at(end);
+    // In the span, of which the duration may be an exemplar.
     measure.record(end, outcome);
+    span.end_at(end);
 }

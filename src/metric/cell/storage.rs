@@ -346,6 +346,10 @@ impl Reader {
 
     /// Makes `histogram` what the histogram `id` is by powers of two, each in the last bucket below it;
     /// `false` if it is not kept exponentially, was removed, or nobody has recorded.
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        expect(dead_code, reason = "only a Prometheus page reads so")
+    )]
     pub(crate) fn coarse_histogram(&self, id: u32, histogram: &mut HistogramSnapshot) -> bool {
         if id >= chosen::FIRST || self.bases.histograms.contains_key(&id) {
             return false;
