@@ -42,14 +42,14 @@ pub(super) struct Source {
 impl Live {
     pub(super) fn new(
         storage: Arc<Storage>,
-        families: impl Iterator<Item = &'static Family>,
+        families: impl ExactSizeIterator<Item = &'static Family>,
         observed: Vec<snapshot::Family>,
     ) -> Self {
         let reader = storage.reader();
         let from = Rc::new(Source { storage, reader, histogram: RefCell::default() });
         let recorded = families.map(|family| Repr::Recorded { family, from: from.clone() });
-        let mut families: Vec<LiveFamily> =
-            recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily).collect();
+        let mut families = Vec::with_capacity(recorded.len() + observed.len());
+        families.extend(recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily));
         families.sort_by(|a, b| a.name().cmp(b.name()));
         Self { families }
     }

@@ -410,8 +410,8 @@ impl Registry {
             let observed = |family: &Family| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
             };
-            let families: Vec<_> =
-                guard.by_name.values().copied().filter(|family| !observed(family)).collect();
+            let mut families = Vec::with_capacity(guard.by_name.len());
+            families.extend(guard.by_name.values().copied().filter(|family| !observed(family)));
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };

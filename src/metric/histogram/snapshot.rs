@@ -337,6 +337,7 @@ impl HistogramSnapshot {
             0 | 1 => place,
             _ => (layout::FIRST + (place - 1) * layout::PER_OCTAVE - 1).min(layout::OVERFLOW),
         };
+        self.cells.reserve(octaves.counts.len());
         let counts = octaves.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         self.cells.extend(counts.map(|(place, count)| (last_cell(place) as u32, *count)));
         self.count = octaves.counts.iter().sum();
