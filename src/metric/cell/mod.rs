@@ -23,6 +23,7 @@
 
 mod directory;
 mod hot;
+mod shortcuts;
 mod space;
 mod storage;
 
@@ -32,7 +33,7 @@ mod loom_tests;
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_chosen, record_slow,
+    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow,
 };
 pub(crate) use space::Space;
 pub(crate) use storage::{GaugeCell, Reader, Storage};
