@@ -52,7 +52,8 @@ typed_instrument! {
 }
 
 impl<L> Histogram<L> {
-    /// The histogram with a bucket up to and including each of `bounds`, and one beyond the last.
+    /// The histogram with a bucket up to and including each of `bounds`, and one beyond the last. A
+    /// thread's counts take 32 bytes for each.
     ///
     /// # Panics
     ///
