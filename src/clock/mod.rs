@@ -72,8 +72,14 @@ impl Ticks {
     #[inline]
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
+        self.scaled_since(earlier, 1e-9)
+    }
+
+    /// [`since`](Self::since) in a unit of which a nanosecond has `per_nano`.
+    #[inline(always)]
+    pub(crate) fn scaled_since(self, earlier: Self, per_nano: f64) -> f64 {
         // The factors first: they are at hand before the reading is.
-        self.ticks_since(earlier) * (self.nanos_per_tick() * 1e-9)
+        self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
     }
 
     /// Nanoseconds since the Unix epoch at this reading, by the latest anchor.

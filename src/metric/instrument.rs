@@ -78,8 +78,8 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
-    /// How many of its unit a second has, found once: timers multiply by it.
-    per_second: f64,
+    /// How many of its unit a nanosecond has, found once: timers multiply by it.
+    per_nano: f64,
 }
 
 impl Instrument {
@@ -97,13 +97,13 @@ impl Instrument {
             descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
-            per_second: Unit::NONE.per_second(),
+            per_nano: per_nano(Unit::NONE),
         }
     }
 
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
-        self.per_second = unit.per_second();
+        self.per_nano = per_nano(unit);
         self
     }
 
@@ -174,9 +174,9 @@ impl Instrument {
 
     /// An instrument that a registry has registered.
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
-        let base = AtomicU32::new(descriptor.base_of(family));
-        let per_second = descriptor.unit.per_second();
-        let instrument = Self { descriptor, base, family: OnceRef::new(), per_second };
+        let (base, per_nano) =
+            (AtomicU32::new(descriptor.base_of(family)), per_nano(descriptor.unit));
+        let instrument = Self { descriptor, base, family: OnceRef::new(), per_nano };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
     }
@@ -303,15 +303,19 @@ impl Instrument {
         family
     }
 
-    /// How many of its unit a second has.
+    /// How many of its unit a nanosecond has.
     #[inline(always)]
-    pub(crate) fn per_second(&self) -> f64 {
-        self.per_second
+    pub(crate) fn per_nano(&self) -> f64 {
+        self.per_nano
     }
 
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
+}
+
+const fn per_nano(unit: Unit) -> f64 {
+    unit.per_second() / 1e9
 }
 
 /// A series that is kept: its id, and for an open set the right to it.

@@ -59,8 +59,8 @@ impl Timer {
     #[inline(always)]
     fn end(&mut self) -> Option<(Ticks, Ticks)> {
         let (start, end) = (self.start.take()?, clock::now());
-        let TimeScale { per_second } = self.histogram.scale();
-        record(&self.histogram, end.seconds_since(start) * per_second);
+        let TimeScale { per_nano } = self.histogram.scale();
+        record(&self.histogram, end.scaled_since(start, per_nano));
         Some((start, end))
     }
 }
@@ -87,13 +87,13 @@ impl fmt::Debug for Timer {
 /// What a histogram's handle has to know for its timers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeScale {
-    per_second: f64,
+    per_nano: f64,
 }
 
 impl TimeScale {
     #[inline(always)]
     pub(super) fn of(instrument: &Instrument) -> Self {
-        Self { per_second: instrument.per_second() }
+        Self { per_nano: instrument.per_nano() }
     }
 }
 

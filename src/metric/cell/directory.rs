@@ -66,11 +66,15 @@ impl<T: Fresh> Directory<T> {
     }
 }
 
-fn grown<T>(slots: Slots<T>, len: usize) -> Slots<T> {
-    let next: Box<[OnceRef<'static, Chunk<T>>]> = (0..len).map(|_| OnceRef::new()).collect();
+/// The pointers of `slots` in a slice of `len`.
+pub(super) fn grown<T>(
+    slots: &'static [OnceRef<'static, T>],
+    len: usize,
+) -> &'static [OnceRef<'static, T>] {
+    let next: Box<[OnceRef<'static, T>]> = (0..len).map(|_| OnceRef::new()).collect();
     for (new, old) in next.iter().zip(slots) {
-        if let Some(chunk) = old.get() {
-            let _ = new.set(chunk); // Fresh, so it takes.
+        if let Some(target) = old.get() {
+            let _ = new.set(target); // Fresh, so it takes.
         }
     }
     Box::leak(next)

@@ -8,15 +8,17 @@ use std::{
 use super::{
     ORPHANED, REENTRANT,
     directory::{Slots, slot},
+    shortcuts::{Paths, shortcut},
     storage::{GaugeCell, Storage, SumCell, Table},
 };
 use crate::{
     clock, context,
     metric::histogram::{
         Admitted,
-        cell::{HistogramCell, HistogramSlot},
+        cell::{Dense, HistogramSlot},
         chosen::{self, Amount, ChosenSlot},
         exemplars::Exemplars,
+        explicit::ExplicitCell,
     },
     sync::atomic::Ordering::Relaxed,
 };
@@ -40,6 +42,8 @@ struct Hot {
     histograms: Cell<Slots<HistogramSlot>>,
     chosen: Cell<Slots<ChosenSlot>>,
     gauges: Cell<Slots<GaugeCell>>,
+    dense: Cell<Paths<Dense>>,
+    explicit: Cell<Paths<ExplicitCell>>,
 }
 
 /// Adds `n` to the sum `id`; `false` if its cell is not at hand and [`add_slow`] must do it.
@@ -68,27 +72,39 @@ pub(crate) fn add_float_slow(id: u32, n: f64) {
     with_table(|table| table.sums.reserve(id).add_float(n));
 }
 
-/// Records `value` in the ordinary histogram `id`; `false` if [`record_chosen`] or [`record_slow`]
-/// must do it.
+/// Records `value` in the ordinary histogram `id` if it counts by bucket; `false` if
+/// [`record_explicit`], [`record_other`] or [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
     // Only the look-up is inside: a longer closure is not inlined where there are many callers.
-    let slot = HOT.with(|hot| slot(hot.histograms.get(), id));
-    slot.and_then(HistogramSlot::get).is_some_and(|cell| cell.record(value))
+    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
+    dense.is_some_and(|dense| dense.record(value))
 }
 
-/// Records `amount` in the histogram `id` if that is one that was told how to keep its values;
-/// `false` if it is not, or if [`record_slow`] must do it.
+/// Records `value` in the histogram `id` if that is one of explicit bounds; `false` if it is not, or
+/// if [`record_other`] or [`record_slow`] must do it.
 #[inline(always)]
-pub(crate) fn record_chosen(id: u32, amount: Amount) -> bool {
-    HOT.with(|hot| {
+pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
+    // An ordinary id wraps around, beyond all shortcuts.
+    let cell = HOT.with(|hot| shortcut(hot.explicit.get(), id.wrapping_sub(chosen::FIRST)));
+    cell.is_some_and(|cell| cell.record(value))
+}
+
+/// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand; `false` if
+/// [`record_slow`] must do it.
+pub(crate) fn record_other(id: u32, amount: Amount) -> bool {
+    let (ordinary, chosen) = HOT.with(|hot| {
         // An ordinary id wraps around, beyond the directory.
-        let slot = slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST));
-        slot.and_then(ChosenSlot::get).is_some_and(|cell| match amount.ticks {
+        let chosen = slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST));
+        (slot(hot.histograms.get(), id), chosen)
+    });
+    match ordinary.and_then(HistogramSlot::get) {
+        Some(cell) => cell.record(amount.value),
+        None => chosen.and_then(ChosenSlot::get).is_some_and(|cell| match amount.ticks {
             None => cell.record(amount.value),
             Some(ticks) => cell.record_ticks(ticks),
-        })
-    })
+        }),
+    }
 }
 
 /// [`record`] for a cell not touched yet, a bucket not touched yet, or a number out of the ordinary;
@@ -101,11 +117,13 @@ pub(crate) fn record_slow(id: u32, amount: Amount) -> Admitted {
         Some(place) => {
             if let Some(cell) = table.chosen.reserve(place).get_or_make(id) {
                 admitted = cell.record_slow(amount);
+                cell.explicit().into_iter().for_each(|cell| table.explicit.set(place, cell));
             }
         }
         None => {
-            let cell: &HistogramCell = table.histograms.reserve(id).get_or_make();
+            let cell = table.histograms.reserve(id).get_or_make();
             cell.record_slow(amount.value);
+            cell.dense().into_iter().for_each(|dense| table.dense.set(id, dense));
         }
     });
     admitted
@@ -197,6 +215,8 @@ impl Hot {
         histograms: Cell::new(&[]),
         chosen: Cell::new(&[]),
         gauges: Cell::new(&[]),
+        dense: Cell::new(&[]),
+        explicit: Cell::new(&[]),
     };
 
     fn clear(&self) {
@@ -204,6 +224,8 @@ impl Hot {
         self.histograms.set(&[]);
         self.chosen.set(&[]);
         self.gauges.set(&[]);
+        self.dense.set(&[]);
+        self.explicit.set(&[]);
     }
 }
 
@@ -254,6 +276,8 @@ impl Tenant {
                 hot.histograms.set(lease.table.histograms.slots());
                 hot.chosen.set(lease.table.chosen.slots());
                 hot.gauges.set(storage.gauges().slots());
+                hot.dense.set(lease.table.dense.paths());
+                hot.explicit.set(lease.table.explicit.paths());
             }
             None => hot.clear(),
         });

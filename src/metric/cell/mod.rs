@@ -14,6 +14,8 @@
 //! - A directory grows by chunks. Chunks and tables live as long as the process; the table of a
 //!   thread that ended is adopted, values and all, by the next new thread, so that memory is bounded
 //!   by the peak number of threads and no total changes.
+//! - Histograms are behind more pointers than sums are, so that a thread also has *shortcuts* to those
+//!   counts that records go to most.
 //! - A thread whose table is gone, because its destructors run, writes to the *orphan* table under
 //!   the storage's lock, and is counted.
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
@@ -23,6 +25,7 @@
 
 mod directory;
 mod hot;
+mod shortcuts;
 mod space;
 mod storage;
 
@@ -32,7 +35,7 @@ mod loom_tests;
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_chosen, record_slow,
+    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow,
 };
 pub(crate) use space::Space;
 pub(crate) use storage::{GaugeCell, Reader, Storage};

@@ -8,14 +8,16 @@ use std::{
 use super::{
     Space,
     directory::{Directory, Fresh, Slots, slot},
+    shortcuts::Shortcuts,
 };
 use crate::{
     clock::{self, Ticks},
     metric::{
         histogram::{
             HistogramSnapshot,
-            cell::{HistogramSlot, OctaveCounts},
+            cell::{Dense, HistogramSlot, OctaveCounts},
             chosen::{self, ChosenSlot},
+            explicit::ExplicitCell,
         },
         sliding::Sliding,
     },
@@ -32,6 +34,10 @@ pub(crate) struct Table {
     pub(super) histograms: Directory<HistogramSlot>,
     /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
     pub(super) chosen: Directory<ChosenSlot>,
+    /// To what the cells of `histograms` lead to.
+    pub(super) dense: Shortcuts<Dense>,
+    /// To those of `chosen` with explicit bounds.
+    pub(super) explicit: Shortcuts<ExplicitCell>,
 }
 
 /// A sum that one thread at a time adds to; signed sums wrap around.
@@ -286,6 +292,8 @@ impl Tables {
             sums: Directory::new(),
             histograms: Directory::new(),
             chosen: Directory::new(),
+            dense: Shortcuts::new(),
+            explicit: Shortcuts::new(),
         };
         let table: &'static Table = Box::leak(Box::new(table));
         self.all.push(table);

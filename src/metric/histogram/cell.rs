@@ -70,7 +70,7 @@ fn octave_of(cell: usize) -> usize {
 /// Counts by bucket.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Dense {
+pub(crate) struct Dense {
     /// The sum of what was recorded since, in parts by the bucket: a single one would let each record
     /// wait for the addition of the one before it (bench histogram).
     sums: [AtomicU64; SUMS],
@@ -120,18 +120,21 @@ impl HistogramCell {
     }
 
     /// Records a value whose bucket is at hand; `false` if [`record_slow`](Self::record_slow) must.
-    #[inline(always)]
     pub(crate) fn record(&self, value: f64) -> bool {
-        let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
-        let Some(dense) = self.dense.get() else {
-            return self
-                .append(value, (layout::FIRST + octave * layout::PER_OCTAVE + bucket) as u32);
-        };
-        let Some(counts) = dense.octaves[octave].get() else { return false };
-        // The mask is no check: a bucket is always below it.
-        increment(&counts.0[bucket % layout::PER_OCTAVE]);
-        dense.add_to_sum(bucket, value);
-        true
+        if let Some(dense) = self.dense.get() {
+            return dense.record(value);
+        }
+        match layout::place(value) {
+            layout::Place::Regular { octave, bucket } => {
+                self.append(value, layout::regular_cell(octave, bucket) as u32)
+            }
+            layout::Place::Irregular => false,
+        }
+    }
+
+    /// The counts by bucket, once there are any.
+    pub(crate) fn dense(&self) -> Option<&'static Dense> {
+        self.dense.get()
     }
 
     /// Records any number that is neither negative nor NaN nor infinite, making room as needed.
@@ -252,9 +255,15 @@ impl Dense {
         }
     }
 
+    /// Records a value whose bucket is at hand; `false` if [`HistogramCell::record_slow`] must.
     #[inline(always)]
-    fn add_to_sum(&self, bucket: usize, value: f64) {
+    pub(crate) fn record(&self, value: f64) -> bool {
+        let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
+        let Some(counts) = self.octaves[octave].get() else { return false };
+        // The mask is no check: a bucket is always below it.
+        increment(&counts.0[bucket % layout::PER_OCTAVE]);
         add(&self.sums[bucket % SUMS], value);
+        true
     }
 
     fn sum(&self) -> f64 {
@@ -323,7 +332,7 @@ impl Dense {
 
 /// Adds to a sum that this thread owns.
 #[inline(always)]
-fn add(sum: &AtomicU64, value: f64) {
+pub(super) fn add(sum: &AtomicU64, value: f64) {
     let sum_after = f64::from_bits(sum.load(Relaxed)) + value;
     sum.store(sum_after.to_bits(), Relaxed);
 }

@@ -1,8 +1,8 @@
 //! Histograms that were told how to keep their values: by explicit bounds, in ticks, or in a range.
 //!
-//! Their ids begin at [`FIRST`], beyond the directory of every thread's ordinary histograms: the
-//! bounds check of an ordinary record fails for them, and only then does a record look here. So what
-//! they cost, they cost nobody else. What the id stands for is written down once, when its family is
+//! Their ids begin at [`FIRST`], beyond all of a thread's ordinary histograms: the bounds check of an
+//! ordinary record fails for them, and only then does a record look here. So what they cost, they
+//! cost nobody else. What the id stands for is written down once, when its family is
 //! registered; a thread reads it when it makes its cell.
 
 use super::{
@@ -108,38 +108,35 @@ impl ChosenCell {
     fn new(kind: &'static Kind) -> Self {
         let range = kind.options.range;
         let (least, most) = range.map_or((0.0, f64::MAX), |range| (range.min, range.max));
+        // Larger ones take the slow path, which limits what they add to the sum.
+        let most = most.min(LARGEST_SUMMAND);
         let counts = match kind.options.aggregation {
             Aggregation::Exponential => Counts::Exponential(Box::new(HistogramCell::new())),
-            Aggregation::Explicit(_) => Counts::Explicit(ExplicitCell::new(&kind.bounds)),
+            Aggregation::Explicit(_) => {
+                Counts::Explicit(ExplicitCell::new(kind.bounds, least..=most))
+            }
             Aggregation::Hdr { significant_digits } => {
                 Counts::Hdr(HdrCell::new(significant_digits))
             }
         };
-        // Larger ones take the slow path, which limits what they add to the sum.
-        let most = most.min(LARGEST_SUMMAND);
         Self { least, most, range, counts, exemplars: Exemplars::new() }
     }
 
     /// Records a value that is in range and whose count is at hand; `false` if
     /// [`record_slow`](Self::record_slow) must.
-    #[inline(always)]
     pub(crate) fn record(&self, value: f64) -> bool {
         // False for NaN too.
         if !(self.least <= value && value <= self.most) {
             return false;
         }
         match &self.counts {
-            Counts::Explicit(cell) => {
-                cell.record(value, value);
-                true
-            }
+            Counts::Explicit(cell) => cell.record(value),
             Counts::Hdr(cell) => cell.record(to_ticks(value)),
             Counts::Exponential(cell) => cell.record(value),
         }
     }
 
     /// [`record`](Self::record) of whole ticks.
-    #[inline(always)]
     pub(crate) fn record_ticks(&self, ticks: u64) -> bool {
         let value = ticks as f64;
         match &self.counts {
@@ -159,10 +156,15 @@ impl ChosenCell {
         };
         match &self.counts {
             Counts::Exponential(cell) => cell.record_slow(value),
-            Counts::Explicit(cell) => cell.record(value, value.min(LARGEST_SUMMAND)),
+            Counts::Explicit(cell) => cell.add(value.abs(), value.min(LARGEST_SUMMAND)),
             Counts::Hdr(cell) => cell.record_slow(ticks),
         }
         admitted
+    }
+
+    /// The cell of explicit bounds, if this is one.
+    pub(crate) fn explicit(&self) -> Option<&ExplicitCell> {
+        if let Counts::Explicit(cell) = &self.counts { Some(cell) } else { None }
     }
 
     /// Where the exemplar of a value that was recorded belongs, and which value it shows.

@@ -52,7 +52,8 @@ typed_instrument! {
 }
 
 impl<L> Histogram<L> {
-    /// The histogram with a bucket up to and including each of `bounds`, and one beyond the last.
+    /// The histogram with a bucket up to and including each of `bounds`, and one beyond the last. A
+    /// thread's counts take 32 bytes for each.
     ///
     /// # Panics
     ///
@@ -148,11 +149,20 @@ impl Histogram {
     /// Records `value`.
     #[inline(always)]
     pub fn record(&self, value: f64) {
-        if !cell::record(self.instrument.id(), value) {
-            record_other(self.instrument.register_id(), value);
+        let id = self.instrument.id();
+        if !cell::record(id, value) && !cell::record_explicit(id, value) {
+            self.record_other(value);
         }
         if context::is_sampled() {
-            cell::exemplify(self.instrument.id(), value);
+            cell::exemplify(self.instrument.id(), value); // Registered by now.
+        }
+    }
+
+    #[inline(never)]
+    fn record_other(&self, value: f64) {
+        let amount = Amount { value, ticks: None };
+        if !cell::record_other(self.instrument.id(), amount) {
+            record_slow(self.instrument.register_id(), amount);
         }
     }
 
@@ -195,7 +205,7 @@ impl BoundHistogram {
         Timer::start(self.clone())
     }
 
-    /// What a timer multiplies seconds by.
+    /// What a timer multiplies nanoseconds by.
     #[inline(always)]
     pub(in crate::metric) fn scale(&self) -> TimeScale {
         self.1
@@ -234,28 +244,28 @@ impl Histogram<Dynamic> {
 
 #[inline(always)]
 fn record(id: u32, value: f64) {
-    if !cell::record(id, value) {
-        record_other(Some(id), value);
+    if !cell::record(id, value) && !cell::record_explicit(id, value) {
+        record_other(id, value);
     }
     if context::is_sampled() {
         cell::exemplify(id, value);
     }
 }
 
-/// Records in a histogram that was told how to keep its values, or whose cell is not at hand. Out of
-/// line, so that what most histograms do not need takes no room where they record.
+/// Records in a histogram of another kind, or one that no shortcut leads to. Out of line, so that what
+/// most histograms do not need takes no room where they record.
 #[inline(never)]
-fn record_other(id: Option<u32>, value: f64) {
+fn record_other(id: u32, value: f64) {
     let amount = Amount { value, ticks: None };
-    if !id.is_some_and(|id| cell::record_chosen(id, amount)) {
-        record_slow(id, amount);
+    if !cell::record_other(id, amount) {
+        record_slow(Some(id), amount);
     }
 }
 
 #[inline]
 fn record_ticks(id: Option<u32>, ticks: u64) {
     let amount = Amount { value: ticks as f64, ticks: Some(ticks) };
-    if !id.is_some_and(|id| cell::record_chosen(id, amount) || cell::record(id, amount.value)) {
+    if !id.is_some_and(|id| cell::record_other(id, amount)) {
         record_slow(id, amount);
     }
     if let Some(id) = id

@@ -8,7 +8,7 @@
 //! The place is found from the bits of the `f64`, without a logarithm. Subtracting one from the bits
 //! turns "upper bound included" into "lower bound included", so that the exponent field is the octave.
 //! The top seven bits of the mantissa cut an octave into 128 equal slices; a slice is narrower than
-//! any bucket, so it contains at most one bound, and one compare decides. The bounds are the floors
+//! any bucket, so it contains at most one bound, and one addition decides. The bounds are the floors
 //! of the true values, computed with integers: the logarithm's rounding would misplace some values.
 //!
 //! Cells are numbered in the order of the values: zero, underflow, the 70 x 64 regular ones,
@@ -43,7 +43,7 @@ pub(crate) enum Place {
     Irregular,
 }
 
-/// The place of `value`: one range check, one table look-up, one compare.
+/// The place of `value`: one range check, one table look-up, one addition.
 #[inline(always)]
 pub(crate) fn place(value: f64) -> Place {
     // Zero wraps to the largest number here, and negative ones have the sign bit: both, like NaN and
@@ -54,16 +54,22 @@ pub(crate) fn place(value: f64) -> Place {
         return Place::Irregular;
     }
     let slice = (bits >> (MANTISSA_BITS - 7)) as usize & 127;
-    let Slice { bound, bucket } = SLICES[slice];
-    Place::Regular { octave, bucket: bucket as usize + usize::from((bits & MANTISSA) >= bound) }
+    // The sum carries into the bucket if the mantissa reaches the bound.
+    let bucket = ((bits & MANTISSA) + SLICES[slice]) >> CARRY;
+    Place::Regular { octave, bucket: bucket as usize }
 }
 
 /// The cell number of `value`, which is neither negative nor NaN.
 pub(crate) fn cell(value: f64) -> usize {
     match place(value) {
-        Place::Regular { octave, bucket } => FIRST + octave * PER_OCTAVE + bucket,
+        Place::Regular { octave, bucket } => regular_cell(octave, bucket),
         Place::Irregular => irregular_cell(value),
     }
+}
+
+/// The cell number of a regular place.
+pub(crate) fn regular_cell(octave: usize, bucket: usize) -> usize {
+    FIRST + octave * PER_OCTAVE + bucket
 }
 
 /// Zero for zero, and for each power of two a number that ascends with it: of (2^n, 2^(n + 1)].
@@ -109,19 +115,15 @@ pub(crate) fn upper_bound(cell: usize) -> f64 {
     }
 }
 
-/// One of the 128 slices of an octave.
-#[derive(Clone, Copy)]
-struct Slice {
-    /// The mantissa, less one bit of the value, from which on the next bucket holds.
-    bound: u64,
-    /// The bucket of the slice's start.
-    bucket: u8,
-}
+/// Where the bucket begins in a word of [`SLICES`].
+const CARRY: u32 = MANTISSA_BITS + 1;
 
-static SLICES: [Slice; 128] = slices();
+/// Of each of the 128 slices of an octave: the bucket of its start, and below it how far the mantissa,
+/// less one bit of the value, from which on the next bucket holds is from the carry.
+static SLICES: [u64; 128] = slices();
 
-const fn slices() -> [Slice; 128] {
-    let mut slices = [Slice { bound: 0, bucket: 0 }; 128];
+const fn slices() -> [u64; 128] {
+    let mut slices = [0; 128];
     let mut slice = 0;
     let mut bucket = 0;
     while slice < 128 {
@@ -132,7 +134,7 @@ const fn slices() -> [Slice; 128] {
         }
         assert!(BOUNDS[bucket] >= start, "a slice contains at most one bound");
         let bound = if BOUNDS[bucket] < end { BOUNDS[bucket] } else { 1 << MANTISSA_BITS };
-        slices[slice] = Slice { bound, bucket: bucket as u8 };
+        slices[slice] = ((bucket as u64) << CARRY) + ((1 << CARRY) - bound);
         slice += 1;
     }
     slices
