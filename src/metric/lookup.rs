@@ -146,7 +146,7 @@ impl Table {
         if self.slots.is_empty() {
             self.start = Hash::new();
         }
-        if (self.len + 1) * 8 > self.slots.len() * 7 {
+        if (self.len + 1) * 8 > self.slots.len() * 5 {
             self.rebuild((self.slots.len() * 2).max(16), |_| true);
         }
         self.place(Slot { mark: self.mark(family, values), pin: Some(pin) });
