@@ -97,7 +97,8 @@ thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::NEW) };
 }
 
-/// Open addressing, linear probing, at most seven eighths full.
+/// Open addressing, linear probing, at most five eighths full: each further probe is a branch that
+/// nobody foresees.
 struct Table {
     /// None, or a power of two.
     slots: Vec<Slot>,

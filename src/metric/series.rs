@@ -34,7 +34,10 @@ pub(crate) struct Pin(Arc<Series>);
 /// Label values as `label::encode` writes them. Short ones, which are most, lie in place.
 enum Key {
     /// The length is one more than it is: zero, which it never is, tells a long key.
-    Short { bytes: [u8; SHORT], len: NonZeroU8 },
+    Short {
+        bytes: [u8; SHORT],
+        len: NonZeroU8,
+    },
     Long(Box<[u8]>),
 }
 
