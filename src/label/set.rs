@@ -331,6 +331,18 @@ mod tests {
     }
 
     #[test]
+    fn lengths_of_one_byte_and_of_two_read_back() {
+        let values = [0, 1, WIDE - 1, WIDE, 255, 256, MAX_VALUE_BYTES].map(|len| "v".repeat(len));
+        let mut encoded = Encoded::new();
+        for value in &values {
+            assert!(!encoded.push(value));
+        }
+        assert_eq!(decode(encoded.bytes()).collect::<Vec<_>>(), values);
+        let n_bytes = values.iter().map(String::len).sum::<usize>() + 3 + 4 * 2;
+        assert_eq!(encoded.bytes().len(), n_bytes);
+    }
+
+    #[test]
     fn a_long_value_is_cut_at_a_character() {
         let long = "a".to_owned() + &"é".repeat(MAX_VALUE_BYTES);
         let set = LabelSet::new([("k", long)]);

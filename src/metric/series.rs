@@ -148,3 +148,32 @@ impl Key {
 
 #[cfg(not(bellwether_loom))]
 const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_any_length_is_what_was_given() {
+        let bytes: Vec<u8> = (0..40).collect();
+        for len in 0..=bytes.len() {
+            let series = Series::new(7, Ticks::ORIGIN, &bytes[..len]);
+            assert_eq!(series.key(), &bytes[..len]);
+            assert_eq!(matches!(series.key, Key::Short { .. }), len <= SHORT);
+        }
+    }
+
+    #[test]
+    fn a_removal_and_pins_do_not_disturb_each_other() {
+        let series = Arc::new(Series::new(7, Ticks::ORIGIN, b""));
+        let pin = series.pin();
+        series.mark_removed();
+        let other = pin.clone();
+        drop(pin);
+        assert!(series.is_removed() && series.is_pinned());
+        drop(other);
+        assert!(series.is_removed() && !series.is_pinned());
+        let _pin = series.pin();
+        assert!(!series.is_removed() && series.is_pinned());
+    }
+}

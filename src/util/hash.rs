@@ -105,7 +105,9 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     }
     match a.len() {
         ..=16 => words(a) == words(b),
-        ..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
+        17..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
         _ => a == b,
     }
 }
