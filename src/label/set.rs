@@ -212,12 +212,17 @@ impl fmt::Debug for LabelSet {
 }
 
 /// Label values one after the other, each after its length, so that no two lists of values are
-/// written alike. Short lists need no memory of their own.
+/// written alike: one byte for most lengths, and two, the first with its highest bit set, from
+/// [`WIDE`] on. Short lists need no memory of their own.
 pub(crate) struct Encoded {
     short: [u8; SHORT],
     len: usize, // In `short`; meaningless where `long` is not empty.
     long: Vec<u8>,
 }
+
+/// The first length of two bytes.
+const WIDE: usize = 128;
+const _: () = assert!(MAX_VALUE_BYTES < WIDE << 8);
 
 /// Arbitrary: more than most label values take together.
 const SHORT: usize = 120;
@@ -230,7 +235,10 @@ impl Encoded {
     /// Appends `value`, cut where it is too long, and whether it was.
     pub(crate) fn push(&mut self, value: &str) -> bool {
         let kept = truncate(value);
-        self.append(&(kept.len() as u16).to_le_bytes());
+        match kept.len() {
+            len @ ..WIDE => self.append(&[len as u8]),
+            len => self.append(&((WIDE << 8) + len).to_be_bytes()[size_of::<usize>() - 2..]),
+        }
         self.append(kept.as_bytes());
         kept.len() < value.len()
     }
@@ -259,11 +267,22 @@ impl Encoded {
 /// The values in the bytes of an [`Encoded`].
 pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
     iter::from_fn(move || {
-        let (len, rest) = encoded.split_first_chunk()?;
-        let (value, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+        let (value, rest) = split_value(encoded)?;
         encoded = rest;
         Some(std::str::from_utf8(value).unwrap_or_default())
     })
+}
+
+/// The first of the values in the bytes of an [`Encoded`], and the bytes of those after it.
+#[inline(always)]
+pub(crate) fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = encoded.split_first()?;
+    let first = usize::from(first);
+    if first < WIDE {
+        return rest.split_at_checked(first);
+    }
+    let (&second, rest) = rest.split_first()?;
+    rest.split_at_checked((first - WIDE) << 8 | usize::from(second))
 }
 
 /// The longest prefix of `value` that ends at a character and has at most [`MAX_VALUE_BYTES`].
@@ -312,6 +331,18 @@ mod tests {
         assert_eq!(of_series.get("route"), Some("/x"));
         assert_eq!(of_series.with([("route", "/y")]), set.with([("route", "/y")]));
         assert_eq!(of_series.retain(|key| key < "n"), set.retain(|key| key < "n"));
+    }
+
+    #[test]
+    fn lengths_of_one_byte_and_of_two_read_back() {
+        let values = [0, 1, WIDE - 1, WIDE, 255, 256, MAX_VALUE_BYTES].map(|len| "v".repeat(len));
+        let mut encoded = Encoded::new();
+        for value in &values {
+            assert!(!encoded.push(value));
+        }
+        assert_eq!(decode(encoded.bytes()).collect::<Vec<_>>(), values);
+        let n_bytes = values.iter().map(String::len).sum::<usize>() + 3 + 4 * 2;
+        assert_eq!(encoded.bytes().len(), n_bytes);
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Family {
             Shape::Open { limit, budget, idle } => {
                 let limit = view.limit().unwrap_or(limit);
                 let ids = Ids::new(space, histogram);
-                SeriesSet::Open(OpenSet::new(number, ids, all_keys, limit, budget, idle))
+                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, budget, idle))
             }
         };
         Self {

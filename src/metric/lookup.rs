@@ -13,7 +13,7 @@ use super::{
     series::Pin,
 };
 use crate::{
-    label::truncate,
+    label::{split_value, truncate},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     util::hash::{self, Hash},
 };
@@ -33,7 +33,6 @@ pub(crate) fn with_series<V, R>(
 where
     V: Fn(&mut dyn FnMut(&str)),
 {
-    let hash = hash_of(family.number, &values);
     let mut record = Some(record);
     // Inside, the entry's pin holds: a thread forgets its own pins and no other's.
     let found = TABLE.try_with(|table| {
@@ -41,12 +40,12 @@ where
         if table.forgotten != REMOVALS.load(Relaxed) {
             return None;
         }
-        let id = table.find(hash, family.number, &values)?.series().id;
+        let id = table.find(family.number, &values)?.series().id;
         record.take().map(|record| record(id))
     });
     match (found, record) {
         (Ok(Some(done)), _) => done,
-        (_, Some(record)) => with_series_slow(family, set, hash, &values, record),
+        (_, Some(record)) => with_series_slow(family, set, &values, record),
         (_, None) => unreachable!("what was taken was called and has answered"),
     }
 }
@@ -55,7 +54,6 @@ where
 fn with_series_slow<R>(
     family: &Family,
     set: &OpenSet,
-    hash: u64,
     values: Visit<'_>,
     record: impl FnOnce(u32) -> R,
 ) -> R {
@@ -68,8 +66,8 @@ fn with_series_slow<R>(
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut() {
             table.forget_removed();
-            if table.find(hash, family.number, &values).is_none() {
-                table.insert(hash as u32, pin);
+            if table.find(family.number, values).is_none() {
+                table.insert(family.number, values, pin);
             }
         }
     });
@@ -78,11 +76,10 @@ fn with_series_slow<R>(
 
 /// The series of `family` with these values, if this thread remembers it.
 pub(crate) fn remembered(family: &Family, values: Visit<'_>) -> Option<Pin> {
-    let hash = hash_of(family.number, values);
     let find = |table: &RefCell<Table>| {
         let table = table.try_borrow().ok()?;
         let is_current = table.forgotten == REMOVALS.load(Relaxed);
-        is_current.then(|| table.find(hash, family.number, values))?.cloned()
+        is_current.then(|| table.find(family.number, values))?.cloned()
     };
     TABLE.try_with(find).ok().flatten()
 }
@@ -100,56 +97,70 @@ thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::NEW) };
 }
 
-/// Open addressing, linear probing, at most seven eighths full.
+/// Open addressing, linear probing, at most five eighths full: each further probe is a branch that
+/// nobody foresees.
 struct Table {
-    // Invariant: both as long, zero or a power of two. A tag is a part of the hash.
-    tags: Vec<u32>,
-    pins: Vec<Option<Pin>>,
+    /// None, or a power of two.
+    slots: Vec<Slot>,
     len: usize,
     /// How many removals it has followed.
     forgotten: u64,
+    /// Where each hash begins: at hand here. Unseeded while there are no slots.
+    start: Hash,
+}
+
+/// A place for a series, beside what tells it from nearly all others: one line to fetch.
+#[derive(Default)]
+struct Slot {
+    /// The number of the family, and then a part of the hash.
+    mark: u64,
+    pin: Option<Pin>,
 }
 
 impl Table {
-    const NEW: Self = Self { tags: Vec::new(), pins: Vec::new(), len: 0, forgotten: 0 };
+    const NEW: Self = Self { slots: Vec::new(), len: 0, forgotten: 0, start: Hash::UNSEEDED };
 
     #[inline]
-    fn find<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(
-        &self,
-        hash: u64,
-        family: u32,
-        values: &V,
-    ) -> Option<&Pin> {
-        let mask = self.tags.len().checked_sub(1)?;
-        let mut place = hash as usize & mask;
-        while let Some(pin) = &self.pins[place] {
-            let series = pin.series();
-            if self.tags[place] == hash as u32
-                && series.family == family
-                && holds(series.key(), values)
-            {
+    fn find<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, family: u32, values: &V) -> Option<&Pin> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mark = self.mark(family, values);
+        let mut place = mark as usize & mask;
+        loop {
+            let slot = &self.slots[place];
+            let pin = slot.pin.as_ref()?;
+            if slot.mark == mark && holds(pin.series().key(), values) {
                 return Some(pin);
             }
             place = (place + 1) & mask;
         }
-        None
     }
 
-    fn insert(&mut self, tag: u32, pin: Pin) {
-        if (self.len + 1) * 8 > self.tags.len() * 7 {
-            self.rebuild((self.tags.len() * 2).max(16), |_| true);
+    /// A caller who chooses label values must not be able to choose collisions.
+    #[inline]
+    fn mark<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, family: u32, values: &V) -> u64 {
+        let mut hash = self.start.of(family);
+        values(&mut |value| hash.push(truncate(value).as_bytes()));
+        u64::from(family) << 32 | u64::from(hash.value() as u32)
+    }
+
+    fn insert(&mut self, family: u32, values: Visit<'_>, pin: Pin) {
+        if self.slots.is_empty() {
+            self.start = Hash::new();
         }
-        self.place(tag, pin);
+        if (self.len + 1) * 8 > self.slots.len() * 5 {
+            self.rebuild((self.slots.len() * 2).max(16), |_| true);
+        }
+        self.place(Slot { mark: self.mark(family, values), pin: Some(pin) });
         self.len += 1;
     }
 
-    fn place(&mut self, tag: u32, pin: Pin) {
-        let mask = self.tags.len() - 1;
-        let mut place = tag as usize & mask;
-        while self.pins[place].is_some() {
+    fn place(&mut self, slot: Slot) {
+        let mask = self.slots.len() - 1;
+        let mut place = slot.mark as usize & mask;
+        while self.slots[place].pin.is_some() {
             place = (place + 1) & mask;
         }
-        (self.tags[place], self.pins[place]) = (tag, Some(pin));
+        self.slots[place] = slot;
     }
 
     /// Drops the pins of removed series.
@@ -157,19 +168,18 @@ impl Table {
         let removals = REMOVALS.load(Relaxed);
         if self.forgotten != removals {
             self.forgotten = removals;
-            self.rebuild(self.tags.len(), |pin| !pin.series().is_removed());
+            self.rebuild(self.slots.len(), |pin| !pin.series().is_removed());
         }
     }
 
     fn rebuild(&mut self, room: usize, keep: impl Fn(&Pin) -> bool) {
-        let tags = std::mem::replace(&mut self.tags, vec![0; room]);
         let mut empty = Vec::new();
-        empty.resize_with(room, || None);
-        let pins = std::mem::replace(&mut self.pins, empty);
+        empty.resize_with(room, Slot::default);
+        let slots = std::mem::replace(&mut self.slots, empty);
         self.len = 0;
-        for (tag, pin) in tags.into_iter().zip(pins) {
-            if let Some(pin) = pin.filter(&keep) {
-                self.place(tag, pin);
+        for slot in slots {
+            if slot.pin.as_ref().is_some_and(&keep) {
+                self.place(slot);
                 self.len += 1;
             }
         }
@@ -181,23 +191,12 @@ impl Table {
 fn holds<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(key: &[u8], values: &V) -> bool {
     let mut rest = Some(key);
     values(&mut |value| {
-        let value = truncate(value).as_bytes();
         rest = rest.and_then(|rest| {
-            let (len, rest) = rest.split_first_chunk()?;
-            let (own, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
-            hash::equal(own, value).then_some(rest)
+            let (own, rest) = split_value(rest)?;
+            hash::equal(own, truncate(value).as_bytes()).then_some(rest)
         });
     });
     rest.is_some_and(<[u8]>::is_empty)
-}
-
-/// The hash of a family's number and values: a caller who chooses label values must not be able to
-/// choose collisions.
-#[inline]
-fn hash_of<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(family: u32, values: &V) -> u64 {
-    let mut state = Hash::new(family.into());
-    values(&mut |value| state.push(truncate(value).as_bytes()));
-    state.value()
 }
 
 #[cfg(test)]

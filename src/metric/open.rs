@@ -32,12 +32,11 @@ use crate::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    util::hash::BuildHash,
 };
 
 /// An open label set of one family.
 pub(crate) struct OpenSet {
-    /// The number of the family.
-    family: u32,
     ids: Ids,
     keys: Arc<Keys>,
     limit: usize,
@@ -51,7 +50,7 @@ pub(crate) struct OpenSet {
 
 #[derive(Default)]
 struct Known {
-    by_key: HashSet<ByKey>,
+    by_key: HashSet<ByKey, BuildHash>,
     /// Removed ones, which are given up when nobody can write to them any more.
     removed: Vec<Arc<Series>>,
     overflow: Option<u32>,
@@ -89,7 +88,6 @@ enum Full {
 
 impl OpenSet {
     pub(crate) fn new(
-        family: u32,
         ids: Ids,
         keys: Arc<Keys>,
         limit: usize,
@@ -97,7 +95,7 @@ impl OpenSet {
         idle: Option<Duration>,
     ) -> Self {
         let (known, walk) = (Mutex::default(), RwLock::default());
-        Self { family, ids, keys, limit, budget, idle, known, walk }
+        Self { ids, keys, limit, budget, idle, known, walk }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -160,7 +158,7 @@ impl OpenSet {
         if id == DISABLED {
             return Err(Full::Ids);
         }
-        let series = Arc::new(Series::new(id, self.family, clock::now(), encoded));
+        let series = Arc::new(Series::new(id, clock::now(), encoded));
         if !self.budget.take(series.weight(self.ids.space)) {
             self.ids.give_back(id);
             return Err(Full::Budget(self.budget.limit));

@@ -6,7 +6,7 @@
 //! thread finds it so, and its id is free. A pin that is dropped *releases* what its holder wrote,
 //! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU8, sync::Arc};
 
 use super::cell::Space;
 use crate::{
@@ -21,11 +21,8 @@ use crate::{
 /// A series of an open family. Snapshots may hold it longer than its family does, for its values.
 pub(crate) struct Series {
     pub(crate) id: u32,
-    /// The number of the family, so that a look-up table of all families can tell them apart.
-    pub(crate) family: u32,
+    /// How many pins there are, and [`REMOVED`] between a removal and the next look-up.
     pins: AtomicU32,
-    /// 1 between a removal and the next look-up.
-    removed: AtomicU32,
     /// When it was made: its sums began.
     pub(crate) started: Ticks,
     key: Key,
@@ -36,48 +33,55 @@ pub(crate) struct Pin(Arc<Series>);
 
 /// Label values as `label::encode` writes them. Short ones, which are most, lie in place.
 enum Key {
-    Short { len: u8, bytes: [u8; SHORT] },
+    /// The length is one more than it is: zero, which it never is, tells a long key.
+    Short {
+        bytes: [u8; SHORT],
+        len: NonZeroU8,
+    },
     Long(Box<[u8]>),
 }
 
-/// As much as lies in the 24 bytes that a key takes in any case.
-const SHORT: usize = 22;
+/// With the length 32 bytes: more would be wasted on most series.
+const SHORT: usize = 31;
+
+/// Beside the pins in one word: there will not be that many.
+const REMOVED: u32 = 1 << 31;
 
 impl Series {
-    pub(crate) fn new(id: u32, family: u32, started: Ticks, encoded: &[u8]) -> Self {
-        let (pins, removed) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { id, family, pins, removed, started, key: Key::new(encoded) }
+    pub(crate) fn new(id: u32, started: Ticks, encoded: &[u8]) -> Self {
+        Self { id, pins: AtomicU32::new(0), started, key: Key::new(encoded) }
     }
 
     /// A pin; the family's lock is held, so that nobody gives the series up meanwhile.
     pub(crate) fn pin(self: &Arc<Self>) -> Pin {
-        self.removed.store(0, Relaxed);
-        self.pins.fetch_add(1, Relaxed);
+        if self.pins.fetch_add(1, Relaxed) & REMOVED != 0 {
+            self.unmark_removed();
+        }
         Pin(self.clone())
     }
 
     /// Whether anybody may still write to the cells. Where not, everything is seen that was written.
     pub(crate) fn is_pinned(&self) -> bool {
-        self.pins.load(Acquire) > 0
+        self.pins.load(Acquire) & !REMOVED > 0
     }
 
     /// Asks the threads that remember the series to forget it.
     pub(crate) fn mark_removed(&self) {
-        self.removed.store(1, Relaxed);
+        self.pins.fetch_or(REMOVED, Relaxed);
     }
 
     pub(crate) fn unmark_removed(&self) {
-        self.removed.store(0, Relaxed);
+        self.pins.fetch_and(!REMOVED, Relaxed);
     }
 
     pub(crate) fn is_removed(&self) -> bool {
-        self.removed.load(Relaxed) == 1
+        self.pins.load(Relaxed) & REMOVED != 0
     }
 
     #[inline]
     pub(crate) fn key(&self) -> &[u8] {
         match &self.key {
-            Key::Short { len, bytes } => &bytes[..usize::from(*len).min(SHORT)],
+            Key::Short { bytes, len } => &bytes[..(usize::from(len.get()) - 1).min(SHORT)],
             Key::Long(bytes) => bytes,
         }
     }
@@ -135,7 +139,7 @@ impl Key {
         match bytes.get_mut(..encoded.len()) {
             Some(place) => {
                 place.copy_from_slice(encoded);
-                Self::Short { len: encoded.len() as u8, bytes }
+                Self::Short { bytes, len: NonZeroU8::MIN.saturating_add(encoded.len() as u8) }
             }
             None => Self::Long(encoded.into()),
         }
@@ -144,3 +148,32 @@ impl Key {
 
 #[cfg(not(bellwether_loom))]
 const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_any_length_is_what_was_given() {
+        let bytes: Vec<u8> = (0..40).collect();
+        for len in 0..=bytes.len() {
+            let series = Series::new(7, Ticks::ORIGIN, &bytes[..len]);
+            assert_eq!(series.key(), &bytes[..len]);
+            assert_eq!(matches!(series.key, Key::Short { .. }), len <= SHORT);
+        }
+    }
+
+    #[test]
+    fn a_removal_and_pins_do_not_disturb_each_other() {
+        let series = Arc::new(Series::new(7, Ticks::ORIGIN, b""));
+        let pin = series.pin();
+        series.mark_removed();
+        let other = pin.clone();
+        drop(pin);
+        assert!(series.is_removed() && series.is_pinned());
+        drop(other);
+        assert!(series.is_removed() && !series.is_pinned());
+        let _pin = series.pin();
+        assert!(!series.is_removed() && series.is_pinned());
+    }
+}

@@ -157,7 +157,7 @@ fn remove_and_give_up(storage: &Storage, series: &Series) -> u64 {
 fn an_increment_beside_a_removal_is_before_it_or_after_it() {
     loom::model(|| {
         let storage = Storage::new(false);
-        let series = Arc::new(Series::new(0, 0, Ticks::ORIGIN, b""));
+        let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
         let owner = thread::spawn({
             let (storage, pin) = (storage.clone(), series.pin());
             move || {
@@ -175,7 +175,7 @@ fn an_increment_beside_a_removal_is_before_it_or_after_it() {
 fn what_a_given_up_series_recorded_is_not_the_next_ones() {
     loom::model(|| {
         let storage = Storage::new(false);
-        let series = Arc::new(Series::new(0, 0, Ticks::ORIGIN, b""));
+        let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
         // The table stays with its thread, which could write to the cell at any time.
         let table = storage.lease();
         let owner = thread::spawn({
