@@ -1,6 +1,6 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashSet, panic::Location, sync::Arc, time::Duration};
 
 use super::{
     InstrumentView, Kind, Unit,
@@ -280,7 +280,7 @@ impl Family {
         distribution: impl Fn(u32) -> Option<SeriesValue>,
         mut each: impl FnMut(&Listed, Ticks, SeriesValue),
     ) {
-        let (_reading, list, always) = match &self.set {
+        let (reading, list, always) = match &self.set {
             SeriesSet::Closed(set) => {
                 let always = self.keys.is_empty();
                 let is_there = |id| self.value(storage, reader, id, always).is_some();
@@ -288,9 +288,15 @@ impl Family {
             }
             SeriesSet::Open(set) => (Some(set.reading()), set.list(), true),
         };
+        // An id that changed hands since the reader was made has no base any more; from here on none
+        // does.
+        let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
+        let reader = newer.as_ref().unwrap_or(reader);
         for listed in &list.series {
             let value = match self.kind {
                 Kind::Histogram => distribution(listed.id),
+                // What a scope saw is not what the list remembers of the process's own.
+                _ if storage.is_scoped() => None,
                 _ => self.touched_sum(reader, listed),
             };
             let value = value.or_else(|| {
@@ -417,9 +423,10 @@ impl ClosedSet {
         if list.series.len() == self.len {
             return list.clone();
         }
-        let is_new = |id: &u32| !list.series.iter().any(|listed| listed.id == *id);
+        let known: HashSet<u32> = list.series.iter().map(|listed| listed.id).collect();
         let new = (0..self.len).map(|index| self.base + index as u32);
-        let new: Vec<u32> = new.filter(|id| is_there(*id)).filter(is_new).collect();
+        // Reading one costs more than to tell that it is known.
+        let new: Vec<u32> = new.filter(|id| !known.contains(id) && is_there(*id)).collect();
         if !new.is_empty() {
             let known = list.series.iter();
             let known = known.map(|known| Listed::new(known.id, known.labels.clone(), None));

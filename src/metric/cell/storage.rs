@@ -170,6 +170,12 @@ impl Storage {
         self.reader_with(bases)
     }
 
+    /// A reader in place of `reader`, if series were removed or given up since that was made.
+    pub(crate) fn newer_reader(&self, reader: &Reader) -> Option<Reader> {
+        let bases = self.bases.lock().clone();
+        (!Arc::ptr_eq(&bases, &reader.bases)).then(|| self.reader_with(bases))
+    }
+
     /// Lets the series `id` begin anew: what `held` says of it now is the base of what it shows from
     /// here on. Two removals at once follow one another; what is recorded meanwhile is on one side of
     /// the base or on the other.
