@@ -196,8 +196,8 @@ impl Family {
         index: impl FnOnce() -> usize,
     ) -> bool {
         let known = match &self.set {
-            SeriesSet::Closed(set) => {
-                let id = set.base + index() as u32;
+            SeriesSet::Closed(_) => {
+                let id = self.id_at(index());
                 let known = self.value(storage, &storage.reader(), id, false).is_some();
                 self.remove(storage, id);
                 known
@@ -345,18 +345,40 @@ impl Family {
     fn expire(&self, storage: &Storage, set: &OpenSet, idle: Duration) {
         let (now, reader) = (clock::now(), storage.reader());
         set.remove_where(|series| {
-            let held = match self.value(storage, &reader, series.id, true) {
-                None => return false,
-                Some(SeriesValue::Counter(sum)) => sum,
-                Some(value) => value.as_f64().to_bits(),
+            let Some(value) = self.value(storage, &reader, series.id, true) else { return false };
+            let held = match &value {
+                SeriesValue::Counter(sum) => *sum,
+                value => value.as_f64().to_bits(),
             };
             let since = storage.unchanged_since(self.space, series.id, held, now);
-            let expired = now.since(since) >= idle;
-            if expired {
-                self.remove(storage, series.id);
-            }
-            expired
+            now.since(since) >= idle && self.remove_if(storage, series.id, &value)
         });
+    }
+
+    /// Removes the series `id` if it still shows `value`: what came meanwhile would be lost.
+    fn remove_if(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
+        self.removals.fetch_add(1, Relaxed);
+        match value {
+            SeriesValue::Counter(sum) => {
+                let agrees = |held: u64, base| held.wrapping_sub(base) == *sum;
+                storage.remove_sum_if(id, |reader| reader.sum(id), agrees).is_some()
+            }
+            SeriesValue::FloatCounter(sum) => {
+                let bits = |reader: &Reader| reader.float_sum(id).to_bits();
+                let agrees = |held, base| f64::from_bits(held) - f64::from_bits(base) == *sum;
+                storage.remove_sum_if(id, bits, agrees).is_some()
+            }
+            SeriesValue::Histogram(histogram) => {
+                storage.remove_histogram_if(id, |shown| shown == histogram.count())
+            }
+            SeriesValue::Summary(summary) => {
+                storage.remove_histogram_if(id, |shown| shown == summary.count)
+            }
+            SeriesValue::Gauge(value) => storage.remove_gauge_if(id, *value),
+            SeriesValue::Info => storage.remove_gauge_if(id, 1.0),
+            // What somebody holds is not idle.
+            SeriesValue::UpDownCounter(_) | SeriesValue::State(_) => false,
+        }
     }
 
     /// When the sum of a series began, as `storage` shows it.

@@ -78,6 +78,8 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
+    /// Whether a registry made it: it then is what it was registered as.
+    is_made: bool,
     /// How many of its unit a nanosecond has, found once: timers multiply by it.
     per_nano: f64,
 }
@@ -97,11 +99,19 @@ impl Instrument {
             descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
+            is_made: false,
             per_nano: per_nano(Unit::NONE),
         }
     }
 
+    /// Panics if a registry made the instrument.
+    #[track_caller]
+    const fn assert_new(&self) {
+        assert!(!self.is_made, "an instrument of a registry stays what it was registered as");
+    }
+
     pub(crate) const fn unit(mut self, unit: Unit) -> Self {
+        self.assert_new();
         self.descriptor.unit = unit;
         self.per_nano = per_nano(unit);
         self
@@ -109,6 +119,7 @@ impl Instrument {
 
     /// The instrument with sums of fractions.
     pub(crate) const fn of_fractions(mut self) -> Self {
+        self.assert_new();
         self.descriptor.number = Number::Fraction;
         self
     }
@@ -119,6 +130,7 @@ impl Instrument {
     ///
     /// Panics if the range is none: in a static, that is an error of the build.
     pub(crate) const fn within(mut self, range: Range) -> Self {
+        self.assert_new();
         assert!(
             range.min <= range.max && range.min.is_finite() && range.max.is_finite(),
             "a range goes from a finite number to one that is not smaller"
@@ -128,11 +140,13 @@ impl Instrument {
     }
 
     pub(crate) const fn series_limit(mut self, limit: usize) -> Self {
+        self.assert_new();
         self.descriptor.limit = Some(limit);
         self
     }
 
     pub(crate) const fn expire_after(mut self, idle: Duration) -> Self {
+        self.assert_new();
         self.descriptor.idle = Some(idle);
         self
     }
@@ -143,6 +157,7 @@ impl Instrument {
     ///
     /// Panics if a key is not legal: in a static, that is an error of the build.
     pub(crate) const fn keys(mut self, keys: &'static [&'static str]) -> Self {
+        self.assert_new();
         let mut place = 0;
         while place < keys.len() {
             if let Some(fault) = key_fault(keys[place]) {
@@ -165,6 +180,7 @@ impl Instrument {
     ///
     /// Panics if they are not legal: in a static, that is an error of the build.
     pub(crate) const fn with_histogram(mut self, options: HistogramOptions) -> Self {
+        self.assert_new();
         if let Some(fault) = options.fault() {
             panic!("{}", fault);
         }
@@ -176,7 +192,7 @@ impl Instrument {
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
         let (base, per_nano) =
             (AtomicU32::new(descriptor.base_of(family)), per_nano(descriptor.unit));
-        let instrument = Self { descriptor, base, family: OnceRef::new(), per_nano };
+        let instrument = Self { descriptor, base, family: OnceRef::new(), is_made: true, per_nano };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
     }
@@ -406,6 +422,11 @@ macro_rules! typed_instrument {
             }
 
             /// The instrument with a unit.
+            ///
+            /// # Panics
+            ///
+            /// Panics, as every choice here does, if a registry made the instrument: it stays what it
+            /// was registered as.
             #[must_use]
             pub const fn unit(self, unit: Unit) -> Self {
                 Self::from_instrument(self.instrument.unit(unit))
@@ -413,13 +434,22 @@ macro_rules! typed_instrument {
 
             /// The instrument with at most `limit` label sets besides the overflow series, in place
             /// of the registry's 2,000; closed label sets are not limited.
+            ///
+            /// # Panics
+            ///
+            /// As [`unit`](Self::unit).
             #[must_use]
             pub const fn series_limit(self, limit: usize) -> Self {
                 Self::from_instrument(self.instrument.series_limit(limit))
             }
 
             /// The instrument with series that are [removed](Self::remove) when a snapshot finds them
-            /// unchanged for `idle`; never by default, and never in a closed label set.
+            /// unchanged for `idle`; never by default, never in a closed label set, and never of an
+            /// up-down counter or a state set, where what does not change is still held.
+            ///
+            /// # Panics
+            ///
+            /// As [`unit`](Self::unit).
             #[must_use]
             pub const fn expire_after(self, idle: Duration) -> Self {
                 Self::from_instrument(self.instrument.expire_after(idle))
@@ -457,7 +487,8 @@ macro_rules! typed_instrument {
             /// handle, or uses the labels again, brings it back: it then begins at zero, and nothing
             /// that is recorded meanwhile is lost. Where nobody can, its memory goes to other series.
             ///
-            /// In a test's scope it is removed there alone.
+            /// In a test's scope it is removed there alone. An up-down counter that begins at zero again
+            /// goes below it where what was added before is taken away.
             pub fn remove(&self, labels: L) -> bool {
                 self.instrument.remove(&labels)
             }

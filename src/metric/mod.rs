@@ -68,5 +68,3 @@ pub(crate) use name::{key_fault, name_fault};
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod review_tests;

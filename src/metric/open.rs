@@ -149,10 +149,10 @@ impl OpenSet {
     }
 
     fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
-        // Those that somebody can still write to take room as well, twice the limit at most.
+        // Removed ones that somebody can still write to take bytes and no place.
         let n_removed = known.removed.iter().filter(|series| series.is_removed()).count();
         let live = known.by_key.len() - n_removed;
-        if live >= self.limit || known.by_key.len() >= self.limit.saturating_mul(2) {
+        if live >= self.limit {
             return Err(Full::Limit(self.limit));
         }
         let id = self.ids.reserve();

@@ -183,21 +183,45 @@ impl Storage {
     /// Answers what it showed until now, of whole numbers: each record is in one of these answers or
     /// is still shown.
     pub(crate) fn remove_sum(&self, id: u32, held: impl FnOnce(&Reader) -> u64) -> u64 {
+        self.remove_sum_if(id, held, |_, _| true).unwrap_or(0)
+    }
+
+    /// As [`remove_sum`](Self::remove_sum), if it `agrees` with what is held and the base of that.
+    pub(crate) fn remove_sum_if(
+        &self,
+        id: u32,
+        held: impl FnOnce(&Reader) -> u64,
+        agrees: impl FnOnce(u64, u64) -> bool,
+    ) -> Option<u64> {
         let mut bases = self.bases.lock();
         let held = held(&self.reader_with(Arc::default()));
-        let last = Arc::make_mut(&mut *bases).sums.insert(id, (held, clock::now()));
+        let base = bases.sums.get(&id).map_or(0, |(base, _)| *base);
+        if !agrees(held, base) {
+            return None;
+        }
+        Arc::make_mut(&mut *bases).sums.insert(id, (held, clock::now()));
         drop(bases);
         self.forget(Space::Sum, id);
-        held.wrapping_sub(last.map_or(0, |(base, _)| base))
+        Some(held.wrapping_sub(base))
     }
 
     /// As [`remove_sum`](Self::remove_sum).
     pub(crate) fn remove_histogram(&self, id: u32) {
+        self.remove_histogram_if(id, |_| true);
+    }
+
+    /// As [`remove_histogram`](Self::remove_histogram), if `agrees` with the count that is shown.
+    pub(crate) fn remove_histogram_if(&self, id: u32, agrees: impl FnOnce(u64) -> bool) -> bool {
         let mut bases = self.bases.lock();
         let held = self.reader_with(Arc::default()).histogram(id).unwrap_or_default();
+        let base = bases.histograms.get(&id).map_or(0, |(base, _)| base.count());
+        if !agrees(held.count().saturating_sub(base)) {
+            return false;
+        }
         Arc::make_mut(&mut *bases).histograms.insert(id, (held, clock::now()));
         drop(bases);
         self.forget(Space::Histogram, id);
+        true
     }
 
     /// Unsets a gauge; setting it brings it back.
@@ -206,6 +230,16 @@ impl Storage {
             cell.reset();
         }
         self.forget(Space::Gauge, id);
+    }
+
+    /// As [`remove_gauge`](Self::remove_gauge), if the value is `shown`, bit for bit.
+    pub(crate) fn remove_gauge_if(&self, id: u32, shown: f64) -> bool {
+        let cell = slot(self.gauges.slots(), id);
+        let is_removed = cell.is_some_and(|cell| cell.unset(shown));
+        if is_removed {
+            self.forget(Space::Gauge, id);
+        }
+        is_removed
     }
 
     /// Makes the cells of `id` as they were before its first series. Nobody may be able to write to
@@ -435,6 +469,11 @@ impl GaugeCell {
     #[inline(always)]
     pub(crate) fn set(&self, value: f64) {
         self.0.store(value.to_bits(), Relaxed);
+    }
+
+    /// Unsets a value that is still `value`.
+    fn unset(&self, value: f64) -> bool {
+        self.0.compare_exchange(value.to_bits(), NEVER_SET, Relaxed, Relaxed).is_ok()
     }
 
     /// Makes the value what `update` makes of it, if it makes one; one that was never set counts as
