@@ -247,8 +247,9 @@ impl Family {
     pub(crate) fn sweep(&self) {
         if let SeriesSet::Open(set) = &self.set {
             let shown = |id| {
+                // One that was never touched there is no reason to keep it.
                 let shows = |storage: &Arc<Storage>| {
-                    self.value(storage, &storage.reader(), id, true).is_some()
+                    self.value(storage, &storage.reader(), id, false).is_some()
                 };
                 Storage::all().iter().any(shows)
             };
