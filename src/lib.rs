@@ -66,7 +66,7 @@
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `http`: trace headers in and out of `http::HeaderMap`.
-//! - `hdrhistogram`: a histogram's snapshot as an `hdrhistogram::Histogram`.
+//! - `hdrhistogram`: histograms to and from `hdrhistogram`, its bytes and `.hlog` files.
 //! - `process`: the process's own figures, as Prometheus' client libraries name them.
 //! - `host`: CPU, memory, disks and network of the host, and the limits of the container.
 //! - `tokio-runtime`: workers, tasks and queues of tokio runtimes.
