@@ -168,7 +168,7 @@ impl Drop for Call<'_> {
         let duration: &Histogram<Called<'_>> = duration;
         let error = self.ended.as_deref().unwrap_or_else(|| self.begun.abandoned().as_str());
         let labels = Called { system, namespace, operation: &self.operation, error };
-        duration.bind(labels).record(self.begun.seconds());
+        duration.with(labels).record(self.begun.seconds());
     }
 }
 

@@ -206,23 +206,11 @@ impl HttpServer {
     pub const fn new() -> Self {
         Self {
             scheme: Scheme::Http,
-            exchanges: Exchanges {
-                duration: Histogram::new(
-                    "http.server.request.duration",
-                    "Duration of HTTP server requests",
-                )
-                .unit(Unit::Seconds),
-                request_size: Histogram::new(
-                    "http.server.request.body.size",
-                    "Size of HTTP server request bodies",
-                )
-                .unit(Unit::Bytes),
-                response_size: Histogram::new(
-                    "http.server.response.body.size",
-                    "Size of HTTP server response bodies",
-                )
-                .unit(Unit::Bytes),
-            },
+            exchanges: Exchanges::new([
+                ("http.server.request.duration", "Duration of HTTP server requests"),
+                ("http.server.request.body.size", "Size of HTTP server request bodies"),
+                ("http.server.response.body.size", "Size of HTTP server response bodies"),
+            ]),
             active: UpDownCounter::new(
                 "http.server.active_requests",
                 "HTTP server requests in flight",
@@ -269,23 +257,11 @@ impl HttpClient {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            exchanges: Exchanges {
-                duration: Histogram::new(
-                    "http.client.request.duration",
-                    "Duration of HTTP client requests",
-                )
-                .unit(Unit::Seconds),
-                request_size: Histogram::new(
-                    "http.client.request.body.size",
-                    "Size of HTTP client request bodies",
-                )
-                .unit(Unit::Bytes),
-                response_size: Histogram::new(
-                    "http.client.response.body.size",
-                    "Size of HTTP client response bodies",
-                )
-                .unit(Unit::Bytes),
-            },
+            exchanges: Exchanges::new([
+                ("http.client.request.duration", "Duration of HTTP client requests"),
+                ("http.client.request.body.size", "Size of HTTP client request bodies"),
+                ("http.client.response.body.size", "Size of HTTP client response bodies"),
+            ]),
             active: UpDownCounter::new(
                 "http.client.active_requests",
                 "HTTP client requests in flight",
@@ -429,16 +405,27 @@ struct Exchanges<L> {
     response_size: Histogram<L>,
 }
 
+impl<L> Exchanges<L> {
+    /// Of these names and descriptions: the duration, and the sizes of requests and responses.
+    const fn new([duration, request_size, response_size]: [(&'static str, &'static str); 3]) -> Self {
+        Self {
+            duration: Histogram::new(duration.0, duration.1).unit(Unit::Seconds),
+            request_size: Histogram::new(request_size.0, request_size.1).unit(Unit::Bytes),
+            response_size: Histogram::new(response_size.0, response_size.1).unit(Unit::Bytes),
+        }
+    }
+}
+
 impl<L: Labels + Copy> Exchanges<L> {
     fn record(&self, request: &HttpRequest<'_>, labels: L) {
-        self.duration.bind(labels).record(request.begun.seconds());
+        self.duration.with(labels).record(request.begun.seconds());
         let sizes = [
             (&self.request_size, request.request_bytes),
             (&self.response_size, request.response_bytes),
         ];
         for (histogram, bytes) in sizes {
             if let Some(bytes) = bytes {
-                histogram.bind(labels).record(bytes as f64);
+                histogram.with(labels).record(bytes as f64);
             }
         }
     }

@@ -7,10 +7,10 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{
-    HistogramSnapshot, Kind, SeriesValue, Unit,
+    HistogramSnapshot, SeriesValue,
     cell::{Reader, Storage},
     family::Family,
-    snapshot,
+    snapshot::{self, Head},
 };
 use crate::{clock::Ticks, label::LabelSet};
 
@@ -50,7 +50,7 @@ impl Live {
         let recorded = families.map(|family| Repr::Recorded { family, from: from.clone() });
         let mut families = Vec::with_capacity(recorded.len() + observed.len());
         families.extend(recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily));
-        families.sort_by(|a, b| a.name().cmp(b.name()));
+        families.sort_by(|a: &LiveFamily, b| a.head().name.cmp(b.head().name));
         Self { families }
     }
 
@@ -61,31 +61,13 @@ impl Live {
 }
 
 impl LiveFamily {
-    pub(crate) fn name(&self) -> &str {
+    /// What the family is.
+    pub(crate) fn head(&self) -> Head<'_> {
         match &self.0 {
-            Repr::Recorded { family, .. } => family.name,
-            Repr::Observed(family) => family.name(),
-        }
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        match &self.0 {
-            Repr::Recorded { family, .. } => family.kind,
-            Repr::Observed(family) => family.kind(),
-        }
-    }
-
-    pub(crate) fn unit(&self) -> Unit {
-        match &self.0 {
-            Repr::Recorded { family, .. } => family.unit,
-            Repr::Observed(family) => family.unit(),
-        }
-    }
-
-    pub(crate) fn help(&self) -> &str {
-        match &self.0 {
-            Repr::Recorded { family, .. } => family.help,
-            Repr::Observed(family) => family.help(),
+            Repr::Recorded { family: Family { name, kind, unit, help, .. }, .. } => {
+                Head { name, kind: *kind, unit: *unit, help }
+            }
+            Repr::Observed(family) => family.head(),
         }
     }
 

@@ -31,6 +31,15 @@ pub struct Family {
     pub(crate) series: Vec<Series>, // Invariant: sorted by labels, labels unique.
 }
 
+/// What a family is, apart from its series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Head<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
+    pub(crate) help: &'a str,
+}
+
 /// One label set of a family and its value.
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -193,6 +202,15 @@ impl Family {
     #[must_use]
     pub fn help(&self) -> &str {
         &self.help
+    }
+
+    /// What it is, in one piece.
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        expect(dead_code, reason = "only a Prometheus page asks so")
+    )]
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head { name: &self.name, kind: self.kind, unit: self.unit, help: &self.help }
     }
 
     /// The series, sorted by labels.

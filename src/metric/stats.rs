@@ -47,7 +47,7 @@ pub(crate) enum CallbackFault {
 /// Counts calls that told nothing.
 #[cold]
 pub(crate) fn callback_failed(fault: CallbackFault, calls: usize) {
-    CALLBACKS.bind(fault).add(calls as u64);
+    CALLBACKS.with(fault).add(calls as u64);
 }
 
 static OVERFLOWED: Counter<Overflowed> =

@@ -128,7 +128,7 @@ impl Measure {
 
     /// Records the time from the start to `end`.
     pub(super) fn record(&self, end: Ticks, outcome: Outcome) {
-        self.operation.duration.bind(outcome).record(end.seconds_since(self.start));
+        self.operation.duration.with(outcome).record(end.seconds_since(self.start));
         self.operation.active.dec();
     }
 }

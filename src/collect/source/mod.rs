@@ -357,10 +357,10 @@ impl Counts {
     }
 
     fn count(&self, outcome: Outcome) {
-        self.readings.bind(self.label()).inc();
+        self.readings.with(self.label()).inc();
         match outcome {
             Outcome::Good(failures) => failures.iter().for_each(|failure| self.fail(failure)),
-            Outcome::Duplicate => self.duplicates.bind(self.label()).inc(),
+            Outcome::Duplicate => self.duplicates.with(self.label()).inc(),
             Outcome::Failed(failure) => self.fail(&failure),
         }
     }
@@ -368,7 +368,7 @@ impl Counts {
     fn fail(&self, failure: &Failure) {
         let (source, reason) = (self.source.clone(), failure.reason);
         diagnostics::report("source", format_args!("{source}: {failure}"));
-        self.failures.bind(OfReason { source, reason }).inc();
+        self.failures.with(OfReason { source, reason }).inc();
     }
 
     fn label(&self) -> OfSource {

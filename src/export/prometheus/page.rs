@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Ticks,
     diagnostics,
-    metric::{Kind, Registry, SeriesValue, Snapshot, Unit},
+    metric::{Head, Kind, Registry, SeriesValue, Snapshot, Unit},
     resource::Resource,
 };
 
@@ -217,7 +217,7 @@ impl Page {
             .collect();
         let (mut slots, mut taken) = (Vec::new(), HashSet::new());
         readings.each_family(|family| {
-            let known = old.remove(family.name()).filter(|template| template.is_of(family));
+            let known = old.remove(family.head().name).filter(|template| template.is_of(family));
             let (names, is_left_out) = self.free_names(family, &mut taken);
             let template = known.filter(|template| template.names == names).unwrap_or_else(|| {
                 Template::new(family, names, self.options.translation, self.dialect)
@@ -237,7 +237,8 @@ impl Page {
         family: &impl FamilyReadings,
         taken: &mut HashSet<String>,
     ) -> (Names, bool) {
-        let (kind, what) = (family.kind(), (family.name(), family.kind(), family.unit()));
+        let Head { name, kind, unit, .. } = family.head();
+        let what = (name, kind, unit);
         let names = |translation| Names::new(what, translation, self.dialect);
         let is_free = |names: &Names| names.claims(kind).all(|name| !taken.contains(&name));
         let tried = [self.options.translation, Translation::default()].map(names);
@@ -248,7 +249,7 @@ impl Page {
                 "page",
                 format_args!(
                     "{:?} is left out of the Prometheus page, where `{}` is another family's name",
-                    family.name(),
+                    name,
                     tried[0].family
                 ),
             ),

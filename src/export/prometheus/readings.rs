@@ -7,7 +7,7 @@
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Family, Kind, Live, LiveFamily, SeriesValue, Snapshot, Unit},
+    metric::{Family, Head, Live, LiveFamily, SeriesValue, Snapshot},
 };
 
 /// All series at one instant.
@@ -23,14 +23,8 @@ pub(crate) trait Readings {
 
 /// The series of one family.
 pub(crate) trait FamilyReadings {
-    /// The name as the instrument was given it.
-    fn name(&self) -> &str;
-    /// What kind of instrument it is.
-    fn kind(&self) -> Kind;
-    /// The unit.
-    fn unit(&self) -> Unit;
-    /// The description.
-    fn help(&self) -> &str;
+    /// What the family is.
+    fn head(&self) -> Head<'_>;
 
     /// Calls `each` with every series: its labels, when its sum began, and its value. The series are
     /// sorted by labels, no label set twice.
@@ -46,20 +40,8 @@ impl Readings for Snapshot {
 }
 
 impl FamilyReadings for Family {
-    fn name(&self) -> &str {
-        self.name()
-    }
-
-    fn kind(&self) -> Kind {
-        self.kind()
-    }
-
-    fn unit(&self) -> Unit {
-        self.unit()
-    }
-
-    fn help(&self) -> &str {
-        self.help()
+    fn head(&self) -> Head<'_> {
+        self.head()
     }
 
     fn each_series(&self, mut each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {
@@ -78,20 +60,8 @@ impl Readings for Live {
 }
 
 impl FamilyReadings for LiveFamily {
-    fn name(&self) -> &str {
-        self.name()
-    }
-
-    fn kind(&self) -> Kind {
-        self.kind()
-    }
-
-    fn unit(&self) -> Unit {
-        self.unit()
-    }
-
-    fn help(&self) -> &str {
-        self.help()
+    fn head(&self) -> Head<'_> {
+        self.head()
     }
 
     fn each_series(&self, each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {

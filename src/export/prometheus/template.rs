@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Kind, SeriesValue, Unit},
+    metric::{Head, Kind, SeriesValue, Unit},
 };
 
 /// The texts of a family.
@@ -93,14 +93,14 @@ impl Template {
         translation: Translation,
         dialect: Dialect,
     ) -> Self {
-        let (kind, unit) = (family.kind(), family.unit());
+        let Head { name, kind, unit, help } = family.head();
         let head = match dialect.format() {
-            Format::Protobuf => super::protobuf::head(&names, kind, unit, family.help()),
-            format => text::head(&names, kind, unit, family.help(), format),
+            Format::Protobuf => super::protobuf::head(&names, kind, unit, help),
+            format => text::head(&names, kind, unit, help, format),
         };
         Self {
-            name: family.name().to_owned(),
-            help: family.help().to_owned(),
+            name: name.to_owned(),
+            help: help.to_owned(),
             kind,
             unit,
             names,
@@ -117,10 +117,8 @@ impl Template {
 
     /// Whether it is the template of `family`.
     pub(super) fn is_of(&self, family: &impl FamilyReadings) -> bool {
-        self.name == family.name()
-            && self.kind == family.kind()
-            && self.unit == family.unit()
-            && self.help == family.help()
+        let (name, help) = (&*self.name, &*self.help);
+        family.head() == Head { name, kind: self.kind, unit: self.unit, help }
     }
 
     pub(super) fn name(&self) -> &str {
