@@ -407,7 +407,9 @@ struct Exchanges<L> {
 
 impl<L> Exchanges<L> {
     /// Of these names and descriptions: the duration, and the sizes of requests and responses.
-    const fn new([duration, request_size, response_size]: [(&'static str, &'static str); 3]) -> Self {
+    const fn new(
+        [duration, request_size, response_size]: [(&'static str, &'static str); 3],
+    ) -> Self {
         Self {
             duration: Histogram::new(duration.0, duration.1).unit(Unit::Seconds),
             request_size: Histogram::new(request_size.0, request_size.1).unit(Unit::Bytes),

@@ -63,10 +63,10 @@ pub(crate) use cell::{orphaned, reentrant};
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Live, LiveFamily};
 #[cfg(feature = "prometheus")]
-pub(crate) use snapshot::Head;
-#[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};
+#[cfg(feature = "prometheus")]
+pub(crate) use snapshot::Head;
 
 #[cfg(test)]
 mod tests;

@@ -249,8 +249,7 @@ impl Page {
                 "page",
                 format_args!(
                     "{:?} is left out of the Prometheus page, where `{}` is another family's name",
-                    name,
-                    tried[0].family
+                    name, tried[0].family
                 ),
             ),
         }
