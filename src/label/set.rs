@@ -101,6 +101,23 @@ impl LabelSet {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Whether one was cloned from the other, as their addresses tell.
+    #[inline(always)]
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Series { values: a, .. }, Repr::Series { values: b, .. }) => {
+                std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+            }
+            (Repr::Pairs(a), Repr::Pairs(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    #[inline(never)]
+    fn has_pairs_of(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+
     fn at(&self, place: usize) -> (&str, &str) {
         match &self.0 {
             Repr::Pairs(pairs) => (&pairs[place].0, &pairs[place].1),
@@ -159,18 +176,10 @@ impl Default for LabelSet {
     }
 }
 
-/// Clones of one set are told by their address alone.
 impl PartialEq for LabelSet {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        let same = match (&self.0, &other.0) {
-            (Repr::Series { values: a, .. }, Repr::Series { values: b, .. }) => {
-                std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
-            }
-            (Repr::Pairs(a), Repr::Pairs(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        };
-        same || self.iter().eq(other.iter())
+        self.is_clone_of(other) || self.has_pairs_of(other)
     }
 }
 

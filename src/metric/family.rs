@@ -1,12 +1,13 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{borrow::Cow, collections::HashSet, panic::Location, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
 
 use super::{
     InstrumentView, Kind, Unit,
     cell::{DISABLED, Reader, Space, Storage},
     histogram::{HistogramOptions, HistogramSnapshot, chosen},
     instrument::{Descriptor, Number},
+    list::{Listed, SeriesList},
     lookup::Visit,
     open::{Budget, Ids, OpenSet},
     series::Pin,
@@ -39,7 +40,7 @@ pub(crate) struct Family {
     pub(crate) number: u32,
     pub(crate) space: Space,
     /// How often a series was removed, and one more.
-    removals: AtomicU32,
+    pub(super) removals: AtomicU32,
     /// What a histogram was told in the source.
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
@@ -60,32 +61,16 @@ struct ClosedSet {
     len: usize,
     at: fn(usize) -> Vec<Cow<'static, str>>,
     keys: Arc<Keys>,
-    /// The combinations that some reader has seen. Nothing is locked inside it.
-    list: Mutex<Arc<SeriesList>>,
+    /// Nothing is locked inside it.
+    seen: Mutex<Seen>,
 }
 
-/// Series as readers walk them: sorted by labels. It is replaced and not changed, so that a reader
-/// that kept it can tell by its address whether anything it knows of the series has changed.
-#[derive(Debug, Default)]
-pub(crate) struct SeriesList {
-    pub(crate) series: Vec<Listed>,
-}
-
-/// One series of a list.
+/// Which combinations of a closed set some reader has seen, so that the others alone are looked at.
 #[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) id: u32,
-    pub(crate) labels: LabelSet,
-    /// When it was made; `None` for one that is as old as what it is read from.
-    started: Option<Ticks>,
-    /// The family's count of removals when the process's own storage last had a value of it.
-    touched: AtomicU32,
-}
-
-impl Listed {
-    pub(crate) fn new(id: u32, labels: LabelSet, started: Option<Ticks>) -> Self {
-        Self { id, labels, started, touched: AtomicU32::new(0) }
-    }
+struct Seen {
+    list: Arc<SeriesList>,
+    /// A bit for each index that is in the list.
+    bits: Box<[u64]>,
 }
 
 /// How the series of a family are told apart.
@@ -112,13 +97,10 @@ impl Family {
             _ => told,
         };
         let set = match shape {
-            Shape::Closed { len, at } => SeriesSet::Closed(ClosedSet {
-                base: space.reserve(histogram, len as u32),
-                len,
-                at,
-                keys: all_keys,
-                list: Mutex::default(),
-            }),
+            Shape::Closed { len, at } => {
+                let base = space.reserve(histogram, len as u32);
+                SeriesSet::Closed(ClosedSet::new(base, len, at, all_keys))
+            }
             Shape::Open { limit, budget, idle } => {
                 let limit = view.limit().unwrap_or(limit);
                 let ids = Ids::new(space, histogram);
@@ -260,31 +242,29 @@ impl Family {
     /// Everything that `reader` holds of this family.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
         let mut series = Vec::new();
-        self.walk(
-            storage,
-            reader,
-            |_| None,
-            |listed, started, value| {
-                series.push(Series::new(listed.labels.clone(), value, started));
-            },
-        );
+        self.walk(storage, reader, |reader, list, always| {
+            series.extend(list.known().iter().filter_map(|listed| {
+                let value = self.value(storage, reader, listed.id, always)?;
+                let started = self.started(storage, reader, listed);
+                Some(Series::new(listed.labels.clone(), value, started))
+            }));
+        });
         let (name, help) = (self.name.into(), self.help.into());
         snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
     }
 
-    /// Hands over each series that is there, in the order of the labels: when its sum began, and its
-    /// value, of a histogram what `distribution` has for its id, if it has.
-    pub(crate) fn walk(
+    /// Hands over the list of the series, in the order of the labels, and whether they are there
+    /// without a value too; with a reader that knows of every removal.
+    pub(super) fn walk(
         &self,
         storage: &Storage,
         reader: &Reader,
-        distribution: impl Fn(u32) -> Option<SeriesValue>,
-        mut each: impl FnMut(&Listed, Ticks, SeriesValue),
+        walk: impl FnOnce(&Reader, &Arc<SeriesList>, bool),
     ) {
         let (reading, list, always) = match &self.set {
             SeriesSet::Closed(set) => {
                 let always = self.keys.is_empty();
-                let is_there = |id| self.value(storage, reader, id, always).is_some();
+                let is_there = |id| always || reader.is_recorded(self.space, id);
                 (None, set.list(is_there), always)
             }
             SeriesSet::Open(set) => (Some(set.reading()), set.list(), true),
@@ -293,37 +273,7 @@ impl Family {
         // does.
         let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
         let reader = newer.as_ref().unwrap_or(reader);
-        for listed in &list.series {
-            let value = match self.kind {
-                Kind::Histogram => distribution(listed.id),
-                // What a scope saw is not what the list remembers of the process's own.
-                _ if storage.is_scoped() => None,
-                _ => self.touched_sum(reader, listed),
-            };
-            let value = value.or_else(|| {
-                let value = self.value(storage, reader, listed.id, always)?;
-                if !storage.is_scoped() {
-                    listed.touched.store(self.removals.load(Relaxed), Relaxed);
-                }
-                Some(value)
-            });
-            if let Some(value) = value {
-                each(listed, self.started(storage, reader, listed), value);
-            }
-        }
-    }
-
-    /// The sum of a series that is not zero, and was not when it was last read: without asking the
-    /// storage whether it was ever touched.
-    #[inline]
-    fn touched_sum(&self, reader: &Reader, listed: &Listed) -> Option<SeriesValue> {
-        // Relaxed: where it is not seen, the storage is asked.
-        let known = listed.touched.load(Relaxed) == self.removals.load(Relaxed);
-        if !known || self.space != Space::Sum {
-            return None;
-        }
-        let value = self.sum(reader, listed.id);
-        (value.as_f64() != 0.0).then_some(value)
+        walk(reader, &list, always);
     }
 
     fn sum(&self, reader: &Reader, id: u32) -> SeriesValue {
@@ -332,6 +282,12 @@ impl Family {
             (_, Kind::UpDownCounter) => SeriesValue::UpDownCounter(reader.sum(id).cast_signed()),
             _ => SeriesValue::Counter(reader.sum(id)),
         }
+    }
+
+    /// Whether its series are sums of whole numbers that only grow.
+    #[inline]
+    pub(super) fn is_whole_counter(&self) -> bool {
+        self.kind == Kind::Counter && self.number_kind == Number::Whole
     }
 
     /// Removes the series that have been idle for as long as the instrument says, and gives up what
@@ -383,13 +339,17 @@ impl Family {
     }
 
     /// When the sum of a series began, as `storage` shows it.
-    fn started(&self, storage: &Storage, reader: &Reader, listed: &Listed) -> Ticks {
-        let made = listed.started.map_or(storage.started(), |made| made.max(storage.started()));
-        reader.removed_at(self.space, listed.id).map_or(made, |removed| removed.max(made))
+    pub(super) fn started(&self, storage: &Storage, reader: &Reader, listed: &Listed) -> Ticks {
+        let oldest = storage.started();
+        let made = if let Some(made) = listed.made { made.max(oldest) } else { oldest };
+        match reader.removed_at(self.space, listed.id) {
+            None => made,
+            Some(removed) => removed.max(made),
+        }
     }
 
     /// The value of a series; `None` where it was never touched, unless it is `always` there.
-    fn value(
+    pub(super) fn value(
         &self,
         storage: &Storage,
         reader: &Reader,
@@ -437,26 +397,38 @@ fn summary(storage: &Storage, id: u32, value: HistogramSnapshot) -> SummarySnaps
 }
 
 impl ClosedSet {
+    fn new(
+        base: u32,
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+        keys: Arc<Keys>,
+    ) -> Self {
+        let seen = Seen { list: Arc::default(), bits: vec![0; len.div_ceil(64)].into() };
+        Self { base, len, at, keys, seen: Mutex::new(seen) }
+    }
+
     /// The combinations that `is_there` knows or ever knew.
     ///
     /// One that was never touched is no series, save the only one of an instrument without labels,
     /// which is there from registration on.
     fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
-        let mut list = self.list.lock();
-        if list.series.len() == self.len {
+        let mut seen = self.seen.lock();
+        let Seen { list, bits } = &mut *seen;
+        if list.len() == self.len || self.base == DISABLED {
             return list.clone();
         }
-        let known: HashSet<u32> = list.series.iter().map(|listed| listed.id).collect();
-        let new = (0..self.len).map(|index| self.base + index as u32);
-        // Reading one costs more than to tell that it is known.
-        let new: Vec<u32> = new.filter(|id| !known.contains(id) && is_there(*id)).collect();
+        let mut new = Vec::new();
+        for index in 0..self.len {
+            let (word, bit) = (index / 64, 1 << (index % 64));
+            let id = self.base + index as u32;
+            if bits[word] & bit == 0 && is_there(id) {
+                bits[word] |= bit;
+                new.push(self.listed(id));
+            }
+        }
         if !new.is_empty() {
-            let known = list.series.iter();
-            let known = known.map(|known| Listed::new(known.id, known.labels.clone(), None));
-            let mut series: Vec<Listed> =
-                known.chain(new.into_iter().map(|id| self.listed(id))).collect();
-            series.sort_by(|a, b| a.labels.cmp(&b.labels));
-            *list = Arc::new(SeriesList { series });
+            new.extend_from_slice(list.known());
+            *list = SeriesList::new(new);
         }
         list.clone()
     }
@@ -468,7 +440,7 @@ impl ClosedSet {
         }
         let values = Combination(encoded.bytes().into());
         let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
-        Listed::new(id, labels, None)
+        Listed { id, labels, made: None }
     }
 }
 

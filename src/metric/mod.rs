@@ -3,6 +3,10 @@
 //! An instrument is a `const` description in a static. Its first use registers a [`Family`] in a
 //! [`Registry`], which gives each series an id; a record goes to the cell of that id in the thread's
 //! own table, and a [`Snapshot`] sums the tables.
+#![cfg_attr(
+    not(feature = "prometheus"),
+    allow(dead_code, unused_imports, reason = "what only a page asks for is there in every build")
+)]
 
 mod collector;
 mod counter;
@@ -15,6 +19,7 @@ mod info;
 mod instrument;
 #[cfg(feature = "serde")]
 mod interchange;
+mod list;
 #[cfg(feature = "prometheus")]
 mod live;
 mod lookup;
@@ -61,7 +66,7 @@ pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant};
 #[cfg(feature = "prometheus")]
-pub(crate) use live::{Live, LiveFamily};
+pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};

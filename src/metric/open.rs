@@ -19,8 +19,9 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::{
     cell::{self, DISABLED, Space},
-    family::{Family, Found, Listed, SeriesList},
+    family::{Family, Found},
     histogram::HistogramOptions,
+    list::{Listed, SeriesList},
     lookup::{self, Visit},
     series::{Pin, Series},
     stats,
@@ -249,15 +250,13 @@ impl OpenSet {
         }
         let listed = |ByKey(series): &ByKey| {
             let labels = LabelSet::of_series(self.keys.clone(), series.clone());
-            Listed::new(series.id, labels, Some(series.started))
+            Listed { id: series.id, labels, made: Some(series.started) }
         };
         let overflow = known.overflow.map(|id| {
             let labels = LabelSet::new([(OVERFLOW_KEY, "true")]);
-            Listed::new(id, labels, None)
+            Listed { id, labels, made: None }
         });
-        let mut series: Vec<Listed> = known.by_key.iter().map(listed).chain(overflow).collect();
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let list = Arc::new(SeriesList { series });
+        let list = SeriesList::new(known.by_key.iter().map(listed).chain(overflow).collect());
         known.list = Some(list.clone());
         list
     }

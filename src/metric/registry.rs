@@ -392,13 +392,13 @@ impl Registry {
     /// All series, to be read in place, in the scope that this thread is in; `None` where views show
     /// them otherwise.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn live(&self) -> Option<Live> {
+    pub(crate) fn live(&self, with_exemplars: bool) -> Option<Live> {
         if !self.views().is_empty() {
             return None;
         }
         let storage = cell::current_storage();
         let (families, observed) = self.gather(&storage);
-        Some(Live::new(storage, families.into_iter(), observed))
+        Some(Live::new(storage, with_exemplars, families.into_iter(), observed))
     }
 
     /// The families that record, tidied up, and what the callbacks of the others tell.

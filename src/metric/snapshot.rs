@@ -205,10 +205,6 @@ impl Family {
     }
 
     /// What it is, in one piece.
-    #[cfg_attr(
-        not(feature = "prometheus"),
-        expect(dead_code, reason = "only a Prometheus page asks so")
-    )]
     pub(crate) fn head(&self) -> Head<'_> {
         Head { name: &self.name, kind: self.kind, unit: self.unit, help: &self.help }
     }

@@ -609,7 +609,7 @@ mod removal {
             workers.into_iter().for_each(|worker| worker.join().unwrap());
             done.store(true, SeqCst);
         });
-        let left: u64 = set.list().series.iter().map(|listed| sum(listed.id)).sum();
+        let left: u64 = set.list().entries().iter().map(|entry| sum(entry.id)).sum();
         assert_eq!(removed.load(SeqCst) + left, THREADS * TIMES);
     }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Ticks,
     diagnostics,
-    metric::{Head, Kind, Registry, SeriesValue, Snapshot, Unit},
+    metric::{Edition, Head, Kind, Place, Reading, Registry, SeriesValue, Snapshot, Unit, Visit},
     resource::Resource,
 };
 
@@ -162,7 +162,7 @@ impl Page {
     pub fn render_registry(&mut self, registry: &Registry, resource: &Resource) -> &[u8] {
         let in_place = match self.dialect.format() {
             Format::Protobuf => None, // Shows histograms finer than they are read in place.
-            _ => registry.live(),
+            format => registry.live(format == Format::OpenMetrics),
         };
         match in_place {
             Some(live) => self.render_from(&live, resource),
@@ -173,41 +173,39 @@ impl Page {
     /// Renders what `readings` hold; as [`render`](Self::render).
     pub(crate) fn render_from(&mut self, readings: &impl Readings, resource: &Resource) -> &[u8] {
         self.bytes.clear();
-        if !self.is_up_to_date(readings) {
+        if !self.write(readings, resource) {
             self.restructure(readings);
-            self.bytes.forget();
-        }
-        self.write_target(resource);
-        let mut slots = self.slots.iter_mut().flatten();
-        let mut complete = true;
-        readings.each_family(|family| {
-            let slot = slots.next().filter(|slot| slot.template.is_of(family));
-            complete &= slot.is_some();
-            if let Some(slot) = slot
-                && !slot.is_left_out
-            {
-                let (native, limit) = (&mut self.native, self.options.native_buckets);
-                let (page, format) = (&mut self.bytes, self.dialect.format());
-                FamilyWriter { page, native, limit, format }.family(&mut slot.template, family);
+            self.bytes.clear();
+            self.bytes.forget(); // What the templates know of places is of the page that was begun.
+            if !self.write(readings, resource) {
+                self.slots = None; // The source did not keep its promise: what it left out is forgotten.
             }
-        });
-        if !complete {
-            self.slots = None; // The source did not keep its promise: what it left out is forgotten.
-        }
-        if self.dialect.format() == Format::OpenMetrics {
-            self.bytes.push(b"# EOF\n");
         }
         self.bytes.as_slice()
     }
 
-    /// Whether there is a template for each family, in their order.
-    fn is_up_to_date<R: Readings>(&self, readings: &R) -> bool {
-        let Some(slots) = &self.slots else { return false };
-        let (mut slots, mut same) = (slots.iter(), true);
+    /// Writes the page; `false` if there was no template for each family, in their order.
+    fn write(&mut self, readings: &impl Readings, resource: &Resource) -> bool {
+        self.write_target(resource);
+        let Some(slots) = &mut self.slots else { return false };
+        let (mut slots, mut complete) = (slots.iter_mut(), true);
         readings.each_family(|family| {
-            same &= slots.next().is_some_and(|slot| slot.template.is_of(family));
+            let slot = slots.next().filter(|slot| slot.template.is_of(family));
+            complete &= slot.is_some();
+            if let Some(slot) = slot
+                && complete
+                && !slot.is_left_out
+            {
+                let (native, limit) = (&mut self.native, self.options.native_buckets);
+                let (page, format) = (&mut self.bytes, self.dialect.format());
+                let (template, n_written) = (&mut slot.template, 0);
+                FamilyWriter { page, template, n_written, native, limit, format }.family(family);
+            }
         });
-        same && slots.next().is_none()
+        if self.dialect.format() == Format::OpenMetrics {
+            self.bytes.push(b"# EOF\n");
+        }
+        complete && slots.next().is_none()
     }
 
     /// Makes a template for each family; one that is there keeps its texts.
@@ -278,75 +276,126 @@ impl fmt::Debug for Page {
     }
 }
 
-/// Writes the part of one family.
+/// Writes the part of one family, series by series.
 struct FamilyWriter<'a> {
     page: &'a mut Buffer,
+    template: &'a mut Template,
+    /// How many series were written.
+    n_written: usize,
     native: &'a mut Native,
     limit: usize,
     format: Format,
 }
 
 impl FamilyWriter<'_> {
-    fn family(mut self, template: &mut Template, family: &impl FamilyReadings) {
+    fn family(mut self, family: &impl FamilyReadings) {
         let start = self.page.len();
-        self.page.push(&template.head);
-        let mut place = 0;
-        if !template.is_ambiguous() {
-            family.each_series(|labels, started, value| {
-                if template.is_ambiguous() {
-                    return;
-                }
-                let kind = template.kind;
-                if let Some(found) = template.series(place, labels, started, value) {
-                    self.series(kind, found, started, value);
-                    place += 1;
-                }
-            });
-            template.forget_from(place);
+        self.page.push(&self.template.head);
+        if !self.template.is_ambiguous() {
+            family.each_series(&mut self);
+            self.template.end(self.n_written);
         }
-        if template.is_ambiguous() {
-            self.page.truncate(start + template.head.len());
-            place = self.merged(template, family);
+        if self.template.is_ambiguous() {
+            self.page.truncate(start + self.template.head.len());
+            self.n_written = 0;
+            self.merged(family);
         }
-        match (place, self.format) {
+        match (self.n_written, self.format) {
             (0, _) => self.page.truncate(start),
             (_, Format::Protobuf) => protobuf::delimit(self.page, start),
             _ => {}
         }
     }
 
-    /// Writes the series that have the same labels on the page as one; gives how many there are.
-    fn merged(&mut self, template: &mut Template, family: &impl FamilyReadings) -> usize {
-        let mut merged = Merged::new();
-        family.each_series(|labels, started, value| {
-            template.merge(&mut merged, labels, started, value);
-        });
-        template.learn_merged(&merged);
-        let kind = template.kind;
-        for (place, (labels, started, value)) in merged.values().enumerate() {
-            if let Some(found) = template.series(place, labels, *started, value) {
-                self.series(kind, found, *started, value);
-            }
+    /// Writes the series that have the same labels on the page as one.
+    fn merged(&mut self, family: &impl FamilyReadings) {
+        let mut merging = Merging { template: self.template, merged: Merged::new() };
+        family.each_series(&mut merging);
+        let Merging { merged, .. } = merging;
+        self.template.learn_merged(&merged);
+        for (nth, (_, started, value)) in merged.values().enumerate() {
+            let (page, kind, format) = (&mut *self.page, self.template.kind, self.format);
+            let writer =
+                SeriesWriter { page, native: self.native, limit: self.limit, kind, format };
+            writer.write(self.template.nth(nth), || *started, value.into());
         }
-        merged.len()
+        self.n_written = merged.len();
     }
 
-    #[inline]
-    fn series(
-        &mut self,
-        kind: Kind,
-        (at, shape, arena): (At, &Shape, &mut Arena),
-        started: Ticks,
-        value: &SeriesValue,
-    ) {
-        match self.format {
-            Format::Protobuf => {
-                let block = arena.get(at);
-                let mut writer = protobuf::Writer::new(self.page, self.native, self.limit);
-                writer.series(block, shape, started, value);
-            }
-            format => text::Writer::new(self.page, arena, at, format).series(kind, shape, value),
+    #[inline(always)]
+    fn write(&mut self, place: Place<'_>, reading: Reading<'_>) {
+        let (page, kind, format) = (&mut *self.page, self.template.kind, self.format);
+        if let Some(found) = self.template.series(self.n_written, place, reading) {
+            let writer =
+                SeriesWriter { page, native: self.native, limit: self.limit, kind, format };
+            writer.write(found, || place.started(), reading);
+            self.n_written += 1;
         }
+    }
+}
+
+impl Visit for FamilyWriter<'_> {
+    fn begin(&mut self, edition: Option<Edition>) {
+        self.template.begin(edition);
+    }
+
+    #[inline(always)]
+    fn counter(&mut self, place: Place<'_>, sum: u64) {
+        if !self.template.is_ambiguous() {
+            self.write(place, Reading::Counter(sum));
+        }
+    }
+
+    fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
+        if !self.template.is_ambiguous() {
+            self.write(place, reading);
+        }
+    }
+}
+
+/// Writes one series.
+struct SeriesWriter<'a> {
+    page: &'a mut Buffer,
+    native: &'a mut Native,
+    limit: usize,
+    kind: Kind,
+    format: Format,
+}
+
+impl SeriesWriter<'_> {
+    #[inline(always)]
+    fn write(
+        self,
+        (at, shape, arena): (At, &Shape, &mut Arena),
+        started: impl FnOnce() -> Ticks,
+        reading: Reading<'_>,
+    ) {
+        if self.format == Format::Protobuf {
+            let block = arena.get(at);
+            let mut writer = protobuf::Writer::new(self.page, self.native, self.limit);
+            writer.series(block, shape, started(), &reading.to_value());
+        } else {
+            let writer = text::Writer::new(self.page, arena, at, self.format);
+            writer.series(self.kind, shape, reading);
+        }
+    }
+}
+
+/// Adds the series up that have the same labels on the page.
+struct Merging<'a> {
+    template: &'a Template,
+    merged: Merged,
+}
+
+impl Visit for Merging<'_> {
+    fn begin(&mut self, _edition: Option<Edition>) {}
+
+    fn counter(&mut self, place: Place<'_>, sum: u64) {
+        self.series(place, Reading::Counter(sum));
+    }
+
+    fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
+        self.template.merge(&mut self.merged, place, reading);
     }
 }
 

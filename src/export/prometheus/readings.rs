@@ -4,11 +4,7 @@
 //! of a snapshot, is another: it hands over the same families and series in the same order, with the
 //! label sets that the registry keeps, so that a page recognises a series by the address of its labels.
 
-use crate::{
-    clock::Ticks,
-    label::LabelSet,
-    metric::{Family, Head, Live, LiveFamily, SeriesValue, Snapshot},
-};
+use crate::metric::{Family, Head, Live, LiveFamily, Snapshot, Visit, visit_kept};
 
 /// All series at one instant.
 pub(crate) trait Readings {
@@ -26,9 +22,8 @@ pub(crate) trait FamilyReadings {
     /// What the family is.
     fn head(&self) -> Head<'_>;
 
-    /// Calls `each` with every series: its labels, when its sum began, and its value. The series are
-    /// sorted by labels, no label set twice.
-    fn each_series(&self, each: impl FnMut(&LabelSet, Ticks, &SeriesValue));
+    /// Has every series visited, sorted by labels, no label set twice.
+    fn each_series(&self, visit: &mut impl Visit);
 }
 
 impl Readings for Snapshot {
@@ -44,10 +39,8 @@ impl FamilyReadings for Family {
         self.head()
     }
 
-    fn each_series(&self, mut each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {
-        for series in self.series() {
-            each(series.labels(), series.started(), series.value());
-        }
+    fn each_series(&self, visit: &mut impl Visit) {
+        visit_kept(self.series(), visit);
     }
 }
 
@@ -64,7 +57,7 @@ impl FamilyReadings for LiveFamily {
         self.head()
     }
 
-    fn each_series(&self, each: impl FnMut(&LabelSet, Ticks, &SeriesValue)) {
-        self.each_series(each);
+    fn each_series(&self, visit: &mut impl Visit) {
+        self.each_series(visit);
     }
 }

@@ -11,7 +11,11 @@ use super::{
     number::{push, put_canonical, put_f64},
 };
 use crate::metric::{
-    BucketLayout, HistogramSnapshot, SeriesValue, SummarySnapshot, Unit, histogram::ladder,
+    BucketLayout, HistogramSnapshot, Reading, SeriesValue, SummarySnapshot, Unit,
+    histogram::{
+        ladder,
+        octaves::{OctaveCounts, places_within},
+    },
 };
 
 /// What the series of a family have in common beside their kind; as a rule a family has one.
@@ -38,6 +42,9 @@ pub(super) struct Buckets {
     layout: BucketLayout,
     /// For each bound the last cell that is not above it; none for one that is below all cells.
     last_cells: Vec<Option<u32>>,
+    /// The same in places of an [`OctaveCounts`], where the layout is that of one: how many lie within
+    /// each bound, and within infinity.
+    places_within: Vec<usize>,
 }
 
 /// One sliding window of a summary.
@@ -67,14 +74,22 @@ impl Shape {
     }
 
     /// Whether a series with this value has this shape.
-    #[inline]
-    pub(super) fn fits(&self, value: &SeriesValue) -> bool {
-        match self {
-            Self::Value(kind) => *kind == discriminant(value),
-            _ => self.fits_in_parts(value),
+    #[inline(always)]
+    pub(super) fn fits(&self, reading: Reading<'_>) -> bool {
+        match (self, reading) {
+            (Self::Value(kind), Reading::Counter(sum)) => {
+                *kind == discriminant(&SeriesValue::Counter(sum))
+            }
+            (Self::Value(kind), Reading::Value(value)) => *kind == discriminant(value),
+            (Self::Buckets(buckets), Reading::Octaves(_)) => {
+                buckets.layout == BucketLayout::Exponential
+            }
+            (_, Reading::Value(value)) => self.fits_in_parts(value),
+            _ => false,
         }
     }
 
+    #[inline(never)]
     fn fits_in_parts(&self, value: &SeriesValue) -> bool {
         match (self, value) {
             (Self::Buckets(buckets), SeriesValue::Histogram(histogram)) => {
@@ -96,10 +111,13 @@ impl Buckets {
             push(&mut text, put, bound);
             String::from_utf8(text).unwrap_or_default()
         };
+        let last_cells: Vec<_> =
+            bounds.iter().map(|&bound| layout.last_bucket_within(bound)).collect();
         Self {
             bounds: bounds.to_vec(),
             texts: bounds.iter().chain(slice::from_ref(&f64::INFINITY)).map(text).collect(),
-            last_cells: bounds.iter().map(|&bound| layout.last_bucket_within(bound)).collect(),
+            places_within: places_within(&last_cells),
+            last_cells,
             layout,
         }
     }
@@ -113,6 +131,14 @@ impl Buckets {
     pub(super) fn counts<'a>(&'a self, histogram: &'a HistogramSnapshot) -> Counts<'a> {
         let (cells, last_cells) = (histogram.cells(), self.last_cells.iter());
         Counts { cells, last_cells, below: 0, total: Some(histogram.count()) }
+    }
+
+    /// As [`counts`](Self::counts).
+    pub(super) fn octave_counts<'a>(
+        &'a self,
+        octaves: &'a OctaveCounts,
+    ) -> impl Iterator<Item = u64> + 'a {
+        octaves.before(&self.places_within)
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Head, Kind, SeriesValue, Unit},
+    metric::{Edition, Head, Kind, Place, Reading, SeriesValue, Unit},
 };
 
 /// The texts of a family.
@@ -37,7 +37,14 @@ pub(super) struct Template {
     pub(super) head: Vec<u8>,
     keys: Vec<Keys>, // One for all series as a rule, and one more for the overflow series.
     shapes: Vec<Shape>,
-    known: Vec<Known>,
+    /// The series, in the order of the page.
+    spots: Vec<Spot>,
+    known: Vec<Known>, // Invariant: as many as spots.
+    /// The edition whose places the spots have, if they are of one.
+    edition: Option<Edition>,
+    /// That of the places that are being visited, and whether it is the one of the spots.
+    visited: Option<Edition>,
+    is_current: bool,
     /// Whether two series may have the same labels on the page, so that they are sorted by these and
     /// merged; of a state set always, whose series come in another order.
     is_ambiguous: bool,
@@ -66,13 +73,21 @@ pub(super) struct Text {
 /// No place of any page.
 pub(super) const NOWHERE: usize = usize::MAX;
 
-/// A series whose texts are in the arena.
+/// A series whose texts are in the arena. A page of many reads these, and nothing else of a series
+/// but its texts: they are small.
+#[derive(Debug)]
+struct Spot {
+    /// The index of its place in the template's edition.
+    index: u32,
+    shape: u32,
+    at: At,
+}
+
+/// What a series is recognised by in another edition.
 #[derive(Debug)]
 struct Known {
     labels: LabelSet,
     started: Ticks,
-    shape: usize,
-    at: At,
 }
 
 /// Where the texts of a series begin.
@@ -109,7 +124,11 @@ impl Template {
             head,
             keys: Vec::new(),
             shapes: Vec::new(),
+            spots: Vec::new(),
             known: Vec::new(),
+            edition: None,
+            visited: None,
+            is_current: false,
             is_ambiguous: kind == Kind::StateSet,
             arena: Arena { bytes: vec![0; PIECE], texts: Vec::new() },
         }
@@ -129,66 +148,100 @@ impl Template {
         self.is_ambiguous
     }
 
-    /// Finds the texts of the series at `place`, and learns them where it is another than last time.
+    /// Begins the visits of places in `edition`.
+    pub(super) fn begin(&mut self, edition: Option<Edition>) {
+        self.is_current = edition.is_some() && edition == self.edition.take();
+        self.visited = edition;
+    }
+
+    /// Ends the visits, of so many series.
+    pub(super) fn end(&mut self, n_series: usize) {
+        self.forget_from(n_series);
+        self.edition = self.visited.take();
+    }
+
+    /// Finds the texts of the `nth` series, and learns them where it is another than last time.
     ///
     /// `None` if the series may have the labels of another one on the page, which makes the family
     /// ambiguous.
-    #[inline]
+    #[inline(always)]
     pub(super) fn series(
         &mut self,
-        place: usize,
-        labels: &LabelSet,
-        started: Ticks,
-        value: &SeriesValue,
+        nth: usize,
+        place: Place<'_>,
+        reading: Reading<'_>,
     ) -> Option<(At, &Shape, &mut Arena)> {
-        let is_known = self.known.get(place).is_some_and(|known| {
-            known.labels == *labels
-                && known.started == started
-                && self.shapes[known.shape].fits(value)
-        });
+        let is_known = match self.spots.get(nth) {
+            Some(spot) => {
+                self.shapes[spot.shape as usize].fits(reading)
+                    && (self.is_current && spot.index == place.index()
+                        || self.recognises(nth, place))
+            }
+            None => false,
+        };
         if !is_known {
-            self.forget_from(place);
-            let block = self.block(labels)?;
-            self.learn(labels, started, value, &block);
+            self.relearn(nth, place, reading)?;
         }
-        let known = &self.known[place];
-        Some((known.at, &self.shapes[known.shape], &mut self.arena))
+        Some(self.nth(nth))
     }
 
-    /// Learns the merged series anew; the texts of the nth are found by `series`.
+    /// The texts of the `nth` series, which is known.
+    #[inline(always)]
+    pub(super) fn nth(&mut self, nth: usize) -> (At, &Shape, &mut Arena) {
+        let Spot { shape, at, .. } = self.spots[nth];
+        (at, &self.shapes[shape as usize], &mut self.arena)
+    }
+
+    /// Whether the series at `place` is the `nth` of the page before; it then is so by its place.
+    #[inline(never)]
+    fn recognises(&mut self, nth: usize, place: Place<'_>) -> bool {
+        let Known { labels, started } = &self.known[nth];
+        let is_same = labels == place.labels() && *started == place.started();
+        if is_same {
+            self.spots[nth].index = place.index();
+        }
+        is_same
+    }
+
+    #[cold]
+    fn relearn(&mut self, nth: usize, place: Place<'_>, reading: Reading<'_>) -> Option<()> {
+        self.forget_from(nth);
+        let (labels, started) = (place.labels(), place.started());
+        let block = self.block(labels)?;
+        self.learn(place.index(), (labels, started, reading), &block);
+        Some(())
+    }
+
+    /// Learns the merged series anew.
     pub(super) fn learn_merged(&mut self, merged: &Merged) {
         self.forget_from(0);
         for (block, (labels, started, value)) in merged {
-            self.learn(labels, *started, value, block);
+            self.learn(0, (labels, *started, value.into()), block); // Found by their number alone.
         }
     }
 
     /// Adds a series to those that are one with it on the page.
-    pub(super) fn merge(
-        &mut self,
-        merged: &mut Merged,
-        labels: &LabelSet,
-        started: Ticks,
-        value: &SeriesValue,
-    ) {
+    pub(super) fn merge(&self, merged: &mut Merged, place: Place<'_>, reading: Reading<'_>) {
+        let (labels, started, value) = (place.labels(), place.started(), reading.to_value());
         let block = self.block_with(&Keys::new(keys(labels), self.style()), labels);
         match merged.get_mut(&block) {
             Some((_, first, sum)) => {
                 *first = (*first).min(started);
-                merge(sum, value);
+                merge(sum, &value);
             }
             None => {
-                merged.insert(block, (labels.clone(), started, value.clone()));
+                merged.insert(block, (labels.clone(), started, value));
             }
         }
     }
 
-    /// Forgets the series from the one at `place` on.
-    pub(super) fn forget_from(&mut self, place: usize) {
-        if let Some(Known { at, .. }) = self.known.get(place) {
+    /// Forgets the series from the `nth` on.
+    fn forget_from(&mut self, nth: usize) {
+        if let Some(Spot { at, .. }) = self.spots.get(nth) {
             self.arena.bytes.truncate(at.byte + PIECE);
             self.arena.texts.truncate(at.text);
-            self.known.truncate(place);
+            self.spots.truncate(nth);
+            self.known.truncate(nth);
         }
     }
 
@@ -223,10 +276,15 @@ impl Template {
     }
 
     /// Adds the texts of a series whose labels are `block` on the page.
-    fn learn(&mut self, labels: &LabelSet, started: Ticks, value: &SeriesValue, block: &[u8]) {
-        let fitting = self.shapes.iter().position(|shape| shape.fits(value));
+    fn learn(
+        &mut self,
+        index: u32,
+        (labels, started, reading): (&LabelSet, Ticks, Reading<'_>),
+        block: &[u8],
+    ) {
+        let fitting = self.shapes.iter().position(|shape| shape.fits(reading));
         let shape = fitting.unwrap_or_else(|| {
-            self.shapes.push(Shape::of(value, self.unit, self.dialect.format()));
+            self.shapes.push(Shape::of(&reading.to_value(), self.unit, self.dialect.format()));
             self.shapes.len() - 1
         });
         let at = self.arena.open();
@@ -238,7 +296,8 @@ impl Template {
             }
         }
         self.arena.close();
-        self.known.push(Known { labels: labels.clone(), started, shape, at });
+        self.spots.push(Spot { index, shape: shape as u32, at });
+        self.known.push(Known { labels: labels.clone(), started });
     }
 
     fn style(&self) -> KeyStyle<'_> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::Ticks,
-    metric::{Exemplar, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot, Unit},
+    metric::{Exemplar, Kind, Reading, SeriesValue, SummarySnapshot, Unit},
 };
 
 /// The lines of help, type and unit.
@@ -153,59 +153,83 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes all lines; none of a value that the formats have no place for.
-    #[inline]
-    pub(super) fn series(mut self, kind: Kind, shape: &Shape, value: &SeriesValue) {
-        match value {
-            SeriesValue::Counter(value) => self.whole(*value),
-            SeriesValue::UpDownCounter(value) => {
-                self.line(put_i64, *value, value.cast_unsigned());
-            }
-            SeriesValue::Gauge(value) => self.fraction(*value),
-            SeriesValue::State(holds) => self.whole(u64::from(*holds)),
-            // A sum that only grows is neither: readers refuse the whole page.
-            SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {
-                self.skip();
-                if has_created(kind, self.format) {
-                    self.skip();
-                }
-                return;
-            }
-            SeriesValue::FloatCounter(value) => self.fraction(*value),
-            SeriesValue::Info => self.next(),
-            SeriesValue::Histogram(histogram) => {
-                let Shape::Buckets(buckets) = shape else { return };
-                self.histogram(buckets, histogram);
-            }
-            SeriesValue::Summary(summary) => self.summary(summary),
+    #[inline(always)]
+    pub(super) fn series(mut self, kind: Kind, shape: &Shape, reading: Reading<'_>) {
+        match reading {
+            Reading::Counter(value) => self.whole(value),
+            reading => return self.other_series(kind, shape, reading),
         }
         if has_created(kind, self.format) {
             self.next();
         }
     }
 
-    fn histogram(&mut self, buckets: &Buckets, histogram: &HistogramSnapshot) {
-        let exemplars = match self.format {
-            Format::OpenMetrics => histogram.exemplars(),
-            _ => &[],
-        };
-        if exemplars.is_empty() {
-            for count in buckets.counts(histogram) {
-                self.whole(count);
+    #[inline(never)]
+    fn other_series(mut self, kind: Kind, shape: &Shape, reading: Reading<'_>) {
+        match reading {
+            Reading::Counter(value) => self.whole(value),
+            // A sum that only grows is neither: readers refuse the whole page.
+            Reading::Value(SeriesValue::FloatCounter(value)) if value.is_nan() || *value < 0.0 => {
+                self.skip();
+                if has_created(kind, self.format) {
+                    self.skip();
+                }
+                return;
             }
-        } else {
-            self.buckets_with(exemplars, buckets, histogram);
+            Reading::Value(value) => self.value(shape, value),
+            Reading::Octaves(octaves) => {
+                let Shape::Buckets(buckets) = shape else { return };
+                let counts = buckets.octave_counts(octaves);
+                self.histogram(buckets, counts, octaves.exemplars());
+                self.sum_and_count(octaves.sum(), octaves.count());
+            }
         }
-        self.sum_and_count(histogram.sum(), histogram.count());
+        if has_created(kind, self.format) {
+            self.next();
+        }
+    }
+
+    fn value(&mut self, shape: &Shape, value: &SeriesValue) {
+        match value {
+            SeriesValue::Counter(value) => self.whole(*value),
+            SeriesValue::UpDownCounter(value) => {
+                self.line(put_i64, *value, value.cast_unsigned());
+            }
+            SeriesValue::Gauge(value) | SeriesValue::FloatCounter(value) => self.fraction(*value),
+            SeriesValue::State(holds) => self.whole(u64::from(*holds)),
+            SeriesValue::Info => self.next(),
+            SeriesValue::Histogram(histogram) => {
+                let Shape::Buckets(buckets) = shape else { return };
+                self.histogram(buckets, buckets.counts(histogram), histogram.exemplars());
+                self.sum_and_count(histogram.sum(), histogram.count());
+            }
+            SeriesValue::Summary(summary) => self.summary(summary),
+        }
+    }
+
+    /// Writes the lines of the buckets, which hold `counts`.
+    #[inline(always)]
+    fn histogram(
+        &mut self,
+        buckets: &Buckets,
+        counts: impl Iterator<Item = u64>,
+        exemplars: &[Exemplar],
+    ) {
+        if exemplars.is_empty() || self.format != Format::OpenMetrics {
+            self.wholes(counts);
+        } else {
+            self.buckets_with(exemplars, buckets, counts);
+        }
     }
 
     fn buckets_with(
         &mut self,
         mut exemplars: &[Exemplar],
         buckets: &Buckets,
-        histogram: &HistogramSnapshot,
+        counts: impl Iterator<Item = u64>,
     ) {
         let bounds = buckets.bounds.iter().copied().chain([f64::INFINITY]);
-        for (bound, count) in bounds.zip(buckets.counts(histogram)) {
+        for (bound, count) in bounds.zip(counts) {
             self.copy();
             self.page.number(put_u64, count);
             if let Some(exemplar) = take_exemplar(&mut exemplars, bound) {
@@ -255,6 +279,40 @@ impl<'a> Writer<'a> {
         self.line(put_u64, value, value);
     }
 
+    /// Writes a line for each of `values`. In a run of those that stand there from the last page, no
+    /// line waits for the one before it.
+    #[inline(always)]
+    fn wholes(&mut self, mut values: impl Iterator<Item = u64>) {
+        while let Some(value) = self.pass_run(&mut values) {
+            self.line(put_u64, value, value);
+        }
+    }
+
+    /// Passes over the lines of `values` that stand there from the last page, and gives the first value
+    /// of another one.
+    #[inline(always)]
+    fn pass_run(&mut self, values: &mut impl Iterator<Item = u64>) -> Option<u64> {
+        let start = self.page.len();
+        if !self.page.holds(start) {
+            return values.next();
+        }
+        let (mut place, mut byte, mut n_lines) = (start, self.at.byte, 0);
+        let mut texts = self.arena.texts[self.at.text..].iter();
+        let other = values.find(|&value| {
+            let Some(text) = texts.next() else { return true };
+            let stands = text.number == value && text.place == place;
+            if stands {
+                place += (text.len + text.number_len) as usize;
+                byte += text.len as usize;
+                n_lines += 1;
+            }
+            !stands
+        });
+        self.page.pass(place - start);
+        self.at = At { byte, text: self.at.text + n_lines };
+        other
+    }
+
     #[inline(always)]
     fn fraction(&mut self, value: f64) {
         self.line(put_f64, value, value.to_bits());
@@ -272,7 +330,7 @@ impl<'a> Writer<'a> {
         self.at = At { byte: self.at.byte + len, text: self.at.text + 1 };
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn write<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T, bits: u64) {
         let text = &mut self.arena.texts[self.at.text];
         let (place, len) = (self.page.len(), text.len as usize);

@@ -8,14 +8,14 @@ use std::{
 use super::{
     Space,
     directory::{Directory, Fresh, Slots, slot},
-    shortcuts::Shortcuts,
+    shortcuts::{Paths, Shortcuts, shortcut},
 };
 use crate::{
     clock::{self, Ticks},
     metric::{
         histogram::{
             HistogramSnapshot,
-            cell::{Dense, HistogramSlot, OctaveCounts},
+            cell::{Dense, HistogramCell, HistogramSlot},
             chosen::{self, ChosenSlot},
             explicit::ExplicitCell,
         },
@@ -262,8 +262,7 @@ impl Storage {
                     let slots = reader.chosen.iter().filter_map(|slots| slot(slots, place));
                     slots.filter_map(ChosenSlot::get).for_each(|cell| cell.reset());
                 } else {
-                    let slots = reader.histograms.iter().filter_map(|slots| slot(slots, id));
-                    slots.filter_map(HistogramSlot::get).for_each(|cell| cell.reset());
+                    reader.histogram_cells(id).for_each(HistogramCell::reset);
                 }
             }
             Space::Gauge => {
@@ -303,7 +302,7 @@ impl Storage {
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
-            histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
+            histograms: tables.all.iter().map(|table| table.histogram_table()).collect(),
             chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
             gauges: self.gauges.slots(),
             bases,
@@ -326,6 +325,12 @@ impl Storage {
     }
 }
 
+impl Table {
+    fn histogram_table(&self) -> HistogramTable {
+        HistogramTable { slots: self.histograms.slots(), dense: self.dense.paths() }
+    }
+}
+
 impl Tables {
     fn add(&mut self) -> &'static Table {
         let table = Table {
@@ -345,10 +350,42 @@ impl Tables {
 #[derive(Debug)]
 pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
-    histograms: Vec<Slots<HistogramSlot>>,
+    histograms: Vec<HistogramTable>,
     chosen: Vec<Slots<ChosenSlot>>,
     gauges: Slots<GaugeCell>,
     bases: Arc<Bases>,
+}
+
+/// One thread's ordinary histograms.
+#[derive(Debug)]
+pub(crate) struct HistogramTable {
+    slots: Slots<HistogramSlot>,
+    dense: Paths<Dense>,
+}
+
+impl HistogramTable {
+    /// One that was told how to keep its values has an id beyond all of these.
+    #[inline]
+    pub(crate) fn cell(&self, id: u32) -> Option<&'static HistogramCell> {
+        slot(self.slots, id)?.get()
+    }
+
+    /// The counts by bucket, if there is a shortcut to them.
+    #[inline]
+    pub(crate) fn dense(&self, id: u32) -> Option<&'static Dense> {
+        shortcut(self.dense, id)
+    }
+}
+
+/// Which series of a storage were removed: equal where none was in between.
+#[derive(Clone, Debug)]
+pub(crate) struct Removals(Arc<Bases>);
+
+impl PartialEq for Removals {
+    fn eq(&self, other: &Self) -> bool {
+        // Kept here, the bases are not changed but replaced.
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Reader {
@@ -382,31 +419,28 @@ impl Reader {
             let slots = self.chosen.iter().filter_map(|slots| slot(slots, place));
             slots.filter_map(ChosenSlot::get).map(|cell| cell.read()).reduce(merge)
         } else {
-            let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
-            slots.filter_map(HistogramSlot::get).map(|cell| cell.read()).reduce(merge)
+            self.histogram_cells(id).map(HistogramCell::read).reduce(merge)
         };
-        let since_removal = match self.bases.histograms.get(&id) {
+        let since_removal = match self.histogram_base(id) {
             Some((base, _)) => recorded?.since(base),
             None => recorded?,
         };
         (since_removal.count() > 0).then_some(since_removal)
     }
 
-    /// Makes `histogram` what the histogram `id` is by powers of two, each in the last bucket below it;
-    /// `false` if it is not kept exponentially, was removed, or nobody has recorded.
-    #[cfg_attr(
-        not(feature = "prometheus"),
-        expect(dead_code, reason = "only a Prometheus page reads so")
-    )]
-    pub(crate) fn coarse_histogram(&self, id: u32, histogram: &mut HistogramSnapshot) -> bool {
-        if id >= chosen::FIRST || self.bases.histograms.contains_key(&id) {
-            return false;
-        }
-        let slots = self.histograms.iter().filter_map(|slots| slot(slots, id));
-        let mut octaves = OctaveCounts::default();
-        slots.filter_map(HistogramSlot::get).for_each(|cell| cell.add_to(&mut octaves));
-        histogram.become_coarse(&octaves);
-        histogram.count() > 0
+    /// What tells whether a series was removed or given up since.
+    pub(crate) fn removals(&self) -> Removals {
+        Removals(self.bases.clone())
+    }
+
+    /// The ordinary histograms, thread by thread.
+    pub(crate) fn histogram_tables(&self) -> &[HistogramTable] {
+        &self.histograms
+    }
+
+    /// The cells of an ordinary histogram.
+    pub(crate) fn histogram_cells(&self, id: u32) -> impl Iterator<Item = &'static HistogramCell> {
+        self.histograms.iter().filter_map(move |table| table.cell(id))
     }
 
     /// The value of a gauge, if it was ever set.
@@ -414,18 +448,35 @@ impl Reader {
         slot(self.gauges, id)?.get()
     }
 
+    /// Whether a cell of `id` holds anything.
+    pub(crate) fn is_recorded(&self, space: Space, id: u32) -> bool {
+        match space {
+            Space::Sum => self.cells(id).any(|cell| cell.get() != 0),
+            Space::Gauge => self.gauge(id).is_some(),
+            Space::Histogram => self.histogram(id).is_some(),
+        }
+    }
+
     /// When the series `id` was removed, if it was.
+    #[inline(always)]
     pub(crate) fn removed_at(&self, space: Space, id: u32) -> Option<Ticks> {
         match space {
-            Space::Sum => self.sum_base(id).map(|(_, at)| at),
-            Space::Histogram => self.bases.histograms.get(&id).map(|(_, at)| *at),
+            Space::Sum => Some(self.sum_base(id)?.1),
+            Space::Histogram => self.histogram_base(id).map(|(_, at)| *at),
             Space::Gauge => None,
         }
     }
 
+    // Most processes never remove a series: the hash of an id is not made for them.
+
+    #[inline(always)]
     fn sum_base(&self, id: u32) -> Option<(u64, Ticks)> {
-        // Most processes never remove a series.
         if self.bases.sums.is_empty() { None } else { self.bases.sums.get(&id).copied() }
+    }
+
+    #[inline]
+    fn histogram_base(&self, id: u32) -> Option<&(HistogramSnapshot, Ticks)> {
+        if self.bases.histograms.is_empty() { None } else { self.bases.histograms.get(&id) }
     }
 
     #[inline]

@@ -76,10 +76,6 @@ impl BucketLayout {
     }
 
     /// The last bucket whose values are all at most `bound`; `None` if not even those of the first are.
-    #[cfg_attr(
-        not(feature = "prometheus"),
-        expect(dead_code, reason = "only a Prometheus page reads so")
-    )]
     pub(crate) fn last_bucket_within(&self, bound: f64) -> Option<u32> {
         let (mut low, mut high) = (0, self.len() as u32);
         while low < high {

@@ -3,11 +3,14 @@
 //! Most series of a process see few values on most threads, so the first values are kept as a list
 //! of 16-bit bucket numbers in 256 bytes. When it is full, it is counted once into the dense form, 64
 //! counters for each power of two that occurs, and the log is left as it is. Readers take the dense
-//! form if it is published, else the published part of the log: either is complete by itself.
+//! form if it is published, else the published part of the log: either is complete by itself, its sum
+//! included.
+
+use std::ops::Range;
 
 use super::{BucketLayout, HistogramSnapshot, exemplars::Exemplars, layout};
 use crate::{
-    metric::{Exemplar, cell::Fresh},
+    metric::cell::Fresh,
     sync::modelled::{
         AtomicU32, AtomicU64, OnceRef,
         Ordering::{Acquire, Relaxed, Release},
@@ -35,51 +38,31 @@ pub(crate) struct HistogramSlot(OnceRef<'static, HistogramCell>);
 #[repr(align(64))]
 pub(crate) struct HistogramCell {
     dense: OnceRef<'static, Dense>,
-    sum: AtomicU64, // The bits of an f64.
-    exemplars: Exemplars,
+    /// The sum of the logged values: the bits of an f64.
+    sum: AtomicU64,
+    pub(super) exemplars: Exemplars,
     /// How many numbers the log holds. Release: publishes them.
     logged: AtomicU32,
     /// Pairs of cell numbers, the earlier one in the low half.
     log: [AtomicU32; LOG / 2],
 }
 
-/// What was recorded, by powers of two.
-#[derive(Debug)]
-pub(crate) struct OctaveCounts {
-    /// Of zero, of the cell below the first octave, of each octave, and of the cell above the last.
-    pub(super) counts: [u64; layout::OCTAVES + 3],
-    pub(super) sum: f64,
-    pub(super) exemplars: Vec<Exemplar>,
-}
-
-impl Default for OctaveCounts {
-    fn default() -> Self {
-        Self { counts: [0; layout::OCTAVES + 3], sum: 0.0, exemplars: Vec::new() }
-    }
-}
-
-/// The place of a cell in [`OctaveCounts`].
-#[inline]
-fn octave_of(cell: usize) -> usize {
-    match cell.checked_sub(layout::FIRST) {
-        None => cell,
-        Some(place) => 2 + place / layout::PER_OCTAVE,
-    }
-}
-
 /// Counts by bucket.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(128))] // What a text page reads stands in front: two lines, and a part of `totals`.
 pub(crate) struct Dense {
-    /// The sum of what was recorded since, in parts by the bucket: a single one would let each record
-    /// wait for the addition of the one before it (bench histogram).
+    /// The sum, in parts by the bucket: a single one would let each record wait for the addition of the
+    /// one before it (bench histogram).
     sums: [AtomicU64; SUMS],
+    /// From the first octave that occurred to behind the last one, of 70: a text page reads no more.
+    first_octave: AtomicU32,
+    end_octave: AtomicU32,
+    pub(super) zero: AtomicU64,
+    pub(super) underflow: AtomicU64,
+    pub(super) overflow: AtomicU64,
+    /// The sums of the octaves' counts: an eighth of the cache lines.
+    pub(super) totals: [AtomicU64; layout::OCTAVES],
     octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
-    /// The sums of the octaves' counts: what a text page reads, an eighth of the cache lines.
-    totals: [AtomicU64; layout::OCTAVES],
-    zero: AtomicU64,
-    underflow: AtomicU64,
-    overflow: AtomicU64,
 }
 
 /// The counts between two powers of two.
@@ -141,48 +124,29 @@ impl HistogramCell {
 
     /// Records any number that is neither negative nor NaN nor infinite, making room as needed.
     pub(crate) fn record_slow(&self, value: f64) {
+        let (cell, summand) = (layout::cell(value), value.min(LARGEST_SUMMAND));
         if self.dense.get().is_none() {
-            if self.append(value.min(LARGEST_SUMMAND), layout::cell(value) as u32) {
+            if self.append(summand, cell as u32) {
                 return;
             }
             self.make_dense();
         }
         let dense = self.dense.get().expect("made above, and never taken back");
-        dense.increment(layout::cell(value));
-        self.add_to_sum(value.min(LARGEST_SUMMAND));
+        dense.increment(cell);
+        add(&dense.sums[0], summand);
     }
 
     /// What was recorded.
     pub(crate) fn read(&self) -> HistogramSnapshot {
         // The sum first: a value that is recorded meanwhile is then counted and not summed, or
         // neither, and a mean is never too large by a value that is not counted.
-        let sum = f64::from_bits(self.sum.load(Relaxed));
-        let (cells, sum) = match self.dense.get() {
-            Some(dense) => {
-                let sum = sum + dense.sum();
-                (dense.counts(), sum)
-            }
-            None => (self.logged_counts(), sum),
+        let (sum, cells) = match self.dense.get() {
+            Some(dense) => (dense.sum(), dense.counts()),
+            None => (self.logged_sum(), self.logged_counts()),
         };
         let mut snapshot = HistogramSnapshot::from_cells(BucketLayout::Exponential, cells, sum);
         snapshot.add_exemplars(&self.exemplars.read());
         snapshot
-    }
-
-    /// Adds what was recorded to `octaves`; the sum first, as in [`read`](Self::read).
-    pub(crate) fn add_to(&self, octaves: &mut OctaveCounts) {
-        let sum = f64::from_bits(self.sum.load(Relaxed));
-        match self.dense.get() {
-            Some(dense) => {
-                octaves.sum += sum + dense.sum();
-                dense.add_to(octaves);
-            }
-            None => {
-                octaves.sum += sum;
-                self.logged_cells().for_each(|cell| octaves.counts[octave_of(cell)] += 1);
-            }
-        }
-        octaves.exemplars.extend(self.exemplars.read());
     }
 
     /// Where the exemplar of a value that was recorded belongs.
@@ -207,24 +171,24 @@ impl HistogramCell {
         let half = if logged.is_multiple_of(2) { cell } else { pair.load(Relaxed) | cell << 16 };
         pair.store(half, Relaxed);
         self.logged.store(logged + 1, Release);
-        self.add_to_sum(value);
-        true
-    }
-
-    #[inline(always)]
-    fn add_to_sum(&self, value: f64) {
         add(&self.sum, value);
+        true
     }
 
     fn make_dense(&self) {
         let dense = Dense::new();
         self.logged_cells().for_each(|cell| dense.increment(cell));
+        add(&dense.sums[0], self.logged_sum());
         // Published complete: a reader that finds it needs the log no more.
         let _ = self.dense.set(Box::leak(Box::new(dense)));
     }
 
+    pub(super) fn logged_sum(&self) -> f64 {
+        f64::from_bits(self.sum.load(Relaxed))
+    }
+
     /// The numbers of the published part of the log.
-    fn logged_cells(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn logged_cells(&self) -> impl Iterator<Item = usize> {
         let logged = self.logged.load(Acquire) as usize;
         (0..logged).map(|place| {
             let pair = self.log[place / 2].load(Relaxed);
@@ -255,6 +219,8 @@ impl Dense {
             zero: AtomicU64::new(0),
             underflow: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
+            first_octave: AtomicU32::new(layout::OCTAVES as u32),
+            end_octave: AtomicU32::new(0),
         }
     }
 
@@ -270,8 +236,14 @@ impl Dense {
         true
     }
 
-    fn sum(&self) -> f64 {
+    pub(super) fn sum(&self) -> f64 {
         self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum()
+    }
+
+    /// From the first octave that occurred to behind the last one.
+    pub(super) fn octaves(&self) -> Range<usize> {
+        // Relaxed, as the counts are: what an octave holds that is not seen yet came meanwhile.
+        self.first_octave.load(Relaxed) as usize..self.end_octave.load(Relaxed) as usize
     }
 
     fn increment(&self, cell: usize) {
@@ -288,16 +260,6 @@ impl Dense {
         }
     }
 
-    fn add_to(&self, octaves: &mut OctaveCounts) {
-        let counts = &mut octaves.counts;
-        counts[0] += self.zero.load(Relaxed);
-        counts[1] += self.underflow.load(Relaxed);
-        for (count, total) in counts[2..].iter_mut().zip(&self.totals) {
-            *count += total.load(Relaxed);
-        }
-        counts[2 + layout::OCTAVES] += self.overflow.load(Relaxed);
-    }
-
     fn reset(&self) {
         let octaves = self.octaves.iter().filter_map(OnceRef::get);
         let regular = octaves.flat_map(|octave| &octave.0);
@@ -310,6 +272,9 @@ impl Dense {
         if let Some(counts) = self.octaves[octave].get() {
             return counts;
         }
+        let place = octave as u32;
+        self.first_octave.store(self.first_octave.load(Relaxed).min(place), Relaxed);
+        self.end_octave.store(self.end_octave.load(Relaxed).max(place + 1), Relaxed);
         let counts = Octave(std::array::from_fn(|_| AtomicU64::new(0)));
         let counts: &'static Octave = Box::leak(Box::new(counts));
         let _ = self.octaves[octave].set(counts);

@@ -14,6 +14,8 @@ pub(crate) mod hdr;
 #[cfg(feature = "prometheus")]
 pub(crate) mod ladder;
 pub(crate) mod layout;
+#[cfg(feature = "prometheus")]
+pub(crate) mod octaves;
 
 pub use aggregation::{Aggregation, HistogramOptions, OutOfRange};
 pub use buckets::BucketLayout;

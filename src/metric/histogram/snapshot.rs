@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BucketLayout, cell::OctaveCounts, layout};
+use super::{BucketLayout, exemplars};
 use crate::{
     error::{Error, ErrorKind},
     metric::Exemplar,
@@ -316,10 +316,7 @@ impl HistogramSnapshot {
         }
         let layout = &self.layout;
         self.exemplars.extend_from_slice(others);
-        // Newest first within a key, so that it is the one that stays.
-        self.exemplars
-            .sort_by_key(|one| (layout.exemplar_key(one.value), std::cmp::Reverse(one.taken)));
-        self.exemplars.dedup_by_key(|one| layout.exemplar_key(one.value));
+        exemplars::keep_newest(&mut self.exemplars, |value| layout.exemplar_key(value));
     }
 
     /// The snapshot with these exemplars, sorted by value.
@@ -327,23 +324,6 @@ impl HistogramSnapshot {
     pub(crate) fn with_exemplars(mut self, exemplars: Vec<Exemplar>) -> Self {
         self.exemplars = exemplars;
         self
-    }
-
-    /// Becomes what `octaves` say, each in its last bucket.
-    pub(in crate::metric) fn become_coarse(&mut self, octaves: &OctaveCounts) {
-        self.layout = BucketLayout::Exponential;
-        self.cells.clear();
-        let last_cell = |place: usize| match place {
-            0 | 1 => place,
-            _ => (layout::FIRST + (place - 1) * layout::PER_OCTAVE - 1).min(layout::OVERFLOW),
-        };
-        self.cells.reserve(octaves.counts.len());
-        let counts = octaves.counts.iter().enumerate().filter(|(_, count)| **count > 0);
-        self.cells.extend(counts.map(|(place, count)| (last_cell(place) as u32, *count)));
-        self.count = octaves.counts.iter().sum();
-        self.sum = octaves.sum;
-        self.exemplars.clear();
-        self.add_exemplars(&octaves.exemplars);
     }
 
     fn combine(&mut self, other: &Self, operation: impl Fn(u64, u64) -> u64) {

@@ -34,13 +34,14 @@ pub struct Page {
     pub role: Role,
     fill: Box<dyn Fn() + Send + Sync>,
     worker: Box<dyn Fn() -> Worker>,
-    /// Hands the page over in a buffer that it keeps, where the library lets it.
+    /// Hands the page over as what a scrape is answered with, bytes, in a buffer that it keeps where
+    /// the library lets it.
     pub render: Render,
     counted: Cell<u64>,
     observed: Cell<u64>,
 }
 
-pub type Render = Box<dyn FnMut(&mut dyn FnMut(&str)) + Send>;
+pub type Render = Box<dyn FnMut(&mut dyn FnMut(&[u8])) + Send>;
 
 impl Page {
     pub fn new<C: Send + Sync + 'static, H: Send + Sync + 'static>(
@@ -49,7 +50,7 @@ impl Page {
         (counters, histograms): (Vec<C>, Vec<H>),
         add: impl Fn(&C, u64) + Copy + Send + Sync + 'static,
         record: impl Fn(&H, f64) + Copy + Send + Sync + 'static,
-        render: impl FnMut(&mut dyn FnMut(&str)) + Send + 'static,
+        render: impl FnMut(&mut dyn FnMut(&[u8])) + Send + 'static,
     ) -> Self {
         let (counters, histograms): (&'static [C], &'static [H]) =
             (counters.leak(), histograms.leak());
@@ -120,7 +121,8 @@ impl Page {
     /// What was recorded and what the page says, each of counters and of histograms.
     pub fn totals(&mut self) -> [(u64, u64); 2] {
         let mut on_page = (0, 0);
-        (self.render)(&mut |text| {
+        (self.render)(&mut |page| {
+            let text = std::str::from_utf8(page).expect("text");
             on_page.0 = recorder::sum_on_page(text, "page_counter", "");
             on_page.1 = recorder::sum_on_page(text, "page_histogram", "_count");
         });
@@ -167,12 +169,12 @@ fn prometheus() -> Page {
     Page::new("prometheus", "gather, encode_utf8", (counters, histograms), add, record, render)
 }
 
-fn gathered(registry: prometheus::Registry) -> impl FnMut(&mut dyn FnMut(&str)) {
+fn gathered(registry: prometheus::Registry) -> impl FnMut(&mut dyn FnMut(&[u8])) {
     let mut text = String::new();
     move |read| {
         text.clear();
         TextEncoder::new().encode_utf8(&registry.gather(), &mut text).expect("it encodes");
-        read(&text);
+        read(text.as_bytes());
     }
 }
 
@@ -196,10 +198,10 @@ fn prometheus_client() -> Page {
         c.inc_by(n);
     };
     let mut text = String::new();
-    let render = move |read: &mut dyn FnMut(&str)| {
+    let render = move |read: &mut dyn FnMut(&[u8])| {
         text.clear();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("it encodes");
-        read(&text);
+        read(text.as_bytes());
     };
     let handles = (counters, histograms);
     let record = |h: &Histogram, value| h.observe(value);
@@ -226,10 +228,10 @@ fn fastmetrics() -> Page {
         histograms.extend(requests().map(|request| family.with_or_new(&request, Histogram::clone)));
     }
     let mut text = String::new();
-    let render = move |read: &mut dyn FnMut(&str)| {
+    let render = move |read: &mut dyn FnMut(&[u8])| {
         text.clear();
         encode(&mut text, &registry, TextProfile::PrometheusV0_0_4).expect("it encodes");
-        read(&text);
+        read(text.as_bytes());
     };
     let handles = (counters, histograms);
     let add = |c: &Counter, n| c.inc_by(n);
@@ -260,7 +262,7 @@ fn measured() -> Page {
         .iter()
         .flat_map(|(_, family)| sets().map(move |set| (family, family.with_labels(set))));
     let mut encoder = BufferedTextEncoder::new();
-    let render = move |read: &mut dyn FnMut(&str)| {
+    let render = move |read: &mut dyn FnMut(&[u8])| {
         for (name, family) in counters {
             let name = MetricName::try_from_str(name).expect("a legal name");
             let Ok(()) = encoder.write_help(name, "A counter");
@@ -271,7 +273,7 @@ fn measured() -> Page {
             let Ok(()) = encoder.write_help(name, "A histogram");
             let Ok(()) = family.collect_family_into(name, &mut encoder);
         }
-        read(std::str::from_utf8(&encoder.finish()).expect("text"));
+        read(&encoder.finish());
     };
     let handles = (counter_handles.collect(), histogram_handles.collect());
     Page::new(
@@ -301,10 +303,10 @@ fn metrics() -> Page {
         (counters.collect::<Vec<_>>(), histograms.collect::<Vec<_>>())
     });
     let mut text = Vec::new();
-    let render = move |read: &mut dyn FnMut(&str)| {
+    let render = move |read: &mut dyn FnMut(&[u8])| {
         text.clear();
         reader.render_to_write(&mut text).expect("a vector takes it");
-        read(std::str::from_utf8(&text).expect("text"));
+        read(&text);
     };
     let add = |c: &metrics::Counter, n| c.increment(n);
     let record = |h: &metrics::Histogram, value| h.record(value);
@@ -335,7 +337,7 @@ fn otel() -> Page {
     let add = |c: &BoundCounter<u64>, n| c.add(n);
     let record = |h: &BoundHistogram<f64>, value| h.record(value);
     let mut render = gathered(registry);
-    let render = move |read: &mut dyn FnMut(&str)| {
+    let render = move |read: &mut dyn FnMut(&[u8])| {
         let _alive = &provider;
         render(read);
     };
