@@ -10,7 +10,7 @@ pub(crate) mod keys;
 
 pub use interner::Interner;
 pub use set::LabelSet;
-pub(crate) use set::{Encoded, Keys, Values, decode, split_value, truncate};
+pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
 pub use typed::{Dynamic, LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 

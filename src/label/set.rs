@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::MAX_VALUE_BYTES;
+use crate::util::hash;
 
 /// The labels of one series, sorted by key, each key once; cheap to clone.
 ///
@@ -284,7 +285,7 @@ pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
 
 /// The first of the values in the bytes of an [`Encoded`], and the bytes of those after it.
 #[inline(always)]
-pub(crate) fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = encoded.split_first()?;
     let first = usize::from(first);
     if first < WIDE {
@@ -292,6 +293,24 @@ pub(crate) fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     let (&second, rest) = rest.split_first()?;
     rest.split_at_checked((first - WIDE) << 8 | usize::from(second))
+}
+
+/// What follows `value` in the bytes of an [`Encoded`], if that begins with it.
+#[inline(always)]
+pub(crate) fn strip_value<'e>(encoded: &'e [u8], value: &str) -> Option<&'e [u8]> {
+    let len = value.len();
+    if len >= WIDE {
+        return strip_wide_value(encoded, value);
+    }
+    let (&first, rest) = encoded.split_first()?;
+    let (own, rest) = rest.split_at_checked(len)?;
+    (usize::from(first) == len && hash::equal(own, value.as_bytes())).then_some(rest)
+}
+
+#[cold]
+fn strip_wide_value<'e>(encoded: &'e [u8], value: &str) -> Option<&'e [u8]> {
+    let (own, rest) = split_value(encoded)?;
+    (own == truncate(value).as_bytes()).then_some(rest)
 }
 
 /// The longest prefix of `value` that ends at a character and has at most [`MAX_VALUE_BYTES`].
@@ -350,6 +369,11 @@ mod tests {
             assert!(!encoded.push(value));
         }
         assert_eq!(decode(encoded.bytes()).collect::<Vec<_>>(), values);
+        let rest = values.iter().try_fold(encoded.bytes(), |rest, value| strip_value(rest, value));
+        assert_eq!(rest, Some(&[][..]));
+        for other in ["", "w", &"v".repeat(WIDE), &"w".repeat(WIDE - 1)] {
+            assert_eq!(strip_value(&encoded.bytes()[1 + 1 + 1..], other), None, "{}", other.len());
+        }
         let n_bytes = values.iter().map(String::len).sum::<usize>() + 3 + 4 * 2;
         assert_eq!(encoded.bytes().len(), n_bytes);
     }

@@ -36,8 +36,6 @@ pub(crate) struct Family {
     /// The label keys of the instrument, without the registry's constant labels.
     pub(crate) keys: Vec<Cow<'static, str>>,
     pub(crate) place: &'static Location<'static>,
-    /// Process-wide, so that a thread's look-up table can tell families apart by a number.
-    pub(crate) number: u32,
     pub(crate) space: Space,
     /// How often a series was removed, and one more.
     pub(super) removals: AtomicU32,
@@ -87,8 +85,6 @@ impl Family {
         shape: Shape,
         view: &InstrumentView,
     ) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Relaxed);
         let space = Space::of(descriptor.kind);
         let all_keys = Arc::new(Keys::new(&keys, constant));
         let told = descriptor.histogram;
@@ -115,7 +111,6 @@ impl Family {
             number_kind: descriptor.number,
             place: descriptor.place,
             keys,
-            number,
             space,
             removals: AtomicU32::new(1),
             told,

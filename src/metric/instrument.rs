@@ -214,21 +214,25 @@ impl Instrument {
     /// Lets `record` write to the series with `labels`: [`DISABLED`] if the instrument lost a conflict.
     #[inline(always)]
     pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
-        if L::CARDINALITY.is_none() {
+        if const { !is_closed(L::CARDINALITY) } {
             return self.with_series_looked_up(labels, record);
         }
-        let base = self.base.load(Relaxed);
+        // From here on the labels are a number: nothing makes them lie in memory.
+        let (base, index) = (self.base.load(Relaxed), labels.index());
         if base < DISABLED {
-            return record(base + labels.index() as u32);
+            return record(base + index as u32);
         }
-        self.with_series_slow(labels, record)
+        self.with_series_unregistered::<L, R>(index, record)
     }
 
-    /// Of a closed set that is not registered yet, or too large for a block of ids.
     #[cold]
     #[inline(never)]
-    fn with_series_slow<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
-        self.with_series_looked_up(labels, record)
+    fn with_series_unregistered<L: Labels, R>(
+        &self,
+        index: usize,
+        record: impl FnOnce(u32) -> R,
+    ) -> R {
+        record(self.family::<L>().map_or(DISABLED, |family| family.id_at(index)))
     }
 
     #[inline]
@@ -334,6 +338,12 @@ const fn per_nano(unit: Unit) -> f64 {
     unit.per_second() / 1e9
 }
 
+/// Whether label sets of so many combinations are an array: a larger one is looked up like an open one.
+pub(crate) const fn is_closed(cardinality: Option<usize>) -> bool {
+    const MOST: usize = 65_536;
+    matches!(cardinality, Some(len) if len <= MOST)
+}
+
 /// A series that is kept: its id, and for an open set the right to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
@@ -351,7 +361,7 @@ impl Handle {
         index: impl FnOnce() -> usize,
     ) -> Self {
         let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
-        let found = lookup::remembered(family, values).map(Found::Series);
+        let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(family, values)) {
             Found::Series(pin) => Self { id: pin.series().id, _pin: Some(pin) },
             Found::Overflow(id) => Self::plain(id),

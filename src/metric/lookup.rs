@@ -13,9 +13,9 @@ use super::{
     series::Pin,
 };
 use crate::{
-    label::{split_value, truncate},
+    label::{decode, strip_value, truncate},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    util::hash::{self, Hash},
+    util::hash::Hash,
 };
 
 /// Hands label values over, one after the other; called more than once.
@@ -40,7 +40,7 @@ where
         if table.forgotten != REMOVALS.load(Relaxed) {
             return None;
         }
-        let id = table.find(family.number, &values)?.series().id;
+        let (id, _) = table.find(set.number(), &values)?;
         record.take().map(|record| record(id))
     });
     match (found, record) {
@@ -66,20 +66,21 @@ fn with_series_slow<R>(
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut() {
             table.forget_removed();
-            if table.find(family.number, values).is_none() {
-                table.insert(family.number, values, pin);
+            if table.find(set.number(), values).is_none() {
+                table.insert(set.number(), values, pin);
             }
         }
     });
     done
 }
 
-/// The series of `family` with these values, if this thread remembers it.
-pub(crate) fn remembered(family: &Family, values: Visit<'_>) -> Option<Pin> {
+/// The series of `set` with these values, if this thread remembers it.
+pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
     let find = |table: &RefCell<Table>| {
         let table = table.try_borrow().ok()?;
         let is_current = table.forgotten == REMOVALS.load(Relaxed);
-        is_current.then(|| table.find(family.number, values))?.cloned()
+        let (_, pin) = is_current.then(|| table.find(set.number(), values))??;
+        Some(pin.clone())
     };
     TABLE.try_with(find).ok().flatten()
 }
@@ -97,70 +98,68 @@ thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::NEW) };
 }
 
-/// Open addressing, linear probing, at most five eighths full: each further probe is a branch that
-/// nobody foresees.
+/// The series that a thread remembers.
 struct Table {
-    /// None, or a power of two.
-    slots: Vec<Slot>,
-    len: usize,
+    /// By the numbers of the open sets.
+    sets: Vec<Buckets>,
     /// How many removals it has followed.
     forgotten: u64,
     /// Where each hash begins: at hand here. Unseeded while there are no slots.
     start: Hash,
 }
 
-/// A place for a series, beside what tells it from nearly all others: one line to fetch.
+/// The series of one set, in buckets of a cache line, of which nine tenths of all look-ups need one: how
+/// many more would be a branch that nobody foresees.
 #[derive(Default)]
-struct Slot {
-    /// The number of the family, and then a part of the hash.
-    mark: u64,
-    pin: Option<Pin>,
+struct Buckets {
+    /// None, or a power of two.
+    buckets: Vec<Bucket>,
+    len: usize,
+}
+
+/// A few series, filled from the front; what finds no place goes to the next bucket.
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Bucket {
+    /// Sixteen bits of each hash, which tell a series from nearly all others. They mean nothing without
+    /// a pin, nor does the id.
+    tags: u64,
+    /// Where their cells are: what is recorded does not wait for the line of the series, which has the
+    /// values to compare.
+    ids: [u32; Self::LEN],
+    pins: [Option<Pin>; Self::LEN],
 }
 
 impl Table {
-    const NEW: Self = Self { slots: Vec::new(), len: 0, forgotten: 0, start: Hash::UNSEEDED };
+    const NEW: Self = Self { sets: Vec::new(), forgotten: 0, start: Hash::UNSEEDED };
 
-    #[inline]
-    fn find<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, family: u32, values: &V) -> Option<&Pin> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mark = self.mark(family, values);
-        let mut place = mark as usize & mask;
-        loop {
-            let slot = &self.slots[place];
-            let pin = slot.pin.as_ref()?;
-            if slot.mark == mark && holds(pin.series().key(), values) {
-                return Some(pin);
-            }
-            place = (place + 1) & mask;
-        }
+    #[inline(always)]
+    fn find<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(
+        &self,
+        set: u32,
+        values: &V,
+    ) -> Option<(u32, &Pin)> {
+        self.sets.get(set as usize)?.find(self.hash(values), values)
     }
 
     /// A caller who chooses label values must not be able to choose collisions.
-    #[inline]
-    fn mark<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, family: u32, values: &V) -> u64 {
-        let mut hash = self.start.of(family);
+    #[inline(always)]
+    fn hash<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, values: &V) -> u64 {
+        let mut hash = self.start;
         values(&mut |value| hash.push(truncate(value).as_bytes()));
-        u64::from(family) << 32 | u64::from(hash.value() as u32)
+        hash.value()
     }
 
-    fn insert(&mut self, family: u32, values: Visit<'_>, pin: Pin) {
-        if self.slots.is_empty() {
+    fn insert(&mut self, set: u32, values: Visit<'_>, pin: Pin) {
+        if self.sets.is_empty() {
             self.start = Hash::new();
         }
-        if (self.len + 1) * 8 > self.slots.len() * 5 {
-            self.rebuild((self.slots.len() * 2).max(16), |_| true);
+        let set = set as usize;
+        if set >= self.sets.len() {
+            self.sets.resize_with(set + 1, Buckets::default);
         }
-        self.place(Slot { mark: self.mark(family, values), pin: Some(pin) });
-        self.len += 1;
-    }
-
-    fn place(&mut self, slot: Slot) {
-        let mask = self.slots.len() - 1;
-        let mut place = slot.mark as usize & mask;
-        while self.slots[place].pin.is_some() {
-            place = (place + 1) & mask;
-        }
-        self.slots[place] = slot;
+        let (hash, rehash) = (self.hash(values), rehash(self.start));
+        self.sets[set].insert(hash, pin, rehash);
     }
 
     /// Drops the pins of removed series.
@@ -168,34 +167,123 @@ impl Table {
         let removals = REMOVALS.load(Relaxed);
         if self.forgotten != removals {
             self.forgotten = removals;
-            self.rebuild(self.slots.len(), |pin| !pin.series().is_removed());
-        }
-    }
-
-    fn rebuild(&mut self, room: usize, keep: impl Fn(&Pin) -> bool) {
-        let mut empty = Vec::new();
-        empty.resize_with(room, Slot::default);
-        let slots = std::mem::replace(&mut self.slots, empty);
-        self.len = 0;
-        for slot in slots {
-            if slot.pin.as_ref().is_some_and(&keep) {
-                self.place(slot);
-                self.len += 1;
-            }
+            let rehash = rehash(self.start);
+            self.sets.iter_mut().for_each(|set| set.forget_removed(&rehash));
         }
     }
 }
 
+impl Buckets {
+    #[inline(always)]
+    fn find<V>(&self, hash: u64, values: &V) -> Option<(u32, &Pin)>
+    where
+        V: Fn(&mut dyn FnMut(&str)) + ?Sized,
+    {
+        let mask = self.buckets.len().checked_sub(1)?;
+        let mut place = hash as usize & mask;
+        loop {
+            let bucket = &self.buckets[place];
+            let mut lanes = bucket.lanes(hash);
+            while lanes != 0 {
+                let lane = (lanes.trailing_zeros() / Bucket::TAG_BITS) as usize % Bucket::LEN;
+                if let Some(pin) = &bucket.pins[lane]
+                    && holds(pin.series().key(), values)
+                {
+                    return Some((bucket.ids[lane], pin));
+                }
+                lanes &= lanes - 1;
+            }
+            if !bucket.is_full() {
+                return None;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn insert(&mut self, hash: u64, pin: Pin, rehash: impl Fn(&Pin) -> u64) {
+        // At most five eighths full: few buckets run over.
+        if (self.len + 1) * 8 > self.buckets.len() * Bucket::LEN * 5 {
+            self.rebuild((self.buckets.len() * 2).max(4), rehash, |_| true);
+        }
+        self.place(hash, pin);
+    }
+
+    fn place(&mut self, hash: u64, pin: Pin) {
+        let mask = self.buckets.len() - 1;
+        let mut place = hash as usize & mask;
+        while self.buckets[place].is_full() {
+            place = (place + 1) & mask;
+        }
+        self.buckets[place].add(hash, pin);
+        self.len += 1;
+    }
+
+    fn forget_removed(&mut self, rehash: impl Fn(&Pin) -> u64) {
+        let mut pins = self.buckets.iter().flat_map(|bucket| bucket.pins.iter().flatten());
+        if pins.any(|pin| pin.series().is_removed()) {
+            self.rebuild(self.buckets.len(), rehash, |pin| !pin.series().is_removed());
+        }
+    }
+
+    fn rebuild(&mut self, room: usize, rehash: impl Fn(&Pin) -> u64, keep: impl Fn(&Pin) -> bool) {
+        let buckets = std::mem::replace(&mut self.buckets, vec![Bucket::default(); room]);
+        self.len = 0;
+        for pin in buckets.into_iter().flat_map(|bucket| bucket.pins).flatten().filter(keep) {
+            self.place(rehash(&pin), pin);
+        }
+    }
+}
+
+impl Bucket {
+    const LEN: usize = 4;
+    const TAG_BITS: u32 = 16;
+
+    /// The highest bit of each lane whose tag may be that of this hash: of the lowest such lane it is,
+    /// and a lane above it may differ in its lowest bit ("Determine if a word has a zero byte", Warren,
+    /// Hacker's Delight).
+    #[inline(always)]
+    fn lanes(&self, hash: u64) -> u64 {
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        let differences = self.tags ^ tag(hash).wrapping_mul(ONES);
+        differences.wrapping_sub(ONES) & !differences & ONES << (Self::TAG_BITS - 1)
+    }
+
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.pins[Self::LEN - 1].is_some()
+    }
+
+    /// Adds a series to a bucket that is not full.
+    fn add(&mut self, hash: u64, pin: Pin) {
+        if let Some(lane) = self.pins.iter().position(Option::is_none) {
+            let shift = lane as u32 * Self::TAG_BITS;
+            self.tags = self.tags & !(0xffff << shift) | tag(hash) << shift;
+            self.ids[lane] = pin.series().id;
+            self.pins[lane] = Some(pin);
+        }
+    }
+}
+
+/// The hash of the values that a series has, from this start.
+fn rehash(start: Hash) -> impl Fn(&Pin) -> u64 {
+    move |pin| {
+        let mut hash = start;
+        decode(pin.series().key()).for_each(|value| hash.push(value.as_bytes()));
+        hash.value()
+    }
+}
+
+/// Bits that do not choose the bucket.
+#[inline(always)]
+fn tag(hash: u64) -> u64 {
+    hash >> (64 - Bucket::TAG_BITS)
+}
+
 /// Whether `values` encode to `key`, without encoding them.
-#[inline]
+#[inline(always)]
 fn holds<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(key: &[u8], values: &V) -> bool {
     let mut rest = Some(key);
-    values(&mut |value| {
-        rest = rest.and_then(|rest| {
-            let (own, rest) = split_value(rest)?;
-            hash::equal(own, truncate(value).as_bytes()).then_some(rest)
-        });
-    });
+    values(&mut |value| rest = rest.and_then(|rest| strip_value(rest, value)));
     rest.is_some_and(<[u8]>::is_empty)
 }
 
@@ -239,6 +327,24 @@ mod tests {
         assert_eq!(look_up(family, &["x"]), id, "it was not given up");
         assert_eq!(look_up(family, &["x"]), id);
         assert_eq!(family.space, Space::Sum);
+    }
+
+    #[test]
+    fn a_bucket_finds_every_place_of_a_tag_and_a_false_one_only_above() {
+        for tags in 0..4_u64.pow(4) {
+            let tags =
+                [0, 1, 2, 3].map(|lane| [0, 1, 0x8000, 0xffff][(tags >> (2 * lane) & 3) as usize]);
+            let packed = tags.iter().rev().fold(0, |packed, tag| packed << 16 | tag);
+            let bucket = Bucket { tags: packed, ..Bucket::default() };
+            for asked in [0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff] {
+                let lanes = bucket.lanes(asked << 48 | 0x1234);
+                let is_in = |lane: &usize| lanes >> (16 * lane + 15) & 1 == 1;
+                let found: Vec<usize> = (0..4).filter(is_in).collect();
+                let same: Vec<usize> = (0..4).filter(|&lane| tags[lane] == asked).collect();
+                assert_eq!(found.first(), same.first(), "{tags:x?} {asked:x}");
+                assert!(same.iter().all(|lane| found.contains(lane)));
+            }
+        }
     }
 
     proptest! {

@@ -31,13 +31,15 @@ use crate::{
     label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     util::hash::BuildHash,
 };
 
 /// An open label set of one family.
 pub(crate) struct OpenSet {
+    /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
+    number: u32,
     ids: Ids,
     keys: Arc<Keys>,
     limit: usize,
@@ -95,8 +97,15 @@ impl OpenSet {
         budget: Arc<Budget>,
         idle: Option<Duration>,
     ) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
         let (known, walk) = (Mutex::default(), RwLock::default());
-        Self { ids, keys, limit, budget, idle, known, walk }
+        Self { number, ids, keys, limit, budget, idle, known, walk }
+    }
+
+    #[inline(always)]
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     pub(crate) fn limit(&self) -> usize {

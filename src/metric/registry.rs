@@ -15,7 +15,7 @@ use super::{
     cell::{self, Storage},
     collector,
     family::{Family, Shape},
-    instrument::{Descriptor, Instrument, Number},
+    instrument::{Descriptor, Instrument, Number, is_closed},
     name::{claimed_names, key_fault, name_fault},
     observable::{Observable, Observations, Observer},
     open::Budget,
@@ -135,8 +135,6 @@ impl RegistryBuilder {
 const SERIES_LIMIT: usize = 2_000;
 /// Room for half a million series of short labels.
 const BYTE_BUDGET: u64 = 64 << 20;
-/// A closed set may have this many combinations; a larger one is looked up like an open one.
-const CLOSED_LIMIT: usize = 65_536;
 
 impl Registry {
     /// An empty registry.
@@ -446,7 +444,7 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         let keys = L::KEYS.iter().map(|&key| Cow::Borrowed(key)).collect();
         match L::CARDINALITY {
-            Some(len) if len <= CLOSED_LIMIT => {
+            Some(len) if is_closed(L::CARDINALITY) => {
                 self.register_shape(descriptor, keys, Shape::Closed { len, at: L::at })
             }
             _ => self.register_open(descriptor, keys),

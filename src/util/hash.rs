@@ -30,12 +30,6 @@ impl Hash {
         Self { state, lengths: 0, secret: secret | 1 } // Odd: no bit of a length is multiplied away.
     }
 
-    /// This beginning for `number` alone.
-    #[inline]
-    pub(crate) fn of(self, number: u32) -> Self {
-        Self { lengths: number.into(), ..self }
-    }
-
     /// Goes on with `bytes`, whose end it takes note of.
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -115,16 +109,14 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
 /// At most sixteen bytes as two words, which for one length are equal where the bytes are.
 #[inline(always)]
 fn words(bytes: &[u8]) -> (u64, u64) {
-    let len = bytes.len();
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
     } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-    } else if len > 0 {
-        let (first, middle, last) = (bytes[0], bytes[len / 2], bytes[len - 1]);
-        (first.into(), (u64::from(middle) << 8) | u64::from(last))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        (u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into())
     } else {
-        (0, 0)
+        (bytes.first().copied().unwrap_or_default().into(), 0)
     }
 }
 
