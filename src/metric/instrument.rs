@@ -217,22 +217,21 @@ impl Instrument {
         if const { !is_closed(L::CARDINALITY) } {
             return self.with_series_looked_up(labels, record);
         }
-        // From here on the labels are a number: nothing makes them lie in memory.
-        let (base, index) = (self.base.load(Relaxed), labels.index());
-        if base < DISABLED {
-            return record(base + index as u32);
-        }
-        self.with_series_unregistered::<L, R>(index, record)
+        record(self.closed_id::<L>(labels.index()))
+    }
+
+    /// The id of the series at `index` of a closed set: from here on the labels are a number, and
+    /// nothing makes them lie in memory.
+    #[inline(always)]
+    fn closed_id<L: Labels>(&self, index: usize) -> u32 {
+        let base = self.base.load(Relaxed);
+        if base < DISABLED { base + index as u32 } else { self.unregistered_id::<L>(index) }
     }
 
     #[cold]
     #[inline(never)]
-    fn with_series_unregistered<L: Labels, R>(
-        &self,
-        index: usize,
-        record: impl FnOnce(u32) -> R,
-    ) -> R {
-        record(self.family::<L>().map_or(DISABLED, |family| family.id_at(index)))
+    fn unregistered_id<L: Labels>(&self, index: usize) -> u32 {
+        self.family::<L>().map_or(DISABLED, |family| family.id_at(index))
     }
 
     #[inline]
@@ -251,11 +250,8 @@ impl Instrument {
     /// The series with `labels`, to be kept; as [`with_series`](Self::with_series).
     #[inline(always)]
     pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
-        if L::CARDINALITY.is_some() {
-            let base = self.base.load(Relaxed);
-            if base < DISABLED {
-                return Handle { id: base + labels.index() as u32, _pin: None };
-            }
+        if const { is_closed(L::CARDINALITY) } {
+            return Handle::plain(self.closed_id::<L>(labels.index()));
         }
         self.bind_slow(labels)
     }
@@ -369,6 +365,7 @@ impl Handle {
     }
 
     /// A series that is never given up.
+    #[inline(always)]
     pub(crate) fn plain(id: u32) -> Self {
         Self { id, _pin: None }
     }

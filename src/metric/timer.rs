@@ -60,15 +60,9 @@ impl Timer {
     fn end(&mut self) -> Option<(Ticks, Ticks)> {
         let (start, end) = (self.start.take()?, clock::now());
         let TimeScale { per_nano } = self.histogram.scale();
-        record(&self.histogram, end.scaled_since(start, per_nano));
+        self.histogram.record_time(end.scaled_since(start, per_nano));
         Some((start, end))
     }
-}
-
-/// Not inlined, so that what is left of a timer is small enough to be inlined wherever it is used.
-#[inline(never)]
-fn record(histogram: &BoundHistogram, value: f64) {
-    histogram.record(value);
 }
 
 impl Drop for Timer {

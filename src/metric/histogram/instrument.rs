@@ -150,19 +150,18 @@ impl Histogram {
     #[inline(always)]
     pub fn record(&self, value: f64) {
         let id = self.instrument.id();
-        if !cell::record(id, value) && !cell::record_explicit(id, value) {
-            self.record_other(value);
-        }
-        if context::is_sampled() {
-            cell::exemplify(self.instrument.id(), value); // Registered by now.
+        let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
+        if !is_recorded || context::is_sampled() {
+            self.record_further(value, is_recorded);
         }
     }
 
+    /// As [`record_further`].
     #[inline(never)]
-    fn record_other(&self, value: f64) {
-        let amount = Amount { value, ticks: None };
-        if !cell::record_other(self.instrument.id(), amount) {
-            record_slow(self.instrument.register_id(), amount);
+    fn record_further(&self, value: f64, is_recorded: bool) {
+        match self.instrument.register_id() {
+            Some(id) => record_further(id, value, is_recorded),
+            None => record_slow(None, Amount { value, ticks: None }),
         }
     }
 
@@ -205,6 +204,16 @@ impl BoundHistogram {
         Timer::start(self.clone())
     }
 
+    /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
+    #[inline(never)]
+    pub(in crate::metric) fn record_time(&self, value: f64) {
+        let id = self.0.id();
+        let is_recorded = cell::record(id, value);
+        if !is_recorded || context::is_sampled() {
+            record_further(id, value, is_recorded);
+        }
+    }
+
     /// What a timer multiplies nanoseconds by.
     #[inline(always)]
     pub(in crate::metric) fn scale(&self) -> TimeScale {
@@ -244,21 +253,22 @@ impl Histogram<Dynamic> {
 
 #[inline(always)]
 fn record(id: u32, value: f64) {
-    if !cell::record(id, value) && !cell::record_explicit(id, value) {
-        record_other(id, value);
-    }
-    if context::is_sampled() {
-        cell::exemplify(id, value);
+    let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
+    if !is_recorded || context::is_sampled() {
+        record_further(id, value, is_recorded);
     }
 }
 
-/// Records in a histogram of another kind, or one that no shortcut leads to. Out of line, so that what
-/// most histograms do not need takes no room where they record.
+/// What most records do not need: a histogram of another kind, or one that no shortcut leads to, and
+/// exemplars. Out of line and last, so that it takes neither room nor registers where they record.
 #[inline(never)]
-fn record_other(id: u32, value: f64) {
+fn record_further(id: u32, value: f64, is_recorded: bool) {
     let amount = Amount { value, ticks: None };
-    if !cell::record_other(id, amount) {
+    if !is_recorded && !cell::record_other(id, amount) {
         record_slow(Some(id), amount);
+    }
+    if context::is_sampled() {
+        cell::exemplify(id, value);
     }
 }
 
