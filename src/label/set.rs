@@ -164,8 +164,13 @@ impl PartialEq for LabelSet {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         let same = match (&self.0, &other.0) {
-            (Repr::Series { values: a, .. }, Repr::Series { values: b, .. }) => {
+            // The keys too: a registry may be given other labels, for the same values.
+            (
+                Repr::Series { values: a, keys: keys_of_a },
+                Repr::Series { values: b, keys: keys_of_b },
+            ) => {
                 std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+                    && Arc::ptr_eq(keys_of_a, keys_of_b)
             }
             (Repr::Pairs(a), Repr::Pairs(b)) => Arc::ptr_eq(a, b),
             _ => false,
@@ -331,6 +336,23 @@ mod tests {
         assert_eq!(of_series.get("route"), Some("/x"));
         assert_eq!(of_series.with([("route", "/y")]), set.with([("route", "/y")]));
         assert_eq!(of_series.retain(|key| key < "n"), set.retain(|key| key < "n"));
+    }
+
+    #[test]
+    fn the_values_of_one_series_under_other_keys_are_another_set() {
+        struct None;
+        impl Values for None {
+            fn encoded(&self) -> &[u8] {
+                &[]
+            }
+        }
+        let values = Arc::new(None);
+        let [eu, same, us] = ["eu", "eu", "us"].map(|region| {
+            let keys = Keys::new(&[], &LabelSet::new([("region", region)]));
+            LabelSet::of_series(Arc::new(keys), values.clone())
+        });
+        assert_eq!(eu, same);
+        assert_ne!(eu, us);
     }
 
     #[test]

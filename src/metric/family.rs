@@ -8,7 +8,8 @@ use super::{
     histogram::{HistogramOptions, HistogramSnapshot, chosen},
     instrument::{Descriptor, Number},
     lookup::Visit,
-    open::{Budget, Ids, OpenSet},
+    open::{Ids, OpenSet},
+    registry::Settings,
     series::Pin,
     sliding::{Baseline, SPANS},
     snapshot::{self, Series, SeriesValue, SummarySnapshot},
@@ -59,9 +60,15 @@ struct ClosedSet {
     base: u32,
     len: usize,
     at: fn(usize) -> Vec<Cow<'static, str>>,
+    /// Guards what readers walk; only the registry's labels are locked inside it.
+    seen: Mutex<Seen>,
+}
+
+/// The combinations that some reader has seen.
+#[derive(Debug)]
+struct Seen {
     keys: Arc<Keys>,
-    /// The combinations that some reader has seen. Nothing is locked inside it.
-    list: Mutex<Arc<SeriesList>>,
+    list: Arc<SeriesList>,
 }
 
 /// Series as readers walk them: sorted by labels. It is replaced and not changed, so that a reader
@@ -90,8 +97,16 @@ impl Listed {
 
 /// How the series of a family are told apart.
 pub(crate) enum Shape {
-    Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
-    Open { limit: usize, budget: Arc<Budget>, idle: Option<Duration> },
+    Closed {
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    },
+    /// `limit` if the instrument has one of its own.
+    Open {
+        limit: Option<usize>,
+        settings: Arc<Settings>,
+        idle: Option<Duration>,
+    },
 }
 
 impl Family {
@@ -116,13 +131,12 @@ impl Family {
                 base: space.reserve(histogram, len as u32),
                 len,
                 at,
-                keys: all_keys,
-                list: Mutex::default(),
+                seen: Mutex::new(Seen { keys: all_keys, list: Arc::default() }),
             }),
-            Shape::Open { limit, budget, idle } => {
-                let limit = view.limit().unwrap_or(limit);
+            Shape::Open { limit, settings, idle } => {
+                let limit = view.limit().or(limit);
                 let ids = Ids::new(space, histogram);
-                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, budget, idle))
+                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, settings, idle))
             }
         };
         Self {
@@ -153,6 +167,19 @@ impl Family {
                 set.len == *len && (std::ptr::fn_addr_eq(set.at, *at) || same_texts())
             }
             _ => false,
+        }
+    }
+
+    /// Puts the labels that the registry has now on all series, in the place of those it had.
+    pub(crate) fn relabel(&self, settings: &Settings) {
+        // Asked inside the family's lock: of two changes that cross, both tell the later labels.
+        let keys = || Arc::new(Keys::new(&self.keys, &settings.labels()));
+        match &self.set {
+            SeriesSet::Closed(set) => {
+                let mut seen = set.seen.lock();
+                *seen = Seen { keys: keys(), list: Arc::default() };
+            }
+            SeriesSet::Open(set) => set.relabel(keys),
         }
     }
 
@@ -442,7 +469,8 @@ impl ClosedSet {
     /// One that was never touched is no series, save the only one of an instrument without labels,
     /// which is there from registration on.
     fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
-        let mut list = self.list.lock();
+        let mut seen = self.seen.lock();
+        let Seen { keys, list } = &mut *seen;
         if list.series.len() == self.len {
             return list.clone();
         }
@@ -454,20 +482,20 @@ impl ClosedSet {
             let known = list.series.iter();
             let known = known.map(|known| Listed::new(known.id, known.labels.clone(), None));
             let mut series: Vec<Listed> =
-                known.chain(new.into_iter().map(|id| self.listed(id))).collect();
+                known.chain(new.into_iter().map(|id| self.listed(id, keys))).collect();
             series.sort_by(|a, b| a.labels.cmp(&b.labels));
             *list = Arc::new(SeriesList { series });
         }
         list.clone()
     }
 
-    fn listed(&self, id: u32) -> Listed {
+    fn listed(&self, id: u32, keys: &Arc<Keys>) -> Listed {
         let mut encoded = Encoded::new();
         for value in (self.at)((id - self.base) as usize) {
             encoded.push(&value);
         }
         let values = Combination(encoded.bytes().into());
-        let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
+        let labels = LabelSet::of_series(keys.clone(), Arc::new(values));
         Listed::new(id, labels, None)
     }
 }

@@ -432,8 +432,8 @@ macro_rules! typed_instrument {
                 Self::from_instrument(self.instrument.unit(unit))
             }
 
-            /// The instrument with at most `limit` label sets besides the overflow series, in place
-            /// of the registry's 2,000; closed label sets are not limited.
+            /// The instrument with at most `limit` label sets besides the overflow series, whatever
+            /// the limit of the registry is or becomes; closed label sets are not limited.
             ///
             /// # Panics
             ///

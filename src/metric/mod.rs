@@ -65,6 +65,7 @@ pub(crate) use live::{Live, LiveFamily};
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};
+pub(crate) use registry::Changes;
 #[cfg(feature = "prometheus")]
 pub(crate) use snapshot::Head;
 

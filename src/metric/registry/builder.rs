@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Inner, Registry};
-use crate::{
-    label::LabelSet,
-    metric::{name::key_fault, open::Budget},
-    sync::Mutex,
-};
+use super::{Inner, Registry, Settings};
+use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
 
 /// What a [`Registry`] is made with; [`Registry::builder`] begins one.
 ///
@@ -42,8 +38,8 @@ impl RegistryBuilder {
         Self { byte_budget: bytes, ..self }
     }
 
-    /// Puts a label on every series of an instrument; one of the instrument's own with the same key
-    /// wins.
+    /// Puts a label on every series, also of callbacks and beyond a limit; one of the series' own
+    /// with the same key wins.
     ///
     /// # Panics
     ///
@@ -60,9 +56,7 @@ impl RegistryBuilder {
     #[must_use]
     pub fn build(self) -> Registry {
         Registry(Arc::new(Inner {
-            series_limit: self.series_limit,
-            budget: Arc::new(Budget::new(self.byte_budget)),
-            labels: self.labels,
+            settings: Arc::new(Settings::new(self.series_limit, self.byte_budget, self.labels)),
             families: Mutex::default(),
         }))
     }

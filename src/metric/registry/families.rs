@@ -111,14 +111,18 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 pub(super) fn check_keys(keys: &[Cow<'static, str>]) -> Result<(), Error> {
     for (place, key) in keys.iter().enumerate() {
-        let fault = match key_fault(key) {
-            None if keys[..place].contains(key) => Some("is given twice"),
-            fault => fault,
-        };
-        if let Some(fault) = fault {
-            let text = format!("label key {key:?} {fault}");
-            return Err(Error::new(ErrorKind::InvalidName, text));
+        check_key(key)?;
+        if keys[..place].contains(key) {
+            return Err(illegal_key(key, "is given twice"));
         }
     }
     Ok(())
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), Error> {
+    key_fault(key).map_or(Ok(()), |fault| Err(illegal_key(key, fault)))
+}
+
+fn illegal_key(key: &str, fault: &str) -> Error {
+    Error::new(ErrorKind::InvalidName, format!("label key {key:?} {fault}"))
 }

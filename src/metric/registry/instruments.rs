@@ -179,9 +179,8 @@ impl Registry {
         families.admit(family)?;
         let number = families.next_observable;
         families.next_observable += 1;
-        families
-            .observables
-            .push((number, Arc::new(Observable::new(family, self.0.series_limit, observe))));
+        let observable = Observable::new(family, self.0.settings.clone(), observe);
+        families.observables.push((number, Arc::new(observable)));
         drop(families);
         let registry = self.clone();
         Ok(Observer::new(move || registry.forget(number)))

@@ -1,12 +1,13 @@
 //! The families that stand together on one page.
 //!
 //! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
-//! made with, `instruments` the instruments whose names are known at run time, and `families` what
-//! must hold between the families of one page.
+//! made with and `settings` what may be changed of that, `instruments` the instruments whose names
+//! are known at run time, and `families` what must hold between the families of one page.
 
 mod builder;
 mod families;
 mod instruments;
+mod settings;
 
 use std::{
     borrow::Cow,
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub use builder::RegistryBuilder;
+pub(crate) use settings::{Changes, Settings};
 
 #[cfg(feature = "prometheus")]
 use super::live::Live;
@@ -24,7 +26,6 @@ use super::{
     collector,
     family::{Family, Shape},
     instrument::Descriptor,
-    open::Budget,
     snapshot,
 };
 use crate::{
@@ -56,12 +57,7 @@ use families::{Families, check_keys, check_name, conflict, difference};
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    /// Most label sets of a family that is not closed, unless the instrument says otherwise.
-    series_limit: usize,
-    /// The bytes of the series of all such families.
-    budget: Arc<Budget>,
-    /// On every series.
-    labels: LabelSet,
+    settings: Arc<Settings>,
     /// Guards the families; the lock of a family may not be taken inside it.
     families: Mutex<Families>,
 }
@@ -92,7 +88,9 @@ impl Registry {
         Self::builder().series_limit(limit).build()
     }
 
-    /// The registry of all statics.
+    /// The registry of all statics. Its labels and limits are set where telemetry is: see
+    /// [`constant_label`](crate::Builder::constant_label), [`series_limit`](crate::Builder::series_limit)
+    /// and [`byte_budget`](crate::Builder::byte_budget).
     #[must_use]
     pub fn global() -> &'static Self {
         static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
@@ -135,6 +133,19 @@ impl Registry {
                 ),
             );
         }
+    }
+
+    /// Changes what holds for all families, those in use among them; `changes` are legal.
+    ///
+    /// A family registered meanwhile has the new labels, or is among those that are told.
+    pub(crate) fn change(&self, changes: Changes) {
+        let _busy = cell::busy();
+        if !self.0.settings.change(changes) {
+            return;
+        }
+        // Copied: the lock of a family is not taken under that of the families.
+        let families: Vec<&Family> = self.0.families.lock().by_name.values().copied().collect();
+        families.iter().for_each(|family| family.relabel(&self.0.settings));
     }
 
     /// The views that it is shown through.
@@ -225,8 +236,8 @@ impl Registry {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
             false => Shape::Open {
-                limit: descriptor.limit.unwrap_or(self.0.series_limit),
-                budget: self.0.budget.clone(),
+                limit: descriptor.limit,
+                settings: self.0.settings.clone(),
                 idle: descriptor.idle,
             },
         };
@@ -261,8 +272,9 @@ impl Registry {
             };
             return Err(conflict(descriptor, family, difference));
         }
+        let constant = self.0.settings.labels();
         let family: &'static Family =
-            Box::leak(Box::new(Family::new(descriptor, keys, &self.0.labels, shape, &view)));
+            Box::leak(Box::new(Family::new(descriptor, keys, &constant, shape, &view)));
         families.admit(family)?;
         Ok(family)
     }
@@ -280,3 +292,6 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry").field("families", &names).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
