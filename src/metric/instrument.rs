@@ -495,7 +495,9 @@ macro_rules! typed_instrument {
         }
 
         impl $name<Dynamic> {
-            /// An instrument for a static whose labels are pairs of texts with these keys.
+            /// An instrument for a static whose labels are pairs of texts with these keys; a
+            /// [`Registry`](crate::metric::Registry::dynamic_counter) makes those whose keys are
+            /// known at run time.
             ///
             /// # Panics
             ///

@@ -109,11 +109,11 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-pub(super) fn check_keys(keys: &[Cow<'static, str>]) -> Result<(), Error> {
+pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Error> {
     for (place, key) in keys.iter().enumerate() {
-        check_key(key)?;
+        check_key(key.as_ref())?;
         if keys[..place].contains(key) {
-            return Err(illegal_key(key, "is given twice"));
+            return Err(illegal_key(key.as_ref(), "is given twice"));
         }
     }
     Ok(())

@@ -219,14 +219,19 @@ impl Registry {
 
 /// A description with texts that live as long as the process.
 #[track_caller]
-fn described(name: &str, help: &str, unit: Unit, kind: Kind) -> Result<Descriptor, Error> {
+pub(super) fn described(
+    name: &str,
+    help: &str,
+    unit: Unit,
+    kind: Kind,
+) -> Result<Descriptor, Error> {
     check_name(name)?;
     let described = Descriptor::new(intern(name), intern(help), kind);
     Ok(Descriptor { unit, ..described })
 }
 
 /// `text` as text that lives as long as the process, kept once however often it is asked for.
-fn intern(text: &str) -> &'static str {
+pub(super) fn intern(text: &str) -> &'static str {
     static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut texts = TEXTS.lock();
     match texts.get(text) {

@@ -2,9 +2,11 @@
 //!
 //! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
 //! made with and `settings` what may be changed of that, `instruments` the instruments whose names
-//! are known at run time, and `families` what must hold between the families of one page.
+//! are known at run time, `dynamic` those whose label keys are too, and `families` what must hold
+//! between the families of one page.
 
 mod builder;
+mod dynamic;
 mod families;
 mod instruments;
 mod settings;
