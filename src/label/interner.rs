@@ -15,7 +15,7 @@ use crate::{
     sync::{
         Mutex,
         atomic::{
-            AtomicU32,
+            AtomicU32, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -104,7 +104,8 @@ impl<const LIMIT: usize> Interner<LIMIT> {
     ///
     /// Allocates and takes a lock only for a text that is new while there is room. Where that
     /// allocation itself asks for the place of a new text, because the allocator records, there is
-    /// none for this once.
+    /// none for this once. Each `None` is counted, with those of all interners of the process, in
+    /// `telemetry.labels.overflowed`.
     #[inline]
     pub fn place(&self, text: &str) -> Option<usize> {
         let text = truncate(text);
@@ -113,8 +114,8 @@ impl<const LIMIT: usize> Interner<LIMIT> {
         let is_full = self.n_taken.load(Acquire) as usize == LIMIT;
         match self.find(hash, text) {
             Ok(place) => Some(place),
-            Err(_) if is_full => None,
-            Err(_) => self.add(hash, text),
+            Err(_) if is_full => placeless(),
+            Err(_) => self.add(hash, text).or_else(placeless),
         }
     }
 
@@ -185,6 +186,25 @@ impl<const LIMIT: usize> fmt::Debug for Interner<LIMIT> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Interner").field("len", &self.len()).field("limit", &LIMIT).finish()
     }
+}
+
+/// How often a text had no place, in any interner of the process. It has a cache line of its own: who
+/// looks up a known text shall not wait for those who count.
+static PLACELESS: Lonely = Lonely(AtomicU64::new(0));
+
+#[repr(align(128))]
+struct Lonely(AtomicU64);
+
+/// Counts one look-up of a text that has no place, which it answers.
+#[cold]
+fn placeless() -> Option<usize> {
+    PLACELESS.0.fetch_add(1, Relaxed);
+    None
+}
+
+/// How many look-ups of texts ended without a place.
+pub(crate) fn n_placeless() -> u64 {
+    PLACELESS.0.load(Relaxed)
 }
 
 /// This thread's turn to add, which it has once: an allocator that records would otherwise allocate in
@@ -270,6 +290,15 @@ mod tests {
             assert_eq!(interner.place(text), *place, "{text}");
             assert_eq!(place.and_then(|place| interner.text(place)), place.map(|_| text.as_str()));
         }
+    }
+
+    #[test]
+    fn a_text_without_a_place_is_counted() {
+        let interner = Interner::<1>::new();
+        interner.place("a");
+        let before = n_placeless();
+        assert_eq!([interner.place("b"), interner.place("b")], [None; 2]);
+        assert!(n_placeless() >= before + 2, "other tests count too");
     }
 
     #[test]

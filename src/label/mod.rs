@@ -9,6 +9,7 @@ pub(crate) mod closed;
 pub(crate) mod keys;
 
 pub use interner::Interner;
+pub(crate) use interner::n_placeless;
 pub use set::LabelSet;
 pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
 pub use typed::{Dynamic, LabelValue, Labels, Text};

@@ -106,8 +106,9 @@ impl LabelSet {
     #[inline(always)]
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Repr::Series { values: a, .. }, Repr::Series { values: b, .. }) => {
-                std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+            // The keys too: a registry may be given other labels, for the same values.
+            (Repr::Series { values: a, keys }, Repr::Series { values: b, keys: other_keys }) => {
+                std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)) && Arc::ptr_eq(keys, other_keys)
             }
             (Repr::Pairs(a), Repr::Pairs(b)) => Arc::ptr_eq(a, b),
             _ => false,
@@ -359,6 +360,23 @@ mod tests {
         assert_eq!(of_series.get("route"), Some("/x"));
         assert_eq!(of_series.with([("route", "/y")]), set.with([("route", "/y")]));
         assert_eq!(of_series.retain(|key| key < "n"), set.retain(|key| key < "n"));
+    }
+
+    #[test]
+    fn the_values_of_one_series_under_other_keys_are_another_set() {
+        struct None;
+        impl Values for None {
+            fn encoded(&self) -> &[u8] {
+                &[]
+            }
+        }
+        let values = Arc::new(None);
+        let [eu, same, us] = ["eu", "eu", "us"].map(|region| {
+            let keys = Keys::new(&[], &LabelSet::new([("region", region)]));
+            LabelSet::of_series(Arc::new(keys), values.clone())
+        });
+        assert_eq!(eu, same);
+        assert_ne!(eu, us);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::{
     instrument::{Descriptor, Number},
     list::{Listed, SeriesList},
     lookup::Visit,
-    open::{Budget, Ids, OpenSet},
+    open::{Ids, OpenSet},
+    registry::Settings,
     series::Pin,
     sliding::{Baseline, SPANS},
     snapshot::{self, Series, SeriesValue, SummarySnapshot},
@@ -58,23 +59,32 @@ struct ClosedSet {
     base: u32,
     len: usize,
     at: fn(usize) -> Vec<Cow<'static, str>>,
-    keys: Arc<Keys>,
-    /// Nothing is locked inside it.
+    /// Guards what readers walk; only the registry's labels are locked inside it.
     seen: Mutex<Seen>,
 }
 
 /// Which combinations of a closed set some reader has seen, so that the others alone are looked at.
 #[derive(Debug)]
 struct Seen {
-    list: Arc<SeriesList>,
-    /// A bit for each index that is in the list.
+    keys: Arc<Keys>,
+    /// A bit for each index that was seen.
     bits: Box<[u64]>,
+    /// Those that were seen; `None` where it has to be made anew.
+    list: Option<Arc<SeriesList>>,
 }
 
 /// How the series of a family are told apart.
 pub(crate) enum Shape {
-    Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
-    Open { limit: usize, budget: Arc<Budget>, idle: Option<Duration> },
+    Closed {
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    },
+    /// `limit` if the instrument has one of its own.
+    Open {
+        limit: Option<usize>,
+        settings: Arc<Settings>,
+        idle: Option<Duration>,
+    },
 }
 
 impl Family {
@@ -97,10 +107,10 @@ impl Family {
                 let base = space.reserve(histogram, len as u32);
                 SeriesSet::Closed(ClosedSet::new(base, len, at, all_keys))
             }
-            Shape::Open { limit, budget, idle } => {
-                let limit = view.limit().unwrap_or(limit);
+            Shape::Open { limit, settings, idle } => {
+                let limit = view.limit().or(limit);
                 let ids = Ids::new(space, histogram);
-                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, budget, idle))
+                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, settings, idle))
             }
         };
         Self {
@@ -130,6 +140,19 @@ impl Family {
                 set.len == *len && (std::ptr::fn_addr_eq(set.at, *at) || same_texts())
             }
             _ => false,
+        }
+    }
+
+    /// Puts the labels that the registry has now on all series, in the place of those it had.
+    pub(crate) fn relabel(&self, settings: &Settings) {
+        // Asked inside the family's lock: of two changes that cross, both tell the later labels.
+        let keys = || Arc::new(Keys::new(&self.keys, &settings.labels()));
+        match &self.set {
+            SeriesSet::Closed(set) => {
+                let mut seen = set.seen.lock();
+                (seen.keys, seen.list) = (keys(), None);
+            }
+            SeriesSet::Open(set) => set.relabel(keys),
         }
     }
 
@@ -398,8 +421,8 @@ impl ClosedSet {
         at: fn(usize) -> Vec<Cow<'static, str>>,
         keys: Arc<Keys>,
     ) -> Self {
-        let seen = Seen { list: Arc::default(), bits: vec![0; len.div_ceil(64)].into() };
-        Self { base, len, at, keys, seen: Mutex::new(seen) }
+        let seen = Seen { keys, bits: vec![0; len.div_ceil(64)].into(), list: None };
+        Self { base, len, at, seen: Mutex::new(seen) }
     }
 
     /// The combinations that `is_there` knows or ever knew.
@@ -408,34 +431,28 @@ impl ClosedSet {
     /// which is there from registration on.
     fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
         let mut seen = self.seen.lock();
-        let Seen { list, bits } = &mut *seen;
-        if list.len() == self.len || self.base == DISABLED {
-            return list.clone();
-        }
-        let mut new = Vec::new();
-        for index in 0..self.len {
+        let Seen { keys, bits, list } = &mut *seen;
+        let all_seen = list.as_ref().is_some_and(|list| list.len() == self.len);
+        for index in (0..self.len).filter(|_| !all_seen && self.base != DISABLED) {
             let (word, bit) = (index / 64, 1 << (index % 64));
-            let id = self.base + index as u32;
-            if bits[word] & bit == 0 && is_there(id) {
+            if bits[word] & bit == 0 && is_there(self.base + index as u32) {
                 bits[word] |= bit;
-                new.push(self.listed(id));
+                *list = None;
             }
         }
-        if !new.is_empty() {
-            new.extend_from_slice(list.known());
-            *list = SeriesList::new(new);
-        }
-        list.clone()
+        let is_seen = |index: &usize| bits[index / 64] >> (index % 64) & 1 == 1;
+        let all = || (0..self.len).filter(is_seen).map(|index| self.listed(index, keys));
+        list.get_or_insert_with(|| SeriesList::new(all().collect())).clone()
     }
 
-    fn listed(&self, id: u32) -> Listed {
+    fn listed(&self, index: usize, keys: &Arc<Keys>) -> Listed {
         let mut encoded = Encoded::new();
-        for value in (self.at)((id - self.base) as usize) {
+        for value in (self.at)(index) {
             encoded.push(&value);
         }
         let values = Combination(encoded.bytes().into());
-        let labels = LabelSet::of_series(self.keys.clone(), Arc::new(values));
-        Listed { id, labels, made: None }
+        let labels = LabelSet::of_series(keys.clone(), Arc::new(values));
+        Listed { id: self.base + index as u32, labels, made: None }
     }
 }
 

@@ -439,8 +439,8 @@ macro_rules! typed_instrument {
                 Self::from_instrument(self.instrument.unit(unit))
             }
 
-            /// The instrument with at most `limit` label sets besides the overflow series, in place
-            /// of the registry's 2,000; closed label sets are not limited.
+            /// The instrument with at most `limit` label sets besides the overflow series, whatever
+            /// the limit of the registry is or becomes; closed label sets are not limited.
             ///
             /// # Panics
             ///
@@ -502,7 +502,9 @@ macro_rules! typed_instrument {
         }
 
         impl $name<Dynamic> {
-            /// An instrument for a static whose labels are pairs of texts with these keys.
+            /// An instrument for a static whose labels are pairs of texts with these keys; a
+            /// [`Registry`](crate::metric::Registry::dynamic_counter) makes those whose keys are
+            /// known at run time.
             ///
             /// # Panics
             ///

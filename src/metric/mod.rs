@@ -70,6 +70,7 @@ pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_ke
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};
+pub(crate) use registry::Changes;
 #[cfg(feature = "prometheus")]
 pub(crate) use snapshot::Head;
 

@@ -4,12 +4,14 @@ use std::{
     collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use super::{
     Kind,
     family::Family,
     name::key_fault,
+    registry::Settings,
     snapshot::{self, Series, SeriesValue},
     stats::{self, CallbackFault},
 };
@@ -29,7 +31,8 @@ use crate::{
 /// A callback and the family it speaks for.
 pub(super) struct Observable {
     family: &'static Family,
-    series_limit: usize,
+    /// Of its registry.
+    settings: Arc<Settings>,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
     /// The last totals of a counter. Nothing is locked inside it.
     totals: Mutex<BTreeMap<LabelSet, Total>>,
@@ -46,11 +49,12 @@ struct Total {
 /// What a callback tells: a value for each label set.
 ///
 /// It takes as many series as any family of the registry may have; one with an illegal label key, or
-/// one too many, is left out and reported. A counter's total that is negative or NaN is left out; one
+/// one too many, is left out and reported. The registry's own labels are added to each. A counter's total that is negative or NaN is left out; one
 /// that falls begins anew.
 #[derive(Debug)]
 pub struct Observations {
     series: BTreeMap<LabelSet, f64>,
+    constant: LabelSet, // The registry's own.
     series_limit: usize,
     refused: Option<String>, // The latest of what was left out.
 }
@@ -67,7 +71,10 @@ impl Observations {
             self.refused = Some(format!("label key {key:?} {fault}"));
             return;
         }
-        let labels = LabelSet::new(labels.iter().copied());
+        let labels = match self.constant.is_empty() {
+            true => LabelSet::new(labels.iter().copied()),
+            false => self.constant.with(labels.iter().copied()),
+        };
         if self.series.len() >= self.series_limit && !self.series.contains_key(&labels) {
             self.refused = Some(format!("more than {} series", self.series_limit));
             return;
@@ -104,11 +111,11 @@ impl fmt::Debug for Observer {
 impl Observable {
     pub(super) fn new(
         family: &'static Family,
-        series_limit: usize,
+        settings: Arc<Settings>,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
         let (totals, busy) = (Mutex::default(), AtomicBool::new(false));
-        Self { family, series_limit, observe: Box::new(observe), totals, busy }
+        Self { family, settings, observe: Box::new(observe), totals, busy }
     }
 
     pub(super) fn family(&self) -> &'static Family {
@@ -127,8 +134,9 @@ impl Observable {
         }
         let _running = Running(&self.busy);
         let name = self.family.name;
-        let (series, series_limit) = (BTreeMap::new(), self.series_limit);
-        let mut observations = Observations { series, series_limit, refused: None };
+        let (constant, series_limit) = (self.settings.labels(), self.settings.series_limit());
+        let series = BTreeMap::new();
+        let mut observations = Observations { series, constant, series_limit, refused: None };
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
             stats::callback_failed(CallbackFault::Panicked, 1);

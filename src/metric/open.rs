@@ -23,6 +23,7 @@ use super::{
     histogram::HistogramOptions,
     list::{Listed, SeriesList},
     lookup::{self, Visit},
+    registry::Settings,
     series::{Pin, Series},
     stats,
 };
@@ -31,7 +32,7 @@ use crate::{
     label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
     sync::{
         Mutex,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     util::hash::BuildHash,
 };
@@ -41,18 +42,21 @@ pub(crate) struct OpenSet {
     /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
     number: u32,
     ids: Ids,
-    keys: Arc<Keys>,
-    limit: usize,
-    budget: Arc<Budget>,
+    /// Its own, if it has one.
+    limit: Option<usize>,
+    /// Of its registry.
+    settings: Arc<Settings>,
     idle: Option<Duration>,
-    /// Guards the series; only the free ids and, in a sweep, storages are locked inside it.
+    /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
+    /// locked inside it.
     known: Mutex<Known>,
     /// Read-locked by whoever walks the list: meanwhile no id goes to another series.
     walk: RwLock<()>,
 }
 
-#[derive(Default)]
 struct Known {
+    /// Of the series and of the registry.
+    keys: Arc<Keys>,
     by_key: HashSet<ByKey, BuildHash>,
     /// Removed ones, which are given up when nobody can write to them any more.
     removed: Vec<Arc<Series>>,
@@ -71,13 +75,6 @@ pub(crate) struct Ids {
     free: Mutex<Vec<u32>>,
 }
 
-/// The bytes that the series of a registry may take.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    limit: u64,
-    used: AtomicU64,
-}
-
 /// A series in a set of such, found by its encoded values.
 struct ByKey(Arc<Series>);
 
@@ -93,14 +90,14 @@ impl OpenSet {
     pub(crate) fn new(
         ids: Ids,
         keys: Arc<Keys>,
-        limit: usize,
-        budget: Arc<Budget>,
+        limit: Option<usize>,
+        settings: Arc<Settings>,
         idle: Option<Duration>,
     ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
-        let (known, walk) = (Mutex::default(), RwLock::default());
-        Self { number, ids, keys, limit, budget, idle, known, walk }
+        let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
+        Self { number, ids, limit, settings, idle, known, walk }
     }
 
     #[inline(always)]
@@ -109,11 +106,19 @@ impl OpenSet {
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.limit
+        self.limit.unwrap_or_else(|| self.settings.series_limit())
     }
 
     pub(crate) fn idle(&self) -> Option<Duration> {
         self.idle
+    }
+
+    /// Gives the series other keys: `keys` is called inside the lock.
+    pub(crate) fn relabel(&self, keys: impl FnOnce() -> Arc<Keys>) {
+        let _busy = cell::busy();
+        let mut known = self.known.lock();
+        known.keys = keys();
+        known.list = None;
     }
 
     /// Keeps every id with its series until the guard is dropped.
@@ -162,17 +167,18 @@ impl OpenSet {
         // Removed ones that somebody can still write to take bytes and no place.
         let n_removed = known.removed.iter().filter(|series| series.is_removed()).count();
         let live = known.by_key.len() - n_removed;
-        if live >= self.limit {
-            return Err(Full::Limit(self.limit));
+        let limit = self.limit();
+        if live >= limit {
+            return Err(Full::Limit(limit));
         }
         let id = self.ids.reserve();
         if id == DISABLED {
             return Err(Full::Ids);
         }
         let series = Arc::new(Series::new(id, clock::now(), encoded));
-        if !self.budget.take(series.weight(self.ids.space)) {
+        if !self.settings.budget.take(series.weight(self.ids.space)) {
             self.ids.give_back(id);
-            return Err(Full::Budget(self.budget.limit));
+            return Err(Full::Budget(self.settings.budget.limit()));
         }
         let pin = series.pin();
         known.by_key.insert(ByKey(series));
@@ -244,7 +250,7 @@ impl OpenSet {
             cell::Storage::all()
                 .iter()
                 .for_each(|storage| storage.reset(self.ids.space, series.id));
-            self.budget.put_back(series.weight(self.ids.space));
+            self.settings.budget.put_back(series.weight(self.ids.space));
             self.ids.give_back(series.id);
             false
         });
@@ -258,11 +264,11 @@ impl OpenSet {
             return list.clone();
         }
         let listed = |ByKey(series): &ByKey| {
-            let labels = LabelSet::of_series(self.keys.clone(), series.clone());
+            let labels = LabelSet::of_series(known.keys.clone(), series.clone());
             Listed { id: series.id, labels, made: Some(series.started) }
         };
         let overflow = known.overflow.map(|id| {
-            let labels = LabelSet::new([(OVERFLOW_KEY, "true")]);
+            let labels = self.settings.labels().with([(OVERFLOW_KEY, "true")]);
             Listed { id, labels, made: None }
         });
         let list = SeriesList::new(known.by_key.iter().map(listed).chain(overflow).collect());
@@ -273,11 +279,16 @@ impl OpenSet {
 
 impl fmt::Debug for OpenSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSet").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("OpenSet").field("limit", &self.limit()).finish_non_exhaustive()
     }
 }
 
 impl Known {
+    fn new(keys: Arc<Keys>) -> Self {
+        let (by_key, removed) = (HashSet::default(), Vec::new());
+        Self { keys, by_key, removed, overflow: None, list: None }
+    }
+
     fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
         remove(series);
         series.mark_removed();
@@ -313,25 +324,6 @@ impl Ids {
 
     fn give_back(&self, id: u32) {
         self.free.lock().push(id);
-    }
-}
-
-impl Budget {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, used: AtomicU64::new(0) }
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let bytes = bytes as u64;
-        let taken = self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit;
-        if !taken {
-            self.used.fetch_sub(bytes, Relaxed);
-        }
-        taken
-    }
-
-    fn put_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes as u64, Relaxed);
     }
 }
 

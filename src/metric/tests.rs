@@ -11,7 +11,7 @@ fn scope() -> cell::Entered {
 }
 
 #[derive(Clone, Copy)]
-struct Route<'a>(&'a str);
+pub(super) struct Route<'a>(pub(super) &'a str);
 
 impl Labels for Route<'_> {
     const KEYS: &'static [&'static str] = &["route"];
@@ -31,7 +31,7 @@ impl Labels for Route<'_> {
 }
 
 #[derive(Clone, Copy)]
-struct Hit(bool);
+pub(super) struct Hit(pub(super) bool);
 
 impl Labels for Hit {
     const KEYS: &'static [&'static str] = &["hit"];
@@ -57,8 +57,8 @@ pub(super) fn open_family(
     limit: usize,
 ) -> &'static family::Family {
     let keys = keys.iter().map(|&key| key.into()).collect();
-    let budget = std::sync::Arc::new(open::Budget::new(u64::MAX));
-    let shape = family::Shape::Open { limit, budget, idle: None };
+    let settings = registry::Settings::new(limit, u64::MAX, Default::default()).into();
+    let shape = family::Shape::Open { limit: None, settings, idle: None };
     let descriptor = instrument::Descriptor::new("test.open", "", kind);
     Box::leak(Box::new(family::Family::new(
         &descriptor,
@@ -69,7 +69,7 @@ pub(super) fn open_family(
     )))
 }
 
-fn number(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+pub(super) fn number(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     snapshot.value(name, labels).map(SeriesValue::as_f64)
 }
 

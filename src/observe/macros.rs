@@ -19,7 +19,9 @@
 /// - `#[label(values = ["GET", "POST"])]` at text: these texts.
 /// - `#[label(intern = 100)]` at text: the first 100 different texts that come, of at most 1,024 bytes
 ///   each, kept for the life of the process. To find one takes a hash of the text and no lock; to keep
-///   a new one takes a lock and memory. All instances of a generic type share the texts.
+///   a new one takes a lock and memory. All instances of a generic type share the texts. Each look-up
+///   of another text is counted in `telemetry.labels.overflowed`; of a set that is not closed, a record
+///   takes two or more.
 ///
 /// Any other value is `other`, or what `#[label(.., other = "_OTHER")]` says. A set of more than 65,536
 /// combinations, the others and `None` included, is looked up like an open one.

@@ -8,7 +8,7 @@ use crate::{
     diagnostics,
     error::Error,
     label::Value,
-    metric::{Registry, View, Views},
+    metric::{Changes, Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
     resource::Resource,
     sync::Mutex,
@@ -32,6 +32,7 @@ pub struct Builder {
     sampler: Option<Box<dyn Sampler>>,
     limits: SpanLimits,
     views: Vec<View>,
+    registry: Changes,
     rules: Vec<Rule>,
     on_transition: Vec<OnTransition>,
     tick: Duration,
@@ -48,6 +49,7 @@ impl Builder {
             sampler: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
+            registry: Changes::default(),
             rules: Vec::new(),
             on_transition: Vec::new(),
             tick: Duration::from_secs(1),
@@ -90,6 +92,95 @@ impl Builder {
     /// a view the registry keeps those that it has.
     pub fn view(mut self, view: View) -> Self {
         self.views.push(view);
+        self
+    }
+
+    /// Puts a label on every series of the process; one of the series' own with the same key wins, and
+    /// of two with one key the later. Spans do not get it: [`resource`](Self::resource) says what
+    /// holds for these too.
+    ///
+    /// The labels are those of the [global registry](Registry::global) from `start` on, also after
+    /// shutdown, and also on series that were recorded before; without one the registry keeps those
+    /// that it has. A look-up of a series, such as [`Snapshot::value`](crate::metric::Snapshot::value),
+    /// names them too. To a [reader](crate::metric::Reader) of differences that has collected already,
+    /// a series with other labels is a new one.
+    ///
+    /// An illegal key is an error of the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::Counter;
+    ///
+    /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+    ///
+    /// ORDERS.inc();
+    /// let telemetry = bellwether::builder("shop").constant_label("region", "eu").start()?;
+    /// let snapshot = telemetry.snapshot();
+    /// assert_eq!(snapshot.value("shop.orders", &[("region", "eu")]).unwrap().as_f64(), 1.0);
+    /// assert!(snapshot.value("shop.orders", &[]).is_none());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn constant_label(mut self, key: impl Into<Cow<'static, str>>, value: &str) -> Self {
+        self.registry.labels.push((key.into(), value.to_owned()));
+        self
+    }
+
+    /// At most `limit` label sets an instrument of the process, besides the overflow series, unless
+    /// the instrument or a view says otherwise; 2,000 by default. Closed label sets are not limited.
+    ///
+    /// It is the limit of the [global registry](Registry::global) from `start` on, also after shutdown
+    /// and also for instruments in use. A lower one leaves the series that there are, and sends new
+    /// label sets to the overflow series; a higher one gives new label sets series of their own at
+    /// once. A handle that was bound to the overflow series stays with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Counter, label::Dynamic};
+    ///
+    /// static VISITS: Counter<Dynamic> = Counter::dynamic("shop.visits", "Visits", &["user"]);
+    ///
+    /// let telemetry = bellwether::builder("shop").series_limit(2).start()?;
+    /// for user in ["ann", "bob", "eve", "joe"] {
+    ///     VISITS.with_labels(&[("user", user)]).inc();
+    /// }
+    /// let snapshot = telemetry.snapshot();
+    /// assert!(snapshot.value("shop.visits", &[("user", "bob")]).is_some());
+    /// let rest = snapshot.value("shop.visits", &[("otel.metric.overflow", "true")]);
+    /// assert_eq!(rest.unwrap().as_f64(), 2.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn series_limit(mut self, limit: usize) -> Self {
+        self.registry.series_limit = Some(limit);
+        self
+    }
+
+    /// At most about `bytes` for the series of all instruments of the process that are not closed,
+    /// with what each takes on one thread; 64 MiB by default. Beyond it, new label sets go to the
+    /// overflow series.
+    ///
+    /// As [`series_limit`](Self::series_limit), it holds from `start` on, also after shutdown, and
+    /// counts the series that there are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Counter, label::Dynamic};
+    ///
+    /// static VISITS: Counter<Dynamic> = Counter::dynamic("shop.visits", "Visits", &["user"]);
+    ///
+    /// let telemetry = bellwether::builder("shop").byte_budget(1_000).start()?;
+    /// for n in 0..1_000 {
+    ///     VISITS.with_labels(&[("user", &n.to_string())]).inc();
+    /// }
+    /// let snapshot = telemetry.snapshot();
+    /// let rest = snapshot.value("shop.visits", &[("otel.metric.overflow", "true")]);
+    /// assert!(rest.unwrap().as_f64() > 980.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn byte_budget(mut self, bytes: u64) -> Self {
+        self.registry.byte_budget = Some(bytes);
         self
     }
 
@@ -153,16 +244,15 @@ impl Builder {
     /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already; [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if instruments
     /// that were used already collide, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
-    /// not legal; whatever a part answers that cannot start, a port in use for example. Nothing is
+    /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
+    /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
     /// left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let mut slot = exit::slot()?;
         let registry = Registry::global().clone();
-        if let [(kind, first), rest @ ..] = registry.refusals().as_slice() {
-            let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
-            return Err(Error::new(*kind, first.clone() + &more.collect::<String>()));
-        }
+        check_refusals(&registry)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
+        let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
             self = Self::new("").tick(self.tick);
         }
@@ -190,6 +280,7 @@ impl Builder {
             }
             .build()
         });
+        registry.change(changes);
         if !views.is_empty() {
             registry.set_views(views);
         }
@@ -223,6 +314,14 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("resource", &self.resource).finish_non_exhaustive()
     }
+}
+
+/// An error if `registry` has refused statics: all of the reasons.
+fn check_refusals(registry: &Registry) -> Result<(), Error> {
+    let refusals = registry.refusals();
+    let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
+    let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
+    Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
 }
 
 /// What OpenTelemetry takes for true in an environment variable.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alert::Engine,
-    diagnostics,
+    diagnostics, label,
     metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
     sync::Mutex,
@@ -20,7 +20,11 @@ pub(super) fn register(
     engine: &Arc<Mutex<Engine>>,
     tracer: Option<&Arc<Tracer>>,
 ) -> Vec<Observer> {
-    let all = of_queues(pipes).into_iter().chain(of_rules(engine)).chain(of_records());
+    let all = of_queues(pipes)
+        .into_iter()
+        .chain(of_rules(engine))
+        .chain(of_records())
+        .chain([of_labels()]);
     let all = all.chain(tracer.map(of_spans));
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
@@ -84,6 +88,13 @@ fn of_records() -> Vec<Series> {
         (Kind::Counter, late, series::UNIT, read(orphaned)),
         (Kind::Counter, lost, series::UNIT, read(reentrant)),
     ]
+}
+
+fn of_labels() -> Series {
+    let beyond =
+        ("telemetry.labels.overflowed", "Look-ups of interned label values beyond their limit");
+    let read = |to: &mut Observations| to.observe(label::n_placeless() as f64, &[]);
+    (Kind::Counter, beyond, "{lookup}", Box::new(read))
 }
 
 /// Exporters of one name are one series.

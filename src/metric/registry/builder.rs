@@ -1,0 +1,68 @@
+//! What a registry is made with.
+
+use std::sync::Arc;
+
+use super::{Inner, Registry, Settings};
+use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
+
+/// What a [`Registry`] is made with; [`Registry::builder`] begins one.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::metric::{Registry, Unit};
+///
+/// let registry = Registry::builder().label("shard", "7").series_limit(100).build();
+/// registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?.inc();
+/// assert!(registry.snapshot().value("queue.sent", &[("shard", "7")]).is_some());
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "it is no registry before `build`"]
+pub struct RegistryBuilder {
+    pub(super) series_limit: usize,
+    pub(super) byte_budget: u64,
+    pub(super) labels: LabelSet,
+}
+
+impl RegistryBuilder {
+    /// At most `limit` label sets a family, besides the overflow series, unless the instrument says
+    /// otherwise; 2,000 by default. Closed label sets are not limited.
+    pub fn series_limit(self, limit: usize) -> Self {
+        Self { series_limit: limit, ..self }
+    }
+
+    /// At most about `bytes` for the series of all families that are not closed, with what each takes
+    /// on one thread; 64 MiB by default. Beyond it, new label sets go to the overflow series.
+    pub fn byte_budget(self, bytes: u64) -> Self {
+        Self { byte_budget: bytes, ..self }
+    }
+
+    /// Puts a label on every series, also of callbacks and beyond a limit; one of the series' own
+    /// with the same key wins.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `key` is not legal as a label key.
+    #[track_caller]
+    pub fn label(self, key: &'static str, value: &str) -> Self {
+        if let Some(fault) = key_fault(key) {
+            panic!("label key {key:?} {fault}");
+        }
+        Self { labels: self.labels.with([(key, value)]), ..self }
+    }
+
+    /// An empty registry.
+    #[must_use]
+    pub fn build(self) -> Registry {
+        Registry(Arc::new(Inner {
+            settings: Arc::new(Settings::new(self.series_limit, self.byte_budget, self.labels)),
+            families: Mutex::default(),
+        }))
+    }
+}
+
+/// Series of a family that is not closed; what OpenTelemetry's SDKs take.
+pub(super) const SERIES_LIMIT: usize = 2_000;
+/// Room for half a million series of short labels.
+pub(super) const BYTE_BUDGET: u64 = 64 << 20;

@@ -1,0 +1,128 @@
+//! What stands on the page of a registry, and what may not stand there together.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    label::{LabelSet, Labels},
+    metric::{
+        InstrumentView, Views,
+        family::{Family, Shape},
+        instrument::Descriptor,
+        name::{claimed_names, key_fault, name_fault},
+        observable::Observable,
+    },
+};
+
+#[derive(Default)]
+pub(super) struct Families {
+    pub(super) by_name: BTreeMap<&'static str, &'static Family>,
+    /// Who has taken each name that would stand on a page.
+    pub(super) claims: HashMap<String, &'static Family>,
+    pub(super) observables: Vec<(u64, Arc<Observable>)>,
+    /// Families whose callback is gone, for the next callback of the same description.
+    pub(super) retired: Vec<&'static Family>,
+    pub(super) next_observable: u64,
+    /// Why statics were refused so far, each once.
+    pub(super) refusals: Vec<(ErrorKind, String)>,
+    pub(super) views: Views,
+}
+
+impl Families {
+    /// Adds a family whose name is free, unless a name of its samples is taken.
+    pub(super) fn admit(&mut self, family: &'static Family) -> Result<(), Error> {
+        let claims = claimed_names(family.name, family.kind, family.unit);
+        let taken = claims.iter().find_map(|claim| Some((claim, self.claims.get(claim)?)));
+        if let Some((claim, other)) = taken {
+            let text = format!(
+                "{:?} ({}) and {:?} ({}) are both `{claim}` on a Prometheus page",
+                family.name, family.place, other.name, other.place
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        self.claims.extend(claims.into_iter().map(|claim| (claim, family)));
+        self.by_name.insert(family.name, family);
+        Ok(())
+    }
+
+    /// A family for a callback: one that an earlier callback left, or a new one.
+    pub(super) fn observed_family(&mut self, descriptor: &Descriptor) -> &'static Family {
+        let left = self.retired.iter().position(|family| {
+            let same = |family: &Family| (family.name, family.help, family.kind, family.unit);
+            same(family) == (descriptor.name, descriptor.help, descriptor.kind, descriptor.unit)
+        });
+        match left {
+            Some(place) => self.retired.swap_remove(place),
+            None => {
+                let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
+                let family = Family::new(
+                    descriptor,
+                    Vec::new(),
+                    &LabelSet::default(),
+                    shape,
+                    &InstrumentView::default(),
+                );
+                Box::leak(Box::new(family))
+            }
+        }
+    }
+}
+
+pub(super) fn conflict(descriptor: &Descriptor, other: &Family, difference: &str) -> Error {
+    let Descriptor { name, place, .. } = descriptor;
+    let text = format!("{name:?} {difference}: at {} and at {place}", other.place);
+    Error::new(ErrorKind::Conflict, text)
+}
+
+/// What sets a registration apart from the family of the same name, if anything.
+pub(super) fn difference(
+    family: &Family,
+    descriptor: &Descriptor,
+    keys: &[Cow<'static, str>],
+    shape: &Shape,
+) -> Option<&'static str> {
+    if family.kind != descriptor.kind || family.number_kind != descriptor.number {
+        return Some("is registered with two kinds");
+    }
+    if family.unit != descriptor.unit {
+        return Some("is registered with two units");
+    }
+    if family.told != descriptor.histogram {
+        return Some("is registered with two aggregations or ranges");
+    }
+    if family.keys != keys {
+        return Some("is registered with two sets of label keys");
+    }
+    (!family.has_shape(shape)).then_some("is registered with two sets of label values")
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    match name_fault(name) {
+        None => Ok(()),
+        Some(fault) => {
+            Err(Error::new(ErrorKind::InvalidName, format!("instrument name {name:?} {fault}")))
+        }
+    }
+}
+
+pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Error> {
+    for (place, key) in keys.iter().enumerate() {
+        check_key(key.as_ref())?;
+        if keys[..place].contains(key) {
+            return Err(illegal_key(key.as_ref(), "is given twice"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), Error> {
+    key_fault(key).map_or(Ok(()), |fault| Err(illegal_key(key, fault)))
+}
+
+fn illegal_key(key: &str, fault: &str) -> Error {
+    Error::new(ErrorKind::InvalidName, format!("label key {key:?} {fault}"))
+}

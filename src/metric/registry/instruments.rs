@@ -1,0 +1,245 @@
+//! Instruments whose names are known at run time: those that record, and those that are asked.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Registry,
+    families::{check_name, conflict},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    label::Labels,
+    metric::{
+        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Summary, Unit,
+        UpDownCounter,
+        instrument::{Descriptor, Instrument, Number},
+        observable::{Observable, Observations, Observer},
+    },
+    sync::Mutex,
+};
+
+impl Registry {
+    /// A counter whose name is known at run time. Of two with the same name, unit and keys both
+    /// record into one family.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if the name or a key is not legal, [`ErrorKind::Conflict`] if the
+    /// name is taken by another kind, unit or set of keys, or collides after mapping.
+    #[track_caller]
+    pub fn counter<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Counter<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Counter).map(Counter::from_instrument)
+    }
+
+    /// A counter of fractions whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn float_counter<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<FloatCounter<L>, Error> {
+        let descriptor = described(name, help, unit, Kind::Counter)?;
+        let descriptor = Descriptor { number: Number::Fraction, ..descriptor };
+        self.instrument_of::<L>(descriptor).map(FloatCounter::from_instrument)
+    }
+
+    /// An up-down counter whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn up_down_counter<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<UpDownCounter<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::UpDownCounter)
+            .map(UpDownCounter::from_instrument)
+    }
+
+    /// A gauge whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn gauge<L: Labels>(&self, name: &str, help: &str, unit: Unit) -> Result<Gauge<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Gauge).map(Gauge::from_instrument)
+    }
+
+    /// A histogram whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn histogram<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Histogram<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Histogram).map(Histogram::from_instrument)
+    }
+
+    /// A summary whose name is known at run time; as [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    #[track_caller]
+    pub fn summary<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Summary<L>, Error> {
+        self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
+    }
+
+    /// A histogram with explicit bounds, in ticks or in a range, whose name is known at run time; as
+    /// [`counter`](Self::counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter), and [`ErrorKind::InvalidOption`] if the options are not legal.
+    #[track_caller]
+    pub fn histogram_with<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        options: HistogramOptions,
+    ) -> Result<Histogram<L>, Error> {
+        options.check()?;
+        let descriptor = described(name, help, unit, Kind::Histogram)?;
+        let descriptor = Descriptor { histogram: options, ..descriptor };
+        self.instrument_of::<L>(descriptor).map(Histogram::from_instrument)
+    }
+
+    /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
+    ///
+    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
+    /// own, one after the other and outside every lock, with the values and the clock of the scope
+    /// that the reader is in. One that panics costs its family that snapshot. One that takes longer
+    /// than half a second is skipped until it returns, and the others go on. Each such case is
+    /// counted in `telemetry.callbacks.failed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::{Kind, Registry, Unit};
+    ///
+    /// let registry = Registry::new();
+    /// let threads = registry.observe(Kind::Gauge, "pool.threads", "Threads", Unit::NONE, |to| {
+    ///     to.observe(4.0, &[("pool", "io")]);
+    /// })?;
+    /// let snapshot = registry.snapshot();
+    /// assert_eq!(snapshot.value("pool.threads", &[("pool", "io")]).unwrap().as_f64(), 4.0);
+    /// drop(threads);
+    /// assert!(registry.snapshot().family("pool.threads").is_none());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn observe(
+        &self,
+        kind: Kind,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        observe: impl Fn(&mut Observations) + Send + Sync + 'static,
+    ) -> Result<Observer, Error> {
+        let descriptor = described(name, help, unit, kind)?;
+        let name = descriptor.name;
+        if kind.is_distribution() {
+            let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        let mut families = self.0.families.lock();
+        if let Some(other) = families.by_name.get(name) {
+            return Err(conflict(&descriptor, other, "is registered twice"));
+        }
+        let family = families.observed_family(&descriptor);
+        families.admit(family)?;
+        let number = families.next_observable;
+        families.next_observable += 1;
+        let observable = Observable::new(family, self.0.settings.clone(), observe);
+        families.observables.push((number, Arc::new(observable)));
+        drop(families);
+        let registry = self.clone();
+        Ok(Observer::new(move || registry.forget(number)))
+    }
+
+    #[track_caller]
+    fn instrument<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        kind: Kind,
+    ) -> Result<Instrument, Error> {
+        self.instrument_of::<L>(described(name, help, unit, kind)?)
+    }
+
+    fn instrument_of<L: Labels>(&self, descriptor: Descriptor) -> Result<Instrument, Error> {
+        let family = self.register::<L>(&descriptor)?;
+        Ok(Instrument::registered(descriptor, family))
+    }
+
+    fn forget(&self, observable: u64) {
+        let mut families = self.0.families.lock();
+        let Some(place) = families.observables.iter().position(|(number, _)| *number == observable)
+        else {
+            return;
+        };
+        let (_, observable) = families.observables.remove(place);
+        families.by_name.retain(|_, family| !observable.is_of(family));
+        families.claims.retain(|_, family| !observable.is_of(family));
+        families.retired.push(observable.family());
+        drop(families);
+        drop(observable); // User code, dropped outside the lock.
+    }
+}
+
+/// A description with texts that live as long as the process.
+#[track_caller]
+pub(super) fn described(
+    name: &str,
+    help: &str,
+    unit: Unit,
+    kind: Kind,
+) -> Result<Descriptor, Error> {
+    check_name(name)?;
+    let described = Descriptor::new(intern(name), intern(help), kind);
+    Ok(Descriptor { unit, ..described })
+}
+
+/// `text` as text that lives as long as the process, kept once however often it is asked for.
+pub(super) fn intern(text: &str) -> &'static str {
+    static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut texts = TEXTS.lock();
+    match texts.get(text) {
+        Some(known) => known,
+        None => {
+            let text: &'static str = Box::leak(text.into());
+            texts.insert(text);
+            text
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The families that stand together on one page.
+//!
+//! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
+//! made with and `settings` what may be changed of that, `instruments` the instruments whose names
+//! are known at run time, `dynamic` those whose label keys are too, and `families` what must hold
+//! between the families of one page.
+
+mod builder;
+mod dynamic;
+mod families;
+mod instruments;
+mod settings;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+pub use builder::RegistryBuilder;
+pub(crate) use settings::{Changes, Settings};
+
+#[cfg(feature = "prometheus")]
+use super::live::Live;
+use super::{
+    Snapshot, Views,
+    cell::{self, Storage},
+    collector,
+    family::{Family, Shape},
+    instrument::{Descriptor, is_closed},
+    snapshot,
+};
+use crate::{
+    clock, diagnostics,
+    error::{Error, ErrorKind},
+    label::{LabelSet, Labels},
+    sync::Mutex,
+};
+use builder::{BYTE_BUDGET, SERIES_LIMIT};
+use families::{Families, check_keys, check_name, conflict, difference};
+
+/// A set of families whose names do not collide, read together as a [`Snapshot`].
+///
+/// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
+/// library or a test, and instruments whose names are known at run time; clones share the families.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::metric::{Registry, Unit};
+///
+/// let registry = Registry::new();
+/// let sent = registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?;
+/// sent.add(2);
+/// assert_eq!(registry.snapshot().value("queue.sent", &[]).unwrap().as_f64(), 2.0);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    settings: Arc<Settings>,
+    /// Guards the families; the lock of a family may not be taken inside it.
+    families: Mutex<Families>,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Begins a registry with limits and labels of its own.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder {
+            series_limit: SERIES_LIMIT,
+            byte_budget: BYTE_BUDGET,
+            labels: LabelSet::default(),
+        }
+    }
+
+    /// An empty registry whose families have at most `limit` label sets each, besides the overflow
+    /// series; as [`RegistryBuilder::series_limit`].
+    #[must_use]
+    pub fn with_series_limit(limit: usize) -> Self {
+        Self::builder().series_limit(limit).build()
+    }
+
+    /// The registry of all statics. Its labels and limits are set where telemetry is: see
+    /// [`constant_label`](crate::Builder::constant_label), [`series_limit`](crate::Builder::series_limit)
+    /// and [`byte_budget`](crate::Builder::byte_budget).
+    #[must_use]
+    pub fn global() -> &'static Self {
+        static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
+        &GLOBAL
+    }
+
+    /// All series at this moment, in the scope that this thread is in.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_of(&cell::current_storage())
+    }
+
+    /// All series at this moment, as `storage` holds them and the views show them.
+    pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
+        let snapshot = self.unviewed_snapshot_of(storage);
+        self.views().apply(snapshot)
+    }
+
+    /// Shows this registry through `views` from now on, instead of those it had.
+    ///
+    /// What was recorded is not changed, so that another list shows it otherwise. Only buckets and
+    /// limits are for instruments that are used later: those in use keep theirs, and are reported.
+    pub fn set_views(&self, views: Views) {
+        let is_late = |family: &&Family| {
+            let asked = views.for_instrument(family.name, family.kind, family.unit);
+            !family.is_as_asked(&asked)
+        };
+        let late: Vec<&Family> = {
+            let _busy = cell::busy();
+            let mut families = self.0.families.lock();
+            families.views = views.clone();
+            families.by_name.values().copied().filter(is_late).collect()
+        };
+        for family in late {
+            let (name, place) = (family.name, family.place);
+            diagnostics::report(
+                "view",
+                format_args!(
+                    "{name:?} ({place}) is in use already: it keeps its buckets and limit"
+                ),
+            );
+        }
+    }
+
+    /// Changes what holds for all families, those in use among them; `changes` are legal.
+    ///
+    /// A family registered meanwhile has the new labels, or is among those that are told.
+    pub(crate) fn change(&self, changes: Changes) {
+        let _busy = cell::busy();
+        if !self.0.settings.change(changes) {
+            return;
+        }
+        // Copied: the lock of a family is not taken under that of the families.
+        let families: Vec<&Family> = self.0.families.lock().by_name.values().copied().collect();
+        families.iter().for_each(|family| family.relabel(&self.0.settings));
+    }
+
+    /// The views that it is shown through.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        self.0.families.lock().views.clone()
+    }
+
+    /// All series at this moment, as `storage` holds them.
+    pub(super) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
+        let (families, observed) = self.gather(storage);
+        let reader = storage.reader();
+        let taken = clock::now();
+        let read = families.iter().map(|family| family.read(storage, &reader));
+        Snapshot::new(storage.started(), taken, read.chain(observed).collect())
+    }
+
+    /// All series, to be read in place, in the scope that this thread is in; `None` where views show
+    /// them otherwise.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn live(&self, with_exemplars: bool) -> Option<Live> {
+        if !self.views().is_empty() {
+            return None;
+        }
+        let storage = cell::current_storage();
+        let (families, observed) = self.gather(&storage);
+        Some(Live::new(storage, with_exemplars, families.into_iter(), observed))
+    }
+
+    /// The families that record, tidied up, and what the callbacks of the others tell.
+    fn gather(&self, storage: &Arc<Storage>) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
+        // Copied, so that neither callbacks nor families are met under the lock.
+        let (families, observables) = {
+            let _busy = cell::busy();
+            let guard = self.0.families.lock();
+            let observed = |family: &Family| {
+                guard.observables.iter().any(|(_, observable)| observable.is_of(family))
+            };
+            let mut families = Vec::with_capacity(guard.by_name.len());
+            families.extend(guard.by_name.values().copied().filter(|family| !observed(family)));
+            let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
+            (families, observables.collect::<Vec<_>>())
+        };
+        let observed = collector::read(&observables, storage);
+        families.iter().for_each(|family| family.tidy(storage));
+        (families, observed)
+    }
+
+    /// Keeps `error`, which a static met that now records into nothing, for the next start to answer;
+    /// reports it if it is new.
+    pub(crate) fn refuse(&self, error: Error) {
+        let text = error.to_string();
+        let mut families = self.0.families.lock();
+        if families.refusals.iter().any(|(_, known)| *known == text) {
+            return;
+        }
+        families.refusals.push((error.kind(), text));
+        drop(families);
+        // Outside the lock: a hook may record.
+        diagnostics::report("conflict", format_args!("{error}; the first is kept"));
+    }
+
+    /// Why statics were refused so far, each once, a conflict with both places in the source.
+    pub(crate) fn refusals(&self) -> Vec<(ErrorKind, String)> {
+        self.0.families.lock().refusals.clone()
+    }
+
+    /// The family of `descriptor` with the keys of `L`.
+    pub(crate) fn register<L: Labels>(
+        &self,
+        descriptor: &Descriptor,
+    ) -> Result<&'static Family, Error> {
+        let keys = L::KEYS.iter().map(|&key| Cow::Borrowed(key)).collect();
+        match L::CARDINALITY {
+            Some(len) if is_closed(L::CARDINALITY) => {
+                self.register_shape(descriptor, keys, Shape::Closed { len, at: L::at })
+            }
+            _ => self.register_open(descriptor, keys),
+        }
+    }
+
+    /// The family of `descriptor` with these keys, whose values are looked up.
+    pub(crate) fn register_open(
+        &self,
+        descriptor: &Descriptor,
+        keys: Vec<Cow<'static, str>>,
+    ) -> Result<&'static Family, Error> {
+        let shape = match keys.is_empty() {
+            true => Shape::Closed { len: 1, at: <() as Labels>::at },
+            false => Shape::Open {
+                limit: descriptor.limit,
+                settings: self.0.settings.clone(),
+                idle: descriptor.idle,
+            },
+        };
+        self.register_shape(descriptor, keys, shape)
+    }
+
+    /// The family of a state set, whose one key is its own name.
+    pub(crate) fn register_states(
+        &self,
+        descriptor: &Descriptor,
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    ) -> Result<&'static Family, Error> {
+        // A name may hold these, and a key may not; on a page each of them is an underscore.
+        let key = descriptor.name.replace(['-', '/'], "_");
+        self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
+    }
+
+    fn register_shape(
+        &self,
+        descriptor: &Descriptor,
+        keys: Vec<Cow<'static, str>>,
+        shape: Shape,
+    ) -> Result<&'static Family, Error> {
+        check_name(descriptor.name)?;
+        check_keys(&keys)?;
+        let mut families = self.0.families.lock();
+        let view = families.views.for_instrument(descriptor.name, descriptor.kind, descriptor.unit);
+        if let Some(family) = families.by_name.get(descriptor.name) {
+            let Some(difference) = difference(family, descriptor, &keys, &shape) else {
+                return Ok(family);
+            };
+            return Err(conflict(descriptor, family, difference));
+        }
+        let constant = self.0.settings.labels();
+        let family: &'static Family =
+            Box::leak(Box::new(Family::new(descriptor, keys, &constant, shape, &view)));
+        families.admit(family)?;
+        Ok(family)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.families.lock().by_name.keys().copied().collect();
+        f.debug_struct("Registry").field("families", &names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What a registry was told for all of its families, and may be told anew while they record.
+//!
+//! It is read where a series is made, listed or asked for. No record reads any of it.
+
+use std::borrow::Cow;
+
+use super::families::check_key;
+use crate::{
+    error::Error,
+    label::LabelSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// The settings of a registry. Each is loaded relaxed, since it guards nothing but itself.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Most label sets of a family that is not closed, unless the instrument says otherwise.
+    series_limit: AtomicUsize,
+    /// The bytes of the series of all such families.
+    pub(crate) budget: Budget,
+    /// Guards the labels that are on every series. Nothing is locked inside it, and nothing is
+    /// allocated or freed: it is taken inside the locks of the registry and of families.
+    labels: Mutex<LabelSet>,
+}
+
+/// The bytes that the series of a registry may take.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: AtomicU64,
+    used: AtomicU64,
+}
+
+/// Settings to be changed; what is not given stays as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) series_limit: Option<usize>,
+    pub(crate) byte_budget: Option<u64>,
+    pub(crate) labels: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Settings {
+    pub(crate) fn new(series_limit: usize, byte_budget: u64, labels: LabelSet) -> Self {
+        let budget = Budget { limit: AtomicU64::new(byte_budget), used: AtomicU64::new(0) };
+        Self { series_limit: AtomicUsize::new(series_limit), budget, labels: Mutex::new(labels) }
+    }
+
+    pub(crate) fn series_limit(&self) -> usize {
+        self.series_limit.load(Relaxed)
+    }
+
+    pub(crate) fn labels(&self) -> LabelSet {
+        self.labels.lock().clone()
+    }
+
+    /// Makes the changes, and whether other labels are on the series now, which the families do not
+    /// know yet.
+    pub(super) fn change(&self, changes: Changes) -> bool {
+        if let Some(limit) = changes.series_limit {
+            self.series_limit.store(limit, Relaxed);
+        }
+        if let Some(bytes) = changes.byte_budget {
+            self.budget.limit.store(bytes, Relaxed);
+        }
+        if changes.labels.is_empty() {
+            return false;
+        }
+        let labels = LabelSet::new(changes.labels);
+        let replaced = std::mem::replace(&mut *self.labels.lock(), labels.clone());
+        replaced != labels
+    }
+}
+
+impl Changes {
+    /// The changes, if they are legal.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        self.labels.iter().try_for_each(|(key, _)| check_key(key))?;
+        Ok(self)
+    }
+}
+
+impl Budget {
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit.load(Relaxed)
+    }
+
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
+        let taken = self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit();
+        if !taken {
+            self.used.fetch_sub(bytes, Relaxed);
+        }
+        taken
+    }
+
+    pub(crate) fn put_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes as u64, Relaxed);
+    }
+}
