@@ -57,11 +57,13 @@ const MAX_LEARNED_UNITS: usize = 1_000;
 /// version. A reader of JSON should be exact: `serde_json` is with its feature `float_roundtrip`.
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // First the latest date: by it a step of the wall clock is noticed, before any other is told.
+        let taken = self.taken().unix_nanos();
         let mut document = serializer.serialize_struct("Snapshot", 5)?;
         document.serialize_field("format", FORMAT)?;
         document.serialize_field("version", &VERSION)?;
         document.serialize_field("started", &self.started().unix_nanos())?;
-        document.serialize_field("taken", &self.taken().unix_nanos())?;
+        document.serialize_field("taken", &taken)?;
         document.serialize_field("families", &Families(self.families()))?;
         document.end()
     }
