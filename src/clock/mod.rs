@@ -129,10 +129,21 @@ impl Ticks {
         self.0 & (MANUAL_BIT | DATE_BIT) != 0
     }
 
-    /// The instant that is this many nanoseconds after the Unix epoch: comparable with its like, not
-    /// with readings of a clock.
-    pub(crate) fn of_unix_nanos(unix_nanos: u64) -> Self {
+    /// A date that was told elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
+    /// compared with its like, not with readings of this process's clock.
+    #[must_use]
+    pub const fn of_unix_nanos(unix_nanos: u64) -> Self {
         Self(unix_nanos | DATE_BIT)
+    }
+
+    /// The same instant as a date, which can be compared with those of other processes.
+    pub(crate) fn dated(self) -> Self {
+        Self::of_unix_nanos(self.unix_nanos())
+    }
+
+    /// Whether both are dates, or both are readings of one kind of clock.
+    pub(crate) fn is_comparable_with(self, other: Self) -> bool {
+        (self.0 ^ other.0) & (DATE_BIT | MANUAL_BIT) == 0 || self.0 & other.0 & DATE_BIT != 0
     }
 }
 
