@@ -1,8 +1,12 @@
 //! A clock that only moves when told to.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use super::{MANUAL, MODE, Ticks};
+use super::{MANUAL, MANUAL_BIT, MODE, READING, Ticks, epochs::Epochs, nanos_since_epoch};
 use crate::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -11,27 +15,83 @@ use crate::sync::{
 /// A clock that only moves when told to, for tests; clones share the time.
 ///
 /// It starts at 2020-01-01T00:00:00Z. [`testing::scope`](ManualClock) installs one.
+///
+/// # Examples
+///
+/// Of a service whose machine's clock is set back by an hour:
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Counter, testing};
+///
+/// static ORDERS: Counter = Counter::new("clock.orders", "Orders accepted");
+///
+/// let scope = testing::scope();
+/// ORDERS.inc();
+/// let before = scope.snapshot();
+/// let hour = Duration::from_secs(3600);
+/// scope.clock().step_wall(scope.clock().wall() - hour);
+/// scope.advance(Duration::from_secs(10));
+/// let after = scope.snapshot();
+/// assert_eq!(after.elapsed_since(&before).as_secs(), 10); // Durations know nothing of it.
+/// assert!(after.taken().unix_nanos() < 1_577_836_800_000_000_000); // Dates do.
+/// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock {
-    unix_nanos: Arc<AtomicU64>,
+pub struct ManualClock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// What it reads, which only grows; the date as long as the wall clock is not stepped.
+    nanos: AtomicU64,
+    /// Guards itself; no lock is taken inside it.
+    epochs: Mutex<Epochs>,
 }
+
+/// 2020-01-01T00:00:00Z.
+const START: u64 = 1_577_836_800_000_000_000;
 
 impl ManualClock {
     /// A clock at its start.
     #[must_use]
     pub fn new() -> Self {
-        Self { unix_nanos: Arc::new(AtomicU64::new(1_577_836_800_000_000_000)) }
+        let mut epochs = Epochs::new();
+        epochs.begin(START, START, 1.0);
+        Self(Arc::new(Inner { nanos: AtomicU64::new(START), epochs: Mutex::new(epochs) }))
     }
 
-    /// Moves the clock forward.
+    /// Moves the clock forward, and its wall clock with it.
     pub fn advance(&self, step: Duration) {
-        self.unix_nanos.fetch_add(step.as_nanos() as u64, Relaxed);
+        self.0.nanos.fetch_add(step.as_nanos() as u64, Relaxed);
+    }
+
+    /// Sets the wall clock, as an administrator or a time server does; the monotonic clock goes on
+    /// by a nanosecond, which tells what was before the step from what comes after it.
+    ///
+    /// Dates are told from 1970 to 2262; others are as the nearer one.
+    pub fn step_wall(&self, to: SystemTime) {
+        let mut epochs = self.0.epochs.lock();
+        let nanos = self.0.nanos.fetch_add(1, Relaxed) + 1;
+        epochs.begin(nanos, nanos_since_epoch(to), 1.0);
     }
 
     /// The time it shows.
     #[must_use]
     pub fn now(&self) -> Ticks {
-        Ticks::of_unix_nanos(self.unix_nanos.load(Relaxed))
+        Ticks(self.0.nanos.load(Relaxed) & READING | MANUAL_BIT)
+    }
+
+    /// The date it shows.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.date(self.0.nanos.load(Relaxed)))
+    }
+
+    fn date(&self, nanos: u64) -> u64 {
+        self.0.epochs.lock().date(nanos).unwrap_or(nanos)
+    }
+
+    pub(super) fn corrections(&self) -> u64 {
+        self.0.epochs.lock().corrections()
     }
 }
 
@@ -51,6 +111,12 @@ static INSTALLATIONS: Mutex<usize> = Mutex::new(0);
 /// What this thread's manual clock shows, if it has one.
 pub(super) fn reading() -> Option<Ticks> {
     INSTALLED.try_with(|clock| clock.borrow().as_ref().map(ManualClock::now)).ok().flatten()
+}
+
+/// The date of the reading `nanos` by this thread's manual clock; without one, of any that was never
+/// stepped.
+pub(super) fn date(nanos: u64) -> u64 {
+    installed().map_or(nanos, |clock| clock.date(nanos))
 }
 
 /// This thread's manual clock, if it has one.

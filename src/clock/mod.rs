@@ -4,15 +4,17 @@
 //! kernel trusts it, and nanoseconds of [`Instant`] elsewhere. The hot path takes the reading and
 //! nothing more; the rate is measured for 100 µs at the first reading and refined once a second
 //! over the whole life of the process, against the monotonic clock. Wall-clock time is an anchor
-//! taken every second, so that a step of the wall clock moves dates and never a duration.
+//! taken every second, so that a step of the wall clock moves dates and never a duration; `epochs`
+//! says which dates.
 //!
 //! Readings that are not fenced may seem to run backwards between cores by some tens of nanoseconds:
 //! differences are clamped to zero.
 //!
-//! A test installs a [`ManualClock`] on its thread: readings are then its nanoseconds, marked by the
-//! highest bit, which a counter at 3 GHz reaches after 97 years. So are the times of other processes,
-//! which come as nanoseconds since the Unix epoch.
+//! A test installs a [`ManualClock`] on its thread: readings are then its nanoseconds. The times of
+//! other processes come as dates and stay dates. Both are marked by a bit that a counter at 3 GHz
+//! reaches after 48 years.
 
+mod epochs;
 mod manual;
 #[cfg(target_arch = "x86_64")]
 mod tsc;
@@ -22,6 +24,7 @@ mod tsc;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use self::epochs::Epochs;
 pub use manual::ManualClock;
 pub(crate) use manual::{Entered, enter, installed as manual_clock};
 
@@ -43,7 +46,7 @@ pub struct Ticks(u64);
 #[must_use]
 pub fn now() -> Ticks {
     // Relaxed: the mode publishes nothing that a reading needs.
-    if MODE.load(Relaxed) == TSC { Ticks(tsc::read() & !MANUAL_BIT) } else { now_other() }
+    if MODE.load(Relaxed) == TSC { Ticks(tsc::read() & READING) } else { now_other() }
 }
 
 /// Nanoseconds since the Unix epoch, by the wall clock as anchored within the last second.
@@ -82,18 +85,22 @@ impl Ticks {
         self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
     }
 
-    /// Nanoseconds since the Unix epoch at this reading, by the latest anchor.
+    /// Nanoseconds since the Unix epoch at this reading, by the wall clock of that time, within a
+    /// millisecond.
+    ///
+    /// A date that was told once does not move with the wall clock, unless that is set back to before
+    /// it: then the reading has the date of that step, so that no date is later than now, and a later
+    /// reading never has an earlier one.
     #[must_use]
     pub fn unix_nanos(self) -> u64 {
-        if self.is_manual() {
-            return self.0 & !MANUAL_BIT;
+        if self.0 & DATE_BIT != 0 {
+            return self.0 & !DATE_BIT;
         }
-        let anchor = ANCHORS.lock().latest();
-        if self.0 >= anchor.ticks {
-            anchor.unix_nanos.saturating_add(self.nanos_since(Self(anchor.ticks)))
-        } else {
-            anchor.unix_nanos.saturating_sub(Self(anchor.ticks).nanos_since(self))
+        if self.0 & MANUAL_BIT != 0 {
+            return manual::date(self.0 & READING);
         }
+        source();
+        ANCHORS.lock().date(self)
     }
 
     /// The reading as a number, for what keeps it in an atomic.
@@ -114,18 +121,29 @@ impl Ticks {
 
     #[inline]
     fn nanos_per_tick(self) -> f64 {
-        if self.is_manual() { 1.0 } else { f64::from_bits(NANOS_PER_TICK.load(Relaxed)) }
+        if self.is_nanos() { 1.0 } else { f64::from_bits(NANOS_PER_TICK.load(Relaxed)) }
     }
 
     #[inline]
-    fn is_manual(self) -> bool {
-        self.0 & MANUAL_BIT != 0
+    fn is_nanos(self) -> bool {
+        self.0 & (MANUAL_BIT | DATE_BIT) != 0
     }
 
-    /// The instant that is this many nanoseconds after the Unix epoch, as a manual clock shows it:
-    /// comparable with its like, not with readings of this process's clock.
-    pub(crate) fn of_unix_nanos(unix_nanos: u64) -> Self {
-        Self(unix_nanos | MANUAL_BIT)
+    /// A date that was told elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
+    /// compared with its like, not with readings of this process's clock.
+    #[must_use]
+    pub const fn of_unix_nanos(unix_nanos: u64) -> Self {
+        Self(unix_nanos | DATE_BIT)
+    }
+
+    /// The same instant as a date, which can be compared with those of other processes.
+    pub(crate) fn dated(self) -> Self {
+        Self::of_unix_nanos(self.unix_nanos())
+    }
+
+    /// Whether both are dates, or both are readings of one kind of clock.
+    pub(crate) fn is_comparable_with(self, other: Self) -> bool {
+        (self.0 ^ other.0) & (DATE_BIT | MANUAL_BIT) == 0 || self.0 & other.0 & DATE_BIT != 0
     }
 }
 
@@ -133,6 +151,21 @@ impl Ticks {
 pub(crate) fn anchor() {
     source();
     ANCHORS.lock().take();
+}
+
+/// How often the wall clock of this thread's readings went back, as far as is noticed now. Who keeps
+/// the text of a date makes it anew when the number is another one.
+#[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a page keeps dates"))]
+pub(crate) fn corrections() -> u64 {
+    match manual_clock() {
+        Some(clock) => clock.corrections(),
+        None => {
+            let now = now();
+            let mut anchors = ANCHORS.lock();
+            anchors.date(now); // Takes an anchor where nothing ticks.
+            anchors.epochs.corrections()
+        }
+    }
 }
 
 /// The instant after `timeout`, for waits of the operating system; always real time.
@@ -155,11 +188,21 @@ pub(crate) fn real_instant() -> Instant {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system")]
 fn wall_nanos() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_nanos().try_into().unwrap_or(u64::MAX)
+    nanos_since_epoch(SystemTime::now())
 }
 
-const MANUAL_BIT: u64 = 1 << 63;
+/// Those of a time before 1970 are zero, those of one after 2262 as many as of that year.
+fn nanos_since_epoch(time: SystemTime) -> u64 {
+    let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    nanos.try_into().unwrap_or(i64::MAX).cast_unsigned()
+}
+
+/// Marks a time of another process, in nanoseconds since the Unix epoch.
+const DATE_BIT: u64 = 1 << 63;
+/// Marks a reading of a manual clock.
+const MANUAL_BIT: u64 = 1 << 62;
+/// The reading without a mark.
+const READING: u64 = MANUAL_BIT - 1;
 
 /// Which source `now` reads; `MANUAL` is added while any thread has a manual clock.
 static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
@@ -170,12 +213,21 @@ const MANUAL: u8 = 0x80;
 
 static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0x3ff0_0000_0000_0000); // 1.0
 
+/// How far the wall clock may be off from the dates of an epoch before another one begins. A crystal
+/// is off by 1e-7 or so once the rate is measured: some epochs a day.
+const TOLERANCE: Duration = Duration::from_millis(1);
+
 /// Guards the anchors and the first decision on the source; no lock is taken inside it.
-static ANCHORS: Mutex<Anchors> = Mutex::new(Anchors { first: None, latest: None });
+static ANCHORS: Mutex<Anchors> =
+    Mutex::new(Anchors { first: None, latest: 0, is_refined: false, epochs: Epochs::new() });
 
 struct Anchors {
     first: Option<Anchor>,
-    latest: Option<Anchor>,
+    /// The reading of the latest anchor.
+    latest: u64,
+    /// Whether the first epoch has a rate that was measured over a second at least.
+    is_refined: bool,
+    epochs: Epochs,
 }
 
 /// One instant on three clocks.
@@ -187,24 +239,46 @@ struct Anchor {
 }
 
 impl Anchors {
-    fn latest(&mut self) -> Anchor {
-        match self.latest {
-            Some(anchor) => anchor,
-            None => self.take(),
+    /// The date of a reading of this process's clock.
+    fn date(&mut self, reading: Ticks) -> u64 {
+        // Where nothing ticks, whoever asks takes the anchors.
+        if reading.since(Ticks(self.latest)) > Duration::from_secs(2) {
+            self.take();
         }
+        self.epochs.date(reading.0).unwrap_or(0)
     }
 
     /// Takes an anchor; the rate is measured from the first one to it.
     fn take(&mut self) -> Anchor {
         let anchor = Anchor::now();
+        self.latest = anchor.ticks;
         let first = *self.first.get_or_insert(anchor);
-        let (ticks, nanos) =
-            (anchor.ticks.saturating_sub(first.ticks), (anchor.instant - first.instant).as_nanos());
-        if MODE.load(Relaxed) & !MANUAL == TSC && ticks > 0 && nanos >= 100_000 {
-            NANOS_PER_TICK.store((nanos as f64 / ticks as f64).to_bits(), Relaxed);
+        let (ticks, elapsed) =
+            (anchor.ticks.saturating_sub(first.ticks), anchor.instant - first.instant);
+        if MODE.load(Relaxed) & !MANUAL == TSC {
+            if ticks == 0 || elapsed < Duration::from_micros(100) {
+                return anchor; // No rate, and so no epoch yet.
+            }
+            let rate = elapsed.as_nanos() as f64 / ticks as f64;
+            NANOS_PER_TICK.store(rate.to_bits(), Relaxed);
         }
-        self.latest = Some(anchor);
+        self.date_from(anchor, elapsed >= Duration::from_secs(1));
         anchor
+    }
+
+    /// Begins an epoch at `anchor` if it is needed.
+    fn date_from(&mut self, anchor: Anchor, is_precise: bool) {
+        let rate = Ticks(anchor.ticks).nanos_per_tick();
+        // Every date so far is of a reading within two seconds from the first anchor: it moves by a
+        // millisecond at most.
+        if is_precise && !std::mem::replace(&mut self.is_refined, true) {
+            self.epochs.refine(rate);
+        }
+        let foretold = self.epochs.date(anchor.ticks);
+        let off = foretold.map_or(u64::MAX, |foretold| foretold.abs_diff(anchor.unix_nanos));
+        if u128::from(off) > TOLERANCE.as_nanos() {
+            self.epochs.begin(anchor.ticks, anchor.unix_nanos, rate);
+        }
     }
 }
 
@@ -251,7 +325,7 @@ fn source() -> u8 {
 fn real_ticks() -> u64 {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     if MODE.load(Relaxed) & !MANUAL == TSC {
-        return tsc::read() & !MANUAL_BIT;
+        return tsc::read() & READING;
     }
     let now = real_instant();
     now.duration_since(*ORIGIN.get_or_init(|| now)).as_nanos() as u64
@@ -302,6 +376,41 @@ mod tests {
         assert!(holds_once(|| unix_nanos().abs_diff(wall_nanos()) < 10_000_000));
     }
 
+    /// An anchor some seconds after the first one, by a clock that shows `unix_nanos`.
+    fn anchor(seconds: u64, unix_nanos: u64) -> Anchor {
+        let since = Duration::from_secs(seconds).as_nanos() as f64;
+        let ticks = 1_000 + (since / Ticks(0).nanos_per_tick()) as u64;
+        Anchor { ticks, instant: real_instant(), unix_nanos }
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_moves_the_dates_after_it_alone() {
+        const NOON: u64 = 1_577_880_000_000_000_000;
+        const SECOND: u64 = 1_000_000_000;
+        let mut anchors =
+            Anchors { first: None, latest: u64::MAX, is_refined: true, epochs: Epochs::new() };
+        source();
+        let mut date_after = |seconds: u64, unix_nanos: u64| {
+            let anchor = anchor(seconds, unix_nanos);
+            anchors.date_from(anchor, true);
+            let date = anchors.date(Ticks(anchor.ticks));
+            assert!(date.abs_diff(unix_nanos) <= 1_000_000, "{date}");
+            anchors.date(Ticks(1_000))
+        };
+        date_after(0, NOON);
+        // Half a millisecond is what the clocks drift apart; the date of the start stands still.
+        for (seconds, unix_nanos, start) in [
+            (10, NOON + 10 * SECOND + 500_000, NOON),
+            (20, NOON + 20 * SECOND + 1_500_000, NOON),
+            (30, NOON + 3_600 * SECOND, NOON),
+            (40, NOON + 60 * SECOND, NOON),
+            (50, NOON - 3_600 * SECOND, NOON - 3_600 * SECOND),
+            (60, NOON + 7_200 * SECOND, NOON - 3_600 * SECOND),
+        ] {
+            assert_eq!(date_after(seconds, unix_nanos), start, "after {seconds} s");
+        }
+    }
+
     #[test]
     fn a_manual_clock_stands_still_until_it_is_moved() {
         let clock = ManualClock::new();
@@ -311,5 +420,21 @@ mod tests {
         clock.advance(Duration::from_millis(1500));
         assert_eq!(now().since(start), Duration::from_millis(1500));
         assert_eq!(now().unix_nanos() - start.unix_nanos(), 1_500_000_000);
+    }
+
+    #[test]
+    fn a_stepped_manual_clock_shows_another_date_and_nearly_the_same_instant() {
+        let clock = ManualClock::new();
+        let _installed = enter(Some(clock.clone()));
+        let before = now();
+        let noon = UNIX_EPOCH + Duration::from_secs(1_577_880_000);
+        clock.step_wall(noon);
+        assert_eq!(now().since(before), Duration::from_nanos(1));
+        assert_eq!(clock.wall(), noon);
+        assert_eq!(before.unix_nanos(), 1_577_836_800_000_000_000);
+        clock.step_wall(UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!((now().unix_nanos(), before.unix_nanos()), (0, 0));
+        // The times of other processes are not this clock's.
+        assert_eq!(Ticks::of_unix_nanos(7).unix_nanos(), 7);
     }
 }

@@ -15,6 +15,23 @@ pub struct Exemplar {
 }
 
 impl Exemplar {
+    /// What was recorded elsewhere, for [`HistogramParts`](super::HistogramParts).
+    #[must_use]
+    pub const fn new(value: f64, trace_id: TraceId, span_id: SpanId, taken: Ticks) -> Self {
+        Self { value, trace_id, span_id, taken }
+    }
+
+    /// Why it cannot be of a histogram.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        if !(0.0..f64::INFINITY).contains(&self.value) {
+            return Some("a value that is negative or no number");
+        }
+        if !self.trace_id.is_valid() {
+            return Some("a trace id of zero");
+        }
+        (!self.span_id.is_valid()).then_some("a span id of zero")
+    }
+
     /// The value that was recorded.
     #[must_use]
     pub fn value(&self) -> f64 {

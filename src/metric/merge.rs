@@ -97,7 +97,7 @@ impl Snapshot {
             return Err(conflict(a, b, &format!("are both `{name}` on a Prometheus page")));
         }
         let times = |time: fn(&Self) -> Ticks| {
-            sources.iter().map(move |(_, snapshot)| dated(time(snapshot)))
+            sources.iter().map(move |(_, snapshot)| time(snapshot).dated())
         };
         // Without a source there is nothing that began or was taken.
         let started = times(Self::started).min().unwrap_or(Ticks::of_unix_nanos(0));
@@ -270,7 +270,7 @@ fn prepared(family: &Family, source: &str, gauges: Gauges<'_>) -> Family {
         _ => None,
     };
     for series in &mut family.series {
-        series.started = dated(series.started);
+        series.started = series.started.dated();
         if let Some(key) = key.filter(|key| series.labels.get(key).is_none()) {
             series.labels = series.labels.with([(Cow::Owned(key.to_owned()), source)]);
         }
@@ -300,11 +300,6 @@ pub(super) fn fold(
         }
     }
     folded
-}
-
-/// The same instant by the wall clock, to be compared with those of other processes.
-fn dated(time: Ticks) -> Ticks {
-    Ticks::of_unix_nanos(time.unix_nanos())
 }
 
 fn conflict(first: &Part<'_>, second: &Part<'_>, text: &str) -> Error {

@@ -241,7 +241,8 @@ impl Series {
         &self.value
     }
 
-    /// When its sum began: the start timestamp of what is cumulative.
+    /// When its sum began: the start timestamp of what is cumulative. Its [date](Ticks::unix_nanos)
+    /// stands still and is never after that of the snapshot.
     #[must_use]
     pub fn started(&self) -> Ticks {
         self.started

@@ -5,7 +5,7 @@ use crate::{
     workloads::{
         labels::{Method, Sets, Status},
         m4::{VALUES, over},
-        m8::{self, Footprint},
+        m8::{self, Footprint, Load},
         page::{self, Page},
     },
 };
@@ -13,7 +13,7 @@ use bellwether::{
     Counter, Gauge, Histogram, Telemetry, Unit, UpDownCounter,
     export::prometheus::{self, Format},
     label::{LabelValue, Labels},
-    metric::{BoundCounter, BoundHistogram, Registry},
+    metric::{Aggregation, BoundCounter, BoundHistogram, HistogramOptions, Registry},
     pipeline::{Batch, ExportError, Exporter, Settings},
     resource::Resource,
     trace::SpanRecord,
@@ -252,26 +252,42 @@ fn dynamic_sets() -> impl Iterator<Item = Dynamic<'static>> {
 }
 
 /// For M8.
-pub fn counter_footprint() -> Footprint {
+pub fn counter_footprint(load: Load) -> Footprint {
     let family = roomy("peers.bytes".to_owned());
     m8::footprint(
+        load,
         || dynamic_sets().map(|set| family.bind(set)),
-        |series| {
-            series.inc();
-            1
-        },
+        |series, _| series.inc(),
         || (),
         |all| all.iter().map(|series| series.value()).sum(),
     )
 }
 
 /// For M8.
-pub fn histogram_footprint() -> Footprint {
+pub fn histogram_footprint(load: Load) -> Footprint {
+    footprint_with(load, HistogramOptions::new(), 1.0)
+}
+
+/// For M8.
+pub fn explicit_footprint(load: Load) -> Footprint {
+    let bounds = Aggregation::Explicit(::prometheus::DEFAULT_BUCKETS);
+    footprint_with(load, HistogramOptions::new().aggregation(bounds), 1.0)
+}
+
+/// For M8: in ticks of a nanosecond.
+pub fn hdr_footprint(load: Load) -> Footprint {
+    let ticks = Aggregation::Hdr { significant_digits: 3 };
+    footprint_with(load, HistogramOptions::new().aggregation(ticks), 1e9)
+}
+
+fn footprint_with(load: Load, options: HistogramOptions, per_second: f64) -> Footprint {
     let registry = Registry::with_series_limit(20_000);
-    let family = registry.histogram("peers.bytes", "Bytes", Unit::Seconds).expect("a legal name");
+    let family = registry.histogram_with("peers.bytes", "Bytes", Unit::Seconds, options);
+    let family = family.expect("a legal name");
     m8::footprint(
+        load,
         || dynamic_sets().map(|set| family.bind(set)),
-        |series| m8::hundred_values(|value| series.record(value)),
+        |series, value| series.record(value * per_second),
         || (),
         |all| all.iter().map(|series| series.snapshot().count()).sum(),
     )

@@ -18,7 +18,7 @@ use super::{
     text,
 };
 use crate::{
-    clock::Ticks,
+    clock::{self, Ticks},
     diagnostics,
     metric::{Edition, Head, Kind, Place, Reading, Registry, SeriesValue, Snapshot, Unit, Visit},
     resource::Resource,
@@ -57,6 +57,8 @@ pub struct Page {
     /// `None` where a family of the user's has its name.
     target: Option<Target>,
     native: Native,
+    /// How often the wall clock had gone back when the templates were made: they hold dates.
+    corrections: u64,
 }
 
 /// What a page says, whatever the scraper asks for.
@@ -121,6 +123,7 @@ impl Page {
             slots: None,
             target: None,
             native: Native::default(),
+            corrections: clock::corrections(),
         }
     }
 
@@ -173,6 +176,7 @@ impl Page {
     /// Renders what `readings` hold; as [`render`](Self::render).
     pub(crate) fn render_from(&mut self, readings: &impl Readings, resource: &Resource) -> &[u8] {
         self.bytes.clear();
+        self.forget_future_dates();
         if !self.write(readings, resource) {
             self.restructure(readings);
             self.bytes.clear();
@@ -252,6 +256,14 @@ impl Page {
             ),
         }
         (free.unwrap_or(&tried[0]).clone(), free.is_none())
+    }
+
+    /// Forgets the templates if the wall clock went back: a start that they say may be yet to come.
+    fn forget_future_dates(&mut self) {
+        let corrections = clock::corrections();
+        if self.corrections != corrections {
+            (self.corrections, self.slots) = (corrections, None);
+        }
     }
 
     /// Writes the resource as the family `target`, unless a family of the user's has that name.

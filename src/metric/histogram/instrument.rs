@@ -31,7 +31,9 @@ typed_instrument! {
     ///
     /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars).
     ///
-    /// A thread keeps its first hundred values of a series in 256 bytes, more of them in 9 kB or less.
+    /// A thread keeps its first hundred values of a series in 256 bytes; then it takes 1.5 kB and
+    /// 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values, 10 kB
+    /// for a million (their logarithms vary by one), 38 kB for values of every magnitude.
     /// Recording allocates only where a thread meets a new series or a new power of two.
     ///
     /// # Examples

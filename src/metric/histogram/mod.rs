@@ -28,4 +28,6 @@ pub use snapshot::{HistogramParts, HistogramSnapshot};
 pub(crate) use aggregation::{Admitted, Range, bounds_fault};
 
 #[cfg(test)]
+mod parts_tests;
+#[cfg(test)]
 mod tests;

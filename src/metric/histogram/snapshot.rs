@@ -28,7 +28,7 @@ pub struct HistogramSnapshot {
     pub(in crate::metric) exemplars: Vec<Exemplar>, // Sorted by value, one for each key of `layout`.
 }
 
-/// What a [`HistogramSnapshot`] consists of, exemplars apart: to write it down and to read it again.
+/// What a [`HistogramSnapshot`] consists of: to write it down and to read it again.
 ///
 /// # Examples
 ///
@@ -50,6 +50,9 @@ pub struct HistogramParts {
     pub buckets: Vec<(u32, u64)>,
     /// The sum of the values.
     pub sum: f64,
+    /// Measurements of sampled spans, ascending: at most one of a bucket where bounds are explicit, of
+    /// a power of two elsewhere.
+    pub exemplars: Vec<Exemplar>,
 }
 
 impl HistogramSnapshot {
@@ -79,12 +82,13 @@ impl HistogramSnapshot {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] if the layout is not legal, if the numbers of the buckets do not
-    /// ascend or there are no such buckets, if a count is zero or all together are more than 2^64, or
-    /// if the sum is negative or not finite.
+    /// ascend or there are no such buckets, if a count is zero or all together are more than 2^64, if
+    /// the sum is negative or not finite, or if an exemplar has such a value or an id of zero, does not
+    /// ascend or is the second of its bucket.
     pub fn from_parts(parts: HistogramParts) -> Result<Self, Error> {
-        let HistogramParts { layout, buckets, sum } = parts;
-        let refused =
-            |text| Err(Error::new(ErrorKind::InvalidOption, format!("histogram: {text}")));
+        let HistogramParts { layout, buckets, sum, exemplars } = parts;
+        let error = |text: &str| Error::new(ErrorKind::InvalidOption, format!("histogram: {text}"));
+        let refused = |text| Err(error(text));
         if let Some(fault) = layout.fault() {
             return refused(fault);
         }
@@ -103,14 +107,19 @@ impl HistogramSnapshot {
         if !(0.0..f64::INFINITY).contains(&sum) {
             return refused("a sum that is negative or no number");
         }
-        Ok(Self::from_cells(layout, buckets, sum))
+        check_exemplars(&layout, &exemplars).map_err(|fault| error(&fault))?;
+        Ok(Self { exemplars, ..Self::from_cells(layout, buckets, sum) })
     }
 
     /// What it consists of.
     #[must_use]
     pub fn parts(&self) -> HistogramParts {
-        let Self { layout, cells, sum, .. } = self;
-        HistogramParts { layout: layout.clone(), buckets: cells.clone(), sum: *sum }
+        HistogramParts {
+            layout: self.layout.clone(),
+            buckets: self.cells.clone(),
+            sum: self.sum,
+            exemplars: self.exemplars.clone(),
+        }
     }
 
     /// How many bytes it takes.
@@ -267,12 +276,16 @@ impl HistogramSnapshot {
     /// Exact where both divide their values in the same way, as all series of one family do. Where
     /// they do not, count and sum are exact, and each bucket of `other` goes whole where its middle
     /// falls, or its smallest number of ticks; but the default takes on the way of the other.
+    ///
+    /// Of two exemplars of one bucket, or of one power of two, the newer one stays.
     pub fn merge(&mut self, other: &Self) {
         if self.layout == other.layout || other.cells.is_empty() {
             self.combine(other, u64::saturating_add);
         } else if self.cells.is_empty() && self.layout == BucketLayout::Exponential {
             (self.layout, self.cells) = (other.layout.clone(), other.cells.clone());
             self.count = other.count;
+            let own = std::mem::take(&mut self.exemplars);
+            self.add_exemplars(&own); // By the buckets of the other.
         } else {
             let mut converted = Self::empty(self.layout.clone());
             let values = other.cells.iter();
@@ -316,6 +329,11 @@ impl HistogramSnapshot {
         }
         let layout = &self.layout;
         self.exemplars.extend_from_slice(others);
+        let first = self.exemplars[0].taken;
+        if !self.exemplars.iter().all(|one| one.taken.is_comparable_with(first)) {
+            // Some are of another process.
+            self.exemplars.iter_mut().for_each(|one| one.taken = one.taken.dated());
+        }
         exemplars::keep_newest(&mut self.exemplars, |value| layout.exemplar_key(value));
     }
 
@@ -342,4 +360,22 @@ impl HistogramSnapshot {
         self.count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
         self.cells = cells;
     }
+}
+
+/// What is wrong with one of these exemplars, by its place.
+fn check_exemplars(layout: &BucketLayout, exemplars: &[Exemplar]) -> Result<(), String> {
+    let mut last: Option<&Exemplar> = None;
+    for (place, one) in exemplars.iter().enumerate() {
+        let key = |exemplar: &Exemplar| layout.exemplar_key(exemplar.value);
+        let fault = one.fault().or_else(|| match last {
+            Some(last) if one.value < last.value => Some("a value below that of the one before"),
+            Some(last) if key(one) == key(last) => Some("the bucket of the one before"),
+            _ => None,
+        });
+        if let Some(fault) = fault {
+            return Err(format!("exemplar {place}, of {}: {fault}", one.value));
+        }
+        last = Some(one);
+    }
+    Ok(())
 }

@@ -327,7 +327,8 @@ fn a_histogram_that_recorded_nothing_shows_its_bounds() {
 #[test]
 fn parts_that_are_no_histogram_are_refused() {
     let parts = |layout, buckets: &[(u32, u64)], sum| {
-        HistogramSnapshot::from_parts(HistogramParts { layout, buckets: buckets.to_vec(), sum })
+        let (buckets, exemplars) = (buckets.to_vec(), Vec::new());
+        HistogramSnapshot::from_parts(HistogramParts { layout, buckets, sum, exemplars })
     };
     let exponential = || BucketLayout::Exponential;
     assert!(parts(exponential(), &[(0, 1), (4_482, 1)], 1e300).is_ok());

@@ -9,6 +9,7 @@ use serde::{
 
 use super::{AtMost, MAX_SERIES, Time, shown, unit};
 use crate::{
+    error::Error,
     label::{LabelSet, MAX_VALUE_BYTES},
     metric::{
         BucketLayout, Exemplar, Family, HistogramParts, HistogramSnapshot, Kind, Series,
@@ -65,6 +66,7 @@ struct HistogramForm {
     layout: LayoutForm,
     buckets: AtMost<(u32, u64), MAX_BUCKETS>,
     sum: Number,
+    #[serde(default)]
     exemplars: AtMost<ExemplarForm, MAX_EXEMPLARS>,
 }
 
@@ -191,19 +193,13 @@ impl ValueForm {
 
 impl HistogramForm {
     fn of(histogram: &HistogramSnapshot) -> Self {
-        let HistogramParts { layout, buckets, sum } = histogram.parts();
+        let HistogramParts { layout, buckets, sum, exemplars } = histogram.parts();
         let layout = match layout {
             BucketLayout::Exponential => LayoutForm::Exponential,
             BucketLayout::Explicit(bounds) => LayoutForm::Explicit(AtMost(bounds.into_owned())),
             BucketLayout::Hdr { significant_digits } => LayoutForm::Hdr { significant_digits },
         };
-        let exemplars = histogram.exemplars().iter().map(|exemplar| ExemplarForm {
-            value: Number(exemplar.value),
-            trace_id: exemplar.trace_id.to_string(),
-            span_id: exemplar.span_id.to_string(),
-            taken: Time(exemplar.taken),
-        });
-        let exemplars = AtMost(exemplars.collect());
+        let exemplars = AtMost(exemplars.iter().map(ExemplarForm::of).collect());
         Self { layout, buckets: AtMost(buckets), sum: Number(sum), exemplars }
     }
 
@@ -213,15 +209,13 @@ impl HistogramForm {
             LayoutForm::Explicit(AtMost(bounds)) => BucketLayout::Explicit(bounds.into()),
             LayoutForm::Hdr { significant_digits } => BucketLayout::Hdr { significant_digits },
         };
-        let parts = HistogramParts { layout, buckets: self.buckets.0, sum: self.sum.0 };
-        let mut histogram =
-            HistogramSnapshot::from_parts(parts).map_err(|error| error.to_string())?;
-        let exemplars = self.exemplars.0.into_iter().map(ExemplarForm::checked);
-        // By a merge, which sorts them and keeps one for each of the buckets that have one.
-        let mut carrier = HistogramSnapshot::default();
-        carrier.exemplars = exemplars.collect::<Result<_, _>>()?;
-        histogram.merge(&carrier);
-        Ok(histogram)
+        let exemplars = self.exemplars.0.into_iter().enumerate();
+        let exemplars = exemplars.map(|(place, exemplar)| {
+            exemplar.checked().map_err(|error| format!("exemplar {place}: {error}"))
+        });
+        let exemplars = exemplars.collect::<Result<_, _>>()?;
+        let parts = HistogramParts { layout, buckets: self.buckets.0, sum: self.sum.0, exemplars };
+        HistogramSnapshot::from_parts(parts).map_err(|error| error.to_string())
     }
 }
 
@@ -252,16 +246,18 @@ impl SummaryForm {
 }
 
 impl ExemplarForm {
-    fn checked(self) -> Result<Exemplar, String> {
-        if !self.value.0.is_finite() {
-            return Err("exemplar: a value that is no number".to_owned());
+    fn of(exemplar: &Exemplar) -> Self {
+        Self {
+            value: Number(exemplar.value),
+            trace_id: exemplar.trace_id.to_string(),
+            span_id: exemplar.span_id.to_string(),
+            taken: Time(exemplar.taken),
         }
-        Ok(Exemplar {
-            value: self.value.0,
-            trace_id: self.trace_id.parse().map_err(|error| format!("exemplar: {error}"))?,
-            span_id: self.span_id.parse().map_err(|error| format!("exemplar: {error}"))?,
-            taken: self.taken.0,
-        })
+    }
+
+    fn checked(self) -> Result<Exemplar, Error> {
+        let (trace_id, span_id) = (self.trace_id.parse()?, self.span_id.parse()?);
+        Ok(Exemplar::new(self.value.0, trace_id, span_id, self.taken.0))
     }
 }
 

@@ -48,7 +48,9 @@ const MAX_LEARNED_UNITS: usize = 1_000;
 ///   `state`, or the word `info` alone.
 /// - The `layout` of a histogram is `exponential`, or `explicit` with bounds, or `hdr` with
 ///   `significant_digits`; `buckets` are pairs of a number and a count, numbered as
-///   [`BucketLayout`](super::BucketLayout) has it, those without values left out.
+///   [`BucketLayout`](super::BucketLayout) has it, those without values left out. `exemplars`, which
+///   may be missing, ascend and have a `value`, a `trace_id` and a `span_id` in hexadecimal digits,
+///   and when they were `taken`.
 /// - A `summary` has `count`, `sum` and `windows`, each of so many `nanos` and a `histogram`.
 /// - A number that is not finite is the text `NaN`, `inf` or `-inf`.
 ///
@@ -57,11 +59,13 @@ const MAX_LEARNED_UNITS: usize = 1_000;
 /// version. A reader of JSON should be exact: `serde_json` is with its feature `float_roundtrip`.
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // First the latest date: by it a step of the wall clock is noticed, before any other is told.
+        let taken = self.taken().unix_nanos();
         let mut document = serializer.serialize_struct("Snapshot", 5)?;
         document.serialize_field("format", FORMAT)?;
         document.serialize_field("version", &VERSION)?;
         document.serialize_field("started", &self.started().unix_nanos())?;
-        document.serialize_field("taken", &self.taken().unix_nanos())?;
+        document.serialize_field("taken", &taken)?;
         document.serialize_field("families", &Families(self.families()))?;
         document.end()
     }
@@ -83,7 +87,7 @@ impl Serialize for Families<'_> {
 /// a label value longer than 1,024 bytes or a description longer than 64 KiB; if a name or a label set
 /// is there twice, or two names are one on a Prometheus page; if a value does not fit its family's
 /// kind; if buckets do not ascend, or there are none of that number, or their counts add up to more
-/// than 2^64.
+/// than 2^64; if exemplars do not ascend, two are of one bucket, or one has an id of zero.
 ///
 /// Times are then those of the other process's wall clock: they can be compared with each other and
 /// [merged](Snapshot::merge), and not set against snapshots that were taken here.
@@ -236,6 +240,12 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for AtMostVisitor<
             items.push(item);
         }
         Ok(AtMost(items))
+    }
+}
+
+impl<T, const MAX: usize> Default for AtMost<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 

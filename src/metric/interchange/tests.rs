@@ -77,10 +77,9 @@ fn any_histogram() -> impl Strategy<Value = HistogramSnapshot> {
                 _ => 9,
             };
             let buckets = buckets.into_iter().filter(|bucket| bucket.0 <= last).collect();
-            let parts = HistogramParts { layout, buckets, sum };
-            let mut histogram = HistogramSnapshot::from_parts(parts).unwrap();
-            histogram.exemplars.extend(exemplar);
-            histogram
+            let exemplars = exemplar.into_iter().collect();
+            HistogramSnapshot::from_parts(HistogramParts { layout, buckets, sum, exemplars })
+                .unwrap()
         },
     )
 }
@@ -237,6 +236,38 @@ fn a_histogram_that_cannot_be_is_an_error_that_names_its_series() {
 }
 
 #[test]
+fn exemplars_may_be_left_out_and_those_that_cannot_be_are_named() {
+    let histogram = |exemplars: &str| {
+        let value = format!(
+            r#"{{"histogram": {{"layout": "exponential", "buckets": [[5, 1]], "sum": 1{exemplars}}}}}"#
+        );
+        read(&document(r#""kind": "histogram""#, &counter(r#""a": "b""#, &value)))
+    };
+    let one = |value: &str, trace_id: u128| {
+        format!(
+            r#"{{"value": {value}, "trace_id": "{trace_id:032x}", "span_id": "00000000000000cd", "taken": 7}}"#
+        )
+    };
+    let list = |exemplars: &[String]| format!(r#", "exemplars": [{}]"#, exemplars.join(","));
+    let n_exemplars = |snapshot: Snapshot| {
+        let value = snapshot.value("f", &[("a", "b")]).unwrap();
+        value.as_histogram().unwrap().exemplars().len()
+    };
+    assert_eq!(histogram("").map(n_exemplars), Ok(0), "of a version without them");
+    assert_eq!(histogram(&list(&[one("1", 5), one("3", 6)])).map(n_exemplars), Ok(2));
+    for (exemplars, part) in [
+        (vec![one("3", 5), one("1", 6)], "exemplar 1, of 1: a value below"),
+        (vec![one("3", 5), one("4", 6)], "exemplar 1, of 4: the bucket of the one before"),
+        (vec![one("\"NaN\"", 5)], "exemplar 0, of NaN: a value"),
+        (vec![one("1", 0)], "exemplar 0, of 1: a trace id of zero"),
+        (vec![one("1", 5).replace("cd\"", "\"")], "exemplar 0: "),
+    ] {
+        let error = histogram(&list(&exemplars)).map(n_exemplars).unwrap_err();
+        assert!(error.contains(part) && error.contains(r#"family "f", series {a="b"}"#), "{error}");
+    }
+}
+
+#[test]
 fn two_of_one_name_and_two_of_one_label_set_are_errors() {
     let (hits, total) =
         (family("hits", Kind::Counter, Vec::new()), family("hits_total", Kind::Gauge, Vec::new()));
@@ -313,7 +344,8 @@ mod merged {
             families
         };
         let histogram = |layout| {
-            let parts = HistogramParts { layout, buckets: vec![(1, 1)], sum: 1.0 };
+            let parts =
+                HistogramParts { layout, buckets: vec![(1, 1)], ..HistogramParts::default() };
             SeriesValue::Histogram(Arc::new(HistogramSnapshot::from_parts(parts).unwrap()))
         };
         let explicit = BucketLayout::Explicit(vec![1.0].into());

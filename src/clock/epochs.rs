@@ -1,0 +1,151 @@
+//! How readings are dated: by the wall clock of their own time, and for good.
+//!
+//! An *epoch* begins where the wall clock was found to be off from what the one before foretold: it
+//! was stepped, or drifted. A reading is dated by the epoch that it is in, so that a step moves what
+//! is read after it and nothing before:
+//!
+//! ```text
+//!  readings     ──┬────────────┬────────────────────┬──────►
+//!  wall clock  12:00         12:10 ─ step ─► 11:00       11:20
+//!  dates told  12:00 ► 11:00   11:00                     11:20
+//! ```
+//!
+//! The one exception is a date that the wall clock has not reached: what lies before a step back was
+//! not in the future. Such a reading has the date of the step from then on. So dates ascend with the
+//! readings, and none is later than now.
+
+use std::collections::VecDeque;
+
+/// The epochs of one clock, the oldest first.
+#[derive(Debug)]
+pub(super) struct Epochs {
+    epochs: VecDeque<Epoch>, // Invariant: sorted by `start` and by `limit`, at most `MOST`.
+    corrections: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Epoch {
+    /// The first reading of it, and that instant's date.
+    start: u64,
+    unix_nanos: u64,
+    nanos_per_tick: f64,
+    /// No reading of it is later: the earliest date at which a later epoch began.
+    limit: u64,
+}
+
+/// How many are remembered, in 128 kB. Drift begins some a day, a step one. Beyond, a reading is dated
+/// by the oldest that is left.
+const MOST: usize = 4_096;
+
+impl Epochs {
+    pub(super) const fn new() -> Self {
+        Self { epochs: VecDeque::new(), corrections: 0 }
+    }
+
+    /// Begins an epoch: the reading `start`, the latest so far, is of this date.
+    pub(super) fn begin(&mut self, start: u64, unix_nanos: u64, nanos_per_tick: f64) {
+        if self.date(start).is_some_and(|foretold| unix_nanos < foretold) {
+            self.corrections += 1;
+            for epoch in self.epochs.iter_mut().rev().take_while(|one| unix_nanos < one.limit) {
+                epoch.limit = unix_nanos;
+            }
+        }
+        if self.epochs.len() == MOST {
+            self.epochs.pop_front();
+        }
+        self.epochs.push_back(Epoch { start, unix_nanos, nanos_per_tick, limit: u64::MAX });
+    }
+
+    /// Gives the latest epoch another rate: its first one was measured in a hurry.
+    pub(super) fn refine(&mut self, nanos_per_tick: f64) {
+        if let Some(epoch) = self.epochs.back_mut() {
+            epoch.nanos_per_tick = nanos_per_tick;
+        }
+    }
+
+    /// The date of the reading `ticks`, in nanoseconds since the Unix epoch; `None` before the first
+    /// epoch has begun.
+    pub(super) fn date(&self, ticks: u64) -> Option<u64> {
+        let later = self.epochs.partition_point(|epoch| epoch.start <= ticks);
+        let epoch = self.epochs.get(later.saturating_sub(1))?;
+        let nanos = |ticks: u64| (ticks as f64 * epoch.nanos_per_tick) as u64;
+        let date = match ticks.checked_sub(epoch.start) {
+            Some(since) => epoch.unix_nanos.saturating_add(nanos(since)),
+            None => epoch.unix_nanos.saturating_sub(nanos(epoch.start - ticks)),
+        };
+        Some(date.min(epoch.limit))
+    }
+
+    /// How often the wall clock went back: whoever keeps dates may then have one that is in the future.
+    pub(super) fn corrections(&self) -> u64 {
+        self.corrections
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_step_forward_moves_no_date_before_it() {
+        let mut epochs = Epochs::new();
+        epochs.begin(0, 1_000, 1.0);
+        epochs.begin(100, 5_000, 1.0);
+        assert_eq!(
+            [0, 99, 100, 101].map(|ticks| epochs.date(ticks)),
+            [Some(1_000), Some(1_099), Some(5_000), Some(5_001)]
+        );
+        assert_eq!(epochs.corrections(), 0);
+    }
+
+    #[test]
+    fn what_lies_before_a_step_back_is_not_in_the_future() {
+        let mut epochs = Epochs::new();
+        epochs.begin(0, 1_000, 1.0);
+        epochs.begin(100, 1_050, 1.0);
+        assert_eq!(
+            [20, 50, 99, 100].map(|ticks| epochs.date(ticks)),
+            [Some(1_020), Some(1_050), Some(1_050), Some(1_050)]
+        );
+        assert_eq!(epochs.corrections(), 1);
+    }
+
+    #[test]
+    fn before_the_first_epoch_the_first_one_counts_backwards() {
+        let mut epochs = Epochs::new();
+        assert_eq!(epochs.date(7), None);
+        epochs.begin(100, 1_000, 0.5);
+        assert_eq!((epochs.date(90), epochs.date(110)), (Some(995), Some(1_005)));
+    }
+
+    #[test]
+    fn the_oldest_epochs_are_forgotten() {
+        let mut epochs = Epochs::new();
+        (0..MOST as u64 + 10).for_each(|n| epochs.begin(n * 10, n * 1_000, 1.0));
+        assert_eq!(epochs.epochs.len(), MOST);
+        assert_eq!(epochs.date(MOST as u64 * 10), Some(MOST as u64 * 1_000));
+    }
+
+    proptest! {
+        /// The naive twin writes down the date of every reading when it is made, and goes through all
+        /// of them at every step.
+        #[test]
+        fn dates_are_those_of_their_own_time_unless_that_is_yet_to_come(
+            steps in prop::collection::vec((0u64..50, 0u64..10_000), 1..40)
+        ) {
+            let (mut epochs, mut told) = (Epochs::new(), Vec::new());
+            let mut ticks = 0;
+            for (length, wall) in steps {
+                told.iter_mut().for_each(|date: &mut u64| *date = wall.min(*date));
+                epochs.begin(ticks, wall, 1.0);
+                told.extend(wall..=wall + length);
+                ticks += length + 1;
+                let dates: Vec<_> = (0..ticks).filter_map(|ticks| epochs.date(ticks)).collect();
+                prop_assert_eq!(&dates, &told);
+                prop_assert!(dates.is_sorted());
+            }
+        }
+    }
+}
