@@ -239,8 +239,7 @@ pub fn page() -> Page {
         histograms.extend(sets().map(|set| family.bind(set)));
     }
     let (resource, mut page) = (Resource::service("peers"), prometheus::Page::new(Format::Text));
-    let render =
-        move |read: &mut dyn FnMut(&[u8])| read(page.render_registry(&registry, &resource));
+    let render = move |read: &mut page::Read| read(page.render_registry(&registry, &resource));
     let handles = (counters, histograms);
     let add = |c: &BoundCounter, n| c.add(n);
     let record = |h: &BoundHistogram, value| h.record(value);

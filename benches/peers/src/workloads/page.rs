@@ -33,6 +33,7 @@ pub struct Page {
     pub idiom: &'static str,
     pub role: Role,
     fill: Box<dyn Fn() + Send + Sync>,
+    touch: Box<dyn Fn()>,
     worker: Box<dyn Fn() -> Worker>,
     /// Hands the page over as what a scrape is answered with, bytes, in a buffer that it keeps where
     /// the library lets it.
@@ -41,7 +42,10 @@ pub struct Page {
     observed: Cell<u64>,
 }
 
-pub type Render = Box<dyn FnMut(&mut dyn FnMut(&[u8])) + Send>;
+/// Takes a page, as the bytes that a scrape is answered with.
+pub type Read<'a> = dyn FnMut(&[u8]) + 'a;
+
+pub type Render = Box<dyn FnMut(&mut Read) + Send>;
 
 impl Page {
     pub fn new<C: Send + Sync + 'static, H: Send + Sync + 'static>(
@@ -50,7 +54,7 @@ impl Page {
         (counters, histograms): (Vec<C>, Vec<H>),
         add: impl Fn(&C, u64) + Copy + Send + Sync + 'static,
         record: impl Fn(&H, f64) + Copy + Send + Sync + 'static,
-        render: impl FnMut(&mut dyn FnMut(&[u8])) + Send + 'static,
+        render: impl FnMut(&mut Read) + Send + 'static,
     ) -> Self {
         let (counters, histograms): (&'static [C], &'static [H]) =
             (counters.leak(), histograms.leak());
@@ -60,6 +64,10 @@ impl Page {
             for histogram in histograms {
                 VALUES.seconds[..VALUES_EACH].iter().for_each(|&value| record(histogram, value));
             }
+        };
+        let touch = move || {
+            counters.iter().for_each(|counter| add(counter, 1));
+            histograms.iter().for_each(|histogram| record(histogram, VALUES.seconds[0]));
         };
         let worker = move || -> Worker {
             let mut next = 0;
@@ -76,6 +84,7 @@ impl Page {
             idiom,
             role: Role::Peer,
             fill: Box::new(fill),
+            touch: Box::new(touch),
             worker: Box::new(worker),
             render: Box::new(render),
             counted: Cell::default(),
@@ -102,6 +111,12 @@ impl Page {
         });
         let (counters, values) = (100 * COUNTERS as u64, 100 * (HISTOGRAMS * VALUES_EACH) as u64);
         self.count(threads * (0..counters).sum::<u64>(), threads * values);
+    }
+
+    /// Adds to each counter and each histogram once.
+    pub fn touch(&self) {
+        (self.touch)();
+        self.count(100 * COUNTERS as u64, 100 * HISTOGRAMS as u64);
     }
 
     /// An operation is a counter, 64 in turn, and a histogram, eight in turn.
@@ -169,7 +184,7 @@ fn prometheus() -> Page {
     Page::new("prometheus", "gather, encode_utf8", (counters, histograms), add, record, render)
 }
 
-fn gathered(registry: prometheus::Registry) -> impl FnMut(&mut dyn FnMut(&[u8])) {
+fn gathered(registry: prometheus::Registry) -> impl FnMut(&mut Read) {
     let mut text = String::new();
     move |read| {
         text.clear();
@@ -198,7 +213,7 @@ fn prometheus_client() -> Page {
         c.inc_by(n);
     };
     let mut text = String::new();
-    let render = move |read: &mut dyn FnMut(&[u8])| {
+    let render = move |read: &mut Read| {
         text.clear();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("it encodes");
         read(text.as_bytes());
@@ -228,7 +243,7 @@ fn fastmetrics() -> Page {
         histograms.extend(requests().map(|request| family.with_or_new(&request, Histogram::clone)));
     }
     let mut text = String::new();
-    let render = move |read: &mut dyn FnMut(&[u8])| {
+    let render = move |read: &mut Read| {
         text.clear();
         encode(&mut text, &registry, TextProfile::PrometheusV0_0_4).expect("it encodes");
         read(text.as_bytes());
@@ -262,7 +277,7 @@ fn measured() -> Page {
         .iter()
         .flat_map(|(_, family)| sets().map(move |set| (family, family.with_labels(set))));
     let mut encoder = BufferedTextEncoder::new();
-    let render = move |read: &mut dyn FnMut(&[u8])| {
+    let render = move |read: &mut Read| {
         for (name, family) in counters {
             let name = MetricName::try_from_str(name).expect("a legal name");
             let Ok(()) = encoder.write_help(name, "A counter");
@@ -303,7 +318,7 @@ fn metrics() -> Page {
         (counters.collect::<Vec<_>>(), histograms.collect::<Vec<_>>())
     });
     let mut text = Vec::new();
-    let render = move |read: &mut dyn FnMut(&[u8])| {
+    let render = move |read: &mut Read| {
         text.clear();
         reader.render_to_write(&mut text).expect("a vector takes it");
         read(&text);
@@ -337,7 +352,7 @@ fn otel() -> Page {
     let add = |c: &BoundCounter<u64>, n| c.add(n);
     let record = |h: &BoundHistogram<f64>, value| h.record(value);
     let mut render = gathered(registry);
-    let render = move |read: &mut dyn FnMut(&[u8])| {
+    let render = move |read: &mut Read| {
         let _alive = &provider;
         render(read);
     };
