@@ -33,7 +33,7 @@ pub struct Page {
     pub idiom: &'static str,
     pub role: Role,
     fill: Box<dyn Fn() + Send + Sync>,
-    touch: Box<dyn Fn()>,
+    touch: Box<dyn Fn() + Send + Sync>,
     worker: Box<dyn Fn() -> Worker>,
     /// Hands the page over as what a scrape is answered with, bytes, in a buffer that it keeps where
     /// the library lets it.
@@ -113,9 +113,11 @@ impl Page {
         self.count(threads * (0..counters).sum::<u64>(), threads * values);
     }
 
-    /// Adds to each counter and each histogram once.
+    /// Adds to each counter and each histogram once, from a thread of its own, as those that filled the
+    /// page were.
     pub fn touch(&self) {
-        (self.touch)();
+        let touch = &self.touch;
+        std::thread::scope(|scope| scope.spawn(touch).join().expect("it does not panic"));
         self.count(100 * COUNTERS as u64, 100 * HISTOGRAMS as u64);
     }
 
