@@ -206,6 +206,8 @@ const READING: u64 = MANUAL_BIT - 1;
 
 /// Which source `now` reads; `MANUAL` is added while any thread has a manual clock.
 static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
+/// What is read where no manual clock is; decided before the rate is measured, and `MODE` after.
+static SOURCE: AtomicU8 = AtomicU8::new(UNDECIDED);
 const UNDECIDED: u8 = 0;
 const TSC: u8 = 1;
 const OS: u8 = 2;
@@ -255,7 +257,7 @@ impl Anchors {
         let first = *self.first.get_or_insert(anchor);
         let (ticks, elapsed) =
             (anchor.ticks.saturating_sub(first.ticks), anchor.instant - first.instant);
-        if MODE.load(Relaxed) & !MANUAL == TSC {
+        if SOURCE.load(Relaxed) == TSC {
             if ticks == 0 || elapsed < Duration::from_micros(100) {
                 return anchor; // No rate, and so no epoch yet.
             }
@@ -308,17 +310,18 @@ fn source() -> u8 {
         return mode;
     }
     let mut anchors = ANCHORS.lock();
-    let manual = MODE.load(Relaxed) & MANUAL;
     if MODE.load(Relaxed) & !MANUAL == UNDECIDED {
         // A counter that is not far from the marks would reach them, and is none of a sane machine.
         let serves = tsc::is_trustworthy() && tsc::read() < READING / 2;
         let mode = if serves { TSC } else { OS };
-        MODE.store(mode | manual, Release);
+        SOURCE.store(mode, Relaxed);
         let first = anchors.take();
         while mode == TSC && real_instant() - first.instant < Duration::from_micros(100) {
             std::hint::spin_loop();
         }
         anchors.take();
+        // Last: whoever reads by this mode multiplies by the rate. It was undecided, which is zero.
+        MODE.fetch_or(mode, Release);
     }
     MODE.load(Relaxed) & !MANUAL
 }
@@ -326,7 +329,8 @@ fn source() -> u8 {
 /// The source's reading, whatever manual clock there is.
 fn real_ticks() -> u64 {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    if MODE.load(Relaxed) & !MANUAL == TSC {
+    // Relaxed: decided under the lock that every first reading takes.
+    if SOURCE.load(Relaxed) == TSC {
         return tsc::read();
     }
     let now = real_instant();

@@ -65,6 +65,11 @@ impl Keys {
         keys.sort_by(|a, b| a.0.cmp(&b.0));
         Self(keys)
     }
+
+    /// The keys.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
 }
 
 impl LabelSet {

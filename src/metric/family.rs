@@ -1,6 +1,11 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{borrow::Cow, panic::Location, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    panic::{Location, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     InstrumentView, Kind, Unit,
@@ -17,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
+    diagnostics,
     label::{Encoded, Keys, LabelSet},
     sync::{
         Mutex,
@@ -430,29 +436,60 @@ impl ClosedSet {
     /// One that was never touched is no series, save the only one of an instrument without labels,
     /// which is there from registration on.
     fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
-        let mut seen = self.seen.lock();
-        let Seen { keys, bits, list } = &mut *seen;
-        let all_seen = list.as_ref().is_some_and(|list| list.len() == self.len);
-        for index in (0..self.len).filter(|_| !all_seen && self.base != DISABLED) {
-            let (word, bit) = (index / 64, 1 << (index % 64));
-            if bits[word] & bit == 0 && is_there(self.base + index as u32) {
-                bits[word] |= bit;
-                *list = None;
+        loop {
+            let (keys, old, missing) = {
+                let seen = self.seen.lock();
+                (seen.keys.clone(), seen.list.clone(), self.missing(&seen, &is_there))
+            };
+            if let Some(list) = old.as_ref().filter(|_| missing.is_empty()) {
+                return list.clone();
+            }
+            // Outside the lock: the type of the labels has code of its own.
+            let mut known = old.as_ref().map_or_else(Vec::new, |list| list.known().to_vec());
+            known.extend(missing.iter().filter_map(|&index| self.listed(index, &keys)));
+            let list = SeriesList::new(known);
+            let mut seen = self.seen.lock();
+            let is_current = Arc::ptr_eq(&seen.keys, &keys)
+                && seen.list.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
+            if is_current {
+                missing.iter().for_each(|index| seen.bits[index / 64] |= 1 << (index % 64));
+                seen.list = Some(list.clone());
+                return list;
             }
         }
-        let is_seen = |index: &usize| bits[index / 64] >> (index % 64) & 1 == 1;
-        let all = || (0..self.len).filter(is_seen).map(|index| self.listed(index, keys));
-        list.get_or_insert_with(|| SeriesList::new(all().collect())).clone()
     }
 
-    fn listed(&self, index: usize, keys: &Arc<Keys>) -> Listed {
+    /// The combinations that are not in the list and should be: those that `is_there` knows, and where
+    /// there is no list all that were seen.
+    fn missing(&self, seen: &Seen, is_there: impl Fn(u32) -> bool) -> Vec<usize> {
+        let is_complete = seen.list.as_ref().is_some_and(|list| list.len() == self.len);
+        if is_complete || self.base == DISABLED {
+            return Vec::new();
+        }
+        let is_missing = |&index: &usize| match seen.bits[index / 64] >> (index % 64) & 1 {
+            0 => is_there(self.base + index as u32),
+            _ => seen.list.is_none(),
+        };
+        (0..self.len).filter(is_missing).collect()
+    }
+
+    /// The combination at `index`; `None` if its type panics instead of telling its values, which
+    /// costs the family that series and nobody else anything.
+    fn listed(&self, index: usize, keys: &Arc<Keys>) -> Option<Listed> {
+        let at = self.at;
+        let Ok(values) = catch_unwind(move || at(index)) else {
+            let keys = keys.names().collect::<Vec<_>>().join(", ");
+            let text = format_args!("the values of the labels {keys} at {index} panicked");
+            diagnostics::report("labels", text);
+            return None;
+        };
         let mut encoded = Encoded::new();
-        for value in (self.at)(index) {
+        for value in values {
             encoded.push(&value);
         }
         let values = Combination(encoded.bytes().into());
         let labels = LabelSet::of_series(keys.clone(), Arc::new(values));
-        Listed { id: self.base + index as u32, labels, made: None }
+        Some(Listed { id: self.base + index as u32, labels, made: None })
     }
 }
 

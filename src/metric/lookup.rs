@@ -57,6 +57,7 @@ fn with_series_slow<R>(
     values: Visit<'_>,
     record: impl FnOnce(u32) -> R,
 ) -> R {
+    forget_own_removed();
     let pin = match set.find_or_add(family, values) {
         Found::Overflow(id) => return record(id),
         Found::Series(pin) => pin,
@@ -65,7 +66,6 @@ fn with_series_slow<R>(
     // A thread whose table is gone, or busy because an allocator records, looks up every time.
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut() {
-            table.forget_removed();
             if table.find(set.number(), values).is_none() {
                 table.insert(set.number(), values, pin);
             }
@@ -76,6 +76,7 @@ fn with_series_slow<R>(
 
 /// The series of `set` with these values, if this thread remembers it.
 pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
+    forget_own_removed();
     let find = |table: &RefCell<Table>| {
         let table = table.try_borrow().ok()?;
         let is_current = table.forgotten == REMOVALS.load(Relaxed);
@@ -83,6 +84,15 @@ pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
         Some(pin.clone())
     };
     TABLE.try_with(find).ok().flatten()
+}
+
+/// Drops this thread's pins of removed series: before it asks for a new one, which may need their room.
+fn forget_own_removed() {
+    let _ = TABLE.try_with(|table| {
+        if let Ok(mut table) = table.try_borrow_mut() {
+            table.forget_removed();
+        }
+    });
 }
 
 /// Makes every thread drop its pins of removed series before its next look-up.

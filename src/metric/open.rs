@@ -59,7 +59,9 @@ struct Known {
     keys: Arc<Keys>,
     by_key: HashSet<ByKey, BuildHash>,
     /// Removed ones, which are given up when nobody can write to them any more.
-    removed: Vec<Arc<Series>>,
+    removed: HashMap<u32, Arc<Series>>, // By id.
+    /// How many of these are marked so: the others were brought back.
+    n_removed: usize,
     overflow: Option<u32>,
     /// What readers walk; `None` where it has to be made anew.
     list: Option<Arc<SeriesList>>,
@@ -133,8 +135,8 @@ impl OpenSet {
             let (mut encoded, mut truncated) = (Encoded::new(), 0);
             values(&mut |value| truncated += u64::from(encoded.push(value)));
             let mut known = self.known.lock();
-            if let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) {
-                return (Found::Series(series.pin()), None, 0);
+            if let Some(pin) = known.pin(encoded.bytes()) {
+                return (Found::Series(pin), None, 0);
             }
             match self.add(&mut known, encoded.bytes()) {
                 Ok(pin) => (Found::Series(pin), None, truncated),
@@ -165,8 +167,7 @@ impl OpenSet {
 
     fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
         // Removed ones that somebody can still write to take bytes and no place.
-        let n_removed = known.removed.iter().filter(|series| series.is_removed()).count();
-        let live = known.by_key.len() - n_removed;
+        let live = known.by_key.len() - known.n_removed;
         let limit = self.limit();
         if live >= limit {
             return Err(Full::Limit(limit));
@@ -235,11 +236,12 @@ impl OpenSet {
             return;
         }
         let Some(_nobody_reads) = self.walk.try_write() else { return };
-        let Known { by_key, removed, list, .. } = &mut *known;
-        removed.retain(|series| {
+        let Known { by_key, removed, n_removed, list, .. } = &mut *known;
+        removed.retain(|_, series| {
             if !series.is_removed() || series.is_pinned() {
                 return series.is_removed();
             }
+            *n_removed -= 1;
             if shown(series.id) {
                 // A handle brought it back, and is gone.
                 series.unmark_removed();
@@ -285,16 +287,22 @@ impl fmt::Debug for OpenSet {
 
 impl Known {
     fn new(keys: Arc<Keys>) -> Self {
-        let (by_key, removed) = (HashSet::default(), Vec::new());
-        Self { keys, by_key, removed, overflow: None, list: None }
+        let (by_key, removed) = (HashSet::default(), HashMap::new());
+        Self { keys, by_key, removed, n_removed: 0, overflow: None, list: None }
     }
 
     fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
         remove(series);
+        self.n_removed += usize::from(!series.is_removed());
         series.mark_removed();
-        if !self.removed.iter().any(|known| Arc::ptr_eq(known, series)) {
-            self.removed.push(series.clone());
-        }
+        self.removed.entry(series.id).or_insert_with(|| series.clone());
+    }
+
+    /// A pin of the series with these values, which brings it back if it was removed.
+    fn pin(&mut self, encoded: &[u8]) -> Option<Pin> {
+        let ByKey(series) = self.by_key.get(encoded)?;
+        self.n_removed -= usize::from(series.is_removed());
+        Some(series.pin())
     }
 
     /// The key with the most different values, and how many: the one that grows.

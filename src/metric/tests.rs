@@ -56,8 +56,17 @@ pub(super) fn open_family(
     keys: &[&'static str],
     limit: usize,
 ) -> &'static family::Family {
+    open_family_within(kind, keys, limit, u64::MAX)
+}
+
+fn open_family_within(
+    kind: Kind,
+    keys: &[&'static str],
+    limit: usize,
+    bytes: u64,
+) -> &'static family::Family {
     let keys = keys.iter().map(|&key| key.into()).collect();
-    let settings = registry::Settings::new(limit, u64::MAX, Default::default()).into();
+    let settings = registry::Settings::new(limit, bytes, Default::default()).into();
     let shape = family::Shape::Open { limit: None, settings, idle: None };
     let descriptor = instrument::Descriptor::new("test.open", "", kind);
     Box::leak(Box::new(family::Family::new(
@@ -67,6 +76,81 @@ pub(super) fn open_family(
         shape,
         &InstrumentView::default(),
     )))
+}
+
+/// A label whose type forgets one of its values.
+#[derive(Clone, Copy)]
+struct Forgetful(usize);
+
+impl crate::label::LabelValue for Forgetful {
+    const CARDINALITY: Option<usize> = Some(3);
+
+    fn index(&self) -> usize {
+        self.0
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        each(&<Self as crate::label::LabelValue>::at(self.0));
+    }
+
+    fn at(index: usize) -> std::borrow::Cow<'static, str> {
+        assert_ne!(index, 1, "forgotten");
+        index.to_string().into()
+    }
+}
+
+impl Labels for Forgetful {
+    const KEYS: &'static [&'static str] = &["n"];
+    const CARDINALITY: Option<usize> = Some(3);
+
+    fn index(&self) -> usize {
+        self.0
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        crate::label::LabelValue::visit(self, each);
+    }
+
+    fn at(index: usize) -> Vec<std::borrow::Cow<'static, str>> {
+        vec![<Self as crate::label::LabelValue>::at(index)]
+    }
+}
+
+#[test]
+fn a_label_type_that_panics_costs_its_own_series_and_no_reading() {
+    let registry = Registry::new();
+    let counter = registry.counter::<Forgetful>("c", "", Unit::NONE).unwrap();
+    let other = registry.counter::<()>("other", "", Unit::NONE).unwrap();
+    other.inc();
+    for n in [0, 1] {
+        counter.with(Forgetful(n)).inc();
+    }
+    for added in [0, 1] {
+        counter.with(Forgetful(2 * added)).inc();
+        let snapshot = registry.snapshot();
+        assert_eq!(number(&snapshot, "other", &[]), Some(1.0));
+        assert_eq!(snapshot.family("c").unwrap().series().len(), 1 + added);
+    }
+}
+
+#[test]
+fn removed_series_make_room_for_a_thread_that_only_meets_new_ones() {
+    let family = open_family_within(Kind::Counter, &["a"], 1_000, 4_000);
+    let set = family.open().unwrap();
+    let names = |names: std::ops::Range<u32>| names.map(|n| n.to_string());
+    let ids = |from: u32| {
+        let look_up = |name: String| {
+            lookup::with_series(family, set, |each: &mut dyn FnMut(&str)| each(&name), |id| id)
+        };
+        names(from..from + 100).map(look_up).collect::<std::collections::HashSet<_>>()
+    };
+    let n_series = ids(0).len();
+    assert!(n_series < 100, "the budget is for fewer");
+    assert!(ids(100).len() == 1, "all of them overflow");
+    family.clear(&cell::current_storage());
+    ids(200); // The pins of the removed ones go, and with the next sweep their bytes.
+    family.sweep();
+    assert_eq!(ids(300).len(), n_series);
 }
 
 pub(super) fn number(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> Option<f64> {

@@ -195,9 +195,11 @@ impl Template {
     /// Whether the series at `place` is the `nth` of the page before; it then is so by its place.
     #[inline(never)]
     fn recognises(&mut self, nth: usize, place: Place<'_>) -> bool {
-        let Known { labels, started } = &self.known[nth];
+        let Known { labels, started } = &mut self.known[nth];
         let is_same = labels == place.labels() && *started == place.started();
         if is_same {
+            // By its address from now on, and without keeping an older one.
+            labels.clone_from(place.labels());
             self.spots[nth].index = place.index();
         }
         is_same

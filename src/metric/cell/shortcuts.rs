@@ -1,7 +1,7 @@
 //! Pointers to the cells that records go to most, by id: one look-up in place of several.
 //!
 //! A shortcut leads where the directories lead as well, so that it may be missing: a record that finds
-//! none takes the longer way. Readers take the longer way always.
+//! none takes the longer way, as a reader does.
 
 use super::directory::grown;
 use crate::sync::modelled::{Mutex, OnceRef};
