@@ -65,10 +65,10 @@ fn with_series_slow<R>(
     let done = record(pin.series().id);
     // A thread whose table is gone, or busy because an allocator records, looks up every time.
     let _ = TABLE.try_with(|table| {
-        if let Ok(mut table) = table.try_borrow_mut() {
-            if table.find(set.number(), values).is_none() {
-                table.insert(set.number(), values, pin);
-            }
+        if let Ok(mut table) = table.try_borrow_mut()
+            && table.find(set.number(), values).is_none()
+        {
+            table.insert(set.number(), values, pin);
         }
     });
     done
