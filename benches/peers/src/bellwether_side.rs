@@ -1,7 +1,7 @@
 //! Bellwether in the workloads, as its users write it.
 
 use crate::{
-    harness::{Pace, Role, Subject, Worker, repeat},
+    harness::{Pace, Role, Subject, Worker, numbered, repeat},
     workloads::{
         labels::{Method, Sets, Status},
         m4::{VALUES, over},
@@ -76,13 +76,7 @@ counters_in_turn! {
 }
 
 pub fn counters_in_turn() -> Vec<Subject> {
-    let in_turn = |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            IN_TURN[next & 63].inc();
-            next += 1;
-        })
-    };
+    let in_turn = |_| numbered(|number| IN_TURN[number & 63].inc());
     let statics = ours("statics", in_turn, || IN_TURN.iter().map(Counter::value).sum());
 
     static FAMILY: Counter<Set<10>> = Counter::new("peers.turn", "One family");

@@ -3,7 +3,7 @@
 use super::{Budget, Figure, Recording, Table, floor, otel, recorder};
 use crate::{
     bellwether_side,
-    harness::{Effort, Pace, Stretch, Subject, repeat},
+    harness::{Effort, Pace, Stretch, Subject, numbered},
 };
 use metriken::ShardedCounterGroup;
 use opentelemetry::KeyValue;
@@ -126,10 +126,8 @@ fn metriken_one(pace: Pace) -> Subject {
 fn metriken_spread() -> Subject {
     let group: &'static _ = Box::leak(Box::new(ShardedCounterGroup::new(64)));
     let worker = move |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            group.increment(next & 63);
-            next += 1;
+        numbered(move |number| {
+            group.increment(number & 63);
         })
     };
     let total = || (0..64).filter_map(|i| group.value(i)).sum();
@@ -147,10 +145,8 @@ fn metrics_spread() -> Subject {
     let (counters, reader) = recorder::held(|| names.map(|name| metrics::counter!(name)));
     let counters: &'static [_; 64] = Box::leak(Box::new(counters));
     let worker = move |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            counters[next & 63].increment(1);
-            next += 1;
+        numbered(move |number| {
+            counters[number & 63].increment(1);
         })
     };
     let total = move || recorder::sum_on_page(&reader.render(), "spread_", "");
@@ -172,10 +168,8 @@ fn otel_spread() -> Subject {
     let bind = |i| counter.bind(&[KeyValue::new("i", i as i64)]);
     let counters: &'static [_; 64] = Box::leak(Box::new(std::array::from_fn(bind)));
     let worker = move |_| {
-        let mut next = 0;
-        repeat(Pace::Flat, move || {
-            counters[next & 63].add(1);
-            next += 1;
+        numbered(move |number| {
+            counters[number & 63].add(1);
         })
     };
     Subject::new("opentelemetry", "bound counter", worker, || otel::total("spread"))
