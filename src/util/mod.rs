@@ -1,7 +1,6 @@
 //! Pieces without a word of telemetry in them.
 
 #[cfg(feature = "hdrhistogram")]
-pub(crate) mod base64;
 pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;

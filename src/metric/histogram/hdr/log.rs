@@ -11,15 +11,21 @@
 //! comment before it. Where there is a `StartTime` only, times a year before it or more are counted
 //! from it, as HdrHistogram's own reader has it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use crate::{
-    error::{Error, ErrorKind},
-    metric::HistogramSnapshot,
-    util::base64,
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hdrhistogram::serialization::{
+    V2DeflateSerializer,
+    interval_log::{
+        IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
+    },
 };
 
 use super::encoding::MOST_BYTES;
+use crate::{
+    error::{Error, ErrorKind},
+    metric::HistogramSnapshot,
+};
 
 /// What was recorded in some interval: one line of a log.
 ///
@@ -58,27 +64,27 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Its line, the line end included; the histogram is told apart to `significant_digits`, and one
-    /// of its units is one tick.
+    /// Its line, the line end included; the histogram is told apart to `significant_digits`, one of
+    /// its units is one tick, and times are written to the millisecond.
     ///
     /// # Errors
     ///
     /// As [`HistogramSnapshot::to_hdr_v2`], and [`ErrorKind::InvalidOption`] if the tag contains a
     /// comma, a space or a line end.
     pub fn to_line(&self, significant_digits: u8) -> Result<String, Error> {
-        let mut line = String::new();
-        if let Some(tag) = &self.tag {
-            if tag.contains([',', ' ', '\r', '\n']) {
-                let text = format!("tag {tag:?} has a comma, a space or a line end");
-                return Err(Error::new(ErrorKind::InvalidOption, text));
-            }
-            let _ = write!(line, "Tag={tag},");
+        let refused = |what: String| Error::new(ErrorKind::InvalidOption, what);
+        let tag = self.tag.as_deref();
+        if let Some(tag) = tag.filter(|tag| Tag::new(tag).is_none()) {
+            return Err(refused(format!("tag {tag:?} has a comma, a space or a line end")));
         }
-        let (start, length) = (Seconds(self.start), Seconds(self.length));
-        let histogram = self.histogram.to_hdr_v2_deflated(1.0, significant_digits)?;
-        let max = self.histogram.max().unwrap_or(0.0);
-        let _ = writeln!(line, "{start},{length},{max:.3},{}", base64::encode(&histogram));
-        Ok(line)
+        let histogram = self.histogram.to_hdr(1.0, significant_digits)?;
+        let (mut line, mut serializer) = (Vec::new(), V2DeflateSerializer::new());
+        IntervalLogWriterBuilder::new()
+            .begin_log_with(&mut line, &mut serializer)
+            .map_err(|error| refused(error.to_string()))?
+            .write_histogram(&histogram, self.start, self.length, tag.and_then(Tag::new))
+            .map_err(|error| refused(error.to_string()))?;
+        String::from_utf8(line).map_err(|error| refused(error.to_string()))
     }
 }
 
@@ -86,14 +92,15 @@ impl Interval {
 #[must_use]
 pub fn header(started: Duration) -> String {
     format!(
-        "#[Histogram log format version 1.3]\n#[StartTime: {} (seconds since epoch)]\n{LEGEND}\n",
-        Seconds(started)
+        "#[Histogram log format version 1.3]\n#[StartTime: {:.3} (seconds since epoch)]\n{LEGEND}\n",
+        started.as_secs_f64()
     )
 }
 
 /// The intervals of a log, one after the other.
 ///
-/// A line that cannot be read is an error that names it, and costs no other line.
+/// A line that cannot be read is an error that names it, and costs no other line. Histograms are read
+/// in the form V2, which HdrHistogram writes since 2015.
 ///
 /// # Errors
 ///
@@ -101,18 +108,26 @@ pub fn header(started: Duration) -> String {
 pub fn read(log: &str) -> impl Iterator<Item = Result<Interval, Error>> {
     let mut times = Times::default();
     log.lines().enumerate().filter_map(move |(place, line)| {
-        let line = line.trim();
-        if let Some(comment) = line.strip_prefix('#') {
-            times.learn(comment);
+        // Line by line, as the iterator ends at the first line that it cannot read.
+        let line = format!("{}\n", line.trim());
+        if line.len() == 1 {
             return None;
         }
-        if line.is_empty() || line.starts_with('"') {
-            return None;
-        }
-        let refused = |what: String| {
-            Error::new(ErrorKind::InvalidOption, format!("line {}: {what}", place + 1))
+        let interval = match IntervalLogIterator::new(line.as_bytes()).next()? {
+            Ok(LogEntry::StartTime(time)) => {
+                times.start = Some(time);
+                return None;
+            }
+            Ok(LogEntry::BaseTime(time)) => {
+                times.base = Some(time);
+                return None;
+            }
+            Ok(LogEntry::Interval(interval)) => times.interval(&interval),
+            Err(_) => Err("it is no interval".to_owned()),
         };
-        Some(times.interval(line).map_err(refused))
+        let refused =
+            |what| Error::new(ErrorKind::InvalidOption, format!("line {}: {what}", place + 1));
+        Some(interval.map_err(refused))
     })
 }
 
@@ -127,34 +142,19 @@ struct Times {
 }
 
 impl Times {
-    /// Takes a time out of a comment that has one.
-    fn learn(&mut self, comment: &str) {
-        let time = |name| {
-            let rest = comment.strip_prefix(name)?.trim_start();
-            seconds(&rest[..rest.find(|c: char| !c.is_ascii_digit() && c != '.')?])
-        };
-        self.start = time("[StartTime:").or(self.start);
-        self.base = time("[BaseTime:").or(self.base);
-    }
-
-    fn interval(&self, line: &str) -> Result<Interval, String> {
-        let (tag, line) = match line.strip_prefix("Tag=").and_then(|line| line.split_once(',')) {
-            Some((tag, line)) => (Some(tag.to_owned()), line),
-            None => (None, line),
-        };
-        let fields: Vec<&str> = line.splitn(4, ',').collect();
-        let &[start, length, _, histogram] = fields.as_slice() else {
-            return Err("fewer than four fields".to_owned());
-        };
-        let time = |text: &str| seconds(text).ok_or_else(|| format!("{text:?} are no seconds"));
-        let (start, length) = (self.absolute(time(start)?), time(length)?);
-        if histogram.len() / 4 * 3 > MOST_BYTES {
+    fn interval(&self, line: &IntervalLogHistogram<'_>) -> Result<Interval, String> {
+        let encoded = line.encoded_histogram();
+        if encoded.len() / 4 * 3 > MOST_BYTES {
             return Err("its histogram is too long".to_owned());
         }
-        let bytes = base64::decode(histogram).ok_or("its histogram is not in base 64")?;
-        let histogram =
-            HistogramSnapshot::from_hdr_bytes(&bytes).map_err(|error| error.to_string())?;
-        Ok(Interval { tag, start, length, histogram })
+        let bytes = STANDARD.decode(encoded).map_err(|error| error.to_string())?;
+        Ok(Interval {
+            tag: line.tag().map(|tag| tag.as_str().to_owned()),
+            start: self.absolute(line.start_timestamp()),
+            length: line.duration(),
+            histogram: HistogramSnapshot::from_hdr_bytes(&bytes)
+                .map_err(|error| error.to_string())?,
+        })
     }
 
     fn absolute(&self, time: Duration) -> Duration {
@@ -166,28 +166,6 @@ impl Times {
         };
         base.saturating_add(time)
     }
-}
-
-/// Seconds with a fraction of three digits at least: as many as the time has.
-struct Seconds(Duration);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fraction = format!("{:09}", self.0.subsec_nanos());
-        let kept = fraction.trim_end_matches('0').len().max(3);
-        write!(f, "{}.{}", self.0.as_secs(), &fraction[..kept])
-    }
-}
-
-/// The time of this many seconds, a decimal number; what is below a nanosecond is cut.
-fn seconds(text: &str) -> Option<Duration> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let nanos = format!("{fraction:0<9}");
-    Some(Duration::new(whole.parse().ok()?, nanos[..9].parse().ok()?))
 }
 
 #[cfg(test)]
@@ -206,14 +184,14 @@ mod tests {
 
     #[test]
     fn a_log_is_read_as_it_was_written() {
-        let start = Duration::new(1_800_000_000, 123_456_789);
+        let start = Duration::new(1_800_000_000, 123_000_000);
         let intervals =
             [interval(None, start), interval(Some("A"), start + Duration::from_secs(1))];
         let mut log = header(start);
         intervals.iter().for_each(|interval| log.push_str(&interval.to_line(3).unwrap()));
         let read: Vec<_> = read(&log).collect::<Result<_, _>>().unwrap();
         assert_eq!(read, intervals);
-        assert!(log.contains("\nTag=A,1800000001.123456789,1.005,2500607.000,HIST"), "{log}");
+        assert!(log.contains("\nTag=A,1800000001.123,1.005,2500607.000,HIST"), "{log}");
     }
 
     #[test]
