@@ -4,7 +4,7 @@
 use bellwether::{
     Labels,
     export::prometheus::{Format, Page},
-    metric::{Aggregation, HistogramOptions, Kind, Registry, Unit, Views},
+    metric::{Aggregation, HistogramOptions, Kind, Registry, Unit, View, Views},
     resource::Resource,
 };
 use proptest::prelude::*;
@@ -84,7 +84,7 @@ proptest! {
 fn a_page_in_place_is_shown_through_views() {
     let registry = Registry::new();
     registry.counter::<()>("secret", "", Unit::NONE).unwrap().inc();
-    registry.set_views(Views::new(["secret drop".parse().unwrap()]).unwrap());
+    registry.set_views(Views::new([View::new("secret").drop()]).unwrap());
     let mut page = Page::new(Format::Text);
     assert_eq!(page.render_registry(&registry, &Resource::default()), b"");
 }

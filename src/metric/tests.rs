@@ -516,8 +516,11 @@ fn an_observed_counter_that_falls_begins_anew() {
 #[test]
 fn a_view_chooses_buckets_and_limits_before_the_first_use_and_is_reported_after_it() {
     let registry = Registry::new();
-    let views =
-        ["sizes bounds=1,10", "users limit=2", "late hdr=3"].map(|view| view.parse().unwrap());
+    let views = [
+        View::new("sizes").bounds([1.0, 10.0]),
+        View::new("users").limit(2),
+        View::new("late").hdr(3),
+    ];
     let late = registry.histogram::<()>("late", "", Unit::NONE).unwrap();
     registry.set_views(Views::new(views).unwrap());
     let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();

@@ -6,7 +6,7 @@ use super::{
     super::tests::{Hit, Route, number},
     *,
 };
-use crate::metric::{Kind, Observations, Unit};
+use crate::metric::{Kind, Observations, Unit, View};
 
 #[test]
 fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {
@@ -118,7 +118,7 @@ fn of_changes_and_registrations_that_cross_all_families_have_the_labels_of_the_l
 fn a_limit_holds_at_once_for_families_without_one_of_their_own() {
     let registry = Registry::with_series_limit(2);
     let follows = registry.counter::<Route<'_>>("follows", "", Unit::NONE).unwrap();
-    registry.set_views(Views::new(["chose limit=2".parse().unwrap()]).unwrap());
+    registry.set_views(Views::new([View::new("chose").limit(2)]).unwrap());
     let chose = registry.counter::<Route<'_>>("chose", "", Unit::NONE).unwrap();
     let tell = |to: &mut Observations| {
         (0..9).for_each(|n| to.observe(1.0, &[("n", &n.to_string())]));

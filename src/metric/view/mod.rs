@@ -6,7 +6,6 @@
 //! are asked for when an instrument is first used.
 
 mod apply;
-mod parse;
 mod pattern;
 #[cfg(feature = "serde")]
 mod serialised;
@@ -14,7 +13,7 @@ mod serialised;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 #[cfg(feature = "serde")]
-pub(super) use self::parse::{kind_name, kind_named};
+pub(super) use self::serialised::{kind_name, kind_named};
 use self::{apply::Plan, pattern::Pattern};
 use super::{Aggregation, Kind, Unit, histogram::bounds_fault, name::name_fault};
 use crate::{
@@ -24,22 +23,19 @@ use crate::{
 
 /// What readers see of the instruments that a pattern selects.
 ///
-/// In the pattern `*` stands for any characters and `?` for one; in the keys of labels too. As a line
-/// of text it is the pattern and then options, separated by spaces: `drop`, `rename=`, `keep_labels=`,
-/// `drop_labels=`, `kind=`, `unit=`, `bounds=`, `hdr=`, `exponential`, `limit=`, with lists separated
-/// by commas. `Display` writes that line. With the feature `serde` a view is read from such a line or
-/// from a map of the same options, with the pattern as `instrument`.
+/// In the pattern `*` stands for any characters and `?` for one; in the keys of labels too. With the
+/// feature `serde` a view is read from a map of its options, with the pattern as `instrument`.
 ///
 /// # Examples
 ///
 /// ```
-/// use bellwether::metric::{Kind, View};
+/// use bellwether::metric::{Kind, View, Views};
 ///
 /// let view = View::new("http.*").kind(Kind::Counter).drop_labels(["user_*"]).rename("web.requests");
-/// assert_eq!("http.* kind=counter drop_labels=user_* rename=web.requests".parse::<View>()?, view);
+/// let views = Views::new([view])?;
 ///
-/// let error = "http.* drop_label=user_id".parse::<View>().unwrap_err();
-/// assert!(error.to_string().contains("character 8"), "{error}");
+/// let error = Views::new([View::new("http.*").rename("9")]).unwrap_err();
+/// assert!(error.to_string().starts_with("view of \"http.*\": rename: "), "{error}");
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -243,9 +239,9 @@ impl Views {
     /// bounds that do not ascend, digits out of range, a limit of zero.
     pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
         let views: Vec<View> = views.into_iter().collect();
-        let fault = |view: &View| view.fault().map(|fault| (view.to_string(), fault));
-        if let Some((view, (option, fault))) = views.iter().find_map(fault) {
-            let text = format!("view {view:?}: {option}: {fault}");
+        let fault = |view: &View| view.fault().map(|fault| (view.instrument.0.clone(), fault));
+        if let Some((name, (option, fault))) = views.iter().find_map(fault) {
+            let text = format!("view of {name:?}: {option}: {fault}");
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
         Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })

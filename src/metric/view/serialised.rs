@@ -1,16 +1,29 @@
-//! Views from configuration: a line of text, or a map of options.
+//! Views from configuration: a map of options.
 
-use std::fmt;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use super::View;
+use crate::metric::Kind;
 
-use super::{
-    View,
-    parse::{ONE_AGGREGATION, kind_named, no_kind},
-};
+const KINDS: [(&str, Kind); 7] = [
+    ("counter", Kind::Counter),
+    ("up_down_counter", Kind::UpDownCounter),
+    ("gauge", Kind::Gauge),
+    ("histogram", Kind::Histogram),
+    ("summary", Kind::Summary),
+    ("info", Kind::Info),
+    ("state_set", Kind::StateSet),
+];
+
+/// The kind that is called `name` in serialised forms.
+pub(in crate::metric) fn kind_named(name: &str) -> Option<Kind> {
+    KINDS.iter().find_map(|&(known, kind)| (known == name).then_some(kind))
+}
+
+/// What `kind` is called in serialised forms.
+pub(in crate::metric) fn kind_name(kind: Kind) -> &'static str {
+    KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
+}
 
 /// A view's options as a map.
 #[derive(Deserialize)]
@@ -32,31 +45,13 @@ struct Options {
     limit: Option<usize>,
 }
 
-/// Reads the line of [`View`]'s `FromStr`, or a map of the same options with lists as lists and the
-/// pattern as `instrument`. An option that there is not, or a value that is not legal, is an error.
+/// Reads a map of the options, with the pattern as `instrument` and lists as lists. An option that
+/// there is not, or a value that is not legal, is an error.
 impl<'de> Deserialize<'de> for View {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrMap)
-    }
-}
-
-struct TextOrMap;
-
-impl<'de> Visitor<'de> for TextOrMap {
-    type Value = View;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a view: a line of text or a map of options")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<View, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<View, A::Error> {
-        let options = Options::deserialize(MapAccessDeserializer::new(map))?;
+        let options = Options::deserialize(deserializer)?;
         let name = options.instrument.clone();
-        let error = |fault: String| A::Error::custom(format_args!("view of {name:?}: {fault}"));
+        let error = |fault: String| D::Error::custom(format_args!("view of {name:?}: {fault}"));
         let view = options.view().map_err(error)?;
         match view.fault() {
             None => Ok(view),
@@ -67,7 +62,10 @@ impl<'de> Visitor<'de> for TextOrMap {
 
 impl Options {
     fn view(self) -> Result<View, String> {
-        let kind = |name: String| kind_named(&name).ok_or_else(|| no_kind(&name));
+        let kind = |name: String| {
+            let names = KINDS.map(|(name, _)| name).join(", ");
+            kind_named(&name).ok_or_else(|| format!("{name:?} is no kind; kinds are {names}"))
+        };
         let mut view = View::new(self.instrument).drop_labels(self.drop_labels);
         view.drop = self.drop;
         view.kind = self.kind.map(kind).transpose()?;
@@ -83,7 +81,7 @@ impl Options {
             (Some(bounds), None, false) => Ok(view.bounds(bounds)),
             (None, Some(digits), false) => Ok(view.hdr(digits)),
             (None, None, true) => Ok(view.exponential()),
-            _ => Err(ONE_AGGREGATION.to_owned()),
+            _ => Err("only one of bounds, hdr and exponential can be given".to_owned()),
         }
     }
 }
