@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use super::exporter::Decision;
-use crate::clock;
 
 /// How a batch is tried again.
 #[derive(Clone, Debug)]
@@ -79,27 +78,10 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// Random numbers for jitter: SplitMix64, seeded per worker so that no two processes keep step.
-#[derive(Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn seeded() -> Self {
-        // Without entropy from the system, the time still tells processes apart.
-        Self(getrandom::u64().unwrap_or_else(|_| clock::unix_nanos()))
-    }
-
-    pub(super) fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     const RETRY: Decision = Decision::Retry { after: None };
 

@@ -16,12 +16,13 @@ use super::{
     Batch, DropReason, ExportError, Exporter, OneLine, Retry,
     exporter::{Decision, bounded},
     queue::{Next, Queue},
-    retry::{Attempts, Random},
+    retry::Attempts,
 };
 use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    util::random,
 };
 
 pub(super) struct Worker<T> {
@@ -29,7 +30,6 @@ pub(super) struct Worker<T> {
     queue: Arc<Queue<T>>,
     exporter: Box<dyn Exporter<T>>,
     retry: Retry,
-    random: Random,
     overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
 }
 
@@ -40,7 +40,7 @@ impl<T: Send + Sync + 'static> Worker<T> {
         exporter: Box<dyn Exporter<T>>,
         retry: Retry,
     ) -> Self {
-        Self { name, queue, exporter, retry, random: Random::seeded(), overflowed: 0 }
+        Self { name, queue, exporter, retry, overflowed: 0 }
     }
 
     /// Starts the thread, which ends when the queue is closed.
@@ -91,8 +91,8 @@ impl<T: Send + Sync + 'static> Worker<T> {
                 return;
             };
             let rest = self.judge(error, &batch);
-            let now = clock::real_instant();
-            let Some(delay) = attempts.fail(rest.decision, now, self.random.draw()) else {
+            let (now, [random]) = (clock::real_instant(), random::numbers());
+            let Some(delay) = attempts.fail(rest.decision, now, random) else {
                 self.give_up(rest.decision);
                 return;
             };

@@ -1,4 +1,4 @@
-//! Random numbers for ids: a generator per thread, seeded by the operating system.
+//! Random numbers for ids and for jitter: a generator per thread, seeded by the operating system.
 //!
 //! The generator is xoroshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number
 //! generators", 2021): 128 bits of state, of which no two threads share any, at about a nanosecond
