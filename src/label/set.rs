@@ -120,6 +120,14 @@ impl LabelSet {
         }
     }
 
+    /// Whether it is the set of a series that keeps its values in `values`, as the addresses tell.
+    pub(crate) fn is_of_values<V: Values>(&self, values: &V) -> bool {
+        match &self.0 {
+            Repr::Series { values: own, .. } => std::ptr::addr_eq(Arc::as_ptr(own), values),
+            Repr::Pairs(_) => false,
+        }
+    }
+
     #[inline(never)]
     fn has_pairs_of(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())

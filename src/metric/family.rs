@@ -195,6 +195,13 @@ impl Family {
         }
     }
 
+    /// The labels of all combinations of a closed set.
+    pub(super) fn combinations(&self) -> Vec<LabelSet> {
+        let SeriesSet::Closed(set) = &self.set else { return Vec::new() };
+        let keys = set.seen.lock().keys.clone();
+        (0..set.len).filter_map(|at| Some(set.listed(at, &keys)?.labels)).collect()
+    }
+
     /// Shows all series of a closed set in `storage`, whatever they hold.
     pub(crate) fn show_all(&self, storage: &Storage) {
         if let SeriesSet::Closed(set) = &self.set

@@ -20,6 +20,7 @@ mod instrument;
 #[cfg(feature = "serde")]
 mod interchange;
 mod list;
+mod listing;
 #[cfg(feature = "prometheus")]
 mod live;
 mod lookup;

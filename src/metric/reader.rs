@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    Family, HistogramSnapshot, Registry, Series, SeriesValue, Snapshot, SummarySnapshot, cell,
+    Family, HistogramSnapshot, Kind, Registry, Series, SeriesValue, Snapshot, SummarySnapshot, cell,
 };
 use crate::clock::Ticks;
 
@@ -97,6 +97,29 @@ impl Reader {
         let Some(delta) = &mut self.delta else { return self.registry.snapshot() };
         let totals = self.registry.unviewed_snapshot_of(&cell::current_storage());
         self.registry.views().apply(delta.next(totals))
+    }
+}
+
+impl Snapshot {
+    /// What happened since `earlier`, of the same registry: as [`Delta`] has it, and differences of
+    /// up-down counters too.
+    pub(crate) fn differences_from(&self, earlier: &Self) -> Self {
+        let since = earlier.taken();
+        let difference = |family: &Family| {
+            let before = earlier.family(family.name());
+            let mut change = change(family, before, since);
+            let before = before.filter(|before| before.kind == Kind::UpDownCounter);
+            for series in &mut change.series {
+                let before = before.and_then(|before| before.get(&series.labels));
+                if let SeriesValue::UpDownCounter(value) = &mut series.value
+                    && let Some(SeriesValue::UpDownCounter(before)) = before
+                {
+                    *value = value.wrapping_sub(*before);
+                }
+            }
+            change
+        };
+        Self::new(since, self.taken(), self.families().iter().map(difference).collect())
     }
 }
 
@@ -204,7 +227,7 @@ mod tests {
     use crate::{
         clock,
         label::LabelSet,
-        metric::{Kind, Observations, Unit, View, Views},
+        metric::{Observations, Unit, View, Views},
     };
 
     fn at(nanos: u64) -> Ticks {

@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use super::tree;
+use super::{assert, tree};
 use crate::{
     alert::{self, Alert, Engine, Rule, Transition},
     clock::{self, ManualClock},
     error::Error,
-    metric::{Registry, SeriesValue, Snapshot, cell},
+    metric::{Registry, Snapshot, cell},
     sync::Mutex,
     trace::{self, SpanRecord, Tracer},
 };
@@ -173,27 +173,21 @@ impl Scope {
     /// histogram's count. A series that was not touched is 0.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.snapshot().value(name, labels).map_or(0.0, SeriesValue::as_f64)
+        assert::value(&self.snapshot(), name, labels)
     }
 
     /// Asserts [`value`](Self::value).
     ///
     /// # Panics
     ///
-    /// Panics if the number is another, and lists the series of `name` that there are.
+    /// Panics if the number is another, and lists the series of `name` that there are. Panics too, also
+    /// if 0 is expected, if no instrument of the process is called `name`, or none of its series has
+    /// these labels nor can have them (a closed label set has all of its combinations), and names the
+    /// nearest. An instrument is known once it was used, or told to
+    /// [`register`](crate::Counter::register).
     #[track_caller]
     pub fn assert_value(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
-        let found = self.value(name, labels);
-        if found.total_cmp(&expected).is_eq() || found == expected {
-            return;
-        }
-        let snapshot = self.snapshot();
-        let series = snapshot.family(name).map_or(&[][..], |family| family.series());
-        let lines: String = series
-            .iter()
-            .map(|series| format!("\n  {name}{} = {}", series.labels(), series.value().as_f64()))
-            .collect();
-        panic!("{name} with {labels:?} is {found}, not {expected}; the series of {name}:{lines}");
+        assert::assert_value(&self.snapshot(), name, labels, expected);
     }
 
     /// The spans that have ended in the scope, in the order of their ends on each thread.
@@ -206,19 +200,12 @@ impl Scope {
     ///
     /// # Panics
     ///
-    /// Panics unless exactly one span of that name has ended, and prints those that have.
+    /// Panics unless exactly one span of that name has ended, names the nearest, and prints those that
+    /// have.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> SpanRecord {
-        let mut named: Vec<_> =
-            self.spans().into_iter().filter(|span| span.name() == name).collect();
-        match (named.pop(), named.len()) {
-            (Some(span), 0) => span,
-            (_, more) => {
-                let tree = self.span_tree();
-                panic!("{} spans called {name:?}, not one; the spans:\n{tree}", more + 1)
-            }
-        }
+        assert::one_span(self.spans(), name)
     }
 
     /// The spans that have ended, children indented below their parents in the order of their
@@ -407,5 +394,72 @@ mod tests {
     #[should_panic(expected = "is 0, not 1")]
     fn a_wrong_value_panics_with_what_there_is() {
         scope().assert_value("test.testing.events", &[], 1.0);
+    }
+
+    /// What `assert` panics with.
+    fn told(assert: impl FnOnce()) -> String {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(assert));
+        let told = panic.expect_err("it should panic").downcast::<String>();
+        *told.expect("a text")
+    }
+
+    #[test]
+    fn a_span_that_is_not_there_is_counted_as_none() {
+        let scope = scope();
+        drop(crate::span("work").enter());
+        let missing = told(|| drop(scope.span("wrok")));
+        assert!(missing.starts_with("0 spans called \"wrok\""), "{missing}");
+        assert!(missing.contains("the nearest is \"work\""), "{missing}");
+        drop(crate::span("work").enter());
+        let twice = told(|| drop(scope.span("work")));
+        assert!(twice.starts_with("2 spans called \"work\""), "{twice}");
+    }
+
+    #[derive(bellwether_macros::Labels, Clone, Copy)]
+    struct Answer {
+        is_ok: bool,
+        tenant: &'static str,
+    }
+
+    #[derive(bellwether_macros::Labels, Clone, Copy)]
+    struct Door {
+        open: bool,
+    }
+
+    static ANSWERS: Counter<Answer> = Counter::new("test.testing.answers", "");
+    static DOORS: Counter<Door> = Counter::new("test.testing.doors", "");
+
+    #[test]
+    fn a_name_that_no_instrument_has_is_not_zero_and_the_nearest_is_named() {
+        let scope = scope();
+        ANSWERS.with(Answer { is_ok: true, tenant: "a" }).inc();
+        let told = told(|| scope.assert_value("test.testing.anwsers", &[], 0.0));
+        assert!(told.contains("the nearest is \"test.testing.answers\""), "{told}");
+    }
+
+    #[test]
+    fn labels_that_no_series_has_are_not_zero_and_the_nearest_are_named() {
+        let scope = scope();
+        ANSWERS.with(Answer { is_ok: true, tenant: "a" }).inc();
+        ANSWERS.with(Answer { is_ok: false, tenant: "bcdef" }).inc();
+        for (labels, nearest) in [
+            (&[("is_ok", "true"), ("tenent", "a")][..], r#"{is_ok="true", tenant="a"}"#),
+            (&[("is_ok", "flase"), ("tenant", "bcdef")], r#"{is_ok="false", tenant="bcdef"}"#),
+            (&[], r#"{is_ok="true", tenant="a"}"#),
+        ] {
+            let told = told(|| scope.assert_value("test.testing.answers", labels, 0.0));
+            assert!(told.contains(&format!("the nearest has {nearest}")), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_recorded_and_can_be_is_zero() {
+        let scope = scope();
+        EVENTS.register();
+        DOORS.with(Door { open: true }).inc();
+        scope.assert_value("test.testing.events", &[], 0.0);
+        scope.assert_value("test.testing.doors", &[("open", "false")], 0.0);
+        let told = told(|| scope.assert_value("test.testing.doors", &[("open", "flase")], 0.0));
+        assert!(told.contains(r#"the nearest has {open="false"}"#), "{told}");
     }
 }

@@ -154,12 +154,23 @@ impl Registry {
     }
 
     /// All series at this moment, as `storage` holds them.
-    pub(super) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
+    pub(crate) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         let (families, observed) = self.gather(storage);
         let reader = storage.reader();
         let taken = clock::now();
         let read = families.iter().map(|family| family.read(storage, &reader));
         Snapshot::new(storage.started(), taken, read.chain(observed).collect())
+    }
+
+    /// The names of all instruments that are registered.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.0.families.lock().by_name.keys().copied().collect()
+    }
+
+    /// The labels of all series that the instrument called `name` can have, as far as they are known.
+    pub(crate) fn labels_of(&self, name: &str) -> Vec<LabelSet> {
+        let family = self.0.families.lock().by_name.get(name).copied();
+        family.map_or_else(Vec::new, Family::all_labels)
     }
 
     /// All series, to be read in place, in the scope that this thread is in; `None` where views show
