@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    label::Labels,
+    label::{LabelSet, Labels},
     sync::atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
@@ -302,6 +302,20 @@ impl Instrument {
         }
     }
 
+    /// The label sets of the series in the scope that this thread is in.
+    pub(crate) fn series(&self) -> Vec<LabelSet> {
+        let shown = |family: &&Family| family.shown(&current_storage());
+        let shown = self.family.get().as_ref().map(shown).unwrap_or_default();
+        shown.into_iter().map(|(_, labels)| labels).collect()
+    }
+
+    /// Removes the series that `keep` refuses from the scope that this thread is in.
+    pub(crate) fn retain(&self, keep: impl FnMut(&LabelSet) -> bool) {
+        if let Some(family) = self.family.get() {
+            family.retain(&current_storage(), keep);
+        }
+    }
+
     /// The family of dynamic labels.
     pub(crate) fn dynamic_family(&self) -> Option<&'static Family> {
         self.family_of(|| {
@@ -492,6 +506,38 @@ macro_rules! typed_instrument {
             /// Removes all series, as [`remove`](Self::remove) does one.
             pub fn clear(&self) {
                 self.instrument.clear();
+            }
+
+            /// The label sets of the series that are there now, sorted, with the registry's constant
+            /// labels; in a test's scope, of those that were recorded there. The overflow series is
+            /// not among them.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use bellwether::{Counter, label::Dynamic};
+            ///
+            /// static VISITS: Counter<Dynamic> = Counter::dynamic("shop.visits", "Visits", &["tenant"]);
+            ///
+            /// for tenant in ["acme", "globex", "initech"] {
+            ///     VISITS.with_labels(&[("tenant", tenant)]).inc();
+            /// }
+            /// VISITS.retain(|labels| labels.get("tenant") != Some("globex"));
+            /// let left: Vec<String> = VISITS.series().iter().map(ToString::to_string).collect();
+            /// assert_eq!(left, [r#"{tenant="acme"}"#, r#"{tenant="initech"}"#]);
+            /// ```
+            #[must_use]
+            pub fn series(&self) -> Vec<crate::label::LabelSet> {
+                self.instrument.series()
+            }
+
+            /// Removes the series whose labels `keep` refuses, as [`remove`](Self::remove) does one.
+            ///
+            /// It is asked once for each of the [`series`](Self::series), with nothing locked: it may
+            /// record. One that comes meanwhile is kept without being asked for, and the overflow series
+            /// always. If `keep` panics, nothing is removed.
+            pub fn retain(&self, keep: impl FnMut(&crate::label::LabelSet) -> bool) {
+                self.instrument.retain(keep);
             }
 
             pub(crate) const fn from_instrument(instrument: Instrument) -> Self {

@@ -611,6 +611,78 @@ mod removal {
         assert_eq!(handle.value(), 3);
     }
 
+    fn texts(series: Vec<crate::label::LabelSet>) -> Vec<String> {
+        series.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_series_that_are_not_kept_are_removed_and_the_others_listed() {
+        let registry = Registry::builder().label("shard", "7").series_limit(3).build();
+        let routes = registry.counter::<Route<'_>>("open", "", Unit::NONE).unwrap();
+        let hits = registry.float_counter::<Hit>("closed", "", Unit::NONE).unwrap();
+        let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
+        let load = registry.gauge::<Route<'_>>("load", "", Unit::NONE).unwrap();
+        for route in ["/a", "/b", "/c", "/beyond"] {
+            routes.with(Route(route)).add(2);
+            sizes.with(Route(route)).record(1.0);
+            load.bind(Route(route)).set(1.0);
+        }
+        hits.with(Hit(true)).add(0.5);
+        hits.with(Hit(false)).add(0.5);
+        let handle = routes.bind(Route("/b"));
+        let mut asked = 0;
+        // Nothing is locked: it may record, into this instrument too.
+        routes.retain(|labels| {
+            routes.with(Route("/a")).inc();
+            asked += 1;
+            labels.get("route") != Some("/b")
+        });
+        sizes.retain(|labels| labels.get("route") == Some("/c"));
+        load.retain(|_| false);
+        hits.retain(|labels| labels.get("hit") == Some("true"));
+        assert_eq!(asked, 3, "the overflow series is always kept");
+        let rest = r#"{route="/a", shard="7"} {route="/c", shard="7"}"#;
+        assert_eq!(texts(routes.series()).join(" "), rest);
+        assert_eq!(texts(sizes.series()), [r#"{route="/c", shard="7"}"#]);
+        assert_eq!(texts(hits.series()), [r#"{hit="true", shard="7"}"#]);
+        assert_eq!(texts(load.series()), [""; 0]);
+        let overflow = [("otel.metric.overflow", "true"), ("shard", "7")];
+        assert_eq!(number(&registry.snapshot(), "open", &overflow), Some(2.0));
+        handle.add(1);
+        let back = number(&registry.snapshot(), "open", &[("route", "/b"), ("shard", "7")]);
+        assert_eq!(back, Some(1.0), "who holds it brings it back, at zero");
+        assert_eq!(routes.series().len(), 3);
+    }
+
+    #[test]
+    fn a_question_that_panics_removes_nothing() {
+        let registry = Registry::new();
+        let routes = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+        ["/a", "/b"].iter().for_each(|route| routes.with(Route(route)).inc());
+        let ask = || routes.retain(|labels| labels.get("route") != Some("/b") && unanswered());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
+        assert_eq!(routes.series().len(), 2);
+    }
+
+    fn unanswered() -> bool {
+        panic!("no answer")
+    }
+
+    #[test]
+    fn in_a_scope_its_own_series_are_listed_and_removed() {
+        static SEEN: Counter<Route<'_>> = Counter::new("test.retain.seen", "");
+        assert!(SEEN.series().is_empty());
+        SEEN.with(Route("/outside")).inc();
+        let scope = crate::testing::scope();
+        SEEN.with(Route("/inside")).inc();
+        assert_eq!(texts(SEEN.series()), [r#"{route="/inside"}"#]);
+        SEEN.retain(|_| false);
+        assert!(SEEN.series().is_empty());
+        drop(scope);
+        assert_eq!(texts(SEEN.series()), [r#"{route="/inside"}"#, r#"{route="/outside"}"#]);
+        SEEN.clear();
+    }
+
     #[test]
     fn every_kind_begins_anew_after_it_was_removed() {
         let clock = ManualClock::new();
