@@ -44,7 +44,7 @@ fn every_name_in_an_expression_is_on_the_page() {
 }
 
 fn use_everything() {
-    SERVER.start("GET", "/").status(200);
+    SERVER.start("GET", "/").status(500);
     CLIENT.start("GET", "localhost", 80).status(200);
     POOL.set_max(1);
     drop(POOL.wait().acquired());
@@ -54,6 +54,7 @@ fn use_everything() {
     QUEUE.set_oldest(std::time::Duration::ZERO);
     QUEUE.enter().leave().end(Outcome::Ok);
     DATABASE.call("SELECT").ok();
+    DATABASE.call("SELECT").error("23505"); // A label without a value is not on the page.
     drop(DATABASE.wait_for_lock());
 }
 

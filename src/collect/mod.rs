@@ -192,8 +192,9 @@ impl Reading {
     /// A family that was not described, and a series beyond 10,000 of one family, is left out and
     /// counted as a failure.
     pub fn observe(&mut self, family: &str, value: f64, labels: &[(&'static str, &str)]) {
-        let mut labels: LabelPairs =
-            labels.iter().map(|&(key, value)| (key, value.into())).collect();
+        // A label with an empty value is none.
+        let labels = labels.iter().filter(|(_, value)| !value.is_empty());
+        let mut labels: LabelPairs = labels.map(|&(key, value)| (key, value.into())).collect();
         labels.sort_unstable();
         let Some(gathered) = self.gathered(family) else { return };
         if gathered.series.len() >= MAX_SERIES && !gathered.series.contains_key(&labels) {
@@ -295,7 +296,7 @@ mod tests {
     fn the_order_of_labels_makes_no_difference_and_the_later_value_holds() {
         let mut reading = reading();
         reading.observe("size", 1.0, &[("a", "1"), ("b", "2")]);
-        reading.observe("size", 2.0, &[("b", "2"), ("a", "1")]);
+        reading.observe("size", 2.0, &[("b", "2"), ("c", ""), ("a", "1")]);
         let values: Vec<f64> = reading.families[0].series.values().copied().collect();
         assert_eq!(values, [2.0]);
     }

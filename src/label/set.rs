@@ -14,6 +14,9 @@ use crate::util::hash;
 
 /// The labels of one series, sorted by key, each key once; cheap to clone.
 ///
+/// A label with an empty value is none, as Prometheus has it: a set with it and one without are the
+/// same set.
+///
 /// # Examples
 ///
 /// ```
@@ -28,9 +31,10 @@ pub struct LabelSet(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    /// Pairs of its own. Invariant: sorted by key, keys unique.
+    /// Pairs of its own. Invariant: sorted by key, keys unique, no value empty.
     Pairs(Arc<[Label]>),
-    /// The values of a series, which it keeps for its look-up anyway, under the keys of its family.
+    /// The values of a series, which it keeps for its look-up anyway, under the keys of its family. One
+    /// that is empty is no label.
     Series { keys: Arc<Keys>, values: Arc<dyn Values> },
 }
 
@@ -73,8 +77,8 @@ impl Keys {
 }
 
 impl LabelSet {
-    /// Makes a set of `pairs`: the last of two with one key wins, and a value is cut at a character
-    /// so that it has at most [`MAX_VALUE_BYTES`] bytes.
+    /// Makes a set of `pairs`: the last of two with one key wins, one with an empty value is no label,
+    /// and a value is cut at a character so that it has at most [`MAX_VALUE_BYTES`] bytes.
     pub fn new<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
         K: Into<Cow<'static, str>>,
@@ -88,6 +92,7 @@ impl LabelSet {
                 Err(place) => labels.insert(place, (key, value)),
             }
         }
+        labels.retain(|(_, value)| !value.is_empty());
         Self(Repr::Pairs(labels.into()))
     }
 
@@ -99,12 +104,25 @@ impl LabelSet {
     /// The value of `key`, if the set has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(own, _)| *own == key).map(|(_, value)| value)
+        self.visible().find(|(own, _)| *own == key).map(|(_, value)| value)
     }
 
     /// The pairs, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        (0..self.len()).map(|place| self.at(place))
+        Iter { set: self, place: 0, left: self.len() }
+    }
+
+    /// As [`iter`](Self::iter), without counting them first.
+    fn visible(&self) -> impl Iterator<Item = (&str, &str)> {
+        (0..self.n_places()).map(|place| self.at(place)).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// How many labels there would be if no value were empty.
+    fn n_places(&self) -> usize {
+        match &self.0 {
+            Repr::Pairs(pairs) => pairs.len(),
+            Repr::Series { keys, .. } => keys.0.len(),
+        }
     }
 
     /// Whether one was cloned from the other, as their addresses tell.
@@ -130,7 +148,7 @@ impl LabelSet {
 
     #[inline(never)]
     fn has_pairs_of(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+        self.visible().eq(other.visible())
     }
 
     fn at(&self, place: usize) -> (&str, &str) {
@@ -150,14 +168,14 @@ impl LabelSet {
     pub fn len(&self) -> usize {
         match &self.0 {
             Repr::Pairs(pairs) => pairs.len(),
-            Repr::Series { keys, .. } => keys.0.len(),
+            Repr::Series { .. } => self.visible().count(),
         }
     }
 
     /// Whether there is no label.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.visible().next().is_none()
     }
 
     /// The set with only the labels whose key `keep` accepts.
@@ -166,7 +184,8 @@ impl LabelSet {
         Self(Repr::Pairs(self.pairs().filter(|(key, _)| keep(key)).collect()))
     }
 
-    /// The set with `pairs` added; a pair of `pairs` wins over one of the same key.
+    /// The set with `pairs` added; a pair of `pairs` wins over one of the same key, also with an empty
+    /// value, which takes the label away.
     #[must_use]
     pub fn with<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -178,12 +197,43 @@ impl LabelSet {
     }
 
     fn pairs(&self) -> impl Iterator<Item = Label> {
-        (0..self.len()).map(|place| match &self.0 {
-            Repr::Pairs(pairs) => pairs[place].clone(),
-            Repr::Series { keys, .. } => (keys.0[place].0.clone(), self.at(place).1.into()),
+        (0..self.n_places()).filter_map(|place| match &self.0 {
+            Repr::Pairs(pairs) => Some(pairs[place].clone()),
+            Repr::Series { keys, .. } => {
+                let value = self.at(place).1;
+                (!value.is_empty()).then(|| (keys.0[place].0.clone(), value.into()))
+            }
         })
     }
 }
+
+/// The labels of a set, of which so many are left.
+struct Iter<'a> {
+    set: &'a LabelSet,
+    place: usize,
+    left: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        loop {
+            let (key, value) = self.set.at(self.place);
+            self.place += 1;
+            if !value.is_empty() {
+                return Some((key, value));
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
 
 impl Default for LabelSet {
     fn default() -> Self {
@@ -208,20 +258,20 @@ impl PartialOrd for LabelSet {
 
 impl Ord for LabelSet {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        self.visible().cmp(other.visible())
     }
 }
 
 impl Hash for LabelSet {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.iter().for_each(|pair| pair.hash(state));
+        self.visible().for_each(|pair| pair.hash(state));
     }
 }
 
 impl fmt::Display for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
-        for (place, (key, value)) in self.iter().enumerate() {
+        for (place, (key, value)) in self.visible().enumerate() {
             let separator = if place == 0 { "" } else { ", " };
             write!(f, "{separator}{key}={value:?}")?;
         }

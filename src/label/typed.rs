@@ -10,7 +10,8 @@ use std::{borrow::Cow, sync::Arc};
 ///
 /// An implementor keeps to this: `KEYS` has no key twice; `visit` calls its argument once for each
 /// key, in that order; in a closed set `index` is below `CARDINALITY` and `at` is its inverse. An
-/// empty value is as good as none: that is how Prometheus reads it.
+/// empty value is no label: that is how Prometheus reads it, and what a [`LabelSet`](super::LabelSet)
+/// has. Combinations of a closed set that differ in nothing else are shown as one series.
 pub trait Labels {
     /// The label keys, in the order of the fields.
     const KEYS: &'static [&'static str];

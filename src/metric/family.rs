@@ -14,6 +14,7 @@ use super::{
     instrument::{Descriptor, Number},
     list::{Listed, SeriesList},
     lookup::Visit,
+    merge::{self, Choice},
     open::OpenSet,
     registry::Settings,
     series::Pin,
@@ -283,14 +284,18 @@ impl Family {
 
     /// Everything that `reader` holds of this family.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
-        let mut series = Vec::new();
+        let (mut series, mut has_twins) = (Vec::new(), false);
         self.walk(storage, reader, |reader, list, always| {
+            has_twins = list.has_twins();
             series.extend(list.known().iter().filter_map(|listed| {
                 let value = self.value(storage, reader, listed.id, always)?;
                 let started = self.started(storage, reader, listed);
                 Some(Series::new(listed.labels.clone(), value, started))
             }));
         });
+        if has_twins {
+            series = merge::fold(series, Choice::LatestStarted, |_, _| {});
+        }
         let (name, help) = (self.name.into(), self.help.into());
         snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
     }
@@ -471,7 +476,7 @@ impl ClosedSet {
             // Outside the lock: the type of the labels has code of its own.
             let mut known = old.as_ref().map_or_else(Vec::new, |list| list.known().to_vec());
             known.extend(missing.iter().filter_map(|&index| self.listed(index, &keys)));
-            let list = SeriesList::new(known);
+            let list = Arc::new(SeriesList::of_combinations(known));
             let mut seen = self.seen.lock();
             let is_current = Arc::ptr_eq(&seen.keys, &keys)
                 && seen.list.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);

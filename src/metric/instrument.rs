@@ -306,7 +306,9 @@ impl Instrument {
     pub(crate) fn series(&self) -> Vec<LabelSet> {
         let shown = |family: &&Family| family.shown(&current_storage());
         let shown = self.family.get().as_ref().map(shown).unwrap_or_default();
-        shown.into_iter().map(|(_, labels)| labels).collect()
+        let mut labels: Vec<_> = shown.into_iter().map(|(_, labels)| labels).collect();
+        labels.dedup();
+        labels
     }
 
     /// Removes the series that `keep` refuses from the scope that this thread is in.

@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct SeriesList {
     entries: Vec<Entry>,
     known: Vec<Listed>, // Invariant: as many as entries.
+    /// Whether two of them have the same labels: combinations that differ in empty values alone.
+    has_twins: bool,
 }
 
 /// Where a series is found.
@@ -37,10 +39,23 @@ pub(crate) struct Listed {
 
 impl SeriesList {
     /// The list of these series.
-    pub(crate) fn new(mut known: Vec<Listed>) -> Arc<Self> {
+    pub(crate) fn new(mut known: Vec<Listed>) -> Self {
         known.sort_by(|a, b| a.labels.cmp(&b.labels));
         let entry = |listed: &Listed| Entry { id: listed.id, touched: AtomicU32::new(0) };
-        Arc::new(Self { entries: known.iter().map(entry).collect(), known })
+        let entries = known.iter().map(entry).collect();
+        Self { entries, known, has_twins: false }
+    }
+
+    /// The list of these combinations of a closed set, of which some may have the same labels.
+    pub(crate) fn of_combinations(known: Vec<Listed>) -> Self {
+        let list = Self::new(known);
+        let has_twins = list.known.windows(2).any(|two| two[0].labels == two[1].labels);
+        Self { has_twins, ..list }
+    }
+
+    /// Whether two of the series have the same labels, and have to be added up.
+    pub(crate) fn has_twins(&self) -> bool {
+        self.has_twins
     }
 
     pub(crate) fn len(&self) -> usize {

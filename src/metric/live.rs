@@ -192,7 +192,12 @@ impl Family {
     /// Has every series visited that is there, as [`read`](Self::read), without memory of its own.
     fn read_in_place(&self, from: &Source, visit: &mut impl Visit) {
         let Source { storage, reader, with_exemplars, octaves } = from;
+        let mut has_twins = false;
         self.walk(storage, reader, |reader, list, always| {
+            if list.has_twins() {
+                has_twins = true;
+                return;
+            }
             visit.begin(Some(Edition { list: list.clone(), removals: reader.removals() }));
             let among = Among::Listed { family: self, storage, reader, list };
             let places = (0..).map(|index| Place { index, among });
@@ -230,6 +235,9 @@ impl Family {
                 list.entries().iter().zip(places).for_each(|(e, place)| value(place, e, visit));
             }
         });
+        if has_twins {
+            visit_kept(self.read(storage, reader).series(), visit);
+        }
     }
 
     /// Notes that the process's own storage has a value of the series; what a scope saw is not noted.

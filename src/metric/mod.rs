@@ -76,4 +76,6 @@ pub(crate) use registry::Changes;
 pub(crate) use snapshot::Head;
 
 #[cfg(test)]
+mod empty_labels_tests;
+#[cfg(test)]
 mod tests;

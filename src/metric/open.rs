@@ -272,7 +272,8 @@ impl OpenSet {
             let labels = self.settings.labels().with([(OVERFLOW_KEY, "true")]);
             Listed { id, labels, made: None }
         });
-        let list = SeriesList::new(known.by_key.iter().map(listed).chain(overflow).collect());
+        let all = known.by_key.iter().map(listed).chain(overflow).collect();
+        let list = Arc::new(SeriesList::new(all));
         known.list = Some(list.clone());
         list
     }

@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn no_text_breaks_a_line_or_forges_a_pair() {
         let forged = "x\nFIRING Other\u{2028}a=b";
-        let alert = Alert::firing("A\nB", &[("path", forged), ("empty", "")], &[("s", "\"")]);
+        let alert = Alert::firing("A\nB", &[("path", forged), ("number", "7")], &[("s", "\"")]);
         assert_eq!(
             Line(&alert.resolved()).to_string(),
-            r#"RESOLVED "A\nB" empty="" path="x\nFIRING Other\u{2028}a=b" value=1 s="\"""#
+            r#"RESOLVED "A\nB" number=7 path="x\nFIRING Other\u{2028}a=b" value=1 s="\"""#
         );
     }
 }
