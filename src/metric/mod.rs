@@ -78,4 +78,6 @@ pub(crate) use snapshot::Head;
 #[cfg(test)]
 mod empty_labels_tests;
 #[cfg(test)]
+mod observable_tests;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Instruments that are asked for their values when a snapshot is taken: see `collector.rs` for where.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     diagnostics,
-    label::LabelSet,
+    label::{LabelSet, OVERFLOW_KEY},
     sync::{
         Mutex,
         atomic::{
@@ -33,14 +33,16 @@ pub(super) struct Observable {
     family: &'static Family,
     /// Of its registry.
     settings: Arc<Settings>,
+    /// The most series, if a view says so.
+    limit: Option<usize>,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
-    /// The last totals of a counter. Nothing is locked inside it.
-    totals: Mutex<BTreeMap<LabelSet, Total>>,
+    /// The series of the last reading, the overflow series among them. Nothing is locked inside it.
+    last: Mutex<BTreeMap<LabelSet, Total>>,
     /// Whether the callback runs.
     busy: AtomicBool,
 }
 
-/// The latest total of a series, and when it began.
+/// The latest value of a series, and when it began.
 struct Total {
     value: f64,
     started: Ticks,
@@ -48,15 +50,36 @@ struct Total {
 
 /// What a callback tells: a value for each label set.
 ///
-/// It takes as many series as any family of the registry may have; one with an illegal label key, or
-/// one too many, is left out and reported. The registry's own labels are added to each. A counter's total that is negative or NaN is left out; one
-/// that falls begins anew.
+/// It takes as many series as any family of the registry may have. Those of the reading before keep
+/// their places as long as they are told; the first to come take what is free. What is beyond that is
+/// added up in the overflow series, `otel.metric.overflow="true"`, where it is a sum: of a counter or
+/// an up-down counter. A gauge, a state or an info beyond the limit is left out, since it cannot be
+/// added up, and reported. Each such observation is counted in `telemetry.series.overflowed`. The
+/// overflow series of a counter begins anew where one of its parts gets a place.
+///
+/// A series with an illegal label key is left out and reported. The registry's own labels are added to
+/// each. A counter's total that is negative or NaN is left out; one that falls begins anew.
 #[derive(Debug)]
 pub struct Observations {
+    kind: Kind,
     series: BTreeMap<LabelSet, f64>,
     constant: LabelSet, // The registry's own.
     series_limit: usize,
+    /// Those of the reading before that were not told yet: their places are kept.
+    awaited: BTreeSet<LabelSet>,
+    /// The first that came without a place: they get those of series that are told no more. By their
+    /// labels the place in the order in which they came, and the value; as many as the limit.
+    waiting: BTreeMap<LabelSet, (usize, f64)>,
+    beyond: Beyond,
     refused: Option<String>, // The latest of what was left out.
+}
+
+/// The sum of what is beyond the limit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beyond {
+    n_observations: u64,
+    total: f64,
+    whole: i64, // Of an up-down counter.
 }
 
 /// Keeps a callback registered; dropping it takes the family off the registry.
@@ -64,22 +87,55 @@ pub struct Observations {
 pub struct Observer(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Observations {
-    /// Tells the value of the series with `labels`; of two with the same labels the later holds.
+    /// Tells the value of the series with `labels`; of two with the same labels the later holds. Among
+    /// what is more than twice the limit, each is added.
     pub fn observe(&mut self, value: f64, labels: &[(&'static str, &str)]) {
         if let Some((key, fault)) = labels.iter().find_map(|(key, _)| Some((key, key_fault(key)?)))
         {
             self.refused = Some(format!("label key {key:?} {fault}"));
             return;
         }
+        if self.kind == Kind::Counter && (value.is_nan() || value < 0.0) {
+            return;
+        }
         let labels = match self.constant.is_empty() {
             true => LabelSet::new(labels.iter().copied()),
             false => self.constant.with(labels.iter().copied()),
         };
-        if self.series.len() >= self.series_limit && !self.series.contains_key(&labels) {
-            self.refused = Some(format!("more than {} series", self.series_limit));
-            return;
+        if let Some(known) = self.series.get_mut(&labels) {
+            *known = value;
+        } else if self.awaited.remove(&labels)
+            || self.series.len() + self.awaited.len() < self.series_limit
+        {
+            self.series.insert(labels, value);
+        } else if let Some((_, waiting)) = self.waiting.get_mut(&labels) {
+            *waiting = value;
+        } else if self.waiting.len() < self.series_limit {
+            self.waiting.insert(labels, (self.waiting.len(), value));
+        } else {
+            self.beyond.add(value);
         }
-        self.series.insert(labels, value);
+    }
+
+    /// Gives free places to those that wait, and adds up what is left.
+    fn settle(&mut self) {
+        self.awaited.clear();
+        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
+        waiting.sort_by_key(|(_, (place, _))| *place);
+        for (labels, (_, value)) in waiting {
+            match self.series.len() < self.series_limit {
+                true => drop(self.series.insert(labels, value)),
+                false => self.beyond.add(value),
+            }
+        }
+    }
+}
+
+impl Beyond {
+    fn add(&mut self, value: f64) {
+        self.n_observations += 1;
+        self.total += value;
+        self.whole = self.whole.wrapping_add(value as i64);
     }
 }
 
@@ -112,10 +168,11 @@ impl Observable {
     pub(super) fn new(
         family: &'static Family,
         settings: Arc<Settings>,
+        limit: Option<usize>,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
-        let (totals, busy) = (Mutex::default(), AtomicBool::new(false));
-        Self { family, settings, observe: Box::new(observe), totals, busy }
+        let (last, busy) = (Mutex::default(), AtomicBool::new(false));
+        Self { family, settings, limit, observe: Box::new(observe), last, busy }
     }
 
     pub(super) fn family(&self) -> &'static Family {
@@ -134,19 +191,38 @@ impl Observable {
         }
         let _running = Running(&self.busy);
         let name = self.family.name;
-        let (constant, series_limit) = (self.settings.labels(), self.settings.series_limit());
-        let series = BTreeMap::new();
-        let mut observations = Observations { series, constant, series_limit, refused: None };
+        let mut observations = self.begun();
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
             stats::callback_failed(CallbackFault::Panicked, 1);
             diagnostics::report("callback", format_args!("the callback of {name} panicked"));
             return None;
         }
+        observations.settle();
         if let Some(refused) = &observations.refused {
             diagnostics::report("callback", format_args!("of {name} left out: {refused}"));
         }
-        Some(self.told(observations.series, started))
+        Some(self.told(observations, started))
+    }
+
+    /// Nothing told so far.
+    fn begun(&self) -> Observations {
+        let (kind, constant) = (self.family.kind, self.settings.labels());
+        let series_limit = self.limit.unwrap_or_else(|| self.settings.series_limit());
+        let overflow = overflow_labels(&constant);
+        let last = self.last.lock();
+        let awaited = last.keys().filter(|labels| **labels != overflow).take(series_limit);
+        let awaited = awaited.cloned().collect();
+        Observations {
+            kind,
+            series: BTreeMap::new(),
+            constant,
+            series_limit,
+            awaited,
+            waiting: BTreeMap::new(),
+            beyond: Beyond::default(),
+            refused: None,
+        }
     }
 
     /// Notes that a reader gave the callback up, which may be running still.
@@ -157,32 +233,62 @@ impl Observable {
         diagnostics::report("callback", text);
     }
 
-    fn told(&self, values: BTreeMap<LabelSet, f64>, started: Ticks) -> snapshot::Family {
+    fn told(&self, observations: Observations, started: Ticks) -> snapshot::Family {
         let Family { name, kind, unit, help, .. } = self.family;
-        let mut totals = self.totals.lock();
-        totals.retain(|labels, _| values.contains_key(labels));
-        let series = values.into_iter().filter_map(|(labels, value)| {
-            let (value, started) = match kind {
-                Kind::Counter if value.is_nan() || value < 0.0 => return None,
-                Kind::Counter => {
-                    let total = totals.entry(labels.clone()).or_insert(Total { value, started });
-                    if value < total.value {
-                        total.started = clock::now(); // It began anew, as a process that restarted.
-                    }
-                    total.value = value;
-                    (SeriesValue::FloatCounter(value), total.started)
+        let Observations { series: mut values, constant, series_limit, beyond, .. } = observations;
+        let overflow = overflow_labels(&constant);
+        if beyond.n_observations > 0 {
+            let is_sum = matches!(kind, Kind::Counter | Kind::UpDownCounter);
+            if is_sum {
+                values.insert(overflow.clone(), beyond.total);
+            }
+            stats::overflowed_by(name, beyond.n_observations);
+            if !is_sum || !self.last.lock().contains_key(&overflow) {
+                self.warn(series_limit, is_sum);
+            }
+        }
+        let mut last = self.last.lock();
+        last.retain(|labels, _| values.contains_key(labels));
+        let series = values.into_iter().map(|(labels, value)| {
+            let seen = last.entry(labels.clone()).or_insert(Total { value, started });
+            if *kind == Kind::Counter && value < seen.value {
+                seen.started = clock::now(); // It began anew, as a process that restarted.
+            }
+            seen.value = value;
+            let started = if *kind == Kind::Counter { seen.started } else { started };
+            let value = match kind {
+                Kind::Counter => SeriesValue::FloatCounter(value),
+                Kind::UpDownCounter if labels == overflow => {
+                    SeriesValue::UpDownCounter(beyond.whole)
                 }
                 // As casts saturate, a sum that is NaN is zero.
-                Kind::UpDownCounter => (SeriesValue::UpDownCounter(value as i64), started),
-                Kind::Info => (SeriesValue::Info, started),
-                Kind::StateSet => (SeriesValue::State(value != 0.0), started),
-                _ => (SeriesValue::Gauge(value), started),
+                Kind::UpDownCounter => SeriesValue::UpDownCounter(value as i64),
+                Kind::Info => SeriesValue::Info,
+                Kind::StateSet => SeriesValue::State(value != 0.0),
+                _ => SeriesValue::Gauge(value),
             };
-            Some(Series::new(labels, value, started))
+            Series::new(labels, value, started)
         });
         let (name, help, kind, unit) = ((*name).into(), (*help).into(), *kind, *unit);
         snapshot::Family { name, kind, unit, help, series: series.collect() }
     }
+
+    fn warn(&self, limit: usize, is_sum: bool) {
+        let Family { name, place, .. } = self.family;
+        let what = match is_sum {
+            true => format!("go to the series {OVERFLOW_KEY}=\"true\""),
+            false => "are left out".to_owned(),
+        };
+        diagnostics::report(
+            "cardinality",
+            format_args!("{name} ({place}) tells more than {limit} series: further ones {what}"),
+        );
+    }
+}
+
+/// The labels of the series that takes what is beyond the limit.
+fn overflow_labels(constant: &LabelSet) -> LabelSet {
+    constant.with([(OVERFLOW_KEY, "true")])
 }
 
 /// Marks a callback as returned when it is dropped.

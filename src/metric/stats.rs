@@ -51,15 +51,21 @@ pub(crate) fn callback_failed(fault: CallbackFault, calls: usize) {
 }
 
 static OVERFLOWED: Counter<Overflowed> =
-    Counter::new(OVERFLOWED_NAME, "Look-ups that ended in an overflow series")
+    Counter::new(OVERFLOWED_NAME, "Look-ups and observations that were beyond a limit of series")
         .unit(Unit::new("{lookup}"));
 
 /// Counts one look-up that ended in the overflow series of the instrument called `name`.
 #[cold]
 pub(crate) fn overflowed(name: &'static str) {
+    overflowed_by(name, 1);
+}
+
+/// Counts so many look-ups or observations of the instrument called `name` that were beyond its limit.
+#[cold]
+pub(crate) fn overflowed_by(name: &'static str, n: u64) {
     // The count of overflows would count its own without end.
     if name != OVERFLOWED_NAME {
-        OVERFLOWED.with(Overflowed { instrument: name }).inc();
+        OVERFLOWED.with(Overflowed { instrument: name }).add(n);
     }
 }
 

@@ -179,7 +179,8 @@ impl Registry {
         families.admit(family)?;
         let number = families.next_observable;
         families.next_observable += 1;
-        let observable = Observable::new(family, self.0.settings.clone(), observe);
+        let limit = families.views.for_instrument(name, kind, unit).limit();
+        let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
         families.observables.push((number, Arc::new(observable)));
         drop(families);
         let registry = self.clone();

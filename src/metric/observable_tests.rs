@@ -1,0 +1,143 @@
+//! What becomes of observations beyond a family's limit.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
+
+use super::{Kind, Observations, Registry, SeriesValue, Unit, View, Views};
+use crate::{sync::Mutex, testing};
+
+/// The series of `x` with their numbers.
+fn lines(registry: &Registry) -> Vec<String> {
+    let snapshot = registry.snapshot();
+    let series = snapshot.family("x").map_or(&[][..], |family| family.series());
+    series.iter().map(|one| format!("{} {}", one.labels(), one.value().as_f64())).collect()
+}
+
+/// What a callback tells from now on: label values and numbers.
+type Told = Arc<Mutex<Vec<(String, f64)>>>;
+
+fn observed(registry: &Registry, kind: Kind) -> (Told, super::Observer) {
+    let told = Told::default();
+    let tell = told.clone();
+    let tell = move |to: &mut Observations| {
+        tell.lock().iter().for_each(|(n, value)| to.observe(*value, &[("n", n)]));
+    };
+    (told, registry.observe(kind, "x", "", Unit::NONE, tell).unwrap())
+}
+
+fn tell(told: &Told, pairs: &[(&str, f64)]) {
+    *told.lock() = pairs.iter().map(|&(n, value)| (n.to_owned(), value)).collect();
+}
+
+/// How many observations of the instrument were counted as beyond a limit, in this scope.
+fn counted(registry: &str) -> f64 {
+    let snapshot = Registry::global().snapshot();
+    let counted = snapshot.value("telemetry.series.overflowed", &[("instrument", registry)]);
+    counted.map_or(0.0, SeriesValue::as_f64)
+}
+
+#[test]
+fn sums_beyond_the_limit_are_in_the_overflow_series() {
+    for (kind, values) in
+        [(Kind::Counter, [1.5, 2.0, 3.5, 4.0]), (Kind::UpDownCounter, [1.0, -2.0, -3.0, 40.0])]
+    {
+        let scope = testing::scope();
+        let registry = Registry::builder().series_limit(2).label("zone", "eu").build();
+        let (told, _observer) = observed(&registry, kind);
+        tell(&told, &[("a", values[0]), ("b", values[1]), ("c", values[2]), ("d", values[3])]);
+        let rest = values[2] + values[3];
+        let expected = [
+            format!(r#"{{n="a", zone="eu"}} {}"#, values[0]),
+            format!(r#"{{n="b", zone="eu"}} {}"#, values[1]),
+            format!(r#"{{otel.metric.overflow="true", zone="eu"}} {rest}"#),
+        ];
+        assert_eq!(lines(&registry), expected);
+        assert_eq!(counted("x"), 2.0);
+        drop(scope);
+    }
+}
+
+#[test]
+fn whoever_has_a_series_keeps_it_whatever_the_order() {
+    let scope = testing::scope();
+    let registry = Registry::with_series_limit(2);
+    let (told, _observer) = observed(&registry, Kind::Counter);
+    tell(&told, &[("a", 1.0), ("b", 2.0), ("c", 3.0)]);
+    let expected = [r#"{n="a"} 1"#, r#"{n="b"} 2"#, r#"{otel.metric.overflow="true"} 3"#];
+    assert_eq!(lines(&registry), expected);
+    tell(&told, &[("c", 4.0), ("b", 2.0), ("a", 1.0)]);
+    let expected = [r#"{n="a"} 1"#, r#"{n="b"} 2"#, r#"{otel.metric.overflow="true"} 4"#];
+    assert_eq!(lines(&registry), expected);
+    // A place that is free goes to the next one, and what is left has begun anew.
+    let before = overflow_started(&registry);
+    scope.advance(std::time::Duration::from_secs(1));
+    tell(&told, &[("c", 5.0), ("d", 1.0), ("a", 1.0)]);
+    let expected = [r#"{n="a"} 1"#, r#"{n="c"} 5"#, r#"{otel.metric.overflow="true"} 1"#];
+    assert_eq!(lines(&registry), expected);
+    let after = overflow_started(&registry);
+    assert!(after > before, "{after:?} {before:?}");
+    tell(&told, &[("x", 5.0), ("y", 1.0)]);
+    assert_eq!(lines(&registry), [r#"{n="x"} 5"#, r#"{n="y"} 1"#]);
+}
+
+fn overflow_started(registry: &Registry) -> crate::clock::Ticks {
+    let snapshot = registry.snapshot();
+    let series = snapshot.family("x").unwrap().series();
+    series.iter().find(|one| one.labels().get("otel.metric.overflow").is_some()).unwrap().started()
+}
+
+#[test]
+fn of_two_with_the_same_labels_the_later_holds_up_to_twice_the_limit() {
+    let registry = Registry::with_series_limit(2);
+    let (told, _observer) = observed(&registry, Kind::Counter);
+    tell(&told, &[("a", 1.0), ("b", 2.0), ("c", 3.0), ("c", 5.0), ("a", 7.0)]);
+    let expected = [r#"{n="a"} 7"#, r#"{n="b"} 2"#, r#"{otel.metric.overflow="true"} 5"#];
+    assert_eq!(lines(&registry), expected);
+}
+
+#[test]
+fn values_that_are_no_totals_are_in_no_sum() {
+    let registry = Registry::with_series_limit(1);
+    let (told, _observer) = observed(&registry, Kind::Counter);
+    let rest = [("c", f64::NAN), ("d", -7.0), ("e", 2.0)];
+    tell(&told, &[&[("a", 1.0), ("b", f64::NAN)][..], &rest].concat());
+    assert_eq!(lines(&registry), [r#"{n="a"} 1"#, r#"{otel.metric.overflow="true"} 2"#]);
+}
+
+#[test]
+fn gauges_beyond_the_limit_are_left_out_and_counted() {
+    let _scope = testing::scope();
+    let registry = Registry::with_series_limit(2);
+    let (told, _observer) = observed(&registry, Kind::Gauge);
+    tell(&told, &[("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0), ("e", 4.0), ("f", 4.0)]);
+    assert_eq!(lines(&registry), [r#"{n="a"} 1"#, r#"{n="b"} 2"#]);
+    assert_eq!(counted("x"), 4.0);
+}
+
+#[test]
+fn the_limit_of_a_view_holds_for_what_is_observed() {
+    let registry = Registry::new();
+    registry.set_views(Views::new([View::new("x").limit(1)]).unwrap());
+    let (told, _observer) = observed(&registry, Kind::Counter);
+    tell(&told, &[("a", 1.0), ("b", 2.0), ("c", 3.0)]);
+    assert_eq!(lines(&registry), [r#"{n="a"} 1"#, r#"{otel.metric.overflow="true"} 5"#]);
+}
+
+#[test]
+fn the_total_over_all_series_is_what_was_told() {
+    let registry = Registry::with_series_limit(3);
+    let calls = AtomicU64::new(0);
+    let tell = move |to: &mut Observations| {
+        let call = calls.fetch_add(1, SeqCst);
+        (0..1_000).for_each(|n| to.observe(1.0, &[("n", &((n * 7 + call) % 1_000).to_string())]));
+    };
+    let _observer = registry.observe(Kind::Counter, "x", "", Unit::NONE, tell).unwrap();
+    for _ in 0..5 {
+        let snapshot = registry.snapshot();
+        let series = snapshot.family("x").unwrap().series();
+        assert_eq!(series.len(), 4);
+        assert_eq!(series.iter().map(|one| one.value().as_f64()).sum::<f64>(), 1_000.0);
+    }
+}
