@@ -43,6 +43,21 @@ pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
     }
 }
 
+/// Reports `message` as [`report`] does, and prints it however many of its kind were printed: for what
+/// is told once.
+#[cold]
+pub(crate) fn report_each(kind: &'static str, message: fmt::Arguments<'_>) {
+    match has_hook() {
+        true => report(kind, message),
+        false => print(kind, message, 0),
+    }
+}
+
+/// Whether somebody else than stderr hears what is reported.
+pub(crate) fn has_hook() -> bool {
+    STATE.lock().hook.is_some()
+}
+
 /// Replaces where diagnostics go; `None` is stderr.
 pub(crate) fn set_hook(hook: Option<Hook>) {
     // What the old hook holds is dropped outside the lock: it may have something to report.

@@ -214,11 +214,11 @@ fn the_page_tells_what_became_of_the_spans() {
 }
 
 #[test]
-fn a_conflict_is_an_error_of_the_start_with_both_places() {
+fn a_conflict_is_an_error_of_a_start_that_denies_it_with_both_places() {
     let _turn = turn();
     // In a child: the conflict stays for as long as the process.
     if std::env::var_os("BELLWETHER_TEST_CONFLICT").is_none() {
-        let name = "a_conflict_is_an_error_of_the_start_with_both_places";
+        let name = "a_conflict_is_an_error_of_a_start_that_denies_it_with_both_places";
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", name]).env("BELLWETHER_TEST_CONFLICT", "1");
         let output = child.output().unwrap();
@@ -229,7 +229,7 @@ fn a_conflict_is_an_error_of_the_start_with_both_places() {
     static REQUESTS_TOTAL: Gauge = Gauge::new("test.requests.total", "");
     REQUESTS.inc();
     REQUESTS_TOTAL.set(1.0);
-    let error = bellwether::builder("test").start().unwrap_err();
+    let error = bellwether::builder("test").deny_conflicts(true).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(error.to_string().matches("tests/telemetry.rs:").count(), 2, "{error}");
 }

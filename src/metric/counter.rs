@@ -4,8 +4,9 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
     Kind, Unit, With,
-    cell::{self, DISABLED, Space},
+    cell::{self, Space},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
+    refused::{self, is_disabled},
     stats::{self, Rejection},
 };
 use crate::label::{Dynamic, Labels, Text};
@@ -93,10 +94,10 @@ impl FloatCounter {
     pub fn add(&self, n: f64) {
         if n > 0.0 && n < f64::INFINITY {
             if !cell::add_float(self.instrument.id(), n) {
-                add_float_untouched(self.instrument.register_id(), n);
+                add_float_untouched(self.instrument.recording_id(), n);
             }
         } else {
-            reject_float(self.instrument.register_id(), n);
+            reject_float(self.instrument.recording_id(), n);
         }
     }
 
@@ -176,7 +177,7 @@ impl BoundCounter {
     /// Adds one, unless this series records into nothing: for the count of what does, which would
     /// otherwise count itself without end.
     pub(super) fn inc_if_enabled(&self) {
-        if self.0.id() != DISABLED {
+        if !is_disabled(self.0.id()) {
             self.inc();
         }
     }
@@ -237,7 +238,7 @@ impl UpDownCounter {
     /// or a panic unwinds.
     #[inline]
     pub fn hold(&self) -> Held {
-        BoundUpDownCounter(Handle::plain(self.instrument.register_id().unwrap_or(DISABLED))).hold()
+        BoundUpDownCounter(Handle::plain(self.instrument.recording_id())).hold()
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -330,27 +331,24 @@ fn add(id: u32, n: u64) {
 fn add_float(id: u32, n: f64) {
     if n > 0.0 && n < f64::INFINITY {
         if !cell::add_float(id, n) {
-            add_float_untouched(Some(id), n);
+            add_float_untouched(id, n);
         }
     } else {
-        reject_float(Some(id), n);
+        reject_float(id, n);
     }
 }
 
 #[cold]
 #[inline(never)]
 fn add_unregistered(instrument: &Instrument, n: u64) {
-    match instrument.register_id() {
-        Some(id) => add_untouched(id, n),
-        None => stats::reject(Rejection::Disabled),
-    }
+    add_untouched(instrument.recording_id(), n);
 }
 
 #[cold]
 #[inline(never)]
 fn add_untouched(id: u32, n: u64) {
     match id {
-        DISABLED => stats::reject(Rejection::Disabled),
+        id if is_disabled(id) => refused::count(id),
         id if n == 0 => cell::show(Space::Sum, id),
         id => cell::add_slow(id, n),
     }
@@ -358,24 +356,26 @@ fn add_untouched(id: u32, n: u64) {
 
 #[cold]
 #[inline(never)]
-fn add_float_untouched(id: Option<u32>, n: f64) {
-    match id {
-        None | Some(DISABLED) => stats::reject(Rejection::Disabled),
-        Some(id) => cell::add_float_slow(id, n),
+fn add_float_untouched(id: u32, n: f64) {
+    match is_disabled(id) {
+        true => refused::count(id),
+        false => cell::add_float_slow(id, n),
     }
 }
 
 /// Zero shows the series, and nothing else that gets here can be added.
 #[cold]
 #[inline(never)]
-fn reject_float(id: Option<u32>, n: f64) {
+fn reject_float(id: u32, n: f64) {
     if n.is_nan() {
         stats::reject(Rejection::Nan);
     } else if n < 0.0 {
         stats::reject(Rejection::Negative);
     } else if n > 0.0 {
         stats::reject(Rejection::Infinite);
-    } else if let Some(id) = id.filter(|id| *id != DISABLED) {
+    } else if is_disabled(id) {
+        refused::count(id);
+    } else {
         cell::show(Space::Sum, id);
     }
 }

@@ -3,10 +3,10 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Kind, Unit, With,
-    cell::{self, DISABLED},
+    Kind, Unit, With, cell,
     histogram::{Admitted, OutOfRange, Range},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
+    refused::{self, is_disabled},
     stats::{self, Rejection},
 };
 use crate::label::{Dynamic, Labels, Text};
@@ -78,7 +78,7 @@ impl Gauge {
         match cell::gauge(self.instrument.id()) {
             Some(cell) => cell.set(value),
             None => {
-                set_slow(self.instrument.register_id(), value, self.instrument.descriptor().range)
+                set_slow(self.instrument.recording_id(), value, self.instrument.descriptor().range)
             }
         }
     }
@@ -87,7 +87,7 @@ impl Gauge {
     /// rejected and counted.
     #[inline]
     pub fn add(&self, n: f64) {
-        add(self.instrument.register_id(), n, self.instrument.descriptor().range);
+        add(self.instrument.recording_id(), n, self.instrument.descriptor().range);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
@@ -107,7 +107,7 @@ impl BoundGauge {
     /// Adds to the value; as [`Gauge::add`].
     #[inline]
     pub fn add(&self, n: f64) {
-        add(Some(self.0.id()), n, self.1.0);
+        add(self.0.id(), n, self.1.0);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
@@ -124,7 +124,7 @@ recorded_with! {
             |id, gauge: &Instrument| set_within(id, value, gauge.descriptor().range);
         /// Adds to the value; as [`Gauge::add`].
         fn add(n: f64) =
-            |id, gauge: &Instrument| add(Some(id), n, gauge.descriptor().range);
+            |id, gauge: &Instrument| add(id, n, gauge.descriptor().range);
     }
 }
 
@@ -149,18 +149,18 @@ pub(super) fn set(id: u32, value: f64) {
 fn set_within(id: u32, value: f64, range: Option<Range>) {
     match cell::gauge(id) {
         Some(cell) if range.is_none() => cell.set(value),
-        _ => set_slow(Some(id), value, range),
+        _ => set_slow(id, value, range),
     }
 }
 
 #[cold]
-fn set_slow(id: Option<u32>, value: f64, range: Option<Range>) {
+fn set_slow(id: u32, value: f64, range: Option<Range>) {
     if let Some(value) = admitted(value, range) {
         write(id, |cell| cell.set(value));
     }
 }
 
-fn add(id: Option<u32>, n: f64, range: Option<Range>) {
+fn add(id: u32, n: f64, range: Option<Range>) {
     let Some(n) = finite(n) else { return };
     write(id, |cell| {
         // Counted once, however often another thread comes between.
@@ -199,13 +199,11 @@ fn note(admitted: Admitted) {
     }
 }
 
-fn write(id: Option<u32>, write: impl FnOnce(&cell::GaugeCell)) {
-    match id {
-        None | Some(DISABLED) => stats::reject(Rejection::Disabled),
-        Some(id) => match cell::gauge(id) {
-            Some(cell) => write(cell),
-            None => cell::gauge_slow(id, write),
-        },
+fn write(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
+    match cell::gauge(id) {
+        Some(cell) => write(cell),
+        None if is_disabled(id) => refused::count(id),
+        None => cell::gauge_slow(id, write),
     }
 }
 

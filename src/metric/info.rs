@@ -9,8 +9,8 @@ use super::{
     cell::{self, DISABLED},
     gauge,
     instrument::Instrument,
+    refused,
     registry::Registry,
-    stats::{self, Rejection},
 };
 use crate::{
     label::{LabelValue, Labels},
@@ -149,7 +149,9 @@ impl<S: LabelValue> StateSet<S> {
 
     /// Gives each state, by its place and whether it holds, what `decide` says.
     fn each(&self, decide: impl Fn(usize, Option<bool>) -> Option<bool>) {
-        let Some(base) = self.base() else { return stats::reject(Rejection::Disabled) };
+        let Some(base) = self.base() else {
+            return refused::count(self.instrument.disabled_id());
+        };
         let reader = cell::current_storage().reader();
         for place in 0..Self::STATES {
             let id = base + place as u32;

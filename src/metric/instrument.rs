@@ -11,6 +11,7 @@ use super::{
     histogram::{HistogramOptions, Range},
     lookup,
     name::{key_fault, name_fault},
+    refused::{self, is_disabled},
     registry::Registry,
     series::Pin,
 };
@@ -78,6 +79,8 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
+    /// After a conflict the id of what is refused: see `refused.rs`.
+    refused: AtomicU32,
     /// Whether a registry made it: it then is what it was registered as.
     is_made: bool,
     /// How many of its unit a nanosecond has, found once: timers multiply by it.
@@ -99,6 +102,7 @@ impl Instrument {
             descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
+            refused: AtomicU32::new(DISABLED),
             is_made: false,
             per_nano: per_nano(Unit::NONE),
         }
@@ -192,7 +196,9 @@ impl Instrument {
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
         let (base, per_nano) =
             (AtomicU32::new(descriptor.base_of(family)), per_nano(descriptor.unit));
-        let instrument = Self { descriptor, base, family: OnceRef::new(), is_made: true, per_nano };
+        let (family_ref, refused) = (OnceRef::new(), AtomicU32::new(DISABLED));
+        let instrument =
+            Self { descriptor, base, family: family_ref, refused, is_made: true, per_nano };
         let _ = instrument.family.set(family); // New, so it takes.
         instrument
     }
@@ -211,7 +217,21 @@ impl Instrument {
         (id != DISABLED).then_some(id)
     }
 
-    /// Lets `record` write to the series with `labels`: [`DISABLED`] if the instrument lost a conflict.
+    /// The id of the only series, after registering; a disabled one if the instrument is.
+    #[cold]
+    pub(crate) fn recording_id(&self) -> u32 {
+        self.register_id().unwrap_or_else(|| self.disabled_id())
+    }
+
+    /// What stands for each of its series where it has none: the id of what is refused.
+    #[cold]
+    pub(crate) fn disabled_id(&self) -> u32 {
+        // Relaxed: whoever finds that there is no family has acquired what was stored before that.
+        self.refused.load(Relaxed)
+    }
+
+    /// Lets `record` write to the series with `labels`: a disabled one if the instrument lost a
+    /// conflict.
     #[inline(always)]
     pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         if const { !is_closed(L::CARDINALITY) } {
@@ -231,14 +251,14 @@ impl Instrument {
     #[cold]
     #[inline(never)]
     fn unregistered_id<L: Labels>(&self, index: usize) -> u32 {
-        self.family::<L>().map_or(DISABLED, |family| family.id_at(index))
+        self.family::<L>().map_or_else(|| self.disabled_id(), |family| family.id_at(index))
     }
 
     #[inline]
     fn with_series_looked_up<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
         let family = self.family.get().or_else(|| self.family::<L>());
         match family.map(|family| (family, family.open())) {
-            None => record(DISABLED),
+            None => record(self.disabled_id()),
             Some((family, None)) => record(family.id_at(labels.index())),
             Some((family, Some(set))) => {
                 let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
@@ -252,7 +272,7 @@ impl Instrument {
     pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
         if const { is_closed(L::CARDINALITY) } {
             let id = self.closed_id::<L>(labels.index());
-            if id != DISABLED {
+            if !is_disabled(id) {
                 cell::show(Space::of(self.descriptor.kind), id);
             }
             return Handle::plain(id);
@@ -284,7 +304,7 @@ impl Instrument {
     #[inline(never)]
     fn bind_slow<L: Labels>(&self, labels: &L) -> Handle {
         match self.family::<L>() {
-            None => Handle::DISABLED,
+            None => Handle::plain(self.disabled_id()),
             Some(family) => Handle::of(family, &|each| labels.visit(each), || labels.index()),
         }
     }
@@ -352,6 +372,9 @@ impl Instrument {
             }
             Err(error) => {
                 Registry::global().refuse(error);
+                let id = refused::id_for(&self.descriptor);
+                // Of two threads that got here, one is enough.
+                let _ = self.refused.compare_exchange(DISABLED, id, Relaxed, Relaxed);
                 None
             }
         };
@@ -388,8 +411,6 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    const DISABLED: Self = Self { id: DISABLED, _pin: None };
-
     /// The series of `family` with these values, or in a closed set at this place.
     pub(crate) fn of(
         family: &Family,
@@ -681,7 +702,7 @@ impl Instrument {
     ) -> R {
         let family = self.family.get().or_else(|| self.dynamic_family());
         match family.map(|family| (family, family.open())) {
-            None => record(DISABLED),
+            None => record(self.disabled_id()),
             Some((family, None)) => record(family.base()),
             Some((family, Some(set))) => lookup::with_series(family, set, values, record),
         }
@@ -689,7 +710,10 @@ impl Instrument {
 
     /// The series with these dynamic values, to be kept.
     pub(crate) fn bind_dynamic(&self, values: lookup::Visit<'_>) -> Handle {
-        self.dynamic_family().map_or(Handle::DISABLED, |family| Handle::of(family, values, || 0))
+        match self.dynamic_family() {
+            None => Handle::plain(self.disabled_id()),
+            Some(family) => Handle::of(family, values, || 0),
+        }
     }
 }
 

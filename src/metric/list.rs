@@ -1,7 +1,5 @@
 //! The series of a family as readers walk them.
 
-use std::sync::Arc;
-
 use crate::{
     clock::Ticks,
     label::LabelSet,

@@ -29,6 +29,7 @@ mod name;
 mod observable;
 mod open;
 mod reader;
+mod refused;
 mod registry;
 mod series;
 mod snapshot;

@@ -38,6 +38,7 @@ pub struct Builder {
     on_transition: Vec<OnTransition>,
     tick: Duration,
     disabled: bool,
+    deny_conflicts: bool,
 }
 
 impl Builder {
@@ -55,6 +56,7 @@ impl Builder {
             rules: Vec::new(),
             on_transition: Vec::new(),
             tick: Duration::from_secs(1),
+            deny_conflicts: false,
             disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
         }
     }
@@ -247,6 +249,36 @@ impl Builder {
         self
     }
 
+    /// Lets `start` fail if instruments that were used already clash, if `deny` is true; by default it
+    /// does not, as one of them may be a dependency's.
+    ///
+    /// Of instruments with one name and another kind, unit, aggregation or set of label keys, or with
+    /// names that are one on a Prometheus page, the first that is used is kept. Each other one records
+    /// into nothing. It is told by a diagnostic of its own, with both places in the source, and what it
+    /// would have recorded is counted in `telemetry.instruments.refused`, by its name and place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Counter, Gauge};
+    ///
+    /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+    /// static SAME_NAME: Gauge = Gauge::new("shop.orders", "Orders that are open");
+    ///
+    /// ORDERS.inc();
+    /// SAME_NAME.set(3.0);
+    /// let denied = bellwether::builder("shop").deny_conflicts(true).start();
+    /// assert_eq!(denied.unwrap_err().kind(), bellwether::ErrorKind::Conflict);
+    /// let telemetry = bellwether::builder("shop").start()?;
+    /// let snapshot = telemetry.snapshot();
+    /// let refused = snapshot.family("telemetry.instruments.refused").unwrap();
+    /// assert_eq!(refused.series()[0].labels().get("instrument"), Some("shop.orders"));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn deny_conflicts(self, deny: bool) -> Self {
+        Self { deny_conflicts: deny, ..self }
+    }
+
     /// Starts nothing if `disabled`: no thread, no listener, no span. Metrics are still recorded and
     /// can be read. The environment variable `OTEL_SDK_DISABLED=true` does the same.
     pub fn disabled(self, disabled: bool) -> Self {
@@ -266,8 +298,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already; [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if instruments
-    /// that were used already collide, with both places in the source;
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already;
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
+    /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
     /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
     /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
@@ -275,7 +308,7 @@ impl Builder {
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let mut slot = exit::slot()?;
         let registry = Registry::global().clone();
-        check_refusals(&registry)?;
+        check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
@@ -342,8 +375,13 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// An error if `registry` has refused statics: all of the reasons.
-fn check_refusals(registry: &Registry) -> Result<(), Error> {
+/// Where `registry` has refused statics, an error with all of the reasons if that is to be one; the
+/// hook is told of them otherwise.
+fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
+    if !deny {
+        registry.tell_refusals();
+        return Ok(());
+    }
     let refusals = registry.refusals();
     let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
     let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));

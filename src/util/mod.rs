@@ -1,6 +1,5 @@
 //! Pieces without a word of telemetry in them.
 
-#[cfg(feature = "hdrhistogram")]
 pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;

@@ -10,9 +10,9 @@ use crate::{
     context,
     label::{Dynamic, Labels, Text},
     metric::{
-        Kind, Unit, With,
-        cell::{self, DISABLED},
+        Kind, Unit, With, cell,
         instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
+        refused::{self, is_disabled},
         stats::{self, Rejection},
         timer::{TimeScale, Timer},
     },
@@ -161,16 +161,13 @@ impl Histogram {
     /// As [`record_further`].
     #[inline(never)]
     fn record_further(&self, value: f64, is_recorded: bool) {
-        match self.instrument.register_id() {
-            Some(id) => record_further(id, value, is_recorded),
-            None => record_slow(None, Amount { value, ticks: None }),
-        }
+        record_further(self.instrument.recording_id(), value, is_recorded);
     }
 
     /// Records so many ticks, exactly in a histogram of [ticks](Self::hdr).
     #[inline]
     pub fn record_ticks(&self, ticks: u64) {
-        record_ticks(self.instrument.register_id(), ticks);
+        record_ticks(self.instrument.recording_id(), ticks);
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
@@ -196,7 +193,7 @@ impl BoundHistogram {
     /// Records so many ticks; as [`Histogram::record_ticks`].
     #[inline]
     pub fn record_ticks(&self, ticks: u64) {
-        record_ticks(Some(self.0.id()), ticks);
+        record_ticks(self.0.id(), ticks);
     }
 
     /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
@@ -239,7 +236,7 @@ recorded_with! {
         /// Records `value`.
         fn record(value: f64) = |id, _| record(id, value);
         /// Records so many ticks; as [`Histogram::record_ticks`].
-        fn record_ticks(ticks: u64) = |id, _| record_ticks(Some(id), ticks);
+        fn record_ticks(ticks: u64) = |id, _| record_ticks(id, ticks);
     }
 }
 
@@ -266,7 +263,7 @@ fn record(id: u32, value: f64) {
 #[inline(never)]
 fn record_further(id: u32, value: f64, is_recorded: bool) {
     if !is_recorded {
-        record_amount(Some(id), Amount { value, ticks: None });
+        record_amount(id, Amount { value, ticks: None });
     }
     if context::is_sampled() {
         cell::exemplify(id, value);
@@ -274,19 +271,17 @@ fn record_further(id: u32, value: f64, is_recorded: bool) {
 }
 
 #[inline]
-fn record_ticks(id: Option<u32>, ticks: u64) {
+fn record_ticks(id: u32, ticks: u64) {
     let amount = Amount { value: ticks as f64, ticks: Some(ticks) };
     record_amount(id, amount);
-    if let Some(id) = id
-        && context::is_sampled()
-    {
+    if context::is_sampled() {
         cell::exemplify(id, amount.value);
     }
 }
 
 #[inline]
-fn record_amount(id: Option<u32>, amount: Amount) {
-    match id.and_then(|id| cell::record_other(id, amount)) {
+fn record_amount(id: u32, amount: Amount) {
+    match cell::record_other(id, amount) {
         Some(Admitted::Within(_)) => {}
         Some(admitted) => count_out_of_range(admitted),
         None => record_slow(id, amount),
@@ -295,13 +290,13 @@ fn record_amount(id: Option<u32>, amount: Amount) {
 
 #[cold]
 #[inline(never)]
-fn record_slow(id: Option<u32>, amount: Amount) {
-    let rejection = match id {
-        None | Some(DISABLED) => Rejection::Disabled,
-        _ if amount.value.is_nan() => Rejection::Nan,
-        _ if amount.value < 0.0 => Rejection::Negative,
-        _ if amount.value.is_infinite() => Rejection::Infinite,
-        Some(id) => return count_out_of_range(cell::record_slow(id, amount)),
+fn record_slow(id: u32, amount: Amount) {
+    let rejection = match amount.value {
+        _ if is_disabled(id) => return refused::count(id),
+        value if value.is_nan() => Rejection::Nan,
+        value if value < 0.0 => Rejection::Negative,
+        value if value.is_infinite() => Rejection::Infinite,
+        _ => return count_out_of_range(cell::record_slow(id, amount)),
     };
     stats::reject(rejection);
 }

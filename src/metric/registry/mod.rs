@@ -215,7 +215,16 @@ impl Registry {
         families.refusals.push((error.kind(), text));
         drop(families);
         // Outside the lock: a hook may record.
-        diagnostics::report("conflict", format_args!("{error}; the first is kept"));
+        tell_refusal(&error);
+    }
+
+    /// Tells the hook of the refusals that there were before it was set.
+    pub(crate) fn tell_refusals(&self) {
+        let refusals = self.refusals();
+        refusals
+            .iter()
+            .filter(|_| diagnostics::has_hook())
+            .for_each(|(_, text)| tell_refusal(text));
     }
 
     /// Why statics were refused so far, each once, a conflict with both places in the source.
@@ -283,6 +292,12 @@ impl Registry {
         families.admit(family)?;
         Ok(family)
     }
+}
+
+/// Of each instrument by itself: nobody looks for what was told of another.
+fn tell_refusal(error: &dyn fmt::Display) {
+    let text = format_args!("{error}; the first is kept, the other records into nothing");
+    diagnostics::report_each("conflict", text);
 }
 
 impl Default for Registry {
