@@ -160,7 +160,7 @@ impl ExplicitCell {
         self.max.store(NO_MAX, Relaxed);
     }
 
-    /// What was recorded. The sum first, for the reason that `HistogramCell::read` gives.
+    /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.
     pub(crate) fn read(&self) -> HistogramSnapshot {
         let sum = self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum();
         let counts = self.counts.chunks(PARTS).zip(0u32..);

@@ -50,7 +50,7 @@ impl OctaveCounts {
         self.exemplars.clear();
     }
 
-    /// Adds a log, the sum first, as in `HistogramCell::read`.
+    /// Adds a log, the sum first, as in `HistogramCell::read_all`.
     fn add_log(&mut self, log: &Log) {
         self.sum += log.sum();
         log.buckets().for_each(|bucket| self.add_bucket(bucket, 1));
@@ -153,11 +153,12 @@ impl OctaveGroup {
             let mut dense = [const { None }; Self::LEN];
             for ((octaves, dense), found) in self.each.iter_mut().zip(&mut dense).zip(found) {
                 let Some(found) = found else { continue };
-                if let Some(found) = found.dense() {
-                    octaves.sum += found.sum(); // First, as in `HistogramCell::read`.
-                    *dense = Some((found, found.octaves()));
+                let (counted, log) = found.parts();
+                if let Some(counted) = counted {
+                    octaves.sum += counted.sum(); // First, as in `HistogramCell::read_all`.
+                    *dense = Some((counted, counted.octaves()));
                 }
-                found.log().into_iter().for_each(|log| octaves.add_log(log));
+                log.into_iter().for_each(|log| octaves.add_log(log));
             }
             for (octaves, dense) in self.each.iter_mut().zip(dense) {
                 if let Some((dense, range)) = dense {

@@ -84,7 +84,7 @@ impl HdrCell {
         leaves.flat_map(|leaf| &leaf.0).for_each(|count| count.store(0, Relaxed));
     }
 
-    /// What was recorded. The sum first, for the reason that `HistogramCell::read` gives.
+    /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.
     pub(crate) fn read(&self) -> HistogramSnapshot {
         let sum = f64::from_bits(self.sum.load(Relaxed));
         let mut cells = Vec::new();
