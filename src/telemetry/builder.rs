@@ -254,7 +254,7 @@ impl Builder {
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
-            self = Self::new("").tick(self.tick);
+            self = Self::new("").tick(self.tick).disabled(true);
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
