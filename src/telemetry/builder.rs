@@ -222,8 +222,29 @@ impl Builder {
         self
     }
 
-    /// Starts nothing if `disabled`: no thread, no listener, no span. Metrics are still recorded and
-    /// can be read. The environment variable `OTEL_SDK_DISABLED=true` does the same.
+    /// Starts nothing if `disabled`: no thread, no listener, no rule, no span and no id, and no series
+    /// of the crate's own. Metrics are still recorded and can be read, with the views and limits that
+    /// the builder was given; a window spans no time. What callers send goes on as it came: the
+    /// [`parent`](crate::trace::SpanBuilder::parent) of a span is what [`inject`](crate::inject) writes.
+    ///
+    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless this says otherwise.
+    /// Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
+    /// needs a thread, on which these run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// let _telemetry = bellwether::builder("shop").disabled(true).start()?;
+    /// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    /// let request = bellwether::span("GET /").parent(bellwether::extract(&headers)).enter();
+    /// assert!(!request.is_recording());
+    /// let mut outgoing: HashMap<String, String> = HashMap::new();
+    /// bellwether::inject(&mut outgoing);
+    /// assert_eq!(outgoing["traceparent"], headers[0].1);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
     pub fn disabled(self, disabled: bool) -> Self {
         Self { disabled, ..self }
     }
@@ -284,15 +305,19 @@ impl Builder {
         if !views.is_empty() {
             registry.set_views(views);
         }
+        // Disabled, nothing is asked that would need a thread.
+        let (first, observers) = match &tracer {
+            None => (None, Vec::new()),
+            Some(tracer) => (
+                Some(registry.snapshot()),
+                own_series::register(&registry, &pipes, &engine, tracer),
+            ),
+        };
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(History::new(registry.snapshot())),
+            history: Mutex::new(History::new(first)),
             local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
-            ending: Mutex::new(Ending {
-                parts,
-                observers: own_series::register(&registry, &pipes, &engine, tracer.as_ref()),
-                ..Ending::default()
-            }),
+            ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
             engine,
             registry,
             pipes,
