@@ -272,3 +272,26 @@ fn no_thread_runs_while_it_is_off() {
     assert_eq!(telemetry.window(Duration::from_secs(60)).duration(), Duration::ZERO);
     assert_eq!(threads(), [""; 0]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_environment_variable_disables_as_the_builder_does() {
+    const TEST: &str = "the_environment_variable_disables_as_the_builder_does";
+    if std::env::var_os("OTEL_SDK_DISABLED").is_none() {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child.args([TEST, "--exact"]).env("OTEL_SDK_DISABLED", "true").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let memory = Memory::<SpanRecord>::new();
+    let builder = bellwether::builder("off").exporter(memory.clone()).prometheus("127.0.0.1:0");
+    let telemetry = builder.tick(Duration::from_millis(1)).start().unwrap();
+    assert!(telemetry.local_addrs().is_empty());
+    let request = span("GET /").parent(extract(&callers())).enter();
+    assert_eq!(outgoing(), callers());
+    drop(request);
+    assert_eq!(threads(), [""; 0]);
+    telemetry.shutdown(Duration::from_secs(10));
+    assert!(memory.records().is_empty());
+}
