@@ -285,22 +285,7 @@ impl Builder {
         let spans = started(self.exporters)?;
         let notifications = started(self.notifiers)?;
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
-        let tracer = (!self.disabled).then(|| {
-            let generation = process::generation();
-            let sink = move |batch: &mut Vec<SpanRecord>| {
-                // In a forked child a queue's lock may be held by a thread that stayed behind.
-                if generation == process::generation() {
-                    fan_out(&spans, batch);
-                }
-            };
-            let tracer = Tracer::builder(sink);
-            let tracer = tracer.limits(self.limits);
-            match self.sampler {
-                Some(sampler) => tracer.sampler(sampler),
-                None => tracer,
-            }
-            .build()
-        });
+        let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
         registry.change(changes);
         if !views.is_empty() {
             registry.set_views(views);
@@ -361,6 +346,27 @@ fn started<T: Send + Sync + 'static>(starts: Vec<Start<T>>) -> Result<Vec<Pipe<T
 
 fn any<T: Send + Sync + 'static>(pipes: &[Pipe<T>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+/// A tracer that hands its spans to `pipes`.
+fn tracer_into(
+    pipes: Vec<Pipe<SpanRecord>>,
+    limits: SpanLimits,
+    sampler: Option<Box<dyn Sampler>>,
+) -> Arc<Tracer> {
+    let generation = process::generation();
+    let sink = move |batch: &mut Vec<SpanRecord>| {
+        // In a forked child a queue's lock may be held by a thread that stayed behind.
+        if generation == process::generation() {
+            fan_out(&pipes, batch);
+        }
+    };
+    let tracer = Tracer::builder(sink).limits(limits);
+    match sampler {
+        Some(sampler) => tracer.sampler(sampler),
+        None => tracer,
+    }
+    .build()
 }
 
 /// Offers the same spans to every exporter; they are shared, not copied.
