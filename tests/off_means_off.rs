@@ -1,7 +1,11 @@
 //! Off means off: disabled, not started and after shutdown there is no thread of ours, no span, no id
 //! of our own, and what a caller sent goes on to others as it came.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the rules are the library's own"
+)]
 
 use std::{
     collections::HashMap,
