@@ -85,8 +85,12 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
         let current = context::current();
         let parent = seed.parent.as_ref().unwrap_or(&current);
         let ids = Ids::new(parent);
-        let is_sampled;
-        (local, is_sampled) = decide(cell, local, &ids.candidate(parent, seed))?;
+        let candidate = ids.candidate(parent, seed);
+        let mut decision = local.bound.as_ref()?.tracer.decide(&candidate);
+        if decision.is_none() {
+            (local, decision) = ask(cell, local, &candidate)?;
+        }
+        let is_sampled = decision == Some(true);
         let start = Start::new(ids, parent, is_sampled);
         let local = &mut *local;
         let tracer = &local.bound.as_ref()?.tracer;
@@ -100,17 +104,14 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
         });
         Some(local.stack.push(context, active))
     });
-    if place.is_none()
-        && let Some(parent) = seed.parent.take()
-    {
-        return carry(parent);
-    }
-    place
+    if place.is_some() || seed.parent.is_none() { place } else { carry(seed) }
 }
 
 /// Makes the context of a parent current that nothing is recorded below.
 #[cold]
-fn carry(parent: SpanContext) -> Option<Place> {
+#[inline(never)]
+fn carry(seed: &mut Seed) -> Option<Place> {
+    let parent = seed.parent.take()?;
     let changes = parent.is_valid() || context::current().is_valid();
     changes.then(|| push(Left::Unrecorded(parent)).ok()).flatten()
 }
@@ -121,8 +122,12 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         let current = context::current();
         let parent = seed.parent.as_ref().unwrap_or(&current);
         let ids = Ids::new(parent);
-        let is_sampled;
-        (local, is_sampled) = decide(cell, local, &ids.candidate(parent, seed))?;
+        let candidate = ids.candidate(parent, seed);
+        let mut decision = local.bound.as_ref()?.tracer.decide(&candidate);
+        if decision.is_none() {
+            (local, decision) = ask(cell, local, &candidate)?;
+        }
+        let is_sampled = decision == Some(true);
         let start = Start::new(ids, parent, is_sampled);
         let left = if start.is_sampled {
             let mut active = local.spare.pop().unwrap_or_default();
@@ -147,27 +152,15 @@ pub(super) fn current_valid() -> Option<SpanContext> {
     Some(context::current()).filter(SpanContext::is_valid)
 }
 
-/// Whether the span is recorded; without a tracer there is none to start.
-#[inline(always)] // Between the ids and their span, which are built in place.
-fn decide<'a>(
-    cell: &'a RefCell<Local>,
-    local: RefMut<'a, Local>,
-    candidate: &Candidate<'_>,
-) -> Option<(RefMut<'a, Local>, bool)> {
-    match local.bound.as_ref()?.tracer.decide(candidate) {
-        Some(is_sampled) => Some((local, is_sampled)),
-        None => ask(cell, local, candidate),
-    }
-}
-
 /// Asks a sampler that is not ours, for which this thread's spans are free. It has the tracer
 /// meanwhile, so that no count that threads share is touched.
+#[cold] // Not that it were rare: the way past it is to stay short.
 #[inline(never)]
 fn ask<'a>(
     cell: &'a RefCell<Local>,
     mut local: RefMut<'a, Local>,
     candidate: &Candidate<'_>,
-) -> Option<(RefMut<'a, Local>, bool)> {
+) -> Option<(RefMut<'a, Local>, Option<bool>)> {
     let bound = local.bound.take()?;
     local.is_deciding = true;
     drop(local);
@@ -175,7 +168,7 @@ fn ask<'a>(
     let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
     local.is_deciding = false;
     local.bound = Some(bound);
-    Some((local, is_sampled))
+    Some((local, Some(is_sampled)))
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.

@@ -88,7 +88,7 @@ impl SpanBuilder {
 
     /// Starts the span and makes it current on this thread until the scope is dropped, which ends
     /// it.
-    #[inline]
+    #[inline(always)] // So that a builder with a name alone is never written whole.
     pub fn enter(mut self) -> SpanScope {
         let stay = local::push_new(&mut self.seed).map_or(Stay::Inherits, Stay::At);
         SpanScope { stay, not_send: PhantomData }
