@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use crate::{
     clock::{self, Ticks},
     sync::Mutex,
+    util::panics,
 };
 
 type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -32,8 +33,9 @@ pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
         // A hook that panics must not take the worker that had something to say with it.
         Some(hook) => {
             let text = message.to_string();
-            let call = std::panic::AssertUnwindSafe(|| hook(kind, &text));
-            let _ = std::panic::catch_unwind(call);
+            if let Err(payload) = panics::catch(|| hook(kind, &text)) {
+                panics::discard(payload);
+            }
         }
         None => {
             if let Some(suppressed) = admit(kind) {

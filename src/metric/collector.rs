@@ -5,7 +5,12 @@
 //! in it is given up, a new one goes on with the next callback, and the stuck one is skipped in every
 //! cycle until it returns. So a callback delays readers once, and stops neither them nor others.
 
-use std::{cell::Cell, sync::Arc, thread, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
@@ -86,6 +91,13 @@ pub(super) fn read(observables: &[Arc<Observable>], storage: &Arc<Storage>) -> V
         }
     }
     families
+}
+
+/// Lets the thread end, until somebody reads again. A cycle that runs at `by` keeps it.
+pub(crate) fn release(by: Instant) {
+    if let Some(mut worker) = COLLECTOR.try_lock_until(by) {
+        *worker = None;
+    }
 }
 
 impl Worker {

@@ -65,6 +65,7 @@ pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
+pub(crate) use collector::release as release_collector;
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]

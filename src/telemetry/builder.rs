@@ -247,8 +247,29 @@ impl Builder {
         self
     }
 
-    /// Starts nothing if `disabled`: no thread, no listener, no span. Metrics are still recorded and
-    /// can be read. The environment variable `OTEL_SDK_DISABLED=true` does the same.
+    /// Starts nothing if `disabled`: no thread, no listener, no rule, no span and no id, and no series
+    /// of the crate's own. Metrics are still recorded and can be read, with the views and limits that
+    /// the builder was given; a window spans no time. What callers send goes on as it came: the
+    /// [`parent`](crate::trace::SpanBuilder::parent) of a span is what [`inject`](crate::inject) writes.
+    ///
+    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless this says otherwise.
+    /// Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
+    /// needs a thread, on which these run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// let _telemetry = bellwether::builder("shop").disabled(true).start()?;
+    /// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    /// let request = bellwether::span("GET /").parent(bellwether::extract(&headers)).enter();
+    /// assert!(!request.is_recording());
+    /// let mut outgoing: HashMap<String, String> = HashMap::new();
+    /// bellwether::inject(&mut outgoing);
+    /// assert_eq!(outgoing["traceparent"], headers[0].1);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
     pub fn disabled(self, disabled: bool) -> Self {
         Self { disabled, ..self }
     }
@@ -279,7 +300,7 @@ impl Builder {
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
-            self = Self::new("").tick(self.tick);
+            self = Self::new("").tick(self.tick).disabled(true);
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
@@ -289,36 +310,25 @@ impl Builder {
         let spans = started(self.exporters)?;
         let notifications = started(self.notifiers)?;
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
-        let tracer = (!self.disabled).then(|| {
-            let generation = process::generation();
-            let sink = move |batch: &mut Vec<SpanRecord>| {
-                // In a forked child a queue's lock may be held by a thread that stayed behind.
-                if generation == process::generation() {
-                    fan_out(&spans, batch);
-                }
-            };
-            let tracer = Tracer::builder(sink);
-            let tracer = tracer.limits(self.limits);
-            match self.sampler {
-                Some(sampler) => tracer.sampler(sampler),
-                None => tracer,
-            }
-            .build()
-        });
+        let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
         registry.change(changes);
         self.max_owning_threads.into_iter().for_each(metric::set_most_owners);
         if !views.is_empty() {
             registry.set_views(views);
         }
+        // Disabled, nothing is asked that would need a thread.
+        let (first, observers) = match &tracer {
+            None => (None, Vec::new()),
+            Some(tracer) => (
+                Some(registry.snapshot()),
+                own_series::register(&registry, &pipes, &engine, tracer),
+            ),
+        };
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(History::new(registry.snapshot())),
+            history: Mutex::new(History::new(first)),
             local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
-            ending: Mutex::new(Ending {
-                parts,
-                observers: own_series::register(&registry, &pipes, &engine, tracer.as_ref()),
-                ..Ending::default()
-            }),
+            ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
             engine,
             registry,
             pipes,
@@ -362,6 +372,27 @@ fn started<T: Send + Sync + 'static>(starts: Vec<Start<T>>) -> Result<Vec<Pipe<T
 
 fn any<T: Send + Sync + 'static>(pipes: &[Pipe<T>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+/// A tracer that hands its spans to `pipes`.
+fn tracer_into(
+    pipes: Vec<Pipe<SpanRecord>>,
+    limits: SpanLimits,
+    sampler: Option<Box<dyn Sampler>>,
+) -> Arc<Tracer> {
+    let generation = process::generation();
+    let sink = move |batch: &mut Vec<SpanRecord>| {
+        // In a forked child a queue's lock may be held by a thread that stayed behind.
+        if generation == process::generation() {
+            fan_out(&pipes, batch);
+        }
+    };
+    let tracer = Tracer::builder(sink).limits(limits);
+    match sampler {
+        Some(sampler) => tracer.sampler(sampler),
+        None => tracer,
+    }
+    .build()
 }
 
 /// Offers the same spans to every exporter; they are shared, not copied.

@@ -37,7 +37,7 @@ pub use exit::exit;
 use crate::{
     alert::{Alert, Engine, RuleStatus},
     clock,
-    metric::{Observer, Registry, Snapshot, Window},
+    metric::{self, Observer, Registry, Snapshot, Window},
     pipeline::{self, AnyPipe, Report},
     sync::Mutex,
     trace::{self, Tracer},
@@ -131,10 +131,11 @@ impl Telemetry {
         self.running.flush(timeout)
     }
 
-    /// Flushes, then stops every thread. What could not be delivered by `timeout` is dropped and
+    /// Flushes, then stops every thread, also that of callbacks, which the next reading that needs it
+    /// starts again. What could not be delivered by `timeout` is dropped and
     /// counted, so that nothing is held in the report. A second shutdown reports the same.
     ///
-    /// Metrics go on recording; spans are no longer recorded.
+    /// Metrics go on recording; spans are no longer recorded, and only carry their parents' contexts on.
     pub fn shutdown(&self, timeout: Duration) -> Report {
         self.running.shutdown(clock::deadline(timeout))
     }
@@ -155,7 +156,8 @@ impl Telemetry {
     }
 
     /// What happened within the last `length`, or since the oldest snapshot that is still kept: the
-    /// ticker keeps one a tick, for five minutes and within 16 MiB.
+    /// ticker keeps one a tick, for five minutes and within 16 MiB. Where telemetry is
+    /// [disabled](Builder::disabled) it spans no time.
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
@@ -252,6 +254,7 @@ impl Running {
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();
+        metric::release_collector(deadline);
         ending.report = Some(report.clone());
         exit::forget(self);
         report

@@ -18,14 +18,13 @@ pub(super) fn register(
     registry: &Registry,
     pipes: &[Arc<dyn AnyPipe>],
     engine: &Arc<Mutex<Engine>>,
-    tracer: Option<&Arc<Tracer>>,
+    tracer: &Arc<Tracer>,
 ) -> Vec<Observer> {
     let all = of_queues(pipes)
         .into_iter()
         .chain(of_rules(engine))
         .chain(of_records())
-        .chain([of_labels()]);
-    let all = all.chain(tracer.map(of_spans));
+        .chain([of_labels(), of_spans(tracer)]);
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
             Ok(observer) => Some(observer),
