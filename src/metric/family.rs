@@ -49,11 +49,15 @@ pub(crate) struct Family {
     /// What a histogram was told in the source.
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
-    histogram: HistogramOptions,
+    pub(super) histogram: HistogramOptions,
     set: SeriesSet,
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each family, and look-ups go through"
+)]
 enum SeriesSet {
     Closed(ClosedSet),
     Open(OpenSet),
@@ -274,7 +278,8 @@ impl Family {
             }));
         });
         let (name, help) = (self.name.into(), self.help.into());
-        snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
+        let (kind, unit, page_bounds) = (self.kind, self.unit, self.told.page_bounds);
+        snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 
     /// Hands over the list of the series, in the order of the labels, and whether they are there

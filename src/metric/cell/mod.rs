@@ -38,7 +38,7 @@ pub(crate) use hot::{
     gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow,
 };
 pub(crate) use space::Space;
-pub(crate) use storage::{GaugeCell, HistogramTable, Reader, Removals, Storage};
+pub(crate) use storage::{GaugeCell, Reader, Storage};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -8,15 +8,17 @@ use std::{
 use super::{
     Space,
     directory::{Directory, Fresh, Slots, slot},
-    shortcuts::{Paths, Shortcuts, shortcut},
+    shortcuts::Shortcuts,
 };
+#[cfg(feature = "prometheus")]
+use crate::metric::histogram::cuts::{BucketCounts, Cuts};
 use crate::{
     clock::{self, Ticks},
     metric::{
         histogram::{
             HistogramSnapshot,
             cell::{Dense, HistogramCell, HistogramSlot},
-            chosen::{self, ChosenSlot},
+            chosen::{self, ChosenCell, ChosenSlot},
             explicit::ExplicitCell,
         },
         sliding::Sliding,
@@ -259,8 +261,7 @@ impl Storage {
             Space::Sum => reader.cells(id).for_each(SumCell::reset),
             Space::Histogram => {
                 if let Some(place) = id.checked_sub(chosen::FIRST) {
-                    let slots = reader.chosen.iter().filter_map(|slots| slot(slots, place));
-                    slots.filter_map(ChosenSlot::get).for_each(|cell| cell.reset());
+                    reader.chosen_cells(place).for_each(ChosenCell::reset);
                 } else {
                     reader.histogram_cells(id).for_each(HistogramCell::reset);
                 }
@@ -302,7 +303,7 @@ impl Storage {
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
-            histograms: tables.all.iter().map(|table| table.histogram_table()).collect(),
+            histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
             chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
             gauges: self.gauges.slots(),
             bases,
@@ -325,12 +326,6 @@ impl Storage {
     }
 }
 
-impl Table {
-    fn histogram_table(&self) -> HistogramTable {
-        HistogramTable { slots: self.histograms.slots(), dense: self.dense.paths() }
-    }
-}
-
 impl Tables {
     fn add(&mut self) -> &'static Table {
         let table = Table {
@@ -350,42 +345,10 @@ impl Tables {
 #[derive(Debug)]
 pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
-    histograms: Vec<HistogramTable>,
+    histograms: Vec<Slots<HistogramSlot>>,
     chosen: Vec<Slots<ChosenSlot>>,
     gauges: Slots<GaugeCell>,
     bases: Arc<Bases>,
-}
-
-/// One thread's ordinary histograms.
-#[derive(Debug)]
-pub(crate) struct HistogramTable {
-    slots: Slots<HistogramSlot>,
-    dense: Paths<Dense>,
-}
-
-impl HistogramTable {
-    /// One that was told how to keep its values has an id beyond all of these.
-    #[inline]
-    pub(crate) fn cell(&self, id: u32) -> Option<&'static HistogramCell> {
-        slot(self.slots, id)?.get()
-    }
-
-    /// The counts by bucket, if there is a shortcut to them.
-    #[inline]
-    pub(crate) fn dense(&self, id: u32) -> Option<&'static Dense> {
-        shortcut(self.dense, id)
-    }
-}
-
-/// Which series of a storage were removed: equal where none was in between.
-#[derive(Clone, Debug)]
-pub(crate) struct Removals(Arc<Bases>);
-
-impl PartialEq for Removals {
-    fn eq(&self, other: &Self) -> bool {
-        // Kept here, the bases are not changed but replaced.
-        Arc::ptr_eq(&self.0, &other.0)
-    }
 }
 
 impl Reader {
@@ -416,8 +379,7 @@ impl Reader {
             merged
         };
         let recorded = if let Some(place) = id.checked_sub(chosen::FIRST) {
-            let slots = self.chosen.iter().filter_map(|slots| slot(slots, place));
-            slots.filter_map(ChosenSlot::get).map(|cell| cell.read()).reduce(merge)
+            self.chosen_cells(place).map(ChosenCell::read).reduce(merge)
         } else {
             self.histogram_cells(id).map(HistogramCell::read).reduce(merge)
         };
@@ -428,19 +390,36 @@ impl Reader {
         (since_removal.count() > 0).then_some(since_removal)
     }
 
-    /// What tells whether a series was removed or given up since.
-    pub(crate) fn removals(&self) -> Removals {
-        Removals(self.bases.clone())
+    /// Makes `to` what all threads have recorded of the histogram `id`, whatever was removed of it.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count_histogram(&self, id: u32, cuts: &Cuts, to: &mut BucketCounts) {
+        to.clear(cuts);
+        match id.checked_sub(chosen::FIRST) {
+            Some(place) => self.chosen_cells(place).for_each(|cell| cell.count(cuts, to)),
+            None => self.histogram_cells(id).for_each(|cell| to.add_exponential(cuts, cell)),
+        }
     }
 
-    /// The ordinary histograms, thread by thread.
-    pub(crate) fn histogram_tables(&self) -> &[HistogramTable] {
-        &self.histograms
+    /// Adds the exemplars of the histogram `id`.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn add_exemplars(&self, id: u32, to: &mut BucketCounts) {
+        match id.checked_sub(chosen::FIRST) {
+            Some(place) => {
+                to.add_exemplars(self.chosen_cells(place).flat_map(ChosenCell::all_exemplars));
+            }
+            None => to.add_exemplars(self.histogram_cells(id).flat_map(|c| c.exemplars.read())),
+        }
+    }
+
+    /// The cells of the histogram at `place` among those that were told how to keep their values.
+    fn chosen_cells(&self, place: u32) -> impl Iterator<Item = &'static ChosenCell> {
+        let slots = self.chosen.iter().filter_map(move |slots| slot(slots, place));
+        slots.filter_map(ChosenSlot::get)
     }
 
     /// The cells of an ordinary histogram.
     pub(crate) fn histogram_cells(&self, id: u32) -> impl Iterator<Item = &'static HistogramCell> {
-        self.histograms.iter().filter_map(move |table| table.cell(id))
+        self.histograms.iter().filter_map(move |slots| slot(slots, id)?.get())
     }
 
     /// The value of a gauge, if it was ever set.

@@ -40,7 +40,7 @@ pub(crate) struct HistogramCell {
     dense: OnceRef<'static, Dense>,
     /// The sum of the logged values: the bits of an f64.
     sum: AtomicU64,
-    pub(super) exemplars: Exemplars,
+    pub(crate) exemplars: Exemplars,
     /// How many numbers the log holds. Release: publishes them.
     logged: AtomicU32,
     /// Pairs of cell numbers, the earlier one in the low half.
@@ -151,7 +151,7 @@ impl HistogramCell {
 
     /// Where the exemplar of a value that was recorded belongs.
     pub(crate) fn exemplars(&self, value: f64) -> (&Exemplars, u32) {
-        (&self.exemplars, layout::octave_key(value))
+        (&self.exemplars, layout::exemplar_key(value))
     }
 
     /// Back to nothing recorded, by whoever knows that the owner does not write: see `series.rs`.
@@ -279,6 +279,12 @@ impl Dense {
         let counts: &'static Octave = Box::leak(Box::new(counts));
         let _ = self.octaves[octave].set(counts);
         counts
+    }
+
+    /// The counts of an octave, if it occurred.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn cells(&self, octave: usize) -> Option<&[AtomicU64; layout::PER_OCTAVE]> {
+        self.octaves[octave].get().map(|octave| &octave.0)
     }
 
     /// The counts that are not zero, by cell, ascending.

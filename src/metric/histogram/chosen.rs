@@ -5,6 +5,8 @@
 //! cost nobody else. What the id stands for is written down once, when its family is
 //! registered; a thread reads it when it makes its cell.
 
+#[cfg(feature = "prometheus")]
+use super::cuts::{BucketCounts, Cuts};
 use super::{
     BucketLayout, HistogramSnapshot,
     aggregation::{Admitted, Aggregation, HistogramOptions, Range},
@@ -15,7 +17,7 @@ use super::{
     layout,
 };
 use crate::{
-    metric::cell::Fresh,
+    metric::{Exemplar, cell::Fresh},
     sync::{Mutex, modelled::OnceRef},
 };
 
@@ -63,6 +65,7 @@ pub(crate) struct Amount {
 
 /// The first of `len` ids of series that were told `options`; `None` if that is nothing special.
 pub(crate) fn reserve_ids(options: HistogramOptions, len: u32) -> Option<u32> {
+    let options = options.of_cells();
     if options == HistogramOptions::new() {
         return None;
     }
@@ -174,7 +177,7 @@ impl ChosenCell {
         };
         let key = match &self.counts {
             Counts::Explicit(cell) => cell.bucket(value) as u32,
-            Counts::Exponential(_) | Counts::Hdr(_) => layout::octave_key(value),
+            Counts::Exponential(_) | Counts::Hdr(_) => layout::exemplar_key(value),
         };
         Some((&self.exemplars, key, value))
     }
@@ -188,6 +191,28 @@ impl ChosenCell {
         };
         snapshot.add_exemplars(&self.exemplars.read());
         snapshot
+    }
+
+    /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read` gives.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
+        match &self.counts {
+            Counts::Exponential(cell) => to.add_exponential(cuts, cell),
+            Counts::Explicit(cell) => {
+                to.add_sum(cell.sum());
+                to.add_ascending(cuts, cell.cells());
+            }
+            Counts::Hdr(cell) => {
+                to.add_sum(cell.sum());
+                to.add_ascending(cuts, cell.cells());
+            }
+        }
+    }
+
+    /// The exemplars, in no order.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn all_exemplars(&self) -> Vec<Exemplar> {
+        self.exemplars.read()
     }
 
     /// Back to nothing recorded, by whoever knows that the owner does not write: see `series.rs`.
