@@ -16,7 +16,7 @@ pub(super) struct Buffer {
 /// How many bytes are copied at once.
 const PIECE: usize = 32;
 /// What may be written beyond the end: a piece too much, and a number.
-const SLACK: usize = PIECE + ROOM;
+const SLACK: usize = PIECE + ROOM; // More than a word.
 
 impl Buffer {
     /// Begins anew.
@@ -59,33 +59,65 @@ impl Buffer {
     /// Appends what `text` holds.
     #[inline(always)]
     pub(super) fn copy(&mut self, text: &Self) {
-        let len = text.len;
-        if len == 0 {
-            return; // It may have no room yet.
-        }
-        self.reserve(len);
-        let from = &text.room[..len + PIECE];
-        let to = &mut self.room[self.len..self.len + len + PIECE];
-        let mut done = 0;
-        while done < len {
-            to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
-            done += PIECE;
-        }
-        self.len += len;
+        self.reserve(text.len);
+        copy_pieces(&mut self.room[self.len..], text);
+        self.len += text.len;
     }
 
-    /// Appends `bytes`, and whether none of them `is_special`.
+    /// Appends texts, the number that `put` writes and the end of the line.
+    ///
+    /// One load and one store of the length, on which the next line has to wait.
     #[inline(always)]
-    pub(super) fn push_unless(&mut self, bytes: &[u8], is_special: impl Fn(u8) -> bool) -> bool {
-        self.reserve(bytes.len());
-        let to = &mut self.room[self.len..self.len + bytes.len()];
-        let mut any = false;
-        for (to, &byte) in to.iter_mut().zip(bytes) {
-            *to = byte;
-            any |= is_special(byte);
+    pub(super) fn line<T, const N: usize>(
+        &mut self,
+        texts: [&Self; N],
+        put: impl Fn(&mut Room, T) -> usize,
+        value: T,
+    ) {
+        let len = texts.iter().map(|text| text.len).sum::<usize>();
+        self.reserve(len);
+        let to = &mut self.room[self.len..self.len + len + SLACK];
+        let mut start = 0;
+        for text in texts {
+            copy_pieces(&mut to[start..], text);
+            start += text.len;
         }
-        self.len += if any { 0 } else { bytes.len() };
-        !any
+        if let Some(room) = to[len..].first_chunk_mut::<ROOM>() {
+            let number_len = put(room, value);
+            room[number_len] = b'\n';
+            self.len += len + number_len + 1;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn push_byte(&mut self, byte: u8) {
+        self.reserve(1);
+        self.room[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// Appends `text`, and `bytes` between it and a quote, if none of them is `special`; whether it did.
+    ///
+    /// Eight at a time, in a word: most are short, and a call for each would take longer.
+    #[inline(always)]
+    pub(super) fn quoted_unless(&mut self, text: &Self, bytes: &[u8], special: [u8; 3]) -> bool {
+        let len = text.len + bytes.len();
+        self.reserve(len);
+        let to = &mut self.room[self.len..self.len + len + SLACK];
+        copy_pieces(to, text);
+        let to = &mut to[text.len..];
+        let (words, rest) = bytes.as_chunks::<WORD>();
+        let mut is_special = 0;
+        let mut places = to.chunks_exact_mut(WORD);
+        let last = last_word(rest);
+        for (word, to) in words.iter().chain([&last]).zip(&mut places) {
+            to.copy_from_slice(word);
+            is_special |= holds_any(u64::from_le_bytes(*word), special);
+        }
+        to[bytes.len()] = b'"';
+        let is_plain = is_special == 0;
+        self.len += if is_plain { len + 1 } else { 0 };
+        is_plain
     }
 
     /// Appends the number that `put` writes, with whatever it writes behind.
@@ -115,6 +147,48 @@ impl Buffer {
     }
 }
 
+/// Copies what `text` holds to the start of `to`, which has room for a piece too much.
+#[inline(always)]
+fn copy_pieces(to: &mut [u8], text: &Buffer) {
+    let mut done = 0;
+    while done < text.len {
+        // A text that is not empty has its slack.
+        to[done..done + PIECE].copy_from_slice(&text.room[done..done + PIECE]);
+        done += PIECE;
+    }
+}
+
+const WORD: usize = 8;
+
+/// Fewer than eight bytes as the first ones of a word, zeros behind them; by loads that overlap.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> [u8; WORD] {
+    let len = bytes.len();
+    let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+        (Some(first), Some(last), _) => {
+            let last = u64::from(u32::from_le_bytes(*last));
+            u64::from(u32::from_le_bytes(*first)) | last << (8 * (len - 4))
+        }
+        (.., [first, .., last]) => {
+            let middle = u64::from(bytes[len / 2]) << (8 * (len / 2));
+            u64::from(*first) | middle | u64::from(*last) << (8 * (len - 1))
+        }
+        (.., [only]) => u64::from(*only),
+        _ => 0,
+    };
+    word.to_le_bytes()
+}
+
+/// Not zero if one of the word's bytes is among `special`.
+#[inline(always)]
+fn holds_any(word: u64, special: [u8; 3]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; WORD]);
+    const HIGH: u64 = ONES << 7;
+    // A byte that is zero, and of the others only some above one that is, borrows its highest bit.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    special.into_iter().fold(0, |any, byte| any | zeros(word ^ (ONES * u64::from(byte))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,13 +203,36 @@ mod tests {
             buffer.push(b"x");
             buffer.copy(&text);
             buffer.number(put_u64, 1234);
-            assert!(buffer.push_unless(b"y", |byte| byte == b'z'));
-            assert!(!buffer.push_unless(b"az", |byte| byte == b'z'));
+            buffer.push_byte(b'y');
             buffer.insert(1, b"-");
             let expected = [b"x-", &bytes[..len], b"1234y"].concat();
             assert_eq!(buffer.as_slice(), expected);
+            buffer.truncate(3);
+            buffer.line([&text, &buffer.clone()], put_u64, 5);
+            let expected = [b"x-", &expected[2..3], &bytes[..len], b"x-", &expected[2..3], b"5\n"];
+            assert_eq!(buffer.as_slice(), expected.concat());
             buffer.truncate(1);
             assert_eq!(buffer.as_slice(), b"x");
+        }
+    }
+
+    #[test]
+    fn bytes_are_quoted_unless_one_is_special_wherever_it_stands() {
+        let special = [b'\\', b'\n', b'"'];
+        let plain: Vec<u8> = (0..=255).filter(|byte| !special.contains(byte)).collect();
+        let mut text = Buffer::default();
+        text.push(b"key=\"");
+        for len in 0..plain.len() {
+            let mut bytes = plain[plain.len() - len..].to_vec();
+            let mut buffer = Buffer::default();
+            assert!(buffer.quoted_unless(&text, &bytes, special), "{len}");
+            assert_eq!(buffer.as_slice(), [b"key=\"", &bytes[..], b"\""].concat());
+            for (place, byte) in (0..len).zip(special.into_iter().cycle()) {
+                let before = std::mem::replace(&mut bytes[place], byte);
+                assert!(!buffer.quoted_unless(&text, &bytes, special), "{len} {place}");
+                assert_eq!(buffer.len(), len + 6);
+                bytes[place] = before;
+            }
         }
     }
 }

@@ -38,6 +38,10 @@ pub(super) struct FamilyPage {
     pub(super) names: Names,
     dialect: Dialect,
     options: PageOptions,
+    /// Whether a series says when its sum began.
+    has_created: bool,
+    /// Whether a counter is one line.
+    is_line: bool,
     /// What stands before the first series.
     head: Buffer,
     starts: Starts,
@@ -72,6 +76,8 @@ impl FamilyPage {
         options: PageOptions,
     ) -> Self {
         let Head { name, kind, unit, help, page_bounds } = family;
+        let is_sum = matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary);
+        let has_place = matches!(dialect.format(), Format::OpenMetrics | Format::Protobuf);
         let head = match dialect.format() {
             Format::Protobuf => protobuf::head(&names, kind, unit, help),
             format => text::head(&names, kind, unit, help, format),
@@ -86,6 +92,8 @@ impl FamilyPage {
             names,
             dialect,
             options,
+            has_created: is_sum && has_place && options.with_created,
+            is_line: dialect.format() != Format::Protobuf && !(has_place && options.with_created),
             head,
             keys: Vec::new(),
             buckets: None,
@@ -155,7 +163,7 @@ impl FamilyPage {
     }
 
     /// Appends a series whose labels are in the block of `shared`.
-    #[inline(always)]
+    #[inline(never)]
     fn write_series(
         &mut self,
         started: impl FnOnce() -> Ticks,
@@ -163,24 +171,7 @@ impl FamilyPage {
         page: &mut Buffer,
         shared: &mut Shared,
     ) {
-        let created = self.has_created().then(|| shared.nanos(started()));
-        match reading {
-            Reading::Counter(sum) if self.dialect.format() != Format::Protobuf => {
-                let (starts, block, format) = (&self.starts, &shared.block, self.dialect.format());
-                text::Writer { page, starts, block, created, format }.counter(sum);
-            }
-            reading => self.write_other(created, reading, page, shared),
-        }
-    }
-
-    #[inline(never)]
-    fn write_other(
-        &mut self,
-        created: Option<u64>,
-        reading: Reading<'_>,
-        page: &mut Buffer,
-        shared: &mut Shared,
-    ) {
+        let created = self.has_created.then(|| shared.nanos(started()));
         if let Reading::Value(SeriesValue::Histogram(histogram)) = reading {
             let buckets = self.buckets_of(histogram.layout(), &mut shared.buckets);
             shared.counts.read_snapshot(histogram, &buckets.cuts);
@@ -214,13 +205,6 @@ impl FamilyPage {
         }
     }
 
-    /// Whether a series says when its sum began.
-    fn has_created(&self) -> bool {
-        let is_sum = matches!(self.kind, Kind::Counter | Kind::Histogram | Kind::Summary);
-        let has_place = matches!(self.dialect.format(), Format::OpenMetrics | Format::Protobuf);
-        is_sum && has_place && self.options.with_created
-    }
-
     /// The buckets of histograms of this layout.
     fn buckets_of(&mut self, layout: &BucketLayout, all: &mut AllBuckets) -> &Buckets {
         let known = self.buckets.take().filter(|known| known.are_of(layout));
@@ -229,22 +213,44 @@ impl FamilyPage {
         self.buckets.insert(buckets)
     }
 
-    /// Makes `block` the labels of a series as they stand on the page; `false` if the series may have
-    /// those of another one, which makes the family ambiguous.
+    /// Appends a counter that is one line; `false` as of [`write_labels`](Self::write_labels).
     #[inline(always)]
-    fn write_block(&mut self, labels: &LabelSet, block: &mut Buffer) -> bool {
-        let format = self.dialect.format();
-        self.keys.iter().any(|keys| keys.write(labels, format, block))
-            || self.learn_keys(labels, block)
+    fn write_line(&mut self, labels: &LabelSet, sum: u64, page: &mut Buffer) -> bool {
+        let line = page.len();
+        self.starts.open(page);
+        let block = page.len();
+        let has_labels = self.write_labels(labels, page);
+        if has_labels {
+            self.starts.close(page, (line, block), sum);
+        } else {
+            page.truncate(line);
+        }
+        has_labels
+    }
+
+    /// Appends the labels of a series as they stand on the page; `false` if the series may have those of
+    /// another one, which makes the family ambiguous.
+    #[inline(always)]
+    fn write_labels(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
+        let (format, start) = (self.dialect.format(), to.len());
+        let mut known = self.keys.iter();
+        known.any(|keys| {
+            to.truncate(start);
+            keys.write(labels, format, to)
+        }) || {
+            to.truncate(start);
+            self.learn_keys(labels, to)
+        }
     }
 
     #[cold]
-    fn learn_keys(&mut self, labels: &LabelSet, block: &mut Buffer) -> bool {
+    #[inline(never)]
+    fn learn_keys(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
         let keys = Keys::new(labels, self.style());
         self.is_ambiguous =
             keys.are_joined() || self.keys.iter().any(|known| keys.are_ambiguous_with(known));
         !self.is_ambiguous && {
-            keys.write(labels, self.dialect.format(), block);
+            keys.write(labels, self.dialect.format(), to);
             self.keys.push(keys);
             true
         }
@@ -286,10 +292,22 @@ impl Visit for Writer<'_> {
     #[inline(always)]
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
         let Self { family, page, shared, n_series } = self;
-        if !family.is_ambiguous && family.write_block(place.labels(), &mut shared.block) {
-            family.write_series(|| place.started(), reading, page, shared);
-            *n_series += 1;
+        if family.is_ambiguous {
+            return;
         }
+        let labels = place.labels();
+        let is_written = match reading {
+            Reading::Counter(sum) if family.is_line => family.write_line(labels, sum, page),
+            reading => {
+                shared.block.clear();
+                let has_labels = family.write_labels(labels, &mut shared.block);
+                if has_labels {
+                    family.write_series(|| place.started(), reading, page, shared);
+                }
+                has_labels
+            }
+        };
+        *n_series += usize::from(is_written);
     }
 }
 

@@ -61,21 +61,21 @@ impl Keys {
         self.joined
     }
 
-    /// Makes `block` the labels of a series, in their order; `false` if they have other keys.
-    #[inline]
-    pub(super) fn write(&self, labels: &LabelSet, format: Format, block: &mut Buffer) -> bool {
-        block.clear();
-        let pairs = labels.iter();
-        pairs.len() == self.mapped.len()
-            && pairs.enumerate().all(|(place, (key, value))| {
+    /// Appends the labels of a series to `to`, in their order; `false` if they have other keys, and then
+    /// some of them.
+    #[inline(always)]
+    pub(super) fn write(&self, labels: &LabelSet, format: Format, to: &mut Buffer) -> bool {
+        labels.len() == self.mapped.len()
+            && labels.all_bytes(|place, key, value| {
                 let is_same = self.places[place] == place_of(key) || self.is_key(place, key);
                 match format {
                     _ if !is_same => {}
-                    Format::Protobuf => push_label(block, format, &self.mapped[place], value),
+                    Format::Protobuf => wire::label(to, &self.mapped[place], value),
+                    _ if to.quoted_unless(&self.texts[place], value, QUOTED) => {}
                     _ => {
-                        block.copy(&self.texts[place]);
-                        push_escaped(block, value);
-                        block.push(b"\"");
+                        to.copy(&self.texts[place]);
+                        push_escaped(to, value);
+                        to.push_byte(b'"');
                     }
                 }
                 is_same
@@ -146,18 +146,14 @@ impl KeyStyle<'_> {
 /// key that is not plain in quotes; else a field of a `Metric` or an `Exemplar`.
 pub(super) fn push_label(block: &mut Buffer, format: Format, key: &str, value: &str) {
     if format == Format::Protobuf {
-        wire::message(block, 1, |pair| {
-            wire::text(pair, 1, key);
-            wire::text(pair, 2, value);
-        });
-        return;
+        return wire::label(block, key, value.as_bytes());
     }
     if !block.is_empty() {
-        block.push(b",");
+        block.push_byte(b',');
     }
     push_key(block, key);
-    push_escaped(block, value);
-    block.push(b"\"");
+    push_escaped(block, value.as_bytes());
+    block.push_byte(b'"');
 }
 
 /// Appends a key and the quote before its value.
@@ -172,31 +168,30 @@ fn push_key(block: &mut Buffer, key: &str) {
 
 /// Appends `text` in quotes.
 pub(super) fn push_quoted(page: &mut Buffer, text: &str) {
-    page.push(b"\"");
-    push_escaped(page, text);
-    page.push(b"\"");
+    page.push_byte(b'"');
+    push_escaped(page, text.as_bytes());
+    page.push_byte(b'"');
 }
 
-/// Appends `text` so that nothing in it ends the line, the quotes or the page.
-#[inline]
-pub(super) fn push_escaped(page: &mut Buffer, text: &str) {
-    let is_special = |byte: u8| matches!(byte, b'\\' | b'\n' | b'"');
-    if !page.push_unless(text.as_bytes(), is_special) {
-        escape(page, text, is_special);
-    }
+/// Appends a text so that nothing in it ends the line, the quotes or the page.
+pub(super) fn push_escaped(page: &mut Buffer, text: &[u8]) {
+    escape(page, text, &QUOTED);
 }
 
 /// Appends a text that stands in no quotes, such as that of a text format's `HELP`, so that nothing in
 /// it ends the line.
-pub(super) fn push_line(page: &mut Buffer, text: &str) {
-    escape(page, text, |byte| matches!(byte, b'\\' | b'\n'));
+pub(super) fn push_line(page: &mut Buffer, text: &[u8]) {
+    escape(page, text, &QUOTED[..2]);
 }
+
+/// What is escaped in a text; the last one only where it stands in quotes.
+const QUOTED: [u8; 3] = [b'\\', b'\n', b'"'];
 
 #[cold]
 #[inline(never)]
-fn escape(page: &mut Buffer, text: &str, is_special: impl Fn(u8) -> bool) {
-    let mut rest = text.as_bytes();
-    while let Some(place) = rest.iter().position(|byte| is_special(*byte)) {
+fn escape(page: &mut Buffer, text: &[u8], special: &[u8]) {
+    let mut rest = text;
+    while let Some(place) = rest.iter().position(|byte| special.contains(byte)) {
         page.push(&rest[..place]);
         page.push(match rest[place] {
             b'\n' => b"\\n",

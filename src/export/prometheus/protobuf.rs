@@ -30,13 +30,13 @@ pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str) -> Buffer 
         _ => GAUGE,
     };
     let mut head = Buffer::default();
-    text(&mut head, 1, &names.family);
+    text(&mut head, 1, names.family.as_bytes());
     if !help.is_empty() {
-        text(&mut head, 2, help);
+        text(&mut head, 2, help.as_bytes());
     }
     count(&mut head, 3, kind_number);
     if let Some(word) = names.unit(unit, kind) {
-        text(&mut head, 5, word);
+        text(&mut head, 5, word.as_bytes());
     }
     head
 }
@@ -106,7 +106,7 @@ impl Writer<'_> {
             message(self.page, 4, |to| {
                 to.copy(self.block);
                 message(to, 1, |pair| {
-                    text(pair, 1, "window");
+                    text(pair, 1, b"window");
                     message(pair, 2, |value| push_window(value, *length));
                 });
                 message(to, 4, |to| {

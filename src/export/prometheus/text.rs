@@ -29,7 +29,7 @@ pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str, format: Fo
     if !help.is_empty() {
         // Quotes of a help text are escaped in OpenMetrics and must not be in the text formats.
         let push = if is_open { push_escaped } else { push_line };
-        metadata(&mut head, "HELP", &names.family, |head| push(head, help));
+        metadata(&mut head, "HELP", &names.family, |head| push(head, help.as_bytes()));
     }
     metadata(&mut head, "TYPE", &names.family, |head| head.push(type_name.as_bytes()));
     if is_open && let Some(word) = names.unit(unit, kind) {
@@ -61,6 +61,8 @@ pub(super) struct Starts {
     sum: Start,
     count: Start,
     created: Start,
+    /// What stands between labels and a number.
+    close: Buffer,
 }
 
 /// The start of a line.
@@ -75,13 +77,35 @@ struct Start {
 impl Starts {
     pub(super) fn new(names: &Names) -> Self {
         let start = |suffix| Start::new(&names.family, suffix);
+        let mut close = Buffer::default();
+        close.push(b"} ");
         Self {
+            close,
             value: Start::new(&names.value, ""),
             family: start(""),
             bucket: start("_bucket"),
             sum: start("_sum"),
             count: start("_count"),
             created: start("_created"),
+        }
+    }
+}
+
+impl Starts {
+    /// Begins the one line of a counter, behind which its labels are appended.
+    #[inline(always)]
+    pub(super) fn open(&self, page: &mut Buffer) {
+        page.copy(&self.value.open);
+    }
+
+    /// Ends the line that begins at `line`, and whose labels begin at `block`.
+    #[inline(always)]
+    pub(super) fn close(&self, page: &mut Buffer, (line, block): (usize, usize), sum: u64) {
+        if page.len() > block {
+            page.line([&self.close], put_u64, sum);
+        } else {
+            page.truncate(line);
+            page.line([&self.value.alone], put_u64, sum);
         }
     }
 }
@@ -158,11 +182,7 @@ impl Writer<'_> {
         }
         let lines = buckets.texts.iter().zip(counts.cumulative());
         if counts.exemplars().is_empty() || self.format != Format::OpenMetrics {
-            for (text, count) in lines {
-                self.page.copy(prefix);
-                self.page.copy(text);
-                self.page.number(put_u64_line, count);
-            }
+            lines.for_each(|(text, count)| self.page.line([prefix, text], put_u64, count));
         } else {
             for ((text, count), newest) in lines.zip(buckets.exemplars(counts.exemplars())) {
                 self.page.copy(prefix);
@@ -230,28 +250,12 @@ impl Writer<'_> {
         }
     }
 
-    #[inline(always)]
     fn line<T>(&mut self, start: &Start, put: impl Fn(&mut Room, T) -> usize, value: T) {
         if self.block.is_empty() {
-            self.page.copy(&start.alone);
+            self.page.line([&start.alone], put, value);
         } else {
             self.page.copy(&start.open);
-            self.page.copy(self.block);
-            self.page.push(b"} ");
+            self.page.line([self.block, &self.starts.close], put, value);
         }
-        let put_line = |room: &mut Room, value| {
-            let len = put(room, value);
-            room[len] = b'\n';
-            len + 1
-        };
-        self.page.number(put_line, value);
     }
-}
-
-/// A whole number and the end of its line.
-#[inline(always)]
-fn put_u64_line(room: &mut Room, value: u64) -> usize {
-    let len = put_u64(room, value);
-    room[len] = b'\n';
-    len + 1
 }

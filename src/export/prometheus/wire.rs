@@ -18,19 +18,27 @@ pub(super) fn delimit(to: &mut Buffer, start: usize) {
     to.insert(start, &room[..len]);
 }
 
-pub(super) fn text(to: &mut Buffer, field: u8, text: &str) {
-    to.push(&[tag(field, Wire::Length)]);
+pub(super) fn text(to: &mut Buffer, field: u8, text: &[u8]) {
+    to.push_byte(tag(field, Wire::Length));
     number(to, text.len() as u64);
-    to.push(text.as_bytes());
+    to.push(text);
+}
+
+/// A `LabelPair`, as a field of a `Metric` or an `Exemplar`.
+pub(super) fn label(to: &mut Buffer, key: &str, value: &[u8]) {
+    message(to, 1, |pair| {
+        text(pair, 1, key.as_bytes());
+        text(pair, 2, value);
+    });
 }
 
 pub(super) fn double(to: &mut Buffer, field: u8, value: f64) {
-    to.push(&[tag(field, Wire::Fixed64)]);
+    to.push_byte(tag(field, Wire::Fixed64));
     to.push(&value.to_le_bytes());
 }
 
 pub(super) fn count(to: &mut Buffer, field: u8, value: u64) {
-    to.push(&[tag(field, Wire::Varint)]);
+    to.push_byte(tag(field, Wire::Varint));
     number(to, value);
 }
 
