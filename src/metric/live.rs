@@ -10,7 +10,7 @@ use super::{
     BucketLayout, Kind, PageBounds, SeriesValue, Views,
     cell::{Reader, Space, Storage},
     family::Family,
-    histogram::cuts::{BucketCounts, Cuts},
+    histogram::cuts::{BucketCounts, Cuts, GROUP},
     list::{Entry, SeriesList},
     snapshot::{self, Head, Series},
 };
@@ -39,8 +39,8 @@ pub(super) struct Source {
     storage: Arc<Storage>,
     reader: Reader,
     with_exemplars: bool,
-    /// The histogram that is being handed over; its memory serves the next one.
-    counts: RefCell<BucketCounts>,
+    /// The histograms that are being handed over; their memory serves the next ones.
+    counts: RefCell<[BucketCounts; GROUP]>,
 }
 
 /// What a series holds, as it is handed over.
@@ -170,7 +170,7 @@ impl Family {
         self.walk(storage, reader, |reader, list, always| {
             let among = Among::Listed { family: self, storage, reader, list };
             let places = (0..).map(|index| Place { index, among });
-            let entries = list.entries().iter().zip(places);
+            let entries = list.entries().iter().zip(places.clone());
             let value = |(entry, place): (&Entry, _), visit: &mut _| {
                 if let Some(value) = self.value(storage, reader, entry.id, always) {
                     self.remember(storage, entry);
@@ -179,16 +179,23 @@ impl Family {
             };
             if self.kind == Kind::Histogram {
                 let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
-                let mut counts = counts.borrow_mut();
-                for (entry, place) in entries {
-                    if !read_counts(reader, entry.id, &cuts, &mut counts) {
-                        value((entry, place), visit);
-                        continue;
+                let (mut group, mut places) = (counts.borrow_mut(), places);
+                for entries in list.entries().chunks(GROUP) {
+                    let ids = entries.iter().map(|entry| entry.id);
+                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()]);
+                    for ((entry, counts), place) in
+                        entries.iter().zip(group.iter_mut()).zip(&mut places)
+                    {
+                        let is_removed = reader.removed_at(Space::Histogram, entry.id).is_some();
+                        if is_removed || counts.count() == 0 {
+                            value((entry, place), visit);
+                            continue;
+                        }
+                        if *with_exemplars {
+                            reader.add_exemplars(entry.id, counts);
+                        }
+                        visit.series(place, Reading::Buckets(counts));
                     }
-                    if *with_exemplars {
-                        reader.add_exemplars(entry.id, &mut counts);
-                    }
-                    visit.series(place, Reading::Buckets(&counts));
                 }
             } else if let Some(mark) = self.remembered(storage) {
                 for (entry, place) in entries {
@@ -213,14 +220,6 @@ impl Family {
     /// What is noted of series that have a value, where it says enough: of counters of whole numbers.
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         (self.is_whole_counter() && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
-    }
-}
-
-/// Reads a histogram; `false` of one that was removed or that nobody has recorded.
-fn read_counts(reader: &Reader, id: u32, cuts: &Cuts, to: &mut BucketCounts) -> bool {
-    reader.removed_at(Space::Histogram, id).is_none() && {
-        reader.count_histogram(id, cuts, to);
-        to.count() > 0
     }
 }
 

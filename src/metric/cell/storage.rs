@@ -390,13 +390,24 @@ impl Reader {
         (since_removal.count() > 0).then_some(since_removal)
     }
 
-    /// Makes `to` what all threads have recorded of the histogram `id`, whatever was removed of it.
+    /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
+    /// of it; as many as there are, and at most [`GROUP`](crate::metric::histogram::cuts::GROUP).
     #[cfg(feature = "prometheus")]
-    pub(crate) fn count_histogram(&self, id: u32, cuts: &Cuts, to: &mut BucketCounts) {
-        to.clear(cuts);
-        match id.checked_sub(chosen::FIRST) {
-            Some(place) => self.chosen_cells(place).for_each(|cell| cell.count(cuts, to)),
-            None => self.histogram_cells(id).for_each(|cell| to.add_exponential(cuts, cell)),
+    pub(crate) fn count_histograms(
+        &self,
+        ids: impl Iterator<Item = u32> + Clone,
+        cuts: &Cuts,
+        to: &mut [BucketCounts],
+    ) {
+        to.iter_mut().for_each(|counts| counts.clear(cuts));
+        for slots in &self.histograms {
+            let cells = ids.clone().map(|id| slot(slots, id)?.get());
+            BucketCounts::add_group(to, cuts, cells);
+        }
+        for (id, counts) in ids.zip(to) {
+            if let Some(place) = id.checked_sub(chosen::FIRST) {
+                self.chosen_cells(place).for_each(|cell| cell.count(cuts, counts));
+            }
         }
     }
 

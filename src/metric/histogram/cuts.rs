@@ -25,6 +25,10 @@ pub(crate) struct Cuts {
     bucket_of: Box<[u16]>,
 }
 
+/// How many histograms are read together: more than a processor fetches at once, and few enough that
+/// what was fetched is still in its near caches.
+pub(crate) const GROUP: usize = 16;
+
 /// What a histogram holds by the buckets of a [`Cuts`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BucketCounts {
@@ -42,6 +46,21 @@ impl Cuts {
             _ => Box::default(),
         };
         Self { last_cells, bucket_of }
+    }
+
+    /// Reads a word of each cache line that counting will read.
+    fn touch(&self, dense: &Dense) -> u64 {
+        let mut any = 0;
+        for octave in dense.octaves() {
+            let first = layout::regular_cell(octave, 0);
+            let end = first + layout::PER_OCTAVE;
+            let (bucket, last) = (self.bucket_of(first), self.bucket_of(end - 1));
+            if let (Some(cells), true) = (dense.cells(octave), bucket < last) {
+                let end = self.last_cells[last - 1] as usize + 1 - first;
+                any ^= cells[..end].iter().step_by(8).fold(0, |any, cell| any ^ cell.load(Relaxed));
+            }
+        }
+        any
     }
 
     /// The bucket of a cell of an exponential histogram.
@@ -94,6 +113,30 @@ impl BucketCounts {
                 bucket += 1;
             }
             self.add(bucket, count);
+        }
+    }
+
+    /// Counts what one thread has of some exponential histograms, at most [`GROUP`].
+    ///
+    /// Reading them is waiting for memory, so that one waits for all at once: for where their counts
+    /// lie, then for the counts.
+    pub(crate) fn add_group<'c>(
+        group: &mut [Self],
+        cuts: &Cuts,
+        cells: impl Iterator<Item = Option<&'c HistogramCell>>,
+    ) {
+        let mut found = [const { None }; GROUP];
+        for (found, cell) in found.iter_mut().zip(cells) {
+            *found = cell.map(|cell| (cell, cell.dense()));
+        }
+        let dense = || found.iter().flatten().filter_map(|(_, dense)| *dense);
+        let ranges = dense().fold(0, |any, dense| any ^ dense.octaves().start);
+        let counts = dense().fold(0, |any, dense| any ^ cuts.touch(dense));
+        std::hint::black_box((ranges, counts));
+        for (counts, found) in group.iter_mut().zip(found) {
+            if let Some((cell, _)) = found {
+                counts.add_exponential(cuts, cell);
+            }
         }
     }
 
