@@ -107,6 +107,16 @@ impl LabelSet {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Reads a byte of its values, so that they are near when they are asked for.
+    #[cfg(feature = "prometheus")]
+    #[inline(always)]
+    pub(crate) fn touch(&self) -> u8 {
+        match &self.0 {
+            Repr::Series { values, .. } => values.encoded().first().copied().unwrap_or_default(),
+            Repr::Pairs(_) => 0,
+        }
+    }
+
     /// Calls `each` with the place, the key and the bytes of the value of every pair, as
     /// [`iter`](Self::iter) has them, until it answers `false`; whether it never did. Who only copies
     /// a value has no need to know that it is text.

@@ -11,7 +11,7 @@ use super::{
     cell::{Reader, Space, Storage},
     family::Family,
     histogram::cuts::{BucketCounts, Cuts, GROUP},
-    list::{Entry, SeriesList},
+    list::{Entry, Listed, SeriesList},
     snapshot::{self, Head, Series},
 };
 use crate::{clock::Ticks, label::LabelSet, sync::atomic::Ordering::Relaxed};
@@ -180,7 +180,9 @@ impl Family {
             if self.kind == Kind::Histogram {
                 let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
                 let (mut group, mut places) = (counts.borrow_mut(), places);
-                for entries in list.entries().chunks(GROUP) {
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
                     let ids = entries.iter().map(|entry| entry.id);
                     reader.count_histograms(ids, &cuts, &mut group[..entries.len()]);
                     for ((entry, counts), place) in
@@ -198,10 +200,15 @@ impl Family {
                     }
                 }
             } else if let Some(mark) = self.remembered(storage) {
-                for (entry, place) in entries {
-                    match remembered_sum(reader, entry, mark) {
-                        Some(sum) => visit.series(place, Reading::Counter(sum)),
-                        None => value((entry, place), visit),
+                let mut places = places;
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
+                    for (entry, place) in entries.iter().zip(&mut places) {
+                        match remembered_sum(reader, entry, mark) {
+                            Some(sum) => visit.series(place, Reading::Counter(sum)),
+                            None => value((entry, place), visit),
+                        }
                     }
                 }
             } else {
@@ -221,6 +228,12 @@ impl Family {
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         (self.is_whole_counter() && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
     }
+}
+
+/// Waits for the labels of a few series at once, in place of for one after the other.
+#[inline(always)]
+fn fetch_labels(known: &[Listed]) {
+    std::hint::black_box(known.iter().fold(0, |any, listed| any ^ listed.labels.touch()));
 }
 
 /// The sum of a series that is not zero, and was not when it was last read: without asking the storage

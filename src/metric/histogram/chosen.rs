@@ -204,7 +204,7 @@ impl ChosenCell {
             }
             Counts::Hdr(cell) => {
                 to.add_sum(cell.sum());
-                to.add_ascending(cuts, cell.cells());
+                to.add_blocks(cuts, cell.leaves().map(|(first, counts)| (first, &counts[..])));
             }
         }
     }

@@ -116,6 +116,27 @@ impl BucketCounts {
         }
     }
 
+    /// Counts neighbouring cells, from the one with the given number on; the numbers ascend.
+    pub(super) fn add_blocks<'c>(
+        &mut self,
+        cuts: &Cuts,
+        blocks: impl Iterator<Item = (u32, &'c [AtomicU64])>,
+    ) {
+        let mut bucket = 0;
+        for (mut first, mut cells) in blocks {
+            while !cells.is_empty() {
+                while cuts.last_cells.get(bucket).is_some_and(|&last| last < first) {
+                    bucket += 1;
+                }
+                let last = cuts.last_cells.get(bucket);
+                let within = last.map_or(cells.len(), |last| (last - first) as usize + 1);
+                let (inside, beyond) = cells.split_at(within.min(cells.len()));
+                self.add(bucket, sum(inside));
+                (first, cells) = (first + inside.len() as u32, beyond);
+            }
+        }
+    }
+
     /// Counts what one thread has of some exponential histograms, at most [`GROUP`].
     ///
     /// Reading them is waiting for memory, so that one waits for all at once: for where their counts

@@ -80,14 +80,18 @@ impl HdrCell {
     }
 
     /// The buckets of the leaves that there are and their counts, ascending.
-    pub(crate) fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
+    fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.leaves().flat_map(|(first, counts)| {
+            (first..).zip(counts.iter().map(|count| count.load(Relaxed)))
+        })
+    }
+
+    /// The counts of neighbouring buckets, from the one with this number on; ascending.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &[AtomicU64; FAN])> {
         let branches = self.branches.iter().enumerate();
         let branches = branches.filter_map(|(place, branch)| Some((place * FAN, branch.get()?)));
         let leaves = branches.flat_map(|(first, branch)| (first..).zip(&branch.0));
-        let leaves = leaves.filter_map(|(place, leaf)| Some((place * FAN, leaf.get()?)));
-        leaves.flat_map(|(first, leaf)| {
-            (first as u32..).zip(leaf.0.iter().map(|count| count.load(Relaxed)))
-        })
+        leaves.filter_map(|(place, leaf)| Some(((place * FAN) as u32, &leaf.get()?.0)))
     }
 }
 
