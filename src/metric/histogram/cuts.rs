@@ -137,7 +137,7 @@ impl BucketCounts {
         }
     }
 
-    /// Counts what one thread has of some exponential histograms, at most [`GROUP`].
+    /// Counts what one table has of some exponential histograms, at most [`GROUP`].
     ///
     /// Reading them is waiting for memory, so that one waits for all at once: for where their counts
     /// lie, then for the counts.
@@ -161,18 +161,16 @@ impl BucketCounts {
         }
     }
 
-    /// Counts what one thread has of an exponential histogram.
+    /// Counts what one table has of an exponential histogram.
     pub(crate) fn add_exponential(&mut self, cuts: &Cuts, cell: &HistogramCell) {
         // The sum first, as in `HistogramCell::read`.
-        match cell.dense() {
-            Some(dense) => {
-                self.sum += dense.sum();
-                self.add_dense(cuts, dense);
-            }
-            None => {
-                self.sum += cell.logged_sum();
-                cell.logged_cells().for_each(|cell| self.add(cuts.bucket_of(cell), 1));
-            }
+        if let Some(dense) = cell.dense() {
+            self.sum += dense.sum();
+            self.add_dense(cuts, dense);
+        }
+        if let Some(log) = cell.log() {
+            self.sum += log.sum();
+            log.buckets().for_each(|cell| self.add(cuts.bucket_of(cell), 1));
         }
     }
 
@@ -241,6 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::metric::cell::{Owner, Room, Sharer, Writer};
 
     /// How many of `values` are at most each bound or in the cell that it lies in.
     fn naive(layout: &BucketLayout, bounds: &[f64], values: &[f64]) -> Vec<u64> {
@@ -249,6 +248,12 @@ mod tests {
             values.iter().filter(|&&value| layout.bucket(value) <= end).count() as u64
         };
         bounds.iter().map(within).chain([values.len() as u64]).collect()
+    }
+
+    fn record<W: Writer>(cell: &HistogramCell, value: f64, is_shared: bool) {
+        while !cell.record::<W>(value) {
+            assert!(cell.make_room::<W>(value, is_shared, Room::unlimited()));
+        }
     }
 
     proptest! {
@@ -262,22 +267,27 @@ mod tests {
             let layout = BucketLayout::Exponential;
             let bounds: Vec<f64> = bounds.into_iter().map(|bound| bound as f64 / 1e3).collect();
             let cuts = Cuts::new(&layout, &bounds);
-            let cell = HistogramCell::new();
+            // One that a thread owns, and one that several share.
+            let cells: &'static _ = Box::leak(Box::new([false, true].map(|_| HistogramCell::new())));
+            let [own, shared] = cells;
             let mut counts = BucketCounts::default();
             for n in 0..=values.len() {
-                if n > 0 && !cell.record(values[n - 1]) {
-                    cell.record_slow(values[n - 1]);
+                if n > 0 {
+                    record::<Owner>(own, values[n - 1], false);
+                    record::<Sharer>(shared, values[n - 1], true);
                 }
                 if n % 37 != 0 && n != values.len() {
                     continue;
                 }
                 let expected = naive(&layout, &bounds, &values[..n]);
-                counts.clear(&cuts);
-                counts.add_exponential(&cuts, &cell);
-                prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
-                prop_assert_eq!(counts.count(), n as u64);
-                counts.read_snapshot(&cell.read(), &cuts);
-                prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
+                for cell in cells {
+                    counts.clear(&cuts);
+                    counts.add_exponential(&cuts, cell);
+                    prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
+                    prop_assert_eq!(counts.count(), n as u64);
+                    counts.read_snapshot(&cell.read().unwrap_or_default(), &cuts);
+                    prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
+                }
             }
         }
     }
