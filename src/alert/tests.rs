@@ -10,7 +10,7 @@ use crate::{
     clock::{ManualClock, Ticks},
     error::ErrorKind,
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
+    metric::{Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot, Unit},
     sync::Mutex,
 };
 
@@ -29,7 +29,8 @@ fn family(name: &'static str, kind: Kind, series: Vec<(LabelSet, SeriesValue)>) 
         .into_iter()
         .map(|(labels, value)| Series::new(labels, value, Ticks::ORIGIN))
         .collect();
-    Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), series }
+    let page_bounds = PageBounds::default();
+    Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), page_bounds, series }
 }
 
 fn snapshot(clock: &ManualClock, families: Vec<Family>) -> Snapshot {

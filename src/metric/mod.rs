@@ -49,7 +49,7 @@ pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{
     Aggregation, BoundHistogram, BucketLayout, ExponentialBuckets, Histogram, HistogramOptions,
-    HistogramParts, HistogramSnapshot, OutOfRange, exponential_index,
+    HistogramParts, HistogramSnapshot, OutOfRange, PageBounds, exponential_index,
 };
 pub use info::{Info, StateSet};
 pub use instrument::With;
@@ -67,7 +67,7 @@ pub use view::{InstrumentView, View, Views};
 pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
 pub(crate) use collector::release as release_collector;
 #[cfg(feature = "prometheus")]
-pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
+pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Kind,
+    Kind, PageBounds,
     family::Family,
     name::key_fault,
     registry::Settings,
@@ -181,7 +181,8 @@ impl Observable {
             Some(Series::new(labels, value, started))
         });
         let (name, help, kind, unit) = ((*name).into(), (*help).into(), *kind, *unit);
-        snapshot::Family { name, kind, unit, help, series: series.collect() }
+        let (page_bounds, series) = (PageBounds::default(), series.collect());
+        snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 }
 

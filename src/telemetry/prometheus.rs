@@ -17,7 +17,8 @@ impl Builder {
         self.prometheus_with(address, PageOptions::default())
     }
 
-    /// As [`prometheus`](Self::prometheus), with names and native histograms as `options` say.
+    /// As [`prometheus`](Self::prometheus), with what `options` say: names, native histograms, whether
+    /// `_created` and `target_info` are there.
     pub fn prometheus_with(self, address: &str, options: PageOptions) -> Self {
         let address = address.to_owned();
         self.part(move |resource| {

@@ -164,11 +164,11 @@ impl HistogramCell {
 
     /// Where the exemplar of a value that was recorded belongs.
     pub(crate) fn exemplars(&self, value: f64) -> Option<(&'static Exemplars, u32)> {
-        Some((&self.log.get()?.exemplars, layout::octave_key(value)))
+        Some((&self.log.get()?.exemplars, layout::exemplar_key(value)))
     }
 
     /// All exemplars.
-    pub(super) fn read_exemplars(&self) -> Vec<Exemplar> {
+    pub(crate) fn read_exemplars(&self) -> Vec<Exemplar> {
         self.log.get().map(|log| log.exemplars.read()).unwrap_or_default()
     }
 
@@ -332,6 +332,12 @@ impl Dense {
     /// The counts of an octave, if a value of it occurred.
     pub(super) fn octave(&self, octave: usize) -> Option<&'static Octave> {
         self.octaves.get(octave)?.get()
+    }
+
+    /// The counts of the cells of an octave, if a value of it occurred.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn cells(&self, octave: usize) -> Option<&[AtomicU64; layout::PER_OCTAVE]> {
+        self.octave(octave).map(|octave| &octave.0)
     }
 
     /// The count of a bucket, if it is at hand.

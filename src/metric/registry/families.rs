@@ -91,7 +91,7 @@ pub(super) fn difference(
         return Some("is registered with two units");
     }
     if family.told != descriptor.histogram {
-        return Some("is registered with two aggregations or ranges");
+        return Some("is registered with two aggregations, ranges or bounds on a page");
     }
     if family.keys != keys {
         return Some("is registered with two sets of label keys");

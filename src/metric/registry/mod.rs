@@ -166,12 +166,13 @@ impl Registry {
     /// them otherwise.
     #[cfg(feature = "prometheus")]
     pub(crate) fn live(&self, with_exemplars: bool) -> Option<Live> {
-        if !self.views().is_empty() {
+        let views = self.views();
+        if !views.keep_families() {
             return None;
         }
         let storage = cell::current_storage();
         let (families, observed) = self.gather(&storage);
-        Some(Live::new(storage, with_exemplars, families.into_iter(), observed))
+        Some(Live::new(storage, with_exemplars, &views, families.into_iter(), observed))
     }
 
     /// The families that record, tidied up, and what the callbacks of the others tell.
