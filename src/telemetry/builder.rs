@@ -184,6 +184,38 @@ impl Builder {
         self
     }
 
+    /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
+    /// for one [source](Self::source); half a second by default. What is slower delays a reader once
+    /// and is then read beside: its values are those of the last reading. See
+    /// [`Registry::observe`](Registry::observe).
+    ///
+    /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
+    /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
+    /// it holds from `start` on, also after shutdown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{Unit, metric::{Kind, Registry}};
+    ///
+    /// // Asks a machine that takes its time.
+    /// let ask = |to: &mut bellwether::metric::Observations| {
+    ///     std::thread::sleep(Duration::from_millis(20));
+    ///     to.observe(21.5, &[]);
+    /// };
+    /// let name = "room.temperature";
+    /// let _observer = Registry::global().observe(Kind::Gauge, name, "", Unit::new("Cel"), ask)?;
+    /// let patience = Duration::from_secs(5);
+    /// let telemetry = bellwether::builder("shop").callback_patience(patience).start()?;
+    /// assert_eq!(telemetry.snapshot().value(name, &[]).unwrap().as_f64(), 21.5);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn callback_patience(mut self, patience: Duration) -> Self {
+        self.registry.patience = Some(patience);
+        self
+    }
+
     /// Adds an alert rule, evaluated at each tick over all series of the process.
     pub fn alert_rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);

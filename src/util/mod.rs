@@ -6,6 +6,7 @@ pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
 pub(crate) mod hash;
+pub(crate) mod per_process;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]

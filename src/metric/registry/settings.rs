@@ -2,7 +2,7 @@
 //!
 //! It is read where a series is made, listed or asked for. No record reads any of it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::families::check_key;
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     series_limit: AtomicUsize,
     /// The bytes of the series of all such families.
     pub(crate) budget: Budget,
+    /// How long a reader waits for a callback, in nanoseconds.
+    patience: AtomicU64,
     /// Guards the labels that are on every series. Nothing is locked inside it, and nothing is
     /// allocated or freed: it is taken inside the locks of the registry and of families.
     labels: Mutex<LabelSet>,
@@ -38,13 +40,21 @@ pub(crate) struct Budget {
 pub(crate) struct Changes {
     pub(crate) series_limit: Option<usize>,
     pub(crate) byte_budget: Option<u64>,
+    pub(crate) patience: Option<Duration>,
     pub(crate) labels: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Settings {
     pub(crate) fn new(series_limit: usize, byte_budget: u64, labels: LabelSet) -> Self {
         let budget = Budget { limit: AtomicU64::new(byte_budget), used: AtomicU64::new(0) };
-        Self { series_limit: AtomicUsize::new(series_limit), budget, labels: Mutex::new(labels) }
+        let patience = AtomicU64::new(nanos(PATIENCE));
+        let series_limit = AtomicUsize::new(series_limit);
+        Self { series_limit, budget, patience, labels: Mutex::new(labels) }
+    }
+
+    /// How long a reader waits for one callback.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_nanos(self.patience.load(Relaxed))
     }
 
     pub(crate) fn series_limit(&self) -> usize {
@@ -64,6 +74,9 @@ impl Settings {
         if let Some(bytes) = changes.byte_budget {
             self.budget.limit.store(bytes, Relaxed);
         }
+        if let Some(patience) = changes.patience {
+            self.patience.store(nanos(patience), Relaxed);
+        }
         if changes.labels.is_empty() {
             return false;
         }
@@ -71,6 +84,15 @@ impl Settings {
         let replaced = std::mem::replace(&mut *self.labels.lock(), labels.clone());
         replaced != labels
     }
+}
+
+/// How long a reader waits for one callback, unless it is told otherwise: long for what reads a
+/// number, and short beside the time-out of a scrape. Arbitrary.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// As many as there are room for: five centuries.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Changes {

@@ -1,0 +1,144 @@
+//! Callbacks and sources that take longer than those who look would wait: what they tell is shown to
+//! who looks next.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    sync::{
+        Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use bellwether::{
+    Unit,
+    collect::{Collector, Description, Failure, Reading, Source},
+    metric::{Kind, Observations, Observer, Registry},
+};
+
+/// A gauge whose callback returns when the test sends a value.
+fn gauge(registry: &Registry, name: &str) -> (Observer, Sender<f64>) {
+    let (values, next) = channel();
+    let next = Mutex::new(next);
+    let observe = move |to: &mut Observations| {
+        // The test is over when nobody sends any more.
+        if let Ok(value) = next.lock().unwrap().recv() {
+            to.observe(value, &[]);
+        }
+    };
+    (registry.observe(Kind::Gauge, name, "", Unit::NONE, observe).unwrap(), values)
+}
+
+fn value(registry: &Registry, name: &str) -> Option<f64> {
+    registry.snapshot().value(name, &[]).map(|value| value.as_f64())
+}
+
+/// Looks until `name` has the value: the callback returns in its own time.
+fn look_until(registry: &Registry, name: &str, expected: f64) {
+    let looks = (0..1_000).map(|_| {
+        thread::yield_now();
+        value(registry, name)
+    });
+    // A look that waits takes half a second: ten of those are too many.
+    let mut n_empty = 0;
+    for seen in looks {
+        match seen {
+            Some(seen) if seen == expected => return,
+            None => n_empty += 1,
+            Some(_) => {}
+        }
+        assert!(n_empty < 1_000, "{name} is never shown");
+    }
+    panic!("{name} never becomes {expected}: {:?}", value(registry, name));
+}
+
+#[test]
+fn what_a_slow_callback_tells_is_shown_to_the_next_who_looks() {
+    let registry = Registry::new();
+    let (_observer, values) = gauge(&registry, "slow");
+    assert_eq!(value(&registry, "slow"), None);
+    for round in [1.0, 2.0, 3.0] {
+        values.send(round).unwrap();
+        look_until(&registry, "slow", round);
+        // The next run waits for its value: meanwhile the last one stands.
+        assert_eq!(value(&registry, "slow"), Some(round));
+    }
+}
+
+#[test]
+fn a_callback_that_hangs_hides_no_slow_one() {
+    let registry = Registry::new();
+    let (_first, hangs) = gauge(&registry, "a.hangs");
+    let (_second, values) = gauge(&registry, "b.slow");
+    let (_third, other) = gauge(&registry, "c.slow");
+    let seen = ["a.hangs", "b.slow", "c.slow"].map(|name| value(&registry, name));
+    assert_eq!(seen, [None; 3]);
+    for round in [1.0, 2.0] {
+        values.send(round).unwrap();
+        other.send(round).unwrap();
+        look_until(&registry, "b.slow", round);
+        look_until(&registry, "c.slow", round);
+        assert_eq!(value(&registry, "a.hangs"), None);
+    }
+    drop(hangs);
+}
+
+#[test]
+fn a_slow_callback_that_is_quick_again_tells_the_present() {
+    let registry = Registry::new();
+    let (let_go, stuck) = channel::<()>();
+    let state = Mutex::new((stuck, 0.0));
+    let observe = move |to: &mut Observations| {
+        let mut state = state.lock().unwrap();
+        let _ = state.0.recv(); // Returns at once when the test has let go.
+        state.1 += 1.0;
+        to.observe(state.1, &[]);
+    };
+    let _observer = registry.observe(Kind::Gauge, "slow", "", Unit::NONE, observe).unwrap();
+    assert_eq!(value(&registry, "slow"), None);
+    drop(let_go);
+    // Each look has a run of its own again, and waits for it.
+    let (mut last, mut n_present) = (0.0, 0);
+    for _ in 0..100_000 {
+        let value = value(&registry, "slow").unwrap_or(0.0);
+        n_present = if value == last + 1.0 { n_present + 1 } else { 0 };
+        last = value;
+        if n_present == 5 {
+            return;
+        }
+    }
+    panic!("the last run told {last}");
+}
+
+/// A source of two families that is read when the test sends a value.
+struct Slow(Receiver<f64>);
+
+impl Collector for Slow {
+    fn families(&self) -> Vec<Description> {
+        ["source.a", "source.b"].map(|name| Description::gauge(name, "", Unit::NONE)).into()
+    }
+
+    fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+        let value = self.0.recv().map_err(|_| Failure::new("test", "the test is over"))?;
+        to.observe("source.a", value, &[]);
+        to.observe("source.b", value, &[]);
+        Ok(())
+    }
+}
+
+#[test]
+fn all_families_of_a_slow_source_are_shown_to_the_next_who_looks() {
+    let registry = Registry::new();
+    let (values, next) = channel();
+    let source = Source::new("slow", Slow(next)).cached_for(Duration::from_millis(10));
+    let _registered = source.register(&registry).unwrap();
+    assert_eq!(value(&registry, "source.a"), None);
+    for round in [1.0, 2.0, 3.0] {
+        values.send(round).unwrap();
+        look_until(&registry, "source.a", round);
+        look_until(&registry, "source.b", round);
+        assert_eq!(value(&registry, "source.a"), Some(round));
+        assert_eq!(value(&registry, "source.b"), Some(round));
+    }
+}
