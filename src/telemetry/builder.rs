@@ -335,7 +335,10 @@ impl Builder {
             let running = Arc::downgrade(&telemetry.running);
             let ticker = Ticker::start(running, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
-            telemetry.running.tracer.clone().map(trace::install);
+            let replaced = telemetry.running.tracer.clone().and_then(trace::install);
+            if exit::is_child() {
+                std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+            }
         }
         slot.fill(&telemetry.running);
         Ok(telemetry)

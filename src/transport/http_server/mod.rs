@@ -35,6 +35,7 @@ use self::connection::{Phase, Progress};
 use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
+    util::process,
 };
 
 /// What the handler is given: the head of a GET or HEAD request.
@@ -48,6 +49,8 @@ pub(crate) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Server {
     local_addr: SocketAddr,
+    /// The process that its thread is in.
+    generation: u32,
     /// Until when answers under way may be taken, once the server is to stop.
     stop: watch::Sender<Option<Instant>>,
     /// Closed when the thread has ended.
@@ -117,7 +120,9 @@ impl Server {
         };
         thread::Builder::new().name("bellwether-http".to_owned()).spawn(run).map_err(failed)?;
         match start.recv() {
-            Ok(Ok(())) => Ok(Self { local_addr, stop, ended }),
+            Ok(Ok(())) => {
+                Ok(Self { local_addr, generation: process::generation(), stop, ended })
+            }
             Ok(Err(error)) => Err(failed(error)),
             Err(_) => Err(failed(io::Error::other("its thread panicked"))),
         }
@@ -138,6 +143,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.generation != process::generation() {
+            return; // In a forked child the thread is not there, and the parent's serves on.
+        }
         // Arbitrary: a scrape under way takes milliseconds, and nobody waits long for a drop.
         self.shutdown(clock::deadline(Duration::from_secs(1)));
     }
