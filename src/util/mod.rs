@@ -13,3 +13,4 @@ pub(crate) mod process;
 #[path = "process_absent.rs"]
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod standard;
