@@ -14,8 +14,7 @@ use std::{
 };
 
 use bellwether::{
-    Builder,
-    Gauge,
+    Builder, Gauge,
     alert::{Rule, notify, series},
     export::{File, Stdout},
     pipeline::{Batch, ExportError, Exporter},

@@ -283,7 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_elsewhere_and_cannot_be_opened_leaves_the_open_file_and_is_reported_once() {
+    fn a_path_that_leads_elsewhere_and_cannot_be_opened_leaves_the_open_file_and_is_reported_once()
+    {
         // What becomes of the folder, and what makes it whole again.
         type Step = fn(&Path);
         let remove_folder: Step = |folder| fs::remove_dir_all(folder).unwrap();

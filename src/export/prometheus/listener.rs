@@ -35,7 +35,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Serves what `registry` holds on `addr`, `host:port`.
+    /// Serves what `registry` holds on `addr`, `host:port` or `:port`.
     ///
     /// # Errors
     ///

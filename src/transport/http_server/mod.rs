@@ -4,13 +4,15 @@
 //! writes answers. The handler is called on that thread, so a page that takes long to make delays
 //! others; a client that sends or reads slowly delays nobody.
 //!
-//! What a client can cost is bounded: 8 KiB of request head within 5 s, 30 s to take the answer,
+//! What a client can cost is bounded: 64 KiB and 256 fields of request head within 5 s, 30 s to take the answer,
 //! two minutes of idling between requests, [`Limits::connections`] at a time. A connection beyond
 //! that number replaces the one that has waited for a request for the longest time, so that clients
 //! who hold connections open and say nothing cannot shut others out. Only GET and HEAD are served,
 //! and bodies of requests are not read.
 
 mod connection;
+mod listen;
+mod refusal;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +20,7 @@ mod tests;
 use std::{
     future::poll_fn,
     io,
-    net::{SocketAddr, TcpListener},
+    net::{self, SocketAddr},
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -83,12 +85,13 @@ impl Default for Limits {
 }
 
 impl Server {
-    /// Listens on `addr`, `host:port`, and serves from then on; port 0 takes a free one.
+    /// Listens on `addr`, `host:port`, and serves from then on; port 0 takes a free one, and without
+    /// a host it is every interface, as in Prometheus' own flags.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] where `addr` is no address, [`ErrorKind::Io`] where the system
-    /// refuses: the port is in use, or no thread can be had.
+    /// refuses: the host is unknown, the port is in use, or no thread can be had.
     pub(crate) fn bind(addr: &str, handler: Handler) -> Result<Self, Error> {
         Self::bind_with(addr, handler, Limits::default())
     }
@@ -96,14 +99,10 @@ impl Server {
     /// [`bind`](Self::bind) with other limits.
     pub(crate) fn bind_with(addr: &str, handler: Handler, limits: Limits) -> Result<Self, Error> {
         let failed = |error: io::Error| {
-            let kind = match error.kind() {
-                io::ErrorKind::InvalidInput => ErrorKind::InvalidOption,
-                _ => ErrorKind::Io,
-            };
-            Error::new(kind, format!("cannot listen on {addr:?}: {error}"))
+            Error::new(ErrorKind::Io, format!("cannot listen on {addr:?}: {error}"))
         };
         // Bound here and not on the thread, so that the caller learns of a port in use.
-        let listener = TcpListener::bind(addr).map_err(failed)?;
+        let listener = listen::listen(addr)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
 
@@ -120,9 +119,7 @@ impl Server {
         };
         thread::Builder::new().name("bellwether-http".to_owned()).spawn(run).map_err(failed)?;
         match start.recv() {
-            Ok(Ok(())) => {
-                Ok(Self { local_addr, generation: process::generation(), stop, ended })
-            }
+            Ok(Ok(())) => Ok(Self { local_addr, generation: process::generation(), stop, ended }),
             Ok(Err(error)) => Err(failed(error)),
             Err(_) => Err(failed(io::Error::other("its thread panicked"))),
         }
@@ -159,7 +156,7 @@ struct Connection {
 
 /// The thread's work: accepts connections until it is stopped.
 async fn serve(
-    listener: TcpListener,
+    listener: net::TcpListener,
     handler: Handler,
     limits: Limits,
     mut stopped: watch::Receiver<Option<Instant>>,
