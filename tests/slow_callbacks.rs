@@ -15,6 +15,7 @@ use bellwether::{
     Unit,
     collect::{Collector, Description, Failure, Reading, Source},
     metric::{Kind, Observations, Observer, Registry},
+    testing,
 };
 
 /// A gauge whose callback returns when the test sends a value.
@@ -34,23 +35,18 @@ fn value(registry: &Registry, name: &str) -> Option<f64> {
     registry.snapshot().value(name, &[]).map(|value| value.as_f64())
 }
 
-/// Looks until `name` has the value: the callback returns in its own time.
-fn look_until(registry: &Registry, name: &str, expected: f64) {
-    let looks = (0..1_000).map(|_| {
+/// Looks until the value is the expected one: the callback returns in its own time. A look that waits
+/// takes half a second, so that these are few.
+fn look_until(look: impl Fn() -> Option<f64>, expected: f64) {
+    let mut seen = None;
+    for _ in 0..1_000 {
         thread::yield_now();
-        value(registry, name)
-    });
-    // A look that waits takes half a second: ten of those are too many.
-    let mut n_empty = 0;
-    for seen in looks {
-        match seen {
-            Some(seen) if seen == expected => return,
-            None => n_empty += 1,
-            Some(_) => {}
+        seen = look();
+        if seen == Some(expected) {
+            return;
         }
-        assert!(n_empty < 1_000, "{name} is never shown");
     }
-    panic!("{name} never becomes {expected}: {:?}", value(registry, name));
+    panic!("it never becomes {expected}: {seen:?}");
 }
 
 #[test]
@@ -60,7 +56,7 @@ fn what_a_slow_callback_tells_is_shown_to_the_next_who_looks() {
     assert_eq!(value(&registry, "slow"), None);
     for round in [1.0, 2.0, 3.0] {
         values.send(round).unwrap();
-        look_until(&registry, "slow", round);
+        look_until(|| value(&registry, "slow"), round);
         // The next run waits for its value: meanwhile the last one stands.
         assert_eq!(value(&registry, "slow"), Some(round));
     }
@@ -77,8 +73,8 @@ fn a_callback_that_hangs_hides_no_slow_one() {
     for round in [1.0, 2.0] {
         values.send(round).unwrap();
         other.send(round).unwrap();
-        look_until(&registry, "b.slow", round);
-        look_until(&registry, "c.slow", round);
+        look_until(|| value(&registry, "b.slow"), round);
+        look_until(|| value(&registry, "c.slow"), round);
         assert_eq!(value(&registry, "a.hangs"), None);
     }
     drop(hangs);
@@ -129,16 +125,37 @@ impl Collector for Slow {
 
 #[test]
 fn all_families_of_a_slow_source_are_shown_to_the_next_who_looks() {
+    let scope = testing::scope();
     let registry = Registry::new();
     let (values, next) = channel();
     let source = Source::new("slow", Slow(next)).cached_for(Duration::from_millis(10));
     let _registered = source.register(&registry).unwrap();
-    assert_eq!(value(&registry, "source.a"), None);
+    // A reading is due at each look.
+    let value = |name| {
+        scope.advance(Duration::from_millis(10));
+        value(&registry, name)
+    };
+    assert_eq!(value("source.a"), None);
     for round in [1.0, 2.0, 3.0] {
         values.send(round).unwrap();
-        look_until(&registry, "source.a", round);
-        look_until(&registry, "source.b", round);
-        assert_eq!(value(&registry, "source.a"), Some(round));
-        assert_eq!(value(&registry, "source.b"), Some(round));
+        look_until(|| value("source.a"), round);
+        look_until(|| value("source.b"), round);
+        assert_eq!(value("source.a"), Some(round));
+        assert_eq!(value("source.b"), Some(round));
     }
+}
+
+#[test]
+fn what_a_callback_told_of_a_scope_is_shown_in_that_scope_alone() {
+    let registry = Registry::new();
+    let (_observer, values) = gauge(&registry, "slow");
+    let scope = testing::scope();
+    assert_eq!(value(&registry, "slow"), None);
+    values.send(1.0).unwrap();
+    look_until(|| value(&registry, "slow"), 1.0);
+    let outside =
+        thread::scope(|threads| threads.spawn(|| value(&registry, "slow")).join().unwrap());
+    assert_eq!(outside, None);
+    assert_eq!(value(&registry, "slow"), Some(1.0));
+    drop(scope);
 }
