@@ -148,7 +148,7 @@ impl Source {
                 families: families.iter().map(kept).collect(),
                 stamp: None,
                 read: None,
-                slow: false,
+                distrust: 0,
             }),
         })
     }
@@ -202,8 +202,8 @@ struct State {
     stamp: Option<String>,
     /// When the last reading ended, good or not.
     read: Option<Ticks>,
-    /// Whether it took longer than those who look would wait.
-    slow: bool,
+    /// How many readings must be quick before those who look wait for one again; zero: they do.
+    distrust: u8,
 }
 
 /// The last good values of one family.
@@ -249,7 +249,7 @@ impl Cache {
     }
 
     fn is_slow(&self) -> bool {
-        self.state.lock().slow
+        self.state.lock().distrust > 0
     }
 
     /// Reads, unless somebody else does: then the last good values are as new as any. For one who looks
@@ -271,13 +271,18 @@ impl Cache {
             let outcome = state.take_over(reading, result, clock::now(), self.stale_after);
             state.collector = Some(collector);
             if let Some(quick) = quick {
-                state.slow = clock::until(quick).is_zero();
+                let is_quick = !clock::until(quick).is_zero();
+                state.distrust = if is_quick { state.distrust.saturating_sub(1) } else { DISTRUST };
             }
             outcome
         };
         self.counts.count(outcome);
     }
 }
+
+/// Quick readings that make up for a slow one: a source that is slow now and then would hide a family
+/// each time. Arbitrary.
+const DISTRUST: u8 = 10;
 
 /// Tells the values of a family that are not stale, after a reading if one is due. Nobody waits for a
 /// source that was slow: it is read on a thread of its own, and its last good values are told.
