@@ -17,8 +17,8 @@ use std::{
 use http_body_util::Full;
 use hyper::{
     Method, StatusCode,
-    body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    body::Incoming,
+    header::{ALLOW, HeaderValue},
     rt::{Read, ReadBuf, ReadBufCursor, Write},
     server::conn::http1,
     service::service_fn,
@@ -30,14 +30,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Handler, Limits, Response, refusal::Refusal};
+use super::{
+    exchange::{Handler, Limits, MAX_FIELDS, MAX_HEAD_BYTES, Response, line},
+    refusal::Refusal,
+};
 use crate::{diagnostics, sync::Mutex};
-
-/// The longest head of a request, its first line included: a browser whose cookies are of every
-/// service behind one name may send dozens of kilobytes.
-pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The most fields of a head.
-pub(super) const MAX_FIELDS: usize = 256;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,15 +144,6 @@ fn answer(handler: &Handler, request: hyper::Request<Incoming>) -> Response {
         diagnostics::report("http server", format_args!("a page panicked: {}", head.uri.path()));
         line(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n")
     })
-}
-
-/// An answer of one line.
-pub(crate) fn line(status: StatusCode, text: &'static str) -> Response {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-    *response.status_mut() = status;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
 }
 
 /// A stream that notes when a request begins and when an answer has been written.

@@ -14,7 +14,7 @@ use hyper::rt::{Read, ReadBuf, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::connection::{MAX_FIELDS, MAX_HEAD_BYTES};
+use super::exchange::{MAX_FIELDS, MAX_HEAD_BYTES};
 
 /// The answer to a request that could not be read, once there was one.
 #[derive(Default)]

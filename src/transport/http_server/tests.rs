@@ -1,14 +1,21 @@
 //! The server as a client sees it, over plain sockets.
 
 use std::{
-    io::{ErrorKind::UnexpectedEof, Read as _, Write as _},
+    io::{self, ErrorKind::UnexpectedEof, Read as _, Write as _},
     net::{Shutdown, TcpStream},
-    sync::mpsc,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
 };
 
-use hyper::StatusCode;
+use hyper::{StatusCode, body::Bytes};
+use tokio::runtime;
 
-use super::*;
+use super::{
+    exchange::{Handler, Limits},
+    *,
+};
+use crate::{clock, error::ErrorKind};
 
 /// Answers with the path; `/panic` panics, `/big` is more than any socket buffers.
 fn handler() -> Handler {
