@@ -1,4 +1,5 @@
 //! How long a reader waits for a callback is a setting.
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
@@ -43,7 +44,9 @@ fn a_patient_reader_waits_for_a_slow_callback_and_an_impatient_one_does_not() {
     // an hour.
     let (_release, stuck) = channel::<()>();
     let stuck = Mutex::new(stuck);
-    let observe = move |_: &mut Observations| drop(stuck.lock().unwrap().recv());
+    let observe = move |_: &mut Observations| {
+        let _ = stuck.lock().unwrap().recv();
+    };
     let global = Registry::global();
     let _stuck = global.observe(Kind::Gauge, "stuck", "", Unit::NONE, observe).unwrap();
     let builder = bellwether::builder("test").callback_patience(Duration::ZERO);

@@ -1,6 +1,7 @@
 //! The file exporter after the process has given up its privileges, or gone to another folder.
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "the ids of one thread have no safe call")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{

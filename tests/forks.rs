@@ -2,6 +2,7 @@
 //! parent's other threads were at.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "fork has no safe call")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{

@@ -1,5 +1,6 @@
 //! Callbacks and sources that take longer than those who look would wait: what they tell is shown to
 //! who looks next.
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{

@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
+use super::{
+    Ending, Part, Running, Telemetry, exit,
+    history::History,
+    own_series,
+    ticker::{OnTransition, Ticker},
+};
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     diagnostics,
@@ -18,7 +23,6 @@ use crate::{
 
 type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
-pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
 /// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
 ///
@@ -335,10 +339,7 @@ impl Builder {
             let running = Arc::downgrade(&telemetry.running);
             let ticker = Ticker::start(running, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
-            let replaced = telemetry.running.tracer.clone().and_then(trace::install);
-            if exit::is_child() {
-                std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
-            }
+            telemetry.running.tracer.iter().for_each(install);
         }
         slot.fill(&telemetry.running);
         Ok(telemetry)
@@ -357,6 +358,14 @@ fn check_refusals(registry: &Registry) -> Result<(), Error> {
     let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
     let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
     Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
+}
+
+/// Makes `tracer` that of the process.
+fn install(tracer: &Arc<Tracer>) {
+    let replaced = trace::install(tracer.clone());
+    if exit::is_child() {
+        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+    }
 }
 
 /// What OpenTelemetry takes for true in an environment variable.

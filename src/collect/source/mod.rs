@@ -13,7 +13,9 @@ use std::{
 use bellwether_macros::Labels;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{Collector, Description, Failure, Gathered, LabelPairs, MAX_SERIES, Reading};
+use super::collector::{
+    Collector, Description, Failure, Gathered, LabelPairs, MAX_SERIES, Reading,
+};
 use crate::{
     clock::{self, Ticks},
     diagnostics,
