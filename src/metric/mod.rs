@@ -65,7 +65,7 @@ pub use timer::Timer;
 pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
-pub(crate) use cell::{orphaned, reentrant};
+pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
 pub(crate) use collector::Sight;
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
