@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Mutex,
+        Mutex, MutexGuard,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
@@ -18,6 +18,13 @@ use bellwether::{
     metric::{Kind, Observations, Observer, Registry},
     testing,
 };
+
+/// One thread of the process runs callbacks, and a first look holds it for half a second: one test at
+/// a time, so that none looks in vain for its turn.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 /// A gauge whose callback returns when the test sends a value.
 fn gauge(registry: &Registry, name: &str) -> (Observer, Sender<f64>) {
@@ -52,6 +59,7 @@ fn look_until(look: impl Fn() -> Option<f64>, expected: f64) {
 
 #[test]
 fn what_a_slow_callback_tells_is_shown_to_the_next_who_looks() {
+    let _turn = turn();
     let registry = Registry::new();
     let (_observer, values) = gauge(&registry, "slow");
     assert_eq!(value(&registry, "slow"), None);
@@ -65,6 +73,7 @@ fn what_a_slow_callback_tells_is_shown_to_the_next_who_looks() {
 
 #[test]
 fn a_callback_that_hangs_hides_no_slow_one() {
+    let _turn = turn();
     let registry = Registry::new();
     let (_first, hangs) = gauge(&registry, "a.hangs");
     let (_second, values) = gauge(&registry, "b.slow");
@@ -83,6 +92,7 @@ fn a_callback_that_hangs_hides_no_slow_one() {
 
 #[test]
 fn a_slow_callback_that_is_quick_again_tells_the_present() {
+    let _turn = turn();
     let registry = Registry::new();
     let (let_go, stuck) = channel::<()>();
     let state = Mutex::new((stuck, 0.0));
@@ -126,6 +136,7 @@ impl Collector for Slow {
 
 #[test]
 fn all_families_of_a_slow_source_are_shown_to_the_next_who_looks() {
+    let _turn = turn();
     let scope = testing::scope();
     let registry = Registry::new();
     let (values, next) = channel();
@@ -148,6 +159,7 @@ fn all_families_of_a_slow_source_are_shown_to_the_next_who_looks() {
 
 #[test]
 fn what_a_callback_told_of_a_scope_is_shown_in_that_scope_alone() {
+    let _turn = turn();
     let registry = Registry::new();
     let (_observer, values) = gauge(&registry, "slow");
     let scope = testing::scope();
