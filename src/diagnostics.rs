@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use crate::{
     clock::{self, Ticks},
     sync::Mutex,
-    util::panics,
+    util::{panics, standard::Stderr},
 };
 
 type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -74,7 +74,7 @@ fn print(kind: &str, message: fmt::Arguments<'_>, suppressed: u64) {
     let more = if suppressed == 0 { String::new() } else { format!(" ({suppressed} more)") };
     // One write, so that lines of two threads do not mix; a closed stderr is nobody's business.
     let line = format!("bellwether: {kind}: {message}{more}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = Stderr.write_all(line.as_bytes());
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ pub use histogram::{
 pub use info::{Info, StateSet};
 pub use instrument::With;
 pub use merge::Gauges;
+pub(crate) use observable::quick;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader, Temporality};
 pub use registry::{Registry, RegistryBuilder};
@@ -65,7 +66,7 @@ pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
-pub(crate) use collector::release as release_collector;
+pub(crate) use collector::{Sight, release as release_collector};
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]

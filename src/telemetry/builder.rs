@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
+use super::{
+    Ending, Part, Running, Telemetry, exit,
+    history::History,
+    own_series,
+    ticker::{OnTransition, Ticker},
+};
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     diagnostics,
@@ -18,7 +23,6 @@ use crate::{
 
 type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
-pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
 /// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
 ///
@@ -187,6 +191,38 @@ impl Builder {
         self
     }
 
+    /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
+    /// for one [source](Self::source); half a second by default. What is slower delays a reader once
+    /// and is then read beside: its values are those of the last reading. See
+    /// [`Registry::observe`](Registry::observe).
+    ///
+    /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
+    /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
+    /// it holds from `start` on, also after shutdown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{Unit, metric::{Kind, Registry}};
+    ///
+    /// // Asks a machine that takes its time.
+    /// let ask = |to: &mut bellwether::metric::Observations| {
+    ///     std::thread::sleep(Duration::from_millis(20));
+    ///     to.observe(21.5, &[]);
+    /// };
+    /// let name = "room.temperature";
+    /// let _observer = Registry::global().observe(Kind::Gauge, name, "", Unit::new("Cel"), ask)?;
+    /// let patience = Duration::from_secs(5);
+    /// let telemetry = bellwether::builder("shop").callback_patience(patience).start()?;
+    /// assert_eq!(telemetry.snapshot().value(name, &[]).unwrap().as_f64(), 21.5);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn callback_patience(mut self, patience: Duration) -> Self {
+        self.registry.patience = Some(patience);
+        self
+    }
+
     /// Lets at most `n` threads own a table of cells; by default twice as many as there are cores, and
     /// from 8 to 32.
     ///
@@ -339,7 +375,7 @@ impl Builder {
             let running = Arc::downgrade(&telemetry.running);
             let ticker = Ticker::start(running, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
-            telemetry.running.tracer.clone().map(trace::install);
+            telemetry.running.tracer.iter().for_each(install);
         }
         slot.fill(&telemetry.running);
         Ok(telemetry)
@@ -358,6 +394,14 @@ fn check_refusals(registry: &Registry) -> Result<(), Error> {
     let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
     let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
     Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
+}
+
+/// Makes `tracer` that of the process.
+fn install(tracer: &Arc<Tracer>) {
+    let replaced = trace::install(tracer.clone());
+    if exit::is_child() {
+        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+    }
 }
 
 /// What OpenTelemetry takes for true in an environment variable.

@@ -10,21 +10,20 @@ use crate::{
     clock,
     error::{Error, ErrorKind},
     sync::{Mutex, MutexGuard},
-    util::process,
+    util::{per_process::PerProcess, process},
 };
 
 /// What runs, if anything does. Held while telemetry is started, and by the exit hook only for a
-/// glance; nothing else is locked inside it but by a start.
-static RUNNING: Mutex<Option<Weak<Running>>> = Mutex::new(None);
+/// glance; nothing else is locked inside it but by a start. A forked child has its own, empty.
+static RUNNING: PerProcess<Mutex<Option<Weak<Running>>>> = PerProcess::new();
 
 /// The place of what is about to run.
 pub(super) struct Slot(MutexGuard<'static, Option<Weak<Running>>>);
 
 /// The place for a start, if nothing runs.
 pub(super) fn slot() -> Result<Slot, Error> {
-    let guard = RUNNING.lock();
-    // A forked child inherits what its parent ran, without the threads: it may start its own.
-    if current(&guard).is_some_and(|running| !running.is_inherited()) {
+    let guard = RUNNING.get().lock();
+    if current(&guard).is_some() {
         let text = "telemetry is running already: shut it down before starting it again";
         return Err(Error::new(ErrorKind::State, text));
     }
@@ -41,7 +40,7 @@ impl Slot {
 /// Empties the slot of `running`, which has shut down.
 pub(super) fn forget(running: &Running) {
     // A start that holds the slot has found it empty or finds it stale.
-    let Some(mut slot) = RUNNING.try_lock() else { return };
+    let Some(mut slot) = RUNNING.get().try_lock() else { return };
     if slot.as_ref().is_some_and(|known| std::ptr::eq(known.as_ptr(), running)) {
         *slot = None;
     }
@@ -56,12 +55,17 @@ pub fn exit(code: i32) -> ! {
     std::process::exit(code)
 }
 
+/// Whether this process was forked off one that used the crate.
+pub(super) fn is_child() -> bool {
+    process::generation() > 1
+}
+
 /// What the exit hook calls: on whichever thread left the process, its thread-locals gone.
 fn deliver() {
     // A panic in an exit hook aborts, and so would waiting for a lock that the exiting thread holds.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let deadline = clock::deadline(FAREWELL);
-        let Some(slot) = RUNNING.try_lock_until(deadline) else { return };
+        let Some(slot) = RUNNING.get().try_lock_until(deadline) else { return };
         let running = current(&slot);
         drop(slot);
         if let Some(running) = running {

@@ -78,8 +78,13 @@ pub fn builder(service: &str) -> Builder {
 ///
 /// Keep it in `main` until the end. If the process leaves by `process::exit` instead, an exit hook
 /// does the same on Linux and macOS; on Windows leave by [`exit`]. Nothing is delivered after `abort`,
-/// SIGKILL or a panic with `panic=abort`. A forked child has no part in it: it delivers nothing, its
-/// reports are empty and not settled, and it may start telemetry of its own.
+/// SIGKILL or a panic with `panic=abort`.
+///
+/// A forked child has no part in it: it delivers nothing, its reports are empty and not settled, and
+/// dropping it there does nothing. The child starts without the callbacks and sources of its parent
+/// (their families are gone and their names free), and with what the instruments had counted by then;
+/// it may start telemetry of its own. As with any code, fork where no other thread is in the middle of
+/// a call into the crate if you can: a lock that was held at that moment stays held in the child.
 #[must_use = "dropping it stops the telemetry at once"]
 pub struct Telemetry {
     running: Arc<Running>,
@@ -187,6 +192,10 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
+        if self.running.is_inherited() {
+            // Taking it apart could wait for a thread that stayed behind, or for what it held.
+            return std::mem::forget(self.running.clone());
+        }
         self.running.shutdown(clock::deadline(FAREWELL));
     }
 }

@@ -7,9 +7,11 @@ pub(crate) mod civil;
 pub(crate) mod date;
 pub(crate) mod hash;
 pub(crate) mod panics;
+pub(crate) mod per_process;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]
 #[path = "process_absent.rs"]
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod standard;

@@ -9,6 +9,7 @@ use super::Notification;
 use crate::{
     alert::Alert,
     pipeline::{Batch, ExportError, Exporter},
+    util::standard::Stderr,
 };
 
 /// Writes one line for each alert that fires or is resolved, and flushes.
@@ -75,10 +76,11 @@ impl<W: Write + Send + 'static> Writer<W> {
     }
 }
 
-/// A notifier that writes to the standard error stream.
+/// A notifier that writes to the standard error stream, without waiting for those who hold the lock of
+/// [`std::io::stderr`]: a line is one write to the operating system.
 #[must_use]
-pub fn stderr() -> Writer<io::Stderr> {
-    Writer::new(io::stderr())
+pub fn stderr() -> Writer<impl Write + Send + 'static> {
+    Writer::new(Stderr)
 }
 
 impl<W: Write + Send + 'static> Exporter<Notification> for Writer<W> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    time::Instant,
 };
 
 use super::{
@@ -126,13 +127,23 @@ impl Page {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn render_registry(&mut self, registry: &Registry, resource: &Resource) -> &[u8] {
+        self.render_by(None, registry, resource)
+    }
+
+    /// As [`render_registry`](Self::render_registry), without waiting for callbacks beyond `by`.
+    pub(crate) fn render_by(
+        &mut self,
+        by: Option<Instant>,
+        registry: &Registry,
+        resource: &Resource,
+    ) -> &[u8] {
         let in_place = match self.dialect.format() {
             Format::Protobuf => None, // Shows histograms finer than they are read in place.
-            format => registry.live(format == Format::OpenMetrics),
+            format => registry.live(format == Format::OpenMetrics, by),
         };
         match in_place {
             Some(live) => self.render_from(&live, resource),
-            None => self.render_from(&registry.snapshot(), resource),
+            None => self.render_from(&registry.snapshot_by(by), resource),
         }
     }
 
