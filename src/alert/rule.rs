@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::Condition;
+use super::condition::Condition;
 use crate::{
     error::{Error, ErrorKind},
     label::LabelSet,

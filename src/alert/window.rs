@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    condition::Need,
+    need::Need,
     selector::Selector,
     track::{SERIES_BYTES, Sample, Track},
 };

@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
+use super::{
+    Ending, Part, Running, Telemetry, exit,
+    history::History,
+    own_series,
+    ticker::{OnTransition, Ticker},
+};
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     diagnostics,
@@ -18,7 +23,6 @@ use crate::{
 
 type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
-pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
 /// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
 ///

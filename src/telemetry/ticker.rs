@@ -9,14 +9,17 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{Running, builder::OnTransition};
+use super::Running;
 use crate::{
-    alert::notify::Notification,
+    alert::{Transition, notify::Notification},
     clock, diagnostics,
     error::{Error, ErrorKind},
     metric::Snapshot,
     pipeline::{Chunk, Pipe},
 };
+
+/// What is called at every change of an alert's state.
+pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
 /// A running thread `bellwether-tick`.
 pub(super) struct Ticker {

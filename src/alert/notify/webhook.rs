@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::Notification;
+use super::notification::Notification;
 use crate::{
     alert::{Alert, AlertState},
     error::Error,

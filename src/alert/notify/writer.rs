@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::Notification;
+use super::notification::Notification;
 use crate::{
     alert::Alert,
     pipeline::{Batch, ExportError, Exporter},
