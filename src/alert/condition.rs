@@ -36,8 +36,10 @@ use crate::{clock::Ticks, label::LabelSet};
 /// The comparisons of an [`Expr`], and [`absent`], are conditions; anything else can be one too.
 ///
 /// An implementor must not block, nor record into the metrics it reads: it runs at every tick, on
-/// the thread that evaluates all rules. If it panics, its rule is in error for that tick, keeps its
-/// alerts as they were, and no other rule notices.
+/// the thread that evaluates all rules. Nothing is locked meanwhile, so that it may ask the
+/// [`Telemetry`](crate::Telemetry) for alerts, rules or a snapshot; the alerts are those of the rules
+/// before it at this tick, and of its own and the later ones at the last. If it panics, its rule is in
+/// error for that tick, keeps its alerts as they were, and no other rule notices.
 ///
 /// # Examples
 ///
@@ -89,7 +91,7 @@ pub trait Condition: Send {
         Ok(())
     }
 
-    /// The condition as text, for people.
+    /// The condition as text, for people; asked once.
     fn describe(&self) -> String {
         "a condition in code".to_owned()
     }

@@ -30,6 +30,7 @@
 #[expect(clippy::module_inception, reason = "the public type of the module is called Alert")]
 mod alert;
 mod bench;
+mod board;
 pub mod condition;
 mod engine;
 mod expr;
@@ -46,8 +47,8 @@ mod window;
 mod tests;
 
 pub use alert::{Alert, AlertState, Transition};
+pub use board::RuleStatus;
 pub use condition::{Absent, Comparison, Condition, absent};
-pub use engine::RuleStatus;
 pub use expr::{Expr, ratio};
 pub use need::Need;
 pub use rule::{Rule, Severity};
@@ -56,6 +57,7 @@ pub use window::{SeriesWindow, Window};
 
 pub use notify::Notification;
 
+pub(crate) use board::Board;
 pub(crate) use engine::{Engine, Settings};
 
 #[doc(hidden)]

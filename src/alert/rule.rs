@@ -104,8 +104,13 @@ impl Rule {
         self
     }
 
-    /// How many pending and firing alerts the rule may have. With more, the rule is in error and has
-    /// none at all: a flood says nothing. Without a limit, or with one of 0, any number.
+    /// How many pending and firing alerts the rule may have; those that
+    /// [fire on](Self::keep_firing_for) without their condition count too. Without a limit, or with
+    /// one of 0, any number.
+    ///
+    /// With more, the rule is in error and has none of them: a flood says nothing. No alert begins
+    /// while that is so, and those that there were end: one that fires is resolved, and is told as
+    /// such. When the flood is over, what is still in trouble is a new alert.
     #[must_use]
     pub fn limit(mut self, n: usize) -> Self {
         self.limit = n;
