@@ -2,7 +2,7 @@
 //!
 //! An expression gives one value for each label set: `series(..)` selects, a function such as
 //! [`rate`](Selector::rate) makes a value of each series, [`sum`](Expr::sum) and [`by`](Expr::by)
-//! join series, [`ratio`] divides two expressions where their label sets are equal. A comparison
+//! join series, [`ratio`](super::ratio) divides two expressions where their label sets are equal. A comparison
 //! keeps the label sets whose value satisfies it, and each of them is an alert.
 //!
 //! # Of which samples
@@ -16,7 +16,7 @@
 //!   on. With fewer than two samples there is no value.
 //! * Of a histogram, `last`, `rate` and `increase` are of its count; `avg`, `min`, `max` and the
 //!   quantiles are of the values it recorded between the two samples that `increase` takes (within
-//!   1 %, by nearest rank, as [`HistogramSnapshot`] has them). Where it recorded nothing there is no
+//!   1 %, by nearest rank, as [`HistogramSnapshot`](crate::metric::HistogramSnapshot) has them). Where it recorded nothing there is no
 //!   value. Of other series these functions are of the samples in the range.
 //! * A comparison with a value that is not a number is false, save
 //!   [`not_equal_to`](Expr::not_equal_to), which is true.
@@ -64,7 +64,9 @@ use crate::{clock::Ticks, label::LabelSet};
 ///     fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
 ///         let stuck = window.select(&self.0).filter_map(|series| {
 ///             let last = series.last()?;
-///             let stands = series.samples(MINUTE).all(|(_, value)| value == last);
+///             // A gauge that has just appeared has not moved either.
+///             let stands = series.covers(MINUTE)
+///                 && series.samples(MINUTE).all(|(_, value)| value == last);
 ///             stands.then(|| (series.labels().clone(), last))
 ///         });
 ///         stuck.collect()
@@ -72,7 +74,25 @@ use crate::{clock::Ticks, label::LabelSet};
 /// }
 ///
 /// let rule = Rule::new("Stuck", Stuck(series("heart.beats")));
-/// # let _ = rule;
+/// # use bellwether::{Gauge, alert::AlertState::{Firing, Resolved}, testing};
+/// # static BEATS: Gauge = Gauge::new("heart.beats", "");
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut second = |beats: f64| {
+/// #     BEATS.set(beats);
+/// #     scope.advance(Duration::from_secs(1));
+/// #     alerts.tick();
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # for n in 0..200 {
+/// #     assert_eq!(second(f64::from(n)), [], "it beats");
+/// # }
+/// # for n in 1..59 {
+/// #     assert_eq!(second(199.0), [], "it has stopped for {n} seconds");
+/// # }
+/// # assert_eq!(second(199.0), [Firing]);
+/// # assert_eq!(second(200.0), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub trait Condition: Send {
     /// The label sets in trouble at `now`, the instant of the window's newest tick, each with the
@@ -97,12 +117,56 @@ pub trait Condition: Send {
     }
 }
 
-/// In trouble while no series matches `selector` at the newest tick; the value is 1.
+/// In trouble while `of` has nothing at the newest tick: no series that a [`Selector`] selects, no
+/// value of an [`Expr`], none that satisfies a [`Comparison`]. The value is 1.
 ///
-/// The alert's labels are those that the selector wants equal to one value.
+/// The alert's labels are those that a selector wants equal to one value; of anything else it has
+/// none. A series that was recorded into once is there from then on, so that traffic that has ceased
+/// is not the absence of a series, but of growth.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::alert::{Rule, absent, series};
+///
+/// let minute = Duration::from_secs(60);
+/// let orders = series("shop.orders");
+/// let rules = vec![
+///     // No order within five minutes; and none at all, a minute after the start.
+///     Rule::new("NoOrders", absent(orders.increase(5 * minute).above(0.0))).for_duration(minute),
+///     // Nobody tells how warm it is.
+///     Rule::new("NoThermometer", absent(series("shop.warmth").label("room", "cellar")))
+///         .for_duration(minute),
+/// ];
+/// # use bellwether::{Counter, Gauge, alert::AlertState::{Firing, Resolved}, label::Dynamic, testing};
+/// # static ORDERS: Counter = Counter::new("shop.orders", "");
+/// # static WARMTH: Gauge<Dynamic> = Gauge::dynamic("shop.warmth", "", &["room"]);
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(rules)?;
+/// # let mut minutes = |n: u64, orders: u64, rule: &str| {
+/// #     for _ in 0..60 * n {
+/// #         (0..orders).for_each(|_| ORDERS.inc());
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().find(|alert| alert.name() == rule).map(|alert| alert.state())
+/// # };
+/// # assert_eq!(minutes(2, 0, "NoOrders"), Some(Firing), "none at all");
+/// # assert_eq!(minutes(10, 3, "NoOrders"), Some(Resolved), "three a second");
+/// # assert_eq!(minutes(4, 0, "NoOrders"), Some(Resolved), "none for four minutes");
+/// # assert_eq!(minutes(3, 0, "NoOrders"), Some(Firing), "none for seven");
+/// # assert_eq!(minutes(1, 1, "NoOrders"), Some(Resolved), "they come again");
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Firing));
+/// # WARMTH.with_labels(&[("room", "attic")]).set(30.0);
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Firing), "another room");
+/// # WARMTH.with_labels(&[("room", "cellar")]).set(12.0);
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Resolved));
+/// # Ok::<(), bellwether::Error>(())
+/// ```
 #[must_use]
-pub fn absent(selector: Selector) -> Absent {
-    Absent { selector }
+pub fn absent(of: impl Into<Absent>) -> Absent {
+    of.into()
 }
 
 impl Expr {
@@ -206,17 +270,44 @@ impl Operator {
     }
 }
 
-/// The absence of series: a [`Condition`], made by [`absent`].
+/// The absence of series or values: a [`Condition`], made by [`absent`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Absent {
-    selector: Selector,
+    of: Wanted,
+}
+
+/// What is to be there.
+#[derive(Clone, Debug, PartialEq)]
+enum Wanted {
+    Series(Selector),
+    Value(Expr),
+    Comparison(Comparison),
+}
+
+impl From<Selector> for Absent {
+    fn from(selector: Selector) -> Self {
+        Self { of: Wanted::Series(selector) }
+    }
+}
+
+impl From<Expr> for Absent {
+    fn from(expr: Expr) -> Self {
+        Self { of: Wanted::Value(expr) }
+    }
+}
+
+impl From<Comparison> for Absent {
+    fn from(comparison: Comparison) -> Self {
+        Self { of: Wanted::Comparison(comparison) }
+    }
 }
 
 impl Absent {
     /// The labels that occur once among the matchers, with `=`: what Prometheus' `absent` gives its
     /// series.
     fn labels(&self) -> LabelSet {
-        let all = &self.selector.labels;
+        let Wanted::Series(selector) = &self.of else { return LabelSet::default() };
+        let all = &selector.labels;
         let once = |key: &str| all.iter().filter(|(other, _)| other == key).count() == 1;
         LabelSet::new(all.iter().filter_map(|(key, matcher)| match matcher {
             Matcher::Equal(value) if once(key) && !value.is_empty() => Some((key.clone(), value)),
@@ -226,17 +317,35 @@ impl Absent {
 }
 
 impl Condition for Absent {
-    fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
-        let present = window.select(&self.selector).any(|series| series.last().is_some());
-        if present { Vec::new() } else { vec![(self.labels(), 1.0)] }
+    fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
+        let is_there = match &self.of {
+            Wanted::Series(selector) => {
+                window.select(selector).any(|series| series.last().is_some())
+            }
+            Wanted::Value(expr) => {
+                let mut any = false;
+                expr.each(window, &mut |_, _| any = true);
+                any
+            }
+            Wanted::Comparison(comparison) => !comparison.evaluate(window, now).is_empty(),
+        };
+        if is_there { Vec::new() } else { vec![(self.labels(), 1.0)] }
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::samples(self.selector.clone(), Duration::ZERO)]
+        match &self.of {
+            Wanted::Series(selector) => vec![Need::samples(selector.clone(), Duration::ZERO)],
+            Wanted::Value(expr) => expr.needs(),
+            Wanted::Comparison(comparison) => comparison.needs(),
+        }
     }
 
     fn check(&self) -> Result<(), String> {
-        self.selector.check()
+        match &self.of {
+            Wanted::Series(selector) => selector.check(),
+            Wanted::Value(expr) => expr.check(),
+            Wanted::Comparison(comparison) => comparison.check(),
+        }
     }
 
     fn describe(&self) -> String {
@@ -260,6 +369,10 @@ impl fmt::Display for Comparison {
 
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "absent({})", self.selector)
+        match &self.of {
+            Wanted::Series(selector) => write!(f, "absent({selector})"),
+            Wanted::Value(expr) => write!(f, "absent({expr})"),
+            Wanted::Comparison(comparison) => write!(f, "absent({comparison})"),
+        }
     }
 }

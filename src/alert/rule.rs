@@ -25,6 +25,25 @@ use crate::{
 ///     .label("team", "shop")
 ///     .annotation("summary", "The order queue stands at its limit");
 /// assert_eq!(rule.name(), "QueueFull");
+/// # use bellwether::{Gauge, alert::AlertState::{Firing, Pending, Resolved}, testing};
+/// # static LENGTH: Gauge = Gauge::new("queue.length", "");
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut seconds = |n: u32, length: f64| {
+/// #     LENGTH.set(length);
+/// #     for _ in 0..n {
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # assert_eq!(seconds(60, 999.0), [], "nearly full");
+/// # assert_eq!(seconds(20, 1000.0), [Pending], "full, for a moment");
+/// # assert_eq!(seconds(20, 999.0), []);
+/// # assert_eq!(seconds(31, 1000.0), [Firing]);
+/// # assert_eq!(seconds(40, 10.0), [Firing], "kept");
+/// # assert_eq!(seconds(60, 10.0), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub struct Rule {
     pub(super) name: String,

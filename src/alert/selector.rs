@@ -25,7 +25,23 @@ use crate::{
 /// )
 /// .for_duration(Duration::from_secs(30))
 /// .severity(Severity::Critical);
-/// # let _ = rule;
+/// # use bellwether::{alert::AlertState::{Firing, Resolved}, bundle::HttpServer, testing};
+/// # static SERVER: HttpServer = HttpServer::new();
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut minutes = |n: u32, route: &'static str, one_fails_of: u32| {
+/// #     for second in 0..60 * n {
+/// #         SERVER.start("GET", "/health").status(503);
+/// #         SERVER.start("GET", route).status(if second % one_fails_of == 0 { 500 } else { 200 });
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # assert_eq!(minutes(5, "/a", 30), [], "few fail, and the health check always");
+/// # assert_eq!(minutes(2, "/a", 5), [Firing], "one of five fails");
+/// # assert_eq!(minutes(2, "/a", 30), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub fn series(name: impl Into<Cow<'static, str>>) -> Selector {
     Selector { name: name.into(), labels: Vec::new() }
