@@ -69,14 +69,13 @@ pub(super) fn read(observables: &[Arc<Observable>], storage: &Arc<Storage>) -> V
         stats::callback_failed(CallbackFault::Skipped, observables.len());
         return Vec::new();
     };
-    let mut families = Vec::new();
+    let (mut families, mut stuck, mut failure) = (Vec::new(), Vec::new(), None);
     let mut rest = observables;
     while !rest.is_empty() {
         rest = match Worker::running(&mut worker) {
-            Ok(worker) => worker.run(rest, storage, &mut families),
+            Ok(worker) => worker.run(rest, storage, &mut families, &mut stuck),
             Err(error) => {
-                let text = format_args!("cannot start the thread of the callbacks: {error}");
-                diagnostics::report("callback", text);
+                failure = Some(error);
                 stats::callback_failed(CallbackFault::Skipped, rest.len());
                 break;
             }
@@ -84,6 +83,12 @@ pub(super) fn read(observables: &[Arc<Observable>], storage: &Arc<Storage>) -> V
         if !rest.is_empty() {
             *worker = None; // Stuck: it ends when the callback returns.
         }
+    }
+    drop(worker); // A hook may take a snapshot.
+    stuck.iter().for_each(|observable| observable.overran());
+    if let Some(error) = failure {
+        let text = format_args!("cannot start the thread of the callbacks: {error}");
+        diagnostics::report("callback", text);
     }
     families
 }
@@ -108,6 +113,7 @@ impl Worker {
         observables: &'a [Arc<Observable>],
         storage: &Arc<Storage>,
         families: &mut Vec<Family>,
+        overran: &mut Vec<&'a Observable>,
     ) -> &'a [Arc<Observable>] {
         let (tell, told) = bounded(observables.len());
         let given_up = Arc::new(AtomicBool::new(false));
@@ -129,7 +135,7 @@ impl Worker {
                     let next = late.last().map_or(awaited, |(place, _)| place + 1);
                     families.extend(late.into_iter().filter_map(|(_, family)| family));
                     let Some(stuck) = observables.get(next) else { return &[] };
-                    stuck.overran();
+                    overran.push(stuck);
                     return &observables[next + 1..];
                 }
             }
