@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
     Kind, Unit, With,
-    cell::{self, DISABLED},
+    cell::{self, DISABLED, Space},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     stats::{self, Rejection},
 };
@@ -96,7 +96,7 @@ impl FloatCounter {
                 add_float_untouched(self.instrument.register_id(), n);
             }
         } else {
-            reject_float(n);
+            reject_float(self.instrument.register_id(), n);
         }
     }
 
@@ -132,7 +132,7 @@ impl Counter {
     /// Adds `n`.
     #[inline]
     pub fn add(&self, n: u64) {
-        if !cell::add(self.instrument.id(), n) {
+        if n == 0 || !cell::add(self.instrument.id(), n) {
             add_unregistered(&self.instrument, n);
         }
     }
@@ -228,7 +228,7 @@ impl UpDownCounter {
     /// Adds `n`, which may be negative.
     #[inline]
     pub fn add(&self, n: i64) {
-        if !cell::add(self.instrument.id(), n.cast_unsigned()) {
+        if n == 0 || !cell::add(self.instrument.id(), n.cast_unsigned()) {
             add_unregistered(&self.instrument, n.cast_unsigned());
         }
     }
@@ -270,6 +270,8 @@ impl BoundUpDownCounter {
     #[inline]
     pub fn hold(&self) -> Held {
         self.inc();
+        // One that ends before anybody looks was there all the same.
+        cell::show(Space::Sum, self.0.id());
         Held(self.clone())
     }
 
@@ -319,7 +321,7 @@ impl Counter<Dynamic> {
 
 #[inline]
 fn add(id: u32, n: u64) {
-    if !cell::add(id, n) {
+    if n == 0 || !cell::add(id, n) {
         add_untouched(id, n);
     }
 }
@@ -331,7 +333,7 @@ fn add_float(id: u32, n: f64) {
             add_float_untouched(Some(id), n);
         }
     } else {
-        reject_float(n);
+        reject_float(Some(id), n);
     }
 }
 
@@ -339,7 +341,7 @@ fn add_float(id: u32, n: f64) {
 #[inline(never)]
 fn add_unregistered(instrument: &Instrument, n: u64) {
     match instrument.register_id() {
-        Some(id) => cell::add_slow(id, n),
+        Some(id) => add_untouched(id, n),
         None => stats::reject(Rejection::Disabled),
     }
 }
@@ -349,6 +351,7 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 fn add_untouched(id: u32, n: u64) {
     match id {
         DISABLED => stats::reject(Rejection::Disabled),
+        id if n == 0 => cell::show(Space::Sum, id),
         id => cell::add_slow(id, n),
     }
 }
@@ -362,16 +365,18 @@ fn add_float_untouched(id: Option<u32>, n: f64) {
     }
 }
 
-/// Zero changes nothing, and nothing else that gets here can be added.
+/// Zero shows the series, and nothing else that gets here can be added.
 #[cold]
 #[inline(never)]
-fn reject_float(n: f64) {
+fn reject_float(id: Option<u32>, n: f64) {
     if n.is_nan() {
         stats::reject(Rejection::Nan);
     } else if n < 0.0 {
         stats::reject(Rejection::Negative);
     } else if n > 0.0 {
         stats::reject(Rejection::Infinite);
+    } else if let Some(id) = id.filter(|id| *id != DISABLED) {
+        cell::show(Space::Sum, id);
     }
 }
 

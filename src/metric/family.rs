@@ -14,7 +14,7 @@ use super::{
     instrument::{Descriptor, Number},
     list::{Listed, SeriesList},
     lookup::Visit,
-    open::{Ids, OpenSet},
+    open::OpenSet,
     registry::Settings,
     series::Pin,
     sliding::{Baseline, SPANS},
@@ -51,6 +51,8 @@ pub(crate) struct Family {
     /// How it keeps its values: as it was told, or as a view asked for.
     histogram: HistogramOptions,
     set: SeriesSet,
+    /// Of its registry, whose ids its series have.
+    _settings: Arc<Settings>,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,6 @@ pub(crate) enum Shape {
     /// `limit` if the instrument has one of its own.
     Open {
         limit: Option<usize>,
-        settings: Arc<Settings>,
         idle: Option<Duration>,
     },
 }
@@ -97,12 +98,12 @@ impl Family {
     pub(crate) fn new(
         descriptor: &Descriptor,
         keys: Vec<Cow<'static, str>>,
-        constant: &LabelSet,
+        settings: &Arc<Settings>,
         shape: Shape,
         view: &InstrumentView,
     ) -> Self {
         let space = Space::of(descriptor.kind);
-        let all_keys = Arc::new(Keys::new(&keys, constant));
+        let all_keys = Arc::new(Keys::new(&keys, &settings.labels()));
         let told = descriptor.histogram;
         let histogram = match view.aggregation() {
             Some(asked) if descriptor.kind == Kind::Histogram => told.aggregation(asked),
@@ -110,13 +111,12 @@ impl Family {
         };
         let set = match shape {
             Shape::Closed { len, at } => {
-                let base = space.reserve(histogram, len as u32);
+                let base = settings.ids.reserve(space, histogram, len as u32);
                 SeriesSet::Closed(ClosedSet::new(base, len, at, all_keys))
             }
-            Shape::Open { limit, settings, idle } => {
-                let limit = view.limit().or(limit);
-                let ids = Ids::new(space, histogram);
-                SeriesSet::Open(OpenSet::new(ids, all_keys, limit, settings, idle))
+            Shape::Open { limit, idle } => {
+                let (limit, cells) = (view.limit().or(limit), (space, histogram));
+                SeriesSet::Open(OpenSet::new(cells, all_keys, limit, settings.clone(), idle))
             }
         };
         Self {
@@ -132,6 +132,7 @@ impl Family {
             told,
             histogram,
             set,
+            _settings: settings.clone(),
         }
     }
 
@@ -191,6 +192,16 @@ impl Family {
         match &self.set {
             SeriesSet::Open(set) => Some(set),
             SeriesSet::Closed(_) => None,
+        }
+    }
+
+    /// Shows all series of a closed set in `storage`, whatever they hold.
+    pub(crate) fn show_all(&self, storage: &Storage) {
+        if let SeriesSet::Closed(set) = &self.set
+            && set.base != DISABLED
+        {
+            let ids = set.base..set.base + set.len as u32;
+            ids.for_each(|id| storage.show(self.space, id));
         }
     }
 
@@ -288,7 +299,9 @@ impl Family {
         let (reading, list, always) = match &self.set {
             SeriesSet::Closed(set) => {
                 let always = self.keys.is_empty();
-                let is_there = |id| always || reader.is_recorded(self.space, id);
+                let is_there = |id| {
+                    always || reader.is_recorded(self.space, id) || storage.is_shown(self.space, id)
+                };
                 (None, set.list(is_there), always)
             }
             SeriesSet::Open(set) => (Some(set.reading()), set.list(), true),
@@ -385,13 +398,17 @@ impl Family {
         match self.kind {
             Kind::Counter | Kind::UpDownCounter => {
                 let value = self.sum(reader, id);
-                let is_zero = value.as_f64() == 0.0;
-                (storage.was_touched(id, !is_zero) || always).then_some(value)
+                let is_there = value.as_f64() != 0.0;
+                if is_there {
+                    storage.show(self.space, id); // One that comes back to zero does not vanish.
+                }
+                (is_there || always || storage.is_shown(self.space, id)).then_some(value)
             }
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
             Kind::Info => reader.gauge(id).map(|_| SeriesValue::Info),
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
+                let always = always || storage.is_shown(self.space, id);
                 let histogram = reader.histogram(id);
                 let histogram =
                     histogram.or_else(|| always.then(|| chosen::empty(&self.histogram)));
@@ -399,7 +416,7 @@ impl Family {
             }
             Kind::Summary => {
                 let histogram = reader.histogram(id);
-                let shown = histogram.is_some() || always;
+                let shown = histogram.is_some() || always || storage.is_shown(self.space, id);
                 // One that rests is read too: what comes next came after this.
                 if !shown && !expected {
                     return None;

@@ -6,7 +6,7 @@ use once_cell::race::OnceRef;
 
 use super::{
     Kind, Unit,
-    cell::{DISABLED, UNREGISTERED, current_storage, guarded},
+    cell::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
     family::{Family, Found},
     histogram::{HistogramOptions, Range},
     lookup,
@@ -251,9 +251,33 @@ impl Instrument {
     #[inline(always)]
     pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
         if const { is_closed(L::CARDINALITY) } {
-            return Handle::plain(self.closed_id::<L>(labels.index()));
+            let id = self.closed_id::<L>(labels.index());
+            if id != DISABLED {
+                cell::show(Space::of(self.descriptor.kind), id);
+            }
+            return Handle::plain(id);
         }
         self.bind_slow(labels)
+    }
+
+    /// The only series, to be kept by who will record into it.
+    #[inline(always)]
+    pub(crate) fn only(&self) -> Handle {
+        Handle::plain(self.closed_id::<()>(0))
+    }
+
+    /// Registers the instrument: an unlabelled one is shown from here on.
+    pub(crate) fn register<L: Labels>(&self) {
+        if let Some(family) = self.family::<L>().filter(|_| L::KEYS.is_empty()) {
+            family.show_all(&current_storage());
+        }
+    }
+
+    /// Shows all combinations of a closed set from here on.
+    pub(crate) fn show_all<L: Labels>(&self) {
+        if let Some(family) = self.family::<L>() {
+            family.show_all(&current_storage());
+        }
     }
 
     #[cold]
@@ -359,7 +383,10 @@ impl Handle {
         let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(family, values)) {
-            Found::Series(pin) => Self { id: pin.series().id, _pin: Some(pin) },
+            Found::Series(pin) => {
+                cell::show(family.space, pin.series().id);
+                Self { id: pin.series().id, _pin: Some(pin) }
+            }
             Found::Overflow(id) => Self::plain(id),
         }
     }
@@ -473,7 +500,22 @@ macro_rules! typed_instrument {
         }
 
         impl<L: Labels> $name<L> {
-            /// The series with `labels`, to be kept: computed for closed sets, looked up for others.
+            /// Registers the instrument without recording: an instrument without labels is on the page
+            /// from here on, at zero; of one with labels, the name is taken.
+            pub fn register(&self) {
+                self.instrument.register::<L>();
+            }
+
+            /// Shows every combination of a closed label set from here on, at zero where nothing was
+            /// recorded, so that a rate is right from the first record on: also the one that a range has
+            /// for values outside of it. There is no limit to how many these are. Of open label sets
+            /// and gauges nothing is shown before it is recorded.
+            pub fn show_all(&self) {
+                self.instrument.show_all::<L>();
+            }
+
+            /// The series with `labels`, to be kept: computed for closed sets, looked up for others. It
+            /// is on the page from here on, a counter at zero; a gauge when it is set.
             ///
             /// Beyond the family's limit, the overflow series; after a conflict, one that records
             /// into nothing. For a single record of an open set, [`with`](Self::with) is faster.

@@ -64,7 +64,7 @@ pub use timer::Timer;
 pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
-pub(crate) use cell::{orphaned, reentrant};
+pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]

@@ -41,7 +41,9 @@ use crate::{
 pub(crate) struct OpenSet {
     /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
     number: u32,
-    ids: Ids,
+    /// Where its ids come from: the registry's of these.
+    space: Space,
+    histogram: HistogramOptions,
     /// Its own, if it has one.
     limit: Option<usize>,
     /// Of its registry.
@@ -67,16 +69,6 @@ struct Known {
     list: Option<Arc<SeriesList>>,
 }
 
-/// Where the ids of a family's series come from.
-#[derive(Debug)]
-pub(crate) struct Ids {
-    space: Space,
-    histogram: HistogramOptions,
-    /// Those of series that were given up: their cells are zero and nobody writes to them. Nothing
-    /// is locked inside it.
-    free: Mutex<Vec<u32>>,
-}
-
 /// A series in a set of such, found by its encoded values.
 struct ByKey(Arc<Series>);
 
@@ -90,7 +82,7 @@ enum Full {
 
 impl OpenSet {
     pub(crate) fn new(
-        ids: Ids,
+        (space, histogram): (Space, HistogramOptions),
         keys: Arc<Keys>,
         limit: Option<usize>,
         settings: Arc<Settings>,
@@ -99,7 +91,7 @@ impl OpenSet {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
-        Self { number, ids, limit, settings, idle, known, walk }
+        Self { number, space, histogram, limit, settings, idle, known, walk }
     }
 
     #[inline(always)]
@@ -153,7 +145,7 @@ impl OpenSet {
                 Ok(pin) => (Found::Series(pin), None, truncated),
                 Err(full) => {
                     let is_first = known.overflow.is_none();
-                    let id = *known.overflow.get_or_insert_with(|| self.ids.reserve());
+                    let id = *known.overflow.get_or_insert_with(|| self.reserve_id());
                     if is_first {
                         known.list = None;
                     }
@@ -183,19 +175,28 @@ impl OpenSet {
         if live >= limit {
             return Err(Full::Limit(limit));
         }
-        let id = self.ids.reserve();
+        let id = self.reserve_id();
         if id == DISABLED {
             return Err(Full::Ids);
         }
         let series = Arc::new(Series::new(id, clock::now(), encoded));
-        if !self.settings.budget.take(series.weight(self.ids.space)) {
-            self.ids.give_back(id);
+        if !self.settings.budget.take(series.weight()) {
+            self.give_id_back(id);
             return Err(Full::Budget(self.settings.budget.limit()));
         }
         let pin = series.pin();
         known.by_key.insert(ByKey(series));
         known.list = None;
         Ok(pin)
+    }
+
+    fn reserve_id(&self) -> u32 {
+        self.settings.ids.reserve(self.space, self.histogram, 1)
+    }
+
+    /// Gives an id up: its cells are as new and nobody writes to them.
+    fn give_id_back(&self, id: u32) {
+        self.settings.ids.give_back(self.space, self.histogram, id, 1);
     }
 
     /// Removes one series; `false` if there is none with these values.
@@ -260,11 +261,9 @@ impl OpenSet {
             }
             by_key.remove(series.key());
             *list = None;
-            cell::Storage::all()
-                .iter()
-                .for_each(|storage| storage.reset(self.ids.space, series.id));
-            self.settings.budget.put_back(series.weight(self.ids.space));
-            self.ids.give_back(series.id);
+            cell::Storage::all().iter().for_each(|storage| storage.reset(self.space, series.id));
+            self.settings.budget.put_back(series.weight() as u64);
+            self.give_id_back(series.id);
             false
         });
     }
@@ -327,22 +326,6 @@ impl Known {
         let counts = values.iter().map(|(place, values)| (values.len(), *place));
         let (count, place) = counts.max().unwrap_or_default();
         (keys.get(place).map(|key| key.to_string()).unwrap_or_default(), count)
-    }
-}
-
-impl Ids {
-    pub(crate) fn new(space: Space, histogram: HistogramOptions) -> Self {
-        Self { space, histogram, free: Mutex::default() }
-    }
-
-    /// An id that was given up, or else a new one.
-    fn reserve(&self) -> u32 {
-        let free = self.free.lock().pop();
-        free.unwrap_or_else(|| self.space.reserve(self.histogram, 1))
-    }
-
-    fn give_back(&self, id: u32) {
-        self.free.lock().push(id);
     }
 }
 

@@ -8,7 +8,6 @@
 
 use std::{fmt, num::NonZeroU8, sync::Arc};
 
-use super::cell::Space;
 use crate::{
     clock::Ticks,
     label,
@@ -86,11 +85,11 @@ impl Series {
         }
     }
 
-    /// About how many bytes it costs: itself, its key, a place in its family's map and a cell.
-    pub(crate) fn weight(&self, space: Space) -> usize {
+    /// About how many bytes it costs beside its cells: itself, its key and a place in its family's map.
+    pub(crate) fn weight(&self) -> usize {
         const PLACE: usize = 16; // A pointer and a control byte, at half to all of the load.
         let long = if let Key::Long(bytes) = &self.key { bytes.len() } else { 0 };
-        size_of::<Self>() + 2 * size_of::<usize>() + long + PLACE + space.cell_bytes()
+        size_of::<Self>() + 2 * size_of::<usize>() + long + PLACE
     }
 }
 

@@ -78,6 +78,16 @@ impl<L> Summary<L> {
 }
 
 impl<L: Labels> Summary<L> {
+    /// Registers the instrument without recording; as [`Histogram::register`].
+    pub fn register(&self) {
+        self.0.register();
+    }
+
+    /// Shows every combination of a closed label set; as [`Histogram::show_all`].
+    pub fn show_all(&self) {
+        self.0.show_all();
+    }
+
     /// The series with `labels`; as [`Histogram::bind`].
     #[inline]
     #[must_use]

@@ -13,7 +13,7 @@ use crate::{
     diagnostics,
     error::Error,
     label::Value,
-    metric::{Changes, Registry, View, Views},
+    metric::{self, Changes, Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
     resource::Resource,
     sync::Mutex,
@@ -37,6 +37,7 @@ pub struct Builder {
     limits: SpanLimits,
     views: Vec<View>,
     registry: Changes,
+    max_owning_threads: Option<usize>,
     rules: Vec<Rule>,
     on_transition: Vec<OnTransition>,
     tick: Duration,
@@ -54,6 +55,7 @@ impl Builder {
             limits: SpanLimits::default(),
             views: Vec::new(),
             registry: Changes::default(),
+            max_owning_threads: None,
             rules: Vec::new(),
             on_transition: Vec::new(),
             tick: Duration::from_secs(1),
@@ -161,8 +163,9 @@ impl Builder {
     }
 
     /// At most about `bytes` for the series of all instruments of the process that are not closed,
-    /// with what each takes on one thread; 64 MiB by default. Beyond it, new label sets go to the
-    /// overflow series.
+    /// and for the cells of all series; 64 MiB by default. The cells that threads own take at most half
+    /// of it: beyond that, a thread records into cells that threads share. Beyond the whole, new label
+    /// sets go to the overflow series, and known ones go on.
     ///
     /// As [`series_limit`](Self::series_limit), it holds from `start` on, also after shutdown, and
     /// counts the series that there are.
@@ -185,6 +188,28 @@ impl Builder {
     /// ```
     pub fn byte_budget(mut self, bytes: u64) -> Self {
         self.registry.byte_budget = Some(bytes);
+        self
+    }
+
+    /// Lets at most `n` threads own a table of cells; by default twice as many as there are cores, and
+    /// from 8 to 32.
+    ///
+    /// A thread that owns a table records without a shared cache line. Each further one adds to a few
+    /// tables that threads share, which costs some nanoseconds more, and takes the table of one that
+    /// has ended; how often that is so is counted in `telemetry.records.shared`. What a reader walks,
+    /// and the memory of series, grow with `n` and not with the threads.
+    ///
+    /// It holds from `start` on for the process, also after shutdown. A thread that owns a table keeps
+    /// it until it ends. Zero counts as one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let telemetry = bellwether::builder("shop").max_owning_threads(64).start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn max_owning_threads(mut self, n: usize) -> Self {
+        self.max_owning_threads = Some(n);
         self
     }
 
@@ -286,6 +311,7 @@ impl Builder {
             .build()
         });
         registry.change(changes);
+        self.max_owning_threads.into_iter().for_each(metric::set_most_owners);
         if !views.is_empty() {
             registry.set_views(views);
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     alert::Board,
     diagnostics, label,
-    metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant},
+    metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant, shared_records},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
     trace::Tracer,
 };
@@ -83,7 +83,12 @@ fn of_records() -> Vec<Series> {
     let late = ("telemetry.records.orphaned", "Records of threads past their last destructors");
     let lost =
         ("telemetry.records.reentrant", "Records from inside an allocation of ours, dropped");
+    let shared = (
+        "telemetry.records.shared",
+        "Records of threads without a table of their own, by atomic additions",
+    );
     vec![
+        (Kind::Counter, shared, series::UNIT, read(shared_records)),
         (Kind::Counter, late, series::UNIT, read(orphaned)),
         (Kind::Counter, lost, series::UNIT, read(reentrant)),
     ]

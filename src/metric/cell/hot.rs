@@ -1,4 +1,9 @@
 //! The thread's way to its cells: one thread-local look-up, and everything that happens rarely.
+//!
+//! ```text
+//!  record ─► own cell at hand ─ no ─► shared cell at hand, and no table to wait for ─ no ─► slow path:
+//!            load, add, store         atomic addition                                       own, else shared
+//! ```
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,17 +13,18 @@ use std::{
 use super::{
     ORPHANED, REENTRANT,
     directory::{Slots, slot},
-    shortcuts::{Paths, shortcut},
-    storage::{GaugeCell, Storage, SumCell, Table},
+    ids::Space,
+    owners::freed,
+    storage::{GaugeCell, ShownWord, Storage, SumCell, Table},
+    writer::{Owner, Sharer, Writer},
 };
 use crate::{
     clock, context,
     metric::histogram::{
         Admitted,
-        cell::{Dense, HistogramSlot},
+        cell::HistogramCell,
         chosen::{self, Amount, ChosenSlot},
         exemplars::Exemplars,
-        explicit::ExplicitCell,
     },
     sync::atomic::Ordering::Relaxed,
 };
@@ -36,40 +42,70 @@ thread_local! {
 /// The values of the process.
 static GLOBAL: LazyLock<Arc<Storage>> = LazyLock::new(|| Storage::new(false));
 
-/// What the hot path reads: copies of the directories of this thread's table.
+/// What records read: copies of the directories of this thread's tables.
 struct Hot {
+    /// Of the table that the thread owns; empty where it owns none.
     sums: Cell<Slots<SumCell>>,
-    histograms: Cell<Slots<HistogramSlot>>,
+    histograms: Cell<Slots<HistogramCell>>,
     chosen: Cell<Slots<ChosenSlot>>,
+    /// Of the storage.
     gauges: Cell<Slots<GaugeCell>>,
-    dense: Cell<Paths<Dense>>,
-    explicit: Cell<Paths<ExplicitCell>>,
+    shown_sums: Cell<Slots<ShownWord>>,
+    shown_histograms: Cell<Slots<ShownWord>>,
+    shared: Shared,
+}
+
+/// The table that the thread shares, where it owns none or was refused a cell.
+struct Shared {
+    table: Cell<Option<&'static Table>>,
+    sums: Cell<Slots<SumCell>>,
+    histograms: Cell<Slots<HistogramCell>>,
+    chosen: Cell<Slots<ChosenSlot>>,
+    /// How often a table had become free when the thread last asked for one; `None` if it owns one.
+    asked: Cell<Option<u64>>,
 }
 
 /// Adds `n` to the sum `id`; `false` if its cell is not at hand and [`add_slow`] must do it.
 #[inline(always)]
 pub(crate) fn add(id: u32, n: u64) -> bool {
-    HOT.with(|hot| slot(hot.sums.get(), id).map(|cell| cell.add(n)).is_some())
+    HOT.with(|hot| slot(hot.sums.get(), id).map(|cell| cell.add::<Owner>(n)).is_some())
 }
 
-/// [`add`] for a cell that this thread has not touched yet; `id` is registered.
+/// [`add`] for a cell that this thread does not own, or has not touched yet; `id` is registered.
 #[cold]
 #[inline(never)]
 pub(crate) fn add_slow(id: u32, n: u64) {
-    with_table(|table| table.sums.reserve(id).add(n));
+    if !HOT.with(|hot| hot.shared.add_to(id, |cell| cell.add::<Sharer>(n))) {
+        add_with(id, |cell| cell.add::<Owner>(n), |cell| cell.add::<Sharer>(n));
+    }
 }
 
 /// [`add`] of a fraction, to a sum of fractions.
 #[inline(always)]
 pub(crate) fn add_float(id: u32, n: f64) -> bool {
-    HOT.with(|hot| slot(hot.sums.get(), id).map(|cell| cell.add_float(n)).is_some())
+    HOT.with(|hot| slot(hot.sums.get(), id).map(|cell| cell.add_float::<Owner>(n)).is_some())
 }
 
 /// [`add_slow`] of a fraction.
 #[cold]
 #[inline(never)]
 pub(crate) fn add_float_slow(id: u32, n: f64) {
-    with_table(|table| table.sums.reserve(id).add_float(n));
+    if !HOT.with(|hot| hot.shared.add_to(id, |cell| cell.add_float::<Sharer>(n))) {
+        add_with(id, |cell| cell.add_float::<Owner>(n), |cell| cell.add_float::<Sharer>(n));
+    }
+}
+
+fn add_with(id: u32, own: impl FnOnce(&SumCell), shared: impl FnOnce(&SumCell)) {
+    with_tables(|tables| match tables.own.and_then(|table| table.sum(id)) {
+        Some(cell) => own(cell),
+        None => {
+            let table = tables.shared();
+            if let Some(cell) = table.sum(id) {
+                shared(cell);
+                table.count_shared();
+            }
+        }
+    });
 }
 
 /// Records `value` in the ordinary histogram `id` if it counts by bucket; `false` if
@@ -77,83 +113,102 @@ pub(crate) fn add_float_slow(id: u32, n: f64) {
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
     // Only the look-up is inside: a longer closure is not inlined where there are many callers.
-    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
-    dense.is_some_and(|dense| dense.record(value))
+    let cell = HOT.with(|hot| slot(hot.histograms.get(), id));
+    cell.and_then(HistogramCell::dense).is_some_and(|dense| dense.record::<Owner>(value))
 }
 
 /// Records `value` in the histogram `id` if that is one of explicit bounds; `false` if it is not, or
 /// if [`record_other`] or [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
-    // An ordinary id wraps around, beyond all shortcuts.
-    let cell = HOT.with(|hot| shortcut(hot.explicit.get(), id.wrapping_sub(chosen::FIRST)));
-    cell.is_some_and(|cell| cell.record(value))
+    // An ordinary id wraps around, beyond the directory.
+    let cell = HOT.with(|hot| slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST)));
+    cell.and_then(ChosenSlot::get).is_some_and(|cell| cell.record_explicit::<Owner>(value))
 }
 
-/// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand; `false` if
-/// [`record_slow`] must do it.
-pub(crate) fn record_other(id: u32, amount: Amount) -> bool {
-    let (ordinary, chosen) = HOT.with(|hot| {
-        // An ordinary id wraps around, beyond the directory.
-        let chosen = slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST));
-        (slot(hot.histograms.get(), id), chosen)
-    });
-    match ordinary.and_then(HistogramSlot::get) {
-        Some(cell) => cell.record(amount.value),
-        None => chosen.and_then(ChosenSlot::get).is_some_and(|cell| match amount.ticks {
-            None => cell.record(amount.value),
-            Some(ticks) => cell.record_ticks(ticks),
-        }),
+/// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand, owned or shared;
+/// `None` if [`record_slow`] must do it.
+pub(crate) fn record_other(id: u32, amount: Amount) -> Option<Admitted> {
+    if !(0.0..f64::INFINITY).contains(&amount.value) {
+        return None; // NaN too.
     }
+    HOT.with(|hot| {
+        record_at_hand::<Owner>(hot.histograms.get(), hot.chosen.get(), id, amount)
+            .or_else(|| hot.shared.record(id, amount))
+    })
 }
 
-/// [`record`] for a cell not touched yet, a bucket not touched yet, or a number out of the ordinary;
-/// `id` is registered and the amount neither negative nor NaN nor infinite.
+/// [`record`] for a cell that is not there yet; `id` is registered and the amount neither negative nor
+/// NaN nor infinite.
 #[cold]
 #[inline(never)]
 pub(crate) fn record_slow(id: u32, amount: Amount) -> Admitted {
-    let mut admitted = Admitted::Within(amount.value);
-    with_table(|table| match id.checked_sub(chosen::FIRST) {
-        Some(place) => {
-            if let Some(cell) = table.chosen.reserve(place).get_or_make(id) {
-                admitted = cell.record_slow(amount);
-                cell.explicit().into_iter().for_each(|cell| table.explicit.set(place, cell));
-            }
-        }
-        None => {
-            let cell = table.histograms.reserve(id).get_or_make();
-            cell.record_slow(amount.value);
-            cell.dense().into_iter().for_each(|dense| table.dense.set(id, dense));
+    let mut admitted = None;
+    with_tables(|tables| {
+        admitted = tables.own.and_then(|table| table.record::<Owner>(id, amount));
+        if admitted.is_none() {
+            let table = tables.shared();
+            admitted = table.record::<Sharer>(id, amount);
+            table.count_shared();
         }
     });
-    admitted
+    admitted.unwrap_or(Admitted::Within(amount.value))
+}
+
+/// Records in a cell that is there.
+#[inline]
+fn record_at_hand<W: Writer>(
+    ordinary: Slots<HistogramCell>,
+    chosen: Slots<ChosenSlot>,
+    id: u32,
+    amount: Amount,
+) -> Option<Admitted> {
+    match slot(ordinary, id) {
+        Some(cell) => cell.record::<W>(amount.value).then_some(Admitted::Within(amount.value)),
+        // An ordinary id wraps around, beyond the directory.
+        None => slot(chosen, id.wrapping_sub(chosen::FIRST))?.get()?.record::<W>(amount),
+    }
 }
 
 /// Keeps `value`, which was just recorded in the histogram `id`, as the exemplar of its bucket, with
-/// the current context. Allocates at the first one of a thread and series; a thread whose table is
-/// gone keeps none.
+/// the current context. Allocates at the first one of a table and series.
 #[inline(never)]
 pub(crate) fn exemplify(id: u32, value: f64) {
     if !(0.0..f64::INFINITY).contains(&value) {
         return; // Rejected: NaN and negative ones too.
     }
-    let Some((exemplars, key, value)) = HOT.with(|hot| exemplars_of(hot, id, value)) else {
+    let (own, shared) = HOT.with(|hot| {
+        let shared = (hot.shared.histograms.get(), hot.shared.chosen.get());
+        ((hot.histograms.get(), hot.chosen.get()), shared)
+    });
+    let own = exemplars_of(own.0, own.1, id, value);
+    let is_own = own.is_some();
+    let Some((exemplars, key, value)) = own.or_else(|| exemplars_of(shared.0, shared.1, id, value))
+    else {
         return;
     };
-    let keep = || exemplars.keep(key, value, &context::current(), clock::now());
-    if exemplars.is_ready() {
-        keep();
-    } else {
-        guarded(keep);
+    if !exemplars.is_ready() {
+        with_tables(|tables| {
+            let table = tables.own.filter(|_| is_own).unwrap_or_else(|| tables.shared());
+            table.make_exemplars(id, exemplars);
+        });
     }
+    exemplars.keep(key, value, &context::current(), clock::now());
 }
 
-fn exemplars_of(hot: &Hot, id: u32, value: f64) -> Option<(&'static Exemplars, u32, f64)> {
-    if let Some(cell) = slot(hot.histograms.get(), id).and_then(HistogramSlot::get) {
-        let (exemplars, key) = cell.exemplars(value);
-        return Some((exemplars, key, value));
+fn exemplars_of(
+    ordinary: Slots<HistogramCell>,
+    chosen: Slots<ChosenSlot>,
+    id: u32,
+    value: f64,
+) -> Option<(&'static Exemplars, u32, f64)> {
+    match slot(ordinary, id) {
+        Some(cell) => {
+            let (exemplars, key) = cell.exemplars(value)?;
+            Some((exemplars, key, value))
+        }
+        None => slot(chosen, id.wrapping_sub(chosen::FIRST))?.get()?.exemplars(value),
     }
-    slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST))?.get()?.exemplars(value)
 }
 
 /// The gauge `id`, if this thread has it at hand.
@@ -167,9 +222,38 @@ pub(crate) fn gauge(id: u32) -> Option<&'static GaugeCell> {
 #[inline(never)]
 pub(crate) fn gauge_slow(id: u32, write: impl FnOnce(&GaugeCell)) {
     guarded(|| {
-        let storage = TENANT.try_with(Tenant::storage).unwrap_or_else(|_| GLOBAL.clone());
-        write(storage.gauges().reserve(id));
+        let storage = current_storage();
+        if let Some(gauge) = storage.gauge(id) {
+            write(gauge);
+        }
         HOT.with(|hot| hot.gauges.set(storage.gauges().slots()));
+    });
+}
+
+/// Shows the series `id` although it may hold nothing, in the storage that this thread records into.
+/// A gauge is shown when it is set.
+#[inline]
+pub(crate) fn show(space: Space, id: u32) {
+    let shown = HOT.with(|hot| match space {
+        Space::Sum => slot(hot.shown_sums.get(), id / 64),
+        Space::Histogram => slot(hot.shown_histograms.get(), id / 64),
+        Space::Gauge => None,
+    });
+    if space != Space::Gauge && !shown.is_some_and(|word| word.has(id)) {
+        show_slow(space, id);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn show_slow(space: Space, id: u32) {
+    guarded(|| {
+        let storage = current_storage();
+        storage.show(space, id);
+        HOT.with(|hot| {
+            hot.shown_sums.set(storage.shown(Space::Sum));
+            hot.shown_histograms.set(storage.shown(Space::Histogram));
+        });
     });
 }
 
@@ -187,6 +271,11 @@ pub(crate) fn enter(storage: Option<Arc<Storage>>) -> Entered {
 /// The storage that this thread records into.
 pub(crate) fn current_storage() -> Arc<Storage> {
     TENANT.try_with(Tenant::storage).unwrap_or_else(|_| GLOBAL.clone())
+}
+
+/// How many records threads made in shared tables of the process's own storage.
+pub(crate) fn shared_records() -> u64 {
+    GLOBAL.shared_records()
 }
 
 /// Puts the storage back that the thread recorded into before; `None` if there was none to swap.
@@ -215,8 +304,15 @@ impl Hot {
         histograms: Cell::new(&[]),
         chosen: Cell::new(&[]),
         gauges: Cell::new(&[]),
-        dense: Cell::new(&[]),
-        explicit: Cell::new(&[]),
+        shown_sums: Cell::new(&[]),
+        shown_histograms: Cell::new(&[]),
+        shared: Shared {
+            table: Cell::new(None),
+            sums: Cell::new(&[]),
+            histograms: Cell::new(&[]),
+            chosen: Cell::new(&[]),
+            asked: Cell::new(None),
+        },
     };
 
     fn clear(&self) {
@@ -224,8 +320,56 @@ impl Hot {
         self.histograms.set(&[]);
         self.chosen.set(&[]);
         self.gauges.set(&[]);
-        self.dense.set(&[]);
-        self.explicit.set(&[]);
+        self.shown_sums.set(&[]);
+        self.shown_histograms.set(&[]);
+        self.shared.refresh(None);
+    }
+
+    /// Leads to these tables, as far as they reach now.
+    fn refresh(&self, storage: &Storage, lease: &Lease) {
+        self.sums.set(lease.own.map_or(&[], |table| table.sums.slots()));
+        self.histograms.set(lease.own.map_or(&[], |table| table.histograms.slots()));
+        self.chosen.set(lease.own.map_or(&[], |table| table.chosen.slots()));
+        self.gauges.set(storage.gauges().slots());
+        self.shown_sums.set(storage.shown(Space::Sum));
+        self.shown_histograms.set(storage.shown(Space::Histogram));
+        self.shared.refresh(lease.shared);
+        self.shared.asked.set(lease.own.is_none().then_some(lease.asked));
+    }
+}
+
+impl Shared {
+    fn refresh(&self, table: Option<&'static Table>) {
+        self.table.set(table);
+        self.sums.set(table.map_or(&[], |table| table.sums.slots()));
+        self.histograms.set(table.map_or(&[], |table| table.histograms.slots()));
+        self.chosen.set(table.map_or(&[], |table| table.chosen.slots()));
+    }
+
+    /// The table, unless the thread may own one by now.
+    #[inline]
+    fn table(&self) -> Option<&'static Table> {
+        let may_own = self.asked.get().is_some_and(|asked| asked != freed());
+        self.table.get().filter(|_| !may_own)
+    }
+
+    /// Lets `add` write to the sum `id` if it is at hand; says whether it was.
+    #[inline]
+    fn add_to(&self, id: u32, add: impl FnOnce(&SumCell)) -> bool {
+        let Some(table) = self.table() else { return false };
+        let Some(cell) = slot(self.sums.get(), id) else { return false };
+        add(cell);
+        table.count_shared();
+        true
+    }
+
+    /// Records in the histogram `id` if its cell is at hand.
+    fn record(&self, id: u32, amount: Amount) -> Option<Admitted> {
+        let table = self.table()?;
+        let (ordinary, chosen) = (self.histograms.get(), self.chosen.get());
+        let admitted = record_at_hand::<Sharer>(ordinary, chosen, id, amount)?;
+        table.count_shared();
+        Some(admitted)
     }
 }
 
@@ -235,9 +379,41 @@ struct Tenant {
     leases: RefCell<Vec<Lease>>,            // Invariant: one for each storage.
 }
 
+/// A thread's tables in one storage.
 struct Lease {
     storage: Arc<Storage>,
-    table: &'static Table,
+    own: Option<&'static Table>,
+    /// `None` until the thread needs it: because it owns no table, or was refused a cell in it.
+    shared: Option<&'static Table>,
+    /// How often a table had become free when this one was asked for.
+    asked: u64,
+}
+
+impl Lease {
+    fn new(storage: Arc<Storage>) -> Self {
+        let mut lease = Self { storage, own: None, shared: None, asked: 0 };
+        lease.ask();
+        lease
+    }
+
+    /// Asks for a table to own, if there is none.
+    fn ask(&mut self) {
+        if self.own.is_none() {
+            // Before the table: one that becomes free in between is asked for again.
+            self.asked = freed();
+            self.own = self.storage.lease();
+        }
+    }
+
+    /// The table that this thread shares.
+    fn shared(&mut self) -> &'static Table {
+        self.shared.get_or_insert_with(|| self.storage.share())
+    }
+
+    /// A lease of a thread that will give nothing back: it owns no table.
+    fn last(storage: Arc<Storage>) -> Self {
+        Self { storage, own: None, shared: None, asked: 0 }
+    }
 }
 
 impl Tenant {
@@ -251,64 +427,57 @@ impl Tenant {
         self.current.borrow().as_ref().unwrap_or(&GLOBAL).clone()
     }
 
-    /// This thread's table in the current storage, leased at the first call.
-    fn table(&self) -> &'static Table {
+    /// Lets `write` write to this thread's tables in the current storage, leased at the first call.
+    fn with_tables(&self, write: impl FnOnce(&mut Lease)) {
         let storage = self.storage();
         let mut leases = self.leases.borrow_mut();
-        if let Some(lease) = leases.iter().find(|lease| Arc::ptr_eq(&lease.storage, &storage)) {
-            return lease.table;
-        }
-        // A storage that only this thread's lease still holds belonged to a scope that has ended.
-        leases.retain(|lease| Arc::strong_count(&lease.storage) > 1);
-        let table = storage.lease();
-        leases.push(Lease { storage, table });
-        table
+        let place = leases.iter().position(|lease| Arc::ptr_eq(&lease.storage, &storage));
+        let place = place.unwrap_or_else(|| {
+            // A storage that only this thread's lease still holds belonged to a scope that has ended.
+            leases.retain(|lease| Arc::strong_count(&lease.storage) > 1);
+            leases.push(Lease::new(storage.clone()));
+            leases.len() - 1
+        });
+        let lease = &mut leases[place];
+        lease.ask();
+        write(lease);
+        HOT.with(|hot| hot.refresh(&storage, lease));
     }
 
-    /// Points the hot path to the current storage's table, or to nothing where none is leased yet.
+    /// Lets the hot path lead to the current storage: to nothing where this thread has no table in it.
     fn refresh(&self) {
-        let storage = self.storage();
+        let current = self.current.borrow();
+        let storage = current.as_ref().unwrap_or(&GLOBAL);
         let leases = self.leases.borrow();
-        let lease = leases.iter().find(|lease| Arc::ptr_eq(&lease.storage, &storage));
-        HOT.with(|hot| match lease {
-            Some(lease) => {
-                hot.sums.set(lease.table.sums.slots());
-                hot.histograms.set(lease.table.histograms.slots());
-                hot.chosen.set(lease.table.chosen.slots());
-                hot.gauges.set(storage.gauges().slots());
-                hot.dense.set(lease.table.dense.paths());
-                hot.explicit.set(lease.table.explicit.paths());
-            }
+        HOT.with(|hot| match leases.iter().find(|lease| Arc::ptr_eq(&lease.storage, storage)) {
+            Some(lease) => hot.refresh(storage, lease),
             None => hot.clear(),
         });
     }
 }
 
 impl Drop for Tenant {
-    /// Gives the tables back. Whatever this thread records from here on, in the destructors of other
-    /// thread-locals, takes the slow path and ends in the orphan table.
     fn drop(&mut self) {
         let _busy = busy();
         HOT.with(Hot::clear);
-        for Lease { storage, table } in self.leases.get_mut().drain(..) {
-            storage.give_back(table);
+        for Lease { storage, own, .. } in self.leases.get_mut().drain(..) {
+            own.into_iter().for_each(|table| storage.give_back(table));
         }
     }
 }
 
-/// Lets `write` write to this thread's table, or to the orphan table where it has none any more.
-fn with_table(write: impl FnOnce(&'static Table)) {
+/// Lets `write` write to this thread's tables; where it has none any more, to one that it shares.
+fn with_tables(write: impl FnOnce(&mut Lease)) {
     let mut write = Some(write);
     guarded(|| {
         let own = TENANT.try_with(|tenant| {
             if let Some(write) = write.take() {
-                write(tenant.table());
+                tenant.with_tables(write);
             }
-            tenant.refresh();
         });
         if let (Err(_), Some(write)) = (own, write.take()) {
             ORPHANED.fetch_add(1, Relaxed);
-            GLOBAL.with_orphan(write);
+            write(&mut Lease::last(GLOBAL.clone()));
         }
     });
 }

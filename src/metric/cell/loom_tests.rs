@@ -6,14 +6,20 @@ use loom::thread;
 
 use std::sync::Arc;
 
-use super::{Space, storage::Storage};
-use crate::{clock::Ticks, metric::series::Series};
+use super::{Budget, Ids, Owner, Space, storage::Storage, writer::Sharer};
+use crate::{
+    clock::Ticks,
+    metric::{
+        histogram::{Aggregation, HistogramOptions, chosen::Amount},
+        series::Series,
+    },
+};
 
 /// An owner that records into `id` `times` times and ends.
 fn record(storage: &Storage, id: u32, times: u64) {
-    let table = storage.lease();
+    let table = storage.lease().unwrap();
     for _ in 0..times {
-        table.sums.reserve(id).add(1);
+        table.sum(id).unwrap().add::<Owner>(1);
     }
     storage.give_back(table);
 }
@@ -54,19 +60,69 @@ fn a_total_neither_falls_nor_loses_while_threads_end_and_begin() {
 }
 
 #[test]
-fn a_thread_that_ends_while_its_orphan_records_loses_nothing() {
+fn threads_that_share_a_table_lose_nothing_beside_a_reader() {
     loom::model(|| {
         let storage = Storage::new(false);
-        let ending = thread::spawn({
+        let sharers: Vec<_> = (0..2)
+            .map(|_| {
+                let storage = storage.clone();
+                thread::spawn(move || share(&storage))
+            })
+            .collect();
+        let earlier = storage.reader().sum(0);
+        let later = storage.reader().sum(0);
+        assert!(earlier <= later && later <= 2, "{earlier} then {later}");
+        sharers.into_iter().for_each(|sharer| sharer.join().unwrap());
+        assert_eq!(storage.reader().sum(0), 2);
+    });
+}
+
+#[test]
+fn a_thread_that_shared_takes_the_table_of_an_owner_that_ends_and_loses_nothing() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let owner = thread::spawn({
+            let storage = storage.clone();
+            move || record(&storage, 0, 1)
+        });
+        let waiting = thread::spawn({
             let storage = storage.clone();
             move || {
+                share(&storage);
+                // The owner's table if it has ended, else a new one.
                 record(&storage, 0, 1);
-                storage.with_orphan(|table| table.sums.reserve(0).add(1));
             }
         });
-        storage.with_orphan(|table| table.sums.reserve(0).add(1));
-        ending.join().unwrap();
+        assert!(storage.reader().sum(0) <= 3);
+        owner.join().unwrap();
+        waiting.join().unwrap();
         assert_eq!(storage.reader().sum(0), 3);
+    });
+}
+
+/// A record of a thread without a table.
+fn share(storage: &Storage) {
+    storage.share_one().sum(0).unwrap().add::<Sharer>(1);
+}
+
+#[test]
+fn threads_that_share_a_histogram_lose_no_value_while_its_log_becomes_dense() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let one = Amount { value: 1.0, ticks: None };
+        let record = move |storage: &Storage| {
+            storage.share_one().record::<Sharer>(0, one).unwrap();
+        };
+        record(&storage); // A log has two places.
+        let sharer = thread::spawn({
+            let storage = storage.clone();
+            move || record(&storage)
+        });
+        record(&storage);
+        assert!(count_of_ones(&storage) >= 2);
+        sharer.join().unwrap();
+        assert_eq!(count_of_ones(&storage), 3);
+        assert_eq!(storage.reader().histogram(0).unwrap().sum(), 3.0);
     });
 }
 
@@ -106,27 +162,23 @@ fn a_histogram_is_read_whole_while_its_log_becomes_dense() {
 
 #[test]
 fn a_chosen_histogram_is_read_as_far_as_it_was_written() {
-    use crate::metric::histogram::{
-        Aggregation, HistogramOptions,
-        chosen::{self, Amount},
-    };
     let options = [Aggregation::Explicit(&[1.0]), Aggregation::Hdr { significant_digits: 1 }];
     for options in options.map(|aggregation| HistogramOptions::new().aggregation(aggregation)) {
-        let id = chosen::reserve_ids(options, 1).unwrap();
+        let ids = Ids::new(Arc::new(Budget::new(u64::MAX)));
+        let id = ids.reserve(Space::Histogram, options, 1);
         loom::model(move || {
             let storage = Storage::new(false);
             let owner = thread::spawn({
                 let storage = storage.clone();
                 move || {
-                    let table = storage.lease();
-                    let cell = table.chosen.reserve(0).get_or_make(id).unwrap();
+                    let table = storage.lease().unwrap();
                     for _ in 0..2 {
-                        cell.record_slow(Amount { value: 1.0, ticks: None });
+                        table.record::<Owner>(id, Amount { value: 1.0, ticks: None }).unwrap();
                     }
                     storage.give_back(table);
                 }
             });
-            let count = || storage.reader().histogram(chosen::FIRST).map_or(0, |all| all.count());
+            let count = || storage.reader().histogram(id).map_or(0, |all| all.count());
             let (earlier, later) = (count(), count());
             assert!(earlier <= later && later <= 2, "{earlier} then {later}");
             owner.join().unwrap();
@@ -137,9 +189,10 @@ fn a_chosen_histogram_is_read_as_far_as_it_was_written() {
 
 /// An owner that records the number one `times` times and ends.
 fn record_ones(storage: &Storage, times: usize) {
-    let table = storage.lease();
-    let cell = table.histograms.reserve(0).get_or_make();
-    (0..times).for_each(|_| cell.record_slow(1.0));
+    let table = storage.lease().unwrap();
+    for _ in 0..times {
+        table.record::<Owner>(0, Amount { value: 1.0, ticks: None }).unwrap();
+    }
     storage.give_back(table);
 }
 
@@ -177,11 +230,11 @@ fn what_a_given_up_series_recorded_is_not_the_next_ones() {
         let storage = Storage::new(false);
         let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
         // The table stays with its thread, which could write to the cell at any time.
-        let table = storage.lease();
+        let table = storage.lease().unwrap();
         let owner = thread::spawn({
             let (storage, pin) = (storage.clone(), series.pin());
             move || {
-                table.sums.reserve(0).add(1);
+                table.sum(0).unwrap().add::<Owner>(1);
                 drop(pin);
                 storage.give_back(table);
             }

@@ -8,37 +8,44 @@
 //!
 //! - A series has a process-wide id; its value is the sum of the cells with that id in all tables of
 //!   a [`Storage`].
-//! - A thread writes its own table alone, so that a record is a load, an addition and a store: no
-//!   lock prefix, no shared cache line. Every cell is an atomic, written with Relaxed: it publishes
-//!   nothing but itself.
+//! - A few threads *own* a table each. An owner writes its table alone, so that a record is a load, an
+//!   addition and a store: no lock prefix, no shared cache line. Every cell is an atomic, written with
+//!   Relaxed: it publishes nothing but itself.
+//! - Every further thread *shares* one of a few tables, by atomic additions to cells of the same kind,
+//!   and takes a table that has become free at its next record. So memory, and what a reader walks,
+//!   are bounded whatever the threads.
 //! - A directory grows by chunks. Chunks and tables live as long as the process; the table of a
-//!   thread that ended is adopted, values and all, by the next new thread, so that memory is bounded
-//!   by the peak number of threads and no total changes.
-//! - Histograms are behind more pointers than sums are, so that a thread also has *shortcuts* to those
-//!   counts that records go to most.
-//! - A thread whose table is gone, because its destructors run, writes to the *orphan* table under
-//!   the storage's lock, and is counted.
+//!   thread that ended is adopted, values and all, by the next one, so that no total changes.
+//! - The registry's byte budget pays for what is allocated (`budget.rs`). An owner that it refuses a
+//!   cell uses the shared one.
+//! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
 //!
 //! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
 //! index needs anyway is the only check there is.
 
+mod budget;
 mod directory;
 mod hot;
-mod shortcuts;
-mod space;
+mod ids;
+mod owners;
 mod storage;
+mod writer;
 
 #[cfg(all(test, bellwether_loom))]
 mod loom_tests;
 
-pub(crate) use directory::Fresh;
+pub(crate) use budget::{Budget, Room};
+pub(crate) use directory::{Fresh, slot};
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow,
+    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow, shared_records,
+    show,
 };
-pub(crate) use space::Space;
-pub(crate) use storage::{GaugeCell, HistogramTable, Reader, Removals, Storage};
+pub(crate) use ids::{Ids, Space, block_of};
+pub(crate) use owners::set_most_owners;
+pub(crate) use storage::{GaugeCell, Reader, Removals, Storage};
+pub(crate) use writer::{Owner, Writer};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

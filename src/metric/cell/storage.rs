@@ -1,4 +1,7 @@
 //! All the tables of one set of values: the process's own, or a test scope's.
+//!
+//! A few threads own a table each; the others write to a few tables that they share. Tables are never
+//! freed, because somebody may be reading them: those of a storage that is gone go to the next one.
 
 use std::{
     collections::HashMap,
@@ -6,18 +9,20 @@ use std::{
 };
 
 use super::{
-    Space,
+    budget::{Account, Room},
     directory::{Directory, Fresh, Slots, slot},
-    shortcuts::{Paths, Shortcuts, shortcut},
+    ids::{Space, block_of},
+    owners,
+    writer::{Sharer, Writer},
 };
 use crate::{
     clock::{self, Ticks},
     metric::{
         histogram::{
-            HistogramSnapshot,
-            cell::{Dense, HistogramCell, HistogramSlot},
-            chosen::{self, ChosenSlot},
-            explicit::ExplicitCell,
+            Admitted, HistogramSnapshot,
+            cell::HistogramCell,
+            chosen::{self, Amount, Chosen, ChosenSlot},
+            exemplars::Exemplars,
         },
         sliding::Sliding,
     },
@@ -27,20 +32,21 @@ use crate::{
     },
 };
 
-/// One thread's cells.
+/// The cells that one thread owns, or that several share.
 #[derive(Debug)]
 pub(crate) struct Table {
+    is_shared: bool,
     pub(super) sums: Directory<SumCell>,
-    pub(super) histograms: Directory<HistogramSlot>,
+    pub(super) histograms: Directory<HistogramCell>,
     /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
     pub(super) chosen: Directory<ChosenSlot>,
-    /// To what the cells of `histograms` lead to.
-    pub(super) dense: Shortcuts<Dense>,
-    /// To those of `chosen` with explicit bounds.
-    pub(super) explicit: Shortcuts<ExplicitCell>,
+    /// Held by the one of several threads that makes a cell; directory locks are taken inside it.
+    making: Mutex<()>,
+    /// How many records of sharers there were.
+    shared_records: AtomicU64,
 }
 
-/// A sum that one thread at a time adds to; signed sums wrap around.
+/// A sum; signed sums wrap around.
 #[derive(Debug)]
 pub(crate) struct SumCell(AtomicU64);
 
@@ -48,17 +54,22 @@ pub(crate) struct SumCell(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct GaugeCell(AtomicU64);
 
+/// A bit for each of 64 series: whether it is shown although it may hold nothing.
+#[derive(Debug)]
+pub(crate) struct ShownWord(AtomicU64);
+
 /// The bits of a gauge nobody has set: a NaN that no arithmetic makes.
 const NEVER_SET: u64 = 0x7ff4_6265_6c6c_7772;
 
-/// A set of values: the tables of all threads that recorded into it, and the gauges.
+/// A set of values: the tables of the threads that recorded into it, and what they all share.
 #[derive(Debug)]
 pub(crate) struct Storage {
-    /// Guards the lists and every write to the orphan table; directory locks are taken inside it.
+    /// Guards the lists; only the pool is locked inside it.
     tables: Mutex<Tables>,
-    gauges: Directory<GaugeCell>,
-    /// What readers remember of series. Nothing is locked inside it.
-    seen: Mutex<Seen>,
+    common: &'static Common,
+    /// Of series that expire: what they held when they last changed, and since when. Nothing is locked
+    /// inside it.
+    unchanged: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
@@ -70,15 +81,28 @@ pub(crate) struct Storage {
 #[derive(Debug, Default)]
 struct Tables {
     all: Vec<&'static Table>,
-    free: Vec<&'static Table>, // Invariant: no thread holds one of these.
-    orphan: Option<&'static Table>,
+    free: Vec<&'static Table>, // Invariant: no thread owns one of these.
+    n_owned: usize,            // All but the shared ones, free ones among them.
+    shared: Vec<&'static Table>,
+    next_shared: usize,
 }
 
+/// What all threads of a storage write.
+#[derive(Debug)]
+pub(super) struct Common {
+    gauges: Directory<GaugeCell>,
+    /// By the id of a series over 64.
+    shown_sums: Directory<ShownWord>,
+    shown_histograms: Directory<ShownWord>,
+    shown_chosen: Directory<ShownWord>,
+}
+
+/// What storages that are gone left: everything in it is as new.
 #[derive(Debug, Default)]
-struct Seen {
-    sums: Vec<u64>, // A bit a series: whether it was ever seen not to be zero.
-    /// Of series that expire: what they held when they last changed, and since when.
-    unchanged: HashMap<(Space, u32), (u64, Ticks)>,
+struct Pool {
+    owned: Vec<&'static Table>,
+    shared: Vec<&'static Table>,
+    common: Vec<&'static Common>,
 }
 
 /// What to subtract from the cells of series that were removed while somebody could still write to
@@ -92,12 +116,16 @@ pub(crate) struct Bases {
 /// All storages there are, for the end of a series: its cells are in each of them.
 static STORAGES: StaticMutex<Vec<Weak<Storage>>> = StaticMutex::new(Vec::new());
 
+/// Nothing is locked inside it.
+static POOL: StaticMutex<Pool> =
+    StaticMutex::new(Pool { owned: Vec::new(), shared: Vec::new(), common: Vec::new() });
+
 impl Storage {
     pub(crate) fn new(scoped: bool) -> Arc<Self> {
         let storage = Arc::new(Self {
             tables: Mutex::new(Tables::default()),
-            gauges: Directory::new(),
-            seen: Mutex::new(Seen::default()),
+            common: Common::take(),
+            unchanged: Mutex::new(HashMap::new()),
             bases: Mutex::new(Arc::default()),
             sliding: Sliding::default(),
             started: clock::now(),
@@ -130,28 +158,52 @@ impl Storage {
         self.scoped
     }
 
-    /// A table for a thread to write: one that an ended thread left, or a new one.
+    /// A table for a thread to own: one that an ended thread left, or a new one; `None` if as many
+    /// threads own one as may.
     ///
     /// The lock orders the old owner's last store before the new owner's first load.
-    pub(super) fn lease(&self) -> &'static Table {
+    pub(super) fn lease(&self) -> Option<&'static Table> {
         let mut tables = self.tables.lock();
-        tables.free.pop().unwrap_or_else(|| tables.add())
+        if let Some(table) = tables.free.pop() {
+            return Some(table);
+        }
+        if tables.n_owned >= owners::most_owners() {
+            return None;
+        }
+        tables.n_owned += 1;
+        Some(tables.add(false))
     }
 
     /// Takes the table of a thread that ends back.
     pub(super) fn give_back(&self, table: &'static Table) {
         self.tables.lock().free.push(table);
+        owners::note_freed();
     }
 
-    /// Lets `write` write to the table of threads that have none.
-    pub(super) fn with_orphan(&self, write: impl FnOnce(&'static Table)) {
+    /// A table for a thread to share.
+    pub(super) fn share(&self) -> &'static Table {
         let mut tables = self.tables.lock();
-        let table = match tables.orphan {
-            Some(table) => table,
-            None => tables.add(),
-        };
-        tables.orphan = Some(table);
-        write(table);
+        let place = tables.next_shared % owners::n_shared();
+        tables.next_shared += 1;
+        if let Some(table) = tables.shared.get(place) {
+            return table;
+        }
+        let table = tables.add(true);
+        tables.shared.push(table);
+        table
+    }
+
+    /// The first of the shared tables.
+    #[cfg(all(test, bellwether_loom))]
+    pub(super) fn share_one(&self) -> &'static Table {
+        self.tables.lock().next_shared = 0;
+        self.share()
+    }
+
+    /// How many records were made in shared tables.
+    pub(crate) fn shared_records(&self) -> u64 {
+        let tables = self.tables.lock();
+        tables.shared.iter().map(|table| table.shared_records.load(Relaxed)).sum()
     }
 
     /// The cells of the sum `id`, table by table, without those that are zero.
@@ -160,8 +212,40 @@ impl Storage {
         self.reader().cells(id).map(SumCell::get).filter(|&sum| sum > 0).collect()
     }
 
-    pub(super) fn gauges(&self) -> &Directory<GaugeCell> {
-        &self.gauges
+    pub(super) fn gauges(&self) -> &'static Directory<GaugeCell> {
+        &self.common.gauges
+    }
+
+    /// The gauge `id`, made if it was not there.
+    pub(super) fn gauge(&self, id: u32) -> Option<&'static GaugeCell> {
+        let block = block_of(Space::Gauge, id);
+        let room = block.as_ref().map_or(Room::unlimited(), |(account, _)| Room::shared(account));
+        self.common.gauges.reserve(id, room)
+    }
+
+    /// Which sums, or which ordinary histograms, are shown: by 64.
+    pub(super) fn shown(&self, space: Space) -> Slots<ShownWord> {
+        match space {
+            Space::Sum => self.common.shown_sums.slots(),
+            Space::Histogram => self.common.shown_histograms.slots(),
+            Space::Gauge => &[],
+        }
+    }
+
+    /// Shows the series although it may hold nothing: until it is removed.
+    pub(crate) fn show(&self, space: Space, id: u32) {
+        if let Some((shown, place)) = self.common.shown(space, id)
+            && let Some(word) = shown.reserve(place / 64, Room::unlimited())
+        {
+            word.set(place);
+        }
+    }
+
+    /// Whether the series is shown although it may hold nothing.
+    pub(crate) fn is_shown(&self, space: Space, id: u32) -> bool {
+        self.common.shown(space, id).is_some_and(|(shown, place)| {
+            slot(shown.slots(), place / 64).is_some_and(|word| word.has(place))
+        })
     }
 
     /// Everything that can be read now.
@@ -226,7 +310,7 @@ impl Storage {
 
     /// Unsets a gauge; setting it brings it back.
     pub(crate) fn remove_gauge(&self, id: u32) {
-        if let Some(cell) = slot(self.gauges.slots(), id) {
+        if let Some(cell) = slot(self.common.gauges.slots(), id) {
             cell.reset();
         }
         self.forget(Space::Gauge, id);
@@ -234,7 +318,7 @@ impl Storage {
 
     /// As [`remove_gauge`](Self::remove_gauge), if the value is `shown`, bit for bit.
     pub(crate) fn remove_gauge_if(&self, id: u32, shown: f64) -> bool {
-        let cell = slot(self.gauges.slots(), id);
+        let cell = slot(self.common.gauges.slots(), id);
         let is_removed = cell.is_some_and(|cell| cell.unset(shown));
         if is_removed {
             self.forget(Space::Gauge, id);
@@ -254,22 +338,13 @@ impl Storage {
                 Space::Gauge => {}
             }
         }
-        let reader = self.reader_with(Arc::default());
-        match space {
-            Space::Sum => reader.cells(id).for_each(SumCell::reset),
-            Space::Histogram => {
-                if let Some(place) = id.checked_sub(chosen::FIRST) {
-                    let slots = reader.chosen.iter().filter_map(|slots| slot(slots, place));
-                    slots.filter_map(ChosenSlot::get).for_each(|cell| cell.reset());
-                } else {
-                    reader.histogram_cells(id).for_each(HistogramCell::reset);
-                }
-            }
-            Space::Gauge => {
-                if let Some(cell) = slot(reader.gauges, id) {
-                    cell.reset();
-                }
-            }
+        for table in &self.tables.lock().all {
+            table.reset(space, id);
+        }
+        if space == Space::Gauge
+            && let Some(cell) = slot(self.common.gauges.slots(), id)
+        {
+            cell.reset();
         }
         drop(bases);
         self.forget(space, id);
@@ -277,8 +352,8 @@ impl Storage {
 
     /// Since when the series `id` has held what it holds now, `held`, as far as was noticed.
     pub(crate) fn unchanged_since(&self, space: Space, id: u32, held: u64, now: Ticks) -> Ticks {
-        let mut seen = self.seen.lock();
-        let (last, since) = seen.unchanged.entry((space, id)).or_insert((held, now));
+        let mut unchanged = self.unchanged.lock();
+        let (last, since) = unchanged.entry((space, id)).or_insert((held, now));
         if *last != held {
             (*last, *since) = (held, now);
         }
@@ -288,12 +363,11 @@ impl Storage {
     /// Forgets that the series was ever there.
     fn forget(&self, space: Space, id: u32) {
         self.sliding.forget(space, id);
-        let mut seen = self.seen.lock();
-        seen.unchanged.remove(&(space, id));
-        if space == Space::Sum
-            && let Some(bits) = seen.sums.get_mut(id as usize / 64)
+        self.unchanged.lock().remove(&(space, id));
+        if let Some((shown, place)) = self.common.shown(space, id)
+            && let Some(word) = slot(shown.slots(), place / 64)
         {
-            *bits &= !(1 << (id % 64));
+            word.clear(place);
         }
     }
 
@@ -302,47 +376,179 @@ impl Storage {
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
-            histograms: tables.all.iter().map(|table| table.histogram_table()).collect(),
+            histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
             chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
-            gauges: self.gauges.slots(),
+            gauges: self.common.gauges.slots(),
             bases,
         }
     }
-
-    /// Whether the sum `id`, which is or is not zero now, was ever seen not to be: a series that came
-    /// back to zero does not vanish.
-    pub(crate) fn was_touched(&self, id: u32, is_touched: bool) -> bool {
-        let (word, bit) = (id as usize / 64, 1u64 << (id % 64));
-        let mut seen = self.seen.lock();
-        if !is_touched {
-            return seen.sums.get(word).is_some_and(|bits| bits & bit != 0);
-        }
-        if seen.sums.len() <= word {
-            seen.sums.resize(word + 1, 0);
-        }
-        seen.sums[word] |= bit;
-        true
-    }
 }
 
-impl Table {
-    fn histogram_table(&self) -> HistogramTable {
-        HistogramTable { slots: self.histograms.slots(), dense: self.dense.paths() }
+impl Drop for Storage {
+    /// Nobody writes to its tables any more: who does holds it.
+    fn drop(&mut self) {
+        if cfg!(bellwether_loom) {
+            return; // What loom makes does not outlive its model.
+        }
+        let tables = std::mem::take(&mut *self.tables.lock());
+        tables.all.iter().for_each(|table| table.clear());
+        self.common.clear();
+        let mut pool = POOL.lock();
+        let (shared, owned): (Vec<_>, Vec<_>) =
+            tables.all.into_iter().partition(|table| table.is_shared);
+        pool.shared.extend(shared);
+        pool.owned.extend(owned);
+        pool.common.push(self.common);
     }
 }
 
 impl Tables {
-    fn add(&mut self) -> &'static Table {
-        let table = Table {
-            sums: Directory::new(),
-            histograms: Directory::new(),
-            chosen: Directory::new(),
-            dense: Shortcuts::new(),
-            explicit: Shortcuts::new(),
-        };
-        let table: &'static Table = Box::leak(Box::new(table));
+    fn add(&mut self, is_shared: bool) -> &'static Table {
+        let table = Table::take(is_shared);
         self.all.push(table);
         table
+    }
+}
+
+impl Table {
+    /// A table that a storage left, or a new one.
+    fn take(is_shared: bool) -> &'static Self {
+        let mut pool = POOL.lock();
+        let left = if is_shared { pool.shared.pop() } else { pool.owned.pop() };
+        drop(pool);
+        left.unwrap_or_else(|| {
+            Box::leak(Box::new(Self {
+                is_shared,
+                sums: Directory::new(),
+                histograms: Directory::new(),
+                chosen: Directory::new(),
+                making: Mutex::new(()),
+                shared_records: AtomicU64::new(0),
+            }))
+        })
+    }
+
+    /// The sum `id`, made if it was not there; `None` if an owner has no room for it.
+    pub(super) fn sum(&self, id: u32) -> Option<&'static SumCell> {
+        let block = block_of(Space::Sum, id);
+        self.sums.reserve(id, self.room(block.as_ref().map(|(account, _)| &**account)))
+    }
+
+    /// Records in the histogram `id`, making what is missing; `None` if an owner has no room for it.
+    pub(super) fn record<W: Writer>(&self, id: u32, amount: Amount) -> Option<Admitted> {
+        let block = block_of(Space::Histogram, id);
+        let room = self.room(block.as_ref().map(|(account, _)| &**account));
+        let _making = self.is_shared.then(|| self.making.lock());
+        match id.checked_sub(chosen::FIRST) {
+            None => self.record_ordinary::<W>(id, amount.value, room),
+            Some(place) => {
+                let chosen = block.as_ref()?.1?;
+                self.record_chosen::<W>(place, chosen, amount, room)
+            }
+        }
+    }
+
+    fn record_ordinary<W: Writer>(&self, id: u32, value: f64, room: Room<'_>) -> Option<Admitted> {
+        let cell = self.histograms.reserve(id, room)?;
+        while !cell.record::<W>(value) {
+            if !cell.make_room::<W>(value, self.is_shared, room) {
+                return None;
+            }
+        }
+        Some(Admitted::Within(value))
+    }
+
+    fn record_chosen<W: Writer>(
+        &self,
+        place: u32,
+        chosen: &'static Chosen,
+        amount: Amount,
+        room: Room<'_>,
+    ) -> Option<Admitted> {
+        let cell = self.chosen.reserve(place, room)?.get_or_make(chosen, room)?;
+        loop {
+            if let Some(admitted) = cell.record::<W>(amount) {
+                return Some(admitted);
+            }
+            if !cell.make_room::<W>(amount, self.is_shared, room) {
+                return None;
+            }
+        }
+    }
+
+    /// Makes room for exemplars of the histogram `id`, which has recorded here; if there is any.
+    pub(super) fn make_exemplars(&self, id: u32, exemplars: &Exemplars) {
+        let block = block_of(Space::Histogram, id);
+        let _making = self.is_shared.then(|| self.making.lock());
+        exemplars.make(self.room(block.as_ref().map(|(account, _)| &**account)));
+    }
+
+    /// Counts a record of a thread that shares the table.
+    #[inline]
+    pub(super) fn count_shared(&self) {
+        Sharer::add(&self.shared_records, 1);
+    }
+
+    fn room<'a>(&self, account: Option<&'a Account>) -> Room<'a> {
+        match account {
+            None => Room::unlimited(),
+            Some(account) if self.is_shared => Room::shared(account),
+            Some(account) => Room::own(account),
+        }
+    }
+
+    /// Makes the cell of a series as new, if there is one.
+    fn reset(&self, space: Space, id: u32) {
+        fn reset<T: Fresh>(directory: &Directory<T>, id: u32) {
+            slot(directory.slots(), id).into_iter().for_each(T::reset);
+        }
+        match (space, id.checked_sub(chosen::FIRST)) {
+            (Space::Sum, _) => reset(&self.sums, id),
+            (Space::Histogram, None) => reset(&self.histograms, id),
+            (Space::Histogram, Some(place)) => reset(&self.chosen, place),
+            (Space::Gauge, _) => {}
+        }
+    }
+
+    /// Makes everything as new.
+    fn clear(&self) {
+        self.sums.reset();
+        self.histograms.reset();
+        self.chosen.reset();
+        self.shared_records.store(0, Relaxed);
+    }
+}
+
+impl Common {
+    /// One that a storage left, or a new one.
+    fn take() -> &'static Self {
+        let left = POOL.lock().common.pop();
+        left.unwrap_or_else(|| {
+            Box::leak(Box::new(Self {
+                gauges: Directory::new(),
+                shown_sums: Directory::new(),
+                shown_histograms: Directory::new(),
+                shown_chosen: Directory::new(),
+            }))
+        })
+    }
+
+    /// Where it is kept whether the series is shown, and at which place; gauges are shown when they are
+    /// set.
+    fn shown(&self, space: Space, id: u32) -> Option<(&Directory<ShownWord>, u32)> {
+        match (space, id.checked_sub(chosen::FIRST)) {
+            (Space::Sum, _) => Some((&self.shown_sums, id)),
+            (Space::Histogram, None) => Some((&self.shown_histograms, id)),
+            (Space::Histogram, Some(place)) => Some((&self.shown_chosen, place)),
+            (Space::Gauge, _) => None,
+        }
+    }
+
+    fn clear(&self) {
+        self.gauges.reset();
+        for shown in [&self.shown_sums, &self.shown_histograms, &self.shown_chosen] {
+            shown.reset();
+        }
     }
 }
 
@@ -350,31 +556,10 @@ impl Tables {
 #[derive(Debug)]
 pub(crate) struct Reader {
     sums: Vec<Slots<SumCell>>,
-    histograms: Vec<HistogramTable>,
+    histograms: Vec<Slots<HistogramCell>>,
     chosen: Vec<Slots<ChosenSlot>>,
     gauges: Slots<GaugeCell>,
     bases: Arc<Bases>,
-}
-
-/// One thread's ordinary histograms.
-#[derive(Debug)]
-pub(crate) struct HistogramTable {
-    slots: Slots<HistogramSlot>,
-    dense: Paths<Dense>,
-}
-
-impl HistogramTable {
-    /// One that was told how to keep its values has an id beyond all of these.
-    #[inline]
-    pub(crate) fn cell(&self, id: u32) -> Option<&'static HistogramCell> {
-        slot(self.slots, id)?.get()
-    }
-
-    /// The counts by bucket, if there is a shortcut to them.
-    #[inline]
-    pub(crate) fn dense(&self, id: u32) -> Option<&'static Dense> {
-        shortcut(self.dense, id)
-    }
 }
 
 /// Which series of a storage were removed: equal where none was in between.
@@ -417,9 +602,9 @@ impl Reader {
         };
         let recorded = if let Some(place) = id.checked_sub(chosen::FIRST) {
             let slots = self.chosen.iter().filter_map(|slots| slot(slots, place));
-            slots.filter_map(ChosenSlot::get).map(|cell| cell.read()).reduce(merge)
+            slots.filter_map(ChosenSlot::get).filter_map(|cell| cell.read()).reduce(merge)
         } else {
-            self.histogram_cells(id).map(HistogramCell::read).reduce(merge)
+            HistogramCell::read_all(self.histogram_cells(id))
         };
         let since_removal = match self.histogram_base(id) {
             Some((base, _)) => recorded?.since(base),
@@ -433,14 +618,17 @@ impl Reader {
         Removals(self.bases.clone())
     }
 
-    /// The ordinary histograms, thread by thread.
-    pub(crate) fn histogram_tables(&self) -> &[HistogramTable] {
+    /// The ordinary histograms, table by table.
+    pub(crate) fn histogram_tables(&self) -> &[Slots<HistogramCell>] {
         &self.histograms
     }
 
     /// The cells of an ordinary histogram.
-    pub(crate) fn histogram_cells(&self, id: u32) -> impl Iterator<Item = &'static HistogramCell> {
-        self.histograms.iter().filter_map(move |table| table.cell(id))
+    pub(crate) fn histogram_cells(
+        &self,
+        id: u32,
+    ) -> impl Iterator<Item = &'static HistogramCell> + Clone {
+        self.histograms.iter().filter_map(move |slots| slot(slots, id))
     }
 
     /// The value of a gauge, if it was ever set.
@@ -486,33 +674,62 @@ impl Reader {
 }
 
 impl SumCell {
-    /// Adds to a cell that this thread owns.
     #[inline(always)]
-    pub(crate) fn add(&self, n: u64) {
-        // A load and a store in place of a read-modify-write: nobody else writes this cell.
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    pub(crate) fn add<W: Writer>(&self, n: u64) {
+        W::add(&self.0, n);
     }
 
     /// [`add`](Self::add) of a fraction.
     #[inline(always)]
-    pub(crate) fn add_float(&self, n: f64) {
-        let sum = f64::from_bits(self.0.load(Relaxed)) + n;
-        self.0.store(sum.to_bits(), Relaxed);
+    pub(crate) fn add_float<W: Writer>(&self, n: f64) {
+        W::add_float(&self.0, n);
     }
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
-    }
-
-    /// Back to zero, by whoever knows that the owner does not write: see `series.rs`.
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
     }
 }
 
 impl Fresh for SumCell {
     fn fresh() -> Self {
         Self(AtomicU64::new(0))
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+impl ShownWord {
+    #[inline]
+    pub(super) fn has(&self, id: u32) -> bool {
+        self.0.load(Relaxed) & bit(id) != 0
+    }
+
+    fn set(&self, id: u32) {
+        if !self.has(id) {
+            self.0.fetch_or(bit(id), Relaxed);
+        }
+    }
+
+    fn clear(&self, id: u32) {
+        if self.has(id) {
+            self.0.fetch_and(!bit(id), Relaxed);
+        }
+    }
+}
+
+fn bit(id: u32) -> u64 {
+    1 << (id % 64)
+}
+
+impl Fresh for ShownWord {
+    fn fresh() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
     }
 }
 
@@ -542,10 +759,6 @@ impl GaugeCell {
         }
     }
 
-    fn reset(&self) {
-        self.0.store(NEVER_SET, Relaxed);
-    }
-
     fn get(&self) -> Option<f64> {
         let bits = self.0.load(Relaxed);
         (bits != NEVER_SET).then(|| f64::from_bits(bits))
@@ -555,5 +768,9 @@ impl GaugeCell {
 impl Fresh for GaugeCell {
     fn fresh() -> Self {
         Self(AtomicU64::new(NEVER_SET))
+    }
+
+    fn reset(&self) {
+        self.0.store(NEVER_SET, Relaxed);
     }
 }

@@ -1,47 +1,40 @@
-//! Histograms that were told how to keep their values: by explicit bounds, in ticks, or in a range.
+//! Histograms with options of their own: explicit bounds, ticks, or a range.
 //!
-//! Their ids begin at [`FIRST`], beyond all of a thread's ordinary histograms: the bounds check of an
+//! Their ids begin at [`FIRST`], beyond all ordinary histograms of a table: the bounds check of an
 //! ordinary record fails for them, and only then does a record look here. So what they cost, they
-//! cost nobody else. What the id stands for is written down once, when its family is
-//! registered; a thread reads it when it makes its cell.
+//! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
 
 use super::{
     BucketLayout, HistogramSnapshot,
     aggregation::{Admitted, Aggregation, HistogramOptions, Range},
-    cell::{HistogramCell, LARGEST_SUMMAND},
+    cell::HistogramCell,
     exemplars::Exemplars,
     explicit::{Bounds, ExplicitCell},
     hdr::{HdrCell, to_ticks},
     layout,
 };
 use crate::{
-    metric::cell::Fresh,
+    metric::cell::{Fresh, Room, Space, Writer, block_of},
     sync::{Mutex, modelled::OnceRef},
 };
 
 /// The first id of these histograms. Ids below are ordinary ones: as many as memory lasts for.
 pub(crate) const FIRST: u32 = 1 << 30;
 
-/// What the series with the id [`FIRST`] plus the place were told. Nothing is locked inside it.
-static KINDS: Mutex<Vec<&'static Kind>> = Mutex::new(Vec::new());
-
-/// What the series of one family were told.
+/// Options that are not the default, with what is computed of them once.
 #[derive(Debug)]
-struct Kind {
+pub(crate) struct Chosen {
     options: HistogramOptions,
     bounds: Bounds, // None but for explicit ones.
 }
 
-/// Where a table keeps its pointer to a histogram's cells.
+/// Where a table keeps the values of such a histogram.
 #[derive(Debug)]
 pub(crate) struct ChosenSlot(OnceRef<'static, ChosenCell>);
 
-/// One thread's values of one series; written by that thread alone.
+/// The values of one series in one table.
 #[derive(Debug)]
 pub(crate) struct ChosenCell {
-    /// From here to there, a value is recorded as it is.
-    least: f64,
-    most: f64,
     range: Option<Range>,
     counts: Counts,
     exemplars: Exemplars,
@@ -49,7 +42,7 @@ pub(crate) struct ChosenCell {
 
 #[derive(Debug)]
 enum Counts {
-    Exponential(Box<HistogramCell>), // Eight times as large as the others.
+    Exponential(HistogramCell),
     Explicit(ExplicitCell),
     Hdr(HdrCell),
 }
@@ -61,23 +54,26 @@ pub(crate) struct Amount {
     pub(crate) ticks: Option<u64>,
 }
 
-/// The first of `len` ids of series that were told `options`; `None` if that is nothing special.
-pub(crate) fn reserve_ids(options: HistogramOptions, len: u32) -> Option<u32> {
+/// `options` as they are kept for the process, once however often they are asked for; `None` for the
+/// default.
+pub(crate) fn intern(options: HistogramOptions) -> Option<&'static Chosen> {
+    // Guards all that were asked for. Nothing is locked inside it.
+    static KNOWN: Mutex<Vec<&'static Chosen>> = Mutex::new(Vec::new());
     if options == HistogramOptions::new() {
         return None;
+    }
+    let mut known = KNOWN.lock();
+    if let Some(chosen) = known.iter().find(|chosen| chosen.options == options) {
+        return Some(chosen);
     }
     let bounds = match options.aggregation {
         Aggregation::Explicit(bounds) => bounds,
         _ => &[],
     };
-    let mut kinds = KINDS.lock();
-    let first = FIRST + kinds.len() as u32;
-    // An open family reserves ids one by one: its next series shares what its first one made.
-    let known = kinds.iter().rev().find(|kind| kind.options == options).copied();
-    let kind =
-        known.unwrap_or_else(|| Box::leak(Box::new(Kind { options, bounds: Bounds::new(bounds) })));
-    kinds.extend(std::iter::repeat_n(kind, len as usize));
-    Some(first)
+    let chosen: &'static Chosen =
+        Box::leak(Box::new(Chosen { options, bounds: Bounds::new(bounds) }));
+    known.push(chosen);
+    Some(chosen)
 }
 
 impl ChosenSlot {
@@ -86,13 +82,20 @@ impl ChosenSlot {
         self.0.get()
     }
 
-    /// The cells of the series `id`, made at the first call. Only the owning thread makes them.
-    pub(crate) fn get_or_make(&self, id: u32) -> Option<&'static ChosenCell> {
+    /// The cell of a histogram with these options, made at the first call if there is room for it. One
+    /// thread at a time.
+    pub(crate) fn get_or_make(
+        &self,
+        chosen: &'static Chosen,
+        room: Room<'_>,
+    ) -> Option<&'static ChosenCell> {
         if let Some(cell) = self.0.get() {
             return Some(cell);
         }
-        let kind = KINDS.lock().get((id - FIRST) as usize).copied()?;
-        let cell: &'static ChosenCell = Box::leak(Box::new(ChosenCell::new(kind)));
+        if !room.take(size_of::<ChosenCell>() + chosen.bytes()) {
+            return None;
+        }
+        let cell: &'static ChosenCell = Box::leak(Box::new(ChosenCell::new(chosen)));
         let _ = self.0.set(cell);
         Some(cell)
     }
@@ -102,69 +105,72 @@ impl Fresh for ChosenSlot {
     fn fresh() -> Self {
         Self(OnceRef::new())
     }
+
+    fn reset(&self) {
+        self.get().into_iter().for_each(ChosenCell::reset);
+    }
+}
+
+impl Chosen {
+    /// What the counts of a cell take beside it.
+    fn bytes(&self) -> usize {
+        match self.options.aggregation {
+            Aggregation::Exponential => 0,
+            Aggregation::Explicit(_) => ExplicitCell::bytes(self.bounds),
+            Aggregation::Hdr { significant_digits } => HdrCell::bytes(significant_digits),
+        }
+    }
 }
 
 impl ChosenCell {
-    fn new(kind: &'static Kind) -> Self {
-        let range = kind.options.range;
-        let (least, most) = range.map_or((0.0, f64::MAX), |range| (range.min, range.max));
-        // Larger ones take the slow path, which limits what they add to the sum.
-        let most = most.min(LARGEST_SUMMAND);
-        let counts = match kind.options.aggregation {
-            Aggregation::Exponential => Counts::Exponential(Box::new(HistogramCell::new())),
-            Aggregation::Explicit(_) => {
-                Counts::Explicit(ExplicitCell::new(kind.bounds, least..=most))
-            }
+    fn new(chosen: &'static Chosen) -> Self {
+        let counts = match chosen.options.aggregation {
+            Aggregation::Exponential => Counts::Exponential(HistogramCell::new()),
+            Aggregation::Explicit(_) => Counts::Explicit(ExplicitCell::new(chosen.bounds)),
             Aggregation::Hdr { significant_digits } => {
                 Counts::Hdr(HdrCell::new(significant_digits))
             }
         };
-        Self { least, most, range, counts, exemplars: Exemplars::new() }
+        Self { range: chosen.options.range, counts, exemplars: Exemplars::new() }
     }
 
-    /// Records a value that is in range and whose count is at hand; `false` if
-    /// [`record_slow`](Self::record_slow) must.
-    pub(crate) fn record(&self, value: f64) -> bool {
-        // False for NaN too.
-        if !(self.least <= value && value <= self.most) {
-            return false;
-        }
-        match &self.counts {
-            Counts::Explicit(cell) => cell.record(value),
-            Counts::Hdr(cell) => cell.record(to_ticks(value)),
-            Counts::Exponential(cell) => cell.record(value),
-        }
+    /// Records a value of explicit bounds between the smallest and the largest so far; `false` for every
+    /// other value or histogram.
+    #[inline(always)]
+    pub(crate) fn record_explicit<W: Writer>(&self, value: f64) -> bool {
+        // What was recorded already is in range, and so is what lies between.
+        matches!(&self.counts, Counts::Explicit(cell) if cell.record::<W>(value))
     }
 
-    /// [`record`](Self::record) of whole ticks.
-    pub(crate) fn record_ticks(&self, ticks: u64) -> bool {
-        let value = ticks as f64;
-        match &self.counts {
-            Counts::Hdr(cell) if self.least <= value && value <= self.most => cell.record(ticks),
-            Counts::Hdr(_) => false,
-            _ => self.record(value),
-        }
-    }
-
-    /// Records any number that is neither negative nor NaN nor infinite, as the range has it.
-    pub(crate) fn record_slow(&self, amount: Amount) -> Admitted {
-        let admitted = self.admit(amount.value);
-        let (value, ticks) = match admitted {
-            Admitted::Dropped => return admitted,
-            Admitted::Within(value) => (value, amount.ticks.unwrap_or_else(|| to_ticks(value))),
-            Admitted::Clamped(value) => (value, to_ticks(value)),
+    /// Records any number that is neither negative nor NaN nor infinite, as the range has it; `None` if
+    /// room must be made.
+    pub(crate) fn record<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
+        let (admitted, amount) = self.admit_amount(amount);
+        let Some(Amount { value, ticks }) = amount else { return Some(admitted) };
+        let is_recorded = match &self.counts {
+            Counts::Exponential(cell) => cell.record::<W>(value),
+            Counts::Hdr(cell) => cell.record::<W>(ticks.unwrap_or_else(|| to_ticks(value))),
+            Counts::Explicit(cell) => {
+                cell.record_any::<W>(value);
+                true
+            }
         };
-        match &self.counts {
-            Counts::Exponential(cell) => cell.record_slow(value),
-            Counts::Explicit(cell) => cell.add(value.abs(), value.min(LARGEST_SUMMAND)),
-            Counts::Hdr(cell) => cell.record_slow(ticks),
-        }
-        admitted
+        is_recorded.then_some(admitted)
     }
 
-    /// The cell of explicit bounds, if this is one.
-    pub(crate) fn explicit(&self) -> Option<&ExplicitCell> {
-        if let Counts::Explicit(cell) = &self.counts { Some(cell) } else { None }
+    /// Makes what [`record`](Self::record) lacks; `false` if `room` refuses it. One thread at a time.
+    pub(crate) fn make_room<W: Writer>(
+        &self,
+        amount: Amount,
+        is_shared: bool,
+        room: Room<'_>,
+    ) -> bool {
+        let (_, Some(Amount { value, ticks })) = self.admit_amount(amount) else { return true };
+        match &self.counts {
+            Counts::Exponential(cell) => cell.make_room::<W>(value, is_shared, room),
+            Counts::Hdr(cell) => cell.make_room(ticks.unwrap_or_else(|| to_ticks(value)), room),
+            Counts::Explicit(_) => true,
+        }
     }
 
     /// Where the exemplar of a value that was recorded belongs, and which value it shows.
@@ -179,25 +185,35 @@ impl ChosenCell {
         Some((&self.exemplars, key, value))
     }
 
-    /// What was recorded.
-    pub(crate) fn read(&self) -> HistogramSnapshot {
+    /// What was recorded; `None` if nothing ever was.
+    pub(crate) fn read(&'static self) -> Option<HistogramSnapshot> {
         let mut snapshot = match &self.counts {
-            Counts::Exponential(cell) => cell.read(),
+            Counts::Exponential(cell) => cell.read()?,
             Counts::Explicit(cell) => cell.read(),
             Counts::Hdr(cell) => cell.read(),
         };
         snapshot.add_exemplars(&self.exemplars.read());
-        snapshot
+        Some(snapshot)
     }
 
-    /// Back to nothing recorded, by whoever knows that the owner does not write: see `series.rs`.
-    pub(crate) fn reset(&self) {
+    fn reset(&self) {
         match &self.counts {
             Counts::Exponential(cell) => cell.reset(),
             Counts::Explicit(cell) => cell.reset(),
             Counts::Hdr(cell) => cell.reset(),
         }
         self.exemplars.reset();
+    }
+
+    /// What becomes of an amount, and what of it is recorded, if anything.
+    fn admit_amount(&self, amount: Amount) -> (Admitted, Option<Amount>) {
+        let admitted = self.admit(amount.value);
+        let recorded = match admitted {
+            Admitted::Dropped => None,
+            Admitted::Within(_) => Some(amount),
+            Admitted::Clamped(value) => Some(Amount { value, ticks: None }),
+        };
+        (admitted, recorded)
     }
 
     fn admit(&self, value: f64) -> Admitted {
@@ -207,12 +223,11 @@ impl ChosenCell {
 
 /// What the series `id` shows before anything is recorded.
 pub(crate) fn empty_series(id: u32) -> HistogramSnapshot {
-    let place = id.checked_sub(FIRST).map(|place| place as usize);
-    let kind = place.and_then(|place| KINDS.lock().get(place).copied());
-    kind.map_or_else(HistogramSnapshot::default, |kind| empty(&kind.options))
+    let chosen = block_of(Space::Histogram, id).and_then(|(_, chosen)| chosen);
+    chosen.map_or_else(HistogramSnapshot::default, |chosen| empty(&chosen.options))
 }
 
-/// What a histogram that was told `options` shows before anything is recorded.
+/// What a histogram with these options shows before anything is recorded.
 pub(crate) fn empty(options: &HistogramOptions) -> HistogramSnapshot {
     HistogramSnapshot::empty(BucketLayout::from(options.aggregation))
 }

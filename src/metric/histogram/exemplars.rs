@@ -1,22 +1,23 @@
-//! The exemplars of one series on one thread: for each bucket, the newest measurement of a sampled
+//! The exemplars of one series in one table: for each bucket, the newest measurement of a sampled
 //! span.
 //!
-//! The thread writes them while others read: each slot is a sequence lock with one writer. The
-//! number of the writing is odd while it goes on; a reader that finds it odd, or another one after
-//! reading, has read parts of two exemplars and looks again. All stores are Release and all loads
-//! Acquire: a reader that sees a part of a writing so sees the odd number that came before it.
+//! They are written while others read: each slot is a sequence lock. The number of the writing is odd
+//! while it goes on, and only the thread that made it odd writes: where threads share the table, a
+//! second one goes without. A reader that finds the number odd, or another one after reading, has read
+//! parts of two exemplars and looks again. All stores are Release and all loads Acquire: a reader that
+//! sees a part of a writing so sees the odd number that came before it.
 
 use crate::{
     clock::Ticks,
     context::{SpanContext, SpanId, TraceId},
-    metric::Exemplar,
+    metric::{Exemplar, cell::Room},
     sync::modelled::{
         AtomicU64, OnceRef,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
 };
 
-/// One thread's exemplars of one series: nothing until the first one, then a block for each bucket.
+/// The exemplars of one series in one table: nothing until the first one, then a block for each bucket.
 #[derive(Debug)]
 pub(crate) struct Exemplars(OnceRef<'static, [Slot; SLOTS]>);
 
@@ -49,12 +50,18 @@ impl Exemplars {
         self.0.get().is_some()
     }
 
-    /// Keeps `value`, recorded in `context` at `taken`, as the newest of those with its `key`.
+    /// Makes the block if `room` allows it. One thread at a time.
+    pub(crate) fn make(&self, room: Room<'_>) {
+        if !self.is_ready() && room.take_for::<[Slot; SLOTS]>() {
+            let slots = Box::leak(Box::new(std::array::from_fn(|_| Slot::new())));
+            let _ = self.0.set(slots);
+        }
+    }
+
+    /// Keeps `value`, recorded in `context` at `taken`, as the newest of those with its `key`, if the
+    /// block is there.
     pub(crate) fn keep(&self, key: u32, value: f64, context: &SpanContext, taken: Ticks) {
-        let slots = match self.0.get() {
-            Some(slots) => slots,
-            None => self.make(),
-        };
+        let Some(slots) = self.0.get() else { return };
         let trace_id = context.trace_id().to_u128();
         slots[key as usize % SLOTS].write([
             value.to_bits(),
@@ -83,13 +90,6 @@ impl Exemplars {
             slot.writing.store(0, Release);
         }
     }
-
-    fn make(&self) -> &'static [Slot; SLOTS] {
-        let slots: &'static [Slot; SLOTS] =
-            Box::leak(Box::new(std::array::from_fn(|_| Slot::new())));
-        let _ = self.0.set(slots);
-        slots
-    }
 }
 
 impl Slot {
@@ -97,15 +97,18 @@ impl Slot {
         Self { writing: AtomicU64::new(0), parts: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Only the owning thread writes.
+    /// Writes unless another thread does.
     fn write(&self, parts: [u64; 5]) {
-        // Relaxed: this thread stored it.
         let writing = self.writing.load(Relaxed);
-        self.writing.store(writing + 1, Release);
+        // Acquire: what the writer before this one stored comes before what is stored here.
+        let begins = self.writing.compare_exchange(writing & !1, writing | 1, AcqRel, Relaxed);
+        if begins.is_err() {
+            return;
+        }
         for (to, part) in self.parts.iter().zip(parts) {
             to.store(part, Release);
         }
-        self.writing.store(writing + 2, Release);
+        self.writing.store((writing & !1) + 2, Release);
     }
 
     fn read(&self) -> Option<[u64; 5]> {
@@ -141,6 +144,21 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
+
+    #[test]
+    fn of_two_that_write_at_once_one_is_read_whole() {
+        loom::model(|| {
+            let slot = Arc::new(Slot::new());
+            let writers: Vec<_> = (1..=2)
+                .map(|n| {
+                    let slot = slot.clone();
+                    thread::spawn(move || slot.write([n; 5]))
+                })
+                .collect();
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            assert!(matches!(slot.read(), Some([1, 1, 1, 1, 1] | [2, 2, 2, 2, 2])));
+        });
+    }
 
     #[test]
     fn an_exemplar_is_read_whole_or_not_at_all() {

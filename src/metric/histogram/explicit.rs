@@ -1,4 +1,4 @@
-//! Explicit bounds: which bucket a value falls into, and one thread's counts.
+//! Explicit bounds: which bucket a value falls into, and the counts of one table.
 //!
 //! A bucket holds the values up to and including its bound that no earlier one holds; its number is
 //! how many bounds are smaller than the value. To count them without a loop, the numbers are cut into
@@ -9,13 +9,14 @@
 //! A section is the leading bits of a number, less one bit, so that like a bucket it includes its
 //! upper end.
 
-use std::ops::RangeInclusive;
-
 use super::{
     BucketLayout, HistogramSnapshot,
-    cell::{add, increment},
+    cell::{LARGEST_SUMMAND, NO_MAX, NO_MIN, extremes},
 };
-use crate::sync::modelled::{AtomicU64, Ordering::Relaxed};
+use crate::{
+    metric::cell::Writer,
+    sync::modelled::{AtomicU64, Ordering::Relaxed},
+};
 
 /// The bounds of a family, laid out for the look-up.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +40,12 @@ struct Section {
     bound: u64,
 }
 
-/// One thread's counts of one series; written by that thread alone.
+/// The counts of one series in one table.
 #[derive(Debug)]
 pub(crate) struct ExplicitCell {
-    /// The bits of the smallest number that is recorded as it is, and how far it is to the largest:
-    /// numbers that are not negative are ordered as their bits are.
-    least: u64,
-    span: u64,
+    /// The bits of the smallest and of the largest number so far.
+    min: AtomicU64,
+    max: AtomicU64,
     bounds: Bounds,
     /// [`PARTS`] of each count, next to each other. There is one count more than there are bounds.
     counts: Box<[AtomicU64]>,
@@ -109,41 +109,55 @@ impl Bounds {
 }
 
 impl ExplicitCell {
-    /// A cell that records values in `range`, which begins at zero or above it, as they are.
-    pub(crate) fn new(bounds: Bounds, range: RangeInclusive<f64>) -> Self {
-        let [least, most] = [range.start(), range.end()].map(|end| end.abs().to_bits());
+    /// The bytes of a cell with these bounds, beside itself.
+    pub(super) fn bytes(bounds: Bounds) -> usize {
+        PARTS * (bounds.all.len() + 1) * size_of::<AtomicU64>()
+    }
+
+    pub(crate) fn new(bounds: Bounds) -> Self {
         let counts = (0..PARTS * (bounds.all.len() + 1)).map(|_| AtomicU64::new(0)).collect();
         let sums = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { least, span: most.saturating_sub(least), bounds, counts, sums }
+        let (min, max) = (AtomicU64::new(NO_MIN), AtomicU64::new(NO_MAX));
+        Self { min, max, bounds, counts, sums }
     }
 
-    /// Records a value that is in range; `false` for others, NaN and minus zero among them.
+    /// Records a value between the smallest and the largest so far; `false` for others.
     #[inline(always)]
-    pub(crate) fn record(&self, value: f64) -> bool {
-        let is_in_range = value.to_bits().wrapping_sub(self.least) <= self.span;
-        if is_in_range {
-            self.add(value, value);
+    pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
+        let bits = value.to_bits();
+        // Numbers that are not negative are ordered as their bits are; the others are beyond.
+        if bits < self.min.load(Relaxed) || bits > self.max.load(Relaxed) {
+            return false;
         }
-        is_in_range
+        self.add::<W>(value);
+        true
     }
 
-    /// Counts a number that is not negative, nor minus zero, and adds `summand` to the sum.
+    /// Records any number that is neither negative nor NaN nor infinite.
+    pub(crate) fn record_any<W: Writer>(&self, value: f64) {
+        let value = value.abs();
+        W::widen(&self.min, &self.max, value.to_bits());
+        self.add::<W>(value);
+    }
+
     #[inline(always)]
-    pub(crate) fn add(&self, value: f64, summand: f64) {
+    fn add<W: Writer>(&self, value: f64) {
         let part = (value.to_bits() >> PART_SHIFT) as usize % PARTS;
         if let Some(count) = self.counts.get(self.bounds.bucket(value) * PARTS + part) {
-            increment(count);
+            W::add(count, 1);
         }
-        add(&self.sums[part], summand);
+        W::add_float(&self.sums[part], value.min(LARGEST_SUMMAND));
     }
 
     pub(crate) fn bucket(&self, value: f64) -> usize {
         self.bounds.bucket(value.abs())
     }
 
-    /// Back to nothing recorded, by whoever knows that the owner does not write: see `series.rs`.
+    /// Back to nothing recorded, by whoever knows that nobody writes.
     pub(crate) fn reset(&self) {
         self.counts.iter().chain(&self.sums).for_each(|part| part.store(0, Relaxed));
+        self.min.store(NO_MIN, Relaxed);
+        self.max.store(NO_MAX, Relaxed);
     }
 
     /// What was recorded. The sum first, for the reason that `HistogramCell::read` gives.
@@ -154,6 +168,7 @@ impl ExplicitCell {
         let cells = counts.map(|(parts, bucket)| (bucket, whole(parts)));
         let cells = cells.filter(|&(_, count)| count > 0).collect();
         HistogramSnapshot::from_cells(BucketLayout::Explicit(self.bounds.all.into()), cells, sum)
+            .with_extremes(extremes(&self.min, &self.max))
     }
 }
 

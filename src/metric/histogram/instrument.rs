@@ -176,7 +176,7 @@ impl Histogram {
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
     #[inline(always)]
     pub fn start_timer(&self) -> Timer {
-        self.bind(()).start_timer()
+        BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument)).start_timer()
     }
 
     /// What was recorded so far, in the scope that this thread is in.
@@ -265,9 +265,8 @@ fn record(id: u32, value: f64) {
 /// exemplars. Out of line and last, so that it takes neither room nor registers where they record.
 #[inline(never)]
 fn record_further(id: u32, value: f64, is_recorded: bool) {
-    let amount = Amount { value, ticks: None };
-    if !is_recorded && !cell::record_other(id, amount) {
-        record_slow(Some(id), amount);
+    if !is_recorded {
+        record_amount(Some(id), Amount { value, ticks: None });
     }
     if context::is_sampled() {
         cell::exemplify(id, value);
@@ -277,13 +276,20 @@ fn record_further(id: u32, value: f64, is_recorded: bool) {
 #[inline]
 fn record_ticks(id: Option<u32>, ticks: u64) {
     let amount = Amount { value: ticks as f64, ticks: Some(ticks) };
-    if !id.is_some_and(|id| cell::record_other(id, amount)) {
-        record_slow(id, amount);
-    }
+    record_amount(id, amount);
     if let Some(id) = id
         && context::is_sampled()
     {
         cell::exemplify(id, amount.value);
+    }
+}
+
+#[inline]
+fn record_amount(id: Option<u32>, amount: Amount) {
+    match id.and_then(|id| cell::record_other(id, amount)) {
+        Some(Admitted::Within(_)) => {}
+        Some(admitted) => count_out_of_range(admitted),
+        None => record_slow(id, amount),
     }
 }
 
@@ -295,13 +301,18 @@ fn record_slow(id: Option<u32>, amount: Amount) {
         _ if amount.value.is_nan() => Rejection::Nan,
         _ if amount.value < 0.0 => Rejection::Negative,
         _ if amount.value.is_infinite() => Rejection::Infinite,
-        Some(id) => match cell::record_slow(id, amount) {
-            Admitted::Within(_) => return,
-            Admitted::Clamped(_) => return stats::CLAMPED.inc(),
-            Admitted::Dropped => Rejection::OutOfRange,
-        },
+        Some(id) => return count_out_of_range(cell::record_slow(id, amount)),
     };
     stats::reject(rejection);
+}
+
+#[cold]
+fn count_out_of_range(admitted: Admitted) {
+    match admitted {
+        Admitted::Within(_) => {}
+        Admitted::Clamped(_) => stats::CLAMPED.inc(),
+        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+    }
 }
 
 fn read(id: u32) -> HistogramSnapshot {

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use super::{
     BucketLayout, HistogramSnapshot,
-    cell::{Dense, HistogramCell},
+    cell::{Dense, HistogramCell, Log},
     exemplars, layout,
 };
 use crate::{
     metric::{
         Exemplar,
-        cell::{HistogramTable, Reader, Space},
+        cell::{Reader, Space, slot},
     },
     sync::atomic::Ordering::Relaxed,
 };
@@ -50,10 +50,10 @@ impl OctaveCounts {
         self.exemplars.clear();
     }
 
-    /// Adds what a thread has, the sum first, as in [`HistogramCell::read`].
-    fn add_log(&mut self, cell: &HistogramCell) {
-        self.sum += cell.logged_sum();
-        cell.logged_cells().for_each(|bucket| self.add_bucket(bucket, 1));
+    /// Adds a log, the sum first, as in `HistogramCell::read`.
+    fn add_log(&mut self, log: &Log) {
+        self.sum += log.sum();
+        log.buckets().for_each(|bucket| self.add_bucket(bucket, 1));
     }
 
     fn add_counts(&mut self, dense: &Dense, octaves: Range<usize>) {
@@ -145,21 +145,19 @@ impl OctaveGroup {
     /// Becomes what the histograms `ids` are, of which there are at most [`LEN`](Self::LEN).
     pub(crate) fn read(&mut self, reader: &Reader, ids: impl Iterator<Item = u32> + Clone) {
         self.each.iter_mut().for_each(OctaveCounts::clear);
-        for table in reader.histogram_tables() {
+        for &table in reader.histogram_tables() {
             let mut found = [const { None }; Self::LEN];
             for (found, id) in found.iter_mut().zip(ids.clone()) {
-                *found = Found::of(table, id);
+                *found = slot(table, id);
             }
             let mut dense = [const { None }; Self::LEN];
             for ((octaves, dense), found) in self.each.iter_mut().zip(&mut dense).zip(found) {
-                match found {
-                    Some(Found::Dense(found)) => {
-                        octaves.sum += found.sum(); // First, as in `HistogramCell::read`.
-                        *dense = Some((found, found.octaves()));
-                    }
-                    Some(Found::Log(cell)) => octaves.add_log(cell),
-                    None => {}
+                let Some(found) = found else { continue };
+                if let Some(found) = found.dense() {
+                    octaves.sum += found.sum(); // First, as in `HistogramCell::read`.
+                    *dense = Some((found, found.octaves()));
                 }
+                found.log().into_iter().for_each(|log| octaves.add_log(log));
             }
             for (octaves, dense) in self.each.iter_mut().zip(dense) {
                 if let Some((dense, range)) = dense {
@@ -178,7 +176,7 @@ impl OctaveGroup {
     pub(crate) fn read_exemplars(&mut self, reader: &Reader, ids: impl Iterator<Item = u32>) {
         for (octaves, id) in self.each.iter_mut().zip(ids) {
             let cells = reader.histogram_cells(id);
-            octaves.exemplars.extend(cells.flat_map(|cell| cell.exemplars.read()));
+            octaves.exemplars.extend(cells.flat_map(HistogramCell::read_exemplars));
             exemplars::keep_newest(&mut octaves.exemplars, layout::octave_key);
         }
     }
@@ -187,24 +185,6 @@ impl OctaveGroup {
     /// recorded.
     pub(crate) fn each(&self) -> impl Iterator<Item = Option<&OctaveCounts>> {
         self.each.iter().zip(self.is_read).map(|(octaves, is_read)| is_read.then_some(octaves))
-    }
-}
-
-/// Where a thread keeps a histogram.
-#[derive(Clone, Copy)]
-enum Found {
-    Dense(&'static Dense),
-    Log(&'static HistogramCell),
-}
-
-impl Found {
-    #[inline]
-    fn of(table: &HistogramTable, id: u32) -> Option<Self> {
-        if let Some(dense) = table.dense(id) {
-            return Some(Self::Dense(dense));
-        }
-        let cell = table.cell(id)?;
-        Some(cell.dense().map_or(Self::Log(cell), Self::Dense))
     }
 }
 

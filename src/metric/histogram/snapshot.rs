@@ -25,6 +25,8 @@ pub struct HistogramSnapshot {
     cells: Vec<(u32, u64)>, // Invariant: buckets of `layout`, ascending, counts not zero.
     count: u64,             // Invariant: the sum of the counts.
     sum: f64,
+    /// The smallest and the largest value, where they are known exactly.
+    extremes: Option<(f64, f64)>,
     pub(in crate::metric) exemplars: Vec<Exemplar>, // Sorted by value, one for each key of `layout`.
 }
 
@@ -50,6 +52,8 @@ pub struct HistogramParts {
     pub buckets: Vec<(u32, u64)>,
     /// The sum of the values.
     pub sum: f64,
+    /// The smallest and the largest value, where they are known exactly.
+    pub extremes: Option<(f64, f64)>,
     /// Measurements of sampled spans, ascending: at most one of a bucket where bounds are explicit, of
     /// a power of two elsewhere.
     pub exemplars: Vec<Exemplar>,
@@ -60,7 +64,12 @@ impl HistogramSnapshot {
     pub(crate) fn from_cells(layout: BucketLayout, cells: Vec<(u32, u64)>, sum: f64) -> Self {
         debug_assert!(cells.is_sorted_by(|a, b| a.0 < b.0));
         let count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
-        Self { layout, cells, count, sum, exemplars: Vec::new() }
+        Self { layout, cells, count, sum, extremes: None, exemplars: Vec::new() }
+    }
+
+    /// The snapshot with these exact extremes, if it has values.
+    pub(crate) fn with_extremes(self, extremes: Option<(f64, f64)>) -> Self {
+        Self { extremes: extremes.filter(|_| self.count > 0), ..self }
     }
 
     /// One of a histogram that recorded nothing.
@@ -74,7 +83,8 @@ impl HistogramSnapshot {
         let mut snapshot = Self::default();
         snapshot.fill(values.iter().map(|&value| (value, 1)));
         snapshot.sum = values.iter().sum();
-        snapshot
+        let min = values.iter().copied().reduce(f64::min);
+        snapshot.with_extremes(min.zip(values.iter().copied().reduce(f64::max)))
     }
 
     /// The snapshot that these parts make.
@@ -83,10 +93,10 @@ impl HistogramSnapshot {
     ///
     /// [`ErrorKind::InvalidOption`] if the layout is not legal, if the numbers of the buckets do not
     /// ascend or there are no such buckets, if a count is zero or all together are more than 2^64, if
-    /// the sum is negative or not finite, or if an exemplar has such a value or an id of zero, does not
-    /// ascend or is the second of its bucket.
+    /// the sum is negative or not finite, if the extremes are not in the first and the last bucket, or
+    /// if an exemplar has such a value or an id of zero, does not ascend or is the second of its bucket.
     pub fn from_parts(parts: HistogramParts) -> Result<Self, Error> {
-        let HistogramParts { layout, buckets, sum, exemplars } = parts;
+        let HistogramParts { layout, buckets, sum, extremes, exemplars } = parts;
         let error = |text: &str| Error::new(ErrorKind::InvalidOption, format!("histogram: {text}"));
         let refused = |text| Err(error(text));
         if let Some(fault) = layout.fault() {
@@ -107,8 +117,11 @@ impl HistogramSnapshot {
         if !(0.0..f64::INFINITY).contains(&sum) {
             return refused("a sum that is negative or no number");
         }
+        if extremes.is_some_and(|extremes| !are_extremes(extremes, &layout, &buckets)) {
+            return refused("extremes outside of the first and the last bucket");
+        }
         check_exemplars(&layout, &exemplars).map_err(|fault| error(&fault))?;
-        Ok(Self { exemplars, ..Self::from_cells(layout, buckets, sum) })
+        Ok(Self { extremes, exemplars, ..Self::from_cells(layout, buckets, sum) })
     }
 
     /// What it consists of.
@@ -118,6 +131,7 @@ impl HistogramSnapshot {
             layout: self.layout.clone(),
             buckets: self.cells.clone(),
             sum: self.sum,
+            extremes: self.extremes,
             exemplars: self.exemplars.clone(),
         }
     }
@@ -217,16 +231,20 @@ impl HistogramSnapshot {
         self.quantile(0.99)
     }
 
-    /// The largest value, as [`quantile`](Self::quantile) has it.
+    /// The largest value: exact for everything that a series recorded since it began, and for what is
+    /// merged of such.
+    ///
+    /// Of a window, a difference, or a series that was removed and came back, what came before is not
+    /// told apart: there it is what [`quantile`](Self::quantile) has, the middle or the edge of a bucket.
     #[must_use]
     pub fn max(&self) -> Option<f64> {
-        self.quantile(1.0)
+        self.extremes.map(|(_, max)| max).or_else(|| self.quantile(1.0))
     }
 
-    /// The smallest value, as [`quantile`](Self::quantile) has it.
+    /// The smallest value; exact where [`max`](Self::max) is.
     #[must_use]
     pub fn min(&self) -> Option<f64> {
-        self.quantile(0.0)
+        self.extremes.map(|(min, _)| min).or_else(|| self.quantile(0.0))
     }
 
     /// The buckets that are not empty, ascending: (lower bound, upper bound, count).
@@ -279,6 +297,14 @@ impl HistogramSnapshot {
     ///
     /// Of two exemplars of one bucket, or of one power of two, the newer one stays.
     pub fn merge(&mut self, other: &Self) {
+        let extremes = match (self.count, other.count) {
+            (_, 0) => self.extremes,
+            (0, _) => other.extremes,
+            _ => self
+                .extremes
+                .zip(other.extremes)
+                .map(|(own, other)| (own.0.min(other.0), own.1.max(other.1))),
+        };
         if self.layout == other.layout || other.cells.is_empty() {
             self.combine(other, u64::saturating_add);
         } else if self.cells.is_empty() && self.layout == BucketLayout::Exponential {
@@ -293,6 +319,7 @@ impl HistogramSnapshot {
             self.combine(&converted, u64::saturating_add);
         }
         self.sum += other.sum;
+        self.extremes = extremes;
         self.add_exemplars(&other.exemplars);
     }
 
@@ -307,6 +334,9 @@ impl HistogramSnapshot {
         }
         later.combine(earlier, u64::saturating_sub);
         later.sum = if later.count == 0 { 0.0 } else { self.sum - earlier.sum };
+        if earlier.count > 0 {
+            later.extremes = None;
+        }
         later.exemplars.retain(|one| !earlier.exemplars.contains(one));
         later
     }
@@ -360,6 +390,17 @@ impl HistogramSnapshot {
         self.count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
         self.cells = cells;
     }
+}
+
+/// Whether these may be the smallest and the largest value of the buckets.
+fn are_extremes(extremes: (f64, f64), layout: &BucketLayout, buckets: &[(u32, u64)]) -> bool {
+    let in_bucket = |value: f64, bucket: Option<&(u32, u64)>| {
+        let is_number = (0.0..f64::INFINITY).contains(&value);
+        is_number && bucket.is_some_and(|&(bucket, _)| layout.bucket(value) == bucket)
+    };
+    extremes.0 <= extremes.1
+        && in_bucket(extremes.0, buckets.first())
+        && in_bucket(extremes.1, buckets.last())
 }
 
 /// What is wrong with one of these exemplars, by its place.

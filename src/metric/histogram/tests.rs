@@ -210,6 +210,32 @@ fn counts_of_all_threads_are_exact() {
 }
 
 #[test]
+fn the_smallest_and_the_largest_value_are_exact_since_the_series_began() {
+    for aggregation in aggregations() {
+        let histogram = with(aggregation);
+        let histogram = &histogram;
+        let extremes = || (histogram.snapshot().min(), histogram.snapshot().max());
+        assert_eq!(extremes(), (None, None), "{aggregation:?}");
+        (0..10).for_each(|_| histogram.record(8.0));
+        assert_eq!(extremes(), (Some(8.0), Some(8.0)), "{aggregation:?}");
+        // Far beyond a log, on several threads.
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let record = move |n: u32| f64::from(20 + (n * 7 + thread * 13) % 5_000);
+                scope.spawn(move || (0..1_000).for_each(|n| histogram.record(record(n))));
+            }
+        });
+        assert_eq!(extremes().0, Some(8.0), "{aggregation:?}");
+        [5_019.0, 5_020.0, 3.0, 0.0].into_iter().for_each(|value| histogram.record(value));
+        assert_eq!(extremes(), (Some(0.0), Some(5_020.0)), "{aggregation:?}");
+        let before = histogram.snapshot();
+        histogram.record(100.0);
+        let since = histogram.snapshot().since(&before);
+        assert!(since.max() <= Some(1_000.0), "of a difference it is a bucket's: {since:?}");
+    }
+}
+
+#[test]
 fn quantiles_of_explicit_buckets_are_interpolated() {
     let histogram = with(explicit(&[1.0, 2.0, 4.0]));
     // Two values in (0, 1], none in (1, 2], six in (2, 4], two beyond.
@@ -220,7 +246,7 @@ fn quantiles_of_explicit_buckets_are_interpolated() {
     for (q, value) in [(0.0, 0.0), (0.1, 0.5), (0.2, 1.0), (0.5, 3.0), (0.8, 4.0), (0.9, 4.0)] {
         assert_eq!(snapshot.quantile(q), Some(value), "{q}");
     }
-    assert_eq!((snapshot.min(), snapshot.max()), (Some(0.0), Some(4.0)));
+    assert_eq!((snapshot.min(), snapshot.max()), (Some(0.1), Some(9.0)), "these are exact");
     let unbounded = with(explicit(&[]));
     unbounded.record(1.0);
     assert_eq!((unbounded.snapshot().count(), unbounded.snapshot().p50()), (1, None));
@@ -327,8 +353,8 @@ fn a_histogram_that_recorded_nothing_shows_its_bounds() {
 #[test]
 fn parts_that_are_no_histogram_are_refused() {
     let parts = |layout, buckets: &[(u32, u64)], sum| {
-        let (buckets, exemplars) = (buckets.to_vec(), Vec::new());
-        HistogramSnapshot::from_parts(HistogramParts { layout, buckets, sum, exemplars })
+        let (buckets, extremes, exemplars) = (buckets.to_vec(), None, Vec::new());
+        HistogramSnapshot::from_parts(HistogramParts { layout, buckets, sum, extremes, exemplars })
     };
     let exponential = || BucketLayout::Exponential;
     assert!(parts(exponential(), &[(0, 1), (4_482, 1)], 1e300).is_ok());

@@ -67,6 +67,8 @@ struct HistogramForm {
     buckets: AtMost<(u32, u64), MAX_BUCKETS>,
     sum: Number,
     #[serde(default)]
+    extremes: Option<(Number, Number)>,
+    #[serde(default)]
     exemplars: AtMost<ExemplarForm, MAX_EXEMPLARS>,
 }
 
@@ -193,14 +195,15 @@ impl ValueForm {
 
 impl HistogramForm {
     fn of(histogram: &HistogramSnapshot) -> Self {
-        let HistogramParts { layout, buckets, sum, exemplars } = histogram.parts();
+        let HistogramParts { layout, buckets, sum, extremes, exemplars } = histogram.parts();
         let layout = match layout {
             BucketLayout::Exponential => LayoutForm::Exponential,
             BucketLayout::Explicit(bounds) => LayoutForm::Explicit(AtMost(bounds.into_owned())),
             BucketLayout::Hdr { significant_digits } => LayoutForm::Hdr { significant_digits },
         };
         let exemplars = AtMost(exemplars.iter().map(ExemplarForm::of).collect());
-        Self { layout, buckets: AtMost(buckets), sum: Number(sum), exemplars }
+        let extremes = extremes.map(|(min, max)| (Number(min), Number(max)));
+        Self { layout, buckets: AtMost(buckets), sum: Number(sum), extremes, exemplars }
     }
 
     fn checked(self) -> Result<HistogramSnapshot, String> {
@@ -214,7 +217,9 @@ impl HistogramForm {
             exemplar.checked().map_err(|error| format!("exemplar {place}: {error}"))
         });
         let exemplars = exemplars.collect::<Result<_, _>>()?;
-        let parts = HistogramParts { layout, buckets: self.buckets.0, sum: self.sum.0, exemplars };
+        let extremes = self.extremes.map(|(Number(min), Number(max))| (min, max));
+        let (buckets, sum) = (self.buckets.0, self.sum.0);
+        let parts = HistogramParts { layout, buckets, sum, extremes, exemplars };
         HistogramSnapshot::from_parts(parts).map_err(|error| error.to_string())
     }
 }

@@ -78,8 +78,9 @@ fn any_histogram() -> impl Strategy<Value = HistogramSnapshot> {
             };
             let buckets = buckets.into_iter().filter(|bucket| bucket.0 <= last).collect();
             let exemplars = exemplar.into_iter().collect();
-            HistogramSnapshot::from_parts(HistogramParts { layout, buckets, sum, exemplars })
-                .unwrap()
+            let extremes = None;
+            let parts = HistogramParts { layout, buckets, sum, extremes, exemplars };
+            HistogramSnapshot::from_parts(parts).unwrap()
         },
     )
 }

@@ -32,8 +32,10 @@ impl RegistryBuilder {
         Self { series_limit: limit, ..self }
     }
 
-    /// At most about `bytes` for the series of all families that are not closed, with what each takes
-    /// on one thread; 64 MiB by default. Beyond it, new label sets go to the overflow series.
+    /// At most about `bytes` for the series of all families that are not closed, and for the cells of
+    /// all series; 64 MiB by default. The cells that threads own take at most half of it: beyond that,
+    /// a thread records into cells that threads share. Beyond the whole, new label sets go to the
+    /// overflow series, and known ones go on.
     pub fn byte_budget(self, bytes: u64) -> Self {
         Self { byte_budget: bytes, ..self }
     }

@@ -8,13 +8,14 @@ use std::{
 
 use crate::{
     error::{Error, ErrorKind},
-    label::{LabelSet, Labels},
+    label::Labels,
     metric::{
         InstrumentView, Views,
         family::{Family, Shape},
         instrument::Descriptor,
         name::{claimed_names, key_fault, name_fault},
         observable::Observable,
+        registry::Settings,
     },
 };
 
@@ -50,7 +51,11 @@ impl Families {
     }
 
     /// A family for a callback: one that an earlier callback left, or a new one.
-    pub(super) fn observed_family(&mut self, descriptor: &Descriptor) -> &'static Family {
+    pub(super) fn observed_family(
+        &mut self,
+        descriptor: &Descriptor,
+        settings: &Arc<Settings>,
+    ) -> &'static Family {
         let left = self.retired.iter().position(|family| {
             let same = |family: &Family| (family.name, family.help, family.kind, family.unit);
             same(family) == (descriptor.name, descriptor.help, descriptor.kind, descriptor.unit)
@@ -59,14 +64,8 @@ impl Families {
             Some(place) => self.retired.swap_remove(place),
             None => {
                 let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
-                let family = Family::new(
-                    descriptor,
-                    Vec::new(),
-                    &LabelSet::default(),
-                    shape,
-                    &InstrumentView::default(),
-                );
-                Box::leak(Box::new(family))
+                let view = InstrumentView::default();
+                Box::leak(Box::new(Family::new(descriptor, Vec::new(), settings, shape, &view)))
             }
         }
     }

@@ -175,7 +175,7 @@ impl Registry {
         if let Some(other) = families.by_name.get(name) {
             return Err(conflict(&descriptor, other, "is registered twice"));
         }
-        let family = families.observed_family(&descriptor);
+        let family = families.observed_family(&descriptor, &self.0.settings);
         families.admit(family)?;
         let number = families.next_observable;
         families.next_observable += 1;

@@ -234,11 +234,7 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
-            false => Shape::Open {
-                limit: descriptor.limit,
-                settings: self.0.settings.clone(),
-                idle: descriptor.idle,
-            },
+            false => Shape::Open { limit: descriptor.limit, idle: descriptor.idle },
         };
         self.register_shape(descriptor, keys, shape)
     }
@@ -271,9 +267,8 @@ impl Registry {
             };
             return Err(conflict(descriptor, family, difference));
         }
-        let constant = self.0.settings.labels();
-        let family: &'static Family =
-            Box::leak(Box::new(Family::new(descriptor, keys, &constant, shape, &view)));
+        let family = Family::new(descriptor, keys, &self.0.settings, shape, &view);
+        let family: &'static Family = Box::leak(Box::new(family));
         families.admit(family)?;
         Ok(family)
     }

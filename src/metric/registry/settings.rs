@@ -2,15 +2,16 @@
 //!
 //! It is read where a series is made, listed or asked for. No record reads any of it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use super::families::check_key;
 use crate::{
     error::Error,
     label::LabelSet,
+    metric::cell::{Budget, Ids},
     sync::{
         Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -19,18 +20,13 @@ use crate::{
 pub(crate) struct Settings {
     /// Most label sets of a family that is not closed, unless the instrument says otherwise.
     series_limit: AtomicUsize,
-    /// The bytes of the series of all such families.
-    pub(crate) budget: Budget,
+    /// The bytes of the series of all such families, and of the cells of all.
+    pub(crate) budget: Arc<Budget>,
+    /// Where the ids of all series come from.
+    pub(crate) ids: Ids,
     /// Guards the labels that are on every series. Nothing is locked inside it, and nothing is
     /// allocated or freed: it is taken inside the locks of the registry and of families.
     labels: Mutex<LabelSet>,
-}
-
-/// The bytes that the series of a registry may take.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    limit: AtomicU64,
-    used: AtomicU64,
 }
 
 /// Settings to be changed; what is not given stays as it is.
@@ -43,8 +39,10 @@ pub(crate) struct Changes {
 
 impl Settings {
     pub(crate) fn new(series_limit: usize, byte_budget: u64, labels: LabelSet) -> Self {
-        let budget = Budget { limit: AtomicU64::new(byte_budget), used: AtomicU64::new(0) };
-        Self { series_limit: AtomicUsize::new(series_limit), budget, labels: Mutex::new(labels) }
+        let budget = Arc::new(Budget::new(byte_budget));
+        let ids = Ids::new(budget.clone());
+        let labels = Mutex::new(labels);
+        Self { series_limit: AtomicUsize::new(series_limit), budget, ids, labels }
     }
 
     pub(crate) fn series_limit(&self) -> usize {
@@ -62,7 +60,7 @@ impl Settings {
             self.series_limit.store(limit, Relaxed);
         }
         if let Some(bytes) = changes.byte_budget {
-            self.budget.limit.store(bytes, Relaxed);
+            self.budget.set_limit(bytes);
         }
         if changes.labels.is_empty() {
             return false;
@@ -78,24 +76,5 @@ impl Changes {
     pub(crate) fn checked(self) -> Result<Self, Error> {
         self.labels.iter().try_for_each(|(key, _)| check_key(key))?;
         Ok(self)
-    }
-}
-
-impl Budget {
-    pub(crate) fn limit(&self) -> u64 {
-        self.limit.load(Relaxed)
-    }
-
-    pub(crate) fn take(&self, bytes: usize) -> bool {
-        let bytes = bytes as u64;
-        let taken = self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit();
-        if !taken {
-            self.used.fetch_sub(bytes, Relaxed);
-        }
-        taken
-    }
-
-    pub(crate) fn put_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes as u64, Relaxed);
     }
 }

@@ -1,20 +1,28 @@
-//! One thread's counts of one series of ticks.
+//! The counts of one series of ticks in one table.
 //!
 //! Five digits are six million buckets, of which few occur: the counts are a tree of two levels over
 //! the number of the bucket, and a leaf of 64 counts is made where a value falls.
 
 use super::TickBuckets;
 use crate::{
-    metric::histogram::{BucketLayout, HistogramSnapshot, cell::increment},
+    metric::{
+        cell::{Room, Writer},
+        histogram::{
+            BucketLayout, HistogramSnapshot,
+            cell::{NO_MAX, NO_MIN, bits, extremes},
+        },
+    },
     sync::modelled::{AtomicU64, OnceRef, Ordering::Relaxed},
 };
 
-/// Written by one thread alone.
 #[derive(Debug)]
 pub(crate) struct HdrCell {
     significant_digits: u8,
     buckets: TickBuckets,
     sum: AtomicU64, // The bits of an f64; exact as long as it is below 2^53.
+    /// The bits of the smallest and of the largest number so far.
+    min: AtomicU64,
+    max: AtomicU64,
     branches: Box<[OnceRef<'static, Branch>]>,
 }
 
@@ -28,41 +36,49 @@ struct Leaf([AtomicU64; FAN]);
 const FAN: usize = 64;
 
 impl HdrCell {
+    /// The bytes of a cell, beside itself.
+    pub(crate) fn bytes(significant_digits: u8) -> usize {
+        n_branches(&TickBuckets::new(significant_digits)) * size_of::<OnceRef<'static, Branch>>()
+    }
+
     pub(crate) fn new(significant_digits: u8) -> Self {
         let buckets = TickBuckets::new(significant_digits);
-        let branches = (0..buckets.len().div_ceil(FAN * FAN)).map(|_| OnceRef::new()).collect();
-        Self { significant_digits, buckets, sum: AtomicU64::new(0), branches }
+        let branches = (0..n_branches(&buckets)).map(|_| OnceRef::new()).collect();
+        let [sum, min, max] = [0, NO_MIN, NO_MAX].map(AtomicU64::new);
+        Self { significant_digits, buckets, sum, min, max, branches }
     }
 
     /// Records `ticks` if the leaf of its bucket is there.
     #[inline(always)]
-    pub(crate) fn record(&self, ticks: u64) -> bool {
+    pub(crate) fn record<W: Writer>(&self, ticks: u64) -> bool {
         let bucket = self.buckets.bucket(ticks);
         let branch = self.branches.get(bucket / (FAN * FAN)).and_then(OnceRef::get);
         let Some(leaf) = branch.and_then(|branch| branch.0[bucket / FAN % FAN].get()) else {
             return false;
         };
-        increment(&leaf.0[bucket % FAN]);
-        let sum = f64::from_bits(self.sum.load(Relaxed)) + ticks as f64;
-        self.sum.store(sum.to_bits(), Relaxed);
+        let value = ticks as f64;
+        W::add(&leaf.0[bucket % FAN], 1);
+        W::widen(&self.min, &self.max, bits(value));
+        W::add_float(&self.sum, value);
         true
     }
 
-    /// Records `ticks`, making room as needed.
-    pub(crate) fn record_slow(&self, ticks: u64) {
+    /// Makes the leaf that [`record`](Self::record) lacks; `false` if `room` refuses it. One thread at a
+    /// time.
+    pub(crate) fn make_room(&self, ticks: u64, room: Room<'_>) -> bool {
         let bucket = self.buckets.bucket(ticks);
-        let branch = get_or_make(&self.branches[bucket / (FAN * FAN)], || {
-            Branch(std::array::from_fn(|_| OnceRef::new()))
-        });
-        get_or_make(&branch.0[bucket / FAN % FAN], || {
-            Leaf(std::array::from_fn(|_| AtomicU64::new(0)))
-        });
-        self.record(ticks);
+        let Some(slot) = self.branches.get(bucket / (FAN * FAN)) else { return false };
+        let new_branch = || Branch(std::array::from_fn(|_| OnceRef::new()));
+        let Some(branch) = get_or_make(slot, room, new_branch) else { return false };
+        let new_leaf = || Leaf(std::array::from_fn(|_| AtomicU64::new(0)));
+        get_or_make(&branch.0[bucket / FAN % FAN], room, new_leaf).is_some()
     }
 
-    /// Back to nothing recorded, by whoever knows that the owner does not write: see `series.rs`.
+    /// Back to nothing recorded, by whoever knows that nobody writes.
     pub(crate) fn reset(&self) {
         self.sum.store(0, Relaxed);
+        self.min.store(NO_MIN, Relaxed);
+        self.max.store(NO_MAX, Relaxed);
         let branches = self.branches.iter().filter_map(OnceRef::get);
         let leaves = branches.flat_map(|branch| branch.0.iter().filter_map(OnceRef::get));
         leaves.flat_map(|leaf| &leaf.0).for_each(|count| count.store(0, Relaxed));
@@ -82,15 +98,27 @@ impl HdrCell {
         }
         let layout = BucketLayout::Hdr { significant_digits: self.significant_digits };
         HistogramSnapshot::from_cells(layout, cells, sum)
+            .with_extremes(extremes(&self.min, &self.max))
     }
 }
 
-/// What `slot` points to, made at the first call. Only the owning thread makes it.
-fn get_or_make<T>(slot: &OnceRef<'static, T>, make: impl FnOnce() -> T) -> &'static T {
+fn n_branches(buckets: &TickBuckets) -> usize {
+    buckets.len().div_ceil(FAN * FAN)
+}
+
+/// What `slot` points to, made at the first call if there is room for it.
+fn get_or_make<T>(
+    slot: &OnceRef<'static, T>,
+    room: Room<'_>,
+    make: impl FnOnce() -> T,
+) -> Option<&'static T> {
     if let Some(made) = slot.get() {
-        return made;
+        return Some(made);
+    }
+    if !room.take_for::<T>() {
+        return None;
     }
     let made: &'static T = Box::leak(Box::new(make()));
     let _ = slot.set(made);
-    made
+    Some(made)
 }
