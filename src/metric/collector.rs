@@ -74,6 +74,10 @@ struct Look<'a> {
     by: Option<Instant>,
     families: Vec<Family>,
     n_skipped: usize,
+    /// Callbacks that took too long, and why there is no thread for them: reported when nothing is
+    /// locked, for a hook may take a snapshot.
+    stuck: Vec<Arc<Observable>>,
+    failure: Option<std::io::Error>,
 }
 
 /// What the callbacks of `observables` tell, on behalf of a reader of `storage` who waits for the
@@ -86,7 +90,8 @@ pub(super) fn read(
     let Some(patience) = observables.iter().map(|observable| observable.patience()).max() else {
         return Vec::new();
     };
-    let mut look = Look { storage, by, families: Vec::new(), n_skipped: 0 };
+    let (families, stuck) = (Vec::new(), Vec::new());
+    let mut look = Look { storage, by, families, n_skipped: 0, stuck, failure: None };
     // A callback that takes a snapshot would wait for itself.
     let collects = COLLECTS_FOR.get() == process::generation();
     let turn = look.until(patience.saturating_mul(TURN));
@@ -99,6 +104,11 @@ pub(super) fn read(
     }
     if look.n_skipped > 0 {
         stats::callback_failed(CallbackFault::Skipped, look.n_skipped);
+    }
+    look.stuck.iter().for_each(|observable| observable.overran());
+    if let Some(error) = look.failure {
+        let text = format_args!("cannot start the thread of the callbacks: {error}");
+        diagnostics::report("callback", text);
     }
     look.families
 }
@@ -146,8 +156,7 @@ impl Look<'_> {
             rest = match Worker::running(worker) {
                 Ok(worker) => worker.run(rest, self),
                 Err(error) => {
-                    let text = format_args!("cannot start the thread of the callbacks: {error}");
-                    diagnostics::report("callback", text);
+                    self.failure = Some(error);
                     break;
                 }
             };
@@ -213,7 +222,7 @@ impl Worker {
                 next = place + 1;
             }
             let Some(stuck) = observables.get(next) else { return &[] };
-            stuck.overran();
+            look.stuck.push(stuck.clone());
             look.families.extend(stuck.late(look.storage));
             return &observables[next + 1..];
         }

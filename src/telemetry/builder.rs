@@ -265,7 +265,8 @@ impl Builder {
     }
 
     /// Calls `call` at every change of an alert's state, on the ticker's thread: it should be quick. A
-    /// panic in it is reported and changes nothing.
+    /// panic in it is reported and changes nothing. Notifications of the change are queued before: they
+    /// are delivered even if `call` leaves the process.
     pub fn on_transition(mut self, call: impl Fn(&Transition) + Send + 'static) -> Self {
         self.on_transition.push(Box::new(call));
         self
@@ -330,7 +331,7 @@ impl Builder {
     /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
     /// left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
-        let mut slot = exit::slot()?;
+        let slot = exit::slot()?;
         let registry = Registry::global().clone();
         check_refusals(&registry)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
@@ -340,7 +341,7 @@ impl Builder {
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
-        let engine = Arc::new(Mutex::new(engine));
+        let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let spans = started(self.exporters)?;
@@ -357,7 +358,7 @@ impl Builder {
             None => (None, Vec::new()),
             Some(tracer) => (
                 Some(registry.snapshot()),
-                own_series::register(&registry, &pipes, &engine, tracer),
+                own_series::register(&registry, &pipes, &board, tracer),
             ),
         };
         let running = Arc::new(Running {
@@ -365,19 +366,20 @@ impl Builder {
             history: Mutex::new(History::new(first)),
             local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
             ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
-            engine,
+            board,
             registry,
             pipes,
             tracer,
         });
         let telemetry = Telemetry { running };
+        // Before the first tick, whose callback may leave the process.
+        slot.fill(&telemetry.running);
         if !self.disabled {
             let running = Arc::downgrade(&telemetry.running);
-            let ticker = Ticker::start(running, notifications, self.on_transition)?;
+            let ticker = Ticker::start(running, engine, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
             telemetry.running.tracer.iter().for_each(install);
         }
-        slot.fill(&telemetry.running);
         Ok(telemetry)
     }
 }

@@ -35,7 +35,7 @@ pub use builder::Builder;
 pub use exit::exit;
 
 use crate::{
-    alert::{Alert, Engine, RuleStatus},
+    alert::{Alert, Board, RuleStatus},
     clock,
     metric::{self, Observer, Registry, Snapshot, Window},
     pipeline::{self, AnyPipe, Report},
@@ -99,8 +99,8 @@ struct Running {
     tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     /// Guards the snapshots kept for windows. Nothing is locked inside it.
     history: Mutex<History>,
-    /// Guards the rules. Nothing is locked inside it, and callbacks are called outside it.
-    engine: Arc<Mutex<Engine>>,
+    /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
+    board: Arc<Board>,
     local_addrs: Vec<SocketAddr>,
     /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
     /// it is done, so that a second one waits and reports the same.
@@ -173,13 +173,13 @@ impl Telemetry {
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
-        self.running.engine.lock().alerts()
+        self.running.board.alerts()
     }
 
     /// How each alert rule fares.
     #[must_use]
     pub fn rules(&self) -> Vec<RuleStatus> {
-        self.running.engine.lock().rules()
+        self.running.board.rules()
     }
 
     /// Where the listeners listen, in the order they were set up: the port that the system chose,
@@ -246,8 +246,11 @@ impl Running {
             self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
             return self.report();
         }
-        // An exit hook must not wait for ever for a shutdown that hangs on another thread.
-        let Some(mut ending) = self.ending.try_lock_until(deadline) else { return self.report() };
+        // An exit hook must not wait for ever for a shutdown that hangs on another thread, and what the
+        // ticker runs not at all for one that waits for the ticker.
+        let patience =
+            if ticker::is_own_thread() { clock::deadline(Duration::ZERO) } else { deadline };
+        let Some(mut ending) = self.ending.try_lock_until(patience) else { return self.report() };
         if let Some(report) = &ending.report {
             return report.clone();
         }

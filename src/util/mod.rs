@@ -2,6 +2,7 @@
 
 #[cfg(feature = "hdrhistogram")]
 pub(crate) mod base64;
+pub(crate) mod catch;
 pub(crate) mod civil;
 #[cfg(feature = "webhook")]
 pub(crate) mod date;
