@@ -47,7 +47,7 @@ fn a_receiver_should_believe_an_alert_for_four_delays() {
 /// The status and the alerts of each notification, one a line: in capitals those that are due.
 fn groups(engine: &mut Engine, clock: &ManualClock, values: &[(&str, f64)]) -> String {
     let mut text = String::new();
-    for sent in self::sent(engine, clock, values) {
+    for sent in sent(engine, clock, values) {
         text += &format!("{}:", sent.status());
         for (place, alert) in sent.alerts().iter().enumerate() {
             let s = alert.labels().get("s").unwrap();
