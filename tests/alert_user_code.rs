@@ -1,5 +1,11 @@
 //! Conditions, callbacks and diagnostic hooks are code of the user's: nothing of the crate's is locked
 //! while they run, so they may ask the telemetry whatever they like.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rule is the library's own"
+)]
+#![allow(clippy::unwrap_used, reason = "functions of tests, and processes that tests start")]
 
 use std::{
     process::{Command, exit},

@@ -1,5 +1,6 @@
 //! The type of a label set has code of its own, and so have callbacks and the diagnostic hook: while it
 //! runs, nothing is locked and nothing that it records is lost.
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 
 use std::{
     borrow::Cow,

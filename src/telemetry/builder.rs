@@ -356,10 +356,9 @@ impl Builder {
         // Disabled, nothing is asked that would need a thread.
         let (first, observers) = match &tracer {
             None => (None, Vec::new()),
-            Some(tracer) => (
-                Some(registry.snapshot()),
-                own_series::register(&registry, &pipes, &board, tracer),
-            ),
+            Some(tracer) => {
+                (Some(registry.snapshot()), own_series::register(&registry, &pipes, &board, tracer))
+            }
         };
         let running = Arc::new(Running {
             generation: process::generation(),

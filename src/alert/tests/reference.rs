@@ -35,7 +35,6 @@ pub(super) struct Entry {
 
 impl Automaton {
     /// What is sent, by number, and whether the rule is in error.
-    #[expect(clippy::too_many_lines, reason = "in one piece, to be read beside the sentences")]
     pub(super) fn evaluate(&mut self, ts: u64, samples: &BTreeMap<u8, f64>) -> (Vec<u8>, bool) {
         let mut after = self.clone();
         after.step(ts, samples, self.keep_firing_for);
