@@ -84,7 +84,7 @@ fn main() {
     });
     let telemetry = bellwether::builder("threads").exporter(Memory::new()).start();
     let telemetry = telemetry.expect("nothing to fail");
-    at_once("512 at once, exemplars", resident_bytes(), 16 * MIB, || {
+    at_once("512 at once, exemplars", resident_bytes(), 32 * MIB, || {
         let _span = span("sampled").root().enter();
         record_all(10, |nth, value| PLAIN.with(Nth { nth }).record(value));
     });
