@@ -4,11 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
 use super::{
-    Kind,
+    Kind, PageBounds,
+    cell::Storage,
     family::Family,
     name::key_fault,
     registry::Settings,
@@ -23,7 +25,7 @@ use crate::{
         Mutex,
         atomic::{
             AtomicBool,
-            Ordering::{Acquire, Release},
+            Ordering::{Acquire, Relaxed, Release},
         },
     },
 };
@@ -40,7 +42,27 @@ pub(super) struct Observable {
     last: Mutex<BTreeMap<LabelSet, Total>>,
     /// Whether the callback runs.
     busy: AtomicBool,
+    /// Whether a reader waited for it in vain, and no run since was quick.
+    slow: AtomicBool,
+    /// What the last run told, until a reader that awaited it takes it. Nothing is locked inside it.
+    told: Mutex<Option<Told>>,
 }
+
+/// What a run told.
+struct Told {
+    family: snapshot::Family,
+    /// Whose values it saw: nobody else is shown it.
+    storage: Weak<Storage>,
+    at: Ticks,
+    constant: LabelSet, // The registry's own labels, which may have changed since.
+}
+
+/// How long the values of a run stand while the next one has not returned: what Prometheus takes for
+/// a target that is gone.
+const STALE_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// A callback that is about to run, or runs: nobody else runs it.
+pub(super) struct Run(Arc<Observable>);
 
 /// The latest value of a series, and when it began.
 struct Total {
@@ -71,6 +93,7 @@ pub struct Observations {
     /// labels the place in the order in which they came, and the value; as many as the limit.
     waiting: BTreeMap<LabelSet, (usize, f64)>,
     beyond: Beyond,
+    patience: Duration,
     refused: Option<String>, // The latest of what was left out.
 }
 
@@ -87,6 +110,11 @@ struct Beyond {
 pub struct Observer(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Observations {
+    /// How long readers of the registry wait.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Tells the value of the series with `labels`; of two with the same labels the later holds. Among
     /// what is more than twice the limit, each is added.
     pub fn observe(&mut self, value: f64, labels: &[(&'static str, &str)]) {
@@ -171,8 +199,16 @@ impl Observable {
         limit: Option<usize>,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
-        let (last, busy) = (Mutex::default(), AtomicBool::new(false));
-        Self { family, settings, limit, observe: Box::new(observe), last, busy }
+        Self {
+            family,
+            settings,
+            limit,
+            observe: Box::new(observe),
+            last: Mutex::default(),
+            busy: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            told: Mutex::new(None),
+        }
     }
 
     pub(super) fn family(&self) -> &'static Family {
@@ -183,13 +219,54 @@ impl Observable {
         std::ptr::eq(self.family, family)
     }
 
-    /// The family's values; `None` if the callback panicked, or still runs in another cycle.
-    pub(super) fn read(&self, started: Ticks) -> Option<snapshot::Family> {
-        if self.busy.swap(true, Acquire) {
-            stats::callback_failed(CallbackFault::Skipped, 1);
-            return None;
-        }
-        let _running = Running(&self.busy);
+    /// How long a reader waits for it.
+    pub(super) fn patience(&self) -> Duration {
+        self.settings.patience()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.busy.load(Relaxed)
+    }
+
+    /// Whether readers should not wait for it.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Relaxed)
+    }
+
+    /// The right to run it; `None` while it runs.
+    pub(super) fn begin(self: &Arc<Self>) -> Option<Run> {
+        (!self.busy.swap(true, Acquire)).then(|| Run(self.clone()))
+    }
+
+    /// What a run told that was awaited.
+    pub(super) fn take(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
+        let told = self.told.lock().take()?;
+        told.is_for(storage, &self.settings.labels()).then_some(told.family)
+    }
+
+    /// What the last run told that nobody awaited, unless it is stale: the next run has not returned
+    /// for minutes.
+    pub(super) fn late(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
+        let constant = self.settings.labels();
+        let told = self.told.lock();
+        let told = told.as_ref().filter(|told| told.is_for(storage, &constant))?;
+        let is_stale = self.is_running() && clock::now().since(told.at) >= STALE_AFTER;
+        (!is_stale).then(|| told.family.clone())
+    }
+
+    /// Notes that a reader gave the callback up, which may be running still.
+    pub(super) fn overran(&self) {
+        self.slow.store(true, Relaxed);
+        stats::callback_failed(CallbackFault::Overran, 1);
+        let name = self.family.name;
+        let text = format_args!(
+            "the callback of {name} takes long: its values are shown to those who look later"
+        );
+        diagnostics::report("callback", text);
+    }
+
+    /// Calls the callback: what it tells, unless it panics.
+    fn call(&self, storage: &Arc<Storage>) -> Option<Told> {
         let name = self.family.name;
         let mut observations = self.begun();
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
@@ -202,7 +279,12 @@ impl Observable {
         if let Some(refused) = &observations.refused {
             diagnostics::report("callback", format_args!("of {name} left out: {refused}"));
         }
-        Some(self.told(observations, started))
+        Some(Told {
+            constant: observations.constant.clone(),
+            family: self.family_of(observations, storage.started()),
+            storage: Arc::downgrade(storage),
+            at: clock::now(),
+        })
     }
 
     /// Nothing told so far.
@@ -221,19 +303,12 @@ impl Observable {
             awaited,
             waiting: BTreeMap::new(),
             beyond: Beyond::default(),
+            patience: self.patience(),
             refused: None,
         }
     }
 
-    /// Notes that a reader gave the callback up, which may be running still.
-    pub(super) fn overran(&self) {
-        stats::callback_failed(CallbackFault::Overran, 1);
-        let name = self.family.name;
-        let text = format_args!("the callback of {name} takes too long: skipped until it returns");
-        diagnostics::report("callback", text);
-    }
-
-    fn told(&self, observations: Observations, started: Ticks) -> snapshot::Family {
+    fn family_of(&self, observations: Observations, started: Ticks) -> snapshot::Family {
         let Family { name, kind, unit, help, .. } = self.family;
         let Observations { series: mut values, constant, series_limit, beyond, .. } = observations;
         let overflow = overflow_labels(&constant);
@@ -270,7 +345,8 @@ impl Observable {
             Series::new(labels, value, started)
         });
         let (name, help, kind, unit) = ((*name).into(), (*help).into(), *kind, *unit);
-        snapshot::Family { name, kind, unit, help, series: series.collect() }
+        let (page_bounds, series) = (PageBounds::default(), series.collect());
+        snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 
     fn warn(&self, limit: usize, is_sum: bool) {
@@ -291,11 +367,34 @@ fn overflow_labels(constant: &LabelSet) -> LabelSet {
     constant.with([(OVERFLOW_KEY, "true")])
 }
 
-/// Marks a callback as returned when it is dropped.
-struct Running<'a>(&'a AtomicBool);
+impl Run {
+    /// Runs the callback with the values of `storage`, and keeps what it tells.
+    pub(super) fn run(self, storage: &Arc<Storage>) {
+        let Self(observable) = &self;
+        let quick = clock::deadline(quick(observable.patience()));
+        let told = observable.call(storage);
+        *observable.told.lock() = told;
+        if !clock::until(quick).is_zero() {
+            observable.slow.store(false, Relaxed);
+        }
+    }
+}
 
-impl Drop for Running<'_> {
+/// The callback has returned, or is not run after all.
+impl Drop for Run {
     fn drop(&mut self) {
-        self.0.store(false, Release);
+        self.0.busy.store(false, Release);
+    }
+}
+
+/// What is quick for a reader of this patience: clearly less, so that what takes about as long as that
+/// is not waited for in vain every other time.
+pub(crate) fn quick(patience: Duration) -> Duration {
+    patience / 4 * 3
+}
+
+impl Told {
+    fn is_for(&self, storage: &Arc<Storage>, constant: &LabelSet) -> bool {
+        std::ptr::eq(self.storage.as_ptr(), Arc::as_ptr(storage)) && self.constant == *constant
     }
 }

@@ -15,7 +15,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 #[cfg(feature = "serde")]
 pub(super) use self::serialised::{kind_name, kind_named};
 use self::{apply::Plan, pattern::Pattern};
-use super::{Aggregation, Kind, Unit, histogram::bounds_fault, name::name_fault};
+use super::{Aggregation, Kind, PageBounds, Unit, histogram::bounds_fault, name::name_fault};
 use crate::{
     error::{Error, ErrorKind},
     sync::Mutex,
@@ -49,6 +49,7 @@ pub struct View {
     keep_labels: Option<Vec<Pattern>>,
     drop_labels: Vec<Pattern>,
     buckets: Option<Buckets>,
+    shown: Option<ShownBounds>,
     limit: Option<usize>,
 }
 
@@ -58,6 +59,13 @@ enum Buckets {
     Exponential,
     Explicit(Arc<[f64]>),
     Hdr { digits: u8 },
+}
+
+/// The bounds that a view chooses for a page; legal only once it is checked.
+#[derive(Clone, Debug, PartialEq)]
+enum ShownBounds {
+    PowersOfTwo,
+    Explicit(Arc<[f64]>),
 }
 
 /// What the views say of an instrument that is about to be used for the first time.
@@ -73,7 +81,7 @@ pub struct InstrumentView {
 /// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
 /// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
 /// that leave an instrument under the same name make one family together, which has the labels that
-/// all of them keep. Of two that choose buckets or a limit, the first does.
+/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
 ///
 /// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
 /// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
@@ -130,6 +138,7 @@ impl View {
             keep_labels: None,
             drop_labels: Vec::new(),
             buckets: None,
+            shown: None,
             limit: None,
         }
     }
@@ -181,6 +190,17 @@ impl View {
         self.buckets(Buckets::Exponential)
     }
 
+    /// Shows these bounds on a page, as [`PageBounds::explicit`] takes them; the histograms stay as
+    /// fine as they are.
+    pub fn page_bounds(self, bounds: impl IntoIterator<Item = f64>) -> Self {
+        self.shown(ShownBounds::Explicit(bounds.into_iter().collect()))
+    }
+
+    /// Shows powers of two on a page, on which counts are exact: [`PageBounds::PowersOfTwo`].
+    pub fn page_powers_of_two(self) -> Self {
+        self.shown(ShownBounds::PowersOfTwo)
+    }
+
     /// Limits the series of each instrument, if it is not in use yet.
     pub fn limit(self, series: usize) -> Self {
         Self { limit: Some(series), ..self }
@@ -188,6 +208,10 @@ impl View {
 
     fn buckets(self, buckets: Buckets) -> Self {
         Self { buckets: Some(buckets), ..self }
+    }
+
+    fn shown(self, shown: ShownBounds) -> Self {
+        Self { shown: Some(shown), ..self }
     }
 
     fn selects(&self, name: &str, kind: Kind, unit: Unit) -> bool {
@@ -207,6 +231,11 @@ impl View {
         if self.limit == Some(0) {
             return Some(("limit", "must be at least 1"));
         }
+        if let Some(ShownBounds::Explicit(bounds)) = &self.shown
+            && let Some(fault) = bounds_fault(bounds)
+        {
+            return Some(("page_bounds", fault));
+        }
         match self.buckets.as_ref()? {
             Buckets::Explicit(bounds) => Some(("bounds", bounds_fault(bounds)?)),
             Buckets::Exponential | Buckets::Hdr { digits: 1..=5 } => None,
@@ -222,6 +251,16 @@ impl Buckets {
             Self::Exponential => Some(Aggregation::Exponential),
             Self::Explicit(bounds) => Aggregation::explicit(bounds).ok(),
             &Self::Hdr { digits } => Some(Aggregation::Hdr { significant_digits: digits }),
+        }
+    }
+}
+
+impl ShownBounds {
+    /// The bounds, if they are legal; they are then kept as long as the process.
+    fn page_bounds(&self) -> Option<PageBounds> {
+        match self {
+            Self::PowersOfTwo => Some(PageBounds::PowersOfTwo),
+            Self::Explicit(bounds) => PageBounds::explicit(bounds).ok(),
         }
     }
 }
@@ -251,6 +290,23 @@ impl Views {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner.views.is_empty()
+    }
+
+    /// Whether every family stays as it is, but for what its histograms show on a page.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn keep_families(&self) -> bool {
+        let keeps = |view: &View| {
+            let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
+            labels && !view.drop && view.rename.is_none()
+        };
+        self.inner.views.iter().all(keeps)
+    }
+
+    /// The bounds that the histograms of `name` show on a page, if a view chooses them.
+    pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
+        let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
+        let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));
+        selecting.find_map(|view| view.shown.as_ref()?.page_bounds())
     }
 
     /// What the views say of an instrument that is about to be used for the first time: how to

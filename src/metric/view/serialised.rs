@@ -5,6 +5,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::View;
 use crate::metric::Kind;
 
+/// What stands in the place of the bounds on a page.
+const POWERS_OF_TWO: &str = "powers_of_two";
+
 const KINDS: [(&str, Kind); 7] = [
     ("counter", Kind::Counter),
     ("up_down_counter", Kind::UpDownCounter),
@@ -42,7 +45,16 @@ struct Options {
     hdr: Option<u8>,
     #[serde(default)]
     exponential: bool,
+    page_bounds: Option<PageBounds>,
     limit: Option<usize>,
+}
+
+/// A list of bounds, or the word for powers of two.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PageBounds {
+    Explicit(Vec<f64>),
+    Named(String),
 }
 
 /// Reads a map of the options, with the pattern as `instrument` and lists as lists. An option that
@@ -75,6 +87,16 @@ impl Options {
         view = match self.keep_labels {
             Some(keys) => view.keep_labels(keys),
             None => view,
+        };
+        view = match self.page_bounds {
+            None => view,
+            Some(PageBounds::Explicit(bounds)) => view.page_bounds(bounds),
+            Some(PageBounds::Named(name)) if name == POWERS_OF_TWO => view.page_powers_of_two(),
+            Some(PageBounds::Named(name)) => {
+                return Err(format!(
+                    "page_bounds: {name:?} is neither {POWERS_OF_TWO:?} nor bounds"
+                ));
+            }
         };
         match (self.bounds, self.hdr, self.exponential) {
             (None, None, false) => Ok(view),

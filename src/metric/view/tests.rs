@@ -8,7 +8,10 @@ use super::*;
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Registry, Series, SeriesValue, Snapshot, SummarySnapshot},
+    metric::{
+        Family, HistogramSnapshot, PageBounds, Registry, Series, SeriesValue, Snapshot,
+        SummarySnapshot,
+    },
 };
 
 fn views<const N: usize>(views: [View; N]) -> Views {
@@ -21,7 +24,7 @@ fn at(nanos: u64) -> Ticks {
 
 fn family(name: &str, kind: Kind, series: Vec<Series>) -> Family {
     let (name, help) = (name.to_owned().into(), "".into());
-    Family { name, kind, unit: Unit::NONE, help, series }
+    Family { name, kind, unit: Unit::NONE, help, page_bounds: PageBounds::default(), series }
 }
 
 fn series(labels: &[(&'static str, &str)], started: u64, value: SeriesValue) -> Series {
@@ -233,6 +236,29 @@ fn an_instrument_is_told_the_first_buckets_and_the_first_limit_that_are_for_it()
 }
 
 #[test]
+fn a_view_chooses_the_bounds_of_a_page_and_leaves_the_histogram_as_fine_as_it_is() {
+    let registry = Registry::new();
+    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    latency.record(0.3);
+    let shown = |view: View| {
+        registry.set_views(views([view, View::new("*").page_powers_of_two()]));
+        registry.snapshot().family("latency").unwrap().page_bounds()
+    };
+    let own = PageBounds::explicit(&[0.1, 2.5]).unwrap();
+    assert_eq!(shown(View::new("late*").page_bounds([0.1, 2.5])), own);
+    assert_eq!(shown(View::new("other").page_bounds([0.1, 2.5])), PageBounds::PowersOfTwo);
+    let renamed = View::new("latency").rename("wait").page_bounds([0.1]);
+    assert_eq!(shown(renamed), PageBounds::PowersOfTwo);
+    let renamed = registry.snapshot();
+    assert_eq!(
+        renamed.family("wait").unwrap().page_bounds(),
+        PageBounds::explicit(&[0.1]).unwrap()
+    );
+    let p50 = renamed.value("wait", &[]).unwrap().as_histogram().unwrap().p50().unwrap();
+    assert!((p50 / 0.3 - 1.0).abs() < 0.01);
+}
+
+#[test]
 fn a_view_that_is_not_legal_is_named_with_its_option() {
     for (view, text) in [
         (View::new("c").hdr(9), "view of \"c\": hdr: must be from 1 to 5 digits"),
@@ -240,6 +266,7 @@ fn a_view_that_is_not_legal_is_named_with_its_option() {
         (View::new("c").limit(0), "view of \"c\": limit: must be at least 1"),
         (View::new("c").rename("9"), "view of \"c\": rename: must start with"),
         (View::new("c").bounds([2.0, 1.0]), "view of \"c\": bounds: bounds ascend"),
+        (View::new("c").page_bounds([2.0, 1.0]), "view of \"c\": page_bounds: bounds ascend"),
         (View::new("c").bounds([f64::NAN]), "view of \"c\": bounds: a bound is finite"),
     ] {
         let error = Views::new([View::new("a").rename("b"), view]).unwrap_err();
@@ -253,13 +280,16 @@ fn a_view_that_is_not_legal_is_named_with_its_option() {
 fn a_view_is_read_from_a_map() {
     let read = |json: &str| serde_json::from_str::<View>(json).map_err(|error| error.to_string());
     let map = r#"{"instrument": "http.*", "kind": "histogram", "unit": "s", "rename": "web",
-        "keep_labels": ["route"], "bounds": [0.5, 1], "limit": 9}"#;
+        "keep_labels": ["route"], "bounds": [0.5, 1], "page_bounds": [0.1], "limit": 9}"#;
     let view = View::new("http.*").kind(Kind::Histogram).unit("s").rename("web");
-    assert_eq!(read(map).unwrap(), view.keep_labels(["route"]).bounds([0.5, 1.0]).limit(9));
+    let view = view.keep_labels(["route"]).bounds([0.5, 1.0]).page_bounds([0.1]).limit(9);
+    assert_eq!(read(map).unwrap(), view);
     let map = r#"{"instrument": "a", "drop": true, "drop_labels": ["k"], "hdr": 3}"#;
     assert_eq!(read(map).unwrap(), View::new("a").drop().drop_labels(["k"]).hdr(3));
     let map = r#"{"instrument": "a", "exponential": true}"#;
     assert_eq!(read(map).unwrap(), View::new("a").exponential());
+    let map = r#"{"instrument": "a", "page_bounds": "powers_of_two"}"#;
+    assert_eq!(read(map).unwrap(), View::new("a").page_powers_of_two());
     for (json, part) in [
         (r#"{"instrument": "a", "dropp": true}"#, "unknown field `dropp`"),
         (r#"{"instrument": "a", "rename": "9"}"#, "view of \"a\": rename: must start"),
@@ -267,6 +297,8 @@ fn a_view_is_read_from_a_map() {
         (r#"{"instrument": "a", "hdr": 3, "exponential": true}"#, "only one of"),
         (r#"{"instrument": "a", "kind": "timer"}"#, "\"timer\" is no kind; kinds are counter, "),
         (r#"{"drop": true}"#, "missing field `instrument`"),
+        (r#"{"instrument": "a", "page_bounds": [2, 1]}"#, "page_bounds: bounds ascend"),
+        (r#"{"instrument": "a", "page_bounds": "x"}"#, "page_bounds: \"x\" is neither"),
         ("\"a drop\"", "invalid type: string"),
     ] {
         let error = read(json).expect_err(json);
