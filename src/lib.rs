@@ -106,6 +106,6 @@ pub use context::current;
 pub use error::{Error, ErrorKind};
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
-pub use observe::{Labels, count, gauge, histogram, observe, time};
+pub use observe::{Labels, observe};
 pub use telemetry::{Builder, Telemetry, builder, exit};
 pub use trace::{InSpan, extract, inject, span};

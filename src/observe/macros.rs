@@ -176,8 +176,12 @@ pub use bellwether_macros::Labels;
 /// let name = "cache.hits";
 /// bellwether::count!(name, tier = "l1");
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::count;
+#[macro_export]
+macro_rules! count {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::count!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Sets a gauge whose labels are named on the spot: `gauge!("name", value, key = value, ...)`.
 ///
@@ -200,8 +204,12 @@ pub use bellwether_macros::count;
 /// ```compile_fail
 /// bellwether::gauge!("room.temperature");
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::gauge;
+#[macro_export]
+macro_rules! gauge {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::gauge!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Records in a histogram whose labels are named on the spot:
 /// `histogram!("name", value, key = value, ...)`.
@@ -220,8 +228,12 @@ pub use bellwether_macros::gauge;
 /// # let value = snapshot.value("page.size", &[("route", "/catalog")]);
 /// # assert_eq!(value.map(SeriesValue::as_f64), Some(1.0));
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::histogram;
+#[macro_export]
+macro_rules! histogram {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::histogram!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Times a function, says how it ended, and gives it a span.
 ///
@@ -335,5 +347,9 @@ pub use bellwether_macros::observe;
 /// let name = "db.query";
 /// bellwether::time!(name, 1 + 1);
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::time;
+#[macro_export]
+macro_rules! time {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::time!(crate = $crate, $($arguments)*)
+    };
+}

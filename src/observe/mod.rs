@@ -25,18 +25,21 @@ mod probe;
 mod scope;
 
 pub use field::Field;
-pub use macros::{Labels, count, gauge, histogram, observe, time};
+pub use macros::{Labels, observe};
 pub use operation::{Operation, Timer};
+
+pub use crate::{count, gauge, histogram, time};
 
 /// What the macros expand to; not for use by hand, and may change in any release.
 #[doc(hidden)]
 pub mod __private {
     pub use super::{
-        future::Observed,
+        future::{Awaiting, Followed, Observed, follow},
         place::{Marks, Place},
-        probe::{AnyValue, Probe, ResultValue, never},
-        scope::{Scope, Started, start},
+        probe::{AnyValue, Probe, Question, never},
+        scope::{Between, Scope, Started, begin, start},
     };
+    pub use bellwether_macros::{count, gauge, histogram, time};
     pub use crate::label::{
         closed::{Interned, List, Number, Range, Words, cardinality, places},
         keys::{Keys, Prefixed},
