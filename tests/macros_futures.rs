@@ -123,7 +123,10 @@ fn returns_early(scope: &testing::Scope, item: Work) -> LocalBoxFuture<'_, Answe
 }
 
 #[observe(name = "f.box.dyn")]
-fn returns_a_box(scope: &testing::Scope, item: Work) -> Box<dyn Future<Output = Answer> + Unpin + '_> {
+fn returns_a_box(
+    scope: &testing::Scope,
+    item: Work,
+) -> Box<dyn Future<Output = Answer> + Unpin + '_> {
     Box::new(Box::pin(work(scope, item)))
 }
 
@@ -182,15 +185,14 @@ fn drive<F: Future>(future: F) -> F::Output {
 fn assert_ended(scope: &testing::Scope, name: &str, outcome: Outcome, time: Duration) {
     let snapshot = scope.snapshot();
     for other in [Outcome::Ok, Outcome::Error, Outcome::Panic, Outcome::Cancelled] {
-        let value =
-            snapshot.value(&format!("{name}.duration"), &[("outcome", other.as_str())]);
+        let value = snapshot.value(&format!("{name}.duration"), &[("outcome", other.as_str())]);
         let histogram = value.and_then(|value| value.as_histogram());
         let expected = (other == outcome).then_some((1, time.as_secs_f64()));
         let found = histogram.map(|all| (all.count(), all.sum())).filter(|all| all.0 > 0);
         assert_eq!(found, expected, "{name}: {other:?}");
     }
-    let active = snapshot.value(&format!("{name}.active"), &[]).map(|value| value.as_f64());
-    assert_eq!(active, Some(0.0), "{name}: under way");
+    let active = snapshot.value(&format!("{name}.active"), &[]).map_or(0.0, |value| value.as_f64());
+    assert_eq!(active, 0.0, "{name}: under way");
     let span = scope.span(name);
     assert_eq!((span.outcome(), span.end().since(span.start())), (outcome, time), "{name}");
 }
@@ -241,11 +243,9 @@ fn a_block_that_is_never_polled_records_nothing() {
         let scope = testing::scope();
         drop(call(&scope, Work::Ok));
         assert!(scope.spans().is_empty(), "{name}");
-        assert!(
-            scope.snapshot().family(&format!("{name}.duration")).is_none_or(|family| {
-                family.series().iter().all(|series| series.value().as_f64() == 0.0)
-            })
-        );
+        assert!(scope.snapshot().family(&format!("{name}.duration")).is_none_or(|family| {
+            family.series().iter().all(|series| series.value().as_f64() == 0.0)
+        }));
     }
 }
 

@@ -127,7 +127,7 @@ fn a_macro_of_a_known_name_and_another_grammar_stays_as_it_is() {
     use shadowing::{join, vec};
     #[observe(name = "i.shadow")]
     fn observed() -> (&'static str, &'static str) {
-        (vec!(name?), join!(a? + b?))
+        (vec![name?], join!(a? + b?))
     }
     assert_eq!(observed(), ("name", "ab"));
     assert_eq!(time!("i.shadow.time", join!(a? + b?)), "ab");
@@ -150,7 +150,9 @@ fn leaving_an_unknown_macro_by_a_question_mark_is_an_error() {
         Ok(time!("i.pairs.time", pairs!(a => one(ok)?).len()))
     }
     assert!(observed(true).is_ok() && observed(false).is_err());
-    assert!(block_on(observed_async(Some(1))).is_some() && block_on(observed_async(None)).is_none());
+    assert!(
+        block_on(observed_async(Some(1))).is_some() && block_on(observed_async(None)).is_none()
+    );
     assert!(timed(true).is_ok() && timed(false).is_err());
     for name in ["i.pairs", "i.pairs.async", "i.pairs.time"] {
         assert_outcomes(name, [1, 1, 0, 0]);
@@ -282,10 +284,13 @@ fn a_break_out_of_a_select_is_ok() {
     }
     async fn outside(which: u8) -> Answer {
         loop {
-            time!("i.break.outside", tokio::select! {
-                value = ready(one(which == 0)) => { value?; break }
-                Some(()) = ready(None) => continue,
-            });
+            time!(
+                "i.break.outside",
+                tokio::select! {
+                    value = ready(one(which == 0)) => { value?; break }
+                    Some(()) = ready(None) => continue,
+                }
+            );
         }
         Ok(0)
     }
@@ -316,19 +321,19 @@ fn a_break_out_of_a_select_is_ok() {
 fn an_unknown_macro_that_waits_is_cancelled_and_left_as_it_says() {
     macro_rules! wait {
         ($future:expr => $then:expr) => {{
-            let value = $future.await;
+            let value = $future;
             $then(value)
         }};
     }
     async fn timed(wait: bool, ok: bool) -> Answer {
         let value = time!("i.wait", {
             if wait {
-                wait!(pending::<()>() => drop);
+                wait!(pending::<u8>().await => |_| ());
             }
             if !ok {
                 return Ok(9);
             }
-            wait!(ready(1) => |value: u8| value + 1)
+            wait!(ready(1).await => |value: u8| value + 1)
         });
         Ok(value)
     }

@@ -344,12 +344,11 @@ fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
 
 fn operation(root: &Root, name: &Name) -> TokenStream {
     let at = Span::mixed_site().located_at(name.at());
-    let [duration, active] = [(names::DURATION, 0_usize), (names::ACTIVE, 1)].map(|(suffix, place)| {
-        match name {
+    let [duration, active] =
+        [(names::DURATION, 0_usize), (names::ACTIVE, 1)].map(|(suffix, place)| match name {
             Name::Literal { text, .. } => (text.clone() + suffix).to_token_stream(),
             Name::Constant(_) => quote_spanned!(at=> __BELLWETHER_NAMES.key(#place)),
-        }
-    });
+        });
     let names = matches!(name, Name::Constant(_)).then(|| {
         let suffixes = [names::DURATION, names::ACTIVE];
         quote_spanned! {at=>

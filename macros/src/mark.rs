@@ -21,8 +21,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
-    Attribute, BinOp, Block, Expr, ExprConst, ExprMacro, ExprReturn, Item, Local, Macro, Pat, Result,
-    Stmt, Token, Type,
+    BinOp, Block, Expr, ExprConst, ExprMacro, ExprReturn, Item, Local, Macro, Result, Stmt, Token,
+    Type,
     ext::IdentExt as _,
     parse::{ParseStream, Parser as _},
     spanned::Spanned as _,
@@ -31,7 +31,7 @@ use syn::{
 };
 
 use crate::{
-    known::{self, Grammar, Words},
+    known::{self, Arm, Arms, Grammar, Words},
     root::Root,
 };
 
@@ -126,9 +126,7 @@ impl VisitMut for Marker<'_> {
             Expr::Match(arms) => {
                 self.visit_expr_mut(&mut arms.expr);
                 for arm in &mut arms.arms {
-                    if let Some((_, guard)) = &mut arm.guard {
-                        self.visit_expr_mut(guard);
-                    }
+                    self.visit_pat_mut(&mut arm.pat); // With its guard.
                     self.scoped(&mut arm.body);
                 }
             }
@@ -262,8 +260,8 @@ impl Marker<'_> {
     fn mark_macro(&mut self, call: &mut Macro) -> Option<Place> {
         let name = call.path.segments.last().map(|last| last.ident.unraw().to_string())?;
         let words = Words::of(&call.tokens);
-        let waits = self.awaits()
-            && ((name.contains("select") && !words.arrow) || name.contains("join"));
+        let waits =
+            self.awaits() && ((name.contains("select") && !words.arrow) || name.contains("join"));
         let waits_within = waits || (self.awaits() && words.awaiting);
         // One way out needs no look inside: the note is enough.
         let returns = words.returning && !matches!(self.extent, Extent::Expression);
@@ -292,13 +290,13 @@ impl Marker<'_> {
         let mut within = Marker { inside, noted: false, ..*self };
         let outside = self.inside;
         let marked = match grammar {
-            Grammar::List => (|input: ParseStream<'_>| within.list(input)).parse2(call.tokens.clone()),
-            Grammar::Arms => {
-                (|input: ParseStream<'_>| within.arms(input, outside)).parse2(call.tokens.clone())
+            Grammar::List => {
+                (|input: ParseStream<'_>| within.list(input)).parse2(call.tokens.clone()).ok()?
             }
+            Grammar::Arms => within.arms(call.parse_body().ok()?, outside),
         };
         self.noted |= within.noted || waits;
-        marked.ok()
+        Some(marked)
     }
 
     /// Expressions with `,` or `;` between them, marked.
@@ -319,49 +317,21 @@ impl Marker<'_> {
         Ok(marked)
     }
 
-    /// The arms of a `select!`, `pattern = future [, if condition] => handler,`, marked: a handler
-    /// runs when the waiting is over.
-    fn arms(&mut self, input: ParseStream<'_>, outside: Place) -> Result<TokenStream> {
-        let mut marked = TokenStream::new();
-        if input.peek(syn::Ident) && input.peek2(Token![;]) {
-            let (biased, semicolon): (Ident, Token![;]) = (input.parse()?, input.parse()?);
-            marked.extend(quote!(#biased #semicolon));
-        }
-        while !input.is_empty() {
-            let attributes = input.call(Attribute::parse_outer)?;
-            marked.extend(quote!(#(#attributes)*));
-            if input.peek(syn::Ident::peek_any) && input.peek2(Token![=>]) {
-                input.call(Ident::parse_any)?.to_tokens(&mut marked); // `else`, `complete`
-            } else {
-                self.arm_head(input, &mut marked)?;
+    /// The arms of a `select!`, marked: a handler runs when the waiting is over.
+    fn arms(&mut self, arms: Arms, outside: Place) -> TokenStream {
+        let mut marked = arms.before;
+        for Arm { head, mut future, tail, mut handler } in arms.arms {
+            if let Some(future) = &mut future {
+                self.visit_expr_mut(future);
             }
-            let arrow: Token![=>] = input.parse()?;
-            let mut handler = Expr::parse_with_earlier_boundary_rule(input)?;
             let mut within = Marker { inside: outside, noted: false, ..*self };
             within.scoped(&mut handler);
             self.noted |= within.noted;
             own_braces(&mut handler);
             let note = self.at(outside, ours(handler.span()));
-            marked.extend(quote!(#arrow { #note; #handler },));
-            if input.peek(Token![,]) {
-                input.parse::<Token![,]>()?;
-            }
+            marked.extend(quote!(#head #future #tail { #note; #handler },));
         }
-        Ok(marked)
-    }
-
-    fn arm_head(&mut self, input: ParseStream<'_>, marked: &mut TokenStream) -> Result<()> {
-        let pattern = Pat::parse_multi_with_leading_vert(input)?;
-        let equals: Token![=] = input.parse()?;
-        let mut future: Expr = input.parse()?;
-        self.visit_expr_mut(&mut future);
-        marked.extend(quote!(#pattern #equals #future));
-        if input.peek(Token![,]) {
-            let (comma, word): (Token![,], Token![if]) = (input.parse()?, input.parse()?);
-            let condition: Expr = input.parse()?;
-            marked.extend(quote!(#comma #word #condition));
-        }
-        Ok(())
+        marked
     }
 }
 
@@ -373,7 +343,7 @@ pub(crate) fn has_value(expr: &Expr) -> bool {
         Expr::Unsafe(block) => ends_in_value(&block.block),
         Expr::Paren(inner) => has_value(&inner.expr),
         Expr::Group(inner) => has_value(&inner.expr),
-        Expr::Macro(call) => !known::never_returns(&call.mac),
+        Expr::Macro(call) => call_has_value(&call.mac),
         Expr::Loop(endless) => Words::of(&endless.body.to_token_stream()).breaking,
         Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => false,
         _ => true,
@@ -384,8 +354,18 @@ pub(crate) fn has_value(expr: &Expr) -> bool {
 pub(crate) fn ends_in_value(block: &Block) -> bool {
     match block.stmts.last() {
         Some(Stmt::Expr(last, None)) => has_value(last),
-        Some(Stmt::Macro(last)) => last.semi_token.is_none() && !known::never_returns(&last.mac),
+        Some(Stmt::Macro(last)) => last.semi_token.is_none() && call_has_value(&last.mac),
         _ => false,
+    }
+}
+
+/// [`has_value`] of a macro call: a `select!` has one if one of its handlers has.
+fn call_has_value(call: &Macro) -> bool {
+    match known::grammar(&call.path) {
+        Some(Grammar::Arms) => call
+            .parse_body()
+            .map_or(true, |arms: Arms| arms.arms.iter().any(|arm| has_value(&arm.handler))),
+        _ => !known::never_returns(call),
     }
 }
 

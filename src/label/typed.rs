@@ -51,7 +51,7 @@ impl Labels for () {
     note = "name them first: `INSTRUMENT.with(labels).inc()`, or keep `INSTRUMENT.bind(labels)`; with labels of texts, `with_labels` and `bind_labels`"
 )]
 pub trait NoLabels: Labels {
-    /// The one value.
+    /// Their one value.
     const NONE: Self;
 }
 

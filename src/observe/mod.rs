@@ -39,9 +39,9 @@ pub mod __private {
         probe::{AnyValue, Probe, Question, never},
         scope::{Between, Scope, Started, begin, start},
     };
-    pub use bellwether_macros::{count, gauge, histogram, time};
     pub use crate::label::{
         closed::{Interned, List, Number, Range, Words, cardinality, places},
         keys::{Keys, Prefixed},
     };
+    pub use bellwether_macros::{count, gauge, histogram, time};
 }
