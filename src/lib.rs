@@ -65,7 +65,7 @@
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
-//! - `http`: trace headers in and out of `http::HeaderMap`.
+//! - `http`: trace headers in and out of `http::HeaderMap`; its methods and status codes as labels.
 //! - `hdrhistogram`: histograms to and from `hdrhistogram`, its bytes and `.hlog` files.
 //! - `process`: the process's own figures, as Prometheus' client libraries name them.
 //! - `host`: CPU, memory, disks and network of the host, and the limits of the container.

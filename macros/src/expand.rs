@@ -311,6 +311,7 @@ fn start(observe: &Observe) -> TokenStream {
     let parent = match &options.parent {
         Some(parent) => {
             let at = Span::mixed_site().located_at(parent.span());
+            let root = root.at(at);
             quote_spanned! {at=>
                 ::core::option::Option::Some(
                     ::core::convert::Into::<#root::context::SpanContext>::into(#parent),
@@ -332,6 +333,7 @@ fn start(observe: &Observe) -> TokenStream {
 
 fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
     let at = Span::mixed_site().located_at(value.span());
+    let root = root.at(at);
     let value = match value {
         // A literal lives for ever and need not be copied.
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
@@ -343,7 +345,11 @@ fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
 }
 
 fn operation(root: &Root, name: &Name) -> TokenStream {
-    let at = Span::mixed_site().located_at(name.at());
+    // A constant's own message is the better one, without a static of ours at its place.
+    let at = match name {
+        Name::Literal { at, .. } => Span::mixed_site().located_at(*at),
+        Name::Constant(_) => Span::mixed_site(),
+    };
     let [duration, active] =
         [(names::DURATION, 0_usize), (names::ACTIVE, 1)].map(|(suffix, place)| match name {
             Name::Literal { text, .. } => (text.clone() + suffix).to_token_stream(),

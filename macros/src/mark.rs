@@ -90,7 +90,7 @@ impl VisitMut for Marker<'_> {
             Expr::Try(question) => {
                 self.visit_expr_mut(&mut question.expr);
                 let (at, base) = (ours(question.expr.span()), &question.expr);
-                let (root, timer) = (self.root, self.timer);
+                let (root, timer) = (self.root.at(at), self.timer);
                 *question.expr = Expr::Verbatim(quote_spanned! {at=>
                     #root::observe::__private::Marks::question(&#timer, #base)
                 });
@@ -98,7 +98,8 @@ impl VisitMut for Marker<'_> {
             Expr::Await(awaited) if self.awaits() => {
                 self.visit_expr_mut(&mut awaited.base);
                 let (at, base) = (ours(awaited.base.span()), &awaited.base);
-                let (root, timer, inside) = (self.root, self.timer, self.place(self.inside, at));
+                let (root, timer) = (self.root.at(at), self.timer);
+                let inside = self.place(self.inside, at);
                 *awaited.base = Expr::Verbatim(quote_spanned! {at=>
                     #root::observe::__private::Marks::awaiting(&#timer, #inside, #base)
                 });
@@ -171,13 +172,13 @@ impl Marker<'_> {
             Place::Question => "QUESTION",
             Place::Awaiting => "AWAITING",
         };
-        let (root, name) = (self.root, Ident::new(name, at));
+        let (root, name) = (self.root.at(at), Ident::new(name, at));
         quote_spanned!(at=> #root::observe::__private::Place::#name)
     }
 
     /// `timer.at(place)`.
     fn at(&self, place: Place, at: Span) -> TokenStream {
-        let (root, timer, place) = (self.root, self.timer, self.place(place, at));
+        let (root, timer, place) = (self.root.at(at), self.timer, self.place(place, at));
         quote_spanned!(at=> #root::observe::__private::Marks::at(&#timer, #place))
     }
 
@@ -239,7 +240,7 @@ impl Marker<'_> {
     /// A macro call as an operand, with `place` noted while it runs; its temporaries stay.
     fn around(&self, place: Place, call: &ExprMacro) -> Expr {
         let at = ours(call.mac.path.span());
-        let (root, timer) = (self.root, self.timer);
+        let (root, timer) = (self.root.at(at), self.timer);
         let (before, after) = (self.at(place, at), self.place(self.inside, at));
         let (attributes, call) = (&call.attrs, &call.mac);
         Expr::Verbatim(quote_spanned! {at=>

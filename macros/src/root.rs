@@ -1,7 +1,7 @@
 //! Where the library is, for the code that the macros write.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
 use syn::{LitStr, Path, Result, Token, parse::ParseStream};
 
 /// The path of the library: `::bellwether`, unless `crate = path` says otherwise.
@@ -33,11 +33,18 @@ impl Root {
     }
 }
 
+impl Root {
+    /// The path, placed where messages are to point.
+    pub(crate) fn at(&self, at: Span) -> TokenStream {
+        match &self.0 {
+            Some(path) => path.to_token_stream(),
+            None => quote_spanned!(at=> ::bellwether),
+        }
+    }
+}
+
 impl ToTokens for Root {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        match &self.0 {
-            Some(path) => path.to_tokens(tokens),
-            None => tokens.extend(quote!(::bellwether)),
-        }
+        tokens.extend(self.at(Span::call_site()));
     }
 }

@@ -7,14 +7,15 @@
 //! ```text
 //!            start ──► running ──► value is there ──► drop: ok or error
 //!                       │   ▲
-//!             E? ─► question │ ─────────────────────► drop: error
+//!   E? that leaves ─► question ──────────────────────► drop: error
 //!        E.await ─► awaiting ┘ ─────────────────────► drop: cancelled
 //!  return, break ──► running ───────────────────────► drop: ok
 //!            a panic that began after the start ────► drop: panic
 //! ```
 //!
 //! The future of an observed `async` function sees its own output, and a drop before that is a
-//! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it.
+//! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it. A function
+//! that returns a future hands its operation over to that (`scope::Between`).
 
 mod field;
 mod future;

@@ -160,7 +160,7 @@ impl<L> Histogram<L> {
 }
 
 impl<L> Histogram<L> {
-    /// Records `value`.
+    /// Records `value`: a number, or a [`Duration`] in the histogram's unit ([`Measurement`]).
     #[inline(always)]
     pub fn record(&self, value: impl Measurement)
     where

@@ -68,7 +68,14 @@ mod renamed {
             scope.assert_value(&format!("renamed.{name}.duration"), &[("outcome", "ok")], 1.0);
         }
         scope.assert_value("renamed.count", &[("route", "/a")], 2.0);
-        scope.assert_value("renamed.static", &[("peer.local", "true")], 1.0);
+        let labels = [
+            ("method", "get"),
+            ("peer.local", "true"),
+            ("shard", "1"),
+            ("table", "t"),
+            ("zone", "a"),
+        ];
+        scope.assert_value("renamed.static", &labels, 1.0);
     }
 }
 
