@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::{
-    Attribute, Error, Expr, Ident, ItemFn, LitStr, Result, Signature, Token, Visibility,
+    Attribute, Error, Expr, Ident, ItemFn, LitStr, Path, Result, Signature, Token, Visibility,
     ext::IdentExt as _,
     parenthesized,
     parse::{Parse, ParseStream},
@@ -165,7 +165,10 @@ impl Name {
     fn parse(input: ParseStream<'_>, suffix: &str, usage: &str) -> Result<Self> {
         if !input.peek(LitStr) {
             return match input.fork().parse() {
-                Ok(Expr::Path(_) | Expr::Macro(_)) => Ok(Self::Constant(input.parse()?)),
+                Ok(Expr::Path(constant)) if !is_variable(&constant.path) => {
+                    Ok(Self::Constant(input.parse()?))
+                }
+                Ok(Expr::Macro(_)) => Ok(Self::Constant(input.parse()?)),
                 _ => Err(input.error(format_args!(
                     "the name must be a string literal or a constant: `{usage}`"
                 ))),
@@ -183,6 +186,13 @@ impl Name {
             Self::Constant(constant) => constant.span(),
         }
     }
+}
+
+/// Whether a name is written as those of variables are: the compiler's own message would tell of a
+/// static that the user cannot see.
+fn is_variable(path: &Path) -> bool {
+    let name = path.get_ident().map(Ident::to_string);
+    name.is_some_and(|name| !name.chars().any(char::is_uppercase))
 }
 
 /// `fields(cart = cart.id, "http.route" = "/x")`.

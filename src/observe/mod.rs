@@ -7,7 +7,7 @@
 //! ```text
 //!            start ──► running ──► value is there ──► drop: ok or error
 //!                       │   ▲
-//!   E? that leaves ─► question ──────────────────────► drop: error
+//!  E? that leaves ─► question │ ─────────────────────► drop: error
 //!        E.await ─► awaiting ┘ ─────────────────────► drop: cancelled
 //!  return, break ──► running ───────────────────────► drop: ok
 //!            a panic that began after the start ────► drop: panic
