@@ -65,7 +65,7 @@
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
-//! - `http`: trace headers in and out of `http::HeaderMap`.
+//! - `http`: trace headers in and out of `http::HeaderMap`; its methods and status codes as labels.
 //! - `hdrhistogram`: histograms to and from `hdrhistogram`, its bytes and `.hlog` files.
 //! - `process`: the process's own figures, as Prometheus' client libraries name them.
 //! - `host`: CPU, memory, disks and network of the host, and the limits of the container.
@@ -106,6 +106,6 @@ pub use context::current;
 pub use error::{Error, ErrorKind};
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
-pub use observe::{Labels, count, gauge, histogram, observe, time};
+pub use observe::{Labels, observe};
 pub use telemetry::{Builder, Telemetry, builder, exit};
 pub use trace::{InSpan, extract, inject, span};

@@ -7,36 +7,38 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Expr, ExprLit, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
-    spanned::Spanned as _,
-    token,
-    visit_mut::{self, VisitMut},
+    Block, Expr, ExprAsync, ExprLit, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
+    spanned::Spanned as _, token,
 };
 
 use crate::{
-    mark,
+    known,
+    mark::{self, Extent, Marker},
     model::{Count, Kind, Name, Observe, Record, Time},
     names::{self, Key},
+    root::Root,
+    shape::{self, Declared, Wrapping},
 };
 
 pub(crate) fn count(count: &Count) -> TokenStream {
-    let amount = count.amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
-    dynamic(&count.name, &count.labels, &quote!(Counter), &quote!(add_ordered), &amount)
+    let Count { root, name, amount, labels } = count;
+    let amount = amount.as_ref().map_or_else(|| quote!(1), |amount| quote!(#amount));
+    dynamic(root, name, labels, &quote!(Counter), &quote!(add_ordered), &amount)
 }
 
 pub(crate) fn gauge(record: &Record) -> TokenStream {
-    let value = &record.value;
-    dynamic(&record.name, &record.labels, &quote!(Gauge), &quote!(set_ordered), &quote!(#value))
+    let Record { root, name, value, labels } = record;
+    dynamic(root, name, labels, &quote!(Gauge), &quote!(set_ordered), &quote!(#value))
 }
 
 pub(crate) fn histogram(record: &Record) -> TokenStream {
-    let value = &record.value;
-    let (kind, method) = (quote!(Histogram), quote!(record_ordered));
-    dynamic(&record.name, &record.labels, &kind, &method, &quote!(#value))
+    let Record { root, name, value, labels } = record;
+    dynamic(root, name, labels, &quote!(Histogram), &quote!(record_ordered), &quote!(#value))
 }
 
 /// A static with dynamic labels at the place of the call, and the call.
 fn dynamic(
+    root: &Root,
     name: &Name,
     labels: &[(Key, Expr)],
     kind: &TokenStream,
@@ -46,12 +48,12 @@ fn dynamic(
     // The keys are in one order, whichever they are written in: the first call registers them for all.
     let mut order: Vec<usize> = (0..labels.len()).collect();
     order.sort_by_key(|&place| &labels[place].0.text);
-    let (name, keys) = (&name.text, order.iter().map(|&place| &labels[place].0.text));
-    let values = values(labels, &order);
+    let keys = order.iter().map(|&place| &labels[place].0.text);
+    let values = values(root, labels, &order);
     quote! {{
-        static __BELLWETHER_INSTRUMENT: ::bellwether::metric::#kind<::bellwether::label::Dynamic> =
-            ::bellwether::metric::#kind::dynamic(#name, "", &[#(#keys),*]);
-        ::bellwether::metric::#kind::#method(
+        static __BELLWETHER_INSTRUMENT: #root::metric::#kind<#root::label::Dynamic> =
+            #root::metric::#kind::dynamic(#name, "", &[#(#keys),*]);
+        #root::metric::#kind::#method(
             &__BELLWETHER_INSTRUMENT,
             #value,
             &#values,
@@ -60,9 +62,9 @@ fn dynamic(
 }
 
 /// The values of labels in `order`, but evaluated as they are written.
-fn values(labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
+fn values(root: &Root, labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
     let values = labels.iter().map(|(_, value)| value);
-    let values = quote!([#(&(#values) as &dyn ::bellwether::label::Text),*]);
+    let values = quote!([#(&(#values) as &dyn #root::label::Text),*]);
     if order.is_sorted() {
         return values;
     }
@@ -72,26 +74,44 @@ fn values(labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
 }
 
 pub(crate) fn time(time: Time) -> TokenStream {
-    let Time { name, mut expr } = time;
+    let Time { root, name, mut expr } = time;
     let timer = timer();
     let has_value = mark::has_value(&expr);
-    mark::expression(&mut expr, &timer);
+    let noted = Marker::new(&root, &timer, Extent::Expression).expression(&mut expr);
     mark::own_braces(&mut expr);
-    let (operation, value) = (operation(&name), value(&expr, has_value));
+    let value = match (has_value, noted) {
+        (true, _) => {
+            mark::ending(&mut expr, &root);
+            value(&root, &expr, &outcome_of_value(&root))
+        }
+        (false, true) => value(&root, &mark::branch(&expr, &root), &outcome_of_an_end(&root)),
+        (false, false) => quote!(#expr),
+    };
+    let operation = operation(&root, &name);
     quote! {{
         #operation
-        let #timer = ::bellwether::observe::Operation::start(&__BELLWETHER_OPERATION);
+        let #timer = #root::observe::Operation::start(&__BELLWETHER_OPERATION);
         #value
     }}
 }
 
 pub(crate) fn observe(observe: Observe) -> TokenStream {
-    let (start, operation) = (start(&observe), operation(&observe.name));
+    let (start, operation) = (start(&observe), operation(&observe.options.root, &observe.name));
+    let root = &observe.options.root;
     let mut function = observe.function;
-    let body = match function.sig.asyncness {
-        Some(_) => async_body(&mut function, &start),
-        None => sync_body(&mut function, &start),
+    let declared = Declared::of(&function.sig.output);
+    let body = if function.sig.asyncness.is_some() {
+        async_body(root, &function, &start)
+    } else if let Some(block) = shape::only_block(&mut function.block) {
+        *block = whole_future(root, block, declared.as_ref(), &start);
+        let block = mark::own_block(&function.block);
+        quote!(#block)
+    } else if declared.is_some() || shape::makes_a_block(&mut function.block) {
+        future_body(root, &mut function, declared.as_ref(), &start)
+    } else {
+        sync_body(root, &mut function, &start)
     };
+    // In the user's braces, so that the function as a whole is the user's, and is judged as such.
     function.block.stmts =
         vec![Stmt::Expr(Expr::Verbatim(operation), None), Stmt::Expr(Expr::Verbatim(body), None)];
     quote!(#function)
@@ -99,73 +119,188 @@ pub(crate) fn observe(observe: Observe) -> TokenStream {
 
 /// The body runs in the function itself, in a block of its own: its locals are gone when the end is
 /// taken, and the arguments go after it, as they would anyway.
-fn sync_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
-    let timer = timer();
-    let has_value = match &function.sig.output {
-        ReturnType::Default => false,
-        ReturnType::Type(_, ty) => !matches!(**ty, Type::Never(_)),
+fn sync_body(root: &Root, function: &mut ItemFn, start: &TokenStream) -> TokenStream {
+    let (timer, outcome) = (timer(), outcome_of_value(root));
+    let (has_value, never_ends) = match &function.sig.output {
+        ReturnType::Default => (false, false),
+        ReturnType::Type(_, ty) => {
+            let never_ends = matches!(**ty, Type::Never(_));
+            (!never_ends, never_ends)
+        }
     };
     let ends_in_value = has_value && mark::ends_in_value(&function.block);
-    mark::body(&mut function.block, has_value, &timer);
-    // With braces of the macro's own, or the compiler calls them needless.
-    function.block.brace_token = token::Brace(Span::mixed_site());
-    let value = value(&function.block, ends_in_value);
+    let returned = |returned: &mut Expr| {
+        if has_value {
+            *returned = Expr::Verbatim(value(root, returned, &outcome));
+        }
+    };
+    let extent = Extent::Function(&returned);
+    let noted = Marker::new(root, &timer, extent).body(&mut function.block);
+    let block = mark::own_block(&function.block);
+    let value = match (ends_in_value, noted && !never_ends) {
+        (true, _) => value(root, &mark::branch(&block, root), &outcome),
+        (false, true) => value(root, &mark::branch(&block, root), &outcome_of_an_end(root)),
+        (false, false) => quote!(#block),
+    };
     quote!({
-        let #timer = ::bellwether::observe::__private::Started::enter(#start);
+        let #timer = #root::observe::__private::Started::enter(#start);
         #value
     })
 }
 
 /// The body becomes a future, which sees its own output and its drop: of its marks it needs only what
 /// a `?` returned.
-fn async_body(function: &mut ItemFn, start: &TokenStream) -> TokenStream {
-    let (timer, started) = (timer(), Ident::new("started", Span::mixed_site()));
-    let outcome = mark::outcome_of_value();
-    mark::async_body(&mut function.block, &timer);
-    // As in `sync_body`.
-    function.block.brace_token = token::Brace(Span::mixed_site());
-    let block = &function.block;
-    let (mut ty, after): (Type, _) = match &function.sig.output {
+fn async_body(root: &Root, function: &ItemFn, start: &TokenStream) -> TokenStream {
+    let (ty, after): (Type, _) = match &function.sig.output {
         ReturnType::Default => (parse_quote!(()), None),
         // `!` cannot be named in a body.
         ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => {
             (parse_quote!(()), Some(quote!(; ::core::unreachable!("it never returns"))))
         }
-        ReturnType::Type(_, ty) => (ty.as_ref().clone(), None),
+        ReturnType::Type(_, ty) => (shape::nameable(ty), None),
     };
-    EraseImplTrait.visit_type_mut(&mut ty);
-    quote!({
+    let block = parse_quote!(async move {});
+    let block = ExprAsync { block: function.block.as_ref().clone(), ..block };
+    let future = observed(root, &block, Some(&ty), start);
+    quote!({ #future #after })
+}
+
+/// The `async` block that is all of a function, observed from its first poll on, as an `async`
+/// function is.
+fn whole_future(
+    root: &Root,
+    block: &ExprAsync,
+    declared: Option<&Declared>,
+    start: &TokenStream,
+) -> ExprAsync {
+    let output = declared.and_then(|declared| declared.output.as_ref());
+    let future = observed(root, block, output, start);
+    ExprAsync { block: own(future), ..block.clone() }
+}
+
+/// A block of the macro's own.
+fn own(statements: TokenStream) -> Block {
+    let statements = Stmt::Expr(Expr::Verbatim(statements), None);
+    Block { brace_token: token::Brace(Span::mixed_site()), stmts: vec![statements] }
+}
+
+/// `block` awaited, with what `start` started.
+fn observed(
+    root: &Root,
+    block: &ExprAsync,
+    output: Option<&Type>,
+    start: &TokenStream,
+) -> TokenStream {
+    let (timer, started) = (timer(), Ident::new("started", Span::mixed_site()));
+    let (outcome, capture) = (outcome_of_value(root), &block.capture);
+    let mut body = block.block.clone();
+    let noted = Marker::new(root, &timer, Extent::Future).body(&mut body);
+    let body = mark::own_block(&body);
+    let body = if noted {
+        value(root, &mark::branch(&body, root), &outcome_of_an_end(root))
+    } else {
+        quote!(#body)
+    };
+    // An `async` block cannot be annotated; a `return` never reached does it.
+    let output = output.map(|ty| {
+        quote! {
+            if false {
+                return #root::observe::__private::never::<#ty>();
+            }
+        }
+    });
+    quote! {
         let #started = #start;
-        let #timer = &::bellwether::observe::__private::Marks::new();
-        ::bellwether::observe::__private::Started::future(
+        let #timer = &#root::observe::__private::Marks::new();
+        #root::observe::__private::Started::future(
             #started,
             #timer,
-            async move {
-                // An `async` block cannot be annotated; a `return` never reached does it.
-                if false {
-                    return ::bellwether::observe::__private::never::<#ty>();
-                }
-                #block
+            async #capture {
+                #output
+                #body
             },
             #outcome,
         )
         .await
-        #after
+    }
+}
+
+/// The body runs in the function itself, and hands over to the future that it returns.
+fn future_body(
+    root: &Root,
+    function: &mut ItemFn,
+    declared: Option<&Declared>,
+    start: &TokenStream,
+) -> TokenStream {
+    let timer = timer();
+    let returned = |returned: &mut Expr| hand_over(root, returned, declared);
+    let extent = Extent::Function(&returned);
+    Marker::new(root, &timer, extent).body(&mut function.block);
+    shape::values(&mut function.block, &mut |value| hand_over(root, value, declared));
+    let block = mark::own_block(&function.block);
+    quote!({
+        let #timer = #root::observe::__private::Started::enter(#start);
+        #block
     })
 }
 
-/// `body`, whose value is asked for its outcome where it has one.
-fn value(body: &impl ToTokens, has_value: bool) -> TokenStream {
-    let (timer, outcome) = (timer(), mark::outcome_of_value());
-    if !has_value {
-        return quote!(#body);
+/// Makes `expr` a future that ends the operation: an `async` block from within, any other by one that
+/// polls it.
+fn hand_over(root: &Root, expr: &mut Expr, declared: Option<&Declared>) {
+    let (timer, handed) = (timer(), Ident::new("handed", Span::mixed_site()));
+    let runtime = quote!(#root::observe::__private);
+    if let Expr::Macro(call) = expr
+        && known::never_returns(&call.mac)
+    {
+        return;
     }
-    quote!(::bellwether::observe::__private::Marks::value(&#timer, #body, #outcome))
+    if let Some(block) = shape::async_block(expr) {
+        let output = declared.and_then(|declared| declared.output.as_ref());
+        let future = observed(root, block, output, &quote!(#runtime::Between::started(#handed)));
+        block.block = own(future);
+        *expr = Expr::Verbatim(quote!({
+            let #handed = #runtime::Scope::hand_over(#timer);
+            #expr
+        }));
+        return;
+    }
+    let outcome = outcome_of_value(root);
+    let Some(Declared { wrapping, ty, .. }) = declared else {
+        *expr = Expr::Verbatim(value(root, expr, &outcome));
+        return;
+    };
+    let future = mark::branch(expr, root);
+    *expr = Expr::Verbatim(match wrapping {
+        Wrapping::Opaque => quote!(#runtime::follow(#future, #timer, #outcome)),
+        Wrapping::Pinned => {
+            quote!(::std::boxed::Box::pin(#runtime::follow::<#ty>(#future, #timer, #outcome)))
+        }
+        Wrapping::Boxed => {
+            quote!(::std::boxed::Box::new(#runtime::follow::<#ty>(#future, #timer, #outcome)))
+        }
+    });
 }
 
-/// Starts the span and the timer; what is named in `fields` is read here, and only there.
+/// The closure that says what a value's outcome is: an `Err` is an error.
+fn outcome_of_value(root: &Root) -> TokenStream {
+    quote!(|value| #root::observe::__private::Probe(value).__bellwether_outcome())
+}
+
+/// The closure that says it of code that has no value, and got to its end.
+fn outcome_of_an_end(root: &Root) -> TokenStream {
+    quote!(|_| #root::observe::__private::Probe(&()).__bellwether_outcome())
+}
+
+/// `body`, whose value is asked for its outcome.
+fn value(root: &Root, body: &impl ToTokens, outcome: &TokenStream) -> TokenStream {
+    let timer = timer();
+    quote!(#root::observe::__private::Marks::value(&#timer, #body, #outcome))
+}
+
+/// Starts the timer and the span; what is named in `fields` is read here, and only there. The timer is
+/// first, so that a panic in what is given is one of the operation.
 fn start(observe: &Observe) -> TokenStream {
-    let options = &observe.options;
+    let (options, root) = (&observe.options, &observe.options.root);
     let kind = match options.kind {
         Kind::Internal => quote!(Internal),
         Kind::Server => quote!(Server),
@@ -176,61 +311,74 @@ fn start(observe: &Observe) -> TokenStream {
     let parent = match &options.parent {
         Some(parent) => {
             let at = Span::mixed_site().located_at(parent.span());
+            let root = root.at(at);
             quote_spanned! {at=>
                 ::core::option::Option::Some(
-                    ::core::convert::Into::<::bellwether::context::SpanContext>::into(#parent),
+                    ::core::convert::Into::<#root::context::SpanContext>::into(#parent),
                 )
             }
         }
         None => quote!(::core::option::Option::None),
     };
-    let fields = options.fields.iter().map(|(key, value)| field(&key.text, value));
+    let fields = options.fields.iter().map(|(key, value)| field(root, &key.text, value));
     quote! {
-        ::bellwether::observe::__private::start(
-            &__BELLWETHER_OPERATION,
-            ::bellwether::trace::SpanKind::#kind,
+        #root::observe::__private::start(
+            #root::observe::__private::begin(&__BELLWETHER_OPERATION),
+            #root::trace::SpanKind::#kind,
             #parent,
             || ::std::vec![#(#fields),*],
         )
     }
 }
 
-fn field(key: &str, value: &Expr) -> TokenStream {
+fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
     let at = Span::mixed_site().located_at(value.span());
+    let root = root.at(at);
     let value = match value {
         // A literal lives for ever and need not be copied.
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            quote_spanned!(at=> ::bellwether::label::Value::from(#text))
+            quote_spanned!(at=> #root::label::Value::from(#text))
         }
-        _ => quote_spanned!(at=> ::bellwether::observe::Field::to_value(&(#value))),
+        _ => quote_spanned!(at=> #root::observe::Field::to_value(&(#value))),
     };
-    quote!(::bellwether::label::KeyValue::new(#key, #value))
+    quote!(#root::label::KeyValue::new(#key, #value))
 }
 
-fn operation(name: &Name) -> TokenStream {
-    let (at, base) = (Span::mixed_site().located_at(name.at), &name.text);
-    let duration = format!("{base}{}", names::DURATION);
-    let active = format!("{base}{}", names::ACTIVE);
+fn operation(root: &Root, name: &Name) -> TokenStream {
+    // A constant's own message is the better one, without a static of ours at its place.
+    let at = match name {
+        Name::Literal { at, .. } => Span::mixed_site().located_at(*at),
+        Name::Constant(_) => Span::mixed_site(),
+    };
+    let [duration, active] =
+        [(names::DURATION, 0_usize), (names::ACTIVE, 1)].map(|(suffix, place)| match name {
+            Name::Literal { text, .. } => (text.clone() + suffix).to_token_stream(),
+            Name::Constant(_) => quote_spanned!(at=> __BELLWETHER_NAMES.key(#place)),
+        });
+    let names = matches!(name, Name::Constant(_)).then(|| {
+        let suffixes = [names::DURATION, names::ACTIVE];
+        quote_spanned! {at=>
+            static __BELLWETHER_NAMES: #root::observe::__private::Prefixed =
+                #root::observe::__private::Prefixed::new(#name, &[#(#suffixes),*]);
+        }
+    });
     quote_spanned! {at=>
-        static __BELLWETHER_OPERATION: ::bellwether::observe::Operation =
-            ::bellwether::observe::Operation::new(#base, #duration, #active);
+        #names
+        static __BELLWETHER_OPERATION: #root::observe::Operation =
+            #root::observe::Operation::new(#name, #duration, #active);
+    }
+}
+
+impl ToTokens for Name {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Literal { text, .. } => text.to_tokens(tokens),
+            Self::Constant(constant) => constant.to_tokens(tokens),
+        }
     }
 }
 
 /// The timer's name, which the user's code cannot see.
 fn timer() -> Ident {
     Ident::new("timer", Span::mixed_site())
-}
-
-/// `impl Trait` as `_`: it cannot be named in a body, but is known from the value.
-struct EraseImplTrait;
-
-impl VisitMut for EraseImplTrait {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        if matches!(ty, Type::ImplTrait(_)) {
-            *ty = parse_quote!(_);
-        } else {
-            visit_mut::visit_type_mut(self, ty);
-        }
-    }
 }

@@ -1,15 +1,20 @@
 //! The proc macros of bellwether. Use them through that crate, which documents them.
 //!
 //! Each macro goes the same way: `parse` reads the tokens, `model` holds what was said and knows to
-//! be legal, `expand` writes the code. `mark` finds the places where an expression can be left early;
-//! `labels` is the derive, which has no expression in it; `names` knows what a legal name is.
+//! be legal, `expand` writes the code. `mark` finds the places where an expression can be left early,
+//! with what `known` tells of others' macros, and `shape` those where a function returns a future;
+//! `labels` is the derive, which has no expression in it; `names` knows what a legal name is, and
+//! `root` where the library is.
 
 mod expand;
+mod known;
 mod labels;
 mod mark;
 mod model;
 mod names;
 mod parse;
+mod root;
+mod shape;
 
 use proc_macro::TokenStream;
 use syn::parse_macro_input;

@@ -3,10 +3,14 @@
 use proc_macro2::Span;
 use syn::{Error, Expr, ItemFn, Result, ext::IdentExt as _};
 
-use crate::names::{self, Key};
+use crate::{
+    names::{self, Key},
+    root::Root,
+};
 
 /// `count!("cache.hits", by = 2, tier = "l1")`.
 pub(crate) struct Count {
+    pub(crate) root: Root,
     pub(crate) name: Name,
     pub(crate) amount: Option<Expr>,
     pub(crate) labels: Vec<(Key, Expr)>,
@@ -14,6 +18,7 @@ pub(crate) struct Count {
 
 /// `gauge!("room.temperature", 20.5, room = "attic")`, and `histogram!` alike.
 pub(crate) struct Record {
+    pub(crate) root: Root,
     pub(crate) name: Name,
     pub(crate) value: Expr,
     pub(crate) labels: Vec<(Key, Expr)>,
@@ -21,19 +26,23 @@ pub(crate) struct Record {
 
 /// `time!("db.query", expr)`.
 pub(crate) struct Time {
+    pub(crate) root: Root,
     pub(crate) name: Name,
     pub(crate) expr: Expr,
 }
 
-/// A legal name and where it stands.
-pub(crate) struct Name {
-    pub(crate) text: String,
-    pub(crate) at: Span,
+/// The name of an instrument.
+pub(crate) enum Name {
+    /// A legal name and where it stands.
+    Literal { text: String, at: Span },
+    /// A constant, which the library checks while the code is compiled.
+    Constant(Expr),
 }
 
 /// What stands in the brackets of `#[observe(...)]`.
 #[derive(Default)]
 pub(crate) struct Options {
+    pub(crate) root: Root,
     pub(crate) name: Option<Name>,
     pub(crate) kind: Kind,
     pub(crate) parent: Option<Expr>,
@@ -91,6 +100,6 @@ impl Observe {
         names::check_name(&text, names::DURATION, ident.span()).map_err(|fault| {
             Error::new(ident.span(), format!("{fault}; give it one: `#[observe(name = \"...\")]`"))
         })?;
-        Ok(Name { text, at: ident.span() })
+        Ok(Name::Literal { text, at: ident.span() })
     }
 }

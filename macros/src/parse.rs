@@ -2,16 +2,19 @@
 
 use proc_macro2::Span;
 use syn::{
-    Attribute, Error, Expr, Ident, ItemFn, LitStr, Result, Signature, Token, Visibility,
+    Attribute, Error, Expr, Ident, ItemFn, LitStr, Path, Result, Signature, Token, Visibility,
     ext::IdentExt as _,
     parenthesized,
     parse::{Parse, ParseStream},
-    parse_quote, token,
+    parse_quote,
+    spanned::Spanned as _,
+    token,
 };
 
 use crate::{
     model::{Count, Kind, Name, Options, Record, Time},
     names::{self, Key},
+    root::Root,
 };
 
 /// The word before the amount of `count!`.
@@ -21,6 +24,7 @@ mod word {
 
 impl Parse for Count {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let root = Root::parse_leading(input)?;
         let name = Name::parse(input, "", "count!(\"cache.hits\", tier = \"l1\")")?;
         let mut amount = None;
         let mut labels = Vec::new();
@@ -40,16 +44,17 @@ impl Parse for Count {
             }
         }
         names::check_unique(labels.iter().map(|(key, _)| key))?;
-        Ok(Self { name, amount, labels })
+        Ok(Self { root, name, amount, labels })
     }
 }
 
 impl Parse for Record {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         const EXAMPLE: &str = "gauge!(\"room.temperature\", 20.5, room = \"attic\")";
+        let root = Root::parse_leading(input)?;
         let name = Name::parse(input, "", EXAMPLE)?;
         if !comma(input)? {
-            return Err(Error::new(name.at, format!("a value is missing: `{EXAMPLE}`")));
+            return Err(Error::new(name.at(), format!("a value is missing: `{EXAMPLE}`")));
         }
         let value = input.parse()?;
         let mut labels = Vec::new();
@@ -59,13 +64,14 @@ impl Parse for Record {
             labels.push((key, value));
         }
         names::check_unique(labels.iter().map(|(key, _)| key))?;
-        Ok(Self { name, value, labels })
+        Ok(Self { root, name, value, labels })
     }
 }
 
 impl Parse for Time {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         const USAGE: &str = "time!(\"db.query\", expr)";
+        let root = Root::parse_leading(input)?;
         let name = Name::parse(input, names::DURATION, USAGE)?;
         if !comma(input)? {
             return Err(input.error(format_args!("the expression to time is missing: `{USAGE}`")));
@@ -74,7 +80,7 @@ impl Parse for Time {
         if comma(input)? {
             return Err(input.error(format_args!("one expression is timed: `{USAGE}`")));
         }
-        Ok(Self { name, expr })
+        Ok(Self { root, name, expr })
     }
 }
 
@@ -111,12 +117,13 @@ impl Options {
                 self.parent = Some(input.parse()?);
             }
             "fields" => self.fields = fields(input)?,
+            "crate" => self.root = Root::parse(input)?,
             _ => {
                 return Err(Error::new(
                     word.span(),
                     format!(
                         "`observe` knows no argument `{word}`: \
-                         it takes `name`, `kind`, `parent` and `fields(...)`"
+                         it takes `name`, `kind`, `parent`, `fields(...)` and `crate`"
                     ),
                 ));
             }
@@ -156,13 +163,36 @@ pub(crate) fn function(input: ParseStream<'_>) -> Result<ItemFn> {
 
 impl Name {
     fn parse(input: ParseStream<'_>, suffix: &str, usage: &str) -> Result<Self> {
-        let Ok(literal) = input.parse::<LitStr>() else {
-            return Err(input.error(format_args!("the name must be a string literal: `{usage}`")));
-        };
+        if !input.peek(LitStr) {
+            return match input.fork().parse() {
+                Ok(Expr::Path(constant)) if !is_variable(&constant.path) => {
+                    Ok(Self::Constant(input.parse()?))
+                }
+                Ok(Expr::Macro(_)) => Ok(Self::Constant(input.parse()?)),
+                _ => Err(input.error(format_args!(
+                    "the name must be a string literal or a constant: `{usage}`"
+                ))),
+            };
+        }
+        let literal: LitStr = input.parse()?;
         let (text, at) = (literal.value(), literal.span());
         names::check_name(&text, suffix, at)?;
-        Ok(Self { text, at })
+        Ok(Self::Literal { text, at })
     }
+
+    pub(crate) fn at(&self) -> Span {
+        match self {
+            Self::Literal { at, .. } => *at,
+            Self::Constant(constant) => constant.span(),
+        }
+    }
+}
+
+/// Whether a name is written as those of variables are: the compiler's own message would tell of a
+/// static that the user cannot see.
+fn is_variable(path: &Path) -> bool {
+    let name = path.get_ident().map(Ident::to_string);
+    name.is_some_and(|name| !name.chars().any(char::is_uppercase))
 }
 
 /// `fields(cart = cart.id, "http.route" = "/x")`.

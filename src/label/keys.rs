@@ -140,7 +140,9 @@ impl Prefixed {
         prefixed
     }
 
-    const fn key(&self, place: usize) -> &str {
+    /// The key at `place`.
+    #[must_use]
+    pub const fn key(&self, place: usize) -> &str {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
         self.text.part(start, self.ends[place])
     }

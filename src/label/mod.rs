@@ -1,6 +1,9 @@
 //! Labels of series and attributes of spans: keys, values, sets, and the typed closed sets.
 
 mod typed;
+mod address;
+#[cfg(feature = "http")]
+mod http;
 mod interner;
 mod set;
 mod value;
@@ -12,6 +15,7 @@ pub use interner::Interner;
 pub(crate) use interner::n_placeless;
 pub use set::LabelSet;
 pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
+pub(crate) use typed::NoLabels;
 pub use typed::{Dynamic, LabelValue, Labels, Text};
 pub use value::{KeyValue, Value};
 

@@ -45,6 +45,21 @@ impl Labels for () {
     }
 }
 
+/// No labels, which an instrument has that is recorded in itself.
+#[diagnostic::on_unimplemented(
+    message = "an instrument with labels is recorded in by one of its series",
+    label = "this instrument has labels: `{Self}`",
+    note = "name them first: `INSTRUMENT.with(labels).inc()`, or keep `INSTRUMENT.bind(labels)`; with labels of texts, `with_labels` and `bind_labels`"
+)]
+pub trait NoLabels: Labels {
+    /// Their one value.
+    const NONE: Self;
+}
+
+impl NoLabels for () {
+    const NONE: Self = ();
+}
+
 /// Labels that are pairs of texts, with keys that the instrument names.
 ///
 /// # Examples
@@ -86,6 +101,13 @@ impl<L: Labels + ?Sized> Labels for &L {
 /// One field of a [`Labels`] struct; an enum gets it from `#[derive(Labels)]`.
 ///
 /// The contract is that of [`Labels`], for one value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a label",
+    label = "no label value",
+    note = "text, whole numbers, `bool`, `char` and IP addresses are, with the feature `http` its `Method` and `StatusCode` too, and an `Option` of one",
+    note = "an enum without data becomes one by `#[derive(Labels)]`",
+    note = "anything that can be shown becomes text, `key = value.to_string()`; another type implements `LabelValue`, whose `visit` says the text"
+)]
 pub trait LabelValue {
     /// How many different values there are, if that is fixed.
     const CARDINALITY: Option<usize>;
@@ -101,6 +123,12 @@ pub trait LabelValue {
 }
 
 /// Anything that can be the value of a dynamic label: every [`LabelValue`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a label",
+    label = "no label value",
+    note = "text, whole numbers, `bool`, `char` and IP addresses are, with the feature `http` its `Method` and `StatusCode` too, and an `Option` of one",
+    note = "anything that can be shown becomes text, `key = value.to_string()`; another type implements `LabelValue`, whose `visit` says the text"
+)]
 pub trait Text {
     /// Hands the value over as text.
     fn visit(&self, each: &mut dyn FnMut(&str));
@@ -128,6 +156,24 @@ impl LabelValue for bool {
 
     fn at(index: usize) -> Cow<'static, str> {
         if index == 0 { "false".into() } else { "true".into() }
+    }
+}
+
+impl LabelValue for char {
+    const CARDINALITY: Option<usize> = None;
+
+    #[inline]
+    fn index(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        each(self.encode_utf8(&mut [0; 4]));
+    }
+
+    fn at(_index: usize) -> Cow<'static, str> {
+        Cow::Borrowed("")
     }
 }
 
@@ -266,6 +312,13 @@ mod tests {
             LabelValue::visit(&value, &mut |text| assert_eq!(text, value.to_string()));
         }
         LabelValue::visit(&u64::MAX, &mut |text| assert_eq!(text, u64::MAX.to_string()));
+    }
+
+    #[test]
+    fn a_character_is_its_text() {
+        for value in ['a', 'ü', '\u{1f980}'] {
+            LabelValue::visit(&value, &mut |text| assert_eq!(text, value.to_string()));
+        }
     }
 
     #[test]

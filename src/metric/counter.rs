@@ -9,7 +9,7 @@ use super::{
     refused::{self, is_disabled},
     stats::{self, Rejection},
 };
-use crate::label::{Dynamic, Labels, Text};
+use crate::label::{Dynamic, Labels, NoLabels, Text};
 
 typed_instrument! {
     /// A sum that only grows: requests served, bytes sent.
@@ -88,10 +88,13 @@ typed_instrument! {
     FloatCounter, BoundFloatCounter, Kind::Counter, of_fractions
 }
 
-impl FloatCounter {
+impl<L> FloatCounter<L> {
     /// Adds `n`. A negative number, NaN and infinity are rejected and counted.
     #[inline]
-    pub fn add(&self, n: f64) {
+    pub fn add(&self, n: f64)
+    where
+        L: NoLabels,
+    {
         if n > 0.0 && n < f64::INFINITY {
             if !cell::add_float(self.instrument.id(), n) {
                 add_float_untouched(self.instrument.recording_id(), n);
@@ -103,7 +106,10 @@ impl FloatCounter {
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
-    pub fn value(&self) -> f64 {
+    pub fn value(&self) -> f64
+    where
+        L: NoLabels,
+    {
         let id = self.instrument.register_id();
         id.map_or(0.0, |id| cell::current_storage().reader().float_sum(id))
     }
@@ -123,16 +129,22 @@ impl BoundFloatCounter {
     }
 }
 
-impl Counter {
+impl<L> Counter<L> {
     /// Adds one.
     #[inline]
-    pub fn inc(&self) {
+    pub fn inc(&self)
+    where
+        L: NoLabels,
+    {
         self.add(1);
     }
 
     /// Adds `n`.
     #[inline]
-    pub fn add(&self, n: u64) {
+    pub fn add(&self, n: u64)
+    where
+        L: NoLabels,
+    {
         if n == 0 || !cell::add(self.instrument.id(), n) {
             add_unregistered(&self.instrument, n);
         }
@@ -156,7 +168,10 @@ impl Counter {
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
-    pub fn value(&self) -> u64 {
+    pub fn value(&self) -> u64
+    where
+        L: NoLabels,
+    {
         self.instrument.register_id().map_or(0, sum)
     }
 }
@@ -213,22 +228,31 @@ impl Drop for Held {
     }
 }
 
-impl UpDownCounter {
+impl<L> UpDownCounter<L> {
     /// Adds one.
     #[inline]
-    pub fn inc(&self) {
+    pub fn inc(&self)
+    where
+        L: NoLabels,
+    {
         self.add(1);
     }
 
     /// Takes one away.
     #[inline]
-    pub fn dec(&self) {
+    pub fn dec(&self)
+    where
+        L: NoLabels,
+    {
         self.add(-1);
     }
 
     /// Adds `n`, which may be negative.
     #[inline]
-    pub fn add(&self, n: i64) {
+    pub fn add(&self, n: i64)
+    where
+        L: NoLabels,
+    {
         if n == 0 || !cell::add(self.instrument.id(), n.cast_unsigned()) {
             add_unregistered(&self.instrument, n.cast_unsigned());
         }
@@ -237,13 +261,19 @@ impl UpDownCounter {
     /// Adds one until the guard is dropped, wherever that happens: also where a future is dropped
     /// or a panic unwinds.
     #[inline]
-    pub fn hold(&self) -> Held {
+    pub fn hold(&self) -> Held
+    where
+        L: NoLabels,
+    {
         BoundUpDownCounter(Handle::plain(self.instrument.recording_id())).hold()
     }
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
-    pub fn value(&self) -> i64 {
+    pub fn value(&self) -> i64
+    where
+        L: NoLabels,
+    {
         self.instrument.register_id().map_or(0, sum).cast_signed()
     }
 }

@@ -9,7 +9,7 @@ use super::{
     refused::{self, is_disabled},
     stats::{self, Rejection},
 };
-use crate::label::{Dynamic, Labels, Text};
+use crate::label::{Dynamic, Labels, NoLabels, Text};
 
 typed_instrument! {
     /// A value that is set: a temperature, a pool's size, the time of the last success.
@@ -70,11 +70,14 @@ impl<L> Gauge<L> {
     }
 }
 
-impl Gauge {
+impl<L> Gauge<L> {
     /// Sets the value. NaN and infinities are values too, as on a Prometheus page, unless the gauge
     /// has a range.
     #[inline]
-    pub fn set(&self, value: f64) {
+    pub fn set(&self, value: f64)
+    where
+        L: NoLabels,
+    {
         match cell::gauge(self.instrument.id()) {
             Some(cell) => cell.set(value),
             None => {
@@ -86,13 +89,19 @@ impl Gauge {
     /// Adds to the value, zero at first. NaN and infinities, which could never be taken back, are
     /// rejected and counted.
     #[inline]
-    pub fn add(&self, n: f64) {
+    pub fn add(&self, n: f64)
+    where
+        L: NoLabels,
+    {
         add(self.instrument.recording_id(), n, self.instrument.descriptor().range);
     }
 
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
-    pub fn value(&self) -> Option<f64> {
+    pub fn value(&self) -> Option<f64>
+    where
+        L: NoLabels,
+    {
         cell::current_storage().reader().gauge(self.instrument.register_id()?)
     }
 }

@@ -24,6 +24,7 @@ mod listing;
 #[cfg(feature = "prometheus")]
 mod live;
 mod lookup;
+mod measurement;
 mod merge;
 mod name;
 mod observable;
@@ -55,6 +56,7 @@ pub use histogram::{
 };
 pub use info::{Info, StateSet};
 pub use instrument::With;
+pub use measurement::Measurement;
 pub use merge::Gauges;
 pub(crate) use observable::quick;
 pub use observable::{Observations, Observer};

@@ -3,11 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    BoundHistogram, Histogram, HistogramSnapshot, Kind, Timer, Unit, cell,
+    BoundHistogram, Histogram, HistogramSnapshot, Kind, Measurement, Timer, Unit, cell,
     instrument::Instrument,
     sliding::{Baseline, SPANS},
 };
-use crate::{clock, label::Labels};
+use crate::{
+    clock,
+    label::{Labels, NoLabels},
+};
 
 /// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
 ///
@@ -96,40 +99,58 @@ impl<L: Labels> Summary<L> {
     }
 }
 
-impl Summary {
+impl<L> Summary<L> {
     /// Records `value`.
     #[inline]
-    pub fn record(&self, value: f64) {
+    pub fn record(&self, value: impl Measurement)
+    where
+        L: NoLabels,
+    {
         self.0.record(value);
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
     #[inline(always)]
-    pub fn start_timer(&self) -> Timer {
+    pub fn start_timer(&self) -> Timer
+    where
+        L: NoLabels,
+    {
         self.0.start_timer()
     }
 
     /// The `q` quantile of the last `window`; as [`BoundSummary::quantile`].
     #[must_use]
-    pub fn quantile(&self, window: Duration, q: f64) -> Option<f64> {
-        self.bind(()).quantile(window, q)
+    pub fn quantile(&self, window: Duration, q: f64) -> Option<f64>
+    where
+        L: NoLabels,
+    {
+        self.bind(L::NONE).quantile(window, q)
     }
 
     /// What was recorded within the last `window`; as [`BoundSummary::window`].
     #[must_use]
-    pub fn window(&self, window: Duration) -> SummaryWindow {
-        self.bind(()).window(window)
+    pub fn window(&self, window: Duration) -> SummaryWindow
+    where
+        L: NoLabels,
+    {
+        self.bind(L::NONE).window(window)
     }
 
     /// The last 10 s, 1 min and 5 min, read at one instant.
     #[must_use]
-    pub fn windows(&self) -> [SummaryWindow; 3] {
-        self.bind(()).windows()
+    pub fn windows(&self) -> [SummaryWindow; 3]
+    where
+        L: NoLabels,
+    {
+        self.bind(L::NONE).windows()
     }
 
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
-    pub fn snapshot(&self) -> HistogramSnapshot {
+    pub fn snapshot(&self) -> HistogramSnapshot
+    where
+        L: NoLabels,
+    {
         self.0.snapshot()
     }
 }
@@ -137,7 +158,7 @@ impl Summary {
 impl BoundSummary {
     /// Records `value`.
     #[inline]
-    pub fn record(&self, value: f64) {
+    pub fn record(&self, value: impl Measurement) {
         self.0.record(value);
     }
 

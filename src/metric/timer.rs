@@ -89,6 +89,11 @@ impl TimeScale {
     pub(super) fn of(instrument: &Instrument) -> Self {
         Self { per_nano: instrument.per_nano() }
     }
+
+    #[inline(always)]
+    pub(super) fn per_nano(self) -> f64 {
+        self.per_nano
+    }
 }
 
 #[cfg(test)]

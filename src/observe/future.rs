@@ -1,4 +1,4 @@
-//! The body of an observed `async` function.
+//! The futures of observed functions, and those that timed code waits for.
 
 use std::{
     fmt,
@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{place::Marks, scope::Started};
+use super::{
+    place::{Marks, Place},
+    scope::{Scope, Started},
+};
 use crate::{context::Outcome, trace::SpanScope};
 
 pin_project_lite::pin_project! {
@@ -19,7 +22,7 @@ pin_project_lite::pin_project! {
     pub struct Observed<'a, F, P> {
         #[pin]
         future: Option<F>, // None once it was ready, or is dropped.
-        marks: &'a Marks, // Kept by `future`, which notes each `?`.
+        marks: Option<&'a Marks>, // Kept by `future`, if it is one that notes each `?`.
         outcome: Option<P>, // None once it was asked.
         started: Option<Started>, // None once it has ended.
     }
@@ -34,16 +37,37 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<'a, F, P> Observed<'a, F, P> {
-    pub(super) fn new(started: Started, marks: &'a Marks, future: F, outcome: P) -> Self {
-        Self { future: Some(future), marks, outcome: Some(outcome), started: Some(started) }
+impl Started {
+    /// Enters the span whenever `future`, which keeps `marks`, is polled, until it is ready.
+    pub fn future<F, P>(self, marks: &Marks, future: F, outcome: P) -> Observed<'_, F, P>
+    where
+        F: Future,
+        P: FnOnce(&F::Output) -> Option<Outcome>,
+    {
+        let (future, outcome, started) = (Some(future), Some(outcome), Some(self));
+        Observed { future, marks: Some(marks), outcome, started }
     }
+}
+
+/// A future that says of its value what it means: a pointer, so that all that one function returns
+/// are of one type.
+pub type Followed<F> = Observed<'static, F, fn(&<F as Future>::Output) -> Option<Outcome>>;
+
+/// The future that `scope` ends with: it is observed from the call on, but what `?` returns in it is
+/// not seen.
+pub fn follow<F: Future>(
+    future: F,
+    scope: Scope,
+    outcome: fn(&F::Output) -> Option<Outcome>,
+) -> Followed<F> {
+    let (future, outcome) = (Some(future), Some(outcome));
+    Observed { future, marks: None, outcome, started: Some(scope.hand_over().started()) }
 }
 
 impl<F, P> Future for Observed<'_, F, P>
 where
     F: Future,
-    P: FnOnce(&F::Output) -> Outcome,
+    P: FnOnce(&F::Output) -> Option<Outcome>,
 {
     type Output = F::Output;
 
@@ -59,8 +83,11 @@ where
             Poll::Pending => turn.stays = true,
             Poll::Ready(value) => {
                 this.future.set(None);
-                let said = this.outcome.take().map_or(Outcome::Ok, |outcome| outcome(value));
-                turn.outcome = this.marks.outcome_of_value(said);
+                let said = this.outcome.take().and_then(|outcome| outcome(value));
+                turn.outcome = match this.marks {
+                    Some(marks) => marks.outcome_of_value(said),
+                    None => said.unwrap_or(Outcome::Ok),
+                };
             }
         }
         poll
@@ -100,5 +127,40 @@ impl Drop for Turn<'_> {
             started.end(scope, self.outcome);
             *self.started = None;
         }
+    }
+}
+
+impl Marks {
+    /// Notes that `future` is waited for, and, once it is ready, that the code is at `place` again.
+    pub fn awaiting<F: IntoFuture>(&self, place: Place, future: F) -> Awaiting<'_, F::IntoFuture> {
+        let future = future.into_future();
+        self.at(Place::AWAITING);
+        Awaiting { future, marks: self, place }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// What [`Marks::awaiting`] waits for.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub struct Awaiting<'a, F> {
+        #[pin]
+        future: F,
+        marks: &'a Marks,
+        place: Place,
+    }
+}
+
+impl<F: Future> Future for Awaiting<'_, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let poll = this.future.poll(task);
+        if poll.is_ready() {
+            this.marks.at(*this.place);
+        }
+        poll
     }
 }

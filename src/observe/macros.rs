@@ -3,9 +3,9 @@
 /// Makes a type the labels of a series.
 ///
 /// Of a struct with named fields, each field is a label, and its name is the key. A field is text, a
-/// whole number, a `bool`, an enum with this derive, or an `Option` of one, whose `None` is the empty
-/// value that Prometheus reads as no label; other types implement
-/// [`LabelValue`](crate::label::LabelValue).
+/// whole number, a `bool`, a `char`, an IP address, with the feature `http` its `Method` or
+/// `StatusCode`, an enum with this derive, or an `Option` of one, whose `None` is the empty value that
+/// Prometheus reads as no label; other types implement [`LabelValue`](crate::label::LabelValue).
 ///
 /// An enum without fields is a value: its variants in snake_case. It may be used alone too; the key is
 /// then the enum's name in snake_case.
@@ -33,6 +33,9 @@
 ///   keys: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE`,
 ///   `kebab-case` or `SCREAMING-KEBAB-CASE`. A `name` wins.
 /// - `#[label(skip)]` at a field: it is no label.
+/// - `#[label(crate = observed)]` at a struct or an enum, or `crate = "observed"`: where this crate is,
+///   if it has another name or is reached through another crate. [`#[observe]`](macro@observe) takes
+///   the same; the other macros find it by themselves.
 ///
 /// # Sets in sets
 ///
@@ -157,12 +160,13 @@ pub use bellwether_macros::Labels;
 /// use bellwether::count;
 ///
 /// let (route, sent) = (String::from("/catalog"), 1_500);
-/// count!("cache.hits", tier = "l1");
+/// const HITS: &str = "cache.hits";
+/// count!(HITS, tier = "l1");
 /// count!("bytes.sent", by = sent, "http.route" = route);
 /// ```
 ///
-/// The name is a literal, and legal (a letter, then letters, digits, `_`, `.`, `-` and `/`, at most
-/// 255), and so are the keys:
+/// The name is a literal or a constant, and legal (a letter, then letters, digits, `_`, `.`, `-` and
+/// `/`, at most 255), and so are the keys:
 ///
 /// ```compile_fail
 /// bellwether::count!("cache hits", tier = "l1");
@@ -176,8 +180,12 @@ pub use bellwether_macros::Labels;
 /// let name = "cache.hits";
 /// bellwether::count!(name, tier = "l1");
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::count;
+#[macro_export]
+macro_rules! count {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::count!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Sets a gauge whose labels are named on the spot: `gauge!("name", value, key = value, ...)`.
 ///
@@ -200,14 +208,18 @@ pub use bellwether_macros::count;
 /// ```compile_fail
 /// bellwether::gauge!("room.temperature");
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::gauge;
+#[macro_export]
+macro_rules! gauge {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::gauge!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Records in a histogram whose labels are named on the spot:
 /// `histogram!("name", value, key = value, ...)`.
 ///
-/// The value is an `f64`. Names and labels are as those of [`count!`](macro@count); all calls with one
-/// name need the same keys, in any order.
+/// The value is an `f64` or a [`Duration`](std::time::Duration), as seconds. Names and labels are as
+/// those of [`count!`](macro@count); all calls with one name need the same keys, in any order.
 ///
 /// # Examples
 ///
@@ -220,8 +232,12 @@ pub use bellwether_macros::gauge;
 /// # let value = snapshot.value("page.size", &[("route", "/catalog")]);
 /// # assert_eq!(value.map(SeriesValue::as_f64), Some(1.0));
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::histogram;
+#[macro_export]
+macro_rules! histogram {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::histogram!(crate = $crate, $($arguments)*)
+    };
+}
 
 /// Times a function, says how it ended, and gives it a span.
 ///
@@ -229,22 +245,33 @@ pub use bellwether_macros::histogram;
 /// with the label `outcome`, keeps the up-down counter `NAME.active`, and is a span called `NAME`.
 /// Both share their two time stamps.
 ///
-/// - `name = "checkout"`: by default the function's name.
+/// - `name = "checkout"`, or a constant: by default the function's name.
 /// - `kind = server`: `internal` (the default), `server`, `client`, `producer` or `consumer`.
 /// - `parent = EXPR`: a [`SpanContext`](crate::context::SpanContext) or what converts into one; by
 ///   default what is current. One that is not valid makes the span a root.
 /// - `fields(cart = cart.id, user, "http.route" = "/x")`: attributes of the span, read at the start
 ///   and only where the span is recorded; each is a [`Field`](super::Field), and `user` alone is
 ///   `user = user`. Arguments are recorded nowhere else.
+/// - `crate = observed`: where this crate is, as `#[label(crate = ..)]` of
+///   [`Labels`](derive@Labels) says it.
 ///
 /// # Outcomes
 ///
 /// An `Err` that is returned, at the end or by `return`, and all that `?` returns, a `None` too, is
 /// `error`, and the status of the span unless somebody set one. So is what a macro returns that is
-/// called `bail` or `ensure`. A panic that began inside is `panic`. A future that is dropped before it
-/// is ready is `cancelled`; one that is never polled records nothing. All else is `ok`.
+/// called `bail` or `ensure`, or that has a `?` in it. A panic that began inside is `panic`, in `parent`
+/// or `fields` too. A future that is dropped before it is ready is `cancelled`; one that is never polled
+/// records nothing. All else is `ok`.
 ///
-/// A function that returns a future without being `async` ends when it returns.
+/// # Functions that return a future
+///
+/// One without `async` ends with the future that it returns, as far as that can be seen: where the
+/// type says so (`impl Future`, `Pin<Box<dyn Future>>`, `Box<dyn Future>`, `BoxFuture`,
+/// `LocalBoxFuture`), and where the value is an `async` block, boxed or not. A function that is such a
+/// block and nothing else, as `#[async_trait]` writes it, is observed as an `async` one. Any other
+/// begins with the call, and is `cancelled` if its future is dropped without being polled. Of a future
+/// that is made elsewhere, a `None` is `ok`, and a boxed one is boxed once more. A function that returns
+/// a future of a named type (`Ready`, `JoinHandle`) ends when it returns.
 ///
 /// # Examples
 ///
@@ -297,11 +324,14 @@ pub use bellwether_macros::observe;
 /// - `ok`: all else, `return` and `break` out of the expression among it.
 ///
 /// Only what stands in the expression is seen: closures and `async` blocks in it are values. The
-/// arguments of macros are looked into where they are expressions (`vec!`, `join!`, `assert!`) or the
-/// arms of a `select!`. In any other macro call, leaving it is an error if there is a `?` in it or it
-/// is called `bail` or `ensure`, and else cancelled if there is an `await` in it.
+/// arguments of the standard library's macros are looked into, those of `tokio::join!` and
+/// `futures::join!`, and the arms of a `select!`. Any other macro call stays as it is: leaving it is an
+/// error if there is a `?` in it or it is called `bail` or `ensure`, and else cancelled if there is an
+/// `await` in it.
 ///
-/// The value must not borrow from temporaries of the expression: they are dropped at its end.
+/// The value must not borrow from temporaries of the expression: they are dropped at its end. An
+/// expression that is no more than a call which never returns is timed as a statement:
+/// `time!("serve", { serve(); })`.
 ///
 /// # Examples
 ///
@@ -321,7 +351,7 @@ pub use bellwether_macros::observe;
 /// assert_eq!(errors.map(SeriesValue::as_f64), Some(1.0));
 /// ```
 ///
-/// The name is a literal, legal with the suffix, and the expression is there:
+/// The name is a literal or a constant, legal with the suffix, and the expression is there:
 ///
 /// ```compile_fail
 /// bellwether::time!("db query", 1 + 1);
@@ -335,5 +365,9 @@ pub use bellwether_macros::observe;
 /// let name = "db.query";
 /// bellwether::time!(name, 1 + 1);
 /// ```
-#[doc(inline)]
-pub use bellwether_macros::time;
+#[macro_export]
+macro_rules! time {
+    ($($arguments:tt)*) => {
+        $crate::observe::__private::time!(crate = $crate, $($arguments)*)
+    };
+}

@@ -7,14 +7,15 @@
 //! ```text
 //!            start ──► running ──► value is there ──► drop: ok or error
 //!                       │   ▲
-//!             E? ─► question │ ─────────────────────► drop: error
+//!  E? that leaves ─► question │ ─────────────────────► drop: error
 //!        E.await ─► awaiting ┘ ─────────────────────► drop: cancelled
 //!  return, break ──► running ───────────────────────► drop: ok
 //!            a panic that began after the start ────► drop: panic
 //! ```
 //!
 //! The future of an observed `async` function sees its own output, and a drop before that is a
-//! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it.
+//! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it. A function
+//! that returns a future hands its operation over to that (`scope::Between`).
 
 mod field;
 mod future;
@@ -25,20 +26,23 @@ mod probe;
 mod scope;
 
 pub use field::Field;
-pub use macros::{Labels, count, gauge, histogram, observe, time};
+pub use macros::{Labels, observe};
 pub use operation::{Operation, Timer};
+
+pub use crate::{count, gauge, histogram, time};
 
 /// What the macros expand to; not for use by hand, and may change in any release.
 #[doc(hidden)]
 pub mod __private {
     pub use super::{
-        future::Observed,
+        future::{Awaiting, Followed, Observed, follow},
         place::{Marks, Place},
-        probe::{AnyValue, Probe, ResultValue, never},
-        scope::{Scope, Started, start},
+        probe::{AnyValue, Probe, Question, never},
+        scope::{Between, Scope, Started, begin, start},
     };
     pub use crate::label::{
         closed::{Interned, List, Number, Range, Words, cardinality, places},
         keys::{Keys, Prefixed},
     };
+    pub use bellwether_macros::{count, gauge, histogram, time};
 }

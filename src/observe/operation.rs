@@ -110,7 +110,7 @@ impl Deref for Timer {
 }
 
 /// The beginning of an operation, which somebody else must end, once.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Measure {
     operation: &'static Operation,
     start: Ticks,
@@ -124,6 +124,10 @@ impl Measure {
 
     pub(super) fn start(&self) -> Ticks {
         self.start
+    }
+
+    pub(super) fn operation(&self) -> &'static Operation {
+        self.operation
     }
 
     /// Records the time from the start to `end`.

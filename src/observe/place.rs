@@ -1,5 +1,6 @@
 //! Where the code of an operation is: what a drop there means.
 
+use super::probe::Question;
 use crate::{
     context::Outcome,
     sync::atomic::{AtomicU8, Ordering::Relaxed},
@@ -67,30 +68,34 @@ impl Marks {
         self.place.store(place.0, Relaxed);
     }
 
-    /// Notes `place` once `value` is there, and hands it on.
+    /// Notes that a `?` leaves, if it will with `value`, and hands it on.
     #[inline]
-    pub fn through<T>(&self, place: Place, value: T) -> T {
+    pub fn question<T: Question>(&self, value: T) -> T {
+        if value.leaves() {
+            self.at(Place::QUESTION);
+        }
+        value
+    }
+
+    /// Notes `place` once `value` is there, and hands it on; the unit is a note made before.
+    #[inline]
+    pub fn after<T>(&self, (): (), place: Place, value: T) -> T {
         self.at(place);
         value
     }
 
-    /// As [`through`](Self::through), around what `at` was noted before.
+    /// Notes what the value of the operation says, if anything, and hands it on.
     #[inline]
-    pub fn after<T>(&self, (): (), place: Place, value: T) -> T {
-        self.through(place, value)
-    }
-
-    /// Notes what the value of the operation says, and hands it on.
-    #[inline]
-    pub fn value<T>(&self, value: T, outcome: impl FnOnce(&T) -> Outcome) -> T {
-        self.at(outcome(&value).into());
+    pub fn value<T>(&self, value: T, outcome: impl FnOnce(&T) -> Option<Outcome>) -> T {
+        self.at(outcome(&value).map_or(Place::RUNNING, Place::from));
         value
     }
 
-    /// What the value of a future means now: `said` is what it says of itself, but what a `?` returned
-    /// is an error, a `None` too.
-    pub(super) fn outcome_of_value(&self, said: Outcome) -> Outcome {
-        if Place(self.place.load(Relaxed)) == Place::QUESTION { Outcome::Error } else { said }
+    /// What the value of a future means now: what it says of itself, if anything; else, what a `?`
+    /// returned is an error.
+    pub(super) fn outcome_of_value(&self, said: Option<Outcome>) -> Outcome {
+        let left = Place(self.place.load(Relaxed)) == Place::QUESTION;
+        said.unwrap_or(if left { Outcome::Error } else { Outcome::Ok })
     }
 
     /// What a drop means now. A panic that was under way at the start is not the operation's.

@@ -1,42 +1,90 @@
 //! What the macros must know of a value whose type they cannot see.
 
+use std::ops::Deref;
+
 use crate::context::Outcome;
 
-/// A value whose outcome is asked: `(&Probe(&value)).__bellwether_outcome()`.
+/// A value whose outcome is asked: `Probe(&value).__bellwether_outcome()`.
 ///
-/// Method look-up tries `&Probe<Result<..>>` before `&&Probe<..>`, so that a `Result` finds
-/// [`ResultValue`] and everything else [`AnyValue`]. That takes a method call, so the method has a name
-/// that no trait in the user's scope has; all else is called by path.
+/// Method look-up tries the methods of `Probe<Result<..>>` before those that it derefs to, so that a
+/// `Result` answers for itself and everything else as [`AnyValue`]. No trait has to be in scope for
+/// that; the method has a name that none in the user's scope has.
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 
-/// The outcome of a `Result`.
-pub trait ResultValue {
+impl<T, E> Probe<'_, Result<T, E>> {
     /// Error for an `Err`.
-    fn __bellwether_outcome(&self) -> Outcome;
-}
-
-impl<T, E> ResultValue for Probe<'_, Result<T, E>> {
     #[inline]
-    fn __bellwether_outcome(&self) -> Outcome {
-        if self.0.is_ok() { Outcome::Ok } else { Outcome::Error }
+    #[must_use]
+    pub fn __bellwether_outcome(&self) -> Option<Outcome> {
+        Some(if self.0.is_ok() { Outcome::Ok } else { Outcome::Error })
     }
 }
 
-/// The outcome of any other value.
-pub trait AnyValue {
-    /// Always ok.
-    fn __bellwether_outcome(&self) -> Outcome;
-}
+impl<T> Deref for Probe<'_, T> {
+    type Target = AnyValue;
 
-impl<T> AnyValue for &Probe<'_, T> {
     #[inline]
-    fn __bellwether_outcome(&self) -> Outcome {
-        Outcome::Ok
+    fn deref(&self) -> &AnyValue {
+        &AnyValue(())
     }
 }
 
-/// A value of the type that an `async` block is to have, for code that is never reached.
+/// A value that is no `Result`.
+#[derive(Debug)]
+pub struct AnyValue(());
+
+impl AnyValue {
+    /// It says nothing.
+    #[inline]
+    #[must_use]
+    pub fn __bellwether_outcome(&self) -> Option<Outcome> {
+        None
+    }
+}
+
+/// Values that `?` takes: whether it will leave with them.
+pub trait Question {
+    /// Whether it is an error, or nothing.
+    fn leaves(&self) -> bool;
+}
+
+impl<T> Question for Option<T> {
+    #[inline]
+    fn leaves(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T, E> Question for Result<T, E> {
+    #[inline]
+    fn leaves(&self) -> bool {
+        self.is_err()
+    }
+}
+
+impl<B, C> Question for std::ops::ControlFlow<B, C> {
+    #[inline]
+    fn leaves(&self) -> bool {
+        self.is_break()
+    }
+}
+
+impl<T, E> Question for std::task::Poll<Result<T, E>> {
+    #[inline]
+    fn leaves(&self) -> bool {
+        matches!(self, Self::Ready(Err(_)))
+    }
+}
+
+impl<T, E> Question for std::task::Poll<Option<Result<T, E>>> {
+    #[inline]
+    fn leaves(&self) -> bool {
+        matches!(self, Self::Ready(Some(Err(_))))
+    }
+}
+
+/// A value of the type that its place asks for, in code that is never reached.
 pub fn never<T>() -> T {
-    unreachable!("stands behind `if false`")
+    unreachable!("stands where nothing leads")
 }

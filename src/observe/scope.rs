@@ -3,7 +3,6 @@
 use std::{mem, ops::Deref};
 
 use super::{
-    future::Observed,
     operation::{Measure, Operation},
     place::Marks,
 };
@@ -14,18 +13,25 @@ use crate::{
     trace::{Span, SpanKind, SpanScope, span},
 };
 
-/// Starts the timer and the span of an observed function; without a `parent`, the span is a child of
-/// what is current. `fields` is called where the span is recorded.
+/// Starts the timer of an observed function.
+#[must_use]
+pub fn begin(operation: &'static Operation) -> Between {
+    Between::new(Measure::new(operation), Span::NONE, Outcome::Panic)
+}
+
+/// Starts the span of an observed function whose timer runs; without a `parent`, the span is a child
+/// of what is current. `fields` is called where the span is recorded.
 #[must_use]
 pub fn start(
-    operation: &'static Operation,
+    mut beginning: Between,
     kind: SpanKind,
     parent: Option<SpanContext>,
     fields: impl FnOnce() -> Vec<KeyValue>,
 ) -> Started {
-    let measure = Measure::new(operation);
-    let builder = span(operation.name()).kind(kind).start_at(measure.start());
-    let mut span = match parent {
+    let measure = beginning.measure;
+    let builder = span(measure.operation().name()).kind(kind).start_at(measure.start());
+    let span = &mut beginning.span;
+    *span = match parent {
         Some(parent) => builder.parent(parent).start(),
         None => builder.start(),
     };
@@ -34,7 +40,38 @@ pub fn start(
             span.set_attribute(field.key, field.value);
         }
     }
-    Started { measure, span }
+    beginning.started()
+}
+
+/// An observed function between its beginning and its body, or between its body and the future that it
+/// returns: dropped there, it has ended.
+#[derive(Debug)]
+pub struct Between {
+    measure: Measure,
+    span: Span,
+    outcome: Outcome, // What it means to be dropped.
+    goes_on: bool,
+}
+
+impl Between {
+    fn new(measure: Measure, span: Span, outcome: Outcome) -> Self {
+        Self { measure, span, outcome, goes_on: false }
+    }
+
+    /// What goes on.
+    #[must_use]
+    pub fn started(mut self) -> Started {
+        self.goes_on = true;
+        Started { measure: self.measure, span: mem::take(&mut self.span) }
+    }
+}
+
+impl Drop for Between {
+    fn drop(&mut self) {
+        if !self.goes_on {
+            end(&self.measure, mem::take(&mut self.span).enter(), self.outcome);
+        }
+    }
 }
 
 /// An observed function that has begun. It ends once: by its scope, or by its future.
@@ -50,15 +87,6 @@ impl Started {
     pub fn enter(self) -> Scope {
         let Self { measure, span } = self;
         Scope { measure, marks: Marks::new(), span: Some(span.enter()) }
-    }
-
-    /// Enters the span whenever `future`, which keeps `marks`, is polled, until it is ready.
-    pub fn future<F, P>(self, marks: &Marks, future: F, outcome: P) -> Observed<'_, F, P>
-    where
-        F: Future,
-        P: FnOnce(&F::Output) -> Outcome,
-    {
-        Observed::new(self, marks, future, outcome)
     }
 
     /// Enters the span for one poll.
@@ -83,6 +111,15 @@ pub struct Scope {
     measure: Measure,
     marks: Marks,
     span: Option<SpanScope>, // None only in `drop`.
+}
+
+impl Scope {
+    /// Leaves the function for the future that it returns; before that runs, a drop is a cancellation.
+    #[must_use]
+    pub fn hand_over(mut self) -> Between {
+        let span = self.span.take().map_or(Span::NONE, SpanScope::leave);
+        Between::new(self.measure, span, Outcome::Cancelled)
+    }
 }
 
 impl Drop for Scope {

@@ -9,28 +9,30 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{GenericParam, Generics, Type, ext::IdentExt as _, parse_quote, spanned::Spanned as _};
 
 use super::model::{Enum, Field, Form, Struct, Values};
+use crate::root::Root;
 
 /// The largest closed set: a family of one costs a table of this many places per process. A larger
 /// product of fields is looked up like an open set.
 const MAX_CARDINALITY: usize = 65_536;
 
 pub(super) fn structure(labels: &Struct<'_>) -> TokenStream {
-    let codes: Vec<Code> = labels.fields.iter().map(Code::new).collect();
+    let root = &labels.root;
+    let codes: Vec<Code> = labels.fields.iter().map(|field| Code::new(field, root)).collect();
     let declarations = codes.iter().filter_map(|code| code.declaration.as_ref());
-    let (index, visits) = (index(&codes), codes.iter().map(|code| &code.visit));
+    let (index, visits) = (index(&codes, root), codes.iter().map(|code| &code.visit));
     let (keys, keys_check) = (keys(labels), keys_check(labels));
     let radices = codes.iter().map(|code| &code.radix);
-    let at = at(&codes);
+    let at = at(&codes, root);
 
     let (name, generics) = (&labels.input.ident, with_bounds(labels));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let runtime = runtime();
+    let runtime = runtime(root);
     quote! {
         const _: () = {
             #(#declarations)*
 
             #[automatically_derived]
-            impl #impl_generics ::bellwether::label::Labels for #name #type_generics #where_clause {
+            impl #impl_generics #root::label::Labels for #name #type_generics #where_clause {
                 const KEYS: &'static [&'static str] = #keys;
 
                 const CARDINALITY: ::core::option::Option<usize> =
@@ -72,12 +74,12 @@ struct Code {
 }
 
 impl Code {
-    fn new(field: &Field<'_>) -> Self {
+    fn new(field: &Field<'_>, root: &Root) -> Self {
         let Field { ident, ty, form } = field;
         let at = location(ty);
         match form {
             Form::Flattened { .. } => {
-                let own = quote_spanned!(at=> <#ty as ::bellwether::label::Labels>);
+                let own = quote_spanned!(at=> <#ty as #root::label::Labels>);
                 Self {
                     declaration: None,
                     radix: quote!(#own::CARDINALITY),
@@ -87,7 +89,7 @@ impl Code {
                 }
             }
             Form::Label { values: Values::OfItsType, .. } => {
-                let own = quote_spanned!(at=> <#ty as ::bellwether::label::LabelValue>);
+                let own = quote_spanned!(at=> <#ty as #root::label::LabelValue>);
                 Self {
                     declaration: None,
                     radix: quote!(#own::CARDINALITY),
@@ -96,13 +98,13 @@ impl Code {
                     at: quote!(values.push(#own::at(place))),
                 }
             }
-            Form::Label { values, .. } => Self::declared(ident, ty, values),
+            Form::Label { values, .. } => Self::declared(ident, ty, values, root),
         }
     }
 
-    fn declared(ident: &Ident, ty: &Type, values: &Values) -> Self {
+    fn declared(ident: &Ident, ty: &Type, values: &Values, root: &Root) -> Self {
         let declared = format_ident!("__BELLWETHER_{}", ident.unraw().to_string().to_uppercase());
-        let (declaration, kind) = declaration(&declared, values);
+        let (declaration, kind) = declaration(&declared, values, root);
         let at = location(ty);
         let radix = match values {
             Values::Interned { .. } => quote_spanned!(at=> <#kind>::radix::<#ty>()),
@@ -124,8 +126,8 @@ fn location(ty: &Type) -> Span {
 }
 
 /// The constant or static of a field with declared values, and its type.
-fn declaration(name: &Ident, values: &Values) -> (TokenStream, TokenStream) {
-    let runtime = runtime();
+fn declaration(name: &Ident, values: &Values, root: &Root) -> (TokenStream, TokenStream) {
+    let runtime = runtime(root);
     match values {
         Values::OfItsType => (TokenStream::new(), TokenStream::new()),
         Values::Range { low, high, other } => {
@@ -147,12 +149,12 @@ fn declaration(name: &Ident, values: &Values) -> (TokenStream, TokenStream) {
 }
 
 /// The number whose digits are the fields' places.
-fn index(codes: &[Code]) -> TokenStream {
+fn index(codes: &[Code], root: &Root) -> TokenStream {
     let radices = codes.iter().map(|code| &code.radix);
     let indices = codes.iter().map(|code| &code.index);
     quote! {
         // An open set has no index, and the product of its radices may not fit.
-        if <Self as ::bellwether::label::Labels>::CARDINALITY.is_none() {
+        if <Self as #root::label::Labels>::CARDINALITY.is_none() {
             return 0;
         }
         let index = 0;
@@ -161,8 +163,8 @@ fn index(codes: &[Code]) -> TokenStream {
     }
 }
 
-fn at(codes: &[Code]) -> TokenStream {
-    let (runtime, radices) = (runtime(), codes.iter().map(|code| &code.radix));
+fn at(codes: &[Code], root: &Root) -> TokenStream {
+    let (runtime, radices) = (runtime(root), codes.iter().map(|code| &code.radix));
     let (places, values) = (0..codes.len(), codes.iter().map(|code| &code.at));
     quote! {
         let places = #runtime::places(index, [#(#radices),*]);
@@ -189,18 +191,18 @@ fn keys(labels: &Struct<'_>) -> TokenStream {
     if literals.len() == labels.fields.len() {
         return quote!(&[#(#literals),*]);
     }
-    let runtime = runtime();
+    let (root, runtime) = (&labels.root, runtime(&labels.root));
     let parts = labels.fields.iter().map(|Field { ty, form, .. }| match form {
         Form::Label { key, .. } => {
             let key = &key.text;
             quote!(.with(&[#key]))
         }
         Form::Flattened { prefix: None } => quote_spanned! {location(ty)=>
-            .with(<#ty as ::bellwether::label::Labels>::KEYS)
+            .with(<#ty as #root::label::Labels>::KEYS)
         },
         Form::Flattened { prefix: Some(prefix) } => quote_spanned! {location(ty)=>
             .with_prefixed(const {
-                &#runtime::Prefixed::new(#prefix, <#ty as ::bellwether::label::Labels>::KEYS)
+                &#runtime::Prefixed::new(#prefix, <#ty as #root::label::Labels>::KEYS)
             })
         },
     });
@@ -217,20 +219,20 @@ fn keys_check(labels: &Struct<'_>) -> Option<TokenStream> {
         return None;
     }
     let lifetimes = generics.lifetimes().map(|_| quote!('static));
-    let name = &labels.input.ident;
+    let (name, root) = (&labels.input.ident, &labels.root);
     Some(quote! {
-        const _: &[&str] = <#name<#(#lifetimes),*> as ::bellwether::label::Labels>::KEYS;
+        const _: &[&str] = <#name<#(#lifetimes),*> as #root::label::Labels>::KEYS;
     })
 }
 
 pub(super) fn enumeration(labels: &Enum<'_>) -> TokenStream {
-    let Enum { input, key, variants, texts } = labels;
+    let Enum { input, root, key, variants, texts } = labels;
     let (places, n_variants) = (0..variants.len(), variants.len());
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::bellwether::label::LabelValue for #name #type_generics #where_clause {
+        impl #impl_generics #root::label::LabelValue for #name #type_generics #where_clause {
             const CARDINALITY: ::core::option::Option<usize> =
                 ::core::option::Option::Some(#n_variants);
 
@@ -255,25 +257,25 @@ pub(super) fn enumeration(labels: &Enum<'_>) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #impl_generics ::bellwether::label::Labels for #name #type_generics #where_clause {
+        impl #impl_generics #root::label::Labels for #name #type_generics #where_clause {
             const KEYS: &'static [&'static str] = &[#key];
             const CARDINALITY: ::core::option::Option<usize> =
                 ::core::option::Option::Some(#n_variants);
 
             #[inline]
             fn index(&self) -> usize {
-                ::bellwether::label::LabelValue::index(self)
+                #root::label::LabelValue::index(self)
             }
 
             #[inline]
             fn visit(&self, each: &mut dyn ::core::ops::FnMut(&str)) {
-                ::bellwether::label::LabelValue::visit(self, each);
+                #root::label::LabelValue::visit(self, each);
             }
 
             fn at(
                 index: usize,
             ) -> ::std::vec::Vec<::std::borrow::Cow<'static, str>> {
-                ::std::vec![<Self as ::bellwether::label::LabelValue>::at(index)]
+                ::std::vec![<Self as #root::label::LabelValue>::at(index)]
             }
         }
     }
@@ -288,15 +290,15 @@ fn with_bounds(labels: &Struct<'_>) -> Generics {
         _ => None,
     };
     let parameters: Vec<Ident> = bounded.params.iter().filter_map(is_type).collect();
-    let runtime = runtime();
+    let (root, runtime) = (&labels.root, runtime(&labels.root));
     for Field { ty, form, .. } in &labels.fields {
         if !mentions(ty.to_token_stream(), &parameters) {
             continue;
         }
         let bound = match form {
-            Form::Flattened { .. } => quote!(::bellwether::label::Labels),
+            Form::Flattened { .. } => quote!(#root::label::Labels),
             Form::Label { values: Values::OfItsType, .. } => {
-                quote!(::bellwether::label::LabelValue)
+                quote!(#root::label::LabelValue)
             }
             Form::Label { values: Values::Range { .. }, .. } => quote!(#runtime::Number),
             Form::Label { .. } => quote!(#runtime::Words),
@@ -314,6 +316,6 @@ fn mentions(tokens: TokenStream, parameters: &[Ident]) -> bool {
     })
 }
 
-fn runtime() -> TokenStream {
-    quote!(::bellwether::observe::__private)
+fn runtime(root: &Root) -> TokenStream {
+    quote!(#root::observe::__private)
 }

@@ -7,7 +7,10 @@ use syn::{
 };
 
 use super::parse::{self, Arguments, Item};
-use crate::names::{self, Case, Key};
+use crate::{
+    names::{self, Case, Key},
+    root::Root,
+};
 
 /// What a declared field says of all other values, unless told otherwise.
 const OTHER: &str = "other";
@@ -15,6 +18,7 @@ const OTHER: &str = "other";
 /// A struct whose fields are labels.
 pub(super) struct Struct<'a> {
     pub(super) input: &'a DeriveInput,
+    pub(super) root: Root,
     pub(super) fields: Vec<Field<'a>>, // Without those that are skipped.
 }
 
@@ -54,7 +58,7 @@ impl<'a> Struct<'a> {
             fields.extend(Field::new(field, arguments.rename_all)?);
         }
         names::check_unique(fields.iter().filter_map(Field::key))?;
-        Ok(Self { input, fields })
+        Ok(Self { input, root: arguments.root, fields })
     }
 }
 
@@ -62,7 +66,7 @@ impl<'a> Field<'a> {
     /// The field; `None` if it is skipped.
     fn new(field: &'a SynField, case: Option<Case>) -> Result<Option<Self>> {
         let ident = field.ident.as_ref().ok_or_else(|| Error::new(field.span(), "no name"))?;
-        let Arguments { name, prefix, other, form, rename_all: _ } =
+        let Arguments { name, prefix, other, form, .. } =
             Arguments::parse(&field.attrs, Item::Field)?;
         let (form, word) = form.unzip();
         let word = word.as_ref();
@@ -158,6 +162,7 @@ fn refuse(argument: Option<&LitStr>, why: &str) -> Result<()> {
 /// An enum whose variants are values.
 pub(super) struct Enum<'a> {
     pub(super) input: &'a DeriveInput,
+    pub(super) root: Root,
     pub(super) key: String,
     pub(super) variants: Vec<&'a Ident>,
     pub(super) texts: Vec<String>, // One for each variant, no two equal.
@@ -188,7 +193,7 @@ impl<'a> Enum<'a> {
             texts.push(text);
         }
         let variants = data.variants.iter().map(|variant| &variant.ident).collect();
-        Ok(Self { input, key: key.text, variants, texts })
+        Ok(Self { input, root: arguments.root, key: key.text, variants, texts })
     }
 }
 
@@ -196,7 +201,9 @@ fn variant_text(variant: &Variant, case: Case) -> Result<(String, Span)> {
     if !matches!(variant.fields, Fields::Unit) {
         return Err(Error::new(
             variant.fields.span(),
-            "a variant of a label value has no fields: its name is the value",
+            "a variant with data is no label value, since its name alone is the value: leave the data \
+             out (`impl From<&Event> for Kind`), or write `impl LabelValue` by hand, where `visit` says \
+             the text",
         ));
     }
     Ok(match Arguments::parse(&variant.attrs, Item::Variant)?.name {

@@ -8,7 +8,7 @@ use syn::{
     punctuated::Punctuated, spanned::Spanned as _,
 };
 
-use crate::names::Case;
+use crate::{names::Case, root::Root};
 
 /// A closed set has no more places than this, so no declared field has: one is kept for other values.
 const MAX_VALUES: usize = 65_535;
@@ -16,6 +16,7 @@ const MAX_VALUES: usize = 65_535;
 /// What the attributes of one item say.
 #[derive(Default)]
 pub(super) struct Arguments {
+    pub(super) root: Root,
     pub(super) name: Option<LitStr>,
     pub(super) rename_all: Option<Case>,
     pub(super) prefix: Option<LitStr>,
@@ -46,8 +47,8 @@ impl Item {
     /// The arguments that it takes, as they are written.
     fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Struct => &["rename_all = \"...\""],
-            Self::Enum => &["name = \"...\"", "rename_all = \"...\""],
+            Self::Struct => &["rename_all = \"...\"", "crate = path"],
+            Self::Enum => &["name = \"...\"", "rename_all = \"...\"", "crate = path"],
             Self::Variant => &["name = \"...\""],
             Self::Field => &[
                 "name = \"...\"",
@@ -85,6 +86,10 @@ impl Arguments {
             )));
         };
         let is_first = match word.to_string().as_str() {
+            "crate" => {
+                self.root = Root::parse(meta.input)?;
+                true
+            }
             "name" => self.name.replace(text(meta)?).is_none(),
             "prefix" => self.prefix.replace(text(meta)?).is_none(),
             "other" => self.other.replace(text(meta)?).is_none(),

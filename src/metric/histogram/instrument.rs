@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     context,
-    label::{Dynamic, Labels, Text},
+    label::{Dynamic, Labels, NoLabels, Text},
     metric::{
-        Kind, Unit, With, cell,
+        Kind, Measurement, Unit, With, cell,
         instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
         refused::{self, is_disabled},
         stats::{self, Rejection},
@@ -159,10 +159,14 @@ impl<L> Histogram<L> {
     }
 }
 
-impl Histogram {
-    /// Records `value`.
+impl<L> Histogram<L> {
+    /// Records `value`: a number, or a [`Duration`] in the histogram's unit ([`Measurement`]).
     #[inline(always)]
-    pub fn record(&self, value: f64) {
+    pub fn record(&self, value: impl Measurement)
+    where
+        L: NoLabels,
+    {
+        let value = value.in_unit(|| self.instrument.per_nano());
         let id = self.instrument.id();
         let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
         if !is_recorded || context::is_sampled() {
@@ -178,19 +182,28 @@ impl Histogram {
 
     /// Records so many ticks, exactly in a histogram of [ticks](Self::hdr).
     #[inline]
-    pub fn record_ticks(&self, ticks: u64) {
+    pub fn record_ticks(&self, ticks: u64)
+    where
+        L: NoLabels,
+    {
         record_ticks(self.instrument.recording_id(), ticks);
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
     #[inline(always)]
-    pub fn start_timer(&self) -> Timer {
+    pub fn start_timer(&self) -> Timer
+    where
+        L: NoLabels,
+    {
         BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument)).start_timer()
     }
 
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
-    pub fn snapshot(&self) -> HistogramSnapshot {
+    pub fn snapshot(&self) -> HistogramSnapshot
+    where
+        L: NoLabels,
+    {
         self.instrument.register_id().map_or_else(HistogramSnapshot::default, read)
     }
 }
@@ -198,8 +211,8 @@ impl Histogram {
 impl BoundHistogram {
     /// Records `value`.
     #[inline(always)]
-    pub fn record(&self, value: f64) {
-        record(self.0.id(), value);
+    pub fn record(&self, value: impl Measurement) {
+        record(self.0.id(), value.in_unit(|| self.1.per_nano()));
     }
 
     /// Records so many ticks; as [`Histogram::record_ticks`].
@@ -246,7 +259,9 @@ impl BoundHistogram {
 recorded_with! {
     Histogram {
         /// Records `value`.
-        fn record(value: f64) = |id, _| record(id, value);
+        fn record(value: impl Measurement) = |id, histogram: &Instrument| {
+            record(id, value.in_unit(|| histogram.per_nano()));
+        };
         /// Records so many ticks; as [`Histogram::record_ticks`].
         fn record_ticks(ticks: u64) = |id, _| record_ticks(id, ticks);
     }
@@ -256,8 +271,9 @@ recorded_with! {
 impl Histogram<Dynamic> {
     #[doc(hidden)]
     #[inline]
-    pub fn record_ordered(&self, value: f64, values: &[&dyn Text]) {
+    pub fn record_ordered(&self, value: impl Measurement, values: &[&dyn Text]) {
         let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+        let value = value.in_unit(|| self.instrument.per_nano());
         self.instrument.with_dynamic(visit, |id| record(id, value));
     }
 }

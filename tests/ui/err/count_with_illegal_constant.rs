@@ -1,0 +1,5 @@
+const HITS: &str = "cache hits";
+
+fn main() {
+    bellwether::count!(HITS);
+}

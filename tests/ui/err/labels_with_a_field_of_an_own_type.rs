@@ -1,0 +1,8 @@
+struct Route;
+
+#[derive(bellwether::Labels)]
+struct Req {
+    route: Route,
+}
+
+fn main() {}
