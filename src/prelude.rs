@@ -12,9 +12,11 @@
 #[doc(no_inline)]
 pub use crate::{
     context::current,
+    count, gauge, histogram,
     label::Labels,
     metric::{Counter, Gauge, Histogram, Unit, UpDownCounter},
-    observe::{Labels, count, gauge, histogram, observe, time},
+    observe::{Labels, observe},
     telemetry::{Telemetry, builder},
+    time,
     trace::{InSpan, extract, inject, span},
 };

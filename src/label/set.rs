@@ -145,9 +145,12 @@ impl LabelSet {
         mut each: impl FnMut(usize, &str, &[u8]) -> bool,
     ) -> Option<usize> {
         let Repr::Series { keys, values } = &self.0 else {
-            let mut pairs = self.visible().enumerate();
-            let all = pairs.all(|(place, (key, value))| each(place, key, value.as_bytes()));
-            return all.then(|| self.n_places());
+            let mut n_shown = 0;
+            let all = self.visible().all(|(key, value)| {
+                n_shown += 1;
+                each(n_shown - 1, key, value.as_bytes())
+            });
+            return all.then_some(n_shown);
         };
         let encoded = values.encoded();
         let (mut next, mut rest) = (0, encoded);

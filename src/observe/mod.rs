@@ -29,8 +29,6 @@ pub use field::Field;
 pub use macros::{Labels, observe};
 pub use operation::{Operation, Timer};
 
-pub use crate::{count, gauge, histogram, time};
-
 /// What the macros expand to; not for use by hand, and may change in any release.
 #[doc(hidden)]
 pub mod __private {
