@@ -1,6 +1,6 @@
 //! Operations: what joins a histogram, an up-down counter and a span with one time stamp.
 //!
-//! The macros [`time!`] and [`#[observe]`](macro@observe) expand to a static [`Operation`] and a guard.
+//! The macros [`time!`](crate::time!) and [`#[observe]`](macro@observe) expand to a static [`Operation`] and a guard.
 //! The guard notes in one byte where the code is (`?`, `.await`, past its value), so that a drop
 //! knows which of the four [outcomes](crate::context::Outcome) it is:
 //!

@@ -12,7 +12,7 @@ use crate::{
 /// Something that is done again and again and takes time: a query, a request, a function.
 ///
 /// Its histogram counts how often it was done, how long it took and with which
-/// [outcome](Outcome); its up-down counter has how many are under way. [`time!`](super::time) and
+/// [outcome](Outcome); its up-down counter has how many are under way. [`time!`](crate::time!) and
 /// [`#[observe]`](macro@super::observe) write the static and the guard themselves; by hand it is for
 /// operations that begin and end in different functions.
 ///
