@@ -47,7 +47,8 @@ fn a_snapshot_is_written_and_read_and_a_view_is_read() {
     let read: Snapshot = serde_json::from_str(&text).expect("it is read");
     assert_eq!(read.value("features.read", &[]).expect("it is there").as_f64(), 7.0);
 
-    let view: View = serde_json::from_str("\"features.* drop\"").expect("a view");
+    let text = r#"{"instrument": "features.*", "drop": true}"#;
+    let view: View = serde_json::from_str(text).expect("a view");
     assert_eq!(view, View::new("features.*").drop());
 }
 
