@@ -10,7 +10,7 @@ use crate::{
         Prometheus, PrometheusClient, WITHIN,
     },
     harness::Effort,
-    histograms::VALUES,
+    histograms::SECONDS,
     labels::{OpenSet, Texts},
     memory::{allocated_in, resident},
     pages::{Page, timed},
@@ -130,7 +130,7 @@ fn bytes<E: Exposed>(is_histogram: bool, len: usize) -> Bytes {
     let mut exposed = E::new();
     if is_histogram {
         let record = |histogram: &E::Histogram| {
-            VALUES[..100].iter().for_each(|value| E::record(histogram, value.seconds));
+            SECONDS[..100].iter().for_each(|seconds| E::record(histogram, *seconds));
         };
         let make = |exposed: &mut E, texts| exposed.histograms("bytes", texts);
         bytes_of(&mut exposed, len, make, record, ("_count", 100))
@@ -147,7 +147,7 @@ fn bytes_of<E: Exposed, H: Sync>(
     record: impl Fn(&H) + Sync,
     (sample, each): (&str, usize),
 ) -> Bytes {
-    LazyLock::force(&VALUES);
+    LazyLock::force(&SECONDS);
     let texts = Texts::new(100, len);
     let resident_before = resident();
     let (allocated, handles) = allocated_in(|| {

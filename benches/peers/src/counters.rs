@@ -2,8 +2,8 @@
 
 use crate::{
     floors,
-    harness::{ALIKE, Effort, Loop, Pace, Recording, Subject},
-    labels::{Closed, ClosedSet, Enums, Flagged, Hundred, Method, Place, Status, Ten, places},
+    harness::{ALIKE, Effort, Flat, Loop, Pace, Recording, Subject, Working},
+    labels::{Closed, ClosedSet, Enums, Flagged, Hundred, Method, Places, Status, Ten},
     otel, recorder,
     table::{At, Table, row},
 };
@@ -15,29 +15,27 @@ use measured::CounterVec;
 use metriken::ShardedCounterGroup;
 use opentelemetry::{KeyValue, metrics::BoundCounter as OtelCounter};
 use prometheus::{IntCounter, local};
-use std::sync::{
-    Arc, Barrier, LazyLock,
-    atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+use std::{
+    hint::black_box,
+    sync::{
+        Arc, Barrier, LazyLock,
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 const LOOP: &str = "4 x add";
 
 pub fn in_a_loop(effort: Effort) -> Table {
     let mut subjects = vec![floors::add()];
-    subjects.extend(peers::<1>(Pace::Flat));
-    subjects.extend(one(
-        Pace::Flat,
-        "a counter in a loop",
-        "a bound counter in a loop",
-        LOOP,
-        |at| 4.0 * at.floor(floors::ADD),
-    ));
+    subjects.extend(peers::<1, Flat>());
+    subjects.extend(one::<Flat>("a counter in a loop", "a bound counter in a loop", LOOP, |at| {
+        4.0 * at.floor(floors::ADD)
+    }));
     Recording::new("a counter in a loop", subjects).measure(effort)
 }
 
 /// One of bellwether's, as a static and bound.
-fn one(
-    pace: Pace,
+fn one<P: Pace>(
     what: &'static str,
     bound: &'static str,
     budget: &'static str,
@@ -45,15 +43,15 @@ fn one(
 ) -> [Subject; 2] {
     static ONE: Counter = Counter::new("peers.one", "A counter");
     static BOUND: Counter<Enums> = Counter::new("peers.bound", "A bound counter");
-    let row = |what| match pace {
-        Pace::Flat => row(what, floors::ADD).budget(budget, limit).flat(),
-        Pace::Working => row(what, "").budget(budget, limit),
+    let row = |what| match P::WORKS {
+        false => row(what, floors::ADD).budget(budget, limit).flat(),
+        true => row(what, "").budget(budget, limit),
     };
     let series = BOUND.bind(Enums { method: Method::Get, status: Status::Ok });
-    let inc = |series: &mut &BoundCounter, _: &'static ()| series.inc();
+    let inc = |series: &mut &BoundCounter, ()| series.inc();
     [
-        ALIKE.at(pace).ours(row(what), (), |_| (), |_, _| ONE.inc(), |_| ONE.value()),
-        ALIKE.at(pace).ours(row(bound), series, |series| series, inc, BoundCounter::value),
+        ALIKE.at::<P>().ours(row(what), (), |_| (), |_, _| ONE.inc(), |_| ONE.value()),
+        ALIKE.at::<P>().ours(row(bound), series, |series| series, inc, BoundCounter::value),
     ]
 }
 
@@ -77,11 +75,11 @@ pub fn in_turn(effort: Effort) -> Table {
         let limit = |at: &At| 2.0 * at.floor(floors::ADD);
         row(what, floors::ADD).budget("2 x add", limit).flat()
     };
-    let over = Loop::over(places::<8>());
+    let over = Loop::over(Places::<8>);
     let bind = |i: u8| FAMILY.bind(Ten { method: i / 8, status: i % 8 });
     let bound: Vec<BoundCounter> = (0..64).map(bind).collect();
     let mut subjects = vec![floors::add()];
-    subjects.extend(peers::<8>(Pace::Flat));
+    subjects.extend(peers::<8, Flat>());
     subjects.extend([
         over.ours(
             row("64 counters in turn"),
@@ -102,8 +100,8 @@ pub fn in_turn(effort: Effort) -> Table {
 }
 
 /// `N` times `N` counters of each peer, by index.
-pub fn peers<const N: usize>(pace: Pace) -> Vec<Subject> {
-    let over = Loop::over(places::<N>()).at(pace);
+pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
+    let over = Loop::over(Places::<N>).at::<P>();
     let n = N * N;
     let new = |i: usize| IntCounter::new(format!("counter_{i}"), "A counter").expect("legal");
     let ints = || (0..n).map(new).collect::<Vec<_>>();
@@ -134,7 +132,8 @@ pub fn peers<const N: usize>(pace: Pace) -> Vec<Subject> {
             "LocalIntCounter: unseen until the thread flushes it",
             ints(),
             |all| Flushed(all.iter().map(IntCounter::local).collect()),
-            |all, place| all.0[place.index::<N>()].inc(),
+            // Hidden, or the compiler would make one addition of them all.
+            |all, place| black_box(&all.0[place.index::<N>()]).inc(),
             ints_sum,
         ),
         over.peer(
@@ -196,7 +195,7 @@ pub fn peers<const N: usize>(pace: Pace) -> Vec<Subject> {
             "CounterVec, dense",
             CounterVec::dense_with_label_set(ClosedSet::<N>),
             |vec| vec,
-            |vec, place| vec.inc(Closed(*place)),
+            |vec, place| vec.inc(Closed(place)),
             |vec| {
                 let of = |i| vec.with_labels(ClosedSet::<N>.decode_dense(i));
                 (0..N * N).map(|i| vec.get_metric(of(i)).count.load(Relaxed)).sum()
@@ -224,39 +223,33 @@ pub fn closed(effort: Effort) -> Table {
         let limit = |at: &At| (2.5 * at.floor(floors::ADD)).min(seen_at_once(at));
         row(what, floors::ADD).budget("2.5 x add, ahead of peers by index", limit).flat()
     };
-    let enums = Loop::over(places::<10>().map(|Place { method, status }| Enums {
-        method: Method::ALL[usize::from(method)],
-        status: Status::ALL[usize::from(status)],
-    }));
-    let flagged = Loop::over(places::<10>().map(|Place { method, status }| Flagged {
-        method: Method::ALL[usize::from(method)],
-        is_cached: status % 2 == 0,
-    }));
+    let over = Loop::over(Places::<10>);
     let mut subjects = vec![floors::add()];
-    subjects.extend(peers::<10>(Pace::Flat));
+    subjects.extend(peers::<10, Flat>());
     subjects.extend([
-        enums.ours(
+        over.ours(
             ours("a closed set of two enums at each call"),
             (),
             |_| (),
-            |_, set| ENUMS.with(*set).inc(),
-            |_| enums_sum(&ENUMS),
+            |_, place| {
+                let method = Method::ALL[place.method];
+                ENUMS.with(Enums { method, status: Status::ALL[place.status] }).inc();
+            },
+            |_| sum_of(Registry::global(), "peers.enums"),
         ),
-        flagged.ours(
+        over.ours(
             ours("a closed set of an enum and a bool"),
             (),
             |_| (),
-            |_, set| FLAGGED.with(*set).inc(),
+            |_, place| {
+                let method = Method::ALL[place.method];
+                FLAGGED.with(Flagged { method, is_cached: place.status % 2 == 0 }).inc();
+            },
             |_| sum_of(Registry::global(), "peers.flagged"),
         ),
         ranges_of_ten(),
     ]);
     Recording::new("closed sets of labels at each call", subjects).measure(effort)
-}
-
-fn enums_sum(counter: &Counter<Enums>) -> u64 {
-    let of = |method| Status::ALL.map(|status| counter.bind(Enums { method, status }).value());
-    Method::ALL.into_iter().flat_map(of).sum()
 }
 
 /// The sum of a family, or how many values it took.
@@ -282,36 +275,39 @@ fn of_range(what: &'static str) -> crate::table::Row {
 
 fn ranges_of_ten() -> Subject {
     static RANGES: Counter<Ten> = Counter::new("peers.ranges", "Of two ranges");
-    Loop::over(places::<10>().map(|Place { method, status }| Ten { method, status })).ours(
+    Loop::over(Places::<10>).ours(
         of_range("a closed set of two ranges"),
         (),
         |_| (),
-        |_, set| RANGES.with(*set).inc(),
+        |_, place| {
+            RANGES.with(Ten { method: place.method as u8, status: place.status as u8 }).inc()
+        },
         |_| sum_of(Registry::global(), "peers.ranges"),
     )
 }
 
 pub fn closed_ten_thousand(effort: Effort) -> Table {
     static RANGES: Counter<Hundred> = Counter::new("peers.ranges.many", "Of two large ranges");
-    let sets = places::<100>().map(|Place { method, status }| Hundred { method, status });
     let mut subjects = vec![floors::add()];
-    subjects.extend(peers::<100>(Pace::Flat));
-    subjects.push(Loop::over(sets).ours(
+    subjects.extend(peers::<100, Flat>());
+    subjects.push(Loop::over(Places::<100>).ours(
         of_range("the same of 10,000 sets"),
         (),
         |_| (),
-        |_, set| RANGES.with(*set).inc(),
+        |_, place| {
+            RANGES.with(Hundred { method: place.method as u8, status: place.status as u8 }).inc()
+        },
         |_| sum_of(Registry::global(), "peers.ranges.many"),
     ));
     Recording::new("closed sets of labels, 10,000 of them", subjects).measure(effort)
 }
 
 pub fn beside_work(effort: Effort) -> Table {
-    let mut subjects = vec![ALIKE.at(Pace::Working).own_work()];
-    subjects.extend(peers::<1>(Pace::Working));
+    let mut subjects = vec![ALIKE.at::<Working>().own_work()];
+    subjects.extend(peers::<1, Working>());
     let [fixed, bound] =
         ["a counter, added to 65 ns of own work", "a bound counter, added to 65 ns of own work"];
-    subjects.extend(one(Pace::Working, fixed, bound, "3 ns", |_| 3.0));
+    subjects.extend(one::<Working>(fixed, bound, "3 ns", |_| 3.0));
     Recording::new("a counter, added to 65 ns of own work", subjects).measure(effort)
 }
 
@@ -330,7 +326,7 @@ pub fn of_fractions(effort: Effort) -> Table {
             "LocalCounter: unseen until the thread flushes it",
             new(),
             |counter| Flushed(vec![counter.local()]),
-            |counters, _| counters.0[0].inc_by(1.0),
+            |counters, _| black_box(&counters.0[0]).inc_by(1.0),
             get,
         ),
         ALIKE.peer(
@@ -410,7 +406,7 @@ pub fn without_a_table(effort: Effort) -> Table {
     let _owners = Owners::hold(|| ONE.inc());
     let what = "a counter, by a thread beyond those that own a table";
     let mut subjects = vec![floors::locked()];
-    subjects.extend(peers::<1>(Pace::Flat));
+    subjects.extend(peers::<1, Flat>());
     let row =
         row(what, floors::LOCKED).budget("4 x lock-prefixed add, alone", |at| match at.threads {
             1 => 4.0 * at.floor(floors::LOCKED),
@@ -436,20 +432,20 @@ type FastGauge<N = i64> = fastmetrics::metrics::gauge::Gauge<N>;
 
 pub fn gauge_set(effort: Effort) -> Table {
     static SET: Gauge = Gauge::new("peers.set", "Set in a loop");
-    let over = Loop { items: &RAMP, pace: Pace::Flat };
+    let over = Loop::over(&RAMP[..]);
     let new = prometheus::Gauge::new("set", "Set").expect("a legal name");
     let (held, reader) = recorder::held(|| metrics::gauge!("set"));
     let otel = otel::meter().f64_gauge("set").build().bind(&[]);
     let subjects = vec![
         floors::store(),
-        over.peer("prometheus", "Gauge", new, |g| g, |g, v| g.set(*v), |g| g.get() as u64),
+        over.peer("prometheus", "Gauge", new, |g| g, |g, v| g.set(v), |g| g.get() as u64),
         over.peer(
             "prometheus-client",
             "Gauge<f64>",
             ClientGauge::<f64, AtomicU64>::default(),
             |gauge| gauge,
             |gauge, value| {
-                gauge.set(*value);
+                gauge.set(value);
             },
             |gauge| gauge.get() as u64,
         ),
@@ -458,7 +454,7 @@ pub fn gauge_set(effort: Effort) -> Table {
             "Gauge<f64>",
             FastGauge::<f64>::default(),
             |gauge| gauge,
-            |gauge, value| gauge.set(*value),
+            |gauge, value| gauge.set(value),
             |gauge| gauge.get() as u64,
         ),
         over.peer(
@@ -466,7 +462,7 @@ pub fn gauge_set(effort: Effort) -> Table {
             "FloatGauge",
             measured::FloatGauge::new(),
             |gauge| gauge,
-            |gauge, value| gauge.set(*value),
+            |gauge, value| gauge.set(value),
             |gauge| gauge.get_metric().count.get() as u64,
         ),
         over.peer(
@@ -475,7 +471,7 @@ pub fn gauge_set(effort: Effort) -> Table {
             metriken::Gauge::new(),
             |gauge| gauge,
             |gauge, value| {
-                gauge.set(*value as i64);
+                gauge.set(value as i64);
             },
             |gauge| gauge.value() as u64,
         ),
@@ -484,7 +480,7 @@ pub fn gauge_set(effort: Effort) -> Table {
             "Gauge",
             held,
             |g| g,
-            |g: &mut &metrics::Gauge, v| g.set(*v),
+            |g: &mut &metrics::Gauge, v| g.set(v),
             move |_| recorder::sum_on_page(&reader.render(), "set", "set"),
         ),
         over.peer(
@@ -492,7 +488,7 @@ pub fn gauge_set(effort: Effort) -> Table {
             "bound gauge",
             otel,
             |g| g,
-            |g, v| g.record(*v),
+            |g, v| g.record(v),
             |_| otel::total("set"),
         ),
         over.ours(
@@ -500,7 +496,7 @@ pub fn gauge_set(effort: Effort) -> Table {
                 .budget("2 x store", |at| 2.0 * at.floor(floors::STORE)),
             (),
             |_| (),
-            |_, value| SET.set(*value),
+            |_, value| SET.set(value),
             |_| SET.value().unwrap_or(0.0) as u64,
         ),
     ];

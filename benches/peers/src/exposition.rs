@@ -229,14 +229,14 @@ impl Two for OpenSet {
     }
 
     fn group(texts: &'static Texts, place: Place) -> Open<'static> {
-        let (method, status) = texts.at(&place);
+        let (method, status) = texts.at(place);
         Open { method, status }
     }
 }
 
 fn sets<S: Two>(texts: &'static Texts) -> impl Iterator<Item = S::Group<'static>> {
     let n = texts.methods.len();
-    (0..n * n).map(move |i| S::group(texts, Place { method: (i / n) as u8, status: (i % n) as u8 }))
+    (0..n * n).map(move |i| S::group(texts, Place { method: i / n, status: i % n }))
 }
 
 impl<S: Two> Exposed for Measured<S>

@@ -2,8 +2,8 @@
 
 use crate::{
     counters::RAMP,
-    harness::{ALIKE, Loop, Subject},
-    labels::{Place, Texts, places},
+    harness::{ALIKE, Loop, Subject, Walk},
+    labels::{Place, Places, Texts},
 };
 use std::{
     hint::black_box,
@@ -22,12 +22,12 @@ thread_local! {
 
 /// Load, add, store of the thread's own cells, 64 in turn, so that none waits for the last one's store.
 pub fn add() -> Subject {
-    own(ADD, Loop::over(places::<8>()), || (), |_, place| add_one(place.index::<8>()))
+    own(ADD, Loop::over(Places::<8>), || (), |_, place| add_one(place.index::<8>()))
 }
 
 /// Two readings of the time stamp counter, without which there is no span and no timer.
 pub fn clock() -> Subject {
-    let read = |_: &mut (), _: &()| {
+    let read = |_: &mut (), ()| {
         black_box(time_stamp().wrapping_sub(time_stamp()));
         add_one(0);
     };
@@ -35,7 +35,7 @@ pub fn clock() -> Subject {
 }
 
 /// A hash of the two texts' bytes, and one compare with those that were found by it.
-pub fn hash(texts: &'static Texts, over: Loop<Place>) -> Subject {
+pub fn hash(texts: &'static Texts, over: Loop<impl Walk<Item = Place>>) -> Subject {
     let table = move || {
         let sets: Vec<_> = texts.all().collect();
         let mut slots = vec![("", ""); (4 * sets.len()).next_power_of_two()];
@@ -83,19 +83,18 @@ fn hash_of((method, status): (&str, &str)) -> u64 {
 
 /// A store to one word that all threads share: there is no other way to keep what was set last.
 pub fn store() -> Subject {
-    let set =
-        |cell: &mut &'static Padded, value: &'static f64| cell.0.store(value.to_bits(), Relaxed);
+    let set = |cell: &mut &'static Padded, value: f64| cell.0.store(value.to_bits(), Relaxed);
     let value = |cell: &Padded| f64::from_bits(cell.0.load(Relaxed)) as u64;
-    let subject = Loop::over(RAMP).peer("", STORE, Padded::default(), |cell| cell, set, value);
+    let subject = Loop::over(&RAMP[..]).peer("", STORE, Padded::default(), |cell| cell, set, value);
     subject.keeps_last(RAMP.len()).floor()
 }
 
 /// An atomic addition to the thread's own cells, uncontended.
 pub fn locked() -> Subject {
-    let add = |_: &mut (), place: &'static Place| {
+    let add = |_: &mut (), place: Place| {
         CELLS.with(|cells| cells[place.index::<8>()].fetch_add(1, Relaxed));
     };
-    own(LOCKED, Loop::over(places::<8>()), || (), add)
+    own(LOCKED, Loop::over(Places::<8>), || (), add)
 }
 
 #[derive(Default)]
@@ -111,11 +110,11 @@ fn add_one(index: usize) {
 }
 
 /// A loop over [`CELLS`], whose sum is handed over when it ends.
-fn own<T: Sync, H: 'static>(
+fn own<W: Walk, H: 'static>(
     name: &'static str,
-    over: Loop<T>,
+    over: Loop<W>,
     hold: impl Fn() -> H + Sync + 'static,
-    operation: impl Fn(&mut H, &'static T) + Copy + Sync + 'static,
+    operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
 ) -> Subject {
     let hold = move |total| (hold(), HandsOver(total));
     let operation = move |(held, _): &mut (H, _), item| operation(held, item);

@@ -1,12 +1,12 @@
 //! Runs one library's loop on one or two threads at once and says what an operation cost.
 //!
-//! All libraries have one loop: over a slice of items, whose place is in a register. Threads start
-//! spinning at a barrier; a round counts only if they really ran at the same time. After each round the
+//! All libraries of a workload have one loop, whose variables are in registers. Threads start spinning at a barrier; a round counts only if they really ran at the same time. After each round the
 //! library's own total must be what was recorded: a wrong total ends the run.
 
 use crate::table::{Entry, NO_OVERLAP, Part, Row, Table};
 use std::{
     hint::{black_box, spin_loop},
+    marker::PhantomData,
     sync::{
         LazyLock,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
@@ -40,41 +40,84 @@ enum Expects {
 /// Does that many operations; made on the thread that calls it, before the clock runs.
 pub type Worker = Box<dyn FnMut(u64)>;
 
-/// What a thread does between two operations.
+/// What a thread does between two operations. A type, so that a workload has one loop and its operation
+/// one place, where the compiler puts it in line as in a user's code.
+pub trait Pace: Copy + Sync + 'static {
+    const WORKS: bool;
+}
+
 #[derive(Clone, Copy)]
-pub enum Pace {
-    Flat,
-    /// About 65 ns of own work: the nearest to real code.
-    Working,
+pub struct Flat;
+
+/// About 65 ns of own work: the nearest to real code.
+#[derive(Clone, Copy)]
+pub struct Working;
+
+impl Pace for Flat {
+    const WORKS: bool = false;
+}
+
+impl Pace for Working {
+    const WORKS: bool = true;
 }
 
 /// What every library of a workload is driven by: an operation for each item, over and over.
-pub struct Loop<T: 'static> {
-    pub items: &'static [T],
-    pub pace: Pace,
+#[derive(Clone, Copy)]
+pub struct Loop<W, P = Flat> {
+    items: W,
+    pace: PhantomData<P>,
+}
+
+/// Items in an order, from the first one at each stretch.
+pub trait Walk: Copy + Sync + 'static {
+    type Item;
+
+    /// `n` times `body`, for one item after the other; what it counts with stays in registers.
+    fn each(self, n: u64, body: impl FnMut(Self::Item));
+}
+
+/// Items that are there beforehand.
+impl<T: Copy + Sync> Walk for &'static [T] {
+    type Item = T;
+
+    #[inline(always)]
+    fn each(self, n: u64, mut body: impl FnMut(T)) {
+        let mut left = n as usize;
+        while left > 0 {
+            let part = &self[..left.min(self.len())];
+            part.iter().for_each(|&item| body(item));
+            left -= part.len();
+        }
+    }
 }
 
 /// For operations that are always the same.
-pub const ALIKE: Loop<()> = Loop { items: &[(); 4096], pace: Pace::Flat };
+#[derive(Clone, Copy)]
+pub struct Alike;
 
-impl<T> Clone for Loop<T> {
-    fn clone(&self) -> Self {
-        *self
+pub const ALIKE: Loop<Alike> = Loop::over(Alike);
+
+impl Walk for Alike {
+    type Item = ();
+
+    #[inline(always)]
+    fn each(self, n: u64, mut body: impl FnMut(())) {
+        (0..n).for_each(|_| body(()));
     }
 }
 
-impl<T> Copy for Loop<T> {}
-
-impl<T: Sync> Loop<T> {
-    pub fn over(items: impl IntoIterator<Item = T>) -> Self {
-        let items: Vec<T> = items.into_iter().collect();
-        Self { items: items.leak(), pace: Pace::Flat }
+impl<W> Loop<W> {
+    pub const fn over(items: W) -> Self {
+        Self { items, pace: PhantomData }
     }
 
-    pub fn at(self, pace: Pace) -> Self {
-        Self { pace, ..self }
+    /// The same at another pace.
+    pub fn at<P>(self) -> Loop<W, P> {
+        Loop { items: self.items, pace: PhantomData }
     }
+}
 
+impl<W: Walk, P: Pace> Loop<W, P> {
     /// A peer: `hold` is what a thread keeps of what all threads share while it records.
     pub fn peer<S: Sync + 'static, H: 'static>(
         self,
@@ -82,7 +125,7 @@ impl<T: Sync> Loop<T> {
         idiom: &'static str,
         shared: S,
         hold: impl Fn(&'static S) -> H + Sync + 'static,
-        operation: impl Fn(&mut H, &'static T) + Copy + Sync + 'static,
+        operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
         total: impl Fn(&S) -> u64 + Sync + 'static,
     ) -> Subject {
         let shared: &'static S = Box::leak(Box::new(shared));
@@ -104,7 +147,7 @@ impl<T: Sync> Loop<T> {
         row: Row,
         shared: S,
         hold: impl Fn(&'static S) -> H + Sync + 'static,
-        operation: impl Fn(&mut H, &'static T) + Copy + Sync + 'static,
+        operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
         total: impl Fn(&S) -> u64 + Sync + 'static,
     ) -> Subject {
         let subject = self.peer("bellwether", row.what, shared, hold, operation, total);
@@ -114,41 +157,26 @@ impl<T: Sync> Loop<T> {
     fn worker<H: 'static>(
         self,
         held: H,
-        operation: impl Fn(&mut H, &'static T) + Copy + 'static,
+        operation: impl Fn(&mut H, W::Item) + Copy + 'static,
     ) -> Worker {
         let mut held = Apart(held);
-        match self.pace {
-            Pace::Flat => Box::new(move |n| {
-                let Apart(held) = &mut held;
-                each(self.items, n, |item| operation(held, item));
-            }),
-            Pace::Working => Box::new(move |n| {
-                let Apart(held) = &mut held;
-                let (mut state, links) = (black_box(1), *LINKS);
-                each(self.items, n, |item| {
+        Box::new(move |n| {
+            let Apart(held) = &mut held;
+            let (mut state, links) = (black_box(1), if P::WORKS { *LINKS } else { 0 });
+            self.items.each(n, |item| {
+                if P::WORKS {
                     state = own_work(state, links);
-                    operation(held, item);
-                });
-                black_box(state);
-            }),
-        }
+                }
+                operation(held, item);
+            });
+            black_box(state);
+        })
     }
 
     /// The own work alone, which is subtracted from what a round with it took.
     pub fn own_work(self) -> Subject {
         let subject = self.peer("", "own work alone", (), |_| (), |_, _| (), |_| 0);
         Subject { part: Part::Work, expects: Expects::Nothing, ..subject }
-    }
-}
-
-/// `n` times `body`, for one item after the other.
-#[inline(always)]
-fn each<T>(items: &'static [T], n: u64, mut body: impl FnMut(&'static T)) {
-    let mut left = n as usize;
-    while left > 0 {
-        let part = &items[..left.min(items.len())];
-        part.iter().for_each(&mut body);
-        left -= part.len();
     }
 }
 

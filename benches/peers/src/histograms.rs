@@ -3,8 +3,8 @@
 use crate::{
     counters::Owners,
     floors,
-    harness::{Effort, Loop, Pace, Recording, Stretch, Subject},
-    labels::Place,
+    harness::{Effort, Flat, Loop, Pace, Recording, Stretch, Subject, Working},
+    labels::{Place, Places},
     otel, recorder,
     spans::{self, Spans},
     table::{At, Table, row},
@@ -22,16 +22,9 @@ use std::{
     time::Duration,
 };
 
-/// A duration, as libraries take it.
-#[derive(Clone, Copy)]
-pub struct Value {
-    pub seconds: f64,
-    pub nanos: u64,
-}
-
 /// 4,096 log-normal durations around a millisecond: too many for a branch predictor to learn, and few
 /// enough for a near cache.
-pub static VALUES: LazyLock<Vec<Value>> = LazyLock::new(|| {
+pub static SECONDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     // Xorshift: the same values in every run.
     let mut uniform = || {
@@ -44,14 +37,21 @@ pub static VALUES: LazyLock<Vec<Value>> = LazyLock::new(|| {
     let log_normal = |_| {
         let radius = (-2.0 * uniform().max(1e-300).ln()).sqrt();
         let normal = radius * (std::f64::consts::TAU * uniform()).cos();
-        let seconds = 1e-3 * normal.exp();
-        Value { seconds, nanos: (seconds * 1e9) as u64 }
+        1e-3 * normal.exp()
     };
     (0..4096).map(log_normal).collect()
 });
 
-fn values(pace: Pace) -> Loop<Value> {
-    Loop { items: &VALUES, pace }
+/// The same in nanoseconds.
+static NANOS: LazyLock<Vec<u64>> =
+    LazyLock::new(|| SECONDS.iter().map(|seconds| (seconds * 1e9) as u64).collect());
+
+fn seconds<P>() -> Loop<&'static [f64], P> {
+    Loop::over(SECONDS.as_slice()).at()
+}
+
+fn nanos<P>() -> Loop<&'static [u64], P> {
+    Loop::over(NANOS.as_slice()).at()
 }
 
 /// One of each kind: a record that is in a span's way needs others than one that is not.
@@ -78,28 +78,28 @@ three!(traced);
 
 /// The three, in three rows; the statics are known where they record, as in a user's code.
 macro_rules! rows {
-    ($of:ident, $over:expr, $hold:expr, $rows:expr) => {{
-        let (over, [default, bounds, hdr]) = ($over, $rows);
+    ($of:ident, $pace:ty, $hold:expr, $rows:expr) => {{
+        let (over, [default, bounds, hdr]) = (seconds::<$pace>(), $rows);
         [
             over.ours(
                 default,
                 (),
                 $hold,
-                |_, value| $of::DEFAULT.record(value.seconds),
+                |_, seconds| $of::DEFAULT.record(seconds),
                 |_| $of::DEFAULT.snapshot().count(),
             ),
             over.ours(
                 bounds,
                 (),
                 $hold,
-                |_, value| $of::BOUNDS.record(value.seconds),
+                |_, seconds| $of::BOUNDS.record(seconds),
                 |_| $of::BOUNDS.snapshot().count(),
             ),
-            over.ours(
+            nanos::<$pace>().ours(
                 hdr,
                 (),
                 $hold,
-                |_, value| $of::HDR.record_ticks(value.nanos),
+                |_, nanos| $of::HDR.record_ticks(nanos),
                 |_| $of::HDR.snapshot().count(),
             ),
         ]
@@ -120,23 +120,18 @@ pub fn in_a_loop(effort: Effort) -> Table {
         })
         .flat();
     let mut subjects = vec![floors::add()];
-    subjects.extend(peers(Pace::Flat));
-    subjects.extend(rows!(
-        plain,
-        values(Pace::Flat),
-        |_| (),
-        [default, bounds, row(HDR, floors::ADD).flat()]
-    ));
+    subjects.extend(peers::<Flat>());
+    subjects.extend(rows!(plain, Flat, |_| (), [default, bounds, row(HDR, floors::ADD).flat()]));
     Recording::new("a histogram", subjects).measure(effort)
 }
 
 pub fn beside_work(effort: Effort) -> Table {
     let added = |what| row(what, "").budget("3 ns", |_| 3.0);
-    let mut subjects = vec![values(Pace::Working).own_work()];
-    subjects.extend(peers(Pace::Working));
+    let mut subjects = vec![seconds::<Working>().own_work()];
+    subjects.extend(peers::<Working>());
     subjects.extend(rows!(
         plain,
-        values(Pace::Working),
+        Working,
         |_| (),
         [
             added("a histogram within 1 %, added to 65 ns of own work"),
@@ -160,10 +155,10 @@ pub fn without_a_table(effort: Effort) -> Table {
         })
     };
     let mut subjects = vec![floors::locked()];
-    subjects.extend(peers(Pace::Flat));
+    subjects.extend(peers::<Flat>());
     subjects.extend(rows!(
         plain,
-        values(Pace::Flat),
+        Flat,
         |_| (),
         [
             uncontended("a histogram within 1 %, by a thread beyond those that own a table"),
@@ -185,13 +180,13 @@ pub fn sampled(effort: Effort) -> Table {
         row(what, floor).budget("+ 4 ns", limit).flat()
     };
     const COUNTER: &str = "a counter";
-    let over = values(Pace::Flat);
+    let over = seconds::<Flat>();
     let counter = over.ours(row(COUNTER, ""), (), |_| (), |_, _| PLAIN.inc(), |_| PLAIN.value());
-    let outside = rows!(plain, over, |_| (), [row(DEFAULT, ""), row(BOUNDS, ""), row(HDR, "")]);
+    let outside = rows!(plain, Flat, |_| (), [row(DEFAULT, ""), row(BOUNDS, ""), row(HDR, "")]);
     let mut subjects: Vec<_> = outside.into_iter().chain([counter]).map(Subject::floor).collect();
     subjects.extend(rows!(
         traced,
-        over,
+        Flat,
         |_| spans::sampled(),
         [
             inside(
@@ -230,13 +225,12 @@ pub fn sampled_first(effort: Effort) -> Table {
     static INSIDE: Histogram<Nth> = Histogram::new("peers.first.traced", "").unit(Unit::Seconds);
     const TICK: Duration = Duration::from_millis(1);
     let _spans = Spans::start(TICK);
-    let items = (0..256).map(|i| Place { method: i as u8 / 16, status: i as u8 % 16 });
-    let over = Loop::over(items);
+    let over = Loop::over(Places::<16>);
     let all = |family: &'static Histogram<Nth>| {
         (0..16).map(|nth| family.bind(Nth { nth })).collect::<Vec<_>>()
     };
-    let record = |all: &[BoundHistogram], place: &Place| {
-        all[usize::from(place.method)].record(OCTAVES[usize::from(place.status)]);
+    let record = |all: &[BoundHistogram], place: Place| {
+        all[place.method].record(OCTAVES[place.status]);
     };
     let total = |all: &Vec<BoundHistogram>| all.iter().map(|one| one.snapshot().count()).sum();
     const SAME: &str = "the same outside a span";
@@ -270,8 +264,8 @@ static OCTAVES: LazyLock<[f64; 16]> =
     LazyLock::new(|| std::array::from_fn(|octave| 1.5 * (2.0_f64).powi(octave as i32 - 15)));
 
 /// One histogram of each library; bounds and precision as each one's documentation starts with.
-fn peers(pace: Pace) -> Vec<Subject> {
-    let over = values(pace);
+fn peers<P: Pace>() -> Vec<Subject> {
+    let over = seconds::<P>();
     let new = || {
         prometheus::Histogram::with_opts(HistogramOpts::new("held", "Held")).expect("a legal name")
     };
@@ -285,22 +279,22 @@ fn peers(pace: Pace) -> Vec<Subject> {
         Mutex::new(SyncHistogram::from(histogram.expect("legal bounds")))
     };
     let hdr = |idiom, digits| {
-        over.peer(
+        nanos::<P>().peer(
             "hdrhistogram",
             idiom,
             recorder(digits),
             |shared| shared.lock().expect("nobody panicked").recorder(),
-            |recorder, value| recorder.record(value.nanos).expect("within its range"),
+            |recorder, value| recorder.record(value).expect("within its range"),
             refreshed,
         )
     };
     vec![
-        over.peer(
+        nanos::<P>().peer(
             "metriken",
             "ShardedCounterHistogram(7, 64), within 0.8 %",
             ShardedCounterHistogram::new(7, 64),
             |histogram| histogram,
-            |histogram, value| histogram.increment(value.nanos).expect("within its range"),
+            |histogram, value| histogram.increment(value).expect("within its range"),
             sharded_count,
         ),
         hdr("Recorder of the own thread, 2 digits", 2),
@@ -310,7 +304,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "Histogram, 11 bounds",
             new(),
             |histogram| histogram,
-            |histogram, value| histogram.observe(value.seconds),
+            |histogram, value| histogram.observe(value),
             |histogram| histogram.get_sample_count(),
         ),
         over.peer(
@@ -318,7 +312,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "LocalHistogram, 11 bounds: unseen until the thread flushes it",
             new(),
             |histogram| histogram.local(),
-            |histogram, value| histogram.observe(value.seconds),
+            |histogram, value| histogram.observe(value),
             |histogram| histogram.get_sample_count(),
         ),
         over.peer(
@@ -326,7 +320,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "Histogram, 11 bounds",
             Client::new(DEFAULT_BUCKETS.iter().copied()),
             |histogram| histogram,
-            |histogram, value| histogram.observe(value.seconds),
+            |histogram, value| histogram.observe(value),
             |histogram| histogram.count(),
         ),
         over.peer(
@@ -334,7 +328,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "Histogram, 11 bounds",
             Fast::new(DEFAULT_BUCKETS.iter().copied()),
             |histogram| histogram,
-            |histogram, value| histogram.observe(value.seconds),
+            |histogram, value| histogram.observe(value),
             |histogram| histogram.with_snapshot(|snapshot| snapshot.count()),
         ),
         over.peer(
@@ -342,7 +336,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "Histogram, 11 bounds",
             eleven(),
             |histogram| histogram,
-            |histogram, value| histogram.observe(value.seconds),
+            |histogram, value| histogram.observe(value),
             eleven_count,
         ),
         over.peer(
@@ -350,7 +344,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "Histogram, 11 bounds",
             held,
             |histogram| histogram,
-            |histogram: &mut &metrics::Histogram, value| histogram.record(value.seconds),
+            |histogram: &mut &metrics::Histogram, value| histogram.record(value),
             move |_| recorder::sum_on_page(&reader.render(), "held", "_count"),
         ),
         over.peer(
@@ -358,7 +352,7 @@ fn peers(pace: Pace) -> Vec<Subject> {
             "bound histogram, 11 bounds",
             otel.build().bind(&[]),
             |histogram| histogram,
-            |histogram, value| histogram.record(value.seconds),
+            |histogram, value| histogram.record(value),
             |_| otel::total("held"),
         ),
     ]

@@ -1,5 +1,6 @@
 //! Two labels, as each library wants them: by their places, closed, or as texts.
 
+use crate::harness::Walk;
 use bellwether::Labels;
 use measured::{
     LabelGroup,
@@ -7,26 +8,48 @@ use measured::{
     lasso::ThreadedRodeo,
 };
 use prometheus_client::encoding::EncodeLabelSet;
-use std::sync::LazyLock;
+use std::{hint::black_box, sync::LazyLock};
 
 /// One of `N` times `N` label sets.
 #[derive(Clone, Copy)]
 pub struct Place {
-    pub method: u8,
-    pub status: u8,
+    pub method: usize,
+    pub status: usize,
 }
 
 impl Place {
     #[inline(always)]
     pub fn index<const N: usize>(&self) -> usize {
-        if N == 1 { 0 } else { usize::from(self.method) * N + usize::from(self.status) }
+        if N == 1 { 0 } else { self.method * N + self.status }
     }
 }
 
-/// All sets, one after the other, over and over to some thousands.
-pub fn places<const N: usize>() -> impl Iterator<Item = Place> {
-    let all = (0..N * N).map(|i| Place { method: (i / N) as u8, status: (i % N) as u8 });
-    all.cycle().take((4096 / (N * N)).max(1) * N * N)
+/// One set after the other.
+#[derive(Clone, Copy)]
+pub struct Places<const N: usize>;
+
+impl<const N: usize> Walk for Places<N> {
+    type Item = Place;
+
+    #[inline(always)]
+    fn each(self, n: u64, mut body: impl FnMut(Place)) {
+        // Hidden, or the compiler would unroll whole loops, and constants would stand for places.
+        let (first, side, mut left) = (black_box(0), black_box(N), n as usize);
+        if N.is_power_of_two() {
+            let place = |number| Place { method: number / N % N, status: number % N };
+            return (first..first + left).for_each(|number| body(place(number)));
+        }
+        loop {
+            for method in 0..side {
+                let run = side.min(left);
+                (0..run).for_each(|status| body(Place { method, status }));
+                left -= run;
+                if left == 0 {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// The texts of `N` methods and `N` statuses.
@@ -54,8 +77,8 @@ impl Texts {
     }
 
     #[inline(always)]
-    pub fn at(&self, place: &Place) -> (&'static str, &'static str) {
-        (self.methods[usize::from(place.method)], self.statuses[usize::from(place.status)])
+    pub fn at(&self, place: Place) -> (&'static str, &'static str) {
+        (self.methods[place.method], self.statuses[place.status])
     }
 
     pub fn all(&'static self) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -97,7 +120,7 @@ pub struct Closed<const N: usize>(pub Place);
 
 impl<const N: usize> LabelGroup for Closed<N> {
     fn visit_values(&self, visitor: &mut impl LabelGroupVisitor) {
-        let (method, status) = Texts::few().at(&self.0);
+        let (method, status) = Texts::few().at(self.0);
         visitor.write_value(LabelName::from_str("method"), &Word(method));
         visitor.write_value(LabelName::from_str("status"), &Word(status));
     }
@@ -124,7 +147,7 @@ impl<const N: usize> LabelGroupSet for ClosedSet<N> {
     }
 
     fn decode_dense(&self, value: usize) -> Closed<N> {
-        Closed(Place { method: (value / N) as u8, status: (value % N) as u8 })
+        Closed(Place { method: value / N, status: value % N })
     }
 
     fn encode(&self, set: Closed<N>) -> Option<usize> {

@@ -152,8 +152,8 @@ pub fn root(effort: Effort) -> Table {
     };
     let started = |_: &()| OURS.started.load(Relaxed);
     let entered = |_: &()| OURS.entered.load(Relaxed);
-    let start = |_: &mut (), _: &()| bellwether::span(STARTED).root().start().end();
-    let enter = |_: &mut (), _: &()| drop(bellwether::span(ENTERED).root().enter());
+    let start = |_: &mut (), ()| bellwether::span(STARTED).root().start().end();
+    let enter = |_: &mut (), ()| drop(bellwether::span(ENTERED).root().enter());
     let (started, entered) = (
         ALIKE.ours(row("a sampled root span, started"), (), |_| (), start, started),
         ALIKE.ours(row("a sampled root span, entered"), (), |_| (), enter, entered),

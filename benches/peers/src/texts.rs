@@ -7,9 +7,9 @@
 use crate::{
     counters::sum_of,
     floors,
-    harness::{Effort, Loop, Pace, Recording, Stretch, Subject},
+    harness::{Effort, Loop, Pace, Recording, Stretch, Subject, Walk, Working},
     labels::{
-        AnyText, FastRequest, Interned, Listed, Open, OpenSet, Place, Request, Texts, places,
+        AnyText, FastRequest, Interned, Listed, Open, OpenSet, Place, Places, Request, Texts,
     },
     otel, recorder,
     table::{At, Row, Table, row},
@@ -29,12 +29,12 @@ const LISTED: &str = "listed texts, 100 sets";
 const INTERNED: &str = "interned texts, 100 sets";
 
 pub fn hundred(effort: Effort) -> Table {
-    let (texts, over) = (Texts::few(), Loop::over(places::<10>()));
+    let (texts, over) = (Texts::few(), Loop::over(Places::<10>));
     let mut subjects = vec![floors::hash(texts, over)];
     subjects.extend(peers(over, texts));
     subjects.extend([
         any(over, texts, any_row(HUNDRED)),
-        counted::<0>(over, texts, COUNTED),
+        counted::<0, _, _>(over, texts, COUNTED),
         listed(over, texts),
         interned(over, texts, INTERNED, |at| 0.6 * at.ours(HUNDRED)),
     ]);
@@ -43,7 +43,7 @@ pub fn hundred(effort: Effort) -> Table {
 
 /// Short ones, which lie in place in a series; and two lengths that do not.
 pub fn ten_thousand<const BYTES: usize>(effort: Effort) -> Table {
-    let (texts, over) = (Texts::new(100, BYTES), Loop::over(places::<100>()));
+    let (texts, over) = (Texts::new(100, BYTES), Loop::over(Places::<100>));
     let [any_text, count, title] = match BYTES {
         16 => [
             "any text, 10,000 sets of 16 bytes",
@@ -63,7 +63,8 @@ pub fn ten_thousand<const BYTES: usize>(effort: Effort) -> Table {
     };
     let mut subjects = vec![floors::hash(texts, over)];
     subjects.extend(peers(over, texts));
-    subjects.extend([any(over, texts, any_row(any_text)), counted::<BYTES>(over, texts, count)]);
+    subjects
+        .extend([any(over, texts, any_row(any_text)), counted::<BYTES, _, _>(over, texts, count)]);
     if BYTES == 16 {
         let limit = |at: &At| 0.6 * at.ours("any text, 10,000 sets of 16 bytes");
         subjects.push(interned(over, texts, "interned texts, 10,000 sets of 16 bytes", limit));
@@ -73,7 +74,7 @@ pub fn ten_thousand<const BYTES: usize>(effort: Effort) -> Table {
 
 /// The series are there; a new thread records into each of them once.
 pub fn first_touch(effort: Effort) -> Table {
-    let (texts, over) = (Texts::new(100, 40), Loop::over(places::<100>()));
+    let (texts, over) = (Texts::new(100, 40), Loop::over(Places::<100>));
     let mut subjects = peers(over, texts);
     subjects.push(any(over, texts, row("a new thread's first 10,000 sets of any text", "")));
     let recording = Recording::new("a new thread's first 10,000 sets of any text", subjects);
@@ -81,7 +82,7 @@ pub fn first_touch(effort: Effort) -> Table {
 }
 
 pub fn beside_work(effort: Effort) -> Table {
-    let (texts, over) = (Texts::few(), Loop::over(places::<10>()).at(Pace::Working));
+    let (texts, over) = (Texts::few(), Loop::over(Places::<10>).at::<Working>());
     let what = "any text, added to 65 ns of own work";
     let mut subjects = vec![over.own_work()];
     subjects.extend(peers(over, texts));
@@ -110,8 +111,8 @@ impl Own {
     }
 
     #[inline(always)]
-    fn at(&self, place: &Place) -> (&str, &str) {
-        (&self.0[usize::from(place.method)], &self.1[usize::from(place.status)])
+    fn at(&self, place: Place) -> (&str, &str) {
+        (&self.0[place.method], &self.1[place.status])
     }
 }
 
@@ -126,9 +127,14 @@ fn total(registry: &Registry) -> u64 {
     sum_of(registry, "peers.texts")
 }
 
-fn any(over: Loop<Place>, texts: &'static Texts, row: Row) -> Subject {
+fn any<W: Walk<Item = Place>, P: Pace>(
+    over: Loop<W, P>,
+    texts: &'static Texts,
+    row: Row,
+) -> Subject {
     let (registry, counter) = roomy::<AnyText<'static>>();
-    let operation = |(counter, own): &mut (&'static Counter<AnyText<'static>>, Own), place: &_| {
+    let operation = |(counter, own): &mut (&'static Counter<AnyText<'static>>, Own),
+                     place: Place| {
         let (method, status) = own.at(place);
         let counter: &Counter<AnyText<'_>> = counter;
         counter.with(AnyText { method, status }).inc();
@@ -136,9 +142,10 @@ fn any(over: Loop<Place>, texts: &'static Texts, row: Row) -> Subject {
     over.ours(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
 }
 
-fn listed(over: Loop<Place>, texts: &'static Texts) -> Subject {
+fn listed<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts) -> Subject {
     let (registry, counter) = roomy::<Listed<'static>>();
-    let operation = |(counter, own): &mut (&'static Counter<Listed<'static>>, Own), place: &_| {
+    let operation = |(counter, own): &mut (&'static Counter<Listed<'static>>, Own),
+                     place: Place| {
         let (method, status) = own.at(place);
         let counter: &Counter<Listed<'_>> = counter;
         counter.with(Listed { method, status }).inc();
@@ -148,14 +155,15 @@ fn listed(over: Loop<Place>, texts: &'static Texts) -> Subject {
     over.ours(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
 }
 
-fn interned(
-    over: Loop<Place>,
+fn interned<W: Walk<Item = Place>, P: Pace>(
+    over: Loop<W, P>,
     texts: &'static Texts,
     what: &'static str,
     limit: fn(&At) -> f64,
 ) -> Subject {
     let (registry, counter) = roomy::<Interned<'static>>();
-    let operation = |(counter, own): &mut (&'static Counter<Interned<'static>>, Own), place: &_| {
+    let operation = |(counter, own): &mut (&'static Counter<Interned<'static>>, Own),
+                     place: Place| {
         let (method, status) = own.at(place);
         let counter: &Counter<Interned<'_>> = counter;
         counter.with(Interned { method, status }).inc();
@@ -165,8 +173,8 @@ fn interned(
 }
 
 /// Each size has a name of its own, and room: the global registry's limit is 2,000 sets.
-fn counted<const BYTES: usize>(
-    over: Loop<Place>,
+fn counted<const BYTES: usize, W: Walk<Item = Place>, P: Pace>(
+    over: Loop<W, P>,
     texts: &'static Texts,
     what: &'static str,
 ) -> Subject {
@@ -178,7 +186,7 @@ fn counted<const BYTES: usize>(
         40 => "peers.counted.middle",
         _ => "peers.counted.long",
     };
-    let operation = |own: &mut Own, place: &_| {
+    let operation = |own: &mut Own, place: Place| {
         let (method, status) = own.at(place);
         match BYTES {
             0 => bellwether::count!("peers.counted.few", method, status),
@@ -193,7 +201,7 @@ fn counted<const BYTES: usize>(
     over.ours(row, (), |_| Own::of(texts), operation, |_| sum_of(Registry::global(), name))
 }
 
-fn peers(over: Loop<Place>, texts: &'static Texts) -> Vec<Subject> {
+fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts) -> Vec<Subject> {
     let keys = ["method", "status"];
     let new = || IntCounterVec::new(Opts::new("texts", "Texts"), &keys).expect("legal names");
     let vec_sum = move |vec: &IntCounterVec| {
