@@ -50,8 +50,8 @@ fn one<P: Pace>(
     let series = BOUND.bind(Enums { method: Method::Get, status: Status::Ok });
     let inc = |series: &mut &BoundCounter, ()| series.inc();
     [
-        ALIKE.at::<P>().ours(row(what), (), |_| (), |_, _| ONE.inc(), |_| ONE.value()),
-        ALIKE.at::<P>().ours(row(bound), series, |series| series, inc, BoundCounter::value),
+        ALIKE.at::<P>().ours(row(what), |_| ONE.inc(), || ONE.value()),
+        ALIKE.at::<P>().ours_holding(row(bound), series, |series| series, inc, BoundCounter::value),
     ]
 }
 
@@ -83,12 +83,10 @@ pub fn in_turn(effort: Effort) -> Table {
     subjects.extend([
         over.ours(
             row("64 counters in turn"),
-            (),
-            |_| (),
-            |_, place| IN_TURN[place.index::<8>() & 63].inc(),
-            |_| IN_TURN.iter().map(Counter::value).sum(),
+            |place| IN_TURN[place.index::<8>() & 63].inc(),
+            || IN_TURN.iter().map(Counter::value).sum(),
         ),
-        over.ours(
+        over.ours_holding(
             row("64 bound counters in turn"),
             bound,
             Vec::as_slice,
@@ -123,16 +121,14 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "prometheus",
             "IntCounter",
             ints(),
-            Vec::as_slice,
             |all, place| all[place.index::<N>()].inc(),
             ints_sum,
         ),
-        over.peer(
+        over.peer_holding(
             "prometheus local",
             "LocalIntCounter: unseen until the thread flushes it",
             ints(),
-            |all| Flushed(all.iter().map(IntCounter::local).collect()),
-            // Hidden, or the compiler would make one addition of them all.
+            |all| Flushed(all.iter().map(IntCounter::local).collect()), // Hidden, or the compiler would make one addition of them all.
             |all, place| black_box(&all.0[place.index::<N>()]).inc(),
             ints_sum,
         ),
@@ -140,7 +136,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "prometheus-client",
             "Counter",
             client,
-            Vec::as_slice,
             |all, place| {
                 all[place.index::<N>()].inc();
             },
@@ -150,7 +145,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "fastmetrics",
             "Counter",
             fast,
-            Vec::as_slice,
             |all, place| all[place.index::<N>()].inc(),
             |all| all.iter().map(|counter| counter.total()).sum(),
         ),
@@ -158,7 +152,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "measured",
             "Counter",
             measured,
-            Vec::as_slice,
             |all, place| all[place.index::<N>()].inc(),
             |all| all.iter().map(|counter| counter.get_metric().count.load(Relaxed)).sum(),
         ),
@@ -166,7 +159,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "metriken",
             "ShardedCounterGroup, by index",
             ShardedCounterGroup::new(n),
-            |group| group,
             |group, place| {
                 group.increment(place.index::<N>());
             },
@@ -176,7 +168,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "metrics",
             "Counter",
             held,
-            Vec::as_slice,
             |all, place| all[place.index::<N>()].increment(1),
             move |_| recorder::sum_on_page(&reader.render(), "counter", "counter"),
         ),
@@ -184,8 +175,7 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "opentelemetry",
             "BoundCounter",
             otel,
-            Vec::as_slice,
-            |all: &mut &[OtelCounter<u64>], place| all[place.index::<N>()].add(1),
+            |all: &'static Vec<OtelCounter<u64>>, place| all[place.index::<N>()].add(1),
             move |_| otel::total(name),
         ),
     ];
@@ -194,7 +184,6 @@ pub fn peers<const N: usize, P: Pace>() -> Vec<Subject> {
             "measured",
             "CounterVec, dense",
             CounterVec::dense_with_label_set(ClosedSet::<N>),
-            |vec| vec,
             |vec, place| vec.inc(Closed(place)),
             |vec| {
                 let of = |i| vec.with_labels(ClosedSet::<N>.decode_dense(i));
@@ -220,7 +209,7 @@ pub fn closed(effort: Effort) -> Table {
     static ENUMS: Counter<Enums> = Counter::new("peers.enums", "Of enums");
     static FLAGGED: Counter<Flagged> = Counter::new("peers.flagged", "Of an enum and a bool");
     let ours = |what| {
-        let limit = |at: &At| (2.5 * at.floor(floors::ADD)).min(seen_at_once(at));
+        let limit = |at: &At| (2.5 * at.floor(floors::ADD)).min(at.best_seen());
         row(what, floors::ADD).budget("2.5 x add, ahead of peers by index", limit).flat()
     };
     let over = Loop::over(Places::<10>);
@@ -229,23 +218,19 @@ pub fn closed(effort: Effort) -> Table {
     subjects.extend([
         over.ours(
             ours("a closed set of two enums at each call"),
-            (),
-            |_| (),
-            |_, place| {
+            |place| {
                 let method = Method::ALL[place.method];
                 ENUMS.with(Enums { method, status: Status::ALL[place.status] }).inc();
             },
-            |_| sum_of(Registry::global(), "peers.enums"),
+            || sum_of(Registry::global(), "peers.enums"),
         ),
         over.ours(
             ours("a closed set of an enum and a bool"),
-            (),
-            |_| (),
-            |_, place| {
+            |place| {
                 let method = Method::ALL[place.method];
                 FLAGGED.with(Flagged { method, is_cached: place.status % 2 == 0 }).inc();
             },
-            |_| sum_of(Registry::global(), "peers.flagged"),
+            || sum_of(Registry::global(), "peers.flagged"),
         ),
         ranges_of_ten(),
     ]);
@@ -263,13 +248,8 @@ pub fn sum_of(registry: &Registry, name: &str) -> u64 {
     series.map(value).sum()
 }
 
-/// The best peer whose sums a reader sees at any time.
-fn seen_at_once(at: &At) -> f64 {
-    at.peer(|library, _| library != "prometheus local")
-}
-
 fn of_range(what: &'static str) -> crate::table::Row {
-    let limit = |at: &At| (3.0 * at.floor(floors::ADD)).min(seen_at_once(at));
+    let limit = |at: &At| (3.0 * at.floor(floors::ADD)).min(at.best_seen());
     row(what, floors::ADD).budget("3 x add, ahead of peers by index", limit).flat()
 }
 
@@ -277,12 +257,8 @@ fn ranges_of_ten() -> Subject {
     static RANGES: Counter<Ten> = Counter::new("peers.ranges", "Of two ranges");
     Loop::over(Places::<10>).ours(
         of_range("a closed set of two ranges"),
-        (),
-        |_| (),
-        |_, place| {
-            RANGES.with(Ten { method: place.method as u8, status: place.status as u8 }).inc()
-        },
-        |_| sum_of(Registry::global(), "peers.ranges"),
+        |place| RANGES.with(Ten { method: place.method as u8, status: place.status as u8 }).inc(),
+        || sum_of(Registry::global(), "peers.ranges"),
     )
 }
 
@@ -292,12 +268,10 @@ pub fn closed_ten_thousand(effort: Effort) -> Table {
     subjects.extend(peers::<100, Flat>());
     subjects.push(Loop::over(Places::<100>).ours(
         of_range("the same of 10,000 sets"),
-        (),
-        |_| (),
-        |_, place| {
+        |place| {
             RANGES.with(Hundred { method: place.method as u8, status: place.status as u8 }).inc()
         },
-        |_| sum_of(Registry::global(), "peers.ranges.many"),
+        || sum_of(Registry::global(), "peers.ranges.many"),
     ));
     Recording::new("closed sets of labels, 10,000 of them", subjects).measure(effort)
 }
@@ -320,8 +294,8 @@ pub fn of_fractions(effort: Effort) -> Table {
     let otel = otel::meter().f64_counter("float").build().bind(&[]);
     let subjects = vec![
         floors::add(),
-        ALIKE.peer("prometheus", "Counter", new(), |c| c, |c, _| c.inc_by(1.0), get),
-        ALIKE.peer(
+        ALIKE.peer("prometheus", "Counter", new(), |c, _| c.inc_by(1.0), get),
+        ALIKE.peer_holding(
             "prometheus local",
             "LocalCounter: unseen until the thread flushes it",
             new(),
@@ -333,7 +307,6 @@ pub fn of_fractions(effort: Effort) -> Table {
             "prometheus-client",
             "Counter<f64>",
             Client::default(),
-            |counter| counter,
             |counter, _| {
                 counter.inc_by(1.0);
             },
@@ -343,7 +316,6 @@ pub fn of_fractions(effort: Effort) -> Table {
             "fastmetrics",
             "Counter<f64>",
             Fast::default(),
-            |counter| counter,
             |counter, _| counter.inc_by(1.0),
             |counter| counter.total() as u64,
         ),
@@ -351,18 +323,15 @@ pub fn of_fractions(effort: Effort) -> Table {
             "opentelemetry",
             "BoundCounter<f64>",
             otel,
-            |counter| counter,
-            |counter: &mut &OtelCounter<f64>, _| counter.add(1.0),
+            |counter: &OtelCounter<f64>, _| counter.add(1.0),
             |_| otel::total("float"),
         ),
         ALIKE.ours(
             row("a counter of fractions in a loop", floors::ADD)
                 .budget("5 x add", |at| 5.0 * at.floor(floors::ADD))
                 .flat(),
-            (),
-            |_| (),
-            |_, _| FLOAT.add(1.0),
-            |_| FLOAT.value() as u64,
+            |_| FLOAT.add(1.0),
+            || FLOAT.value() as u64,
         ),
     ];
     Recording::new("a counter of fractions in a loop", subjects).measure(effort)
@@ -412,7 +381,7 @@ pub fn without_a_table(effort: Effort) -> Table {
             1 => 4.0 * at.floor(floors::LOCKED),
             _ => f64::INFINITY,
         });
-    subjects.push(ALIKE.ours(row, (), |_| (), |_, _| ONE.inc(), |_| ONE.value()));
+    subjects.push(ALIKE.ours(row, |_| ONE.inc(), || ONE.value()));
     Recording::new(what, subjects).measure(effort)
 }
 
@@ -438,12 +407,11 @@ pub fn gauge_set(effort: Effort) -> Table {
     let otel = otel::meter().f64_gauge("set").build().bind(&[]);
     let subjects = vec![
         floors::store(),
-        over.peer("prometheus", "Gauge", new, |g| g, |g, v| g.set(v), |g| g.get() as u64),
+        over.peer("prometheus", "Gauge", new, |g, v| g.set(v), |g| g.get() as u64),
         over.peer(
             "prometheus-client",
             "Gauge<f64>",
             ClientGauge::<f64, AtomicU64>::default(),
-            |gauge| gauge,
             |gauge, value| {
                 gauge.set(value);
             },
@@ -453,7 +421,6 @@ pub fn gauge_set(effort: Effort) -> Table {
             "fastmetrics",
             "Gauge<f64>",
             FastGauge::<f64>::default(),
-            |gauge| gauge,
             |gauge, value| gauge.set(value),
             |gauge| gauge.get() as u64,
         ),
@@ -461,7 +428,6 @@ pub fn gauge_set(effort: Effort) -> Table {
             "measured",
             "FloatGauge",
             measured::FloatGauge::new(),
-            |gauge| gauge,
             |gauge, value| gauge.set(value),
             |gauge| gauge.get_metric().count.get() as u64,
         ),
@@ -469,7 +435,6 @@ pub fn gauge_set(effort: Effort) -> Table {
             "metriken",
             "Gauge, of whole numbers only",
             metriken::Gauge::new(),
-            |gauge| gauge,
             |gauge, value| {
                 gauge.set(value as i64);
             },
@@ -479,25 +444,15 @@ pub fn gauge_set(effort: Effort) -> Table {
             "metrics",
             "Gauge",
             held,
-            |g| g,
-            |g: &mut &metrics::Gauge, v| g.set(v),
+            |g: &metrics::Gauge, v| g.set(v),
             move |_| recorder::sum_on_page(&reader.render(), "set", "set"),
         ),
-        over.peer(
-            "opentelemetry",
-            "bound gauge",
-            otel,
-            |g| g,
-            |g, v| g.record(v),
-            |_| otel::total("set"),
-        ),
+        over.peer("opentelemetry", "bound gauge", otel, |g, v| g.record(v), |_| otel::total("set")),
         over.ours(
             row("a gauge, set", floors::STORE)
                 .budget("2 x store", |at| 2.0 * at.floor(floors::STORE)),
-            (),
-            |_| (),
-            |_, value| SET.set(value),
-            |_| SET.value().unwrap_or(0.0) as u64,
+            |value| SET.set(value),
+            || SET.value().unwrap_or(0.0) as u64,
         ),
     ];
     let subjects = subjects.into_iter().map(|subject| subject.keeps_last(RAMP.len())).collect();
@@ -512,12 +467,11 @@ pub fn up_and_down(effort: Effort) -> Table {
     static METRIKEN: LazyLock<metriken::Gauge> = LazyLock::new(metriken::Gauge::new);
     let subjects = vec![
         floors::add(),
-        ALIKE.peer("prometheus", "IntGauge", new, |g| g, |g, _| g.inc(), |g| g.get() as u64),
+        ALIKE.peer("prometheus", "IntGauge", new, |g, _| g.inc(), |g| g.get() as u64),
         ALIKE.peer(
             "prometheus-client",
             "Gauge",
             <ClientGauge>::default(),
-            |gauge| gauge,
             |gauge, _| {
                 gauge.inc();
             },
@@ -527,7 +481,6 @@ pub fn up_and_down(effort: Effort) -> Table {
             "fastmetrics",
             "Gauge",
             <FastGauge>::default(),
-            |gauge| gauge,
             |gauge, _| gauge.inc(),
             |gauge| gauge.get() as u64,
         ),
@@ -535,11 +488,10 @@ pub fn up_and_down(effort: Effort) -> Table {
             "measured",
             "Gauge",
             measured::Gauge::new(),
-            |gauge| gauge,
             |gauge, _| gauge.inc(),
             |gauge| gauge.get_metric().count.load(Relaxed) as u64,
         ),
-        ALIKE.peer(
+        ALIKE.peer_holding(
             "metriken",
             "Gauge",
             &*METRIKEN,
@@ -553,15 +505,13 @@ pub fn up_and_down(effort: Effort) -> Table {
             "metrics",
             "Gauge",
             held,
-            |gauge| gauge,
-            |gauge: &mut &metrics::Gauge, _| gauge.increment(1),
+            |gauge: &metrics::Gauge, _| gauge.increment(1),
             move |_| recorder::sum_on_page(&reader.render(), "add", "add"),
         ),
         ALIKE.peer(
             "opentelemetry",
             "bound up-down counter",
             otel,
-            |c| c,
             |c, _| c.add(1),
             |_| otel::total("add"),
         ),
@@ -569,10 +519,8 @@ pub fn up_and_down(effort: Effort) -> Table {
             row("an up-down counter in a loop", floors::ADD)
                 .budget(LOOP, |at| 4.0 * at.floor(floors::ADD))
                 .flat(),
-            (),
-            |_| (),
-            |_, _| ADD.inc(),
-            |_| ADD.value() as u64,
+            |_| ADD.inc(),
+            || ADD.value() as u64,
         ),
     ];
     Recording::new("an up-down counter in a loop", subjects).measure(effort)

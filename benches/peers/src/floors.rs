@@ -83,9 +83,9 @@ fn hash_of((method, status): (&str, &str)) -> u64 {
 
 /// A store to one word that all threads share: there is no other way to keep what was set last.
 pub fn store() -> Subject {
-    let set = |cell: &mut &'static Padded, value: f64| cell.0.store(value.to_bits(), Relaxed);
+    let set = |cell: &'static Padded, value: f64| cell.0.store(value.to_bits(), Relaxed);
     let value = |cell: &Padded| f64::from_bits(cell.0.load(Relaxed)) as u64;
-    let subject = Loop::over(&RAMP[..]).peer("", STORE, Padded::default(), |cell| cell, set, value);
+    let subject = Loop::over(&RAMP[..]).peer("", STORE, Padded::default(), set, value);
     subject.keeps_last(RAMP.len()).floor()
 }
 
@@ -118,7 +118,8 @@ fn own<W: Walk, H: 'static>(
 ) -> Subject {
     let hold = move |total| (hold(), HandsOver(total));
     let operation = move |(held, _): &mut (H, _), item| operation(held, item);
-    over.peer("", name, AtomicU64::new(0), hold, operation, |total| total.load(Relaxed)).floor()
+    over.peer_holding("", name, AtomicU64::new(0), hold, operation, |total| total.load(Relaxed))
+        .floor()
 }
 
 struct HandsOver(&'static AtomicU64);

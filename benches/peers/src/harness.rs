@@ -118,8 +118,21 @@ impl<W> Loop<W> {
 }
 
 impl<W: Walk, P: Pace> Loop<W, P> {
-    /// A peer: `hold` is what a thread keeps of what all threads share while it records.
-    pub fn peer<S: Sync + 'static, H: 'static>(
+    /// A peer, by what all threads share.
+    pub fn peer<S: Sync + 'static>(
+        self,
+        library: &'static str,
+        idiom: &'static str,
+        shared: S,
+        operation: impl Fn(&'static S, W::Item) + Copy + Sync + 'static,
+        total: impl Fn(&S) -> u64 + Sync + 'static,
+    ) -> Subject {
+        let operation = move |shared: &mut &'static S, item| operation(shared, item);
+        self.peer_holding(library, idiom, shared, |shared| shared, operation, total)
+    }
+
+    /// A peer of which each thread holds something of its own while it records.
+    pub fn peer_holding<S: Sync + 'static, H: 'static>(
         self,
         library: &'static str,
         idiom: &'static str,
@@ -141,8 +154,18 @@ impl<W: Walk, P: Pace> Loop<W, P> {
         }
     }
 
-    /// Bellwether, in the row that it is to have.
-    pub fn ours<S: Sync + 'static, H: 'static>(
+    /// Bellwether, in the row that it is to have: a static of it, which the operation names.
+    pub fn ours(
+        self,
+        row: Row,
+        operation: impl Fn(W::Item) + Copy + Sync + 'static,
+        total: impl Fn() -> u64 + Sync + 'static,
+    ) -> Subject {
+        self.ours_holding(row, (), |_| (), move |_, item| operation(item), move |_| total())
+    }
+
+    /// Bellwether of which each thread holds something of its own.
+    pub fn ours_holding<S: Sync + 'static, H: 'static>(
         self,
         row: Row,
         shared: S,
@@ -150,7 +173,7 @@ impl<W: Walk, P: Pace> Loop<W, P> {
         operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
         total: impl Fn(&S) -> u64 + Sync + 'static,
     ) -> Subject {
-        let subject = self.peer("bellwether", row.what, shared, hold, operation, total);
+        let subject = self.peer_holding("bellwether", row.what, shared, hold, operation, total);
         Subject { part: Part::Ours(row), ..subject }
     }
 
@@ -175,7 +198,7 @@ impl<W: Walk, P: Pace> Loop<W, P> {
 
     /// The own work alone, which is subtracted from what a round with it took.
     pub fn own_work(self) -> Subject {
-        let subject = self.peer("", "own work alone", (), |_| (), |_, _| (), |_| 0);
+        let subject = self.peer("", "own work alone", (), |_, _| (), |_| 0);
         Subject { part: Part::Work, expects: Expects::Nothing, ..subject }
     }
 }

@@ -81,21 +81,21 @@ macro_rules! rows {
     ($of:ident, $pace:ty, $hold:expr, $rows:expr) => {{
         let (over, [default, bounds, hdr]) = (seconds::<$pace>(), $rows);
         [
-            over.ours(
+            over.ours_holding(
                 default,
                 (),
                 $hold,
                 |_, seconds| $of::DEFAULT.record(seconds),
                 |_| $of::DEFAULT.snapshot().count(),
             ),
-            over.ours(
+            over.ours_holding(
                 bounds,
                 (),
                 $hold,
                 |_, seconds| $of::BOUNDS.record(seconds),
                 |_| $of::BOUNDS.snapshot().count(),
             ),
-            nanos::<$pace>().ours(
+            nanos::<$pace>().ours_holding(
                 hdr,
                 (),
                 $hold,
@@ -116,7 +116,7 @@ pub fn in_a_loop(effort: Effort) -> Table {
         .flat();
     let bounds = row(BOUNDS, floors::ADD)
         .budget("0.6 x prometheus-client", |at| {
-            0.6 * at.peer(|library, _| library == "prometheus-client")
+            0.6 * at.peer(|library| library == "prometheus-client")
         })
         .flat();
     let mut subjects = vec![floors::add()];
@@ -181,7 +181,7 @@ pub fn sampled(effort: Effort) -> Table {
     };
     const COUNTER: &str = "a counter";
     let over = seconds::<Flat>();
-    let counter = over.ours(row(COUNTER, ""), (), |_| (), |_, _| PLAIN.inc(), |_| PLAIN.value());
+    let counter = over.ours(row(COUNTER, ""), |_| PLAIN.inc(), || PLAIN.value());
     let outside = rows!(plain, Flat, |_| (), [row(DEFAULT, ""), row(BOUNDS, ""), row(HDR, "")]);
     let mut subjects: Vec<_> = outside.into_iter().chain([counter]).map(Subject::floor).collect();
     subjects.extend(rows!(
@@ -203,7 +203,7 @@ pub fn sampled(effort: Effort) -> Table {
             )
         ]
     ));
-    subjects.push(over.ours(
+    subjects.push(over.ours_holding(
         inside("a counter, in a sampled span", COUNTER),
         (),
         |_| spans::sampled(),
@@ -243,10 +243,16 @@ pub fn sampled_first(effort: Effort) -> Table {
     let after_a_tick = || std::thread::sleep(5 * TICK);
     let subjects = vec![
         floors::clock(),
-        over.ours(row(SAME, ""), all(&OUTSIDE), Vec::as_slice, move |all, p| record(all, p), total)
-            .drain(after_a_tick)
-            .floor(),
-        over.ours(
+        over.ours_holding(
+            row(SAME, ""),
+            all(&OUTSIDE),
+            Vec::as_slice,
+            move |all, p| record(all, p),
+            total,
+        )
+        .drain(after_a_tick)
+        .floor(),
+        over.ours_holding(
             row_inside,
             all(&INSIDE),
             |all| (all.as_slice(), spans::sampled()),
@@ -279,7 +285,7 @@ fn peers<P: Pace>() -> Vec<Subject> {
         Mutex::new(SyncHistogram::from(histogram.expect("legal bounds")))
     };
     let hdr = |idiom, digits| {
-        nanos::<P>().peer(
+        nanos::<P>().peer_holding(
             "hdrhistogram",
             idiom,
             recorder(digits),
@@ -293,7 +299,6 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "metriken",
             "ShardedCounterHistogram(7, 64), within 0.8 %",
             ShardedCounterHistogram::new(7, 64),
-            |histogram| histogram,
             |histogram, value| histogram.increment(value).expect("within its range"),
             sharded_count,
         ),
@@ -303,11 +308,10 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "prometheus",
             "Histogram, 11 bounds",
             new(),
-            |histogram| histogram,
             |histogram, value| histogram.observe(value),
             |histogram| histogram.get_sample_count(),
         ),
-        over.peer(
+        over.peer_holding(
             "prometheus local",
             "LocalHistogram, 11 bounds: unseen until the thread flushes it",
             new(),
@@ -319,7 +323,6 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "prometheus-client",
             "Histogram, 11 bounds",
             Client::new(DEFAULT_BUCKETS.iter().copied()),
-            |histogram| histogram,
             |histogram, value| histogram.observe(value),
             |histogram| histogram.count(),
         ),
@@ -327,7 +330,6 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "fastmetrics",
             "Histogram, 11 bounds",
             Fast::new(DEFAULT_BUCKETS.iter().copied()),
-            |histogram| histogram,
             |histogram, value| histogram.observe(value),
             |histogram| histogram.with_snapshot(|snapshot| snapshot.count()),
         ),
@@ -335,7 +337,6 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "measured",
             "Histogram, 11 bounds",
             eleven(),
-            |histogram| histogram,
             |histogram, value| histogram.observe(value),
             eleven_count,
         ),
@@ -343,15 +344,13 @@ fn peers<P: Pace>() -> Vec<Subject> {
             "metrics",
             "Histogram, 11 bounds",
             held,
-            |histogram| histogram,
-            |histogram: &mut &metrics::Histogram, value| histogram.record(value),
+            |histogram: &metrics::Histogram, value| histogram.record(value),
             move |_| recorder::sum_on_page(&reader.render(), "held", "_count"),
         ),
         over.peer(
             "opentelemetry",
             "bound histogram, 11 bounds",
             otel.build().bind(&[]),
-            |histogram| histogram,
             |histogram, value| histogram.record(value),
             |_| otel::total("held"),
         ),

@@ -181,7 +181,7 @@ const MEASURED: [Measure; 4] = [
 const COPY: &str = "copying it";
 
 fn fastmetrics(at: &At) -> f64 {
-    at.peer(|library, _| library == "fastmetrics")
+    at.peer(|library| library == "fastmetrics")
 }
 
 fn named(what: &str, kind: &str) -> &'static str {

@@ -150,13 +150,13 @@ pub fn root(effort: Effort) -> Table {
         let limit = |at: &At| at.floor(floors::CLOCK) + 15.0;
         row(what, floors::CLOCK).budget("2 clock + 15 ns", limit).flat()
     };
-    let started = |_: &()| OURS.started.load(Relaxed);
-    let entered = |_: &()| OURS.entered.load(Relaxed);
-    let start = |_: &mut (), ()| bellwether::span(STARTED).root().start().end();
-    let enter = |_: &mut (), ()| drop(bellwether::span(ENTERED).root().enter());
+    let started = || OURS.started.load(Relaxed);
+    let entered = || OURS.entered.load(Relaxed);
+    let start = |()| bellwether::span(STARTED).root().start().end();
+    let enter = |()| drop(bellwether::span(ENTERED).root().enter());
     let (started, entered) = (
-        ALIKE.ours(row("a sampled root span, started"), (), |_| (), start, started),
-        ALIKE.ours(row("a sampled root span, entered"), (), |_| (), enter, entered),
+        ALIKE.ours(row("a sampled root span, started"), start, started),
+        ALIKE.ours(row("a sampled root span, entered"), enter, entered),
     );
     let mut subjects = vec![floors::clock(), otel()];
     subjects.extend(fastrace_roots());
@@ -175,7 +175,6 @@ fn fastrace_roots() -> [Subject; 2] {
         "fastrace",
         "Span::root",
         (),
-        |_| (),
         |_, _| drop(Span::root(STARTED, SpanContext::random())),
         |_| FASTRACE.started.load(Relaxed),
     );
@@ -183,7 +182,6 @@ fn fastrace_roots() -> [Subject; 2] {
         "fastrace",
         "Span::root, set_local_parent",
         (),
-        |_| (),
         |_, _| drop(Span::root(ENTERED, SpanContext::random()).set_local_parent()),
         |_| FASTRACE.entered.load(Relaxed),
     );
@@ -201,7 +199,7 @@ fn otel() -> Subject {
     let processor = BatchSpanProcessor::builder(CountOtel).with_batch_config(config).build();
     let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
     let tracer = provider.tracer("peers");
-    let subject = ALIKE.peer(
+    let subject = ALIKE.peer_holding(
         "opentelemetry",
         "start_with_context, end",
         tracer,
@@ -236,15 +234,12 @@ fn finish(future: impl Future<Output = ()>) {
 fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
     let ours = ALIKE.ours(
         row,
-        (),
-        |_| (),
-        |_, _| finish(observed()),
-        |_| sum_of(Registry::global(), "peers.observed.duration"),
+        |_| finish(observed()),
+        || sum_of(Registry::global(), "peers.observed.duration"),
     );
     let tracing =
-        ALIKE.peer("tracing", "instrument, off", (), |_| (), |_, _| finish(instrumented()), |_| 0);
-    let alone =
-        ALIKE.peer("fastrace", "trace, no parent", (), |_| (), |_, _| finish(traced()), |_| 0);
+        ALIKE.peer("tracing", "instrument, off", (), |_, _| finish(instrumented()), |_| 0);
+    let alone = ALIKE.peer("fastrace", "trace, no parent", (), |_, _| finish(traced()), |_| 0);
     let (subjects, stretch) = match drained {
         None => {
             (vec![floors::clock(), tracing.uncounted(), alone.uncounted(), ours], Stretch::Round)
@@ -255,7 +250,6 @@ fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
                 "fastrace",
                 "in_span of a root",
                 (),
-                |_| (),
                 |_, _| {
                     let root = Span::root(ASYNC, SpanContext::random());
                     finish(async { black_box(()) }.in_span(root));

@@ -96,13 +96,19 @@ impl At<'_> {
         self.floor(self.row.floor)
     }
 
-    /// The best peer whose library and idiom this accepts.
-    pub fn peer(&self, accepts: impl Fn(&str, &str) -> bool) -> f64 {
-        self.figure(|entry| matches!(entry.part, Part::Peer) && accepts(entry.library, entry.idiom))
+    /// The best peer whose library this accepts.
+    pub fn peer(&self, accepts: impl Fn(&str) -> bool) -> f64 {
+        self.figure(|entry| matches!(entry.part, Part::Peer) && accepts(entry.library))
     }
 
     pub fn best_peer(&self) -> f64 {
-        self.peer(|_, _| true)
+        self.peer(|_| true)
+    }
+
+    /// The best peer whose sums a scrape sees at any time: a thread's local metrics are seen when it
+    /// flushes them.
+    pub fn best_seen(&self) -> f64 {
+        self.peer(|library| library != "prometheus local")
     }
 
     pub fn ours(&self, what: &str) -> f64 {

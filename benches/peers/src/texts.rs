@@ -97,7 +97,7 @@ fn any_row(what: &'static str) -> Row {
 }
 
 fn beyond_hash<const NANOS: u64>(at: &At) -> f64 {
-    let peer = if at.threads == 1 { at.best_peer() } else { 0.4 * at.best_peer() };
+    let peer = if at.threads == 1 { at.best_peer() } else { 0.4 * at.best_seen() };
     (at.floor(floors::HASH) + NANOS as f64).min(peer)
 }
 
@@ -139,7 +139,7 @@ fn any<W: Walk<Item = Place>, P: Pace>(
         let counter: &Counter<AnyText<'_>> = counter;
         counter.with(AnyText { method, status }).inc();
     };
-    over.ours(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
+    over.ours_holding(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
 }
 
 fn listed<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts) -> Subject {
@@ -152,7 +152,7 @@ fn listed<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Text
     };
     let row =
         row(LISTED, floors::HASH).budget("0.6 x any text", |at| 0.6 * at.ours(HUNDRED)).flat();
-    over.ours(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
+    over.ours_holding(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
 }
 
 fn interned<W: Walk<Item = Place>, P: Pace>(
@@ -169,7 +169,7 @@ fn interned<W: Walk<Item = Place>, P: Pace>(
         counter.with(Interned { method, status }).inc();
     };
     let row = row(what, floors::HASH).budget("0.6 x any text", limit).flat();
-    over.ours(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
+    over.ours_holding(row, (), move |_| (counter, Own::of(texts)), operation, |_| total(registry))
 }
 
 /// Each size has a name of its own, and room: the global registry's limit is 2,000 sets.
@@ -198,7 +198,7 @@ fn counted<const BYTES: usize, W: Walk<Item = Place>, P: Pace>(
     let row = row(what, floors::HASH)
         .budget("hash + 12 ns, ahead of peers, 0.4 x at 2T", beyond_hash::<12>)
         .flat();
-    over.ours(row, (), |_| Own::of(texts), operation, |_| sum_of(Registry::global(), name))
+    over.ours_holding(row, (), |_| Own::of(texts), operation, |_| sum_of(Registry::global(), name))
 }
 
 fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts) -> Vec<Subject> {
@@ -220,14 +220,13 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "prometheus",
             "with_label_values",
             new(),
-            |vec| vec,
             move |vec, place| {
                 let (method, status) = texts.at(place);
                 vec.with_label_values(&[method, status]).inc();
             },
             vec_sum,
         ),
-        over.peer(
+        over.peer_holding(
             "prometheus local",
             "LocalIntCounterVec: unseen until the thread flushes it",
             new(),
@@ -242,7 +241,6 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "prometheus-client",
             "Family::get_or_create",
             ClientFamily::default(),
-            |family| family,
             move |family, place| {
                 let (method, status) = texts.at(place);
                 family.get_or_create(&Request { method, status }).inc();
@@ -256,7 +254,6 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "fastmetrics",
             "Family::with_or_new",
             FastFamily::default(),
-            |family| family,
             move |family, place| {
                 let (method, status) = texts.at(place);
                 family.with_or_new(&FastRequest { method, status }, |counter| counter.inc());
@@ -272,7 +269,6 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "measured",
             "ThreadedRodeo, sparse CounterVec::inc",
             CounterVec::with_label_set(OpenSet::new()),
-            |vec| vec,
             move |vec, place| {
                 let (method, status) = texts.at(place);
                 vec.inc(Open { method, status });
@@ -286,7 +282,6 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "metrics",
             "counter! with two labels",
             (),
-            |_| (),
             move |_, place| {
                 let (method, status) = texts.at(place);
                 metrics::counter!(name, "method" => method, "status" => status).increment(1);
@@ -297,7 +292,6 @@ fn peers<W: Walk<Item = Place>, P: Pace>(over: Loop<W, P>, texts: &'static Texts
             "opentelemetry",
             "attributes at each call",
             otel,
-            |counter| counter,
             move |counter, place| {
                 let (method, status) = texts.at(place);
                 counter.add(1, &[KeyValue::new("method", method), KeyValue::new("status", status)]);

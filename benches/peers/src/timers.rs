@@ -31,7 +31,7 @@ pub fn timers(effort: Effort) -> Table {
     let histogram = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 2);
     let subjects = vec![
         floors::clock(),
-        ALIKE.peer(
+        ALIKE.peer_holding(
             "hdrhistogram",
             "quanta's raw clock, Recorder",
             Mutex::new(SyncHistogram::from(histogram.expect("legal bounds"))),
@@ -47,7 +47,6 @@ pub fn timers(effort: Effort) -> Table {
             "metriken",
             "Instant, ShardedCounterHistogram",
             ShardedCounterHistogram::new(7, 64),
-            |histogram| histogram,
             |histogram, _| {
                 let nanos = Instant::now().elapsed().as_nanos() as u64;
                 histogram.increment(nanos).expect("within its range");
@@ -58,11 +57,10 @@ pub fn timers(effort: Effort) -> Table {
             "prometheus",
             "start_timer, observe_duration",
             new(),
-            |histogram| histogram,
             |histogram, _| histogram.start_timer().observe_duration(),
             |histogram| histogram.get_sample_count(),
         ),
-        ALIKE.peer(
+        ALIKE.peer_holding(
             "prometheus local",
             "start_timer, observe_duration: unseen until the thread flushes it",
             new(),
@@ -74,7 +72,6 @@ pub fn timers(effort: Effort) -> Table {
             "prometheus-client",
             "Instant, observe",
             Client::new(DEFAULT_BUCKETS.iter().copied()),
-            |histogram| histogram,
             |histogram, _| histogram.observe(Instant::now().elapsed().as_secs_f64()),
             |histogram| histogram.count(),
         ),
@@ -82,7 +79,6 @@ pub fn timers(effort: Effort) -> Table {
             "fastmetrics",
             "Instant, observe",
             Fast::new(DEFAULT_BUCKETS.iter().copied()),
-            |histogram| histogram,
             |histogram, _| histogram.observe(Instant::now().elapsed().as_secs_f64()),
             |histogram| histogram.with_snapshot(|snapshot| snapshot.count()),
         ),
@@ -90,7 +86,6 @@ pub fn timers(effort: Effort) -> Table {
             "measured",
             "start_timer",
             eleven(),
-            |histogram| histogram,
             |histogram, _| drop(histogram.start_timer()),
             eleven_count,
         ),
@@ -98,15 +93,13 @@ pub fn timers(effort: Effort) -> Table {
             "metrics",
             "Instant, record",
             held,
-            |histogram| histogram,
-            |histogram: &mut &metrics::Histogram, _| histogram.record(Instant::now().elapsed()),
+            |histogram: &metrics::Histogram, _| histogram.record(Instant::now().elapsed()),
             move |_| recorder::sum_on_page(&reader.render(), "timer", "_count"),
         ),
         ALIKE.peer(
             "opentelemetry",
             "Instant, bound histogram",
             otel.build().bind(&[]),
-            |histogram| histogram,
             |histogram, _| histogram.record(Instant::now().elapsed().as_secs_f64()),
             |_| otel::total("timer"),
         ),
@@ -114,19 +107,15 @@ pub fn timers(effort: Effort) -> Table {
             row("a timer: start, stop, record", floors::CLOCK)
                 .budget("2 clock + 12 ns", |at| at.own_floor() + 12.0)
                 .flat(),
-            (),
-            |_| (),
-            |_, _| drop(TIMED.start_timer()),
-            |_| TIMED.snapshot().count(),
+            |_| drop(TIMED.start_timer()),
+            || TIMED.snapshot().count(),
         ),
         ALIKE.ours(
             row("time! of an expression", floors::CLOCK)
                 .budget("2 clock + 16 ns", |at| at.own_floor() + 16.0)
                 .flat(),
-            (),
-            |_| (),
-            |_, _| bellwether::time!("peers.timed", black_box(())),
-            |_| sum_of(Registry::global(), "peers.timed.duration"),
+            |_| bellwether::time!("peers.timed", black_box(())),
+            || sum_of(Registry::global(), "peers.timed.duration"),
         ),
     ];
     Recording::new("a timer: start, stop, record", subjects).measure(effort)
