@@ -1,10 +1,11 @@
 //! What the crate has to say about itself: one hook, by default a line on stderr per kind and minute.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::{self, Ticks},
     sync::Mutex,
+    util::{catch::catch, standard::Stderr},
 };
 
 type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -23,17 +24,25 @@ struct Seen {
     suppressed: u64,
 }
 
+thread_local! {
+    // Without a destructor, so that it can be read in exit hooks, where others are gone.
+    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Reports `message` of `kind` to the hook; without one, prints it unless a message of the same kind
-/// was printed within the last minute.
+/// was printed within the last minute. What a hook itself brings about is printed, so that it is not
+/// called out of itself for ever.
+///
+/// Not to be called under a lock: the hook may ask for whatever the lock guards.
 #[cold]
 pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
-    let hook = STATE.lock().hook.clone();
+    let hook = if IN_HOOK.get() { None } else { STATE.lock().hook.clone() };
     match hook {
         // A hook that panics must not take the worker that had something to say with it.
         Some(hook) => {
-            let text = message.to_string();
-            let call = std::panic::AssertUnwindSafe(|| hook(kind, &text));
-            let _ = std::panic::catch_unwind(call);
+            IN_HOOK.set(true);
+            let _ = catch(|| hook(kind, &message.to_string()));
+            IN_HOOK.set(false);
         }
         None => {
             if let Some(suppressed) = admit(kind) {
@@ -72,7 +81,7 @@ fn print(kind: &str, message: fmt::Arguments<'_>, suppressed: u64) {
     let more = if suppressed == 0 { String::new() } else { format!(" ({suppressed} more)") };
     // One write, so that lines of two threads do not mix; a closed stderr is nobody's business.
     let line = format!("bellwether: {kind}: {message}{more}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = Stderr.write_all(line.as_bytes());
 }
 
 #[cfg(test)]
@@ -89,5 +98,22 @@ mod tests {
         assert_eq!(admit("another test kind"), Some(0));
         clock.advance(Duration::from_secs(60));
         assert_eq!(admit("test kind"), Some(2));
+    }
+
+    #[test]
+    fn a_hook_is_not_called_out_of_itself_and_its_panic_goes_no_further() {
+        use crate::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        set_hook(Some(Arc::new(|kind, _| {
+            if kind == "test hook" {
+                CALLS.fetch_add(1, Relaxed);
+                report("test hook", format_args!("from inside"));
+                panic!("of the hook");
+            }
+        })));
+        report("test hook", format_args!("one"));
+        report("test hook", format_args!("two"));
+        set_hook(None);
+        assert_eq!(CALLS.load(Relaxed), 2);
     }
 }

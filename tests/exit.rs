@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     path::PathBuf,
     process::{Command, Output, exit},
     sync::mpsc,
@@ -14,14 +14,15 @@ use std::{
 };
 
 use bellwether::{
-    Builder,
-    export::File,
+    Builder, Gauge,
+    alert::{Rule, notify, series},
+    export::{File, Stdout},
     pipeline::{Batch, ExportError, Exporter},
     trace::SpanRecord,
 };
 
 /// Ends a child can come to; each has ten spans to deliver.
-const ENDS: [(&str, fn()); 7] = [
+const ENDS: [(&str, fn()); 12] = [
     ("return from main", || {
         let telemetry = start();
         record();
@@ -56,6 +57,56 @@ const ENDS: [(&str, fn()); 7] = [
         let _telemetry = start();
         record();
         thread::spawn(|| exit(0));
+        exit(0);
+    }),
+    ("exit with the lock of stdout in hand", || {
+        let _telemetry = start_stdout();
+        record();
+        let _lock = io::stdout().lock();
+        exit(0);
+    }),
+    ("return from main with the lock of stdout in hand", || {
+        let _lock = io::stdout().lock(); // Dropped after the telemetry.
+        let _telemetry = start_stdout();
+        record();
+    }),
+    ("return from main with the lock of stdout in another hand", || {
+        let _telemetry = start_stdout();
+        let (held, is_held) = mpsc::channel();
+        thread::spawn(move || {
+            let mut lock = io::stdout().lock();
+            write!(lock, "half a line").unwrap();
+            held.send(()).unwrap();
+            thread::park();
+        });
+        is_held.recv().unwrap();
+        record();
+    }),
+    ("exit with the lock of stderr in hand and something to say", || {
+        let file = File::open(std::env::var_os(SPANS).unwrap()).unwrap();
+        let exporter = RejectsFirst { file, n_batches: 0 };
+        let telemetry = bellwether::builder("child").exporter(exporter).start().unwrap();
+        let _lock = io::stderr().lock();
+        record();
+        telemetry.flush(Duration::from_millis(100));
+        record();
+        exit(0);
+    }),
+    ("exit with the lock of stderr in hand and an alert to tell", || {
+        static LEVEL: Gauge = Gauge::new("exit.level", "");
+        let telemetry = bellwether::builder("child")
+            .exporter(File::open(std::env::var_os(SPANS).unwrap()).unwrap())
+            .alert_rule(Rule::new("TooHigh", series("exit.level").last().above(0.0)))
+            .tick(Duration::from_millis(5))
+            .notify(notify::stderr())
+            .start()
+            .unwrap();
+        let _lock = io::stderr().lock();
+        record();
+        LEVEL.set(1.0);
+        while telemetry.alerts().is_empty() {
+            thread::yield_now();
+        }
         exit(0);
     }),
     ("panic in main", || {
@@ -105,6 +156,26 @@ fn start() -> bellwether::Telemetry {
     builder().start().unwrap()
 }
 
+fn start_stdout() -> bellwether::Telemetry {
+    bellwether::builder("child").exporter(Stdout::json()).start().unwrap()
+}
+
+/// Refuses its first batch, of which it is told on stderr.
+struct RejectsFirst {
+    file: File,
+    n_batches: usize,
+}
+
+impl Exporter<SpanRecord> for RejectsFirst {
+    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        self.n_batches += 1;
+        match self.n_batches {
+            1 => Err(ExportError::reject("the first")),
+            _ => self.file.export(batch),
+        }
+    }
+}
+
 fn record() {
     (0..10).for_each(|_| drop(bellwether::span("work").enter()));
 }
@@ -140,7 +211,13 @@ fn delivers_all(name: &str) {
     let (output, lines) = child(name, &[]);
     let panics = name.contains("panic");
     assert_eq!(output.status.success(), !panics, "{output:?}");
-    assert_eq!(lines, 10, "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = printed.lines().filter(|line| line.starts_with('{')).count();
+    assert_eq!(lines + printed, 10, "{output:?}");
+    if name.contains("alert") {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("FIRING TooHigh"), "{told}");
+    }
 }
 
 fn hung() {
@@ -184,7 +261,7 @@ fn child(name: &str, variables: &[(&str, &str)]) -> (Output, usize) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.env(CHILD, name).env(SPANS, &path).envs(variables.iter().copied());
     let output = command.output().unwrap();
-    std::io::stdout().flush().unwrap();
+    io::stdout().flush().unwrap();
     let lines = std::fs::read_to_string(&path).unwrap_or_default();
     let _ = std::fs::remove_file(&path);
     (output, lines.lines().count())

@@ -4,8 +4,11 @@
 use bellwether::{
     Labels,
     export::prometheus::{Format, Page},
-    metric::{Aggregation, HistogramOptions, Kind, Registry, Unit, Views},
+    metric::{
+        Aggregation, HistogramOptions, Kind, OutOfRange, PageBounds, Registry, Unit, View, Views,
+    },
     resource::Resource,
+    trace::sampler::AlwaysOn,
 };
 use proptest::prelude::*;
 
@@ -26,7 +29,7 @@ type Step = (u8, u8, f64);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let value = prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14];
-    prop::collection::vec((0..9u8, 0..4u8, value), 0..400)
+    prop::collection::vec((0..12u8, 0..4u8, value), 0..400)
 }
 
 fn run(registry: &Registry, steps: &[Step]) {
@@ -39,6 +42,12 @@ fn run(registry: &Registry, steps: &[Step]) {
     let sizes = registry.histogram::<Open<'_>>("sizes", "", Unit::Bytes).unwrap();
     let bounds = HistogramOptions::new().aggregation(Aggregation::Explicit(&[1.0, 10.0, 100.0]));
     let bounded = registry.histogram_with::<Open<'_>>("bounded", "", Unit::NONE, bounds).unwrap();
+    let options = HistogramOptions::new();
+    let ticks = options.aggregation(Aggregation::Hdr { significant_digits: 2 });
+    let ticks = registry.histogram_with::<Open<'_>>("ticks", "", Unit::new("ns"), ticks).unwrap();
+    let ranged = options.range(0.5, 100.0, OutOfRange::Clamp);
+    let ranged = ranged.page_bounds(PageBounds::Explicit(&[0.7, 30.0, 30.1]));
+    let ranged = registry.histogram_with::<Served>("ranged", "", Unit::NONE, ranged).unwrap();
     for &(kind, series, value) in steps {
         let served = Served { cached: series > 1, shard: series };
         let route = ["/", "/a", "/b", "/\"c"][usize::from(series)];
@@ -51,6 +60,9 @@ fn run(registry: &Registry, steps: &[Step]) {
             5 => times.with(served).record(value),
             6 => sizes.with(Open { route }).record(value),
             7 => bounded.with(Open { route }).record(value),
+            8 => ticks.with(Open { route }).record(value),
+            9 => ranged.with(served).record(value),
+            10 => (0..200).for_each(|n| times.with(served).record(value * f64::from(n))),
             _ => drop((open.remove(Open { route }), sizes.remove(Open { route }))),
         }
     }
@@ -87,4 +99,52 @@ fn a_page_in_place_is_shown_through_views() {
     registry.set_views(Views::new(["secret drop".parse().unwrap()]).unwrap());
     let mut page = Page::new(Format::Text);
     assert_eq!(page.render_registry(&registry, &Resource::default()), b"");
+}
+
+#[test]
+fn a_view_that_only_chooses_bounds_is_the_same_in_place() {
+    let registry = Registry::new();
+    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    [0.2, 0.2, 0.7].into_iter().for_each(|value| latency.record(value));
+    let views = [View::new("latency").page_bounds([0.2, 0.6]), View::new("*").limit(9)];
+    registry.set_views(Views::new(views).unwrap());
+    let expected = "# TYPE latency_seconds histogram\n\
+         latency_seconds_bucket{le=\"0.2\"} 2\n\
+         latency_seconds_bucket{le=\"0.6\"} 2\n\
+         latency_seconds_bucket{le=\"+Inf\"} 3\n\
+         latency_seconds_sum 1.1\n\
+         latency_seconds_count 3\n";
+    let (mut in_place, mut of_snapshot) = (Page::new(Format::Text), Page::new(Format::Text));
+    let page = in_place.render_registry(&registry, &Resource::default());
+    assert_eq!(String::from_utf8_lossy(page), expected);
+    let page = of_snapshot.render(&registry.snapshot(), &Resource::default());
+    assert_eq!(String::from_utf8_lossy(page), expected);
+}
+
+#[test]
+fn each_bucket_that_people_query_shows_an_exemplar_that_lies_in_it() {
+    let _scope = bellwether::testing::scope();
+    let telemetry = bellwether::builder("test").sampler(AlwaysOn).start().unwrap();
+    let registry = Registry::new();
+    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    let bounds = [
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
+        0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 25.0, 60.0,
+    ];
+    {
+        let _span = bellwether::span("sampled").enter();
+        bounds.into_iter().for_each(|bound| latency.record(bound));
+    }
+    let mut page = Page::new(Format::OpenMetrics);
+    let page = page.render_registry(&registry, &Resource::default());
+    let page = String::from_utf8_lossy(page);
+    let exemplars = page.lines().filter_map(|line| {
+        let (line, exemplar) = line.split_once(" # {")?;
+        let (_, le) = line.split_once("le=\"")?;
+        let value = exemplar.split_once("} ")?.1.split_once(' ')?.0;
+        Some((le.split_once('"')?.0.parse().unwrap(), value.parse().unwrap()))
+    });
+    let exemplars: Vec<(f64, f64)> = exemplars.collect();
+    assert_eq!(exemplars, bounds.map(|bound| (bound, bound)));
+    drop(telemetry);
 }

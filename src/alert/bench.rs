@@ -6,7 +6,10 @@ use super::{Engine, Rule, Settings, ratio, series};
 use crate::{
     clock::{ManualClock, Ticks},
     label::LabelSet,
-    metric::{BucketLayout, Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
+    metric::{
+        BucketLayout, Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot,
+        Unit,
+    },
 };
 
 /// An engine under load. Not part of the API.
@@ -80,7 +83,8 @@ impl Bench {
         let series = series
             .map(|(n, labels)| Series::new(labels.clone(), value(n), Ticks::ORIGIN))
             .collect();
-        Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), series }
+        let page_bounds = PageBounds::default();
+        Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), page_bounds, series }
     }
 }
 

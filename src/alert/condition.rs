@@ -2,7 +2,7 @@
 //!
 //! An expression gives one value for each label set: `series(..)` selects, a function such as
 //! [`rate`](Selector::rate) makes a value of each series, [`sum`](Expr::sum) and [`by`](Expr::by)
-//! join series, [`ratio`] divides two expressions where their label sets are equal. A comparison
+//! join series, [`ratio`](super::ratio) divides two expressions where their label sets are equal. A comparison
 //! keeps the label sets whose value satisfies it, and each of them is an alert.
 //!
 //! # Of which samples
@@ -16,27 +16,30 @@
 //!   on. With fewer than two samples there is no value.
 //! * Of a histogram, `last`, `rate` and `increase` are of its count; `avg`, `min`, `max` and the
 //!   quantiles are of the values it recorded between the two samples that `increase` takes (within
-//!   1 %, by nearest rank, as [`HistogramSnapshot`] has them). Where it recorded nothing there is no
+//!   1 %, by nearest rank, as [`HistogramSnapshot`](crate::metric::HistogramSnapshot) has them). Where it recorded nothing there is no
 //!   value. Of other series these functions are of the samples in the range.
 //! * A comparison with a value that is not a number is false, save
 //!   [`not_equal_to`](Expr::not_equal_to), which is true.
 
-use std::{borrow::Cow, collections::HashMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
-    groups::Groups,
-    selector::{Matcher, Selector, check_key},
-    window::{SeriesWindow, Window},
+    expr::Expr,
+    need::Need,
+    selector::{Matcher, Selector},
+    window::Window,
 };
-use crate::{clock::Ticks, label::LabelSet, metric::HistogramSnapshot};
+use crate::{clock::Ticks, label::LabelSet};
 
 /// What a [`Rule`](super::Rule) watches: which label sets are in trouble at a tick.
 ///
 /// The comparisons of an [`Expr`], and [`absent`], are conditions; anything else can be one too.
 ///
 /// An implementor must not block, nor record into the metrics it reads: it runs at every tick, on
-/// the thread that evaluates all rules. If it panics, its rule is in error for that tick, keeps its
-/// alerts as they were, and no other rule notices.
+/// the thread that evaluates all rules. Nothing is locked meanwhile, so that it may ask the
+/// [`Telemetry`](crate::Telemetry) for alerts, rules or a snapshot; the alerts are those of the rules
+/// before it at this tick, and of its own and the later ones at the last. If it panics, its rule is in
+/// error for that tick, keeps its alerts as they were, and no other rule notices.
 ///
 /// # Examples
 ///
@@ -61,7 +64,9 @@ use crate::{clock::Ticks, label::LabelSet, metric::HistogramSnapshot};
 ///     fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
 ///         let stuck = window.select(&self.0).filter_map(|series| {
 ///             let last = series.last()?;
-///             let stands = series.samples(MINUTE).all(|(_, value)| value == last);
+///             // A gauge that has just appeared has not moved either.
+///             let stands = series.covers(MINUTE)
+///                 && series.samples(MINUTE).all(|(_, value)| value == last);
 ///             stands.then(|| (series.labels().clone(), last))
 ///         });
 ///         stuck.collect()
@@ -69,7 +74,25 @@ use crate::{clock::Ticks, label::LabelSet, metric::HistogramSnapshot};
 /// }
 ///
 /// let rule = Rule::new("Stuck", Stuck(series("heart.beats")));
-/// # let _ = rule;
+/// # use bellwether::{Gauge, alert::AlertState::{Firing, Resolved}, testing};
+/// # static BEATS: Gauge = Gauge::new("heart.beats", "");
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut second = |beats: f64| {
+/// #     BEATS.set(beats);
+/// #     scope.advance(Duration::from_secs(1));
+/// #     alerts.tick();
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # for n in 0..200 {
+/// #     assert_eq!(second(f64::from(n)), [], "it beats");
+/// # }
+/// # for n in 1..59 {
+/// #     assert_eq!(second(199.0), [], "it has stopped for {n} seconds");
+/// # }
+/// # assert_eq!(second(199.0), [Firing]);
+/// # assert_eq!(second(200.0), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub trait Condition: Send {
     /// The label sets in trouble at `now`, the instant of the window's newest tick, each with the
@@ -88,112 +111,65 @@ pub trait Condition: Send {
         Ok(())
     }
 
-    /// The condition as text, for people.
+    /// The condition as text, for people; asked once.
     fn describe(&self) -> String {
         "a condition in code".to_owned()
     }
 }
 
-/// Which series a [`Condition`] reads, and how much of their past.
-#[derive(Clone, Debug)]
-pub struct Need {
-    pub(crate) selector: Selector,
-    pub(crate) range: Duration,
-    pub(crate) distributions: bool,
-}
-
-impl Need {
-    /// The numbers of the last `range`, and the one at or before its start; with a range of zero,
-    /// the newest only.
-    #[must_use]
-    pub fn samples(selector: Selector, range: Duration) -> Self {
-        Self { selector, range, distributions: false }
-    }
-
-    /// The numbers, and of histograms the distributions too: these take about as many times eight
-    /// bytes as they have buckets with a count, and tick.
-    #[must_use]
-    pub fn distributions(selector: Selector, range: Duration) -> Self {
-        Self { selector, range, distributions: true }
-    }
-}
-
-/// A value for each label set at each tick; compare it to make it a [`Condition`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Expr(pub(super) Node);
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
-    Call(Call),
-    Sum { by: Vec<Cow<'static, str>>, of: Box<Node> },
-    Ratio(Box<Node>, Box<Node>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Call {
-    pub(super) selector: Selector,
-    pub(super) function: Function,
-    pub(super) range: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Function {
-    Last,
-    Rate,
-    Increase,
-    Avg,
-    Min,
-    Max,
-    Quantile(f64),
-}
-
-/// Divides `numerator` by `denominator` where their label sets are equal; labels without a partner
-/// have no value.
+/// In trouble while `of` has nothing at the newest tick: no series that a [`Selector`] selects, no
+/// value of an [`Expr`], none that satisfies a [`Comparison`]. The value is 1.
 ///
-/// Zero by zero is no value; anything else by zero is infinite. Sum both sides by the same labels
-/// where one has finer series than the other, as a share of failed requests has:
-/// `ratio(failed.rate(r).sum(), all.rate(r).sum())`.
-#[must_use]
-pub fn ratio(numerator: Expr, denominator: Expr) -> Expr {
-    Expr(Node::Ratio(Box::new(numerator.0), Box::new(denominator.0)))
-}
-
-/// In trouble while no series matches `selector` at the newest tick; the value is 1.
+/// The alert's labels are those that a selector wants equal to one value; of anything else it has
+/// none. A series that was recorded into once is there from then on, so that traffic that has ceased
+/// is not the absence of a series, but of growth.
 ///
-/// The alert's labels are those that the selector wants equal to one value.
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::alert::{Rule, absent, series};
+///
+/// let minute = Duration::from_secs(60);
+/// let orders = series("shop.orders");
+/// let rules = vec![
+///     // No order within five minutes; and none at all, a minute after the start.
+///     Rule::new("NoOrders", absent(orders.increase(5 * minute).above(0.0))).for_duration(minute),
+///     // Nobody tells how warm it is.
+///     Rule::new("NoThermometer", absent(series("shop.warmth").label("room", "cellar")))
+///         .for_duration(minute),
+/// ];
+/// # use bellwether::{Counter, Gauge, alert::AlertState::{Firing, Resolved}, label::Dynamic, testing};
+/// # static ORDERS: Counter = Counter::new("shop.orders", "");
+/// # static WARMTH: Gauge<Dynamic> = Gauge::dynamic("shop.warmth", "", &["room"]);
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(rules)?;
+/// # let mut minutes = |n: u64, orders: u64, rule: &str| {
+/// #     for _ in 0..60 * n {
+/// #         (0..orders).for_each(|_| ORDERS.inc());
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().find(|alert| alert.name() == rule).map(|alert| alert.state())
+/// # };
+/// # assert_eq!(minutes(2, 0, "NoOrders"), Some(Firing), "none at all");
+/// # assert_eq!(minutes(10, 3, "NoOrders"), Some(Resolved), "three a second");
+/// # assert_eq!(minutes(4, 0, "NoOrders"), Some(Resolved), "none for four minutes");
+/// # assert_eq!(minutes(3, 0, "NoOrders"), Some(Firing), "none for seven");
+/// # assert_eq!(minutes(1, 1, "NoOrders"), Some(Resolved), "they come again");
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Firing));
+/// # WARMTH.with_labels(&[("room", "attic")]).set(30.0);
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Firing), "another room");
+/// # WARMTH.with_labels(&[("room", "cellar")]).set(12.0);
+/// # assert_eq!(minutes(1, 1, "NoThermometer"), Some(Resolved));
+/// # Ok::<(), bellwether::Error>(())
+/// ```
 #[must_use]
-pub fn absent(selector: Selector) -> Absent {
-    Absent { selector }
+pub fn absent(of: impl Into<Absent>) -> Absent {
+    of.into()
 }
 
 impl Expr {
-    /// The sum over all label sets: one value, without labels.
-    ///
-    /// Quantiles and other figures of distributions are not added up: the histograms are merged
-    /// first, so that `p99(range).sum()` is that of all series together.
-    #[must_use]
-    pub fn sum(self) -> Self {
-        self.by(&[])
-    }
-
-    /// The sum over the label sets that agree in `labels`, for each such group.
-    #[must_use]
-    pub fn by(self, labels: &[&str]) -> Self {
-        let mut by: Vec<Cow<'static, str>> =
-            labels.iter().map(|&label| label.to_owned().into()).collect();
-        by.sort();
-        by.dedup();
-        let of = match self.0 {
-            // The sum of sums is that of the parts, by the labels that are left.
-            Node::Sum { by: inner, of } => {
-                by.retain(|label| inner.contains(label));
-                of
-            }
-            node => Box::new(node),
-        };
-        Self(Node::Sum { by, of })
-    }
-
     /// In trouble where the value is greater than `bound`.
     #[must_use]
     pub fn above(self, bound: f64) -> Comparison {
@@ -256,7 +232,7 @@ enum Operator {
 impl Condition for Comparison {
     fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
         let mut found = Vec::new();
-        self.expr.0.each(window, &mut |labels, value| {
+        self.expr.each(window, &mut |labels, value| {
             if self.operator.holds(value, self.bound) {
                 found.push((labels.clone(), value));
             }
@@ -265,16 +241,14 @@ impl Condition for Comparison {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let mut needs = Vec::new();
-        self.expr.0.needs(&mut needs);
-        needs
+        self.expr.needs()
     }
 
     fn check(&self) -> Result<(), String> {
         if self.bound.is_nan() {
             return Err("a comparison needs a number, and NaN is none".to_owned());
         }
-        self.expr.0.check()
+        self.expr.check()
     }
 
     fn describe(&self) -> String {
@@ -296,17 +270,44 @@ impl Operator {
     }
 }
 
-/// The absence of series: a [`Condition`], made by [`absent`].
+/// The absence of series or values: a [`Condition`], made by [`absent`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Absent {
-    selector: Selector,
+    of: Wanted,
+}
+
+/// What is to be there.
+#[derive(Clone, Debug, PartialEq)]
+enum Wanted {
+    Series(Selector),
+    Value(Expr),
+    Comparison(Comparison),
+}
+
+impl From<Selector> for Absent {
+    fn from(selector: Selector) -> Self {
+        Self { of: Wanted::Series(selector) }
+    }
+}
+
+impl From<Expr> for Absent {
+    fn from(expr: Expr) -> Self {
+        Self { of: Wanted::Value(expr) }
+    }
+}
+
+impl From<Comparison> for Absent {
+    fn from(comparison: Comparison) -> Self {
+        Self { of: Wanted::Comparison(comparison) }
+    }
 }
 
 impl Absent {
     /// The labels that occur once among the matchers, with `=`: what Prometheus' `absent` gives its
     /// series.
     fn labels(&self) -> LabelSet {
-        let all = &self.selector.labels;
+        let Wanted::Series(selector) = &self.of else { return LabelSet::default() };
+        let all = &selector.labels;
         let once = |key: &str| all.iter().filter(|(other, _)| other == key).count() == 1;
         LabelSet::new(all.iter().filter_map(|(key, matcher)| match matcher {
             Matcher::Equal(value) if once(key) && !value.is_empty() => Some((key.clone(), value)),
@@ -316,181 +317,39 @@ impl Absent {
 }
 
 impl Condition for Absent {
-    fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
-        let present = window.select(&self.selector).any(|series| series.last().is_some());
-        if present { Vec::new() } else { vec![(self.labels(), 1.0)] }
+    fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
+        let is_there = match &self.of {
+            Wanted::Series(selector) => {
+                window.select(selector).any(|series| series.last().is_some())
+            }
+            Wanted::Value(expr) => {
+                let mut any = false;
+                expr.each(window, &mut |_, _| any = true);
+                any
+            }
+            Wanted::Comparison(comparison) => !comparison.evaluate(window, now).is_empty(),
+        };
+        if is_there { Vec::new() } else { vec![(self.labels(), 1.0)] }
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::samples(self.selector.clone(), Duration::ZERO)]
+        match &self.of {
+            Wanted::Series(selector) => vec![Need::samples(selector.clone(), Duration::ZERO)],
+            Wanted::Value(expr) => expr.needs(),
+            Wanted::Comparison(comparison) => comparison.needs(),
+        }
     }
 
     fn check(&self) -> Result<(), String> {
-        self.selector.check()
+        match &self.of {
+            Wanted::Series(selector) => selector.check(),
+            Wanted::Value(expr) => expr.check(),
+            Wanted::Comparison(comparison) => comparison.check(),
+        }
     }
 
     fn describe(&self) -> String {
         self.to_string()
-    }
-}
-
-impl Node {
-    /// Hands over each label set and its value.
-    fn each(&self, window: &Window, give: &mut dyn FnMut(&LabelSet, f64)) {
-        match self {
-            Self::Call(call) => {
-                for series in window.select(&call.selector) {
-                    if let Some(value) = call.value(&series) {
-                        give(series.labels(), value);
-                    }
-                }
-            }
-            Self::Sum { by, of } => Self::each_sum(by, of, window, give),
-            Self::Ratio(numerator, denominator) => {
-                let mut below = HashMap::new();
-                denominator.each(window, &mut |labels, value| {
-                    below.insert(labels.clone(), value);
-                });
-                numerator.each(window, &mut |labels, value| {
-                    if let Some(&by) = below.get(labels)
-                        && !(value == 0.0 && by == 0.0)
-                    {
-                        give(labels, value / by);
-                    }
-                });
-            }
-        }
-    }
-
-    fn each_sum(
-        by: &[Cow<'static, str>],
-        of: &Self,
-        window: &Window,
-        give: &mut dyn FnMut(&LabelSet, f64),
-    ) {
-        let Self::Call(call) = of else {
-            let mut groups = Groups::new(by);
-            of.each(window, &mut |labels, value| *groups.of(labels) += value);
-            return groups.each(|labels, &sum| give(labels, sum));
-        };
-        let mut sums = Groups::<f64>::new(by);
-        let mut merged = Groups::<HistogramSnapshot>::new(by);
-        for series in window.select(&call.selector) {
-            if call.is_of_distribution(&series) {
-                if let Some(distribution) = series.distribution(call.range) {
-                    merged.of(series.labels()).merge(&distribution);
-                }
-            } else if let Some(value) = call.value(&series) {
-                *sums.of(series.labels()) += value;
-            }
-        }
-        sums.each(|labels, &sum| give(labels, sum));
-        merged.each(|labels, distribution| {
-            if let Some(value) = call.function.of_distribution(distribution) {
-                give(labels, value);
-            }
-        });
-    }
-
-    fn needs(&self, needs: &mut Vec<Need>) {
-        match self {
-            Self::Call(call) => needs.push(Need {
-                selector: call.selector.clone(),
-                range: call.range,
-                distributions: call.function.wants_distributions(),
-            }),
-            Self::Sum { of, .. } => of.needs(needs),
-            Self::Ratio(numerator, denominator) => {
-                numerator.needs(needs);
-                denominator.needs(needs);
-            }
-        }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        match self {
-            Self::Call(call) => call.check(),
-            Self::Sum { by, of } => {
-                by.iter().try_for_each(|label| check_key(label))?;
-                of.check()
-            }
-            Self::Ratio(numerator, denominator) => {
-                numerator.check()?;
-                denominator.check()
-            }
-        }
-    }
-}
-
-impl Call {
-    fn value(&self, series: &SeriesWindow<'_>) -> Option<f64> {
-        if self.is_of_distribution(series) {
-            return self.function.of_distribution(&series.distribution(self.range)?);
-        }
-        match self.function {
-            Function::Last => series.last(),
-            Function::Increase => Some(series.increase(self.range)?.0),
-            Function::Rate => {
-                let (amount, time) = series.increase(self.range)?;
-                (!time.is_zero()).then(|| amount / time.as_secs_f64())
-            }
-            Function::Avg | Function::Min | Function::Max | Function::Quantile(_) => {
-                self.function.of_samples(series.samples(self.range).map(|(_, value)| value))
-            }
-        }
-    }
-
-    fn is_of_distribution(&self, series: &SeriesWindow<'_>) -> bool {
-        self.function.wants_distributions() && series.has_distributions()
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.selector.check()?;
-        if self.function != Function::Last && self.range.is_zero() {
-            return Err(format!("{self} needs a range longer than zero"));
-        }
-        match self.function {
-            Function::Quantile(q) if !(0.0..=1.0).contains(&q) => {
-                Err(format!("the quantile {q} is not in [0, 1]"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Function {
-    fn wants_distributions(self) -> bool {
-        matches!(self, Self::Avg | Self::Min | Self::Max | Self::Quantile(_))
-    }
-
-    fn of_distribution(self, values: &HistogramSnapshot) -> Option<f64> {
-        match self {
-            Self::Avg => values.mean(),
-            Self::Min => values.min(),
-            Self::Max => values.max(),
-            Self::Quantile(q) => values.quantile(q),
-            Self::Last | Self::Rate | Self::Increase => None,
-        }
-    }
-
-    fn of_samples(self, values: impl Iterator<Item = f64>) -> Option<f64> {
-        match self {
-            Self::Avg => {
-                let (sum, count) =
-                    values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
-                (count > 0).then(|| sum / count as f64)
-            }
-            // f64::min and max prefer a number to NaN, as Prometheus does.
-            Self::Min => values.reduce(f64::min),
-            Self::Max => values.reduce(f64::max),
-            Self::Quantile(q) => {
-                let mut sorted: Vec<f64> = values.collect();
-                let rank = ((q * sorted.len() as f64).ceil() as usize).max(1);
-                let place = rank.min(sorted.len()).checked_sub(1)?;
-                Some(*sorted.select_nth_unstable_by(place, f64::total_cmp).1)
-            }
-            Self::Last | Self::Rate | Self::Increase => None,
-        }
     }
 }
 
@@ -510,38 +369,10 @@ impl fmt::Display for Comparison {
 
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "absent({})", self.selector)
-    }
-}
-
-impl fmt::Display for Expr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call(call) => call.fmt(f),
-            Self::Sum { by, of } if by.is_empty() => write!(f, "sum({of})"),
-            Self::Sum { by, of } => write!(f, "sum by ({}) ({of})", by.join(", ")),
-            Self::Ratio(numerator, denominator) => write!(f, "{numerator} / {denominator}"),
-        }
-    }
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { selector, function, range } = self;
-        match function {
-            Function::Last => selector.fmt(f),
-            Function::Rate => write!(f, "rate({selector}[{range:?}])"),
-            Function::Increase => write!(f, "increase({selector}[{range:?}])"),
-            Function::Avg => write!(f, "avg({selector}[{range:?}])"),
-            Function::Min => write!(f, "min({selector}[{range:?}])"),
-            Function::Max => write!(f, "max({selector}[{range:?}])"),
-            Function::Quantile(q) => write!(f, "quantile({q}, {selector}[{range:?}])"),
+        match &self.of {
+            Wanted::Series(selector) => write!(f, "absent({selector})"),
+            Wanted::Value(expr) => write!(f, "absent({expr})"),
+            Wanted::Comparison(comparison) => write!(f, "absent({comparison})"),
         }
     }
 }

@@ -1,25 +1,23 @@
 //! The evaluation of all rules at a tick, and what is to be told to whom.
 
-use std::{
-    any::Any,
-    collections::HashSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use super::{
-    alert::{Alert, Stamp, Transition},
+    alert::{Stamp, Transition},
+    board::Board,
+    need::Need,
     notify::Notification,
     rule::{Rule, check_all},
     selector::Selector,
-    state::RuleState,
     window::Window,
 };
 use crate::{
     clock::Ticks,
     diagnostics,
     error::{Error, ErrorKind},
+    label::LabelSet,
     metric::Snapshot,
+    util::catch::catch,
 };
 
 /// How rules are evaluated, and how often alerts are sent again.
@@ -50,42 +48,39 @@ pub(crate) struct Tick {
     pub(crate) transitions: Vec<Transition>,
     /// What notifiers are to be told.
     pub(crate) notifications: Vec<Notification>,
+    /// What the diagnostic hook is to be told, by kind.
+    reports: Vec<(&'static str, String)>,
 }
 
-/// How a rule fares.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RuleStatus {
-    /// The rule's name.
-    pub name: String,
-    /// Its condition, as text.
-    pub condition: String,
-    /// Why its last evaluation failed, if it did.
-    pub error: Option<String>,
-    /// Whether samples that its range needs were given up to keep the window within its budget; it
-    /// is then evaluated over those that are left.
-    pub shortened: bool,
+impl Tick {
+    /// Tells the diagnostic hook: code of the user's, so that it is last to be told.
+    pub(crate) fn report(&self) {
+        for (kind, text) in &self.reports {
+            diagnostics::report(kind, format_args!("{text}"));
+        }
+    }
 }
 
-/// All rules, the samples they look back on, and their alerts.
+/// All conditions, and the samples they look back on.
+///
+/// It belongs to whoever ticks, and is behind no lock: conditions are code of the user's, which may
+/// ask for the alerts. How these stand is on the [`Board`].
 #[derive(Debug)]
 pub(crate) struct Engine {
-    rules: Vec<Evaluated>,
+    rules: Vec<Evaluated>, // In the order of the board's.
     window: Window,
     settings: Settings,
     axis: Option<Axis>,
     last_slot: Option<u64>,
     missed: u64,
+    board: Arc<Board>,
 }
 
-/// A rule and its state.
+/// A rule and what its condition reads.
 #[derive(Debug)]
 struct Evaluated {
     rule: Rule,
     selectors: Vec<Selector>,
-    state: RuleState,
-    error: Option<String>,
-    shortened: bool,
 }
 
 /// Nanoseconds that began as those of the wall clock and go on by the monotonic one: slots fall on
@@ -95,9 +90,6 @@ struct Axis {
     at: Ticks,
     nanos: u64,
 }
-
-/// How many alerts one notification has at most; Prometheus' `maxBatchSize`.
-const MAX_BATCH: usize = 256;
 
 impl Engine {
     /// # Errors
@@ -109,10 +101,17 @@ impl Engine {
             return Err(Error::new(ErrorKind::InvalidOption, message));
         }
         check_all(&rules)?;
-        let needs = rules.iter().flat_map(|rule| rule.condition.needs());
-        let window = Window::new(needs, settings.window_bytes);
-        let rules = rules.into_iter().map(Evaluated::new).collect();
-        Ok(Self { rules, window, settings, axis: None, last_slot: None, missed: 0 })
+        let board = Arc::new(Board::new(&rules));
+        let needs: Vec<_> = rules.iter().map(|rule| rule.condition.needs()).collect();
+        let rules = rules.into_iter().zip(&needs);
+        let rules = rules.map(|(rule, needs)| Evaluated::new(rule, needs)).collect();
+        let window = Window::new(needs.into_iter().flatten(), settings.window_bytes);
+        Ok(Self { rules, window, settings, axis: None, last_slot: None, missed: 0, board })
+    }
+
+    /// How rules and alerts stand, for those who ask.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Evaluates all rules over the samples so far and those of `snapshot`.
@@ -123,43 +122,17 @@ impl Engine {
         let Some(slot) = self.next_slot(snapshot.taken()) else { return tick };
         let ticks = snapshot.taken();
         let now = Stamp { slot, ticks, unix_nanos: ticks.unix_nanos() };
-        self.take_samples(snapshot, slot);
-        for rule in &mut self.rules {
-            let evaluated = rule.evaluate(&self.window, now, &mut tick.transitions);
-            let is_sound = evaluated.is_ok();
-            rule.note(evaluated.err());
-            // The reference sends nothing of a rule in error.
-            if is_sound {
-                rule.send(now, &self.settings, &mut tick.notifications);
+        self.take_samples(snapshot, slot, &mut tick);
+        for (place, rule) in self.rules.iter().enumerate() {
+            let found = rule.evaluate(&self.window, now.ticks);
+            if let Some(error) = self.board.take(place, found, now, &mut tick.transitions) {
+                tick.reports.push(("alert rule", format!("{:?}: {error}", rule.rule.name)));
             }
         }
+        let Settings { interval, resend_delay, .. } = self.settings;
+        let valid_for = 4 * interval.max(resend_delay);
+        tick.notifications = self.board.notifications(now, resend_delay, valid_for);
         tick
-    }
-
-    /// Every alert that is pending or firing, or was resolved within the last quarter of an hour.
-    pub(crate) fn alerts(&self) -> Vec<Alert> {
-        self.rules.iter().flat_map(|rule| rule.state.alerts()).collect()
-    }
-
-    /// How each rule fares.
-    pub(crate) fn rules(&self) -> Vec<RuleStatus> {
-        let status = |evaluated: &Evaluated| RuleStatus {
-            name: evaluated.rule.name.clone(),
-            condition: evaluated.rule.condition.describe(),
-            error: evaluated.error.clone(),
-            shortened: evaluated.shortened,
-        };
-        self.rules.iter().map(status).collect()
-    }
-
-    /// How many bytes the window takes.
-    pub(crate) fn window_bytes(&self) -> usize {
-        self.window.bytes()
-    }
-
-    /// How many slots passed without a tick.
-    pub(crate) fn missed_ticks(&self) -> u64 {
-        self.missed
     }
 
     /// How long after `now` the next slot begins: when to tick again.
@@ -193,90 +166,45 @@ impl Engine {
         Some(slot)
     }
 
-    fn take_samples(&mut self, snapshot: &Snapshot, slot: u64) {
-        let refused = self.window.refused();
+    fn take_samples(&mut self, snapshot: &Snapshot, slot: u64, tick: &mut Tick) {
+        let before = self.window.refused();
         self.window.take(snapshot, slot);
-        if self.window.refused() > refused {
-            diagnostics::report(
-                "alert window",
-                format_args!(
-                    "{} series do not fit the budget of {} bytes and are not watched",
-                    self.window.refused() - refused,
-                    self.settings.window_bytes,
-                ),
+        let refused = self.window.refused() - before;
+        if refused > 0 {
+            let budget = self.settings.window_bytes;
+            let text = format!(
+                "{refused} series do not fit the budget of {budget} bytes and are not watched"
             );
+            tick.reports.push(("alert window", text));
         }
-        for rule in &mut self.rules {
-            rule.note_shortened(&self.window);
+        self.board.note(self.missed, self.window.bytes());
+        for (place, rule) in self.rules.iter().enumerate() {
+            if self.board.note_shortened(place, rule.is_shortened(&self.window)) {
+                let name = &rule.rule.name;
+                let text =
+                    format!("{name:?} looks back further than the budget of the window holds");
+                tick.reports.push(("alert window", text));
+            }
         }
     }
 }
 
 impl Evaluated {
-    fn new(rule: Rule) -> Self {
-        let selectors: HashSet<Selector> =
-            rule.condition.needs().into_iter().map(|need| need.selector).collect();
-        Self {
-            state: RuleState::new(&rule),
-            selectors: selectors.into_iter().collect(),
-            rule,
-            error: None,
-            shortened: false,
-        }
+    fn new(rule: Rule, needs: &[Need]) -> Self {
+        let selectors: HashSet<Selector> = needs.iter().map(|need| need.selector.clone()).collect();
+        Self { rule, selectors: selectors.into_iter().collect() }
     }
 
-    fn evaluate(
-        &mut self,
-        window: &Window,
-        now: Stamp,
-        transitions: &mut Vec<Transition>,
-    ) -> Result<(), String> {
-        let condition = &self.rule.condition;
-        let samples = catch_unwind(AssertUnwindSafe(|| condition.evaluate(window, now.ticks)))
-            .map_err(|panic| format!("the condition panicked: {}", text_of(&*panic)))?;
-        self.state.evaluate(samples, now, transitions)
+    fn evaluate(&self, window: &Window, now: Ticks) -> Result<Vec<(LabelSet, f64)>, String> {
+        catch(|| self.rule.condition.evaluate(window, now))
+            .map_err(|panic| format!("the condition panicked: {panic}"))
     }
 
-    fn send(&mut self, now: Stamp, settings: &Settings, notifications: &mut Vec<Notification>) {
-        let valid_for = 4 * settings.interval.max(settings.resend_delay);
-        let mut due = self.state.due(now, settings.resend_delay, valid_for);
-        while !due.is_empty() {
-            let rest = due.split_off(due.len().min(MAX_BATCH));
-            notifications.push(Notification::new(std::mem::replace(&mut due, rest)));
-        }
-    }
-
-    /// Remembers the outcome of an evaluation; tells of an error when it is new.
-    fn note(&mut self, error: Option<String>) {
-        if let Some(message) = &error
-            && self.error != error
-        {
-            diagnostics::report("alert rule", format_args!("{:?}: {message}", self.rule.name));
-        }
-        self.error = error;
-    }
-
-    fn note_shortened(&mut self, window: &Window) {
-        let shortened = self.selectors.iter().any(|selector| window.is_shortened(selector));
-        if shortened && !self.shortened {
-            diagnostics::report(
-                "alert window",
-                format_args!(
-                    "{:?} looks back further than the budget of the window holds",
-                    self.rule.name
-                ),
-            );
-        }
-        self.shortened = shortened;
+    fn is_shortened(&self, window: &Window) -> bool {
+        self.selectors.iter().any(|selector| window.is_shortened(selector))
     }
 }
 
 fn nanos(duration: Duration) -> u64 {
     duration.as_nanos().try_into().unwrap_or(u64::MAX)
-}
-
-/// What a panic said.
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

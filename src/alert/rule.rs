@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::Condition;
+use super::condition::Condition;
 use crate::{
     error::{Error, ErrorKind},
     label::LabelSet,
@@ -25,6 +25,25 @@ use crate::{
 ///     .label("team", "shop")
 ///     .annotation("summary", "The order queue stands at its limit");
 /// assert_eq!(rule.name(), "QueueFull");
+/// # use bellwether::{Gauge, alert::AlertState::{Firing, Pending, Resolved}, testing};
+/// # static LENGTH: Gauge = Gauge::new("queue.length", "");
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut seconds = |n: u32, length: f64| {
+/// #     LENGTH.set(length);
+/// #     for _ in 0..n {
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # assert_eq!(seconds(60, 999.0), [], "nearly full");
+/// # assert_eq!(seconds(20, 1000.0), [Pending], "full, for a moment");
+/// # assert_eq!(seconds(20, 999.0), []);
+/// # assert_eq!(seconds(31, 1000.0), [Firing]);
+/// # assert_eq!(seconds(40, 10.0), [Firing], "kept");
+/// # assert_eq!(seconds(60, 10.0), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub struct Rule {
     pub(super) name: String,
@@ -104,8 +123,13 @@ impl Rule {
         self
     }
 
-    /// How many pending and firing alerts the rule may have. With more, the rule is in error and has
-    /// none at all: a flood says nothing. Without a limit, or with one of 0, any number.
+    /// How many pending and firing alerts the rule may have; those that
+    /// [fire on](Self::keep_firing_for) without their condition count too. Without a limit, or with
+    /// one of 0, any number.
+    ///
+    /// With more, the rule is in error and has none of them: a flood says nothing. No alert begins
+    /// while that is so, and those that there were end: one that fires is resolved, and is told as
+    /// such. When the flood is over, what is still in trouble is a new alert.
     #[must_use]
     pub fn limit(mut self, n: usize) -> Self {
         self.limit = n;

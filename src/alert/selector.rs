@@ -1,8 +1,7 @@
 //! Which series an expression looks at.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt};
 
-use super::condition::{Call, Expr, Function, Node};
 use crate::{
     label::LabelSet,
     metric::{key_fault, name_fault},
@@ -26,7 +25,23 @@ use crate::{
 /// )
 /// .for_duration(Duration::from_secs(30))
 /// .severity(Severity::Critical);
-/// # let _ = rule;
+/// # use bellwether::{alert::AlertState::{Firing, Resolved}, bundle::HttpServer, testing};
+/// # static SERVER: HttpServer = HttpServer::new();
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut minutes = |n: u32, route: &'static str, one_fails_of: u32| {
+/// #     for second in 0..60 * n {
+/// #         SERVER.start("GET", "/health").status(503);
+/// #         SERVER.start("GET", route).status(if second % one_fails_of == 0 { 500 } else { 200 });
+/// #         scope.advance(Duration::from_secs(1));
+/// #         alerts.tick();
+/// #     }
+/// #     alerts.alerts().iter().map(|alert| alert.state()).collect::<Vec<_>>()
+/// # };
+/// # assert_eq!(minutes(5, "/a", 30), [], "few fail, and the health check always");
+/// # assert_eq!(minutes(2, "/a", 5), [Firing], "one of five fails");
+/// # assert_eq!(minutes(2, "/a", 30), [Resolved]);
+/// # Ok::<(), bellwether::Error>(())
 /// ```
 pub fn series(name: impl Into<Cow<'static, str>>) -> Selector {
     Selector { name: name.into(), labels: Vec::new() }
@@ -82,66 +97,6 @@ impl Selector {
         self.with(key.into(), Matcher::OneOf(values.into_iter().map(Into::into).collect()))
     }
 
-    /// The value at the newest tick.
-    #[must_use]
-    pub fn last(self) -> Expr {
-        self.call(Function::Last, Duration::ZERO)
-    }
-
-    /// The increase over the last `range`, by the second.
-    #[must_use]
-    pub fn rate(self, range: Duration) -> Expr {
-        self.call(Function::Rate, range)
-    }
-
-    /// By how much a sum grew over the last `range`.
-    #[must_use]
-    pub fn increase(self, range: Duration) -> Expr {
-        self.call(Function::Increase, range)
-    }
-
-    /// The mean over the last `range`.
-    #[must_use]
-    pub fn avg(self, range: Duration) -> Expr {
-        self.call(Function::Avg, range)
-    }
-
-    /// The smallest over the last `range`.
-    #[must_use]
-    pub fn min(self, range: Duration) -> Expr {
-        self.call(Function::Min, range)
-    }
-
-    /// The largest over the last `range`.
-    #[must_use]
-    pub fn max(self, range: Duration) -> Expr {
-        self.call(Function::Max, range)
-    }
-
-    /// The median over the last `range`.
-    #[must_use]
-    pub fn p50(self, range: Duration) -> Expr {
-        self.quantile(0.5, range)
-    }
-
-    /// The 90th percentile over the last `range`.
-    #[must_use]
-    pub fn p90(self, range: Duration) -> Expr {
-        self.quantile(0.9, range)
-    }
-
-    /// The 99th percentile over the last `range`.
-    #[must_use]
-    pub fn p99(self, range: Duration) -> Expr {
-        self.quantile(0.99, range)
-    }
-
-    /// The `q` quantile over the last `range`, by nearest rank; `q` is in [0, 1].
-    #[must_use]
-    pub fn quantile(self, q: f64, range: Duration) -> Expr {
-        self.call(Function::Quantile(q), range)
-    }
-
     /// The instrument's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -165,10 +120,6 @@ impl Selector {
     fn with(mut self, key: Cow<'static, str>, matcher: Matcher) -> Self {
         self.labels.push((key, matcher));
         self
-    }
-
-    fn call(self, function: Function, range: Duration) -> Expr {
-        Expr(Node::Call(Call { selector: self, function, range }))
     }
 
     pub(super) fn check(&self) -> Result<(), String> {

@@ -64,8 +64,9 @@ impl RuleState {
     ///
     /// # Errors
     ///
-    /// Two samples with one label set after the rule's labels were applied leave all as it was;
-    /// more alerts than the limit leave none.
+    /// Two samples with one label set after the rule's labels were applied leave all as it was. More
+    /// alerts than the limit begin none, and end those that there are: a pending one is inactive, and
+    /// one that fires, of which somebody was told, is resolved.
     pub(super) fn evaluate(
         &mut self,
         samples: Vec<(LabelSet, f64)>,
@@ -74,15 +75,14 @@ impl RuleState {
     ) -> Result<(), String> {
         let samples = self.label(samples)?;
         let present: HashSet<&LabelSet> = samples.iter().map(|(labels, _)| labels).collect();
-        self.release_absent(&present, now, transitions);
+        let n_active = samples.len() + self.n_kept(&present, now);
+        if self.limit > 0 && n_active > self.limit {
+            self.release_absent(&HashSet::new(), Duration::ZERO, now, transitions);
+            return Err(format!("{n_active} alerts exceed the limit of {}", self.limit));
+        }
+        self.release_absent(&present, self.keep_firing_for, now, transitions);
         for (labels, value) in &samples {
             self.take_present(labels, *value, now, transitions);
-        }
-        let is_active = |active: &&Active| active.state != AlertState::Resolved;
-        let n_active = self.active.values().filter(is_active).count();
-        if self.limit > 0 && n_active > self.limit {
-            self.clear(transitions);
-            return Err(format!("{n_active} alerts exceed the limit of {}", self.limit));
         }
         Ok(())
     }
@@ -92,29 +92,31 @@ impl RuleState {
         self.active.iter().map(|(labels, active)| self.alert(labels, active))
     }
 
-    /// The alerts to be sent at `now`, which are then taken as sent (`Alert.needsSending`).
-    pub(super) fn due(
-        &mut self,
+    /// The alerts that fire or have, each with whether it is to be sent at `now`
+    /// (`Alert.needsSending`); while the rule is in error only resolved ones are.
+    pub(super) fn told(
+        &self,
         now: Stamp,
         resend_delay: Duration,
-        valid_for: Duration,
-    ) -> Vec<Alert> {
-        let mut due = Vec::new();
-        let labels: Vec<LabelSet> = self
-            .active
-            .iter()
-            .filter(|(_, active)| active.needs_sending(now, resend_delay))
-            .map(|(labels, _)| labels.clone())
-            .collect();
-        for labels in labels {
-            let Some(active) = self.active.get_mut(&labels) else { continue };
+        is_sound: bool,
+    ) -> impl Iterator<Item = (&LabelSet, bool)> {
+        let fires_or_has = |(_, active): &(_, &Active)| active.state != AlertState::Pending;
+        self.active.iter().filter(fires_or_has).map(move |(labels, active)| {
+            let may_send = is_sound || active.state == AlertState::Resolved;
+            (labels, may_send && active.needs_sending(now, resend_delay))
+        })
+    }
+
+    /// The alert with `labels`, if there is one.
+    pub(super) fn find(&self, labels: &LabelSet) -> Option<Alert> {
+        self.active.get(labels).map(|active| self.alert(labels, active))
+    }
+
+    /// Notes that the alert with `labels` is sent at `now`.
+    pub(super) fn note_sent(&mut self, labels: &LabelSet, now: Stamp) {
+        if let Some(active) = self.active.get_mut(labels) {
             active.last_sent = Some(now);
-            let mut alert = self.alert(&labels, &self.active[&labels]);
-            let until = now.unix_nanos.saturating_add(valid_for.as_nanos() as u64);
-            alert.valid_until = Some(until);
-            due.push(alert);
         }
-        due
     }
 
     /// Joins the rule's labels to those of the samples.
@@ -138,10 +140,21 @@ impl RuleState {
         Ok(labelled)
     }
 
+    /// How many alerts without a sample go on firing.
+    fn n_kept(&self, present: &HashSet<&LabelSet>, now: Stamp) -> usize {
+        let is_kept = |(labels, active): &(&LabelSet, &Active)| {
+            active.state == AlertState::Firing
+                && !present.contains(labels)
+                && active.keeps_firing(now, self.keep_firing_for)
+        };
+        self.active.iter().filter(is_kept).count()
+    }
+
     /// Goes through the alerts that have no sample.
     fn release_absent(
         &mut self,
         present: &HashSet<&LabelSet>,
+        keep_firing_for: Duration,
         now: Stamp,
         transitions: &mut Vec<Transition>,
     ) {
@@ -153,11 +166,12 @@ impl RuleState {
             }
             match active.state {
                 AlertState::Pending => gone.push((labels.clone(), AlertState::Inactive)),
+                AlertState::Firing if active.keeps_firing(now, keep_firing_for) => {
+                    active.keep_firing_since.get_or_insert(now);
+                }
                 AlertState::Firing => {
-                    if !active.keeps_firing(now, self.keep_firing_for) {
-                        active.resolved_at = Some(now);
-                        gone.push((labels.clone(), AlertState::Resolved));
-                    }
+                    active.resolved_at = Some(now);
+                    gone.push((labels.clone(), AlertState::Resolved));
                 }
                 AlertState::Resolved | AlertState::Inactive => {
                     if active.is_forgotten(now) {
@@ -216,14 +230,6 @@ impl RuleState {
         }
     }
 
-    /// Forgets every alert.
-    fn clear(&mut self, transitions: &mut Vec<Transition>) {
-        let all: Vec<LabelSet> = self.active.keys().cloned().collect();
-        for labels in all {
-            self.leave(&labels, AlertState::Inactive, transitions);
-        }
-    }
-
     fn alert(&self, labels: &LabelSet, active: &Active) -> Alert {
         Alert {
             rule: Arc::clone(&self.name),
@@ -253,12 +259,8 @@ impl Active {
     }
 
     /// Whether a firing alert without a sample fires on.
-    fn keeps_firing(&mut self, now: Stamp, keep_firing_for: Duration) -> bool {
-        if keep_firing_for.is_zero() {
-            return false;
-        }
-        let since = *self.keep_firing_since.get_or_insert(now);
-        now.since(since) < keep_firing_for
+    fn keeps_firing(&self, now: Stamp, keep_firing_for: Duration) -> bool {
+        now.since(self.keep_firing_since.unwrap_or(now)) < keep_firing_for
     }
 
     fn is_forgotten(&self, now: Stamp) -> bool {

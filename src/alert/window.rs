@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    condition::Need,
+    need::Need,
     selector::Selector,
     track::{SERIES_BYTES, Sample, Track},
 };
@@ -434,6 +434,15 @@ impl<'a> SeriesWindow<'a> {
         let Self { window, track } = *self;
         let first = window.first_inside(range).max(track.first);
         (first..track.end()).filter_map(move |tick| Some((window.taken(tick), track.value(tick)?)))
+    }
+
+    /// Whether its samples tell of the whole of the last `range`: there is one at or before the start.
+    ///
+    /// Not so while a series is younger, nor where samples were given up to keep the window within
+    /// its budget.
+    #[must_use]
+    pub fn covers(&self, range: Duration) -> bool {
+        self.track.first < self.window.first_inside(range)
     }
 
     /// By how much a sum grew over the last `range`, and in what time.

@@ -20,7 +20,6 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Epochs {
     epochs: VecDeque<Epoch>, // Invariant: sorted by `start` and by `limit`, at most `MOST`.
-    corrections: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +38,12 @@ const MOST: usize = 4_096;
 
 impl Epochs {
     pub(super) const fn new() -> Self {
-        Self { epochs: VecDeque::new(), corrections: 0 }
+        Self { epochs: VecDeque::new() }
     }
 
     /// Begins an epoch: the reading `start`, the latest so far, is of this date.
     pub(super) fn begin(&mut self, start: u64, unix_nanos: u64, nanos_per_tick: f64) {
         if self.date(start).is_some_and(|foretold| unix_nanos < foretold) {
-            self.corrections += 1;
             for epoch in self.epochs.iter_mut().rev().take_while(|one| unix_nanos < one.limit) {
                 epoch.limit = unix_nanos;
             }
@@ -75,11 +73,6 @@ impl Epochs {
         };
         Some(date.min(epoch.limit))
     }
-
-    /// How often the wall clock went back: whoever keeps dates may then have one that is in the future.
-    pub(super) fn corrections(&self) -> u64 {
-        self.corrections
-    }
 }
 
 #[cfg(test)]
@@ -97,7 +90,6 @@ mod tests {
             [0, 99, 100, 101].map(|ticks| epochs.date(ticks)),
             [Some(1_000), Some(1_099), Some(5_000), Some(5_001)]
         );
-        assert_eq!(epochs.corrections(), 0);
     }
 
     #[test]
@@ -109,7 +101,6 @@ mod tests {
             [20, 50, 99, 100].map(|ticks| epochs.date(ticks)),
             [Some(1_020), Some(1_050), Some(1_050), Some(1_050)]
         );
-        assert_eq!(epochs.corrections(), 1);
     }
 
     #[test]

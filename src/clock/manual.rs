@@ -89,10 +89,6 @@ impl ManualClock {
     fn date(&self, nanos: u64) -> u64 {
         self.0.epochs.lock().date(nanos).unwrap_or(nanos)
     }
-
-    pub(super) fn corrections(&self) -> u64 {
-        self.0.epochs.lock().corrections()
-    }
 }
 
 impl Default for ManualClock {

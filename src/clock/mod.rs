@@ -153,21 +153,6 @@ pub(crate) fn anchor() {
     ANCHORS.lock().take();
 }
 
-/// How often the wall clock of this thread's readings went back, as far as is noticed now. Who keeps
-/// the text of a date makes it anew when the number is another one.
-#[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "only a page keeps dates"))]
-pub(crate) fn corrections() -> u64 {
-    match manual_clock() {
-        Some(clock) => clock.corrections(),
-        None => {
-            let now = now();
-            let mut anchors = ANCHORS.lock();
-            anchors.date(now); // Takes an anchor where nothing ticks.
-            anchors.epochs.corrections()
-        }
-    }
-}
-
 /// The instant after `timeout`, for waits of the operating system; always real time.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
     let now = real_instant();

@@ -8,7 +8,7 @@ use std::{
     io::{self, Read as _},
 };
 
-use super::Failure;
+use super::collector::Failure;
 
 /// Where the texts come from: the system, or a table in a test.
 pub(super) trait Files: Send {

@@ -3,8 +3,9 @@
 use std::{fs, io};
 
 use super::{
-    Collector, Description, Failure, Reading, Source,
+    collector::{Collector, Description, Failure, Reading},
     files::{Files, System, TICKS_PER_SECOND, field, kibibytes, text, unreadable},
+    source::Source,
 };
 use crate::metric::Unit;
 
@@ -190,7 +191,7 @@ Max address space         unlimited            unlimited            bytes
     #[test]
     fn the_texts_of_a_process_become_its_figures() {
         let mut process = Process { descriptors: || Ok(3), ..Process::new(texts()) };
-        let found = crate::collect::tests::collected(&mut process).unwrap();
+        let found = crate::collect::collector::tests::collected(&mut process).unwrap();
         let value = |name: &str| found[&format!("{name}{{}}")];
         assert_eq!(value(CPU), 3.25);
         assert_eq!(value(THREADS), 7.0);
@@ -204,16 +205,16 @@ Max address space         unlimited            unlimited            bytes
     fn each_file_is_read_once_and_the_boot_time_only_at_first() {
         let files = texts();
         let mut process = Process::new(files.clone());
-        crate::collect::tests::collected(&mut process).unwrap();
+        crate::collect::collector::tests::collected(&mut process).unwrap();
         assert_eq!(files.reads(), [STAT, BOOT, STATUS, LIMITS]);
-        crate::collect::tests::collected(&mut process).unwrap();
+        crate::collect::collector::tests::collected(&mut process).unwrap();
         assert_eq!(files.reads(), [STAT, STATUS, LIMITS]);
     }
 
     #[test]
     fn what_is_missing_in_a_text_costs_its_family_alone() {
         let files = texts().with(STATUS, "VmSize: x kB").with(LIMITS, "Max open files  \n");
-        let found = crate::collect::tests::collected(&mut Process::new(files)).unwrap();
+        let found = crate::collect::collector::tests::collected(&mut Process::new(files)).unwrap();
         assert_eq!(found["process.threads{}"], 7.0);
         for family in [VIRTUAL, RESIDENT, MAX_FDS, VIRTUAL_MAX] {
             assert_eq!(found[&format!("{family} failed: parse")], 1.0, "{family}");
@@ -226,7 +227,8 @@ Max address space         unlimited            unlimited            bytes
             ["", ")", "1 (x", "1 (x) R", "1 (x) R 1 1 1 1 1 1 1 1 1 1 1 y 1 1 1 1 1 1 1 1"]
         {
             let files = texts().with(STAT, hostile);
-            let failure = crate::collect::tests::collected(&mut Process::new(files)).unwrap_err();
+            let failure =
+                crate::collect::collector::tests::collected(&mut Process::new(files)).unwrap_err();
             assert_eq!(failure.reason(), "parse", "{hostile:?}");
         }
     }

@@ -1,6 +1,9 @@
 //! Stands in for the figures of the process where there is no `/proc`.
 
-use super::{Collector, Description, Failure, Reading, Source};
+use super::{
+    collector::{Collector, Description, Failure, Reading},
+    source::Source,
+};
 
 /// The figures of this process; on this platform none are read, and the source has no families.
 pub fn process() -> Source {

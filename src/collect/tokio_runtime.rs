@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use tokio::runtime::Handle;
 
-use super::{Collector, Description, Failure, Reading, Source};
+use super::{
+    collector::{Collector, Description, Failure, Reading},
+    source::Source,
+};
 use crate::metric::Unit;
 
 /// The figures of tokio runtimes, each under the name it is given here: the label `runtime`.
@@ -97,7 +100,7 @@ mod tests {
     use tokio::{runtime, sync::oneshot};
 
     use super::*;
-    use crate::collect::tests::collected;
+    use crate::collect::collector::tests::collected;
 
     #[test]
     fn tasks_are_counted_while_they_live_and_runtimes_are_told_apart() {

@@ -14,11 +14,13 @@ thread_local! {
     // puts back what it found and the first thing found is `NONE`.
     static CURRENT: ManuallyDrop<RefCell<SpanContext>> =
         const { ManuallyDrop::new(RefCell::new(SpanContext::NONE)) };
-    // Whether `CURRENT` is sampled: one load for every record of a histogram.
+    // Whether `CURRENT` is a span of this process and sampled: one load for every record of a
+    // histogram. A caller's context is current where it is only passed through.
     static SAMPLED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The context of the span this thread is in; [`SpanContext::NONE`] outside of any.
+/// The context of the span this thread is in; [`SpanContext::NONE`] outside of any. Where no span is
+/// recorded, it is that of the nearest parent that a span was given.
 #[inline]
 #[must_use]
 pub fn current() -> SpanContext {
@@ -40,7 +42,7 @@ pub(crate) fn swap(context: &mut SpanContext) {
     CURRENT.with(|cell| {
         if let Ok(mut current) = cell.try_borrow_mut() {
             mem::swap(&mut *current, context);
-            SAMPLED.set(current.is_sampled());
+            SAMPLED.set(current.is_sampled() & !current.is_remote());
         }
     });
 }

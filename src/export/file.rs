@@ -11,6 +11,7 @@ use super::wire::{
     span,
 };
 use crate::{
+    diagnostics,
     error::{Error, ErrorKind},
     pipeline::{Batch, ExportError, Exporter},
     trace::SpanRecord,
@@ -20,9 +21,12 @@ use crate::{
 #[doc = include_str!("file.md")]
 #[derive(Debug)]
 pub struct File {
+    /// Whole: where a relative path leads changes with the current folder.
     path: PathBuf,
     opened: Opened,
     lines: Lines,
+    /// Whether it was reported that the path leads elsewhere and cannot be followed.
+    is_lost: bool,
 }
 
 #[derive(Debug)]
@@ -53,16 +57,45 @@ impl File {
             let message = format!("file {path:?} cannot be opened for appending");
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;
-        Ok(Self { path, opened, lines: Lines::default() })
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Ok(Self { path, opened, lines: Lines::default(), is_lost: false })
     }
 
-    /// Opens the path anew if it no longer leads to the file that is open.
+    /// Opens the path anew if it surely leads elsewhere than to the file that is open. Where it cannot
+    /// be opened, the file that is open serves on, unless it has no name any more: nobody could ever
+    /// read what is written to it.
     fn follow(&mut self) -> io::Result<()> {
-        let there = fs::metadata(&self.path).ok();
-        if there.is_none_or(|there| Identity::of(&there) != self.opened.identity) {
-            self.opened = Opened::new(&self.path)?;
+        let followed = match fs::metadata(&self.path) {
+            Ok(there) if Identity::of(&there) == self.opened.identity => Ok(()),
+            Ok(_) => self.reopen(),
+            Err(error) if leads_nowhere(&error) => self.reopen(),
+            // The process may no longer look there, for example: that says nothing of the path.
+            Err(error) => Err(error),
+        };
+        match followed {
+            Err(error) if self.opened.is_nameless() => return Err(error),
+            Err(error) => {
+                let was_lost = std::mem::replace(&mut self.is_lost, true);
+                if !was_lost {
+                    self.report(&error);
+                }
+            }
+            Ok(()) => self.is_lost = false,
         }
         Ok(())
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        self.opened = Opened::new(&self.path)?;
+        Ok(())
+    }
+
+    fn report(&self, error: &io::Error) {
+        let text = format_args!(
+            "cannot follow {:?}: {error}; the file that is open is written to until that works again",
+            self.path
+        );
+        diagnostics::report("file", text);
     }
 }
 
@@ -91,6 +124,24 @@ impl Opened {
         let torn = metadata.is_file() && metadata.len() > 0 && is_torn(path).unwrap_or(false);
         Ok(Self { file, identity: Identity::of(&metadata), torn })
     }
+
+    /// Whether the file was removed for good: no folder has it any more.
+    #[cfg(unix)]
+    fn is_nameless(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 0)
+    }
+
+    /// A file that is open cannot be removed here.
+    #[cfg(not(unix))]
+    fn is_nameless(&self) -> bool {
+        false
+    }
+}
+
+/// Whether `error`, which a look at a path met, says that there is nothing.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn is_torn(path: &Path) -> io::Result<bool> {
@@ -216,6 +267,80 @@ mod tests {
         fs::create_dir_all(&folder.0).unwrap();
         file.export(&batch).unwrap();
         assert_eq!(names(&folder.file()), ["a"]);
+    }
+
+    /// What `work` has reported of files.
+    fn reported(path: &Path, work: impl FnOnce()) -> usize {
+        let texts = std::sync::Arc::new(crate::sync::Mutex::new(Vec::new()));
+        let hook = texts.clone();
+        let hook = move |kind: &str, text: &str| hook.lock().push(format!("{kind}: {text}"));
+        diagnostics::set_hook(Some(std::sync::Arc::new(hook)));
+        work();
+        diagnostics::set_hook(None);
+        let begin = format!("file: cannot follow {path:?}: ");
+        let texts = texts.lock();
+        texts.iter().filter(|text| text.starts_with(&begin)).count()
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_and_cannot_be_opened_leaves_the_open_file_and_is_reported_once()
+    {
+        // What becomes of the folder, and what makes it whole again.
+        type Step = fn(&Path);
+        let remove_folder: Step = |folder| fs::remove_dir_all(folder).unwrap();
+        let remove_file: Step = |folder| fs::remove_file(folder).unwrap();
+        let cases: [(&str, Step, Step); 4] = [
+            ("gone", |_| {}, |_| {}),
+            ("no-folder", |folder| fs::write(folder, "").unwrap(), remove_file),
+            (
+                "a-folder-at-the-path",
+                |folder| fs::create_dir_all(folder.join("spans.jsonl")).unwrap(),
+                remove_folder,
+            ),
+            (
+                "a-circle-of-links",
+                |folder| std::os::unix::fs::symlink(folder, folder).unwrap(),
+                remove_file,
+            ),
+        ];
+        for (name, spoil, mend) in cases {
+            let folder = Folder::new(name);
+            let (inner, moved) = (folder.0.join("logs"), folder.0.join("old"));
+            let path = inner.join("spans.jsonl");
+            fs::create_dir(&inner).unwrap();
+            let mut file = File::open(&path).unwrap();
+            export(&mut file, &["a"]);
+            fs::rename(&inner, &moved).unwrap();
+            spoil(&inner);
+            let n_reports = reported(&path, || {
+                export(&mut file, &["b"]);
+                export(&mut file, &["c"]);
+            });
+            assert_eq!(n_reports, 1, "{name}");
+            assert_eq!(names(&moved.join("spans.jsonl")), ["a", "b", "c"], "{name}");
+            mend(&inner);
+            fs::create_dir(&inner).unwrap();
+            export(&mut file, &["d"]);
+            assert_eq!(names(&path), ["d"], "{name}");
+            // Another trouble is reported anew.
+            fs::rename(&inner, folder.0.join("older")).unwrap();
+            assert_eq!(reported(&path, || export(&mut file, &["e"])), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_gets_a_file_of_its_own() {
+        let folder = Folder::new("replaced");
+        let (inner, moved) = (folder.0.join("logs"), folder.0.join("old"));
+        fs::create_dir(&inner).unwrap();
+        let path = inner.join("spans.jsonl");
+        let mut file = File::open(&path).unwrap();
+        export(&mut file, &["a"]);
+        fs::rename(&inner, &moved).unwrap();
+        fs::create_dir(&inner).unwrap();
+        export(&mut file, &["b"]);
+        assert_eq!(names(&moved.join("spans.jsonl")), ["a"]);
+        assert_eq!(names(&path), ["b"]);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Prints spans on standard output, for people or as JSON lines.
 //!
 //! - What is sent, and when? Each span, one line, when its batch is full or a second old.
+//! - What if somebody holds the lock of [`std::io::stdout`], or has printed half a line? Nobody is
+//!   waited for, so that a thread which leaves the process with the lock in hand costs no span: a
+//!   batch is one write to the operating system (elsewhere than on Unix it waits), and comes before
+//!   what std still has in its buffer.
 //! - What happens when standard output is closed? The batch is rejected and counted; when it blocks,
 //!   the worker waits, and the queue drops what does not fit.
 //! - What may be doubled? A line, after an error in the middle of a batch that is no closed pipe.
 
-use std::{fmt::Write as _, io};
+use std::fmt::Write as _;
 
 use super::wire::{
     lines::{self, Lines},
@@ -14,7 +18,7 @@ use super::wire::{
 use crate::{
     pipeline::{Batch, ExportError, Exporter, OneLine},
     trace::{SpanRecord, Status},
-    util::civil::civil,
+    util::{civil::civil, standard},
 };
 
 /// An exporter that prints each span on standard output.
@@ -55,7 +59,7 @@ impl Exporter<SpanRecord> for Stdout {
                 Format::Json => self.lines.line(|out| span::write(out, record)),
             }
         }
-        let written = self.lines.write_to(&mut io::stdout().lock());
+        let written = self.lines.write_to(&mut standard::Stdout);
         lines::answer(written, batch, &mut self.torn, "standard output")
     }
 

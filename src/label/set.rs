@@ -107,6 +107,44 @@ impl LabelSet {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Reads a byte of its values, so that they are near when they are asked for.
+    #[cfg(feature = "prometheus")]
+    #[inline(always)]
+    pub(crate) fn touch(&self) -> u8 {
+        match &self.0 {
+            Repr::Series { values, .. } => values.encoded().first().copied().unwrap_or_default(),
+            Repr::Pairs(_) => 0,
+        }
+    }
+
+    /// Calls `each` with the place, the key and the bytes of the value of every pair, as
+    /// [`iter`](Self::iter) has them, until it answers `false`; whether it never did. Who only copies
+    /// a value has no need to know that it is text.
+    #[cfg(feature = "prometheus")]
+    #[inline(always)]
+    pub(crate) fn all_bytes(&self, mut each: impl FnMut(usize, &str, &[u8]) -> bool) -> bool {
+        let Repr::Series { keys, values } = &self.0 else {
+            let mut pairs = self.iter().enumerate();
+            return pairs.all(|(place, (key, value))| each(place, key, value.as_bytes()));
+        };
+        let encoded = values.encoded();
+        let (mut next, mut rest) = (0, encoded);
+        keys.0.iter().enumerate().all(|(place, (key, source))| match source {
+            Source::Constant(value) => each(place, key, value.as_bytes()),
+            Source::Place(wanted) => {
+                if *wanted < next {
+                    (next, rest) = (0, encoded);
+                }
+                let mut found: &[u8] = &[];
+                while next <= *wanted {
+                    (found, rest) = split_value(rest).unwrap_or_default();
+                    next += 1;
+                }
+                each(place, key, found)
+            }
+        })
+    }
+
     /// Whether one was cloned from the other, as their addresses tell.
     #[inline(always)]
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {

@@ -1,13 +1,22 @@
-//! The one thread on which callbacks of observable instruments run.
+//! The threads on which callbacks of observable instruments run.
 //!
 //! Whoever takes a snapshot hands the callbacks over as a cycle and waits for what they tell, one
-//! after the other. A callback that lets it wait too long is left to itself: the thread that is stuck
-//! in it is given up, a new one goes on with the next callback, and the stuck one is skipped in every
-//! cycle until it returns. So a callback delays readers once, and stops neither them nor others.
+//! after the other, for the registry's patience each.
+//!
+//! A callback that lets it wait too long is left to itself: the thread that is in it is given up, and
+//! a new one goes on with the next callback. What it tells when it returns is shown to the next
+//! reader. From then on nobody waits for it: each reader is shown what the last run told, and begins
+//! the next run on a thread of its own, until a run is quick again. So a slow callback delays one
+//! reader once, stops neither readers nor others, and its values are late by one look.
 
-use std::{cell::Cell, sync::Arc, thread, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{
     cell::{self, Storage},
@@ -22,133 +31,246 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    util::process,
+    util::{per_process::PerProcess, process},
 };
 
-/// How long a reader waits for one callback: arbitrary, long for what reads a number, and short
-/// beside the time-out of a scrape.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How long a reader waits for the cycles of others. A forked child may wait for a lock that nobody
-/// holds any more.
-const TURN: Duration = Duration::from_secs(2);
+/// How long a reader waits for the cycles of others, as a multiple of their patience.
+const TURN: u32 = 4;
 
 /// Guards the thread; held for a whole cycle, so that cycles follow one another. Nothing that waits
-/// for a callback is locked inside it.
-static COLLECTOR: Mutex<Option<Worker>> = Mutex::new(None);
+/// for a callback is locked inside it. A forked child has none of the threads, and its own lock.
+static COLLECTOR: PerProcess<Mutex<Option<Worker>>> = PerProcess::new();
 
 thread_local! {
-    static IS_COLLECTOR: Cell<bool> = const { Cell::new(false) };
+    /// The process in which this thread runs callbacks, by its generation; zero in none.
+    static COLLECTS_FOR: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A running thread, as its process knows it.
+/// A running thread.
 struct Worker {
     cycles: Sender<Cycle>,
-    /// A forked child inherits the channel and not the thread.
-    generation: u32,
 }
 
-/// Callbacks to run, and where to tell what they told.
+/// Callbacks to run, and where to say that one has told something.
 struct Cycle {
     observables: Vec<Arc<Observable>>,
-    storage: Arc<Storage>,
-    clock: Option<ManualClock>,
-    /// The place of the callback, and its family unless it failed.
-    told: Sender<(usize, Option<Family>)>,
+    sight: Sight,
+    /// The place of the callback that has returned.
+    returned: Sender<usize>,
     given_up: Arc<AtomicBool>,
 }
 
-/// What the callbacks of `observables` tell, on behalf of a reader of `storage`.
-pub(super) fn read(observables: &[Arc<Observable>], storage: &Arc<Storage>) -> Vec<Family> {
-    if observables.is_empty() {
-        return Vec::new();
-    }
-    let turn = if IS_COLLECTOR.get() { None } else { COLLECTOR.try_lock_for(TURN) };
-    let Some(mut worker) = turn else {
-        // A callback that takes a snapshot would wait for itself.
-        stats::callback_failed(CallbackFault::Skipped, observables.len());
+/// What callbacks see: the values and the time of whoever asks.
+#[derive(Clone)]
+pub(crate) struct Sight {
+    storage: Arc<Storage>,
+    clock: Option<ManualClock>,
+}
+
+/// A reader of `storage` that looks.
+struct Look<'a> {
+    storage: &'a Arc<Storage>,
+    /// Until when it waits for callbacks at all.
+    by: Option<Instant>,
+    families: Vec<Family>,
+    n_skipped: usize,
+    /// Callbacks that took too long, and why there is no thread for them: reported when nothing is
+    /// locked, for a hook may take a snapshot.
+    stuck: Vec<Arc<Observable>>,
+    failure: Option<std::io::Error>,
+}
+
+/// What the callbacks of `observables` tell, on behalf of a reader of `storage` who waits for the
+/// patience of each, and for none beyond `by`.
+pub(super) fn read(
+    observables: &[Arc<Observable>],
+    storage: &Arc<Storage>,
+    by: Option<Instant>,
+) -> Vec<Family> {
+    let Some(patience) = observables.iter().map(|observable| observable.patience()).max() else {
         return Vec::new();
     };
-    let mut families = Vec::new();
-    let mut rest = observables;
-    while !rest.is_empty() {
-        rest = match Worker::running(&mut worker) {
-            Ok(worker) => worker.run(rest, storage, &mut families),
-            Err(error) => {
-                let text = format_args!("cannot start the thread of the callbacks: {error}");
-                diagnostics::report("callback", text);
-                stats::callback_failed(CallbackFault::Skipped, rest.len());
-                break;
-            }
-        };
-        if !rest.is_empty() {
-            *worker = None; // Stuck: it ends when the callback returns.
+    let (families, stuck) = (Vec::new(), Vec::new());
+    let mut look = Look { storage, by, families, n_skipped: 0, stuck, failure: None };
+    // A callback that takes a snapshot would wait for itself.
+    let collects = COLLECTS_FOR.get() == process::generation();
+    let turn = look.until(patience.saturating_mul(TURN));
+    match if collects { None } else { COLLECTOR.get().try_lock_until(turn) } {
+        None => observables.iter().for_each(|observable| look.show_late(observable)),
+        Some(mut worker) => {
+            let awaited = look.begin_late(observables);
+            look.wait(&mut worker, &awaited);
         }
     }
-    families
+    if look.n_skipped > 0 {
+        stats::callback_failed(CallbackFault::Skipped, look.n_skipped);
+    }
+    look.stuck.iter().for_each(|observable| observable.overran());
+    if let Some(error) = look.failure {
+        let text = format_args!("cannot start the thread of the callbacks: {error}");
+        diagnostics::report("callback", text);
+    }
+    look.families
+}
+
+impl Look<'_> {
+    /// The end of a wait of at most `patience`.
+    fn until(&self, patience: Duration) -> Instant {
+        let end = clock::deadline(patience);
+        self.by.map_or(end, |by| by.min(end))
+    }
+
+    /// Shows what the last run of `observable` told, which nobody awaited.
+    fn show_late(&mut self, observable: &Observable) {
+        match observable.late(self.storage) {
+            Some(family) => self.families.push(family),
+            None => self.n_skipped += 1,
+        }
+    }
+
+    /// Shows what those tell that are not waited for, and begins their next runs; answers the others.
+    fn begin_late(&mut self, observables: &[Arc<Observable>]) -> Vec<Arc<Observable>> {
+        let mut awaited = Vec::with_capacity(observables.len());
+        for observable in observables {
+            // What returns in this moment is not run again before somebody has seen it.
+            let is_running = observable.is_running();
+            let late = if observable.is_slow() { observable.late(self.storage) } else { None };
+            match late {
+                Some(family) => {
+                    self.families.push(family);
+                    if !is_running {
+                        run_apart(observable, self.sight());
+                    }
+                }
+                None if is_running => self.show_late(observable),
+                None => awaited.push(observable.clone()),
+            }
+        }
+        awaited
+    }
+
+    /// Runs the callbacks of `awaited` and waits for them.
+    fn wait(&mut self, worker: &mut Option<Worker>, awaited: &[Arc<Observable>]) {
+        let mut rest = awaited;
+        while !rest.is_empty() && self.by.is_none_or(|by| !clock::until(by).is_zero()) {
+            rest = match Worker::running(worker) {
+                Ok(worker) => worker.run(rest, self),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            };
+            if !rest.is_empty() {
+                *worker = None; // Stuck: it ends when the callback returns.
+            }
+        }
+        rest.iter().for_each(|observable| self.show_late(observable));
+    }
+
+    fn sight(&self) -> Sight {
+        Sight { storage: self.storage.clone(), clock: clock::manual_clock() }
+    }
+}
+
+/// Lets the thread end, until somebody reads again. A cycle that runs at `by` keeps it.
+pub(crate) fn release(by: Instant) {
+    if let Some(mut worker) = COLLECTOR.get().try_lock_until(by) {
+        *worker = None;
+    }
 }
 
 impl Worker {
-    /// The thread, started if there is none in this process.
+    /// The thread, started if there is none.
     fn running(slot: &mut Option<Self>) -> std::io::Result<&Self> {
-        let generation = process::generation();
-        if slot.as_ref().is_none_or(|worker| worker.generation != generation) {
-            let (cycles, next) = unbounded();
-            let run = move || work(&next);
-            thread::Builder::new().name("bellwether-collect".to_owned()).spawn(run)?;
-            *slot = None;
-            return Ok(slot.insert(Self { cycles, generation }));
+        match slot {
+            Some(worker) => Ok(worker),
+            None => {
+                let (cycles, next) = unbounded();
+                let run = move || work(&next);
+                thread::Builder::new().name("bellwether-collect".to_owned()).spawn(run)?;
+                Ok(slot.insert(Self { cycles }))
+            }
         }
-        Ok(slot.as_ref().expect("there is one of this process"))
     }
 
     /// Runs the callbacks, and answers those that are left when one of them overruns.
     fn run<'a>(
         &self,
         observables: &'a [Arc<Observable>],
-        storage: &Arc<Storage>,
-        families: &mut Vec<Family>,
+        look: &mut Look<'_>,
     ) -> &'a [Arc<Observable>] {
-        let (tell, told) = bounded(observables.len());
+        let (tell, returned) = bounded(observables.len());
         let given_up = Arc::new(AtomicBool::new(false));
         let cycle = Cycle {
             observables: observables.to_vec(),
-            storage: storage.clone(),
-            clock: clock::manual_clock(),
-            told: tell,
+            sight: look.sight(),
+            returned: tell,
             given_up: given_up.clone(),
         };
         let _ = self.cycles.send(cycle); // A thread that is gone tells nothing, as one that is stuck.
         for awaited in 0..observables.len() {
-            match told.recv_timeout(PATIENCE) {
-                Ok((_, family)) => families.extend(family),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    given_up.store(true, Relaxed);
-                    // What was told in this instant is not lost.
-                    let late = told.try_iter().collect::<Vec<_>>();
-                    let next = late.last().map_or(awaited, |(place, _)| place + 1);
-                    families.extend(late.into_iter().filter_map(|(_, family)| family));
-                    let Some(stuck) = observables.get(next) else { return &[] };
-                    stuck.overran();
-                    return &observables[next + 1..];
-                }
+            let wait = look.until(observables[awaited].patience());
+            if let Ok(place) = returned.recv_deadline(wait) {
+                look.families.extend(observables[place].take(look.storage));
+                continue;
             }
+            given_up.store(true, Relaxed);
+            // What was told in this instant is not late.
+            let mut next = awaited;
+            for place in returned.try_iter() {
+                look.families.extend(observables[place].take(look.storage));
+                next = place + 1;
+            }
+            let Some(stuck) = observables.get(next) else { return &[] };
+            look.stuck.push(stuck.clone());
+            look.families.extend(stuck.late(look.storage));
+            return &observables[next + 1..];
         }
         &[]
     }
 }
 
+impl Sight {
+    /// What this thread sees.
+    pub(crate) fn of_this_thread() -> Self {
+        Self { storage: cell::current_storage(), clock: clock::manual_clock() }
+    }
+
+    /// Runs `call`, which sees it, on another thread.
+    pub(crate) fn show<T>(&self, call: impl FnOnce() -> T) -> T {
+        let Self { storage, clock } = self;
+        let _storage = storage.is_scoped().then(|| cell::enter(Some(storage.clone())));
+        let _clock = clock.clone().map(|clock| clock::enter(Some(clock)));
+        call()
+    }
+}
+
+/// Begins a run that nobody waits for.
+fn run_apart(observable: &Arc<Observable>, sight: Sight) {
+    let Some(run) = observable.begin() else { return };
+    let call = move || {
+        COLLECTS_FOR.set(process::generation());
+        sight.show(|| run.run(&sight.storage));
+    };
+    let thread = thread::Builder::new().name("bellwether-late".to_owned()).spawn(call);
+    if let Err(error) = thread {
+        let text = format_args!("cannot start the thread of a slow callback: {error}");
+        diagnostics::report("callback", text);
+    }
+}
+
 fn work(cycles: &Receiver<Cycle>) {
-    IS_COLLECTOR.set(true);
-    for cycle in cycles {
-        // The callbacks see the values and the time of whoever asks.
-        let _storage = cycle.storage.is_scoped().then(|| cell::enter(Some(cycle.storage.clone())));
-        let _clock = cycle.clock.clone().map(|clock| clock::enter(Some(clock)));
-        for (place, observable) in cycle.observables.iter().enumerate() {
-            let family = observable.read(cycle.storage.started());
-            if cycle.given_up.load(Relaxed) || cycle.told.send((place, family)).is_err() {
-                break;
+    COLLECTS_FOR.set(process::generation());
+    for Cycle { observables, sight, returned, given_up } in cycles {
+        sight.show(|| {
+            for (place, observable) in observables.iter().enumerate() {
+                if let Some(run) = observable.begin() {
+                    run.run(&sight.storage);
+                }
+                if given_up.load(Relaxed) || returned.send(place).is_err() {
+                    break;
+                }
             }
-        }
+        });
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Family {
     /// What a histogram was told in the source.
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
-    histogram: HistogramOptions,
+    pub(super) histogram: HistogramOptions,
     set: SeriesSet,
     /// Of its registry, whose ids its series have.
     _settings: Arc<Settings>,
@@ -285,7 +285,8 @@ impl Family {
             }));
         });
         let (name, help) = (self.name.into(), self.help.into());
-        snapshot::Family { name, kind: self.kind, unit: self.unit, help, series }
+        let (kind, unit, page_bounds) = (self.kind, self.unit, self.told.page_bounds);
+        snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 
     /// Hands over the list of the series, in the order of the labels, and whether they are there
@@ -504,18 +505,35 @@ impl ClosedSet {
         for value in values {
             encoded.push(&value);
         }
-        let values = Combination(encoded.bytes().into());
+        let values = Combination::new(encoded.bytes());
         let labels = LabelSet::of_series(keys.clone(), Arc::new(values));
         Some(Listed { id: self.base + index as u32, labels, made: None })
     }
 }
 
-/// The values of one combination of a closed set.
-struct Combination(Box<[u8]>);
+/// The values of one combination of a closed set; short ones lie where readers find them at once.
+enum Combination {
+    Short { len: u8, bytes: [u8; 22] },
+    Long(Box<[u8]>),
+}
+
+impl Combination {
+    fn new(encoded: &[u8]) -> Self {
+        let mut bytes = [0; 22];
+        match bytes.get_mut(..encoded.len()) {
+            Some(to) => to.copy_from_slice(encoded),
+            None => return Self::Long(encoded.into()),
+        }
+        Self::Short { len: encoded.len() as u8, bytes }
+    }
+}
 
 impl crate::label::Values for Combination {
     fn encoded(&self) -> &[u8] {
-        &self.0
+        match self {
+            Self::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Self::Long(bytes) => bytes,
+        }
     }
 }
 

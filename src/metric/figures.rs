@@ -309,7 +309,10 @@ fn status_class(labels: &LabelSet) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::ManualClock, metric::Kind, metric::Unit};
+    use crate::{
+        clock::ManualClock,
+        metric::{Kind, PageBounds, Unit},
+    };
 
     /// Labels, and the values recorded with them.
     type Recorded<'a> = (&'a [(&'static str, &'a str)], &'a [f64]);
@@ -325,6 +328,7 @@ mod tests {
             kind: Kind::Histogram,
             unit: Unit::Seconds,
             help: "".into(),
+            page_bounds: PageBounds::default(),
             series: series.collect(),
         };
         let active = Family {
@@ -332,6 +336,7 @@ mod tests {
             kind: Kind::UpDownCounter,
             unit: Unit::NONE,
             help: "".into(),
+            page_bounds: PageBounds::default(),
             series: vec![Series::new(
                 LabelSet::default(),
                 SeriesValue::UpDownCounter(3),

@@ -2,7 +2,7 @@
 //!
 //! Both are kept in the cells of gauges and differ on a page only.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::{
     Kind,
@@ -90,9 +90,43 @@ impl<L> Info<L> {
 impl<L: Labels> Info<L> {
     /// Says that the process is what `labels` say, and no longer what was said before.
     pub fn set(&self, labels: L) {
+        // The labels' type has code of its own: not under the lock.
+        let labels = Told::of(&labels);
         let _replacing = self.replacing.lock();
         self.instrument.clear();
         self.instrument.with_series(&labels, |id| gauge::set(id, 1.0));
+    }
+}
+
+/// What labels of the type `L` say.
+struct Told<L> {
+    index: usize,
+    values: Vec<String>,
+    labels: PhantomData<fn(L)>,
+}
+
+impl<L: Labels> Told<L> {
+    fn of(labels: &L) -> Self {
+        let mut values = Vec::new();
+        labels.visit(&mut |value| values.push(value.to_owned()));
+        Self { index: labels.index(), values, labels: PhantomData }
+    }
+}
+
+impl<L: Labels> Labels for Told<L> {
+    const KEYS: &'static [&'static str] = L::KEYS;
+    const CARDINALITY: Option<usize> = L::CARDINALITY;
+
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&str)) {
+        self.values.iter().for_each(|value| each(value));
+    }
+
+    fn at(index: usize) -> Vec<Cow<'static, str>> {
+        L::at(index)
     }
 }
 

@@ -1,17 +1,17 @@
 //! A registry read in place, for a page: the series of a [`Snapshot`](super::Snapshot), without the
 //! memory of one.
 //!
-//! Values are read while they are handed over, one after the other; a histogram that is kept
-//! exponentially is handed over by powers of two, which are all that a text page shows of it.
+//! Values are read while they are handed over, one after the other; a histogram is handed over by the
+//! few buckets that the page shows of it.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{
-    Kind, SeriesValue,
-    cell::{Reader, Removals, Storage},
+    BucketLayout, Kind, PageBounds, SeriesValue, Views,
+    cell::{Reader, Space, Storage},
     family::Family,
-    histogram::octaves::{OctaveCounts, OctaveGroup},
-    list::{Entry, SeriesList},
+    histogram::cuts::{BucketCounts, Cuts, GROUP},
+    list::{Entry, Listed, SeriesList},
     snapshot::{self, Head, Series},
 };
 use crate::{clock::Ticks, label::LabelSet, sync::atomic::Ordering::Relaxed};
@@ -27,6 +27,7 @@ pub(crate) struct LiveFamily(Repr);
 enum Repr {
     Recorded {
         family: &'static Family,
+        page_bounds: PageBounds,
         from: Rc<Source>,
     },
     /// What a callback told.
@@ -39,7 +40,7 @@ pub(super) struct Source {
     reader: Reader,
     with_exemplars: bool,
     /// The histograms that are being handed over; their memory serves the next ones.
-    octaves: RefCell<OctaveGroup>,
+    counts: RefCell<[BucketCounts; GROUP]>,
 }
 
 /// What a series holds, as it is handed over.
@@ -47,24 +48,13 @@ pub(super) struct Source {
 pub(crate) enum Reading<'a> {
     /// Of a counter of whole numbers. Most series are one, so that it is not moved about as a value.
     Counter(u64),
-    /// Of a histogram that is kept exponentially, all that a text page shows.
-    Octaves(&'a OctaveCounts),
+    /// Of a histogram, all that a text page shows.
+    Buckets(&'a BucketCounts),
     /// Of any other series.
     Value(&'a SeriesValue),
 }
 
-impl Reading<'_> {
-    /// The value, to be kept.
-    pub(crate) fn to_value(self) -> SeriesValue {
-        match self {
-            Self::Counter(sum) => SeriesValue::Counter(sum),
-            Self::Octaves(octaves) => SeriesValue::Histogram(Arc::new(octaves.to_snapshot())),
-            Self::Value(value) => value.clone(),
-        }
-    }
-}
-
-/// A series by its place among those that are visited; what is asked of it is looked up only then.
+/// A series among those that are visited; what is asked of it is looked up only then.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     index: u32,
@@ -77,30 +67,15 @@ enum Among<'a> {
     Kept(&'a [Series]),
 }
 
-/// Where two are equal, a place has the same labels, and its sums began at the same time.
-#[derive(Clone, Debug)]
-pub(crate) struct Edition {
-    list: Arc<SeriesList>,
-    removals: Removals,
-}
-
 /// What is done with each series.
 pub(crate) trait Visit {
-    /// Begins the visits; the edition of the places, where they have one.
-    fn begin(&mut self, edition: Option<Edition>);
-    /// Visits a counter of whole numbers, as most series are.
-    fn counter(&mut self, place: Place<'_>, sum: u64);
-    /// Visits a series of any kind.
+    /// The buckets by which histograms of this layout are handed over.
+    fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts>;
+    /// Visits a series.
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>);
 }
 
 impl<'a> Place<'a> {
-    /// The same number for the same labels, within one edition.
-    #[inline(always)]
-    pub(crate) fn index(&self) -> u32 {
-        self.index
-    }
-
     /// The labels.
     pub(crate) fn labels(&self) -> &'a LabelSet {
         let index = self.index as usize;
@@ -124,15 +99,8 @@ impl<'a> Place<'a> {
 
 /// Has the series of a family visited that was read before.
 pub(crate) fn visit_kept(series: &[Series], visit: &mut impl Visit) {
-    visit.begin(None);
     for (index, each) in (0..).zip(series) {
         visit.series(Place { index, among: Among::Kept(series) }, each.value().into());
-    }
-}
-
-impl PartialEq for Edition {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.list, &other.list) && self.removals == other.removals
     }
 }
 
@@ -146,16 +114,22 @@ impl<'a> From<&'a SeriesValue> for Reading<'a> {
 }
 
 impl Live {
-    /// With the exemplars of histograms, or without the cost of reading them.
+    /// With the exemplars of histograms, or without the cost of reading them; `views` say nothing but
+    /// which bounds histograms show.
     pub(super) fn new(
         storage: Arc<Storage>,
         with_exemplars: bool,
+        views: &Views,
         families: impl ExactSizeIterator<Item = &'static Family>,
         observed: Vec<snapshot::Family>,
     ) -> Self {
         let reader = storage.reader();
-        let from = Rc::new(Source { storage, reader, with_exemplars, octaves: RefCell::default() });
-        let recorded = families.map(|family| Repr::Recorded { family, from: from.clone() });
+        let from = Rc::new(Source { storage, reader, with_exemplars, counts: RefCell::default() });
+        let recorded = families.map(|family| {
+            let asked = views.page_bounds(family.name, family.kind, family.unit);
+            let page_bounds = asked.unwrap_or(family.told.page_bounds);
+            Repr::Recorded { family, page_bounds, from: from.clone() }
+        });
         let mut families = Vec::with_capacity(recorded.len() + observed.len());
         families.extend(recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily));
         families.sort_by(|a: &LiveFamily, b| a.head().name.cmp(b.head().name));
@@ -172,8 +146,9 @@ impl LiveFamily {
     /// What the family is.
     pub(crate) fn head(&self) -> Head<'_> {
         match &self.0 {
-            Repr::Recorded { family: Family { name, kind, unit, help, .. }, .. } => {
-                Head { name, kind: *kind, unit: *unit, help }
+            Repr::Recorded { family, page_bounds, .. } => {
+                let Family { name, kind, unit, help, .. } = *family;
+                Head { name, kind: *kind, unit: *unit, help, page_bounds: *page_bounds }
             }
             Repr::Observed(family) => family.head(),
         }
@@ -183,7 +158,7 @@ impl LiveFamily {
     pub(crate) fn each_series(&self, visit: &mut impl Visit) {
         match &self.0 {
             Repr::Observed(family) => visit_kept(family.series(), visit),
-            Repr::Recorded { family, from } => family.read_in_place(from, visit),
+            Repr::Recorded { family, from, .. } => family.read_in_place(from, visit),
         }
     }
 }
@@ -191,43 +166,53 @@ impl LiveFamily {
 impl Family {
     /// Has every series visited that is there, as [`read`](Self::read), without memory of its own.
     fn read_in_place(&self, from: &Source, visit: &mut impl Visit) {
-        let Source { storage, reader, with_exemplars, octaves } = from;
+        let Source { storage, reader, with_exemplars, counts } = from;
         self.walk(storage, reader, |reader, list, always| {
-            visit.begin(Some(Edition { list: list.clone(), removals: reader.removals() }));
             let among = Among::Listed { family: self, storage, reader, list };
             let places = (0..).map(|index| Place { index, among });
-            let value = |place, entry: &Entry, visit: &mut _| {
+            let entries = list.entries().iter().zip(places.clone());
+            let value = |(entry, place): (&Entry, _), visit: &mut _| {
                 if let Some(value) = self.value(storage, reader, entry.id, always) {
                     self.remember(storage, entry);
                     Visit::series(visit, place, (&value).into());
                 }
             };
             if self.kind == Kind::Histogram {
-                let (mut group, mut places) = (octaves.borrow_mut(), places);
-                for entries in list.entries().chunks(OctaveGroup::LEN) {
+                let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
+                let (mut group, mut places) = (counts.borrow_mut(), places);
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
                     let ids = entries.iter().map(|entry| entry.id);
-                    group.read(reader, ids.clone());
-                    if *with_exemplars {
-                        group.read_exemplars(reader, ids);
-                    }
-                    for ((entry, octaves), place) in
-                        entries.iter().zip(group.each()).zip(&mut places)
+                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()]);
+                    for ((entry, counts), place) in
+                        entries.iter().zip(group.iter_mut()).zip(&mut places)
                     {
-                        match octaves {
-                            Some(octaves) => visit.series(place, Reading::Octaves(octaves)),
-                            None => value(place, entry, visit),
+                        let is_removed = reader.removed_at(Space::Histogram, entry.id).is_some();
+                        if is_removed || counts.count() == 0 {
+                            value((entry, place), visit);
+                            continue;
                         }
+                        if *with_exemplars {
+                            reader.add_exemplars(entry.id, counts);
+                        }
+                        visit.series(place, Reading::Buckets(counts));
                     }
                 }
             } else if let Some(mark) = self.remembered(storage) {
-                for (entry, place) in list.entries().iter().zip(places) {
-                    match remembered_sum(reader, entry, mark) {
-                        Some(sum) => visit.counter(place, sum),
-                        None => value(place, entry, visit),
+                let mut places = places;
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
+                    for (entry, place) in entries.iter().zip(&mut places) {
+                        match remembered_sum(reader, entry, mark) {
+                            Some(sum) => visit.series(place, Reading::Counter(sum)),
+                            None => value((entry, place), visit),
+                        }
                     }
                 }
             } else {
-                list.entries().iter().zip(places).for_each(|(e, place)| value(place, e, visit));
+                entries.for_each(|entry| value(entry, visit));
             }
         });
     }
@@ -243,6 +228,12 @@ impl Family {
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         (self.is_whole_counter() && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
     }
+}
+
+/// Waits for the labels of a few series at once, in place of for one after the other.
+#[inline(always)]
+fn fetch_labels(known: &[Listed]) {
+    std::hint::black_box(known.iter().fold(0, |any, listed| any ^ listed.labels.touch()));
 }
 
 /// The sum of a series that is not zero, and was not when it was last read: without asking the storage

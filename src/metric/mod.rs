@@ -49,11 +49,12 @@ pub use figures::{Requests, Window};
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{
     Aggregation, BoundHistogram, BucketLayout, ExponentialBuckets, Histogram, HistogramOptions,
-    HistogramParts, HistogramSnapshot, OutOfRange, exponential_index,
+    HistogramParts, HistogramSnapshot, OutOfRange, PageBounds, exponential_index,
 };
 pub use info::{Info, StateSet};
 pub use instrument::With;
 pub use merge::Gauges;
+pub(crate) use observable::quick;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader, Temporality};
 pub use registry::{Registry, RegistryBuilder};
@@ -65,8 +66,9 @@ pub use unit::Unit;
 pub use view::{InstrumentView, View, Views};
 
 pub(crate) use cell::{orphaned, reentrant, set_most_owners, shared_records};
+pub(crate) use collector::{Sight, release as release_collector};
 #[cfg(feature = "prometheus")]
-pub(crate) use live::{Edition, Live, LiveFamily, Place, Reading, Visit, visit_kept};
+pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit, visit_kept};
 #[cfg(feature = "prometheus")]
 pub(crate) use name::{exposition_name, sanitised, unit_word};
 pub(crate) use name::{key_fault, name_fault};

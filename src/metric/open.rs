@@ -123,9 +123,20 @@ impl OpenSet {
 
     /// The series with these values, made if it is not there and there is room for it.
     pub(crate) fn find_or_add(&self, family: &Family, values: Visit<'_>) -> Found {
-        let found = cell::guarded(|| {
-            let (mut encoded, mut truncated) = (Encoded::new(), 0);
-            values(&mut |value| truncated += u64::from(encoded.push(value)));
+        let (mut encoded, mut truncated, mut is_inside) = (Encoded::new(), 0, false);
+        // Guarded one by one: what makes the values is foreign code, which may record.
+        values(&mut |value| {
+            if !is_inside {
+                let pushed = cell::guarded(|| encoded.push(value));
+                truncated += u64::from(pushed == Some(true));
+                is_inside = pushed.is_none();
+            }
+        });
+        if is_inside {
+            return Found::Overflow(DISABLED);
+        }
+        let found = cell::guarded(move || {
+            let encoded = encoded; // Freed inside.
             let mut known = self.known.lock();
             if let Some(pin) = known.pin(encoded.bytes()) {
                 return (Found::Series(pin), None, 0);

@@ -204,7 +204,7 @@ mod tests {
     use crate::{
         clock,
         label::LabelSet,
-        metric::{Kind, Observations, Unit, View, Views},
+        metric::{Kind, Observations, PageBounds, Unit, View, Views},
     };
 
     fn at(nanos: u64) -> Ticks {
@@ -217,7 +217,14 @@ mod tests {
             Series::new(LabelSet::new([("n", label)]), value.clone(), at(*started))
         });
         let series = series.collect();
-        let family = Family { name: "x".into(), kind, unit: Unit::NONE, help: "".into(), series };
+        let family = Family {
+            name: "x".into(),
+            kind,
+            unit: Unit::NONE,
+            help: "".into(),
+            page_bounds: PageBounds::default(),
+            series,
+        };
         Snapshot::new(at(0), at(taken), vec![family])
     }
 

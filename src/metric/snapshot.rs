@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{HistogramSnapshot, Unit};
+use super::{HistogramSnapshot, PageBounds, Unit};
 use crate::{clock::Ticks, label::LabelSet};
 
 /// All series of a registry at one instant; immutable and cheap to clone.
@@ -28,6 +28,7 @@ pub struct Family {
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
     pub(crate) help: Cow<'static, str>,
+    pub(crate) page_bounds: PageBounds,
     pub(crate) series: Vec<Series>, // Invariant: sorted by labels, labels unique.
 }
 
@@ -38,6 +39,7 @@ pub(crate) struct Head<'a> {
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
     pub(crate) help: &'a str,
+    pub(crate) page_bounds: PageBounds,
 }
 
 /// One label set of a family and its value.
@@ -204,9 +206,16 @@ impl Family {
         &self.help
     }
 
+    /// Which bounds its histograms show on a page, if they are kept finer than those.
+    #[must_use]
+    pub fn page_bounds(&self) -> PageBounds {
+        self.page_bounds
+    }
+
     /// What it is, in one piece.
     pub(crate) fn head(&self) -> Head<'_> {
-        Head { name: &self.name, kind: self.kind, unit: self.unit, help: &self.help }
+        let Self { kind, unit, page_bounds, .. } = *self;
+        Head { name: &self.name, kind, unit, help: &self.help, page_bounds }
     }
 
     /// The series, sorted by labels.

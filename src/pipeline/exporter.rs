@@ -11,6 +11,9 @@ use crate::error::Error;
 ///
 /// - It lives on a thread of its own, `bellwether-NAME`, from start to shutdown; it is never called
 ///   concurrently, and is dropped on that thread. It may block; it holds back nobody but itself.
+/// - The thread is [muted](crate::trace::mute): spans that it starts are not recorded, so that what
+///   is exported does not make more to export, and their parents' contexts go out with requests. Mute
+///   threads that the exporter starts itself.
 /// - A batch is never empty, has its records in the order in which they were offered, and is kept by
 ///   the pipeline: after an error that asks for another try, `export` is called with what was unsent.
 /// - Queueing, batching, retry with backoff and counting are the pipeline's. It is enough to try once.

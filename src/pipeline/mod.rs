@@ -20,6 +20,7 @@ mod batch;
 mod exporter;
 mod queue;
 mod retry;
+mod settings;
 mod stats;
 mod worker;
 
@@ -36,8 +37,9 @@ use std::{
 
 pub use batch::{Batch, Chunk, Iter, Weigh};
 pub use exporter::{ExportError, Exporter};
-pub use queue::{Overflow, Ticket};
+pub use queue::Ticket;
 pub use retry::Retry;
+pub use settings::{Overflow, Settings};
 pub(crate) use stats::OneLine;
 pub use stats::{DropReason, Dropped, QueueReport, Report, Totals, series};
 pub use worker::leaked_workers;
@@ -86,49 +88,6 @@ pub struct Pipe<T: Send + Sync + 'static>(Arc<Handle<T>>);
 struct Handle<T: Send + Sync + 'static> {
     name: Arc<str>,
     queue: Arc<Queue<T>>,
-}
-
-/// What a queue may hold and how its worker behaves.
-///
-/// # Examples
-///
-/// ```
-/// use bellwether::pipeline::{Overflow, Settings};
-///
-/// let mut settings = Settings::default();
-/// settings.max_items = 1_000;
-/// settings.overflow = Overflow::DropOldest;
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Settings {
-    /// The most records that are held, those in the exporter's hands included; at least 1; 65,536.
-    pub max_items: usize,
-    /// The most bytes that are held, by [`Weigh`]; at least 1; 64 MiB.
-    pub max_bytes: usize,
-    /// What goes when the queue is full; [`Overflow::DropNewest`].
-    pub overflow: Overflow,
-    /// The most records in one batch, and how many waiting ones wake the worker (or half of
-    /// [`max_items`](Self::max_items), if that is less); at least 1; 512.
-    pub batch_items: usize,
-    /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
-    /// Zero: nothing waits, and each record offered to an idle worker wakes it.
-    pub batch_delay: Duration,
-    /// How a batch is tried again.
-    pub retry: Retry,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_items: 65_536,
-            max_bytes: 64 << 20,
-            overflow: Overflow::DropNewest,
-            batch_items: 512,
-            batch_delay: Duration::from_secs(1),
-            retry: Retry::default(),
-        }
-    }
 }
 
 impl<T: Send + Sync + 'static> Pipe<T> {

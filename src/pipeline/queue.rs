@@ -20,26 +20,15 @@ use std::{
 };
 
 use super::{
-    Batch, Chunk, DropReason, Dropped, QueueReport, Settings,
+    Batch, Chunk, DropReason, Dropped, QueueReport,
     batch::{Part, Piece},
+    settings::{Overflow, Settings},
 };
 use crate::{
     clock,
     error::{Error, ErrorKind},
     sync::modelled::{Condvar, Mutex, wait_until},
 };
-
-/// What goes when a queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// The record that is offered: what has been kept longest stays whole. For spans.
-    #[default]
-    DropNewest,
-    /// The record that waits longest: the newest state counts. For alerts. What is in the exporter's
-    /// hands stays.
-    DropOldest,
-}
 
 /// Everything offered to a queue before one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,16 +1,10 @@
 //! The thread of one exporter: waits for batches, has them delivered, tries again, survives panics.
 //!
 //! One `catch_unwind` stands around each step, so that whatever foreign code does (the exporter, the
-//! drop of a record, a diagnostics hook), it costs the batch in flight and never the thread.
+//! drop of a record, a diagnostics hook), it costs the batch in flight and never the thread. The
+//! thread is muted: spans that an exporter starts would be something to export again.
 
-use std::{
-    any::Any,
-    cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread,
-    time::Instant,
-};
+use std::{cell::Cell, sync::Arc, thread, time::Instant};
 
 use super::{
     Batch, DropReason, ExportError, Exporter, OneLine, Retry,
@@ -19,9 +13,10 @@ use super::{
     retry::{Attempts, Random},
 };
 use crate::{
-    clock, diagnostics,
+    clock, context, diagnostics,
     error::{Error, ErrorKind},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    util::catch::catch,
 };
 
 pub(super) struct Worker<T> {
@@ -56,16 +51,21 @@ impl<T: Send + Sync + 'static> Worker<T> {
 
     fn run(mut self) {
         OWN_QUEUE.set(identity(&self.queue));
+        let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(panic) => self.lose_batch(&panic),
+                Err(panic) => self.lose_batch(&bounded(panic)),
             }
         }
         let Self { name, queue, exporter, .. } = self;
         if let Err(panic) = catch(|| drop(exporter)) {
-            diagnose(&name, "exporter panicked", format_args!("in its drop: {}", OneLine(&panic)));
+            diagnose(
+                &name,
+                "exporter panicked",
+                format_args!("in its drop: {}", OneLine(&bounded(panic))),
+            );
         }
         // The records that are left may panic when they are dropped.
         let _ = catch(|| queue.abandon());
@@ -205,24 +205,4 @@ fn identity<T>(queue: &Arc<Queue<T>>) -> usize {
 
 fn diagnose(name: &str, kind: &'static str, text: std::fmt::Arguments<'_>) {
     diagnostics::report(kind, format_args!("exporter \"{name}\": {text}"));
-}
-
-/// Runs `f`; if it panics, says with which message.
-fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    // What `f` leaves in an odd state is the exporter, whose contract says so; the queue is never
-    // locked around foreign code.
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
-        let text = message(&*payload);
-        // A payload may panic when it is dropped; then it stays where it is.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
-        text
-    })
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    bounded(text.unwrap_or("a panic without a message"))
 }

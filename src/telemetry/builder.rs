@@ -2,7 +2,12 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{Ending, Part, Running, Telemetry, exit, history::History, own_series, ticker::Ticker};
+use super::{
+    Ending, Part, Running, Telemetry, exit,
+    history::History,
+    own_series,
+    ticker::{OnTransition, Ticker},
+};
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     diagnostics,
@@ -18,7 +23,6 @@ use crate::{
 
 type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
-pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
 /// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
 ///
@@ -187,6 +191,38 @@ impl Builder {
         self
     }
 
+    /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
+    /// for one [source](Self::source); half a second by default. What is slower delays a reader once
+    /// and is then read beside: its values are those of the last reading. See
+    /// [`Registry::observe`](Registry::observe).
+    ///
+    /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
+    /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
+    /// it holds from `start` on, also after shutdown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{Unit, metric::{Kind, Registry}};
+    ///
+    /// // Asks a machine that takes its time.
+    /// let ask = |to: &mut bellwether::metric::Observations| {
+    ///     std::thread::sleep(Duration::from_millis(20));
+    ///     to.observe(21.5, &[]);
+    /// };
+    /// let name = "room.temperature";
+    /// let _observer = Registry::global().observe(Kind::Gauge, name, "", Unit::new("Cel"), ask)?;
+    /// let patience = Duration::from_secs(5);
+    /// let telemetry = bellwether::builder("shop").callback_patience(patience).start()?;
+    /// assert_eq!(telemetry.snapshot().value(name, &[]).unwrap().as_f64(), 21.5);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn callback_patience(mut self, patience: Duration) -> Self {
+        self.registry.patience = Some(patience);
+        self
+    }
+
     /// Lets at most `n` threads own a table of cells; by default twice as many as there are cores, and
     /// from 8 to 32.
     ///
@@ -229,7 +265,8 @@ impl Builder {
     }
 
     /// Calls `call` at every change of an alert's state, on the ticker's thread: it should be quick. A
-    /// panic in it is reported and changes nothing.
+    /// panic in it is reported and changes nothing. Notifications of the change are queued before: they
+    /// are delivered even if `call` leaves the process.
     pub fn on_transition(mut self, call: impl Fn(&Transition) + Send + 'static) -> Self {
         self.on_transition.push(Box::new(call));
         self
@@ -247,8 +284,29 @@ impl Builder {
         self
     }
 
-    /// Starts nothing if `disabled`: no thread, no listener, no span. Metrics are still recorded and
-    /// can be read. The environment variable `OTEL_SDK_DISABLED=true` does the same.
+    /// Starts nothing if `disabled`: no thread, no listener, no rule, no span and no id, and no series
+    /// of the crate's own. Metrics are still recorded and can be read, with the views and limits that
+    /// the builder was given; a window spans no time. What callers send goes on as it came: the
+    /// [`parent`](crate::trace::SpanBuilder::parent) of a span is what [`inject`](crate::inject) writes.
+    ///
+    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless this says otherwise.
+    /// Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
+    /// needs a thread, on which these run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// let _telemetry = bellwether::builder("shop").disabled(true).start()?;
+    /// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    /// let request = bellwether::span("GET /").parent(bellwether::extract(&headers)).enter();
+    /// assert!(!request.is_recording());
+    /// let mut outgoing: HashMap<String, String> = HashMap::new();
+    /// bellwether::inject(&mut outgoing);
+    /// assert_eq!(outgoing["traceparent"], headers[0].1);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
     pub fn disabled(self, disabled: bool) -> Self {
         Self { disabled, ..self }
     }
@@ -273,65 +331,54 @@ impl Builder {
     /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
     /// left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
-        let mut slot = exit::slot()?;
+        let slot = exit::slot()?;
         let registry = Registry::global().clone();
         check_refusals(&registry)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
-            self = Self::new("").tick(self.tick);
+            self = Self::new("").tick(self.tick).disabled(true);
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
-        let engine = Arc::new(Mutex::new(engine));
+        let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let spans = started(self.exporters)?;
         let notifications = started(self.notifiers)?;
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
-        let tracer = (!self.disabled).then(|| {
-            let generation = process::generation();
-            let sink = move |batch: &mut Vec<SpanRecord>| {
-                // In a forked child a queue's lock may be held by a thread that stayed behind.
-                if generation == process::generation() {
-                    fan_out(&spans, batch);
-                }
-            };
-            let tracer = Tracer::builder(sink);
-            let tracer = tracer.limits(self.limits);
-            match self.sampler {
-                Some(sampler) => tracer.sampler(sampler),
-                None => tracer,
-            }
-            .build()
-        });
+        let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
         registry.change(changes);
         self.max_owning_threads.into_iter().for_each(metric::set_most_owners);
         if !views.is_empty() {
             registry.set_views(views);
         }
+        // Disabled, nothing is asked that would need a thread.
+        let (first, observers) = match &tracer {
+            None => (None, Vec::new()),
+            Some(tracer) => {
+                (Some(registry.snapshot()), own_series::register(&registry, &pipes, &board, tracer))
+            }
+        };
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(History::new(registry.snapshot())),
+            history: Mutex::new(History::new(first)),
             local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
-            ending: Mutex::new(Ending {
-                parts,
-                observers: own_series::register(&registry, &pipes, &engine, tracer.as_ref()),
-                ..Ending::default()
-            }),
-            engine,
+            ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
+            board,
             registry,
             pipes,
             tracer,
         });
         let telemetry = Telemetry { running };
+        // Before the first tick, whose callback may leave the process.
+        slot.fill(&telemetry.running);
         if !self.disabled {
             let running = Arc::downgrade(&telemetry.running);
-            let ticker = Ticker::start(running, notifications, self.on_transition)?;
+            let ticker = Ticker::start(running, engine, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
-            telemetry.running.tracer.clone().map(trace::install);
+            telemetry.running.tracer.iter().for_each(install);
         }
-        slot.fill(&telemetry.running);
         Ok(telemetry)
     }
 }
@@ -350,6 +397,14 @@ fn check_refusals(registry: &Registry) -> Result<(), Error> {
     Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
 }
 
+/// Makes `tracer` that of the process.
+fn install(tracer: &Arc<Tracer>) {
+    let replaced = trace::install(tracer.clone());
+    if exit::is_child() {
+        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+    }
+}
+
 /// What OpenTelemetry takes for true in an environment variable.
 fn is_disabled(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
@@ -362,6 +417,27 @@ fn started<T: Send + Sync + 'static>(starts: Vec<Start<T>>) -> Result<Vec<Pipe<T
 
 fn any<T: Send + Sync + 'static>(pipes: &[Pipe<T>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+/// A tracer that hands its spans to `pipes`.
+fn tracer_into(
+    pipes: Vec<Pipe<SpanRecord>>,
+    limits: SpanLimits,
+    sampler: Option<Box<dyn Sampler>>,
+) -> Arc<Tracer> {
+    let generation = process::generation();
+    let sink = move |batch: &mut Vec<SpanRecord>| {
+        // In a forked child a queue's lock may be held by a thread that stayed behind.
+        if generation == process::generation() {
+            fan_out(&pipes, batch);
+        }
+    };
+    let tracer = Tracer::builder(sink).limits(limits);
+    match sampler {
+        Some(sampler) => tracer.sampler(sampler),
+        None => tracer,
+    }
+    .build()
 }
 
 /// Offers the same spans to every exporter; they are shared, not copied.

@@ -9,41 +9,72 @@ use super::{FAREWELL, Running};
 use crate::{
     clock,
     error::{Error, ErrorKind},
-    sync::{Mutex, MutexGuard},
-    util::process,
+    sync::Mutex,
+    util::{per_process::PerProcess, process},
 };
 
-/// What runs, if anything does. Held while telemetry is started, and by the exit hook only for a
-/// glance; nothing else is locked inside it but by a start.
-static RUNNING: Mutex<Option<Weak<Running>>> = Mutex::new(None);
+/// What runs, if anything does. Held for a glance: code of the user's runs during a start, and may ask.
+/// A forked child has its own, empty.
+static RUNNING: PerProcess<Mutex<Place>> = PerProcess::new();
 
-/// The place of what is about to run.
-pub(super) struct Slot(MutexGuard<'static, Option<Weak<Running>>>);
+#[derive(Default)]
+enum Place {
+    #[default]
+    Empty,
+    /// In the process of this generation: a forked child may start its own.
+    Starting(u32),
+    Running(Weak<Running>),
+}
+
+/// The place of what is about to run; given up when it is dropped without having been filled.
+pub(super) struct Slot(());
 
 /// The place for a start, if nothing runs.
 pub(super) fn slot() -> Result<Slot, Error> {
-    let guard = RUNNING.lock();
-    // A forked child inherits what its parent ran, without the threads: it may start its own.
-    if current(&guard).is_some_and(|running| !running.is_inherited()) {
-        let text = "telemetry is running already: shut it down before starting it again";
-        return Err(Error::new(ErrorKind::State, text));
-    }
-    Ok(Slot(guard))
+    let mut place = RUNNING.get().lock();
+    let running = place.running();
+    let text = match &*place {
+        Place::Starting(generation) if *generation == process::generation() => {
+            "telemetry is being started already: wait for that start"
+        }
+        // A forked child inherits what its parent ran, without the threads: it may start its own.
+        _ if running.as_ref().is_some_and(|running| !running.is_inherited()) => {
+            "telemetry is running already: shut it down before starting it again"
+        }
+        _ => {
+            *place = Place::Starting(process::generation());
+            drop(place);
+            return Ok(Slot(()));
+        }
+    };
+    drop(place); // Before `running`, which may be the last share in it.
+    Err(Error::new(ErrorKind::State, text))
 }
 
 impl Slot {
-    pub(super) fn fill(&mut self, running: &Arc<Running>) {
-        *self.0 = Some(Arc::downgrade(running));
+    pub(super) fn fill(self, running: &Arc<Running>) {
+        *RUNNING.get().lock() = Place::Running(Arc::downgrade(running));
         process::at_exit(deliver);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut place = RUNNING.get().lock();
+        if matches!(*place, Place::Starting(_)) {
+            *place = Place::Empty;
+        }
     }
 }
 
 /// Empties the slot of `running`, which has shut down.
 pub(super) fn forget(running: &Running) {
-    // A start that holds the slot has found it empty or finds it stale.
-    let Some(mut slot) = RUNNING.try_lock() else { return };
-    if slot.as_ref().is_some_and(|known| std::ptr::eq(known.as_ptr(), running)) {
-        *slot = None;
+    // Nobody holds it for long, but for a thread that a fork left behind.
+    let Some(mut place) = RUNNING.get().try_lock_for(FAREWELL) else { return };
+    if let Place::Running(known) = &*place
+        && std::ptr::eq(known.as_ptr(), running)
+    {
+        *place = Place::Empty;
     }
 }
 
@@ -56,20 +87,30 @@ pub fn exit(code: i32) -> ! {
     std::process::exit(code)
 }
 
+/// Whether this process was forked off one that used the crate.
+pub(super) fn is_child() -> bool {
+    process::generation() > 1
+}
+
 /// What the exit hook calls: on whichever thread left the process, its thread-locals gone.
 fn deliver() {
     // A panic in an exit hook aborts, and so would waiting for a lock that the exiting thread holds.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let deadline = clock::deadline(FAREWELL);
-        let Some(slot) = RUNNING.try_lock_until(deadline) else { return };
-        let running = current(&slot);
-        drop(slot);
+        let Some(place) = RUNNING.get().try_lock_until(deadline) else { return };
+        let running = place.running();
+        drop(place);
         if let Some(running) = running {
             running.shutdown(deadline);
         }
     }));
 }
 
-fn current(slot: &Option<Weak<Running>>) -> Option<Arc<Running>> {
-    slot.as_ref().and_then(Weak::upgrade)
+impl Place {
+    fn running(&self) -> Option<Arc<Running>> {
+        match self {
+            Self::Running(running) => running.upgrade(),
+            Self::Empty | Self::Starting(_) => None,
+        }
+    }
 }

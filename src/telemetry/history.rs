@@ -9,15 +9,16 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// The bytes that the snapshots may take.
 const BYTES: usize = 16 << 20;
 
-/// One snapshot a tick, the oldest first; never empty.
+/// One snapshot a tick, the oldest first; empty only where telemetry is disabled.
 pub(super) struct History {
     snapshots: VecDeque<Snapshot>,
     bytes: usize, // Invariant: the sum of the snapshots' weights.
 }
 
 impl History {
-    pub(super) fn new(first: Snapshot) -> Self {
-        Self { bytes: first.weight(), snapshots: VecDeque::from([first]) }
+    pub(super) fn new(first: Option<Snapshot>) -> Self {
+        let bytes = first.as_ref().map_or(0, Snapshot::weight);
+        Self { bytes, snapshots: first.into_iter().collect() }
     }
 
     /// Keeps `snapshot`, and gives up those that no window needs or that there is no room for.
@@ -58,7 +59,7 @@ mod tests {
         let clock = ManualClock::new();
         let _installed = clock::enter(Some(clock.clone()));
         let registry = Registry::new();
-        let mut history = History::new(registry.snapshot());
+        let mut history = History::new(Some(registry.snapshot()));
         for _ in 0..1_000 {
             clock.advance(Duration::from_secs(1));
             history.push(registry.snapshot());

@@ -35,9 +35,9 @@ pub use builder::Builder;
 pub use exit::exit;
 
 use crate::{
-    alert::{Alert, Engine, RuleStatus},
+    alert::{Alert, Board, RuleStatus},
     clock,
-    metric::{Observer, Registry, Snapshot, Window},
+    metric::{self, Observer, Registry, Snapshot, Window},
     pipeline::{self, AnyPipe, Report},
     sync::Mutex,
     trace::{self, Tracer},
@@ -78,8 +78,13 @@ pub fn builder(service: &str) -> Builder {
 ///
 /// Keep it in `main` until the end. If the process leaves by `process::exit` instead, an exit hook
 /// does the same on Linux and macOS; on Windows leave by [`exit`]. Nothing is delivered after `abort`,
-/// SIGKILL or a panic with `panic=abort`. A forked child has no part in it: it delivers nothing, its
-/// reports are empty and not settled, and it may start telemetry of its own.
+/// SIGKILL or a panic with `panic=abort`.
+///
+/// A forked child has no part in it: it delivers nothing, its reports are empty and not settled, and
+/// dropping it there does nothing. The child starts without the callbacks and sources of its parent
+/// (their families are gone and their names free), and with what the instruments had counted by then;
+/// it may start telemetry of its own. As with any code, fork where no other thread is in the middle of
+/// a call into the crate if you can: a lock that was held at that moment stays held in the child.
 #[must_use = "dropping it stops the telemetry at once"]
 pub struct Telemetry {
     running: Arc<Running>,
@@ -94,8 +99,8 @@ struct Running {
     tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     /// Guards the snapshots kept for windows. Nothing is locked inside it.
     history: Mutex<History>,
-    /// Guards the rules. Nothing is locked inside it, and callbacks are called outside it.
-    engine: Arc<Mutex<Engine>>,
+    /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
+    board: Arc<Board>,
     local_addrs: Vec<SocketAddr>,
     /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
     /// it is done, so that a second one waits and reports the same.
@@ -131,10 +136,11 @@ impl Telemetry {
         self.running.flush(timeout)
     }
 
-    /// Flushes, then stops every thread. What could not be delivered by `timeout` is dropped and
+    /// Flushes, then stops every thread, also that of callbacks, which the next reading that needs it
+    /// starts again. What could not be delivered by `timeout` is dropped and
     /// counted, so that nothing is held in the report. A second shutdown reports the same.
     ///
-    /// Metrics go on recording; spans are no longer recorded.
+    /// Metrics go on recording; spans are no longer recorded, and only carry their parents' contexts on.
     pub fn shutdown(&self, timeout: Duration) -> Report {
         self.running.shutdown(clock::deadline(timeout))
     }
@@ -155,7 +161,8 @@ impl Telemetry {
     }
 
     /// What happened within the last `length`, or since the oldest snapshot that is still kept: the
-    /// ticker keeps one a tick, for five minutes and within 16 MiB.
+    /// ticker keeps one a tick, for five minutes and within 16 MiB. Where telemetry is
+    /// [disabled](Builder::disabled) it spans no time.
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
@@ -166,13 +173,13 @@ impl Telemetry {
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
-        self.running.engine.lock().alerts()
+        self.running.board.alerts()
     }
 
     /// How each alert rule fares.
     #[must_use]
     pub fn rules(&self) -> Vec<RuleStatus> {
-        self.running.engine.lock().rules()
+        self.running.board.rules()
     }
 
     /// Where the listeners listen, in the order they were set up: the port that the system chose,
@@ -185,6 +192,10 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
+        if self.running.is_inherited() {
+            // Taking it apart could wait for a thread that stayed behind, or for what it held.
+            return std::mem::forget(self.running.clone());
+        }
         self.running.shutdown(clock::deadline(FAREWELL));
     }
 }
@@ -235,8 +246,11 @@ impl Running {
             self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
             return self.report();
         }
-        // An exit hook must not wait for ever for a shutdown that hangs on another thread.
-        let Some(mut ending) = self.ending.try_lock_until(deadline) else { return self.report() };
+        // An exit hook must not wait for ever for a shutdown that hangs on another thread, and what the
+        // ticker runs not at all for one that waits for the ticker.
+        let patience =
+            if ticker::is_own_thread() { clock::deadline(Duration::ZERO) } else { deadline };
+        let Some(mut ending) = self.ending.try_lock_until(patience) else { return self.report() };
         if let Some(report) = &ending.report {
             return report.clone();
         }
@@ -252,6 +266,7 @@ impl Running {
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();
+        metric::release_collector(deadline);
         ending.report = Some(report.clone());
         exit::forget(self);
         report

@@ -3,29 +3,27 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    alert::Engine,
+    alert::Board,
     diagnostics, label,
     metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant, shared_records},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
-    sync::Mutex,
     trace::Tracer,
 };
 
 type Read = Box<dyn Fn(&mut Observations) + Send + Sync>;
 
-/// Registers the figures of `pipes`, `engine`, `tracer` and the metrics until the observers are dropped.
+/// Registers the figures of `pipes`, `board`, `tracer` and the metrics until the observers are dropped.
 pub(super) fn register(
     registry: &Registry,
     pipes: &[Arc<dyn AnyPipe>],
-    engine: &Arc<Mutex<Engine>>,
-    tracer: Option<&Arc<Tracer>>,
+    board: &Arc<Board>,
+    tracer: &Arc<Tracer>,
 ) -> Vec<Observer> {
     let all = of_queues(pipes)
         .into_iter()
-        .chain(of_rules(engine))
+        .chain(of_rules(board))
         .chain(of_records())
-        .chain([of_labels()]);
-    let all = all.chain(tracer.map(of_spans));
+        .chain([of_labels(), of_spans(tracer)]);
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
             Ok(observer) => Some(observer),
@@ -59,16 +57,16 @@ fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
     ]
 }
 
-fn of_rules(engine: &Arc<Mutex<Engine>>) -> Vec<Series> {
-    let read = |read: fn(&Engine) -> f64| -> Read {
-        let engine = engine.clone();
-        Box::new(move |to| to.observe(read(&engine.lock()), &[]))
+fn of_rules(board: &Arc<Board>) -> Vec<Series> {
+    let read = |read: fn(&Board) -> f64| -> Read {
+        let board = board.clone();
+        Box::new(move |to| to.observe(read(&board), &[]))
     };
     let missed = ("telemetry.alert.ticks.missed", "Evaluations of alert rules that were skipped");
     let window = ("telemetry.alert.window.size", "Memory of the samples that alert rules look at");
     vec![
-        (Kind::Counter, missed, "{tick}", read(|engine| engine.missed_ticks() as f64)),
-        (Kind::Gauge, window, "By", read(|engine| engine.window_bytes() as f64)),
+        (Kind::Counter, missed, "{tick}", read(|board| board.missed_ticks() as f64)),
+        (Kind::Gauge, window, "By", read(|board| board.window_bytes() as f64)),
     ]
 }
 

@@ -9,15 +9,21 @@ use crate::{
 };
 
 impl Builder {
-    /// Serves `/metrics` on `address`, `127.0.0.1:9464` for example, in the format that the scraper
-    /// asks for; port 0 lets the system choose ([`Telemetry::local_addrs`](super::Telemetry)).
+    /// Serves `/metrics` on `address`, in the format that the scraper asks for: `127.0.0.1:9464` for
+    /// example, or `:9464` for every interface, as Prometheus itself takes it. Port 0 lets the system
+    /// choose ([`Telemetry::local_addrs`](super::Telemetry)).
     ///
-    /// A thread of its own renders and serves; a scrape never holds up recording.
+    /// A thread of its own renders and serves; a scrape never holds up recording. It is answered within
+    /// the time-out that it tells of (`X-Prometheus-Scrape-Timeout-Seconds`), without those callbacks
+    /// that would take longer. The head of a request may have 64 KiB and 256 fields.
+    ///
+    /// An address that is none is an error of the start, and says what to write.
     pub fn prometheus(self, address: &str) -> Self {
         self.prometheus_with(address, PageOptions::default())
     }
 
-    /// As [`prometheus`](Self::prometheus), with names and native histograms as `options` say.
+    /// As [`prometheus`](Self::prometheus), with what `options` say: names, native histograms, whether
+    /// `_created` and `target_info` are there.
     pub fn prometheus_with(self, address: &str, options: PageOptions) -> Self {
         let address = address.to_owned();
         self.part(move |resource| {

@@ -277,13 +277,15 @@ impl Alerts {
     /// Evaluates all rules at the time that the scope's clock shows; a second tick within a second
     /// does nothing.
     pub fn tick(&mut self) -> Vec<Transition> {
-        self.engine.tick(&self.inner.snapshot()).transitions
+        let tick = self.engine.tick(&self.inner.snapshot());
+        tick.report();
+        tick.transitions
     }
 
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
-        self.engine.alerts()
+        self.engine.board().alerts()
     }
 
     /// Asserts that `rule` has an alert in `state`.

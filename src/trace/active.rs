@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Event, Link, SpanBuilder, SpanLimits, SpanRecord, Status, Tracer, local::Start};
+use super::{
+    Event, Link, SpanLimits, SpanRecord, Status,
+    start::{Seed, Start},
+    tracer::Tracer,
+};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext},
@@ -37,22 +41,22 @@ impl Active {
         &mut self,
         tracer: &Tracer,
         start: Start,
-        builder: &mut SpanBuilder,
+        seed: &mut Seed,
         earliest: Option<Ticks>,
     ) {
         self.tracer = tracer.id;
         self.limits = tracer.limits;
         self.was_panicking = std::thread::panicking();
-        let at = builder.start.unwrap_or_else(|| {
+        let at = seed.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        let name = self.limits.cut(std::mem::take(&mut builder.name));
+        let name = self.limits.cut(std::mem::take(&mut seed.name));
         let record = &mut self.record;
         *record = SpanRecord::new(start.context, name, at);
         record.parent = start.parent;
         record.parent_is_remote = start.parent_is_remote;
-        record.kind = builder.kind;
+        record.kind = seed.kind;
     }
 
     #[inline]
@@ -92,38 +96,44 @@ impl Active {
         }
     }
 
+    /// The limits of an event that is about to be added, if there is room for one. Its attributes are
+    /// gathered outside: whose they are may use spans.
+    pub(super) fn room_for_event(&mut self) -> Option<SpanLimits> {
+        let rare = self.record.rare_mut();
+        if rare.events.len() < self.limits.events as usize {
+            return Some(self.limits);
+        }
+        rare.dropped.events = rare.dropped.events.saturating_add(1);
+        None
+    }
+
+    /// Adds an event; there may be no more room by now.
     pub(super) fn add_event(
         &mut self,
         name: Cow<'static, str>,
-        attributes: impl IntoIterator<Item = KeyValue>,
+        at: Ticks,
+        attributes: Vec<KeyValue>,
     ) {
-        let rare = self.record.rare_mut();
-        if rare.events.len() >= self.limits.events as usize {
-            rare.dropped.events = rare.dropped.events.saturating_add(1);
-            return;
+        if self.room_for_event().is_some() {
+            let (name, at) = (self.limits.cut(name), at.max(self.record.start));
+            self.record.rare_mut().events.push(Event { name, at, attributes });
         }
-        let (name, at) = (self.limits.cut(name), clock::now().max(self.record.start));
-        let attributes = self.cut_attributes(attributes);
-        self.record.rare_mut().events.push(Event { name, at, attributes });
     }
 
-    pub(super) fn add_link(
-        &mut self,
-        context: SpanContext,
-        attributes: impl IntoIterator<Item = KeyValue>,
-    ) {
+    /// As [`room_for_event`](Self::room_for_event), for a link.
+    pub(super) fn room_for_link(&mut self) -> Option<SpanLimits> {
         let rare = self.record.rare_mut();
-        if rare.links.len() >= self.limits.links as usize {
-            rare.dropped.links = rare.dropped.links.saturating_add(1);
-            return;
+        if rare.links.len() < self.limits.links as usize {
+            return Some(self.limits);
         }
-        let attributes = self.cut_attributes(attributes);
-        self.record.rare_mut().links.push(Link { context, attributes });
+        rare.dropped.links = rare.dropped.links.saturating_add(1);
+        None
     }
 
-    /// The first of `attributes`, as many as one event or link may have.
-    fn cut_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) -> Vec<KeyValue> {
-        let kept = attributes.into_iter().take(self.limits.attributes as usize);
-        kept.map(|attribute| self.limits.cut_attribute(attribute)).collect()
+    /// Adds a link; there may be no more room by now.
+    pub(super) fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
+        if self.room_for_link().is_some() {
+            self.record.rare_mut().links.push(Link { context, attributes });
+        }
     }
 }

@@ -46,6 +46,12 @@ impl SpanLimits {
         }
     }
 
+    /// The first of `attributes`, as many as one event or link may have.
+    pub(super) fn gather(&self, attributes: impl IntoIterator<Item = KeyValue>) -> Vec<KeyValue> {
+        let kept = attributes.into_iter().take(self.attributes as usize);
+        kept.map(|attribute| self.cut_attribute(attribute)).collect()
+    }
+
     pub(super) fn cut_attribute(&self, attribute: KeyValue) -> KeyValue {
         let value = match attribute.value {
             Value::String(text) => Value::String(self.cut(text)),

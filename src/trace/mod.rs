@@ -5,7 +5,9 @@
 //! by its [`sampler`] which spans are recorded, and hands them to a [`SpanSink`] when they have
 //! ended. [`extract`] and [`inject`] carry the context over process boundaries.
 //!
-//! Without a tracer a span costs one relaxed load. Recording one neither blocks nor, once the
+//! Without a tracer (disabled, not started, shut down) a span costs one relaxed load, and what a caller
+//! sent goes on as it came: a span's context is its parent's. Threads of exporters are [muted](mute),
+//! which is the same for one thread. Recording one neither blocks nor, once the
 //! thread has touched its memory, allocates for more than the attributes it is given.
 
 mod active;
@@ -16,14 +18,18 @@ mod propagator;
 mod record;
 pub mod sampler;
 mod span;
+mod stack;
+mod start;
 #[cfg(test)]
 mod tests;
 mod tracer;
 
 pub use future::{InSpan, Instrumented};
 pub use limits::SpanLimits;
-pub use local::Entered;
+pub use local::{Entered, enter};
 pub use propagator::{Extractor, Injector, extract, inject, inject_context};
 pub use record::{Event, Link, SpanKind, SpanRecord, Status};
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
-pub use tracer::{SpanSink, Tracer, TracerBuilder, enter, install, uninstall};
+pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};
+
+pub use crate::context::{Muted, mute};

@@ -4,11 +4,14 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::{
     SpanKind, Status,
-    local::{self, Left, Place},
+    active::Active,
+    local,
+    stack::{Left, Place},
+    start::Seed,
 };
 use crate::{
-    clock::Ticks,
-    context::{Outcome, SpanContext},
+    clock::{self, Ticks},
+    context::{self, Outcome, SpanContext},
     label::{KeyValue, Value},
 };
 
@@ -26,7 +29,8 @@ use crate::{
 /// ```
 #[inline]
 pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
-    SpanBuilder { name: name.into(), kind: SpanKind::Internal, parent: None, start: None }
+    let name = name.into();
+    SpanBuilder { seed: Seed { name, kind: SpanKind::Internal, parent: None, start: None } }
 }
 
 /// A span about to start.
@@ -36,22 +40,23 @@ pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
 #[derive(Clone, Debug)]
 #[must_use = "a span starts with `start` or `enter`"]
 pub struct SpanBuilder {
-    pub(super) name: Cow<'static, str>,
-    pub(super) kind: SpanKind,
-    pub(super) parent: Option<SpanContext>, // None is the current one.
-    pub(super) start: Option<Ticks>,        // None is now.
+    seed: Seed,
 }
 
 impl SpanBuilder {
     /// The kind; by default [`SpanKind::Internal`].
     #[inline]
     pub fn kind(mut self, kind: SpanKind) -> Self {
-        self.kind = kind;
+        self.seed.kind = kind;
         self
     }
 
     /// The parent; by default what is current on this thread. A parent that is not valid makes the
     /// span a root.
+    ///
+    /// Where no span is recorded (disabled, not started, shut down, on a muted thread), the parent
+    /// itself is what is current in the scope, so that what a caller sent goes on as it came; a root
+    /// has no context then.
     ///
     /// # Examples
     ///
@@ -64,7 +69,7 @@ impl SpanBuilder {
     /// ```
     #[inline]
     pub fn parent(mut self, parent: SpanContext) -> Self {
-        self.parent = Some(parent);
+        self.seed.parent = Some(parent);
         self
     }
 
@@ -77,29 +82,31 @@ impl SpanBuilder {
     /// When it started, where that was read already; by default the clock is read.
     #[inline]
     pub fn start_at(mut self, at: Ticks) -> Self {
-        self.start = Some(at);
+        self.seed.start = Some(at);
         self
     }
 
     /// Starts the span and makes it current on this thread until the scope is dropped, which ends
     /// it.
-    #[inline]
+    #[inline(always)] // So that a builder with a name alone is never written whole.
     pub fn enter(mut self) -> SpanScope {
-        SpanScope { place: local::push_new(&mut self), detached: None, not_send: PhantomData }
+        let stay = local::push_new(&mut self.seed).map_or(Stay::Inherits, Stay::At);
+        SpanScope { stay, not_send: PhantomData }
     }
 
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
     pub fn start(mut self) -> Span {
-        Span { left: local::start(&mut self) }
+        Span { left: local::start(&mut self.seed) }
     }
 }
 
 /// A started span that is current nowhere: it may be moved to another thread, kept across awaits
 /// ([`InSpan`](super::InSpan)), entered and left again. It ends when it is dropped.
 ///
-/// Without a tracer it is nothing: every call does nothing, and its context is
-/// [`SpanContext::NONE`]. A span that the sampler did not want has a context and keeps nothing.
+/// Without a tracer it keeps nothing and only carries its parent's context on, which is its own then:
+/// [`SpanContext::NONE`] where there was no parent. A span that the sampler did not want has a context
+/// of its own and keeps nothing.
 #[must_use = "the span ends when it is dropped"]
 #[derive(Default)]
 pub struct Span {
@@ -113,12 +120,12 @@ impl Span {
     /// Makes it current on this thread until the scope is dropped, which ends it, or
     /// [left](SpanScope::leave).
     pub fn enter(mut self) -> SpanScope {
-        let (place, detached) = match self.left.take().map(local::push) {
-            None => (None, None),
-            Some(Ok(place)) => (Some(place), None),
-            Some(Err(left)) => (None, Some(Self { left: Some(left) })),
+        let stay = match self.left.take().map(local::push) {
+            None => Stay::Nowhere,
+            Some(Ok(place)) => Stay::At(place),
+            Some(Err(left)) => Stay::Apart(Box::new(Self { left: Some(left) })),
         };
-        SpanScope { place, detached: detached.map(Box::new), not_send: PhantomData }
+        SpanScope { stay, not_send: PhantomData }
     }
 
     /// Ends it now.
@@ -144,14 +151,15 @@ impl Span {
     pub fn context(&self) -> &SpanContext {
         match &self.left {
             None => &SpanContext::NONE,
-            Some(Left::Unsampled(context)) => context,
+            Some(Left::Unrecorded(context)) => context,
             Some(Left::Recorded(active)) => &active.record.context,
         }
     }
 
-    fn with_record(&mut self, change: impl FnOnce(&mut super::active::Active)) {
-        if let Some(Left::Recorded(active)) = &mut self.left {
-            change(active);
+    fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+        match &mut self.left {
+            Some(Left::Recorded(active)) => Some(change(active)),
+            _ => None,
         }
     }
 }
@@ -185,10 +193,19 @@ impl fmt::Debug for Span {
 /// at once; the others stay current and keep their parents.
 #[must_use = "the span ends when its scope is dropped"]
 pub struct SpanScope {
-    place: Option<Place>,
-    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare.
-    detached: Option<Box<Span>>,
+    stay: Stay,
     not_send: PhantomData<*const ()>, // It is a place on this thread's stack.
+}
+
+/// How a scope is in its span.
+enum Stay {
+    /// There is no span.
+    Nowhere,
+    /// No span was recorded and no parent named: what is current stays so.
+    Inherits,
+    At(Place),
+    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare.
+    Apart(Box<Span>),
 }
 
 impl SpanScope {
@@ -199,34 +216,37 @@ impl SpanScope {
 
     /// Ends the span at `at`, where the clock was read already.
     pub fn end_at(mut self, at: Ticks) {
-        if let Some(place) = self.place.take() {
-            local::end(place, Some(at));
-        }
-        if let Some(span) = self.detached.take() {
-            span.end_at(at);
+        match std::mem::replace(&mut self.stay, Stay::Nowhere) {
+            Stay::Nowhere | Stay::Inherits => {}
+            Stay::At(place) => local::end(place, Some(at)),
+            Stay::Apart(span) => span.end_at(at),
         }
     }
 
     /// Leaves the span without ending it.
     pub fn leave(mut self) -> Span {
-        if let Some(span) = self.detached.take() {
-            return *span;
+        match std::mem::replace(&mut self.stay, Stay::Nowhere) {
+            Stay::Nowhere => Span::NONE,
+            Stay::Inherits => Span { left: local::current_valid().map(Left::Unrecorded) },
+            Stay::At(place) => Span { left: local::leave(place) },
+            Stay::Apart(span) => *span,
         }
-        Span { left: self.place.take().and_then(local::leave) }
     }
 
     /// Whether it is recorded; if not, what is set on it goes nowhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.place.and_then(|place| local::with_record(place, |_| ())).is_some()
+        self.with_record(|_| ()).is_some()
     }
 
     /// Its context, to be a parent elsewhere.
     #[must_use]
     pub fn context(&self) -> SpanContext {
-        match &self.detached {
-            Some(span) => span.context().clone(),
-            None => self.place.map_or(SpanContext::NONE, local::context_at),
+        match &self.stay {
+            Stay::Nowhere => SpanContext::NONE,
+            Stay::Inherits => context::current(),
+            Stay::At(place) => local::context_at(*place),
+            Stay::Apart(span) => span.context().clone(),
         }
     }
 
@@ -240,9 +260,10 @@ impl SpanScope {
         });
     }
 
-    fn with_record(&self, change: impl FnOnce(&mut super::active::Active)) {
-        if let Some(place) = self.place {
-            local::with_record(place, change);
+    fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+        match self.stay {
+            Stay::At(place) => local::with_record(place, change),
+            _ => None,
         }
     }
 }
@@ -250,7 +271,7 @@ impl SpanScope {
 impl Drop for SpanScope {
     #[inline]
     fn drop(&mut self) {
-        if let Some(place) = self.place {
+        if let Stay::At(place) = self.stay {
             local::end(place, None);
         }
     }
@@ -276,23 +297,32 @@ macro_rules! setters {
                 $self.with_record(|record| record.set_attribute(attribute));
             }
 
-            /// Adds an event that happens now.
+            /// Adds an event that happens now. `attributes` are asked for if the span is recorded and
+            /// has room for the event, and no more of them than its limit.
             pub fn add_event(
                 $($receiver)+,
                 name: impl Into<Cow<'static, str>>,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
-                let name = name.into();
-                $self.with_record(|record| record.add_event(name, attributes));
+                let (name, at) = (name.into(), clock::now());
+                // What is iterated may use spans, this one too: first the attributes, then the span.
+                if let Some(limits) = $self.with_record(Active::room_for_event).flatten() {
+                    let attributes = limits.gather(attributes);
+                    $self.with_record(|record| record.add_event(name, at, attributes));
+                }
             }
 
-            /// Links to a span that belongs with this one without being its parent.
+            /// Links to a span that belongs with this one without being its parent. `attributes` are
+            /// asked for as those of an event.
             pub fn add_link(
                 $($receiver)+,
                 context: SpanContext,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
-                $self.with_record(|record| record.add_link(context, attributes));
+                if let Some(limits) = $self.with_record(Active::room_for_link).flatten() {
+                    let attributes = limits.gather(attributes);
+                    $self.with_record(|record| record.add_link(context, attributes));
+                }
             }
 
             /// Sets the status. An error makes the outcome, if nobody sets another, an error.
@@ -321,7 +351,7 @@ setters!(SpanScope, self: &self);
 /// Sets the attribute `key` on the span this thread is in, if that is recorded.
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
     let attribute = KeyValue::new(key, value);
-    local::with_current(|record| record.set_attribute(attribute));
+    with_current(|record| record.set_attribute(attribute));
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.
@@ -329,11 +359,20 @@ pub fn add_event(
     name: impl Into<Cow<'static, str>>,
     attributes: impl IntoIterator<Item = KeyValue>,
 ) {
-    let name = name.into();
-    local::with_current(|record| record.add_event(name, attributes));
+    let (name, at) = (name.into(), clock::now());
+    let Some(place) = local::current_place() else { return };
+    let Some(limits) = local::with_record(place, Active::room_for_event).flatten() else { return };
+    let attributes = limits.gather(attributes);
+    local::with_record(place, |record| record.add_event(name, at, attributes));
 }
 
 /// Sets the status of the span this thread is in, if that is recorded.
 pub fn set_status(status: Status) {
-    local::with_current(|record| record.set_status(status));
+    with_current(|record| record.set_status(status));
+}
+
+fn with_current(change: impl FnOnce(&mut Active)) {
+    if let Some(place) = local::current_place() {
+        local::with_record(place, change);
+    }
 }

@@ -11,25 +11,24 @@
 //! looks its tracer up among those that live.
 
 use std::{
+    any::Any,
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     time::Duration,
 };
 
 use super::{
-    SpanLimits, SpanRecord, local,
-    sampler::{ParentBased, Sampler},
+    SpanLimits, SpanRecord,
+    sampler::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, ParentBased, Sampler},
 };
 use crate::{
-    diagnostics,
+    context, diagnostics,
     pipeline::Weigh,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    trace::sampler::AlwaysOn,
-    util::process,
+    util::{panics, process},
 };
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
@@ -58,7 +57,8 @@ use crate::{
 /// ```
 pub struct Tracer {
     pub(super) id: u64, // Never reused, never zero.
-    pub(super) sampler: Box<dyn Sampler>,
+    sampler: Box<dyn Sampler>,
+    is_sampler_ours: bool, // Then it is asked where it stands: it uses no span and does not panic.
     pub(super) limits: SpanLimits,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
@@ -69,14 +69,15 @@ pub struct Tracer {
     /// inside it.
     collecting: Mutex<Vec<SpanRecord>>,
     closed: AtomicBool,
+    has_told_of_sampler: AtomicBool,
     n_lost: AtomicU64,
 }
 
 /// Takes finished spans.
 ///
 /// The caller may be any thread of the program, also one that is ending or in an exit hook: an
-/// implementation must not block, nor call back into the tracer. Spans that
-/// it starts itself are not recorded. A panic in it costs the batch.
+/// implementation must not block, nor call back into the tracer. Spans that it starts itself are not
+/// recorded; those that it ends are handed over with the next batch. A panic in it costs the batch.
 pub trait SpanSink: Send + Sync + 'static {
     /// Takes `spans`, which are never none: drains the vector, whose memory is then used again, or
     /// takes it whole. What is left in it is dropped.
@@ -109,12 +110,13 @@ impl TracerBuilder {
         Self { limits, ..self }
     }
 
-    /// The tracer, which records nothing before it is [installed](install) or [entered](enter).
+    /// The tracer, which records nothing before it is [installed](install) or [entered](super::enter).
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let tracer = Arc::new(Tracer {
             id: NEXT.fetch_add(1, Relaxed),
+            is_sampler_ours: self.sampler.is_ours(Ours),
             sampler: self.sampler,
             limits: self.limits,
             sink: self.sink,
@@ -122,6 +124,7 @@ impl TracerBuilder {
             leftovers: Buffer::default(),
             collecting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
+            has_told_of_sampler: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
         });
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
@@ -176,11 +179,42 @@ impl Tracer {
         self.collect();
     }
 
-    /// How many spans never came to the sink: the stack of open spans was full, or the sink panicked.
-    /// A span whose guard is leaked never ends, and is not counted.
+    /// How many spans never came to the sink: the stack of open spans was full, or the sampler or the
+    /// sink panicked. A span whose guard is leaked never ends, and is not counted.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
+    }
+
+    /// Whether the span is recorded, if its sampler can be asked at once.
+    #[inline(always)] // In the middle of `Start::new`'s work.
+    pub(super) fn decide(&self, span: &Candidate<'_>) -> Option<bool> {
+        // Not the box's own `sample`, which is one call more.
+        self.is_sampler_ours.then(|| (*self.sampler).sample(span) == Decision::RecordAndSample)
+    }
+
+    /// Asks a sampler that is the user's, with this thread's spans free. The application that starts
+    /// a span has no part in a panic there: the span is not recorded.
+    pub(super) fn ask(&self, span: &Candidate<'_>) -> bool {
+        match panics::catch(|| self.sampler.sample(span)) {
+            Ok(decision) => decision == Decision::RecordAndSample,
+            Err(payload) => self.survive_sampler(payload),
+        }
+    }
+
+    #[cold]
+    fn survive_sampler(&self, payload: Box<dyn Any + Send>) -> bool {
+        panics::discard(payload);
+        self.lose(1);
+        // Relaxed: it publishes nothing but itself.
+        if !self.has_told_of_sampler.swap(true, Relaxed) {
+            let _muted = context::mute();
+            let text = format_args!(
+                "panicked; spans that it panics on are not recorded, and counted as lost"
+            );
+            diagnostics::report("sampler", text);
+        }
+        false
     }
 
     #[cfg(test)]
@@ -238,9 +272,10 @@ impl Tracer {
             return;
         }
         let n = batch.len();
-        let _muted = local::mute();
+        let _muted = context::mute();
         // The sink's code is not the code that ended a span: a panic must not come out there.
-        if catch_unwind(AssertUnwindSafe(|| self.sink.accept(batch))).is_err() {
+        if let Err(payload) = panics::catch(|| self.sink.accept(batch)) {
+            panics::discard(payload);
             self.lose(n);
             diagnostics::report("span sink", format_args!("panicked, {n} spans are lost"));
         }
@@ -254,6 +289,16 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         LIVE.lock().retain(|(id, _)| *id != self.id);
         self.collect();
+        // The last owner may be an application's thread that ends a span.
+        let _muted = context::mute();
+        let sampler = mem::replace(&mut self.sampler, Box::new(AlwaysOff));
+        let sink = mem::replace(&mut self.sink, Box::new(|_: &mut Vec<SpanRecord>| ()));
+        for dropped in [panics::catch(|| drop(sampler)), panics::catch(|| drop(sink))] {
+            if let Err(payload) = dropped {
+                panics::discard(payload);
+                diagnostics::report("span sink", format_args!("panicked in its drop"));
+            }
+        }
     }
 }
 
@@ -397,7 +442,7 @@ pub(super) fn installed() -> Option<Arc<Tracer>> {
     GLOBAL.lock().tracer.clone()
 }
 
-/// Makes `tracer` that of every thread that has not [entered](enter) another; gives back the one
+/// Makes `tracer` that of every thread that has not [entered](super::enter) another; gives back the one
 /// that was.
 pub fn install(tracer: Arc<Tracer>) -> Option<Arc<Tracer>> {
     change(|global| global.tracer.replace(tracer))
@@ -407,14 +452,6 @@ pub fn install(tracer: Arc<Tracer>) -> Option<Arc<Tracer>> {
 /// [`close`](Tracer::close) hands over.
 pub fn uninstall() -> Option<Arc<Tracer>> {
     change(|global| global.tracer.take())
-}
-
-/// Makes `tracer` that of this thread until the guard is dropped; `None` is the process's.
-///
-/// For scopes of tests. Guards must be dropped in the reverse order of their making.
-#[must_use = "the tracer is left when this is dropped"]
-pub fn enter(tracer: Option<Arc<Tracer>>) -> local::Entered {
-    local::enter(tracer)
 }
 
 /// Counts threads' own tracers.

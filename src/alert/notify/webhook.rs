@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::Notification;
+use super::notification::Notification;
 use crate::{
     alert::{Alert, AlertState},
     error::Error,
@@ -16,7 +16,8 @@ use crate::{
 /// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook: receivers written
 /// for Alertmanager understand it.
 ///
-/// One request is one [`Notification`]: alerts of one rule, grouped by `alertname`.
+/// One request is one [`Notification`]: the group of all alerts of one `alertname`, which is resolved
+/// when all of them are.
 ///
 /// # What may go wrong
 ///
@@ -192,7 +193,7 @@ struct Body<'a> {
     external_url: &'a str,
     version: &'static str,
     group_key: String,
-    truncated_alerts: u64,
+    truncated_alerts: usize,
 }
 
 #[derive(Serialize)]
@@ -232,7 +233,7 @@ impl<'a> Body<'a> {
             external_url,
             version: "4",
             group_key: format!("{{}}:{{alertname={}}}", Quoted(name)),
-            truncated_alerts: 0,
+            truncated_alerts: notification.n_truncated(),
         }
     }
 }

@@ -5,13 +5,15 @@ use std::{
     io::{self, Write},
 };
 
-use super::Notification;
+use super::notification::Notification;
 use crate::{
     alert::Alert,
     pipeline::{Batch, ExportError, Exporter},
+    util::standard::Stderr,
 };
 
-/// Writes one line for each alert that fires or is resolved, and flushes.
+/// Writes one line for each alert that is [due](Notification::due), and flushes: one that begins to
+/// fire, is resolved, or is told of again after a minute.
 ///
 /// A line has the state in capitals, the rule, the labels, the value, and the annotations:
 ///
@@ -66,7 +68,7 @@ impl<W: Write + Send + 'static> Writer<W> {
 
     fn write(&mut self, notification: &Notification) -> io::Result<()> {
         let mut lines = String::new();
-        for alert in notification.alerts() {
+        for alert in notification.due() {
             // Writing to a String cannot fail.
             let _ = writeln!(lines, "{}", Line(alert));
         }
@@ -75,10 +77,11 @@ impl<W: Write + Send + 'static> Writer<W> {
     }
 }
 
-/// A notifier that writes to the standard error stream.
+/// A notifier that writes to the standard error stream, without waiting for those who hold the lock of
+/// [`std::io::stderr`]: a line is one write to the operating system.
 #[must_use]
-pub fn stderr() -> Writer<io::Stderr> {
-    Writer::new(io::stderr())
+pub fn stderr() -> Writer<impl Write + Send + 'static> {
+    Writer::new(Stderr)
 }
 
 impl<W: Write + Send + 'static> Exporter<Notification> for Writer<W> {

@@ -8,11 +8,11 @@ use std::iter::successors;
 
 use super::{
     super::{
-        Collector, Description, Failure, Reading,
+        collector::{Collector, Description, Failure, Reading},
         files::{Files, TICKS_PER_SECOND, field, text, unreadable},
     },
     filesystem::{MOUNTS, unescaped},
-    text_if_any,
+    texts::text_if_any,
 };
 use crate::metric::Unit;
 
@@ -285,7 +285,7 @@ const OOM_KILLS: &str = "container.memory.oom_kills";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::{files::tests::Texts, tests::collected};
+    use crate::collect::{collector::tests::collected, files::tests::Texts};
 
     const MOUNT_TWO: &str = "30 23 0:26 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw\n";
     const FOUR_CPUS: &str = "Cpus_allowed:\tf\nCpus_allowed_list:\t0-3\n";

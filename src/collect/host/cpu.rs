@@ -2,10 +2,10 @@
 
 use super::{
     super::{
-        Collector, Description, Failure, Reading,
+        collector::{Collector, Description, Failure, Reading},
         files::{Files, TICKS_PER_SECOND, field, text, unreadable},
     },
-    words_and_numbers,
+    texts::words_and_numbers,
 };
 use crate::metric::Unit;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io};
 use rustix::fs::statvfs;
 
 use super::super::{
-    Collector, Description, Failure, Reading,
+    collector::{Collector, Description, Failure, Reading},
     files::{Files, text, unreadable},
 };
 use crate::metric::Unit;
@@ -192,7 +192,7 @@ const INODES: &str = "system.filesystem.inodes.usage";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::{files::tests::Texts, tests::collected};
+    use crate::collect::{collector::tests::collected, files::tests::Texts};
 
     const MOUNTINFO: &str = "\
 22 27 0:21 / /proc rw,relatime - proc proc rw

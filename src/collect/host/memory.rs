@@ -2,10 +2,10 @@
 
 use super::{
     super::{
-        Collector, Description, Failure, Reading,
+        collector::{Collector, Description, Failure, Reading},
         files::{Files, field, kibibytes, text, unreadable},
     },
-    text_if_any,
+    texts::text_if_any,
 };
 use crate::metric::Unit;
 

@@ -9,13 +9,11 @@ mod disk;
 mod filesystem;
 mod memory;
 mod network;
+mod texts;
 
 use std::time::Duration;
 
-use super::{
-    Failure, Source,
-    files::{Files, System, text},
-};
+use super::{files::System, source::Source};
 
 /// The figures of the host, and of the container that the process is in.
 ///
@@ -71,22 +69,6 @@ pub fn host() -> Vec<Source> {
             .every(Duration::from_secs(10)),
         Source::new("container", container::Container::new(System)),
     ]
-}
-
-/// The text at `path`, or none where there is no such file: some kernels, and most imitations of one,
-/// lack some.
-pub(super) fn text_if_any(files: &dyn Files, path: &str) -> Result<String, Failure> {
-    match text(files, path) {
-        Err(failure) if failure.reason() == "absent" => Ok(String::new()),
-        read => read,
-    }
-}
-
-/// The figures that a line of names and numbers has: the first word, and the numbers behind it.
-fn words_and_numbers(line: &str) -> Option<(&str, Vec<u64>)> {
-    let mut words = line.split_ascii_whitespace();
-    let name = words.next()?;
-    Some((name, words.map_while(|word| word.parse().ok()).collect()))
 }
 
 #[cfg(test)]

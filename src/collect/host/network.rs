@@ -1,7 +1,7 @@
 //! Network interfaces, and TCP connections by state.
 
 use super::super::{
-    Collector, Description, Failure, Reading,
+    collector::{Collector, Description, Failure, Reading},
     files::{Files, text, text_within, unreadable},
 };
 use crate::metric::Unit;

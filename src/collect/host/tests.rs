@@ -1,9 +1,11 @@
 //! Texts of real machines become figures, each file is read once, and no text makes a panic.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::{
-    super::{files::tests::Texts, tests::collected, *},
+    super::{collector::tests::collected, files::tests::Texts},
     container::Container,
     cpu::{self, Cpu},
     disk::{self, Disk},

@@ -10,7 +10,10 @@ use std::{borrow::Cow, fmt, time::Duration};
 use serde_json::Value;
 
 use self::path::{Found, Path};
-use super::{Collector, Description, Failure, Reading, Source};
+use super::{
+    collector::{Collector, Description, Failure, Reading},
+    source::Source,
+};
 use crate::{
     error::{Error, ErrorKind},
     metric::{Kind, Unit, key_fault},

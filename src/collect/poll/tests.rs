@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     clock::{self, ManualClock},
-    collect::{source::tests::levels, tests::collected},
+    collect::{collector::tests::collected, source::tests::levels},
     metric::Registry,
 };
 

@@ -13,12 +13,14 @@ use std::{
 use bellwether_macros::Labels;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{Collector, Description, Failure, Gathered, LabelPairs, MAX_SERIES, Reading};
+use super::collector::{
+    Collector, Description, Failure, Gathered, LabelPairs, MAX_SERIES, Reading,
+};
 use crate::{
     clock::{self, Ticks},
     diagnostics,
     error::{Error, ErrorKind},
-    metric::{Counter, Observations, Observer, Registry, Unit},
+    metric::{self, Counter, Observations, Observer, Registry, Sight, Unit},
     sync::Mutex,
 };
 
@@ -106,6 +108,10 @@ impl Source {
 
     /// Reads at this interval on a thread of its own, at once for the first time, instead of when
     /// somebody looks: for what is slow or may hang. A reading that takes longer delays the next.
+    ///
+    /// Without it, a source that is slower than the
+    /// [patience](crate::Builder::callback_patience) of those who look is read beside them: they see
+    /// what was read when somebody looked before.
     pub fn every(self, interval: Duration) -> Self {
         Self { interval: Some(interval), ..self }
     }
@@ -124,7 +130,7 @@ impl Source {
         let mut observers = Vec::with_capacity(families.len());
         for (place, Description { kind, name, help, unit }) in families.into_iter().enumerate() {
             let cache = cache.clone();
-            let fill = move |to: &mut Observations| cache.fill(place, to);
+            let fill = move |to: &mut Observations| fill(&cache, place, to);
             observers.push(registry.observe(kind, &name, &help, unit, fill)?);
         }
         let stop = cache.interval.map(|interval| start(cache.clone(), interval)).transpose()?;
@@ -144,6 +150,7 @@ impl Source {
                 families: families.iter().map(kept).collect(),
                 stamp: None,
                 read: None,
+                distrust: 0,
             }),
         })
     }
@@ -162,7 +169,7 @@ impl Registered {
     /// Reads now, on this thread, however old the last reading is; does nothing while another
     /// thread reads.
     pub fn refresh(&self) {
-        self.cache.read_if(|_| true);
+        self.cache.read(None);
     }
 
     /// Leaves the source registered, and its thread running, for as long as the registry lives.
@@ -197,6 +204,8 @@ struct State {
     stamp: Option<String>,
     /// When the last reading ended, good or not.
     read: Option<Ticks>,
+    /// How many readings must be quick before those who look wait for one again; zero: they do.
+    distrust: u8,
 }
 
 /// The last good values of one family.
@@ -220,12 +229,6 @@ enum Outcome {
 }
 
 impl Cache {
-    /// Tells the values of a family that are not stale.
-    fn fill(&self, place: usize, to: &mut Observations) {
-        self.read_if_due();
-        self.each_fresh(place, |value, labels| to.observe(value, labels));
-    }
-
     /// Hands over the values of a family that are not stale.
     fn each_fresh(&self, place: usize, mut each: impl FnMut(f64, &[(&'static str, &str)])) {
         let now = clock::now();
@@ -240,23 +243,28 @@ impl Cache {
         }
     }
 
-    fn read_if_due(&self) {
-        if self.interval.is_none() {
-            self.read_if(|age| age >= self.cached_for);
-        }
+    /// Whether those who look should see to a reading now.
+    fn is_due(&self) -> bool {
+        let state = self.state.lock();
+        let is_old = |read| clock::now().since(read) >= self.cached_for;
+        self.interval.is_none() && state.collector.is_some() && state.read.is_none_or(is_old)
     }
 
-    /// Reads if `is_due` says so of the age of the last reading, or if there is none yet. While
-    /// another thread reads, the last good values are as new as any.
-    fn read_if(&self, is_due: impl Fn(Duration) -> bool) {
+    fn is_slow(&self) -> bool {
+        self.state.lock().distrust > 0
+    }
+
+    /// Reads, unless somebody else does: then the last good values are as new as any. For one who looks
+    /// and waits for `patience`, it learns whether that is long enough.
+    fn read(&self, patience: Option<Duration>) {
         let taken = {
             let mut state = self.state.lock();
-            let is_due = state.read.is_none_or(|read| is_due(clock::now().since(read)));
             let names = state.families.iter().map(|family| family.name.clone());
             let reading = Reading::of(names);
-            is_due.then(|| state.collector.take()).flatten().map(|collector| (collector, reading))
+            state.collector.take().map(|collector| (collector, reading))
         };
         let Some((mut collector, mut reading)) = taken else { return };
+        let quick = patience.map(|patience| clock::deadline(metric::quick(patience)));
         let call = AssertUnwindSafe(|| collector.collect(&mut reading));
         let result = catch_unwind(call)
             .unwrap_or_else(|_| Err(Failure::new("panic", "the collector panicked")));
@@ -264,10 +272,37 @@ impl Cache {
             let mut state = self.state.lock();
             let outcome = state.take_over(reading, result, clock::now(), self.stale_after);
             state.collector = Some(collector);
+            if let Some(quick) = quick {
+                let is_quick = !clock::until(quick).is_zero();
+                state.distrust = if is_quick { state.distrust.saturating_sub(1) } else { DISTRUST };
+            }
             outcome
         };
         self.counts.count(outcome);
     }
+}
+
+/// Quick readings that make up for a slow one: a source that is slow now and then would hide a family
+/// each time. Arbitrary.
+const DISTRUST: u8 = 10;
+
+/// Tells the values of a family that are not stale, after a reading if one is due. Nobody waits for a
+/// source that was slow: it is read on a thread of its own, and its last good values are told.
+fn fill(cache: &Arc<Cache>, place: usize, to: &mut Observations) {
+    if cache.is_due() {
+        let patience = to.patience();
+        if !cache.is_slow() || !read_apart(cache, patience) {
+            cache.read(Some(patience));
+        }
+    }
+    cache.each_fresh(place, |value, labels| to.observe(value, labels));
+}
+
+/// Begins a reading that nobody waits for; `false` if no thread can be had.
+fn read_apart(cache: &Arc<Cache>, patience: Duration) -> bool {
+    let (cache, sight) = (cache.clone(), Sight::of_this_thread());
+    let run = move || sight.show(|| cache.read(Some(patience)));
+    thread::Builder::new().name("bellwether-late".to_owned()).spawn(run).is_ok()
 }
 
 impl State {
@@ -390,7 +425,7 @@ fn start(cache: Arc<Cache>, interval: Duration) -> Result<Sender<()>, Error> {
 fn read_until(stopped: &Receiver<()>, cache: &Cache, interval: Duration) {
     loop {
         let next = clock::deadline(interval);
-        cache.read_if(|_| true);
+        cache.read(None);
         if stopped.recv_deadline(next) != Err(RecvTimeoutError::Timeout) {
             return;
         }

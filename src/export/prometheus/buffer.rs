@@ -1,51 +1,27 @@
-//! The bytes of a page under way, in room that is kept from page to page.
+//! Bytes that are written front to back, in room that is kept from page to page.
 //!
 //! The room is initialised bytes beyond the end, so that texts are copied in pieces of a fixed size,
 //! and numbers written in place, without a call for each: what a piece writes too much, the next one
 //! overwrites.
-//!
-//! The room also still holds the page before, so that what would be written again where it stands is
-//! passed over. That is told by [`holds`](Buffer::holds), for which the buffer keeps account of what was
-//! overwritten beyond the end.
 
 use super::number::{ROOM, Room};
 
-/// Bytes written front to back.
-#[derive(Debug, Default)]
+/// Bytes written front to back: a page, or a text that stands on it again and again.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Buffer {
-    room: Vec<u8>, // Invariant: longer than `len` by `SLACK` wherever something was reserved.
+    room: Vec<u8>, // Invariant: longer than `len` by `SLACK` wherever anything was written.
     len: usize,
-    /// Before here, and beyond the end, something was written since the page was begun.
-    touched: usize,
 }
 
-/// How many bytes are copied at once; an arena ends in as many that nobody reads.
-pub(super) const PIECE: usize = 32;
+/// How many bytes are copied at once.
+const PIECE: usize = 32;
 /// What may be written beyond the end: a piece too much, and a number.
-const SLACK: usize = PIECE + ROOM;
+const SLACK: usize = PIECE + ROOM; // More than a word.
 
 impl Buffer {
-    /// Begins a page.
+    /// Begins anew.
     pub(super) fn clear(&mut self) {
         self.len = 0;
-        self.touched = 0;
-    }
-
-    /// Has everything written anew until the next page is begun.
-    pub(super) fn forget(&mut self) {
-        self.touched = usize::MAX;
-    }
-
-    /// Whether what the last page had from `place` on is what would be written next, and still there.
-    #[inline(always)]
-    pub(super) fn holds(&self, place: usize) -> bool {
-        place == self.len && place >= self.touched
-    }
-
-    /// Passes over `len` bytes that the buffer [`holds`](Self::holds).
-    #[inline(always)]
-    pub(super) fn pass(&mut self, len: usize) {
-        self.len += len;
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
@@ -56,9 +32,12 @@ impl Buffer {
         self.len
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Forgets what was written after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
-        self.touched = self.touched.max(self.len + PIECE);
         self.len = self.len.min(len);
     }
 
@@ -72,70 +51,82 @@ impl Buffer {
     /// Puts `bytes` before what was written from `place` on.
     pub(super) fn insert(&mut self, place: usize, bytes: &[u8]) {
         self.reserve(bytes.len());
-        self.touched = self.touched.max(self.len + bytes.len());
         self.room.copy_within(place..self.len, place + bytes.len());
         self.room[place..place + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
     }
 
-    /// Appends `len` bytes of `arena` from `start` on; the arena has [`PIECE`] bytes beyond them.
+    /// Appends what `text` holds.
     #[inline(always)]
-    pub(super) fn copy(&mut self, arena: &[u8], start: usize, len: usize) {
-        self.reserve(len);
-        let from = &arena[start..start + len + PIECE];
-        let to = &mut self.room[self.len..self.len + len + PIECE];
-        let mut done = 0;
-        while done < len {
-            to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
-            done += PIECE;
-        }
-        self.touched = self.touched.max(self.len + done);
-        self.len += len;
+    pub(super) fn copy(&mut self, text: &Self) {
+        self.reserve(text.len);
+        copy_pieces(&mut self.room[self.len..], text);
+        self.len += text.len;
     }
 
-    /// Appends what [`copy`](Self::copy) does, the number that `put` writes and the end of the line;
-    /// gives the length of the latter two.
+    /// Appends texts, the number that `put` writes and the end of the line.
     ///
     /// One load and one store of the length, on which the next line has to wait.
     #[inline(always)]
-    pub(super) fn line<T>(
+    pub(super) fn line<T, const N: usize>(
         &mut self,
-        (arena, start, len): (&[u8], usize, usize),
+        texts: [&Self; N],
         put: impl Fn(&mut Room, T) -> usize,
         value: T,
-    ) -> usize {
+    ) {
+        let len = texts.iter().map(|text| text.len).sum::<usize>();
         self.reserve(len);
-        let from = &arena[start..start + len + PIECE];
         let to = &mut self.room[self.len..self.len + len + SLACK];
-        let mut done = 0;
-        while done < len {
-            to[done..done + PIECE].copy_from_slice(&from[done..done + PIECE]);
-            done += PIECE;
+        let mut start = 0;
+        for text in texts {
+            copy_pieces(&mut to[start..], text);
+            start += text.len;
         }
-        let Some(room) = to[len..].first_chunk_mut::<ROOM>() else { return 0 };
-        let number_len = put(room, value);
-        room[number_len] = b'\n';
-        self.touched = self.touched.max(self.len + len + SLACK);
-        self.len += len + number_len + 1;
-        number_len + 1
+        if let Some(room) = to[len..].first_chunk_mut::<ROOM>() {
+            let number_len = put(room, value);
+            room[number_len] = b'\n';
+            self.len += len + number_len + 1;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn push_byte(&mut self, byte: u8) {
+        self.reserve(1);
+        self.room[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// Appends `text`, and `bytes` between it and a quote, if none of them is `special`; whether it did.
+    ///
+    /// Eight at a time, in a word: most are short, and a call for each would take longer.
+    #[inline(always)]
+    pub(super) fn quoted_unless(&mut self, text: &Self, bytes: &[u8], special: [u8; 3]) -> bool {
+        let len = text.len + bytes.len();
+        self.reserve(len);
+        let to = &mut self.room[self.len..self.len + len + SLACK];
+        copy_pieces(to, text);
+        let to = &mut to[text.len..];
+        let (words, rest) = bytes.as_chunks::<WORD>();
+        let mut is_special = 0;
+        let mut places = to.chunks_exact_mut(WORD);
+        let last = last_word(rest);
+        for (word, to) in words.iter().chain([&last]).zip(&mut places) {
+            to.copy_from_slice(word);
+            is_special |= holds_any(u64::from_le_bytes(*word), special);
+        }
+        to[bytes.len()] = b'"';
+        let is_plain = is_special == 0;
+        self.len += if is_plain { len + 1 } else { 0 };
+        is_plain
     }
 
     /// Appends the number that `put` writes, with whatever it writes behind.
     #[inline(always)]
     pub(super) fn number<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
         self.reserve(0);
-        self.touched = self.touched.max(self.len + ROOM);
         if let Some(room) = self.room[self.len..].first_chunk_mut() {
             self.len += put(room, value);
         }
-    }
-
-    /// Appends the number that `put` writes, and leaves what stands behind it as it was.
-    #[inline(always)]
-    pub(super) fn number_alone<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
-        let mut room = Room::default();
-        let len = put(&mut room, value);
-        self.push(&room[..len]);
     }
 
     /// Makes room for `more` bytes and the slack.
@@ -146,10 +137,56 @@ impl Buffer {
         }
     }
 
+    /// By an eighth, so that a page that is kept wastes little; large blocks grow in place.
     #[cold]
+    #[inline(never)]
     fn grow(&mut self, more: usize) {
-        self.room.resize((self.room.len() * 2).max(self.len + more + SLACK), 0);
+        let len = (self.room.len() / 8 + self.room.len()).max(self.len + more + SLACK);
+        self.room.reserve_exact(len - self.room.len());
+        self.room.resize(len, 0);
     }
+}
+
+/// Copies what `text` holds to the start of `to`, which has room for a piece too much.
+#[inline(always)]
+fn copy_pieces(to: &mut [u8], text: &Buffer) {
+    let mut done = 0;
+    while done < text.len {
+        // A text that is not empty has its slack.
+        to[done..done + PIECE].copy_from_slice(&text.room[done..done + PIECE]);
+        done += PIECE;
+    }
+}
+
+const WORD: usize = 8;
+
+/// Fewer than eight bytes as the first ones of a word, zeros behind them; by loads that overlap.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> [u8; WORD] {
+    let len = bytes.len();
+    let word = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+        (Some(first), Some(last), _) => {
+            let last = u64::from(u32::from_le_bytes(*last));
+            u64::from(u32::from_le_bytes(*first)) | last << (8 * (len - 4))
+        }
+        (.., [first, .., last]) => {
+            let middle = u64::from(bytes[len / 2]) << (8 * (len / 2));
+            u64::from(*first) | middle | u64::from(*last) << (8 * (len - 1))
+        }
+        (.., [only]) => u64::from(*only),
+        _ => 0,
+    };
+    word.to_le_bytes()
+}
+
+/// Not zero if one of the word's bytes is among `special`.
+#[inline(always)]
+fn holds_any(word: u64, special: [u8; 3]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; WORD]);
+    const HIGH: u64 = ONES << 7;
+    // A byte that is zero, and of the others only some above one that is, borrows its highest bit.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    special.into_iter().fold(0, |any, byte| any | zeros(word ^ (ONES * u64::from(byte))))
 }
 
 #[cfg(test)]
@@ -158,47 +195,44 @@ mod tests {
     use crate::export::prometheus::number::put_u64;
 
     #[test]
-    fn pieces_and_numbers_stand_one_after_the_other() {
-        let text: Vec<u8> = (0..200).map(|place| b'a' + place % 26).collect();
-        let arena: Vec<u8> = text.iter().copied().chain([0; PIECE]).collect();
-        for len in 0..text.len() {
-            let (mut buffer, start) = (Buffer::default(), (text.len() - len) / 2);
+    fn texts_and_numbers_stand_one_after_the_other() {
+        let bytes: Vec<u8> = (0..200).map(|place| b'a' + place % 26).collect();
+        for len in 0..bytes.len() {
+            let (mut buffer, mut text) = (Buffer::default(), Buffer::default());
+            text.push(&bytes[..len]);
             buffer.push(b"x");
-            buffer.copy(&arena, start, len);
+            buffer.copy(&text);
             buffer.number(put_u64, 1234);
-            assert_eq!(buffer.line((&arena, start, len), put_u64, 56), 3);
-            buffer.push(b"y");
-            let text = &text[start..start + len];
-            let expected = [b"x", text, b"1234", text, b"56\ny"].concat();
+            buffer.push_byte(b'y');
+            buffer.insert(1, b"-");
+            let expected = [b"x-", &bytes[..len], b"1234y"].concat();
             assert_eq!(buffer.as_slice(), expected);
+            buffer.truncate(3);
+            buffer.line([&text, &buffer.clone()], put_u64, 5);
+            let expected = [b"x-", &expected[2..3], &bytes[..len], b"x-", &expected[2..3], b"5\n"];
+            assert_eq!(buffer.as_slice(), expected.concat());
             buffer.truncate(1);
             assert_eq!(buffer.as_slice(), b"x");
         }
     }
 
     #[test]
-    fn the_page_before_is_held_until_something_is_written_over_it() {
-        let arena = [b'a'; 3 * PIECE];
-        let mut buffer = Buffer::default();
-        buffer.copy(&arena, 0, 2 * PIECE);
-        buffer.push(b"end");
-        buffer.clear();
-        assert!(buffer.holds(0) && !buffer.holds(1));
-        buffer.pass(2 * PIECE);
-        assert!(buffer.holds(2 * PIECE));
-        buffer.pass(3);
-        assert_eq!(buffer.as_slice(), [&arena[..2 * PIECE], b"end"].concat());
-
-        buffer.clear();
-        buffer.copy(&arena, 0, 1);
-        assert!(!buffer.holds(1), "the rest of the piece was written too");
-        buffer.pass(PIECE - 1);
-        assert!(buffer.holds(PIECE));
-        buffer.truncate(PIECE - 1);
-        buffer.pass(1);
-        assert!(!buffer.holds(PIECE));
-        buffer.clear();
-        buffer.forget();
-        assert!(!buffer.holds(0));
+    fn bytes_are_quoted_unless_one_is_special_wherever_it_stands() {
+        let special = [b'\\', b'\n', b'"'];
+        let plain: Vec<u8> = (0..=255).filter(|byte| !special.contains(byte)).collect();
+        let mut text = Buffer::default();
+        text.push(b"key=\"");
+        for len in 0..plain.len() {
+            let mut bytes = plain[plain.len() - len..].to_vec();
+            let mut buffer = Buffer::default();
+            assert!(buffer.quoted_unless(&text, &bytes, special), "{len}");
+            assert_eq!(buffer.as_slice(), [b"key=\"", &bytes[..], b"\""].concat());
+            for (place, byte) in (0..len).zip(special.into_iter().cycle()) {
+                let before = std::mem::replace(&mut bytes[place], byte);
+                assert!(!buffer.quoted_unless(&text, &bytes, special), "{len} {place}");
+                assert_eq!(buffer.len(), len + 6);
+                bytes[place] = before;
+            }
+        }
     }
 }

@@ -100,6 +100,20 @@ pub(super) fn is_plain_key(key: &str) -> bool {
     is_plain(key, Colons::Special)
 }
 
+/// The name of a family on the page.
+pub(super) fn page_name(mapped: String) -> String {
+    // Registration refuses such names; a page must not depend on that.
+    match mapped.as_bytes().first() {
+        Some(b'A'..=b'Z' | b'a'..=b'z' | b'_') => mapped,
+        _ => format!("_{mapped}"),
+    }
+}
+
+/// The key, without the two underscores in front that Prometheus keeps for itself.
+pub(super) fn unreserved(key: String) -> String {
+    if key.starts_with("__") { format!("exported_{key}") } else { key }
+}
+
 fn is_plain(name: &str, colons: Colons) -> bool {
     !name.is_empty()
         && name.char_indices().all(|(place, character)| is_plain_at(character, place, colons))

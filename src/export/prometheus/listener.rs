@@ -1,6 +1,11 @@
 //! `/metrics` over HTTP, from a thread of its own.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::{
     StatusCode,
@@ -12,6 +17,7 @@ use hyper::{
 
 use super::{Dialect, Page, PageOptions, accepts_gzip, gzip};
 use crate::{
+    clock,
     error::Error,
     metric::Registry,
     resource::Resource,
@@ -19,7 +25,7 @@ use crate::{
     transport::http_server::{Request, Response, Server, line},
 };
 
-/// Serves the Prometheus page at `/metrics`; dropping it stops it.
+/// Serves the Prometheus page at `/metrics`, and at `/metrics/`; dropping it stops it.
 ///
 /// It binds whatever address it is given, because Prometheus as a rule scrapes from another machine.
 /// Whoever reaches the address can read every series and the resource: there is no token and no TLS.
@@ -29,7 +35,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Serves what `registry` holds on `addr`, `host:port`.
+    /// Serves what `registry` holds on `addr`, `host:port` or `:port`.
     ///
     /// # Errors
     ///
@@ -42,7 +48,7 @@ impl Listener {
     ) -> Result<Self, Error> {
         let pages = Pages { options, resource, registry, kept: Mutex::default() };
         let handler = move |request: &Request| match request.uri.path() {
-            "/metrics" => pages.answer(request),
+            "/metrics" | "/metrics/" => pages.answer(request),
             _ => line(StatusCode::NOT_FOUND, "not found: the metrics are at /metrics\n"),
         };
         Ok(Self { server: Server::bind(addr, Arc::new(handler))? })
@@ -84,7 +90,8 @@ impl Pages {
         let is_compressed = accepts_gzip(Some(&list(request, ACCEPT_ENCODING)));
         // Taken out for the time, so that scrapes of one moment do not wait for each other.
         let mut page = self.take(dialect);
-        let bytes = page.render_registry(&self.registry, &self.resource);
+        let by = time_for_callbacks(request).map(clock::deadline);
+        let bytes = page.render_by(by, &self.registry, &self.resource);
         let body = match is_compressed {
             true => Bytes::from(gzip(bytes)),
             false => Bytes::copy_from_slice(bytes),
@@ -118,6 +125,16 @@ impl Pages {
     }
 }
 
+/// How much of a scraper's own time-out callbacks may take; the rest is for the page and its way. A
+/// time-out that is none counts as not given.
+fn time_for_callbacks(request: &Request) -> Option<Duration> {
+    let seconds = request.headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
+    let timeout = Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()?;
+    // Half a second is what Prometheus' own exporters leave; of a short time-out it is a quarter.
+    let rest = (timeout / 4).min(Duration::from_millis(500));
+    (!timeout.is_zero()).then(|| timeout - rest)
+}
+
 /// The values of a header: several of one name are one list (RFC 9110, 5.3).
 fn list(request: &Request, name: HeaderName) -> String {
     let values = request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
@@ -135,7 +152,7 @@ mod tests {
         super::{Escaping, Format},
         *,
     };
-    use crate::metric::Unit;
+    use crate::metric::{Kind, Observations, Unit};
 
     fn listener() -> Listener {
         let registry = Registry::new();
@@ -230,9 +247,60 @@ mod tests {
     #[test]
     fn other_paths_are_told_where_the_metrics_are() {
         let listener = listener();
-        for path in ["/", "/metrics/", "/Metrics", "/../metrics"] {
+        for path in ["/", "/metrics//", "//metrics", "/metrics/x", "/Metrics", "/../metrics"] {
             let (status, _, body) = get(&listener, path, "");
             assert_eq!((&*status, &*body), ("404", "not found: the metrics are at /metrics\n"));
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_no_difference() {
+        let listener = listener();
+        for target in ["/metrics", "/metrics/", "/metrics/?name[]=hits", "http://x/metrics/"] {
+            let (status, _, body) = get(&listener, target, "");
+            assert_eq!(status, "200", "{target}");
+            assert!(body.contains("\nhits_total 7\n"), "{target}: {body}");
+        }
+    }
+
+    #[test]
+    fn a_scrape_is_answered_within_its_own_time_out() {
+        let registry = Registry::builder().callback_patience(Duration::from_secs(3600)).build();
+        registry.counter::<()>("hits", "Hits", Unit::NONE).unwrap().add(7);
+        let (release, stuck) = std::sync::mpsc::channel::<()>();
+        let stuck = Mutex::new(stuck);
+        let observe = move |to: &mut Observations| {
+            let _ = stuck.lock().recv(); // Until the test is over.
+            to.observe(1.0, &[]);
+        };
+        let observer = registry.observe(Kind::Gauge, "stuck", "", Unit::NONE, observe).unwrap();
+        let (options, resource) = (PageOptions::default(), Resource::service("shop"));
+        let listener = Listener::start("127.0.0.1:0", options, resource, registry).unwrap();
+        // Each would take an hour; the second waits for one that is running already.
+        for accept in ["application/openmetrics-text", "application/vnd.google.protobuf"] {
+            let headers =
+                format!("Accept: {accept}\r\nX-Prometheus-Scrape-Timeout-Seconds: 0.2\r\n");
+            let (status, _, _) = get(&listener, "/metrics", &headers);
+            assert_eq!(status, "200");
+        }
+        drop((release, observer));
+    }
+
+    #[test]
+    fn the_time_for_callbacks_is_what_a_time_out_leaves() {
+        let time = |value: &str| {
+            let request = hyper::Request::builder();
+            let request = request.header("X-Prometheus-Scrape-Timeout-Seconds", value).body(());
+            time_for_callbacks(&request.unwrap().into_parts().0)
+        };
+        let millis = |millis| Some(Duration::from_millis(millis));
+        assert_eq!(time("10"), millis(9_500));
+        assert_eq!(time(" 15.000000 "), millis(14_500));
+        assert_eq!(time("1"), millis(750));
+        assert_eq!(time("0.2"), millis(150));
+        assert_eq!(time("1000000"), millis(999_999_500));
+        for none in ["", "soon", "0", "-1", "NaN", "inf", "1e300", "10s"] {
+            assert_eq!(time(none), None, "{none}");
         }
     }
 
@@ -244,6 +312,6 @@ mod tests {
             Listener::start(&addr, PageOptions::default(), Resource::default(), Registry::new())
                 .unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {addr:?}: ")), "{error}");
-        assert!(listener.shutdown(crate::clock::deadline(std::time::Duration::from_secs(10))));
+        assert!(listener.shutdown(clock::deadline(Duration::from_secs(10))));
     }
 }

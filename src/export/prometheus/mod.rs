@@ -30,23 +30,34 @@
 //! A series whose value a reader would refuse the page for is left out, and so is a family whose name
 //! another one has; nothing that was recorded can fail a scrape.
 //!
-//! A histogram shows a fixed ladder of bounds on which its counts are exact, and in protobuf its own
-//! buckets too, as a native histogram. The resource is `target_info`, unless a family of the user's
-//! takes that name or `target`.
+//! The resource is `target_info`, unless a family of the user's takes that name or `target`, or
+//! [`PageOptions`] leave it out.
+//!
+//! # Buckets
+//!
+//! A histogram that was not told bounds shows those that people query, in a unit of time `le="0.1"`
+//! and the like, and powers of two in others ([`PageBounds`](crate::metric::PageBounds)). It is kept
+//! in finer buckets, and a count is taken at the first edge of one at or above the bound: a value on
+//! the bound is inside, and one at most 1.1 % above it may be. At powers of two, and where a histogram
+//! has bounds of its own, counts are exact. In protobuf its own buckets come too, as a native
+//! histogram. An exemplar stands on the line of the bounds that its value lies between; it is the
+//! newest of those that were kept.
 
-mod buffer;
-mod escaping;
+mod page;
+mod family;
+mod text;
+mod protobuf;
+mod buckets;
+mod native;
 mod labels;
 mod names;
-mod native;
+mod options;
 mod negotiate;
-mod number;
-mod page;
-mod protobuf;
+mod escaping;
 mod readings;
-mod shape;
-mod template;
-mod text;
+mod wire;
+mod buffer;
+mod number;
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -63,7 +74,8 @@ pub use gzip::{accepts_gzip, gzip};
 pub(crate) use listener::Listener;
 pub use names::Translation;
 pub use negotiate::{Dialect, Format};
-pub use page::{Page, PageOptions};
+pub use options::PageOptions;
+pub use page::Page;
 
 use crate::{metric::Snapshot, resource::Resource};
 

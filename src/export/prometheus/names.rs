@@ -2,7 +2,7 @@
 
 use super::{
     Dialect, Format,
-    labels::{page_name, unreserved},
+    escaping::{page_name, unreserved},
 };
 use crate::metric::{Kind, Unit, exposition_name, sanitised, unit_word};
 

@@ -130,13 +130,6 @@ pub(super) fn put_seconds(room: &mut Room, nanos: u64) -> usize {
     len + 4
 }
 
-/// Appends the text that `put` writes.
-pub(super) fn push<T>(bytes: &mut Vec<u8>, put: fn(&mut Room, T) -> usize, value: T) {
-    let mut room = [0; ROOM];
-    let len = put(&mut room, value);
-    bytes.extend(&room[..len]);
-}
-
 fn non_finite(value: f64) -> &'static str {
     match value.is_nan() {
         true => "NaN",
@@ -202,9 +195,9 @@ mod tests {
     use super::*;
 
     fn text<T>(put: fn(&mut Room, T) -> usize, value: T) -> String {
-        let mut bytes = Vec::new();
-        push(&mut bytes, put, value);
-        String::from_utf8(bytes).unwrap()
+        let mut room = Room::default();
+        let len = put(&mut room, value);
+        String::from_utf8(room[..len].to_vec()).unwrap()
     }
 
     #[test]

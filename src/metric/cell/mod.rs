@@ -36,7 +36,7 @@ mod writer;
 mod loom_tests;
 
 pub(crate) use budget::{Budget, Room};
-pub(crate) use directory::{Fresh, slot};
+pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
     gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow, shared_records,
@@ -44,7 +44,9 @@ pub(crate) use hot::{
 };
 pub(crate) use ids::{Ids, Space, block_of};
 pub(crate) use owners::set_most_owners;
-pub(crate) use storage::{GaugeCell, Reader, Removals, Storage};
+pub(crate) use storage::{GaugeCell, Reader, Storage};
+#[cfg(all(test, feature = "prometheus"))]
+pub(crate) use writer::Sharer;
 pub(crate) use writer::{Owner, Writer};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};

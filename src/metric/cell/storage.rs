@@ -15,13 +15,15 @@ use super::{
     owners,
     writer::{Sharer, Writer},
 };
+#[cfg(feature = "prometheus")]
+use crate::metric::histogram::cuts::{BucketCounts, Cuts};
 use crate::{
     clock::{self, Ticks},
     metric::{
         histogram::{
             Admitted, HistogramSnapshot,
             cell::HistogramCell,
-            chosen::{self, Amount, Chosen, ChosenSlot},
+            chosen::{self, Amount, Chosen, ChosenCell, ChosenSlot},
             exemplars::Exemplars,
         },
         sliding::Sliding,
@@ -562,17 +564,6 @@ pub(crate) struct Reader {
     bases: Arc<Bases>,
 }
 
-/// Which series of a storage were removed: equal where none was in between.
-#[derive(Clone, Debug)]
-pub(crate) struct Removals(Arc<Bases>);
-
-impl PartialEq for Removals {
-    fn eq(&self, other: &Self) -> bool {
-        // Kept here, the bases are not changed but replaced.
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
 impl Reader {
     /// The sum of all threads' cells, since the series was removed if it was.
     #[inline]
@@ -601,8 +592,7 @@ impl Reader {
             merged
         };
         let recorded = if let Some(place) = id.checked_sub(chosen::FIRST) {
-            let slots = self.chosen.iter().filter_map(|slots| slot(slots, place));
-            slots.filter_map(ChosenSlot::get).filter_map(|cell| cell.read()).reduce(merge)
+            self.chosen_cells(place).filter_map(ChosenCell::read).reduce(merge)
         } else {
             HistogramCell::read_all(self.histogram_cells(id))
         };
@@ -613,14 +603,44 @@ impl Reader {
         (since_removal.count() > 0).then_some(since_removal)
     }
 
-    /// What tells whether a series was removed or given up since.
-    pub(crate) fn removals(&self) -> Removals {
-        Removals(self.bases.clone())
+    /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
+    /// of it; as many as there are, and at most [`GROUP`](crate::metric::histogram::cuts::GROUP).
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count_histograms(
+        &self,
+        ids: impl Iterator<Item = u32> + Clone,
+        cuts: &Cuts,
+        to: &mut [BucketCounts],
+    ) {
+        to.iter_mut().for_each(|counts| counts.clear(cuts));
+        for slots in &self.histograms {
+            let cells = ids.clone().map(|id| slot(slots, id));
+            BucketCounts::add_group(to, cuts, cells);
+        }
+        for (id, counts) in ids.zip(to) {
+            if let Some(place) = id.checked_sub(chosen::FIRST) {
+                self.chosen_cells(place).for_each(|cell| cell.count(cuts, counts));
+            }
+        }
     }
 
-    /// The ordinary histograms, table by table.
-    pub(crate) fn histogram_tables(&self) -> &[Slots<HistogramCell>] {
-        &self.histograms
+    /// Adds the exemplars of the histogram `id`.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn add_exemplars(&self, id: u32, to: &mut BucketCounts) {
+        match id.checked_sub(chosen::FIRST) {
+            Some(place) => {
+                to.add_exemplars(self.chosen_cells(place).flat_map(ChosenCell::all_exemplars));
+            }
+            None => {
+                to.add_exemplars(self.histogram_cells(id).flat_map(HistogramCell::read_exemplars));
+            }
+        }
+    }
+
+    /// The cells of the histogram at `place` among those with options of their own.
+    fn chosen_cells(&self, place: u32) -> impl Iterator<Item = &'static ChosenCell> {
+        let slots = self.chosen.iter().filter_map(move |slots| slot(slots, place));
+        slots.filter_map(ChosenSlot::get)
     }
 
     /// The cells of an ordinary histogram.

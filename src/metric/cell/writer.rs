@@ -50,8 +50,13 @@ impl Writer for Owner {
     }
 
     fn widen(min: &AtomicU64, max: &AtomicU64, bits: u64) {
-        min.store(min.load(Relaxed).min(bits), Relaxed);
-        max.store(max.load(Relaxed).max(bits), Relaxed);
+        // Most values widen nothing.
+        if bits < min.load(Relaxed) {
+            min.store(bits, Relaxed);
+        }
+        if bits > max.load(Relaxed) {
+            max.store(bits, Relaxed);
+        }
     }
 
     #[inline(always)]

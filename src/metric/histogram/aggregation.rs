@@ -28,6 +28,50 @@ pub enum Aggregation {
     },
 }
 
+/// Which bounds a histogram shows where only a few are shown: the `le` of a classic Prometheus page.
+///
+/// It is kept finer than that, and what it shows may be changed at any time. A count is taken at the
+/// first edge of the histogram's own buckets at or above the bound: a value on the bound is counted
+/// within, and so may be one at most 1.1 % above it, or in a histogram of
+/// [ticks](Aggregation::Hdr) one that it does not tell apart from the bound. Counts at powers of two
+/// are exact by [`Aggregation::Exponential`]. A histogram with [explicit](Aggregation::Explicit)
+/// bounds always shows those.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{
+///     Histogram, Unit,
+///     metric::{HistogramOptions, PageBounds, Registry},
+/// };
+///
+/// static WAIT: Histogram = Histogram::new("shop.wait", "Time in the queue")
+///     .unit(Unit::Seconds)
+///     .page_bounds(PageBounds::Explicit(&[0.2, 1.5]));
+/// WAIT.record(0.2);
+///
+/// let options = HistogramOptions::new().page_bounds(PageBounds::PowersOfTwo);
+/// let registry = Registry::new();
+/// registry.histogram_with::<()>("wait", "", Unit::Seconds, options)?.record(0.2);
+/// let snapshot = registry.snapshot();
+/// assert_eq!(snapshot.family("wait").unwrap().page_bounds(), PageBounds::PowersOfTwo);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum PageBounds {
+    /// Those that people query. For a unit of time (`s`, `ms`, `us`, `ns`, `min`, `h`, `d`): 0.0001,
+    /// 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5,
+    /// 5, 7.5, 10, 25 and 60 seconds, in that unit. For others as [`PowersOfTwo`](Self::PowersOfTwo).
+    #[default]
+    ByUnit,
+    /// For seconds the powers of two from 2^-14 (61 µs) to 64, for every other unit the powers of four
+    /// from 4^-10 (9.5e-7) to 4^20 (1.1e12).
+    PowersOfTwo,
+    /// These: at most 256, ascending, finite and not negative. None at all leaves count and sum.
+    Explicit(&'static [f64]),
+}
+
 /// What becomes of a value outside the range that was declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a value is kept or it is not")]
@@ -59,6 +103,7 @@ pub enum OutOfRange {
 pub struct HistogramOptions {
     pub(crate) aggregation: Aggregation,
     pub(crate) range: Option<Range>,
+    pub(crate) page_bounds: PageBounds,
 }
 
 /// The values that are expected, both ends included.
@@ -108,11 +153,34 @@ impl Aggregation {
     }
 }
 
+impl PageBounds {
+    /// Bounds that are known at run time. They are kept as long as the process, once however often
+    /// they are asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Aggregation::explicit`].
+    pub fn explicit(bounds: &[f64]) -> Result<Self, Error> {
+        match Aggregation::explicit(bounds)? {
+            Aggregation::Explicit(bounds) => Ok(Self::Explicit(bounds)),
+            _ => Ok(Self::ByUnit),
+        }
+    }
+
+    const fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Explicit(bounds) => bounds_fault(bounds),
+            Self::ByUnit | Self::PowersOfTwo => None,
+        }
+    }
+}
+
 impl HistogramOptions {
-    /// The default: exponential, any range.
+    /// The default: exponential, any range, the bounds that people query.
     #[must_use]
     pub const fn new() -> Self {
-        Self { aggregation: Aggregation::Exponential, range: None }
+        let (aggregation, page_bounds) = (Aggregation::Exponential, PageBounds::ByUnit);
+        Self { aggregation, range: None, page_bounds }
     }
 
     /// With this aggregation.
@@ -127,13 +195,27 @@ impl HistogramOptions {
         Self { range: Some(Range { min, max, outside }), ..self }
     }
 
+    /// With these bounds on a page.
+    #[must_use]
+    pub const fn page_bounds(self, page_bounds: PageBounds) -> Self {
+        Self { page_bounds, ..self }
+    }
+
+    /// Those of them that say how values are kept.
+    pub(crate) const fn of_cells(self) -> Self {
+        Self { page_bounds: PageBounds::ByUnit, ..self }
+    }
+
     /// Why they are not legal: in a static, that is an error of the build.
     pub(crate) const fn fault(&self) -> Option<&'static str> {
         match self.range {
             Some(Range { min, max, .. }) if !(0.0 <= min && min <= max && max.is_finite()) => {
                 Some("a range goes from a number that is not negative to one that is not smaller")
             }
-            _ => self.aggregation.fault(),
+            _ => match self.aggregation.fault() {
+                None => self.page_bounds.fault(),
+                fault => fault,
+            },
         }
     }
 

@@ -47,7 +47,7 @@ impl BucketLayout {
     }
 
     /// The bucket that `value`, neither negative nor NaN, falls into.
-    pub(super) fn bucket(&self, value: f64) -> u32 {
+    pub(crate) fn bucket(&self, value: f64) -> u32 {
         let bucket = match self {
             Self::Exponential => layout::cell(value),
             Self::Explicit(bounds) => explicit::bucket(bounds, value),
@@ -73,19 +73,6 @@ impl BucketLayout {
                 hdr::TickBuckets::new(*significant_digits).highest(bucket) as f64
             }
         }
-    }
-
-    /// The last bucket whose values are all at most `bound`; `None` if not even those of the first are.
-    pub(crate) fn last_bucket_within(&self, bound: f64) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len() as u32);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.upper_bound(middle) <= bound {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        low.checked_sub(1)
     }
 
     /// The number that stands for the values of `bucket` where they go to another layout: of ticks,
@@ -118,11 +105,11 @@ impl BucketLayout {
     }
 
     /// Which exemplars stand for the same values as one of `value`: those of its bucket where the
-    /// buckets are wide, of its power of two where they are narrow. Ascends with the value.
+    /// buckets are wide, of a third of its power of two where they are narrow. Ascends with the value.
     pub(super) fn exemplar_key(&self, value: f64) -> u32 {
         match self {
             Self::Explicit(_) => self.bucket(value),
-            Self::Exponential | Self::Hdr { .. } => layout::octave_key(value),
+            Self::Exponential | Self::Hdr { .. } => layout::exemplar_key(value),
         }
     }
 }
@@ -133,29 +120,6 @@ impl From<Aggregation> for BucketLayout {
             Aggregation::Exponential => Self::Exponential,
             Aggregation::Explicit(bounds) => Self::Explicit(bounds.into()),
             Aggregation::Hdr { significant_digits } => Self::Hdr { significant_digits },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_bucket_within_a_bound_ends_at_it_or_below() {
-        let layouts = [
-            BucketLayout::Exponential,
-            BucketLayout::Hdr { significant_digits: 2 },
-            BucketLayout::Explicit(vec![0.5, 1.0, 8.0].into()),
-        ];
-        for layout in layouts {
-            for bound in [0.5, 1.0, 2f64.powi(-30), 2f64.powi(40), 0.7, 1_000.0] {
-                let last = layout.last_bucket_within(bound);
-                let ends_within = |bucket: u32| layout.upper_bound(bucket) <= bound;
-                assert!(last.is_none_or(ends_within), "{layout:?} {bound}");
-                let next = last.map_or(0, |last| last + 1);
-                assert!(next as usize >= layout.len() || !ends_within(next), "{layout:?} {bound}");
-            }
         }
     }
 }

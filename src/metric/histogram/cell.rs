@@ -100,11 +100,12 @@ impl HistogramCell {
         self.dense.get()
     }
 
-    /// The log of values that the counts by bucket do not include.
+    /// The counts by bucket, and the log of values that they do not include. Asked for together: a log
+    /// may be counted between two questions.
     #[inline]
-    pub(super) fn log(&self) -> Option<&'static Log> {
-        let has_dense = self.dense.get().is_some();
-        self.log.get().filter(|log| !has_dense || log.is_shared)
+    pub(super) fn parts(&self) -> (Option<&'static Dense>, Option<&'static Log>) {
+        let dense = self.dense.get();
+        (dense, self.log.get().filter(|log| dense.is_none() || log.is_shared))
     }
 
     /// Records any number that is neither negative nor NaN nor infinite; `false` if room must be made.
@@ -140,8 +141,9 @@ impl HistogramCell {
     pub(crate) fn read_all(
         cells: impl Iterator<Item = &'static Self> + Clone,
     ) -> Option<HistogramSnapshot> {
-        let dense: Vec<&Dense> = cells.clone().filter_map(|cell| cell.dense.get()).collect();
-        let logs: Vec<&Log> = cells.clone().filter_map(Self::log).collect();
+        let (dense, logs): (Vec<_>, Vec<_>) = cells.clone().map(Self::parts).unzip();
+        let dense: Vec<&Dense> = dense.into_iter().flatten().collect();
+        let logs: Vec<&Log> = logs.into_iter().flatten().collect();
         if dense.is_empty() && logs.is_empty() {
             return None;
         }
@@ -162,11 +164,11 @@ impl HistogramCell {
 
     /// Where the exemplar of a value that was recorded belongs.
     pub(crate) fn exemplars(&self, value: f64) -> Option<(&'static Exemplars, u32)> {
-        Some((&self.log.get()?.exemplars, layout::octave_key(value)))
+        Some((&self.log.get()?.exemplars, layout::exemplar_key(value)))
     }
 
     /// All exemplars.
-    pub(super) fn read_exemplars(&self) -> Vec<Exemplar> {
+    pub(crate) fn read_exemplars(&self) -> Vec<Exemplar> {
         self.log.get().map(|log| log.exemplars.read()).unwrap_or_default()
     }
 
@@ -330,6 +332,12 @@ impl Dense {
     /// The counts of an octave, if a value of it occurred.
     pub(super) fn octave(&self, octave: usize) -> Option<&'static Octave> {
         self.octaves.get(octave)?.get()
+    }
+
+    /// The counts of the cells of an octave, if a value of it occurred.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn cells(&self, octave: usize) -> Option<&[AtomicU64; layout::PER_OCTAVE]> {
+        self.octave(octave).map(|octave| &octave.0)
     }
 
     /// The count of a bucket, if it is at hand.

@@ -4,6 +4,8 @@
 //! ordinary record fails for them, and only then does a record look here. So what they cost, they
 //! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
 
+#[cfg(feature = "prometheus")]
+use super::cuts::{BucketCounts, Cuts};
 use super::{
     BucketLayout, HistogramSnapshot,
     aggregation::{Admitted, Aggregation, HistogramOptions, Range},
@@ -13,6 +15,8 @@ use super::{
     hdr::{HdrCell, to_ticks},
     layout,
 };
+#[cfg(feature = "prometheus")]
+use crate::metric::Exemplar;
 use crate::{
     metric::cell::{Fresh, Room, Space, Writer, block_of},
     sync::{Mutex, modelled::OnceRef},
@@ -59,6 +63,7 @@ pub(crate) struct Amount {
 pub(crate) fn intern(options: HistogramOptions) -> Option<&'static Chosen> {
     // Guards all that were asked for. Nothing is locked inside it.
     static KNOWN: Mutex<Vec<&'static Chosen>> = Mutex::new(Vec::new());
+    let options = options.of_cells();
     if options == HistogramOptions::new() {
         return None;
     }
@@ -180,9 +185,31 @@ impl ChosenCell {
         };
         let key = match &self.counts {
             Counts::Explicit(cell) => cell.bucket(value) as u32,
-            Counts::Exponential(_) | Counts::Hdr(_) => layout::octave_key(value),
+            Counts::Exponential(_) | Counts::Hdr(_) => layout::exemplar_key(value),
         };
         Some((&self.exemplars, key, value))
+    }
+
+    /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read` gives.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
+        match &self.counts {
+            Counts::Exponential(cell) => to.add_exponential(cuts, cell),
+            Counts::Explicit(cell) => {
+                to.add_sum(cell.sum());
+                to.add_ascending(cuts, cell.cells());
+            }
+            Counts::Hdr(cell) => {
+                to.add_sum(cell.sum());
+                to.add_blocks(cuts, cell.leaves().map(|(first, counts)| (first, &counts[..])));
+            }
+        }
+    }
+
+    /// The exemplars, in no order.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn all_exemplars(&self) -> Vec<Exemplar> {
+        self.exemplars.read()
     }
 
     /// What was recorded; `None` if nothing ever was.

@@ -21,9 +21,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Exemplars(OnceRef<'static, [Slot; SLOTS]>);
 
-/// How many there are at most; values so far apart that they share a slot replace each other.
+/// How many there are at most; values so far apart that they share a slot replace each other, by a
+/// factor of 2^21 in an exponential histogram.
 #[cfg(not(any(miri, bellwether_loom)))]
-const SLOTS: usize = 32;
+const SLOTS: usize = 64;
 #[cfg(any(miri, bellwether_loom))]
 const SLOTS: usize = 1;
 

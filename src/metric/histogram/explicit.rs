@@ -160,15 +160,21 @@ impl ExplicitCell {
         self.max.store(NO_MAX, Relaxed);
     }
 
-    /// What was recorded. The sum first, for the reason that `HistogramCell::read` gives.
+    /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.
     pub(crate) fn read(&self) -> HistogramSnapshot {
-        let sum = self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum();
-        let counts = self.counts.chunks(PARTS).zip(0u32..);
-        let whole = |parts: &[AtomicU64]| parts.iter().map(|part| part.load(Relaxed)).sum();
-        let cells = counts.map(|(parts, bucket)| (bucket, whole(parts)));
-        let cells = cells.filter(|&(_, count)| count > 0).collect();
+        let (sum, cells) = (self.sum(), self.cells().filter(|&(_, count)| count > 0).collect());
         HistogramSnapshot::from_cells(BucketLayout::Explicit(self.bounds.all.into()), cells, sum)
             .with_extremes(extremes(&self.min, &self.max))
+    }
+
+    pub(super) fn sum(&self) -> f64 {
+        self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum()
+    }
+
+    /// The buckets and their counts, ascending.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
+        let whole = |parts: &[AtomicU64]| parts.iter().map(|part| part.load(Relaxed)).sum();
+        (0u32..).zip(self.counts.chunks(PARTS).map(whole))
     }
 }
 

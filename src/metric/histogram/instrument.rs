@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Admitted, Aggregation, HistogramOptions, HistogramSnapshot, OutOfRange,
+    Admitted, Aggregation, HistogramOptions, HistogramSnapshot, OutOfRange, PageBounds,
     chosen::{self, Amount},
 };
 use crate::{
@@ -138,6 +138,18 @@ impl<L> Histogram<L> {
     #[must_use]
     pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
         let options = self.instrument.histogram().range(min, max, outside);
+        self.told(options)
+    }
+
+    /// The histogram that shows these bounds on a page; it is kept as finely as without.
+    ///
+    /// # Panics
+    ///
+    /// Panics if they are more than 256, or not ascending, finite and at least zero: in a static,
+    /// that is an error of the build.
+    #[must_use]
+    pub const fn page_bounds(self, bounds: PageBounds) -> Self {
+        let options = self.instrument.histogram().page_bounds(bounds);
         self.told(options)
     }
 

@@ -72,12 +72,15 @@ pub(crate) fn regular_cell(octave: usize, bucket: usize) -> usize {
     FIRST + octave * PER_OCTAVE + bucket
 }
 
-/// Zero for zero, and for each power of two a number that ascends with it: of (2^n, 2^(n + 1)].
-pub(crate) fn octave_key(value: f64) -> u32 {
-    // The bits of zero wrap around to the largest number, whose successor is zero again; those of
-    // minus zero have nothing but the sign, which is shifted out.
-    let bits = (value.to_bits() << 1).wrapping_sub(1);
-    ((bits >> (MANTISSA_BITS + 1)) as u32).wrapping_add(1) & 0x7ff
+/// Zero for zero, and a number that ascends with the value: three to each power of two, one up to 5/4,
+/// 6/4 and 8/4 of it each. Bounds that are a third apart, as those of a page are, have different ones.
+pub(crate) fn exemplar_key(value: f64) -> u32 {
+    if value == 0.0 {
+        return 0;
+    }
+    // Less one bit, so that a power of two belongs to what is below it.
+    let quarters = (value.to_bits() - 1) >> (MANTISSA_BITS - 2);
+    (3 * (quarters >> 2) + (quarters & 3).min(2) + 1) as u32
 }
 
 /// The cell of a non-negative number that [`place`] calls irregular.

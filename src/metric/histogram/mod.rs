@@ -12,12 +12,12 @@ pub(crate) mod exemplars;
 pub(crate) mod explicit;
 pub(crate) mod hdr;
 #[cfg(feature = "prometheus")]
+pub(crate) mod cuts;
+#[cfg(feature = "prometheus")]
 pub(crate) mod ladder;
 pub(crate) mod layout;
-#[cfg(feature = "prometheus")]
-pub(crate) mod octaves;
 
-pub use aggregation::{Aggregation, HistogramOptions, OutOfRange};
+pub use aggregation::{Aggregation, HistogramOptions, OutOfRange, PageBounds};
 pub use buckets::BucketLayout;
 pub use exponential::{ExponentialBuckets, exponential_index};
 #[cfg(feature = "hdrhistogram")]

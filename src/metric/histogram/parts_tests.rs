@@ -31,7 +31,12 @@ fn place(layout: &BucketLayout, value: f64) -> i32 {
             bounds.iter().filter(|&&bound| bound < value).count() as i32
         }
         _ if value == 0.0 => i32::MIN,
-        _ => (-1_080..1_030).find(|&exponent| value <= 2f64.powi(exponent)).unwrap(),
+        _ => {
+            let exponent = (-1_080..1_030).find(|&exponent| value <= 2f64.powi(exponent)).unwrap();
+            let quarter = 2f64.powi(exponent - 1) / 4.0;
+            let part = [5.0, 6.0, 8.0].iter().position(|part| value <= quarter * part).unwrap();
+            3 * exponent + part as i32
+        }
     }
 }
 
@@ -101,11 +106,11 @@ fn exemplars_of_two_processes_are_compared_by_date() {
     for (there, newest_is_there) in
         [(now - 3_600_000_000_000, false), (now + 3_600_000_000_000, true)]
     {
-        let there = parts(&BucketLayout::Exponential, vec![exemplar(0.75, there)]);
+        let there = parts(&BucketLayout::Exponential, vec![exemplar(0.9, there)]);
         let there = HistogramSnapshot::from_parts(there).unwrap();
         for (mut sum, other) in [(here(), there.clone()), (there, here())] {
             sum.merge(&other);
-            let expected = if newest_is_there { 0.75 } else { 1.0 };
+            let expected = if newest_is_there { 0.9 } else { 1.0 };
             assert_eq!(sum.exemplars().iter().map(Exemplar::value).collect::<Vec<_>>(), [expected]);
         }
     }

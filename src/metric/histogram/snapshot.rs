@@ -55,7 +55,7 @@ pub struct HistogramParts {
     /// The smallest and the largest value, where they are known exactly.
     pub extremes: Option<(f64, f64)>,
     /// Measurements of sampled spans, ascending: at most one of a bucket where bounds are explicit, of
-    /// a power of two elsewhere.
+    /// a third of a power of two elsewhere.
     pub exemplars: Vec<Exemplar>,
 }
 
@@ -276,7 +276,7 @@ impl HistogramSnapshot {
     }
 
     /// Measurements of sampled spans, sorted by value: the newest of each bucket where bounds are
-    /// explicit, of each power of two elsewhere.
+    /// explicit, of each third of a power of two elsewhere.
     #[must_use]
     pub fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars
@@ -295,7 +295,7 @@ impl HistogramSnapshot {
     /// they do not, count and sum are exact, and each bucket of `other` goes whole where its middle
     /// falls, or its smallest number of ticks; but the default takes on the way of the other.
     ///
-    /// Of two exemplars of one bucket, or of one power of two, the newer one stays.
+    /// Of two exemplars of one bucket, or of one third of a power of two, the newer one stays.
     pub fn merge(&mut self, other: &Self) {
         let extremes = match (self.count, other.count) {
             (_, 0) => self.extremes,

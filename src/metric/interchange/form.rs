@@ -12,8 +12,8 @@ use crate::{
     error::Error,
     label::{LabelSet, MAX_VALUE_BYTES},
     metric::{
-        BucketLayout, Exemplar, Family, HistogramParts, HistogramSnapshot, Kind, Series,
-        SeriesValue, SummarySnapshot,
+        BucketLayout, Exemplar, Family, HistogramParts, HistogramSnapshot, Kind, PageBounds,
+        Series, SeriesValue, SummarySnapshot,
         name::{key_fault, name_fault},
         view::{kind_name, kind_named},
     },
@@ -148,7 +148,7 @@ impl<'a> FamilyForm<'a> {
             series.push(Series::new(labels, value, form.started.0));
         }
         let (name, help) = (self.name.into_owned().into(), self.help.into_owned().into());
-        Ok(Family { name, kind, unit, help, series })
+        Ok(Family { name, kind, unit, help, page_bounds: PageBounds::default(), series })
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
     context::{SpanId, TraceId},
     label::LabelSet,
     metric::{
-        BucketLayout, Exemplar, Gauges, HistogramParts, HistogramSnapshot, Kind, Registry, Series,
-        SeriesValue, SummarySnapshot,
+        BucketLayout, Exemplar, Gauges, HistogramParts, HistogramSnapshot, Kind, PageBounds,
+        Registry, Series, SeriesValue, SummarySnapshot,
     },
 };
 
@@ -21,7 +21,7 @@ fn at(nanos: u64) -> Ticks {
 
 fn family(name: &str, kind: Kind, series: Vec<Series>) -> Family {
     let (name, help) = (name.to_owned().into(), "".into());
-    Family { name, kind, unit: Unit::NONE, help, series }
+    Family { name, kind, unit: Unit::NONE, help, page_bounds: PageBounds::default(), series }
 }
 
 fn series(labels: &[(&'static str, &str)], started: u64, value: SeriesValue) -> Series {
@@ -258,7 +258,7 @@ fn exemplars_may_be_left_out_and_those_that_cannot_be_are_named() {
     assert_eq!(histogram(&list(&[one("1", 5), one("3", 6)])).map(n_exemplars), Ok(2));
     for (exemplars, part) in [
         (vec![one("3", 5), one("1", 6)], "exemplar 1, of 1: a value below"),
-        (vec![one("3", 5), one("4", 6)], "exemplar 1, of 4: the bucket of the one before"),
+        (vec![one("3.5", 5), one("4", 6)], "exemplar 1, of 4: the bucket of the one before"),
         (vec![one("\"NaN\"", 5)], "exemplar 0, of NaN: a value"),
         (vec![one("1", 0)], "exemplar 0, of 1: a trace id of zero"),
         (vec![one("1", 5).replace("cd\"", "\"")], "exemplar 0: "),

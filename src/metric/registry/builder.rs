@@ -1,8 +1,8 @@
 //! What a registry is made with.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{Inner, Registry, Settings};
+use super::{Changes, Inner, Registry, Settings};
 use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
 
 /// What a [`Registry`] is made with; [`Registry::builder`] begins one.
@@ -23,6 +23,7 @@ pub struct RegistryBuilder {
     pub(super) series_limit: usize,
     pub(super) byte_budget: u64,
     pub(super) labels: LabelSet,
+    pub(super) patience: Option<Duration>,
 }
 
 impl RegistryBuilder {
@@ -38,6 +39,12 @@ impl RegistryBuilder {
     /// overflow series, and known ones go on.
     pub fn byte_budget(self, bytes: u64) -> Self {
         Self { byte_budget: bytes, ..self }
+    }
+
+    /// How long whoever reads waits for one callback; half a second by default. See
+    /// [`Registry::observe`].
+    pub fn callback_patience(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self }
     }
 
     /// Puts a label on every series, also of callbacks and beyond a limit; one of the series' own
@@ -57,10 +64,9 @@ impl RegistryBuilder {
     /// An empty registry.
     #[must_use]
     pub fn build(self) -> Registry {
-        Registry(Arc::new(Inner {
-            settings: Arc::new(Settings::new(self.series_limit, self.byte_budget, self.labels)),
-            families: Mutex::default(),
-        }))
+        let settings = Settings::new(self.series_limit, self.byte_budget, self.labels);
+        settings.change(Changes { patience: self.patience, ..Changes::default() });
+        Registry(Arc::new(Inner { settings: Arc::new(settings), families: Mutex::default() }))
     }
 }
 

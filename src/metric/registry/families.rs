@@ -17,6 +17,7 @@ use crate::{
         observable::Observable,
         registry::Settings,
     },
+    util::process,
 };
 
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(super) struct Families {
     /// Who has taken each name that would stand on a page.
     pub(super) claims: HashMap<String, &'static Family>,
     pub(super) observables: Vec<(u64, Arc<Observable>)>,
+    /// The process that the callbacks are of, by its generation.
+    generation: u32,
     /// Families whose callback is gone, for the next callback of the same description.
     pub(super) retired: Vec<&'static Family>,
     pub(super) next_observable: u64,
@@ -34,6 +37,34 @@ pub(super) struct Families {
 }
 
 impl Families {
+    /// Gives up the callbacks that a forked child has inherited: they speak for its parent, and may
+    /// wait for what a thread of the parent held. What they hold is neither run nor dropped.
+    pub(super) fn disown_inherited(&mut self) {
+        if self.observables.is_empty() || self.generation == process::generation() {
+            return;
+        }
+        for (_, observable) in std::mem::take(&mut self.observables) {
+            self.retire(&observable);
+            std::mem::forget(observable);
+        }
+    }
+
+    /// Adds a callback of this process, and answers its number. None of another process is there.
+    pub(super) fn add(&mut self, observable: Observable) -> u64 {
+        let number = self.next_observable;
+        self.next_observable += 1;
+        self.generation = process::generation();
+        self.observables.push((number, Arc::new(observable)));
+        number
+    }
+
+    /// Frees the names of a callback that is gone, and keeps its family for the next one.
+    pub(super) fn retire(&mut self, observable: &Observable) {
+        self.by_name.retain(|_, family| !observable.is_of(family));
+        self.claims.retain(|_, family| !observable.is_of(family));
+        self.retired.push(observable.family());
+    }
+
     /// Adds a family whose name is free, unless a name of its samples is taken.
     pub(super) fn admit(&mut self, family: &'static Family) -> Result<(), Error> {
         let claims = claimed_names(family.name, family.kind, family.unit);
@@ -91,7 +122,7 @@ pub(super) fn difference(
         return Some("is registered with two units");
     }
     if family.told != descriptor.histogram {
-        return Some("is registered with two aggregations or ranges");
+        return Some("is registered with two aggregations, ranges or bounds on a page");
     }
     if family.keys != keys {
         return Some("is registered with two sets of label keys");

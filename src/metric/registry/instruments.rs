@@ -1,6 +1,6 @@
 //! Instruments whose names are known at run time: those that record, and those that are asked.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::{
     Registry,
@@ -133,9 +133,17 @@ impl Registry {
     ///
     /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
     /// own, one after the other and outside every lock, with the values and the clock of the scope
-    /// that the reader is in. One that panics costs its family that snapshot. One that takes longer
-    /// than half a second is skipped until it returns, and the others go on. Each such case is
-    /// counted in `telemetry.callbacks.failed`.
+    /// that the reader is in. One that panics costs its family that snapshot.
+    ///
+    /// Whoever reads waits for each callback half a second at most, or as long as
+    /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. What a
+    /// slower one tells is shown to the next reader; nobody waits for it from then on, it runs on a
+    /// thread of its own whenever somebody reads, and its values are those of the last run, until a
+    /// run is quick again. While a run does not return, the values of the one before stand for five
+    /// minutes. Each case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
+    ///
+    /// A forked child starts without its parent's callbacks: their families are gone there, and their
+    /// names are free.
     ///
     /// # Errors
     ///
@@ -171,16 +179,13 @@ impl Registry {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
-        let mut families = self.0.families.lock();
+        let mut families = self.families();
         if let Some(other) = families.by_name.get(name) {
             return Err(conflict(&descriptor, other, "is registered twice"));
         }
         let family = families.observed_family(&descriptor, &self.0.settings);
         families.admit(family)?;
-        let number = families.next_observable;
-        families.next_observable += 1;
-        let observable = Observable::new(family, self.0.settings.clone(), observe);
-        families.observables.push((number, Arc::new(observable)));
+        let number = families.add(Observable::new(family, self.0.settings.clone(), observe));
         drop(families);
         let registry = self.clone();
         Ok(Observer::new(move || registry.forget(number)))
@@ -203,15 +208,13 @@ impl Registry {
     }
 
     fn forget(&self, observable: u64) {
-        let mut families = self.0.families.lock();
+        let mut families = self.families();
         let Some(place) = families.observables.iter().position(|(number, _)| *number == observable)
         else {
             return;
         };
         let (_, observable) = families.observables.remove(place);
-        families.by_name.retain(|_, family| !observable.is_of(family));
-        families.claims.retain(|_, family| !observable.is_of(family));
-        families.retired.push(observable.family());
+        families.retire(&observable);
         drop(families);
         drop(observable); // User code, dropped outside the lock.
     }

@@ -15,6 +15,7 @@ use std::{
     borrow::Cow,
     fmt,
     sync::{Arc, LazyLock},
+    time::Instant,
 };
 
 pub use builder::RegistryBuilder;
@@ -34,7 +35,7 @@ use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
     label::{LabelSet, Labels},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
 };
 use builder::{BYTE_BUDGET, SERIES_LIMIT};
 use families::{Families, check_keys, check_name, conflict, difference};
@@ -77,6 +78,7 @@ impl Registry {
             series_limit: SERIES_LIMIT,
             byte_budget: BYTE_BUDGET,
             labels: LabelSet::default(),
+            patience: None,
         }
     }
 
@@ -104,8 +106,13 @@ impl Registry {
 
     /// All series at this moment, as `storage` holds them and the views show them.
     pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
-        let snapshot = self.unviewed_snapshot_of(storage);
-        self.views().apply(snapshot)
+        self.views().apply(self.unviewed_snapshot_of(storage))
+    }
+
+    /// As [`snapshot`](Self::snapshot), without waiting for callbacks beyond `by`.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn snapshot_by(&self, by: Option<Instant>) -> Snapshot {
+        self.views().apply(self.read(&cell::current_storage(), by))
     }
 
     /// Shows this registry through `views` from now on, instead of those it had.
@@ -119,7 +126,7 @@ impl Registry {
         };
         let late: Vec<&Family> = {
             let _busy = cell::busy();
-            let mut families = self.0.families.lock();
+            let mut families = self.families();
             families.views = views.clone();
             families.by_name.values().copied().filter(is_late).collect()
         };
@@ -143,19 +150,23 @@ impl Registry {
             return;
         }
         // Copied: the lock of a family is not taken under that of the families.
-        let families: Vec<&Family> = self.0.families.lock().by_name.values().copied().collect();
+        let families: Vec<&Family> = self.families().by_name.values().copied().collect();
         families.iter().for_each(|family| family.relabel(&self.0.settings));
     }
 
     /// The views that it is shown through.
     #[must_use]
     pub fn views(&self) -> Views {
-        self.0.families.lock().views.clone()
+        self.families().views.clone()
     }
 
     /// All series at this moment, as `storage` holds them.
     pub(super) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
-        let (families, observed) = self.gather(storage);
+        self.read(storage, None)
+    }
+
+    fn read(&self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
+        let (families, observed) = self.gather(storage, by);
         let reader = storage.reader();
         let taken = clock::now();
         let read = families.iter().map(|family| family.read(storage, &reader));
@@ -163,23 +174,35 @@ impl Registry {
     }
 
     /// All series, to be read in place, in the scope that this thread is in; `None` where views show
-    /// them otherwise.
+    /// them otherwise. Callbacks are not waited for beyond `by`.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn live(&self, with_exemplars: bool) -> Option<Live> {
-        if !self.views().is_empty() {
+    pub(crate) fn live(&self, with_exemplars: bool, by: Option<Instant>) -> Option<Live> {
+        let views = self.views();
+        if !views.keep_families() {
             return None;
         }
         let storage = cell::current_storage();
-        let (families, observed) = self.gather(&storage);
-        Some(Live::new(storage, with_exemplars, families.into_iter(), observed))
+        let (families, observed) = self.gather(&storage, by);
+        Some(Live::new(storage, with_exemplars, &views, families.into_iter(), observed))
+    }
+
+    /// The families, without those of callbacks that a forked child has inherited.
+    fn families(&self) -> MutexGuard<'_, Families> {
+        let mut families = self.0.families.lock();
+        families.disown_inherited();
+        families
     }
 
     /// The families that record, tidied up, and what the callbacks of the others tell.
-    fn gather(&self, storage: &Arc<Storage>) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
+    fn gather(
+        &self,
+        storage: &Arc<Storage>,
+        by: Option<Instant>,
+    ) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cell::busy();
-            let guard = self.0.families.lock();
+            let guard = self.families();
             let observed = |family: &Family| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
             };
@@ -188,7 +211,7 @@ impl Registry {
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };
-        let observed = collector::read(&observables, storage);
+        let observed = collector::read(&observables, storage, by);
         families.iter().for_each(|family| family.tidy(storage));
         (families, observed)
     }
@@ -197,7 +220,7 @@ impl Registry {
     /// reports it if it is new.
     pub(crate) fn refuse(&self, error: Error) {
         let text = error.to_string();
-        let mut families = self.0.families.lock();
+        let mut families = self.families();
         if families.refusals.iter().any(|(_, known)| *known == text) {
             return;
         }
@@ -209,7 +232,7 @@ impl Registry {
 
     /// Why statics were refused so far, each once, a conflict with both places in the source.
     pub(crate) fn refusals(&self) -> Vec<(ErrorKind, String)> {
-        self.0.families.lock().refusals.clone()
+        self.families().refusals.clone()
     }
 
     /// The family of `descriptor` with the keys of `L`.
@@ -259,7 +282,7 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         check_name(descriptor.name)?;
         check_keys(&keys)?;
-        let mut families = self.0.families.lock();
+        let mut families = self.families();
         let view = families.views.for_instrument(descriptor.name, descriptor.kind, descriptor.unit);
         if let Some(family) = families.by_name.get(descriptor.name) {
             let Some(difference) = difference(family, descriptor, &keys, &shape) else {
@@ -282,7 +305,7 @@ impl Default for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.families.lock().by_name.keys().copied().collect();
+        let names: Vec<_> = self.families().by_name.keys().copied().collect();
         f.debug_struct("Registry").field("families", &names).finish()
     }
 }

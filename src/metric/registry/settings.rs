@@ -2,7 +2,7 @@
 //!
 //! It is read where a series is made, listed or asked for. No record reads any of it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::families::check_key;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     metric::cell::{Budget, Ids},
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) budget: Arc<Budget>,
     /// Where the ids of all series come from.
     pub(crate) ids: Ids,
+    /// How long a reader waits for a callback, in nanoseconds.
+    patience: AtomicU64,
     /// Guards the labels that are on every series. Nothing is locked inside it, and nothing is
     /// allocated or freed: it is taken inside the locks of the registry and of families.
     labels: Mutex<LabelSet>,
@@ -34,6 +36,7 @@ pub(crate) struct Settings {
 pub(crate) struct Changes {
     pub(crate) series_limit: Option<usize>,
     pub(crate) byte_budget: Option<u64>,
+    pub(crate) patience: Option<Duration>,
     pub(crate) labels: Vec<(Cow<'static, str>, String)>,
 }
 
@@ -42,7 +45,13 @@ impl Settings {
         let budget = Arc::new(Budget::new(byte_budget));
         let ids = Ids::new(budget.clone());
         let labels = Mutex::new(labels);
-        Self { series_limit: AtomicUsize::new(series_limit), budget, ids, labels }
+        let patience = AtomicU64::new(nanos(PATIENCE));
+        Self { series_limit: AtomicUsize::new(series_limit), budget, ids, patience, labels }
+    }
+
+    /// How long a reader waits for one callback.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_nanos(self.patience.load(Relaxed))
     }
 
     pub(crate) fn series_limit(&self) -> usize {
@@ -62,6 +71,9 @@ impl Settings {
         if let Some(bytes) = changes.byte_budget {
             self.budget.set_limit(bytes);
         }
+        if let Some(patience) = changes.patience {
+            self.patience.store(nanos(patience), Relaxed);
+        }
         if changes.labels.is_empty() {
             return false;
         }
@@ -69,6 +81,15 @@ impl Settings {
         let replaced = std::mem::replace(&mut *self.labels.lock(), labels.clone());
         replaced != labels
     }
+}
+
+/// How long a reader waits for one callback, unless it is told otherwise: long for what reads a
+/// number, and short beside the time-out of a scrape. Arbitrary.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// As many as there are room for: five centuries.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Changes {

@@ -133,7 +133,10 @@ impl Views {
         if is_changed {
             series = folded(series, &stream.name, plan);
         }
-        Family { name: stream.name.clone(), help: family.help.clone(), series, ..*family }
+        let shown = views.iter().find_map(|view| view.shown.as_ref()?.page_bounds());
+        let page_bounds = shown.unwrap_or(family.page_bounds);
+        let (name, help) = (stream.name.clone(), family.help.clone());
+        Family { name, help, page_bounds, series, ..*family }
     }
 }
 

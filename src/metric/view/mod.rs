@@ -16,7 +16,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 #[cfg(feature = "serde")]
 pub(super) use self::parse::{kind_name, kind_named};
 use self::{apply::Plan, pattern::Pattern};
-use super::{Aggregation, Kind, Unit, histogram::bounds_fault, name::name_fault};
+use super::{Aggregation, Kind, PageBounds, Unit, histogram::bounds_fault, name::name_fault};
 use crate::{
     error::{Error, ErrorKind},
     sync::Mutex,
@@ -26,8 +26,8 @@ use crate::{
 ///
 /// In the pattern `*` stands for any characters and `?` for one; in the keys of labels too. As a line
 /// of text it is the pattern and then options, separated by spaces: `drop`, `rename=`, `keep_labels=`,
-/// `drop_labels=`, `kind=`, `unit=`, `bounds=`, `hdr=`, `exponential`, `limit=`, with lists separated
-/// by commas. `Display` writes that line. With the feature `serde` a view is read from such a line or
+/// `drop_labels=`, `kind=`, `unit=`, `bounds=`, `hdr=`, `exponential`, `page_bounds=`, `limit=`, with
+/// lists separated by commas. `Display` writes that line. With the feature `serde` a view is read from such a line or
 /// from a map of the same options, with the pattern as `instrument`.
 ///
 /// # Examples
@@ -53,6 +53,7 @@ pub struct View {
     keep_labels: Option<Vec<Pattern>>,
     drop_labels: Vec<Pattern>,
     buckets: Option<Buckets>,
+    shown: Option<ShownBounds>,
     limit: Option<usize>,
 }
 
@@ -62,6 +63,13 @@ enum Buckets {
     Exponential,
     Explicit(Arc<[f64]>),
     Hdr { digits: u8 },
+}
+
+/// The bounds that a view chooses for a page; legal only once it is checked.
+#[derive(Clone, Debug, PartialEq)]
+enum ShownBounds {
+    PowersOfTwo,
+    Explicit(Arc<[f64]>),
 }
 
 /// What the views say of an instrument that is about to be used for the first time.
@@ -77,7 +85,7 @@ pub struct InstrumentView {
 /// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
 /// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
 /// that leave an instrument under the same name make one family together, which has the labels that
-/// all of them keep. Of two that choose buckets or a limit, the first does.
+/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
 ///
 /// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
 /// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
@@ -134,6 +142,7 @@ impl View {
             keep_labels: None,
             drop_labels: Vec::new(),
             buckets: None,
+            shown: None,
             limit: None,
         }
     }
@@ -185,6 +194,17 @@ impl View {
         self.buckets(Buckets::Exponential)
     }
 
+    /// Shows these bounds on a page, as [`PageBounds::explicit`] takes them; the histograms stay as
+    /// fine as they are.
+    pub fn page_bounds(self, bounds: impl IntoIterator<Item = f64>) -> Self {
+        self.shown(ShownBounds::Explicit(bounds.into_iter().collect()))
+    }
+
+    /// Shows powers of two on a page, on which counts are exact: [`PageBounds::PowersOfTwo`].
+    pub fn page_powers_of_two(self) -> Self {
+        self.shown(ShownBounds::PowersOfTwo)
+    }
+
     /// Limits the series of each instrument, if it is not in use yet.
     pub fn limit(self, series: usize) -> Self {
         Self { limit: Some(series), ..self }
@@ -192,6 +212,10 @@ impl View {
 
     fn buckets(self, buckets: Buckets) -> Self {
         Self { buckets: Some(buckets), ..self }
+    }
+
+    fn shown(self, shown: ShownBounds) -> Self {
+        Self { shown: Some(shown), ..self }
     }
 
     fn selects(&self, name: &str, kind: Kind, unit: Unit) -> bool {
@@ -211,6 +235,11 @@ impl View {
         if self.limit == Some(0) {
             return Some(("limit", "must be at least 1"));
         }
+        if let Some(ShownBounds::Explicit(bounds)) = &self.shown
+            && let Some(fault) = bounds_fault(bounds)
+        {
+            return Some(("page_bounds", fault));
+        }
         match self.buckets.as_ref()? {
             Buckets::Explicit(bounds) => Some(("bounds", bounds_fault(bounds)?)),
             Buckets::Exponential | Buckets::Hdr { digits: 1..=5 } => None,
@@ -226,6 +255,16 @@ impl Buckets {
             Self::Exponential => Some(Aggregation::Exponential),
             Self::Explicit(bounds) => Aggregation::explicit(bounds).ok(),
             &Self::Hdr { digits } => Some(Aggregation::Hdr { significant_digits: digits }),
+        }
+    }
+}
+
+impl ShownBounds {
+    /// The bounds, if they are legal; they are then kept as long as the process.
+    fn page_bounds(&self) -> Option<PageBounds> {
+        match self {
+            Self::PowersOfTwo => Some(PageBounds::PowersOfTwo),
+            Self::Explicit(bounds) => PageBounds::explicit(bounds).ok(),
         }
     }
 }
@@ -255,6 +294,23 @@ impl Views {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner.views.is_empty()
+    }
+
+    /// Whether every family stays as it is, but for what its histograms show on a page.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn keep_families(&self) -> bool {
+        let keeps = |view: &View| {
+            let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
+            labels && !view.drop && view.rename.is_none()
+        };
+        self.inner.views.iter().all(keeps)
+    }
+
+    /// The bounds that the histograms of `name` show on a page, if a view chooses them.
+    pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
+        let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
+        let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));
+        selecting.find_map(|view| view.shown.as_ref()?.page_bounds())
     }
 
     /// What the views say of an instrument that is about to be used for the first time: how to

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Buckets, Pattern, View};
+use super::{Buckets, Pattern, ShownBounds, View};
 use crate::{
     error::{Error, ErrorKind},
     metric::Kind,
@@ -12,6 +12,9 @@ use crate::{
 pub(super) const MAX_TEXT_BYTES: usize = 16 << 10;
 
 pub(super) const ONE_AGGREGATION: &str = "only one of bounds, hdr and exponential can be given";
+
+/// What stands in the place of a view's bounds on a page.
+pub(super) const POWERS_OF_TWO: &str = "powers_of_two";
 
 const KINDS: [(&str, Kind); 7] = [
     ("counter", Kind::Counter),
@@ -87,7 +90,11 @@ impl View {
             _ => {}
         }
         let known = ["kind", "unit", "rename", "keep_labels", "drop_labels"];
-        if !known.iter().chain(&["bounds", "hdr", "limit"]).any(|name| *name == option) {
+        if !known
+            .iter()
+            .chain(&["bounds", "hdr", "page_bounds", "limit"])
+            .any(|name| *name == option)
+        {
             return Err(format!("there is no option {option:?}"));
         }
         let value = value.ok_or_else(|| format!("{option:?} needs a value: {option}=..."))?;
@@ -100,6 +107,8 @@ impl View {
             "drop_labels" => self.drop_labels(list()),
             "bounds" => self.bounds(list().map(number).collect::<Result<Vec<f64>, _>>()?),
             "hdr" => self.hdr(number(value)?),
+            "page_bounds" if value == POWERS_OF_TWO => self.page_powers_of_two(),
+            "page_bounds" => self.page_bounds(list().map(number).collect::<Result<Vec<f64>, _>>()?),
             _ => self.limit(number(value)?),
         })
     }
@@ -145,17 +154,28 @@ impl fmt::Display for View {
         match &self.buckets {
             None => {}
             Some(Buckets::Explicit(bounds)) => {
-                let bounds: Vec<_> = bounds.iter().map(f64::to_string).collect();
-                write!(f, " bounds={}", bounds.join(","))?;
+                write!(f, " bounds={}", numbers(bounds))?;
             }
             Some(Buckets::Exponential) => f.write_str(" exponential")?,
             Some(Buckets::Hdr { digits }) => write!(f, " hdr={digits}")?,
+        }
+        match &self.shown {
+            None => {}
+            Some(ShownBounds::PowersOfTwo) => write!(f, " page_bounds={POWERS_OF_TWO}")?,
+            Some(ShownBounds::Explicit(bounds)) => {
+                write!(f, " page_bounds={}", numbers(bounds))?;
+            }
         }
         match self.limit {
             Some(limit) => write!(f, " limit={limit}"),
             None => Ok(()),
         }
     }
+}
+
+fn numbers(bounds: &[f64]) -> String {
+    let bounds: Vec<_> = bounds.iter().map(f64::to_string).collect();
+    bounds.join(",")
 }
 
 fn joined(keys: &[Pattern]) -> String {

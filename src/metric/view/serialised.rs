@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     View,
-    parse::{ONE_AGGREGATION, kind_named, no_kind},
+    parse::{ONE_AGGREGATION, POWERS_OF_TWO, kind_named, no_kind},
 };
 
 /// A view's options as a map.
@@ -29,7 +29,16 @@ struct Options {
     hdr: Option<u8>,
     #[serde(default)]
     exponential: bool,
+    page_bounds: Option<PageBounds>,
     limit: Option<usize>,
+}
+
+/// A list of bounds, or the word for powers of two.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PageBounds {
+    Explicit(Vec<f64>),
+    Named(String),
 }
 
 /// Reads the line of [`View`]'s `FromStr`, or a map of the same options with lists as lists and the
@@ -77,6 +86,16 @@ impl Options {
         view = match self.keep_labels {
             Some(keys) => view.keep_labels(keys),
             None => view,
+        };
+        view = match self.page_bounds {
+            None => view,
+            Some(PageBounds::Explicit(bounds)) => view.page_bounds(bounds),
+            Some(PageBounds::Named(name)) if name == POWERS_OF_TWO => view.page_powers_of_two(),
+            Some(PageBounds::Named(name)) => {
+                return Err(format!(
+                    "page_bounds: {name:?} is neither {POWERS_OF_TWO:?} nor bounds"
+                ));
+            }
         };
         match (self.bounds, self.hdr, self.exponential) {
             (None, None, false) => Ok(view),

@@ -8,7 +8,10 @@ use super::*;
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Registry, Series, SeriesValue, Snapshot, SummarySnapshot},
+    metric::{
+        Family, HistogramSnapshot, PageBounds, Registry, Series, SeriesValue, Snapshot,
+        SummarySnapshot,
+    },
 };
 
 fn views(lines: &[&str]) -> Views {
@@ -21,7 +24,7 @@ fn at(nanos: u64) -> Ticks {
 
 fn family(name: &str, kind: Kind, series: Vec<Series>) -> Family {
     let (name, help) = (name.to_owned().into(), "".into());
-    Family { name, kind, unit: Unit::NONE, help, series }
+    Family { name, kind, unit: Unit::NONE, help, page_bounds: PageBounds::default(), series }
 }
 
 fn series(labels: &[(&'static str, &str)], started: u64, value: SeriesValue) -> Series {
@@ -203,6 +206,28 @@ fn an_instrument_is_told_the_first_buckets_and_the_first_limit_that_are_for_it()
 }
 
 #[test]
+fn a_view_chooses_the_bounds_of_a_page_and_leaves_the_histogram_as_fine_as_it_is() {
+    let registry = Registry::new();
+    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    latency.record(0.3);
+    let shown = |line: &str| {
+        registry.set_views(views(&[line, "* page_bounds=powers_of_two"]));
+        registry.snapshot().family("latency").unwrap().page_bounds()
+    };
+    let own = PageBounds::explicit(&[0.1, 2.5]).unwrap();
+    assert_eq!(shown("late* page_bounds=0.1,2.5"), own);
+    assert_eq!(shown("other page_bounds=0.1,2.5"), PageBounds::PowersOfTwo);
+    assert_eq!(shown("latency rename=wait page_bounds=0.1"), PageBounds::PowersOfTwo);
+    let renamed = registry.snapshot();
+    assert_eq!(
+        renamed.family("wait").unwrap().page_bounds(),
+        PageBounds::explicit(&[0.1]).unwrap()
+    );
+    let p50 = renamed.value("wait", &[]).unwrap().as_histogram().unwrap().p50().unwrap();
+    assert!((p50 / 0.3 - 1.0).abs() < 0.01);
+}
+
+#[test]
 fn a_line_that_is_no_view_is_an_error_that_names_the_place() {
     for (line, part) in [
         ("", "empty"),
@@ -217,6 +242,8 @@ fn a_line_that_is_no_view_is_an_error_that_names_the_place() {
         ("a bounds=2,1", "bounds: bounds ascend"),
         ("a bounds=1,1", "bounds: bounds ascend"),
         ("a bounds=NaN", "bounds: a bound is finite"),
+        ("a page_bounds=2,1", "page_bounds: bounds ascend"),
+        ("a page_bounds=powers", "\"powers\" is no such number"),
         ("a exponential=7", "\"exponential\" has no value"),
         ("a exponential hdr=2", "character 15: only one of bounds, hdr"),
         ("a limit=0", "limit: must be at least 1"),
@@ -237,16 +264,21 @@ fn a_line_that_is_no_view_is_an_error_that_names_the_place() {
 #[test]
 fn a_view_is_read_from_a_line_or_a_map() {
     let read = |json: &str| serde_json::from_str::<View>(json).map_err(|error| error.to_string());
-    let line = "http.* kind=histogram unit=s rename=web keep_labels=route bounds=0.5,1 limit=9";
+    let line = "http.* kind=histogram unit=s rename=web keep_labels=route bounds=0.5,1 \
+                page_bounds=0.1 limit=9";
     assert_eq!(read(&format!("{line:?}")).unwrap(), line.parse().unwrap());
     let map = r#"{"instrument": "http.*", "kind": "histogram", "unit": "s", "rename": "web",
-        "keep_labels": ["route"], "bounds": [0.5, 1], "limit": 9}"#;
+        "keep_labels": ["route"], "bounds": [0.5, 1], "page_bounds": [0.1], "limit": 9}"#;
     assert_eq!(read(map).unwrap(), line.parse().unwrap());
+    let powers = r#"{"instrument": "a", "page_bounds": "powers_of_two"}"#;
+    assert_eq!(read(powers).unwrap().to_string(), "a page_bounds=powers_of_two");
     for (json, part) in [
         (r#"{"instrument": "a", "dropp": true}"#, "unknown field `dropp`"),
         (r#"{"instrument": "a", "rename": "9"}"#, "view of \"a\": rename: must start"),
         (r#"{"instrument": "a", "hdr": 3, "bounds": [1]}"#, "only one of"),
         (r#"{"drop": true}"#, "missing field `instrument`"),
+        (r#"{"instrument": "a", "page_bounds": [2, 1]}"#, "page_bounds: bounds ascend"),
+        (r#"{"instrument": "a", "page_bounds": "x"}"#, "page_bounds: \"x\" is neither"),
         ("7", "a line of text or a map"),
     ] {
         let error = read(json).expect_err(json);

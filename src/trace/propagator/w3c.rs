@@ -48,6 +48,9 @@ pub fn extract<C: Extractor + ?Sized>(carrier: &C) -> SpanContext {
 
 /// Writes the current context to outgoing headers; outside of any span it leaves them as they are.
 ///
+/// Where no span is recorded, the current context is the one that a span was given as its parent: what
+/// [`extract`] read of a caller goes on, ids, flags and state.
+///
 /// # Examples
 ///
 /// ```

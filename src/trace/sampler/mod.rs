@@ -15,10 +15,27 @@ use crate::context::{SpanContext, TraceId};
 ///
 /// It is called on the thread that starts the span, for every span: it must not block. Spans that
 /// it starts itself are not recorded. Whatever it decides, the trace of a valid parent is continued.
+///
+/// A panic in it does not come out where the span starts: the span is not recorded and its children
+/// learn that, as by [`Decision::Drop`]. It counts as [lost](super::Tracer::lost), and the first one of
+/// a tracer is reported.
 pub trait Sampler: Send + Sync + fmt::Debug + 'static {
     /// The decision on `span`.
     fn sample(&self, span: &Candidate<'_>) -> Decision;
+
+    /// Whether it runs none but this crate's code, which neither panics nor uses spans.
+    #[doc(hidden)]
+    fn is_ours(&self, _: Ours) -> bool {
+        false
+    }
 }
+
+mod ours {
+    /// Nobody else can name it, and so claim to be ours.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Ours;
+}
+pub(super) use ours::Ours;
 
 /// A span about to start, as a sampler sees it.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +104,10 @@ impl Sampler for Box<dyn Sampler> {
     fn sample(&self, span: &Candidate<'_>) -> Decision {
         (**self).sample(span)
     }
+
+    fn is_ours(&self, ours: Ours) -> bool {
+        (**self).is_ours(ours)
+    }
 }
 
 impl Sampler for AlwaysOn {
@@ -94,11 +115,19 @@ impl Sampler for AlwaysOn {
     fn sample(&self, _span: &Candidate<'_>) -> Decision {
         Decision::RecordAndSample
     }
+
+    fn is_ours(&self, _: Ours) -> bool {
+        true
+    }
 }
 
 impl Sampler for AlwaysOff {
     #[inline]
     fn sample(&self, _span: &Candidate<'_>) -> Decision {
         Decision::Drop
+    }
+
+    fn is_ours(&self, _: Ours) -> bool {
+        true
     }
 }

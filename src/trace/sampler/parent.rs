@@ -1,6 +1,6 @@
 //! The parent's decision, and another sampler's where there is no parent.
 
-use super::{AlwaysOff, AlwaysOn, Candidate, Decision, Sampler};
+use super::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, Sampler};
 
 /// Decides as the parent was decided, and by another sampler where there is no parent.
 ///
@@ -80,6 +80,13 @@ impl Sampler for ParentBased {
             None if parent.is_sampled() => AlwaysOn.sample(span),
             None => AlwaysOff.sample(span),
         }
+    }
+
+    fn is_ours(&self, ours: Ours) -> bool {
+        let remote = [&self.remote_sampled, &self.remote_not_sampled];
+        let local = [&self.local_sampled, &self.local_not_sampled];
+        let given = remote.into_iter().chain(local).flatten();
+        given.chain([&self.root]).all(|sampler| sampler.is_ours(ours))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 
 use reqwest::{blocking::Response, header::ACCEPT};
 
-use super::{HttpEndpoint, chain, is_not_public};
+use super::endpoint::{HttpEndpoint, chain, is_not_public};
 use crate::clock;
 
 /// Why no document was read.

@@ -7,7 +7,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 
-use super::{HttpEndpoint, chain, is_not_public};
+use super::endpoint::{HttpEndpoint, chain, is_not_public};
 use crate::{clock, util::date};
 
 /// Why a request was not answered with a success.

@@ -17,9 +17,9 @@ use std::{
 use http_body_util::Full;
 use hyper::{
     Method, StatusCode,
-    body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
-    rt::{Read, ReadBufCursor, Write},
+    body::Incoming,
+    header::{ALLOW, HeaderValue},
+    rt::{Read, ReadBuf, ReadBufCursor, Write},
     server::conn::http1,
     service::service_fn,
 };
@@ -30,11 +30,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Handler, Limits, Response};
+use super::{
+    exchange::{Handler, Limits, MAX_FIELDS, MAX_HEAD_BYTES, Response, line},
+    refusal::Refusal,
+};
 use crate::{diagnostics, sync::Mutex};
-
-/// The longest head of a request: the least that hyper allows, and more than any scraper sends.
-const MAX_HEAD_BYTES: usize = 8 * 1024;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,13 +95,19 @@ pub(super) async fn serve(
     progress: Arc<Progress>,
     mut stop: watch::Receiver<Option<std::time::Instant>>,
 ) {
-    let stream = Watched { stream: TokioIo::new(stream), progress: Arc::clone(&progress) };
+    let progress_of_stream = Arc::clone(&progress);
+    let stream = Watched {
+        stream: TokioIo::new(stream),
+        progress: progress_of_stream,
+        refusal: Refusal::default(),
+        n_head: 0,
+    };
     let service = service_fn(|request: hyper::Request<Incoming>| {
         progress.enter(Phase::Answer);
         future::ready(Ok::<_, Infallible>(answer(&handler, request).map(Full::new)))
     });
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
+    builder.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_FIELDS).header_read_timeout(None);
     let mut connection = pin!(builder.serve_connection(stream, service));
     let mut alarm = pin!(sleep_until(progress.deadline()));
     let mut stopping = pin!(async move {
@@ -140,28 +146,39 @@ fn answer(handler: &Handler, request: hyper::Request<Incoming>) -> Response {
     })
 }
 
-/// An answer of one line.
-pub(crate) fn line(status: StatusCode, text: &'static str) -> Response {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-    *response.status_mut() = status;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
-}
-
 /// A stream that notes when a request begins and when an answer has been written.
 struct Watched {
     stream: TokioIo<TcpStream>,
     progress: Arc<Progress>,
+    refusal: Refusal,
+    n_head: usize, // Bytes read of a head.
+}
+
+impl Watched {
+    /// Whether hyper writes of its own accord: nobody was asked for an answer.
+    fn is_refusing(&self) -> bool {
+        self.progress.now().0 != Phase::Answer
+    }
 }
 
 impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        cursor: ReadBufCursor<'_>,
+        mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(cx, cursor))?;
+        if self.progress.now().0 != Phase::Head {
+            self.n_head = 0;
+        }
+        // hyper looks at the length only when all that it has room for is there: what it is given ends
+        // where a head may end. Beyond that it has refused already.
+        let room = MAX_HEAD_BYTES.saturating_sub(self.n_head).clamp(1, cursor.remaining().max(1));
+        let mut bytes = [0; 4096];
+        let room = room.min(bytes.len());
+        let mut buffer = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer.unfilled()))?;
+        cursor.put_slice(buffer.filled());
+        self.n_head += buffer.filled().len();
         self.progress.advance(Phase::Idle, Phase::Head);
         Poll::Ready(Ok(()))
     }
@@ -173,6 +190,10 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_refusing() {
+            let Self { stream, refusal, .. } = &mut *self;
+            return refusal.poll_write(stream, cx, bytes);
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -181,6 +202,10 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_refusing() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |slice| slice));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
@@ -196,6 +221,8 @@ impl Write for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        let Self { stream, refusal, .. } = &mut *self;
+        refusal.poll_drain(stream, cx).map(Ok)
     }
 }

@@ -1,14 +1,21 @@
 //! The server as a client sees it, over plain sockets.
 
 use std::{
-    io::{ErrorKind::UnexpectedEof, Read as _, Write as _},
+    io::{self, ErrorKind::UnexpectedEof, Read as _, Write as _},
     net::{Shutdown, TcpStream},
-    sync::mpsc,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
 };
 
-use hyper::StatusCode;
+use hyper::{StatusCode, body::Bytes};
+use tokio::runtime;
 
-use super::*;
+use super::{
+    exchange::{Handler, Limits},
+    *,
+};
+use crate::{clock, error::ErrorKind};
 
 /// Answers with the path; `/panic` panics, `/big` is more than any socket buffers.
 fn handler() -> Handler {
@@ -107,14 +114,53 @@ fn a_panic_costs_one_answer() {
 }
 
 #[test]
-fn an_overlong_head_and_garbage_are_refused() {
+fn a_head_that_is_long_or_has_many_fields_is_served() {
     let server = server();
-    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9000));
-    for (request, status) in [(&*long, "431"), ("\u{1}\u{2}garbage\r\n\r\n", "400")] {
-        let (head, _) = ask(&mut connect(&server), request);
-        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{head}");
+    let mut stream = connect(&server);
+    let cookies = |n: usize| format!("Cookie: a={}\r\n", "x".repeat(n));
+    let fields: String = (0..200).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    for fields in [cookies(12 << 10), cookies(60 << 10), fields, cookies(4000).repeat(15)] {
+        let request = format!("GET /a HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
+        let (head, body) = ask(&mut stream, &request);
+        assert!(head.starts_with("http/1.1 200 "), "{} bytes: {head}", request.len());
+        assert_eq!(body, b"/a");
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_told_why_in_words() {
+    let server = server();
+    let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
+    let fields: String = (0..300).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    for (request, status, text) in [
+        (request(&format!("Cookie: {}\r\n", "x".repeat(70_000))), "431", "64 KiB and 256 fields"),
+        (request(&format!("Cookie: {}\r\n", "x".repeat(900_000))), "431", "64 KiB and 256 fields"),
+        (request(&fields), "431", "64 KiB and 256 fields"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000)), "4", "64 KiB"),
+        ("\u{1}\u{2}garbage\r\n\r\n".to_owned(), "400", "no HTTP request"),
+        ("GET / HTTP/1.1\r\nno field\r\n\r\n".to_owned(), "400", "no HTTP request"),
+    ] {
+        let mut stream = connect(&server);
+        let (head, body) = ask(&mut stream, &request);
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{head}");
+        assert!(head.contains("content-type: text/plain; charset=utf-8\r\n"), "{head}");
+        assert!(head.contains("connection: close\r\n"), "{head}");
+        let body = String::from_utf8(body).unwrap();
+        assert!(body.contains(text) && body.ends_with('\n'), "{body}");
+        wait_for_end(&mut stream);
     }
     assert_eq!(get(&mut connect(&server), "/"), "/");
+}
+
+#[test]
+fn a_second_request_of_a_connection_that_cannot_be_read_is_told_why_too() {
+    let server = server();
+    let mut stream = connect(&server);
+    get(&mut stream, "/");
+    let request = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+    let (head, body) = ask(&mut stream, &request);
+    assert!(head.starts_with("http/1.1 431 "), "{head}");
+    assert!(!body.is_empty());
 }
 
 #[test]

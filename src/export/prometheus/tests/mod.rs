@@ -15,7 +15,10 @@ use super::{Dialect, Format};
 use crate::{
     clock::{ManualClock, Ticks},
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, Unit},
+    metric::{
+        BucketLayout, Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot,
+        Unit,
+    },
     resource::Resource,
 };
 use reader::Page;
@@ -33,7 +36,8 @@ fn snapshot(families: Vec<Family>) -> Snapshot {
 }
 
 fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -> Family {
-    Family { name: name.to_owned().into(), kind, unit, help: help.to_owned().into(), series }
+    let (name, help) = (name.to_owned().into(), help.to_owned().into());
+    Family { name, kind, unit, help, page_bounds: PageBounds::default(), series }
 }
 
 fn series(labels: &[(&str, &str)], value: SeriesValue) -> Series {
@@ -135,33 +139,70 @@ worst -Inf
 
 #[test]
 fn a_histogram_in_text() {
-    let values = [0.0, 2f64.powi(-14), 2f64.powi(-14).next_up(), 0.5, 64.0, 100.0];
+    let values = [0.0, 0.0001, 0.00015, 0.1, 0.1012, 0.7, 60.0, 100.0];
     let series = vec![series(&[("route", "/")], histogram(&values))];
     let page = page(
         vec![family("req.duration", Kind::Histogram, Unit::Seconds, "", series)],
         Format::Text,
     );
-    let lines: Vec<&str> = page.lines().collect();
-    assert_eq!(lines.len(), 1 + 21 + 3);
-    assert_eq!(
-        lines[..4],
-        [
-            "# TYPE req_duration_seconds histogram",
-            r#"req_duration_seconds_bucket{route="/",le="6.103515625e-05"} 2"#,
-            r#"req_duration_seconds_bucket{route="/",le="0.0001220703125"} 3"#,
-            r#"req_duration_seconds_bucket{route="/",le="0.000244140625"} 3"#,
-        ]
-    );
-    assert_eq!(
-        lines[20..],
-        [
-            r#"req_duration_seconds_bucket{route="/",le="32"} 4"#,
-            r#"req_duration_seconds_bucket{route="/",le="64"} 5"#,
-            r#"req_duration_seconds_bucket{route="/",le="+Inf"} 6"#,
-            r#"req_duration_seconds_sum{route="/"} 164.5001220703125"#,
-            r#"req_duration_seconds_count{route="/"} 6"#,
-        ]
-    );
+    let expected = [
+        ("0.0001", 2),
+        ("0.00025", 3),
+        ("0.0005", 3),
+        ("0.001", 3),
+        ("0.0025", 3),
+        ("0.005", 3),
+        ("0.01", 3),
+        ("0.025", 3),
+        ("0.05", 3),
+        ("0.075", 3),
+        ("0.1", 4),
+        ("0.25", 5),
+        ("0.5", 5),
+        ("0.75", 6),
+        ("1", 6),
+        ("2.5", 6),
+        ("5", 6),
+        ("7.5", 6),
+        ("10", 6),
+        ("25", 6),
+        ("60", 7),
+        ("+Inf", 8),
+    ];
+    let buckets = expected.map(|(bound, count)| {
+        format!("req_duration_seconds_bucket{{route=\"/\",le=\"{bound}\"}} {count}\n")
+    });
+    let expected = [
+        "# TYPE req_duration_seconds histogram\n",
+        &buckets.concat(),
+        "req_duration_seconds_sum{route=\"/\"} 160.90145\n",
+        "req_duration_seconds_count{route=\"/\"} 8\n",
+    ];
+    assert_eq!(page, expected.concat());
+}
+
+#[test]
+fn a_histogram_shows_the_bounds_that_were_asked_for_and_its_own_before_those() {
+    let shown = |value: SeriesValue, unit, page_bounds| {
+        let of = family("h", Kind::Histogram, unit, "", vec![series(&[], value)]);
+        let text = page(vec![Family { page_bounds, ..of }], Format::Text);
+        let samples = Page::read(&text, Format::Text).samples;
+        samples.iter().filter_map(|s| s.labels.get("le").cloned()).collect::<Vec<_>>()
+    };
+    let own = || {
+        let layout = BucketLayout::Explicit([0.3, 0.4][..].into());
+        SeriesValue::Histogram(Arc::new(HistogramSnapshot::from_cells(layout, vec![(1, 2)], 0.7)))
+    };
+    let asked = PageBounds::Explicit(&[0.3, 7.0]);
+    assert_eq!(shown(histogram(&[1.0]), Unit::Seconds, asked), ["0.3", "7", "+Inf"]);
+    assert_eq!(shown(histogram(&[1.0]), Unit::Bytes, asked), ["0.3", "7", "+Inf"]);
+    assert_eq!(shown(own(), Unit::Seconds, asked), ["0.3", "0.4", "+Inf"]);
+    let none = PageBounds::Explicit(&[]);
+    assert_eq!(shown(histogram(&[1.0]), Unit::Seconds, none), ["+Inf"]);
+    let powers = shown(histogram(&[1.0]), Unit::Seconds, PageBounds::PowersOfTwo);
+    assert_eq!((&*powers[0], &*powers[20], powers.len()), ("6.103515625e-05", "64", 22));
+    let millis = shown(histogram(&[1.0]), Unit::new("ms"), PageBounds::ByUnit);
+    assert_eq!((&*millis[0], &*millis[10], &*millis[20]), ("0.1", "100", "60000"));
 }
 
 #[test]
@@ -196,18 +237,20 @@ fn a_histogram_in_openmetrics() {
 }
 
 #[test]
-fn every_bucket_count_is_that_of_the_values() {
+fn a_bucket_has_the_values_up_to_its_bound_and_none_that_are_far_above_it() {
     let mut values: Vec<f64> = (0..4000).map(|i| 1.013f64.powi(i - 1500)).collect();
     values.extend([0.0, 1e-300, 1.0, 1024.0, 1e300]);
-    for (unit, suffix) in [(Unit::Seconds, "_seconds"), (Unit::NONE, "")] {
+    // Powers of two are exact.
+    for (unit, suffix, excess) in [(Unit::Seconds, "_seconds", 1.011), (Unit::NONE, "", 1.0)] {
         let series = vec![series(&[], histogram(&values))];
         let text = page(vec![family("x", Kind::Histogram, unit, "", series)], Format::Text);
         let page = Page::read(&text, Format::Text);
         let mut buckets = page.samples.iter().filter(|s| s.name == format!("x{suffix}_bucket"));
         for bucket in buckets.clone() {
             let bound: f64 = bucket.labels["le"].parse().unwrap();
-            let expected = values.iter().filter(|&&value| value <= bound).count();
-            assert_eq!(bucket.value, expected as f64, "{bound}");
+            let within = |bound| values.iter().filter(|&&value| value <= bound).count() as f64;
+            assert!(within(bound) <= bucket.value, "{bound}");
+            assert!(bucket.value <= within(bound * excess), "{bound}");
         }
         assert_eq!(buckets.next_back().unwrap().labels["le"], "+Inf");
     }

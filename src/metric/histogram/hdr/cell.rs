@@ -84,21 +84,31 @@ impl HdrCell {
         leaves.flat_map(|leaf| &leaf.0).for_each(|count| count.store(0, Relaxed));
     }
 
-    /// What was recorded. The sum first, for the reason that `HistogramCell::read` gives.
+    /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.
     pub(crate) fn read(&self) -> HistogramSnapshot {
-        let sum = f64::from_bits(self.sum.load(Relaxed));
-        let mut cells = Vec::new();
-        for (place, branch) in self.branches.iter().enumerate() {
-            let Some(branch) = branch.get() else { continue };
-            for (leaf, first) in branch.0.iter().zip((place * FAN..).map(|leaf| leaf * FAN)) {
-                let counts = leaf.get().into_iter().flat_map(|leaf| &leaf.0).zip(first as u32..);
-                let counts = counts.map(|(count, bucket)| (bucket, count.load(Relaxed)));
-                cells.extend(counts.filter(|&(_, count)| count > 0));
-            }
-        }
+        let (sum, cells) = (self.sum(), self.cells().filter(|&(_, count)| count > 0).collect());
         let layout = BucketLayout::Hdr { significant_digits: self.significant_digits };
         HistogramSnapshot::from_cells(layout, cells, sum)
             .with_extremes(extremes(&self.min, &self.max))
+    }
+
+    pub(crate) fn sum(&self) -> f64 {
+        f64::from_bits(self.sum.load(Relaxed))
+    }
+
+    /// The buckets of the leaves that there are and their counts, ascending.
+    fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.leaves().flat_map(|(first, counts)| {
+            (first..).zip(counts.iter().map(|count| count.load(Relaxed)))
+        })
+    }
+
+    /// The counts of neighbouring buckets, from the one with this number on; ascending.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &[AtomicU64; FAN])> {
+        let branches = self.branches.iter().enumerate();
+        let branches = branches.filter_map(|(place, branch)| Some((place * FAN, branch.get()?)));
+        let leaves = branches.flat_map(|(first, branch)| (first..).zip(&branch.0));
+        leaves.filter_map(|(place, leaf)| Some(((place * FAN) as u32, &leaf.get()?.0)))
     }
 }
 

@@ -1,0 +1,275 @@
+//! What reads a place, what it finds there, and why it finds nothing.
+
+use std::{borrow::Cow, collections::BTreeMap, error, fmt, io};
+
+use crate::{
+    error::Error,
+    metric::{Kind, Unit},
+};
+
+/// Reads one place, and fills several families with what it finds.
+///
+/// It is called on the thread of whoever looks, or on one of its own ([`Source::every`](crate::collect::Source::every)), never on
+/// two at once and under no lock. It may take its time and may fail; where it blocks, it blocks that
+/// thread. A panic costs the reading, and the collector is called again later: it should keep to its
+/// invariants.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Unit, collect::{Collector, Description, Failure, Reading, Source}, metric::Registry};
+///
+/// struct Spool;
+///
+/// impl Collector for Spool {
+///     fn families(&self) -> Vec<Description> {
+///         vec![Description::gauge("spool.files", "Files in the spool", Unit::NONE)]
+///     }
+///
+///     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+///         let n_files = std::fs::read_dir(".")?.count();
+///         to.observe("spool.files", n_files as f64, &[("queue", "mail")]);
+///         Ok(())
+///     }
+/// }
+///
+/// let registry = Registry::new();
+/// let spool = Source::new("spool", Spool).register(&registry)?;
+/// let snapshot = registry.snapshot();
+/// assert!(snapshot.value("spool.files", &[("queue", "mail")]).unwrap().as_f64() > 0.0);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub trait Collector: Send + 'static {
+    /// The families that it fills; asked once, when it is registered.
+    fn families(&self) -> Vec<Description>;
+
+    /// Reads the place. What was observed before an error is dropped: the last good values stand.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was read. Where only a part is missing, tell so by [`Reading::fail`] instead.
+    fn collect(&mut self, to: &mut Reading) -> Result<(), Failure>;
+
+    /// Judges what it was set up with, as far as that is possible without reading.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong: the error of [`Source::register`](crate::collect::Source::register).
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// What a family is called, and what it is.
+#[derive(Clone, Debug)]
+pub struct Description {
+    pub(super) kind: Kind,
+    pub(super) name: Cow<'static, str>,
+    pub(super) help: Cow<'static, str>,
+    pub(super) unit: Unit,
+}
+
+/// What a collector finds in one reading.
+#[derive(Debug)]
+pub struct Reading {
+    pub(super) families: Vec<Gathered>,
+    pub(super) stamp: Option<String>,
+    /// What went wrong outside any family.
+    pub(super) failures: Vec<Failure>,
+}
+
+/// What was found for one family.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) name: Cow<'static, str>,
+    pub(super) series: BTreeMap<LabelPairs, f64>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// Sorted by key, so that the order in which they were told makes no difference.
+pub(super) type LabelPairs = Box<[(&'static str, Box<str>)]>;
+
+/// Why something could not be read: a short reason, which is counted, and a message for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub(super) reason: &'static str,
+    message: String,
+}
+
+/// Series of one family that a reading may have: five times the limit of a registry's family, which
+/// applies on top. It bounds what is held while nobody looks; the factor is arbitrary.
+pub(super) const MAX_SERIES: usize = 10_000;
+
+impl Description {
+    /// A total that only grows.
+    #[must_use]
+    pub fn counter(
+        name: impl Into<Cow<'static, str>>,
+        help: impl Into<Cow<'static, str>>,
+        unit: Unit,
+    ) -> Self {
+        Self { kind: Kind::Counter, name: name.into(), help: help.into(), unit }
+    }
+
+    /// A value that stands for itself: a temperature, a ratio.
+    #[must_use]
+    pub fn gauge(
+        name: impl Into<Cow<'static, str>>,
+        help: impl Into<Cow<'static, str>>,
+        unit: Unit,
+    ) -> Self {
+        Self { kind: Kind::Gauge, name: name.into(), help: help.into(), unit }
+    }
+
+    /// A number that grows and falls, and can be added up over its labels; whole numbers only.
+    #[must_use]
+    pub fn up_down_counter(
+        name: impl Into<Cow<'static, str>>,
+        help: impl Into<Cow<'static, str>>,
+        unit: Unit,
+    ) -> Self {
+        Self { kind: Kind::UpDownCounter, name: name.into(), help: help.into(), unit }
+    }
+}
+
+impl Reading {
+    pub(super) fn of(names: impl Iterator<Item = Cow<'static, str>>) -> Self {
+        let gathered = |name| Gathered { name, series: BTreeMap::new(), failures: Vec::new() };
+        Self { families: names.map(gathered).collect(), stamp: None, failures: Vec::new() }
+    }
+
+    /// Tells the value of the series of `family` that has these labels; of two with the same labels
+    /// the later holds.
+    ///
+    /// A family that was not described, and a series beyond 10,000 of one family, is left out and
+    /// counted as a failure.
+    pub fn observe(&mut self, family: &str, value: f64, labels: &[(&'static str, &str)]) {
+        let mut labels: LabelPairs =
+            labels.iter().map(|&(key, value)| (key, value.into())).collect();
+        labels.sort_unstable();
+        let Some(gathered) = self.gathered(family) else { return };
+        if gathered.series.len() >= MAX_SERIES && !gathered.series.contains_key(&labels) {
+            if gathered.failures.is_empty() {
+                let message = format!("{family} has more than {MAX_SERIES} series");
+                gathered.failures.push(Failure::new("too_many_series", message));
+            }
+            return;
+        }
+        gathered.series.insert(labels, value);
+    }
+
+    /// Tells the time stamp that the place gives its figures, in any form: if it is the one of the
+    /// reading before, this reading is a duplicate, dropped and counted.
+    pub fn stamp(&mut self, stamp: impl fmt::Display) {
+        self.stamp = Some(stamp.to_string());
+    }
+
+    /// Tells that a part of `family` could not be read: it is counted, and the last good values of
+    /// series that are not in this reading stand until they are stale. Without a failure, series that
+    /// are not in a reading are gone with it.
+    pub fn fail(&mut self, family: &str, failure: Failure) {
+        if let Some(gathered) = self.gathered(family) {
+            gathered.failures.push(failure);
+        }
+    }
+
+    /// What was found for `family` so far; an unknown one is noted.
+    fn gathered(&mut self, family: &str) -> Option<&mut Gathered> {
+        let found = self.families.iter().position(|gathered| gathered.name == family);
+        if found.is_none() && self.failures.is_empty() {
+            let message = format!("a value of {family:?}, which was not described");
+            self.failures.push(Failure::new("unknown_family", message));
+        }
+        found.map(|place| &mut self.families[place])
+    }
+}
+
+impl Failure {
+    /// A failure; `reason` is the value of a label and should be one of few: `timeout`, `parse`.
+    #[must_use]
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+
+    /// The reason, as it is counted.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for Failure {}
+
+/// Counted as `io`.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new("io", error.to_string())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What a collector finds, by `family{key=value,…}`, and its failures as `family failed: reason`.
+    pub(in crate::collect) fn collected(
+        collector: &mut impl Collector,
+    ) -> Result<BTreeMap<String, f64>, Failure> {
+        let mut reading = Reading::of(collector.families().into_iter().map(|family| family.name));
+        collector.collect(&mut reading)?;
+        let mut found = BTreeMap::new();
+        for Gathered { name, series, failures } in reading.families {
+            for (labels, value) in series {
+                let labels: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                found.insert(format!("{name}{{{}}}", labels.join(",")), value);
+            }
+            for failure in failures {
+                found.insert(format!("{name} failed: {}", failure.reason), 1.0);
+            }
+        }
+        for failure in reading.failures {
+            found.insert(format!("failed: {}", failure.reason), 1.0);
+        }
+        Ok(found)
+    }
+
+    fn reading() -> Reading {
+        Reading::of([Cow::Borrowed("size")].into_iter())
+    }
+
+    #[test]
+    fn the_order_of_labels_makes_no_difference_and_the_later_value_holds() {
+        let mut reading = reading();
+        reading.observe("size", 1.0, &[("a", "1"), ("b", "2")]);
+        reading.observe("size", 2.0, &[("b", "2"), ("a", "1")]);
+        let values: Vec<f64> = reading.families[0].series.values().copied().collect();
+        assert_eq!(values, [2.0]);
+    }
+
+    #[test]
+    fn series_beyond_the_limit_are_left_out_and_counted_once() {
+        let mut reading = reading();
+        for number in 0..MAX_SERIES + 5 {
+            reading.observe("size", 1.0, &[("n", &number.to_string())]);
+        }
+        reading.observe("size", 7.0, &[("n", "0")]);
+        let [gathered] = reading.families.as_slice() else { panic!("one family") };
+        assert_eq!((gathered.series.len(), gathered.failures.len()), (MAX_SERIES, 1));
+        assert_eq!(gathered.failures[0].reason(), "too_many_series");
+        assert_eq!(gathered.series.values().copied().fold(0.0, f64::max), 7.0);
+    }
+
+    #[test]
+    fn a_family_that_was_not_described_is_counted_once() {
+        let mut reading = reading();
+        (0..3).for_each(|_| reading.observe("sise", 1.0, &[]));
+        assert_eq!(reading.failures.len(), 1);
+        assert_eq!(reading.failures[0].reason(), "unknown_family");
+    }
+}

@@ -1,0 +1,396 @@
+//! A family's part of the page.
+//!
+//! What all its series have in common is kept from page to page: how lines begin, how keys are
+//! written, which buckets a histogram shows. Of a series nothing is kept: its labels are written anew
+//! for each page, which is one pass over a few bytes, and costs no memory.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Dialect, Format, PageOptions,
+    buckets::{AllBuckets, Buckets},
+    buffer::Buffer,
+    labels::{KeyStyle, Keys, write_joined},
+    names::Names,
+    native::Native,
+    protobuf,
+    readings::FamilyReadings,
+    text::{self, Starts},
+    wire,
+};
+use crate::{
+    clock::Ticks,
+    label::LabelSet,
+    metric::{
+        BucketLayout, Head, Kind, PageBounds, Place, Reading, SeriesValue, Unit, Visit,
+        histogram::cuts::{BucketCounts, Cuts},
+    },
+};
+
+/// A family on the page.
+#[derive(Debug)]
+pub(super) struct FamilyPage {
+    name: String,
+    help: String,
+    kind: Kind,
+    unit: Unit,
+    page_bounds: PageBounds,
+    pub(super) names: Names,
+    dialect: Dialect,
+    options: PageOptions,
+    /// Whether a series says when its sum began.
+    has_created: bool,
+    /// Whether a counter is one line.
+    is_line: bool,
+    /// What stands before the first series.
+    head: Buffer,
+    starts: Starts,
+    keys: Vec<Keys>, // One for all series as a rule, and one more for the overflow series.
+    /// Those of the last histogram.
+    buckets: Option<Arc<Buckets>>,
+    /// Whether two series may have the same labels on the page, so that they are sorted by these and
+    /// merged; of a state set always, whose series come in another order.
+    is_ambiguous: bool,
+}
+
+/// Room that one series after the other uses, and what families share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) buckets: AllBuckets,
+    /// The labels of a series.
+    block: Buffer,
+    /// How the lines of its buckets begin.
+    prefix: Buffer,
+    counts: BucketCounts,
+    native: Native,
+    /// The last date that was asked for, and what it was: most series began together.
+    pub(super) date: Option<(Ticks, u64)>,
+}
+
+impl FamilyPage {
+    /// The part of the family with this head, which is called `names`.
+    pub(super) fn new(
+        family: Head<'_>,
+        names: Names,
+        dialect: Dialect,
+        options: PageOptions,
+    ) -> Self {
+        let Head { name, kind, unit, help, page_bounds } = family;
+        let is_sum = matches!(kind, Kind::Counter | Kind::Histogram | Kind::Summary);
+        let has_place = matches!(dialect.format(), Format::OpenMetrics | Format::Protobuf);
+        let head = match dialect.format() {
+            Format::Protobuf => protobuf::head(&names, kind, unit, help),
+            format => text::head(&names, kind, unit, help, format),
+        };
+        Self {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            kind,
+            unit,
+            page_bounds,
+            starts: Starts::new(&names),
+            names,
+            dialect,
+            options,
+            has_created: is_sum && has_place && options.with_created,
+            is_line: dialect.format() != Format::Protobuf && !(has_place && options.with_created),
+            head,
+            keys: Vec::new(),
+            buckets: None,
+            is_ambiguous: kind == Kind::StateSet,
+        }
+    }
+
+    /// Whether it is the part of the family with this head.
+    pub(super) fn is_of(&self, family: Head<'_>) -> bool {
+        let (name, help) = (&*self.name, &*self.help);
+        let Self { kind, unit, page_bounds, .. } = *self;
+        family == Head { name, kind, unit, help, page_bounds }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Appends the family to `page`; nothing if it has no series.
+    pub(super) fn write(
+        &mut self,
+        family: &impl FamilyReadings,
+        page: &mut Buffer,
+        shared: &mut Shared,
+    ) {
+        let start = page.len();
+        page.copy(&self.head);
+        let format = self.dialect.format();
+        let mut n_series = 0;
+        if !self.is_ambiguous {
+            let mut writer = Writer { family: self, page, shared, n_series };
+            family.each_series(&mut writer);
+            n_series = writer.n_series;
+        }
+        if self.is_ambiguous {
+            page.truncate(start);
+            page.copy(&self.head);
+            n_series = self.write_merged(family, page, shared);
+        }
+        match (n_series, format) {
+            (0, _) => page.truncate(start),
+            (_, Format::Protobuf) => wire::delimit(page, start),
+            _ => {}
+        }
+    }
+
+    /// Appends the series, those that have the same labels on the page as one; how many there are.
+    fn write_merged(
+        &mut self,
+        family: &impl FamilyReadings,
+        page: &mut Buffer,
+        shared: &mut Shared,
+    ) -> usize {
+        let mut merging = Merging { family: self, shared, merged: BTreeMap::new() };
+        family.each_series(&mut merging);
+        let merged = merging.merged;
+        for (block, (started, value)) in &merged {
+            shared.block.clear();
+            shared.block.push(block);
+            let reading = match value {
+                Merged::Value(value) => value.into(),
+                Merged::Buckets(counts) => Reading::Buckets(counts),
+            };
+            self.write_series(|| *started, reading, page, shared);
+        }
+        merged.len()
+    }
+
+    /// Appends a series whose labels are in the block of `shared`.
+    #[inline(never)]
+    fn write_series(
+        &mut self,
+        started: impl FnOnce() -> Ticks,
+        reading: Reading<'_>,
+        page: &mut Buffer,
+        shared: &mut Shared,
+    ) {
+        let created = self.has_created.then(|| shared.nanos(started()));
+        if let Reading::Value(SeriesValue::Histogram(histogram)) = reading {
+            let buckets = self.buckets_of(histogram.layout(), &mut shared.buckets);
+            shared.counts.read_snapshot(histogram, &buckets.cuts);
+        }
+        let format = self.dialect.format();
+        let Shared { block, prefix, counts, native, .. } = shared;
+        if format == Format::Protobuf {
+            let mut writer = protobuf::Writer { page, block, created };
+            match (reading, &self.buckets) {
+                (Reading::Value(SeriesValue::Histogram(histogram)), Some(buckets)) => {
+                    let limit = self.options.native_buckets;
+                    writer.histogram(buckets, counts, histogram, (native, limit));
+                }
+                (Reading::Value(SeriesValue::Summary(summary)), _) => writer.summary(summary),
+                (Reading::Value(value), _) => writer.value(value),
+                (Reading::Counter(sum), _) => writer.value(&SeriesValue::Counter(sum)),
+                (Reading::Buckets(_), _) => {} // A page of protobuf is made of a snapshot.
+            }
+            return;
+        }
+        let mut writer = text::Writer { page, starts: &self.starts, block, created, format };
+        match (reading, &self.buckets) {
+            (Reading::Buckets(counts), Some(buckets)) => writer.histogram(buckets, counts, prefix),
+            (Reading::Value(SeriesValue::Histogram(_)), Some(buckets)) => {
+                writer.histogram(buckets, counts, prefix);
+            }
+            (Reading::Value(SeriesValue::Summary(summary)), _) => writer.summary(summary),
+            (Reading::Value(value), _) => writer.value(value),
+            (Reading::Counter(sum), _) => writer.counter(sum),
+            (Reading::Buckets(_), None) => {} // They were counted by some.
+        }
+    }
+
+    /// The buckets of histograms of this layout.
+    fn buckets_of(&mut self, layout: &BucketLayout, all: &mut AllBuckets) -> &Buckets {
+        let known = self.buckets.take().filter(|known| known.are_of(layout));
+        let (unit, asked, format) = (self.unit, self.page_bounds, self.dialect.format());
+        let buckets = known.unwrap_or_else(|| all.of(layout, unit, asked, format));
+        self.buckets.insert(buckets)
+    }
+
+    /// Appends a counter that is one line; `false` as of [`write_labels`](Self::write_labels).
+    #[inline(always)]
+    fn write_line(&mut self, labels: &LabelSet, sum: u64, page: &mut Buffer) -> bool {
+        let line = page.len();
+        self.starts.open(page);
+        let block = page.len();
+        let has_labels = self.write_labels(labels, page);
+        if has_labels {
+            self.starts.close(page, (line, block), sum);
+        } else {
+            page.truncate(line);
+        }
+        has_labels
+    }
+
+    /// Appends the labels of a series as they stand on the page; `false` if the series may have those of
+    /// another one, which makes the family ambiguous.
+    #[inline(always)]
+    fn write_labels(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
+        let (format, start) = (self.dialect.format(), to.len());
+        let mut known = self.keys.iter();
+        known.any(|keys| {
+            to.truncate(start);
+            keys.write(labels, format, to)
+        }) || {
+            to.truncate(start);
+            self.learn_keys(labels, to)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn learn_keys(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
+        let keys = Keys::new(labels, self.style());
+        self.is_ambiguous =
+            keys.are_joined() || self.keys.iter().any(|known| keys.are_ambiguous_with(known));
+        !self.is_ambiguous && {
+            keys.write(labels, self.dialect.format(), to);
+            self.keys.push(keys);
+            true
+        }
+    }
+
+    fn style(&self) -> KeyStyle<'_> {
+        KeyStyle {
+            kind: self.kind,
+            translation: self.options.translation,
+            escaping: self.dialect.escaping(),
+            family: (&self.name, &self.names.family),
+        }
+    }
+}
+
+impl Shared {
+    /// The date of `at` in nanoseconds.
+    fn nanos(&mut self, at: Ticks) -> u64 {
+        match self.date {
+            Some((known, nanos)) if known == at => nanos,
+            _ => self.date.insert((at, at.unix_nanos())).1,
+        }
+    }
+}
+
+/// Writes each series as it comes.
+struct Writer<'a> {
+    family: &'a mut FamilyPage,
+    page: &'a mut Buffer,
+    shared: &'a mut Shared,
+    n_series: usize,
+}
+
+impl Visit for Writer<'_> {
+    fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
+        self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+    }
+
+    #[inline(always)]
+    fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
+        let Self { family, page, shared, n_series } = self;
+        if family.is_ambiguous {
+            return;
+        }
+        let labels = place.labels();
+        let is_written = match reading {
+            Reading::Counter(sum) if family.is_line => family.write_line(labels, sum, page),
+            reading => {
+                shared.block.clear();
+                let has_labels = family.write_labels(labels, &mut shared.block);
+                if has_labels {
+                    family.write_series(|| place.started(), reading, page, shared);
+                }
+                has_labels
+            }
+        };
+        *n_series += usize::from(is_written);
+    }
+}
+
+/// Adds the series up that have the same labels on the page.
+struct Merging<'a> {
+    family: &'a mut FamilyPage,
+    shared: &'a mut Shared,
+    /// By their labels there.
+    merged: BTreeMap<Vec<u8>, (Ticks, Merged)>,
+}
+
+/// The value of series that are one on the page.
+enum Merged {
+    Value(SeriesValue),
+    Buckets(BucketCounts),
+}
+
+impl Visit for Merging<'_> {
+    fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
+        self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+    }
+
+    fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
+        let Self { family, shared, merged } = self;
+        let (labels, started) = (place.labels(), place.started());
+        write_joined(labels.iter(), family.style(), family.dialect.format(), &mut shared.block);
+        let value = match reading {
+            Reading::Counter(sum) => Merged::Value(SeriesValue::Counter(sum)),
+            Reading::Value(value) => Merged::Value(value.clone()),
+            Reading::Buckets(counts) => Merged::Buckets(counts.clone()),
+        };
+        match merged.get_mut(shared.block.as_slice()) {
+            Some((first, sum)) => {
+                *first = (*first).min(started);
+                let buckets = family.buckets.as_deref();
+                sum.add(value, |counts, value| {
+                    if let (SeriesValue::Histogram(histogram), Some(buckets)) = (value, buckets) {
+                        counts.read_snapshot(histogram, &buckets.cuts);
+                    }
+                });
+            }
+            None => {
+                merged.insert(shared.block.as_slice().to_vec(), (started, value));
+            }
+        }
+    }
+}
+
+impl Merged {
+    /// Becomes the value of itself and `other`; of a histogram that is there by its buckets and as a
+    /// snapshot, `count` makes those of the latter.
+    fn add(&mut self, other: Self, count: impl FnOnce(&mut BucketCounts, &SeriesValue)) {
+        let counted = |value: &SeriesValue| {
+            let mut counts = BucketCounts::default();
+            count(&mut counts, value);
+            counts
+        };
+        match (&mut *self, other) {
+            (Self::Value(value), Self::Value(other)) => merge(value, &other),
+            (Self::Buckets(counts), Self::Buckets(other)) => counts.merge(&other),
+            (Self::Buckets(counts), Self::Value(other)) => counts.merge(&counted(&other)),
+            (Self::Value(value), Self::Buckets(mut counts)) => {
+                counts.merge(&counted(value));
+                *self = Self::Buckets(counts);
+            }
+        }
+    }
+}
+
+/// Makes `value` the one value of two series.
+fn merge(value: &mut SeriesValue, other: &SeriesValue) {
+    match (value, other) {
+        (SeriesValue::Counter(value), SeriesValue::Counter(other)) => {
+            *value = value.wrapping_add(*other);
+        }
+        (SeriesValue::FloatCounter(value), SeriesValue::FloatCounter(other)) => *value += other,
+        (SeriesValue::UpDownCounter(value), SeriesValue::UpDownCounter(other)) => {
+            *value = value.wrapping_add(*other);
+        }
+        (SeriesValue::Histogram(value), SeriesValue::Histogram(other)) => {
+            Arc::make_mut(value).merge(other);
+        }
+        (SeriesValue::State(value), SeriesValue::State(other)) => *value |= other,
+        (value, other) => *value = other.clone(),
+    }
+}

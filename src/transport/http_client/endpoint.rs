@@ -1,0 +1,271 @@
+//! Whom to speak to, and whether that is allowed.
+
+use std::{
+    cell::OnceCell,
+    error, fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::{
+    Url,
+    blocking::Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect::Policy,
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    transport::address,
+};
+
+/// Where to send requests, and what is allowed on the way. Built anywhere, used on one thread: the
+/// client is made at the first request.
+pub(crate) struct HttpEndpoint {
+    url: Result<Url, &'static str>,
+    headers: Vec<(String, String)>,
+    pub(super) timeout: Duration,
+    allows_plain_http: bool,
+    allows_private: bool,
+    client: OnceCell<Client>,
+}
+
+impl HttpEndpoint {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: Url::parse(url).map_err(|_| "the URL cannot be parsed"),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            allows_plain_http: false,
+            allows_private: false,
+            client: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn header(&mut self, name: String, value: String) {
+        self.headers.push((name, value));
+    }
+
+    pub(crate) fn timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    pub(crate) fn allow_plain_http(&mut self) {
+        self.allows_plain_http = true;
+    }
+
+    pub(crate) fn allow_private(&mut self) {
+        self.allows_private = true;
+    }
+
+    /// Whether a request could be sent, as far as that can be told without sending one.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.permitted().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
+        self.header_map().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
+        Ok(())
+    }
+
+    /// The URL, if the policy lets it be spoken to.
+    pub(super) fn permitted(&self) -> Result<&Url, String> {
+        let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
+        match url.scheme() {
+            "https" => {}
+            "http" if self.allows_plain_http => {}
+            "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
+            _ => return Err(format!("{self} is neither https nor http")),
+        }
+        // Names are judged by what they resolve to, when they are connected to.
+        let host = url.host_str().unwrap_or_default();
+        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        if let Ok(literal) = literal
+            && !self.allows_private
+            && !address::is_public(literal)
+        {
+            return Err(format!("{self}: {NotPublic}"));
+        }
+        Ok(url)
+    }
+
+    pub(super) fn client(&self) -> Result<&Client, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = Client::builder()
+            .default_headers(self.header_map()?)
+            .timeout(self.timeout)
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Resolver { allows_private: self.allows_private }))
+            .build()
+            .map_err(|error| format!("no HTTP client: {}", chain(&error)))?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    fn header_map(&self) -> Result<HeaderMap, String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let key: HeaderName =
+                name.parse().map_err(|_| format!("the header name {name:?} is not legal"))?;
+            let mut value: HeaderValue = value
+                .parse()
+                .map_err(|_| format!("the value of the header {name:?} is not legal"))?;
+            value.set_sensitive(true);
+            headers.append(key, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// Scheme, host and port of the URL.
+impl fmt::Display for HttpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(url) = &self.url else { return f.write_str("a URL that cannot be parsed") };
+        write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+        url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for HttpEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("HttpEndpoint")
+            .field("url", &format_args!("{self}"))
+            .field("headers", &names)
+            .field("timeout", &self.timeout)
+            .field("allows_plain_http", &self.allows_plain_http)
+            .field("allows_private", &self.allows_private)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves names by the operating system, and lets only addresses pass that may be connected to.
+struct Resolver {
+    allows_private: bool,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allows_private = self.allows_private;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let mut allowed: Vec<SocketAddr> = found.collect();
+            allowed.retain(|found| allows_private || address::is_public(found.ip()));
+            if allowed.is_empty() {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether a request failed because of an address that is not public.
+pub(super) fn is_not_public(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error::Error::source(error), |cause| cause.source());
+    causes.any(|cause| cause.is::<NotPublic>())
+}
+
+/// The host has no public address.
+#[derive(Debug)]
+struct NotPublic;
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host has no public address: allow others by .allow_private()")
+    }
+}
+
+impl error::Error for NotPublic {}
+
+/// An error with its causes, and without the URL that reqwest prints with its own.
+pub(super) fn chain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timed out" } else { "the request failed" }.to_owned();
+    let mut cause = error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_are_private_addresses_are_refused_however_they_are_written() {
+        for url in [
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://0/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://[::ffff:a9fe:a9fe]/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://10.0.0.1/",
+            "https://192.168.1.1:8443/",
+            "https://172.16.0.1/",
+            "https://100.64.0.1/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://224.0.0.1/",
+            "https://0.0.0.0/",
+            "https://１２７.０.０.１/",
+            "https://user:pass@127.0.0.1/",
+        ] {
+            let error = HttpEndpoint::new(url).check().unwrap_err().to_string();
+            assert!(error.ends_with(&NotPublic.to_string()), "{url}: {error}");
+            let mut allowed = HttpEndpoint::new(url);
+            allowed.allow_private();
+            allowed.check().unwrap();
+        }
+        HttpEndpoint::new("https://1.1.1.1/").check().unwrap();
+        HttpEndpoint::new("https://[2606:4700::1111]/").check().unwrap();
+    }
+
+    #[test]
+    fn a_name_that_resolves_to_the_own_machine_is_refused_for_good() {
+        let endpoint = HttpEndpoint::new("https://localhost:1/");
+        endpoint.check().unwrap();
+        let failure = endpoint.post("text/plain", Vec::new()).unwrap_err();
+        assert!(failure.message.contains(&NotPublic.to_string()), "{}", failure.message);
+        assert!(failure.retry.is_none());
+    }
+
+    #[test]
+    fn only_https_is_spoken_unless_plain_http_is_allowed() {
+        let error = HttpEndpoint::new("http://example.com/x").check().unwrap_err();
+        assert!(error.to_string().contains("plain http"), "{error}");
+        for url in ["ftp://example.com/", "file:///etc/passwd", "javascript:1", "not a url", ""] {
+            let mut endpoint = HttpEndpoint::new(url);
+            endpoint.allow_plain_http();
+            endpoint.allow_private();
+            assert!(endpoint.check().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_in_an_error_or_in_debug() {
+        let mut endpoint =
+            HttpEndpoint::new("http://canary:canary@127.0.0.1:1/canary?key=canary#canary");
+        endpoint.header("authorization".to_owned(), "canary".to_owned());
+        assert!(!endpoint.check().unwrap_err().to_string().contains("canary"));
+        endpoint.allow_plain_http();
+        endpoint.allow_private();
+        let failure = endpoint.post("text/plain", Vec::new()).unwrap_err();
+        assert!(failure.retry.is_some(), "nobody listens there");
+        let texts = format!("{endpoint} {endpoint:?} {failure:?}");
+        assert!(!texts.contains("canary"), "{texts}");
+        let mut endpoint = HttpEndpoint::new("https://example.com/");
+        endpoint.header("authorization".to_owned(), "canary\n".to_owned());
+        assert!(!endpoint.check().unwrap_err().to_string().contains("canary"));
+    }
+}

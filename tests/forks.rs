@@ -1,0 +1,222 @@
+//! A forked child starts with none of its parent's callbacks, sources and threads, whatever the
+//! parent's other threads were at.
+#![cfg(unix)]
+#![allow(unsafe_code, reason = "fork has no safe call")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        mpsc::{Sender, channel, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use bellwether::{
+    Telemetry, Unit,
+    collect::{Collector, Description, Failure, Reading, Source},
+    export::Memory,
+    metric::{Kind, Observations, Observer, Registry, Snapshot},
+};
+
+/// Telemetry is the process's: one test at a time. A panic of one is no reason for the others.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// What `work` returns in a forked child, which has twenty seconds.
+fn in_child(work: impl FnOnce() -> String) -> String {
+    let (mut reader, mut writer) = std::io::pipe().expect("pipes are to be had");
+    // SAFETY: what the child calls is what these tests are about; glibc looks after the allocator.
+    match unsafe { libc::fork() } {
+        0 => {
+            // SAFETY: ends a child that hangs, and with it the test.
+            unsafe { libc::alarm(20) };
+            let call = std::panic::AssertUnwindSafe(work);
+            let text = std::panic::catch_unwind(call).unwrap_or_else(|_| "panicked".to_owned());
+            let _ = writer.write_all(text.as_bytes());
+            // SAFETY: ends the child without running the harness's exit hooks a second time.
+            unsafe { libc::_exit(0) }
+        }
+        child => {
+            drop(writer);
+            let mut text = String::new();
+            #[expect(clippy::disallowed_methods, reason = "the writer is this test's own child")]
+            reader.read_to_string(&mut text).expect("the child writes text");
+            // SAFETY: waits for the child of this test; no status is asked for.
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            text
+        }
+    }
+}
+
+fn observe(registry: &Registry, name: &str, value: f64) -> Result<Observer, bellwether::Error> {
+    registry.observe(Kind::Gauge, name, "", Unit::NONE, move |to| to.observe(value, &[]))
+}
+
+fn value(snapshot: &Snapshot, name: &str) -> Option<f64> {
+    snapshot.value(name, &[]).map(|value| value.as_f64())
+}
+
+/// The names of the families, telling those of telemetry by one of them.
+fn names(snapshot: &Snapshot) -> Vec<String> {
+    let names = snapshot.families().iter().map(|family| family.name().to_owned());
+    names.filter(|name| name.starts_with("test.") || name == "telemetry.queue.offered").collect()
+}
+
+struct Level;
+
+impl Collector for Level {
+    fn families(&self) -> Vec<Description> {
+        vec![Description::gauge("test.level", "", Unit::NONE)]
+    }
+
+    fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+        to.observe("test.level", 1.0, &[]);
+        Ok(())
+    }
+}
+
+fn start() -> Result<Telemetry, bellwether::Error> {
+    let memory = Memory::<bellwether::trace::SpanRecord>::new();
+    bellwether::builder("test").exporter(memory).source(Source::new("level", Level)).start()
+}
+
+#[test]
+fn a_child_has_none_of_its_parents_callbacks_and_may_register_them_anew() {
+    let _turn = turn();
+    let global = Registry::global();
+    let _own = observe(global, "test.own", 1.0).unwrap();
+    let telemetry = start().unwrap();
+    let all = ["telemetry.queue.offered", "test.level", "test.own"];
+    assert_eq!(names(&telemetry.snapshot()), all);
+
+    let child = in_child(|| {
+        let inherited = names(&telemetry.snapshot());
+        let own = observe(global, "test.own", 2.0).unwrap();
+        let again = start().unwrap();
+        let snapshot = again.snapshot();
+        let (names, own) = ((names(&snapshot), value(&snapshot, "test.own")), own);
+        bellwether::span("child").enter().end();
+        let delivered = again.flush(Duration::from_secs(5)).totals().delivered;
+        drop(own);
+        format!("{inherited:?} {names:?} {delivered}")
+    });
+
+    assert_eq!(child, format!("[] ({all:?}, Some(2.0)) 1"));
+    assert_eq!(names(&telemetry.snapshot()), all);
+}
+
+#[test]
+fn an_instrument_of_a_child_may_have_the_name_of_its_parents_callback() {
+    let _turn = turn();
+    let registry = Registry::new();
+    let _observer = observe(&registry, "test.name", 1.0).unwrap();
+    let child = in_child(|| {
+        registry.gauge::<()>("test.name", "", Unit::NONE).unwrap().set(5.0);
+        format!("{:?}", value(&registry.snapshot(), "test.name"))
+    });
+    assert_eq!(child, "Some(5.0)");
+    assert_eq!(value(&registry.snapshot(), "test.name"), Some(1.0));
+}
+
+/// A look of another thread that waits for its callback, until the test lets go.
+fn look_under_way() -> (Sender<()>, thread::JoinHandle<Snapshot>) {
+    let registry = Registry::new();
+    let (entered, has_entered) = sync_channel(0);
+    let (let_go, stuck) = channel::<()>();
+    let stuck = Mutex::new(stuck);
+    let observe = move |_: &mut Observations| {
+        let _ = entered.try_send(());
+        let _ = stuck.lock().unwrap().recv();
+    };
+    registry.observe(Kind::Gauge, "test.stuck", "", Unit::NONE, observe).unwrap().keep();
+    let look = thread::spawn(move || registry.snapshot());
+    has_entered.recv().unwrap();
+    (let_go, look)
+}
+
+#[test]
+fn a_child_does_not_wait_for_a_look_that_its_parent_was_at() {
+    let _turn = turn();
+    let (let_go, look) = look_under_way();
+    let registry = Registry::new();
+    let child = in_child(|| {
+        // Whoever waits for the look in vain is told nothing.
+        let _observer = observe(&registry, "test.child", 3.0).unwrap();
+        format!("{:?}", value(&registry.snapshot(), "test.child"))
+    });
+    drop(let_go);
+    assert_eq!(child, "Some(3.0)");
+    look.join().unwrap();
+}
+
+#[test]
+fn a_child_that_a_callback_forked_reads_as_any_other() {
+    let _turn = turn();
+    let registry = Registry::new();
+    let (told, child) = channel();
+    let inner = registry.clone();
+    let fork = move |_: &mut Observations| {
+        let text = in_child(|| {
+            let _observer = observe(&inner, "test.child", 4.0).unwrap();
+            format!("{:?}", names(&inner.snapshot()))
+        });
+        let _ = told.send(text);
+    };
+    let _observer = registry.observe(Kind::Gauge, "test.forks", "", Unit::NONE, fork).unwrap();
+    drop(registry.snapshot());
+    assert_eq!(child.recv().unwrap(), r#"["test.child"]"#);
+}
+
+/// Is described when the test lets it.
+struct Held(Mutex<std::sync::mpsc::Receiver<()>>, std::sync::mpsc::SyncSender<()>);
+
+impl Collector for Held {
+    fn families(&self) -> Vec<Description> {
+        let _ = self.1.send(());
+        let _ = self.0.lock().unwrap().recv();
+        Vec::new()
+    }
+
+    fn collect(&mut self, _: &mut Reading) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_child_may_start_while_its_parent_was_starting() {
+    let _turn = turn();
+    let ((entered, has_entered), (let_go, held)) = (sync_channel(0), channel());
+    let source = Source::new("held", Held(Mutex::new(held), entered));
+    let starting = thread::spawn(move || bellwether::builder("test").source(source).start());
+    has_entered.recv().unwrap();
+    let child = in_child(|| format!("{:?}", names(&start().unwrap().snapshot())));
+    drop(let_go);
+    assert_eq!(child, r#"["telemetry.queue.offered", "test.level"]"#);
+    drop(starting.join().unwrap().unwrap());
+}
+
+#[test]
+fn dropping_the_parents_telemetry_in_a_child_disturbs_nobody() {
+    let _turn = turn();
+    let builder = bellwether::builder("test").prometheus("127.0.0.1:0");
+    let telemetry = Arc::new(Mutex::new(Some(builder.start().unwrap())));
+    let address = telemetry.lock().unwrap().as_ref().unwrap().local_addrs()[0];
+    let child = in_child(|| {
+        drop(telemetry.lock().unwrap().take());
+        names(&start().unwrap().snapshot()).join(" ")
+    });
+    assert_eq!(child, "telemetry.queue.offered test.level");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    drop(telemetry);
+}

@@ -1,0 +1,68 @@
+//! An allocator that ends spans, also while a span's own memory is allocated: none is lost, and none
+//! stays current for ever.
+#![expect(unsafe_code, reason = "an allocator is unsafe to write")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    mem::ManuallyDrop,
+    sync::{Arc, Mutex},
+};
+
+use bellwether::{
+    context::SpanContext,
+    current, span,
+    trace::{self, Span, SpanRecord, SpanScope, Tracer},
+};
+
+thread_local! {
+    /// What the next allocation ends.
+    static ON_STACK: ManuallyDrop<Cell<Option<SpanScope>>> = const { ManuallyDrop::new(Cell::new(None)) };
+    static OWNED: ManuallyDrop<Cell<Option<Span>>> = const { ManuallyDrop::new(Cell::new(None)) };
+}
+
+struct Ending;
+
+// SAFETY: every call is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Ending {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        drop((ON_STACK.with(|scope| scope.take()), OWNED.with(|span| span.take())));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc`, which is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Ending = Ending;
+
+#[test]
+fn what_an_allocation_ends_within_a_spans_start_is_not_lost_and_not_current() {
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&spans);
+    let accept = move |batch: &mut Vec<SpanRecord>| {
+        let names = batch.iter().map(|span| span.name().to_owned());
+        sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(names);
+    };
+    let tracer = Tracer::builder(accept).build();
+    let _entered = trace::enter(Some(Arc::clone(&tracer)));
+    let (outer, owned) = (span("outer").enter(), span("owned").start());
+    ON_STACK.with(|armed| armed.set(Some(outer)));
+    OWNED.with(|armed| armed.set(Some(owned)));
+    // Two records are in use, so that this span needs the memory of a third.
+    let inner = span("inner").enter();
+    assert!(ON_STACK.with(|armed| armed.take()).is_none(), "nothing was allocated");
+    drop(inner);
+    drop(span("next").enter());
+    assert_eq!(current(), SpanContext::NONE);
+    tracer.collect();
+    let mut names = spans.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    names.sort_unstable();
+    assert_eq!(names, ["inner", "next", "outer", "owned"]);
+    assert_eq!(tracer.lost(), 0);
+}
