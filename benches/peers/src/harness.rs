@@ -1,10 +1,12 @@
 //! Runs one library's loop on one or two threads at once and says what an operation cost.
 //!
-//! Threads start spinning at a barrier; a round counts only if they really ran at the same time.
-//! After each round the library's own total must be what was recorded: a wrong total ends the run.
+//! All libraries of a workload have one loop, whose variables are in registers. Threads start spinning at a barrier; a round counts only if they really ran at the same time. After each round the
+//! library's own total must be what was recorded: a wrong total ends the run.
 
+use crate::table::{Entry, NO_OVERLAP, Part, Row, Table};
 use std::{
     hint::{black_box, spin_loop},
+    marker::PhantomData,
     sync::{
         LazyLock,
         atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
@@ -14,10 +16,10 @@ use std::{
 
 /// One library in one idiom, doing one workload.
 pub struct Subject {
-    pub library: &'static str,
-    pub idiom: &'static str,
-    pub role: Role,
-    worker: Box<dyn Fn(usize) -> Worker + Sync>,
+    library: &'static str,
+    idiom: &'static str,
+    part: Part,
+    worker: Box<dyn Fn() -> Worker + Sync>,
     total: Box<dyn Fn() -> u64 + Sync>,
     drain: Box<dyn Fn() + Sync>,
     expects: Expects,
@@ -27,179 +29,218 @@ pub struct Subject {
 /// What a library's own total must be after each round.
 #[derive(Clone, Copy)]
 enum Expects {
-    /// The operations of all rounds so far.
+    /// One for each operation.
     Sum,
-    /// The last value of [`RAMP`] that each thread reached in the last round: a gauge holds what
-    /// was set last.
-    Last,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub enum Role {
-    Ours,
-    Peer,
-    /// What the machine allows.
-    Floor,
-    /// The thread's own work, without any recording.
-    Work,
+    /// The place, from one, of the item that each thread used last: a gauge holds what was set last.
+    Last(usize),
+    /// There is none: nobody records.
+    Nothing,
 }
 
 /// Does that many operations; made on the thread that calls it, before the clock runs.
 pub type Worker = Box<dyn FnMut(u64)>;
 
-/// What a thread does between two recordings.
-#[derive(Clone, Copy)]
-pub enum Pace {
-    Flat,
-    /// About 65 ns of own work: the nearest to real code.
-    Working,
+/// What a thread does between two operations. A type, so that a workload has one loop and its operation
+/// one place, where the compiler puts it in line as in a user's code.
+pub trait Pace: Copy + Sync + 'static {
+    const WORKS: bool;
 }
 
-impl Subject {
-    pub fn new(
+#[derive(Clone, Copy)]
+pub struct Flat;
+
+/// About 65 ns of own work: the nearest to real code.
+#[derive(Clone, Copy)]
+pub struct Working;
+
+impl Pace for Flat {
+    const WORKS: bool = false;
+}
+
+impl Pace for Working {
+    const WORKS: bool = true;
+}
+
+/// What every library of a workload is driven by: an operation for each item, over and over.
+#[derive(Clone, Copy)]
+pub struct Loop<W, P = Flat> {
+    items: W,
+    pace: PhantomData<P>,
+}
+
+/// Items in an order, from the first one at each stretch.
+pub trait Walk: Copy + Sync + 'static {
+    type Item;
+
+    /// `n` times `body`, for one item after the other; what it counts with stays in registers.
+    fn each(self, n: u64, body: impl FnMut(Self::Item));
+}
+
+/// Items that are there beforehand.
+impl<T: Copy + Sync> Walk for &'static [T] {
+    type Item = T;
+
+    #[inline(always)]
+    fn each(self, n: u64, mut body: impl FnMut(T)) {
+        let mut left = n as usize;
+        while left > 0 {
+            let part = &self[..left.min(self.len())];
+            part.iter().for_each(|&item| body(item));
+            left -= part.len();
+        }
+    }
+}
+
+/// For operations that are always the same.
+#[derive(Clone, Copy)]
+pub struct Alike;
+
+pub const ALIKE: Loop<Alike> = Loop::over(Alike);
+
+impl Walk for Alike {
+    type Item = ();
+
+    #[inline(always)]
+    fn each(self, n: u64, mut body: impl FnMut(())) {
+        (0..n).for_each(|_| body(()));
+    }
+}
+
+impl<W> Loop<W> {
+    pub const fn over(items: W) -> Self {
+        Self { items, pace: PhantomData }
+    }
+
+    /// The same at another pace.
+    pub fn at<P>(self) -> Loop<W, P> {
+        Loop { items: self.items, pace: PhantomData }
+    }
+}
+
+impl<W: Walk, P: Pace> Loop<W, P> {
+    /// A peer, by what all threads share.
+    pub fn peer<S: Sync + 'static>(
+        self,
         library: &'static str,
         idiom: &'static str,
-        worker: impl Fn(usize) -> Worker + Sync + 'static,
-        total: impl Fn() -> u64 + Sync + 'static,
-    ) -> Self {
-        Self {
+        shared: S,
+        operation: impl Fn(&'static S, W::Item) + Copy + Sync + 'static,
+        total: impl Fn(&S) -> u64 + Sync + 'static,
+    ) -> Subject {
+        let operation = move |shared: &mut &'static S, item| operation(shared, item);
+        self.peer_holding(library, idiom, shared, |shared| shared, operation, total)
+    }
+
+    /// A peer of which each thread holds something of its own while it records.
+    pub fn peer_holding<S: Sync + 'static, H: 'static>(
+        self,
+        library: &'static str,
+        idiom: &'static str,
+        shared: S,
+        hold: impl Fn(&'static S) -> H + Sync + 'static,
+        operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
+        total: impl Fn(&S) -> u64 + Sync + 'static,
+    ) -> Subject {
+        let shared: &'static S = Box::leak(Box::new(shared));
+        Subject {
             library,
             idiom,
-            role: Role::Peer,
-            worker: Box::new(worker),
-            total: Box::new(total),
+            part: Part::Peer,
+            worker: Box::new(move || self.worker(hold(shared), operation)),
+            recorded: AtomicU64::new(total(shared)),
+            total: Box::new(move || total(shared)),
             drain: Box::new(|| ()),
             expects: Expects::Sum,
-            recorded: AtomicU64::new(0),
         }
     }
 
-    /// One handle, of which each thread holds a clone, and one operation on it.
-    pub fn held<H: Clone + Sync + 'static>(
-        library: &'static str,
-        idiom: &'static str,
-        pace: Pace,
-        handle: H,
-        operation: impl Fn(&H) + Copy + Sync + 'static,
-        total: impl Fn(&H) -> u64 + Sync + 'static,
-    ) -> Self {
-        let shared = handle.clone();
-        let worker = move |_| {
-            let handle = shared.clone();
-            repeat(pace, move || operation(&handle))
-        };
-        Self::new(library, idiom, worker, move || total(&handle))
+    /// Bellwether, in the row that it is to have: a static of it, which the operation names.
+    pub fn ours(
+        self,
+        row: Row,
+        operation: impl Fn(W::Item) + Copy + Sync + 'static,
+        total: impl Fn() -> u64 + Sync + 'static,
+    ) -> Subject {
+        self.ours_holding(row, (), |_| (), move |_, item| operation(item), move |_| total())
     }
 
-    /// 64 handles, one after the other.
-    pub fn in_turn<H: Sync + 'static>(
-        library: &'static str,
-        idiom: &'static str,
-        make: impl FnMut(usize) -> H,
-        operation: impl Fn(&H) + Copy + Sync + 'static,
-        total: impl Fn(&H) -> u64 + Sync + 'static,
-    ) -> Self {
-        let handles: &'static [H; 64] = Box::leak(Box::new(std::array::from_fn(make)));
-        let worker = move |_| numbered(move |number| operation(&handles[number & 63]));
-        Self::new(library, idiom, worker, move || handles.iter().map(&total).sum())
+    /// Bellwether of which each thread holds something of its own.
+    pub fn ours_holding<S: Sync + 'static, H: 'static>(
+        self,
+        row: Row,
+        shared: S,
+        hold: impl Fn(&'static S) -> H + Sync + 'static,
+        operation: impl Fn(&mut H, W::Item) + Copy + Sync + 'static,
+        total: impl Fn(&S) -> u64 + Sync + 'static,
+    ) -> Subject {
+        let subject = self.peer_holding("bellwether", row.what, shared, hold, operation, total);
+        Subject { part: Part::Ours(row), ..subject }
     }
 
-    pub fn role(mut self, role: Role) -> Self {
-        self.role = role;
-        self
+    fn worker<H: 'static>(
+        self,
+        held: H,
+        operation: impl Fn(&mut H, W::Item) + Copy + 'static,
+    ) -> Worker {
+        let mut held = Apart(held);
+        Box::new(move |n| {
+            let Apart(held) = &mut held;
+            let (mut state, links) = (black_box(1), if P::WORKS { *LINKS } else { 0 });
+            self.items.each(n, |item| {
+                if P::WORKS {
+                    state = own_work(state, links);
+                }
+                operation(held, item);
+            });
+            black_box(state);
+        })
+    }
+
+    /// The own work alone, which is subtracted from what a round with it took.
+    pub fn own_work(self) -> Subject {
+        let subject = self.peer("", "own work alone", (), |_, _| (), |_| 0);
+        Subject { part: Part::Work, expects: Expects::Nothing, ..subject }
+    }
+}
+
+/// Keeps what a thread holds on cache lines of their own: the heap may place those of two threads side
+/// by side, and every library would then look as if it shared something.
+#[repr(align(128))]
+struct Apart<H>(H);
+
+impl Subject {
+    /// What the machine allows, under a name that budgets have it by.
+    pub fn floor(self) -> Self {
+        Self { part: Part::Floor, ..self }
+    }
+
+    /// Nothing is recorded, so there is no total.
+    pub fn uncounted(self) -> Self {
+        Self { expects: Expects::Nothing, ..self }
+    }
+
+    /// The total is the place of the item that each thread used last, of so many.
+    pub fn keeps_last(self, items: usize) -> Self {
+        Self { expects: Expects::Last(items), ..self }
     }
 
     /// What empties the library's queue between two bursts, outside the measured time.
-    pub fn drain(mut self, drain: impl Fn() + Sync + 'static) -> Self {
-        self.drain = Box::new(drain);
-        self
-    }
-
-    /// Sets a gauge to the values of [`RAMP`], over and over.
-    pub fn set<H: Clone + Sync + 'static>(
-        library: &'static str,
-        idiom: &'static str,
-        gauge: H,
-        set: impl Fn(&H, f64) + Copy + Sync + 'static,
-        value: impl Fn(&H) -> u64 + Sync + 'static,
-    ) -> Self {
-        let shared = gauge.clone();
-        let worker = move |_| {
-            let (gauge, mut next) = (shared.clone(), 0);
-            repeat(Pace::Flat, move || {
-                // Hidden, or the compiler would make one loop of eight stores out of eight.
-                set(&gauge, black_box(RAMP[next & (RAMP.len() - 1)]));
-                next += 1;
-            })
-        };
-        let expects = Expects::Last;
-        Self { expects, ..Self::new(library, idiom, worker, move || value(&gauge)) }
+    pub fn drain(self, drain: impl Fn() + Sync + 'static) -> Self {
+        Self { drain: Box::new(drain), ..self }
     }
 
     /// Panics unless the library's own total is what was recorded into it, now that each of the
-    /// `threads` did `each` operations more.
-    fn verify(&self, threads: u64, each: u64) {
+    /// `threads` did `each` operations, at last `burst` of them at a stretch.
+    fn verify(&self, threads: u64, each: u64, burst: u64) {
         let recorded = each * threads + self.recorded.fetch_add(each * threads, SeqCst);
         let expected = match self.expects {
             Expects::Sum => recorded,
-            Expects::Last => (each - 1) % RAMP.len() as u64 + 1,
+            Expects::Last(items) => (burst - 1) % items as u64 + 1,
+            Expects::Nothing => return,
         };
         let total = (self.total)();
         assert_eq!(total, expected, "{} ({}): a wrong total", self.library, self.idiom);
     }
-}
-
-/// One, two, three and so on, made beforehand: a conversion is no part of setting a gauge.
-static RAMP: [f64; 1024] = {
-    let mut ramp = [0.0; 1024];
-    let mut place = 0;
-    while place < ramp.len() {
-        ramp[place] = (place + 1) as f64;
-        place += 1;
-    }
-    ramp
-};
-
-/// The recording loop of `body` at a pace, compiled into one.
-pub fn repeat(pace: Pace, body: impl FnMut() + 'static) -> Worker {
-    let mut body = Apart(body);
-    match pace {
-        Pace::Flat => Box::new(move |n| {
-            let Apart(body) = &mut body;
-            (0..n).for_each(|_| body());
-        }),
-        Pace::Working => Box::new(move |n| {
-            let Apart(body) = &mut body;
-            let (mut state, links) = (black_box(1_u64), *LINKS);
-            for _ in 0..n {
-                state = own_work(state, links);
-                body();
-            }
-            black_box(state);
-        }),
-    }
-}
-
-/// The recording loop of `body` over numbers. The number is the loop's own and in a register: one that
-/// the body keeps lies in memory beside a call that it rarely makes, and each turn then waits for the
-/// store of the one before, six cycles where the processor does not see through it.
-pub fn numbered(mut body: impl FnMut(usize) + 'static) -> Worker {
-    let mut first = 0;
-    Box::new(move |n| {
-        (first..first + n as usize).for_each(&mut body);
-        first += n as usize;
-    })
-}
-
-/// Keeps a loop's own variables on cache lines of their own: the heap may place those of two threads
-/// side by side, and every library would then look as if it shared something.
-#[repr(align(128))]
-struct Apart<F>(F);
-
-/// The baseline of [`Pace::Working`].
-pub fn work_alone() -> Subject {
-    let worker = |_| repeat(Pace::Working, || ());
-    Subject::new("", "own work alone", worker, || 0).role(Role::Work)
 }
 
 /// A chain of dependent multiplications, whose latency no processor hides.
@@ -223,7 +264,7 @@ static LINKS: LazyLock<u32> = LazyLock::new(|| {
     (65.0 * f64::from(MANY) / fastest) as u32
 });
 
-/// How much is done in a round.
+/// How much is done.
 #[derive(Clone, Copy)]
 pub struct Effort {
     /// Of measured time, per round and thread.
@@ -232,20 +273,101 @@ pub struct Effort {
     pub passes: usize,
 }
 
-/// How a workload is cut up.
+/// How a round is cut up.
 #[derive(Clone, Copy)]
 pub enum Stretch {
-    /// As many operations as fill a round.
+    /// As many operations as fill it.
     Round,
-    /// So many between two drains, for a workload that fills queues.
-    Bursts(u64),
+    /// So many between two drains, for a workload that fills queues, and so many times.
+    Bursts(u64, u64),
     /// So many by a new thread each time, the first ones included.
     NewThread(u64),
 }
 
+/// A workload that is an operation repeated in a loop.
+pub struct Recording {
+    pub title: String,
+    pub subjects: Vec<Subject>,
+    pub stretch: Stretch,
+}
+
+impl Recording {
+    pub fn new(title: impl Into<String>, subjects: Vec<Subject>) -> Self {
+        Self { title: title.into(), subjects, stretch: Stretch::Round }
+    }
+
+    /// Measures every subject at one and at two threads, a round of each in turn.
+    pub fn measure(&self, effort: Effort) -> Table {
+        let [one, two] = [1, 2].map(|threads| self.with_threads(threads, effort));
+        let entry = |((subject, one), two): ((&Subject, f64), f64)| Entry {
+            library: subject.library,
+            idiom: subject.idiom,
+            part: subject.part,
+            at: [Some(one), Some(two)],
+        };
+        let entries = self.subjects.iter().zip(one).zip(two).map(entry).collect();
+        Table { title: self.title.clone(), unit: "ns", entries }
+    }
+
+    fn with_threads(&self, threads: usize, effort: Effort) -> Vec<f64> {
+        let plan = |subject| Plan::calibrated(subject, threads, effort, self.stretch);
+        let plans: Vec<_> = self.subjects.iter().map(plan).collect();
+        let mut taken: Vec<Taken> = self.subjects.iter().map(|_| Taken::default()).collect();
+        for _ in 0..effort.passes {
+            for _ in 0..effort.rounds {
+                self.interleaved(threads, &plans, &mut taken);
+            }
+            taken.iter_mut().for_each(Taken::end_pass);
+        }
+        taken.into_iter().map(Taken::value).collect()
+    }
+
+    /// One round of each subject; where there is own work, that before each as well, and the
+    /// difference is what counts: the machine drifts less in 10 ms than a recording costs.
+    fn interleaved(&self, threads: usize, plans: &[Plan], taken: &mut [Taken]) {
+        let own_work = self.subjects.iter().position(|subject| subject.part.is_work());
+        for (index, subject) in self.subjects.iter().enumerate() {
+            let base = own_work.filter(|&work| work != index);
+            let base =
+                base.map_or(Some(0.0), |work| round(&self.subjects[work], threads, plans[work]));
+            if let (Some(nanos), Some(base)) = (round(subject, threads, plans[index]), base) {
+                taken[index].add(nanos - base);
+            }
+        }
+    }
+}
+
+/// The rounds of one subject that count.
+#[derive(Default)]
+pub struct Taken {
+    rounds: Vec<f64>,
+    passes: Vec<f64>,
+}
+
+impl Taken {
+    pub fn add(&mut self, value: f64) {
+        self.rounds.push(value);
+    }
+
+    pub fn end_pass(&mut self) {
+        self.passes.extend(median(std::mem::take(&mut self.rounds)));
+    }
+
+    /// The median of the passes' medians; [`NO_OVERLAP`] if there was no round.
+    pub fn value(self) -> f64 {
+        median(self.passes).unwrap_or(NO_OVERLAP)
+    }
+}
+
+/// The middle value; of two, the lower.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
 /// How many operations a thread does at a stretch, and how often, with a drain after each.
 #[derive(Clone, Copy)]
-pub struct Plan {
+struct Plan {
     warm_up: u64,
     burst: u64,
     bursts: u64,
@@ -253,18 +375,15 @@ pub struct Plan {
 
 impl Plan {
     /// A plan that takes about `effort.round`, unless the stretch says otherwise.
-    pub fn calibrated(subject: &Subject, threads: usize, effort: Effort, stretch: Stretch) -> Self {
-        let probe = match stretch {
-            Stretch::Round => Self::warmed(20_000),
-            Stretch::Bursts(burst) => Self { warm_up: burst / 10, burst, bursts: 1 },
-            Stretch::NewThread(burst) => return Self { warm_up: 0, burst, bursts: 1 },
-        };
-        let nanos = run(subject, threads, probe).nanos.max(0.2);
-        let operations = (effort.round.as_nanos() as f64 / nanos) as u64;
+    fn calibrated(subject: &Subject, threads: usize, effort: Effort, stretch: Stretch) -> Self {
         match stretch {
-            Stretch::Bursts(burst) => Self { bursts: (operations / burst).max(5), ..probe },
-            _ => Self::warmed(operations.max(10_000)),
+            Stretch::Round => {}
+            Stretch::Bursts(burst, bursts) => return Self { warm_up: burst, burst, bursts },
+            Stretch::NewThread(burst) => return Self { warm_up: 0, burst, bursts: 1 },
         }
+        let (nanos, _) = run(subject, threads, Self::warmed(20_000));
+        let operations = (effort.round.as_nanos() as f64 / nanos.max(0.2)) as u64;
+        Self::warmed(operations.max(10_000))
     }
 
     /// A thread touches every one of 10,000 label sets before its time counts.
@@ -273,33 +392,11 @@ impl Plan {
     }
 }
 
-/// A round in which all threads ran at once for nine tenths of the time; on a machine too busy for
-/// that, the best of ten, which says so by its overlap.
-pub fn round(subject: &Subject, threads: usize, plan: Plan) -> Round {
-    let mut best = run(subject, threads, plan);
-    for _ in 1..10 {
-        if best.is_valid() {
-            break;
-        }
-        let again = run(subject, threads, plan);
-        if again.overlap > best.overlap {
-            best = again;
-        }
-    }
-    best
-}
-
-pub struct Round {
-    /// Per operation, the mean over the threads.
-    pub nanos: f64,
-    /// The part of the time in which all threads ran, in [0, 1].
-    overlap: f64,
-}
-
-impl Round {
-    pub fn is_valid(&self) -> bool {
-        self.overlap >= 0.9
-    }
+/// What an operation took in a round in which all threads ran at once for nine tenths of the time;
+/// none if the machine was too busy for that ten times.
+fn round(subject: &Subject, threads: usize, plan: Plan) -> Option<f64> {
+    let valid = |(nanos, overlap)| (overlap >= 0.9).then_some(nanos);
+    (0..10).find_map(|_| valid(run(subject, threads, plan)))
 }
 
 /// What one thread did: when, burst by burst, and how long it waited for a core meanwhile.
@@ -308,53 +405,52 @@ struct Ran {
     waited: Duration,
 }
 
-fn run(subject: &Subject, threads: usize, plan: Plan) -> Round {
+/// Nanoseconds of an operation, the mean over the threads, and the part of the time in which all of
+/// them ran.
+fn run(subject: &Subject, threads: usize, plan: Plan) -> (f64, f64) {
     let barrier = Barrier::default();
-    let one_thread = |thread| {
-        let mut worker = (subject.worker)(thread);
+    let one_thread = |is_first: bool| {
+        let mut worker = (subject.worker)();
         worker(plan.warm_up);
-        let mut intervals = Vec::with_capacity(plan.bursts as usize);
-        let mut waited = Duration::ZERO;
+        let mut ran = Ran { intervals: Vec::new(), waited: Duration::ZERO };
         for _ in 0..plan.bursts {
             barrier.wait(threads);
-            if thread == 0 {
+            if is_first {
                 (subject.drain)();
             }
-            let waited_before = waited_for_core();
+            let waited = waited_for_core();
             barrier.wait(threads);
             let start = Instant::now();
             worker(plan.burst);
-            intervals.push((start, Instant::now()));
-            waited += waited_for_core() - waited_before;
+            ran.intervals.push((start, Instant::now()));
+            ran.waited += waited_for_core() - waited;
         }
-        Ran { intervals, waited }
+        ran
     };
     let ran: Vec<_> = std::thread::scope(|scope| {
         let one_thread = &one_thread;
-        let handles: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || one_thread(thread))).collect();
+        let spawn = |thread| scope.spawn(move || one_thread(thread == 0));
+        let handles: Vec<_> = (0..threads).map(spawn).collect();
         handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect()
     });
     (subject.drain)();
-    if subject.role != Role::Work {
-        subject.verify(threads as u64, plan.warm_up + plan.burst * plan.bursts);
-    }
+    subject.verify(threads as u64, plan.warm_up + plan.burst * plan.bursts, plan.burst);
 
     let operations = (plan.burst * plan.bursts) as f64 * threads as f64;
     let intervals = ran.iter().flat_map(|ran| &ran.intervals);
     let busy: Duration = intervals.map(|(start, end)| *end - *start).sum();
-    Round { nanos: busy.as_nanos() as f64 / operations, overlap: overlap(&ran) }
+    (busy.as_nanos() as f64 / operations, overlap(&ran))
 }
 
 /// The time in which all threads ran over the time in which any did.
 fn overlap(ran: &[Ran]) -> f64 {
     let (mut shared, mut whole) = (Duration::ZERO, Duration::ZERO);
     for burst in 0..ran[0].intervals.len() {
-        let of_burst = || ran.iter().map(|ran| ran.intervals[burst]);
-        let (first, last) = (of_burst().map(|i| i.0).min(), of_burst().map(|i| i.1).max());
-        let (start, end) = (of_burst().map(|i| i.0).max(), of_burst().map(|i| i.1).min());
-        shared += end.expect("a thread").saturating_duration_since(start.expect("a thread"));
-        whole += last.expect("a thread") - first.expect("a thread");
+        let (starts, ends): (Vec<_>, Vec<_>) = ran.iter().map(|ran| ran.intervals[burst]).unzip();
+        let (first, start) = (starts.iter().min().expect("one"), starts.iter().max().expect("one"));
+        let (end, last) = (ends.iter().min().expect("one"), ends.iter().max().expect("one"));
+        shared += end.saturating_duration_since(*start);
+        whole += *last - *first;
     }
     // Two threads that take turns on one core overlap by the clock, and do not run at once.
     let waited = ran.iter().map(|ran| ran.waited).max().unwrap_or_default();
@@ -385,10 +481,4 @@ impl Barrier {
             if spins.is_multiple_of(65_536) { std::thread::yield_now() } else { spin_loop() }
         }
     }
-}
-
-/// The middle value; of two, the lower.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() - 1) / 2]
 }

@@ -1,103 +1,112 @@
 //! Bellwether and its peers, side by side in one process: recording, reading and memory.
 //!
-//! `cargo run --release [-- [--only M4] [--quick] [--json]]`. Compare the rows of one run with each
-//! other; the machine drifts too much for any absolute figure. A library whose own total is not
-//! what was recorded ends the run (a peer that loses records beside scrapes is named). A missed budget is printed and does not: on a shared machine
-//! that is for a person to judge.
+//! `cargo run --release [-- [--only WORDS] [--quick]]`. Standard output is a table that can stand in a
+//! README; the figures of every library go to standard error. Compare the rows of one run with each
+//! other; the machine drifts too much for any absolute figure. A library whose own total is not what
+//! was recorded ends the run (a peer that loses records beside scrapes is named). A missed budget is
+//! printed and does not: on a shared machine that is for a person to judge.
 
-mod bellwether_side;
+mod children;
+mod counters;
+mod exposition;
+mod floors;
 mod harness;
+mod histograms;
+mod labels;
 mod memory;
-mod report;
-mod workloads;
+mod otel;
+mod pages;
+mod recorder;
+mod spans;
+mod table;
+mod texts;
+mod timers;
 
 use harness::Effort;
 use std::{process::ExitCode, time::Duration};
-use workloads::{Table, m1, m2, m3, m4, m5, m6, m7, m8, m9, mw, t2};
+use table::Table;
 
-type Measure = (&'static str, fn(Effort) -> Vec<Table>);
+/// What it measures, in words, and how.
+type Workload = (&'static str, fn(Effort) -> Vec<Table>);
 
-const WORKLOADS: [Measure; 11] = [
-    ("M1", m1::tables),
-    ("MW", mw::tables),
-    ("M2", m2::tables),
-    ("M3", m3::tables),
-    ("M4", m4::tables),
-    ("M5", m5::tables),
-    ("M6", m6::tables),
-    ("M7", m7::tables),
-    ("M8", m8::tables),
-    ("M9", m9::tables),
-    ("T2", t2::tables),
-];
+macro_rules! workloads {
+    ($($words:literal $one:path,)* ; $($more:literal $many:path,)*) => {
+        &[$(($words, |effort| vec![$one(effort)])),*, $(($more, $many)),*]
+    };
+}
+
+const WORKLOADS: &[Workload] = workloads! {
+    "a counter in a loop" counters::in_a_loop,
+    "64 counters in turn" counters::in_turn,
+    "a counter of fractions" counters::of_fractions,
+    "an up-down counter" counters::up_and_down,
+    "closed sets of labels" counters::closed,
+    "closed sets of labels, 10,000" counters::closed_ten_thousand,
+    "any text, listed, interned, count!" texts::hundred,
+    "any text, 10,000 sets of 16 bytes, interned, count!" texts::ten_thousand::<16>,
+    "any text, 10,000 sets of 40 bytes, count!" texts::ten_thousand::<40>,
+    "any text, 10,000 sets of 100 bytes, count!" texts::ten_thousand::<100>,
+    "any text, a new thread's first" texts::first_touch,
+    "a histogram" histograms::in_a_loop,
+    "a gauge, set" counters::gauge_set,
+    "a timer, time!" timers::timers,
+    "own work, a counter" counters::beside_work,
+    "own work, any text" texts::beside_work,
+    "own work, a histogram" histograms::beside_work,
+    "beyond those that own a table, a counter" counters::without_a_table,
+    "beyond those that own a table, a histogram" histograms::without_a_table,
+    "a sampled span, a record in it" histograms::sampled,
+    "a sampled span, first exemplar of a tick" histograms::sampled_first,
+    "a sampled root span" spans::root,
+    "#[observe] async, not started" spans::observed_not_started,
+    "#[observe] async, not sampled" spans::observed_unsampled,
+    "#[observe] async, sampled" spans::observed_sampled,
+    ;
+    "a page" pages::pages,
+    "beside scrapes" pages::beside_scrapes,
+    "after 1,000 further threads" children::after_threads,
+    "a tick" children::ticks,
+    "bytes, a counter" children::counters,
+    "bytes, a histogram" children::histograms,
+};
 
 const FULL: Effort = Effort { round: Duration::from_millis(10), rounds: 7, passes: 3 };
 /// For continuous integration: totals are verified as in a full run, figures are rough.
 const QUICK: Effort = Effort { round: Duration::from_millis(3), rounds: 3, passes: 1 };
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
-        }
-    };
-    if let Some(subject) = &options.memory_of {
-        m8::report_as_child(subject);
-        return ExitCode::SUCCESS;
-    }
-    let mut missed = 0;
-    for (_, measure) in WORKLOADS.iter().filter(|(name, _)| options.selects(name)) {
-        for table in measure(options.effort) {
-            let rows = report::rows(&table);
-            if options.json {
-                report::print_json(&rows)
-            } else {
-                report::print_table(&rows)
+    let (mut only, mut effort) = (None, FULL);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => effort = QUICK,
+            "--only" => only = arguments.next(),
+            children::CHILD => {
+                children::report(&arguments.next().unwrap_or_default());
+                return ExitCode::SUCCESS;
             }
-            missed += rows.iter().filter(|row| row.misses()).count();
+            other => return refuse(&format!("unknown argument {other:?}: --only WORDS, --quick")),
         }
     }
-    eprintln!("all totals verified; {missed} budgets missed");
+    let is_asked = |words: &str| only.as_ref().is_none_or(|only| words.contains(only.as_str()));
+    let asked: Vec<_> = WORKLOADS.iter().filter(|(words, _)| is_asked(words)).collect();
+    if asked.is_empty() {
+        let known: Vec<_> = WORKLOADS.iter().map(|(words, _)| *words).collect();
+        return refuse(&format!("--only takes words of one of these:\n{}", known.join("\n")));
+    }
+    table::print_heading();
+    let mut missed = 0;
+    for (_, measure) in asked {
+        for table in measure(effort) {
+            table.print_all();
+            missed += table.print_rows();
+        }
+    }
+    eprintln!("all totals verified; {missed} rows missed their budget");
     ExitCode::SUCCESS
 }
 
-struct Options {
-    only: Option<String>,
-    json: bool,
-    effort: Effort,
-    /// Set by M8 for its children.
-    memory_of: Option<String>,
-}
-
-impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { only: None, json: false, effort: FULL, memory_of: None };
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--json" => options.json = true,
-                "--quick" => options.effort = QUICK,
-                "--only" => {
-                    let name = arguments.next().unwrap_or_default();
-                    if !WORKLOADS.iter().any(|(known, _)| *known == name) {
-                        let known = WORKLOADS.map(|(name, _)| name).join(", ");
-                        return Err(format!("--only takes one of {known}, not {name:?}"));
-                    }
-                    options.only = Some(name);
-                }
-                m8::CHILD => options.memory_of = arguments.next(),
-                other => {
-                    return Err(format!(
-                        "unknown argument {other:?}: --only NAME, --quick, --json"
-                    ));
-                }
-            }
-        }
-        Ok(options)
-    }
-
-    fn selects(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only == name)
-    }
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::from(2)
 }

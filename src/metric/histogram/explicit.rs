@@ -53,7 +53,7 @@ pub(crate) struct ExplicitCell {
 }
 
 /// Parts of a count and of a sum, chosen by the value. Most values of a histogram fall into few of its
-/// buckets, and each record would wait for the one before it (benches/peers, M4).
+/// buckets, and each record would wait for the one before it (benches/peers, a histogram).
 const PARTS: usize = 4;
 /// The part is in these bits of a number: they differ among close ones, and among small whole ones.
 const PART_SHIFT: u32 = 46;

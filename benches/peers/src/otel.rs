@@ -16,8 +16,9 @@ use std::{
 };
 
 /// The meter that every workload takes its instruments from.
-pub fn meter() -> Meter {
-    PROVIDER.0.meter("peers")
+pub fn meter() -> &'static Meter {
+    static METER: LazyLock<Meter> = LazyLock::new(|| PROVIDER.0.meter("peers"));
+    &METER
 }
 
 /// What the SDK says that the instrument of this name has taken: a sum, or a count of values.
@@ -39,9 +40,8 @@ static PROVIDER: LazyLock<(SdkMeterProvider, Totals)> = LazyLock::new(|| {
 });
 
 /// The default limit of 2,000 series would make one series of most of them.
-pub fn room_for_many(instrument: &Instrument) -> Option<Stream> {
-    let stream = || Stream::builder().with_cardinality_limit(20_000).build().ok();
-    instrument.name().starts_with("many").then(stream).flatten()
+pub fn room_for_many(_: &Instrument) -> Option<Stream> {
+    Stream::builder().with_cardinality_limit(20_000).build().ok()
 }
 
 struct KeepTotals(Totals);
@@ -62,6 +62,9 @@ impl PushMetricExporter for KeepTotals {
                 }
                 AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
                     histogram.data_points().map(|point| point.count()).sum()
+                }
+                AggregatedMetrics::F64(MetricData::Sum(sum)) => {
+                    sum.data_points().map(|point| point.value() as u64).sum()
                 }
                 other => panic!("an instrument that no workload has: {other:?}"),
             };

@@ -1,0 +1,285 @@
+//! Spans: root spans to an exporter that only counts, and observed asynchronous functions.
+//!
+//! Spans come in bursts that fit every library's queue, drained in between outside the measured
+//! time, so that no library looks fast by dropping: each must have exported what was started.
+
+use crate::{
+    counters::sum_of,
+    floors,
+    harness::{ALIKE, Effort, Recording, Stretch, Subject},
+    table::{At, Row, Table, row},
+};
+use bellwether::{
+    Telemetry,
+    metric::Registry,
+    pipeline::{Batch, ExportError, Exporter, Settings},
+    trace::{
+        SpanRecord, SpanScope,
+        sampler::{AlwaysOff, Sampler},
+    },
+};
+use fastrace::{
+    Span,
+    collector::{Config, Reporter, SpanContext},
+    future::FutureExt as _,
+};
+use opentelemetry::{
+    Context,
+    trace::{Span as _, Tracer, TracerProvider},
+};
+use opentelemetry_sdk::{
+    error::OTelSdkResult,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter},
+};
+use std::{
+    hint::black_box,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+/// A root span is three commands to fastrace, whose ring holds 10,240 a thread and wakes its
+/// collector, which would then compete for the cores, when half of them are taken.
+const BURSTS: Stretch = Stretch::Bursts(1_500, 50);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Telemetry whose spans go to an exporter that counts them, until it is dropped.
+pub struct Spans(Arc<Telemetry>);
+
+impl Spans {
+    pub fn start(tick: Duration) -> Self {
+        Self::of(bellwether::builder("peers").tick(tick))
+    }
+
+    fn sampled_by(sampler: impl Sampler) -> Self {
+        Self::of(bellwether::builder("peers").sampler(sampler))
+    }
+
+    fn of(builder: bellwether::Builder) -> Self {
+        // As for the peers: the worker takes what is queued when it is drained, not while it is measured.
+        let mut settings = Settings::default();
+        settings.batch_items = 8_192;
+        settings.batch_delay = HOUR;
+        Self(Arc::new(builder.exporter_with(Count, settings).start().expect("it starts")))
+    }
+
+    fn drain(&self) -> impl Fn() + Sync + 'static {
+        let telemetry = self.0.clone();
+        move || {
+            let report = telemetry.flush(Duration::from_secs(5)).totals();
+            assert_eq!(report.delivered, report.offered, "nothing is dropped or held: {report:?}");
+        }
+    }
+}
+
+impl Drop for Spans {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Duration::from_secs(5));
+    }
+}
+
+/// A sampled span of this thread, as long as it is held.
+pub fn sampled() -> SpanScope {
+    bellwether::span("held").root().enter()
+}
+
+const STARTED: &str = "started";
+const ENTERED: &str = "entered";
+const ASYNC: &str = "async";
+
+/// What exporters were handed: spans of each name, of each library.
+struct Exported {
+    started: AtomicU64,
+    entered: AtomicU64,
+    of_async: AtomicU64,
+}
+
+static OURS: Exported = Exported::new();
+static FASTRACE: Exported = Exported::new();
+static OTEL: Exported = Exported::new();
+
+impl Exported {
+    const fn new() -> Self {
+        Self { started: AtomicU64::new(0), entered: AtomicU64::new(0), of_async: AtomicU64::new(0) }
+    }
+
+    fn count<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        for name in names {
+            match name {
+                STARTED => self.started.fetch_add(1, Relaxed),
+                ENTERED => self.entered.fetch_add(1, Relaxed),
+                ASYNC => self.of_async.fetch_add(1, Relaxed),
+                _ => 0,
+            };
+        }
+    }
+}
+
+struct Count;
+
+impl Exporter<SpanRecord> for Count {
+    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        OURS.count(batch.iter().map(|span| span.name()));
+        Ok(())
+    }
+}
+
+impl Reporter for Count {
+    fn report(&mut self, spans: Vec<fastrace::collector::SpanRecord>) {
+        FASTRACE.count(spans.iter().map(|span| &*span.name));
+    }
+}
+
+#[derive(Debug)]
+struct CountOtel;
+
+impl SpanExporter for CountOtel {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        OTEL.count(batch.iter().map(|span| &*span.name));
+        Ok(())
+    }
+}
+
+pub fn root(effort: Effort) -> Table {
+    let spans = Spans::start(Duration::from_secs(1));
+    let row = |what| {
+        let limit = |at: &At| at.floor(floors::CLOCK) + 15.0;
+        row(what, floors::CLOCK).budget("2 clock + 15 ns", limit).flat()
+    };
+    let started = || OURS.started.load(Relaxed);
+    let entered = || OURS.entered.load(Relaxed);
+    let start = |()| bellwether::span(STARTED).root().start().end();
+    let enter = |()| drop(bellwether::span(ENTERED).root().enter());
+    let (started, entered) = (
+        ALIKE.ours(row("a sampled root span, started"), start, started),
+        ALIKE.ours(row("a sampled root span, entered"), enter, entered),
+    );
+    let mut subjects = vec![floors::clock(), otel()];
+    subjects.extend(fastrace_roots());
+    subjects.extend([started.drain(spans.drain()), entered.drain(spans.drain())]);
+    let recording = Recording::new("a sampled root span", subjects);
+    Recording { stretch: BURSTS, ..recording }.measure(effort)
+}
+
+fn report_to_fastrace() {
+    fastrace::set_reporter(Count, Config::default().report_interval(HOUR));
+}
+
+fn fastrace_roots() -> [Subject; 2] {
+    report_to_fastrace();
+    let started = ALIKE.peer(
+        "fastrace",
+        "Span::root",
+        (),
+        |_, _| drop(Span::root(STARTED, SpanContext::random())),
+        |_| FASTRACE.started.load(Relaxed),
+    );
+    let entered = ALIKE.peer(
+        "fastrace",
+        "Span::root, set_local_parent",
+        (),
+        |_, _| drop(Span::root(ENTERED, SpanContext::random()).set_local_parent()),
+        |_| FASTRACE.entered.load(Relaxed),
+    );
+    [started.drain(fastrace::flush), entered.drain(fastrace::flush)]
+}
+
+fn otel() -> Subject {
+    // Its default queue holds 2,048 spans, less than two threads' burst, and a batch of the
+    // default 512 would wake its worker in the middle of one.
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(65_536)
+        .with_max_export_batch_size(8_192)
+        .with_scheduled_delay(HOUR)
+        .build();
+    let processor = BatchSpanProcessor::builder(CountOtel).with_batch_config(config).build();
+    let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+    let tracer = provider.tracer("peers");
+    let subject = ALIKE.peer_holding(
+        "opentelemetry",
+        "start_with_context, end",
+        tracer,
+        |tracer| (tracer.clone(), Context::new()),
+        |(tracer, context), _| tracer.start_with_context(STARTED, context).end(),
+        |_| OTEL.started.load(Relaxed),
+    );
+    subject.drain(move || provider.force_flush().expect("the exporter never fails"))
+}
+
+#[bellwether::observe(name = "peers.observed")]
+async fn observed() {
+    black_box(());
+}
+
+#[tracing::instrument]
+async fn instrumented() {
+    black_box(());
+}
+
+#[fastrace::trace]
+async fn traced() {
+    black_box(());
+}
+
+fn finish(future: impl Future<Output = ()>) {
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    assert!(pin!(future).poll(&mut context).is_ready());
+}
+
+/// An asynchronous function that does nothing, and what is said of it.
+fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
+    let ours = ALIKE.ours(
+        row,
+        |_| finish(observed()),
+        || sum_of(Registry::global(), "peers.observed.duration"),
+    );
+    let tracing =
+        ALIKE.peer("tracing", "instrument, off", (), |_, _| finish(instrumented()), |_| 0);
+    let alone = ALIKE.peer("fastrace", "trace, no parent", (), |_, _| finish(traced()), |_| 0);
+    let (subjects, stretch) = match drained {
+        None => {
+            (vec![floors::clock(), tracing.uncounted(), alone.uncounted(), ours], Stretch::Round)
+        }
+        Some(spans) => {
+            report_to_fastrace();
+            let root = ALIKE.peer(
+                "fastrace",
+                "in_span of a root",
+                (),
+                |_, _| {
+                    let root = Span::root(ASYNC, SpanContext::random());
+                    finish(async { black_box(()) }.in_span(root));
+                },
+                |_| FASTRACE.of_async.load(Relaxed),
+            );
+            let peer = root.drain(fastrace::flush);
+            (vec![floors::clock(), peer, ours.drain(spans.drain())], BURSTS)
+        }
+    };
+    let recording = Recording::new(row.what, subjects);
+    Recording { stretch, ..recording }.measure(effort)
+}
+
+pub fn observed_not_started(effort: Effort) -> Table {
+    let limit = |at: &At| at.floor(floors::CLOCK) + 20.0;
+    let row = row("#[observe] on an async fn, not started", floors::CLOCK);
+    observing(effort, row.budget("2 clock + 20 ns", limit).flat(), None)
+}
+
+pub fn observed_unsampled(effort: Effort) -> Table {
+    let _spans = Spans::sampled_by(AlwaysOff);
+    let limit = |at: &At| at.floor(floors::CLOCK) + 40.0;
+    let row = row("#[observe] on an async fn, not sampled", floors::CLOCK);
+    observing(effort, row.budget("2 clock + 40 ns", limit).flat(), None)
+}
+
+pub fn observed_sampled(effort: Effort) -> Table {
+    let spans = Spans::start(Duration::from_secs(1));
+    let limit = |at: &At| at.floor(floors::CLOCK) + 60.0;
+    let row = row("#[observe] on an async fn, sampled", floors::CLOCK);
+    observing(effort, row.budget("2 clock + 60 ns", limit).flat(), Some(&spans))
+}
