@@ -267,17 +267,31 @@ impl Instrument {
         }
     }
 
-    /// The series with `labels`, to be kept; as [`with_series`](Self::with_series).
+    /// The series with `labels`, to be kept; as [`with_series`](Self::with_series). Its `space` is said
+    /// by whoever knows it without looking.
     #[inline(always)]
-    pub(crate) fn bind<L: Labels>(&self, labels: &L) -> Handle {
+    pub(crate) fn bind<L: Labels>(&self, space: Space, labels: &L) -> Handle {
         if const { is_closed(L::CARDINALITY) } {
-            let id = self.closed_id::<L>(labels.index());
-            if !is_disabled(id) {
-                cell::show(Space::of(self.descriptor.kind), id);
+            let index = labels.index();
+            if space == Space::Gauge {
+                return Handle::plain(self.closed_id::<L>(index));
             }
-            return Handle::plain(id);
+            // Where there is no first id, the sum is beyond all that is shown: one check for both.
+            let id = u64::from(self.base.load(Relaxed)) + index as u64;
+            let is_shown = cell::is_shown(space, id);
+            return Handle::plain(if is_shown { id as u32 } else { self.shown_id::<L>(space, index) });
         }
         self.bind_slow(labels)
+    }
+
+    /// As [`closed_id`](Self::closed_id), shown from here on.
+    #[inline(never)]
+    fn shown_id<L: Labels>(&self, space: Space, index: usize) -> u32 {
+        let id = self.closed_id::<L>(index);
+        if !is_disabled(id) {
+            cell::show(space, id);
+        }
+        id
     }
 
     /// The only series, to be kept by who will record into it.
@@ -591,7 +605,7 @@ macro_rules! typed_instrument {
             #[inline(always)]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.bind(&labels) $(, <$scale>::of(&self.instrument))?)
+                $bound(self.instrument.bind(const { cell::Space::of($kind) }, &labels) $(, <$scale>::of(&self.instrument))?)
             }
 
             /// The series with `labels`, for one record: no lock and no allocation where this thread

@@ -15,16 +15,19 @@ use super::{
     directory::{Slots, slot},
     ids::Space,
     owners::freed,
-    storage::{GaugeCell, ShownWord, Storage, SumCell, Table},
+    shortcuts::{Paths, shortcut},
+    shown::{Bits, is_set},
+    storage::{GaugeCell, Storage, SumCell, Table},
     writer::{Owner, Sharer, Writer},
 };
 use crate::{
     clock, context,
     metric::histogram::{
         Admitted,
-        cell::HistogramCell,
+        cell::{Dense, HistogramCell},
         chosen::{self, Amount, ChosenSlot},
         exemplars::Exemplars,
+        explicit::ExplicitCell,
     },
     sync::atomic::Ordering::Relaxed,
 };
@@ -48,10 +51,13 @@ struct Hot {
     sums: Cell<Slots<SumCell>>,
     histograms: Cell<Slots<HistogramCell>>,
     chosen: Cell<Slots<ChosenSlot>>,
+    dense: Cell<Paths<Dense>>,
+    explicit: Cell<Paths<ExplicitCell>>,
     /// Of the storage.
     gauges: Cell<Slots<GaugeCell>>,
-    shown_sums: Cell<Slots<ShownWord>>,
-    shown_histograms: Cell<Slots<ShownWord>>,
+    shown_sums: Cell<Bits>,
+    shown_histograms: Cell<Bits>,
+    shown_chosen: Cell<Bits>,
     shared: Shared,
 }
 
@@ -113,24 +119,24 @@ fn add_with(id: u32, own: impl FnOnce(&SumCell), shared: impl FnOnce(&SumCell)) 
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
     // Only the look-up is inside: a longer closure is not inlined where there are many callers.
-    let cell = HOT.with(|hot| slot(hot.histograms.get(), id));
-    cell.and_then(HistogramCell::dense).is_some_and(|dense| dense.record::<Owner>(value))
+    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
+    dense.is_some_and(|dense| dense.record::<Owner>(value))
 }
 
 /// Records `value` in the histogram `id` if that is one of explicit bounds; `false` if it is not, or
 /// if [`record_other`] or [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
-    // An ordinary id wraps around, beyond the directory.
-    let cell = HOT.with(|hot| slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST)));
-    cell.and_then(ChosenSlot::get).is_some_and(|cell| cell.record_explicit::<Owner>(value))
+    // An ordinary id wraps around, beyond all shortcuts.
+    let cell = HOT.with(|hot| shortcut(hot.explicit.get(), id.wrapping_sub(chosen::FIRST)));
+    cell.is_some_and(|cell| cell.record::<Owner>(value))
 }
 
 /// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand, owned or shared;
 /// `None` if [`record_slow`] must do it.
 pub(crate) fn record_other(id: u32, amount: Amount) -> Option<Admitted> {
-    if !(0.0..f64::INFINITY).contains(&amount.value) {
-        return None; // NaN too.
+    if !is_recordable(amount.value) {
+        return None;
     }
     HOT.with(|hot| {
         record_at_hand::<Owner>(hot.histograms.get(), hot.chosen.get(), id, amount)
@@ -170,12 +176,19 @@ fn record_at_hand<W: Writer>(
     }
 }
 
+/// Whether `value` is neither negative nor NaN nor infinite.
+#[inline(always)]
+fn is_recordable(value: f64) -> bool {
+    // By its bits, as which such numbers are ordered.
+    value.to_bits() < f64::INFINITY.to_bits() || value == 0.0
+}
+
 /// Keeps `value`, which was just recorded in the histogram `id`, as the exemplar of its bucket, with
 /// the current context. Allocates at the first one of a table and series.
 #[inline(never)]
 pub(crate) fn exemplify(id: u32, value: f64) {
-    if !(0.0..f64::INFINITY).contains(&value) {
-        return; // Rejected: NaN and negative ones too.
+    if !is_recordable(value) {
+        return;
     }
     let (own, shared) = HOT.with(|hot| {
         let shared = (hot.shared.histograms.get(), hot.shared.chosen.get());
@@ -230,16 +243,28 @@ pub(crate) fn gauge_slow(id: u32, write: impl FnOnce(&GaugeCell)) {
     });
 }
 
+/// Whether [`show`] has nothing to do. Of a sum of an id and more it may be asked as well: it says no.
+#[inline(always)]
+pub(crate) fn is_shown(space: Space, id: u64) -> bool {
+    match space {
+        Space::Sum => is_set(HOT.with(|hot| hot.shown_sums.get()), id),
+        // Ordinary ids wrap around, beyond all bits.
+        Space::Histogram => {
+            is_set(HOT.with(|hot| hot.shown_histograms.get()), id)
+                || is_set(
+                    HOT.with(|hot| hot.shown_chosen.get()),
+                    id.wrapping_sub(chosen::FIRST.into()),
+                )
+        }
+        Space::Gauge => true,
+    }
+}
+
 /// Shows the series `id` although it may hold nothing, in the storage that this thread records into.
 /// A gauge is shown when it is set.
 #[inline]
 pub(crate) fn show(space: Space, id: u32) {
-    let shown = HOT.with(|hot| match space {
-        Space::Sum => slot(hot.shown_sums.get(), id / 64),
-        Space::Histogram => slot(hot.shown_histograms.get(), id / 64),
-        Space::Gauge => None,
-    });
-    if space != Space::Gauge && !shown.is_some_and(|word| word.has(id)) {
+    if !is_shown(space, id.into()) {
         show_slow(space, id);
     }
 }
@@ -250,10 +275,7 @@ fn show_slow(space: Space, id: u32) {
     guarded(|| {
         let storage = current_storage();
         storage.show(space, id);
-        HOT.with(|hot| {
-            hot.shown_sums.set(storage.shown(Space::Sum));
-            hot.shown_histograms.set(storage.shown(Space::Histogram));
-        });
+        HOT.with(|hot| hot.refresh_shown(&storage));
     });
 }
 
@@ -303,9 +325,12 @@ impl Hot {
         sums: Cell::new(&[]),
         histograms: Cell::new(&[]),
         chosen: Cell::new(&[]),
+        dense: Cell::new(&[]),
+        explicit: Cell::new(&[]),
         gauges: Cell::new(&[]),
         shown_sums: Cell::new(&[]),
         shown_histograms: Cell::new(&[]),
+        shown_chosen: Cell::new(&[]),
         shared: Shared {
             table: Cell::new(None),
             sums: Cell::new(&[]),
@@ -319,9 +344,12 @@ impl Hot {
         self.sums.set(&[]);
         self.histograms.set(&[]);
         self.chosen.set(&[]);
+        self.dense.set(&[]);
+        self.explicit.set(&[]);
         self.gauges.set(&[]);
         self.shown_sums.set(&[]);
         self.shown_histograms.set(&[]);
+        self.shown_chosen.set(&[]);
         self.shared.refresh(None);
     }
 
@@ -330,11 +358,19 @@ impl Hot {
         self.sums.set(lease.own.map_or(&[], |table| table.sums.slots()));
         self.histograms.set(lease.own.map_or(&[], |table| table.histograms.slots()));
         self.chosen.set(lease.own.map_or(&[], |table| table.chosen.slots()));
+        self.dense.set(lease.own.map_or(&[], |table| table.dense.paths()));
+        self.explicit.set(lease.own.map_or(&[], |table| table.explicit.paths()));
         self.gauges.set(storage.gauges().slots());
-        self.shown_sums.set(storage.shown(Space::Sum));
-        self.shown_histograms.set(storage.shown(Space::Histogram));
+        self.refresh_shown(storage);
         self.shared.refresh(lease.shared);
         self.shared.asked.set(lease.own.is_none().then_some(lease.asked));
+    }
+
+    fn refresh_shown(&self, storage: &Storage) {
+        let [sums, histograms, chosen] = storage.shown();
+        self.shown_sums.set(sums);
+        self.shown_histograms.set(histograms);
+        self.shown_chosen.set(chosen);
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    pub(crate) fn of(kind: Kind) -> Self {
+    pub(crate) const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Counter | Kind::UpDownCounter => Self::Sum,
             Kind::Gauge | Kind::Info | Kind::StateSet => Self::Gauge,

@@ -29,6 +29,8 @@ mod directory;
 mod hot;
 mod ids;
 mod owners;
+mod shortcuts;
+mod shown;
 mod storage;
 mod writer;
 
@@ -39,7 +41,7 @@ pub(crate) use budget::{Budget, Room};
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow, shared_records,
+    gauge, gauge_slow, guarded, is_shown, record, record_explicit, record_other, record_slow, shared_records,
     show,
 };
 pub(crate) use ids::{Ids, Space, block_of};

@@ -13,6 +13,8 @@ use super::{
     directory::{Directory, Fresh, Slots, slot},
     ids::{Space, block_of},
     owners,
+    shortcuts::Shortcuts,
+    shown::{self, Bits, Shown},
     writer::{Sharer, Writer},
 };
 #[cfg(feature = "prometheus")]
@@ -22,9 +24,10 @@ use crate::{
     metric::{
         histogram::{
             Admitted, HistogramSnapshot,
-            cell::HistogramCell,
+            cell::{Dense, HistogramCell},
             chosen::{self, Amount, Chosen, ChosenCell, ChosenSlot},
             exemplars::Exemplars,
+            explicit::ExplicitCell,
         },
         sliding::Sliding,
     },
@@ -34,6 +37,11 @@ use crate::{
     },
 };
 
+/// How many ordinary histograms, and how many of explicit bounds, have shortcuts: 16 kB of a table in
+/// all.
+pub(super) const DENSE_SHORTCUTS: usize = 1024;
+pub(super) const EXPLICIT_SHORTCUTS: usize = 512;
+
 /// The cells that one thread owns, or that several share.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -42,6 +50,9 @@ pub(crate) struct Table {
     pub(super) histograms: Directory<HistogramCell>,
     /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
     pub(super) chosen: Directory<ChosenSlot>,
+    /// Of a table that is owned: past both directories.
+    pub(super) dense: Shortcuts<Dense, DENSE_SHORTCUTS>,
+    pub(super) explicit: Shortcuts<ExplicitCell, EXPLICIT_SHORTCUTS>,
     /// Held by the one of several threads that makes a cell; directory locks are taken inside it.
     making: Mutex<()>,
     /// How many records of sharers there were.
@@ -55,10 +66,6 @@ pub(crate) struct SumCell(AtomicU64);
 /// The value of a gauge, which all threads share: the last one set holds, whoever set it.
 #[derive(Debug)]
 pub(crate) struct GaugeCell(AtomicU64);
-
-/// A bit for each of 64 series: whether it is shown although it may hold nothing.
-#[derive(Debug)]
-pub(crate) struct ShownWord(AtomicU64);
 
 /// The bits of a gauge nobody has set: a NaN that no arithmetic makes.
 const NEVER_SET: u64 = 0x7ff4_6265_6c6c_7772;
@@ -93,10 +100,10 @@ struct Tables {
 #[derive(Debug)]
 pub(super) struct Common {
     gauges: Directory<GaugeCell>,
-    /// By the id of a series over 64.
-    shown_sums: Directory<ShownWord>,
-    shown_histograms: Directory<ShownWord>,
-    shown_chosen: Directory<ShownWord>,
+    shown_sums: Shown,
+    shown_histograms: Shown,
+    /// From [`chosen::FIRST`] on.
+    shown_chosen: Shown,
 }
 
 /// What storages that are gone left: everything in it is as new.
@@ -225,29 +232,23 @@ impl Storage {
         self.common.gauges.reserve(id, room)
     }
 
-    /// Which sums, or which ordinary histograms, are shown: by 64.
-    pub(super) fn shown(&self, space: Space) -> Slots<ShownWord> {
-        match space {
-            Space::Sum => self.common.shown_sums.slots(),
-            Space::Histogram => self.common.shown_histograms.slots(),
-            Space::Gauge => &[],
-        }
+    /// Which sums, ordinary and chosen histograms are shown although they may hold nothing.
+    pub(super) fn shown(&self) -> [Bits; 3] {
+        let Common { shown_sums, shown_histograms, shown_chosen, .. } = self.common;
+        [shown_sums, shown_histograms, shown_chosen].map(Shown::bits)
     }
 
     /// Shows the series although it may hold nothing: until it is removed.
     pub(crate) fn show(&self, space: Space, id: u32) {
-        if let Some((shown, place)) = self.common.shown(space, id)
-            && let Some(word) = shown.reserve(place / 64, Room::unlimited())
-        {
-            word.set(place);
+        if let Some((shown, place)) = self.common.shown(space, id) {
+            shown.set(place);
         }
     }
 
     /// Whether the series is shown although it may hold nothing.
     pub(crate) fn is_shown(&self, space: Space, id: u32) -> bool {
-        self.common.shown(space, id).is_some_and(|(shown, place)| {
-            slot(shown.slots(), place / 64).is_some_and(|word| word.has(place))
-        })
+        let shown = self.common.shown(space, id);
+        shown.is_some_and(|(shown, place)| shown::is_set(shown.bits(), place.into()))
     }
 
     /// Everything that can be read now.
@@ -366,10 +367,8 @@ impl Storage {
     fn forget(&self, space: Space, id: u32) {
         self.sliding.forget(space, id);
         self.unchanged.lock().remove(&(space, id));
-        if let Some((shown, place)) = self.common.shown(space, id)
-            && let Some(word) = slot(shown.slots(), place / 64)
-        {
-            word.clear(place);
+        if let Some((shown, place)) = self.common.shown(space, id) {
+            shown.clear(place);
         }
     }
 
@@ -424,6 +423,8 @@ impl Table {
                 sums: Directory::new(),
                 histograms: Directory::new(),
                 chosen: Directory::new(),
+                dense: Shortcuts::new(),
+                explicit: Shortcuts::new(),
                 making: Mutex::new(()),
                 shared_records: AtomicU64::new(0),
             }))
@@ -457,6 +458,9 @@ impl Table {
                 return None;
             }
         }
+        if let Some(dense) = cell.dense().filter(|_| !self.is_shared) {
+            self.dense.set(id, dense);
+        }
         Some(Admitted::Within(value))
     }
 
@@ -468,6 +472,9 @@ impl Table {
         room: Room<'_>,
     ) -> Option<Admitted> {
         let cell = self.chosen.reserve(place, room)?.get_or_make(chosen, room)?;
+        if let Some(cell) = cell.explicit().filter(|_| !self.is_shared) {
+            self.explicit.set(place, cell);
+        }
         loop {
             if let Some(admitted) = cell.record::<W>(amount) {
                 return Some(admitted);
@@ -528,16 +535,16 @@ impl Common {
         left.unwrap_or_else(|| {
             Box::leak(Box::new(Self {
                 gauges: Directory::new(),
-                shown_sums: Directory::new(),
-                shown_histograms: Directory::new(),
-                shown_chosen: Directory::new(),
+                shown_sums: Shown::new(),
+                shown_histograms: Shown::new(),
+                shown_chosen: Shown::new(),
             }))
         })
     }
 
     /// Where it is kept whether the series is shown, and at which place; gauges are shown when they are
     /// set.
-    fn shown(&self, space: Space, id: u32) -> Option<(&Directory<ShownWord>, u32)> {
+    fn shown(&self, space: Space, id: u32) -> Option<(&Shown, u32)> {
         match (space, id.checked_sub(chosen::FIRST)) {
             (Space::Sum, _) => Some((&self.shown_sums, id)),
             (Space::Histogram, None) => Some((&self.shown_histograms, id)),
@@ -711,39 +718,6 @@ impl SumCell {
 }
 
 impl Fresh for SumCell {
-    fn fresh() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-}
-
-impl ShownWord {
-    #[inline]
-    pub(super) fn has(&self, id: u32) -> bool {
-        self.0.load(Relaxed) & bit(id) != 0
-    }
-
-    fn set(&self, id: u32) {
-        if !self.has(id) {
-            self.0.fetch_or(bit(id), Relaxed);
-        }
-    }
-
-    fn clear(&self, id: u32) {
-        if self.has(id) {
-            self.0.fetch_and(!bit(id), Relaxed);
-        }
-    }
-}
-
-fn bit(id: u32) -> u64 {
-    1 << (id % 64)
-}
-
-impl Fresh for ShownWord {
     fn fresh() -> Self {
         Self(AtomicU64::new(0))
     }

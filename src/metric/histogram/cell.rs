@@ -291,8 +291,7 @@ impl Dense {
         }
         let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
         let Some(counts) = self.octaves[octave].get() else { return false };
-        // The mask is no check: a bucket is always below it.
-        W::add(&counts.0[bucket % layout::PER_OCTAVE], 1);
+        W::add(&counts.0[bucket], 1);
         W::add(&self.totals[octave], 1);
         W::add_float(&self.sums[bucket % SUMS], value);
         true

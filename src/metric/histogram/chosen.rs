@@ -139,22 +139,34 @@ impl ChosenCell {
         Self { range: chosen.options.range, counts, exemplars: Exemplars::new() }
     }
 
-    /// Records a value of explicit bounds between the smallest and the largest so far; `false` for every
-    /// other value or histogram.
-    #[inline(always)]
-    pub(crate) fn record_explicit<W: Writer>(&self, value: f64) -> bool {
-        // What was recorded already is in range, and so is what lies between.
-        matches!(&self.counts, Counts::Explicit(cell) if cell.record::<W>(value))
+    /// The cell of explicit bounds, if this is one. What was recorded in it is in range, and so is what
+    /// lies between.
+    pub(crate) fn explicit(&self) -> Option<&ExplicitCell> {
+        if let Counts::Explicit(cell) = &self.counts { Some(cell) } else { None }
     }
 
     /// Records any number that is neither negative nor NaN nor infinite, as the range has it; `None` if
     /// room must be made.
+    #[inline]
     pub(crate) fn record<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
+        // In line where little is to be done.
+        match (&self.counts, &self.range) {
+            (Counts::Hdr(cell), None) => {
+                let is_recorded = cell.record::<W>(ticks_of(amount.value, amount.ticks));
+                is_recorded.then_some(Admitted::Within(amount.value))
+            }
+            _ => self.record_any::<W>(amount),
+        }
+    }
+
+    /// As [`record`](Self::record).
+    #[inline(never)]
+    fn record_any<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
         let (admitted, amount) = self.admit_amount(amount);
         let Some(Amount { value, ticks }) = amount else { return Some(admitted) };
         let is_recorded = match &self.counts {
             Counts::Exponential(cell) => cell.record::<W>(value),
-            Counts::Hdr(cell) => cell.record::<W>(ticks.unwrap_or_else(|| to_ticks(value))),
+            Counts::Hdr(cell) => cell.record::<W>(ticks_of(value, ticks)),
             Counts::Explicit(cell) => {
                 cell.record_any::<W>(value);
                 true
@@ -173,7 +185,7 @@ impl ChosenCell {
         let (_, Some(Amount { value, ticks })) = self.admit_amount(amount) else { return true };
         match &self.counts {
             Counts::Exponential(cell) => cell.make_room::<W>(value, is_shared, room),
-            Counts::Hdr(cell) => cell.make_room(ticks.unwrap_or_else(|| to_ticks(value)), room),
+            Counts::Hdr(cell) => cell.make_room(ticks_of(value, ticks), room),
             Counts::Explicit(_) => true,
         }
     }
@@ -246,6 +258,11 @@ impl ChosenCell {
     fn admit(&self, value: f64) -> Admitted {
         self.range.map_or(Admitted::Within(value), |range| range.admit(value))
     }
+}
+
+#[inline(always)]
+fn ticks_of(value: f64, ticks: Option<u64>) -> u64 {
+    ticks.unwrap_or_else(|| to_ticks(value))
 }
 
 /// What the series `id` shows before anything is recorded.

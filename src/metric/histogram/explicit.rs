@@ -46,6 +46,8 @@ pub(crate) struct ExplicitCell {
     /// The bits of the smallest and of the largest number so far.
     min: AtomicU64,
     max: AtomicU64,
+    /// As `max`, of numbers that are a summand as they are: up to [`LARGEST_SUMMAND`].
+    largest_summand: AtomicU64,
     bounds: Bounds,
     /// [`PARTS`] of each count, next to each other. There is one count more than there are bounds.
     counts: Box<[AtomicU64]>,
@@ -117,19 +119,20 @@ impl ExplicitCell {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let counts = (0..PARTS * (bounds.all.len() + 1)).map(|_| AtomicU64::new(0)).collect();
         let sums = std::array::from_fn(|_| AtomicU64::new(0));
-        let (min, max) = (AtomicU64::new(NO_MIN), AtomicU64::new(NO_MAX));
-        Self { min, max, bounds, counts, sums }
+        let [min, max, largest_summand] = [NO_MIN, NO_MAX, NO_MAX].map(AtomicU64::new);
+        Self { min, max, largest_summand, bounds, counts, sums }
     }
 
-    /// Records a value between the smallest and the largest so far; `false` for others.
+    /// Records a value between the smallest and the largest so far; `false` for others, and for those
+    /// that a sum takes as less.
     #[inline(always)]
     pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
         let bits = value.to_bits();
         // Numbers that are not negative are ordered as their bits are; the others are beyond.
-        if bits < self.min.load(Relaxed) || bits > self.max.load(Relaxed) {
+        if bits < self.min.load(Relaxed) || bits > self.largest_summand.load(Relaxed) {
             return false;
         }
-        self.add::<W>(value);
+        self.add::<W>(value, value);
         true
     }
 
@@ -137,16 +140,19 @@ impl ExplicitCell {
     pub(crate) fn record_any<W: Writer>(&self, value: f64) {
         let value = value.abs();
         W::widen(&self.min, &self.max, value.to_bits());
-        self.add::<W>(value);
+        if value <= LARGEST_SUMMAND {
+            W::widen(&self.min, &self.largest_summand, value.to_bits());
+        }
+        self.add::<W>(value, value.min(LARGEST_SUMMAND));
     }
 
     #[inline(always)]
-    fn add<W: Writer>(&self, value: f64) {
+    fn add<W: Writer>(&self, value: f64, summand: f64) {
         let part = (value.to_bits() >> PART_SHIFT) as usize % PARTS;
         if let Some(count) = self.counts.get(self.bounds.bucket(value) * PARTS + part) {
             W::add(count, 1);
         }
-        W::add_float(&self.sums[part], value.min(LARGEST_SUMMAND));
+        W::add_float(&self.sums[part], summand);
     }
 
     pub(crate) fn bucket(&self, value: f64) -> usize {
@@ -158,6 +164,7 @@ impl ExplicitCell {
         self.counts.iter().chain(&self.sums).for_each(|part| part.store(0, Relaxed));
         self.min.store(NO_MIN, Relaxed);
         self.max.store(NO_MAX, Relaxed);
+        self.largest_summand.store(NO_MAX, Relaxed);
     }
 
     /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.

@@ -177,7 +177,7 @@ impl<L> Histogram<L> {
     /// As [`record_further`].
     #[inline(never)]
     fn record_further(&self, value: f64, is_recorded: bool) {
-        record_further(self.instrument.recording_id(), value, is_recorded);
+        record_further(self.instrument.only().id(), value, is_recorded);
     }
 
     /// Records so many ticks, exactly in a histogram of [ticks](Self::hdr).
@@ -186,7 +186,7 @@ impl<L> Histogram<L> {
     where
         L: NoLabels,
     {
-        record_ticks(self.instrument.recording_id(), ticks);
+        record_ticks(self.instrument.only().id(), ticks);
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].

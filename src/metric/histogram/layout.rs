@@ -30,7 +30,6 @@ pub(crate) const FIRST: usize = 2;
 pub(crate) const OVERFLOW: usize = FIRST + OCTAVES * PER_OCTAVE;
 
 const MANTISSA_BITS: u32 = 52;
-const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
 /// The exponent field of the first octave's values.
 const FIRST_FIELD: u64 = (1023 + MIN_EXPONENT) as u64;
 
@@ -47,16 +46,16 @@ pub(crate) enum Place {
 #[inline(always)]
 pub(crate) fn place(value: f64) -> Place {
     // Zero wraps to the largest number here, and negative ones have the sign bit: both, like NaN and
-    // infinity, come out of the subtraction as an octave that is out of range.
+    // infinity, come out of the addition as an octave that is out of range.
     let bits = value.to_bits().wrapping_sub(1);
-    let octave = (bits >> MANTISSA_BITS).wrapping_sub(FIRST_FIELD) as usize;
-    if octave >= OCTAVES {
+    let slice = (bits >> (MANTISSA_BITS - 7)) as usize & 127;
+    // Octaves and buckets in one number. It carries into the next bucket if the mantissa reaches the
+    // bound.
+    let place = (bits.wrapping_add(SLICES[slice]) >> CARRY) as usize;
+    if place >= OCTAVES * PER_OCTAVE {
         return Place::Irregular;
     }
-    let slice = (bits >> (MANTISSA_BITS - 7)) as usize & 127;
-    // The sum carries into the bucket if the mantissa reaches the bound.
-    let bucket = ((bits & MANTISSA) + SLICES[slice]) >> CARRY;
-    Place::Regular { octave, bucket: bucket as usize }
+    Place::Regular { octave: place / PER_OCTAVE, bucket: place % PER_OCTAVE }
 }
 
 /// The cell number of `value`, which is neither negative nor NaN.
@@ -118,11 +117,14 @@ pub(crate) fn upper_bound(cell: usize) -> f64 {
     }
 }
 
-/// Where the bucket begins in a word of [`SLICES`].
-const CARRY: u32 = MANTISSA_BITS + 1;
+/// Where the bucket begins in the sum of a number's bits and its word of [`SLICES`]: an octave is 64
+/// equal steps there, as it is 64 buckets.
+const CARRY: u32 = MANTISSA_BITS - PER_OCTAVE.ilog2();
 
-/// Of each of the 128 slices of an octave: the bucket of its start, and below it how far the mantissa,
-/// less one bit of the value, from which on the next bucket holds is from the carry.
+/// Of each of the 128 slices of an octave: what to add to the bits of a number, less one bit, so that its
+/// bucket is in the place of the leading bits of its mantissa, and the octave, from the first one on, in
+/// front of it. A slice is half of a step, so that of its numbers those carry that are above the bound
+/// in it.
 static SLICES: [u64; 128] = slices();
 
 const fn slices() -> [u64; 128] {
@@ -136,8 +138,10 @@ const fn slices() -> [u64; 128] {
             bucket += 1;
         }
         assert!(BOUNDS[bucket] >= start, "a slice contains at most one bound");
-        let bound = if BOUNDS[bucket] < end { BOUNDS[bucket] } else { 1 << MANTISSA_BITS };
-        slices[slice] = ((bucket as u64) << CARRY) + ((1 << CARRY) - bound);
+        // The first number of the next bucket; of the next slice, if that is not in this one.
+        let next = if BOUNDS[bucket] < end { BOUNDS[bucket] } else { end };
+        let carried = (bucket as u64 + 1) << CARRY;
+        slices[slice] = (carried - next).wrapping_sub(FIRST_FIELD << MANTISSA_BITS);
         slice += 1;
     }
     slices

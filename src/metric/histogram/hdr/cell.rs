@@ -56,7 +56,11 @@ impl HdrCell {
         let Some(leaf) = branch.and_then(|branch| branch.0[bucket / FAN % FAN].get()) else {
             return false;
         };
-        let value = ticks as f64;
+        // A signed number converts in one instruction.
+        let value = match i64::try_from(ticks) {
+            Ok(ticks) => ticks as f64,
+            Err(_) => ticks as f64,
+        };
         W::add(&leaf.0[bucket % FAN], 1);
         W::widen(&self.min, &self.max, bits(value));
         W::add_float(&self.sum, value);

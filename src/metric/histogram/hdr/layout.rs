@@ -34,7 +34,8 @@ impl TickBuckets {
     #[inline(always)]
     pub(crate) const fn bucket(self, ticks: u64) -> usize {
         let sub_buckets = (2 << self.half) - 1;
-        let doublings = 63 - self.half - (ticks | sub_buckets).leading_zeros();
+        // The exclusive or is 63 less the zeros, and what the processor counts in the first place.
+        let doublings = ((ticks | sub_buckets).leading_zeros() ^ 63) - self.half;
         ((doublings as usize) << self.half) + (ticks >> doublings) as usize
     }
 
@@ -58,13 +59,16 @@ impl TickBuckets {
 /// The whole number of ticks nearest to `value`, halves rounded up; what is too large is the largest.
 #[inline(always)]
 pub(crate) fn to_ticks(value: f64) -> u64 {
-    if value >= (1u64 << 63) as f64 {
-        return value as u64; // A whole number already.
+    /// From here on neighbouring numbers are one apart.
+    const WHOLE: f64 = (1u64 << 52) as f64;
+    if value >= WHOLE {
+        return value as u64;
     }
-    // By signed numbers, whose conversions are one instruction each. The remainder is exact, unlike
-    // `value + 0.5`, and this is no call as `round` is.
-    let whole = value as i64;
-    (whole + i64::from(value - whole as f64 >= 0.5)).cast_unsigned()
+    // The addition rounds to a whole number, halves to an even one, and the last bits are that number:
+    // no conversion that must mind what is out of range, and no call as `round` is.
+    let sum = value + WHOLE;
+    let ticks = sum.to_bits() - WHOLE.to_bits();
+    ticks + u64::from(value - (sum - WHOLE) >= 0.5)
 }
 
 #[cfg(test)]
