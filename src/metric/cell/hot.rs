@@ -129,7 +129,7 @@ pub(crate) fn record(id: u32, value: f64) -> bool {
 pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
     // An ordinary id wraps around, beyond all shortcuts.
     let cell = HOT.with(|hot| shortcut(hot.explicit.get(), id.wrapping_sub(chosen::FIRST)));
-    cell.is_some_and(|cell| cell.record::<Owner>(value))
+    cell.is_some_and(|cell| cell.record_known(value))
 }
 
 /// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand, owned or shared;

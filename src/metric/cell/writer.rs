@@ -10,6 +10,9 @@ use crate::sync::modelled::{
 
 /// The ways to write a cell.
 pub(crate) trait Writer {
+    /// Whether nobody else writes at the same time.
+    const IS_ALONE: bool;
+
     /// Adds `n`, wrapping around.
     fn add(sum: &AtomicU64, n: u64);
 
@@ -38,6 +41,8 @@ pub(crate) enum Owner {}
 pub(crate) enum Sharer {}
 
 impl Writer for Owner {
+    const IS_ALONE: bool = true;
+
     #[inline(always)]
     fn add(sum: &AtomicU64, n: u64) {
         sum.store(sum.load(Relaxed).wrapping_add(n), Relaxed);
@@ -77,6 +82,8 @@ impl Writer for Owner {
 }
 
 impl Writer for Sharer {
+    const IS_ALONE: bool = false;
+
     #[inline(always)]
     fn add(sum: &AtomicU64, n: u64) {
         sum.fetch_add(n, Relaxed);

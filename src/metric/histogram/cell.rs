@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::{BucketLayout, HistogramSnapshot, exemplars::Exemplars, layout};
+use super::{BucketLayout, HistogramSnapshot, exemplars::Exemplars, layout, window::Window};
 use crate::{
     metric::{
         Exemplar,
@@ -73,6 +73,8 @@ pub(crate) struct Dense {
     /// The bits of the smallest and the largest value.
     min: AtomicU64,
     max: AtomicU64,
+    /// From the smallest to the largest value, if one thread alone writes: what widens nothing.
+    known: Window,
     /// From the first octave that occurred to behind the last one, of 70: a text page reads no more.
     first_octave: AtomicU64,
     end_octave: AtomicU64,
@@ -270,6 +272,7 @@ impl Dense {
             sums: std::array::from_fn(|_| AtomicU64::new(0)),
             min: AtomicU64::new(NO_MIN),
             max: AtomicU64::new(NO_MAX),
+            known: Window::new(),
             octaves: std::array::from_fn(|_| OnceRef::new()),
             totals: std::array::from_fn(|_| AtomicU64::new(0)),
             zero: AtomicU64::new(0),
@@ -284,9 +287,8 @@ impl Dense {
     /// every other number.
     #[inline(always)]
     pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
-        let bits = value.to_bits();
         // Numbers that are not negative are ordered as their bits are; the others are beyond.
-        if bits < self.min.load(Relaxed) || bits > self.max.load(Relaxed) {
+        if !self.is_known::<W>(value.to_bits()) {
             return false;
         }
         let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
@@ -310,8 +312,24 @@ impl Dense {
             W::add(&self.totals[octave], 1);
         }
         W::widen(&self.min, &self.max, bits(value));
+        if W::IS_ALONE {
+            self.know();
+        }
         W::add_float(&self.sums[cell % SUMS], value.min(LARGEST_SUMMAND));
         true
+    }
+
+    #[inline(always)]
+    fn is_known<W: Writer>(&self, bits: u64) -> bool {
+        if W::IS_ALONE {
+            return self.known.contains(bits);
+        }
+        self.min.load(Relaxed) <= bits && bits <= self.max.load(Relaxed)
+    }
+
+    /// Takes note of what is known, by the only writer.
+    fn know(&self) {
+        self.known.set(self.min.load(Relaxed), self.max.load(Relaxed));
     }
 
     pub(super) fn sum(&self) -> f64 {
@@ -381,6 +399,7 @@ impl Dense {
         Owner::add_float(&self.sums[0], log.sum());
         self.min.store(log.min.load(Relaxed), Relaxed);
         self.max.store(log.max.load(Relaxed), Relaxed);
+        self.know();
     }
 
     fn reset(&self) {
@@ -390,6 +409,7 @@ impl Dense {
         all.chain(&self.sums).chain(&self.totals).for_each(|count| count.store(0, Relaxed));
         self.min.store(NO_MIN, Relaxed);
         self.max.store(NO_MAX, Relaxed);
+        self.known.reset();
     }
 }
 

@@ -168,7 +168,7 @@ impl ChosenCell {
             Counts::Exponential(cell) => cell.record::<W>(value),
             Counts::Hdr(cell) => cell.record::<W>(ticks_of(value, ticks)),
             Counts::Explicit(cell) => {
-                cell.record_any::<W>(value);
+                cell.record::<W>(value);
                 true
             }
         };

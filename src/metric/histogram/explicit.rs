@@ -12,9 +12,10 @@
 use super::{
     BucketLayout, HistogramSnapshot,
     cell::{LARGEST_SUMMAND, NO_MAX, NO_MIN, extremes},
+    window::Window,
 };
 use crate::{
-    metric::cell::Writer,
+    metric::cell::{Owner, Writer},
     sync::modelled::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -46,8 +47,9 @@ pub(crate) struct ExplicitCell {
     /// The bits of the smallest and of the largest number so far.
     min: AtomicU64,
     max: AtomicU64,
-    /// As `max`, of numbers that are a summand as they are: up to [`LARGEST_SUMMAND`].
-    largest_summand: AtomicU64,
+    /// From the smallest to the largest number, and up to [`LARGEST_SUMMAND`]: what one thread that
+    /// writes alone records as it is.
+    known: Window,
     bounds: Bounds,
     /// [`PARTS`] of each count, next to each other. There is one count more than there are bounds.
     counts: Box<[AtomicU64]>,
@@ -119,29 +121,29 @@ impl ExplicitCell {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let counts = (0..PARTS * (bounds.all.len() + 1)).map(|_| AtomicU64::new(0)).collect();
         let sums = std::array::from_fn(|_| AtomicU64::new(0));
-        let [min, max, largest_summand] = [NO_MIN, NO_MAX, NO_MAX].map(AtomicU64::new);
-        Self { min, max, largest_summand, bounds, counts, sums }
+        let (min, max) = (AtomicU64::new(NO_MIN), AtomicU64::new(NO_MAX));
+        Self { min, max, known: Window::new(), bounds, counts, sums }
     }
 
-    /// Records a value between the smallest and the largest so far; `false` for others, and for those
-    /// that a sum takes as less.
+    /// Records a value between the smallest and the largest so far, by the only writer; `false` for
+    /// others.
     #[inline(always)]
-    pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
-        let bits = value.to_bits();
+    pub(crate) fn record_known(&self, value: f64) -> bool {
         // Numbers that are not negative are ordered as their bits are; the others are beyond.
-        if bits < self.min.load(Relaxed) || bits > self.largest_summand.load(Relaxed) {
-            return false;
+        let is_known = self.known.contains(value.to_bits());
+        if is_known {
+            self.add::<Owner>(value, value);
         }
-        self.add::<W>(value, value);
-        true
+        is_known
     }
 
     /// Records any number that is neither negative nor NaN nor infinite.
-    pub(crate) fn record_any<W: Writer>(&self, value: f64) {
+    pub(crate) fn record<W: Writer>(&self, value: f64) {
         let value = value.abs();
         W::widen(&self.min, &self.max, value.to_bits());
-        if value <= LARGEST_SUMMAND {
-            W::widen(&self.min, &self.largest_summand, value.to_bits());
+        if W::IS_ALONE {
+            let largest = self.max.load(Relaxed).min(LARGEST_SUMMAND.to_bits());
+            self.known.set(self.min.load(Relaxed), largest);
         }
         self.add::<W>(value, value.min(LARGEST_SUMMAND));
     }
@@ -164,7 +166,7 @@ impl ExplicitCell {
         self.counts.iter().chain(&self.sums).for_each(|part| part.store(0, Relaxed));
         self.min.store(NO_MIN, Relaxed);
         self.max.store(NO_MAX, Relaxed);
-        self.largest_summand.store(NO_MAX, Relaxed);
+        self.known.reset();
     }
 
     /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.

@@ -5,6 +5,7 @@ mod buckets;
 mod exponential;
 mod instrument;
 mod snapshot;
+mod window;
 
 pub(crate) mod cell;
 pub(crate) mod chosen;
