@@ -81,7 +81,10 @@ impl<T: Fresh> Directory<T> {
 }
 
 /// The pointers of `slots` in a slice of `len`.
-pub(super) fn grown<T>(slots: &'static [OnceRef<'static, T>], len: usize) -> &'static [OnceRef<'static, T>] {
+pub(super) fn grown<T>(
+    slots: &'static [OnceRef<'static, T>],
+    len: usize,
+) -> &'static [OnceRef<'static, T>] {
     let next: Box<[OnceRef<'static, T>]> = (0..len).map(|_| OnceRef::new()).collect();
     for (new, old) in next.iter().zip(slots) {
         if let Some(target) = old.get() {

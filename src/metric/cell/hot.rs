@@ -184,9 +184,20 @@ fn is_recordable(value: f64) -> bool {
 }
 
 /// Keeps `value`, which was just recorded in the histogram `id`, as the exemplar of its bucket, with
-/// the current context. Allocates at the first one of a table and series.
+/// the current context, unless that has one of this turn. Allocates at the first one of a table and
+/// series.
 #[inline(never)]
 pub(crate) fn exemplify(id: u32, value: f64) {
+    let (ordinary, chosen) = HOT.with(|hot| (hot.histograms.get(), hot.chosen.get()));
+    let exemplars = exemplars_of(ordinary, chosen, id, value);
+    if !exemplars.is_some_and(|(exemplars, key, _)| exemplars.is_kept(key)) {
+        exemplify_slow(id, value);
+    }
+}
+
+/// [`exemplify`] where the bucket has none of this turn, or the thread does not own its cell.
+#[inline(never)]
+fn exemplify_slow(id: u32, value: f64) {
     if !is_recordable(value) {
         return;
     }
@@ -200,6 +211,9 @@ pub(crate) fn exemplify(id: u32, value: f64) {
     else {
         return;
     };
+    if exemplars.is_kept(key) {
+        return;
+    }
     if !exemplars.is_ready() {
         with_tables(|tables| {
             let table = tables.own.filter(|_| is_own).unwrap_or_else(|| tables.shared());
@@ -209,6 +223,7 @@ pub(crate) fn exemplify(id: u32, value: f64) {
     exemplars.keep(key, value, &context::current(), clock::now());
 }
 
+#[inline]
 fn exemplars_of(
     ordinary: Slots<HistogramCell>,
     chosen: Slots<ChosenSlot>,

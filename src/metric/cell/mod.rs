@@ -41,8 +41,8 @@ pub(crate) use budget::{Budget, Room};
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, is_shown, record, record_explicit, record_other, record_slow, shared_records,
-    show,
+    gauge, gauge_slow, guarded, is_shown, record, record_explicit, record_other, record_slow,
+    shared_records, show,
 };
 pub(crate) use ids::{Ids, Space, block_of};
 pub(crate) use owners::set_most_owners;

@@ -26,7 +26,7 @@ use crate::{
             Admitted, HistogramSnapshot,
             cell::{Dense, HistogramCell},
             chosen::{self, Amount, Chosen, ChosenCell, ChosenSlot},
-            exemplars::Exemplars,
+            exemplars::{self, Exemplars},
             explicit::ExplicitCell,
         },
         sliding::Sliding,
@@ -253,6 +253,7 @@ impl Storage {
 
     /// Everything that can be read now.
     pub(crate) fn reader(&self) -> Reader {
+        exemplars::turn();
         let bases = self.bases.lock().clone();
         self.reader_with(bases)
     }

@@ -81,8 +81,9 @@ pub(crate) struct Dense {
     pub(super) zero: AtomicU64,
     pub(super) underflow: AtomicU64,
     pub(super) overflow: AtomicU64,
-    /// The sums of the octaves' counts: an eighth of the cache lines.
-    pub(super) totals: [AtomicU64; layout::OCTAVES],
+    /// The sums of the octaves' counts: an eighth of the cache lines. Zero where threads share: each of
+    /// them would pay for a further atomic addition.
+    totals: [AtomicU64; layout::OCTAVES],
     octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
 }
 
@@ -294,7 +295,9 @@ impl Dense {
         let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
         let Some(counts) = self.octaves[octave].get() else { return false };
         W::add(&counts.0[bucket], 1);
-        W::add(&self.totals[octave], 1);
+        if W::IS_ALONE {
+            W::add(&self.totals[octave], 1);
+        }
         W::add_float(&self.sums[bucket % SUMS], value);
         true
     }
@@ -308,7 +311,7 @@ impl Dense {
         let cell = layout::cell(value);
         let Some(count) = self.count(cell) else { return false };
         W::add(count, 1);
-        if let Some(octave) = octave_of(cell) {
+        if let Some(octave) = octave_of(cell).filter(|_| W::IS_ALONE) {
             W::add(&self.totals[octave], 1);
         }
         W::widen(&self.min, &self.max, bits(value));
@@ -349,6 +352,17 @@ impl Dense {
     /// The counts of an octave, if a value of it occurred.
     pub(super) fn octave(&self, octave: usize) -> Option<&'static Octave> {
         self.octaves.get(octave)?.get()
+    }
+
+    /// The sum of the counts of an octave.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn total(&self, octave: usize) -> u64 {
+        match self.totals[octave].load(Relaxed) {
+            0 => self.octave(octave).map_or(0, |octave| {
+                octave.0.iter().map(|count| count.load(Relaxed)).fold(0, u64::wrapping_add)
+            }),
+            total => total,
+        }
     }
 
     /// The counts of the cells of an octave, if a value of it occurred.

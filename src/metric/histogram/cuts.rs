@@ -183,7 +183,7 @@ impl BucketCounts {
             let first = layout::regular_cell(octave, 0);
             let (bucket, last_bucket) =
                 (cuts.bucket_of(first), cuts.bucket_of(first + layout::PER_OCTAVE - 1));
-            let mut rest = dense.totals[octave].load(Relaxed);
+            let mut rest = dense.total(octave);
             if bucket < last_bucket && rest > 0 {
                 let Some(cells) = dense.cells(octave) else { continue };
                 let mut start = 0;

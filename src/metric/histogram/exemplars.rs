@@ -1,19 +1,25 @@
-//! The exemplars of one series in one table: for each bucket, the newest measurement of a sampled
-//! span.
+//! The exemplars of one series in one table: for each bucket, a measurement of a sampled span.
 //!
-//! They are written while others read: each slot is a sequence lock. The number of the writing is odd
-//! while it goes on, and only the thread that made it odd writes: where threads share the table, a
-//! second one goes without. A reader that finds the number odd, or another one after reading, has read
-//! parts of two exemplars and looks again. All stores are Release and all loads Acquire: a reader that
-//! sees a part of a writing so sees the odd number that came before it.
+//! A bucket keeps the first one of a *turn*, which goes from one reading to the next: from tick to tick,
+//! unless somebody looks in between. So a record in a sampled span costs little where its bucket has one
+//! already, and what is shown is never older than the newest measurement by more than a turn.
+//!
+//! They are written while others read: each slot is a sequence lock, whose number is that of the turn. It
+//! is odd while a writing goes on, and only the thread that made it odd writes: where threads share the
+//! table, a second one goes without. A reader that finds the number odd, or another one after reading,
+//! has read parts of two exemplars and looks again. All stores are Release and all loads Acquire: a
+//! reader that sees a part of a writing so sees the odd number that came before it.
 
 use crate::{
     clock::Ticks,
     context::{SpanContext, SpanId, TraceId},
     metric::{Exemplar, cell::Room},
-    sync::modelled::{
-        AtomicU64, OnceRef,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    sync::{
+        atomic::AtomicU64 as StaticAtomicU64,
+        modelled::{
+            AtomicU64, OnceRef,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -34,11 +40,20 @@ const LOOKS: usize = 8;
 #[cfg(bellwether_loom)]
 const LOOKS: usize = 2;
 
+/// The number of the turn: even, and not zero.
+static TURN: StaticAtomicU64 = StaticAtomicU64::new(2);
+
 #[derive(Debug)]
 struct Slot {
-    /// Zero before the first writing; odd while one goes on.
-    writing: AtomicU64,
+    /// In which turn it was written; zero before the first writing, one more while one goes on.
+    turn: AtomicU64,
     parts: [AtomicU64; 5],
+}
+
+/// Begins another turn: before exemplars are read.
+pub(crate) fn turn() {
+    // Relaxed: who sees it late keeps an exemplar a little later.
+    TURN.fetch_add(2, Relaxed);
 }
 
 impl Exemplars {
@@ -51,6 +66,13 @@ impl Exemplars {
         self.0.get().is_some()
     }
 
+    /// Whether there is one with its `key` of this turn already.
+    #[inline(always)]
+    pub(crate) fn is_kept(&self, key: u32) -> bool {
+        let is_of_turn = |slot: &Slot| slot.turn.load(Relaxed) == TURN.load(Relaxed);
+        self.0.get().is_some_and(|slots| is_of_turn(&slots[key as usize % SLOTS]))
+    }
+
     /// Makes the block if `room` allows it. One thread at a time.
     pub(crate) fn make(&self, room: Room<'_>) {
         if !self.is_ready() && room.take_for::<[Slot; SLOTS]>() {
@@ -59,18 +81,19 @@ impl Exemplars {
         }
     }
 
-    /// Keeps `value`, recorded in `context` at `taken`, as the newest of those with its `key`, if the
-    /// block is there.
+    /// Keeps `value`, recorded in `context` at `taken`, in place of the one with its `key`, if the block
+    /// is there.
     pub(crate) fn keep(&self, key: u32, value: f64, context: &SpanContext, taken: Ticks) {
         let Some(slots) = self.0.get() else { return };
         let trace_id = context.trace_id().to_u128();
-        slots[key as usize % SLOTS].write([
+        let parts = [
             value.to_bits(),
             (trace_id >> 64) as u64,
             trace_id as u64,
             context.span_id().to_u64(),
             taken.to_raw(),
-        ]);
+        ];
+        slots[key as usize % SLOTS].write(parts, TURN.load(Relaxed));
     }
 
     /// All that can be read whole, in no order.
@@ -88,38 +111,41 @@ impl Exemplars {
     /// Back to none, by whoever knows that the owner does not write: see `series.rs`.
     pub(crate) fn reset(&self) {
         for slot in self.0.get().into_iter().flatten() {
-            slot.writing.store(0, Release);
+            slot.turn.store(0, Release);
         }
     }
 }
 
 impl Slot {
     fn new() -> Self {
-        Self { writing: AtomicU64::new(0), parts: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { turn: AtomicU64::new(0), parts: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Writes unless another thread does.
-    fn write(&self, parts: [u64; 5]) {
-        let writing = self.writing.load(Relaxed);
+    /// Writes unless another thread does, or has done so in this `turn`: each number so stands for one
+    /// writing.
+    fn write(&self, parts: [u64; 5], turn: u64) {
+        let written = self.turn.load(Relaxed);
+        if written >= turn || written % 2 == 1 {
+            return;
+        }
         // Acquire: what the writer before this one stored comes before what is stored here.
-        let begins = self.writing.compare_exchange(writing & !1, writing | 1, AcqRel, Relaxed);
-        if begins.is_err() {
+        if self.turn.compare_exchange(written, turn + 1, AcqRel, Relaxed).is_err() {
             return;
         }
         for (to, part) in self.parts.iter().zip(parts) {
             to.store(part, Release);
         }
-        self.writing.store((writing & !1) + 2, Release);
+        self.turn.store(turn, Release);
     }
 
     fn read(&self) -> Option<[u64; 5]> {
         for _ in 0..LOOKS {
-            let before = self.writing.load(Acquire);
+            let before = self.turn.load(Acquire);
             if before == 0 {
                 return None;
             }
             let parts = std::array::from_fn(|place| self.parts[place].load(Acquire));
-            if before.is_multiple_of(2) && self.writing.load(Acquire) == before {
+            if before.is_multiple_of(2) && self.turn.load(Acquire) == before {
                 return Some(parts);
             }
             std::hint::spin_loop();
@@ -153,7 +179,7 @@ mod loom_tests {
             let writers: Vec<_> = (1..=2)
                 .map(|n| {
                     let slot = slot.clone();
-                    thread::spawn(move || slot.write([n; 5]))
+                    thread::spawn(move || slot.write([n; 5], 2))
                 })
                 .collect();
             writers.into_iter().for_each(|writer| writer.join().unwrap());
@@ -167,7 +193,7 @@ mod loom_tests {
             let slot = Arc::new(Slot::new());
             let writer = thread::spawn({
                 let slot = slot.clone();
-                move || (1..=2).for_each(|n| slot.write([n; 5]))
+                move || (1..=2).for_each(|n| slot.write([n; 5], 2 * n))
             });
             if let Some(parts) = slot.read() {
                 assert!(parts == [1; 5] || parts == [2; 5], "{parts:?}");

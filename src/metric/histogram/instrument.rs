@@ -29,7 +29,8 @@ typed_instrument! {
     /// By choice it keeps its values by explicit [`bounds`](Self::bounds) or in whole ticks
     /// ([`hdr`](Self::hdr)), and in a [`range`](Self::range) only.
     ///
-    /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars).
+    /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars): in
+    /// each bucket the first one since the last tick, or since somebody read it.
     ///
     /// A thread keeps its first hundred values of a series in 256 bytes; then it takes 1.5 kB and
     /// 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values, 10 kB
@@ -168,16 +169,17 @@ impl<L> Histogram<L> {
     {
         let value = value.in_unit(|| self.instrument.per_nano());
         let id = self.instrument.id();
-        let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
-        if !is_recorded || context::is_sampled() {
-            self.record_further(value, is_recorded);
+        if !(cell::record(id, value) || cell::record_explicit(id, value)) {
+            self.record_further(value);
+        } else if context::is_sampled() {
+            cell::exemplify(id, value);
         }
     }
 
     /// As [`record_further`].
     #[inline(never)]
-    fn record_further(&self, value: f64, is_recorded: bool) {
-        record_further(self.instrument.only().id(), value, is_recorded);
+    fn record_further(&self, value: f64) {
+        record_further(self.instrument.recording_id(), value);
     }
 
     /// Records so many ticks, exactly in a histogram of [ticks](Self::hdr).
@@ -186,7 +188,7 @@ impl<L> Histogram<L> {
     where
         L: NoLabels,
     {
-        record_ticks(self.instrument.only().id(), ticks);
+        record_ticks(self.instrument.recording_id(), ticks);
     }
 
     /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
@@ -232,9 +234,10 @@ impl BoundHistogram {
     #[inline(never)]
     pub(in crate::metric) fn record_time(&self, value: f64) {
         let id = self.0.id();
-        let is_recorded = cell::record(id, value);
-        if !is_recorded || context::is_sampled() {
-            record_further(id, value, is_recorded);
+        if !cell::record(id, value) {
+            record_further(id, value);
+        } else if context::is_sampled() {
+            cell::exemplify(id, value);
         }
     }
 
@@ -280,19 +283,18 @@ impl Histogram<Dynamic> {
 
 #[inline(always)]
 fn record(id: u32, value: f64) {
-    let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
-    if !is_recorded || context::is_sampled() {
-        record_further(id, value, is_recorded);
+    if !(cell::record(id, value) || cell::record_explicit(id, value)) {
+        record_further(id, value);
+    } else if context::is_sampled() {
+        cell::exemplify(id, value);
     }
 }
 
-/// What most records do not need: a histogram of another kind, or one that no shortcut leads to, and
-/// exemplars. Out of line and last, so that it takes neither room nor registers where they record.
+/// What most records do not need: a histogram of another kind, or one that no shortcut leads to. Out of
+/// line and last, so that it takes neither room nor registers where they record.
 #[inline(never)]
-fn record_further(id: u32, value: f64, is_recorded: bool) {
-    if !is_recorded {
-        record_amount(id, Amount { value, ticks: None });
-    }
+fn record_further(id: u32, value: f64) {
+    record_amount(id, Amount { value, ticks: None });
     if context::is_sampled() {
         cell::exemplify(id, value);
     }

@@ -275,8 +275,11 @@ impl HistogramSnapshot {
         counts.collect()
     }
 
-    /// Measurements of sampled spans, sorted by value: the newest of each bucket where bounds are
-    /// explicit, of each third of a power of two elsewhere.
+    /// Measurements of sampled spans, sorted by value: one of each bucket where bounds are explicit, of
+    /// each third of a power of two elsewhere.
+    ///
+    /// Each thread keeps the first one after a tick, or after anything of the process was read; of
+    /// several threads' ones the newest is shown. So it is of the newest tick in which there was one.
     #[must_use]
     pub fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars

@@ -459,12 +459,13 @@ mod exemplars {
     }
 
     #[test]
-    fn the_newest_of_each_bucket_is_kept_over_all_threads() {
+    fn the_newest_of_each_bucket_is_shown_over_all_threads() {
         let clock = ManualClock::new();
         let explicit = with(explicit(&[4.0, 100.0]));
         let exponential = with(Aggregation::Exponential);
         for (number, value) in [(1, 3.3), (2, 57.0), (3, 3.5), (4, 99.0), (5, 60.0)] {
             clock.advance(Duration::from_secs(1));
+            let _ = explicit.snapshot(); // From here on each bucket takes another one.
             let clock = clock.clone();
             thread::scope(|scope| {
                 scope.spawn(|| {
