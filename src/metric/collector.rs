@@ -19,10 +19,9 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::{
-    cell::{self, Storage},
+    cell::{self, CallbackFault, Storage},
     observable::Observable,
     snapshot::Family,
-    stats::{self, CallbackFault},
 };
 use crate::{
     clock::{self, ManualClock},
@@ -103,7 +102,7 @@ pub(super) fn read(
         }
     }
     if look.n_skipped > 0 {
-        stats::callback_failed(CallbackFault::Skipped, look.n_skipped);
+        cell::tally(|tally| tally.callback_failed(CallbackFault::Skipped, look.n_skipped));
     }
     look.stuck.iter().for_each(|observable| observable.overran());
     if let Some(error) = look.failure {

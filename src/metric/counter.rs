@@ -4,10 +4,9 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
     Kind, Unit, With,
-    cell::{self, Space},
+    cell::{self, Rejection, Space},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     refused::{self, is_disabled},
-    stats::{self, Rejection},
 };
 use crate::label::{Dynamic, Labels, NoLabels, Text};
 
@@ -187,14 +186,6 @@ impl BoundCounter {
     #[inline]
     pub fn add(&self, n: u64) {
         add(self.0.id(), n);
-    }
-
-    /// Adds one, unless this series records into nothing: for the count of what does, which would
-    /// otherwise count itself without end.
-    pub(super) fn inc_if_enabled(&self) {
-        if !is_disabled(self.0.id()) {
-            self.inc();
-        }
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -398,11 +389,11 @@ fn add_float_untouched(id: u32, n: f64) {
 #[inline(never)]
 fn reject_float(id: u32, n: f64) {
     if n.is_nan() {
-        stats::reject(Rejection::Nan);
+        cell::tally(|tally| tally.reject(Rejection::Nan));
     } else if n < 0.0 {
-        stats::reject(Rejection::Negative);
+        cell::tally(|tally| tally.reject(Rejection::Negative));
     } else if n > 0.0 {
-        stats::reject(Rejection::Infinite);
+        cell::tally(|tally| tally.reject(Rejection::Infinite));
     } else if is_disabled(id) {
         refused::count(id);
     } else {

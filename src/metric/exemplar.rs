@@ -56,3 +56,13 @@ impl Exemplar {
         self.taken
     }
 }
+
+/// Keeps the newest exemplar of each key that values have, sorted by it.
+pub(crate) fn keep_newest(exemplars: &mut Vec<Exemplar>, key: impl Fn(f64) -> u32) {
+    if exemplars.len() < 2 {
+        return;
+    }
+    // Newest first within a key, so that it is the one that stays.
+    exemplars.sort_by_key(|one| (key(one.value), std::cmp::Reverse(one.taken)));
+    exemplars.dedup_by_key(|one| key(one.value));
+}

@@ -10,14 +10,12 @@ use std::{
 use super::{
     InstrumentView, Kind, Unit,
     cell::{DISABLED, Reader, Space, Storage},
+    descriptor::{Descriptor, Number},
     histogram::{HistogramOptions, HistogramSnapshot, chosen},
-    instrument::{Descriptor, Number},
     list::{Listed, SeriesList},
-    lookup::Visit,
     merge::{self, Choice},
-    open::OpenSet,
+    open::{OpenSet, Visit},
     registry::Settings,
-    series::Pin,
     sliding::{Baseline, SPANS},
     snapshot::{self, Series, SeriesValue, SummarySnapshot},
 };
@@ -84,15 +82,8 @@ struct Seen {
 
 /// How the series of a family are told apart.
 pub(crate) enum Shape {
-    Closed {
-        len: usize,
-        at: fn(usize) -> Vec<Cow<'static, str>>,
-    },
-    /// `limit` if the instrument has one of its own.
-    Open {
-        limit: Option<usize>,
-        idle: Option<Duration>,
-    },
+    Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
+    Open,
 }
 
 impl Family {
@@ -115,9 +106,10 @@ impl Family {
                 let base = settings.ids.reserve(space, histogram, len as u32);
                 SeriesSet::Closed(ClosedSet::new(base, len, at, all_keys))
             }
-            Shape::Open { limit, idle } => {
-                let (limit, cells) = (view.limit().or(limit), (space, histogram));
-                SeriesSet::Open(OpenSet::new(cells, all_keys, limit, settings.clone(), idle))
+            Shape::Open => {
+                let limit = view.limit().or(descriptor.limit);
+                let settings = settings.clone();
+                SeriesSet::Open(OpenSet::new(descriptor, histogram, all_keys, limit, settings))
             }
         };
         Self {
@@ -141,7 +133,7 @@ impl Family {
     /// for the same values.
     pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
         match (&self.set, shape) {
-            (SeriesSet::Open(_), Shape::Open { .. }) => true,
+            (SeriesSet::Open(_), Shape::Open) => true,
             (SeriesSet::Closed(set), Shape::Closed { len, at }) => {
                 // The same type nearly always; where the compiler made two of one function, its texts.
                 let same_texts = || (0..*len).all(|index| (set.at)(index) == at(index));
@@ -547,12 +539,4 @@ impl crate::label::Values for Combination {
             Self::Long(bytes) => bytes,
         }
     }
-}
-
-/// What a look-up of label values came to.
-pub(crate) enum Found {
-    /// A series of its own, and the right to write to it.
-    Series(Pin),
-    /// The series that takes what is beyond a limit.
-    Overflow(u32),
 }

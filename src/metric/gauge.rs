@@ -3,11 +3,11 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Kind, Unit, With, cell,
+    Kind, Unit, With,
+    cell::{self, Rejection, Tally},
     histogram::{Admitted, OutOfRange, Range},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     refused::{self, is_disabled},
-    stats::{self, Rejection},
 };
 use crate::label::{Dynamic, Labels, NoLabels, Text};
 
@@ -189,7 +189,7 @@ fn add(id: u32, n: f64, range: Option<Range>) {
 fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
     let Some(range) = range else { return Some(value) };
     if value.is_nan() {
-        stats::reject(Rejection::Nan);
+        cell::tally(|tally| tally.reject(Rejection::Nan));
         return None;
     }
     let admitted = range.admit(value);
@@ -203,8 +203,8 @@ fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
 fn note(admitted: Admitted) {
     match admitted {
         Admitted::Within(_) => {}
-        Admitted::Clamped(_) => stats::CLAMPED.inc(),
-        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+        Admitted::Clamped(_) => cell::tally(Tally::clamp),
+        Admitted::Dropped => cell::tally(|tally| tally.reject(Rejection::OutOfRange)),
     }
 }
 
@@ -220,6 +220,7 @@ fn finite(n: f64) -> Option<f64> {
     if n.is_finite() {
         return Some(n);
     }
-    stats::reject(if n.is_nan() { Rejection::Nan } else { Rejection::Infinite });
+    let reason = if n.is_nan() { Rejection::Nan } else { Rejection::Infinite };
+    cell::tally(|tally| tally.reject(reason));
     None
 }

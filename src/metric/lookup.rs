@@ -8,28 +8,18 @@
 use std::cell::RefCell;
 
 use super::{
-    family::{Family, Found},
-    open::OpenSet,
-    series::Pin,
+    open::{Found, OpenSet, Visit},
+    series::{Pin, removals},
 };
 use crate::{
     label::{decode, strip_value, truncate},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
     util::hash::Hash,
 };
-
-/// Hands label values over, one after the other; called more than once.
-pub(crate) type Visit<'a> = &'a dyn Fn(&mut dyn FnMut(&str));
 
 /// Lets `record` write to the series of `set` with these values: from this thread's table or else
 /// from the family's map.
 #[inline]
-pub(crate) fn with_series<V, R>(
-    family: &Family,
-    set: &OpenSet,
-    values: V,
-    record: impl FnOnce(u32) -> R,
-) -> R
+pub(crate) fn with_series<V, R>(set: &OpenSet, values: V, record: impl FnOnce(u32) -> R) -> R
 where
     V: Fn(&mut dyn FnMut(&str)),
 {
@@ -37,7 +27,7 @@ where
     // Inside, the entry's pin holds: a thread forgets its own pins and no other's.
     let found = TABLE.try_with(|table| {
         let table = table.try_borrow().ok()?;
-        if table.forgotten != REMOVALS.load(Relaxed) {
+        if table.forgotten != removals() {
             return None;
         }
         let (id, _) = table.find(set.number(), &values)?;
@@ -45,20 +35,15 @@ where
     });
     match (found, record) {
         (Ok(Some(done)), _) => done,
-        (_, Some(record)) => with_series_slow(family, set, &values, record),
+        (_, Some(record)) => with_series_slow(set, &values, record),
         (_, None) => unreachable!("what was taken was called and has answered"),
     }
 }
 
 #[cold]
-fn with_series_slow<R>(
-    family: &Family,
-    set: &OpenSet,
-    values: Visit<'_>,
-    record: impl FnOnce(u32) -> R,
-) -> R {
+fn with_series_slow<R>(set: &OpenSet, values: Visit<'_>, record: impl FnOnce(u32) -> R) -> R {
     forget_own_removed();
-    let pin = match set.find_or_add(family, values) {
+    let pin = match set.find_or_add(values) {
         Found::Overflow(id) => return record(id),
         Found::Series(pin) => pin,
     };
@@ -79,7 +64,7 @@ pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
     forget_own_removed();
     let find = |table: &RefCell<Table>| {
         let table = table.try_borrow().ok()?;
-        let is_current = table.forgotten == REMOVALS.load(Relaxed);
+        let is_current = table.forgotten == removals();
         let (_, pin) = is_current.then(|| table.find(set.number(), values))??;
         Some(pin.clone())
     };
@@ -94,15 +79,6 @@ fn forget_own_removed() {
         }
     });
 }
-
-/// Makes every thread drop its pins of removed series before its next look-up.
-pub(crate) fn forget_removed() {
-    // Relaxed: a thread that sees it late writes to a series that it still pins.
-    REMOVALS.fetch_add(1, Relaxed);
-}
-
-/// How often series were removed.
-static REMOVALS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::NEW) };
@@ -174,7 +150,7 @@ impl Table {
 
     /// Drops the pins of removed series.
     fn forget_removed(&mut self) {
-        let removals = REMOVALS.load(Relaxed);
+        let removals = removals();
         if self.forgotten != removals {
             self.forgotten = removals;
             let rehash = rehash(self.start);
@@ -307,11 +283,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metric::{Kind, cell::Space, tests::open_family};
+    use crate::metric::{Kind, cell::Space, family::Family, tests::open_family};
 
     fn look_up(family: &Family, values: &[&str]) -> u32 {
         let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| each(value));
-        with_series(family, family.open().unwrap(), visit, |id| id)
+        with_series(family.open().unwrap(), visit, |id| id)
     }
 
     #[test]

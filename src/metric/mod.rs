@@ -10,6 +10,7 @@
 
 mod collector;
 mod counter;
+mod descriptor;
 mod exemplar;
 mod family;
 mod figures;
@@ -29,13 +30,13 @@ mod merge;
 mod name;
 mod observable;
 mod open;
+mod own;
 mod reader;
 mod refused;
 mod registry;
 mod series;
 mod snapshot;
 mod sliding;
-mod stats;
 mod summary;
 mod throughput;
 mod timer;

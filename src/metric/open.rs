@@ -11,6 +11,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     hash::{Hash, Hasher},
+    panic::Location,
     sync::Arc,
     time::Duration,
 };
@@ -19,13 +20,11 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::{
     cell::{self, DISABLED, Space},
-    family::{Family, Found},
+    descriptor::Descriptor,
     histogram::HistogramOptions,
     list::{Listed, SeriesList},
-    lookup::{self, Visit},
     registry::Settings,
-    series::{Pin, Series},
-    stats,
+    series::{Pin, Series, forget_removed},
 };
 use crate::{
     clock, diagnostics,
@@ -37,10 +36,24 @@ use crate::{
     util::hash::BuildHash,
 };
 
+/// Hands label values over, one after the other; called more than once.
+pub(crate) type Visit<'a> = &'a dyn Fn(&mut dyn FnMut(&str));
+
+/// What a look-up of label values came to.
+pub(crate) enum Found {
+    /// A series of its own, and the right to write to it.
+    Series(Pin),
+    /// The series that takes what is beyond a limit.
+    Overflow(u32),
+}
+
 /// An open label set of one family.
 pub(crate) struct OpenSet {
     /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
     number: u32,
+    /// What the instrument is called, and where the source says so.
+    name: &'static str,
+    place: &'static Location<'static>,
     /// Where its ids come from: the registry's of these.
     space: Space,
     histogram: HistogramOptions,
@@ -82,16 +95,18 @@ enum Full {
 
 impl OpenSet {
     pub(crate) fn new(
-        (space, histogram): (Space, HistogramOptions),
+        descriptor: &Descriptor,
+        histogram: HistogramOptions,
         keys: Arc<Keys>,
         limit: Option<usize>,
         settings: Arc<Settings>,
-        idle: Option<Duration>,
     ) -> Self {
+        let Descriptor { name, place, idle, kind, .. } = *descriptor;
+        let space = Space::of(kind);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
-        Self { number, space, histogram, limit, settings, idle, known, walk }
+        Self { number, name, place, space, histogram, limit, settings, idle, known, walk }
     }
 
     #[inline(always)]
@@ -122,7 +137,7 @@ impl OpenSet {
     }
 
     /// The series with these values, made if it is not there and there is room for it.
-    pub(crate) fn find_or_add(&self, family: &Family, values: Visit<'_>) -> Found {
+    pub(crate) fn find_or_add(&self, values: Visit<'_>) -> Found {
         let (mut encoded, mut truncated, mut is_inside) = (Encoded::new(), 0, false);
         // Guarded one by one: what makes the values is foreign code, which may record.
         values(&mut |value| {
@@ -149,7 +164,7 @@ impl OpenSet {
                     if is_first {
                         known.list = None;
                     }
-                    let widest = is_first.then(|| known.widest(&family.keys));
+                    let widest = is_first.then(|| known.widest());
                     (Found::Overflow(id), Some((full, widest)), 0)
                 }
             }
@@ -157,12 +172,12 @@ impl OpenSet {
         // A thread that is inside already, because its allocator records.
         let Some((found, overflow, truncated)) = found else { return Found::Overflow(DISABLED) };
         if truncated > 0 {
-            stats::TRUNCATED.add(truncated);
+            cell::tally(|tally| tally.truncate(truncated));
         }
         if let Some((full, widest)) = overflow {
-            stats::overflowed(family.name);
+            cell::tally(|tally| tally.overflow(self.name, 1));
             if let Some(widest) = widest {
-                warn(family, full, widest);
+                self.warn(full, widest);
             }
         }
         found
@@ -211,7 +226,7 @@ impl OpenSet {
         let series = series.clone();
         known.remove(&series, remove);
         drop(known);
-        lookup::forget_removed();
+        forget_removed();
         true
     }
 
@@ -235,7 +250,7 @@ impl OpenSet {
         }
         drop(known);
         if any {
-            lookup::forget_removed();
+            forget_removed();
         }
     }
 
@@ -266,6 +281,23 @@ impl OpenSet {
             self.give_id_back(series.id);
             false
         });
+    }
+
+    /// Reports that there is no series for new label values, and which key has so many.
+    fn warn(&self, full: Full, (key, values): (String, usize)) {
+        let (name, place) = (self.name, self.place);
+        let limit = match full {
+            Full::Limit(limit) => format!("its limit of {limit} series"),
+            Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
+            Full::Ids => "the end of the ids of this process".to_owned(),
+        };
+        diagnostics::report(
+            "cardinality",
+            format_args!(
+                "{name} ({place}) has reached {limit}: its label {key:?} has {values} values; more label \
+                 sets go to the series {OVERFLOW_KEY}=\"true\""
+            ),
+        );
     }
 
     /// All series, removed ones among them, and the overflow series.
@@ -317,7 +349,7 @@ impl Known {
     }
 
     /// The key with the most different values, and how many: the one that grows.
-    fn widest(&self, keys: &[std::borrow::Cow<'static, str>]) -> (String, usize) {
+    fn widest(&self) -> (String, usize) {
         let mut values: HashMap<usize, HashSet<&str>> = HashMap::new();
         for ByKey(series) in &self.by_key {
             for (place, value) in decode(series.key()).enumerate() {
@@ -326,7 +358,7 @@ impl Known {
         }
         let counts = values.iter().map(|(place, values)| (values.len(), *place));
         let (count, place) = counts.max().unwrap_or_default();
-        (keys.get(place).map(|key| key.to_string()).unwrap_or_default(), count)
+        (self.keys.of_place(place).unwrap_or_default().to_owned(), count)
     }
 }
 
@@ -348,20 +380,4 @@ impl Hash for ByKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.key().hash(state);
     }
-}
-
-fn warn(family: &Family, full: Full, (key, values): (String, usize)) {
-    let (name, place) = (family.name, family.place);
-    let limit = match full {
-        Full::Limit(limit) => format!("its limit of {limit} series"),
-        Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
-        Full::Ids => "the end of the ids of this process".to_owned(),
-    };
-    diagnostics::report(
-        "cardinality",
-        format_args!(
-            "{name} ({place}) has reached {limit}: its label {key:?} has {values} values; more label \
-             sets go to the series {OVERFLOW_KEY}=\"true\""
-        ),
-    );
 }

@@ -4,11 +4,11 @@
 //! Each has an id of its own, beyond every table, which its series and handles have too. So a record
 //! fails the check that every record makes, and on the way that is taken then the id says whose it was.
 
+use std::panic::Location;
+
 use super::{
-    BoundCounter, Counter, Unit,
-    cell::DISABLED,
-    instrument::Descriptor,
-    stats::{self, Rejection},
+    cell::{DISABLED, Rejection, tally},
+    descriptor::Descriptor,
 };
 use crate::sync::Mutex;
 
@@ -18,54 +18,40 @@ const MOST: usize = 1_024;
 /// The first of their ids; [`DISABLED`] is that of all others.
 const FIRST: u32 = DISABLED - MOST as u32;
 
-const NAME: &str = "telemetry.instruments.refused";
+/// What the source calls such an instrument, and where it is: of one name there may be several.
+pub(crate) type Refused = (&'static str, &'static Location<'static>);
 
-static REFUSED: Counter<Refused> = Counter::new(
-    NAME,
-    "Measurements that were not recorded since their instrument lost a conflict",
-)
-.unit(Unit::new("{measurement}"))
-.series_limit(MOST);
-
-#[derive(bellwether_macros::Labels)]
-struct Refused {
-    instrument: &'static str,
-    /// Where in the source it is: of one name there may be several.
-    place: String,
-}
-
-/// The counts, in the order of the ids. Nothing is locked inside it, and nothing recorded.
-static COUNTS: Mutex<Vec<&'static BoundCounter>> = Mutex::new(Vec::new());
+/// Those that were refused, in the order of their ids. Nothing is locked inside it.
+static REFUSED: Mutex<Vec<Refused>> = Mutex::new(Vec::new());
 
 /// Whether the id is that of something that records into nothing, or of nobody.
 #[inline(always)]
-pub(super) const fn is_disabled(id: u32) -> bool {
+pub(crate) const fn is_disabled(id: u32) -> bool {
     id >= FIRST
 }
 
 /// An id for an instrument that was just refused, whose count is shown from here on.
-pub(super) fn id_for(descriptor: &Descriptor) -> u32 {
-    // The count of what is refused would count its own without end.
-    if descriptor.name == NAME {
+pub(crate) fn id_for(descriptor: &Descriptor) -> u32 {
+    let mut refused = REFUSED.lock();
+    if refused.len() == MOST {
         return DISABLED;
     }
-    let refused = Refused { instrument: descriptor.name, place: descriptor.place.to_string() };
-    let count = REFUSED.bind(refused);
-    let mut counts = COUNTS.lock();
-    if counts.len() == MOST {
-        return DISABLED;
-    }
-    counts.push(Box::leak(Box::new(count)));
-    FIRST + counts.len() as u32 - 1
+    refused.push((descriptor.name, descriptor.place));
+    FIRST + refused.len() as u32 - 1
+}
+
+/// All that were refused, by their numbers.
+pub(crate) fn all() -> Vec<Refused> {
+    REFUSED.lock().clone()
 }
 
 /// Counts a measurement for the series `id`, which is disabled.
 #[cold]
-pub(super) fn count(id: u32) {
-    stats::reject(Rejection::Disabled);
-    let place = id.checked_sub(FIRST).map(|place| place as usize);
-    let count = place.and_then(|place| COUNTS.lock().get(place).copied());
-    if let Some(count) = count {
-        count.inc_if_enabled();
-    }
+pub(crate) fn count(id: u32) {
+    tally(|tally| {
+        tally.reject(Rejection::Disabled);
+        if let Some(number) = id.checked_sub(FIRST).filter(|&number| number < MOST as u32) {
+            tally.refuse(number as usize);
+        }
+    });
 }

@@ -12,7 +12,7 @@ use crate::{
     clock::Ticks,
     label,
     sync::modelled::{
-        AtomicU32,
+        AtomicU32, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -144,6 +144,20 @@ impl Key {
         }
     }
 }
+
+/// How often series were removed: a thread that has not followed all of it drops the pins of removed
+/// series before its next look-up.
+pub(crate) fn removals() -> u64 {
+    REMOVALS.load(Relaxed)
+}
+
+/// Makes every thread drop its pins of removed series before its next look-up.
+pub(crate) fn forget_removed() {
+    // Relaxed: a thread that sees it late writes to a series that it still pins.
+    REMOVALS.fetch_add(1, Relaxed);
+}
+
+static REMOVALS: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(not(bellwether_loom))]
 const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");

@@ -67,8 +67,8 @@ fn open_family_within(
 ) -> &'static family::Family {
     let keys = keys.iter().map(|&key| key.into()).collect();
     let settings = registry::Settings::new(limit, bytes, Default::default()).into();
-    let shape = family::Shape::Open { limit: None, idle: None };
-    let descriptor = instrument::Descriptor::new("test.open", "", kind);
+    let shape = family::Shape::Open;
+    let descriptor = descriptor::Descriptor::new("test.open", "", kind);
     Box::leak(Box::new(family::Family::new(
         &descriptor,
         keys,
@@ -140,7 +140,7 @@ fn removed_series_make_room_for_a_thread_that_only_meets_new_ones() {
     let names = |names: std::ops::Range<u32>| names.map(|n| n.to_string());
     let ids = |from: u32| {
         let look_up = |name: String| {
-            lookup::with_series(family, set, |each: &mut dyn FnMut(&str)| each(&name), |id| id)
+            lookup::with_series(set, |each: &mut dyn FnMut(&str)| each(&name), |id| id)
         };
         names(from..from + 100).map(look_up).collect::<std::collections::HashSet<_>>()
     };
@@ -416,7 +416,7 @@ fn a_thread_without_a_table_takes_one_that_becomes_free() {
 
 /// A counter, and the id of its only series.
 fn counter_and_id() -> (Counter, u32) {
-    let descriptor = instrument::Descriptor::new("c", "", Kind::Counter);
+    let descriptor = descriptor::Descriptor::new("c", "", Kind::Counter);
     let family = Registry::new().register::<()>(&descriptor).unwrap();
     let instrument = instrument::Instrument::registered(descriptor, family);
     (Counter::from_instrument(instrument), family.base())
@@ -781,7 +781,7 @@ mod removal {
                 let handle = instrument::Handle::of(family, &visit, || 0);
                 for time in 0..TIMES {
                     match time % 2 == n % 2 {
-                        true => lookup::with_series(family, set, visit, add),
+                        true => lookup::with_series(set, visit, add),
                         false => add(handle.id()),
                     }
                 }
@@ -842,9 +842,9 @@ mod removal {
     }
 
     fn pinned(family: &'static family::Family, value: &'static str) -> series::Pin {
-        match family.open().unwrap().find_or_add(family, &|each| each(value)) {
-            family::Found::Series(pin) => pin,
-            family::Found::Overflow(_) => panic!("overflow"),
+        match family.open().unwrap().find_or_add(&|each| each(value)) {
+            open::Found::Series(pin) => pin,
+            open::Found::Overflow(_) => panic!("overflow"),
         }
     }
 
@@ -883,8 +883,8 @@ mod removal {
             family.remove_series(&storage, &|each| each(value), || 0);
         }
         let _again: Vec<_> = ["a", "b"].map(|value| pinned(family, value)).into();
-        let third = family.open().unwrap().find_or_add(family, &|each| each("c"));
-        assert!(matches!(third, family::Found::Overflow(_)), "two are live, and two is the limit");
+        let third = family.open().unwrap().find_or_add(&|each| each("c"));
+        assert!(matches!(third, open::Found::Overflow(_)), "two are live, and two is the limit");
     }
 
     #[test]

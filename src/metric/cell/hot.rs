@@ -11,11 +11,12 @@ use std::{
 };
 
 use super::{
-    ORPHANED, REENTRANT,
+    busy::{busy, guarded},
     directory::{Slots, slot},
-    ids::Space,
     owners::freed,
+    space::{CHOSEN, Space},
     storage::{GaugeCell, ShownWord, Storage, SumCell, Table},
+    tally::Tally,
     writer::{Owner, Sharer, Writer},
 };
 use crate::{
@@ -23,18 +24,16 @@ use crate::{
     metric::histogram::{
         Admitted,
         cell::HistogramCell,
-        chosen::{self, Amount, ChosenSlot},
+        chosen::{Amount, ChosenSlot},
         exemplars::Exemplars,
     },
-    sync::atomic::Ordering::Relaxed,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 thread_local! {
     // Constant and without a destructor: read without a check of whether it is there, in every
     // destructor and exit hook. Empty slices send every record down the slow path.
     static HOT: Hot = const { Hot::EMPTY };
-    // Whether this thread is in the slow path already: an allocator may record.
-    static BUSY: Cell<bool> = const { Cell::new(false) };
     // What must be given back when the thread ends.
     static TENANT: Tenant = const { Tenant::NEW };
 }
@@ -122,7 +121,7 @@ pub(crate) fn record(id: u32, value: f64) -> bool {
 #[inline(always)]
 pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
     // An ordinary id wraps around, beyond the directory.
-    let cell = HOT.with(|hot| slot(hot.chosen.get(), id.wrapping_sub(chosen::FIRST)));
+    let cell = HOT.with(|hot| slot(hot.chosen.get(), id.wrapping_sub(CHOSEN)));
     cell.and_then(ChosenSlot::get).is_some_and(|cell| cell.record_explicit::<Owner>(value))
 }
 
@@ -166,7 +165,7 @@ fn record_at_hand<W: Writer>(
     match slot(ordinary, id) {
         Some(cell) => cell.record::<W>(amount.value).then_some(Admitted::Within(amount.value)),
         // An ordinary id wraps around, beyond the directory.
-        None => slot(chosen, id.wrapping_sub(chosen::FIRST))?.get()?.record::<W>(amount),
+        None => slot(chosen, id.wrapping_sub(CHOSEN))?.get()?.record::<W>(amount),
     }
 }
 
@@ -207,7 +206,7 @@ fn exemplars_of(
             let (exemplars, key) = cell.exemplars(value)?;
             Some((exemplars, key, value))
         }
-        None => slot(chosen, id.wrapping_sub(chosen::FIRST))?.get()?.exemplars(value),
+        None => slot(chosen, id.wrapping_sub(CHOSEN))?.get()?.exemplars(value),
     }
 }
 
@@ -271,6 +270,20 @@ pub(crate) fn enter(storage: Option<Arc<Storage>>) -> Entered {
 /// The storage that this thread records into.
 pub(crate) fn current_storage() -> Arc<Storage> {
     TENANT.try_with(Tenant::storage).unwrap_or_else(|_| GLOBAL.clone())
+}
+
+/// Records of threads whose table was gone already.
+static ORPHANED: AtomicU64 = AtomicU64::new(0);
+
+/// How many records were made by threads whose table was gone already.
+pub(crate) fn orphaned() -> u64 {
+    ORPHANED.load(Relaxed)
+}
+
+/// Lets `note` count what the current storage does not record as it was asked to.
+#[cold]
+pub(crate) fn tally(note: impl FnOnce(&Tally)) {
+    note(current_storage().tally());
 }
 
 /// How many records threads made in shared tables of the process's own storage.
@@ -480,31 +493,4 @@ fn with_tables(write: impl FnOnce(&mut Lease)) {
             write(&mut Lease::last(GLOBAL.clone()));
         }
     });
-}
-
-/// Runs `work` unless this thread is inside it already: an allocator that records would wait for a
-/// lock that its own thread holds. What it wanted to record is then dropped and counted.
-pub(crate) fn guarded<R>(work: impl FnOnce() -> R) -> Option<R> {
-    if BUSY.get() {
-        REENTRANT.fetch_add(1, Relaxed);
-        return None;
-    }
-    let _busy = busy();
-    Some(work())
-}
-
-/// Marks this thread as inside until it is dropped: for readers, which hold the same locks.
-pub(crate) fn busy() -> Busy {
-    Busy { was_busy: BUSY.replace(true) }
-}
-
-/// Puts back whether the thread was inside before.
-pub(crate) struct Busy {
-    was_busy: bool,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        BUSY.set(self.was_busy);
-    }
 }

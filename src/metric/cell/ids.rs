@@ -11,47 +11,17 @@ use std::{
 };
 
 use super::{
-    DISABLED,
     budget::{Account, Budget},
     directory::CHUNK,
+    space::{CHOSEN, DISABLED, Space},
 };
 use crate::{
-    metric::{
-        Kind,
-        histogram::{
-            HistogramOptions,
-            chosen::{self, Chosen},
-        },
+    metric::histogram::{
+        HistogramOptions,
+        options::{self, Chosen},
     },
     sync::Mutex,
 };
-
-/// A way of keeping values. Each has ids of its own, process-wide and dense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Space {
-    Sum,
-    Gauge,
-    /// Those with options of their own have ids from [`chosen::FIRST`] on.
-    Histogram,
-}
-
-impl Space {
-    pub(crate) fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Counter | Kind::UpDownCounter => Self::Sum,
-            Kind::Gauge | Kind::Info | Kind::StateSet => Self::Gauge,
-            Kind::Histogram | Kind::Summary => Self::Histogram,
-        }
-    }
-
-    /// Which blocks a histogram's id is in, and where in them.
-    fn locate(self, id: u32) -> (Self, bool, u32) {
-        match id.checked_sub(chosen::FIRST) {
-            Some(place) if self == Self::Histogram => (self, true, place),
-            _ => (self, false, id),
-        }
-    }
-}
 
 /// What the ids of a block stand for.
 #[derive(Clone, Debug)]
@@ -110,7 +80,7 @@ impl Ids {
     /// The first of `len` neighbouring ids that no series has, for histograms with these options;
     /// [`DISABLED`] where none are left.
     pub(crate) fn reserve(&self, space: Space, options: HistogramOptions, len: u32) -> u32 {
-        let chosen = (space == Space::Histogram).then(|| chosen::intern(options)).flatten();
+        let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry((space, chosen.map(key_of))).or_default();
         if len == 1
@@ -134,7 +104,7 @@ impl Ids {
 
     /// Takes `len` neighbouring ids back, whose cells nobody writes and which are as new.
     pub(crate) fn give_back(&self, space: Space, options: HistogramOptions, first: u32, len: u32) {
-        let chosen = (space == Space::Histogram).then(|| chosen::intern(options)).flatten();
+        let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry((space, chosen.map(key_of))).or_default();
         lane.free.extend(first..first + len);
@@ -161,8 +131,8 @@ fn take_blocks(
     budget: &Arc<Budget>,
 ) -> Option<u32> {
     let (base, end) = match (space, chosen) {
-        (Space::Histogram, None) => (0, chosen::FIRST),
-        (Space::Histogram, Some(_)) => (chosen::FIRST, DISABLED),
+        (Space::Histogram, None) => (0, CHOSEN),
+        (Space::Histogram, Some(_)) => (CHOSEN, DISABLED),
         _ => (0, DISABLED),
     };
     let mut all = ALL.lock();

@@ -25,46 +25,32 @@
 //! index needs anyway is the only check there is.
 
 mod budget;
+mod busy;
 mod directory;
 mod hot;
 mod ids;
 mod owners;
+mod space;
 mod storage;
+mod tally;
 mod writer;
 
 #[cfg(all(test, bellwether_loom))]
 mod loom_tests;
 
 pub(crate) use budget::{Budget, Room};
+pub(crate) use busy::{busy, guarded, reentrant};
 pub(crate) use directory::Fresh;
 pub(crate) use hot::{
-    Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow, shared_records,
-    show,
+    Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, exemplify, gauge,
+    gauge_slow, orphaned, record, record_explicit, record_other, record_slow, shared_records, show,
+    tally,
 };
-pub(crate) use ids::{Ids, Space, block_of};
+pub(crate) use ids::{Ids, block_of};
 pub(crate) use owners::set_most_owners;
+pub(crate) use space::{DISABLED, Space, UNREGISTERED};
 pub(crate) use storage::{GaugeCell, Reader, Storage};
+pub(crate) use tally::{CallbackFault, Rejection, Tally};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
 pub(crate) use writer::{Owner, Writer};
-
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// The id of an instrument that nobody has used yet.
-pub(crate) const UNREGISTERED: u32 = u32::MAX;
-/// The id of an instrument that lost a conflict: it records into nothing.
-pub(crate) const DISABLED: u32 = u32::MAX - 1;
-
-/// Records of threads whose table was gone already.
-pub(crate) static ORPHANED: AtomicU64 = AtomicU64::new(0);
-/// Records from inside this module's own slow path (an allocator that records): dropped.
-pub(crate) static REENTRANT: AtomicU64 = AtomicU64::new(0);
-
-pub(crate) fn orphaned() -> u64 {
-    ORPHANED.load(Relaxed)
-}
-
-pub(crate) fn reentrant() -> u64 {
-    REENTRANT.load(Relaxed)
-}

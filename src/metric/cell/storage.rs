@@ -10,9 +10,12 @@ use std::{
 
 use super::{
     budget::{Account, Room},
+    busy::busy,
     directory::{Directory, Fresh, Slots, slot},
-    ids::{Space, block_of},
+    ids::block_of,
     owners,
+    space::{CHOSEN, Space},
+    tally::Tally,
     writer::{Sharer, Writer},
 };
 #[cfg(feature = "prometheus")]
@@ -23,8 +26,9 @@ use crate::{
         histogram::{
             Admitted, HistogramSnapshot,
             cell::HistogramCell,
-            chosen::{self, Amount, Chosen, ChosenCell, ChosenSlot},
+            chosen::{Amount, ChosenCell, ChosenSlot},
             exemplars::Exemplars,
+            options::Chosen,
         },
         sliding::Sliding,
     },
@@ -40,7 +44,7 @@ pub(crate) struct Table {
     is_shared: bool,
     pub(super) sums: Directory<SumCell>,
     pub(super) histograms: Directory<HistogramCell>,
-    /// Of the histograms whose ids begin at [`chosen::FIRST`]: there it is at zero.
+    /// Of the histograms whose ids begin at [`CHOSEN`]: there it is at zero.
     pub(super) chosen: Directory<ChosenSlot>,
     /// Held by the one of several threads that makes a cell; directory locks are taken inside it.
     making: Mutex<()>,
@@ -76,6 +80,7 @@ pub(crate) struct Storage {
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
     sliding: Sliding,
+    tally: Tally,
     started: Ticks,
     scoped: bool,
 }
@@ -130,6 +135,7 @@ impl Storage {
             unchanged: Mutex::new(HashMap::new()),
             bases: Mutex::new(Arc::default()),
             sliding: Sliding::default(),
+            tally: Tally::default(),
             started: clock::now(),
             scoped,
         });
@@ -153,6 +159,11 @@ impl Storage {
     /// The readings of its series that sliding windows need.
     pub(crate) fn sliding(&self) -> &Sliding {
         &self.sliding
+    }
+
+    /// What was not recorded as it was asked to be.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Whether it belongs to a scope, where a series that was not touched is not there.
@@ -374,7 +385,7 @@ impl Storage {
     }
 
     fn reader_with(&self, bases: Arc<Bases>) -> Reader {
-        let _busy = super::busy();
+        let _busy = busy();
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
@@ -441,7 +452,7 @@ impl Table {
         let block = block_of(Space::Histogram, id);
         let room = self.room(block.as_ref().map(|(account, _)| &**account));
         let _making = self.is_shared.then(|| self.making.lock());
-        match id.checked_sub(chosen::FIRST) {
+        match id.checked_sub(CHOSEN) {
             None => self.record_ordinary::<W>(id, amount.value, room),
             Some(place) => {
                 let chosen = block.as_ref()?.1?;
@@ -504,7 +515,7 @@ impl Table {
         fn reset<T: Fresh>(directory: &Directory<T>, id: u32) {
             slot(directory.slots(), id).into_iter().for_each(T::reset);
         }
-        match (space, id.checked_sub(chosen::FIRST)) {
+        match (space, id.checked_sub(CHOSEN)) {
             (Space::Sum, _) => reset(&self.sums, id),
             (Space::Histogram, None) => reset(&self.histograms, id),
             (Space::Histogram, Some(place)) => reset(&self.chosen, place),
@@ -538,7 +549,7 @@ impl Common {
     /// Where it is kept whether the series is shown, and at which place; gauges are shown when they are
     /// set.
     fn shown(&self, space: Space, id: u32) -> Option<(&Directory<ShownWord>, u32)> {
-        match (space, id.checked_sub(chosen::FIRST)) {
+        match (space, id.checked_sub(CHOSEN)) {
             (Space::Sum, _) => Some((&self.shown_sums, id)),
             (Space::Histogram, None) => Some((&self.shown_histograms, id)),
             (Space::Histogram, Some(place)) => Some((&self.shown_chosen, place)),
@@ -591,7 +602,7 @@ impl Reader {
             merged.merge(&cell);
             merged
         };
-        let recorded = if let Some(place) = id.checked_sub(chosen::FIRST) {
+        let recorded = if let Some(place) = id.checked_sub(CHOSEN) {
             self.chosen_cells(place).filter_map(ChosenCell::read).reduce(merge)
         } else {
             HistogramCell::read_all(self.histogram_cells(id))
@@ -618,7 +629,7 @@ impl Reader {
             BucketCounts::add_group(to, cuts, cells);
         }
         for (id, counts) in ids.zip(to) {
-            if let Some(place) = id.checked_sub(chosen::FIRST) {
+            if let Some(place) = id.checked_sub(CHOSEN) {
                 self.chosen_cells(place).for_each(|cell| cell.count(cuts, counts));
             }
         }
@@ -627,7 +638,7 @@ impl Reader {
     /// Adds the exemplars of the histogram `id`.
     #[cfg(feature = "prometheus")]
     pub(crate) fn add_exemplars(&self, id: u32, to: &mut BucketCounts) {
-        match id.checked_sub(chosen::FIRST) {
+        match id.checked_sub(CHOSEN) {
             Some(place) => {
                 to.add_exemplars(self.chosen_cells(place).flat_map(ChosenCell::all_exemplars));
             }

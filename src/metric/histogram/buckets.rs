@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     aggregation::{Aggregation, bounds_fault},
-    explicit, hdr, layout,
+    hdr, layout,
 };
 
 /// How the buckets of a [`HistogramSnapshot`](super::HistogramSnapshot) are divided.
@@ -50,7 +50,7 @@ impl BucketLayout {
     pub(crate) fn bucket(&self, value: f64) -> u32 {
         let bucket = match self {
             Self::Exponential => layout::cell(value),
-            Self::Explicit(bounds) => explicit::bucket(bounds, value),
+            Self::Explicit(bounds) => explicit_bucket(bounds, value),
             Self::Hdr { significant_digits } => {
                 hdr::TickBuckets::new(*significant_digits).bucket(hdr::to_ticks(value))
             }
@@ -122,4 +122,9 @@ impl From<Aggregation> for BucketLayout {
             Aggregation::Hdr { significant_digits } => Self::Hdr { significant_digits },
         }
     }
+}
+
+/// The bucket of a number among `bounds`, however many.
+pub(crate) fn explicit_bucket(bounds: &[f64], value: f64) -> usize {
+    bounds.partition_point(|&bound| bound < value)
 }

@@ -1,6 +1,6 @@
 //! Histograms with options of their own: explicit bounds, ticks, or a range.
 //!
-//! Their ids begin at [`FIRST`], beyond all ordinary histograms of a table: the bounds check of an
+//! Their ids begin at `CHOSEN`, beyond all ordinary histograms of a table: the bounds check of an
 //! ordinary record fails for them, and only then does a record look here. So what they cost, they
 //! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
 
@@ -11,26 +11,17 @@ use super::{
     aggregation::{Admitted, Aggregation, HistogramOptions, Range},
     cell::HistogramCell,
     exemplars::Exemplars,
-    explicit::{Bounds, ExplicitCell},
+    explicit::ExplicitCell,
     hdr::{HdrCell, to_ticks},
     layout,
+    options::Chosen,
 };
 #[cfg(feature = "prometheus")]
 use crate::metric::Exemplar;
 use crate::{
     metric::cell::{Fresh, Room, Space, Writer, block_of},
-    sync::{Mutex, modelled::OnceRef},
+    sync::modelled::OnceRef,
 };
-
-/// The first id of these histograms. Ids below are ordinary ones: as many as memory lasts for.
-pub(crate) const FIRST: u32 = 1 << 30;
-
-/// Options that are not the default, with what is computed of them once.
-#[derive(Debug)]
-pub(crate) struct Chosen {
-    options: HistogramOptions,
-    bounds: Bounds, // None but for explicit ones.
-}
 
 /// Where a table keeps the values of such a histogram.
 #[derive(Debug)]
@@ -56,29 +47,6 @@ enum Counts {
 pub(crate) struct Amount {
     pub(crate) value: f64,
     pub(crate) ticks: Option<u64>,
-}
-
-/// `options` as they are kept for the process, once however often they are asked for; `None` for the
-/// default.
-pub(crate) fn intern(options: HistogramOptions) -> Option<&'static Chosen> {
-    // Guards all that were asked for. Nothing is locked inside it.
-    static KNOWN: Mutex<Vec<&'static Chosen>> = Mutex::new(Vec::new());
-    let options = options.of_cells();
-    if options == HistogramOptions::new() {
-        return None;
-    }
-    let mut known = KNOWN.lock();
-    if let Some(chosen) = known.iter().find(|chosen| chosen.options == options) {
-        return Some(chosen);
-    }
-    let bounds = match options.aggregation {
-        Aggregation::Explicit(bounds) => bounds,
-        _ => &[],
-    };
-    let chosen: &'static Chosen =
-        Box::leak(Box::new(Chosen { options, bounds: Bounds::new(bounds) }));
-    known.push(chosen);
-    Some(chosen)
 }
 
 impl ChosenSlot {
@@ -113,17 +81,6 @@ impl Fresh for ChosenSlot {
 
     fn reset(&self) {
         self.get().into_iter().for_each(ChosenCell::reset);
-    }
-}
-
-impl Chosen {
-    /// What the counts of a cell take beside it.
-    fn bytes(&self) -> usize {
-        match self.options.aggregation {
-            Aggregation::Exponential => 0,
-            Aggregation::Explicit(_) => ExplicitCell::bytes(self.bounds),
-            Aggregation::Hdr { significant_digits } => HdrCell::bytes(significant_digits),
-        }
     }
 }
 

@@ -128,16 +128,6 @@ impl Slot {
     }
 }
 
-/// Keeps the newest exemplar of each key that values have, sorted by it.
-pub(super) fn keep_newest(exemplars: &mut Vec<Exemplar>, key: impl Fn(f64) -> u32) {
-    if exemplars.len() < 2 {
-        return;
-    }
-    // Newest first within a key, so that it is the one that stays.
-    exemplars.sort_by_key(|one| (key(one.value), std::cmp::Reverse(one.taken)));
-    exemplars.dedup_by_key(|one| key(one.value));
-}
-
 #[cfg(all(test, bellwether_loom))]
 mod loom_tests {
     use std::sync::Arc;

@@ -10,7 +10,8 @@
 //! upper end.
 
 use super::{
-    BucketLayout, HistogramSnapshot,
+    HistogramSnapshot,
+    buckets::{BucketLayout, explicit_bucket},
     cell::{LARGEST_SUMMAND, NO_MAX, NO_MIN, extremes},
 };
 use crate::{
@@ -77,7 +78,7 @@ impl Bounds {
     /// The bounds with sections of numbers that differ in the last `shift` bits; `None` if those are
     /// too many.
     fn cut(all: &'static [f64], shift: u32) -> Option<Self> {
-        let positive = &all[bucket(all, SMALLEST)..];
+        let positive = &all[explicit_bucket(all, SMALLEST)..];
         let (first, last) = (section(*positive.first()?, shift), section(*positive.last()?, shift));
         let left = MOST_SECTIONS.checked_sub(last - first + 1).filter(|&left| left >= 0)?;
         let margin = (MARGIN << (MANTISSA_BITS - shift)).min(left / 2);
@@ -104,7 +105,7 @@ impl Bounds {
     #[cold]
     #[inline(never)]
     fn bucket_far_off(&self, value: f64) -> usize {
-        bucket(self.all, value)
+        explicit_bucket(self.all, value)
     }
 }
 
@@ -189,11 +190,6 @@ fn separates(bounds: &[f64], shift: u32) -> bool {
 #[inline(always)]
 fn section(value: f64, shift: u32) -> i64 {
     (value.to_bits().cast_signed() - 1) >> shift
-}
-
-/// The bucket of a number among `bounds`, however many.
-pub(super) fn bucket(bounds: &[f64], value: f64) -> usize {
-    bounds.partition_point(|&bound| bound < value)
 }
 
 #[cfg(test)]

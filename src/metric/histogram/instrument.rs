@@ -10,11 +10,10 @@ use crate::{
     context,
     label::{Dynamic, Labels, NoLabels, Text},
     metric::{
-        Kind, Measurement, Unit, With, cell,
+        Kind, Measurement, Unit, With,
+        cell::{self, Rejection, Tally},
         instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
         refused::{self, is_disabled},
-        stats::{self, Rejection},
-        timer::{TimeScale, Timer},
     },
 };
 
@@ -174,6 +173,12 @@ impl<L> Histogram<L> {
         }
     }
 
+    /// The handle of the only series.
+    #[inline(always)]
+    pub(in crate::metric) fn only(&self) -> BoundHistogram {
+        BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument))
+    }
+
     /// As [`record_further`].
     #[inline(never)]
     fn record_further(&self, value: f64, is_recorded: bool) {
@@ -189,15 +194,6 @@ impl<L> Histogram<L> {
         record_ticks(self.instrument.recording_id(), ticks);
     }
 
-    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer
-    where
-        L: NoLabels,
-    {
-        BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument)).start_timer()
-    }
-
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot
@@ -205,6 +201,24 @@ impl<L> Histogram<L> {
         L: NoLabels,
     {
         self.instrument.register_id().map_or_else(HistogramSnapshot::default, read)
+    }
+}
+
+/// What a histogram's handle has to know for its timers.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::metric) struct TimeScale {
+    per_nano: f64,
+}
+
+impl TimeScale {
+    #[inline(always)]
+    pub(in crate::metric) fn of(instrument: &Instrument) -> Self {
+        Self { per_nano: instrument.per_nano() }
+    }
+
+    #[inline(always)]
+    pub(in crate::metric) fn per_nano(self) -> f64 {
+        self.per_nano
     }
 }
 
@@ -219,13 +233,6 @@ impl BoundHistogram {
     #[inline]
     pub fn record_ticks(&self, ticks: u64) {
         record_ticks(self.0.id(), ticks);
-    }
-
-    /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
-    /// histogram's unit where that is one of time, and in seconds elsewhere.
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer {
-        Timer::start(self.clone())
     }
 
     /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
@@ -326,15 +333,15 @@ fn record_slow(id: u32, amount: Amount) {
         value if value.is_infinite() => Rejection::Infinite,
         _ => return count_out_of_range(cell::record_slow(id, amount)),
     };
-    stats::reject(rejection);
+    cell::tally(|tally| tally.reject(rejection));
 }
 
 #[cold]
 fn count_out_of_range(admitted: Admitted) {
     match admitted {
         Admitted::Within(_) => {}
-        Admitted::Clamped(_) => stats::CLAMPED.inc(),
-        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+        Admitted::Clamped(_) => cell::tally(Tally::clamp),
+        Admitted::Dropped => cell::tally(|tally| tally.reject(Rejection::OutOfRange)),
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod cuts;
 #[cfg(feature = "prometheus")]
 pub(crate) mod ladder;
 pub(crate) mod layout;
+pub(crate) mod options;
 
 pub use aggregation::{Aggregation, HistogramOptions, OutOfRange, PageBounds};
 pub use buckets::BucketLayout;

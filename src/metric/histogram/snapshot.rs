@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{BucketLayout, exemplars};
+use super::BucketLayout;
 use crate::{
     error::{Error, ErrorKind},
-    metric::Exemplar,
+    metric::exemplar::{self, Exemplar},
 };
 
 /// The distribution that a histogram recorded: exact counts by bucket and an exact sum.
@@ -364,7 +364,7 @@ impl HistogramSnapshot {
             // Some are of another process.
             self.exemplars.iter_mut().for_each(|one| one.taken = one.taken.dated());
         }
-        exemplars::keep_newest(&mut self.exemplars, |value| layout.exemplar_key(value));
+        exemplar::keep_newest(&mut self.exemplars, |value| layout.exemplar_key(value));
     }
 
     /// The snapshot with these exemplars, sorted by value.

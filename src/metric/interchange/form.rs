@@ -7,7 +7,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use super::{AtMost, MAX_SERIES, Time, shown, unit};
+use super::parts::{AtMost, MAX_SERIES, Time, shown, unit};
 use crate::{
     error::Error,
     label::{LabelSet, MAX_VALUE_BYTES},

@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    parts::{AtMost, MAX_LEARNED_UNITS, Units},
+    *,
+};
 use crate::{
     ErrorKind,
+    clock::Ticks,
     context::{SpanId, TraceId},
     label::LabelSet,
     metric::{
         BucketLayout, Exemplar, Gauges, HistogramParts, HistogramSnapshot, Kind, PageBounds,
-        Registry, Series, SeriesValue, SummarySnapshot,
+        Registry, Series, SeriesValue, SummarySnapshot, Unit,
     },
 };
 

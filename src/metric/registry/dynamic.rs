@@ -12,7 +12,8 @@ use crate::{
     label::Dynamic,
     metric::{
         Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Unit, UpDownCounter,
-        instrument::{Descriptor, Instrument, Number},
+        descriptor::{Descriptor, Number},
+        instrument::Instrument,
     },
     sync::Mutex,
 };

@@ -12,7 +12,8 @@ use crate::{
     metric::{
         Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Summary, Unit,
         UpDownCounter,
-        instrument::{Descriptor, Instrument, Number},
+        descriptor::{Descriptor, Number},
+        instrument::Instrument,
         observable::{Observable, Observations, Observer},
     },
     sync::Mutex,

@@ -27,9 +27,9 @@ use super::{
     Snapshot, Views,
     cell::{self, Storage},
     collector,
+    descriptor::{Descriptor, is_closed},
     family::{Family, Shape},
-    instrument::{Descriptor, is_closed},
-    snapshot,
+    own, snapshot,
 };
 use crate::{
     clock, diagnostics,
@@ -37,7 +37,6 @@ use crate::{
     label::{LabelSet, Labels},
     sync::{Mutex, MutexGuard},
 };
-use builder::{BYTE_BUDGET, SERIES_LIMIT};
 use families::{Families, check_keys, check_name, conflict, difference};
 
 /// A set of families whose names do not collide, read together as a [`Snapshot`].
@@ -66,29 +65,6 @@ struct Inner {
 }
 
 impl Registry {
-    /// An empty registry.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Begins a registry with limits and labels of its own.
-    pub fn builder() -> RegistryBuilder {
-        RegistryBuilder {
-            series_limit: SERIES_LIMIT,
-            byte_budget: BYTE_BUDGET,
-            labels: LabelSet::default(),
-            patience: None,
-        }
-    }
-
-    /// An empty registry whose families have at most `limit` label sets each, besides the overflow
-    /// series; as [`RegistryBuilder::series_limit`].
-    #[must_use]
-    pub fn with_series_limit(limit: usize) -> Self {
-        Self::builder().series_limit(limit).build()
-    }
-
     /// The registry of all statics. Its labels and limits are set where telemetry is: see
     /// [`constant_label`](crate::Builder::constant_label), [`series_limit`](crate::Builder::series_limit)
     /// and [`byte_budget`](crate::Builder::byte_budget).
@@ -175,13 +151,17 @@ impl Registry {
 
     /// The names of all instruments that are registered.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.families().by_name.keys().copied().collect()
+        let own = own::NAMES.into_iter().filter(|_| self.is_global());
+        self.families().by_name.keys().copied().chain(own).collect()
     }
 
     /// The labels of all series that the instrument called `name` can have, as far as they are known.
     pub(crate) fn labels_of(&self, name: &str) -> Vec<LabelSet> {
-        let family = self.families().by_name.get(name).copied();
-        family.map_or_else(Vec::new, Family::all_labels)
+        if let Some(family) = self.families().by_name.get(name).copied() {
+            return family.all_labels();
+        }
+        let own = self.own(&cell::current_storage()).into_iter().find(|own| own.name == name);
+        own.map_or_else(Vec::new, |own| own.series.iter().map(|s| s.labels().clone()).collect())
     }
 
     /// All series, to be read in place, in the scope that this thread is in; `None` where views show
@@ -204,6 +184,20 @@ impl Registry {
         families
     }
 
+    fn is_global(&self) -> bool {
+        Arc::ptr_eq(&self.0, &Self::global().0)
+    }
+
+    /// What the metrics have to say about themselves, save under names that are taken.
+    fn own(&self, storage: &Storage) -> Vec<snapshot::Family> {
+        let mut own = own::read(storage, || self.0.settings.labels());
+        if !own.is_empty() {
+            let families = self.families();
+            own.retain(|family| !families.is_taken(family));
+        }
+        own
+    }
+
     /// The families that record, tidied up, and what the callbacks of the others tell.
     fn gather(
         &self,
@@ -222,7 +216,10 @@ impl Registry {
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };
-        let observed = collector::read(&observables, storage, by);
+        let mut observed = collector::read(&observables, storage, by);
+        if self.is_global() {
+            observed.extend(self.own(storage));
+        }
         families.iter().for_each(|family| family.tidy(storage));
         (families, observed)
     }
@@ -277,7 +274,7 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
-            false => Shape::Open { limit: descriptor.limit, idle: descriptor.idle },
+            false => Shape::Open,
         };
         self.register_shape(descriptor, keys, shape)
     }

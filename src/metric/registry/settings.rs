@@ -4,11 +4,13 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::families::check_key;
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     label::LabelSet,
-    metric::cell::{Budget, Ids},
+    metric::{
+        cell::{Budget, Ids},
+        name::key_fault,
+    },
     sync::{
         Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -98,4 +100,12 @@ impl Changes {
         self.labels.iter().try_for_each(|(key, _)| check_key(key))?;
         Ok(self)
     }
+}
+
+pub(crate) fn check_key(key: &str) -> Result<(), Error> {
+    key_fault(key).map_or(Ok(()), |fault| Err(illegal_key(key, fault)))
+}
+
+pub(crate) fn illegal_key(key: &str, fault: &str) -> Error {
+    Error::new(ErrorKind::InvalidName, format!("label key {key:?} {fault}"))
 }

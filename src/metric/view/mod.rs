@@ -5,21 +5,19 @@
 //! nothing that was recorded. Limits and the buckets of histograms cannot be chosen afterwards: those
 //! are asked for when an instrument is first used.
 
-mod apply;
+mod asked;
 mod pattern;
 #[cfg(feature = "serde")]
 mod serialised;
+mod views;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::sync::Arc;
 
+use self::pattern::Pattern;
 #[cfg(feature = "serde")]
 pub(super) use self::serialised::{kind_name, kind_named};
-use self::{apply::Plan, pattern::Pattern};
+pub use self::{asked::InstrumentView, views::Views};
 use super::{Aggregation, Kind, PageBounds, Unit, histogram::bounds_fault, name::name_fault};
-use crate::{
-    error::{Error, ErrorKind},
-    sync::Mutex,
-};
 
 /// What readers see of the instruments that a pattern selects.
 ///
@@ -66,64 +64,6 @@ enum Buckets {
 enum ShownBounds {
     PowersOfTwo,
     Explicit(Arc<[f64]>),
-}
-
-/// What the views say of an instrument that is about to be used for the first time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct InstrumentView {
-    aggregation: Option<Aggregation>,
-    limit: Option<usize>,
-}
-
-/// A list of views, which a registry applies whenever it is read; clones share it.
-///
-/// As in OpenTelemetry, each view that selects an instrument makes a family of it, and an instrument
-/// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
-/// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
-/// that leave an instrument under the same name make one family together, which has the labels that
-/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
-///
-/// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
-/// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
-/// gauges the one holds that started last, of equal ones the last in the order of their labels; a
-/// state holds if one of them does. Where a series is removed from a registry, a sum that it was part of
-/// falls, which a reader of totals takes for a restart; a [delta reader](super::Reader::delta) takes
-/// differences before the views apply, and is not misled.
-///
-/// Two families of one name, kind and unit are added up too. If the kind or unit differs, or both
-/// would be one name on a Prometheus page, the one that kept its name stands; of two that were
-/// renamed, the first by its old name. The other is left out and reported.
-///
-/// The series of records beyond a family's limit keeps its label, unless the view keeps no label at
-/// all or drops that one by name; the label of a state set that tells its states apart always stays,
-/// under the new name.
-///
-/// # Examples
-///
-/// ```
-/// use bellwether::{Unit, metric::{Kind, Registry, View, Views}};
-///
-/// let registry = Registry::new();
-/// let _pools = registry.observe(Kind::UpDownCounter, "pool.used", "", Unit::NONE, |to| {
-///     to.observe(3.0, &[("pool", "db"), ("host", "a")]);
-///     to.observe(4.0, &[("pool", "db"), ("host", "b")]);
-/// })?;
-/// registry.set_views(Views::new([View::new("pool.*").keep_labels(["pool"])])?);
-/// let snapshot = registry.snapshot();
-/// assert_eq!(snapshot.value("pool.used", &[("pool", "db")]).unwrap().as_f64(), 7.0);
-/// # Ok::<(), bellwether::Error>(())
-/// ```
-#[derive(Clone, Default)]
-pub struct Views {
-    inner: Arc<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    views: Vec<View>,
-    /// What becomes of each family that was met, by its name. Guards itself only; no lock is taken
-    /// inside it.
-    plans: Mutex<HashMap<String, Arc<Plan>>>,
 }
 
 impl View {
@@ -267,83 +207,6 @@ impl ShownBounds {
 
 fn patterns<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Vec<Pattern> {
     keys.into_iter().map(|key| Pattern(key.into())).collect()
-}
-
-impl Views {
-    /// The list of `views`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidOption`] that names the view and the option: a new name that is not legal,
-    /// bounds that do not ascend, digits out of range, a limit of zero.
-    pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
-        let views: Vec<View> = views.into_iter().collect();
-        let fault = |view: &View| view.fault().map(|fault| (view.instrument.0.clone(), fault));
-        if let Some((name, (option, fault))) = views.iter().find_map(fault) {
-            let text = format!("view of {name:?}: {option}: {fault}");
-            return Err(Error::new(ErrorKind::InvalidOption, text));
-        }
-        Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })
-    }
-
-    /// Whether there is no view.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.inner.views.is_empty()
-    }
-
-    /// Whether every family stays as it is, but for what its histograms show on a page.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn keep_families(&self) -> bool {
-        let keeps = |view: &View| {
-            let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
-            labels && !view.drop && view.rename.is_none()
-        };
-        self.inner.views.iter().all(keeps)
-    }
-
-    /// The bounds that the histograms of `name` show on a page, if a view chooses them.
-    pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
-        let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
-        let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));
-        selecting.find_map(|view| view.shown.as_ref()?.page_bounds())
-    }
-
-    /// What the views say of an instrument that is about to be used for the first time: how to
-    /// aggregate, if it is a histogram, and how many series it may have; each by the first view that
-    /// says it.
-    #[must_use]
-    pub fn for_instrument(&self, name: &str, kind: Kind, unit: Unit) -> InstrumentView {
-        let mut found = InstrumentView::default();
-        for view in self.inner.views.iter().filter(|view| view.selects(name, kind, unit)) {
-            if kind == Kind::Histogram {
-                let chosen = || view.buckets.as_ref()?.aggregation();
-                found.aggregation = found.aggregation.or_else(chosen);
-            }
-            found.limit = found.limit.or(view.limit);
-        }
-        found
-    }
-}
-
-impl InstrumentView {
-    /// The aggregation, if a view chooses it.
-    #[must_use]
-    pub fn aggregation(&self) -> Option<Aggregation> {
-        self.aggregation
-    }
-
-    /// The most label sets, if a view limits them.
-    #[must_use]
-    pub fn limit(&self) -> Option<usize> {
-        self.limit
-    }
-}
-
-impl fmt::Debug for Views {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.inner.views).finish()
-    }
 }
 
 #[cfg(test)]

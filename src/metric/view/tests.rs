@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    ErrorKind,
     clock::Ticks,
     label::LabelSet,
     metric::{

@@ -1,18 +1,73 @@
-//! A snapshot as views show it.
+//! A list of views, and a snapshot as they show it.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
-use super::{View, Views};
+use super::View;
 use crate::{
     diagnostics,
+    error::{Error, ErrorKind},
     label::{LabelSet, OVERFLOW_KEY},
     metric::{
-        Family, Kind, Series, Snapshot, Unit,
+        Family, Kind, PageBounds, Series, Snapshot, Unit,
         merge::{self, Choice},
         name::claimed_names,
     },
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
+
+/// A list of views, which a registry applies whenever it is read; clones share it.
+///
+/// As in OpenTelemetry, each view that selects an instrument makes a family of it, and an instrument
+/// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
+/// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
+/// that leave an instrument under the same name make one family together, which has the labels that
+/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
+///
+/// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
+/// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
+/// gauges the one holds that started last, of equal ones the last in the order of their labels; a
+/// state holds if one of them does. Where a series is removed from a registry, a sum that it was part of
+/// falls, which a reader of totals takes for a restart; a [delta reader](super::Reader::delta) takes
+/// differences before the views apply, and is not misled.
+///
+/// Two families of one name, kind and unit are added up too. If the kind or unit differs, or both
+/// would be one name on a Prometheus page, the one that kept its name stands; of two that were
+/// renamed, the first by its old name. The other is left out and reported.
+///
+/// The series of records beyond a family's limit keeps its label, unless the view keeps no label at
+/// all or drops that one by name; the label of a state set that tells its states apart always stays,
+/// under the new name.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Unit, metric::{Kind, Registry, View, Views}};
+///
+/// let registry = Registry::new();
+/// let _pools = registry.observe(Kind::UpDownCounter, "pool.used", "", Unit::NONE, |to| {
+///     to.observe(3.0, &[("pool", "db"), ("host", "a")]);
+///     to.observe(4.0, &[("pool", "db"), ("host", "b")]);
+/// })?;
+/// registry.set_views(Views::new([View::new("pool.*").keep_labels(["pool"])])?);
+/// let snapshot = registry.snapshot();
+/// assert_eq!(snapshot.value("pool.used", &[("pool", "db")]).unwrap().as_f64(), 7.0);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Views {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    views: Vec<View>,
+    /// What becomes of each family that was met, by its name. Guards itself only; no lock is taken
+    /// inside it.
+    plans: Mutex<HashMap<String, Arc<Plan>>>,
+}
 
 /// The names that are remembered; more than a process has of its own, and a bound for those that come
 /// from elsewhere.
@@ -39,6 +94,52 @@ struct Stream {
     claims: Vec<String>,
     /// The views that made it, by their places in the list.
     views: Vec<usize>,
+}
+
+impl Views {
+    /// The list of `views`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidOption`] that names the view and the option: a new name that is not legal,
+    /// bounds that do not ascend, digits out of range, a limit of zero.
+    pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
+        let views: Vec<View> = views.into_iter().collect();
+        let fault = |view: &View| view.fault().map(|fault| (view.instrument.0.clone(), fault));
+        if let Some((name, (option, fault))) = views.iter().find_map(fault) {
+            let text = format!("view of {name:?}: {option}: {fault}");
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })
+    }
+
+    /// Whether there is no view.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.views.is_empty()
+    }
+
+    /// The views, in their order.
+    pub(super) fn all(&self) -> &[View] {
+        &self.inner.views
+    }
+
+    /// Whether every family stays as it is, but for what its histograms show on a page.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn keep_families(&self) -> bool {
+        let keeps = |view: &View| {
+            let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
+            labels && !view.drop && view.rename.is_none()
+        };
+        self.inner.views.iter().all(keeps)
+    }
+
+    /// The bounds that the histograms of `name` show on a page, if a view chooses them.
+    pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
+        let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
+        let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));
+        selecting.find_map(|view| view.shown.as_ref()?.page_bounds())
+    }
 }
 
 impl Views {
@@ -184,7 +285,7 @@ fn folded(series: Vec<Series>, name: &str, plan: &Plan) -> Vec<Series> {
 
 impl Plan {
     /// Tells what is left out, once.
-    fn report(&self, text: std::fmt::Arguments<'_>) {
+    fn report(&self, text: fmt::Arguments<'_>) {
         // Relaxed: the flag publishes nothing.
         if !self.reported.swap(true, Relaxed) {
             diagnostics::report("view", text);
@@ -223,5 +324,11 @@ impl<'a> Page<'a> {
             "{name:?}, as {origin:?} is to be shown, is left out: {first_name:?} has that name, with \
              another kind or unit or another spelling"
         ));
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.inner.views).finish()
     }
 }
