@@ -4,22 +4,15 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use once_cell::race::OnceRef;
 
-use super::{
-    Kind, Unit,
-    cell::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
-    descriptor::{Descriptor, Number, is_closed},
-    family::Family,
-    histogram::{HistogramOptions, Range},
-    lookup,
-    name::{key_fault, name_fault},
-    open::{Found, Visit},
-    refused::{self, is_disabled},
-    registry::Registry,
-    series::Pin,
-};
+use super::registry::Registry;
 use crate::{
+    cells::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
     error::Error,
     label::{LabelSet, Labels},
+    series::{
+        Descriptor, Family, Found, Number, Pin, Visit, is_closed, is_disabled, lookup, refused,
+    },
+    snapshot::{HistogramOptions, Kind, Range, Unit, key_fault, name_fault},
     sync::atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
@@ -228,7 +221,7 @@ impl Instrument {
         if const { is_closed(L::CARDINALITY) } {
             let id = self.closed_id::<L>(labels.index());
             if !is_disabled(id) {
-                cell::show(Space::of(self.descriptor.kind), id);
+                cells::show(Space::of(self.descriptor.kind), id);
             }
             return Handle::plain(id);
         }
@@ -372,7 +365,7 @@ impl Handle {
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(values)) {
             Found::Series(pin) => {
-                cell::show(family.space, pin.series().id);
+                cells::show(family.space, pin.series().id);
                 Self { id: pin.series().id, _pin: Some(pin) }
             }
             Found::Overflow(id) => Self::plain(id),
@@ -602,7 +595,7 @@ macro_rules! typed_instrument {
             pub fn remove_labels(&self, labels: &[(&str, &str)]) -> bool {
                 let Some(family) = self.instrument.dynamic_family() else { return false };
                 let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
-                family.remove_series(&cell::current_storage(), &values, || 0)
+                family.remove_series(&cells::current_storage(), &values, || 0)
             }
         }
 

@@ -8,18 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Kind, PageBounds,
-    cell::{CallbackFault, Storage, tally},
-    family::Family,
-    name::key_fault,
-    registry::Settings,
-    snapshot::{self, Series, SeriesValue},
-};
 use crate::{
+    cells::{CallbackFault, Storage, tally},
     clock::{self, Ticks},
     diagnostics,
     label::{LabelSet, OVERFLOW_KEY},
+    series::{Family, Settings},
+    snapshot::{self, Kind, PageBounds, Series, SeriesValue, key_fault},
     sync::{
         Mutex,
         atomic::{

@@ -1,13 +1,11 @@
 //! What the metrics have to say about themselves, as families among the others.
 
-use super::{
-    PageBounds,
-    cell::{CallbackFault, Rejection, Storage},
-    refused,
-    snapshot::{Family, Kind, Series, SeriesValue},
-    unit::Unit,
+use crate::{
+    cells::{CallbackFault, Rejection, Storage},
+    label::LabelSet,
+    series::refused,
+    snapshot::{Family, Kind, PageBounds, Series, SeriesValue, Unit},
 };
-use crate::label::LabelSet;
 
 /// The names of these families.
 pub(super) const NAMES: [&str; 6] = [

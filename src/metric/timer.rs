@@ -105,7 +105,7 @@ impl BoundHistogram {
 mod tests {
     use super::*;
     use crate::{
-        Histogram, Unit,
+        Unit,
         metric::Registry,
         testing::{self, Scope},
     };

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
-    diagnostics,
+    cells, diagnostics,
     error::Error,
     label::Value,
-    metric::{self, Changes, Registry, View, Views},
+    metric::{Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
     resource::Resource,
+    series::Changes,
     sync::Mutex,
     trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
     util::process,
@@ -383,7 +384,7 @@ impl Builder {
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
         let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
         registry.change(changes);
-        self.max_owning_threads.into_iter().for_each(metric::set_most_owners);
+        self.max_owning_threads.into_iter().for_each(cells::set_most_owners);
         if !views.is_empty() {
             registry.set_views(views);
         }

@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Changes, Inner, Registry, Settings};
-use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
+use crate::{
+    label::LabelSet,
+    metric::registry::{Inner, Registry},
+    series::{Changes, Settings},
+    snapshot::key_fault,
+    sync::Mutex,
+};
 
 /// What a [`Registry`] is made with; [`Registry::builder`] begins one.
 ///

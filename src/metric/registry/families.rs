@@ -6,18 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::settings::{Settings, check_key, illegal_key};
 use crate::{
     error::{Error, ErrorKind},
     label::Labels,
-    metric::{
-        InstrumentView, Views,
-        descriptor::Descriptor,
-        family::{Family, Shape},
-        name::{claimed_names, name_fault},
-        observable::Observable,
-        snapshot,
-    },
+    metric::observable::Observable,
+    series::{Descriptor, Family, InstrumentView, Settings, Shape, check_key, illegal_key},
+    snapshot::{self, Views, claimed_names, name_fault},
     util::process,
 };
 

@@ -1,15 +1,13 @@
 //! The families that stand together on one page.
 //!
 //! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
-//! made with and `settings` what may be changed of that, `instruments` the instruments whose names
-//! are known at run time, `dynamic` those whose label keys are too, and `families` what must hold
-//! between the families of one page.
+//! made with, `instruments` the instruments whose names are known at run time, `dynamic` those whose
+//! label keys are too, and `families` what must hold between the families of one page.
 
 mod builder;
 mod dynamic;
 mod families;
 mod instruments;
-mod settings;
 
 use std::{
     borrow::Cow,
@@ -19,25 +17,20 @@ use std::{
 };
 
 pub use builder::RegistryBuilder;
-pub(crate) use settings::{Changes, Settings};
 
+use self::families::{Families, check_keys, check_name, conflict, difference};
+use super::{collector, own};
 #[cfg(feature = "prometheus")]
-use super::live::Live;
-use super::{
-    Snapshot, Views,
-    cell::{self, Storage},
-    collector,
-    descriptor::{Descriptor, is_closed},
-    family::{Family, Shape},
-    own, snapshot,
-};
+use crate::series::Live;
 use crate::{
+    cells::{self, Storage},
     clock, diagnostics,
     error::{Error, ErrorKind},
     label::{LabelSet, Labels},
+    series::{Changes, Descriptor, Family, Settings, Shape, is_closed},
+    snapshot::{self, Snapshot, Views},
     sync::{Mutex, MutexGuard},
 };
-use families::{Families, check_keys, check_name, conflict, difference};
 
 /// A set of families whose names do not collide, read together as a [`Snapshot`].
 ///
@@ -77,7 +70,7 @@ impl Registry {
     /// All series at this moment, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_of(&cell::current_storage())
+        self.snapshot_of(&cells::current_storage())
     }
 
     /// All series at this moment, as `storage` holds them and the views show them.
@@ -88,7 +81,7 @@ impl Registry {
     /// As [`snapshot`](Self::snapshot), without waiting for callbacks beyond `by`.
     #[cfg(feature = "prometheus")]
     pub(crate) fn snapshot_by(&self, by: Option<Instant>) -> Snapshot {
-        self.views().apply(self.read(&cell::current_storage(), by))
+        self.views().apply(self.read(&cells::current_storage(), by))
     }
 
     /// Shows this registry through `views` from now on, instead of those it had.
@@ -101,7 +94,7 @@ impl Registry {
             !family.is_as_asked(&asked)
         };
         let late: Vec<&Family> = {
-            let _busy = cell::busy();
+            let _busy = cells::busy();
             let mut families = self.families();
             families.views = views.clone();
             families.by_name.values().copied().filter(is_late).collect()
@@ -121,7 +114,7 @@ impl Registry {
     ///
     /// A family registered meanwhile has the new labels, or is among those that are told.
     pub(crate) fn change(&self, changes: Changes) {
-        let _busy = cell::busy();
+        let _busy = cells::busy();
         if !self.0.settings.change(changes) {
             return;
         }
@@ -160,7 +153,7 @@ impl Registry {
         if let Some(family) = self.families().by_name.get(name).copied() {
             return family.all_labels();
         }
-        let own = self.own(&cell::current_storage()).into_iter().find(|own| own.name == name);
+        let own = self.own(&cells::current_storage()).into_iter().find(|own| own.name == name);
         own.map_or_else(Vec::new, |own| own.series.iter().map(|s| s.labels().clone()).collect())
     }
 
@@ -172,7 +165,7 @@ impl Registry {
         if !views.keep_families() {
             return None;
         }
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let (families, observed) = self.gather(&storage, by);
         Some(Live::new(storage, with_exemplars, &views, families.into_iter(), observed))
     }
@@ -206,7 +199,7 @@ impl Registry {
     ) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
-            let _busy = cell::busy();
+            let _busy = cells::busy();
             let guard = self.families();
             let observed = |family: &Family| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
