@@ -613,7 +613,7 @@ impl Reader {
     }
 
     /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
-    /// of it; as many as there are, and at most [`GROUP`](crate::metric::histogram::cuts::GROUP).
+    /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP).
     #[cfg(feature = "prometheus")]
     pub(crate) fn count_histograms(
         &self,

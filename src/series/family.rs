@@ -55,6 +55,7 @@ pub(crate) struct Family {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each family, and read by every look-up")]
 enum SeriesSet {
     Closed(ClosedSet),
     Open(OpenSet),

@@ -1,4 +1,4 @@
-//! A registry read in place, for a page: the series of a [`Snapshot`](super::Snapshot), without the
+//! A registry read in place, for a page: the series of a [`Snapshot`](crate::metric::Snapshot), without the
 //! memory of one.
 //!
 //! Values are read while they are handed over, one after the other; a histogram is handed over by the

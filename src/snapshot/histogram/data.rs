@@ -15,7 +15,7 @@ use crate::{
 /// - Exponentially, by default: within 1 % of the nearest-rank value of the sorted data, for values
 ///   in [1e-9, 1e12] of the unit. Smaller and larger ones are counted apart: a quantile that falls
 ///   on them is the edge of the range, 2^-30 or 2^40.
-/// - In ticks ([`Histogram::hdr`](super::Histogram::hdr)): the largest number of ticks that is not
+/// - In ticks ([`Histogram::hdr`](crate::Histogram::hdr)): the largest number of ticks that is not
 ///   told apart from the nearest-rank value, as `hdrhistogram` has it.
 /// - By explicit bounds: interpolated within the bucket, as the function `histogram_quantile` of
 ///   Prometheus does, and so off by the width of a bucket at most; beyond the last bound, that bound.

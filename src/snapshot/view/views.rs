@@ -33,7 +33,7 @@ use crate::{
 /// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
 /// gauges the one holds that started last, of equal ones the last in the order of their labels; a
 /// state holds if one of them does. Where a series is removed from a registry, a sum that it was part of
-/// falls, which a reader of totals takes for a restart; a [delta reader](super::Reader::delta) takes
+/// falls, which a reader of totals takes for a restart; a [delta reader](crate::metric::Reader::delta) takes
 /// differences before the views apply, and is not misled.
 ///
 /// Two families of one name, kind and unit are added up too. If the kind or unit differs, or both

@@ -11,7 +11,7 @@ use crate::{
 impl HistogramSnapshot {
     /// The same distribution in whole ticks, `ticks_per_unit` of them to the unit.
     ///
-    /// What was recorded in [ticks](super::super::Histogram::hdr) of so many digits stays as it is
+    /// What was recorded in [ticks](crate::Histogram::hdr) of so many digits stays as it is
     /// where there is one to the unit. Otherwise each bucket goes whole to where its middle lies (of
     /// ticks, the fewest): within 0.54 % for one that was recorded exponentially; counts are exact.
     /// A thousand ticks to a second, for example, counts milliseconds.
