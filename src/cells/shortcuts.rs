@@ -9,6 +9,11 @@ use crate::sync::modelled::{Mutex, OnceRef};
 /// The shortcuts that there are: what a thread-local holds.
 pub(crate) type Paths<T> = &'static [OnceRef<'static, T>];
 
+/// How many ordinary histograms, and how many of explicit bounds, have shortcuts: 16 kB of a table in
+/// all.
+pub(super) const DENSE_SHORTCUTS: usize = 1024;
+pub(super) const EXPLICIT_SHORTCUTS: usize = 512;
+
 /// The shortcuts of one table, to the cells whose ids are below `END`: a thread's take 11 bytes for
 /// each of these at most, with the slices that they outgrew. Its lock guards which slice is the newest;
 /// none is taken inside it.
@@ -71,9 +76,7 @@ mod tests {
             lens.dedup();
             lens.iter().sum::<usize>() * size_of::<OnceRef<'static, T>>()
         }
-        const DENSE: usize = super::super::storage::DENSE_SHORTCUTS;
-        const EXPLICIT: usize = super::super::storage::EXPLICIT_SHORTCUTS;
-        let dense = bytes(&Shortcuts::<u8, DENSE>::new(), &0);
-        assert!(dense + bytes(&Shortcuts::<u8, EXPLICIT>::new(), &0) <= 16 * 1024);
+        let dense = bytes(&Shortcuts::<u8, DENSE_SHORTCUTS>::new(), &0);
+        assert!(dense + bytes(&Shortcuts::<u8, EXPLICIT_SHORTCUTS>::new(), &0) <= 16 * 1024);
     }
 }

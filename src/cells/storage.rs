@@ -23,7 +23,7 @@ use super::{
     },
     ids::block_of,
     owners,
-    shortcuts::Shortcuts,
+    shortcuts::{DENSE_SHORTCUTS, EXPLICIT_SHORTCUTS, Shortcuts},
     shown::{self, Bits, Shown},
     sliding::Sliding,
     space::{CHOSEN, Space},
@@ -38,11 +38,6 @@ use crate::{
         modelled::{AtomicU64, Mutex, Ordering::Relaxed},
     },
 };
-
-/// How many ordinary histograms, and how many of explicit bounds, have shortcuts: 16 kB of a table in
-/// all.
-pub(super) const DENSE_SHORTCUTS: usize = 1024;
-pub(super) const EXPLICIT_SHORTCUTS: usize = 512;
 
 /// The cells that one thread owns, or that several share.
 #[derive(Debug)]
