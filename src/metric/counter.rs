@@ -125,7 +125,7 @@ impl BoundFloatCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> f64 {
-        cell::current_storage().reader().float_sum(self.0.id())
+        cell::current_storage().reader().float_sum(self.0.series_id())
     }
 }
 
@@ -200,7 +200,7 @@ impl BoundCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64 {
-        sum(self.0.id())
+        sum(self.0.series_id())
     }
 }
 
@@ -302,14 +302,14 @@ impl BoundUpDownCounter {
     pub fn hold(&self) -> Held {
         self.inc();
         // One that ends before anybody looks was there all the same.
-        cell::show(Space::Sum, self.0.id());
+        cell::show(Space::Sum, self.0.series_id());
         Held(self.clone())
     }
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> i64 {
-        sum(self.0.id()).cast_signed()
+        sum(self.0.series_id()).cast_signed()
     }
 }
 
@@ -377,6 +377,9 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_untouched(id: u32, n: u64) {
+    if let Some(id) = noted(id) {
+        return add(id, n);
+    }
     match id {
         id if is_disabled(id) => refused::count(id),
         id if n == 0 => cell::show(Space::Sum, id),
@@ -387,6 +390,9 @@ fn add_untouched(id: u32, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_float_untouched(id: u32, n: f64) {
+    if let Some(id) = noted(id) {
+        return add_float(id, n);
+    }
     match is_disabled(id) {
         true => refused::count(id),
         false => cell::add_float_slow(id, n),
@@ -406,8 +412,15 @@ fn reject_float(id: u32, n: f64) {
     } else if is_disabled(id) {
         refused::count(id);
     } else {
-        cell::show(Space::Sum, id);
+        cell::show(Space::Sum, noted(id).unwrap_or(id));
     }
+}
+
+/// The id of a series that can expire, after noting that it is written.
+fn noted(id: u32) -> Option<u32> {
+    let id = cell::untagged(id)?;
+    cell::note_written(Space::Sum, id);
+    Some(id)
 }
 
 fn sum(id: u32) -> u64 {

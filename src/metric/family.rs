@@ -353,17 +353,38 @@ impl Family {
         let (now, reader) = (clock::now(), storage.reader());
         set.remove_where(|series| {
             let Some(value) = self.value(storage, &reader, series.id, true) else { return false };
-            let held = match &value {
-                SeriesValue::Counter(sum) => *sum,
-                value => value.as_f64().to_bits(),
+            // Of others every write is marked, also one that changes nothing.
+            let count = match &value {
+                SeriesValue::Histogram(histogram) => histogram.count(),
+                SeriesValue::Summary(summary) => summary.count,
+                _ => 0,
             };
-            let since = storage.unchanged_since(self.space, series.id, held, now);
+            let since = storage.idle_since(self.space, series.id, count, now);
             now.since(since) >= idle && self.remove_if(storage, series.id, &value)
         });
     }
 
-    /// Removes the series `id` if it still shows `value`: what came meanwhile would be lost.
+    /// Removes the series `id` unless it is written at the same time: what came meanwhile would be lost.
     fn remove_if(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
+        let is_removed = self.remove_unchanged(storage, id, value);
+        if !is_removed || !storage.was_written(self.space, id) {
+            return is_removed;
+        }
+        match (self.space, value) {
+            (Space::Gauge, value) => {
+                storage.restore_gauge(id, value.as_f64());
+                false
+            }
+            // It begins anew, shown.
+            _ => {
+                storage.show(self.space, id);
+                true
+            }
+        }
+    }
+
+    /// Removes the series `id` if it still shows `value`.
+    fn remove_unchanged(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
         self.removals.fetch_add(1, Relaxed);
         match value {
             SeriesValue::Counter(sum) => {
@@ -383,6 +404,9 @@ impl Family {
             }
             SeriesValue::Gauge(value) => storage.remove_gauge_if(id, *value),
             SeriesValue::Info => storage.remove_gauge_if(id, 1.0),
+            SeriesValue::UpDownCounter(0) => storage
+                .remove_sum_if(id, |reader| reader.sum(id), |held, base| held == base)
+                .is_some(),
             // What somebody holds is not idle.
             SeriesValue::UpDownCounter(_) | SeriesValue::State(_) => false,
         }

@@ -3,7 +3,8 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Kind, Unit, With, cell,
+    Kind, Unit, With,
+    cell::{self, Space},
     histogram::{Admitted, OutOfRange, Range},
     instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
     refused::{self, is_disabled},
@@ -122,7 +123,7 @@ impl BoundGauge {
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        cell::current_storage().reader().gauge(self.0.id())
+        cell::current_storage().reader().gauge(self.0.series_id())
     }
 }
 
@@ -171,18 +172,42 @@ fn set_slow(id: u32, value: f64, range: Option<Range>) {
 
 fn add(id: u32, n: f64, range: Option<Range>) {
     let Some(n) = finite(n) else { return };
-    write(id, |cell| {
-        // Counted once, however often another thread comes between.
-        let mut last = Admitted::Within(n);
-        cell.update(|value| {
-            last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
-            match last {
-                Admitted::Within(value) | Admitted::Clamped(value) => Some(value),
-                Admitted::Dropped => None,
+    match cell::gauge(id) {
+        Some(cell) => add_to(cell, n, range, || ()),
+        None => add_slow(id, n, range),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn add_slow(id: u32, n: f64, range: Option<Range>) {
+    let Some(id) = cell::untagged(id) else {
+        return write(id, |cell| add_to(cell, n, range, || ()));
+    };
+    if cell::gauge(id).is_none() {
+        cell::gauge_slow(id, |_| ());
+    }
+    if let Some(cell) = cell::gauge(id) {
+        add_to(cell, n, range, || cell::note_written(Space::Gauge, id));
+    }
+}
+
+/// Adds, after `note_written` if the sum is admitted.
+#[inline(always)]
+fn add_to(cell: &cell::GaugeCell, n: f64, range: Option<Range>, note_written: impl Fn()) {
+    // Counted once, however often another thread comes between.
+    let mut last = Admitted::Within(n);
+    cell.update(|value| {
+        last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
+        match last {
+            Admitted::Within(value) | Admitted::Clamped(value) => {
+                note_written();
+                Some(value)
             }
-        });
-        note(last);
+            Admitted::Dropped => None,
+        }
     });
+    note(last);
 }
 
 /// The value that a gauge with `range` is set to, if any; one that is not in it is counted.
@@ -210,6 +235,21 @@ fn note(admitted: Admitted) {
 
 fn write(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
     match cell::gauge(id) {
+        Some(cell) => write(cell),
+        None => write_further(id, write),
+    }
+}
+
+/// Writes to a gauge that can expire, or is not at hand.
+#[cold]
+#[inline(never)]
+fn write_further(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
+    let series = cell::untagged(id);
+    if let Some(id) = series {
+        cell::note_written(Space::Gauge, id);
+    }
+    let id = series.unwrap_or(id);
+    match series.and_then(cell::gauge) {
         Some(cell) => write(cell),
         None if is_disabled(id) => refused::count(id),
         None => cell::gauge_slow(id, write),

@@ -16,6 +16,7 @@ use super::{
     series::Pin,
 };
 use crate::{
+    clock,
     error::Error,
     label::{LabelSet, Labels},
     sync::atomic::{
@@ -421,8 +422,12 @@ impl Handle {
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(family, values)) {
             Found::Series(pin) => {
-                cell::show(family.space, pin.series().id);
-                Self { id: pin.series().id, _pin: Some(pin) }
+                let id = pin.series().id;
+                cell::show(family.space, id);
+                if set.idle().is_some() {
+                    current_storage().note_bound(family.space, id, clock::now());
+                }
+                Self { id: set.recording_id(id), _pin: Some(pin) }
             }
             Found::Overflow(id) => Self::plain(id),
         }
@@ -434,9 +439,15 @@ impl Handle {
         Self { id, _pin: None }
     }
 
+    /// What writes to the series.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// What reads it.
+    pub(crate) fn series_id(&self) -> u32 {
+        cell::series_id(self.id)
     }
 }
 
@@ -514,9 +525,15 @@ macro_rules! typed_instrument {
                 Self::from_instrument(self.instrument.series_limit(limit))
             }
 
-            /// The instrument with series that are [removed](Self::remove) when a snapshot finds them
-            /// unchanged for `idle`; never by default, never in a closed label set, and never of an
-            /// up-down counter or a state set, where what does not change is still held.
+            /// The instrument with series that are [removed](Self::remove) when a snapshot or a page
+            /// finds that nothing was recorded in them for `idle`; never by default, and never in a
+            /// closed label set. A gauge that is set to the value it has, an addition of zero and
+            /// [`bind`](Self::bind) count as records; what is rejected does not. Of an up-down counter
+            /// only a series at zero is removed: in any other, something is still held.
+            ///
+            /// A record is noticed at the next look, of a snapshot or a page, and dated by it; so a
+            /// series may stay longer than `idle` by the time between two looks. Records in series that
+            /// can expire cost a nanosecond or two more.
             ///
             /// # Panics
             ///

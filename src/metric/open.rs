@@ -107,6 +107,11 @@ impl OpenSet {
         self.idle
     }
 
+    /// What writes to the series `id`: where series expire, an id by which writes are noticed.
+    pub(crate) fn recording_id(&self, id: u32) -> u32 {
+        if self.idle.is_some() { cell::tagged(self.space, id) } else { id }
+    }
+
     /// Gives the series other keys: `keys` is called inside the lock.
     pub(crate) fn relabel(&self, keys: impl FnOnce() -> Arc<Keys>) {
         let _busy = cell::busy();

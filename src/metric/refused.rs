@@ -39,7 +39,7 @@ static COUNTS: Mutex<Vec<&'static BoundCounter>> = Mutex::new(Vec::new());
 
 /// Whether the id is that of something that records into nothing, or of nobody.
 #[inline(always)]
-pub(super) const fn is_disabled(id: u32) -> bool {
+pub(crate) const fn is_disabled(id: u32) -> bool {
     id >= FIRST
 }
 

@@ -17,6 +17,7 @@ use super::{
     owners::freed,
     storage::{GaugeCell, ShownWord, Storage, SumCell, Table},
     writer::{Owner, Sharer, Writer},
+    written::WrittenSlots,
 };
 use crate::{
     clock, context,
@@ -52,6 +53,7 @@ struct Hot {
     gauges: Cell<Slots<GaugeCell>>,
     shown_sums: Cell<Slots<ShownWord>>,
     shown_histograms: Cell<Slots<ShownWord>>,
+    written: Cell<WrittenSlots>,
     shared: Shared,
 }
 
@@ -257,6 +259,16 @@ fn show_slow(space: Space, id: u32) {
     });
 }
 
+/// The marks of writes that this thread has at hand.
+pub(super) fn written() -> WrittenSlots {
+    HOT.with(|hot| hot.written.get())
+}
+
+/// Has the thread's marks of writes reach as far as those of `storage`, its current one.
+pub(super) fn set_written(storage: &Storage) {
+    HOT.with(|hot| hot.written.set(storage.written()));
+}
+
 /// Lets this thread record into `storage` until the guard is dropped; `None` is the process's own.
 pub(crate) fn enter(storage: Option<Arc<Storage>>) -> Entered {
     let swap = |tenant: &Tenant| {
@@ -306,6 +318,7 @@ impl Hot {
         gauges: Cell::new(&[]),
         shown_sums: Cell::new(&[]),
         shown_histograms: Cell::new(&[]),
+        written: Cell::new(WrittenSlots::EMPTY),
         shared: Shared {
             table: Cell::new(None),
             sums: Cell::new(&[]),
@@ -322,6 +335,7 @@ impl Hot {
         self.gauges.set(&[]);
         self.shown_sums.set(&[]);
         self.shown_histograms.set(&[]);
+        self.written.set(WrittenSlots::EMPTY);
         self.shared.refresh(None);
     }
 
@@ -333,6 +347,7 @@ impl Hot {
         self.gauges.set(storage.gauges().slots());
         self.shown_sums.set(storage.shown(Space::Sum));
         self.shown_histograms.set(storage.shown(Space::Histogram));
+        self.written.set(storage.written());
         self.shared.refresh(lease.shared);
         self.shared.asked.set(lease.own.is_none().then_some(lease.asked));
     }

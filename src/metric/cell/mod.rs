@@ -19,6 +19,8 @@
 //! - The registry's byte budget pays for what is allocated (`budget.rs`). An owner that it refuses a
 //!   cell uses the shared one.
 //! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
+//! - A series that can expire is written by a tagged id, which leads to a path that notes the write
+//!   (`written.rs`).
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
 //!
 //! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
@@ -31,6 +33,7 @@ mod ids;
 mod owners;
 mod storage;
 mod writer;
+mod written;
 
 #[cfg(all(test, bellwether_loom))]
 mod loom_tests;
@@ -48,6 +51,7 @@ pub(crate) use storage::{GaugeCell, Reader, Storage};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
 pub(crate) use writer::{Owner, Writer};
+pub(crate) use written::{note_written, series_id, tagged, untagged};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -14,6 +14,7 @@ use super::{
     ids::{Space, block_of},
     owners,
     writer::{Sharer, Writer},
+    written::{Written, WrittenSlots},
 };
 #[cfg(feature = "prometheus")]
 use crate::metric::histogram::cuts::{BucketCounts, Cuts};
@@ -56,7 +57,7 @@ pub(crate) struct SumCell(AtomicU64);
 #[derive(Debug)]
 pub(crate) struct GaugeCell(AtomicU64);
 
-/// A bit for each of 64 series: whether it is shown although it may hold nothing.
+/// A bit for each of 64 series: whether it is shown although it may hold nothing, or was written.
 #[derive(Debug)]
 pub(crate) struct ShownWord(AtomicU64);
 
@@ -69,9 +70,9 @@ pub(crate) struct Storage {
     /// Guards the lists; only the pool is locked inside it.
     tables: Mutex<Tables>,
     common: &'static Common,
-    /// Of series that expire: what they held when they last changed, and since when. Nothing is locked
-    /// inside it.
-    unchanged: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
+    /// Of series that expire: how many values they had when a write was last noticed, and when that
+    /// was. Only the marks of writes are touched inside it.
+    idle: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
@@ -97,6 +98,7 @@ pub(super) struct Common {
     shown_sums: Directory<ShownWord>,
     shown_histograms: Directory<ShownWord>,
     shown_chosen: Directory<ShownWord>,
+    written: Written,
 }
 
 /// What storages that are gone left: everything in it is as new.
@@ -127,7 +129,7 @@ impl Storage {
         let storage = Arc::new(Self {
             tables: Mutex::new(Tables::default()),
             common: Common::take(),
-            unchanged: Mutex::new(HashMap::new()),
+            idle: Mutex::new(HashMap::new()),
             bases: Mutex::new(Arc::default()),
             sliding: Sliding::default(),
             started: clock::now(),
@@ -352,20 +354,49 @@ impl Storage {
         self.forget(space, id);
     }
 
-    /// Since when the series `id` has held what it holds now, `held`, as far as was noticed.
-    pub(crate) fn unchanged_since(&self, space: Space, id: u32, held: u64, now: Ticks) -> Ticks {
-        let mut unchanged = self.unchanged.lock();
-        let (last, since) = unchanged.entry((space, id)).or_insert((held, now));
-        if *last != held {
-            (*last, *since) = (held, now);
+    /// Since when nobody has written to the series `id`, which has `count` values if it is a histogram,
+    /// as far as looks have noticed.
+    pub(crate) fn idle_since(&self, space: Space, id: u32, count: u64, now: Ticks) -> Ticks {
+        let mut idle = self.idle.lock();
+        let is_written = self.common.written.take(space, id);
+        let (last, since) = idle.entry((space, id)).or_insert((count, now));
+        if is_written || *last != count {
+            (*last, *since) = (count, now);
         }
         *since
+    }
+
+    /// Notes that the series `id` of a family that expires was asked for, to be kept: it is not idle.
+    pub(crate) fn note_bound(&self, space: Space, id: u32, now: Ticks) {
+        if let Some((_, since)) = self.idle.lock().get_mut(&(space, id)) {
+            *since = now;
+        }
+    }
+
+    pub(super) fn written(&self) -> WrittenSlots {
+        self.common.written.slots()
+    }
+
+    pub(super) fn mark_written(&self, space: Space, id: u32) {
+        self.common.written.mark(space, id);
+    }
+
+    /// Whether an idle series was written while it was removed.
+    pub(crate) fn was_written(&self, space: Space, id: u32) -> bool {
+        self.common.written.is_marked(space, id)
+    }
+
+    /// Puts back the value of a gauge that was just removed, unless it has a newer one.
+    pub(crate) fn restore_gauge(&self, id: u32, value: f64) {
+        if let Some(cell) = slot(self.common.gauges.slots(), id) {
+            cell.restore(value);
+        }
     }
 
     /// Forgets that the series was ever there.
     fn forget(&self, space: Space, id: u32) {
         self.sliding.forget(space, id);
-        self.unchanged.lock().remove(&(space, id));
+        self.idle.lock().remove(&(space, id));
         if let Some((shown, place)) = self.common.shown(space, id)
             && let Some(word) = slot(shown.slots(), place / 64)
         {
@@ -531,6 +562,7 @@ impl Common {
                 shown_sums: Directory::new(),
                 shown_histograms: Directory::new(),
                 shown_chosen: Directory::new(),
+                written: Written::new(),
             }))
         })
     }
@@ -551,6 +583,7 @@ impl Common {
         for shown in [&self.shown_sums, &self.shown_histograms, &self.shown_chosen] {
             shown.reset();
         }
+        self.written.reset();
     }
 }
 
@@ -726,7 +759,7 @@ impl ShownWord {
         self.0.load(Relaxed) & bit(id) != 0
     }
 
-    fn set(&self, id: u32) {
+    pub(super) fn set(&self, id: u32) {
         if !self.has(id) {
             self.0.fetch_or(bit(id), Relaxed);
         }
@@ -736,6 +769,11 @@ impl ShownWord {
         if self.has(id) {
             self.0.fetch_and(!bit(id), Relaxed);
         }
+    }
+
+    /// Clears the bit, and says whether it was set.
+    pub(super) fn take(&self, id: u32) -> bool {
+        self.has(id) && self.0.fetch_and(!bit(id), Relaxed) & bit(id) != 0
     }
 }
 
@@ -762,6 +800,12 @@ impl GaugeCell {
     /// Unsets a value that is still `value`.
     fn unset(&self, value: f64) -> bool {
         self.0.compare_exchange(value.to_bits(), NEVER_SET, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Sets a value again that was unset.
+    fn restore(&self, value: f64) {
+        // Where it fails, somebody has set a newer one.
+        let _ = self.0.compare_exchange(NEVER_SET, value.to_bits(), Relaxed, Relaxed);
     }
 
     /// Makes the value what `update` makes of it, if it makes one; one that was never set counts as

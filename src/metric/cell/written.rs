@@ -1,0 +1,137 @@
+//! Whether series that can expire were written since somebody last looked: a bit for each.
+//!
+//! What writes to such a series holds its id with [`TAG`], which is beyond every directory. So the
+//! bounds check that every record makes fails for it, and on the way that is taken then the bit is set
+//! and the record made under the untagged id. All others pay nothing. Histograms need no bit: their
+//! counts tell.
+
+use super::{
+    directory::{Directory, Slots, slot},
+    hot::{self, guarded},
+    ids::Space,
+    storage::ShownWord,
+};
+use crate::{
+    metric::refused::is_disabled,
+    sync::modelled::{Ordering::SeqCst, fence},
+};
+
+/// The bit of a tagged id. No sum and no gauge has an id that reaches it.
+pub(super) const TAG: u32 = 1 << 31;
+
+/// What a series of a family that expires is written by.
+pub(crate) const fn tagged(space: Space, id: u32) -> u32 {
+    match space {
+        Space::Sum | Space::Gauge if id < TAG => id | TAG,
+        _ => id,
+    }
+}
+
+/// The id of the series, if this one is tagged.
+#[inline]
+pub(crate) const fn untagged(id: u32) -> Option<u32> {
+    if id & TAG != 0 && !is_disabled(id) { Some(id & !TAG) } else { None }
+}
+
+/// The id of the series, whether this one is tagged or not.
+#[inline]
+pub(crate) const fn series_id(id: u32) -> u32 {
+    match untagged(id) {
+        Some(id) => id,
+        None => id,
+    }
+}
+
+/// Which series were written since the last look.
+#[derive(Debug)]
+pub(super) struct Written {
+    sums: Directory<ShownWord>,
+    gauges: Directory<ShownWord>,
+}
+
+/// A thread's copies of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrittenSlots {
+    sums: Slots<ShownWord>,
+    gauges: Slots<ShownWord>,
+}
+
+impl WrittenSlots {
+    pub(super) const EMPTY: Self = Self { sums: &[], gauges: &[] };
+
+    fn word(self, space: Space, id: u32) -> Option<&'static ShownWord> {
+        match space {
+            Space::Sum => slot(self.sums, id / 64),
+            Space::Gauge => slot(self.gauges, id / 64),
+            Space::Histogram => None,
+        }
+    }
+}
+
+impl Written {
+    pub(super) fn new() -> Self {
+        Self { sums: Directory::new(), gauges: Directory::new() }
+    }
+
+    pub(super) fn slots(&self) -> WrittenSlots {
+        WrittenSlots { sums: self.sums.slots(), gauges: self.gauges.slots() }
+    }
+
+    /// Notes a write to the series, which follows.
+    pub(super) fn mark(&self, space: Space, id: u32) {
+        let words = match space {
+            Space::Sum => &self.sums,
+            Space::Gauge => &self.gauges,
+            Space::Histogram => return,
+        };
+        if let Some(word) = words.reserve(id / 64, super::Room::unlimited()) {
+            mark(word, id);
+        }
+    }
+
+    /// Whether the series was written since this was last asked.
+    pub(super) fn take(&self, space: Space, id: u32) -> bool {
+        let word = self.slots().word(space, id);
+        word.is_some_and(|word| word.take(id))
+    }
+
+    /// Whether the series was written while it was removed.
+    pub(super) fn is_marked(&self, space: Space, id: u32) -> bool {
+        // Pairs with the fence in `mark`: a write that the removal undid is seen here.
+        fence(SeqCst);
+        let word = self.slots().word(space, id);
+        word.is_some_and(|word| word.has(id))
+    }
+
+    pub(super) fn reset(&self) {
+        self.sums.reset();
+        self.gauges.reset();
+    }
+}
+
+/// Notes a write, by this thread, to the series `id` of a family that expires; before the write.
+pub(crate) fn note_written(space: Space, id: u32) {
+    match hot::written().word(space, id) {
+        Some(word) => mark(word, id),
+        None => note_written_slow(space, id),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn note_written_slow(space: Space, id: u32) {
+    guarded(|| {
+        let storage = hot::current_storage();
+        storage.mark_written(space, id);
+        hot::set_written(&storage);
+    });
+}
+
+fn mark(word: &ShownWord, id: u32) {
+    // Loaded first: between two looks the word is written once, and stays in all caches.
+    if !word.has(id) {
+        word.set(id);
+        // Before the write that follows: who removes the series looks for the mark after that.
+        fence(SeqCst);
+    }
+}
