@@ -203,13 +203,14 @@ impl Family {
         (0..set.len).filter_map(|at| Some(set.listed(at, &keys)?.labels)).collect()
     }
 
-    /// Shows all series of a closed set in `storage`, whatever they hold.
-    pub(crate) fn show_all(&self, storage: &Storage) {
+    /// Shows the series of a closed set that are `listed`, by their places, in `storage`, whatever they
+    /// hold.
+    pub(crate) fn show_all(&self, storage: &Storage, is_listed: fn(usize) -> bool) {
         if let SeriesSet::Closed(set) = &self.set
             && set.base != DISABLED
         {
-            let ids = set.base..set.base + set.len as u32;
-            ids.for_each(|id| storage.show(self.space, id));
+            let listed = (0..set.len).filter(|&index| is_listed(index));
+            listed.for_each(|index| storage.show(self.space, set.base + index as u32));
         }
     }
 

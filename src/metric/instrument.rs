@@ -290,14 +290,14 @@ impl Instrument {
     /// Registers the instrument: an unlabelled one is shown from here on.
     pub(crate) fn register<L: Labels>(&self) {
         if let Some(family) = self.family::<L>().filter(|_| L::KEYS.is_empty()) {
-            family.show_all(&current_storage());
+            family.show_all(&current_storage(), L::is_listed);
         }
     }
 
-    /// Shows all combinations of a closed set from here on.
+    /// Shows all combinations of a closed set from here on that are of values with names.
     pub(crate) fn show_all<L: Labels>(&self) {
         if let Some(family) = self.family::<L>() {
-            family.show_all(&current_storage());
+            family.show_all(&current_storage(), L::is_listed);
         }
     }
 
@@ -593,9 +593,14 @@ macro_rules! typed_instrument {
             }
 
             /// Shows every combination of a closed label set from here on, at zero where nothing was
-            /// recorded, so that a rate is right from the first record on: also the one that a range has
-            /// for values outside of it. There is no limit to how many these are. Of open label sets
-            /// and gauges nothing is shown before it is recorded.
+            /// recorded, so that a rate is right from the first record on. There is no limit to how many
+            /// these are.
+            ///
+            /// These are the combinations of values that the label type names: an enum's, `bool`'s, the
+            /// numbers of a range, the texts of a list, none of an `Option`, and those texts of an
+            /// interned field that have come so far. What stands for all other values (`other`) is
+            /// shown once something is recorded in it. Of open label sets and gauges nothing is shown
+            /// before it is recorded.
             pub fn show_all(&self) {
                 self.instrument.show_all::<L>();
             }
