@@ -1,5 +1,8 @@
 //! Counters and up-down counters: sums of what each thread added.
 
+#[path = "counter_exemplars.rs"]
+mod exemplars;
+
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
@@ -9,7 +12,10 @@ use super::{
     refused::{self, is_disabled},
     stats::{self, Rejection},
 };
-use crate::label::{Dynamic, Labels, NoLabels, Text};
+use crate::{
+    context,
+    label::{Dynamic, Labels, NoLabels, Text},
+};
 
 typed_instrument! {
     /// A sum that only grows: requests served, bytes sent.
@@ -377,8 +383,9 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_untouched(id: u32, n: u64) {
-    if let Some(id) = noted(id) {
-        return add(id, n);
+    if let Some((tags, id)) = cell::Tags::of(id) {
+        note(tags, id, n as f64, |id| add(id, n));
+        return;
     }
     match id {
         id if is_disabled(id) => refused::count(id),
@@ -390,8 +397,9 @@ fn add_untouched(id: u32, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_float_untouched(id: u32, n: f64) {
-    if let Some(id) = noted(id) {
-        return add_float(id, n);
+    if let Some((tags, id)) = cell::Tags::of(id) {
+        note(tags, id, n, |id| add_float(id, n));
+        return;
     }
     match is_disabled(id) {
         true => refused::count(id),
@@ -412,15 +420,24 @@ fn reject_float(id: u32, n: f64) {
     } else if is_disabled(id) {
         refused::count(id);
     } else {
-        cell::show(Space::Sum, noted(id).unwrap_or(id));
+        let show = |id| cell::show(Space::Sum, id);
+        match cell::Tags::of(id) {
+            Some((tags, id)) => note(tags, id, 0.0, show),
+            None => show(id),
+        }
     }
 }
 
-/// The id of a series that can expire, after noting that it is written.
-fn noted(id: u32) -> Option<u32> {
-    let id = cell::untagged(id)?;
-    cell::note_written(Space::Sum, id);
-    Some(id)
+/// Lets `add` add `n` to a series that can expire or keeps exemplars.
+fn note(tags: cell::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
+    if tags.expire() {
+        cell::note_written(Space::Sum, id);
+    }
+    add(id);
+    // Last, so that a reader sees no exemplar of what is not in the sum yet.
+    if tags.keep_exemplars() && n != 0.0 && context::is_sampled() {
+        cell::keep_exemplar((Space::Sum, id), 0, n, &[]);
+    }
 }
 
 fn sum(id: u32) -> u64 {

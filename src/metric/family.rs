@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    InstrumentView, Kind, Unit,
-    cell::{DISABLED, Reader, Space, Storage},
+    Exemplar, InstrumentView, Kind, Unit,
+    cell::{DISABLED, Reader, Space, Storage, Tags},
     histogram::{HistogramOptions, HistogramSnapshot, chosen},
     instrument::{Descriptor, Number},
     list::{Listed, SeriesList},
@@ -51,6 +51,8 @@ pub(crate) struct Family {
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
     pub(super) histogram: HistogramOptions,
+    /// How the series of a closed set are written.
+    tags: Tags,
     set: SeriesSet,
     /// Of its registry, whose ids its series have.
     _settings: Arc<Settings>,
@@ -117,7 +119,8 @@ impl Family {
             }
             Shape::Open { limit, idle } => {
                 let (limit, cells) = (view.limit().or(limit), (space, histogram));
-                SeriesSet::Open(OpenSet::new(cells, all_keys, limit, settings.clone(), idle))
+                let options = (idle, descriptor.keeps_exemplars);
+                SeriesSet::Open(OpenSet::new(cells, all_keys, limit, settings.clone(), options))
             }
         };
         Self {
@@ -132,6 +135,7 @@ impl Family {
             removals: AtomicU32::new(1),
             told,
             histogram,
+            tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             _settings: settings.clone(),
         }
@@ -186,6 +190,11 @@ impl Family {
             DISABLED => DISABLED,
             base => base + index as u32,
         }
+    }
+
+    /// What writes to the series at `index` of a closed set.
+    pub(crate) fn writing_id(&self, index: usize) -> u32 {
+        self.tags.on(self.id_at(index))
     }
 
     /// The series of an open set.
@@ -289,9 +298,11 @@ impl Family {
         self.walk(storage, reader, |reader, list, always| {
             has_twins = list.has_twins();
             series.extend(list.known().iter().filter_map(|listed| {
+                // First, so that no exemplar is seen of what is not in the value.
+                let exemplar = self.exemplar(storage, listed.id);
                 let value = self.value(storage, reader, listed.id, always)?;
                 let started = self.started(storage, reader, listed);
-                Some(Series::new(listed.labels.clone(), value, started))
+                Some(Series::new(listed.labels.clone(), value, started).with_exemplar(exemplar))
             }));
         });
         if has_twins {
@@ -325,6 +336,12 @@ impl Family {
         let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
         let reader = newer.as_ref().unwrap_or(reader);
         walk(reader, &list, always);
+    }
+
+    /// The exemplar of a series of a counter.
+    pub(super) fn exemplar(&self, storage: &Storage, id: u32) -> Option<Exemplar> {
+        let is_counter = self.kind == Kind::Counter;
+        is_counter.then(|| storage.exemplars(Space::Sum, id).pop()).flatten()
     }
 
     fn sum(&self, reader: &Reader, id: u32) -> SeriesValue {
@@ -447,7 +464,11 @@ impl Family {
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
                 let always = always || storage.is_shown(self.space, id);
-                let histogram = reader.histogram(id);
+                let exemplars = storage.exemplars(Space::Histogram, id);
+                let histogram = reader.histogram(id).map(|mut histogram| {
+                    histogram.add_exemplars(&exemplars);
+                    histogram
+                });
                 let histogram =
                     histogram.or_else(|| always.then(|| chosen::empty(&self.histogram)));
                 histogram.map(|histogram| SeriesValue::Histogram(Arc::new(histogram)))

@@ -39,6 +39,8 @@ pub(crate) struct Descriptor {
     pub(crate) limit: Option<usize>,
     /// After what time a series that does not change is removed, if ever.
     pub(crate) idle: Option<Duration>,
+    /// Whether a counter keeps what is added in sampled spans as exemplars.
+    pub(crate) keeps_exemplars: bool,
     /// The keys of dynamic labels; those of typed ones are their type's.
     pub(crate) keys: &'static [&'static str],
     /// What a histogram was told; the default for every other kind.
@@ -63,12 +65,25 @@ impl Descriptor {
         let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
         let (histogram, keys) = (HistogramOptions::new(), &[]);
         let (limit, idle, range) = (None, None, None);
-        Self { name, help, unit, kind, number, limit, idle, keys, histogram, range, place }
+        Self {
+            name,
+            help,
+            unit,
+            kind,
+            number,
+            limit,
+            idle,
+            keeps_exemplars: false,
+            keys,
+            histogram,
+            range,
+            place,
+        }
     }
 
     /// What the hot path takes for the first id: with a range, none that it finds.
     fn base_of(&self, family: &Family) -> u32 {
-        if self.range.is_some() { DISABLED } else { family.base() }
+        if self.range.is_some() { DISABLED } else { family.writing_id(0) }
     }
 }
 
@@ -156,6 +171,12 @@ impl Instrument {
         self
     }
 
+    pub(crate) const fn exemplars(mut self) -> Self {
+        self.assert_new();
+        self.descriptor.keeps_exemplars = true;
+        self
+    }
+
     /// The instrument with these keys of dynamic labels.
     ///
     /// # Panics
@@ -221,7 +242,8 @@ impl Instrument {
     /// The id of the only series, after registering; a disabled one if the instrument is.
     #[cold]
     pub(crate) fn recording_id(&self) -> u32 {
-        self.register_id().unwrap_or_else(|| self.disabled_id())
+        let id = self.family::<()>().map(|family| family.writing_id(0));
+        id.filter(|&id| id != DISABLED).unwrap_or_else(|| self.disabled_id())
     }
 
     /// What stands for each of its series where it has none: the id of what is refused.
@@ -252,7 +274,7 @@ impl Instrument {
     #[cold]
     #[inline(never)]
     fn unregistered_id<L: Labels>(&self, index: usize) -> u32 {
-        self.family::<L>().map_or_else(|| self.disabled_id(), |family| family.id_at(index))
+        self.family::<L>().map_or_else(|| self.disabled_id(), |family| family.writing_id(index))
     }
 
     #[inline]
@@ -260,7 +282,7 @@ impl Instrument {
         let family = self.family.get().or_else(|| self.family::<L>());
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
-            Some((family, None)) => record(family.id_at(labels.index())),
+            Some((family, None)) => record(family.writing_id(labels.index())),
             Some((family, Some(set))) => {
                 let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
                 lookup::with_series(family, set, values, record)
@@ -274,7 +296,7 @@ impl Instrument {
         if const { is_closed(L::CARDINALITY) } {
             let id = self.closed_id::<L>(labels.index());
             if !is_disabled(id) {
-                cell::show(Space::of(self.descriptor.kind), id);
+                cell::show(Space::of(self.descriptor.kind), cell::series_id(id));
             }
             return Handle::plain(id);
         }
@@ -418,7 +440,7 @@ impl Handle {
         values: lookup::Visit<'_>,
         index: impl FnOnce() -> usize,
     ) -> Self {
-        let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
+        let Some(set) = family.open() else { return Self::plain(family.writing_id(index())) };
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(family, values)) {
             Found::Series(pin) => {
@@ -427,9 +449,9 @@ impl Handle {
                 if set.idle().is_some() {
                     current_storage().note_bound(family.space, id, clock::now());
                 }
-                Self { id: set.recording_id(id), _pin: Some(pin) }
+                Self { id: set.tags().on(id), _pin: Some(pin) }
             }
-            Found::Overflow(id) => Self::plain(id),
+            Found::Overflow(id) => Self::plain(set.tags().lasting().on(id)),
         }
     }
 
@@ -725,7 +747,7 @@ impl Instrument {
         let family = self.family.get().or_else(|| self.dynamic_family());
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
-            Some((family, None)) => record(family.base()),
+            Some((family, None)) => record(family.writing_id(0)),
             Some((family, Some(set))) => lookup::with_series(family, set, values, record),
         }
     }

@@ -7,7 +7,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{
-    BucketLayout, Kind, PageBounds, SeriesValue, Views,
+    BucketLayout, Exemplar, Kind, PageBounds, SeriesValue, Views,
     cell::{Reader, Space, Storage},
     family::Family,
     histogram::cuts::{BucketCounts, Cuts, GROUP},
@@ -82,6 +82,25 @@ impl<'a> Place<'a> {
         match self.among {
             Among::Listed { list, .. } => &list.known()[index].labels,
             Among::Kept(series) => series[index].labels(),
+        }
+    }
+
+    /// Whether it is worth asking for an exemplar.
+    pub(crate) fn may_have_exemplar(&self) -> bool {
+        match self.among {
+            Among::Listed { storage, .. } => storage.has_exemplars(),
+            Among::Kept(series) => series[self.index as usize].exemplar().is_some(),
+        }
+    }
+
+    /// The exemplar of a counter.
+    pub(crate) fn exemplar(&self) -> Option<Exemplar> {
+        let index = self.index as usize;
+        match self.among {
+            Among::Listed { family, storage, list, .. } => {
+                family.exemplar(storage, list.entries()[index].id)
+            }
+            Among::Kept(series) => series[index].exemplar().cloned(),
         }
     }
 
@@ -199,7 +218,7 @@ impl Family {
                             continue;
                         }
                         if *with_exemplars {
-                            reader.add_exemplars(entry.id, counts);
+                            add_exemplars(storage, reader, entry.id, counts);
                         }
                         visit.series(place, Reading::Buckets(counts));
                     }
@@ -235,6 +254,14 @@ impl Family {
     /// What is noted of series that have a value, where it says enough: of counters of whole numbers.
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         (self.is_whole_counter() && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
+    }
+}
+
+fn add_exemplars(storage: &Storage, reader: &Reader, id: u32, to: &mut BucketCounts) {
+    reader.add_exemplars(id, to);
+    let labelled = storage.exemplars(Space::Histogram, id);
+    if !labelled.is_empty() {
+        to.add_exemplars(labelled.into_iter());
     }
 }
 

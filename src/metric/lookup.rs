@@ -59,10 +59,10 @@ fn with_series_slow<R>(
 ) -> R {
     forget_own_removed();
     let pin = match set.find_or_add(family, values) {
-        Found::Overflow(id) => return record(id),
+        Found::Overflow(id) => return record(set.tags().lasting().on(id)),
         Found::Series(pin) => pin,
     };
-    let done = record(set.recording_id(pin.series().id));
+    let done = record(set.tags().on(pin.series().id));
     // A thread whose table is gone, or busy because an allocator records, looks up every time.
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut()
@@ -166,7 +166,7 @@ impl Table {
         if self.sets.is_empty() {
             self.start = Hash::new();
         }
-        let (place, tag) = (set.number() as usize, set.recording_id(0));
+        let (place, tag) = (set.number() as usize, set.tags().on(0));
         if place >= self.sets.len() {
             self.sets.resize_with(place + 1, Buckets::default);
         }

@@ -83,6 +83,8 @@ pub(crate) use snapshot::Head;
 #[cfg(test)]
 mod empty_labels_tests;
 #[cfg(test)]
+mod exemplar_tests;
+#[cfg(test)]
 mod expiry_tests;
 #[cfg(test)]
 mod observable_tests;

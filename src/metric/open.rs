@@ -18,7 +18,7 @@ use std::{
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::{
-    cell::{self, DISABLED, Space},
+    cell::{self, DISABLED, Space, Tags},
     family::{Family, Found},
     histogram::HistogramOptions,
     list::{Listed, SeriesList},
@@ -49,6 +49,7 @@ pub(crate) struct OpenSet {
     /// Of its registry.
     settings: Arc<Settings>,
     idle: Option<Duration>,
+    tags: Tags,
     /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
     /// locked inside it.
     known: Mutex<Known>,
@@ -86,12 +87,13 @@ impl OpenSet {
         keys: Arc<Keys>,
         limit: Option<usize>,
         settings: Arc<Settings>,
-        idle: Option<Duration>,
+        (idle, keeps_exemplars): (Option<Duration>, bool),
     ) -> Self {
+        let tags = Tags::new(space, idle.is_some(), keeps_exemplars);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
-        Self { number, space, histogram, limit, settings, idle, known, walk }
+        Self { number, space, histogram, limit, settings, idle, tags, known, walk }
     }
 
     #[inline(always)]
@@ -107,9 +109,10 @@ impl OpenSet {
         self.idle
     }
 
-    /// What writes to the series `id`: where series expire, an id by which writes are noticed.
-    pub(crate) fn recording_id(&self, id: u32) -> u32 {
-        if self.idle.is_some() { cell::tagged(self.space, id) } else { id }
+    /// How its series are written.
+    #[inline]
+    pub(crate) fn tags(&self) -> Tags {
+        self.tags
     }
 
     /// Gives the series other keys: `keys` is called inside the lock.

@@ -29,6 +29,30 @@ pub(crate) static TRUNCATED: Counter =
     Counter::new("telemetry.labels.truncated", "Label values of new series cut at 1,024 bytes")
         .unit(Unit::new("{value}"));
 
+static EXEMPLARS: Counter<ExemplarFault> = Counter::new(
+    "telemetry.exemplars.rejected",
+    "Labels of exemplars that were left out, and exemplars without room, by reason",
+)
+.unit(Unit::new("{item}"));
+
+/// Why an exemplar, or a label of one, was left out.
+#[derive(Clone, Copy, Debug, PartialEq, bellwether_macros::Labels)]
+#[label(name = "reason")]
+pub(crate) enum ExemplarFault {
+    EmptyKey,
+    ReservedKey,
+    DuplicateKey,
+    TooLong,
+    /// The registry's budget of bytes is used up.
+    NoRoom,
+}
+
+/// Counts one that was left out.
+#[cold]
+pub(crate) fn exemplar_rejected(fault: ExemplarFault) {
+    EXEMPLARS.with(fault).inc();
+}
+
 static CALLBACKS: Counter<CallbackFault> =
     Counter::new("telemetry.callbacks.failed", "Callbacks that told nothing, by reason")
         .unit(Unit::new("{call}"));

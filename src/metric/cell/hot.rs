@@ -13,6 +13,7 @@ use std::{
 use super::{
     ORPHANED, REENTRANT,
     directory::{Slots, slot},
+    exemplified::keep_exemplar,
     ids::Space,
     owners::freed,
     storage::{GaugeCell, ShownWord, Storage, SumCell, Table},
@@ -196,6 +197,23 @@ pub(crate) fn exemplify(id: u32, value: f64) {
         });
     }
     exemplars.keep(key, value, &context::current(), clock::now());
+}
+
+/// Keeps `value`, which was just recorded in the histogram `id`, as an exemplar with these labels.
+#[cold]
+#[inline(never)]
+pub(crate) fn exemplify_with(id: u32, value: f64, labels: &[(&str, &str)]) {
+    if !(0.0..f64::INFINITY).contains(&value) {
+        return; // Rejected.
+    }
+    let (own, shared) = HOT.with(|hot| {
+        let shared = (hot.shared.histograms.get(), hot.shared.chosen.get());
+        ((hot.histograms.get(), hot.chosen.get()), shared)
+    });
+    let own = exemplars_of(own.0, own.1, id, value);
+    if let Some((_, key, value)) = own.or_else(|| exemplars_of(shared.0, shared.1, id, value)) {
+        keep_exemplar((Space::Histogram, id), key, value, labels);
+    }
 }
 
 fn exemplars_of(

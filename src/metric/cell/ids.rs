@@ -14,7 +14,7 @@ use super::{
     DISABLED,
     budget::{Account, Budget},
     directory::CHUNK,
-    written::TAG,
+    written,
 };
 use crate::{
     metric::{
@@ -164,7 +164,7 @@ fn take_blocks(
     let (base, end) = match (space, chosen) {
         (Space::Histogram, None) => (0, chosen::FIRST),
         (Space::Histogram, Some(_)) => (chosen::FIRST, DISABLED),
-        _ => (0, TAG),
+        _ => (0, written::END),
     };
     let mut all = ALL.lock();
     let blocks = all.entry((space, chosen.is_some())).or_default();

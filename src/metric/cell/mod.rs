@@ -19,8 +19,8 @@
 //! - The registry's byte budget pays for what is allocated (`budget.rs`). An owner that it refuses a
 //!   cell uses the shared one.
 //! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
-//! - A series that can expire is written by a tagged id, which leads to a path that notes the write
-//!   (`written.rs`).
+//! - A series that can expire, or keeps exemplars of a sum, is written by a tagged id, which leads to
+//!   a path that notes so (`written.rs`, `exemplified.rs`).
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
 //!
 //! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
@@ -28,6 +28,7 @@
 
 mod budget;
 mod directory;
+mod exemplified;
 mod hot;
 mod ids;
 mod owners;
@@ -40,10 +41,11 @@ mod loom_tests;
 
 pub(crate) use budget::{Budget, Room};
 pub(crate) use directory::Fresh;
+pub(crate) use exemplified::keep_exemplar;
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, busy, current_storage, enter, exemplify,
-    gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow, shared_records,
-    show,
+    exemplify_with, gauge, gauge_slow, guarded, record, record_explicit, record_other, record_slow,
+    shared_records, show,
 };
 pub(crate) use ids::{Ids, Space, block_of};
 pub(crate) use owners::set_most_owners;
@@ -51,7 +53,7 @@ pub(crate) use storage::{GaugeCell, Reader, Storage};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
 pub(crate) use writer::{Owner, Writer};
-pub(crate) use written::{note_written, series_id, tagged, untagged};
+pub(crate) use written::{Tags, note_written, series_id, untagged};
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -11,6 +11,7 @@ use std::{
 use super::{
     budget::{Account, Room},
     directory::{Directory, Fresh, Slots, slot},
+    exemplified::Exemplified,
     ids::{Space, block_of},
     owners,
     writer::{Sharer, Writer},
@@ -21,6 +22,7 @@ use crate::metric::histogram::cuts::{BucketCounts, Cuts};
 use crate::{
     clock::{self, Ticks},
     metric::{
+        Exemplar,
         histogram::{
             Admitted, HistogramSnapshot,
             cell::HistogramCell,
@@ -73,6 +75,7 @@ pub(crate) struct Storage {
     /// Of series that expire: how many values they had when a write was last noticed, and when that
     /// was. Only the marks of writes are touched inside it.
     idle: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
+    exemplified: Exemplified,
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
@@ -130,6 +133,7 @@ impl Storage {
             tables: Mutex::new(Tables::default()),
             common: Common::take(),
             idle: Mutex::new(HashMap::new()),
+            exemplified: Exemplified::default(),
             bases: Mutex::new(Arc::default()),
             sliding: Sliding::default(),
             started: clock::now(),
@@ -373,6 +377,21 @@ impl Storage {
         }
     }
 
+    pub(super) fn exemplified(&self) -> &Exemplified {
+        &self.exemplified
+    }
+
+    /// Whether it ever had exemplars that are not kept beside cells.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn has_exemplars(&self) -> bool {
+        self.exemplified.is_used()
+    }
+
+    /// The exemplars of the series `id` that are not kept beside its cells, in no order.
+    pub(crate) fn exemplars(&self, space: Space, id: u32) -> Vec<Exemplar> {
+        self.exemplified.of(space, id)
+    }
+
     pub(super) fn written(&self) -> WrittenSlots {
         self.common.written.slots()
     }
@@ -397,6 +416,7 @@ impl Storage {
     fn forget(&self, space: Space, id: u32) {
         self.sliding.forget(space, id);
         self.idle.lock().remove(&(space, id));
+        self.exemplified.forget(space, id);
         if let Some((shown, place)) = self.common.shown(space, id)
             && let Some(word) = slot(shown.slots(), place / 64)
         {

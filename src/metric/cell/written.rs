@@ -1,9 +1,9 @@
 //! Whether series that can expire were written since somebody last looked: a bit for each.
 //!
-//! What writes to such a series holds its id with [`TAG`], which is beyond every directory. So the
+//! What writes to such a series holds its id with a [tag](Tags), which is beyond every directory. So the
 //! bounds check that every record makes fails for it, and on the way that is taken then the bit is set
 //! and the record made under the untagged id. All others pay nothing. Histograms need no bit: their
-//! counts tell.
+//! counts tell. In the same way a counter that keeps exemplars is told apart.
 
 use super::{
     directory::{Directory, Slots, slot},
@@ -16,21 +16,62 @@ use crate::{
     sync::modelled::{Ordering::SeqCst, fence},
 };
 
-/// The bit of a tagged id. No sum and no gauge has an id that reaches it.
-pub(super) const TAG: u32 = 1 << 31;
+/// The bits of tagged ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tags(u32);
 
-/// What a series of a family that expires is written by.
-pub(crate) const fn tagged(space: Space, id: u32) -> u32 {
-    match space {
-        Space::Sum | Space::Gauge if id < TAG => id | TAG,
-        _ => id,
+/// Beyond the ids of all sums and gauges, which stay that of a disabled series however it is tagged.
+pub(super) const END: u32 = (1 << 30) - (1 << 12);
+
+impl Tags {
+    const EXPIRES: u32 = 1 << 31;
+    const EXEMPLARS: u32 = 1 << 30;
+
+    /// How the series of a family are written.
+    pub(crate) const fn new(space: Space, expires: bool, exemplars: bool) -> Self {
+        let expires = if expires { Self::EXPIRES } else { 0 };
+        let exemplars = if exemplars { Self::EXEMPLARS } else { 0 };
+        match space {
+            Space::Sum => Self(expires | exemplars),
+            Space::Gauge => Self(expires),
+            Space::Histogram => Self(0),
+        }
+    }
+
+    /// The tags of a series that never expires.
+    pub(crate) const fn lasting(self) -> Self {
+        Self(self.0 & !Self::EXPIRES)
+    }
+
+    /// What writes to the series `id`.
+    #[inline]
+    pub(crate) const fn on(self, id: u32) -> u32 {
+        id | self.0
+    }
+
+    /// The tags of an id that is tagged, and the id of its series.
+    #[inline]
+    pub(crate) const fn of(id: u32) -> Option<(Self, u32)> {
+        const ALL: u32 = Tags::EXPIRES | Tags::EXEMPLARS;
+        if id & ALL != 0 && !is_disabled(id) { Some((Self(id & ALL), id & !ALL)) } else { None }
+    }
+
+    pub(crate) const fn expire(self) -> bool {
+        self.0 & Self::EXPIRES != 0
+    }
+
+    pub(crate) const fn keep_exemplars(self) -> bool {
+        self.0 & Self::EXEMPLARS != 0
     }
 }
 
 /// The id of the series, if this one is tagged.
 #[inline]
 pub(crate) const fn untagged(id: u32) -> Option<u32> {
-    if id & TAG != 0 && !is_disabled(id) { Some(id & !TAG) } else { None }
+    match Tags::of(id) {
+        Some((_, id)) => Some(id),
+        None => None,
+    }
 }
 
 /// The id of the series, whether this one is tagged or not.

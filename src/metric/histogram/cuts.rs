@@ -92,7 +92,7 @@ impl BucketCounts {
             *own = own.wrapping_add(*count);
         }
         self.sum += other.sum;
-        self.add_exemplars(other.exemplars.iter().copied());
+        self.add_exemplars(other.exemplars.iter().cloned());
     }
 
     pub(super) fn add_sum(&mut self, sum: f64) {

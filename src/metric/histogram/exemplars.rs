@@ -76,11 +76,10 @@ impl Exemplars {
     /// All that can be read whole, in no order.
     pub(crate) fn read(&self) -> Vec<Exemplar> {
         let slots = self.0.get().into_iter().flatten();
-        let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| Exemplar {
-            value: f64::from_bits(value),
-            trace_id: TraceId::from_u128(u128::from(high) << 64 | u128::from(low)),
-            span_id: SpanId::from_u64(span_id),
-            taken: Ticks::from_raw(taken),
+        let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| {
+            let trace_id = TraceId::from_u128(u128::from(high) << 64 | u128::from(low));
+            let (span_id, taken) = (SpanId::from_u64(span_id), Ticks::from_raw(taken));
+            Exemplar::new(f64::from_bits(value), trace_id, span_id, taken)
         };
         slots.filter_map(Slot::read).map(exemplar).collect()
     }
@@ -134,7 +133,7 @@ pub(super) fn keep_newest(exemplars: &mut Vec<Exemplar>, key: impl Fn(f64) -> u3
         return;
     }
     // Newest first within a key, so that it is the one that stays.
-    exemplars.sort_by_key(|one| (key(one.value), std::cmp::Reverse(one.taken)));
+    exemplars.sort_by_key(|one| (key(one.value), std::cmp::Reverse(one.age())));
     exemplars.dedup_by_key(|one| key(one.value));
 }
 
