@@ -296,7 +296,9 @@ impl Instrument {
         if const { is_closed(L::CARDINALITY) } {
             let id = self.closed_id::<L>(labels.index());
             if !is_disabled(id) {
-                cell::show(Space::of(self.descriptor.kind), cell::series_id(id));
+                let space = Space::of(self.descriptor.kind);
+                // The ids of histograms have no tags.
+                cell::show(space, if space == Space::Histogram { id } else { cell::series_id(id) });
             }
             return Handle::plain(id);
         }
