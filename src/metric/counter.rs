@@ -5,16 +5,13 @@ mod exemplars;
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{
-    Kind, Unit, With,
-    cell::{self, Space},
-    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
-    refused::{self, is_disabled},
-    stats::{self, Rejection},
-};
+use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
 use crate::{
+    cells::{self, Rejection, Space},
     context,
     label::{Dynamic, Labels, NoLabels, Text},
+    series::{is_disabled, refused},
+    snapshot::{Kind, Unit},
 };
 
 typed_instrument! {
@@ -102,7 +99,7 @@ impl<L> FloatCounter<L> {
         L: NoLabels,
     {
         if n > 0.0 && n < f64::INFINITY {
-            if !cell::add_float(self.instrument.id(), n) {
+            if !cells::add_float(self.instrument.id(), n) {
                 add_float_untouched(self.instrument.recording_id(), n);
             }
         } else {
@@ -117,7 +114,7 @@ impl<L> FloatCounter<L> {
         L: NoLabels,
     {
         let id = self.instrument.register_id();
-        id.map_or(0.0, |id| cell::current_storage().reader().float_sum(id))
+        id.map_or(0.0, |id| cells::current_storage().reader().float_sum(id))
     }
 }
 
@@ -131,7 +128,7 @@ impl BoundFloatCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> f64 {
-        cell::current_storage().reader().float_sum(self.0.series_id())
+        cells::current_storage().reader().float_sum(self.0.series_id())
     }
 }
 
@@ -151,7 +148,7 @@ impl<L> Counter<L> {
     where
         L: NoLabels,
     {
-        if n == 0 || !cell::add(self.instrument.id(), n) {
+        if n == 0 || !cells::add(self.instrument.id(), n) {
             add_unregistered(&self.instrument, n);
         }
     }
@@ -159,7 +156,7 @@ impl<L> Counter<L> {
     /// Adds `n` if the thread's cell is at hand; says whether it was.
     #[inline(always)]
     pub(super) fn try_add(&self, n: u64) -> bool {
-        cell::add(self.instrument.id(), n)
+        cells::add(self.instrument.id(), n)
     }
 
     /// The id of its series, after registering; `None` if it lost a conflict.
@@ -193,14 +190,6 @@ impl BoundCounter {
     #[inline]
     pub fn add(&self, n: u64) {
         add(self.0.id(), n);
-    }
-
-    /// Adds one, unless this series records into nothing: for the count of what does, which would
-    /// otherwise count itself without end.
-    pub(super) fn inc_if_enabled(&self) {
-        if !is_disabled(self.0.id()) {
-            self.inc();
-        }
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -259,7 +248,7 @@ impl<L> UpDownCounter<L> {
     where
         L: NoLabels,
     {
-        if n == 0 || !cell::add(self.instrument.id(), n.cast_unsigned()) {
+        if n == 0 || !cells::add(self.instrument.id(), n.cast_unsigned()) {
             add_unregistered(&self.instrument, n.cast_unsigned());
         }
     }
@@ -308,7 +297,7 @@ impl BoundUpDownCounter {
     pub fn hold(&self) -> Held {
         self.inc();
         // One that ends before anybody looks was there all the same.
-        cell::show(Space::Sum, self.0.series_id());
+        cells::show(Space::Sum, self.0.series_id());
         Held(self.clone())
     }
 
@@ -358,7 +347,7 @@ impl Counter<Dynamic> {
 
 #[inline]
 fn add(id: u32, n: u64) {
-    if n == 0 || !cell::add(id, n) {
+    if n == 0 || !cells::add(id, n) {
         add_untouched(id, n);
     }
 }
@@ -366,7 +355,7 @@ fn add(id: u32, n: u64) {
 #[inline]
 fn add_float(id: u32, n: f64) {
     if n > 0.0 && n < f64::INFINITY {
-        if !cell::add_float(id, n) {
+        if !cells::add_float(id, n) {
             add_float_untouched(id, n);
         }
     } else {
@@ -383,27 +372,27 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_untouched(id: u32, n: u64) {
-    if let Some((tags, id)) = cell::Tags::of(id) {
+    if let Some((tags, id)) = cells::Tags::of(id) {
         note(tags, id, n as f64, |id| add(id, n));
         return;
     }
     match id {
         id if is_disabled(id) => refused::count(id),
-        id if n == 0 => cell::show(Space::Sum, id),
-        id => cell::add_slow(id, n),
+        id if n == 0 => cells::show(Space::Sum, id),
+        id => cells::add_slow(id, n),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn add_float_untouched(id: u32, n: f64) {
-    if let Some((tags, id)) = cell::Tags::of(id) {
+    if let Some((tags, id)) = cells::Tags::of(id) {
         note(tags, id, n, |id| add_float(id, n));
         return;
     }
     match is_disabled(id) {
         true => refused::count(id),
-        false => cell::add_float_slow(id, n),
+        false => cells::add_float_slow(id, n),
     }
 }
 
@@ -412,16 +401,16 @@ fn add_float_untouched(id: u32, n: f64) {
 #[inline(never)]
 fn reject_float(id: u32, n: f64) {
     if n.is_nan() {
-        stats::reject(Rejection::Nan);
+        cells::tally(|tally| tally.reject(Rejection::Nan));
     } else if n < 0.0 {
-        stats::reject(Rejection::Negative);
+        cells::tally(|tally| tally.reject(Rejection::Negative));
     } else if n > 0.0 {
-        stats::reject(Rejection::Infinite);
+        cells::tally(|tally| tally.reject(Rejection::Infinite));
     } else if is_disabled(id) {
         refused::count(id);
     } else {
-        let show = |id| cell::show(Space::Sum, id);
-        match cell::Tags::of(id) {
+        let show = |id| cells::show(Space::Sum, id);
+        match cells::Tags::of(id) {
             Some((tags, id)) => note(tags, id, 0.0, show),
             None => show(id),
         }
@@ -429,17 +418,17 @@ fn reject_float(id: u32, n: f64) {
 }
 
 /// Lets `add` add `n` to a series that can expire or keeps exemplars.
-fn note(tags: cell::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
+fn note(tags: cells::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
     if tags.expire() {
-        cell::note_written(Space::Sum, id);
+        cells::note_written(Space::Sum, id);
     }
     add(id);
     // Last, so that a reader sees no exemplar of what is not in the sum yet.
     if tags.keep_exemplars() && n != 0.0 && context::is_sampled() {
-        cell::keep_exemplar((Space::Sum, id), 0, n, &[]);
+        cells::keep_exemplar((Space::Sum, id), 0, n, &[]);
     }
 }
 
 fn sum(id: u32) -> u64 {
-    cell::current_storage().reader().sum(id)
+    cells::current_storage().reader().sum(id)
 }

@@ -2,13 +2,10 @@
 
 use super::{BoundCounter, BoundFloatCounter, Counter, FloatCounter};
 use crate::{
+    cells::{self, Space},
     label::{Dynamic, Labels, NoLabels},
-    metric::{
-        With,
-        cell::{self, Space},
-        instrument::pairs,
-        refused::is_disabled,
-    },
+    metric::instrument::{With, pairs},
+    series::is_disabled,
 };
 
 macro_rules! exemplars {
@@ -83,6 +80,6 @@ exemplars!(FloatCounter, BoundFloatCounter, f64, |n: f64| n > 0.0 && n.is_finite
 /// Keeps what was added to the series that `id` writes.
 fn keep(id: u32, is_added: bool, n: f64, labels: &[(&str, &str)]) {
     if is_added && !is_disabled(id) {
-        cell::keep_exemplar((Space::Sum, cell::series_id(id)), 0, n, labels);
+        cells::keep_exemplar((Space::Sum, cells::series_id(id)), 0, n, labels);
     }
 }

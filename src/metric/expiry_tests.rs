@@ -5,7 +5,7 @@ use std::{sync::Barrier, thread, time::Duration};
 
 use super::*;
 use crate::{
-    Counter, Gauge, Histogram, UpDownCounter,
+    Counter, Gauge, Histogram, UpDownCounter, cells,
     label::Dynamic,
     testing::{Scope, scope},
 };
@@ -154,10 +154,10 @@ fn a_histogram_of_the_same_value_stays_while_it_records() {
 
 /// Has `work` run on a new thread that records into the scope of this one.
 fn elsewhere(work: impl Fn() + Sync) {
-    let storage = cell::current_storage();
+    let storage = cells::current_storage();
     thread::scope(|threads| {
         let run = || {
-            let _entered = cell::enter(Some(storage.clone()));
+            let _entered = cells::enter(Some(storage.clone()));
             work();
         };
         threads.spawn(run).join().unwrap();
@@ -178,12 +178,12 @@ fn writes_of_threads_that_share_a_table_are_noticed() {
     static ACTIVE: UpDownCounter<Dynamic> =
         UpDownCounter::dynamic("test.expiry.shared", "", &["who"]).expire_after(IDLE);
     let scope = scope();
-    let storage = cell::current_storage();
+    let storage = cells::current_storage();
     let (ready, end) = (Barrier::new(65), Barrier::new(65));
     thread::scope(|threads| {
         for _ in 0..64 {
             threads.spawn(|| {
-                let _entered = cell::enter(Some(storage.clone()));
+                let _entered = cells::enter(Some(storage.clone()));
                 ACTIVE.with_labels(&[("who", "other")]).inc();
                 ready.wait();
                 end.wait();
@@ -230,9 +230,9 @@ fn a_scope_notices_its_own_writes_alone() {
     level.set(1.0);
     let _ = outer.snapshot();
     outer.advance(IDLE);
-    let storage = cell::Storage::new(true);
+    let storage = cells::Storage::new(true);
     {
-        let _entered = cell::enter(Some(storage));
+        let _entered = cells::enter(Some(storage));
         level.set(1.0);
     }
     assert!(!is_there(&outer, "test.expiry.scoped", "a"));
@@ -274,10 +274,10 @@ fn a_write_that_comes_while_its_series_is_removed_is_kept() {
         let _ = scope.snapshot();
         let _ = scope.snapshot();
         scope.advance(Duration::from_secs(1));
-        let (barrier, storage) = (Barrier::new(2), cell::current_storage());
+        let (barrier, storage) = (Barrier::new(2), cells::current_storage());
         thread::scope(|threads| {
             threads.spawn(|| {
-                let _entered = cell::enter(Some(storage.clone()));
+                let _entered = cells::enter(Some(storage.clone()));
                 barrier.wait();
                 LEVEL.with_labels(&[("who", "a")]).set(1.0);
             });

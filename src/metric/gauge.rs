@@ -2,15 +2,13 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{
-    Kind, Unit, With,
-    cell::{self, Space},
-    histogram::{Admitted, OutOfRange, Range},
-    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
-    refused::{self, is_disabled},
-    stats::{self, Rejection},
+use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
+use crate::{
+    cells::{self, Rejection, Space, Tally},
+    label::{Dynamic, Labels, NoLabels, Text},
+    series::{is_disabled, refused},
+    snapshot::{Admitted, Kind, OutOfRange, Range, Unit},
 };
-use crate::label::{Dynamic, Labels, NoLabels, Text};
 
 typed_instrument! {
     /// A value that is set: a temperature, a pool's size, the time of the last success.
@@ -79,7 +77,7 @@ impl<L> Gauge<L> {
     where
         L: NoLabels,
     {
-        match cell::gauge(self.instrument.id()) {
+        match cells::gauge(self.instrument.id()) {
             Some(cell) => cell.set(value),
             None => {
                 set_slow(self.instrument.recording_id(), value, self.instrument.descriptor().range)
@@ -103,7 +101,7 @@ impl<L> Gauge<L> {
     where
         L: NoLabels,
     {
-        cell::current_storage().reader().gauge(self.instrument.register_id()?)
+        cells::current_storage().reader().gauge(self.instrument.register_id()?)
     }
 }
 
@@ -123,7 +121,7 @@ impl BoundGauge {
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        cell::current_storage().reader().gauge(self.0.series_id())
+        cells::current_storage().reader().gauge(self.0.series_id())
     }
 }
 
@@ -157,7 +155,7 @@ pub(super) fn set(id: u32, value: f64) {
 
 #[inline]
 fn set_within(id: u32, value: f64, range: Option<Range>) {
-    match cell::gauge(id) {
+    match cells::gauge(id) {
         Some(cell) if range.is_none() => cell.set(value),
         _ => set_slow(id, value, range),
     }
@@ -172,7 +170,7 @@ fn set_slow(id: u32, value: f64, range: Option<Range>) {
 
 fn add(id: u32, n: f64, range: Option<Range>) {
     let Some(n) = finite(n) else { return };
-    match cell::gauge(id) {
+    match cells::gauge(id) {
         Some(cell) => add_to(cell, n, range, || ()),
         None => add_slow(id, n, range),
     }
@@ -181,20 +179,20 @@ fn add(id: u32, n: f64, range: Option<Range>) {
 #[cold]
 #[inline(never)]
 fn add_slow(id: u32, n: f64, range: Option<Range>) {
-    let Some(id) = cell::untagged(id) else {
+    let Some(id) = cells::untagged(id) else {
         return write(id, |cell| add_to(cell, n, range, || ()));
     };
-    if cell::gauge(id).is_none() {
-        cell::gauge_slow(id, |_| ());
+    if cells::gauge(id).is_none() {
+        cells::gauge_slow(id, |_| ());
     }
-    if let Some(cell) = cell::gauge(id) {
-        add_to(cell, n, range, || cell::note_written(Space::Gauge, id));
+    if let Some(cell) = cells::gauge(id) {
+        add_to(cell, n, range, || cells::note_written(Space::Gauge, id));
     }
 }
 
 /// Adds, after `note_written` if the sum is admitted.
 #[inline(always)]
-fn add_to(cell: &cell::GaugeCell, n: f64, range: Option<Range>, note_written: impl Fn()) {
+fn add_to(cell: &cells::GaugeCell, n: f64, range: Option<Range>, note_written: impl Fn()) {
     // Counted once, however often another thread comes between.
     let mut last = Admitted::Within(n);
     cell.update(|value| {
@@ -214,7 +212,7 @@ fn add_to(cell: &cell::GaugeCell, n: f64, range: Option<Range>, note_written: im
 fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
     let Some(range) = range else { return Some(value) };
     if value.is_nan() {
-        stats::reject(Rejection::Nan);
+        cells::tally(|tally| tally.reject(Rejection::Nan));
         return None;
     }
     let admitted = range.admit(value);
@@ -228,13 +226,13 @@ fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
 fn note(admitted: Admitted) {
     match admitted {
         Admitted::Within(_) => {}
-        Admitted::Clamped(_) => stats::CLAMPED.inc(),
-        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+        Admitted::Clamped(_) => cells::tally(Tally::clamp),
+        Admitted::Dropped => cells::tally(|tally| tally.reject(Rejection::OutOfRange)),
     }
 }
 
-fn write(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
-    match cell::gauge(id) {
+fn write(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
+    match cells::gauge(id) {
         Some(cell) => write(cell),
         None => write_further(id, write),
     }
@@ -243,16 +241,16 @@ fn write(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
 /// Writes to a gauge that can expire, or is not at hand.
 #[cold]
 #[inline(never)]
-fn write_further(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
-    let series = cell::untagged(id);
+fn write_further(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
+    let series = cells::untagged(id);
     if let Some(id) = series {
-        cell::note_written(Space::Gauge, id);
+        cells::note_written(Space::Gauge, id);
     }
     let id = series.unwrap_or(id);
-    match series.and_then(cell::gauge) {
+    match series.and_then(cells::gauge) {
         Some(cell) => write(cell),
         None if is_disabled(id) => refused::count(id),
-        None => cell::gauge_slow(id, write),
+        None => cells::gauge_slow(id, write),
     }
 }
 
@@ -260,6 +258,7 @@ fn finite(n: f64) -> Option<f64> {
     if n.is_finite() {
         return Some(n);
     }
-    stats::reject(if n.is_nan() { Rejection::Nan } else { Rejection::Infinite });
+    let reason = if n.is_nan() { Rejection::Nan } else { Rejection::Infinite };
+    cells::tally(|tally| tally.reject(reason));
     None
 }

@@ -19,12 +19,12 @@ use super::{
     wire,
 };
 use crate::{
+    cells::histogram::cuts::{BucketCounts, Cuts},
     clock::Ticks,
     label::LabelSet,
-    metric::{
-        BucketLayout, Exemplar, Head, Kind, PageBounds, Place, Reading, SeriesValue, Unit, Visit,
-        histogram::cuts::{BucketCounts, Cuts},
-    },
+    metric::{BucketLayout, Exemplar, Kind, PageBounds, SeriesValue, Unit},
+    series::{Place, Reading, VisitSeries},
+    snapshot::Head,
 };
 
 /// A family on the page.
@@ -300,7 +300,7 @@ struct Writer<'a> {
     n_series: usize,
 }
 
-impl Visit for Writer<'_> {
+impl VisitSeries for Writer<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }
@@ -351,7 +351,7 @@ enum MergedValue {
     Buckets(BucketCounts),
 }
 
-impl Visit for Merging<'_> {
+impl VisitSeries for Merging<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }

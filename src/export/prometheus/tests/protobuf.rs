@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{exemplars::with_label, kinds::with_exemplars, *};
+use super::{exemplars_tests::with_label, kinds::with_exemplars, *};
 use crate::{
     export::prometheus::{Page as Kept, PageOptions},
     metric::SummarySnapshot,
