@@ -18,7 +18,7 @@ pub(crate) mod modelled {
 
     pub(crate) use once_cell::race::OnceRef;
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
     /// Waits for a signal or for `deadline`, whichever is first.
     pub(crate) fn wait_until<'a, T>(

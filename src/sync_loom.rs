@@ -2,7 +2,7 @@
 
 pub(crate) use loom::sync::{
     MutexGuard,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
 use std::time::Instant;

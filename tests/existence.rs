@@ -96,12 +96,57 @@ fn all_combinations_of_a_closed_set_are_shown_by_one_call() {
     SIZES.show_all();
     LEVEL.show_all();
     let snapshot = scope.snapshot();
-    // A range has one value more, for what is outside of it.
-    assert_eq!(snapshot.family("all.wide").unwrap().series().len(), 101 * 51);
+    assert_eq!(snapshot.family("all.wide").unwrap().series().len(), 100 * 50);
     assert_eq!(value(&snapshot, "all.wide", &[("a", "99"), ("b", "49")]), Some(0.0));
-    assert_eq!(snapshot.family("all.sizes").unwrap().series().len(), 8);
+    assert_eq!(snapshot.family("all.sizes").unwrap().series().len(), 6);
     let gauges = snapshot.family("all.level").map_or(0, |family| family.series().len());
     assert_eq!(gauges, 0, "a gauge that was never set has no value");
+}
+
+#[test]
+fn what_stands_for_all_other_values_is_shown_once_it_is_recorded() {
+    #[derive(Labels, Clone, Copy)]
+    struct Inner {
+        #[label(values = ["get", "put"])]
+        method: &'static str,
+    }
+    #[derive(Labels, Clone, Copy)]
+    struct Outer {
+        #[label(flatten)]
+        inner: Inner,
+        #[label(range = 1..=2)]
+        shard: Option<u8>,
+        #[label(range = 0..=255)]
+        whole: u8,
+    }
+    #[derive(Labels, Clone, Copy)]
+    struct Seen {
+        #[label(intern = 8)]
+        tenant: &'static str,
+        hit: bool,
+    }
+    static OUTER: Counter<Outer> = Counter::new("others.outer", "");
+    static SEEN: Counter<Seen> = Counter::new("others.seen", "");
+    static FRESH: Counter<Seen> = Counter::new("others.fresh", "");
+    let scope = testing::scope();
+    FRESH.show_all();
+    assert!(scope.snapshot().family("others.fresh").is_none_or(|f| f.series().is_empty()));
+    OUTER.show_all();
+    SEEN.with(Seen { tenant: "acme", hit: true }).inc();
+    SEEN.show_all();
+    let shown = |name: &str| {
+        let snapshot = scope.snapshot();
+        let series = snapshot.family(name).unwrap().series().iter();
+        series.map(|series| series.labels().to_string()).collect::<Vec<_>>()
+    };
+    let (outer, seen) = (shown("others.outer"), shown("others.seen"));
+    assert_eq!(outer.len(), 2 * 3 * 256, "two methods, two shards and none, all numbers");
+    assert!(outer.iter().all(|labels| !labels.contains("other")));
+    assert_eq!(seen, [r#"{hit="false", tenant="acme"}"#, r#"{hit="true", tenant="acme"}"#]);
+    let inner = Inner { method: "delete" };
+    OUTER.with(Outer { inner, shard: Some(9), whole: 0 }).inc();
+    let others = [("method", "other"), ("shard", "other"), ("whole", "0")];
+    scope.assert_value("others.outer", &others, 1.0);
 }
 
 #[test]

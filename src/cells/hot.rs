@@ -26,6 +26,7 @@ use super::{
     storage::{GaugeCell, Storage, SumCell, Table},
     tally::Tally,
     writer::{Owner, Sharer, Writer},
+    written::WrittenSlots,
 };
 use crate::{
     clock, context,
@@ -57,6 +58,7 @@ struct Hot {
     shown_sums: Cell<Bits>,
     shown_histograms: Cell<Bits>,
     shown_chosen: Cell<Bits>,
+    written: Cell<WrittenSlots>,
     shared: Shared,
 }
 
@@ -222,6 +224,20 @@ fn exemplify_slow(id: u32, value: f64) {
     exemplars.keep(key, value, &context::current(), clock::now());
 }
 
+/// Where the exemplar of `value`, which was just recorded in the histogram `id`, belongs, and which
+/// value it shows; `None` if it was not recorded.
+pub(super) fn exemplar_place(id: u32, value: f64) -> Option<(u32, f64)> {
+    let is_recorded = (0.0..f64::INFINITY).contains(&value);
+    let found = is_recorded.then(|| {
+        HOT.with(|hot| {
+            exemplars_of(hot.histograms.get(), hot.chosen.get(), id, value).or_else(|| {
+                exemplars_of(hot.shared.histograms.get(), hot.shared.chosen.get(), id, value)
+            })
+        })
+    });
+    found.flatten().map(|(_, key, value)| (key, value))
+}
+
 #[inline]
 fn exemplars_of(
     ordinary: Slots<HistogramCell>,
@@ -290,6 +306,16 @@ fn show_slow(space: Space, id: u32) {
     });
 }
 
+/// The marks of writes that this thread has at hand.
+pub(super) fn written() -> WrittenSlots {
+    HOT.with(|hot| hot.written.get())
+}
+
+/// Has the thread's marks of writes reach as far as those of `storage`, its current one.
+pub(super) fn set_written(storage: &Storage) {
+    HOT.with(|hot| hot.written.set(storage.written()));
+}
+
 /// Lets this thread record into `storage` until the guard is dropped; `None` is the process's own.
 pub(crate) fn enter(storage: Option<Arc<Storage>>) -> Entered {
     let swap = |tenant: &Tenant| {
@@ -356,6 +382,7 @@ impl Hot {
         shown_sums: Cell::new(&[]),
         shown_histograms: Cell::new(&[]),
         shown_chosen: Cell::new(&[]),
+        written: Cell::new(WrittenSlots::EMPTY),
         shared: Shared {
             table: Cell::new(None),
             sums: Cell::new(&[]),
@@ -375,6 +402,7 @@ impl Hot {
         self.shown_sums.set(&[]);
         self.shown_histograms.set(&[]);
         self.shown_chosen.set(&[]);
+        self.written.set(WrittenSlots::EMPTY);
         self.shared.refresh(None);
     }
 
@@ -387,6 +415,7 @@ impl Hot {
         self.explicit.set(lease.own.map_or(&[], |table| table.explicit.paths()));
         self.gauges.set(storage.gauges().slots());
         self.refresh_shown(storage);
+        self.written.set(storage.written());
         self.shared.refresh(lease.shared);
         self.shared.asked.set(lease.own.is_none().then_some(lease.asked));
     }

@@ -14,7 +14,7 @@ use super::{
     budget::{Account, Budget},
     directory::CHUNK,
     histogram::options::{self, Chosen},
-    space::{CHOSEN, DISABLED, Space},
+    space::{CHOSEN, DISABLED, Space, TAGGED},
 };
 use crate::{snapshot::HistogramOptions, sync::Mutex};
 
@@ -128,7 +128,7 @@ fn take_blocks(
     let (base, end) = match (space, chosen) {
         (Space::Histogram, None) => (0, CHOSEN),
         (Space::Histogram, Some(_)) => (CHOSEN, DISABLED),
-        _ => (0, DISABLED),
+        _ => (0, TAGGED),
     };
     let mut all = ALL.lock();
     let blocks = all.entry((space, chosen.is_some())).or_default();

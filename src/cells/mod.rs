@@ -19,16 +19,21 @@
 //! - The registry's byte budget pays for what is allocated (`budget.rs`). An owner that it refuses a
 //!   cell uses the shared one.
 //! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
+//! - A series that can expire, or keeps exemplars of a sum, is written by a tagged id, which leads to
+//!   a path that notes so (`written.rs`, `exemplified.rs`).
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
 //!
 //! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
 //! index needs anyway is the only check there is.
 
+mod word;
 mod budget;
 mod busy;
 mod directory;
+mod exemplified;
 mod hot;
 mod ids;
+mod noted;
 mod owners;
 mod shortcuts;
 mod shown;
@@ -37,6 +42,7 @@ mod space;
 mod storage;
 mod tally;
 mod writer;
+mod written;
 
 pub(crate) mod histogram;
 
@@ -51,10 +57,12 @@ pub(crate) use hot::{
     shared_records, show, tally,
 };
 pub(crate) use ids::Ids;
+pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};
 pub(crate) use owners::set_most_owners;
 pub(crate) use sliding::{Baseline, SPANS};
-pub(crate) use space::{DISABLED, Space, UNREGISTERED};
+pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};
 pub(crate) use storage::{GaugeCell, Reader, Storage};
 pub(crate) use tally::{CallbackFault, Rejection, Tally};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
+pub(crate) use written::{Tags, series_id, untagged};

@@ -6,6 +6,10 @@ use crate::snapshot::Kind;
 pub(crate) const UNREGISTERED: u32 = u32::MAX;
 /// The id of an instrument that lost a conflict: it records into nothing.
 pub(crate) const DISABLED: u32 = u32::MAX - 1;
+/// The first id of instruments that lost a conflict and are told apart.
+pub(crate) const REFUSED: u32 = DISABLED - 1_024;
+/// Beyond the ids of all sums and gauges, which stay that of a disabled series however it is tagged.
+pub(crate) const TAGGED: u32 = (1 << 30) - (1 << 12);
 /// The first id of histograms with options of their own. Ids below are ordinary ones: as many as
 /// memory lasts for.
 pub(crate) const CHOSEN: u32 = 1 << 30;

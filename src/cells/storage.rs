@@ -14,6 +14,7 @@ use super::{
     budget::{Account, Room},
     busy::busy,
     directory::{Directory, Fresh, Slots, slot},
+    exemplified::Exemplified,
     histogram::{
         cell::{Dense, HistogramCell},
         chosen::{Amount, ChosenCell, ChosenSlot},
@@ -29,10 +30,11 @@ use super::{
     space::{CHOSEN, Space},
     tally::Tally,
     writer::{Sharer, Writer},
+    written::{Written, WrittenSlots},
 };
 use crate::{
     clock::{self, Ticks},
-    snapshot::{Admitted, HistogramSnapshot},
+    snapshot::{Admitted, Exemplar, HistogramSnapshot},
     sync::{
         Mutex as StaticMutex,
         modelled::{AtomicU64, Mutex, Ordering::Relaxed},
@@ -73,9 +75,10 @@ pub(crate) struct Storage {
     /// Guards the lists; only the pool is locked inside it.
     tables: Mutex<Tables>,
     common: &'static Common,
-    /// Of series that expire: what they held when they last changed, and since when. Nothing is locked
-    /// inside it.
-    unchanged: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
+    /// Of series that expire: how many values they had when a write was last noticed, and when that
+    /// was. Only the marks of writes are touched inside it.
+    idle: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
+    exemplified: Exemplified,
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
     /// view; the tables are locked inside it.
     bases: Mutex<Arc<Bases>>,
@@ -102,6 +105,7 @@ pub(crate) struct Common {
     shown_histograms: Shown,
     /// From [`CHOSEN`] on.
     shown_chosen: Shown,
+    written: Written,
 }
 
 /// What storages that are gone left: everything in it is as new.
@@ -132,7 +136,8 @@ impl Storage {
         let storage = Arc::new(Self {
             tables: Mutex::new(Tables::default()),
             common: Common::take(),
-            unchanged: Mutex::new(HashMap::new()),
+            idle: Mutex::new(HashMap::new()),
+            exemplified: Exemplified::default(),
             bases: Mutex::new(Arc::default()),
             sliding: Sliding::default(),
             tally: Tally::default(),
@@ -358,20 +363,65 @@ impl Storage {
         self.forget(space, id);
     }
 
-    /// Since when the series `id` has held what it holds now, `held`, as far as was noticed.
-    pub(crate) fn unchanged_since(&self, space: Space, id: u32, held: u64, now: Ticks) -> Ticks {
-        let mut unchanged = self.unchanged.lock();
-        let (last, since) = unchanged.entry((space, id)).or_insert((held, now));
-        if *last != held {
-            (*last, *since) = (held, now);
+    /// Since when nobody has written to the series `id`, which has `count` values if it is a histogram,
+    /// as far as looks have noticed.
+    pub(crate) fn idle_since(&self, space: Space, id: u32, count: u64, now: Ticks) -> Ticks {
+        let mut idle = self.idle.lock();
+        let is_written = self.common.written.take(space, id);
+        let (last, since) = idle.entry((space, id)).or_insert((count, now));
+        if is_written || *last != count {
+            (*last, *since) = (count, now);
         }
         *since
+    }
+
+    /// Notes that the series `id` of a family that expires was asked for, to be kept: it is not idle.
+    pub(crate) fn note_bound(&self, space: Space, id: u32, now: Ticks) {
+        if let Some((_, since)) = self.idle.lock().get_mut(&(space, id)) {
+            *since = now;
+        }
+    }
+
+    pub(super) fn exemplified(&self) -> &Exemplified {
+        &self.exemplified
+    }
+
+    /// Whether it ever had exemplars that are not kept beside cells.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn has_exemplars(&self) -> bool {
+        self.exemplified.is_used()
+    }
+
+    /// The exemplars of the series `id` that are not kept beside its cells, in no order.
+    pub(crate) fn exemplars(&self, space: Space, id: u32) -> Vec<Exemplar> {
+        self.exemplified.of(space, id)
+    }
+
+    pub(super) fn written(&self) -> WrittenSlots {
+        self.common.written.slots()
+    }
+
+    pub(super) fn mark_written(&self, space: Space, id: u32) {
+        self.common.written.mark(space, id);
+    }
+
+    /// Whether an idle series was written while it was removed.
+    pub(crate) fn was_written(&self, space: Space, id: u32) -> bool {
+        self.common.written.is_marked(space, id)
+    }
+
+    /// Puts back the value of a gauge that was just removed, unless it has a newer one.
+    pub(crate) fn restore_gauge(&self, id: u32, value: f64) {
+        if let Some(cell) = slot(self.common.gauges.slots(), id) {
+            cell.restore(value);
+        }
     }
 
     /// Forgets that the series was ever there.
     fn forget(&self, space: Space, id: u32) {
         self.sliding.forget(space, id);
-        self.unchanged.lock().remove(&(space, id));
+        self.idle.lock().remove(&(space, id));
+        self.exemplified.forget(space, id);
         if let Some((shown, place)) = self.common.shown(space, id) {
             shown.clear(place);
         }
@@ -543,6 +593,7 @@ impl Common {
                 shown_sums: Shown::new(),
                 shown_histograms: Shown::new(),
                 shown_chosen: Shown::new(),
+                written: Written::new(),
             }))
         })
     }
@@ -563,6 +614,7 @@ impl Common {
         for shown in [&self.shown_sums, &self.shown_histograms, &self.shown_chosen] {
             shown.reset();
         }
+        self.written.reset();
     }
 }
 
@@ -741,6 +793,12 @@ impl GaugeCell {
     /// Unsets a value that is still `value`.
     fn unset(&self, value: f64) -> bool {
         self.0.compare_exchange(value.to_bits(), NEVER_SET, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Sets a value again that was unset.
+    fn restore(&self, value: f64) {
+        // Where it fails, somebody has set a newer one.
+        let _ = self.0.compare_exchange(NEVER_SET, value.to_bits(), Relaxed, Relaxed);
     }
 
     /// Makes the value what `update` makes of it, if it makes one; one that was never set counts as

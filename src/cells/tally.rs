@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::busy::{busy, guarded};
-use crate::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use crate::{
+    snapshot::ExemplarFault,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// Why a measurement was not recorded.
@@ -40,6 +43,7 @@ pub(crate) struct Tally {
     clamped: AtomicU64,
     truncated: AtomicU64,
     callbacks: [AtomicU64; 3],
+    exemplars: [AtomicU64; 5],
     /// By the names of the instruments.
     overflowed: Mutex<BTreeMap<&'static str, u64>>,
     /// By the numbers of the instruments that were refused.
@@ -77,6 +81,11 @@ impl Tally {
         self.callbacks[fault as usize].fetch_add(calls as u64, Relaxed);
     }
 
+    /// Counts an exemplar, or a label of one, that was left out.
+    pub(crate) fn reject_exemplar(&self, fault: ExemplarFault) {
+        self.exemplars[fault as usize].fetch_add(1, Relaxed);
+    }
+
     /// Counts look-ups or observations of the instrument called `name` that were beyond its limit.
     pub(crate) fn overflow(&self, name: &'static str, n: u64) {
         guarded(|| *self.overflowed.lock().entry(name).or_default() += n);
@@ -109,6 +118,11 @@ impl Tally {
     /// By fault, in the order of [`CallbackFault::NAMES`].
     pub(crate) fn failed_callbacks(&self) -> [u64; 3] {
         self.callbacks.each_ref().map(|count| count.load(Relaxed))
+    }
+
+    /// By fault, in the order of [`ExemplarFault::NAMES`].
+    pub(crate) fn rejected_exemplars(&self) -> [u64; 5] {
+        self.exemplars.each_ref().map(|count| count.load(Relaxed))
     }
 
     pub(crate) fn overflowed(&self) -> Vec<(&'static str, u64)> {

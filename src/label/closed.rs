@@ -105,6 +105,12 @@ impl Range {
         }
     }
 
+    /// Whether a number of the range, or none, has the place.
+    #[must_use]
+    pub const fn is_listed<N: Number>(&self, place: usize) -> bool {
+        place < N::N_ABSENT + self.n_values
+    }
+
     /// How far a number is from the lowest; `n_values` outside the range.
     #[inline]
     fn offset(&self, bits: u64) -> usize {
@@ -210,6 +216,12 @@ impl List {
         Cow::Borrowed(place.checked_sub(W::N_ABSENT).map_or("", |place| self.text(place)))
     }
 
+    /// Whether a declared text, or none, has the place.
+    #[must_use]
+    pub const fn is_listed<W: Words>(&self, place: usize) -> bool {
+        place + 1 < W::N_ABSENT + self.texts.len()
+    }
+
     #[inline]
     fn text(&self, place: usize) -> &'static str {
         self.texts.get(place).copied().unwrap_or_default()
@@ -263,6 +275,12 @@ impl<const LIMIT: usize> Interned<LIMIT> {
                 None => format!("free place {place} of {self:p}"),
             }),
         }
+    }
+
+    /// Whether a text that has come, or none, has the place.
+    pub fn is_listed<W: Words>(&self, place: usize) -> bool {
+        let is_known = |place| place < LIMIT && self.interner.text(place).is_some();
+        place.checked_sub(W::N_ABSENT).is_none_or(is_known)
     }
 
     /// The place of `text`. What reads like `other` is other: no two places have the same text.

@@ -27,6 +27,14 @@ pub trait Labels {
 
     /// The values at `index` of a closed set, in the order of [`KEYS`](Self::KEYS).
     fn at(index: usize) -> Vec<Cow<'static, str>>;
+
+    /// Whether all values at `index` of a closed set are known by name, and none stands for whatever
+    /// else may come: what [`show_all`](crate::Counter::show_all) shows. All are, unless the type says
+    /// otherwise.
+    #[must_use]
+    fn is_listed(_index: usize) -> bool {
+        true
+    }
 }
 
 /// No labels: the one series of an instrument without any.
@@ -96,6 +104,10 @@ impl<L: Labels + ?Sized> Labels for &L {
     fn at(index: usize) -> Vec<Cow<'static, str>> {
         L::at(index)
     }
+
+    fn is_listed(index: usize) -> bool {
+        L::is_listed(index)
+    }
 }
 
 /// One field of a [`Labels`] struct; an enum gets it from `#[derive(Labels)]`.
@@ -120,6 +132,12 @@ pub trait LabelValue {
 
     /// The value at `index` of a closed set.
     fn at(index: usize) -> Cow<'static, str>;
+
+    /// Whether the value at `index` of a closed set is known by name; as [`Labels::is_listed`].
+    #[must_use]
+    fn is_listed(_index: usize) -> bool {
+        true
+    }
 }
 
 /// Anything that can be the value of a dynamic label: every [`LabelValue`].
@@ -239,6 +257,10 @@ impl<V: LabelValue + ?Sized> LabelValue for &V {
     fn at(index: usize) -> Cow<'static, str> {
         V::at(index)
     }
+
+    fn is_listed(index: usize) -> bool {
+        V::is_listed(index)
+    }
 }
 
 /// `None` is the empty value, which Prometheus reads as a label that is not there. It has the first
@@ -264,6 +286,10 @@ impl<V: LabelValue> LabelValue for Option<V> {
 
     fn at(index: usize) -> Cow<'static, str> {
         index.checked_sub(1).map_or(Cow::Borrowed(""), V::at)
+    }
+
+    fn is_listed(index: usize) -> bool {
+        index.checked_sub(1).is_none_or(V::is_listed)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Counters and up-down counters: sums of what each thread added.
 
+#[path = "counter_exemplars.rs"]
+mod exemplars;
+
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
 use crate::{
     cells::{self, Rejection, Space},
+    context,
     label::{Dynamic, Labels, NoLabels, Text},
     series::{is_disabled, refused},
     snapshot::{Kind, Unit},
@@ -124,7 +128,7 @@ impl BoundFloatCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> f64 {
-        cells::current_storage().reader().float_sum(self.0.id())
+        cells::current_storage().reader().float_sum(self.0.series_id())
     }
 }
 
@@ -191,7 +195,7 @@ impl BoundCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64 {
-        sum(self.0.id())
+        sum(self.0.series_id())
     }
 }
 
@@ -293,14 +297,14 @@ impl BoundUpDownCounter {
     pub fn hold(&self) -> Held {
         self.inc();
         // One that ends before anybody looks was there all the same.
-        cells::show(Space::Sum, self.0.id());
+        cells::show(Space::Sum, self.0.series_id());
         Held(self.clone())
     }
 
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> i64 {
-        sum(self.0.id()).cast_signed()
+        sum(self.0.series_id()).cast_signed()
     }
 }
 
@@ -368,6 +372,10 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_untouched(id: u32, n: u64) {
+    if let Some((tags, id)) = cells::Tags::of(id) {
+        note(tags, id, n as f64, |id| add(id, n));
+        return;
+    }
     match id {
         id if is_disabled(id) => refused::count(id),
         id if n == 0 => cells::show(Space::Sum, id),
@@ -378,6 +386,10 @@ fn add_untouched(id: u32, n: u64) {
 #[cold]
 #[inline(never)]
 fn add_float_untouched(id: u32, n: f64) {
+    if let Some((tags, id)) = cells::Tags::of(id) {
+        note(tags, id, n, |id| add_float(id, n));
+        return;
+    }
     match is_disabled(id) {
         true => refused::count(id),
         false => cells::add_float_slow(id, n),
@@ -397,7 +409,23 @@ fn reject_float(id: u32, n: f64) {
     } else if is_disabled(id) {
         refused::count(id);
     } else {
-        cells::show(Space::Sum, id);
+        let show = |id| cells::show(Space::Sum, id);
+        match cells::Tags::of(id) {
+            Some((tags, id)) => note(tags, id, 0.0, show),
+            None => show(id),
+        }
+    }
+}
+
+/// Lets `add` add `n` to a series that can expire or keeps exemplars.
+fn note(tags: cells::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
+    if tags.expire() {
+        cells::note_written(Space::Sum, id);
+    }
+    add(id);
+    // Last, so that a reader sees no exemplar of what is not in the sum yet.
+    if tags.keep_exemplars() && n != 0.0 && context::is_sampled() {
+        cells::keep_exemplar((Space::Sum, id), 0, n, &[]);
     }
 }
 

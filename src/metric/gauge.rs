@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
 use crate::{
-    cells::{self, Rejection, Tally},
+    cells::{self, Rejection, Space, Tally},
     label::{Dynamic, Labels, NoLabels, Text},
     series::{is_disabled, refused},
     snapshot::{Admitted, Kind, OutOfRange, Range, Unit},
@@ -121,7 +121,7 @@ impl BoundGauge {
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        cells::current_storage().reader().gauge(self.0.id())
+        cells::current_storage().reader().gauge(self.0.series_id())
     }
 }
 
@@ -170,18 +170,42 @@ fn set_slow(id: u32, value: f64, range: Option<Range>) {
 
 fn add(id: u32, n: f64, range: Option<Range>) {
     let Some(n) = finite(n) else { return };
-    write(id, |cell| {
-        // Counted once, however often another thread comes between.
-        let mut last = Admitted::Within(n);
-        cell.update(|value| {
-            last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
-            match last {
-                Admitted::Within(value) | Admitted::Clamped(value) => Some(value),
-                Admitted::Dropped => None,
+    match cells::gauge(id) {
+        Some(cell) => add_to(cell, n, range, || ()),
+        None => add_slow(id, n, range),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn add_slow(id: u32, n: f64, range: Option<Range>) {
+    let Some(id) = cells::untagged(id) else {
+        return write(id, |cell| add_to(cell, n, range, || ()));
+    };
+    if cells::gauge(id).is_none() {
+        cells::gauge_slow(id, |_| ());
+    }
+    if let Some(cell) = cells::gauge(id) {
+        add_to(cell, n, range, || cells::note_written(Space::Gauge, id));
+    }
+}
+
+/// Adds, after `note_written` if the sum is admitted.
+#[inline(always)]
+fn add_to(cell: &cells::GaugeCell, n: f64, range: Option<Range>, note_written: impl Fn()) {
+    // Counted once, however often another thread comes between.
+    let mut last = Admitted::Within(n);
+    cell.update(|value| {
+        last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
+        match last {
+            Admitted::Within(value) | Admitted::Clamped(value) => {
+                note_written();
+                Some(value)
             }
-        });
-        note(last);
+            Admitted::Dropped => None,
+        }
     });
+    note(last);
 }
 
 /// The value that a gauge with `range` is set to, if any; one that is not in it is counted.
@@ -209,6 +233,21 @@ fn note(admitted: Admitted) {
 
 fn write(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
     match cells::gauge(id) {
+        Some(cell) => write(cell),
+        None => write_further(id, write),
+    }
+}
+
+/// Writes to a gauge that can expire, or is not at hand.
+#[cold]
+#[inline(never)]
+fn write_further(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
+    let series = cells::untagged(id);
+    if let Some(id) = series {
+        cells::note_written(Space::Gauge, id);
+    }
+    let id = series.unwrap_or(id);
+    match series.and_then(cells::gauge) {
         Some(cell) => write(cell),
         None if is_disabled(id) => refused::count(id),
         None => cells::gauge_slow(id, write),

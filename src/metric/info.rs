@@ -124,6 +124,10 @@ impl<L: Labels> Labels for Told<L> {
     fn at(index: usize) -> Vec<Cow<'static, str>> {
         L::at(index)
     }
+
+    fn is_listed(index: usize) -> bool {
+        L::is_listed(index)
+    }
 }
 
 impl<S> StateSet<S> {

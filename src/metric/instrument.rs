@@ -7,6 +7,7 @@ use once_cell::race::OnceRef;
 use super::registry::Registry;
 use crate::{
     cells::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
+    clock,
     error::Error,
     label::{LabelSet, Labels},
     series::{
@@ -103,6 +104,12 @@ impl Instrument {
         self
     }
 
+    pub(crate) const fn exemplars(mut self) -> Self {
+        self.assert_new();
+        self.descriptor.keeps_exemplars = true;
+        self
+    }
+
     /// The instrument with these keys of dynamic labels.
     ///
     /// # Panics
@@ -170,7 +177,10 @@ impl Instrument {
     pub(crate) fn recording_id(&self) -> u32 {
         // Relaxed: as `id`. A thread that owns no table gets here with every record.
         match self.base.load(Relaxed) {
-            UNREGISTERED | DISABLED => self.register_id().unwrap_or_else(|| self.disabled_id()),
+            UNREGISTERED | DISABLED => {
+                let id = self.family::<()>().map(|family| family.writing_id(0));
+                id.filter(|&id| id != DISABLED).unwrap_or_else(|| self.disabled_id())
+            }
             id => id,
         }
     }
@@ -203,7 +213,7 @@ impl Instrument {
     #[cold]
     #[inline(never)]
     fn unregistered_id<L: Labels>(&self, index: usize) -> u32 {
-        self.family::<L>().map_or_else(|| self.disabled_id(), |family| family.id_at(index))
+        self.family::<L>().map_or_else(|| self.disabled_id(), |family| family.writing_id(index))
     }
 
     #[inline]
@@ -211,7 +221,7 @@ impl Instrument {
         let family = self.family.get().or_else(|| self.family::<L>());
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
-            Some((family, None)) => record(family.id_at(labels.index())),
+            Some((family, None)) => record(family.writing_id(labels.index())),
             Some((_, Some(set))) => {
                 let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
                 lookup::with_series(set, values, record)
@@ -245,7 +255,9 @@ impl Instrument {
     fn shown_id<L: Labels>(&self, space: Space, index: usize) -> u32 {
         let id = self.closed_id::<L>(index);
         if !is_disabled(id) {
-            cells::show(space, id);
+            // The ids of histograms have no tags.
+            let series = if space == Space::Histogram { id } else { cells::series_id(id) };
+            cells::show(space, series);
         }
         id
     }
@@ -259,14 +271,14 @@ impl Instrument {
     /// Registers the instrument: an unlabelled one is shown from here on.
     pub(crate) fn register<L: Labels>(&self) {
         if let Some(family) = self.family::<L>().filter(|_| L::KEYS.is_empty()) {
-            family.show_all(&current_storage());
+            family.show_all(&current_storage(), L::is_listed);
         }
     }
 
-    /// Shows all combinations of a closed set from here on.
+    /// Shows all combinations of a closed set from here on that are of values with names.
     pub(crate) fn show_all<L: Labels>(&self) {
         if let Some(family) = self.family::<L>() {
-            family.show_all(&current_storage());
+            family.show_all(&current_storage(), L::is_listed);
         }
     }
 
@@ -366,7 +378,7 @@ impl Instrument {
 
 /// What the hot path takes for the first id: with a range, none that it finds.
 fn base_of(descriptor: &Descriptor, family: &Family) -> u32 {
-    if descriptor.range.is_some() { DISABLED } else { family.base() }
+    if descriptor.range.is_some() { DISABLED } else { family.writing_id(0) }
 }
 
 const fn per_nano(unit: Unit) -> f64 {
@@ -383,14 +395,18 @@ pub(crate) struct Handle {
 impl Handle {
     /// The series of `family` with these values, or in a closed set at this place.
     pub(crate) fn of(family: &Family, values: Visit<'_>, index: impl FnOnce() -> usize) -> Self {
-        let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
+        let Some(set) = family.open() else { return Self::plain(family.writing_id(index())) };
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(values)) {
             Found::Series(pin) => {
-                cells::show(family.space, pin.series().id);
-                Self { id: pin.series().id, _pin: Some(pin) }
+                let id = pin.series().id;
+                cells::show(family.space, id);
+                if set.idle().is_some() {
+                    current_storage().note_bound(family.space, id, clock::now());
+                }
+                Self { id: set.tags().on(id), _pin: Some(pin) }
             }
-            Found::Overflow(id) => Self::plain(id),
+            Found::Overflow(id) => Self::plain(set.tags().lasting().on(id)),
         }
     }
 
@@ -400,9 +416,15 @@ impl Handle {
         Self { id, _pin: None }
     }
 
+    /// What writes to the series.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// What reads it.
+    pub(crate) fn series_id(&self) -> u32 {
+        cells::series_id(self.id)
     }
 }
 
@@ -480,9 +502,15 @@ macro_rules! typed_instrument {
                 Self::from_instrument(self.instrument.series_limit(limit))
             }
 
-            /// The instrument with series that are [removed](Self::remove) when a snapshot finds them
-            /// unchanged for `idle`; never by default, never in a closed label set, and never of an
-            /// up-down counter or a state set, where what does not change is still held.
+            /// The instrument with series that are [removed](Self::remove) when a snapshot or a page
+            /// finds that nothing was recorded in them for `idle`; never by default, and never in a
+            /// closed label set. A gauge that is set to the value it has, an addition of zero and
+            /// [`bind`](Self::bind) count as records; what is rejected does not. Of an up-down counter
+            /// only a series at zero is removed: in any other, something is still held.
+            ///
+            /// A record is noticed at the next look, of a snapshot or a page, and dated by it; so a
+            /// series may stay longer than `idle` by the time between two looks. Records in series that
+            /// can expire cost a nanosecond or two more.
             ///
             /// # Panics
             ///
@@ -542,9 +570,14 @@ macro_rules! typed_instrument {
             }
 
             /// Shows every combination of a closed label set from here on, at zero where nothing was
-            /// recorded, so that a rate is right from the first record on: also the one that a range has
-            /// for values outside of it. There is no limit to how many these are. Of open label sets
-            /// and gauges nothing is shown before it is recorded.
+            /// recorded, so that a rate is right from the first record on. There is no limit to how many
+            /// these are.
+            ///
+            /// These are the combinations of values that the label type names: an enum's, `bool`'s, the
+            /// numbers of a range, the texts of a list, none of an `Option`, and those texts of an
+            /// interned field that have come so far. What stands for all other values (`other`) is
+            /// shown once something is recorded in it. Of open label sets and gauges nothing is shown
+            /// before it is recorded.
             pub fn show_all(&self) {
                 self.instrument.show_all::<L>();
             }
@@ -669,7 +702,7 @@ impl Instrument {
         let family = self.family.get().or_else(|| self.dynamic_family());
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
-            Some((family, None)) => record(family.base()),
+            Some((family, None)) => record(family.writing_id(0)),
             Some((_, Some(set))) => lookup::with_series(set, values, record),
         }
     }

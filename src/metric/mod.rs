@@ -47,6 +47,10 @@ pub(crate) use observable::quick;
 #[cfg(test)]
 mod empty_labels_tests;
 #[cfg(test)]
+mod exemplar_tests;
+#[cfg(test)]
+mod expiry_tests;
+#[cfg(test)]
 mod observable_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,35 +4,38 @@ use crate::{
     cells::{CallbackFault, Rejection, Storage},
     label::LabelSet,
     series::refused,
-    snapshot::{Family, Kind, PageBounds, Series, SeriesValue, Unit},
+    snapshot::{ExemplarFault, Family, Kind, PageBounds, Series, SeriesValue, Unit},
 };
 
 /// The names of these families.
-pub(super) const NAMES: [&str; 6] = [
+pub(super) const NAMES: [&str; 7] = [
     "telemetry.measurements.rejected",
     "telemetry.measurements.clamped",
     "telemetry.labels.truncated",
     "telemetry.callbacks.failed",
     "telemetry.series.overflowed",
     "telemetry.instruments.refused",
+    "telemetry.exemplars.rejected",
 ];
 
-const HELP: [&str; 6] = [
+const HELP: [&str; 7] = [
     "Measurements not recorded, by reason",
     "Measurements recorded as the nearer end of their instrument's range",
     "Label values of new series cut at 1,024 bytes",
     "Callbacks that told nothing, by reason",
     "Look-ups and observations that were beyond a limit of series",
     "Measurements that were not recorded since their instrument lost a conflict",
+    "Labels of exemplars that were left out, and exemplars without room, by reason",
 ];
 
-const UNITS: [Unit; 6] = [
+const UNITS: [Unit; 7] = [
     Unit::new("{measurement}"),
     Unit::new("{measurement}"),
     Unit::new("{value}"),
     Unit::new("{call}"),
     Unit::new("{lookup}"),
     Unit::new("{measurement}"),
+    Unit::new("{item}"),
 ];
 
 /// What `storage` has counted, with the labels that all series have; only families that have series.
@@ -45,6 +48,7 @@ pub(super) fn read(storage: &Storage, constant: impl FnOnce() -> LabelSet) -> Ve
         by_reason(CallbackFault::NAMES, tally.failed_callbacks()),
         overflowed(&tally.overflowed()),
         refused_by(storage),
+        by_reason(ExemplarFault::NAMES, tally.rejected_exemplars()),
     ];
     if all.iter().all(Vec::is_empty) {
         return Vec::new();

@@ -182,7 +182,10 @@ fn change_of_series(series: &Series, earlier: Option<&Series>, since: Ticks) -> 
     let change = earlier.and_then(|one| difference(&series.value, &one.value));
     let value = change.unwrap_or_else(|| series.value.clone());
     // Nothing of a series that the last collection did not see was recorded before it.
-    Series { labels: series.labels.clone(), value, started: series.started.max(since) }
+    let (labels, started) = (series.labels.clone(), series.started.max(since));
+    let known = earlier.and_then(|one| one.exemplar.as_ref());
+    let exemplar = series.exemplar.clone().filter(|one| known != Some(one));
+    Series { labels, value, started, exemplar }
 }
 
 /// `later` less `earlier`; `None` if the sum began again in between.

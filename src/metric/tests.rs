@@ -935,7 +935,8 @@ mod removal {
     }
 
     #[test]
-    fn an_up_down_counter_does_not_expire_and_what_changed_meanwhile_is_not_swallowed() {
+    fn an_up_down_counter_that_is_held_does_not_expire_and_what_changed_meanwhile_is_not_swallowed()
+    {
         static HELD: UpDownCounter<Dynamic> =
             UpDownCounter::dynamic("test.expire.held", "", &["k"])
                 .expire_after(Duration::from_secs(1));

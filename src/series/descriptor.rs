@@ -18,6 +18,8 @@ pub(crate) struct Descriptor {
     pub(crate) limit: Option<usize>,
     /// After what time a series that does not change is removed, if ever.
     pub(crate) idle: Option<Duration>,
+    /// Whether a counter keeps what is added in sampled spans as exemplars.
+    pub(crate) keeps_exemplars: bool,
     /// The keys of dynamic labels; those of typed ones are their type's.
     pub(crate) keys: &'static [&'static str],
     /// What a histogram was told; the default for every other kind.
@@ -42,7 +44,20 @@ impl Descriptor {
         let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
         let (histogram, keys) = (HistogramOptions::new(), &[]);
         let (limit, idle, range) = (None, None, None);
-        Self { name, help, unit, kind, number, limit, idle, keys, histogram, range, place }
+        Self {
+            name,
+            help,
+            unit,
+            kind,
+            number,
+            limit,
+            idle,
+            keeps_exemplars: false,
+            keys,
+            histogram,
+            range,
+            place,
+        }
     }
 }
 

@@ -15,12 +15,12 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    cells::{Baseline, DISABLED, Reader, SPANS, Space, Storage, histogram::chosen},
+    cells::{Baseline, DISABLED, Reader, SPANS, Space, Storage, Tags, histogram::chosen},
     clock::{self, Ticks},
     diagnostics,
     label::{Encoded, Keys, LabelSet},
     snapshot::{
-        self, Choice, HistogramOptions, HistogramSnapshot, Kind, Series, SeriesValue,
+        self, Choice, Exemplar, HistogramOptions, HistogramSnapshot, Kind, Series, SeriesValue,
         SummarySnapshot, Unit, merge,
     },
     sync::{
@@ -49,6 +49,8 @@ pub(crate) struct Family {
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
     pub(crate) histogram: HistogramOptions,
+    /// How the series of a closed set are written.
+    tags: Tags,
     set: SeriesSet,
     /// Of its registry, whose ids its series have.
     _settings: Arc<Settings>,
@@ -125,6 +127,7 @@ impl Family {
             removals: AtomicU32::new(1),
             told,
             histogram,
+            tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             _settings: settings.clone(),
         }
@@ -181,6 +184,11 @@ impl Family {
         }
     }
 
+    /// What writes to the series at `index` of a closed set.
+    pub(crate) fn writing_id(&self, index: usize) -> u32 {
+        self.tags.on(self.id_at(index))
+    }
+
     /// The series of an open set.
     pub(crate) fn open(&self) -> Option<&OpenSet> {
         match &self.set {
@@ -196,13 +204,14 @@ impl Family {
         (0..set.len).filter_map(|at| Some(set.listed(at, &keys)?.labels)).collect()
     }
 
-    /// Shows all series of a closed set in `storage`, whatever they hold.
-    pub(crate) fn show_all(&self, storage: &Storage) {
+    /// Shows the series of a closed set that are `listed`, by their places, in `storage`, whatever they
+    /// hold.
+    pub(crate) fn show_all(&self, storage: &Storage, is_listed: fn(usize) -> bool) {
         if let SeriesSet::Closed(set) = &self.set
             && set.base != DISABLED
         {
-            let ids = set.base..set.base + set.len as u32;
-            ids.for_each(|id| storage.show(self.space, id));
+            let listed = (0..set.len).filter(|&index| is_listed(index));
+            listed.for_each(|index| storage.show(self.space, set.base + index as u32));
         }
     }
 
@@ -281,9 +290,11 @@ impl Family {
         self.walk(storage, reader, |reader, list, always| {
             has_twins = list.has_twins();
             series.extend(list.known().iter().filter_map(|listed| {
+                // First, so that no exemplar is seen of what is not in the value.
+                let exemplar = self.exemplar(storage, listed.id);
                 let value = self.value(storage, reader, listed.id, always)?;
                 let started = self.started(storage, reader, listed);
-                Some(Series::new(listed.labels.clone(), value, started))
+                Some(Series::new(listed.labels.clone(), value, started).with_exemplar(exemplar))
             }));
         });
         if has_twins {
@@ -319,6 +330,12 @@ impl Family {
         walk(reader, &list, always);
     }
 
+    /// The exemplar of a series of a counter.
+    pub(super) fn exemplar(&self, storage: &Storage, id: u32) -> Option<Exemplar> {
+        let is_counter = self.kind == Kind::Counter;
+        is_counter.then(|| storage.exemplars(Space::Sum, id).pop()).flatten()
+    }
+
     fn sum(&self, reader: &Reader, id: u32) -> SeriesValue {
         match (self.number_kind, self.kind) {
             (Number::Fraction, _) => SeriesValue::FloatCounter(reader.float_sum(id)),
@@ -340,17 +357,38 @@ impl Family {
         let (now, reader) = (clock::now(), storage.reader());
         set.remove_where(|series| {
             let Some(value) = self.value(storage, &reader, series.id, true) else { return false };
-            let held = match &value {
-                SeriesValue::Counter(sum) => *sum,
-                value => value.as_f64().to_bits(),
+            // Of others every write is marked, also one that changes nothing.
+            let count = match &value {
+                SeriesValue::Histogram(histogram) => histogram.count(),
+                SeriesValue::Summary(summary) => summary.count,
+                _ => 0,
             };
-            let since = storage.unchanged_since(self.space, series.id, held, now);
+            let since = storage.idle_since(self.space, series.id, count, now);
             now.since(since) >= idle && self.remove_if(storage, series.id, &value)
         });
     }
 
-    /// Removes the series `id` if it still shows `value`: what came meanwhile would be lost.
+    /// Removes the series `id` unless it is written at the same time: what came meanwhile would be lost.
     fn remove_if(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
+        let is_removed = self.remove_unchanged(storage, id, value);
+        if !is_removed || !storage.was_written(self.space, id) {
+            return is_removed;
+        }
+        match (self.space, value) {
+            (Space::Gauge, value) => {
+                storage.restore_gauge(id, value.as_f64());
+                false
+            }
+            // It begins anew, shown.
+            _ => {
+                storage.show(self.space, id);
+                true
+            }
+        }
+    }
+
+    /// Removes the series `id` if it still shows `value`.
+    fn remove_unchanged(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
         self.removals.fetch_add(1, Relaxed);
         match value {
             SeriesValue::Counter(sum) => {
@@ -370,6 +408,9 @@ impl Family {
             }
             SeriesValue::Gauge(value) => storage.remove_gauge_if(id, *value),
             SeriesValue::Info => storage.remove_gauge_if(id, 1.0),
+            SeriesValue::UpDownCounter(0) => storage
+                .remove_sum_if(id, |reader| reader.sum(id), |held, base| held == base)
+                .is_some(),
             // What somebody holds is not idle.
             SeriesValue::UpDownCounter(_) | SeriesValue::State(_) => false,
         }
@@ -409,7 +450,11 @@ impl Family {
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
                 let always = always || storage.is_shown(self.space, id);
-                let histogram = reader.histogram(id);
+                let exemplars = storage.exemplars(Space::Histogram, id);
+                let histogram = reader.histogram(id).map(|mut histogram| {
+                    histogram.add_exemplars(&exemplars);
+                    histogram
+                });
                 let histogram =
                     histogram.or_else(|| always.then(|| chosen::empty(&self.histogram)));
                 histogram.map(|histogram| SeriesValue::Histogram(Arc::new(histogram)))

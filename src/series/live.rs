@@ -18,7 +18,7 @@ use crate::{
     },
     clock::Ticks,
     label::LabelSet,
-    snapshot::{self, BucketLayout, Head, Kind, PageBounds, Series, SeriesValue, Views},
+    snapshot::{self, BucketLayout, Exemplar, Head, Kind, PageBounds, Series, SeriesValue, Views},
     sync::atomic::Ordering::Relaxed,
 };
 
@@ -88,6 +88,25 @@ impl<'a> Place<'a> {
         match self.among {
             Among::Listed { list, .. } => &list.known()[index].labels,
             Among::Kept(series) => series[index].labels(),
+        }
+    }
+
+    /// Whether it is worth asking for an exemplar.
+    pub(crate) fn may_have_exemplar(&self) -> bool {
+        match self.among {
+            Among::Listed { storage, .. } => storage.has_exemplars(),
+            Among::Kept(series) => series[self.index as usize].exemplar().is_some(),
+        }
+    }
+
+    /// The exemplar of a counter.
+    pub(crate) fn exemplar(&self) -> Option<Exemplar> {
+        let index = self.index as usize;
+        match self.among {
+            Among::Listed { family, storage, list, .. } => {
+                family.exemplar(storage, list.entries()[index].id)
+            }
+            Among::Kept(series) => series[index].exemplar().cloned(),
         }
     }
 
@@ -205,7 +224,7 @@ impl Family {
                             continue;
                         }
                         if *with_exemplars {
-                            reader.add_exemplars(entry.id, counts);
+                            add_exemplars(storage, reader, entry.id, counts);
                         }
                         visit.series(place, Reading::Buckets(counts));
                     }
@@ -242,6 +261,14 @@ impl Family {
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         let is_whole = self.kind == Kind::Counter && self.number_kind == Number::Whole;
         (is_whole && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
+    }
+}
+
+fn add_exemplars(storage: &Storage, reader: &Reader, id: u32, to: &mut BucketCounts) {
+    reader.add_exemplars(id, to);
+    let labelled = storage.exemplars(Space::Histogram, id);
+    if !labelled.is_empty() {
+        to.add_exemplars(labelled.into_iter());
     }
 }
 

@@ -44,16 +44,16 @@ where
 fn with_series_slow<R>(set: &OpenSet, values: Visit<'_>, record: impl FnOnce(u32) -> R) -> R {
     forget_own_removed();
     let pin = match set.find_or_add(values) {
-        Found::Overflow(id) => return record(id),
+        Found::Overflow(id) => return record(set.tags().lasting().on(id)),
         Found::Series(pin) => pin,
     };
-    let done = record(pin.series().id);
+    let done = record(set.tags().on(pin.series().id));
     // A thread whose table is gone, or busy because an allocator records, looks up every time.
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut()
             && table.find(set.number(), values).is_none()
         {
-            table.insert(set.number(), values, pin);
+            table.insert(set, values, pin);
         }
     });
     done
@@ -101,6 +101,8 @@ struct Buckets {
     /// None, or a power of two.
     buckets: Vec<Bucket>,
     len: usize,
+    /// What the set's ids are written with.
+    id_tag: u32,
 }
 
 /// A few series, filled from the front; what finds no place goes to the next bucket.
@@ -136,16 +138,17 @@ impl Table {
         hash.value()
     }
 
-    fn insert(&mut self, set: u32, values: Visit<'_>, pin: Pin) {
+    fn insert(&mut self, set: &OpenSet, values: Visit<'_>, pin: Pin) {
         if self.sets.is_empty() {
             self.start = Hash::new();
         }
-        let set = set as usize;
-        if set >= self.sets.len() {
-            self.sets.resize_with(set + 1, Buckets::default);
+        let (place, tag) = (set.number() as usize, set.tags().on(0));
+        if place >= self.sets.len() {
+            self.sets.resize_with(place + 1, Buckets::default);
         }
         let (hash, rehash) = (self.hash(values), rehash(self.start));
-        self.sets[set].insert(hash, pin, rehash);
+        self.sets[place].id_tag = tag;
+        self.sets[place].insert(hash, pin, rehash);
     }
 
     /// Drops the pins of removed series.
@@ -200,7 +203,7 @@ impl Buckets {
         while self.buckets[place].is_full() {
             place = (place + 1) & mask;
         }
-        self.buckets[place].add(hash, pin);
+        self.buckets[place].add(hash, pin, self.id_tag);
         self.len += 1;
     }
 
@@ -240,11 +243,11 @@ impl Bucket {
     }
 
     /// Adds a series to a bucket that is not full.
-    fn add(&mut self, hash: u64, pin: Pin) {
+    fn add(&mut self, hash: u64, pin: Pin, id_tag: u32) {
         if let Some(lane) = self.pins.iter().position(Option::is_none) {
             let shift = lane as u32 * Self::TAG_BITS;
             self.tags = self.tags & !(0xffff << shift) | tag(hash) << shift;
-            self.ids[lane] = pin.series().id;
+            self.ids[lane] = pin.series().id | id_tag;
             self.pins[lane] = Some(pin);
         }
     }

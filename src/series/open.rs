@@ -25,7 +25,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    cells::{self, DISABLED, Space},
+    cells::{self, DISABLED, Space, Tags},
     clock, diagnostics,
     label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
     snapshot::HistogramOptions,
@@ -62,6 +62,7 @@ pub(crate) struct OpenSet {
     /// Of its registry.
     settings: Arc<Settings>,
     idle: Option<Duration>,
+    tags: Tags,
     /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
     /// locked inside it.
     known: Mutex<Known>,
@@ -101,12 +102,13 @@ impl OpenSet {
         limit: Option<usize>,
         settings: Arc<Settings>,
     ) -> Self {
-        let Descriptor { name, place, idle, kind, .. } = *descriptor;
+        let Descriptor { name, place, idle, kind, keeps_exemplars, .. } = *descriptor;
         let space = Space::of(kind);
+        let tags = Tags::new(space, idle.is_some(), keeps_exemplars);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Relaxed);
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
-        Self { number, name, place, space, histogram, limit, settings, idle, known, walk }
+        Self { number, name, place, space, histogram, limit, settings, idle, tags, known, walk }
     }
 
     #[inline(always)]
@@ -120,6 +122,12 @@ impl OpenSet {
 
     pub(crate) fn idle(&self) -> Option<Duration> {
         self.idle
+    }
+
+    /// How its series are written.
+    #[inline]
+    pub(crate) fn tags(&self) -> Tags {
+        self.tags
     }
 
     /// Gives the series other keys: `keys` is called inside the lock.

@@ -8,15 +8,15 @@ use std::panic::Location;
 
 use super::descriptor::Descriptor;
 use crate::{
-    cells::{DISABLED, Rejection, tally},
+    cells::{DISABLED, FIRST_REFUSED, Rejection, tally},
     sync::Mutex,
 };
 
-/// How many are told apart; arbitrary, and more than a program has by mistake.
-const MOST: usize = 1_024;
-
 /// The first of their ids; [`DISABLED`] is that of all others.
-const FIRST: u32 = DISABLED - MOST as u32;
+const FIRST: u32 = FIRST_REFUSED;
+
+/// How many are told apart; arbitrary, and more than a program has by mistake.
+const MOST: usize = (DISABLED - FIRST) as usize;
 
 /// What the source calls such an instrument, and where it is: of one name there may be several.
 pub(crate) type Refused = (&'static str, &'static Location<'static>);

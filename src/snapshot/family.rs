@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{
+    exemplar::Exemplar,
     histogram::{HistogramSnapshot, PageBounds},
     unit::Unit,
 };
@@ -53,6 +54,7 @@ pub struct Series {
     pub(crate) value: SeriesValue,
     /// When its sum began.
     pub(crate) started: Ticks,
+    pub(crate) exemplar: Option<Arc<Exemplar>>,
 }
 
 /// What kind of instrument a family is.
@@ -154,7 +156,9 @@ impl Snapshot {
         };
         let series = self.families().iter().flat_map(Family::series);
         let families = size_of_val(self.families());
-        families + series.map(|series| size_of::<Series>() + value(series)).sum::<usize>()
+        let exemplar = |series: &Series| series.exemplar().map_or(0, size_of_val);
+        let of_series = |series| size_of::<Series>() + value(series) + exemplar(series);
+        families + series.map(of_series).sum::<usize>()
     }
 
     /// The time between `earlier` and this.
@@ -240,7 +244,19 @@ impl Family {
 impl Series {
     /// A series whose sum began at `started`.
     pub(crate) fn new(labels: LabelSet, value: SeriesValue, started: Ticks) -> Self {
-        Self { labels, value, started }
+        Self { labels, value, started, exemplar: None }
+    }
+
+    /// The series with an exemplar of its sum, or with none.
+    pub(crate) fn with_exemplar(self, exemplar: Option<Exemplar>) -> Self {
+        Self { exemplar: exemplar.map(Arc::new), ..self }
+    }
+
+    /// The newest exemplar of a counter; a histogram's are in its
+    /// [snapshot](HistogramSnapshot::exemplars).
+    #[must_use]
+    pub fn exemplar(&self) -> Option<&Exemplar> {
+        self.exemplar.as_deref()
     }
 
     /// The labels.

@@ -216,6 +216,10 @@ pub(crate) fn add(into: &mut Series, other: &Series, gauges: Choice) -> Result<(
         _ => return Err(Fault::Kinds),
     }
     into.started = into.started.min(other.started);
+    into.exemplar = match (into.exemplar.take(), &other.exemplar) {
+        (Some(one), Some(other)) => Some(Arc::new(one.newer(other).clone())),
+        (one, other) => one.or_else(|| other.clone()),
+    };
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod unit;
 mod view;
 
 pub use exemplar::Exemplar;
+pub(crate) use exemplar::ExemplarFault;
 pub use family::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot};
 pub use figures::{Requests, Window};
 pub use histogram::{

@@ -22,7 +22,7 @@ pub(super) fn structure(labels: &Struct<'_>) -> TokenStream {
     let (index, visits) = (index(&codes, root), codes.iter().map(|code| &code.visit));
     let (keys, keys_check) = (keys(labels), keys_check(labels));
     let radices = codes.iter().map(|code| &code.radix);
-    let at = at(&codes, root);
+    let (at, is_listed) = (at(&codes, root), is_listed(&codes, root));
 
     let (name, generics) = (&labels.input.ident, with_bounds(labels));
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
@@ -54,6 +54,10 @@ pub(super) fn structure(labels: &Struct<'_>) -> TokenStream {
                 ) -> ::std::vec::Vec<::std::borrow::Cow<'static, str>> {
                     #at
                 }
+
+                fn is_listed(index: usize) -> bool {
+                    #is_listed
+                }
             }
 
             #keys_check
@@ -71,6 +75,8 @@ struct Code {
     visit: TokenStream,
     /// Adds what stands at `place` to `values`.
     at: TokenStream,
+    /// Whether what stands at `place` is known by name.
+    is_listed: TokenStream,
 }
 
 impl Code {
@@ -86,6 +92,7 @@ impl Code {
                     index: quote!(#own::index(&self.#ident)),
                     visit: quote!(#own::visit(&self.#ident, &mut *each)),
                     at: quote!(values.extend(#own::at(place))),
+                    is_listed: quote!(#own::is_listed(place)),
                 }
             }
             Form::Label { values: Values::OfItsType, .. } => {
@@ -96,6 +103,7 @@ impl Code {
                     index: quote!(#own::index(&self.#ident)),
                     visit: quote!(#own::visit(&self.#ident, &mut *each)),
                     at: quote!(values.push(#own::at(place))),
+                    is_listed: quote!(#own::is_listed(place)),
                 }
             }
             Form::Label { values, .. } => Self::declared(ident, ty, values, root),
@@ -116,6 +124,7 @@ impl Code {
             index: quote_spanned!(at=> #declared.index::<#ty>(&self.#ident)),
             visit: quote_spanned!(at=> #declared.visit::<#ty>(&self.#ident, &mut *each)),
             at: quote_spanned!(at=> values.push(#declared.at::<#ty>(place))),
+            is_listed: quote_spanned!(at=> #declared.is_listed::<#ty>(place)),
         }
     }
 }
@@ -175,6 +184,20 @@ fn at(codes: &[Code], root: &Root) -> TokenStream {
         })*
         let _ = places;
         values
+    }
+}
+
+fn is_listed(codes: &[Code], root: &Root) -> TokenStream {
+    let (runtime, radices) = (runtime(root), codes.iter().map(|code| &code.radix));
+    let places = 0..codes.len();
+    let are_listed = codes.iter().map(|code| &code.is_listed);
+    quote! {
+        let places = #runtime::places(index, [#(#radices),*]);
+        let _ = places;
+        true #(&& {
+            let place = places[#places];
+            #are_listed
+        })*
     }
 }
 

@@ -88,7 +88,7 @@ impl BucketCounts {
             *own = own.wrapping_add(*count);
         }
         self.sum += other.sum;
-        self.add_exemplars(other.exemplars.iter().copied());
+        self.add_exemplars(other.exemplars.iter().cloned());
     }
 
     pub(crate) fn add_sum(&mut self, sum: f64) {

@@ -100,11 +100,10 @@ impl Exemplars {
     /// All that can be read whole, in no order.
     pub(crate) fn read(&self) -> Vec<Exemplar> {
         let slots = self.0.get().into_iter().flatten();
-        let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| Exemplar {
-            value: f64::from_bits(value),
-            trace_id: TraceId::from_u128(u128::from(high) << 64 | u128::from(low)),
-            span_id: SpanId::from_u64(span_id),
-            taken: Ticks::from_raw(taken),
+        let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| {
+            let trace_id = TraceId::from_u128(u128::from(high) << 64 | u128::from(low));
+            let (span_id, taken) = (SpanId::from_u64(span_id), Ticks::from_raw(taken));
+            Exemplar::new(f64::from_bits(value), trace_id, span_id, taken)
         };
         slots.filter_map(Slot::read).map(exemplar).collect()
     }

@@ -97,7 +97,7 @@ impl Buckets {
             let end = exemplars.partition_point(|one| one.value() <= bound);
             let (within, above) = exemplars.split_at(end);
             exemplars = above;
-            within.iter().max_by_key(|one| one.taken())
+            within.iter().max_by_key(|one| one.age())
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     cells::histogram::cuts::{BucketCounts, Cuts},
     clock::Ticks,
     label::LabelSet,
-    metric::{BucketLayout, Kind, PageBounds, SeriesValue, Unit},
+    metric::{BucketLayout, Exemplar, Kind, PageBounds, SeriesValue, Unit},
     series::{Place, Reading, VisitSeries},
     snapshot::Head,
 };
@@ -40,6 +40,8 @@ pub(super) struct FamilyPage {
     options: PageOptions,
     /// Whether a series says when its sum began.
     has_created: bool,
+    /// Whether a series may have an exemplar that is not of a bucket.
+    has_exemplars: bool,
     /// Whether a counter is one line.
     is_line: bool,
     /// What stands before the first series.
@@ -93,6 +95,7 @@ impl FamilyPage {
             dialect,
             options,
             has_created: is_sum && has_place && options.with_created,
+            has_exemplars: kind == Kind::Counter && has_place,
             is_line: dialect.format() != Format::Protobuf && !(has_place && options.with_created),
             head,
             keys: Vec::new(),
@@ -150,14 +153,14 @@ impl FamilyPage {
         let mut merging = Merging { family: self, shared, merged: BTreeMap::new() };
         family.each_series(&mut merging);
         let merged = merging.merged;
-        for (block, (started, value)) in &merged {
+        for (block, Merged { started, exemplar, value }) in &merged {
             shared.block.clear();
             shared.block.push(block);
             let reading = match value {
-                Merged::Value(value) => value.into(),
-                Merged::Buckets(counts) => Reading::Buckets(counts),
+                MergedValue::Value(value) => value.into(),
+                MergedValue::Buckets(counts) => Reading::Buckets(counts),
             };
-            self.write_series(|| *started, reading, page, shared);
+            self.write_series(|| *started, exemplar.as_ref(), reading, page, shared);
         }
         merged.len()
     }
@@ -167,6 +170,7 @@ impl FamilyPage {
     fn write_series(
         &mut self,
         started: impl FnOnce() -> Ticks,
+        of_sum: Option<&Exemplar>,
         reading: Reading<'_>,
         page: &mut Buffer,
         shared: &mut Shared,
@@ -179,7 +183,7 @@ impl FamilyPage {
         let format = self.dialect.format();
         let Shared { block, prefix, counts, native, .. } = shared;
         if format == Format::Protobuf {
-            let mut writer = protobuf::Writer { page, block, created };
+            let mut writer = protobuf::Writer { page, block, created, of_sum };
             match (reading, &self.buckets) {
                 (Reading::Value(SeriesValue::Histogram(histogram)), Some(buckets)) => {
                     let limit = self.options.native_buckets;
@@ -192,7 +196,8 @@ impl FamilyPage {
             }
             return;
         }
-        let mut writer = text::Writer { page, starts: &self.starts, block, created, format };
+        let starts = &self.starts;
+        let mut writer = text::Writer { page, starts, block, created, of_sum, format };
         match (reading, &self.buckets) {
             (Reading::Buckets(counts), Some(buckets)) => writer.histogram(buckets, counts, prefix),
             (Reading::Value(SeriesValue::Histogram(_)), Some(buckets)) => {
@@ -256,6 +261,17 @@ impl FamilyPage {
         }
     }
 
+    /// The exemplar of a counter, where the format has a place for it.
+    #[inline(always)]
+    fn exemplar_of(&self, place: &Place<'_>) -> Option<Exemplar> {
+        if self.may_have_exemplar(place) { place.exemplar() } else { None }
+    }
+
+    #[inline(always)]
+    fn may_have_exemplar(&self, place: &Place<'_>) -> bool {
+        self.has_exemplars && place.may_have_exemplar()
+    }
+
     fn style(&self) -> KeyStyle<'_> {
         KeyStyle {
             kind: self.kind,
@@ -297,12 +313,15 @@ impl VisitSeries for Writer<'_> {
         }
         let labels = place.labels();
         let is_written = match reading {
-            Reading::Counter(sum) if family.is_line => family.write_line(labels, sum, page),
+            Reading::Counter(sum) if family.is_line && !family.may_have_exemplar(&place) => {
+                family.write_line(labels, sum, page)
+            }
             reading => {
                 shared.block.clear();
                 let has_labels = family.write_labels(labels, &mut shared.block);
                 if has_labels {
-                    family.write_series(|| place.started(), reading, page, shared);
+                    let (started, exemplar) = (|| place.started(), family.exemplar_of(&place));
+                    family.write_series(started, exemplar.as_ref(), reading, page, shared);
                 }
                 has_labels
             }
@@ -316,11 +335,18 @@ struct Merging<'a> {
     family: &'a mut FamilyPage,
     shared: &'a mut Shared,
     /// By their labels there.
-    merged: BTreeMap<Vec<u8>, (Ticks, Merged)>,
+    merged: BTreeMap<Vec<u8>, Merged>,
 }
 
-/// The value of series that are one on the page.
-enum Merged {
+/// Series that are one on the page.
+struct Merged {
+    started: Ticks,
+    exemplar: Option<Exemplar>,
+    value: MergedValue,
+}
+
+/// The value of such.
+enum MergedValue {
     Value(SeriesValue),
     Buckets(BucketCounts),
 }
@@ -333,15 +359,17 @@ impl VisitSeries for Merging<'_> {
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
         let Self { family, shared, merged } = self;
         let (labels, started) = (place.labels(), place.started());
+        let exemplar = family.exemplar_of(&place);
         write_joined(labels.iter(), family.style(), family.dialect.format(), &mut shared.block);
         let value = match reading {
-            Reading::Counter(sum) => Merged::Value(SeriesValue::Counter(sum)),
-            Reading::Value(value) => Merged::Value(value.clone()),
-            Reading::Buckets(counts) => Merged::Buckets(counts.clone()),
+            Reading::Counter(sum) => MergedValue::Value(SeriesValue::Counter(sum)),
+            Reading::Value(value) => MergedValue::Value(value.clone()),
+            Reading::Buckets(counts) => MergedValue::Buckets(counts.clone()),
         };
         match merged.get_mut(shared.block.as_slice()) {
-            Some((first, sum)) => {
+            Some(Merged { started: first, exemplar: newest, value: sum }) => {
                 *first = (*first).min(started);
+                *newest = newest.take().into_iter().chain(exemplar).max_by_key(Exemplar::age);
                 let buckets = family.buckets.as_deref();
                 sum.add(value, |counts, value| {
                     if let (SeriesValue::Histogram(histogram), Some(buckets)) = (value, buckets) {
@@ -350,13 +378,14 @@ impl VisitSeries for Merging<'_> {
                 });
             }
             None => {
-                merged.insert(shared.block.as_slice().to_vec(), (started, value));
+                let one = Merged { started, exemplar, value };
+                merged.insert(shared.block.as_slice().to_vec(), one);
             }
         }
     }
 }
 
-impl Merged {
+impl MergedValue {
     /// Becomes the value of itself and `other`; of a histogram that is there by its buckets and as a
     /// snapshot, `count` makes those of the latter.
     fn add(&mut self, other: Self, count: impl FnOnce(&mut BucketCounts, &SeriesValue)) {

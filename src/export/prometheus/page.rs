@@ -271,14 +271,15 @@ fn target_bytes(resource: &Resource, dialect: Dialect, translation: Translation)
     write_joined(keys.zip(values.iter().map(String::as_str)), style, format, &mut block);
     if format == Format::Protobuf {
         page.copy(&protobuf::head(&names, Kind::Info, Unit::NONE, HELP));
-        protobuf::Writer { page: &mut page, block: &block, created: None }
+        protobuf::Writer { page: &mut page, block: &block, created: None, of_sum: None }
             .value(&SeriesValue::Info);
         wire::delimit(&mut page, 0);
     } else {
         page.copy(&text::head(&names, Kind::Info, Unit::NONE, HELP, format));
         let starts = &Starts::new(&names);
         let (page, block) = (&mut page, &block);
-        text::Writer { page, starts, block, created: None, format }.value(&SeriesValue::Info);
+        text::Writer { page, starts, block, created: None, of_sum: None, format }
+            .value(&SeriesValue::Info);
     }
     page
 }

@@ -48,6 +48,8 @@ pub(super) struct Writer<'a> {
     pub(super) block: &'a Buffer,
     /// When its sum began, in nanoseconds since the Unix epoch, if that is shown.
     pub(super) created: Option<u64>,
+    /// The exemplar of a counter.
+    pub(super) of_sum: Option<&'a Exemplar>,
 }
 
 impl Writer<'_> {
@@ -56,9 +58,12 @@ impl Writer<'_> {
         match value {
             SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {}
             SeriesValue::Counter(_) | SeriesValue::FloatCounter(_) => {
-                let created = self.created;
+                let Self { created, of_sum, .. } = *self;
                 self.metric(3, |to| {
                     double(to, 1, value.as_f64());
+                    if let Some(one) = of_sum {
+                        message(to, 2, |to| exemplar(to, one));
+                    }
                     timestamp(to, 3, created);
                 });
             }
@@ -155,8 +160,7 @@ fn native_histogram(to: &mut Buffer, native: &Native, exemplars: &[Exemplar]) {
 }
 
 fn exemplar(to: &mut Buffer, exemplar: &Exemplar) {
-    push_label(to, Format::Protobuf, "trace_id", &exemplar.trace_id().to_string());
-    push_label(to, Format::Protobuf, "span_id", &exemplar.span_id().to_string());
+    exemplar.each_pair(|key, value| push_label(to, Format::Protobuf, key, value));
     double(to, 2, exemplar.value());
     timestamp(to, 3, Some(exemplar.taken().unix_nanos()));
 }

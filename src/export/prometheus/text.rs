@@ -139,6 +139,8 @@ pub(super) struct Writer<'a> {
     pub(super) block: &'a Buffer,
     /// When its sum began, in nanoseconds since the Unix epoch, if that is shown.
     pub(super) created: Option<u64>,
+    /// The exemplar of a counter.
+    pub(super) of_sum: Option<&'a Exemplar>,
     pub(super) format: Format,
 }
 
@@ -146,7 +148,20 @@ impl Writer<'_> {
     #[inline(always)]
     pub(super) fn counter(&mut self, sum: u64) {
         self.line(&self.starts.value, put_u64, sum);
+        self.exemplar_of_sum();
         self.created();
+    }
+
+    /// Puts the exemplar behind the line that was just written: only OpenMetrics has a place for it.
+    #[inline(always)]
+    fn exemplar_of_sum(&mut self) {
+        if let Some(exemplar) = self.of_sum
+            && self.format == Format::OpenMetrics
+        {
+            self.page.truncate(self.page.len() - b"\n".len());
+            self.exemplar(exemplar);
+            self.page.push(b"\n");
+        }
     }
 
     /// Writes the line of a value that is one number.
@@ -158,6 +173,7 @@ impl Writer<'_> {
             SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {}
             SeriesValue::FloatCounter(value) => {
                 self.line(start, put_f64, *value);
+                self.exemplar_of_sum();
                 self.created();
             }
             SeriesValue::UpDownCounter(value) => self.line(start, put_i64, *value),
@@ -199,12 +215,10 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Writes the end of a line that has an exemplar; its labels have 63 characters of the 128 that
-    /// OpenMetrics allows.
+    /// Writes the end of a line that has an exemplar.
     fn exemplar(&mut self, exemplar: &Exemplar) {
         let mut labels = Buffer::default();
-        push_label(&mut labels, self.format, "trace_id", &exemplar.trace_id().to_string());
-        push_label(&mut labels, self.format, "span_id", &exemplar.span_id().to_string());
+        exemplar.each_pair(|key, value| push_label(&mut labels, self.format, key, value));
         self.page.push(b" # {");
         self.page.copy(&labels);
         self.page.push(b"} ");

@@ -31,8 +31,9 @@ typed_instrument! {
     /// By choice it keeps its values by explicit [`bounds`](Self::bounds) or in whole ticks
     /// ([`hdr`](Self::hdr)), and in a [`range`](Self::range) only.
     ///
-    /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars): in
-    /// each bucket the first one since the last tick, or since somebody read it.
+    /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars), with
+    /// labels of your own by [`record_with_exemplar`](Self::record_with_exemplar): in each bucket the
+    /// first one since the last tick, or since somebody read it.
     ///
     /// A thread keeps its first hundred values of a series in 256 bytes; then it takes 1.5 kB and
     /// 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values, 10 kB
@@ -199,6 +200,42 @@ impl<L> Histogram<L> {
         record_ticks(self.instrument.recording_id(), ticks);
     }
 
+    /// Records `value` and keeps it as the exemplar of its bucket, with `labels` of its own and, where
+    /// the current span is sampled, its trace. It takes a lock and allocates; the memory is counted
+    /// against the registry's budget of bytes, without which there is no exemplar.
+    ///
+    /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next one of the bucket
+    /// takes its place, whether it has labels or not. Keys are made of ASCII letters, digits and `_`,
+    /// no digit first: any other character becomes `_`. A label is left out, and counted by reason in
+    /// `telemetry.exemplars.rejected`,
+    ///
+    /// - if its key is empty, begins with `__`, or is `trace_id` or `span_id` in a sampled span;
+    /// - if another before it has its key;
+    /// - if it does not fit: keys and values have at most 128 characters together, of which a trace
+    ///   takes 63 (OpenMetrics 1.0).
+    ///
+    /// One with an empty value is no label. Without a label and without a sampled span there is no
+    /// exemplar.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::Histogram;
+    ///
+    /// static SIZE: Histogram = Histogram::new("cart.size", "Items");
+    ///
+    /// SIZE.record_with_exemplar(12.0, &[("order_id", "4711")]);
+    /// let snapshot = SIZE.snapshot();
+    /// assert!(snapshot.exemplars()[0].labels().eq([("order_id", "4711")]));
+    /// ```
+    pub fn record_with_exemplar(&self, value: impl Measurement, labels: &[(&str, &str)])
+    where
+        L: NoLabels,
+    {
+        let value = value.in_unit(|| self.instrument.per_nano());
+        record_with_exemplar(self.instrument.recording_id(), value, labels);
+    }
+
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot
@@ -240,6 +277,11 @@ impl BoundHistogram {
         record_ticks(self.0.id(), ticks);
     }
 
+    /// Records `value` with an exemplar; as [`Histogram::record_with_exemplar`].
+    pub fn record_with_exemplar(&self, value: impl Measurement, labels: &[(&str, &str)]) {
+        record_with_exemplar(self.0.id(), value.in_unit(|| self.1.per_nano()), labels);
+    }
+
     /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
     #[inline(never)]
     pub(crate) fn record_time(&self, value: f64) {
@@ -277,6 +319,11 @@ recorded_with! {
         };
         /// Records so many ticks; as [`Histogram::record_ticks`].
         fn record_ticks(ticks: u64) = |id, _| record_ticks(id, ticks);
+        /// Records `value` with an exemplar; as [`Histogram::record_with_exemplar`].
+        fn record_with_exemplar(value: impl Measurement, labels: &[(&str, &str)]) =
+            |id, histogram: &Instrument| {
+                record_with_exemplar(id, value.in_unit(|| histogram.per_nano()), labels);
+            };
     }
 }
 
@@ -308,6 +355,14 @@ fn record_further(id: u32, value: f64) {
     if context::is_sampled() {
         cells::exemplify(id, value);
     }
+}
+
+#[inline(never)]
+fn record_with_exemplar(id: u32, value: f64, labels: &[(&str, &str)]) {
+    if !(cells::record(id, value) || cells::record_explicit(id, value)) {
+        record_amount(id, Amount { value, ticks: None });
+    }
+    cells::exemplify_with(id, value, labels);
 }
 
 #[inline]
@@ -351,6 +406,10 @@ fn count_out_of_range(admitted: Admitted) {
 }
 
 fn read(id: u32) -> HistogramSnapshot {
-    let recorded = cells::current_storage().reader().histogram(id);
+    let storage = cells::current_storage();
+    let recorded = storage.reader().histogram(id).map(|mut recorded| {
+        recorded.add_exemplars(&storage.exemplars(cells::Space::Histogram, id));
+        recorded
+    });
     recorded.unwrap_or_else(|| chosen::empty_series(id))
 }

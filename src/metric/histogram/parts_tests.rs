@@ -43,10 +43,10 @@ fn place(layout: &BucketLayout, value: f64) -> i32 {
 /// The newest of each place, ascending.
 fn newest(layout: &BucketLayout, all: &[Exemplar]) -> Vec<Exemplar> {
     let mut places: BTreeMap<i32, Exemplar> = BTreeMap::new();
-    for &one in all {
-        let kept = places.entry(place(layout, one.value())).or_insert(one);
+    for one in all {
+        let kept = places.entry(place(layout, one.value())).or_insert_with(|| one.clone());
         if one.taken() > kept.taken() {
-            *kept = one;
+            *kept = one.clone();
         }
     }
     places.into_values().collect()
@@ -122,12 +122,15 @@ fn an_exemplar_that_cannot_be_is_named() {
     let no_span = Exemplar { span_id: SpanId::INVALID, ..exemplar(1.0, 1) };
     let good = exemplar(0.25, 1);
     for (exemplars, text) in [
-        (vec![good, no_trace], "exemplar 1, of 1: a trace id of zero"),
+        (vec![good.clone(), no_trace], "exemplar 1, of 1: a trace id of zero"),
         (vec![no_span], "exemplar 0, of 1: a span id of zero"),
         (vec![exemplar(f64::NAN, 1)], "exemplar 0, of NaN: a value that is negative or no number"),
         (vec![exemplar(-0.5, 1)], "exemplar 0, of -0.5: a value that is negative or no number"),
         (vec![exemplar(f64::INFINITY, 1)], "exemplar 0, of inf: a value that is negative"),
-        (vec![exemplar(3.0, 1), good], "exemplar 1, of 0.25: a value below that of the one before"),
+        (
+            vec![exemplar(3.0, 1), good.clone()],
+            "exemplar 1, of 0.25: a value below that of the one before",
+        ),
         (vec![good, exemplar(0.75, 2)], "exemplar 1, of 0.75: the bucket of the one before"),
     ] {
         let error = HistogramSnapshot::from_parts(parts(&explicit(), exemplars)).unwrap_err();

@@ -444,7 +444,7 @@ mod exemplars {
             histogram.record(9.0);
             assert_eq!(exemplars(&histogram), [(3.0, 2)], "{aggregation:?}");
             let snapshot = histogram.snapshot();
-            let one = snapshot.exemplars()[0];
+            let one = &snapshot.exemplars()[0];
             assert_eq!(one.trace_id(), TraceId::from_u128(2 << 64 | 7));
         }
     }

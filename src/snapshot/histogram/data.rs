@@ -289,7 +289,7 @@ impl HistogramSnapshot {
     #[must_use]
     pub fn exemplar_within(&self, lower: f64, upper: f64) -> Option<&Exemplar> {
         let inside = self.exemplars.iter().filter(|one| lower < one.value && one.value <= upper);
-        inside.max_by_key(|one| one.taken)
+        inside.max_by_key(|one| one.age())
     }
 
     /// Adds the counts and the sum of `other`: what one histogram of both would have recorded.

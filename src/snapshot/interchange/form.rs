@@ -47,6 +47,8 @@ struct SeriesForm {
     labels: Labels,
     started: Time,
     value: ValueForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exemplar: Option<ExemplarForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +102,8 @@ struct ExemplarForm {
     trace_id: String,
     span_id: String,
     taken: Time,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<(String, String)>,
 }
 
 impl<'a> FamilyForm<'a> {
@@ -108,6 +112,7 @@ impl<'a> FamilyForm<'a> {
             labels: Labels(series.labels.clone()),
             started: Time(series.started),
             value: ValueForm::of(&series.value),
+            exemplar: series.exemplar().map(ExemplarForm::of),
         });
         Self {
             name: family.name().into(),
@@ -146,7 +151,9 @@ impl<'a> FamilyForm<'a> {
             if !known.insert(labels.clone()) {
                 return Err(error("is there twice"));
             }
-            series.push(Series::new(labels, value, form.started.0));
+            let exemplar = form.exemplar.map(|exemplar| exemplar.of_sum(kind)).transpose();
+            let exemplar = exemplar.map_err(|fault| error(&format!("exemplar: {fault}")))?;
+            series.push(Series::new(labels, value, form.started.0).with_exemplar(exemplar));
         }
         let (name, help) = (self.name.into_owned().into(), self.help.into_owned().into());
         Ok(Family { name, kind, unit, help, page_bounds: PageBounds::default(), series })
@@ -258,12 +265,30 @@ impl ExemplarForm {
             trace_id: exemplar.trace_id.to_string(),
             span_id: exemplar.span_id.to_string(),
             taken: Time(exemplar.taken),
+            labels: exemplar.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         }
     }
 
-    fn checked(self) -> Result<Exemplar, Error> {
-        let (trace_id, span_id) = (self.trace_id.parse()?, self.span_id.parse()?);
-        Ok(Exemplar::new(self.value.0, trace_id, span_id, self.taken.0))
+    fn checked(self) -> Result<Exemplar, String> {
+        let error = |error: Error| error.to_string();
+        let trace_id = self.trace_id.parse().map_err(error)?;
+        let span_id = self.span_id.parse().map_err(error)?;
+        let exemplar = Exemplar::new(self.value.0, trace_id, span_id, self.taken.0);
+        let given = || self.labels.iter().map(|(key, value)| (&**key, &**value));
+        let exemplar = exemplar.with_labels(&given().collect::<Vec<_>>());
+        match exemplar.labels().eq(given()) {
+            true => Ok(exemplar),
+            false => Err("labels that no exemplar can have".to_owned()),
+        }
+    }
+
+    /// The exemplar of a series of this kind.
+    fn of_sum(self, kind: Kind) -> Result<Exemplar, String> {
+        if kind != Kind::Counter {
+            return Err(format!("a {} has none", kind_name(kind)));
+        }
+        let exemplar = self.checked()?;
+        exemplar.fault().map_or(Ok(exemplar.clone()), |fault| Err(fault.to_owned()))
     }
 }
 

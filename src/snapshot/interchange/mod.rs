@@ -49,7 +49,9 @@ const VERSION: u32 = 1;
 ///   `significant_digits`; `buckets` are pairs of a number and a count, numbered as
 ///   [`BucketLayout`](super::BucketLayout) has it, those without values left out. `exemplars`, which
 ///   may be missing, ascend and have a `value`, a `trace_id` and a `span_id` in hexadecimal digits,
-///   and when they were `taken`.
+///   when they were `taken` and, as pairs, `labels` of their own, which may be missing; the ids of one
+///   without a trace are zero.
+/// - A counter's series may have one `exemplar` beside its value.
 /// - A `summary` has `count`, `sum` and `windows`, each of so many `nanos` and a `histogram`.
 /// - A number that is not finite is the text `NaN`, `inf` or `-inf`.
 ///
@@ -86,7 +88,8 @@ impl Serialize for Families<'_> {
 /// a label value longer than 1,024 bytes or a description longer than 64 KiB; if a name or a label set
 /// is there twice, or two names are one on a Prometheus page; if a value does not fit its family's
 /// kind; if buckets do not ascend, or there are none of that number, or their counts add up to more
-/// than 2^64; if exemplars do not ascend, two are of one bucket, or one has an id of zero.
+/// than 2^64; if exemplars do not ascend, two are of one bucket, one has an id of zero and no labels,
+/// or labels that no [`Exemplar`](super::Exemplar) can have.
 ///
 /// Times are then those of the other process's wall clock: they can be compared with each other and
 /// [merged](Snapshot::merge), and not set against snapshots that were taken here.

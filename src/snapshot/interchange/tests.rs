@@ -55,7 +55,11 @@ fn texts(snapshot: &Snapshot) -> Vec<String> {
         texts.push(head(family));
         let row = |series: &Series| {
             let (labels, started) = (series.labels(), series.started().unix_nanos());
-            format!("{labels} @{started} {:?}", series.value())
+            let exemplar = series.exemplar().map(|one| {
+                let labels: Vec<_> = one.labels().collect();
+                format!("{} {:?} {}", one.value(), labels, one.taken().unix_nanos())
+            });
+            format!("{labels} @{started} {:?} {exemplar:?}", series.value())
         };
         texts.extend(family.series().iter().map(row));
     }
@@ -72,13 +76,7 @@ fn any_histogram() -> impl Strategy<Value = HistogramSnapshot> {
         (1u8..=5).prop_map(|significant_digits| BucketLayout::Hdr { significant_digits }),
     ];
     let buckets = prop::collection::btree_map(0u32..5, 1u64..1 << 50, 0..4);
-    let exemplar = (1.0f64..1e3, 1u64.., 0u64..1 << 60).prop_map(|(value, id, taken)| Exemplar {
-        value,
-        trace_id: TraceId::from_u128(u128::from(id) << 7),
-        span_id: SpanId::from_u64(id),
-        taken: at(taken),
-    });
-    (layout, buckets, 0.0f64..1e300, prop::option::of(exemplar)).prop_map(
+    (layout, buckets, 0.0f64..1e300, prop::option::of(any_exemplar())).prop_map(
         |(layout, buckets, sum, exemplar)| {
             let last = match &layout {
                 BucketLayout::Explicit(bounds) => bounds.len() as u32,
@@ -91,6 +89,23 @@ fn any_histogram() -> impl Strategy<Value = HistogramSnapshot> {
             HistogramSnapshot::from_parts(parts).unwrap()
         },
     )
+}
+
+fn any_exemplar() -> impl Strategy<Value = Exemplar> {
+    let of_trace = (1.0f64..1e3, 1u64.., 0u64..1 << 60).prop_map(|(value, id, taken)| {
+        let trace_id = TraceId::from_u128(u128::from(id) << 7);
+        Exemplar::new(value, trace_id, SpanId::from_u64(id), at(taken))
+    });
+    let labels = prop::sample::select(vec![&[][..], &[("order_id", "7"), ("who", "ü\"\n")]]);
+    (of_trace, labels, prop::bool::ANY).prop_map(|(exemplar, labels, is_traced)| {
+        match is_traced || labels.is_empty() {
+            true => exemplar.with_labels(labels),
+            false => {
+                Exemplar::new(exemplar.value(), TraceId::INVALID, SpanId::INVALID, exemplar.taken())
+                    .with_labels(labels)
+            }
+        }
+    })
 }
 
 fn any_value() -> impl Strategy<Value = SeriesValue> {
@@ -127,6 +142,7 @@ proptest! {
     #[test]
     fn a_snapshot_that_is_written_is_read_as_it_was(
         values in prop::collection::vec((any_value(), ".{1,9}", 0u64..1 << 62), 0..8),
+        exemplar in prop::option::of(any_exemplar()),
         unit in prop::sample::select(vec!["", "s", "By", "1", "{item}", "ms"]),
         help in ".{0,20}",
     ) {
@@ -134,7 +150,9 @@ proptest! {
             unit: Unit::new(unit),
             help: help.clone().into(),
             ..family(&format!("f{place}x"), kind_of(&value), vec![
-                series(&[("label", &label)], started, value.clone()),
+                series(&[("label", &label)], started, value.clone()).with_exemplar(
+                    exemplar.clone().filter(|_| kind_of(&value) == Kind::Counter),
+                ),
                 series(&[], 7, value),
             ])
         });
@@ -469,5 +487,36 @@ mod merged {
             let staged = Snapshot::merge(&stages, Gauges::Sum).unwrap();
             prop_assert_eq!(&texts(&staged)[1..], &texts(&whole)[1..]);
         }
+    }
+}
+
+#[test]
+fn an_exemplar_of_a_counter_that_cannot_be_is_named() {
+    let of = |kind: &str, value: &str, exemplar: &str| {
+        let series = counter(r#""a": "b""#, value);
+        let series = series.strip_suffix('}').unwrap().to_owned();
+        read(&document(kind, &format!(r#"{series}, "exemplar": {exemplar}}}"#)))
+    };
+    let one = |trace: u128, labels: &str| {
+        let span = u64::from(trace > 0);
+        format!(
+            r#"{{"value": 1, "trace_id": "{trace:032x}", "span_id": "{span:016x}", "taken": 7, "labels": [{labels}]}}"#
+        )
+    };
+    let sum = (r#""kind": "counter""#, r#"{"counter": 1}"#);
+    let good = of(sum.0, sum.1, &one(0, r#"["order_id", "7"]"#)).unwrap();
+    let exemplar = good.families()[0].series()[0].exemplar().unwrap();
+    assert!(exemplar.labels().eq([("order_id", "7")]));
+    let long = format!(r#"["k", "{}"]"#, "x".repeat(128));
+    let gauge = (r#""kind": "gauge""#, r#"{"gauge": 1}"#);
+    for ((kind, value), exemplar, part) in [
+        (sum, one(0, ""), "exemplar: a trace id of zero"),
+        (sum, one(1, r#"["order.id", "7"]"#), "exemplar: labels that no exemplar can have"),
+        (sum, one(1, r#"["trace_id", "7"]"#), "exemplar: labels that no exemplar can have"),
+        (sum, one(0, &long), "exemplar: labels that no exemplar can have"),
+        (gauge, one(1, ""), "exemplar: a gauge has none"),
+    ] {
+        let error = of(kind, value, &exemplar).map(|_| ()).unwrap_err();
+        assert!(error.contains(part) && error.contains(r#"family "f", series {a="b"}"#), "{error}");
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn with_exemplars(values: &[f64], exemplars: &[f64]) -> SeriesValue {
     let exemplar = |&value: &f64| {
         clock.advance(Duration::from_secs(1));
         let (trace_id, span_id) = (TraceId::from_u128(0xab), SpanId::from_u64(0xcd));
-        Exemplar { value, trace_id, span_id, taken: clock.now() }
+        Exemplar::new(value, trace_id, span_id, clock.now())
     };
     let exemplars = exemplars.iter().map(exemplar).collect();
     SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(values).with_exemplars(exemplars)))

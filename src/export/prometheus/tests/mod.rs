@@ -1,5 +1,6 @@
 //! Pages written by hand from the specifications, and pages read back by an independent reader.
 
+mod exemplars_tests;
 mod generated;
 mod kinds;
 mod protobuf;

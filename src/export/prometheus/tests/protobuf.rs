@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use super::{kinds::with_exemplars, *};
+use super::{exemplars_tests::with_label, kinds::with_exemplars, *};
 use crate::{
     export::prometheus::{Page as Kept, PageOptions},
     metric::SummarySnapshot,
@@ -54,6 +54,8 @@ struct Gauge {
 struct Counter {
     #[prost(double, optional, tag = "1")]
     value: Option<f64>,
+    #[prost(message, optional, tag = "2")]
+    exemplar: Option<Exemplar>,
     #[prost(message, optional, tag = "3")]
     created_timestamp: Option<Timestamp>,
 }
@@ -197,7 +199,20 @@ fn sums_and_gauges_read_back() {
     let second = &read[2].metric[1];
     assert_eq!(second.label, [pair("tier", "b\"\\\n")]);
     let value = Some(u64::MAX as f64);
-    assert_eq!(second.counter, Some(Counter { value, created_timestamp: Some(STARTED) }));
+    assert_eq!(
+        second.counter,
+        Some(Counter { value, exemplar: None, created_timestamp: Some(STARTED) })
+    );
+}
+
+#[test]
+fn a_counter_has_its_exemplar() {
+    let hits = series(&[], SeriesValue::FloatCounter(2.0)).with_exemplar(Some(with_label("7", 1)));
+    let hits = family("hits", Kind::Counter, Unit::NONE, "", vec![hits]);
+    let read = only(hits, PageOptions::default());
+    let exemplar = read.metric[0].counter.as_ref().unwrap().exemplar.as_ref().unwrap();
+    assert_eq!((&exemplar.label, exemplar.value), (&vec![pair("n", "7")], Some(1.0)));
+    assert_eq!(exemplar.timestamp, Some(Timestamp { seconds: 1_577_836_801, nanos: 0 }));
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! Exemplars that need more room than a slot beside a cell: with labels of their own, and of sums.
+//!
+//! They are asked for one by one, by a call that says so or by an instrument that opted in, and then
+//! only in sampled spans. So they may cost a lock, which no other record meets: one for each storage.
+
+use std::collections::HashMap;
+
+use super::{budget::Room, busy::busy, ids::block_of, space::Space};
+use crate::{
+    snapshot::Exemplar,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// The exemplars of one storage.
+#[derive(Debug, Default)]
+pub(super) struct Exemplified {
+    /// Whether there ever was one: most storages have none, and their readers take no lock.
+    is_used: AtomicBool,
+    /// By series. Nothing is locked inside it.
+    kept: Mutex<HashMap<(Space, u32), Kept>>,
+}
+
+/// The exemplars of one series.
+#[derive(Debug, Default)]
+struct Kept {
+    /// One for each key.
+    exemplars: Vec<(u32, Exemplar)>,
+    /// For how many the registry's budget has paid.
+    n_paid: usize,
+}
+
+/// How many a series has at most; the oldest goes first. As many as a histogram has slots.
+const MOST: usize = 64;
+/// What the budget pays for one: with its labels, of which each character has at most four bytes.
+const BYTES: usize = 768;
+
+impl Exemplified {
+    /// Keeps `exemplar` as the newest with its key; `false` if there is no room for it. One that need
+    /// not be kept does not wait for others.
+    pub(super) fn keep(
+        &self,
+        series: (Space, u32),
+        key: u32,
+        exemplar: Exemplar,
+        must: bool,
+    ) -> bool {
+        let kept = if must { Some(self.kept.lock()) } else { self.kept.try_lock() };
+        let Some(mut kept) = kept else { return true };
+        self.is_used.store(true, Relaxed);
+        let Kept { exemplars, n_paid } = kept.entry(series).or_default();
+        if let Some((_, known)) = exemplars.iter_mut().find(|(known, _)| *known == key) {
+            *known = exemplar;
+            return true;
+        }
+        if exemplars.len() == MOST {
+            let oldest = (0..MOST).min_by_key(|&place| exemplars[place].1.taken());
+            exemplars.swap_remove(oldest.unwrap_or_default());
+        }
+        if exemplars.len() == *n_paid {
+            let (space, id) = series;
+            let block = block_of(space, id);
+            let room = block.as_ref().map_or(Room::unlimited(), |(account, _)| Room::own(account));
+            if !room.take(BYTES) {
+                return false;
+            }
+            *n_paid += 1;
+        }
+        exemplars.push((key, exemplar));
+        true
+    }
+
+    /// Whether there ever was one.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used.load(Relaxed)
+    }
+
+    /// The exemplars of a series, in no order.
+    pub(super) fn of(&self, space: Space, id: u32) -> Vec<Exemplar> {
+        // Relaxed: what is kept is found under the lock.
+        if !self.is_used.load(Relaxed) {
+            return Vec::new();
+        }
+        let _busy = busy();
+        let kept = self.kept.lock();
+        let exemplars = kept.get(&(space, id)).into_iter().flat_map(|kept| &kept.exemplars);
+        exemplars.map(|(_, exemplar)| exemplar.clone()).collect()
+    }
+
+    /// Forgets those of a series; what was paid for stays so for the next one with the id.
+    pub(super) fn forget(&self, space: Space, id: u32) {
+        if self.is_used.load(Relaxed)
+            && let Some(kept) = self.kept.lock().get_mut(&(space, id))
+        {
+            kept.exemplars.clear();
+        }
+    }
+}

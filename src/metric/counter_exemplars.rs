@@ -1,0 +1,85 @@
+//! Exemplars of counters: what was added last, with the span that added it or labels of one's own.
+
+use super::{BoundCounter, BoundFloatCounter, Counter, FloatCounter};
+use crate::{
+    cells::{self, Space},
+    label::{Dynamic, Labels, NoLabels},
+    metric::instrument::{With, pairs},
+    series::is_disabled,
+};
+
+macro_rules! exemplars {
+    ($counter:ident, $bound:ident, $number:ty, $is_added:expr) => {
+        impl<L> $counter<L> {
+            /// The counter that keeps the newest addition in a span that is sampled as the
+            /// [exemplar](crate::metric::Series::exemplar) of its series: the way from a count to a trace.
+            /// Of two instruments of one name, the first says so for both.
+            ///
+            /// Each addition then asks whether the current span is sampled, and where it is takes a lock
+            /// for a few nanoseconds, unless another thread has it: such an exemplar is left out. Other
+            /// counters pay nothing for that.
+            ///
+            /// # Panics
+            ///
+            /// As [`unit`](Self::unit).
+            #[must_use]
+            pub const fn exemplars(self) -> Self {
+                let Self { instrument, labels } = self;
+                Self { instrument: instrument.exemplars(), labels }
+            }
+
+            /// Adds `n`, and keeps it as the exemplar of the series with `labels` of its own and, where
+            /// the current span is sampled, its trace: whether the counter
+            /// [keeps exemplars](Self::exemplars) or not. It takes a lock and allocates.
+            ///
+            /// What becomes of labels is told at
+            /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar). Where
+            /// nothing is added, no exemplar is kept.
+            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)])
+            where
+                L: NoLabels,
+            {
+                self.add(n);
+                keep(self.instrument.recording_id(), $is_added(n), n as f64, labels);
+            }
+        }
+
+        impl $bound {
+            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
+            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
+                self.add(n);
+                keep(self.0.id(), $is_added(n), n as f64, labels);
+            }
+        }
+
+        impl<L: Labels> With<'_, $counter<L>, L> {
+            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
+            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
+                self.add(n);
+                let instrument = &self.instrument.instrument;
+                let keep = |id| keep(id, $is_added(n), n as f64, labels);
+                instrument.with_series(&self.labels, keep);
+            }
+        }
+
+        impl With<'_, $counter<Dynamic>, &[(&str, &str)]> {
+            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
+            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
+                self.add(n);
+                let instrument = &self.instrument.instrument;
+                let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
+                instrument.with_dynamic(values, |id| keep(id, $is_added(n), n as f64, labels));
+            }
+        }
+    };
+}
+
+exemplars!(Counter, BoundCounter, u64, |n: u64| n > 0);
+exemplars!(FloatCounter, BoundFloatCounter, f64, |n: f64| n > 0.0 && n.is_finite());
+
+/// Keeps what was added to the series that `id` writes.
+fn keep(id: u32, is_added: bool, n: f64, labels: &[(&str, &str)]) {
+    if is_added && !is_disabled(id) {
+        cells::keep_exemplar((Space::Sum, cells::series_id(id)), 0, n, labels);
+    }
+}
