@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Exemplified {
     /// Whether there ever was one: most storages have none, and their readers take no lock.
     is_used: AtomicBool,
-    /// By series. Nothing is locked inside it.
+    /// By series. The lock of all blocks of ids is taken inside it.
     kept: Mutex<HashMap<(Space, u32), Kept>>,
 }
 

@@ -22,6 +22,22 @@ macro_rules! exemplars {
             /// # Panics
             ///
             /// As [`unit`](Self::unit).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use bellwether::{Counter, testing};
+            ///
+            /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted").exemplars();
+            ///
+            /// let scope = testing::scope(); // Every span is sampled.
+            /// let span = bellwether::span("order").enter();
+            /// ORDERS.inc();
+            /// drop(span);
+            /// let snapshot = scope.snapshot();
+            /// let series = &snapshot.family("shop.orders").unwrap().series()[0];
+            /// assert_eq!(series.exemplar().unwrap().span_id(), scope.span("order").span_id());
+            /// ```
             #[must_use]
             pub const fn exemplars(self) -> Self {
                 let Self { instrument, labels } = self;
