@@ -23,7 +23,7 @@ use crate::{
     label::LabelSet,
     metric::{
         BucketLayout, Head, Kind, PageBounds, Place, Reading, SeriesValue, Unit, Visit,
-        histogram::cuts::{BucketCounts, Cuts},
+        histogram::cuts::{BucketCounts, Cuts, GROUP},
     },
 };
 
@@ -62,6 +62,8 @@ pub(super) struct Shared {
     /// How the lines of its buckets begin.
     prefix: Buffer,
     counts: BucketCounts,
+    /// Of histograms that are read together.
+    group: [BucketCounts; GROUP],
     native: Native,
     /// The last date that was asked for, and what it was: most series began together.
     pub(super) date: Option<(Ticks, u64)>,
@@ -289,6 +291,10 @@ impl Visit for Writer<'_> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }
 
+    fn room(&mut self) -> &mut [BucketCounts; GROUP] {
+        &mut self.shared.group
+    }
+
     #[inline(always)]
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
         let Self { family, page, shared, n_series } = self;
@@ -328,6 +334,10 @@ enum Merged {
 impl Visit for Merging<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+    }
+
+    fn room(&mut self) -> &mut [BucketCounts; GROUP] {
+        &mut self.shared.group
     }
 
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {

@@ -201,7 +201,7 @@ impl ChosenCell {
             }
             Counts::Hdr(cell) => {
                 to.add_sum(cell.sum());
-                to.add_blocks(cuts, cell.leaves().map(|(first, counts)| (first, &counts[..])));
+                to.add_leaves(cuts, cell.leaves());
             }
         }
     }

@@ -11,4 +11,6 @@ mod cell;
 mod layout;
 
 pub(crate) use cell::HdrCell;
+#[cfg(feature = "prometheus")]
+pub(crate) use cell::LeafCounts;
 pub(crate) use layout::{TickBuckets, to_ticks};
