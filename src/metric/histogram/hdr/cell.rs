@@ -53,6 +53,10 @@ struct Leaf([AtomicU64; FAN]);
 
 const FAN: usize = 64;
 
+/// Bytes of a cache line.
+#[cfg(feature = "prometheus")]
+const LINE: usize = 64;
+
 impl HdrCell {
     /// The bytes of a cell, beside itself.
     pub(crate) fn bytes(significant_digits: u8) -> usize {
@@ -123,6 +127,27 @@ impl HdrCell {
         self.leaves().flat_map(|LeafCounts { first, counts, .. }| {
             (first..).zip(counts.iter().map(|count| count.load(Relaxed)))
         })
+    }
+
+    /// Reads a word of each cache line in which leaves are found.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_twigs(&self) -> u64 {
+        let twigs = self.branches.iter().filter_map(OnceRef::get);
+        let twigs = twigs.flat_map(|branch| branch.0.iter().step_by(LINE / size_of::<Twig>()));
+        twigs.fold(0, |any, twig| any ^ twig.total.load(Relaxed))
+    }
+
+    /// Reads a word of each cache line of a leaf up to the one of these buckets that divides it.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_leaves(&self, buckets: &[u32]) -> u64 {
+        let counts = buckets.iter().filter_map(|&bucket| {
+            let bucket = bucket as usize;
+            let branch = self.branches.get(bucket / (FAN * FAN))?.get()?;
+            let leaf = branch.0[bucket / FAN % FAN].leaf.get()?;
+            let is_divided = bucket % FAN + 1 < FAN;
+            is_divided.then(|| leaf.0[..=bucket % FAN].iter().step_by(LINE / size_of::<u64>()))
+        });
+        counts.flatten().fold(0, |any, count| any ^ count.load(Relaxed))
     }
 
     /// The leaves that there are, ascending.
