@@ -1,4 +1,4 @@
-//! Which names are legal: the same rules that the library applies at run time (`metric/name.rs`
+//! Which names are legal: the same rules that the library applies at run time (`snapshot/name.rs`
 //! there), here so that the message stands at the literal.
 
 use proc_macro2::Span;

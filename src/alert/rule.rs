@@ -6,7 +6,7 @@ use super::condition::Condition;
 use crate::{
     error::{Error, ErrorKind},
     label::LabelSet,
-    metric::key_fault,
+    snapshot::key_fault,
 };
 
 /// An alert rule: a [`Condition`], how long it must hold, and the labels and annotations of its

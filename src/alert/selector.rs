@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     label::LabelSet,
-    metric::{key_fault, name_fault},
+    snapshot::{key_fault, name_fault},
 };
 
 /// Selects the series of the instrument `name`, all of them until labels narrow it.

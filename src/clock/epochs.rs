@@ -14,7 +14,10 @@
 //! not in the future. Such a reading has the date of the step from then on. So dates ascend with the
 //! readings, and none is later than now.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// The epochs of one clock, the oldest first.
 #[derive(Debug)]
@@ -73,6 +76,12 @@ impl Epochs {
         };
         Some(date.min(epoch.limit))
     }
+}
+
+/// Those of a time before 1970 are zero, those of one after 2262 as many as of that year.
+pub(super) fn nanos_since_epoch(time: SystemTime) -> u64 {
+    let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    nanos.try_into().unwrap_or(i64::MAX).cast_unsigned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{MANUAL, MANUAL_BIT, MODE, READING, Ticks, epochs::Epochs, nanos_since_epoch};
+use super::{
+    epochs::{Epochs, nanos_since_epoch},
+    mode::{MANUAL, MANUAL_BIT, MODE, READING},
+};
 use crate::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -74,10 +77,9 @@ impl ManualClock {
         epochs.begin(nanos, nanos_since_epoch(to), 1.0);
     }
 
-    /// The time it shows.
-    #[must_use]
-    pub fn now(&self) -> Ticks {
-        Ticks(self.0.nanos.load(Relaxed) & READING | MANUAL_BIT)
+    /// The time it shows, as a raw reading.
+    pub(super) fn raw(&self) -> u64 {
+        self.0.nanos.load(Relaxed) & READING | MANUAL_BIT
     }
 
     /// The date it shows.
@@ -105,8 +107,8 @@ thread_local! {
 static INSTALLATIONS: Mutex<usize> = Mutex::new(0);
 
 /// What this thread's manual clock shows, if it has one.
-pub(super) fn reading() -> Option<Ticks> {
-    INSTALLED.try_with(|clock| clock.borrow().as_ref().map(ManualClock::now)).ok().flatten()
+pub(super) fn reading() -> Option<u64> {
+    INSTALLED.try_with(|clock| clock.borrow().as_ref().map(ManualClock::raw)).ok().flatten()
 }
 
 /// The date of the reading `nanos` by this thread's manual clock; without one, of any that was never

@@ -16,15 +16,19 @@
 
 mod epochs;
 mod manual;
+mod mode;
 #[cfg(target_arch = "x86_64")]
 mod tsc;
 #[cfg(not(target_arch = "x86_64"))]
 #[path = "tsc_absent.rs"]
 mod tsc;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use self::epochs::Epochs;
+use self::{
+    epochs::{Epochs, nanos_since_epoch},
+    mode::{MANUAL, MANUAL_BIT, MODE, OS, READING, TSC, UNDECIDED},
+};
 pub use manual::ManualClock;
 pub(crate) use manual::{Entered, enter, installed as manual_clock};
 
@@ -53,6 +57,14 @@ pub fn now() -> Ticks {
 #[must_use]
 pub fn unix_nanos() -> u64 {
     now().unix_nanos()
+}
+
+impl ManualClock {
+    /// The time it shows.
+    #[must_use]
+    pub fn now(&self) -> Ticks {
+        Ticks(self.raw())
+    }
 }
 
 impl Ticks {
@@ -176,27 +188,11 @@ fn wall_nanos() -> u64 {
     nanos_since_epoch(SystemTime::now())
 }
 
-/// Those of a time before 1970 are zero, those of one after 2262 as many as of that year.
-fn nanos_since_epoch(time: SystemTime) -> u64 {
-    let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    nanos.try_into().unwrap_or(i64::MAX).cast_unsigned()
-}
-
 /// Marks a time of another process, in nanoseconds since the Unix epoch.
 const DATE_BIT: u64 = 1 << 63;
-/// Marks a reading of a manual clock.
-const MANUAL_BIT: u64 = 1 << 62;
-/// The reading without a mark.
-const READING: u64 = MANUAL_BIT - 1;
 
-/// Which source `now` reads; `MANUAL` is added while any thread has a manual clock.
-static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
 /// What is read where no manual clock is; decided before the rate is measured, and `MODE` after.
 static SOURCE: AtomicU8 = AtomicU8::new(UNDECIDED);
-const UNDECIDED: u8 = 0;
-const TSC: u8 = 1;
-const OS: u8 = 2;
-const MANUAL: u8 = 0x80;
 
 static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0x3ff0_0000_0000_0000); // 1.0
 
@@ -326,9 +322,9 @@ fn real_ticks() -> u64 {
 #[inline(never)]
 fn now_other() -> Ticks {
     if MODE.load(Relaxed) & MANUAL != 0
-        && let Some(ticks) = manual::reading()
+        && let Some(reading) = manual::reading()
     {
-        return ticks;
+        return Ticks(reading);
     }
     source();
     Ticks(real_ticks())
@@ -336,6 +332,8 @@ fn now_other() -> Ticks {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     /// Whether `holds` in one of some tries: a thread may lose its core between any two readings.

@@ -70,6 +70,13 @@ impl Keys {
         Self(keys)
     }
 
+    /// The key of the values at `place` of a series.
+    pub(crate) fn of_place(&self, place: usize) -> Option<&str> {
+        let mut keys = self.0.iter();
+        let found = keys.find(|(_, source)| matches!(source, Source::Place(p) if *p == place))?;
+        Some(&found.0)
+    }
+
     /// The keys.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| &**name)

@@ -18,15 +18,12 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{
-    cell::{self, Storage},
-    observable::Observable,
-    snapshot::Family,
-    stats::{self, CallbackFault},
-};
+use super::observable::Observable;
 use crate::{
+    cells::{self, CallbackFault, Storage},
     clock::{self, ManualClock},
     diagnostics,
+    snapshot::Family,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -103,7 +100,7 @@ pub(super) fn read(
         }
     }
     if look.n_skipped > 0 {
-        stats::callback_failed(CallbackFault::Skipped, look.n_skipped);
+        cells::tally(|tally| tally.callback_failed(CallbackFault::Skipped, look.n_skipped));
     }
     look.stuck.iter().for_each(|observable| observable.overran());
     if let Some(error) = look.failure {
@@ -233,13 +230,13 @@ impl Worker {
 impl Sight {
     /// What this thread sees.
     pub(crate) fn of_this_thread() -> Self {
-        Self { storage: cell::current_storage(), clock: clock::manual_clock() }
+        Self { storage: cells::current_storage(), clock: clock::manual_clock() }
     }
 
     /// Runs `call`, which sees it, on another thread.
     pub(crate) fn show<T>(&self, call: impl FnOnce() -> T) -> T {
         let Self { storage, clock } = self;
-        let _storage = storage.is_scoped().then(|| cell::enter(Some(storage.clone())));
+        let _storage = storage.is_scoped().then(|| cells::enter(Some(storage.clone())));
         let _clock = clock.clone().map(|clock| clock::enter(Some(clock)));
         call()
     }

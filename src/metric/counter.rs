@@ -2,14 +2,13 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{
-    Kind, Unit, With,
-    cell::{self, Space},
-    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
-    refused::{self, is_disabled},
-    stats::{self, Rejection},
+use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
+use crate::{
+    cells::{self, Rejection, Space},
+    label::{Dynamic, Labels, NoLabels, Text},
+    series::{is_disabled, refused},
+    snapshot::{Kind, Unit},
 };
-use crate::label::{Dynamic, Labels, NoLabels, Text};
 
 typed_instrument! {
     /// A sum that only grows: requests served, bytes sent.
@@ -96,7 +95,7 @@ impl<L> FloatCounter<L> {
         L: NoLabels,
     {
         if n > 0.0 && n < f64::INFINITY {
-            if !cell::add_float(self.instrument.id(), n) {
+            if !cells::add_float(self.instrument.id(), n) {
                 add_float_untouched(self.instrument.recording_id(), n);
             }
         } else {
@@ -111,7 +110,7 @@ impl<L> FloatCounter<L> {
         L: NoLabels,
     {
         let id = self.instrument.register_id();
-        id.map_or(0.0, |id| cell::current_storage().reader().float_sum(id))
+        id.map_or(0.0, |id| cells::current_storage().reader().float_sum(id))
     }
 }
 
@@ -125,7 +124,7 @@ impl BoundFloatCounter {
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> f64 {
-        cell::current_storage().reader().float_sum(self.0.id())
+        cells::current_storage().reader().float_sum(self.0.id())
     }
 }
 
@@ -145,7 +144,7 @@ impl<L> Counter<L> {
     where
         L: NoLabels,
     {
-        if n == 0 || !cell::add(self.instrument.id(), n) {
+        if n == 0 || !cells::add(self.instrument.id(), n) {
             add_unregistered(&self.instrument, n);
         }
     }
@@ -153,7 +152,7 @@ impl<L> Counter<L> {
     /// Adds `n` if the thread's cell is at hand; says whether it was.
     #[inline(always)]
     pub(super) fn try_add(&self, n: u64) -> bool {
-        cell::add(self.instrument.id(), n)
+        cells::add(self.instrument.id(), n)
     }
 
     /// The id of its series, after registering; `None` if it lost a conflict.
@@ -187,14 +186,6 @@ impl BoundCounter {
     #[inline]
     pub fn add(&self, n: u64) {
         add(self.0.id(), n);
-    }
-
-    /// Adds one, unless this series records into nothing: for the count of what does, which would
-    /// otherwise count itself without end.
-    pub(super) fn inc_if_enabled(&self) {
-        if !is_disabled(self.0.id()) {
-            self.inc();
-        }
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -253,7 +244,7 @@ impl<L> UpDownCounter<L> {
     where
         L: NoLabels,
     {
-        if n == 0 || !cell::add(self.instrument.id(), n.cast_unsigned()) {
+        if n == 0 || !cells::add(self.instrument.id(), n.cast_unsigned()) {
             add_unregistered(&self.instrument, n.cast_unsigned());
         }
     }
@@ -302,7 +293,7 @@ impl BoundUpDownCounter {
     pub fn hold(&self) -> Held {
         self.inc();
         // One that ends before anybody looks was there all the same.
-        cell::show(Space::Sum, self.0.id());
+        cells::show(Space::Sum, self.0.id());
         Held(self.clone())
     }
 
@@ -352,7 +343,7 @@ impl Counter<Dynamic> {
 
 #[inline]
 fn add(id: u32, n: u64) {
-    if n == 0 || !cell::add(id, n) {
+    if n == 0 || !cells::add(id, n) {
         add_untouched(id, n);
     }
 }
@@ -360,7 +351,7 @@ fn add(id: u32, n: u64) {
 #[inline]
 fn add_float(id: u32, n: f64) {
     if n > 0.0 && n < f64::INFINITY {
-        if !cell::add_float(id, n) {
+        if !cells::add_float(id, n) {
             add_float_untouched(id, n);
         }
     } else {
@@ -379,8 +370,8 @@ fn add_unregistered(instrument: &Instrument, n: u64) {
 fn add_untouched(id: u32, n: u64) {
     match id {
         id if is_disabled(id) => refused::count(id),
-        id if n == 0 => cell::show(Space::Sum, id),
-        id => cell::add_slow(id, n),
+        id if n == 0 => cells::show(Space::Sum, id),
+        id => cells::add_slow(id, n),
     }
 }
 
@@ -389,7 +380,7 @@ fn add_untouched(id: u32, n: u64) {
 fn add_float_untouched(id: u32, n: f64) {
     match is_disabled(id) {
         true => refused::count(id),
-        false => cell::add_float_slow(id, n),
+        false => cells::add_float_slow(id, n),
     }
 }
 
@@ -398,18 +389,18 @@ fn add_float_untouched(id: u32, n: f64) {
 #[inline(never)]
 fn reject_float(id: u32, n: f64) {
     if n.is_nan() {
-        stats::reject(Rejection::Nan);
+        cells::tally(|tally| tally.reject(Rejection::Nan));
     } else if n < 0.0 {
-        stats::reject(Rejection::Negative);
+        cells::tally(|tally| tally.reject(Rejection::Negative));
     } else if n > 0.0 {
-        stats::reject(Rejection::Infinite);
+        cells::tally(|tally| tally.reject(Rejection::Infinite));
     } else if is_disabled(id) {
         refused::count(id);
     } else {
-        cell::show(Space::Sum, id);
+        cells::show(Space::Sum, id);
     }
 }
 
 fn sum(id: u32) -> u64 {
-    cell::current_storage().reader().sum(id)
+    cells::current_storage().reader().sum(id)
 }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::{observable::Observations, registry::Registry};
 use crate::{
     label::{LabelSet, LabelValue},
-    metric::{Gauges, Kind, Observations, Registry, SeriesValue, Snapshot, Unit, View, Views},
+    snapshot::{Gauges, Kind, SeriesValue, Snapshot, Unit, View, Views},
 };
 
 /// The series of `x` with their numbers.

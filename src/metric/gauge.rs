@@ -2,14 +2,13 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{
-    Kind, Unit, With, cell,
-    histogram::{Admitted, OutOfRange, Range},
-    instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
-    refused::{self, is_disabled},
-    stats::{self, Rejection},
+use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
+use crate::{
+    cells::{self, Rejection, Tally},
+    label::{Dynamic, Labels, NoLabels, Text},
+    series::{is_disabled, refused},
+    snapshot::{Admitted, Kind, OutOfRange, Range, Unit},
 };
-use crate::label::{Dynamic, Labels, NoLabels, Text};
 
 typed_instrument! {
     /// A value that is set: a temperature, a pool's size, the time of the last success.
@@ -78,7 +77,7 @@ impl<L> Gauge<L> {
     where
         L: NoLabels,
     {
-        match cell::gauge(self.instrument.id()) {
+        match cells::gauge(self.instrument.id()) {
             Some(cell) => cell.set(value),
             None => {
                 set_slow(self.instrument.recording_id(), value, self.instrument.descriptor().range)
@@ -102,7 +101,7 @@ impl<L> Gauge<L> {
     where
         L: NoLabels,
     {
-        cell::current_storage().reader().gauge(self.instrument.register_id()?)
+        cells::current_storage().reader().gauge(self.instrument.register_id()?)
     }
 }
 
@@ -122,7 +121,7 @@ impl BoundGauge {
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        cell::current_storage().reader().gauge(self.0.id())
+        cells::current_storage().reader().gauge(self.0.id())
     }
 }
 
@@ -156,7 +155,7 @@ pub(super) fn set(id: u32, value: f64) {
 
 #[inline]
 fn set_within(id: u32, value: f64, range: Option<Range>) {
-    match cell::gauge(id) {
+    match cells::gauge(id) {
         Some(cell) if range.is_none() => cell.set(value),
         _ => set_slow(id, value, range),
     }
@@ -189,7 +188,7 @@ fn add(id: u32, n: f64, range: Option<Range>) {
 fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
     let Some(range) = range else { return Some(value) };
     if value.is_nan() {
-        stats::reject(Rejection::Nan);
+        cells::tally(|tally| tally.reject(Rejection::Nan));
         return None;
     }
     let admitted = range.admit(value);
@@ -203,16 +202,16 @@ fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
 fn note(admitted: Admitted) {
     match admitted {
         Admitted::Within(_) => {}
-        Admitted::Clamped(_) => stats::CLAMPED.inc(),
-        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+        Admitted::Clamped(_) => cells::tally(Tally::clamp),
+        Admitted::Dropped => cells::tally(|tally| tally.reject(Rejection::OutOfRange)),
     }
 }
 
-fn write(id: u32, write: impl FnOnce(&cell::GaugeCell)) {
-    match cell::gauge(id) {
+fn write(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
+    match cells::gauge(id) {
         Some(cell) => write(cell),
         None if is_disabled(id) => refused::count(id),
-        None => cell::gauge_slow(id, write),
+        None => cells::gauge_slow(id, write),
     }
 }
 
@@ -220,6 +219,7 @@ fn finite(n: f64) -> Option<f64> {
     if n.is_finite() {
         return Some(n);
     }
-    stats::reject(if n.is_nan() { Rejection::Nan } else { Rejection::Infinite });
+    let reason = if n.is_nan() { Rejection::Nan } else { Rejection::Infinite };
+    cells::tally(|tally| tally.reject(reason));
     None
 }

@@ -4,16 +4,12 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use super::{
-    Kind,
-    cell::{self, DISABLED},
-    gauge,
-    instrument::Instrument,
-    refused,
-    registry::Registry,
-};
+use super::{gauge, instrument::Instrument, registry::Registry};
 use crate::{
+    cells::{self, DISABLED},
     label::{LabelValue, Labels},
+    series::refused,
+    snapshot::Kind,
     sync::Mutex,
 };
 
@@ -169,7 +165,7 @@ impl<S: LabelValue> StateSet<S> {
     #[must_use]
     pub fn holds(&self, state: S) -> Option<bool> {
         let id = self.base()? + state.index() as u32;
-        cell::current_storage().reader().gauge(id).map(|holds| holds != 0.0)
+        cells::current_storage().reader().gauge(id).map(|holds| holds != 0.0)
     }
 
     fn change(&self, state: &S, holds: bool) {
@@ -186,7 +182,7 @@ impl<S: LabelValue> StateSet<S> {
         let Some(base) = self.base() else {
             return refused::count(self.instrument.disabled_id());
         };
-        let reader = cell::current_storage().reader();
+        let reader = cells::current_storage().reader();
         for place in 0..Self::STATES {
             let id = base + place as u32;
             let known = reader.gauge(id).map(|holds| holds != 0.0);

@@ -1,75 +1,23 @@
 //! What all instruments share: a description, written in the source, and the series it stands for.
 
-use std::{borrow::Cow, fmt, panic::Location, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use once_cell::race::OnceRef;
 
-use super::{
-    Kind, Unit,
-    cell::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
-    family::{Family, Found},
-    histogram::{HistogramOptions, Range},
-    lookup,
-    name::{key_fault, name_fault},
-    refused::{self, is_disabled},
-    registry::Registry,
-    series::Pin,
-};
+use super::registry::Registry;
 use crate::{
+    cells::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
     error::Error,
     label::{LabelSet, Labels},
+    series::{
+        Descriptor, Family, Found, Number, Pin, Visit, is_closed, is_disabled, lookup, refused,
+    },
+    snapshot::{HistogramOptions, Kind, Range, Unit, key_fault, name_fault},
     sync::atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-
-/// What an instrument is, and where the source says so.
-///
-/// Nothing in it has a destructor, so that a `const fn` may take it apart.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Descriptor {
-    pub(crate) name: &'static str,
-    pub(crate) help: &'static str,
-    pub(crate) unit: Unit,
-    pub(crate) kind: Kind,
-    pub(crate) number: Number,
-    /// The most label sets, if it is not the registry's.
-    pub(crate) limit: Option<usize>,
-    /// After what time a series that does not change is removed, if ever.
-    pub(crate) idle: Option<Duration>,
-    /// The keys of dynamic labels; those of typed ones are their type's.
-    pub(crate) keys: &'static [&'static str],
-    /// What a histogram was told; the default for every other kind.
-    pub(crate) histogram: HistogramOptions,
-    /// The values that a gauge may have, if not all.
-    pub(crate) range: Option<Range>,
-    pub(crate) place: &'static Location<'static>,
-}
-
-/// What the cells of a sum hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Number {
-    Whole,
-    /// The bits of an `f64`.
-    Fraction,
-}
-
-impl Descriptor {
-    /// A description without anything that is chosen.
-    #[track_caller]
-    pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
-        let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
-        let (histogram, keys) = (HistogramOptions::new(), &[]);
-        let (limit, idle, range) = (None, None, None);
-        Self { name, help, unit, kind, number, limit, idle, keys, histogram, range, place }
-    }
-
-    /// What the hot path takes for the first id: with a range, none that it finds.
-    fn base_of(&self, family: &Family) -> u32 {
-        if self.range.is_some() { DISABLED } else { family.base() }
-    }
-}
 
 /// A description that registers itself when it is first used.
 pub(crate) struct Instrument {
@@ -195,7 +143,7 @@ impl Instrument {
     /// An instrument that a registry has registered.
     pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
         let (base, per_nano) =
-            (AtomicU32::new(descriptor.base_of(family)), per_nano(descriptor.unit));
+            (AtomicU32::new(base_of(&descriptor, family)), per_nano(descriptor.unit));
         let (family_ref, refused) = (OnceRef::new(), AtomicU32::new(DISABLED));
         let instrument =
             Self { descriptor, base, family: family_ref, refused, is_made: true, per_nano };
@@ -260,9 +208,9 @@ impl Instrument {
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
             Some((family, None)) => record(family.id_at(labels.index())),
-            Some((family, Some(set))) => {
+            Some((_, Some(set))) => {
                 let values = |each: &mut dyn FnMut(&str)| labels.visit(each);
-                lookup::with_series(family, set, values, record)
+                lookup::with_series(set, values, record)
             }
         }
     }
@@ -273,7 +221,7 @@ impl Instrument {
         if const { is_closed(L::CARDINALITY) } {
             let id = self.closed_id::<L>(labels.index());
             if !is_disabled(id) {
-                cell::show(Space::of(self.descriptor.kind), id);
+                cells::show(Space::of(self.descriptor.kind), id);
             }
             return Handle::plain(id);
         }
@@ -378,7 +326,8 @@ impl Instrument {
                 None
             }
         };
-        self.base.store(family.map_or(DISABLED, |family| self.descriptor.base_of(family)), Release);
+        self.base
+            .store(family.map_or(DISABLED, |family| base_of(&self.descriptor, family)), Release);
         family
     }
 
@@ -393,14 +342,13 @@ impl Instrument {
     }
 }
 
-const fn per_nano(unit: Unit) -> f64 {
-    unit.per_second() / 1e9
+/// What the hot path takes for the first id: with a range, none that it finds.
+fn base_of(descriptor: &Descriptor, family: &Family) -> u32 {
+    if descriptor.range.is_some() { DISABLED } else { family.base() }
 }
 
-/// Whether label sets of so many combinations are an array: a larger one is looked up like an open one.
-pub(crate) const fn is_closed(cardinality: Option<usize>) -> bool {
-    const MOST: usize = 65_536;
-    matches!(cardinality, Some(len) if len <= MOST)
+const fn per_nano(unit: Unit) -> f64 {
+    unit.per_second() / 1e9
 }
 
 /// A series that is kept: its id, and for an open set the right to it.
@@ -412,16 +360,12 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// The series of `family` with these values, or in a closed set at this place.
-    pub(crate) fn of(
-        family: &Family,
-        values: lookup::Visit<'_>,
-        index: impl FnOnce() -> usize,
-    ) -> Self {
+    pub(crate) fn of(family: &Family, values: Visit<'_>, index: impl FnOnce() -> usize) -> Self {
         let Some(set) = family.open() else { return Self::plain(family.id_at(index())) };
         let found = lookup::remembered(set, values).map(Found::Series);
-        match found.unwrap_or_else(|| set.find_or_add(family, values)) {
+        match found.unwrap_or_else(|| set.find_or_add(values)) {
             Found::Series(pin) => {
-                cell::show(family.space, pin.series().id);
+                cells::show(family.space, pin.series().id);
                 Self { id: pin.series().id, _pin: Some(pin) }
             }
             Found::Overflow(id) => Self::plain(id),
@@ -651,7 +595,7 @@ macro_rules! typed_instrument {
             pub fn remove_labels(&self, labels: &[(&str, &str)]) -> bool {
                 let Some(family) = self.instrument.dynamic_family() else { return false };
                 let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
-                family.remove_series(&cell::current_storage(), &values, || 0)
+                family.remove_series(&cells::current_storage(), &values, || 0)
             }
         }
 
@@ -704,12 +648,12 @@ impl Instrument {
         match family.map(|family| (family, family.open())) {
             None => record(self.disabled_id()),
             Some((family, None)) => record(family.base()),
-            Some((family, Some(set))) => lookup::with_series(family, set, values, record),
+            Some((_, Some(set))) => lookup::with_series(set, values, record),
         }
     }
 
     /// The series with these dynamic values, to be kept.
-    pub(crate) fn bind_dynamic(&self, values: lookup::Visit<'_>) -> Handle {
+    pub(crate) fn bind_dynamic(&self, values: Visit<'_>) -> Handle {
         match self.dynamic_family() {
             None => Handle::plain(self.disabled_id()),
             Some(family) => Handle::of(family, values, || 0),

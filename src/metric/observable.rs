@@ -8,19 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Kind, PageBounds,
-    cell::Storage,
-    family::Family,
-    name::key_fault,
-    registry::Settings,
-    snapshot::{self, Series, SeriesValue},
-    stats::{self, CallbackFault},
-};
 use crate::{
+    cells::{CallbackFault, Storage, tally},
     clock::{self, Ticks},
     diagnostics,
     label::{LabelSet, OVERFLOW_KEY},
+    series::{Family, Settings},
+    snapshot::{self, Kind, PageBounds, Series, SeriesValue, key_fault},
     sync::{
         Mutex,
         atomic::{
@@ -257,7 +251,7 @@ impl Observable {
     /// Notes that a reader gave the callback up, which may be running still.
     pub(super) fn overran(&self) {
         self.slow.store(true, Relaxed);
-        stats::callback_failed(CallbackFault::Overran, 1);
+        tally(|tally| tally.callback_failed(CallbackFault::Overran, 1));
         let name = self.family.name;
         let text = format_args!(
             "the callback of {name} takes long: its values are shown to those who look later"
@@ -271,7 +265,7 @@ impl Observable {
         let mut observations = self.begun();
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
-            stats::callback_failed(CallbackFault::Panicked, 1);
+            tally(|tally| tally.callback_failed(CallbackFault::Panicked, 1));
             diagnostics::report("callback", format_args!("the callback of {name} panicked"));
             return None;
         }
@@ -317,7 +311,7 @@ impl Observable {
             if is_sum {
                 values.insert(overflow.clone(), beyond.total);
             }
-            stats::overflowed_by(name, beyond.n_observations);
+            tally(|tally| tally.overflow(name, beyond.n_observations));
             if !is_sum || !self.last.lock().contains_key(&overflow) {
                 self.warn(series_limit, is_sum);
             }

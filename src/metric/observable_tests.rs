@@ -5,8 +5,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::SeqCst},
 };
 
-use super::{Kind, Observations, Registry, SeriesValue, Unit, View, Views};
-use crate::{sync::Mutex, testing};
+use super::{observable::Observations, registry::Registry};
+use crate::{
+    snapshot::{Kind, SeriesValue, Unit, View, Views},
+    sync::Mutex,
+    testing,
+};
 
 /// The series of `x` with their numbers.
 fn lines(registry: &Registry) -> Vec<String> {

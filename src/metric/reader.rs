@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    Family, HistogramSnapshot, Kind, Registry, Series, SeriesValue, Snapshot, SummarySnapshot, cell,
+use super::registry::Registry;
+use crate::{
+    cells,
+    clock::Ticks,
+    snapshot::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, SummarySnapshot},
 };
-use crate::clock::Ticks;
 
 /// Whether what a reader collects is a total or a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +97,7 @@ impl Reader {
     /// was part of.
     pub fn collect(&mut self) -> Snapshot {
         let Some(delta) = &mut self.delta else { return self.registry.snapshot() };
-        let totals = self.registry.unviewed_snapshot_of(&cell::current_storage());
+        let totals = self.registry.unviewed_snapshot_of(&cells::current_storage());
         self.registry.views().apply(delta.next(totals))
     }
 }
@@ -227,7 +229,8 @@ mod tests {
     use crate::{
         clock,
         label::LabelSet,
-        metric::{Observations, PageBounds, Unit, View, Views},
+        metric::Observations,
+        snapshot::{PageBounds, Unit, View, Views},
     };
 
     fn at(nanos: u64) -> Ticks {

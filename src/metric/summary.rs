@@ -3,13 +3,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    BoundHistogram, Histogram, HistogramSnapshot, Kind, Measurement, Timer, Unit, cell,
+    histogram::{BoundHistogram, Histogram},
     instrument::Instrument,
-    sliding::{Baseline, SPANS},
+    measurement::Measurement,
+    timer::Timer,
 };
 use crate::{
+    cells::{self, Baseline, SPANS},
     clock,
     label::{Labels, NoLabels},
+    snapshot::{HistogramSnapshot, Kind, Unit},
 };
 
 /// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
@@ -198,7 +201,7 @@ impl BoundSummary {
     }
 
     fn read<const N: usize>(&self, windows: [Duration; N]) -> [SummaryWindow; N] {
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let value = Arc::new(self.snapshot());
         let (id, now) = (self.0.id(), (clock::now(), &value));
         let before = storage.sliding().histograms_before(id, storage.started(), now, windows);
@@ -242,10 +245,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metric::SeriesValue;
     use crate::{
         context::Outcome,
         metric::Registry,
+        snapshot::SeriesValue,
         testing::{self, Scope},
     };
 

@@ -3,11 +3,15 @@
 use std::thread;
 
 use super::*;
-use crate::label::{Dynamic, Labels};
+use crate::{
+    cells::{self, orphaned},
+    label::{Dynamic, Labels},
+    series::{Descriptor, Family as SeriesFamily, Found, Pin, Settings, Shape, lookup},
+};
 
 /// The test's own storage, so that tests of statics do not see each other.
-fn scope() -> cell::Entered {
-    cell::enter(Some(cell::Storage::new(true)))
+fn scope() -> cells::Entered {
+    cells::enter(Some(cells::Storage::new(true)))
 }
 
 #[derive(Clone, Copy)]
@@ -51,11 +55,11 @@ impl Labels for Hit {
 }
 
 /// An open family with these keys, on no registry's page.
-pub(super) fn open_family(
+pub(crate) fn open_family(
     kind: Kind,
     keys: &[&'static str],
     limit: usize,
-) -> &'static family::Family {
+) -> &'static SeriesFamily {
     open_family_within(kind, keys, limit, u64::MAX)
 }
 
@@ -64,12 +68,12 @@ fn open_family_within(
     keys: &[&'static str],
     limit: usize,
     bytes: u64,
-) -> &'static family::Family {
+) -> &'static SeriesFamily {
     let keys = keys.iter().map(|&key| key.into()).collect();
-    let settings = registry::Settings::new(limit, bytes, Default::default()).into();
-    let shape = family::Shape::Open { limit: None, idle: None };
-    let descriptor = instrument::Descriptor::new("test.open", "", kind);
-    Box::leak(Box::new(family::Family::new(
+    let settings = Settings::new(limit, bytes, Default::default()).into();
+    let shape = Shape::Open;
+    let descriptor = Descriptor::new("test.open", "", kind);
+    Box::leak(Box::new(SeriesFamily::new(
         &descriptor,
         keys,
         &settings,
@@ -140,14 +144,14 @@ fn removed_series_make_room_for_a_thread_that_only_meets_new_ones() {
     let names = |names: std::ops::Range<u32>| names.map(|n| n.to_string());
     let ids = |from: u32| {
         let look_up = |name: String| {
-            lookup::with_series(family, set, |each: &mut dyn FnMut(&str)| each(&name), |id| id)
+            lookup::with_series(set, |each: &mut dyn FnMut(&str)| each(&name), |id| id)
         };
         names(from..from + 100).map(look_up).collect::<std::collections::HashSet<_>>()
     };
     let n_series = ids(0).len();
     assert!(n_series < 100, "the budget is for fewer");
     assert!(ids(100).len() == 1, "all of them overflow");
-    family.clear(&cell::current_storage());
+    family.clear(&cells::current_storage());
     ids(200); // The pins of the removed ones go, and with the next sweep their bytes.
     family.sweep();
     assert_eq!(ids(300).len(), n_series);
@@ -358,11 +362,11 @@ fn owners_write_cells_of_their_own_and_further_threads_share_and_nothing_is_lost
     // The threads of a later round adopt the tables of an earlier one; the series is new.
     for _ in 0..20 {
         let (counter, id) = counter_and_id();
-        let storage = cell::Storage::new(true);
+        let storage = cells::Storage::new(true);
         let barrier = std::sync::Barrier::new(THREADS as usize + 1);
         let cells = thread::scope(|scope| {
             let record = || {
-                let _entered = cell::enter(Some(storage.clone()));
+                let _entered = cells::enter(Some(storage.clone()));
                 barrier.wait();
                 (0..1_000).for_each(|_| counter.add(1));
                 barrier.wait(); // All have recorded, and live until the cells are read.
@@ -387,14 +391,14 @@ fn owners_write_cells_of_their_own_and_further_threads_share_and_nothing_is_lost
 
 #[test]
 fn a_thread_without_a_table_takes_one_that_becomes_free() {
-    let storage = cell::Storage::new(true);
+    let storage = cells::Storage::new(true);
     let (counter, id) = counter_and_id();
     let (ready, end) = (std::sync::Barrier::new(65), std::sync::Barrier::new(65));
     thread::scope(|scope| {
         let owners: Vec<_> = (0..64)
             .map(|_| {
                 scope.spawn(|| {
-                    let _entered = cell::enter(Some(storage.clone()));
+                    let _entered = cells::enter(Some(storage.clone()));
                     counter.inc();
                     ready.wait();
                     end.wait();
@@ -402,7 +406,7 @@ fn a_thread_without_a_table_takes_one_that_becomes_free() {
             })
             .collect();
         ready.wait();
-        let _entered = cell::enter(Some(storage.clone()));
+        let _entered = cells::enter(Some(storage.clone()));
         let shared = storage.shared_records();
         counter.inc();
         assert_eq!(storage.shared_records(), shared + 1, "all tables are owned");
@@ -416,7 +420,7 @@ fn a_thread_without_a_table_takes_one_that_becomes_free() {
 
 /// A counter, and the id of its only series.
 fn counter_and_id() -> (Counter, u32) {
-    let descriptor = instrument::Descriptor::new("c", "", Kind::Counter);
+    let descriptor = Descriptor::new("c", "", Kind::Counter);
     let family = Registry::new().register::<()>(&descriptor).unwrap();
     let instrument = instrument::Instrument::registered(descriptor, family);
     (Counter::from_instrument(instrument), family.base())
@@ -768,11 +772,11 @@ mod removal {
         let set = family.open().unwrap();
         let visit = |each: &mut dyn FnMut(&str)| each("/");
         let add = |id| {
-            if !cell::add(id, 1) {
-                cell::add_slow(id, 1);
+            if !cells::add(id, 1) {
+                cells::add_slow(id, 1);
             }
         };
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let sum = |id| storage.reader().sum(id);
         // What was on the page when it was removed, over all removals.
         let (removed, done) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -781,7 +785,7 @@ mod removal {
                 let handle = instrument::Handle::of(family, &visit, || 0);
                 for time in 0..TIMES {
                     match time % 2 == n % 2 {
-                        true => lookup::with_series(family, set, visit, add),
+                        true => lookup::with_series(set, visit, add),
                         false => add(handle.id()),
                     }
                 }
@@ -841,23 +845,23 @@ mod removal {
         assert_eq!(outside.value(), 7);
     }
 
-    fn pinned(family: &'static family::Family, value: &'static str) -> series::Pin {
-        match family.open().unwrap().find_or_add(family, &|each| each(value)) {
-            family::Found::Series(pin) => pin,
-            family::Found::Overflow(_) => panic!("overflow"),
+    fn pinned(family: &'static SeriesFamily, value: &'static str) -> Pin {
+        match family.open().unwrap().find_or_add(&|each| each(value)) {
+            Found::Series(pin) => pin,
+            Found::Overflow(_) => panic!("overflow"),
         }
     }
 
-    fn add(pin: &series::Pin, n: u64) {
+    fn add(pin: &Pin, n: u64) {
         let id = pin.series().id;
-        if !cell::add(id, n) {
-            cell::add_slow(id, n);
+        if !cells::add(id, n) {
+            cells::add_slow(id, n);
         }
     }
 
     #[test]
     fn a_reader_that_began_before_an_id_changed_hands_takes_no_base_of_the_last_series() {
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let family = open_family(Kind::Counter, &["a"], 10);
         let first = pinned(family, "first");
         add(&first, 100);
@@ -877,14 +881,14 @@ mod removal {
     #[test]
     fn a_series_that_was_removed_and_looked_up_again_counts_against_the_limit() {
         let family = open_family(Kind::Counter, &["a"], 2);
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let _kept: Vec<_> = ["a", "b"].map(|value| pinned(family, value)).into();
         for value in ["a", "b"] {
             family.remove_series(&storage, &|each| each(value), || 0);
         }
         let _again: Vec<_> = ["a", "b"].map(|value| pinned(family, value)).into();
-        let third = family.open().unwrap().find_or_add(family, &|each| each("c"));
-        assert!(matches!(third, family::Found::Overflow(_)), "two are live, and two is the limit");
+        let third = family.open().unwrap().find_or_add(&|each| each("c"));
+        assert!(matches!(third, Found::Overflow(_)), "two are live, and two is the limit");
     }
 
     #[test]
@@ -944,12 +948,12 @@ mod removal {
         scope.assert_value("test.expire.held", &[("k", "v")], 1.0);
         drop(held);
         scope.assert_value("test.expire.held", &[("k", "v")], 0.0);
-        let storage = cell::Storage::new(true);
-        let _entered = cell::enter(Some(storage.clone()));
+        let storage = cells::Storage::new(true);
+        let _entered = cells::enter(Some(storage.clone()));
         let family = open_family(Kind::Counter, &["a"], 10);
         let pin = pinned(family, "late");
         add(&pin, 3);
-        let held = |reader: &cell::Reader| reader.sum(pin.series().id);
+        let held = |reader: &cells::Reader| reader.sum(pin.series().id);
         let swallowed = storage.remove_sum_if(pin.series().id, held, |held, base| held - base == 2);
         assert_eq!((swallowed, storage.reader().sum(pin.series().id)), (None, 3));
     }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::{
-    Counter, Kind, Observations, Registry, Unit, cell,
-    sliding::{Baseline, SPANS},
-};
+use super::{counter::Counter, observable::Observations, registry::Registry};
 use crate::{
+    cells::{self, Baseline, SPANS},
     clock,
     error::Error,
+    snapshot::{Kind, Unit},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -110,7 +109,7 @@ impl Throughput {
         let Some(id) = self.counter.series_id() else {
             return windows.map(|_| Marked { count: 0, covers: Duration::ZERO });
         };
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let (count, started) = (self.count(), storage.started());
         let before = storage.sliding().sums_before(id, started, (clock::now(), count), windows);
         before.map(|Baseline { value, age, .. }| Marked {
@@ -126,7 +125,7 @@ impl Throughput {
         if !self.observed.swap(true, Relaxed) {
             self.keep_first();
             // A thread that is inside already, because its allocator records, leaves it to the next.
-            match cell::guarded(|| self.observe()) {
+            match cells::guarded(|| self.observe()) {
                 Some(Ok(())) => {}
                 Some(Err(error)) => Registry::global().refuse(error),
                 None => self.observed.store(false, Relaxed),
@@ -139,7 +138,7 @@ impl Throughput {
     /// the process began.
     fn keep_first(&self) {
         if let Some(id) = self.counter.series_id() {
-            let storage = cell::current_storage();
+            let storage = cells::current_storage();
             storage.sliding().keep_sum(id, storage.started(), clock::now(), self.count());
         }
     }

@@ -5,8 +5,11 @@
 
 use std::{fmt, time::Duration};
 
-use super::{BoundHistogram, instrument::Instrument};
-use crate::clock::{self, Ticks};
+use super::histogram::{BoundHistogram, Histogram};
+use crate::{
+    clock::{self, Ticks},
+    label::NoLabels,
+};
 
 /// Records the time since its start into a histogram when it is dropped.
 ///
@@ -39,7 +42,7 @@ pub struct Timer {
 
 impl Timer {
     #[inline(always)]
-    pub(super) fn start(histogram: BoundHistogram) -> Self {
+    fn start(histogram: BoundHistogram) -> Self {
         Self { histogram, start: Some(clock::now()) }
     }
 
@@ -59,7 +62,7 @@ impl Timer {
     #[inline(always)]
     fn end(&mut self) -> Option<(Ticks, Ticks)> {
         let (start, end) = (self.start.take()?, clock::now());
-        let TimeScale { per_nano } = self.histogram.scale();
+        let per_nano = self.histogram.scale().per_nano();
         self.histogram.record_time(end.scaled_since(start, per_nano));
         Some((start, end))
     }
@@ -78,21 +81,23 @@ impl fmt::Debug for Timer {
     }
 }
 
-/// What a histogram's handle has to know for its timers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TimeScale {
-    per_nano: f64,
+impl<L> Histogram<L> {
+    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
+    #[inline(always)]
+    pub fn start_timer(&self) -> Timer
+    where
+        L: NoLabels,
+    {
+        Timer::start(self.only())
+    }
 }
 
-impl TimeScale {
+impl BoundHistogram {
+    /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
+    /// histogram's unit where that is one of time, and in seconds elsewhere.
     #[inline(always)]
-    pub(super) fn of(instrument: &Instrument) -> Self {
-        Self { per_nano: instrument.per_nano() }
-    }
-
-    #[inline(always)]
-    pub(super) fn per_nano(self) -> f64 {
-        self.per_nano
+    pub fn start_timer(&self) -> Timer {
+        Timer::start(self.clone())
     }
 }
 
@@ -100,7 +105,7 @@ impl TimeScale {
 mod tests {
     use super::*;
     use crate::{
-        Histogram, Unit,
+        Unit,
         metric::Registry,
         testing::{self, Scope},
     };

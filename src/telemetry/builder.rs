@@ -3,19 +3,21 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
-    Ending, Part, Running, Telemetry, exit,
+    Telemetry, exit,
     history::History,
     own_series,
-    ticker::{OnTransition, Ticker},
+    running::{Ending, Part, Running},
+    tick::{self, OnTransition},
 };
 use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
-    diagnostics,
+    cells, diagnostics,
     error::Error,
     label::Value,
-    metric::{self, Changes, Registry, View, Views},
+    metric::{Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
     resource::Resource,
+    series::Changes,
     sync::Mutex,
     trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
     util::process,
@@ -382,7 +384,7 @@ impl Builder {
         let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
         let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
         registry.change(changes);
-        self.max_owning_threads.into_iter().for_each(metric::set_most_owners);
+        self.max_owning_threads.into_iter().for_each(cells::set_most_owners);
         if !views.is_empty() {
             registry.set_views(views);
         }
@@ -408,12 +410,37 @@ impl Builder {
         slot.fill(&telemetry.running);
         if !self.disabled {
             let running = Arc::downgrade(&telemetry.running);
-            let ticker = Ticker::start(running, engine, notifications, self.on_transition)?;
+            let ticker = tick::start(running, engine, notifications, self.on_transition)?;
             telemetry.running.ending.lock().ticker = Some(ticker);
             telemetry.running.tracer.iter().for_each(install);
         }
         Ok(telemetry)
     }
+}
+
+/// Begins to set up telemetry for the service called `service`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{Counter, export::Memory};
+///
+/// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
+///
+/// let spans = Memory::new();
+/// let telemetry = bellwether::builder("shop").exporter(spans.clone()).start()?;
+///
+/// {
+///     let _scope = bellwether::span("checkout").enter();
+///     ORDERS.inc();
+/// }
+/// let report = telemetry.flush(Duration::from_secs(5));
+/// assert_eq!((report.totals().delivered, spans.records().len()), (1, 1));
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+pub fn builder(service: &str) -> Builder {
+    Builder::new(service)
 }
 
 impl fmt::Debug for Builder {

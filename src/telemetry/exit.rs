@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use super::{FAREWELL, Running};
+use super::running::{FAREWELL, Running};
 use crate::{
     clock,
     error::{Error, ErrorKind},
@@ -38,7 +38,7 @@ pub(super) fn slot() -> Result<Slot, Error> {
             "telemetry is being started already: wait for that start"
         }
         // A forked child inherits what its parent ran, without the threads: it may start its own.
-        _ if running.as_ref().is_some_and(|running| !running.is_inherited()) => {
+        _ if running.as_ref().is_some_and(|run| !run.is_inherited() && !run.has_ended()) => {
             "telemetry is running already: shut it down before starting it again"
         }
         _ => {
@@ -64,17 +64,6 @@ impl Drop for Slot {
         if matches!(*place, Place::Starting(_)) {
             *place = Place::Empty;
         }
-    }
-}
-
-/// Empties the slot of `running`, which has shut down.
-pub(super) fn forget(running: &Running) {
-    // Nobody holds it for long, but for a thread that a fork left behind.
-    let Some(mut place) = RUNNING.get().try_lock_for(FAREWELL) else { return };
-    if let Place::Running(known) = &*place
-        && std::ptr::eq(known.as_ptr(), running)
-    {
-        *place = Place::Empty;
     }
 }
 

@@ -21,58 +21,23 @@ mod own_series;
 mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
 mod prometheus;
+mod running;
 mod sources;
+mod tick;
 mod ticker;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-pub use builder::Builder;
+pub use builder::{Builder, builder};
 pub use exit::exit;
 
 use crate::{
-    alert::{Alert, Board, RuleStatus},
+    alert::{Alert, RuleStatus},
     clock,
-    metric::{self, Observer, Registry, Snapshot, Window},
-    pipeline::{self, AnyPipe, Report},
-    sync::Mutex,
-    trace::{self, Tracer},
-    util::process,
+    metric::{Snapshot, Window},
+    pipeline::Report,
 };
-use history::History;
-use ticker::Ticker;
-
-/// How long the end of the process may be held up: at return, at `process::exit` and at a panic.
-const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Begins to set up telemetry for the service called `service`.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use bellwether::{Counter, export::Memory};
-///
-/// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
-///
-/// let spans = Memory::new();
-/// let telemetry = bellwether::builder("shop").exporter(spans.clone()).start()?;
-///
-/// {
-///     let _scope = bellwether::span("checkout").enter();
-///     ORDERS.inc();
-/// }
-/// let report = telemetry.flush(Duration::from_secs(5));
-/// assert_eq!((report.totals().delivered, spans.records().len()), (1, 1));
-/// # Ok::<(), bellwether::Error>(())
-/// ```
-pub fn builder(service: &str) -> Builder {
-    Builder::new(service)
-}
+use running::{FAREWELL, Running};
 
 /// Telemetry that has been started; dropping it delivers what is queued, for two seconds at most.
 ///
@@ -88,42 +53,6 @@ pub fn builder(service: &str) -> Builder {
 #[must_use = "dropping it stops the telemetry at once"]
 pub struct Telemetry {
     running: Arc<Running>,
-}
-
-/// What runs between start and shutdown. The exit hook holds it too.
-struct Running {
-    /// The generation of the process that started it: a forked child has none of its threads.
-    generation: u32,
-    registry: Registry,
-    pipes: Vec<Arc<dyn AnyPipe>>,
-    tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
-    /// Guards the snapshots kept for windows. Nothing is locked inside it.
-    history: Mutex<History>,
-    /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
-    board: Arc<Board>,
-    local_addrs: Vec<SocketAddr>,
-    /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
-    /// it is done, so that a second one waits and reports the same.
-    ending: Mutex<Ending>,
-}
-
-#[derive(Default)]
-struct Ending {
-    ticker: Option<Ticker>,
-    parts: Vec<Box<dyn Part>>,
-    observers: Vec<Observer>,
-    report: Option<Report>,
-}
-
-/// Something that serves until shutdown, such as a listener.
-trait Part: Send {
-    /// Ends it, by `deadline` at the latest.
-    fn stop(&mut self, deadline: Instant);
-
-    /// Where it listens, if it does.
-    fn local_addr(&self) -> Option<SocketAddr> {
-        None
-    }
 }
 
 impl Telemetry {
@@ -203,72 +132,5 @@ impl Drop for Telemetry {
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("pipes", &self.running.pipes).finish_non_exhaustive()
-    }
-}
-
-impl Running {
-    /// Whether this process is a forked child of the one that started it: the threads stayed behind,
-    /// and locks may be held by them for ever.
-    fn is_inherited(&self) -> bool {
-        self.generation != process::generation()
-    }
-
-    fn flush(&self, timeout: Duration) -> Report {
-        if self.is_inherited() {
-            return Report::new(Vec::new(), false);
-        }
-        self.collect();
-        pipeline::flush(&self.pipes, timeout)
-    }
-
-    fn report(&self) -> Report {
-        if self.is_inherited() {
-            return Report::new(Vec::new(), false);
-        }
-        let queues: Vec<_> = self.pipes.iter().map(|pipe| pipe.report()).collect();
-        let settled = queues.iter().all(|queue| queue.held == 0);
-        Report::new(queues, settled)
-    }
-
-    /// Hands the spans that have ended to the queues.
-    fn collect(&self) {
-        if let Some(tracer) = &self.tracer {
-            tracer.collect();
-        }
-    }
-
-    fn shutdown(&self, deadline: Instant) -> Report {
-        if self.is_inherited() {
-            return Report::new(Vec::new(), false);
-        }
-        if self.pipes.iter().any(|pipe| pipe.is_own_thread()) {
-            // An exporter would wait for itself: it only begins the end.
-            self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
-            return self.report();
-        }
-        // An exit hook must not wait for ever for a shutdown that hangs on another thread, and what the
-        // ticker runs not at all for one that waits for the ticker.
-        let patience =
-            if ticker::is_own_thread() { clock::deadline(Duration::ZERO) } else { deadline };
-        let Some(mut ending) = self.ending.try_lock_until(patience) else { return self.report() };
-        if let Some(report) = &ending.report {
-            return report.clone();
-        }
-        if let Some(ticker) = ending.ticker.take() {
-            // The exporters' time is not for a callback that hangs.
-            let patience = clock::until(deadline) / 4;
-            ticker.stop(clock::deadline(patience));
-        }
-        if let Some(tracer) = &self.tracer {
-            trace::uninstall();
-            tracer.close();
-        }
-        let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
-        ending.parts.iter_mut().for_each(|part| part.stop(deadline));
-        ending.observers.clear();
-        metric::release_collector(deadline);
-        ending.report = Some(report.clone());
-        exit::forget(self);
-        report
     }
 }

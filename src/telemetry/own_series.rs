@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     alert::Board,
+    cells::{orphaned, reentrant, shared_records},
     diagnostics, label,
-    metric::{Kind, Observations, Observer, Registry, Unit, orphaned, reentrant, shared_records},
+    metric::{Kind, Observations, Observer, Registry, Unit},
     pipeline::{AnyPipe, QueueReport, leaked_workers, series},
     trace::Tracer,
 };

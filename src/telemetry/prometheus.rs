@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::{Builder, Part};
+use super::{Builder, running::Part};
 use crate::{
     export::prometheus::{Listener, PageOptions},
     metric::Registry,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Builder, Part};
+use super::{Builder, running::Part};
 use crate::{
     collect::{Registered, Source},
     metric::Registry,

@@ -1,26 +1,14 @@
-//! The thread that does once a second what no caller should wait for.
+//! The thread that ticks: how it starts, and how it ends.
 
 use std::{
     cell::Cell,
-    sync::Weak,
     thread::{self, JoinHandle},
     time::Instant,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::Running;
-use crate::{
-    alert::{Engine, Transition, notify::Notification},
-    clock, diagnostics,
-    error::{Error, ErrorKind},
-    metric::Snapshot,
-    pipeline::{Chunk, Pipe},
-    util::catch::catch,
-};
-
-/// What is called at every change of an alert's state.
-pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
+use crate::error::{Error, ErrorKind};
 
 /// A running thread `bellwether-tick`.
 pub(super) struct Ticker {
@@ -29,26 +17,14 @@ pub(super) struct Ticker {
     thread: JoinHandle<()>,
 }
 
-struct Ticking {
-    /// Weak: the thread does not keep what it works for alive.
-    running: Weak<Running>,
-    engine: Engine,
-    notifiers: Vec<Pipe<Notification>>,
-    on_transition: Vec<OnTransition>,
-}
-
 impl Ticker {
-    pub(super) fn start(
-        running: Weak<Running>,
-        engine: Engine,
-        notifiers: Vec<Pipe<Notification>>,
-        on_transition: Vec<OnTransition>,
-    ) -> Result<Self, Error> {
-        let ticking = Ticking { running, engine, notifiers, on_transition };
+    /// Starts the thread, which runs `tick` until that returns: when it is told to stop.
+    pub(super) fn start(tick: impl FnOnce(&Receiver<()>) + Send + 'static) -> Result<Self, Error> {
         let ((stop, stopped), (ending, ended)) = (bounded(1), bounded(0));
         let run = move || {
             let _ending = ending; // Dropped, it tells that the thread is about to end.
-            ticking.run(&stopped);
+            IS_TICKER.set(true);
+            tick(&stopped);
         };
         let thread = thread::Builder::new().name("bellwether-tick".to_owned()).spawn(run);
         let thread = thread.map_err(|error| {
@@ -65,48 +41,6 @@ impl Ticker {
         if !itself && self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected) {
             let _ = self.thread.join();
         }
-    }
-}
-
-impl Ticking {
-    /// Ticks at the slots of the interval until it is stopped. Slots that pass meanwhile are skipped,
-    /// so that a machine that was suspended does not catch up.
-    fn run(mut self, stopped: &Receiver<()>) {
-        IS_TICKER.set(true);
-        loop {
-            let pause = self.engine.until_next_slot(clock::now());
-            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
-            let Some(running) = self.running.upgrade() else { return };
-            clock::anchor();
-            running.collect();
-            let snapshot = running.registry.snapshot();
-            running.history.lock().push(snapshot.clone());
-            self.evaluate(&snapshot);
-        }
-    }
-
-    /// Queues what notifiers are to be told before anybody else hears of it: a callback or a hook may
-    /// leave the process, and what is queued is delivered then.
-    fn evaluate(&mut self, snapshot: &Snapshot) {
-        let mut tick = self.engine.tick(snapshot);
-        if !tick.notifications.is_empty() {
-            let chunk: Chunk<Notification> = std::mem::take(&mut tick.notifications).into();
-            self.notifiers.iter().for_each(|pipe| pipe.push(chunk.clone()));
-        }
-        for transition in &tick.transitions {
-            for call in &self.on_transition {
-                if let Err(panic) = catch(|| call(transition)) {
-                    let name = transition.alert.name();
-                    diagnostics::report(
-                        "callback",
-                        format_args!("the callback for alert {name} panicked: {panic}"),
-                    );
-                }
-            }
-        }
-        tick.report();
     }
 }
 

@@ -11,7 +11,8 @@ use parking_lot::Condvar;
 
 use super::{assert, tree};
 use crate::{
-    metric::{Registry, Snapshot, cell},
+    cells,
+    metric::{Registry, Snapshot},
     sync::Mutex,
     trace::{self, SpanRecord, Tracer},
 };
@@ -60,8 +61,8 @@ pub fn process_scope() -> ProcessScope {
     let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
     let tracer = tracer.sampler(trace::sampler::AlwaysOn).build();
     let storage = {
-        let _outside = cell::enter(None);
-        cell::current_storage()
+        let _outside = cells::enter(None);
+        cells::current_storage()
     };
     let before = Registry::global().unviewed_snapshot_of(&storage);
     let replaced = trace::install(tracer.clone());
@@ -71,7 +72,7 @@ pub fn process_scope() -> ProcessScope {
 /// A running scope of the process; see [`process_scope`].
 #[must_use = "dropping it ends the scope"]
 pub struct ProcessScope {
-    storage: Arc<cell::Storage>,
+    storage: Arc<cells::Storage>,
     before: Snapshot,
     tracer: Arc<Tracer>,
     spans: Arc<Mutex<Vec<SpanRecord>>>,

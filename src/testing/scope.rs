@@ -5,9 +5,10 @@ use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
 use super::{assert, tree};
 use crate::{
     alert::{self, Alert, Engine, Rule, Transition},
+    cells,
     clock::{self, ManualClock},
     error::Error,
-    metric::{Registry, Snapshot, cell},
+    metric::{Registry, Snapshot},
     sync::Mutex,
     trace::{self, SpanRecord, Tracer},
 };
@@ -53,7 +54,7 @@ pub struct Scope {
 
 /// What a scope owns; every thread that carries it holds it.
 pub(super) struct Inner {
-    storage: Arc<cell::Storage>,
+    storage: Arc<cells::Storage>,
     tracer: Arc<Tracer>,
     spans: Arc<Mutex<Vec<SpanRecord>>>,
     clock: ManualClock,
@@ -78,7 +79,7 @@ struct Stays {
 /// The clock, the cells and the tracer of a scope in place of what was there without any.
 struct Swapped {
     _clock: clock::Entered,
-    _storage: cell::Entered,
+    _storage: cells::Entered,
     _tracer: trace::Entered,
 }
 
@@ -98,7 +99,7 @@ impl Stays {
         self.swapped = None; // First back to what was there without any scope.
         self.swapped = self.scopes.last().map(|(_, inner)| Swapped {
             _clock: clock::enter(Some(inner.clock.clone())),
-            _storage: cell::enter(Some(inner.storage.clone())),
+            _storage: cells::enter(Some(inner.storage.clone())),
             _tracer: trace::enter(Some(inner.tracer.clone())),
         });
     }
@@ -113,7 +114,7 @@ impl Inner {
         let sink = spans.clone();
         let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
         let tracer = tracer.sampler(trace::sampler::AlwaysOn).build();
-        Self { storage: cell::Storage::new(true), tracer, spans, clock }
+        Self { storage: cells::Storage::new(true), tracer, spans, clock }
     }
 
     fn spans(&self) -> Vec<SpanRecord> {

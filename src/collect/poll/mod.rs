@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    metric::{Kind, Unit, key_fault},
+    metric::{Kind, Unit},
+    snapshot::key_fault,
     transport::http_client::HttpEndpoint,
 };
 

@@ -7,9 +7,10 @@ use super::{
     buffer::Buffer,
     number::{put_canonical, put_f64, put_u64},
 };
-use crate::metric::{
-    BucketLayout, Exemplar, PageBounds, Unit,
-    histogram::{cuts::Cuts, ladder},
+use crate::{
+    cells::histogram::cuts::Cuts,
+    metric::{BucketLayout, Exemplar, PageBounds, Unit},
+    snapshot::histogram::ladder,
 };
 
 /// The buckets that a page shows of histograms.

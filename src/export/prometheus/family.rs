@@ -19,12 +19,12 @@ use super::{
     wire,
 };
 use crate::{
+    cells::histogram::cuts::{BucketCounts, Cuts, GROUP},
     clock::Ticks,
     label::LabelSet,
-    metric::{
-        BucketLayout, Head, Kind, PageBounds, Place, Reading, SeriesValue, Unit, Visit,
-        histogram::cuts::{BucketCounts, Cuts, GROUP},
-    },
+    metric::{BucketLayout, Kind, PageBounds, SeriesValue, Unit},
+    series::{Place, Reading, VisitSeries},
+    snapshot::Head,
 };
 
 /// A family on the page.
@@ -286,7 +286,7 @@ struct Writer<'a> {
     n_series: usize,
 }
 
-impl Visit for Writer<'_> {
+impl VisitSeries for Writer<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }
@@ -331,7 +331,7 @@ enum Merged {
     Buckets(BucketCounts),
 }
 
-impl Visit for Merging<'_> {
+impl VisitSeries for Merging<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }

@@ -4,7 +4,10 @@ use super::{
     Dialect, Format,
     escaping::{page_name, unreserved},
 };
-use crate::metric::{Kind, Unit, exposition_name, sanitised, unit_word};
+use crate::{
+    metric::{Kind, Unit},
+    snapshot::{exposition_name, sanitised, unit_word},
+};
 
 /// How the names of instruments and label keys become names on a page; these are the values that
 /// OpenTelemetry's configuration has for `translation_strategy`.

@@ -1,6 +1,9 @@
 //! The native form of a histogram: exponential buckets, as fine as a limit on their number allows.
 
-use crate::metric::{BucketLayout, HistogramSnapshot, histogram::layout};
+use crate::{
+    metric::{BucketLayout, HistogramSnapshot},
+    snapshot::histogram::layout,
+};
 
 /// A histogram's buckets of one schema; kept from series to series for its room.
 #[derive(Debug, Default)]

@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     clock, diagnostics,
-    metric::{Head, Kind, Registry, SeriesValue, Snapshot, Unit},
+    metric::{Kind, Registry, SeriesValue, Snapshot, Unit},
     resource::Resource,
+    snapshot::Head,
 };
 
 /// A page that keeps its room, and what the series of a family have in common.

@@ -12,9 +12,9 @@ use super::{
     native::{Native, ZERO_THRESHOLD},
     wire::{count, double, message, text, zigzag},
 };
-use crate::metric::{
-    Exemplar, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot, Unit,
-    histogram::cuts::BucketCounts,
+use crate::{
+    cells::histogram::cuts::BucketCounts,
+    metric::{Exemplar, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot, Unit},
 };
 
 /// The fields of a `MetricFamily` before its metrics.

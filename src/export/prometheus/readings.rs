@@ -4,7 +4,11 @@
 //! of a snapshot, is another: it hands over the same families and series in the same order, with the
 //! label sets that the registry keeps, so that a page recognises a series by the address of its labels.
 
-use crate::metric::{Family, Head, Live, LiveFamily, Snapshot, Visit, visit_kept};
+use crate::{
+    metric::{Family, Snapshot},
+    series::{Live, LiveFamily, VisitSeries, visit_kept},
+    snapshot::Head,
+};
 
 /// All series at one instant.
 pub(crate) trait Readings {
@@ -23,7 +27,7 @@ pub(crate) trait FamilyReadings {
     fn head(&self) -> Head<'_>;
 
     /// Has every series visited, sorted by labels, no label set twice.
-    fn each_series(&self, visit: &mut impl Visit);
+    fn each_series(&self, visit: &mut impl VisitSeries);
 }
 
 impl Readings for Snapshot {
@@ -39,7 +43,7 @@ impl FamilyReadings for Family {
         self.head()
     }
 
-    fn each_series(&self, visit: &mut impl Visit) {
+    fn each_series(&self, visit: &mut impl VisitSeries) {
         visit_kept(self.series(), visit);
     }
 }
@@ -57,7 +61,7 @@ impl FamilyReadings for LiveFamily {
         self.head()
     }
 
-    fn each_series(&self, visit: &mut impl Visit) {
+    fn each_series(&self, visit: &mut impl VisitSeries) {
         self.each_series(visit);
     }
 }

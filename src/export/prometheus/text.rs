@@ -9,8 +9,9 @@ use super::{
     names::Names,
     number::{Room, put_f64, put_i64, put_seconds, put_u64},
 };
-use crate::metric::{
-    Exemplar, Kind, SeriesValue, SummarySnapshot, Unit, histogram::cuts::BucketCounts,
+use crate::{
+    cells::histogram::cuts::BucketCounts,
+    metric::{Exemplar, Kind, SeriesValue, SummarySnapshot, Unit},
 };
 
 /// The lines of help, type and unit.

@@ -2,19 +2,21 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::{
-    Admitted, Aggregation, HistogramOptions, HistogramSnapshot, OutOfRange, PageBounds,
-    chosen::{self, Amount},
-};
 use crate::{
+    cells::{
+        self, Rejection, Tally,
+        histogram::chosen::{self, Amount},
+    },
     context,
     label::{Dynamic, Labels, NoLabels, Text},
     metric::{
-        Kind, Measurement, Unit, With, cell,
-        instrument::{Handle, Instrument, pairs, recorded_with, typed_instrument},
-        refused::{self, is_disabled},
-        stats::{self, Rejection},
-        timer::{TimeScale, Timer},
+        instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument},
+        measurement::Measurement,
+    },
+    series::{is_disabled, refused},
+    snapshot::{
+        Admitted, Aggregation, HistogramOptions, HistogramSnapshot, Kind, OutOfRange, PageBounds,
+        Unit,
     },
 };
 
@@ -168,10 +170,16 @@ impl<L> Histogram<L> {
     {
         let value = value.in_unit(|| self.instrument.per_nano());
         let id = self.instrument.id();
-        let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
+        let is_recorded = cells::record(id, value) || cells::record_explicit(id, value);
         if !is_recorded || context::is_sampled() {
             self.record_further(value, is_recorded);
         }
+    }
+
+    /// The handle of the only series.
+    #[inline(always)]
+    pub(crate) fn only(&self) -> BoundHistogram {
+        BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument))
     }
 
     /// As [`record_further`].
@@ -189,15 +197,6 @@ impl<L> Histogram<L> {
         record_ticks(self.instrument.recording_id(), ticks);
     }
 
-    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer
-    where
-        L: NoLabels,
-    {
-        BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument)).start_timer()
-    }
-
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot
@@ -205,6 +204,24 @@ impl<L> Histogram<L> {
         L: NoLabels,
     {
         self.instrument.register_id().map_or_else(HistogramSnapshot::default, read)
+    }
+}
+
+/// What a histogram's handle has to know for its timers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeScale {
+    per_nano: f64,
+}
+
+impl TimeScale {
+    #[inline(always)]
+    pub(crate) fn of(instrument: &Instrument) -> Self {
+        Self { per_nano: instrument.per_nano() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn per_nano(self) -> f64 {
+        self.per_nano
     }
 }
 
@@ -221,18 +238,11 @@ impl BoundHistogram {
         record_ticks(self.0.id(), ticks);
     }
 
-    /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
-    /// histogram's unit where that is one of time, and in seconds elsewhere.
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer {
-        Timer::start(self.clone())
-    }
-
     /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
     #[inline(never)]
-    pub(in crate::metric) fn record_time(&self, value: f64) {
+    pub(crate) fn record_time(&self, value: f64) {
         let id = self.0.id();
-        let is_recorded = cell::record(id, value);
+        let is_recorded = cells::record(id, value);
         if !is_recorded || context::is_sampled() {
             record_further(id, value, is_recorded);
         }
@@ -240,12 +250,12 @@ impl BoundHistogram {
 
     /// What a timer multiplies nanoseconds by.
     #[inline(always)]
-    pub(in crate::metric) fn scale(&self) -> TimeScale {
+    pub(crate) fn scale(&self) -> TimeScale {
         self.1
     }
 
     /// The id of its series.
-    pub(in crate::metric) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
 
@@ -280,7 +290,7 @@ impl Histogram<Dynamic> {
 
 #[inline(always)]
 fn record(id: u32, value: f64) {
-    let is_recorded = cell::record(id, value) || cell::record_explicit(id, value);
+    let is_recorded = cells::record(id, value) || cells::record_explicit(id, value);
     if !is_recorded || context::is_sampled() {
         record_further(id, value, is_recorded);
     }
@@ -294,7 +304,7 @@ fn record_further(id: u32, value: f64, is_recorded: bool) {
         record_amount(id, Amount { value, ticks: None });
     }
     if context::is_sampled() {
-        cell::exemplify(id, value);
+        cells::exemplify(id, value);
     }
 }
 
@@ -303,13 +313,13 @@ fn record_ticks(id: u32, ticks: u64) {
     let amount = Amount { value: ticks as f64, ticks: Some(ticks) };
     record_amount(id, amount);
     if context::is_sampled() {
-        cell::exemplify(id, amount.value);
+        cells::exemplify(id, amount.value);
     }
 }
 
 #[inline]
 fn record_amount(id: u32, amount: Amount) {
-    match cell::record_other(id, amount) {
+    match cells::record_other(id, amount) {
         Some(Admitted::Within(_)) => {}
         Some(admitted) => count_out_of_range(admitted),
         None => record_slow(id, amount),
@@ -324,21 +334,21 @@ fn record_slow(id: u32, amount: Amount) {
         value if value.is_nan() => Rejection::Nan,
         value if value < 0.0 => Rejection::Negative,
         value if value.is_infinite() => Rejection::Infinite,
-        _ => return count_out_of_range(cell::record_slow(id, amount)),
+        _ => return count_out_of_range(cells::record_slow(id, amount)),
     };
-    stats::reject(rejection);
+    cells::tally(|tally| tally.reject(rejection));
 }
 
 #[cold]
 fn count_out_of_range(admitted: Admitted) {
     match admitted {
         Admitted::Within(_) => {}
-        Admitted::Clamped(_) => stats::CLAMPED.inc(),
-        Admitted::Dropped => stats::reject(Rejection::OutOfRange),
+        Admitted::Clamped(_) => cells::tally(Tally::clamp),
+        Admitted::Dropped => cells::tally(|tally| tally.reject(Rejection::OutOfRange)),
     }
 }
 
 fn read(id: u32) -> HistogramSnapshot {
-    let recorded = cell::current_storage().reader().histogram(id);
+    let recorded = cells::current_storage().reader().histogram(id);
     recorded.unwrap_or_else(|| chosen::empty_series(id))
 }

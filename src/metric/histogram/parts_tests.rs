@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{BucketLayout, HistogramParts, HistogramSnapshot};
 use crate::{
     clock::Ticks,
     context::{SpanId, TraceId},
-    metric::{Exemplar, Registry, Unit},
+    metric::registry::Registry,
+    snapshot::{BucketLayout, Exemplar, HistogramParts, HistogramSnapshot, Unit},
 };
 
 fn exemplar(value: f64, taken: u64) -> Exemplar {

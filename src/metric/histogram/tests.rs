@@ -4,12 +4,12 @@ use std::thread;
 
 use proptest::prelude::*;
 
-use super::*;
 use crate::{
-    ErrorKind,
+    ErrorKind, cells,
     clock::ManualClock,
     context::{self, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-    metric::{Kind, Registry, SeriesValue, Unit, cell},
+    metric::{histogram::*, registry::Registry},
+    snapshot::{Kind, SeriesValue, Unit, histogram::layout},
 };
 
 fn with(aggregation: Aggregation) -> Histogram {
@@ -277,7 +277,7 @@ fn the_largest_numbers_have_a_bucket_and_leave_the_sum_a_number() {
 
 #[test]
 fn values_outside_the_range_are_clamped_or_dropped_and_counted() {
-    let _scope = cell::enter(Some(cell::Storage::new(true)));
+    let _scope = cells::enter(Some(cells::Storage::new(true)));
     let counted = |name: &str, labels: &[(&str, &str)]| {
         Registry::global().snapshot().value(name, labels).map_or(0.0, SeriesValue::as_f64)
     };
@@ -451,7 +451,7 @@ mod exemplars {
 
     #[test]
     fn the_very_first_record_of_a_static_leaves_one() {
-        let _scope = cell::enter(Some(cell::Storage::new(true)));
+        let _scope = cells::enter(Some(cells::Storage::new(true)));
         static FIRST: Histogram = Histogram::new("test.exemplar.first", "");
         let _span = InSpan::sampled(1);
         FIRST.record(3.0);

@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Changes, Inner, Registry, Settings};
-use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
+use crate::{
+    label::LabelSet,
+    metric::registry::{Inner, Registry},
+    series::{Changes, Settings},
+    snapshot::key_fault,
+    sync::Mutex,
+};
 
 /// What a [`Registry`] is made with; [`Registry::builder`] begins one.
 ///
@@ -20,10 +25,35 @@ use crate::{label::LabelSet, metric::name::key_fault, sync::Mutex};
 #[derive(Clone, Debug)]
 #[must_use = "it is no registry before `build`"]
 pub struct RegistryBuilder {
-    pub(super) series_limit: usize,
-    pub(super) byte_budget: u64,
-    pub(super) labels: LabelSet,
-    pub(super) patience: Option<Duration>,
+    series_limit: usize,
+    byte_budget: u64,
+    labels: LabelSet,
+    patience: Option<Duration>,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Begins a registry with limits and labels of its own.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder {
+            series_limit: SERIES_LIMIT,
+            byte_budget: BYTE_BUDGET,
+            labels: LabelSet::default(),
+            patience: None,
+        }
+    }
+
+    /// An empty registry whose families have at most `limit` label sets each, besides the overflow
+    /// series; as [`RegistryBuilder::series_limit`].
+    #[must_use]
+    pub fn with_series_limit(limit: usize) -> Self {
+        Self::builder().series_limit(limit).build()
+    }
 }
 
 impl RegistryBuilder {
@@ -71,6 +101,6 @@ impl RegistryBuilder {
 }
 
 /// Series of a family that is not closed; what OpenTelemetry's SDKs take.
-pub(super) const SERIES_LIMIT: usize = 2_000;
+const SERIES_LIMIT: usize = 2_000;
 /// Room for half a million series of short labels.
-pub(super) const BYTE_BUDGET: u64 = 64 << 20;
+const BYTE_BUDGET: u64 = 64 << 20;

@@ -2,18 +2,22 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{
-    Registry,
-    families::check_keys,
-    instruments::{described, intern},
-};
 use crate::{
     error::Error,
     label::Dynamic,
     metric::{
-        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Unit, UpDownCounter,
-        instrument::{Descriptor, Instrument, Number},
+        counter::{Counter, FloatCounter, UpDownCounter},
+        gauge::Gauge,
+        histogram::Histogram,
+        instrument::Instrument,
+        registry::{
+            Registry,
+            families::check_keys,
+            instruments::{described, intern},
+        },
     },
+    series::{Descriptor, Number},
+    snapshot::{HistogramOptions, Kind, Unit},
     sync::Mutex,
 };
 
@@ -158,7 +162,8 @@ mod tests {
     use super::*;
     use crate::{
         ErrorKind,
-        metric::{Aggregation, Snapshot, tests::number},
+        metric::tests::number,
+        snapshot::{Aggregation, Snapshot},
         testing,
     };
 

@@ -9,14 +9,9 @@ use std::{
 use crate::{
     error::{Error, ErrorKind},
     label::Labels,
-    metric::{
-        InstrumentView, Views,
-        family::{Family, Shape},
-        instrument::Descriptor,
-        name::{claimed_names, key_fault, name_fault},
-        observable::Observable,
-        registry::Settings,
-    },
+    metric::observable::Observable,
+    series::{Descriptor, Family, InstrumentView, Settings, Shape, check_key, illegal_key},
+    snapshot::{self, Views, claimed_names, name_fault},
     util::process,
 };
 
@@ -63,6 +58,12 @@ impl Families {
         self.by_name.retain(|_, family| !observable.is_of(family));
         self.claims.retain(|_, family| !observable.is_of(family));
         self.retired.push(observable.family());
+    }
+
+    /// Whether a name of this family's samples is taken.
+    pub(super) fn is_taken(&self, family: &snapshot::Family) -> bool {
+        let claims = claimed_names(&family.name, family.kind, family.unit);
+        claims.iter().any(|claim| self.claims.contains_key(claim))
     }
 
     /// Adds a family whose name is free, unless a name of its samples is taken.
@@ -147,12 +148,4 @@ pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Er
         }
     }
     Ok(())
-}
-
-pub(super) fn check_key(key: &str) -> Result<(), Error> {
-    key_fault(key).map_or(Ok(()), |fault| Err(illegal_key(key, fault)))
-}
-
-fn illegal_key(key: &str, fault: &str) -> Error {
-    Error::new(ErrorKind::InvalidName, format!("label key {key:?} {fault}"))
 }

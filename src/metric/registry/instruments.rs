@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Registry,
-    families::{check_name, conflict},
-};
 use crate::{
     error::{Error, ErrorKind},
     label::Labels,
     metric::{
-        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Summary, Unit,
-        UpDownCounter,
-        instrument::{Descriptor, Instrument, Number},
+        counter::{Counter, FloatCounter, UpDownCounter},
+        gauge::Gauge,
+        histogram::Histogram,
+        instrument::Instrument,
         observable::{Observable, Observations, Observer},
+        registry::{
+            Registry,
+            families::{check_name, conflict},
+        },
+        summary::Summary,
     },
+    series::{Descriptor, Number},
+    snapshot::{HistogramOptions, Kind, Unit},
     sync::Mutex,
 };
 

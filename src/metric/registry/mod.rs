@@ -1,15 +1,13 @@
 //! The families that stand together on one page.
 //!
 //! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
-//! made with and `settings` what may be changed of that, `instruments` the instruments whose names
-//! are known at run time, `dynamic` those whose label keys are too, and `families` what must hold
-//! between the families of one page.
+//! made with, `instruments` the instruments whose names are known at run time, `dynamic` those whose
+//! label keys are too, and `families` what must hold between the families of one page.
 
 mod builder;
 mod dynamic;
 mod families;
 mod instruments;
-mod settings;
 
 use std::{
     borrow::Cow,
@@ -19,26 +17,20 @@ use std::{
 };
 
 pub use builder::RegistryBuilder;
-pub(crate) use settings::{Changes, Settings};
 
+use self::families::{Families, check_keys, check_name, conflict, difference};
+use super::{collector, own};
 #[cfg(feature = "prometheus")]
-use super::live::Live;
-use super::{
-    Snapshot, Views,
-    cell::{self, Storage},
-    collector,
-    family::{Family, Shape},
-    instrument::{Descriptor, is_closed},
-    snapshot,
-};
+use crate::series::Live;
 use crate::{
+    cells::{self, Storage},
     clock, diagnostics,
     error::{Error, ErrorKind},
     label::{LabelSet, Labels},
+    series::{Changes, Descriptor, Family, Settings, Shape, is_closed},
+    snapshot::{self, Snapshot, Views},
     sync::{Mutex, MutexGuard},
 };
-use builder::{BYTE_BUDGET, SERIES_LIMIT};
-use families::{Families, check_keys, check_name, conflict, difference};
 
 /// A set of families whose names do not collide, read together as a [`Snapshot`].
 ///
@@ -66,29 +58,6 @@ struct Inner {
 }
 
 impl Registry {
-    /// An empty registry.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Begins a registry with limits and labels of its own.
-    pub fn builder() -> RegistryBuilder {
-        RegistryBuilder {
-            series_limit: SERIES_LIMIT,
-            byte_budget: BYTE_BUDGET,
-            labels: LabelSet::default(),
-            patience: None,
-        }
-    }
-
-    /// An empty registry whose families have at most `limit` label sets each, besides the overflow
-    /// series; as [`RegistryBuilder::series_limit`].
-    #[must_use]
-    pub fn with_series_limit(limit: usize) -> Self {
-        Self::builder().series_limit(limit).build()
-    }
-
     /// The registry of all statics. Its labels and limits are set where telemetry is: see
     /// [`constant_label`](crate::Builder::constant_label), [`series_limit`](crate::Builder::series_limit)
     /// and [`byte_budget`](crate::Builder::byte_budget).
@@ -101,7 +70,7 @@ impl Registry {
     /// All series at this moment, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_of(&cell::current_storage())
+        self.snapshot_of(&cells::current_storage())
     }
 
     /// All series at this moment, as `storage` holds them and the views show them.
@@ -112,7 +81,7 @@ impl Registry {
     /// As [`snapshot`](Self::snapshot), without waiting for callbacks beyond `by`.
     #[cfg(feature = "prometheus")]
     pub(crate) fn snapshot_by(&self, by: Option<Instant>) -> Snapshot {
-        self.views().apply(self.read(&cell::current_storage(), by))
+        self.views().apply(self.read(&cells::current_storage(), by))
     }
 
     /// Shows this registry through `views` from now on, instead of those it had.
@@ -125,7 +94,7 @@ impl Registry {
             !family.is_as_asked(&asked)
         };
         let late: Vec<&Family> = {
-            let _busy = cell::busy();
+            let _busy = cells::busy();
             let mut families = self.families();
             families.views = views.clone();
             families.by_name.values().copied().filter(is_late).collect()
@@ -145,7 +114,7 @@ impl Registry {
     ///
     /// A family registered meanwhile has the new labels, or is among those that are told.
     pub(crate) fn change(&self, changes: Changes) {
-        let _busy = cell::busy();
+        let _busy = cells::busy();
         if !self.0.settings.change(changes) {
             return;
         }
@@ -175,13 +144,17 @@ impl Registry {
 
     /// The names of all instruments that are registered.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.families().by_name.keys().copied().collect()
+        let own = own::NAMES.into_iter().filter(|_| self.is_global());
+        self.families().by_name.keys().copied().chain(own).collect()
     }
 
     /// The labels of all series that the instrument called `name` can have, as far as they are known.
     pub(crate) fn labels_of(&self, name: &str) -> Vec<LabelSet> {
-        let family = self.families().by_name.get(name).copied();
-        family.map_or_else(Vec::new, Family::all_labels)
+        if let Some(family) = self.families().by_name.get(name).copied() {
+            return family.all_labels();
+        }
+        let own = self.own(&cells::current_storage()).into_iter().find(|own| own.name == name);
+        own.map_or_else(Vec::new, |own| own.series.iter().map(|s| s.labels().clone()).collect())
     }
 
     /// All series, to be read in place, in the scope that this thread is in; `None` where views show
@@ -192,7 +165,7 @@ impl Registry {
         if !views.keep_families() {
             return None;
         }
-        let storage = cell::current_storage();
+        let storage = cells::current_storage();
         let (families, observed) = self.gather(&storage, by);
         Some(Live::new(storage, with_exemplars, &views, families.into_iter(), observed))
     }
@@ -204,6 +177,20 @@ impl Registry {
         families
     }
 
+    fn is_global(&self) -> bool {
+        Arc::ptr_eq(&self.0, &Self::global().0)
+    }
+
+    /// What the metrics have to say about themselves, save under names that are taken.
+    fn own(&self, storage: &Storage) -> Vec<snapshot::Family> {
+        let mut own = own::read(storage, || self.0.settings.labels());
+        if !own.is_empty() {
+            let families = self.families();
+            own.retain(|family| !families.is_taken(family));
+        }
+        own
+    }
+
     /// The families that record, tidied up, and what the callbacks of the others tell.
     fn gather(
         &self,
@@ -212,7 +199,7 @@ impl Registry {
     ) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
-            let _busy = cell::busy();
+            let _busy = cells::busy();
             let guard = self.families();
             let observed = |family: &Family| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
@@ -222,7 +209,10 @@ impl Registry {
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };
-        let observed = collector::read(&observables, storage, by);
+        let mut observed = collector::read(&observables, storage, by);
+        if self.is_global() {
+            observed.extend(self.own(storage));
+        }
         families.iter().for_each(|family| family.tidy(storage));
         (families, observed)
     }
@@ -277,7 +267,7 @@ impl Registry {
     ) -> Result<&'static Family, Error> {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
-            false => Shape::Open { limit: descriptor.limit, idle: descriptor.idle },
+            false => Shape::Open,
         };
         self.register_shape(descriptor, keys, shape)
     }

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Barrier, thread};
 
-use super::{
-    super::tests::{Hit, Route, number},
-    *,
+use crate::{
+    metric::{
+        observable::Observations,
+        registry::*,
+        tests::{Hit, Route, number},
+    },
+    snapshot::{Kind, Unit, View},
 };
-use crate::metric::{Kind, Observations, Unit, View};
 
 #[test]
 fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {

@@ -1,0 +1,480 @@
+//! The values of one series in one table: first a log of buckets, then counts by bucket.
+//!
+//! Most series of a process see few values on most threads, so the first values are kept as a list
+//! of 16-bit bucket numbers in 256 bytes. When it is full, values are counted in the dense form, 64
+//! counters for each power of two that occurs. An owner counts its log into the dense form once,
+//! before that is published, so that readers take one or the other. Threads that share a cell cannot
+//! stop each other, so there the log stays and readers take both.
+
+use std::ops::Range;
+
+use super::exemplars::Exemplars;
+use crate::{
+    cells::{
+        budget::Room,
+        directory::Fresh,
+        writer::{Owner, Writer},
+    },
+    snapshot::{BucketLayout, Exemplar, HistogramSnapshot, histogram::layout},
+    sync::modelled::{
+        AtomicU32, AtomicU64, OnceRef,
+        Ordering::{Acquire, Relaxed},
+    },
+};
+
+/// How many values the log holds: as many as fill 256 bytes. Two bucket numbers share a word.
+#[cfg(not(any(miri, bellwether_loom)))]
+const LOG: u32 = 108;
+#[cfg(any(miri, bellwether_loom))]
+const LOG: u32 = 2;
+
+/// Parts of a sum: a cache line of them.
+const SUMS: usize = 8;
+
+/// What a value adds to the sum at most, so that 10^18 values cannot make it infinite for ever.
+pub(crate) const LARGEST_SUMMAND: f64 = 1e290;
+
+/// The bits of the smallest number before there is one, and of the largest: no number is between.
+pub(crate) const NO_MIN: u64 = u64::MAX;
+pub(crate) const NO_MAX: u64 = 0;
+
+/// Where a table keeps the values of a histogram.
+#[derive(Debug)]
+pub(crate) struct HistogramCell {
+    dense: OnceRef<'static, Dense>,
+    /// Made before `dense`.
+    log: OnceRef<'static, Log>,
+}
+
+/// The first values of a series.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Log {
+    /// The sum of the logged values: the bits of an f64.
+    sum: AtomicU64,
+    /// The bits of the smallest and the largest logged value.
+    min: AtomicU64,
+    max: AtomicU64,
+    exemplars: Exemplars,
+    /// How many places are claimed, and in an owner's log also filled. In a shared one it may be more
+    /// than there are.
+    len: AtomicU32,
+    /// Pairs of bucket numbers and one, the earlier one in the low half. Zero is a place not filled.
+    places: [AtomicU32; LOG as usize / 2],
+    /// Whether several threads write, so that the dense form does not include it.
+    is_shared: bool,
+}
+
+/// Counts by bucket.
+#[derive(Debug)]
+#[repr(C, align(128))] // What a text page reads stands in front: two lines, and a part of `totals`.
+pub(crate) struct Dense {
+    /// The sum, in parts by the bucket: a single one would let each record wait for the addition of the
+    /// one before it (bench histogram).
+    sums: [AtomicU64; SUMS],
+    /// The bits of the smallest and the largest value.
+    min: AtomicU64,
+    max: AtomicU64,
+    /// From the first octave that occurred to behind the last one, of 70: a text page reads no more.
+    first_octave: AtomicU64,
+    end_octave: AtomicU64,
+    pub(crate) zero: AtomicU64,
+    pub(crate) underflow: AtomicU64,
+    pub(crate) overflow: AtomicU64,
+    /// The sums of the octaves' counts: an eighth of the cache lines.
+    pub(crate) totals: [AtomicU64; layout::OCTAVES],
+    octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
+}
+
+/// The counts between two powers of two.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Octave(pub(crate) [AtomicU64; layout::PER_OCTAVE]);
+
+impl HistogramCell {
+    pub(crate) fn new() -> Self {
+        Self { dense: OnceRef::new(), log: OnceRef::new() }
+    }
+
+    /// The counts by bucket, once there are any.
+    #[inline(always)]
+    pub(crate) fn dense(&self) -> Option<&'static Dense> {
+        self.dense.get()
+    }
+
+    /// The counts by bucket, and the log of values that they do not include. Asked for together: a log
+    /// may be counted between two questions.
+    #[inline]
+    pub(crate) fn parts(&self) -> (Option<&'static Dense>, Option<&'static Log>) {
+        let dense = self.dense.get();
+        (dense, self.log.get().filter(|log| dense.is_none() || log.is_shared))
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite; `false` if room must be made.
+    pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
+        match (self.dense.get(), self.log.get()) {
+            (Some(dense), _) => dense.record_any::<W>(value),
+            (None, Some(log)) => log.append::<W>(value),
+            (None, None) => false,
+        }
+    }
+
+    /// Makes what [`record`](Self::record) lacks for `value`; `false` if `room` refuses it. One thread
+    /// at a time.
+    pub(crate) fn make_room<W: Writer>(&self, value: f64, is_shared: bool, room: Room<'_>) -> bool {
+        let Some(log) = self.log.get() else {
+            return room.take_for::<Log>() && self.log.set(leak(Log::new(is_shared))).is_ok();
+        };
+        let Some(dense) = self.dense.get() else {
+            if !log.is_full() {
+                return true;
+            }
+            return self.make_dense(log, room);
+        };
+        dense.make_octave::<W>(layout::cell(value), room)
+    }
+
+    /// What was recorded; `None` if nothing ever was.
+    pub(crate) fn read(&'static self) -> Option<HistogramSnapshot> {
+        Self::read_all(std::iter::once(self))
+    }
+
+    /// What was recorded in all of `cells`, of one series; `None` if nothing ever was.
+    pub(crate) fn read_all(
+        cells: impl Iterator<Item = &'static Self> + Clone,
+    ) -> Option<HistogramSnapshot> {
+        let (dense, logs): (Vec<_>, Vec<_>) = cells.clone().map(Self::parts).unzip();
+        let dense: Vec<&Dense> = dense.into_iter().flatten().collect();
+        let logs: Vec<&Log> = logs.into_iter().flatten().collect();
+        if dense.is_empty() && logs.is_empty() {
+            return None;
+        }
+        // The sums first: a value that is recorded meanwhile is then counted and not summed, or
+        // neither, and a mean is never too large by a value that is not counted.
+        let dense_sum: f64 = dense.iter().map(|dense| dense.sum()).sum();
+        let sum = dense_sum + logs.iter().map(|log| log.sum()).sum::<f64>();
+        let counts = merged(dense_counts(&dense), log_counts(&logs));
+        let extremes = dense.iter().filter_map(|dense| dense.extremes());
+        let extremes = extremes.chain(logs.iter().filter_map(|log| log.extremes()));
+        let extremes = extremes.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+        let mut snapshot = HistogramSnapshot::from_cells(BucketLayout::Exponential, counts, sum)
+            .with_extremes(extremes);
+        let exemplars: Vec<Exemplar> = cells.flat_map(Self::read_exemplars).collect();
+        snapshot.add_exemplars(&exemplars);
+        Some(snapshot)
+    }
+
+    /// Where the exemplar of a value that was recorded belongs.
+    pub(crate) fn exemplars(&self, value: f64) -> Option<(&'static Exemplars, u32)> {
+        Some((&self.log.get()?.exemplars, layout::exemplar_key(value)))
+    }
+
+    /// All exemplars.
+    pub(crate) fn read_exemplars(&self) -> Vec<Exemplar> {
+        self.log.get().map(|log| log.exemplars.read()).unwrap_or_default()
+    }
+
+    fn make_dense(&self, log: &Log, room: Room<'_>) -> bool {
+        let octaves = log.octaves();
+        let bytes = size_of::<Dense>() + octaves.len() * size_of::<Octave>();
+        if log.is_shared {
+            return room.take_for::<Dense>() && self.dense.set(leak(Dense::new())).is_ok();
+        }
+        if !room.take(bytes) {
+            return false;
+        }
+        let dense = Dense::new();
+        octaves.into_iter().for_each(|octave| dense.add_octave::<Owner>(octave));
+        dense.take_over(log);
+        // Published complete: a reader that finds it needs the log no more.
+        self.dense.set(leak(dense)).is_ok()
+    }
+}
+
+impl Fresh for HistogramCell {
+    fn fresh() -> Self {
+        Self::new()
+    }
+
+    fn reset(&self) {
+        self.log.get().into_iter().for_each(|log| log.reset());
+        self.dense.get().into_iter().for_each(Dense::reset);
+    }
+}
+
+impl Log {
+    fn new(is_shared: bool) -> Self {
+        Self {
+            sum: AtomicU64::new(0),
+            min: AtomicU64::new(NO_MIN),
+            max: AtomicU64::new(NO_MAX),
+            exemplars: Exemplars::new(),
+            len: AtomicU32::new(0),
+            places: std::array::from_fn(|_| AtomicU32::new(0)),
+            is_shared,
+        }
+    }
+
+    fn append<W: Writer>(&self, value: f64) -> bool {
+        let Some(place) = W::claim(&self.len, LOG) else { return false };
+        W::fill(
+            &self.places[place as usize / 2],
+            (layout::cell(value) as u32 + 1) << (16 * (place % 2)),
+        );
+        W::publish(&self.len, place + 1);
+        W::widen(&self.min, &self.max, bits(value));
+        W::add_float(&self.sum, value.min(LARGEST_SUMMAND));
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.len.load(Relaxed) >= LOG
+    }
+
+    pub(crate) fn sum(&self) -> f64 {
+        f64::from_bits(self.sum.load(Relaxed))
+    }
+
+    /// The bucket numbers that are there.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = usize> {
+        let claimed = self.len.load(Acquire).min(LOG);
+        (0..claimed).filter_map(|place| {
+            let pair = self.places[place as usize / 2].load(Relaxed);
+            ((pair >> (16 * (place % 2)) & 0xffff) as usize).checked_sub(1)
+        })
+    }
+
+    pub(crate) fn extremes(&self) -> Option<(f64, f64)> {
+        extremes(&self.min, &self.max)
+    }
+
+    /// The octaves that occur.
+    fn octaves(&self) -> Vec<usize> {
+        let mut octaves: Vec<usize> = self.buckets().filter_map(octave_of).collect();
+        octaves.sort_unstable();
+        octaves.dedup();
+        octaves
+    }
+
+    fn reset(&self) {
+        self.len.store(0, Relaxed);
+        self.places.iter().for_each(|pair| pair.store(0, Relaxed));
+        self.sum.store(0, Relaxed);
+        self.min.store(NO_MIN, Relaxed);
+        self.max.store(NO_MAX, Relaxed);
+        self.exemplars.reset();
+    }
+}
+
+impl Dense {
+    fn new() -> Self {
+        Self {
+            sums: std::array::from_fn(|_| AtomicU64::new(0)),
+            min: AtomicU64::new(NO_MIN),
+            max: AtomicU64::new(NO_MAX),
+            octaves: std::array::from_fn(|_| OnceRef::new()),
+            totals: std::array::from_fn(|_| AtomicU64::new(0)),
+            zero: AtomicU64::new(0),
+            underflow: AtomicU64::new(0),
+            overflow: AtomicU64::new(0),
+            first_octave: AtomicU64::new(layout::OCTAVES as u64),
+            end_octave: AtomicU64::new(0),
+        }
+    }
+
+    /// Records a value between the smallest and the largest so far whose bucket is at hand; `false` for
+    /// every other number.
+    #[inline(always)]
+    pub(crate) fn record<W: Writer>(&self, value: f64) -> bool {
+        let bits = value.to_bits();
+        // Numbers that are not negative are ordered as their bits are; the others are beyond.
+        if bits < self.min.load(Relaxed) || bits > self.max.load(Relaxed) {
+            return false;
+        }
+        let layout::Place::Regular { octave, bucket } = layout::place(value) else { return false };
+        let Some(counts) = self.octaves[octave].get() else { return false };
+        // The mask is no check: a bucket is always below it.
+        W::add(&counts.0[bucket % layout::PER_OCTAVE], 1);
+        W::add(&self.totals[octave], 1);
+        W::add_float(&self.sums[bucket % SUMS], value);
+        true
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite; `false` if its octave must be
+    /// made.
+    fn record_any<W: Writer>(&self, value: f64) -> bool {
+        if self.record::<W>(value) {
+            return true;
+        }
+        let cell = layout::cell(value);
+        let Some(count) = self.count(cell) else { return false };
+        W::add(count, 1);
+        if let Some(octave) = octave_of(cell) {
+            W::add(&self.totals[octave], 1);
+        }
+        W::widen(&self.min, &self.max, bits(value));
+        W::add_float(&self.sums[cell % SUMS], value.min(LARGEST_SUMMAND));
+        true
+    }
+
+    pub(crate) fn sum(&self) -> f64 {
+        self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum()
+    }
+
+    pub(crate) fn extremes(&self) -> Option<(f64, f64)> {
+        extremes(&self.min, &self.max)
+    }
+
+    /// From the first octave that occurred to behind the last one.
+    pub(crate) fn octaves(&self) -> Range<usize> {
+        // Relaxed, as the counts are: what an octave holds that is not seen yet came meanwhile.
+        self.first_octave.load(Relaxed) as usize..self.end_octave.load(Relaxed) as usize
+    }
+
+    /// The counts of an octave, if a value of it occurred.
+    pub(crate) fn octave(&self, octave: usize) -> Option<&'static Octave> {
+        self.octaves.get(octave)?.get()
+    }
+
+    /// The counts of the cells of an octave, if a value of it occurred.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn cells(&self, octave: usize) -> Option<&[AtomicU64; layout::PER_OCTAVE]> {
+        self.octave(octave).map(|octave| &octave.0)
+    }
+
+    /// The count of a bucket, if it is at hand.
+    fn count(&self, cell: usize) -> Option<&AtomicU64> {
+        match cell {
+            layout::ZERO => Some(&self.zero),
+            layout::UNDERFLOW => Some(&self.underflow),
+            layout::OVERFLOW.. => Some(&self.overflow),
+            _ => {
+                let place = cell - layout::FIRST;
+                let octave = self.octaves[place / layout::PER_OCTAVE].get()?;
+                Some(&octave.0[place % layout::PER_OCTAVE])
+            }
+        }
+    }
+
+    fn make_octave<W: Writer>(&self, cell: usize, room: Room<'_>) -> bool {
+        match octave_of(cell) {
+            Some(octave) if self.octaves[octave].get().is_none() => {
+                let is_room = room.take_for::<Octave>();
+                if is_room {
+                    self.add_octave::<W>(octave);
+                }
+                is_room
+            }
+            _ => true,
+        }
+    }
+
+    fn add_octave<W: Writer>(&self, octave: usize) {
+        W::widen(&self.first_octave, &self.end_octave, octave as u64);
+        W::widen(&self.first_octave, &self.end_octave, octave as u64 + 1);
+        let _ = self.octaves[octave].set(leak(Octave(std::array::from_fn(|_| AtomicU64::new(0)))));
+    }
+
+    /// Becomes what a log is, whose octaves are there.
+    fn take_over(&self, log: &Log) {
+        for cell in log.buckets() {
+            self.count(cell).into_iter().for_each(|count| Owner::add(count, 1));
+            octave_of(cell).into_iter().for_each(|octave| Owner::add(&self.totals[octave], 1));
+        }
+        Owner::add_float(&self.sums[0], log.sum());
+        self.min.store(log.min.load(Relaxed), Relaxed);
+        self.max.store(log.max.load(Relaxed), Relaxed);
+    }
+
+    fn reset(&self) {
+        let octaves = self.octaves.iter().filter_map(OnceRef::get);
+        let regular = octaves.flat_map(|octave| &octave.0);
+        let all = regular.chain([&self.zero, &self.underflow, &self.overflow]);
+        all.chain(&self.sums).chain(&self.totals).for_each(|count| count.store(0, Relaxed));
+        self.min.store(NO_MIN, Relaxed);
+        self.max.store(NO_MAX, Relaxed);
+    }
+}
+
+/// The counts of all together that are not zero, by cell, ascending.
+fn dense_counts(all: &[&Dense]) -> Vec<(u32, u64)> {
+    let total = |count: fn(&Dense) -> &AtomicU64| {
+        all.iter().map(|dense| count(dense).load(Relaxed)).fold(0, u64::wrapping_add)
+    };
+    let mut counts = vec![
+        (layout::ZERO as u32, total(|dense| &dense.zero)),
+        (layout::UNDERFLOW as u32, total(|dense| &dense.underflow)),
+    ];
+    let first = all.iter().map(|dense| dense.octaves().start).min().unwrap_or(0);
+    let end = all.iter().map(|dense| dense.octaves().end).max().unwrap_or(0);
+    for octave in first..end {
+        let mut sums = [0u64; layout::PER_OCTAVE];
+        for octave in all.iter().filter_map(|dense| dense.octave(octave)) {
+            for (sum, count) in sums.iter_mut().zip(&octave.0) {
+                *sum = sum.wrapping_add(count.load(Relaxed));
+            }
+        }
+        let cells = (layout::FIRST + octave * layout::PER_OCTAVE) as u32..;
+        counts.extend(cells.zip(sums).filter(|&(_, count)| count > 0));
+    }
+    counts.push((layout::OVERFLOW as u32, total(|dense| &dense.overflow)));
+    counts.retain(|&(_, count)| count > 0);
+    counts
+}
+
+/// As [`dense_counts`], of logs.
+fn log_counts(all: &[&Log]) -> Vec<(u32, u64)> {
+    let mut cells: Vec<usize> = all.iter().flat_map(|log| log.buckets()).collect();
+    cells.sort_unstable();
+    let mut counts: Vec<(u32, u64)> = Vec::with_capacity(cells.len());
+    for cell in cells {
+        match counts.last_mut() {
+            Some((last, count)) if *last == cell as u32 => *count += 1,
+            _ => counts.push((cell as u32, 1)),
+        }
+    }
+    counts
+}
+
+/// The sums of two lists of counts by cell, ascending.
+fn merged(left: Vec<(u32, u64)>, right: Vec<(u32, u64)>) -> Vec<(u32, u64)> {
+    if left.is_empty() || right.is_empty() {
+        return if left.is_empty() { right } else { left };
+    }
+    let mut counts = left;
+    counts.extend(right);
+    counts.sort_unstable_by_key(|&(cell, _)| cell);
+    counts.dedup_by(|one, kept| {
+        let is_same = one.0 == kept.0;
+        if is_same {
+            kept.1 = kept.1.wrapping_add(one.1);
+        }
+        is_same
+    });
+    counts
+}
+
+/// The octave of a cell, if it is in one.
+fn octave_of(cell: usize) -> Option<usize> {
+    let place = cell.checked_sub(layout::FIRST)?;
+    (cell < layout::OVERFLOW).then_some(place / layout::PER_OCTAVE)
+}
+
+/// The bits of a number that is not negative; of minus zero, those of zero.
+pub(crate) fn bits(value: f64) -> u64 {
+    value.abs().to_bits()
+}
+
+/// The smallest and the largest number, if there is one.
+pub(crate) fn extremes(min: &AtomicU64, max: &AtomicU64) -> Option<(f64, f64)> {
+    let (min, max) = (min.load(Relaxed), max.load(Relaxed));
+    // A reader may see one of two that were widened.
+    (min <= max).then(|| (f64::from_bits(min), f64::from_bits(max)))
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+#[cfg(not(any(miri, bellwether_loom)))]
+const _: () = assert!(size_of::<Log>() == 256, "a short series costs 256 bytes");

@@ -1,0 +1,237 @@
+//! Histograms with options of their own: explicit bounds, ticks, or a range.
+//!
+//! Their ids begin at `CHOSEN`, beyond all ordinary histograms of a table: the bounds check of an
+//! ordinary record fails for them, and only then does a record look here. So what they cost, they
+//! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
+
+#[cfg(feature = "prometheus")]
+use super::cuts::{BucketCounts, Cuts};
+use super::{
+    super::{budget::Room, directory::Fresh, ids::block_of, space::Space, writer::Writer},
+    cell::HistogramCell,
+    exemplars::Exemplars,
+    explicit::ExplicitCell,
+    hdr::HdrCell,
+    options::Chosen,
+};
+#[cfg(feature = "prometheus")]
+use crate::snapshot::Exemplar;
+use crate::{
+    snapshot::{
+        Admitted, Aggregation, BucketLayout, HistogramOptions, HistogramSnapshot, Range,
+        histogram::layout, to_ticks,
+    },
+    sync::modelled::OnceRef,
+};
+
+/// Where a table keeps the values of such a histogram.
+#[derive(Debug)]
+pub(crate) struct ChosenSlot(OnceRef<'static, ChosenCell>);
+
+/// The values of one series in one table.
+#[derive(Debug)]
+pub(crate) struct ChosenCell {
+    range: Option<Range>,
+    counts: Counts,
+    exemplars: Exemplars,
+}
+
+#[derive(Debug)]
+enum Counts {
+    Exponential(HistogramCell),
+    Explicit(ExplicitCell),
+    Hdr(HdrCell),
+}
+
+/// A number to record: ticks may be more exact than the value that they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amount {
+    pub(crate) value: f64,
+    pub(crate) ticks: Option<u64>,
+}
+
+impl ChosenSlot {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&'static ChosenCell> {
+        self.0.get()
+    }
+
+    /// The cell of a histogram with these options, made at the first call if there is room for it. One
+    /// thread at a time.
+    pub(crate) fn get_or_make(
+        &self,
+        chosen: &'static Chosen,
+        room: Room<'_>,
+    ) -> Option<&'static ChosenCell> {
+        if let Some(cell) = self.0.get() {
+            return Some(cell);
+        }
+        if !room.take(size_of::<ChosenCell>() + chosen.bytes()) {
+            return None;
+        }
+        let cell: &'static ChosenCell = Box::leak(Box::new(ChosenCell::new(chosen)));
+        let _ = self.0.set(cell);
+        Some(cell)
+    }
+}
+
+impl Fresh for ChosenSlot {
+    fn fresh() -> Self {
+        Self(OnceRef::new())
+    }
+
+    fn reset(&self) {
+        self.get().into_iter().for_each(ChosenCell::reset);
+    }
+}
+
+impl ChosenCell {
+    fn new(chosen: &'static Chosen) -> Self {
+        let counts = match chosen.options.aggregation {
+            Aggregation::Exponential => Counts::Exponential(HistogramCell::new()),
+            Aggregation::Explicit(_) => Counts::Explicit(ExplicitCell::new(chosen.bounds)),
+            Aggregation::Hdr { significant_digits } => {
+                Counts::Hdr(HdrCell::new(significant_digits))
+            }
+        };
+        Self { range: chosen.options.range, counts, exemplars: Exemplars::new() }
+    }
+
+    /// Records a value of explicit bounds between the smallest and the largest so far; `false` for every
+    /// other value or histogram.
+    #[inline(always)]
+    pub(crate) fn record_explicit<W: Writer>(&self, value: f64) -> bool {
+        // What was recorded already is in range, and so is what lies between.
+        matches!(&self.counts, Counts::Explicit(cell) if cell.record::<W>(value))
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite, as the range has it; `None` if
+    /// room must be made.
+    pub(crate) fn record<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
+        let (admitted, amount) = self.admit_amount(amount);
+        let Some(Amount { value, ticks }) = amount else { return Some(admitted) };
+        let is_recorded = match &self.counts {
+            Counts::Exponential(cell) => cell.record::<W>(value),
+            Counts::Hdr(cell) => cell.record::<W>(ticks.unwrap_or_else(|| to_ticks(value))),
+            Counts::Explicit(cell) => {
+                cell.record_any::<W>(value);
+                true
+            }
+        };
+        is_recorded.then_some(admitted)
+    }
+
+    /// Makes what [`record`](Self::record) lacks; `false` if `room` refuses it. One thread at a time.
+    pub(crate) fn make_room<W: Writer>(
+        &self,
+        amount: Amount,
+        is_shared: bool,
+        room: Room<'_>,
+    ) -> bool {
+        let (_, Some(Amount { value, ticks })) = self.admit_amount(amount) else { return true };
+        match &self.counts {
+            Counts::Exponential(cell) => cell.make_room::<W>(value, is_shared, room),
+            Counts::Hdr(cell) => cell.make_room(ticks.unwrap_or_else(|| to_ticks(value)), room),
+            Counts::Explicit(_) => true,
+        }
+    }
+
+    /// Where the exemplar of a value that was recorded belongs, and which value it shows.
+    pub(crate) fn exemplars(&self, value: f64) -> Option<(&Exemplars, u32, f64)> {
+        let (Admitted::Within(value) | Admitted::Clamped(value)) = self.admit(value) else {
+            return None;
+        };
+        let key = match &self.counts {
+            Counts::Explicit(cell) => cell.bucket(value) as u32,
+            Counts::Exponential(_) | Counts::Hdr(_) => layout::exemplar_key(value),
+        };
+        Some((&self.exemplars, key, value))
+    }
+
+    /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read` gives.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
+        match &self.counts {
+            Counts::Exponential(cell) => to.add_exponential(cuts, cell),
+            Counts::Explicit(cell) => {
+                to.add_sum(cell.sum());
+                to.add_ascending(cuts, cell.cells());
+            }
+            Counts::Hdr(cell) => {
+                to.add_sum(cell.sum());
+                to.add_leaves(cuts, cell.leaves());
+            }
+        }
+    }
+
+    /// Reads a word of each cache line that says where counts lie.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_places(&self) -> u64 {
+        match &self.counts {
+            Counts::Hdr(cell) => cell.touch_twigs(),
+            Counts::Exponential(_) | Counts::Explicit(_) => 0,
+        }
+    }
+
+    /// Reads a word of each cache line of counts that counting by `cuts` will read.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_counts(&self, cuts: &Cuts) -> u64 {
+        match &self.counts {
+            Counts::Hdr(cell) => cell.touch_leaves(cuts.last_cells()),
+            Counts::Explicit(cell) => cell.touch(),
+            Counts::Exponential(_) => 0,
+        }
+    }
+
+    /// The exemplars, in no order.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn all_exemplars(&self) -> Vec<Exemplar> {
+        self.exemplars.read()
+    }
+
+    /// What was recorded; `None` if nothing ever was.
+    pub(crate) fn read(&'static self) -> Option<HistogramSnapshot> {
+        let mut snapshot = match &self.counts {
+            Counts::Exponential(cell) => cell.read()?,
+            Counts::Explicit(cell) => cell.read(),
+            Counts::Hdr(cell) => cell.read(),
+        };
+        snapshot.add_exemplars(&self.exemplars.read());
+        Some(snapshot)
+    }
+
+    fn reset(&self) {
+        match &self.counts {
+            Counts::Exponential(cell) => cell.reset(),
+            Counts::Explicit(cell) => cell.reset(),
+            Counts::Hdr(cell) => cell.reset(),
+        }
+        self.exemplars.reset();
+    }
+
+    /// What becomes of an amount, and what of it is recorded, if anything.
+    fn admit_amount(&self, amount: Amount) -> (Admitted, Option<Amount>) {
+        let admitted = self.admit(amount.value);
+        let recorded = match admitted {
+            Admitted::Dropped => None,
+            Admitted::Within(_) => Some(amount),
+            Admitted::Clamped(value) => Some(Amount { value, ticks: None }),
+        };
+        (admitted, recorded)
+    }
+
+    fn admit(&self, value: f64) -> Admitted {
+        self.range.map_or(Admitted::Within(value), |range| range.admit(value))
+    }
+}
+
+/// What the series `id` shows before anything is recorded.
+pub(crate) fn empty_series(id: u32) -> HistogramSnapshot {
+    let chosen = block_of(Space::Histogram, id).and_then(|(_, chosen)| chosen);
+    chosen.map_or_else(HistogramSnapshot::default, |chosen| empty(&chosen.options))
+}
+
+/// What a histogram with these options shows before anything is recorded.
+pub(crate) fn empty(options: &HistogramOptions) -> HistogramSnapshot {
+    HistogramSnapshot::empty(BucketLayout::from(options.aggregation))
+}

@@ -1,0 +1,170 @@
+//! The exemplars of one series in one table: for each bucket, the newest measurement of a sampled
+//! span.
+//!
+//! They are written while others read: each slot is a sequence lock. The number of the writing is odd
+//! while it goes on, and only the thread that made it odd writes: where threads share the table, a
+//! second one goes without. A reader that finds the number odd, or another one after reading, has read
+//! parts of two exemplars and looks again. All stores are Release and all loads Acquire: a reader that
+//! sees a part of a writing so sees the odd number that came before it.
+
+use crate::{
+    cells::budget::Room,
+    clock::Ticks,
+    context::{SpanContext, SpanId, TraceId},
+    snapshot::Exemplar,
+    sync::modelled::{
+        AtomicU64, OnceRef,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+};
+
+/// The exemplars of one series in one table: nothing until the first one, then a block for each bucket.
+#[derive(Debug)]
+pub(crate) struct Exemplars(OnceRef<'static, [Slot; SLOTS]>);
+
+/// How many there are at most; values so far apart that they share a slot replace each other, by a
+/// factor of 2^21 in an exponential histogram.
+#[cfg(not(any(miri, bellwether_loom)))]
+const SLOTS: usize = 64;
+#[cfg(any(miri, bellwether_loom))]
+const SLOTS: usize = 1;
+
+/// How often a reader looks again at a slot that is being written, before it goes without.
+#[cfg(not(bellwether_loom))]
+const LOOKS: usize = 8;
+#[cfg(bellwether_loom)]
+const LOOKS: usize = 2;
+
+#[derive(Debug)]
+struct Slot {
+    /// Zero before the first writing; odd while one goes on.
+    writing: AtomicU64,
+    parts: [AtomicU64; 5],
+}
+
+impl Exemplars {
+    pub(crate) fn new() -> Self {
+        Self(OnceRef::new())
+    }
+
+    /// Whether the block is there, so that keeping one does not allocate.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Makes the block if `room` allows it. One thread at a time.
+    pub(crate) fn make(&self, room: Room<'_>) {
+        if !self.is_ready() && room.take_for::<[Slot; SLOTS]>() {
+            let slots = Box::leak(Box::new(std::array::from_fn(|_| Slot::new())));
+            let _ = self.0.set(slots);
+        }
+    }
+
+    /// Keeps `value`, recorded in `context` at `taken`, as the newest of those with its `key`, if the
+    /// block is there.
+    pub(crate) fn keep(&self, key: u32, value: f64, context: &SpanContext, taken: Ticks) {
+        let Some(slots) = self.0.get() else { return };
+        let trace_id = context.trace_id().to_u128();
+        slots[key as usize % SLOTS].write([
+            value.to_bits(),
+            (trace_id >> 64) as u64,
+            trace_id as u64,
+            context.span_id().to_u64(),
+            taken.to_raw(),
+        ]);
+    }
+
+    /// All that can be read whole, in no order.
+    pub(crate) fn read(&self) -> Vec<Exemplar> {
+        let slots = self.0.get().into_iter().flatten();
+        let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| Exemplar {
+            value: f64::from_bits(value),
+            trace_id: TraceId::from_u128(u128::from(high) << 64 | u128::from(low)),
+            span_id: SpanId::from_u64(span_id),
+            taken: Ticks::from_raw(taken),
+        };
+        slots.filter_map(Slot::read).map(exemplar).collect()
+    }
+
+    /// Back to none, by whoever knows that the owner does not write: see `series.rs`.
+    pub(crate) fn reset(&self) {
+        for slot in self.0.get().into_iter().flatten() {
+            slot.writing.store(0, Release);
+        }
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self { writing: AtomicU64::new(0), parts: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    /// Writes unless another thread does.
+    fn write(&self, parts: [u64; 5]) {
+        let writing = self.writing.load(Relaxed);
+        // Acquire: what the writer before this one stored comes before what is stored here.
+        let begins = self.writing.compare_exchange(writing & !1, writing | 1, AcqRel, Relaxed);
+        if begins.is_err() {
+            return;
+        }
+        for (to, part) in self.parts.iter().zip(parts) {
+            to.store(part, Release);
+        }
+        self.writing.store((writing & !1) + 2, Release);
+    }
+
+    fn read(&self) -> Option<[u64; 5]> {
+        for _ in 0..LOOKS {
+            let before = self.writing.load(Acquire);
+            if before == 0 {
+                return None;
+            }
+            let parts = std::array::from_fn(|place| self.parts[place].load(Acquire));
+            if before.is_multiple_of(2) && self.writing.load(Acquire) == before {
+                return Some(parts);
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+}
+
+#[cfg(all(test, bellwether_loom))]
+mod loom_tests {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+
+    #[test]
+    fn of_two_that_write_at_once_one_is_read_whole() {
+        loom::model(|| {
+            let slot = Arc::new(Slot::new());
+            let writers: Vec<_> = (1..=2)
+                .map(|n| {
+                    let slot = slot.clone();
+                    thread::spawn(move || slot.write([n; 5]))
+                })
+                .collect();
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            assert!(matches!(slot.read(), Some([1, 1, 1, 1, 1] | [2, 2, 2, 2, 2])));
+        });
+    }
+
+    #[test]
+    fn an_exemplar_is_read_whole_or_not_at_all() {
+        loom::model(|| {
+            let slot = Arc::new(Slot::new());
+            let writer = thread::spawn({
+                let slot = slot.clone();
+                move || (1..=2).for_each(|n| slot.write([n; 5]))
+            });
+            if let Some(parts) = slot.read() {
+                assert!(parts == [1; 5] || parts == [2; 5], "{parts:?}");
+            }
+            writer.join().unwrap();
+            assert_eq!(slot.read(), Some([2; 5]));
+        });
+    }
+}

@@ -1,0 +1,10 @@
+//! The cells of histograms: of the default buckets, and of those that were chosen.
+
+pub(crate) mod cell;
+pub(crate) mod chosen;
+#[cfg(feature = "prometheus")]
+pub(crate) mod cuts;
+pub(crate) mod exemplars;
+pub(crate) mod explicit;
+mod hdr;
+pub(crate) mod options;

@@ -1,0 +1,163 @@
+//! Ids: which numbers stand for which cells, and whose budget pays for them.
+//!
+//! A registry takes ids in blocks of a chunk, so that each chunk of cells belongs to one registry, and
+//! deals them out to its families. What a family gives back goes to the next one of the same kind;
+//! when the registry is gone, its blocks go to other registries.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
+
+use super::{
+    budget::{Account, Budget},
+    directory::CHUNK,
+    histogram::options::{self, Chosen},
+    space::{CHOSEN, DISABLED, Space},
+};
+use crate::{snapshot::HistogramOptions, sync::Mutex};
+
+/// What the ids of a block stand for.
+#[derive(Clone, Debug)]
+struct Block {
+    account: Arc<Account>,
+    /// How the histograms of the block keep their values, where that is not the default.
+    chosen: Option<&'static Chosen>,
+}
+
+/// All blocks of one kind of cell, by the number of the block.
+#[derive(Debug, Default)]
+struct Blocks {
+    taken: Vec<Option<Block>>,
+    /// Blocks that registries gave back, and the bytes that their cells take. A chosen histogram's
+    /// cell stays what it is, so that these are told apart by their options.
+    free: HashMap<Option<usize>, Vec<(u32, u64)>>,
+}
+
+/// A block holds the ids of one chunk of cells.
+const BLOCK: u32 = CHUNK as u32;
+
+/// Guards all blocks. Nothing is locked inside it.
+static ALL: LazyLock<Mutex<HashMap<(Space, bool), Blocks>>> = LazyLock::new(Mutex::default);
+
+/// The account that pays for the cells of `id`, and how a chosen histogram of that id keeps its values.
+pub(crate) fn block_of(space: Space, id: u32) -> Option<(Arc<Account>, Option<&'static Chosen>)> {
+    let (space, is_chosen, place) = space.locate(id);
+    let all = ALL.lock();
+    let block = all.get(&(space, is_chosen))?.taken.get((place / BLOCK) as usize)?.as_ref()?;
+    Some((block.account.clone(), block.chosen))
+}
+
+/// The ids of one registry.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    budget: Arc<Budget>,
+    /// Guards what is dealt out; the lock of all blocks is taken inside it.
+    lanes: Mutex<HashMap<(Space, Option<usize>), Lane>>,
+}
+
+/// The ids of one kind of cell.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Single ids that families gave back: nobody writes their cells, which are as new.
+    free: Vec<u32>,
+    /// What is left of the newest block.
+    rest: Range<u32>,
+    blocks: Vec<u32>, // By their first ids.
+}
+
+impl Ids {
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, lanes: Mutex::default() }
+    }
+
+    /// The first of `len` neighbouring ids that no series has, for histograms with these options;
+    /// [`DISABLED`] where none are left.
+    pub(crate) fn reserve(&self, space: Space, options: HistogramOptions, len: u32) -> u32 {
+        let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
+        let mut lanes = self.lanes.lock();
+        let lane = lanes.entry((space, chosen.map(key_of))).or_default();
+        if len == 1
+            && let Some(id) = lane.free.pop()
+        {
+            return id;
+        }
+        if lane.rest.len() < len as usize {
+            let n_blocks = len.div_ceil(BLOCK);
+            let Some(first) = take_blocks(space, chosen, n_blocks, &self.budget) else {
+                return DISABLED;
+            };
+            lane.free.extend(lane.rest.clone());
+            lane.blocks.extend((0..n_blocks).map(|block| first + block * BLOCK));
+            lane.rest = first..first + n_blocks * BLOCK;
+        }
+        let first = lane.rest.start;
+        lane.rest.start += len;
+        first
+    }
+
+    /// Takes `len` neighbouring ids back, whose cells nobody writes and which are as new.
+    pub(crate) fn give_back(&self, space: Space, options: HistogramOptions, first: u32, len: u32) {
+        let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
+        let mut lanes = self.lanes.lock();
+        let lane = lanes.entry((space, chosen.map(key_of))).or_default();
+        lane.free.extend(first..first + len);
+    }
+}
+
+impl Drop for Ids {
+    fn drop(&mut self) {
+        for ((space, _), lane) in self.lanes.get_mut().drain() {
+            give_blocks_back(space, &lane.blocks);
+        }
+    }
+}
+
+fn key_of(chosen: &'static Chosen) -> usize {
+    std::ptr::from_ref(chosen).addr()
+}
+
+/// The first id of `n` neighbouring blocks.
+fn take_blocks(
+    space: Space,
+    chosen: Option<&'static Chosen>,
+    n: u32,
+    budget: &Arc<Budget>,
+) -> Option<u32> {
+    let (base, end) = match (space, chosen) {
+        (Space::Histogram, None) => (0, CHOSEN),
+        (Space::Histogram, Some(_)) => (CHOSEN, DISABLED),
+        _ => (0, DISABLED),
+    };
+    let mut all = ALL.lock();
+    let blocks = all.entry((space, chosen.is_some())).or_default();
+    let left = match n {
+        1 => blocks.free.get_mut(&chosen.map(key_of)).and_then(Vec::pop),
+        _ => None,
+    };
+    let block =
+        |held| Some(Block { account: Arc::new(Account::new(budget.clone(), held)), chosen });
+    if let Some((number, held)) = left {
+        blocks.taken[number as usize] = block(held);
+        return Some(base + number * BLOCK);
+    }
+    let first = u32::try_from(blocks.taken.len()).ok()?.checked_mul(BLOCK)?.checked_add(base)?;
+    first.checked_add(n.checked_mul(BLOCK)?).filter(|after| *after < end)?;
+    blocks.taken.extend((0..n).map(|_| block(0)));
+    Some(first)
+}
+
+fn give_blocks_back(space: Space, firsts: &[u32]) {
+    let mut all = ALL.lock();
+    for &first in firsts {
+        let (space, is_chosen, place) = space.locate(first);
+        let number = place / BLOCK;
+        let blocks = all.entry((space, is_chosen)).or_default();
+        let taken = blocks.taken.get_mut(number as usize).and_then(Option::take);
+        if let Some(Block { account, chosen }) = taken {
+            let free = blocks.free.entry(chosen.map(key_of)).or_default();
+            free.push((number, account.close()));
+        }
+    }
+}

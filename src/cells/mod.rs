@@ -1,0 +1,58 @@
+//! Where measurements are kept: cells that one thread owns and every reader sums.
+//!
+//! ```text
+//!  id 70 ──► HOT (thread-local) ─► directory of this thread ─► chunk 1 ─► cell 6   += n
+//!                                                              ▲
+//!  snapshot ─► Storage: all tables ────────────────────────────┘ reads, never writes
+//! ```
+//!
+//! - A series has a process-wide id; its value is the sum of the cells with that id in all tables of
+//!   a [`Storage`].
+//! - A few threads *own* a table each. An owner writes its table alone, so that a record is a load, an
+//!   addition and a store: no lock prefix, no shared cache line. Every cell is an atomic, written with
+//!   Relaxed: it publishes nothing but itself.
+//! - Every further thread *shares* one of a few tables, by atomic additions to cells of the same kind,
+//!   and takes a table that has become free at its next record. So memory, and what a reader walks,
+//!   are bounded whatever the threads.
+//! - A directory grows by chunks. Chunks and tables live as long as the process; the table of a
+//!   thread that ended is adopted, values and all, by the next one, so that no total changes.
+//! - The registry's byte budget pays for what is allocated (`budget.rs`). An owner that it refuses a
+//!   cell uses the shared one.
+//! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
+//! - A test scope is another storage: entering it swaps what the thread-local points to.
+//!
+//! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
+//! index needs anyway is the only check there is.
+
+mod budget;
+mod busy;
+mod directory;
+mod hot;
+mod ids;
+mod owners;
+mod sliding;
+mod space;
+mod storage;
+mod tally;
+mod writer;
+
+pub(crate) mod histogram;
+
+#[cfg(all(test, bellwether_loom))]
+mod loom_tests;
+
+pub(crate) use budget::Budget;
+pub(crate) use busy::{busy, guarded, reentrant};
+pub(crate) use hot::{
+    Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, exemplify, gauge,
+    gauge_slow, orphaned, record, record_explicit, record_other, record_slow, shared_records, show,
+    tally,
+};
+pub(crate) use ids::Ids;
+pub(crate) use owners::set_most_owners;
+pub(crate) use sliding::{Baseline, SPANS};
+pub(crate) use space::{DISABLED, Space, UNREGISTERED};
+pub(crate) use storage::{GaugeCell, Reader, Storage};
+pub(crate) use tally::{CallbackFault, Rejection, Tally};
+#[cfg(all(test, feature = "prometheus"))]
+pub(crate) use writer::Sharer;

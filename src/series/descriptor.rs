@@ -1,0 +1,53 @@
+//! What an instrument is, as the source says it.
+
+use std::{panic::Location, time::Duration};
+
+use crate::snapshot::{HistogramOptions, Kind, Range, Unit};
+
+/// What an instrument is, and where the source says so.
+///
+/// Nothing in it has a destructor, so that a `const fn` may take it apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) kind: Kind,
+    pub(crate) number: Number,
+    /// The most label sets, if it is not the registry's.
+    pub(crate) limit: Option<usize>,
+    /// After what time a series that does not change is removed, if ever.
+    pub(crate) idle: Option<Duration>,
+    /// The keys of dynamic labels; those of typed ones are their type's.
+    pub(crate) keys: &'static [&'static str],
+    /// What a histogram was told; the default for every other kind.
+    pub(crate) histogram: HistogramOptions,
+    /// The values that a gauge may have, if not all.
+    pub(crate) range: Option<Range>,
+    pub(crate) place: &'static Location<'static>,
+}
+
+/// What the cells of a sum hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Whole,
+    /// The bits of an `f64`.
+    Fraction,
+}
+
+impl Descriptor {
+    /// A description without anything that is chosen.
+    #[track_caller]
+    pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
+        let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
+        let (histogram, keys) = (HistogramOptions::new(), &[]);
+        let (limit, idle, range) = (None, None, None);
+        Self { name, help, unit, kind, number, limit, idle, keys, histogram, range, place }
+    }
+}
+
+/// Whether label sets of so many combinations are an array: a larger one is looked up like an open one.
+pub(crate) const fn is_closed(cardinality: Option<usize>) -> bool {
+    const MOST: usize = 65_536;
+    matches!(cardinality, Some(len) if len <= MOST)
+}

@@ -1,0 +1,261 @@
+//! A registry read in place, for a page: the series of a [`Snapshot`](crate::metric::Snapshot), without the
+//! memory of one.
+//!
+//! Values are read while they are handed over, one after the other; a histogram is handed over by the
+//! few buckets that the page shows of it.
+
+use std::{mem, rc::Rc, sync::Arc};
+
+use super::{
+    descriptor::Number,
+    family::Family,
+    list::{Entry, Listed, SeriesList},
+};
+use crate::{
+    cells::{
+        Reader, Space, Storage,
+        histogram::cuts::{BucketCounts, Cuts, GROUP},
+    },
+    clock::Ticks,
+    label::LabelSet,
+    snapshot::{self, BucketLayout, Head, Kind, PageBounds, Series, SeriesValue, Views},
+    sync::atomic::Ordering::Relaxed,
+};
+
+/// All series of a registry, as they are when they are asked for.
+pub(crate) struct Live {
+    families: Vec<LiveFamily>, // Invariant: sorted by name, names unique.
+}
+
+/// The series of one name.
+pub(crate) struct LiveFamily(Repr);
+
+enum Repr {
+    Recorded {
+        family: &'static Family,
+        page_bounds: PageBounds,
+        from: Rc<Source>,
+    },
+    /// What a callback told.
+    Observed(snapshot::Family),
+}
+
+/// Where values are read from.
+pub(crate) struct Source {
+    storage: Arc<Storage>,
+    reader: Reader,
+    with_exemplars: bool,
+}
+
+/// What a series holds, as it is handed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading<'a> {
+    /// Of a counter of whole numbers. Most series are one, so that it is not moved about as a value.
+    Counter(u64),
+    /// Of a histogram, all that a text page shows.
+    Buckets(&'a BucketCounts),
+    /// Of any other series.
+    Value(&'a SeriesValue),
+}
+
+/// A series among those that are visited; what is asked of it is looked up only then.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    index: u32,
+    among: Among<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Among<'a> {
+    Listed { family: &'a Family, storage: &'a Storage, reader: &'a Reader, list: &'a SeriesList },
+    Kept(&'a [Series]),
+}
+
+/// What is done with each series.
+pub(crate) trait Visit {
+    /// The buckets by which histograms of this layout are handed over.
+    fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts>;
+    /// Room for the histograms that are handed over together; what it holds means nothing.
+    fn room(&mut self) -> &mut [BucketCounts; GROUP];
+    /// Visits a series.
+    fn series(&mut self, place: Place<'_>, reading: Reading<'_>);
+}
+
+impl<'a> Place<'a> {
+    /// The labels.
+    pub(crate) fn labels(&self) -> &'a LabelSet {
+        let index = self.index as usize;
+        match self.among {
+            Among::Listed { list, .. } => &list.known()[index].labels,
+            Among::Kept(series) => series[index].labels(),
+        }
+    }
+
+    /// When its sum began.
+    pub(crate) fn started(&self) -> Ticks {
+        let index = self.index as usize;
+        match self.among {
+            Among::Listed { family, storage, reader, list } => {
+                family.started(storage, reader, &list.known()[index])
+            }
+            Among::Kept(series) => series[index].started(),
+        }
+    }
+}
+
+/// Has the series of a family visited that was read before.
+pub(crate) fn visit_kept(series: &[Series], visit: &mut impl Visit) {
+    for (index, each) in (0..).zip(series) {
+        visit.series(Place { index, among: Among::Kept(series) }, each.value().into());
+    }
+}
+
+impl<'a> From<&'a SeriesValue> for Reading<'a> {
+    fn from(value: &'a SeriesValue) -> Self {
+        match value {
+            SeriesValue::Counter(sum) => Self::Counter(*sum),
+            value => Self::Value(value),
+        }
+    }
+}
+
+impl Live {
+    /// With the exemplars of histograms, or without the cost of reading them; `views` say nothing but
+    /// which bounds histograms show.
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        with_exemplars: bool,
+        views: &Views,
+        families: impl ExactSizeIterator<Item = &'static Family>,
+        observed: Vec<snapshot::Family>,
+    ) -> Self {
+        let reader = storage.reader();
+        let from = Rc::new(Source { storage, reader, with_exemplars });
+        let recorded = families.map(|family| {
+            let asked = views.page_bounds(family.name, family.kind, family.unit);
+            let page_bounds = asked.unwrap_or(family.told.page_bounds);
+            Repr::Recorded { family, page_bounds, from: from.clone() }
+        });
+        let mut families = Vec::with_capacity(recorded.len() + observed.len());
+        families.extend(recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily));
+        families.sort_unstable_by(|a: &LiveFamily, b| a.head().name.cmp(b.head().name));
+        Self { families }
+    }
+
+    /// The families, sorted by name.
+    pub(crate) fn families(&self) -> &[LiveFamily] {
+        &self.families
+    }
+}
+
+impl LiveFamily {
+    /// What the family is.
+    pub(crate) fn head(&self) -> Head<'_> {
+        match &self.0 {
+            Repr::Recorded { family, page_bounds, .. } => {
+                let Family { name, kind, unit, help, .. } = *family;
+                Head { name, kind: *kind, unit: *unit, help, page_bounds: *page_bounds }
+            }
+            Repr::Observed(family) => family.head(),
+        }
+    }
+
+    /// Has every series visited.
+    pub(crate) fn each_series(&self, visit: &mut impl Visit) {
+        match &self.0 {
+            Repr::Observed(family) => visit_kept(family.series(), visit),
+            Repr::Recorded { family, from, .. } => family.read_in_place(from, visit),
+        }
+    }
+}
+
+impl Family {
+    /// Has every series visited that is there, as [`read`](Self::read), without memory of its own.
+    fn read_in_place(&self, from: &Source, visit: &mut impl Visit) {
+        let Source { storage, reader, with_exemplars } = from;
+        let mut has_twins = false;
+        self.walk(storage, reader, |reader, list, always| {
+            if list.has_twins() {
+                has_twins = true;
+                return;
+            }
+            let among = Among::Listed { family: self, storage, reader, list };
+            let places = (0..).map(|index| Place { index, among });
+            let entries = list.entries().iter().zip(places.clone());
+            let value = |(entry, place): (&Entry, _), visit: &mut _| {
+                if let Some(value) = self.value(storage, reader, entry.id, always) {
+                    self.remember(storage, entry);
+                    Visit::series(visit, place, (&value).into());
+                }
+            };
+            if self.kind == Kind::Histogram {
+                let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
+                let (mut group, mut places) = (mem::take(visit.room()), places);
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
+                    let ids = entries.iter().map(|entry| entry.id);
+                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()]);
+                    for ((entry, counts), place) in
+                        entries.iter().zip(group.iter_mut()).zip(&mut places)
+                    {
+                        let is_removed = reader.removed_at(Space::Histogram, entry.id).is_some();
+                        if is_removed || counts.count() == 0 {
+                            value((entry, place), visit);
+                            continue;
+                        }
+                        if *with_exemplars {
+                            reader.add_exemplars(entry.id, counts);
+                        }
+                        visit.series(place, Reading::Buckets(counts));
+                    }
+                }
+                *visit.room() = group;
+            } else if let Some(mark) = self.remembered(storage) {
+                let mut places = places;
+                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
+                {
+                    fetch_labels(known);
+                    for (entry, place) in entries.iter().zip(&mut places) {
+                        match remembered_sum(reader, entry, mark) {
+                            Some(sum) => visit.series(place, Reading::Counter(sum)),
+                            None => value((entry, place), visit),
+                        }
+                    }
+                }
+            } else {
+                entries.for_each(|entry| value(entry, visit));
+            }
+        });
+        if has_twins {
+            visit_kept(self.read(storage, reader).series(), visit);
+        }
+    }
+
+    /// Notes that the process's own storage has a value of the series; what a scope saw is not noted.
+    fn remember(&self, storage: &Storage, entry: &Entry) {
+        if !storage.is_scoped() {
+            entry.touch(self.removals.load(Relaxed));
+        }
+    }
+
+    /// What is noted of series that have a value, where it says enough: of counters of whole numbers.
+    fn remembered(&self, storage: &Storage) -> Option<u32> {
+        let is_whole = self.kind == Kind::Counter && self.number_kind == Number::Whole;
+        (is_whole && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
+    }
+}
+
+/// Waits for the labels of a few series at once, in place of for one after the other.
+#[inline(always)]
+fn fetch_labels(known: &[Listed]) {
+    std::hint::black_box(known.iter().fold(0, |any, listed| any ^ listed.labels.touch()));
+}
+
+/// The sum of a series that is not zero, and was not when it was last read: without asking the storage
+/// whether it was ever touched.
+#[inline(always)]
+fn remembered_sum(reader: &Reader, entry: &Entry, mark: u32) -> Option<u64> {
+    let sum = if entry.is_touched(mark) { reader.sum(entry.id) } else { 0 };
+    (sum != 0).then_some(sum)
+}

@@ -1,0 +1,34 @@
+//! Which series there are: families, their label sets, and how a series is found, made and removed.
+//!
+//! ```text
+//!  Descriptor ─► Family ─┬─ closed set: the id is its base and the index of the labels
+//!                        └─ open set: lookup (the thread's own table) ─ miss ─► open (the family's map)
+//! ```
+//!
+//! A series is an id and its labels; its values are in `cells`. `live` and `listing` hand the series of
+//! a family to readers. `settings` is what a registry was told for all families, `asked` what a view
+//! decides when a family is made. Instruments that lost a conflict have ids of their own (`refused`).
+
+mod asked;
+mod descriptor;
+mod family;
+mod list;
+mod listing;
+#[cfg(feature = "prometheus")]
+mod live;
+pub(crate) mod lookup;
+mod open;
+mod pin;
+pub(crate) mod refused;
+mod settings;
+
+pub use asked::InstrumentView;
+
+pub(crate) use descriptor::{Descriptor, Number, is_closed};
+pub(crate) use family::{Family, Shape};
+#[cfg(feature = "prometheus")]
+pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit as VisitSeries, visit_kept};
+pub(crate) use open::{Found, Visit};
+pub(crate) use pin::Pin;
+pub(crate) use refused::is_disabled;
+pub(crate) use settings::{Changes, Settings, check_key, illegal_key};

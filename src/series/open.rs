@@ -1,0 +1,383 @@
+//! The series of an open label set: they come with their values, up to a limit, and may go again.
+//!
+//! ```text
+//!  values ─► the thread's look-up table ─ miss ─► map of the family ─ new ─► limit, budget ─► id
+//!                                                      │                        └─ full ─► overflow
+//!  remove, clear, expire ─► begins anew, off the page ─┴─ nobody can write ─► given up: id free
+//! ```
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{Hash, Hasher},
+    panic::Location,
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use super::{
+    descriptor::Descriptor,
+    list::{Listed, SeriesList},
+    pin::{Pin, Series, forget_removed},
+    settings::Settings,
+};
+use crate::{
+    cells::{self, DISABLED, Space},
+    clock, diagnostics,
+    label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
+    snapshot::HistogramOptions,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    util::hash::BuildHash,
+};
+
+/// Hands label values over, one after the other; called more than once.
+pub(crate) type Visit<'a> = &'a dyn Fn(&mut dyn FnMut(&str));
+
+/// What a look-up of label values came to.
+pub(crate) enum Found {
+    /// A series of its own, and the right to write to it.
+    Series(Pin),
+    /// The series that takes what is beyond a limit.
+    Overflow(u32),
+}
+
+/// An open label set of one family.
+pub(crate) struct OpenSet {
+    /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
+    number: u32,
+    /// What the instrument is called, and where the source says so.
+    name: &'static str,
+    place: &'static Location<'static>,
+    /// Where its ids come from: the registry's of these.
+    space: Space,
+    histogram: HistogramOptions,
+    /// Its own, if it has one.
+    limit: Option<usize>,
+    /// Of its registry.
+    settings: Arc<Settings>,
+    idle: Option<Duration>,
+    /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
+    /// locked inside it.
+    known: Mutex<Known>,
+    /// Read-locked by whoever walks the list: meanwhile no id goes to another series.
+    walk: RwLock<()>,
+}
+
+struct Known {
+    /// Of the series and of the registry.
+    keys: Arc<Keys>,
+    by_key: HashSet<ByKey, BuildHash>,
+    /// Removed ones, which are given up when nobody can write to them any more.
+    removed: HashMap<u32, Arc<Series>>, // By id.
+    /// How many of these are marked so: the others were brought back.
+    n_removed: usize,
+    overflow: Option<u32>,
+    /// What readers walk; `None` where it has to be made anew.
+    list: Option<Arc<SeriesList>>,
+}
+
+/// A series in a set of such, found by its encoded values.
+struct ByKey(Arc<Series>);
+
+/// Why there is no series for new label values.
+#[derive(Clone, Copy)]
+enum Full {
+    Limit(usize),
+    Budget(u64),
+    Ids,
+}
+
+impl OpenSet {
+    pub(crate) fn new(
+        descriptor: &Descriptor,
+        histogram: HistogramOptions,
+        keys: Arc<Keys>,
+        limit: Option<usize>,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let Descriptor { name, place, idle, kind, .. } = *descriptor;
+        let space = Space::of(kind);
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
+        Self { number, name, place, space, histogram, limit, settings, idle, known, walk }
+    }
+
+    #[inline(always)]
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or_else(|| self.settings.series_limit())
+    }
+
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// Gives the series other keys: `keys` is called inside the lock.
+    pub(crate) fn relabel(&self, keys: impl FnOnce() -> Arc<Keys>) {
+        let _busy = cells::busy();
+        let mut known = self.known.lock();
+        known.keys = keys();
+        known.list = None;
+    }
+
+    /// Keeps every id with its series until the guard is dropped.
+    pub(crate) fn reading(&self) -> RwLockReadGuard<'_, ()> {
+        // Recursive: a callback that an exporter runs may read while a sweep waits.
+        self.walk.read_recursive()
+    }
+
+    /// The series with these values, made if it is not there and there is room for it.
+    pub(crate) fn find_or_add(&self, values: Visit<'_>) -> Found {
+        let (mut encoded, mut truncated, mut is_inside) = (Encoded::new(), 0, false);
+        // Guarded one by one: what makes the values is foreign code, which may record.
+        values(&mut |value| {
+            if !is_inside {
+                let pushed = cells::guarded(|| encoded.push(value));
+                truncated += u64::from(pushed == Some(true));
+                is_inside = pushed.is_none();
+            }
+        });
+        if is_inside {
+            return Found::Overflow(DISABLED);
+        }
+        let found = cells::guarded(move || {
+            let encoded = encoded; // Freed inside.
+            let mut known = self.known.lock();
+            if let Some(pin) = known.pin(encoded.bytes()) {
+                return (Found::Series(pin), None, 0);
+            }
+            match self.add(&mut known, encoded.bytes()) {
+                Ok(pin) => (Found::Series(pin), None, truncated),
+                Err(full) => {
+                    let is_first = known.overflow.is_none();
+                    let id = *known.overflow.get_or_insert_with(|| self.reserve_id());
+                    if is_first {
+                        known.list = None;
+                    }
+                    let widest = is_first.then(|| known.widest());
+                    (Found::Overflow(id), Some((full, widest)), 0)
+                }
+            }
+        });
+        // A thread that is inside already, because its allocator records.
+        let Some((found, overflow, truncated)) = found else { return Found::Overflow(DISABLED) };
+        if truncated > 0 {
+            cells::tally(|tally| tally.truncate(truncated));
+        }
+        if let Some((full, widest)) = overflow {
+            cells::tally(|tally| tally.overflow(self.name, 1));
+            if let Some(widest) = widest {
+                self.warn(full, widest);
+            }
+        }
+        found
+    }
+
+    fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
+        // Removed ones that somebody can still write to take bytes and no place.
+        let live = known.by_key.len() - known.n_removed;
+        let limit = self.limit();
+        if live >= limit {
+            return Err(Full::Limit(limit));
+        }
+        let id = self.reserve_id();
+        if id == DISABLED {
+            return Err(Full::Ids);
+        }
+        let series = Arc::new(Series::new(id, clock::now(), encoded));
+        if !self.settings.budget.take(series.weight()) {
+            self.give_id_back(id);
+            return Err(Full::Budget(self.settings.budget.limit()));
+        }
+        let pin = series.pin();
+        known.by_key.insert(ByKey(series));
+        known.list = None;
+        Ok(pin)
+    }
+
+    fn reserve_id(&self) -> u32 {
+        self.settings.ids.reserve(self.space, self.histogram, 1)
+    }
+
+    /// Gives an id up: its cells are as new and nobody writes to them.
+    fn give_id_back(&self, id: u32) {
+        self.settings.ids.give_back(self.space, self.histogram, id, 1);
+    }
+
+    /// Removes one series; `false` if there is none with these values.
+    pub(crate) fn remove(&self, values: Visit<'_>, remove: impl FnOnce(&Series)) -> bool {
+        let mut encoded = Encoded::new();
+        values(&mut |value| {
+            encoded.push(value);
+        });
+        let _busy = cells::busy();
+        let mut known = self.known.lock();
+        let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) else { return false };
+        let series = series.clone();
+        known.remove(&series, remove);
+        drop(known);
+        forget_removed();
+        true
+    }
+
+    /// The id of the overflow series, if there is one.
+    pub(crate) fn overflow(&self) -> Option<u32> {
+        self.known.lock().overflow
+    }
+
+    /// Removes the series for which `remove` answers that it has done so.
+    pub(crate) fn remove_where(&self, mut remove: impl FnMut(&Series) -> bool) {
+        let _busy = cells::busy();
+        let mut known = self.known.lock();
+        let all: Vec<Arc<Series>> =
+            known.by_key.iter().map(|ByKey(series)| series.clone()).collect();
+        let mut any = false;
+        for series in all {
+            if remove(&series) {
+                known.remove(&series, |_| ());
+                any = true;
+            }
+        }
+        drop(known);
+        if any {
+            forget_removed();
+        }
+    }
+
+    /// Gives up what was removed, is not pinned and `shown` nowhere, unless somebody reads: then the
+    /// next one does it.
+    pub(crate) fn sweep(&self, shown: impl Fn(u32) -> bool) {
+        let _busy = cells::busy();
+        let mut known = self.known.lock();
+        if known.removed.is_empty() {
+            return;
+        }
+        let Some(_nobody_reads) = self.walk.try_write() else { return };
+        let Known { by_key, removed, n_removed, list, .. } = &mut *known;
+        removed.retain(|_, series| {
+            if !series.is_removed() || series.is_pinned() {
+                return series.is_removed();
+            }
+            *n_removed -= 1;
+            if shown(series.id) {
+                // A handle brought it back, and is gone.
+                series.unmark_removed();
+                return false;
+            }
+            by_key.remove(series.key());
+            *list = None;
+            cells::Storage::all().iter().for_each(|storage| storage.reset(self.space, series.id));
+            self.settings.budget.put_back(series.weight() as u64);
+            self.give_id_back(series.id);
+            false
+        });
+    }
+
+    /// Reports that there is no series for new label values, and which key has so many.
+    fn warn(&self, full: Full, (key, values): (String, usize)) {
+        let (name, place) = (self.name, self.place);
+        let limit = match full {
+            Full::Limit(limit) => format!("its limit of {limit} series"),
+            Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
+            Full::Ids => "the end of the ids of this process".to_owned(),
+        };
+        diagnostics::report(
+            "cardinality",
+            format_args!(
+                "{name} ({place}) has reached {limit}: its label {key:?} has {values} values; more label \
+                 sets go to the series {OVERFLOW_KEY}=\"true\""
+            ),
+        );
+    }
+
+    /// All series, removed ones among them, and the overflow series.
+    pub(crate) fn list(&self) -> Arc<SeriesList> {
+        let _busy = cells::busy();
+        let mut known = self.known.lock();
+        if let Some(list) = &known.list {
+            return list.clone();
+        }
+        let listed = |ByKey(series): &ByKey| {
+            let labels = LabelSet::of_series(known.keys.clone(), series.clone());
+            Listed { id: series.id, labels, made: Some(series.started) }
+        };
+        let overflow = known.overflow.map(|id| {
+            let labels = self.settings.labels().with([(OVERFLOW_KEY, "true")]);
+            Listed { id, labels, made: None }
+        });
+        let all = known.by_key.iter().map(listed).chain(overflow).collect();
+        let list = Arc::new(SeriesList::new(all));
+        known.list = Some(list.clone());
+        list
+    }
+}
+
+impl fmt::Debug for OpenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSet").field("limit", &self.limit()).finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    fn new(keys: Arc<Keys>) -> Self {
+        let (by_key, removed) = (HashSet::default(), HashMap::new());
+        Self { keys, by_key, removed, n_removed: 0, overflow: None, list: None }
+    }
+
+    fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
+        remove(series);
+        self.n_removed += usize::from(!series.is_removed());
+        series.mark_removed();
+        self.removed.entry(series.id).or_insert_with(|| series.clone());
+    }
+
+    /// A pin of the series with these values, which brings it back if it was removed.
+    fn pin(&mut self, encoded: &[u8]) -> Option<Pin> {
+        let ByKey(series) = self.by_key.get(encoded)?;
+        self.n_removed -= usize::from(series.is_removed());
+        Some(series.pin())
+    }
+
+    /// The key with the most different values, and how many: the one that grows.
+    fn widest(&self) -> (String, usize) {
+        let mut values: HashMap<usize, HashSet<&str>> = HashMap::new();
+        for ByKey(series) in &self.by_key {
+            for (place, value) in decode(series.key()).enumerate() {
+                values.entry(place).or_default().insert(value);
+            }
+        }
+        let counts = values.iter().map(|(place, values)| (values.len(), *place));
+        let (count, place) = counts.max().unwrap_or_default();
+        (self.keys.of_place(place).unwrap_or_default().to_owned(), count)
+    }
+}
+
+impl Borrow<[u8]> for ByKey {
+    fn borrow(&self) -> &[u8] {
+        self.0.key()
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for ByKey {}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}

@@ -1,0 +1,192 @@
+//! One series of an open family: its values, its id, and who may still write to it.
+//!
+//! An id stands for cells in every thread's table, so it may go to another series only when nobody
+//! can write to those cells any more. Whoever can holds a [`Pin`]: a bound handle, and a thread's
+//! look-up table. A removed series with no pin is given up: its cells are set to zero, by whichever
+//! thread finds it so, and its id is free. A pin that is dropped *releases* what its holder wrote,
+//! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros.
+
+use std::{fmt, num::NonZeroU8, sync::Arc};
+
+use crate::{
+    clock::Ticks,
+    label,
+    sync::modelled::{
+        AtomicU32, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+/// A series of an open family. Snapshots may hold it longer than its family does, for its values.
+pub(crate) struct Series {
+    pub(crate) id: u32,
+    /// How many pins there are, and [`REMOVED`] between a removal and the next look-up.
+    pins: AtomicU32,
+    /// When it was made: its sums began.
+    pub(crate) started: Ticks,
+    key: Key,
+}
+
+/// The right to write to a series' cells: as long as there is one, they are the series' own.
+pub(crate) struct Pin(Arc<Series>);
+
+/// Label values as `label::encode` writes them. Short ones, which are most, lie in place.
+enum Key {
+    /// The length is one more than it is: zero, which it never is, tells a long key.
+    Short {
+        bytes: [u8; SHORT],
+        len: NonZeroU8,
+    },
+    Long(Box<[u8]>),
+}
+
+/// With the length 32 bytes: more would be wasted on most series.
+const SHORT: usize = 31;
+
+/// Beside the pins in one word: there will not be that many.
+const REMOVED: u32 = 1 << 31;
+
+impl Series {
+    pub(crate) fn new(id: u32, started: Ticks, encoded: &[u8]) -> Self {
+        Self { id, pins: AtomicU32::new(0), started, key: Key::new(encoded) }
+    }
+
+    /// A pin; the family's lock is held, so that nobody gives the series up meanwhile.
+    pub(crate) fn pin(self: &Arc<Self>) -> Pin {
+        if self.pins.fetch_add(1, Relaxed) & REMOVED != 0 {
+            self.unmark_removed();
+        }
+        Pin(self.clone())
+    }
+
+    /// Whether anybody may still write to the cells. Where not, everything is seen that was written.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pins.load(Acquire) & !REMOVED > 0
+    }
+
+    /// Asks the threads that remember the series to forget it.
+    pub(crate) fn mark_removed(&self) {
+        self.pins.fetch_or(REMOVED, Relaxed);
+    }
+
+    pub(crate) fn unmark_removed(&self) {
+        self.pins.fetch_and(!REMOVED, Relaxed);
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.pins.load(Relaxed) & REMOVED != 0
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> &[u8] {
+        match &self.key {
+            Key::Short { bytes, len } => &bytes[..(usize::from(len.get()) - 1).min(SHORT)],
+            Key::Long(bytes) => bytes,
+        }
+    }
+
+    /// About how many bytes it costs beside its cells: itself, its key and a place in its family's map.
+    pub(crate) fn weight(&self) -> usize {
+        const PLACE: usize = 16; // A pointer and a control byte, at half to all of the load.
+        let long = if let Key::Long(bytes) = &self.key { bytes.len() } else { 0 };
+        size_of::<Self>() + 2 * size_of::<usize>() + long + PLACE
+    }
+}
+
+impl label::Values for Series {
+    fn encoded(&self) -> &[u8] {
+        self.key()
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Pin {
+    #[inline(always)]
+    pub(crate) fn series(&self) -> &Series {
+        &self.0
+    }
+}
+
+impl Clone for Pin {
+    fn clone(&self) -> Self {
+        // Relaxed: whoever gives the series up sees the pin that this one is made from.
+        self.0.pins.fetch_add(1, Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.0.pins.fetch_sub(1, Release);
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Key {
+    fn new(encoded: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..encoded.len()) {
+            Some(place) => {
+                place.copy_from_slice(encoded);
+                Self::Short { bytes, len: NonZeroU8::MIN.saturating_add(encoded.len() as u8) }
+            }
+            None => Self::Long(encoded.into()),
+        }
+    }
+}
+
+/// How often series were removed: a thread that has not followed all of it drops the pins of removed
+/// series before its next look-up.
+pub(crate) fn removals() -> u64 {
+    REMOVALS.load(Relaxed)
+}
+
+/// Makes every thread drop its pins of removed series before its next look-up.
+pub(crate) fn forget_removed() {
+    // Relaxed: a thread that sees it late writes to a series that it still pins.
+    REMOVALS.fetch_add(1, Relaxed);
+}
+
+static REMOVALS: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(not(bellwether_loom))]
+const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_any_length_is_what_was_given() {
+        let bytes: Vec<u8> = (0..40).collect();
+        for len in 0..=bytes.len() {
+            let series = Series::new(7, Ticks::ORIGIN, &bytes[..len]);
+            assert_eq!(series.key(), &bytes[..len]);
+            assert_eq!(matches!(series.key, Key::Short { .. }), len <= SHORT);
+        }
+    }
+
+    #[test]
+    fn a_removal_and_pins_do_not_disturb_each_other() {
+        let series = Arc::new(Series::new(7, Ticks::ORIGIN, b""));
+        let pin = series.pin();
+        series.mark_removed();
+        let other = pin.clone();
+        drop(pin);
+        assert!(series.is_removed() && series.is_pinned());
+        drop(other);
+        assert!(series.is_removed() && !series.is_pinned());
+        let _pin = series.pin();
+        assert!(!series.is_removed() && series.is_pinned());
+    }
+}

@@ -1,0 +1,22 @@
+//! What a histogram tells: how its values are divided into buckets, and the counts of them.
+
+mod aggregation;
+mod buckets;
+mod data;
+mod exponential;
+
+pub(crate) mod hdr;
+#[cfg(feature = "prometheus")]
+pub(crate) mod ladder;
+pub(crate) mod layout;
+
+pub use aggregation::{Aggregation, HistogramOptions, OutOfRange, PageBounds};
+pub use buckets::BucketLayout;
+pub use data::{HistogramParts, HistogramSnapshot};
+pub use exponential::{ExponentialBuckets, exponential_index};
+#[cfg(feature = "hdrhistogram")]
+pub use hdr::log;
+
+pub(crate) use aggregation::{Admitted, Range, bounds_fault};
+pub(crate) use buckets::explicit_bucket;
+pub(crate) use hdr::{TickBuckets, to_ticks};

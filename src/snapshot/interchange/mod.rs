@@ -1,0 +1,197 @@
+//! Snapshots between processes: what serde makes of one, and what is believed of one that is read.
+//!
+//! `form` has the shape, as plain types that serde derives for. What is read is foreign: each family
+//! is limited and checked as it comes, so that at most one that was not is ever held, and an error
+//! names the place.
+
+mod form;
+mod parts;
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+    ser::SerializeStruct,
+};
+
+use super::{
+    family::{Family, Snapshot},
+    interchange::{
+        form::FamilyForm,
+        parts::{MAX_SERIES, Time, shown},
+    },
+    merge::page_collision,
+};
+
+const FORMAT: &str = "bellwether.snapshot";
+const VERSION: u32 = 1;
+
+/// Writes a document that says what it is: `format` (`bellwether.snapshot`), `version` (1), `started`
+/// and `taken`, and `families`, each with `name`, `kind`, `unit` in UCUM's spelling, `help` and
+/// `series`. A series has a map of `labels`, `started` and a `value`, named by what it is:
+///
+/// ```json
+/// {"format": "bellwether.snapshot", "version": 1, "started": 1577836800000000000,
+///  "taken": 1577836801000000000, "families": [
+///   {"name": "shop.requests", "kind": "counter", "unit": "", "help": "Requests served", "series": [
+///     {"labels": {"route": "/"}, "started": 1577836800000000000, "value": {"counter": 7}}]},
+///   {"name": "shop.size", "kind": "histogram", "unit": "By", "help": "", "series": [
+///     {"labels": {}, "started": 1577836800000000000, "value": {"histogram": {
+///       "layout": {"explicit": [10.0, 20.0]}, "buckets": [[0, 3], [2, 1]], "sum": 45.5,
+///       "exemplars": []}}}]}]}
+/// ```
+///
+/// - Times are nanoseconds since the Unix epoch.
+/// - A value is a `counter`, `float_counter`, `up_down_counter`, `gauge`, `histogram`, `summary`,
+///   `state`, or the word `info` alone.
+/// - The `layout` of a histogram is `exponential`, or `explicit` with bounds, or `hdr` with
+///   `significant_digits`; `buckets` are pairs of a number and a count, numbered as
+///   [`BucketLayout`](super::BucketLayout) has it, those without values left out. `exemplars`, which
+///   may be missing, ascend and have a `value`, a `trace_id` and a `span_id` in hexadecimal digits,
+///   and when they were `taken`.
+/// - A `summary` has `count`, `sum` and `windows`, each of so many `nanos` and a `histogram`.
+/// - A number that is not finite is the text `NaN`, `inf` or `-inf`.
+///
+/// Any format of serde's will do that says what it holds, such as JSON, YAML, CBOR or MessagePack. A
+/// reader ignores fields that it does not know; a change that is not only such a field gets another
+/// version. A reader of JSON should be exact: `serde_json` is with its feature `float_roundtrip`.
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // First the latest date: by it a step of the wall clock is noticed, before any other is told.
+        let taken = self.taken().unix_nanos();
+        let mut document = serializer.serialize_struct("Snapshot", 5)?;
+        document.serialize_field("format", FORMAT)?;
+        document.serialize_field("version", &VERSION)?;
+        document.serialize_field("started", &self.started().unix_nanos())?;
+        document.serialize_field("taken", &taken)?;
+        document.serialize_field("families", &Families(self.families()))?;
+        document.end()
+    }
+}
+
+struct Families<'a>(&'a [Family]);
+
+impl Serialize for Families<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(FamilyForm::of))
+    }
+}
+
+/// Reads what `Serialize` writes, of this version. The document is foreign: whoever reads it from
+/// afar should limit its bytes.
+///
+/// An error names the family and the series. It is one if there are more than a million series, 128
+/// labels in a set, or 1,000 units that no earlier document had; if a name, key or unit is not legal,
+/// a label value longer than 1,024 bytes or a description longer than 64 KiB; if a name or a label set
+/// is there twice, or two names are one on a Prometheus page; if a value does not fit its family's
+/// kind; if buckets do not ascend, or there are none of that number, or their counts add up to more
+/// than 2^64; if exemplars do not ascend, two are of one bucket, or one has an id of zero.
+///
+/// Times are then those of the other process's wall clock: they can be compared with each other and
+/// [merged](Snapshot::merge), and not set against snapshots that were taken here.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Unit, metric::{Registry, Snapshot}};
+///
+/// let registry = Registry::new();
+/// registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(3);
+/// let text = serde_json::to_string(&registry.snapshot())?;
+/// let read: Snapshot = serde_json::from_str(&text)?;
+/// assert_eq!(read.value("shop.orders", &[]).unwrap().as_f64(), 3.0);
+///
+/// let error = serde_json::from_str::<Snapshot>(&text.replace("3}", "-3}")).unwrap_err();
+/// assert!(error.to_string().contains("invalid value: integer `-3`"), "{error}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<'de> Deserialize<'de> for Snapshot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = Document::deserialize(deserializer)?;
+        let Checked(families) = document.families;
+        if let Some((a, b, name)) = page_collision(families.iter()) {
+            let (a, b) = (families[a].name(), families[b].name());
+            let text = format_args!("{a:?} and {b:?} are both `{name}` on a Prometheus page");
+            return Err(D::Error::custom(text));
+        }
+        Ok(Self::new(document.started.0, document.taken.0, families))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename = "Snapshot")]
+struct Document {
+    #[serde(rename = "format")]
+    _format: ThisFormat,
+    #[serde(rename = "version")]
+    _version: ThisVersion,
+    started: Time,
+    taken: Time,
+    families: Checked,
+}
+
+struct ThisFormat;
+
+impl<'de> Deserialize<'de> for ThisFormat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)? {
+            format if format == FORMAT => Ok(Self),
+            format => {
+                Err(D::Error::custom(format_args!("format {:?} is not {FORMAT:?}", shown(&format))))
+            }
+        }
+    }
+}
+
+struct ThisVersion;
+
+impl<'de> Deserialize<'de> for ThisVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            VERSION => Ok(Self),
+            version => Err(D::Error::custom(format_args!("version {version} is not {VERSION}"))),
+        }
+    }
+}
+
+/// Families that are legal, each name once.
+struct Checked(Vec<Family>);
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(CheckedVisitor)
+    }
+}
+
+struct CheckedVisitor;
+
+impl<'de> Visitor<'de> for CheckedVisitor {
+    type Value = Checked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of families")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Checked, A::Error> {
+        let (mut families, mut names, mut n_series) = (Vec::new(), BTreeSet::new(), 0);
+        while let Some(form) = list.next_element::<FamilyForm<'static>>()? {
+            let name = shown(form.name());
+            let error = |fault: String| A::Error::custom(format_args!("family {name:?}{fault}"));
+            let family = form.checked().map_err(error)?;
+            // A family without series counts too: it takes its place.
+            n_series += family.series.len().max(1);
+            if n_series > MAX_SERIES {
+                return Err(error(format!(": more than {MAX_SERIES} series")));
+            }
+            if !names.insert(family.name.clone()) {
+                return Err(error(": is there twice".to_owned()));
+            }
+            families.push(family);
+        }
+        Ok(Checked(families))
+    }
+}
+
+#[cfg(test)]
+mod tests;

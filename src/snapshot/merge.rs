@@ -1,0 +1,313 @@
+//! Adding up: two values of one series, and the snapshots of several processes.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use super::{
+    family::{Family, Kind, Series, SeriesValue, Snapshot, SummarySnapshot},
+    histogram::HistogramSnapshot,
+    name::{claimed_names, key_fault},
+};
+use crate::{
+    clock::Ticks,
+    error::{Error, ErrorKind},
+    label::LabelSet,
+};
+
+/// What [`Snapshot::merge`] makes of values that are no sums: gauges, and the states of state sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gauges<'a> {
+    /// The value of the snapshot that was taken last; of two taken at once, of the later in the list.
+    Last,
+    /// The sum of the values; a state holds if it holds anywhere.
+    Sum,
+    /// Each for itself, with a label of this key that has the name of the source: `instance`. A series
+    /// that has such a label already keeps it, so that snapshots can be merged in stages.
+    Labelled(&'a str),
+}
+
+/// Which of two gauges holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Choice {
+    /// The second.
+    Second,
+    /// The one that started later; of two that started at once, the second.
+    LatestStarted,
+    /// Neither: their sum.
+    Sum,
+}
+
+impl Snapshot {
+    /// Makes one snapshot of the snapshots of several processes, each with the name of its source.
+    ///
+    /// What was recorded is added exactly: counters, up-down counters, the cells of histograms, the
+    /// counts of summaries. A sum starts when the first of its parts did. A summary has the windows
+    /// that all of its parts have. `gauges` says what becomes of gauges and states. Times are those of
+    /// the wall clocks: of the sources, not compared with each other's.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conflict`] with both sources if a name has two kinds or units, if two names are
+    /// one on a Prometheus page, or if two histograms of one series have different buckets;
+    /// [`ErrorKind::InvalidOption`] if a sum is too large for its type; [`ErrorKind::InvalidName`] if
+    /// the key of [`Gauges::Labelled`] is not legal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Unit, metric::{Gauges, Registry, Snapshot}};
+    ///
+    /// let snapshot = |orders| {
+    ///     let registry = Registry::new();
+    ///     registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(orders);
+    ///     registry.gauge::<()>("shop.load", "Load", Unit::Ratio)?.set(0.5);
+    ///     Ok::<_, bellwether::Error>(registry.snapshot())
+    /// };
+    /// let sources = [("web-1", snapshot(3)?), ("web-2", snapshot(4)?)];
+    /// let merged = Snapshot::merge(&sources, Gauges::Labelled("instance"))?;
+    /// assert_eq!(merged.value("shop.orders", &[]).unwrap().as_f64(), 7.0);
+    /// assert_eq!(merged.value("shop.load", &[("instance", "web-2")]).unwrap().as_f64(), 0.5);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn merge(sources: &[(&str, Self)], gauges: Gauges<'_>) -> Result<Self, Error> {
+        if let Gauges::Labelled(key) = gauges
+            && let Some(fault) = key_fault(key)
+        {
+            let text = format!("label key {key:?} {fault}");
+            return Err(Error::new(ErrorKind::InvalidName, text));
+        }
+        let mut in_order: Vec<_> = sources.iter().collect();
+        in_order.sort_by_key(|(_, snapshot)| snapshot.taken().unix_nanos());
+        let mut merged = BTreeMap::new();
+        for (source, snapshot) in in_order {
+            for family in snapshot.families() {
+                let part = Part { source, family: prepared(family, source, gauges) };
+                match merged.entry(family.name()) {
+                    Entry::Vacant(vacant) => drop(vacant.insert(part)),
+                    Entry::Occupied(mut first) => first.get_mut().join(part, gauges)?,
+                }
+            }
+        }
+        let parts: Vec<_> = merged.into_values().collect();
+        if let Some((a, b, name)) = page_collision(parts.iter().map(|part| &part.family)) {
+            let (a, b) = (&parts[a], &parts[b]);
+            return Err(conflict(a, b, &format!("are both `{name}` on a Prometheus page")));
+        }
+        let times = |time: fn(&Self) -> Ticks| {
+            sources.iter().map(move |(_, snapshot)| time(snapshot).dated())
+        };
+        // Without a source there is nothing that began or was taken.
+        let started = times(Self::started).min().unwrap_or(Ticks::of_unix_nanos(0));
+        let taken = times(Self::taken).max().unwrap_or(Ticks::of_unix_nanos(0));
+        let families = parts.into_iter().map(|part| part.family).collect();
+        Ok(Self::new(started, taken, families))
+    }
+}
+
+/// The family of one name so far, and the first source that had it.
+struct Part<'a> {
+    source: &'a str,
+    family: Family,
+}
+
+impl Part<'_> {
+    fn join(&mut self, other: Part<'_>, gauges: Gauges<'_>) -> Result<(), Error> {
+        if self.family.kind != other.family.kind {
+            let kinds = format!("are a {:?} and a {:?}", self.family.kind, other.family.kind);
+            return Err(conflict(self, &other, &kinds));
+        }
+        if self.family.unit != other.family.unit {
+            let units =
+                format!("have the units {:?} and {:?}", self.family.unit, other.family.unit);
+            return Err(conflict(self, &other, &units));
+        }
+        if self.family.help.is_empty() {
+            self.family.help = other.family.help.clone();
+        }
+        let choice = match gauges {
+            Gauges::Last | Gauges::Labelled(_) => Choice::Second,
+            Gauges::Sum => Choice::Sum,
+        };
+        let mut added = Vec::new();
+        for series in &other.family.series {
+            let known = &mut self.family.series;
+            let Ok(place) = known.binary_search_by(|one| one.labels.cmp(&series.labels)) else {
+                added.push(series.clone());
+                continue;
+            };
+            if let Err(fault) = add(&mut known[place], series, choice) {
+                return Err(fault.of_series(self, &other, &series.labels));
+            }
+        }
+        self.family.series.extend(added);
+        self.family.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(())
+    }
+}
+
+/// Why two values cannot be added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The sum has no place in its type.
+    TooLarge,
+    /// They are not of one kind.
+    Kinds,
+    /// They are distributions over different buckets.
+    Layouts,
+}
+
+impl Fault {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::TooLarge => "have a sum that is too large",
+            Self::Kinds => "have values of two kinds",
+            Self::Layouts => "have histograms of two layouts",
+        }
+    }
+
+    fn of_series(self, first: &Part<'_>, second: &Part<'_>, labels: &LabelSet) -> Error {
+        let text = format!("{} in the series {labels}", self.text());
+        match self {
+            Self::TooLarge => Error::new(ErrorKind::InvalidOption, clash(first, second, &text)),
+            Self::Kinds | Self::Layouts => conflict(first, second, &text),
+        }
+    }
+}
+
+/// Adds the value of `other` to `into`, which then started when the earlier of both did; a gauge of
+/// which one holds, when that one did. On a fault `into` is as it was.
+pub(crate) fn add(into: &mut Series, other: &Series, gauges: Choice) -> Result<(), Fault> {
+    let other_holds = match gauges {
+        Choice::Second => true,
+        Choice::LatestStarted => other.started >= into.started,
+        Choice::Sum => false,
+    };
+    use SeriesValue as Value;
+    match (&mut into.value, &other.value) {
+        (Value::Counter(sum), Value::Counter(n)) => {
+            *sum = sum.checked_add(*n).ok_or(Fault::TooLarge)?;
+        }
+        (Value::FloatCounter(sum), Value::FloatCounter(n)) => *sum += n,
+        (Value::FloatCounter(sum), Value::Counter(n)) => *sum += *n as f64,
+        (Value::Counter(sum), Value::FloatCounter(n)) => {
+            into.value = Value::FloatCounter(*sum as f64 + n);
+        }
+        (Value::UpDownCounter(sum), Value::UpDownCounter(n)) => {
+            *sum = sum.checked_add(*n).ok_or(Fault::TooLarge)?;
+        }
+        (Value::Gauge(sum), Value::Gauge(n)) if matches!(gauges, Choice::Sum) => *sum += n,
+        (Value::Gauge(value), Value::Gauge(n)) => {
+            if other_holds {
+                (*value, into.started) = (*n, other.started);
+            }
+            return Ok(());
+        }
+        (Value::Info, Value::Info) => {}
+        (Value::Histogram(sum), Value::Histogram(n)) => add_histogram(Arc::make_mut(sum), n)?,
+        (Value::Summary(sum), Value::Summary(n)) => add_summary(sum, n)?,
+        (Value::State(holds), Value::State(other)) if matches!(gauges, Choice::Second) => {
+            *holds = *other;
+        }
+        (Value::State(holds), Value::State(other)) => *holds |= other,
+        _ => return Err(Fault::Kinds),
+    }
+    into.started = into.started.min(other.started);
+    Ok(())
+}
+
+fn add_histogram(sum: &mut HistogramSnapshot, other: &HistogramSnapshot) -> Result<(), Fault> {
+    let is_empty = sum.count() == 0 || other.count() == 0;
+    if !is_empty && sum.layout() != other.layout() {
+        return Err(Fault::Layouts);
+    }
+    // No cell has more than the count, so that the cells fit if it does.
+    sum.count().checked_add(other.count()).ok_or(Fault::TooLarge)?;
+    sum.merge(other);
+    Ok(())
+}
+
+/// A window that only one of them has would speak for a part of the values: it is left out.
+fn add_summary(into: &mut Arc<SummarySnapshot>, other: &SummarySnapshot) -> Result<(), Fault> {
+    let mut sum = SummarySnapshot::clone(into);
+    sum.count = sum.count.checked_add(other.count).ok_or(Fault::TooLarge)?;
+    sum.sum += other.sum;
+    let mut windows = Vec::with_capacity(sum.windows.len());
+    for (length, mut window) in sum.windows {
+        if let Some((_, same)) = other.windows.iter().find(|(other, _)| *other == length) {
+            add_histogram(&mut window, same)?;
+            windows.push((length, window));
+        }
+    }
+    sum.windows = windows;
+    *into = Arc::new(sum);
+    Ok(())
+}
+
+/// Two families that take one name on a Prometheus page, by their places, and that name.
+pub(crate) fn page_collision<'a>(
+    families: impl Iterator<Item = &'a Family>,
+) -> Option<(usize, usize, String)> {
+    let mut claims = HashMap::new();
+    for (place, family) in families.enumerate() {
+        for claim in claimed_names(&family.name, family.kind, family.unit) {
+            if let Some(&first) = claims.get(&claim) {
+                return Some((first, place, claim));
+            }
+            claims.insert(claim, place);
+        }
+    }
+    None
+}
+
+/// The family with times by the wall clock, and with the source's label where that is asked for.
+fn prepared(family: &Family, source: &str, gauges: Gauges<'_>) -> Family {
+    let mut family = family.clone();
+    let key = match gauges {
+        Gauges::Labelled(key) if matches!(family.kind, Kind::Gauge | Kind::StateSet) => Some(key),
+        _ => None,
+    };
+    for series in &mut family.series {
+        series.started = series.started.dated();
+        if let Some(key) = key.filter(|key| series.labels.get(key).is_none()) {
+            series.labels = series.labels.with([(Cow::Owned(key.to_owned()), source)]);
+        }
+    }
+    if key.is_some() {
+        // Gauges and states always add up: nothing is left out.
+        family.series = fold(family.series, Choice::Second, |_, _| {});
+    }
+    family
+}
+
+/// Sorts `series` by their labels and makes one of those with equal ones, in their order; one that
+/// cannot be added is told to `left_out`.
+pub(crate) fn fold(
+    mut series: Vec<Series>,
+    gauges: Choice,
+    mut left_out: impl FnMut(&LabelSet, Fault),
+) -> Vec<Series> {
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    let mut folded: Vec<Series> = Vec::with_capacity(series.len());
+    for next in series {
+        match folded.last_mut().filter(|last| last.labels == next.labels) {
+            Some(last) => add(last, &next, gauges).unwrap_or_else(|fault| {
+                left_out(&next.labels, fault);
+            }),
+            None => folded.push(next),
+        }
+    }
+    folded
+}
+
+fn conflict(first: &Part<'_>, second: &Part<'_>, text: &str) -> Error {
+    Error::new(ErrorKind::Conflict, clash(first, second, text))
+}
+
+fn clash(first: &Part<'_>, second: &Part<'_>, text: &str) -> String {
+    let name = |part: &Part<'_>| format!("{:?} of {}", part.family.name, part.source);
+    format!("{} and {} {text}", name(first), name(second))
+}

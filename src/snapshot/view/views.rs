@@ -1,0 +1,338 @@
+//! A list of views, and a snapshot as they show it.
+
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+
+use super::View;
+#[cfg(feature = "prometheus")]
+use crate::snapshot::PageBounds;
+use crate::{
+    diagnostics,
+    error::{Error, ErrorKind},
+    label::{LabelSet, OVERFLOW_KEY},
+    snapshot::{
+        family::{Family, Kind, Series, Snapshot},
+        merge::{self, Choice},
+        name::claimed_names,
+        unit::Unit,
+    },
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// A list of views, which a registry applies whenever it is read; clones share it.
+///
+/// As in OpenTelemetry, each view that selects an instrument makes a family of it, and an instrument
+/// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
+/// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
+/// that leave an instrument under the same name make one family together, which has the labels that
+/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
+///
+/// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
+/// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
+/// gauges the one holds that started last, of equal ones the last in the order of their labels; a
+/// state holds if one of them does. Where a series is removed from a registry, a sum that it was part of
+/// falls, which a reader of totals takes for a restart; a [delta reader](crate::metric::Reader::delta) takes
+/// differences before the views apply, and is not misled.
+///
+/// Two families of one name, kind and unit are added up too. If the kind or unit differs, or both
+/// would be one name on a Prometheus page, the one that kept its name stands; of two that were
+/// renamed, the first by its old name. The other is left out and reported.
+///
+/// The series of records beyond a family's limit keeps its label, unless the view keeps no label at
+/// all or drops that one by name; the label of a state set that tells its states apart always stays,
+/// under the new name.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Unit, metric::{Kind, Registry, View, Views}};
+///
+/// let registry = Registry::new();
+/// let _pools = registry.observe(Kind::UpDownCounter, "pool.used", "", Unit::NONE, |to| {
+///     to.observe(3.0, &[("pool", "db"), ("host", "a")]);
+///     to.observe(4.0, &[("pool", "db"), ("host", "b")]);
+/// })?;
+/// registry.set_views(Views::new([View::new("pool.*").keep_labels(["pool"])])?);
+/// let snapshot = registry.snapshot();
+/// assert_eq!(snapshot.value("pool.used", &[("pool", "db")]).unwrap().as_f64(), 7.0);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Views {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    views: Vec<View>,
+    /// What becomes of each family that was met, by its name. Guards itself only; no lock is taken
+    /// inside it.
+    plans: Mutex<HashMap<String, Arc<Plan>>>,
+}
+
+/// The names that are remembered; more than a process has of its own, and a bound for those that come
+/// from elsewhere.
+const MAX_PLANS: usize = 10_000;
+
+/// What becomes of the families of one name, kind and unit.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    kind: Kind,
+    unit: Unit,
+    /// Whether no view selects it.
+    as_it_is: bool,
+    /// What is shown of it, the names unique.
+    streams: Vec<Stream>,
+    /// Whether something of it was left out and that was reported.
+    reported: AtomicBool,
+}
+
+/// A family that is shown.
+#[derive(Debug)]
+struct Stream {
+    name: Cow<'static, str>,
+    /// The names that it takes on a page.
+    claims: Vec<String>,
+    /// The views that made it, by their places in the list.
+    views: Vec<usize>,
+}
+
+impl Views {
+    /// The list of `views`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidOption`] that names the view and the option: a new name that is not legal,
+    /// bounds that do not ascend, digits out of range, a limit of zero.
+    pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
+        let views: Vec<View> = views.into_iter().collect();
+        let fault = |view: &View| view.fault().map(|fault| (view.instrument.0.clone(), fault));
+        if let Some((name, (option, fault))) = views.iter().find_map(fault) {
+            let text = format!("view of {name:?}: {option}: {fault}");
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })
+    }
+
+    /// Whether there is no view.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.views.is_empty()
+    }
+
+    /// The views, in their order.
+    pub(crate) fn all(&self) -> &[View] {
+        &self.inner.views
+    }
+
+    /// Whether every family stays as it is, but for what its histograms show on a page.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn keep_families(&self) -> bool {
+        let keeps = |view: &View| {
+            let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
+            labels && !view.drop && view.rename.is_none()
+        };
+        self.inner.views.iter().all(keeps)
+    }
+
+    /// The bounds that the histograms of `name` show on a page, if a view chooses them.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
+        let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
+        let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));
+        selecting.find_map(|view| view.shown.as_ref()?.page_bounds())
+    }
+}
+
+impl Views {
+    /// The snapshot as these views show it. Where they change nothing it is the same one, and that is
+    /// found out by one look-up for each family.
+    #[must_use]
+    pub fn apply(&self, snapshot: Snapshot) -> Snapshot {
+        if self.inner.views.is_empty() {
+            return snapshot;
+        }
+        let plans = self.plans(&snapshot);
+        if plans.iter().all(|plan| plan.as_it_is) {
+            return snapshot;
+        }
+        let (started, taken) = (snapshot.started(), snapshot.taken());
+        let mut families = snapshot.into_families();
+        let mut page = Page::default();
+        // Those that keep their names come first, so that no renamed one takes them.
+        for renamed in [false, true] {
+            for (family, plan) in families.iter_mut().zip(&plans) {
+                let is_turn = |stream: &&Stream| (stream.name != family.name) == renamed;
+                let turn: Vec<_> = plan.streams.iter().filter(is_turn).collect();
+                for stream in turn {
+                    let shown = self.shown(family, plan, stream);
+                    page.add(shown, plan, stream, &family.name);
+                }
+            }
+        }
+        Snapshot::new(started, taken, page.families)
+    }
+
+    fn plans(&self, snapshot: &Snapshot) -> Vec<Arc<Plan>> {
+        let mut plans = self.inner.plans.lock();
+        let plan = |family: &Family| match plans.get(family.name()) {
+            Some(plan) if (plan.kind, plan.unit) == (family.kind, family.unit) => Arc::clone(plan),
+            _ => {
+                if plans.len() >= MAX_PLANS {
+                    plans.clear();
+                }
+                let plan = Arc::new(self.plan(family));
+                plans.insert(family.name().to_owned(), Arc::clone(&plan));
+                plan
+            }
+        };
+        snapshot.families().iter().map(plan).collect()
+    }
+
+    fn plan(&self, family: &Family) -> Plan {
+        let Family { name, kind, unit, .. } = family;
+        let (kind, unit) = (*kind, *unit);
+        let stream = |name: &Cow<'static, str>, views: Vec<usize>| Stream {
+            name: name.clone(),
+            claims: claimed_names(name, kind, unit),
+            views,
+        };
+        let mut streams: Vec<Stream> = Vec::new();
+        let mut as_it_is = true;
+        for (place, view) in self.inner.views.iter().enumerate() {
+            if !view.selects(name, kind, unit) {
+                continue;
+            }
+            as_it_is = false;
+            if view.drop {
+                continue;
+            }
+            let shown = view.rename.clone().map_or_else(|| name.clone(), Cow::Owned);
+            match streams.iter_mut().find(|stream| stream.name == shown) {
+                Some(stream) => stream.views.push(place),
+                None => streams.push(stream(&shown, vec![place])),
+            }
+        }
+        if as_it_is {
+            streams.push(stream(name, Vec::new()));
+        }
+        Plan { kind, unit, as_it_is, streams, reported: AtomicBool::new(false) }
+    }
+
+    /// The family that `stream` shows of `family`, whose series are taken out if nobody else wants them.
+    fn shown(&self, family: &mut Family, plan: &Plan, stream: &Stream) -> Family {
+        let mut series = match plan.streams.len() {
+            1 => std::mem::take(&mut family.series),
+            _ => family.series.clone(),
+        };
+        let views: Vec<_> = stream.views.iter().map(|&view| &self.inner.views[view]).collect();
+        let mut is_changed = false;
+        for series in &mut series {
+            if let Some(labels) = shown_labels(&series.labels, family, &stream.name, &views) {
+                series.labels = labels;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            series = folded(series, &stream.name, plan);
+        }
+        let shown = views.iter().find_map(|view| view.shown.as_ref()?.page_bounds());
+        let page_bounds = shown.unwrap_or(family.page_bounds);
+        let (name, help) = (stream.name.clone(), family.help.clone());
+        Family { name, help, page_bounds, series, ..*family }
+    }
+}
+
+/// The labels that all of `views` keep; `None` if that is all of them.
+fn shown_labels(
+    labels: &LabelSet,
+    family: &Family,
+    name: &str,
+    views: &[&View],
+) -> Option<LabelSet> {
+    let is_state = |key: &str| family.kind == Kind::StateSet && key == family.name;
+    let keeps = |key: &str| is_state(key) || views.iter().all(|view| view.keeps(key));
+    let all_kept = labels.iter().all(|(key, _)| keeps(key));
+    let kept = (!all_kept).then(|| labels.retain(keeps));
+    if family.kind != Kind::StateSet || name == family.name {
+        return kept;
+    }
+    // The label that tells states apart has the name of the family, which is a new one.
+    let kept = kept.unwrap_or_else(|| labels.clone());
+    let state = kept.get(&family.name)?.to_owned();
+    let others = kept.retain(|key| !is_state(key));
+    Some(others.with([(Cow::Owned(name.to_owned()), state)]))
+}
+
+impl View {
+    fn keeps(&self, key: &str) -> bool {
+        let kept = self.keep_labels.as_ref().is_none_or(|keys| {
+            keys.iter().any(|pattern| pattern.is_of(key))
+                // The total of everything has no need of a mark that some labels are not known.
+                || (key == OVERFLOW_KEY && !keys.is_empty())
+        });
+        kept && !self.drop_labels.iter().any(|pattern| pattern.is_of(key))
+    }
+}
+
+/// Makes one series of those with equal labels.
+fn folded(series: Vec<Series>, name: &str, plan: &Plan) -> Vec<Series> {
+    merge::fold(series, Choice::LatestStarted, |labels, fault| {
+        plan.report(format_args!(
+            "series {labels} of {name:?} {}: the first is kept",
+            fault.text()
+        ));
+    })
+}
+
+impl Plan {
+    /// Tells what is left out, once.
+    fn report(&self, text: fmt::Arguments<'_>) {
+        // Relaxed: the flag publishes nothing.
+        if !self.reported.swap(true, Relaxed) {
+            diagnostics::report("view", text);
+        }
+    }
+}
+
+/// The families that are shown, and which names they take.
+#[derive(Default)]
+struct Page<'a> {
+    families: Vec<Family>,
+    names: HashMap<&'a str, usize>,
+    claims: HashMap<&'a str, usize>,
+}
+
+impl<'a> Page<'a> {
+    /// Adds a family that was called `origin`, or adds its series up with those of the same name.
+    fn add(&mut self, family: Family, plan: &Plan, stream: &'a Stream, origin: &str) {
+        let claimed = || stream.claims.iter().find_map(|claim| self.claims.get(claim.as_str()));
+        let taken = self.names.get(stream.name.as_ref()).or_else(claimed).copied();
+        let Some(place) = taken else {
+            let place = self.families.len();
+            self.names.insert(&stream.name, place);
+            self.claims.extend(stream.claims.iter().map(|claim| (claim.as_str(), place)));
+            self.families.push(family);
+            return;
+        };
+        let first = &mut self.families[place];
+        let (name, first_name) = (&family.name, &first.name);
+        if name == first_name && (family.kind, family.unit) == (first.kind, first.unit) {
+            first.series.extend(family.series);
+            first.series = folded(std::mem::take(&mut first.series), &stream.name, plan);
+            return;
+        }
+        plan.report(format_args!(
+            "{name:?}, as {origin:?} is to be shown, is left out: {first_name:?} has that name, with \
+             another kind or unit or another spelling"
+        ));
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.inner.views).finish()
+    }
+}

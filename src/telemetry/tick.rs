@@ -1,0 +1,78 @@
+//! What is done once a second that no caller should wait for.
+
+use std::sync::Weak;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::{running::Running, ticker::Ticker};
+use crate::{
+    alert::{Engine, Transition, notify::Notification},
+    clock, diagnostics,
+    error::Error,
+    metric::Snapshot,
+    pipeline::{Chunk, Pipe},
+    util::catch::catch,
+};
+
+/// What is called at every change of an alert's state.
+pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
+
+struct Ticking {
+    /// Weak: the thread does not keep what it works for alive.
+    running: Weak<Running>,
+    engine: Engine,
+    notifiers: Vec<Pipe<Notification>>,
+    on_transition: Vec<OnTransition>,
+}
+
+/// Starts the thread that ticks.
+pub(super) fn start(
+    running: Weak<Running>,
+    engine: Engine,
+    notifiers: Vec<Pipe<Notification>>,
+    on_transition: Vec<OnTransition>,
+) -> Result<Ticker, Error> {
+    let ticking = Ticking { running, engine, notifiers, on_transition };
+    Ticker::start(move |stopped| ticking.run(stopped))
+}
+
+impl Ticking {
+    /// Ticks at the slots of the interval until it is stopped. Slots that pass meanwhile are skipped,
+    /// so that a machine that was suspended does not catch up.
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            let pause = self.engine.until_next_slot(clock::now());
+            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let Some(running) = self.running.upgrade() else { return };
+            clock::anchor();
+            running.collect();
+            let snapshot = running.registry.snapshot();
+            running.history.lock().push(snapshot.clone());
+            self.evaluate(&snapshot);
+        }
+    }
+
+    /// Queues what notifiers are to be told before anybody else hears of it: a callback or a hook may
+    /// leave the process, and what is queued is delivered then.
+    fn evaluate(&mut self, snapshot: &Snapshot) {
+        let mut tick = self.engine.tick(snapshot);
+        if !tick.notifications.is_empty() {
+            let chunk: Chunk<Notification> = std::mem::take(&mut tick.notifications).into();
+            self.notifiers.iter().for_each(|pipe| pipe.push(chunk.clone()));
+        }
+        for transition in &tick.transitions {
+            for call in &self.on_transition {
+                if let Err(panic) = catch(|| call(transition)) {
+                    let name = transition.alert.name();
+                    diagnostics::report(
+                        "callback",
+                        format_args!("the callback for alert {name} panicked: {panic}"),
+                    );
+                }
+            }
+        }
+        tick.report();
+    }
+}
