@@ -86,4 +86,18 @@ fn a_known_page_is_rendered_without_an_allocation() {
         page.render(&snapshot, &resource);
         assert_eq!(ALLOCATIONS.get() - before, 0, "{format:?}");
     }
+    for format in [Format::Text, Format::Text1, Format::OpenMetrics] {
+        let mut page = Page::new(format);
+        let render = |page: &mut Page| {
+            let before = ALLOCATIONS.get();
+            let len = page.render_registry(&registry, &resource).len();
+            assert!(len > 500);
+            ALLOCATIONS.get() - before
+        };
+        render(&mut page);
+        record(0);
+        let allocations = render(&mut page);
+        // Those of the view of the registry: one list of its tables for each kind, one of the families.
+        assert!(allocations <= 8, "{format:?} in place: {allocations}");
+    }
 }

@@ -681,10 +681,13 @@ impl Reader {
             let cells = ids.clone().map(|id| slot(slots, id));
             BucketCounts::add_group(to, cuts, cells);
         }
-        for (id, counts) in ids.zip(to) {
-            if let Some(place) = id.checked_sub(CHOSEN) {
-                self.chosen_cells(place).for_each(|cell| cell.count(cuts, counts));
-            }
+        if ids.clone().all(|id| id < CHOSEN) {
+            return;
+        }
+        for slots in &self.chosen {
+            let place = |id: u32| id.checked_sub(CHOSEN);
+            let cells = ids.clone().map(|id| slot(slots, place(id)?)?.get());
+            BucketCounts::add_chosen_group(to, cuts, cells);
         }
     }
 

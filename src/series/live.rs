@@ -4,7 +4,7 @@
 //! Values are read while they are handed over, one after the other; a histogram is handed over by the
 //! few buckets that the page shows of it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{mem, rc::Rc, sync::Arc};
 
 use super::{
     descriptor::Number,
@@ -45,8 +45,6 @@ pub(crate) struct Source {
     storage: Arc<Storage>,
     reader: Reader,
     with_exemplars: bool,
-    /// The histograms that are being handed over; their memory serves the next ones.
-    counts: RefCell<[BucketCounts; GROUP]>,
 }
 
 /// What a series holds, as it is handed over.
@@ -77,6 +75,8 @@ enum Among<'a> {
 pub(crate) trait Visit {
     /// The buckets by which histograms of this layout are handed over.
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts>;
+    /// Room for the histograms that are handed over together; what it holds means nothing.
+    fn room(&mut self) -> &mut [BucketCounts; GROUP];
     /// Visits a series.
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>);
 }
@@ -149,7 +149,7 @@ impl Live {
         observed: Vec<snapshot::Family>,
     ) -> Self {
         let reader = storage.reader();
-        let from = Rc::new(Source { storage, reader, with_exemplars, counts: RefCell::default() });
+        let from = Rc::new(Source { storage, reader, with_exemplars });
         let recorded = families.map(|family| {
             let asked = views.page_bounds(family.name, family.kind, family.unit);
             let page_bounds = asked.unwrap_or(family.told.page_bounds);
@@ -157,7 +157,7 @@ impl Live {
         });
         let mut families = Vec::with_capacity(recorded.len() + observed.len());
         families.extend(recorded.chain(observed.into_iter().map(Repr::Observed)).map(LiveFamily));
-        families.sort_by(|a: &LiveFamily, b| a.head().name.cmp(b.head().name));
+        families.sort_unstable_by(|a: &LiveFamily, b| a.head().name.cmp(b.head().name));
         Self { families }
     }
 
@@ -191,7 +191,7 @@ impl LiveFamily {
 impl Family {
     /// Has every series visited that is there, as [`read`](Self::read), without memory of its own.
     fn read_in_place(&self, from: &Source, visit: &mut impl Visit) {
-        let Source { storage, reader, with_exemplars, counts } = from;
+        let Source { storage, reader, with_exemplars } = from;
         let mut has_twins = false;
         self.walk(storage, reader, |reader, list, always| {
             if list.has_twins() {
@@ -209,7 +209,7 @@ impl Family {
             };
             if self.kind == Kind::Histogram {
                 let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
-                let (mut group, mut places) = (counts.borrow_mut(), places);
+                let (mut group, mut places) = (mem::take(visit.room()), places);
                 for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
                 {
                     fetch_labels(known);
@@ -229,6 +229,7 @@ impl Family {
                         visit.series(place, Reading::Buckets(counts));
                     }
                 }
+                *visit.room() = group;
             } else if let Some(mark) = self.remembered(storage) {
                 let mut places = places;
                 for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))

@@ -171,8 +171,27 @@ impl ChosenCell {
             }
             Counts::Hdr(cell) => {
                 to.add_sum(cell.sum());
-                to.add_blocks(cuts, cell.leaves().map(|(first, counts)| (first, &counts[..])));
+                to.add_leaves(cuts, cell.leaves());
             }
+        }
+    }
+
+    /// Reads a word of each cache line that says where counts lie.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_places(&self) -> u64 {
+        match &self.counts {
+            Counts::Hdr(cell) => cell.touch_twigs(),
+            Counts::Exponential(_) | Counts::Explicit(_) => 0,
+        }
+    }
+
+    /// Reads a word of each cache line of counts that counting by `cuts` will read.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_counts(&self, cuts: &Cuts) -> u64 {
+        match &self.counts {
+            Counts::Hdr(cell) => cell.touch_leaves(cuts.last_cells()),
+            Counts::Explicit(cell) => cell.touch(),
+            Counts::Exponential(_) => 0,
         }
     }
 

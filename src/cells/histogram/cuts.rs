@@ -5,7 +5,11 @@
 //! exponential histogram the sums by powers of two are read, and single cells only of a power of two
 //! that a bound divides.
 
-use super::cell::{Dense, HistogramCell};
+use super::{
+    cell::{Dense, HistogramCell},
+    chosen::ChosenCell,
+    hdr::LeafCounts,
+};
 use crate::{
     snapshot::{BucketLayout, Exemplar, HistogramSnapshot, histogram::layout},
     sync::{atomic::Ordering::Relaxed, modelled::AtomicU64},
@@ -42,6 +46,11 @@ impl Cuts {
             _ => Box::default(),
         };
         Self { last_cells, bucket_of }
+    }
+
+    /// For each bound the cell that it lies in.
+    pub(super) fn last_cells(&self) -> &[u32] {
+        &self.last_cells
     }
 
     /// Reads a word of each cache line that counting will read.
@@ -112,24 +121,34 @@ impl BucketCounts {
         }
     }
 
-    /// Counts neighbouring cells, from the one with the given number on; the numbers ascend.
-    pub(crate) fn add_blocks<'c>(
+    /// Counts leaves, which ascend; of one that no bound divides the total alone is read.
+    pub(super) fn add_leaves<'c>(
         &mut self,
         cuts: &Cuts,
-        blocks: impl Iterator<Item = (u32, &'c [AtomicU64])>,
+        leaves: impl Iterator<Item = LeafCounts<'c>>,
     ) {
         let mut bucket = 0;
-        for (mut first, mut cells) in blocks {
-            while !cells.is_empty() {
-                while cuts.last_cells.get(bucket).is_some_and(|&last| last < first) {
-                    bucket += 1;
-                }
-                let last = cuts.last_cells.get(bucket);
-                let within = last.map_or(cells.len(), |last| (last - first) as usize + 1);
-                let (inside, beyond) = cells.split_at(within.min(cells.len()));
-                self.add(bucket, sum(inside));
-                (first, cells) = (first + inside.len() as u32, beyond);
+        for LeafCounts { first, total, counts } in leaves {
+            let mut rest = total;
+            if rest == 0 {
+                continue; // What is counted and not yet in the total came meanwhile.
             }
+            while cuts.last_cells.get(bucket).is_some_and(|&last| last < first) {
+                bucket += 1;
+            }
+            let mut start = 0;
+            while let Some(&last) = cuts.last_cells.get(bucket) {
+                let end = (last - first) as usize + 1;
+                if end >= counts.len() {
+                    break; // The next leaf may have more of this bucket.
+                }
+                let within = sum(&counts[start..end]);
+                self.add(bucket, within);
+                // A record counts its cell before the total, which may be behind.
+                rest = rest.saturating_sub(within);
+                (start, bucket) = (end, bucket + 1);
+            }
+            self.add(bucket, rest);
         }
     }
 
@@ -154,6 +173,23 @@ impl BucketCounts {
             if let Some((cell, _)) = found {
                 counts.add_exponential(cuts, cell);
             }
+        }
+    }
+
+    /// As [`add_group`](Self::add_group), of histograms with options of their own.
+    pub(crate) fn add_chosen_group<'c>(
+        group: &mut [Self],
+        cuts: &Cuts,
+        cells: impl Iterator<Item = Option<&'c ChosenCell>>,
+    ) {
+        let mut found = [None; GROUP];
+        found.iter_mut().zip(cells).for_each(|(found, cell)| *found = cell);
+        let cells = || found.iter().flatten();
+        let places = cells().fold(0, |any, cell| any ^ cell.touch_places());
+        let counts = cells().fold(0, |any, cell| any ^ cell.touch_counts(cuts));
+        std::hint::black_box((places, counts));
+        for (counts, found) in group.iter_mut().zip(found) {
+            found.into_iter().for_each(|cell| cell.count(cuts, counts));
         }
     }
 
@@ -236,10 +272,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cells::{
-        Sharer,
-        budget::Room,
-        writer::{Owner, Writer},
+    use crate::{
+        cells::{
+            Sharer,
+            budget::Room,
+            histogram::hdr::HdrCell,
+            writer::{Owner, Writer},
+        },
+        snapshot::histogram::hdr::TickBuckets,
     };
 
     /// How many of `values` are at most each bound or in the cell that it lies in.
@@ -289,6 +329,51 @@ mod tests {
                     counts.read_snapshot(&cell.read().unwrap_or_default(), &cuts);
                     prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn ticks_in_place_are_those_of_the_values_and_of_a_snapshot(
+            digits in 1u8..=5,
+            bounds in prop::collection::btree_set(prop_oneof![0u64..300, 0u64..1 << 40], 0..40),
+            ticks in prop::collection::vec(prop_oneof![0u64..300, 0u64..1 << 20, any::<u64>()], 0..300),
+        ) {
+            let layout = BucketLayout::Hdr { significant_digits: digits };
+            let bounds: Vec<f64> = bounds.into_iter().map(|bound| bound as f64).collect();
+            let cuts = Cuts::new(&layout, &bounds);
+            let (own, shared) = (HdrCell::new(digits), HdrCell::new(digits));
+            for &ticks in &ticks {
+                while !own.record::<Owner>(ticks) {
+                    prop_assert!(own.make_room(ticks, Room::unlimited()));
+                }
+                while !shared.record::<Sharer>(ticks) {
+                    prop_assert!(shared.make_room(ticks, Room::unlimited()));
+                }
+            }
+            // By the ticks themselves: what is beyond 2^53 may round to another cell.
+            let cells: Vec<u32> =
+                ticks.iter().map(|&ticks| TickBuckets::new(digits).bucket(ticks) as u32).collect();
+            let within = |&bound: &f64| {
+                let end = layout.bucket(bound);
+                cells.iter().filter(|&&cell| cell <= end).count() as u64
+            };
+            let expected: Vec<u64> =
+                bounds.iter().map(within).chain([ticks.len() as u64]).collect();
+            for cell in [own, shared] {
+                let mut counts = BucketCounts::default();
+                counts.clear(&cuts);
+                counts.add_leaves(&cuts, cell.leaves());
+                prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
+                counts.read_snapshot(&cell.read(), &cuts);
+                prop_assert_eq!(counts.cumulative().collect::<Vec<_>>(), &expected[..]);
+                cell.reset();
+                counts.clear(&cuts);
+                counts.add_leaves(&cuts, cell.leaves());
+                prop_assert_eq!(counts.count(), 0);
             }
         }
     }

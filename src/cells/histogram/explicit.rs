@@ -180,6 +180,13 @@ impl ExplicitCell {
         self.sums.iter().map(|part| f64::from_bits(part.load(Relaxed))).sum()
     }
 
+    /// Reads a word of each cache line of the sum and the counts.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn touch(&self) -> u64 {
+        let words = self.sums.iter().step_by(8).chain(self.counts.iter().step_by(8));
+        words.fold(0, |any, word| any ^ word.load(Relaxed))
+    }
+
     /// The buckets and their counts, ascending.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
         let whole = |parts: &[AtomicU64]| parts.iter().map(|part| part.load(Relaxed)).sum();

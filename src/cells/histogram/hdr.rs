@@ -1,7 +1,8 @@
 //! The counts of one series of ticks in one table.
 //!
 //! Five digits are six million buckets, of which few occur: the counts are a tree of two levels over
-//! the number of the bucket, and a leaf of 64 counts is made where a value falls.
+//! the number of the bucket, and a leaf of 64 counts is made where a value falls. The sum of each
+//! leaf stands beside the pointer to it, so that a page reads the leaves alone that a bound divides.
 
 use super::cell::{NO_MAX, NO_MIN, bits, extremes};
 use crate::{
@@ -22,13 +23,34 @@ pub(crate) struct HdrCell {
 }
 
 #[derive(Debug)]
-struct Branch([OnceRef<'static, Leaf>; FAN]);
+struct Branch([Twig; FAN]);
+
+/// A leaf and the sum of its counts, in the cache line that a record reads anyway.
+#[derive(Debug)]
+struct Twig {
+    leaf: OnceRef<'static, Leaf>,
+    total: AtomicU64,
+}
+
+/// Neighbouring buckets, as a reader finds them.
+#[derive(Debug)]
+pub(crate) struct LeafCounts<'a> {
+    /// The number of the first of them.
+    pub(crate) first: u32,
+    /// The sum of the counts; a record counts its bucket before it, so that it may be behind.
+    pub(crate) total: u64,
+    pub(crate) counts: &'a [AtomicU64],
+}
 
 #[derive(Debug)]
 #[repr(align(128))]
 struct Leaf([AtomicU64; FAN]);
 
 const FAN: usize = 64;
+
+/// Bytes of a cache line.
+#[cfg(feature = "prometheus")]
+const LINE: usize = 64;
 
 impl HdrCell {
     /// The bytes of a cell, beside itself.
@@ -48,15 +70,13 @@ impl HdrCell {
     pub(crate) fn record<W: Writer>(&self, ticks: u64) -> bool {
         let bucket = self.buckets.bucket(ticks);
         let branch = self.branches.get(bucket / (FAN * FAN)).and_then(OnceRef::get);
-        let Some(leaf) = branch.and_then(|branch| branch.0[bucket / FAN % FAN].get()) else {
+        let Some(Twig { leaf, total }) = branch.map(|branch| &branch.0[bucket / FAN % FAN]) else {
             return false;
         };
-        // A signed number converts in one instruction.
-        let value = match i64::try_from(ticks) {
-            Ok(ticks) => ticks as f64,
-            Err(_) => ticks as f64,
-        };
+        let Some(leaf) = leaf.get() else { return false };
+        let value = to_value(ticks);
         W::add(&leaf.0[bucket % FAN], 1);
+        W::add(total, 1);
         W::widen(&self.min, &self.max, bits(value));
         W::add_float(&self.sum, value);
         true
@@ -67,10 +87,10 @@ impl HdrCell {
     pub(crate) fn make_room(&self, ticks: u64, room: Room<'_>) -> bool {
         let bucket = self.buckets.bucket(ticks);
         let Some(slot) = self.branches.get(bucket / (FAN * FAN)) else { return false };
-        let new_branch = || Branch(std::array::from_fn(|_| OnceRef::new()));
+        let new_branch = || Branch(std::array::from_fn(|_| Twig::new()));
         let Some(branch) = get_or_make(slot, room, new_branch) else { return false };
         let new_leaf = || Leaf(std::array::from_fn(|_| AtomicU64::new(0)));
-        get_or_make(&branch.0[bucket / FAN % FAN], room, new_leaf).is_some()
+        get_or_make(&branch.0[bucket / FAN % FAN].leaf, room, new_leaf).is_some()
     }
 
     /// Back to nothing recorded, by whoever knows that nobody writes.
@@ -79,8 +99,10 @@ impl HdrCell {
         self.min.store(NO_MIN, Relaxed);
         self.max.store(NO_MAX, Relaxed);
         let branches = self.branches.iter().filter_map(OnceRef::get);
-        let leaves = branches.flat_map(|branch| branch.0.iter().filter_map(OnceRef::get));
-        leaves.flat_map(|leaf| &leaf.0).for_each(|count| count.store(0, Relaxed));
+        for twig in branches.flat_map(|branch| &branch.0) {
+            let counts = twig.leaf.get().into_iter().flat_map(|leaf| &leaf.0);
+            counts.chain([&twig.total]).for_each(|count| count.store(0, Relaxed));
+        }
     }
 
     /// What was recorded. The sum first, for the reason that `HistogramCell::read_all` gives.
@@ -97,17 +119,56 @@ impl HdrCell {
 
     /// The buckets of the leaves that there are and their counts, ascending.
     fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.leaves().flat_map(|(first, counts)| {
+        self.leaves().flat_map(|LeafCounts { first, counts, .. }| {
             (first..).zip(counts.iter().map(|count| count.load(Relaxed)))
         })
     }
 
-    /// The counts of neighbouring buckets, from the one with this number on; ascending.
-    pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &[AtomicU64; FAN])> {
+    /// Reads a word of each cache line in which leaves are found.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_twigs(&self) -> u64 {
+        let twigs = self.branches.iter().filter_map(OnceRef::get);
+        let twigs = twigs.flat_map(|branch| branch.0.iter().step_by(LINE / size_of::<Twig>()));
+        twigs.fold(0, |any, twig| any ^ twig.total.load(Relaxed))
+    }
+
+    /// Reads a word of each cache line of a leaf up to the one of these buckets that divides it.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn touch_leaves(&self, buckets: &[u32]) -> u64 {
+        let counts = buckets.iter().filter_map(|&bucket| {
+            let bucket = bucket as usize;
+            let branch = self.branches.get(bucket / (FAN * FAN))?.get()?;
+            let leaf = branch.0[bucket / FAN % FAN].leaf.get()?;
+            let is_divided = bucket % FAN + 1 < FAN;
+            is_divided.then(|| leaf.0[..=bucket % FAN].iter().step_by(LINE / size_of::<u64>()))
+        });
+        counts.flatten().fold(0, |any, count| any ^ count.load(Relaxed))
+    }
+
+    /// The leaves that there are, ascending.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = LeafCounts<'_>> {
         let branches = self.branches.iter().enumerate();
         let branches = branches.filter_map(|(place, branch)| Some((place * FAN, branch.get()?)));
-        let leaves = branches.flat_map(|(first, branch)| (first..).zip(&branch.0));
-        leaves.filter_map(|(place, leaf)| Some(((place * FAN) as u32, &leaf.get()?.0)))
+        let twigs = branches.flat_map(|(first, branch)| (first..).zip(&branch.0));
+        twigs.filter_map(|(place, Twig { leaf, total })| {
+            let (first, counts) = ((place * FAN) as u32, &leaf.get()?.0[..]);
+            Some(LeafCounts { first, total: total.load(Relaxed), counts })
+        })
+    }
+}
+
+impl Twig {
+    fn new() -> Self {
+        Self { leaf: OnceRef::new(), total: AtomicU64::new(0) }
+    }
+}
+
+/// The number of ticks. Nearly all are below 2^63, where the conversion is one instruction.
+#[inline(always)]
+fn to_value(ticks: u64) -> f64 {
+    match i64::try_from(ticks) {
+        Ok(ticks) => ticks as f64,
+        Err(_) => ticks as f64,
     }
 }
 

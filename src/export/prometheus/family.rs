@@ -19,7 +19,7 @@ use super::{
     wire,
 };
 use crate::{
-    cells::histogram::cuts::{BucketCounts, Cuts},
+    cells::histogram::cuts::{BucketCounts, Cuts, GROUP},
     clock::Ticks,
     label::LabelSet,
     metric::{BucketLayout, Exemplar, Kind, PageBounds, SeriesValue, Unit},
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     /// How the lines of its buckets begin.
     prefix: Buffer,
     counts: BucketCounts,
+    /// Of histograms that are read together.
+    group: [BucketCounts; GROUP],
     native: Native,
     /// The last date that was asked for, and what it was: most series began together.
     pub(super) date: Option<(Ticks, u64)>,
@@ -305,6 +307,10 @@ impl VisitSeries for Writer<'_> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
     }
 
+    fn room(&mut self) -> &mut [BucketCounts; GROUP] {
+        &mut self.shared.group
+    }
+
     #[inline(always)]
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
         let Self { family, page, shared, n_series } = self;
@@ -354,6 +360,10 @@ enum MergedValue {
 impl VisitSeries for Merging<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
         self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+    }
+
+    fn room(&mut self) -> &mut [BucketCounts; GROUP] {
+        &mut self.shared.group
     }
 
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
