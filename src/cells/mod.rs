@@ -35,11 +35,14 @@ mod hot;
 mod ids;
 mod noted;
 mod owners;
+mod reader;
+mod scalars;
 mod shortcuts;
 mod shown;
 mod sliding;
 mod space;
 mod storage;
+mod table;
 mod tally;
 mod writer;
 mod written;
@@ -59,9 +62,11 @@ pub(crate) use hot::{
 pub(crate) use ids::Ids;
 pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};
 pub(crate) use owners::set_most_owners;
+pub(crate) use reader::Reader;
+pub(crate) use scalars::GaugeCell;
 pub(crate) use sliding::{Baseline, SPANS};
 pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};
-pub(crate) use storage::{GaugeCell, Reader, Storage};
+pub(crate) use storage::Storage;
 pub(crate) use tally::{CallbackFault, Rejection, Tally};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;

@@ -1,73 +1,38 @@
 //! All the tables of one set of values: the process's own, or a test scope's.
 //!
-//! A few threads own a table each; the others write to a few tables that they share. Tables are never
-//! freed, because somebody may be reading them: those of a storage that is gone go to the next one.
+//! A few threads own a table each; the others write to a few tables that they share. See
+//! `table` for what one is, and `reader` for what is read of them.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
 };
 
-#[cfg(feature = "prometheus")]
-use super::histogram::cuts::{BucketCounts, Cuts};
 use super::{
-    budget::{Account, Room},
+    budget::Room,
     busy::busy,
-    directory::{Directory, Fresh, Slots, slot},
+    directory::{Directory, Fresh, slot},
     exemplified::Exemplified,
-    histogram::{
-        cell::{Dense, HistogramCell},
-        chosen::{Amount, ChosenCell, ChosenSlot},
-        exemplars::{self, Exemplars},
-        explicit::ExplicitCell,
-        options::Chosen,
-    },
+    histogram::exemplars,
     ids::block_of,
     owners,
-    shortcuts::{DENSE_SHORTCUTS, EXPLICIT_SHORTCUTS, Shortcuts},
+    reader::{Bases, Reader},
+    scalars::GaugeCell,
     shown::{self, Bits, Shown},
     sliding::Sliding,
-    space::{CHOSEN, Space},
+    space::Space,
+    table::{self, Common, Table},
     tally::Tally,
-    writer::{Sharer, Writer},
-    written::{Written, WrittenSlots},
+    written::WrittenSlots,
 };
 use crate::{
     clock::{self, Ticks},
-    snapshot::{Admitted, Exemplar, HistogramSnapshot},
+    snapshot::Exemplar,
     sync::{
         Mutex as StaticMutex,
-        modelled::{AtomicU64, Mutex, Ordering::Relaxed},
+        modelled::{Mutex, Ordering::Relaxed},
     },
 };
-
-/// The cells that one thread owns, or that several share.
-#[derive(Debug)]
-pub(crate) struct Table {
-    is_shared: bool,
-    pub(crate) sums: Directory<SumCell>,
-    pub(crate) histograms: Directory<HistogramCell>,
-    /// Of the histograms whose ids begin at [`CHOSEN`]: there it is at zero.
-    pub(crate) chosen: Directory<ChosenSlot>,
-    /// Of a table that is owned: past both directories.
-    pub(super) dense: Shortcuts<Dense, DENSE_SHORTCUTS>,
-    pub(super) explicit: Shortcuts<ExplicitCell, EXPLICIT_SHORTCUTS>,
-    /// Held by the one of several threads that makes a cell; directory locks are taken inside it.
-    making: Mutex<()>,
-    /// How many records of sharers there were.
-    shared_records: AtomicU64,
-}
-
-/// A sum; signed sums wrap around.
-#[derive(Debug)]
-pub(crate) struct SumCell(AtomicU64);
-
-/// The value of a gauge, which all threads share: the last one set holds, whoever set it.
-#[derive(Debug)]
-pub(crate) struct GaugeCell(AtomicU64);
-
-/// The bits of a gauge nobody has set: a NaN that no arithmetic makes.
-const NEVER_SET: u64 = 0x7ff4_6265_6c6c_7772;
 
 /// A set of values: the tables of the threads that recorded into it, and what they all share.
 #[derive(Debug)]
@@ -97,39 +62,8 @@ struct Tables {
     next_shared: usize,
 }
 
-/// What all threads of a storage write.
-#[derive(Debug)]
-pub(crate) struct Common {
-    gauges: Directory<GaugeCell>,
-    shown_sums: Shown,
-    shown_histograms: Shown,
-    /// From [`CHOSEN`] on.
-    shown_chosen: Shown,
-    written: Written,
-}
-
-/// What storages that are gone left: everything in it is as new.
-#[derive(Debug, Default)]
-struct Pool {
-    owned: Vec<&'static Table>,
-    shared: Vec<&'static Table>,
-    common: Vec<&'static Common>,
-}
-
-/// What to subtract from the cells of series that were removed while somebody could still write to
-/// them: writing on brings such a series back, beginning at zero.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bases {
-    sums: HashMap<u32, (u64, Ticks)>, // A sum's bits.
-    histograms: HashMap<u32, (HistogramSnapshot, Ticks)>,
-}
-
 /// All storages there are, for the end of a series: its cells are in each of them.
 static STORAGES: StaticMutex<Vec<Weak<Storage>>> = StaticMutex::new(Vec::new());
-
-/// Nothing is locked inside it.
-static POOL: StaticMutex<Pool> =
-    StaticMutex::new(Pool { owned: Vec::new(), shared: Vec::new(), common: Vec::new() });
 
 impl Storage {
     pub(crate) fn new(scoped: bool) -> Arc<Self> {
@@ -227,7 +161,7 @@ impl Storage {
     /// The cells of the sum `id`, table by table, without those that are zero.
     #[cfg(test)]
     pub(crate) fn sums(&self, id: u32) -> Vec<u64> {
-        self.reader().cells(id).map(SumCell::get).filter(|&sum| sum > 0).collect()
+        self.reader().cells(id).map(|cell| cell.get()).filter(|&sum| sum > 0).collect()
     }
 
     pub(crate) fn gauges(&self) -> &'static Directory<GaugeCell> {
@@ -447,14 +381,7 @@ impl Drop for Storage {
             return; // What loom makes does not outlive its model.
         }
         let tables = std::mem::take(&mut *self.tables.lock());
-        tables.all.iter().for_each(|table| table.clear());
-        self.common.clear();
-        let mut pool = POOL.lock();
-        let (shared, owned): (Vec<_>, Vec<_>) =
-            tables.all.into_iter().partition(|table| table.is_shared);
-        pool.shared.extend(shared);
-        pool.owned.extend(owned);
-        pool.common.push(self.common);
+        table::leave(tables.all, self.common);
     }
 }
 
@@ -463,374 +390,5 @@ impl Tables {
         let table = Table::take(is_shared);
         self.all.push(table);
         table
-    }
-}
-
-impl Table {
-    /// A table that a storage left, or a new one.
-    fn take(is_shared: bool) -> &'static Self {
-        let mut pool = POOL.lock();
-        let left = if is_shared { pool.shared.pop() } else { pool.owned.pop() };
-        drop(pool);
-        left.unwrap_or_else(|| {
-            Box::leak(Box::new(Self {
-                is_shared,
-                sums: Directory::new(),
-                histograms: Directory::new(),
-                chosen: Directory::new(),
-                dense: Shortcuts::new(),
-                explicit: Shortcuts::new(),
-                making: Mutex::new(()),
-                shared_records: AtomicU64::new(0),
-            }))
-        })
-    }
-
-    /// The sum `id`, made if it was not there; `None` if an owner has no room for it.
-    pub(crate) fn sum(&self, id: u32) -> Option<&'static SumCell> {
-        let block = block_of(Space::Sum, id);
-        self.sums.reserve(id, self.room(block.as_ref().map(|(account, _)| &**account)))
-    }
-
-    /// Records in the histogram `id`, making what is missing; `None` if an owner has no room for it.
-    pub(crate) fn record<W: Writer>(&self, id: u32, amount: Amount) -> Option<Admitted> {
-        let block = block_of(Space::Histogram, id);
-        let room = self.room(block.as_ref().map(|(account, _)| &**account));
-        let _making = self.is_shared.then(|| self.making.lock());
-        match id.checked_sub(CHOSEN) {
-            None => self.record_ordinary::<W>(id, amount.value, room),
-            Some(place) => {
-                let chosen = block.as_ref()?.1?;
-                self.record_chosen::<W>(place, chosen, amount, room)
-            }
-        }
-    }
-
-    fn record_ordinary<W: Writer>(&self, id: u32, value: f64, room: Room<'_>) -> Option<Admitted> {
-        let cell = self.histograms.reserve(id, room)?;
-        while !cell.record::<W>(value) {
-            if !cell.make_room::<W>(value, self.is_shared, room) {
-                return None;
-            }
-        }
-        if let Some(dense) = cell.dense().filter(|_| !self.is_shared) {
-            self.dense.set(id, dense);
-        }
-        Some(Admitted::Within(value))
-    }
-
-    fn record_chosen<W: Writer>(
-        &self,
-        place: u32,
-        chosen: &'static Chosen,
-        amount: Amount,
-        room: Room<'_>,
-    ) -> Option<Admitted> {
-        let cell = self.chosen.reserve(place, room)?.get_or_make(chosen, room)?;
-        if let Some(cell) = cell.explicit().filter(|_| !self.is_shared) {
-            self.explicit.set(place, cell);
-        }
-        loop {
-            if let Some(admitted) = cell.record::<W>(amount) {
-                return Some(admitted);
-            }
-            if !cell.make_room::<W>(amount, self.is_shared, room) {
-                return None;
-            }
-        }
-    }
-
-    /// Makes room for exemplars of the histogram `id`, which has recorded here; if there is any.
-    pub(crate) fn make_exemplars(&self, id: u32, exemplars: &Exemplars) {
-        let block = block_of(Space::Histogram, id);
-        let _making = self.is_shared.then(|| self.making.lock());
-        exemplars.make(self.room(block.as_ref().map(|(account, _)| &**account)));
-    }
-
-    /// Counts a record of a thread that shares the table.
-    #[inline]
-    pub(crate) fn count_shared(&self) {
-        Sharer::add(&self.shared_records, 1);
-    }
-
-    fn room<'a>(&self, account: Option<&'a Account>) -> Room<'a> {
-        match account {
-            None => Room::unlimited(),
-            Some(account) if self.is_shared => Room::shared(account),
-            Some(account) => Room::own(account),
-        }
-    }
-
-    /// Makes the cell of a series as new, if there is one.
-    fn reset(&self, space: Space, id: u32) {
-        fn reset<T: Fresh>(directory: &Directory<T>, id: u32) {
-            slot(directory.slots(), id).into_iter().for_each(T::reset);
-        }
-        match (space, id.checked_sub(CHOSEN)) {
-            (Space::Sum, _) => reset(&self.sums, id),
-            (Space::Histogram, None) => reset(&self.histograms, id),
-            (Space::Histogram, Some(place)) => reset(&self.chosen, place),
-            (Space::Gauge, _) => {}
-        }
-    }
-
-    /// Makes everything as new.
-    fn clear(&self) {
-        self.sums.reset();
-        self.histograms.reset();
-        self.chosen.reset();
-        self.shared_records.store(0, Relaxed);
-    }
-}
-
-impl Common {
-    /// One that a storage left, or a new one.
-    fn take() -> &'static Self {
-        let left = POOL.lock().common.pop();
-        left.unwrap_or_else(|| {
-            Box::leak(Box::new(Self {
-                gauges: Directory::new(),
-                shown_sums: Shown::new(),
-                shown_histograms: Shown::new(),
-                shown_chosen: Shown::new(),
-                written: Written::new(),
-            }))
-        })
-    }
-
-    /// Where it is kept whether the series is shown, and at which place; gauges are shown when they are
-    /// set.
-    fn shown(&self, space: Space, id: u32) -> Option<(&Shown, u32)> {
-        match (space, id.checked_sub(CHOSEN)) {
-            (Space::Sum, _) => Some((&self.shown_sums, id)),
-            (Space::Histogram, None) => Some((&self.shown_histograms, id)),
-            (Space::Histogram, Some(place)) => Some((&self.shown_chosen, place)),
-            (Space::Gauge, _) => None,
-        }
-    }
-
-    fn clear(&self) {
-        self.gauges.reset();
-        for shown in [&self.shown_sums, &self.shown_histograms, &self.shown_chosen] {
-            shown.reset();
-        }
-        self.written.reset();
-    }
-}
-
-/// A view of all tables; reads what they hold at the time of each call.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    sums: Vec<Slots<SumCell>>,
-    histograms: Vec<Slots<HistogramCell>>,
-    chosen: Vec<Slots<ChosenSlot>>,
-    gauges: Slots<GaugeCell>,
-    bases: Arc<Bases>,
-}
-
-impl Reader {
-    /// The sum of all threads' cells, since the series was removed if it was.
-    #[inline]
-    pub(crate) fn sum(&self, id: u32) -> u64 {
-        let sum = self.cells(id).fold(0, |sum: u64, cell| sum.wrapping_add(cell.get()));
-        match self.sum_base(id) {
-            None => sum,
-            Some((base, _)) => sum.wrapping_sub(base),
-        }
-    }
-
-    /// [`sum`](Self::sum) of cells that hold fractions.
-    pub(crate) fn float_sum(&self, id: u32) -> f64 {
-        let sum = self.cells(id).fold(0.0, |sum, cell| sum + f64::from_bits(cell.get()));
-        match self.sum_base(id) {
-            None => sum,
-            Some((base, _)) => sum - f64::from_bits(base),
-        }
-    }
-
-    /// The histogram over all threads, since the series was removed if it was; `None` where nobody
-    /// has recorded.
-    pub(crate) fn histogram(&self, id: u32) -> Option<HistogramSnapshot> {
-        let merge = |mut merged: HistogramSnapshot, cell: HistogramSnapshot| {
-            merged.merge(&cell);
-            merged
-        };
-        let recorded = if let Some(place) = id.checked_sub(CHOSEN) {
-            self.chosen_cells(place).filter_map(ChosenCell::read).reduce(merge)
-        } else {
-            HistogramCell::read_all(self.histogram_cells(id))
-        };
-        let since_removal = match self.histogram_base(id) {
-            Some((base, _)) => recorded?.since(base),
-            None => recorded?,
-        };
-        (since_removal.count() > 0).then_some(since_removal)
-    }
-
-    /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
-    /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP).
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn count_histograms(
-        &self,
-        ids: impl Iterator<Item = u32> + Clone,
-        cuts: &Cuts,
-        to: &mut [BucketCounts],
-    ) {
-        to.iter_mut().for_each(|counts| counts.clear(cuts));
-        for slots in &self.histograms {
-            let cells = ids.clone().map(|id| slot(slots, id));
-            BucketCounts::add_group(to, cuts, cells);
-        }
-        if ids.clone().all(|id| id < CHOSEN) {
-            return;
-        }
-        for slots in &self.chosen {
-            let place = |id: u32| id.checked_sub(CHOSEN);
-            let cells = ids.clone().map(|id| slot(slots, place(id)?)?.get());
-            BucketCounts::add_chosen_group(to, cuts, cells);
-        }
-    }
-
-    /// Adds the exemplars of the histogram `id`.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn add_exemplars(&self, id: u32, to: &mut BucketCounts) {
-        match id.checked_sub(CHOSEN) {
-            Some(place) => {
-                to.add_exemplars(self.chosen_cells(place).flat_map(ChosenCell::all_exemplars));
-            }
-            None => {
-                to.add_exemplars(self.histogram_cells(id).flat_map(HistogramCell::read_exemplars));
-            }
-        }
-    }
-
-    /// The cells of the histogram at `place` among those with options of their own.
-    fn chosen_cells(&self, place: u32) -> impl Iterator<Item = &'static ChosenCell> {
-        let slots = self.chosen.iter().filter_map(move |slots| slot(slots, place));
-        slots.filter_map(ChosenSlot::get)
-    }
-
-    /// The cells of an ordinary histogram.
-    pub(crate) fn histogram_cells(
-        &self,
-        id: u32,
-    ) -> impl Iterator<Item = &'static HistogramCell> + Clone {
-        self.histograms.iter().filter_map(move |slots| slot(slots, id))
-    }
-
-    /// The value of a gauge, if it was ever set.
-    pub(crate) fn gauge(&self, id: u32) -> Option<f64> {
-        slot(self.gauges, id)?.get()
-    }
-
-    /// Whether a cell of `id` holds anything.
-    pub(crate) fn is_recorded(&self, space: Space, id: u32) -> bool {
-        match space {
-            Space::Sum => self.cells(id).any(|cell| cell.get() != 0),
-            Space::Gauge => self.gauge(id).is_some(),
-            Space::Histogram => self.histogram(id).is_some(),
-        }
-    }
-
-    /// When the series `id` was removed, if it was.
-    #[inline(always)]
-    pub(crate) fn removed_at(&self, space: Space, id: u32) -> Option<Ticks> {
-        match space {
-            Space::Sum => Some(self.sum_base(id)?.1),
-            Space::Histogram => self.histogram_base(id).map(|(_, at)| *at),
-            Space::Gauge => None,
-        }
-    }
-
-    // Most processes never remove a series: the hash of an id is not made for them.
-
-    #[inline(always)]
-    fn sum_base(&self, id: u32) -> Option<(u64, Ticks)> {
-        if self.bases.sums.is_empty() { None } else { self.bases.sums.get(&id).copied() }
-    }
-
-    #[inline]
-    fn histogram_base(&self, id: u32) -> Option<&(HistogramSnapshot, Ticks)> {
-        if self.bases.histograms.is_empty() { None } else { self.bases.histograms.get(&id) }
-    }
-
-    #[inline]
-    fn cells(&self, id: u32) -> impl Iterator<Item = &'static SumCell> {
-        self.sums.iter().filter_map(move |slots| slot(slots, id))
-    }
-}
-
-impl SumCell {
-    #[inline(always)]
-    pub(crate) fn add<W: Writer>(&self, n: u64) {
-        W::add(&self.0, n);
-    }
-
-    /// [`add`](Self::add) of a fraction.
-    #[inline(always)]
-    pub(crate) fn add_float<W: Writer>(&self, n: f64) {
-        W::add_float(&self.0, n);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-impl Fresh for SumCell {
-    fn fresh() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-}
-
-impl GaugeCell {
-    #[inline(always)]
-    pub(crate) fn set(&self, value: f64) {
-        self.0.store(value.to_bits(), Relaxed);
-    }
-
-    /// Unsets a value that is still `value`.
-    fn unset(&self, value: f64) -> bool {
-        self.0.compare_exchange(value.to_bits(), NEVER_SET, Relaxed, Relaxed).is_ok()
-    }
-
-    /// Sets a value again that was unset.
-    fn restore(&self, value: f64) {
-        // Where it fails, somebody has set a newer one.
-        let _ = self.0.compare_exchange(NEVER_SET, value.to_bits(), Relaxed, Relaxed);
-    }
-
-    /// Makes the value what `update` makes of it, if it makes one; one that was never set counts as
-    /// zero.
-    pub(crate) fn update(&self, mut update: impl FnMut(f64) -> Option<f64>) {
-        let mut bits = self.0.load(Relaxed);
-        loop {
-            let value = if bits == NEVER_SET { 0.0 } else { f64::from_bits(bits) };
-            let Some(value) = update(value) else { return };
-            // Relaxed: the value publishes nothing but itself.
-            match self.0.compare_exchange(bits, value.to_bits(), Relaxed, Relaxed) {
-                Ok(_) => return,
-                Err(newer) => bits = newer,
-            }
-        }
-    }
-
-    fn get(&self) -> Option<f64> {
-        let bits = self.0.load(Relaxed);
-        (bits != NEVER_SET).then(|| f64::from_bits(bits))
-    }
-}
-
-impl Fresh for GaugeCell {
-    fn fresh() -> Self {
-        Self(AtomicU64::new(NEVER_SET))
-    }
-
-    fn reset(&self) {
-        self.0.store(NEVER_SET, Relaxed);
     }
 }

@@ -1,32 +1,24 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{
-    borrow::Cow,
-    panic::{Location, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, panic::Location, sync::Arc};
 
 use super::{
     asked::InstrumentView,
+    closed::ClosedSet,
     descriptor::{Descriptor, Number},
     list::{Listed, SeriesList},
-    open::{OpenSet, Visit},
+    open::OpenSet,
     settings::Settings,
 };
 use crate::{
     cells::{Baseline, DISABLED, Reader, SPANS, Space, Storage, Tags, histogram::chosen},
     clock::{self, Ticks},
-    diagnostics,
-    label::{Encoded, Keys, LabelSet},
+    label::{Keys, LabelSet},
     snapshot::{
         self, Choice, Exemplar, HistogramOptions, HistogramSnapshot, Kind, Series, SeriesValue,
         SummarySnapshot, Unit, merge,
     },
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::atomic::AtomicU32,
 };
 
 /// A registered family: what it is and which series it has.
@@ -51,36 +43,16 @@ pub(crate) struct Family {
     pub(crate) histogram: HistogramOptions,
     /// How the series of a closed set are written.
     tags: Tags,
-    set: SeriesSet,
+    pub(super) set: SeriesSet,
     /// Of its registry, whose ids its series have.
     _settings: Arc<Settings>,
 }
 
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one for each family, and read by every look-up")]
-enum SeriesSet {
+pub(super) enum SeriesSet {
     Closed(ClosedSet),
     Open(OpenSet),
-}
-
-/// A label set whose combinations are known: each has an id, `base` plus its index.
-#[derive(Debug)]
-struct ClosedSet {
-    base: u32,
-    len: usize,
-    at: fn(usize) -> Vec<Cow<'static, str>>,
-    /// Guards what readers walk; only the registry's labels are locked inside it.
-    seen: Mutex<Seen>,
-}
-
-/// Which combinations of a closed set some reader has seen, so that the others alone are looked at.
-#[derive(Debug)]
-struct Seen {
-    keys: Arc<Keys>,
-    /// A bit for each index that was seen.
-    bits: Box<[u64]>,
-    /// Those that were seen; `None` where it has to be made anew.
-    list: Option<Arc<SeriesList>>,
 }
 
 /// How the series of a family are told apart.
@@ -215,75 +187,6 @@ impl Family {
         }
     }
 
-    /// Removes the series with these values, or in a closed set at this place; whether it was known.
-    pub(crate) fn remove_series(
-        &self,
-        storage: &Storage,
-        values: Visit<'_>,
-        index: impl FnOnce() -> usize,
-    ) -> bool {
-        let known = match &self.set {
-            SeriesSet::Closed(_) => {
-                let id = self.id_at(index());
-                let known = self.value(storage, &storage.reader(), id, false).is_some();
-                self.remove(storage, id);
-                known
-            }
-            SeriesSet::Open(set) => set.remove(values, |series| self.remove(storage, series.id)),
-        };
-        self.sweep();
-        known
-    }
-
-    /// Makes the series `id` begin anew in `storage`, and disappear from it until somebody records.
-    pub(crate) fn remove(&self, storage: &Storage, id: u32) {
-        self.removals.fetch_add(1, Relaxed);
-        match self.space {
-            Space::Sum => {
-                storage.remove_sum(id, |reader| match self.number_kind {
-                    Number::Whole => reader.sum(id),
-                    Number::Fraction => reader.float_sum(id).to_bits(),
-                });
-            }
-            Space::Gauge => storage.remove_gauge(id),
-            Space::Histogram => storage.remove_histogram(id),
-        }
-    }
-
-    /// Removes all series, as [`remove`](Self::remove) does one.
-    pub(crate) fn clear(&self, storage: &Storage) {
-        match &self.set {
-            SeriesSet::Closed(set) => {
-                let reader = storage.reader();
-                let ids = (0..set.len).map(|index| set.base + index as u32);
-                ids.filter(|id| self.value(storage, &reader, *id, false).is_some())
-                    .for_each(|id| self.remove(storage, id));
-            }
-            SeriesSet::Open(set) => {
-                set.remove_where(|series| {
-                    self.remove(storage, series.id);
-                    true
-                });
-                set.overflow().into_iter().for_each(|id| self.remove(storage, id));
-            }
-        }
-        self.sweep();
-    }
-
-    /// Gives up the removed series that nobody can write to and no storage shows.
-    pub(crate) fn sweep(&self) {
-        if let SeriesSet::Open(set) = &self.set {
-            let shown = |id| {
-                // One that was never touched there is no reason to keep it.
-                let shows = |storage: &Arc<Storage>| {
-                    self.value(storage, &storage.reader(), id, false).is_some()
-                };
-                Storage::all().iter().any(shows)
-            };
-            set.sweep(shown);
-        }
-    }
-
     /// Everything that `reader` holds of this family.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
         let (mut series, mut has_twins) = (Vec::new(), false);
@@ -341,78 +244,6 @@ impl Family {
             (Number::Fraction, _) => SeriesValue::FloatCounter(reader.float_sum(id)),
             (_, Kind::UpDownCounter) => SeriesValue::UpDownCounter(reader.sum(id).cast_signed()),
             _ => SeriesValue::Counter(reader.sum(id)),
-        }
-    }
-
-    /// Removes the series that have been idle for as long as the instrument says, and gives up what
-    /// can be given up: before a snapshot is taken.
-    pub(crate) fn tidy(&self, storage: &Storage) {
-        if let Some((set, idle)) = self.open().and_then(|set| Some((set, set.idle()?))) {
-            self.expire(storage, set, idle);
-        }
-        self.sweep();
-    }
-
-    fn expire(&self, storage: &Storage, set: &OpenSet, idle: Duration) {
-        let (now, reader) = (clock::now(), storage.reader());
-        set.remove_where(|series| {
-            let Some(value) = self.value(storage, &reader, series.id, true) else { return false };
-            // Of others every write is marked, also one that changes nothing.
-            let count = match &value {
-                SeriesValue::Histogram(histogram) => histogram.count(),
-                SeriesValue::Summary(summary) => summary.count,
-                _ => 0,
-            };
-            let since = storage.idle_since(self.space, series.id, count, now);
-            now.since(since) >= idle && self.remove_if(storage, series.id, &value)
-        });
-    }
-
-    /// Removes the series `id` unless it is written at the same time: what came meanwhile would be lost.
-    fn remove_if(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
-        let is_removed = self.remove_unchanged(storage, id, value);
-        if !is_removed || !storage.was_written(self.space, id) {
-            return is_removed;
-        }
-        match (self.space, value) {
-            (Space::Gauge, value) => {
-                storage.restore_gauge(id, value.as_f64());
-                false
-            }
-            // It begins anew, shown.
-            _ => {
-                storage.show(self.space, id);
-                true
-            }
-        }
-    }
-
-    /// Removes the series `id` if it still shows `value`.
-    fn remove_unchanged(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
-        self.removals.fetch_add(1, Relaxed);
-        match value {
-            SeriesValue::Counter(sum) => {
-                let agrees = |held: u64, base| held.wrapping_sub(base) == *sum;
-                storage.remove_sum_if(id, |reader| reader.sum(id), agrees).is_some()
-            }
-            SeriesValue::FloatCounter(sum) => {
-                let bits = |reader: &Reader| reader.float_sum(id).to_bits();
-                let agrees = |held, base| f64::from_bits(held) - f64::from_bits(base) == *sum;
-                storage.remove_sum_if(id, bits, agrees).is_some()
-            }
-            SeriesValue::Histogram(histogram) => {
-                storage.remove_histogram_if(id, |shown| shown == histogram.count())
-            }
-            SeriesValue::Summary(summary) => {
-                storage.remove_histogram_if(id, |shown| shown == summary.count)
-            }
-            SeriesValue::Gauge(value) => storage.remove_gauge_if(id, *value),
-            SeriesValue::Info => storage.remove_gauge_if(id, 1.0),
-            SeriesValue::UpDownCounter(0) => storage
-                .remove_sum_if(id, |reader| reader.sum(id), |held, base| held == base)
-                .is_some(),
-            // What somebody holds is not idle.
-            SeriesValue::UpDownCounter(_) | SeriesValue::State(_) => false,
         }
     }
 
@@ -480,103 +311,4 @@ fn summary(storage: &Storage, id: u32, value: HistogramSnapshot) -> SummarySnaps
     let before = storage.sliding().histograms_before(id, storage.started(), now, spans);
     let windows = before.map(|Baseline { asked, value: before, .. }| (asked, value.since(&before)));
     SummarySnapshot { count, sum, windows: windows.into() }
-}
-
-impl ClosedSet {
-    fn new(
-        base: u32,
-        len: usize,
-        at: fn(usize) -> Vec<Cow<'static, str>>,
-        keys: Arc<Keys>,
-    ) -> Self {
-        let seen = Seen { keys, bits: vec![0; len.div_ceil(64)].into(), list: None };
-        Self { base, len, at, seen: Mutex::new(seen) }
-    }
-
-    /// The combinations that `is_there` knows or ever knew.
-    ///
-    /// One that was never touched is no series, save the only one of an instrument without labels,
-    /// which is there from registration on.
-    fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
-        loop {
-            let (keys, old, missing) = {
-                let seen = self.seen.lock();
-                (seen.keys.clone(), seen.list.clone(), self.missing(&seen, &is_there))
-            };
-            if let Some(list) = old.as_ref().filter(|_| missing.is_empty()) {
-                return list.clone();
-            }
-            // Outside the lock: the type of the labels has code of its own.
-            let mut known = old.as_ref().map_or_else(Vec::new, |list| list.known().to_vec());
-            known.extend(missing.iter().filter_map(|&index| self.listed(index, &keys)));
-            let list = Arc::new(SeriesList::of_combinations(known));
-            let mut seen = self.seen.lock();
-            let is_current = Arc::ptr_eq(&seen.keys, &keys)
-                && seen.list.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
-            if is_current {
-                missing.iter().for_each(|index| seen.bits[index / 64] |= 1 << (index % 64));
-                seen.list = Some(list.clone());
-                return list;
-            }
-        }
-    }
-
-    /// The combinations that are not in the list and should be: those that `is_there` knows, and where
-    /// there is no list all that were seen.
-    fn missing(&self, seen: &Seen, is_there: impl Fn(u32) -> bool) -> Vec<usize> {
-        let is_complete = seen.list.as_ref().is_some_and(|list| list.len() == self.len);
-        if is_complete || self.base == DISABLED {
-            return Vec::new();
-        }
-        let is_missing = |&index: &usize| match seen.bits[index / 64] >> (index % 64) & 1 {
-            0 => is_there(self.base + index as u32),
-            _ => seen.list.is_none(),
-        };
-        (0..self.len).filter(is_missing).collect()
-    }
-
-    /// The combination at `index`; `None` if its type panics instead of telling its values, which
-    /// costs the family that series and nobody else anything.
-    fn listed(&self, index: usize, keys: &Arc<Keys>) -> Option<Listed> {
-        let at = self.at;
-        let Ok(values) = catch_unwind(move || at(index)) else {
-            let keys = keys.names().collect::<Vec<_>>().join(", ");
-            let text = format_args!("the values of the labels {keys} at {index} panicked");
-            diagnostics::report("labels", text);
-            return None;
-        };
-        let mut encoded = Encoded::new();
-        for value in values {
-            encoded.push(&value);
-        }
-        let values = Combination::new(encoded.bytes());
-        let labels = LabelSet::of_series(keys.clone(), Arc::new(values));
-        Some(Listed { id: self.base + index as u32, labels, made: None })
-    }
-}
-
-/// The values of one combination of a closed set; short ones lie where readers find them at once.
-enum Combination {
-    Short { len: u8, bytes: [u8; 22] },
-    Long(Box<[u8]>),
-}
-
-impl Combination {
-    fn new(encoded: &[u8]) -> Self {
-        let mut bytes = [0; 22];
-        match bytes.get_mut(..encoded.len()) {
-            Some(to) => to.copy_from_slice(encoded),
-            None => return Self::Long(encoded.into()),
-        }
-        Self::Short { len: encoded.len() as u8, bytes }
-    }
-}
-
-impl crate::label::Values for Combination {
-    fn encoded(&self) -> &[u8] {
-        match self {
-            Self::Short { len, bytes } => &bytes[..usize::from(*len)],
-            Self::Long(bytes) => bytes,
-        }
-    }
 }

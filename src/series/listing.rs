@@ -1,6 +1,4 @@
-//! Which series a family has: for who lists them, keeps some of them, or misses one.
-
-use std::collections::HashMap;
+//! Which series a family has: for who lists them, or misses one.
 
 use super::family::Family;
 use crate::{
@@ -35,32 +33,6 @@ impl Family {
         });
         shown.retain(|(_, labels)| is_own(labels));
         shown
-    }
-
-    /// Removes the series that `storage` shows and `keep` refuses, which is called with nothing
-    /// locked.
-    pub(crate) fn retain(&self, storage: &Storage, mut keep: impl FnMut(&LabelSet) -> bool) {
-        let mut refused = self.shown(storage);
-        refused.retain(|(_, labels)| !keep(labels));
-        if refused.is_empty() {
-            return;
-        }
-        match self.open() {
-            None => refused.iter().for_each(|(id, _)| self.remove(storage, *id)),
-            Some(set) => {
-                let refused: HashMap<u32, LabelSet> = refused.into_iter().collect();
-                set.remove_where(|series| {
-                    // An id may have gone to another series meanwhile.
-                    let is_refused = |labels: &LabelSet| labels.is_of_values(series);
-                    let is_refused = refused.get(&series.id).is_some_and(is_refused);
-                    if is_refused {
-                        self.remove(storage, series.id);
-                    }
-                    is_refused
-                });
-            }
-        }
-        self.sweep();
     }
 }
 

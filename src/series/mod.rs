@@ -6,10 +6,11 @@
 //! ```
 //!
 //! A series is an id and its labels; its values are in `cells`. `live` and `listing` hand the series of
-//! a family to readers. `settings` is what a registry was told for all families, `asked` what a view
+//! a family to readers; `removal` is how they go. `settings` is what a registry was told for all families, `asked` what a view
 //! decides when a family is made. Instruments that lost a conflict have ids of their own (`refused`).
 
 mod asked;
+mod closed;
 mod descriptor;
 mod family;
 mod list;
@@ -20,6 +21,7 @@ pub(crate) mod lookup;
 mod open;
 mod pin;
 pub(crate) mod refused;
+mod removal;
 mod settings;
 
 pub use asked::InstrumentView;

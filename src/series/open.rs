@@ -21,7 +21,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::{
     descriptor::Descriptor,
     list::{Listed, SeriesList},
-    pin::{Pin, Series, forget_removed},
+    pin::{Pin, Series},
     settings::Settings,
 };
 use crate::{
@@ -55,36 +55,36 @@ pub(crate) struct OpenSet {
     name: &'static str,
     place: &'static Location<'static>,
     /// Where its ids come from: the registry's of these.
-    space: Space,
+    pub(super) space: Space,
     histogram: HistogramOptions,
     /// Its own, if it has one.
     limit: Option<usize>,
     /// Of its registry.
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     idle: Option<Duration>,
     tags: Tags,
     /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
     /// locked inside it.
-    known: Mutex<Known>,
+    pub(super) known: Mutex<Known>,
     /// Read-locked by whoever walks the list: meanwhile no id goes to another series.
-    walk: RwLock<()>,
+    pub(super) walk: RwLock<()>,
 }
 
-struct Known {
+pub(super) struct Known {
     /// Of the series and of the registry.
-    keys: Arc<Keys>,
-    by_key: HashSet<ByKey, BuildHash>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) by_key: HashSet<ByKey, BuildHash>,
     /// Removed ones, which are given up when nobody can write to them any more.
-    removed: HashMap<u32, Arc<Series>>, // By id.
+    pub(super) removed: HashMap<u32, Arc<Series>>, // By id.
     /// How many of these are marked so: the others were brought back.
-    n_removed: usize,
-    overflow: Option<u32>,
+    pub(super) n_removed: usize,
+    pub(super) overflow: Option<u32>,
     /// What readers walk; `None` where it has to be made anew.
-    list: Option<Arc<SeriesList>>,
+    pub(super) list: Option<Arc<SeriesList>>,
 }
 
 /// A series in a set of such, found by its encoded values.
-struct ByKey(Arc<Series>);
+pub(super) struct ByKey(pub(super) Arc<Series>);
 
 /// Why there is no series for new label values.
 #[derive(Clone, Copy)]
@@ -218,77 +218,13 @@ impl OpenSet {
     }
 
     /// Gives an id up: its cells are as new and nobody writes to them.
-    fn give_id_back(&self, id: u32) {
+    pub(super) fn give_id_back(&self, id: u32) {
         self.settings.ids.give_back(self.space, self.histogram, id, 1);
-    }
-
-    /// Removes one series; `false` if there is none with these values.
-    pub(crate) fn remove(&self, values: Visit<'_>, remove: impl FnOnce(&Series)) -> bool {
-        let mut encoded = Encoded::new();
-        values(&mut |value| {
-            encoded.push(value);
-        });
-        let _busy = cells::busy();
-        let mut known = self.known.lock();
-        let Some(ByKey(series)) = known.by_key.get(encoded.bytes()) else { return false };
-        let series = series.clone();
-        known.remove(&series, remove);
-        drop(known);
-        forget_removed();
-        true
     }
 
     /// The id of the overflow series, if there is one.
     pub(crate) fn overflow(&self) -> Option<u32> {
         self.known.lock().overflow
-    }
-
-    /// Removes the series for which `remove` answers that it has done so.
-    pub(crate) fn remove_where(&self, mut remove: impl FnMut(&Series) -> bool) {
-        let _busy = cells::busy();
-        let mut known = self.known.lock();
-        let all: Vec<Arc<Series>> =
-            known.by_key.iter().map(|ByKey(series)| series.clone()).collect();
-        let mut any = false;
-        for series in all {
-            if remove(&series) {
-                known.remove(&series, |_| ());
-                any = true;
-            }
-        }
-        drop(known);
-        if any {
-            forget_removed();
-        }
-    }
-
-    /// Gives up what was removed, is not pinned and `shown` nowhere, unless somebody reads: then the
-    /// next one does it.
-    pub(crate) fn sweep(&self, shown: impl Fn(u32) -> bool) {
-        let _busy = cells::busy();
-        let mut known = self.known.lock();
-        if known.removed.is_empty() {
-            return;
-        }
-        let Some(_nobody_reads) = self.walk.try_write() else { return };
-        let Known { by_key, removed, n_removed, list, .. } = &mut *known;
-        removed.retain(|_, series| {
-            if !series.is_removed() || series.is_pinned() {
-                return series.is_removed();
-            }
-            *n_removed -= 1;
-            if shown(series.id) {
-                // A handle brought it back, and is gone.
-                series.unmark_removed();
-                return false;
-            }
-            by_key.remove(series.key());
-            *list = None;
-            cells::Storage::all().iter().for_each(|storage| storage.reset(self.space, series.id));
-            self.settings.budget.put_back(series.weight() as u64);
-            self.give_id_back(series.id);
-            false
-        });
     }
 
     /// Reports that there is no series for new label values, and which key has so many.
@@ -340,13 +276,6 @@ impl Known {
     fn new(keys: Arc<Keys>) -> Self {
         let (by_key, removed) = (HashSet::default(), HashMap::new());
         Self { keys, by_key, removed, n_removed: 0, overflow: None, list: None }
-    }
-
-    fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
-        remove(series);
-        self.n_removed += usize::from(!series.is_removed());
-        series.mark_removed();
-        self.removed.entry(series.id).or_insert_with(|| series.clone());
     }
 
     /// A pin of the series with these values, which brings it back if it was removed.

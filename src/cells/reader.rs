@@ -1,0 +1,166 @@
+//! What readers see of a storage: the sums of all tables, without what removed series had recorded.
+
+use std::{collections::HashMap, sync::Arc};
+
+#[cfg(feature = "prometheus")]
+use super::histogram::cuts::{BucketCounts, Cuts};
+use super::{
+    directory::{Slots, slot},
+    histogram::{
+        cell::HistogramCell,
+        chosen::{ChosenCell, ChosenSlot},
+    },
+    scalars::{GaugeCell, SumCell},
+    space::{CHOSEN, Space},
+};
+use crate::{clock::Ticks, snapshot::HistogramSnapshot};
+
+/// A view of all tables; reads what they hold at the time of each call.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(super) sums: Vec<Slots<SumCell>>,
+    pub(super) histograms: Vec<Slots<HistogramCell>>,
+    pub(super) chosen: Vec<Slots<ChosenSlot>>,
+    pub(super) gauges: Slots<GaugeCell>,
+    pub(super) bases: Arc<Bases>,
+}
+
+/// What to subtract from the cells of series that were removed while somebody could still write to
+/// them: writing on brings such a series back, beginning at zero.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bases {
+    pub(super) sums: HashMap<u32, (u64, Ticks)>, // A sum's bits.
+    pub(super) histograms: HashMap<u32, (HistogramSnapshot, Ticks)>,
+}
+
+impl Reader {
+    /// The sum of all threads' cells, since the series was removed if it was.
+    #[inline]
+    pub(crate) fn sum(&self, id: u32) -> u64 {
+        let sum = self.cells(id).fold(0, |sum: u64, cell| sum.wrapping_add(cell.get()));
+        match self.sum_base(id) {
+            None => sum,
+            Some((base, _)) => sum.wrapping_sub(base),
+        }
+    }
+
+    /// [`sum`](Self::sum) of cells that hold fractions.
+    pub(crate) fn float_sum(&self, id: u32) -> f64 {
+        let sum = self.cells(id).fold(0.0, |sum, cell| sum + f64::from_bits(cell.get()));
+        match self.sum_base(id) {
+            None => sum,
+            Some((base, _)) => sum - f64::from_bits(base),
+        }
+    }
+
+    /// The histogram over all threads, since the series was removed if it was; `None` where nobody
+    /// has recorded.
+    pub(crate) fn histogram(&self, id: u32) -> Option<HistogramSnapshot> {
+        let merge = |mut merged: HistogramSnapshot, cell: HistogramSnapshot| {
+            merged.merge(&cell);
+            merged
+        };
+        let recorded = if let Some(place) = id.checked_sub(CHOSEN) {
+            self.chosen_cells(place).filter_map(ChosenCell::read).reduce(merge)
+        } else {
+            HistogramCell::read_all(self.histogram_cells(id))
+        };
+        let since_removal = match self.histogram_base(id) {
+            Some((base, _)) => recorded?.since(base),
+            None => recorded?,
+        };
+        (since_removal.count() > 0).then_some(since_removal)
+    }
+
+    /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
+    /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP).
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count_histograms(
+        &self,
+        ids: impl Iterator<Item = u32> + Clone,
+        cuts: &Cuts,
+        to: &mut [BucketCounts],
+    ) {
+        to.iter_mut().for_each(|counts| counts.clear(cuts));
+        for slots in &self.histograms {
+            let cells = ids.clone().map(|id| slot(slots, id));
+            BucketCounts::add_group(to, cuts, cells);
+        }
+        if ids.clone().all(|id| id < CHOSEN) {
+            return;
+        }
+        for slots in &self.chosen {
+            let place = |id: u32| id.checked_sub(CHOSEN);
+            let cells = ids.clone().map(|id| slot(slots, place(id)?)?.get());
+            ChosenCell::count_group(cells, cuts, to);
+        }
+    }
+
+    /// Adds the exemplars of the histogram `id`.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn add_exemplars(&self, id: u32, to: &mut BucketCounts) {
+        match id.checked_sub(CHOSEN) {
+            Some(place) => {
+                to.add_exemplars(self.chosen_cells(place).flat_map(ChosenCell::all_exemplars));
+            }
+            None => {
+                to.add_exemplars(self.histogram_cells(id).flat_map(HistogramCell::read_exemplars));
+            }
+        }
+    }
+
+    /// The cells of the histogram at `place` among those with options of their own.
+    fn chosen_cells(&self, place: u32) -> impl Iterator<Item = &'static ChosenCell> {
+        let slots = self.chosen.iter().filter_map(move |slots| slot(slots, place));
+        slots.filter_map(ChosenSlot::get)
+    }
+
+    /// The cells of an ordinary histogram.
+    pub(crate) fn histogram_cells(
+        &self,
+        id: u32,
+    ) -> impl Iterator<Item = &'static HistogramCell> + Clone {
+        self.histograms.iter().filter_map(move |slots| slot(slots, id))
+    }
+
+    /// The value of a gauge, if it was ever set.
+    pub(crate) fn gauge(&self, id: u32) -> Option<f64> {
+        slot(self.gauges, id)?.get()
+    }
+
+    /// Whether a cell of `id` holds anything.
+    pub(crate) fn is_recorded(&self, space: Space, id: u32) -> bool {
+        match space {
+            Space::Sum => self.cells(id).any(|cell| cell.get() != 0),
+            Space::Gauge => self.gauge(id).is_some(),
+            Space::Histogram => self.histogram(id).is_some(),
+        }
+    }
+
+    /// When the series `id` was removed, if it was.
+    #[inline(always)]
+    pub(crate) fn removed_at(&self, space: Space, id: u32) -> Option<Ticks> {
+        match space {
+            Space::Sum => Some(self.sum_base(id)?.1),
+            Space::Histogram => self.histogram_base(id).map(|(_, at)| *at),
+            Space::Gauge => None,
+        }
+    }
+
+    // Most processes never remove a series: the hash of an id is not made for them.
+
+    #[inline(always)]
+    fn sum_base(&self, id: u32) -> Option<(u64, Ticks)> {
+        if self.bases.sums.is_empty() { None } else { self.bases.sums.get(&id).copied() }
+    }
+
+    #[inline]
+    fn histogram_base(&self, id: u32) -> Option<&(HistogramSnapshot, Ticks)> {
+        if self.bases.histograms.is_empty() { None } else { self.bases.histograms.get(&id) }
+    }
+
+    #[inline]
+    pub(super) fn cells(&self, id: u32) -> impl Iterator<Item = &'static SumCell> {
+        self.sums.iter().filter_map(move |slots| slot(slots, id))
+    }
+}
