@@ -342,10 +342,11 @@ pub(crate) fn orphaned() -> u64 {
     ORPHANED.load(Relaxed)
 }
 
-/// Lets `note` count what the current storage does not record as it was asked to.
+/// Lets `note` count what the current storage does not record as it was asked to. From
+/// inside the slow path, what is not counted here is counted as dropped there.
 #[cold]
 pub(crate) fn tally(note: impl FnOnce(&Tally)) {
-    note(current_storage().tally());
+    guarded(|| note(current_storage().tally()));
 }
 
 /// How many records threads made in shared tables of the process's own storage.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::busy::{busy, guarded};
+use super::busy::busy;
 use crate::{
     snapshot::ExemplarFault,
     sync::{
@@ -37,6 +37,7 @@ pub(crate) enum CallbackFault {
 }
 
 /// The counts of one storage. No two of its locks are held at once, and nothing is locked inside them.
+/// Who counts is inside the slow path: see `busy`.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     rejected: [AtomicU64; 5],
@@ -88,18 +89,16 @@ impl Tally {
 
     /// Counts look-ups or observations of the instrument called `name` that were beyond its limit.
     pub(crate) fn overflow(&self, name: &'static str, n: u64) {
-        guarded(|| *self.overflowed.lock().entry(name).or_default() += n);
+        *self.overflowed.lock().entry(name).or_default() += n;
     }
 
     /// Counts a measurement for the refused instrument of this number.
     pub(crate) fn refuse(&self, number: usize) {
-        guarded(|| {
-            let mut refused = self.refused.lock();
-            if refused.len() <= number {
-                refused.resize(number + 1, 0);
-            }
-            refused[number] += 1;
-        });
+        let mut refused = self.refused.lock();
+        if refused.len() <= number {
+            refused.resize(number + 1, 0);
+        }
+        refused[number] += 1;
     }
 
     /// By reason, in the order of [`Rejection::NAMES`].
