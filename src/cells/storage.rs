@@ -632,7 +632,7 @@ impl Reader {
         for slots in &self.chosen {
             let place = |id: u32| id.checked_sub(CHOSEN);
             let cells = ids.clone().map(|id| slot(slots, place(id)?)?.get());
-            BucketCounts::add_chosen_group(to, cuts, cells);
+            ChosenCell::count_group(cells, cuts, to);
         }
     }
 

@@ -5,7 +5,7 @@
 //! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
 
 #[cfg(feature = "prometheus")]
-use super::cuts::{BucketCounts, Cuts};
+use super::cuts::{BucketCounts, Cuts, GROUP};
 use super::{
     super::{budget::Room, directory::Fresh, ids::block_of, space::Space, writer::Writer},
     cell::HistogramCell,
@@ -150,7 +150,7 @@ impl ChosenCell {
 
     /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read` gives.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
+    fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
         match &self.counts {
             Counts::Exponential(cell) => to.add_exponential(cuts, cell),
             Counts::Explicit(cell) => {
@@ -164,9 +164,28 @@ impl ChosenCell {
         }
     }
 
+    /// Adds what one table has of some histograms, at most [`GROUP`], each to its place in `to`: as
+    /// [`BucketCounts::add_group`].
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn count_group<'c>(
+        cells: impl Iterator<Item = Option<&'c Self>>,
+        cuts: &Cuts,
+        to: &mut [BucketCounts],
+    ) {
+        let mut found = [None; GROUP];
+        found.iter_mut().zip(cells).for_each(|(found, cell)| *found = cell);
+        let cells = || found.iter().flatten();
+        let places = cells().fold(0, |any, cell| any ^ cell.touch_places());
+        let counts = cells().fold(0, |any, cell| any ^ cell.touch_counts(cuts));
+        std::hint::black_box((places, counts));
+        for (counts, found) in to.iter_mut().zip(found) {
+            found.into_iter().for_each(|cell| cell.count(cuts, counts));
+        }
+    }
+
     /// Reads a word of each cache line that says where counts lie.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn touch_places(&self) -> u64 {
+    fn touch_places(&self) -> u64 {
         match &self.counts {
             Counts::Hdr(cell) => cell.touch_twigs(),
             Counts::Exponential(_) | Counts::Explicit(_) => 0,
@@ -175,7 +194,7 @@ impl ChosenCell {
 
     /// Reads a word of each cache line of counts that counting by `cuts` will read.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn touch_counts(&self, cuts: &Cuts) -> u64 {
+    fn touch_counts(&self, cuts: &Cuts) -> u64 {
         match &self.counts {
             Counts::Hdr(cell) => cell.touch_leaves(cuts.last_cells()),
             Counts::Explicit(cell) => cell.touch(),

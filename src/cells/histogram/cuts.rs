@@ -7,7 +7,6 @@
 
 use super::{
     cell::{Dense, HistogramCell},
-    chosen::ChosenCell,
     hdr::LeafCounts,
 };
 use crate::{
@@ -173,23 +172,6 @@ impl BucketCounts {
             if let Some((cell, _)) = found {
                 counts.add_exponential(cuts, cell);
             }
-        }
-    }
-
-    /// As [`add_group`](Self::add_group), of histograms with options of their own.
-    pub(crate) fn add_chosen_group<'c>(
-        group: &mut [Self],
-        cuts: &Cuts,
-        cells: impl Iterator<Item = Option<&'c ChosenCell>>,
-    ) {
-        let mut found = [None; GROUP];
-        found.iter_mut().zip(cells).for_each(|(found, cell)| *found = cell);
-        let cells = || found.iter().flatten();
-        let places = cells().fold(0, |any, cell| any ^ cell.touch_places());
-        let counts = cells().fold(0, |any, cell| any ^ cell.touch_counts(cuts));
-        std::hint::black_box((places, counts));
-        for (counts, found) in group.iter_mut().zip(found) {
-            found.into_iter().for_each(|cell| cell.count(cuts, counts));
         }
     }
 

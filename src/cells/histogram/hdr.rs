@@ -32,7 +32,8 @@ struct Twig {
     total: AtomicU64,
 }
 
-/// Neighbouring buckets, as a reader finds them.
+/// Neighbouring buckets, as a page reads them.
+#[cfg(feature = "prometheus")]
 #[derive(Debug)]
 pub(crate) struct LeafCounts<'a> {
     /// The number of the first of them.
@@ -119,8 +120,8 @@ impl HdrCell {
 
     /// The buckets of the leaves that there are and their counts, ascending.
     fn cells(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.leaves().flat_map(|LeafCounts { first, counts, .. }| {
-            (first..).zip(counts.iter().map(|count| count.load(Relaxed)))
+        self.twigs().flat_map(|(first, leaf, _)| {
+            (first..).zip(leaf.0.iter().map(|count| count.load(Relaxed)))
         })
     }
 
@@ -146,13 +147,22 @@ impl HdrCell {
     }
 
     /// The leaves that there are, ascending.
+    #[cfg(feature = "prometheus")]
     pub(crate) fn leaves(&self) -> impl Iterator<Item = LeafCounts<'_>> {
+        self.twigs().map(|(first, leaf, total)| LeafCounts {
+            first,
+            total: total.load(Relaxed),
+            counts: &leaf.0,
+        })
+    }
+
+    /// The leaves that there are, ascending: the number of the first bucket, the counts, their sum.
+    fn twigs(&self) -> impl Iterator<Item = (u32, &Leaf, &AtomicU64)> {
         let branches = self.branches.iter().enumerate();
         let branches = branches.filter_map(|(place, branch)| Some((place * FAN, branch.get()?)));
         let twigs = branches.flat_map(|(first, branch)| (first..).zip(&branch.0));
         twigs.filter_map(|(place, Twig { leaf, total })| {
-            let (first, counts) = ((place * FAN) as u32, &leaf.get()?.0[..]);
-            Some(LeafCounts { first, total: total.load(Relaxed), counts })
+            Some(((place * FAN) as u32, leaf.get()?, total))
         })
     }
 }
