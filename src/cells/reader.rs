@@ -11,6 +11,7 @@ use super::{
         chosen::{ChosenCell, ChosenSlot},
     },
     scalars::{GaugeCell, SumCell},
+    shown::{Bits, is_set},
     space::{CHOSEN, Space},
 };
 use crate::{clock::Ticks, snapshot::HistogramSnapshot};
@@ -22,6 +23,8 @@ pub(crate) struct Reader {
     pub(super) histograms: Vec<Slots<HistogramCell>>,
     pub(super) chosen: Vec<Slots<ChosenSlot>>,
     pub(super) gauges: Slots<GaugeCell>,
+    /// Which sums, ordinary and chosen histograms were shown when the reader was made, or later.
+    pub(super) shown: [Bits; 3],
     pub(super) bases: Arc<Bases>,
 }
 
@@ -134,6 +137,17 @@ impl Reader {
             Space::Sum => self.cells(id).any(|cell| cell.get() != 0),
             Space::Gauge => self.gauge(id).is_some(),
             Space::Histogram => self.histogram(id).is_some(),
+        }
+    }
+
+    /// Whether the series is shown although it may hold nothing.
+    pub(crate) fn is_shown(&self, space: Space, id: u32) -> bool {
+        let [sums, histograms, chosen] = self.shown;
+        match (space, id.checked_sub(CHOSEN)) {
+            (Space::Sum, _) => is_set(sums, id.into()),
+            (Space::Histogram, None) => is_set(histograms, id.into()),
+            (Space::Histogram, Some(place)) => is_set(chosen, place.into()),
+            (Space::Gauge, _) => false,
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     owners,
     reader::{Bases, Reader},
     scalars::GaugeCell,
-    shown::{self, Bits, Shown},
+    shown::{Bits, Shown},
     sliding::Sliding,
     space::Space,
     table::{self, Common, Table},
@@ -183,15 +183,10 @@ impl Storage {
 
     /// Shows the series although it may hold nothing: until it is removed.
     pub(crate) fn show(&self, space: Space, id: u32) {
+        let _busy = busy();
         if let Some((shown, place)) = self.common.shown(space, id) {
             shown.set(place);
         }
-    }
-
-    /// Whether the series is shown although it may hold nothing.
-    pub(crate) fn is_shown(&self, space: Space, id: u32) -> bool {
-        let shown = self.common.shown(space, id);
-        shown.is_some_and(|(shown, place)| shown::is_set(shown.bits(), place.into()))
     }
 
     /// Everything that can be read now.
@@ -363,12 +358,14 @@ impl Storage {
 
     fn reader_with(&self, bases: Arc<Bases>) -> Reader {
         let _busy = busy();
+        let shown = self.shown();
         let tables = self.tables.lock();
         Reader {
             sums: tables.all.iter().map(|table| table.sums.slots()).collect(),
             histograms: tables.all.iter().map(|table| table.histograms.slots()).collect(),
             chosen: tables.all.iter().map(|table| table.chosen.slots()).collect(),
             gauges: self.common.gauges.slots(),
+            shown,
             bases,
         }
     }

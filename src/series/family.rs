@@ -220,7 +220,7 @@ impl Family {
             SeriesSet::Closed(set) => {
                 let always = self.keys.is_empty();
                 let is_there = |id| {
-                    always || reader.is_recorded(self.space, id) || storage.is_shown(self.space, id)
+                    always || reader.is_recorded(self.space, id) || reader.is_shown(self.space, id)
                 };
                 (None, set.list(is_there), always)
             }
@@ -271,16 +271,16 @@ impl Family {
             Kind::Counter | Kind::UpDownCounter => {
                 let value = self.sum(reader, id);
                 let is_there = value.as_f64() != 0.0;
-                if is_there {
+                if is_there && !reader.is_shown(self.space, id) {
                     storage.show(self.space, id); // One that comes back to zero does not vanish.
                 }
-                (is_there || always || storage.is_shown(self.space, id)).then_some(value)
+                (is_there || always || reader.is_shown(self.space, id)).then_some(value)
             }
             Kind::Gauge => reader.gauge(id).map(SeriesValue::Gauge),
             Kind::Info => reader.gauge(id).map(|_| SeriesValue::Info),
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
-                let always = always || storage.is_shown(self.space, id);
+                let always = always || reader.is_shown(self.space, id);
                 let exemplars = storage.exemplars(Space::Histogram, id);
                 let histogram = reader.histogram(id).map(|mut histogram| {
                     histogram.add_exemplars(&exemplars);
@@ -292,7 +292,7 @@ impl Family {
             }
             Kind::Summary => {
                 let histogram = reader.histogram(id);
-                let shown = histogram.is_some() || always || storage.is_shown(self.space, id);
+                let shown = histogram.is_some() || always || reader.is_shown(self.space, id);
                 // One that rests is read too: what comes next came after this.
                 if !shown && !expected {
                     return None;
