@@ -3,9 +3,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use bellwether::{Counter, count, metric::Registry};
+use bellwether::{Counter, Gauge, count, metric::Registry};
 
 static ALLOCATIONS: Counter = Counter::new("allocations", "");
+/// Refused, since the name is taken: which allocates, and so records here again.
+static CLASHING: Gauge = Gauge::new("allocations", "");
 
 struct Recording;
 
@@ -13,6 +15,7 @@ struct Recording;
 unsafe impl GlobalAlloc for Recording {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.inc();
+        CLASHING.set(1.0);
         // SAFETY: the caller's promise is the one that `System` asks for.
         unsafe { System.alloc(layout) }
     }
@@ -41,5 +44,6 @@ fn an_allocator_may_record() {
     threads.into_iter().for_each(|thread| drop(thread.join()));
     let snapshot = Registry::global().snapshot();
     assert_eq!(snapshot.family("allocating").map(|family| family.series().len()), Some(800));
+    assert_eq!(CLASHING.value(), None);
     assert!(ALLOCATIONS.value() > 1_000, "{}", ALLOCATIONS.value());
 }

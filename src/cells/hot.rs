@@ -275,7 +275,7 @@ pub(crate) fn gauge_slow(id: u32, write: impl FnOnce(&GaugeCell)) {
     });
 }
 
-/// Whether [`show`] has nothing to do. Of a sum of an id and more it may be asked as well: it says no.
+/// Whether [`show`] has nothing to do. An id plus an index may be beyond `u32`: that is never shown.
 #[inline(always)]
 pub(crate) fn is_shown(space: Space, id: u64) -> bool {
     match space {

@@ -14,7 +14,7 @@ use super::{
     budget::{Account, Budget},
     directory::CHUNK,
     histogram::options::{self, Chosen},
-    space::{CHOSEN, DISABLED, Space, TAGGED},
+    space::{CHOSEN, DISABLED, REFUSED, Space, TAGGED},
 };
 use crate::{snapshot::HistogramOptions, sync::Mutex};
 
@@ -127,7 +127,7 @@ fn take_blocks(
 ) -> Option<u32> {
     let (base, end) = match (space, chosen) {
         (Space::Histogram, None) => (0, CHOSEN),
-        (Space::Histogram, Some(_)) => (CHOSEN, DISABLED),
+        (Space::Histogram, Some(_)) => (CHOSEN, REFUSED),
         _ => (0, TAGGED),
     };
     let mut all = ALL.lock();

@@ -13,7 +13,7 @@ pub(crate) struct Shown(Mutex<Slices>);
 #[derive(Debug)]
 struct Slices {
     newest: Bits,
-    /// Those that were too short: somebody may be reading them. Each is half of the next one.
+    /// Those that were too short: somebody may be reading them. Each is at most half of the next one.
     outgrown: Vec<Bits>,
 }
 

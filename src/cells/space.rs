@@ -8,7 +8,7 @@ pub(crate) const UNREGISTERED: u32 = u32::MAX;
 pub(crate) const DISABLED: u32 = u32::MAX - 1;
 /// The first id of instruments that lost a conflict and are told apart.
 pub(crate) const REFUSED: u32 = DISABLED - 1_024;
-/// Beyond the ids of all sums and gauges, which stay that of a disabled series however it is tagged.
+/// The end of the ids of sums and gauges. [`DISABLED`] stays itself under every tag: it has those bits.
 pub(crate) const TAGGED: u32 = (1 << 30) - (1 << 12);
 /// The first id of histograms with options of their own. Ids below are ordinary ones: as many as
 /// memory lasts for.

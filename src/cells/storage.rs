@@ -20,7 +20,7 @@ use super::{
     scalars::GaugeCell,
     shown::{Bits, Shown},
     sliding::Sliding,
-    space::Space,
+    space::{REFUSED, Space},
     table::{self, Common, Table},
     tally::Tally,
     written::WrittenSlots,
@@ -45,7 +45,7 @@ pub(crate) struct Storage {
     idle: Mutex<HashMap<(Space, u32), (u64, Ticks)>>,
     exemplified: Exemplified,
     /// What removed series had recorded by then. Replaced, never changed, so that a reader has one
-    /// view; the tables are locked inside it.
+    /// view; the tables and the marks of what is shown are locked inside it.
     bases: Mutex<Arc<Bases>>,
     sliding: Sliding,
     tally: Tally,
@@ -181,11 +181,24 @@ impl Storage {
         [shown_sums, shown_histograms, shown_chosen].map(Shown::bits)
     }
 
-    /// Shows the series although it may hold nothing: until it is removed.
+    /// Shows the series although it may hold nothing: until it is removed. What is disabled is not shown.
     pub(crate) fn show(&self, space: Space, id: u32) {
+        if id >= REFUSED {
+            return;
+        }
         let _busy = busy();
         if let Some((shown, place)) = self.common.shown(space, id) {
             shown.set(place);
+        }
+    }
+
+    /// Shows the series, of which `reader` sees a value, from here on: unless series were removed since
+    /// the reader was made, this one perhaps.
+    pub(crate) fn keep_shown(&self, reader: &Reader, space: Space, id: u32) {
+        // Held, so that no removal begins: it takes the mark back after its base is there.
+        let bases = self.bases.lock();
+        if Arc::ptr_eq(&bases, &reader.bases) {
+            self.show(space, id);
         }
     }
 
@@ -269,7 +282,7 @@ impl Storage {
     }
 
     /// Makes the cells of `id` as they were before its first series. Nobody may be able to write to
-    /// them, nor read them: see `series.rs`.
+    /// them, nor read them: see `series/removal.rs`.
     pub(crate) fn reset(&self, space: Space, id: u32) {
         let mut bases = self.bases.lock();
         if bases.sums.contains_key(&id) || bases.histograms.contains_key(&id) {
@@ -377,6 +390,7 @@ impl Drop for Storage {
         if cfg!(bellwether_loom) {
             return; // What loom makes does not outlive its model.
         }
+        let _busy = busy();
         let tables = std::mem::take(&mut *self.tables.lock());
         table::leave(tables.all, self.common);
     }

@@ -396,7 +396,7 @@ fn add_float_untouched(id: u32, n: f64) {
     }
 }
 
-/// Zero shows the series, and nothing else that gets here can be added.
+/// Counts what cannot be added. Zero can be, and shows the series.
 #[cold]
 #[inline(never)]
 fn reject_float(id: u32, n: f64) {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 macro_rules! exemplars {
-    ($counter:ident, $bound:ident, $number:ty, $is_added:expr) => {
+    ($counter:ident, $bound:ident, $number:ty, $add:path, $is_added:expr) => {
         impl<L> $counter<L> {
             /// The counter that keeps the newest addition in a span that is sampled as the
             /// [exemplar](crate::metric::Series::exemplar) of its series: the way from a count to a trace.
@@ -71,27 +71,31 @@ macro_rules! exemplars {
         impl<L: Labels> With<'_, $counter<L>, L> {
             #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
             pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
-                self.add(n);
                 let instrument = &self.instrument.instrument;
-                let keep = |id| keep(id, $is_added(n), n as f64, labels);
-                instrument.with_series(&self.labels, keep);
+                instrument.with_series(&self.labels, |id| {
+                    $add(id, n);
+                    keep(id, $is_added(n), n as f64, labels);
+                });
             }
         }
 
         impl With<'_, $counter<Dynamic>, &[(&str, &str)]> {
             #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
             pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
-                self.add(n);
                 let instrument = &self.instrument.instrument;
                 let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
-                instrument.with_dynamic(values, |id| keep(id, $is_added(n), n as f64, labels));
+                instrument.with_dynamic(values, |id| {
+                    $add(id, n);
+                    keep(id, $is_added(n), n as f64, labels);
+                });
             }
         }
     };
 }
 
-exemplars!(Counter, BoundCounter, u64, |n: u64| n > 0);
-exemplars!(FloatCounter, BoundFloatCounter, f64, |n: f64| n > 0.0 && n.is_finite());
+exemplars!(Counter, BoundCounter, u64, super::add, |n: u64| n > 0);
+exemplars!(FloatCounter, BoundFloatCounter, f64, super::add_float, |n: f64| n > 0.0
+    && n.is_finite());
 
 /// Keeps what was added to the series that `id` writes.
 fn keep(id: u32, is_added: bool, n: f64, labels: &[(&str, &str)]) {

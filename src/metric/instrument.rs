@@ -28,7 +28,7 @@ pub(crate) struct Instrument {
     base: AtomicU32,
     /// Unset while unregistered, and for ever after a conflict.
     family: OnceRef<'static, Family>,
-    /// After a conflict the id of what is refused: see `refused.rs`.
+    /// After a conflict the id of what is refused: see `series/refused.rs`.
     refused: AtomicU32,
     /// Whether a registry made it: it then is what it was registered as.
     is_made: bool,
@@ -350,19 +350,18 @@ impl Instrument {
         let family = match guarded(register)? {
             Ok(family) => {
                 let _ = self.family.set(family);
-                Some(family)
+                family
             }
             Err(error) => {
+                self.refused.store(refused::id_for(&self.descriptor), Relaxed);
+                self.base.store(DISABLED, Release);
+                // Last: what it allocates, and a hook, may record here.
                 Registry::global().refuse(error);
-                let id = refused::id_for(&self.descriptor);
-                // Of two threads that got here, one is enough.
-                let _ = self.refused.compare_exchange(DISABLED, id, Relaxed, Relaxed);
-                None
+                return None;
             }
         };
-        self.base
-            .store(family.map_or(DISABLED, |family| base_of(&self.descriptor, family)), Release);
-        family
+        self.base.store(base_of(&self.descriptor, family), Release);
+        Some(family)
     }
 
     /// How many of its unit a nanosecond has.

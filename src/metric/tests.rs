@@ -1212,3 +1212,30 @@ fn a_callback_may_tell_of_so_many_series_and_of_legal_keys_only() {
     assert_eq!(snapshot.family("g").unwrap().series().len(), 3);
     assert_eq!(number(&snapshot, "g", &[("n", "2")]), Some(7.0));
 }
+
+#[test]
+fn what_is_disabled_is_not_shown_and_takes_no_memory() {
+    let storage = cells::Storage::new(true);
+    for id in [cells::DISABLED, cells::DISABLED - 7, cells::UNREGISTERED] {
+        storage.show(cells::Space::Sum, id);
+        storage.show(cells::Space::Histogram, id);
+        assert!(!storage.reader().is_shown(cells::Space::Sum, id));
+        assert!(!storage.reader().is_shown(cells::Space::Histogram, id));
+    }
+}
+
+#[test]
+fn a_reader_from_before_a_removal_does_not_bring_the_series_back() {
+    let (storage, family) = (cells::Storage::new(true), open_family(Kind::Counter, &["a"], 10));
+    let _entered = cells::enter(Some(storage.clone()));
+    let Found::Series(pin) = family.open().unwrap().find_or_add(&|each| each("x")) else {
+        panic!("no room");
+    };
+    let id = pin.series().id;
+    cells::add_slow(id, 1);
+    let before = storage.reader();
+    assert!(family.remove_series(&storage, &|each| each("x"), || 0));
+    assert!(family.value(&storage, &before, id, false).is_some(), "it is in the reading before");
+    assert!(!storage.reader().is_shown(cells::Space::Sum, id));
+    assert!(family.value(&storage, &storage.reader(), id, false).is_none());
+}

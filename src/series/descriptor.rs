@@ -16,7 +16,7 @@ pub(crate) struct Descriptor {
     pub(crate) number: Number,
     /// The most label sets, if it is not the registry's.
     pub(crate) limit: Option<usize>,
-    /// After what time a series that does not change is removed, if ever.
+    /// After what time a series that nobody writes to is removed, if ever.
     pub(crate) idle: Option<Duration>,
     /// Whether a counter keeps what is added in sampled spans as exemplars.
     pub(crate) keeps_exemplars: bool,

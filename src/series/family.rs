@@ -272,7 +272,8 @@ impl Family {
                 let value = self.sum(reader, id);
                 let is_there = value.as_f64() != 0.0;
                 if is_there && !reader.is_shown(self.space, id) {
-                    storage.show(self.space, id); // One that comes back to zero does not vanish.
+                    // One that comes back to zero does not vanish.
+                    storage.keep_shown(reader, self.space, id);
                 }
                 (is_there || always || reader.is_shown(self.space, id)).then_some(value)
             }

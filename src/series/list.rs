@@ -4,8 +4,8 @@
 use crate::sync::atomic::Ordering;
 use crate::{clock::Ticks, label::LabelSet, sync::atomic::AtomicU32};
 
-/// The series of a family, sorted by labels. It is replaced and not changed, so that a reader that
-/// kept it can tell by its address whether anything it knows of the series has changed.
+/// The series of a family, sorted by labels. It is replaced and not changed, so that readers walk it
+/// without a lock.
 ///
 /// What every reading needs lies apart from what only the first one asks for.
 #[derive(Debug, Default)]

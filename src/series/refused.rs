@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use super::descriptor::Descriptor;
 use crate::{
-    cells::{DISABLED, FIRST_REFUSED, Rejection, tally},
+    cells::{DISABLED, FIRST_REFUSED, Rejection, busy, tally},
     sync::Mutex,
 };
 
@@ -32,16 +32,23 @@ pub(crate) const fn is_disabled(id: u32) -> bool {
 
 /// An id for an instrument that was just refused, whose count is shown from here on.
 pub(crate) fn id_for(descriptor: &Descriptor) -> u32 {
+    let instrument = (descriptor.name, descriptor.place);
+    let _busy = busy();
     let mut refused = REFUSED.lock();
+    // Two threads may both find that it is refused.
+    if let Some(number) = refused.iter().position(|known| *known == instrument) {
+        return FIRST + number as u32;
+    }
     if refused.len() == MOST {
         return DISABLED;
     }
-    refused.push((descriptor.name, descriptor.place));
+    refused.push(instrument);
     FIRST + refused.len() as u32 - 1
 }
 
 /// All that were refused, by their numbers.
 pub(crate) fn all() -> Vec<Refused> {
+    let _busy = busy();
     REFUSED.lock().clone()
 }
 
@@ -54,4 +61,18 @@ pub(crate) fn count(id: u32) {
             tally.refuse(number as usize);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Kind;
+
+    #[test]
+    fn an_instrument_that_two_threads_find_refused_has_one_id() {
+        let descriptor = Descriptor::new("test.refused.twice", "", Kind::Counter);
+        let ids = [(); 2].map(|()| id_for(&descriptor));
+        assert_eq!(ids[0], ids[1]);
+        assert_eq!(all().iter().filter(|(name, _)| *name == "test.refused.twice").count(), 1);
+    }
 }

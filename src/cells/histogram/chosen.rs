@@ -160,7 +160,7 @@ impl ChosenCell {
         Some((&self.exemplars, key, value))
     }
 
-    /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read` gives.
+    /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read_all` gives.
     #[cfg(feature = "prometheus")]
     fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
         match &self.counts {

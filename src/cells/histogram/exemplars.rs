@@ -108,7 +108,7 @@ impl Exemplars {
         slots.filter_map(Slot::read).map(exemplar).collect()
     }
 
-    /// Back to none, by whoever knows that the owner does not write: see `series.rs`.
+    /// Back to none, by whoever knows that the owner does not write: see `series/removal.rs`.
     pub(crate) fn reset(&self) {
         for slot in self.0.get().into_iter().flatten() {
             slot.turn.store(0, Release);

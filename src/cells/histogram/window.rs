@@ -3,27 +3,28 @@
 
 use crate::sync::modelled::{AtomicU64, Ordering::Relaxed};
 
-/// Bits of numbers, which are ordered as the numbers are: from some on, so many. None at first.
+/// Bits of numbers, which are ordered as the numbers are: from a first one on, `len` of them; none at
+/// first.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// Less the first: to add it takes one instruction less than to subtract the first.
-    less_first: AtomicU64,
+    /// Minus the first: to add it takes one instruction less than to subtract the first.
+    negated_first: AtomicU64,
     len: AtomicU64,
 }
 
 impl Window {
     pub(super) fn new() -> Self {
-        Self { less_first: AtomicU64::new(0), len: AtomicU64::new(0) }
+        Self { negated_first: AtomicU64::new(0), len: AtomicU64::new(0) }
     }
 
     #[inline(always)]
     pub(super) fn contains(&self, bits: u64) -> bool {
-        bits.wrapping_add(self.less_first.load(Relaxed)) < self.len.load(Relaxed)
+        bits.wrapping_add(self.negated_first.load(Relaxed)) < self.len.load(Relaxed)
     }
 
     /// Makes it those from `min` to `max`, which is not the largest that there is; none if that is less.
     pub(super) fn set(&self, min: u64, max: u64) {
-        self.less_first.store(min.wrapping_neg(), Relaxed);
+        self.negated_first.store(min.wrapping_neg(), Relaxed);
         self.len.store((max + 1).saturating_sub(min), Relaxed);
     }
 

@@ -1,8 +1,7 @@
 //! What a page is rendered from: families, their series, and the values by reference.
 //!
 //! A [`Snapshot`] is one source. A source that reads the registry in place, without the allocations
-//! of a snapshot, is another: it hands over the same families and series in the same order, with the
-//! label sets that the registry keeps, so that a page recognises a series by the address of its labels.
+//! of a snapshot, is another: it hands over the same families and series in the same order.
 
 use crate::{
     metric::{Family, Snapshot},

@@ -96,8 +96,8 @@ impl<L> Histogram<L> {
     /// A recorded value is rounded to the nearest tick; [`record_ticks`](Self::record_ticks) takes
     /// it as it is. For durations, give the histogram a unit as fine as its ticks shall be.
     ///
-    /// A thread's counts take 512 bytes for every 64 neighbouring buckets that occur, and at most
-    /// 13 kB to find them by.
+    /// A thread's counts take 512 bytes for every 64 neighbouring buckets that occur, and to
+    /// find them by 1 kB for every 4,096 that occur and 13 kB at most.
     ///
     /// # Panics
     ///
@@ -202,7 +202,8 @@ impl<L> Histogram<L> {
 
     /// Records `value` and keeps it as the exemplar of its bucket, with `labels` of its own and, where
     /// the current span is sampled, its trace. It takes a lock and allocates; the memory is counted
-    /// against the registry's budget of bytes, without which there is no exemplar.
+    /// against the registry's budget of bytes: where that is spent there is no exemplar, which is counted.
+    /// A value that is not recorded leaves none, and one beyond a range that clamps shows its end.
     ///
     /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next one of the bucket
     /// takes its place, whether it has labels or not. Keys are made of ASCII letters, digits and `_`,
