@@ -37,6 +37,11 @@ use crate::{
 /// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
 /// library or a test, and instruments whose names are known at run time; clones share the families.
 ///
+/// What it has registered stays in memory for ever, also when the last clone is gone: some 1.7 kB for a
+/// registry with one counter (`cargo test --test run_time_made -- --nocapture`), and 0.6 kB for a
+/// callback of a new name that is [no longer observed](Self::observe). So make registries once, not for
+/// each request. An empty one leaves nothing, nor does a callback of a name that was observed before.
+///
 /// # Examples
 ///
 /// ```
