@@ -32,5 +32,7 @@ pub(crate) use family::{Family, Shape};
 pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit as VisitSeries, visit_kept};
 pub(crate) use open::{Found, Visit};
 pub(crate) use pin::Pin;
+#[cfg(all(test, bellwether_loom))]
+pub(crate) use pin::Series;
 pub(crate) use refused::is_disabled;
 pub(crate) use settings::{Changes, Settings, check_key, illegal_key};

@@ -11,9 +11,12 @@ use std::{fmt, num::NonZeroU8, sync::Arc};
 use crate::{
     clock::Ticks,
     label,
-    sync::modelled::{
-        AtomicU32, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
+    sync::{
+        atomic,
+        modelled::{
+            AtomicU32,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -153,11 +156,11 @@ pub(crate) fn removals() -> u64 {
 
 /// Makes every thread drop its pins of removed series before its next look-up.
 pub(crate) fn forget_removed() {
-    // Relaxed: a thread that sees it late writes to a series that it still pins.
     REMOVALS.fetch_add(1, Relaxed);
 }
 
-static REMOVALS: AtomicU64 = AtomicU64::new(0);
+/// No part of a model: a thread that sees it late writes to a series that it still pins.
+static REMOVALS: atomic::AtomicU64 = atomic::AtomicU64::new(0);
 
 #[cfg(not(bellwether_loom))]
 const _: () = assert!(size_of::<Series>() <= 48, "a series costs 48 bytes and a reference count");
