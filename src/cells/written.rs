@@ -3,7 +3,7 @@
 //! What writes to such a series holds its id with a [tag](Tags), which is beyond every directory. So the
 //! bounds check that every record makes fails for it, and on the way that is taken then the bit is set
 //! and the record made under the untagged id. All others pay nothing. Histograms need no bit: their
-//! counts tell. In the same way a counter that keeps exemplars is told apart.
+//! counts say whether they were. A counter that keeps exemplars has a tag of the same kind.
 
 use super::{
     budget::Room,
