@@ -1,15 +1,16 @@
-//! What registries and callbacks that are made at run time cost for ever, once they are gone.
+//! Registries, instruments and callbacks that are made at run time give back what they held.
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicI64, Ordering::Relaxed},
+    thread,
 };
 
 use bellwether::{
-    Unit,
-    metric::{Kind, Registry},
+    Labels, Unit,
+    metric::{Aggregation, HistogramOptions, Kind, Registry},
 };
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
@@ -34,35 +35,99 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const TIMES: i64 = 4_000;
+/// What 100,000 registries or callbacks may leave.
+const MOST: i64 = 4 << 20;
 
-/// The bytes that each of many calls leaves behind, after as many to begin with.
-fn left_by(mut make: impl FnMut(i64)) -> i64 {
-    (0..TIMES).for_each(&mut make);
+/// The bytes that so many calls leave behind.
+fn left_by(n: u32, mut make: impl FnMut(u32)) -> i64 {
     let before = LIVE.load(Relaxed);
-    (TIMES..2 * TIMES).for_each(&mut make);
-    (LIVE.load(Relaxed) - before) / TIMES
+    (0..n).for_each(&mut make);
+    LIVE.load(Relaxed) - before
+}
+
+#[derive(Clone, Labels)]
+struct Route<'a> {
+    route: &'a str,
+}
+
+#[derive(Clone, Copy, Labels)]
+struct Hit {
+    hit: bool,
+}
+
+/// Every kind of instrument, with every kind of labels, each recorded into and read.
+fn use_all_of(registry: &Registry, n: u32) {
+    const BOUNDS: HistogramOptions =
+        HistogramOptions::new().aggregation(Aggregation::Explicit(&[1.0, 5.0]));
+    let name = |kind: &str| format!("{kind}.{n}");
+    let (unit, route) = (Unit::NONE, format!("/{n}"));
+    let counter = registry.counter::<Route<'_>>(&name("open"), "", unit).unwrap();
+    counter.with(Route { route: &route }).inc();
+    let bound = counter.bind(Route { route: "/bound" });
+    let closed = registry.counter::<Hit>(&name("closed"), "Hits", unit).unwrap();
+    closed.bind(Hit { hit: true }).add(2);
+    let gauge = registry.gauge::<()>(&name("gauge"), "", unit).unwrap();
+    gauge.set(0.5);
+    let (plain, own) = (name("plain"), name("own"));
+    registry.histogram::<()>(&plain, "", unit).unwrap().record(3.0);
+    registry
+        .histogram_with::<Hit>(&own, "", unit, BOUNDS)
+        .unwrap()
+        .with(Hit { hit: false })
+        .record(3.0);
+    registry.summary::<()>(&name("summary"), "", unit).unwrap().record(4.0);
+    let keyed = registry.dynamic_counter(&name("keyed"), "", unit, &["tenant"]).unwrap();
+    keyed.with_labels(&[("tenant", &route)]).inc();
+    bound.add(7);
+
+    let snapshot = registry.snapshot();
+    let value = |kind: &str, labels: &[(&str, &str)]| snapshot.value(&name(kind), labels).unwrap();
+    assert_eq!(value("open", &[("route", &route)]).as_f64(), 1.0);
+    assert_eq!(value("open", &[("route", "/bound")]).as_f64(), 7.0);
+    assert_eq!(value("closed", &[("hit", "true")]).as_f64(), 2.0);
+    assert!(snapshot.value(&name("closed"), &[("hit", "false")]).is_none());
+    assert_eq!(value("gauge", &[]).as_f64(), 0.5);
+    assert_eq!(value("plain", &[]).as_histogram().unwrap().count(), 1);
+    assert_eq!(value("own", &[("hit", "false")]).as_histogram().unwrap().count(), 1);
+    assert_eq!(value("keyed", &[("tenant", &route)]).as_f64(), 1.0);
 }
 
 #[test]
-fn a_registry_that_is_gone_leaves_what_it_registered_and_a_callback_its_name() {
-    let empty = left_by(|_| drop(Registry::new()));
-    let counter = left_by(|n| {
+fn what_was_made_at_run_time_and_is_gone_leaves_nothing() {
+    let counters = left_by(100_000, |n| {
         let registry = Registry::new();
         registry.counter::<()>(&format!("c{n}"), "", Unit::NONE).unwrap().inc();
     });
     let registry = Registry::new();
-    let observe = |name: &str| {
-        drop(registry.observe(Kind::Gauge, name, "", Unit::NONE, |to| to.observe(1.0, &[])));
-        drop(registry.snapshot());
-    };
-    let again = left_by(|_| observe("again"));
-    let renamed = left_by(|n| observe(&format!("o{n}")));
+    let callbacks = left_by(100_000, |n| {
+        let tell = |to: &mut bellwether::metric::Observations| to.observe(1.0, &[]);
+        let observer = registry.observe(Kind::Gauge, &format!("o{n}"), "", Unit::NONE, tell);
+        if n % 100 == 0 {
+            assert_eq!(registry.snapshot().families().len(), 1);
+        }
+        drop(observer);
+    });
     println!(
-        "bytes left for ever: an empty registry {empty}, one with a counter {counter}, a callback of \
-         a known name {again}, of a new name {renamed}"
+        "left by 100,000 registries with a counter {counters} bytes, by callbacks {callbacks}"
     );
-    assert_eq!((empty, again), (0, 0));
-    assert!(counter <= 2_560, "{counter}");
-    assert!(renamed <= 1_024, "{renamed}");
+    assert!(counters + callbacks <= MOST, "{counters} + {callbacks}");
+
+    // One to fill the pools, and the next find everything there, on other threads too.
+    use_all_of(&Registry::new(), 0);
+    let all = left_by(500, |n| use_all_of(&Registry::new(), n));
+    let threads = left_by(20, |n| {
+        thread::scope(|scope| scope.spawn(|| use_all_of(&Registry::new(), n)).join().unwrap());
+    });
+    let kept = Registry::new();
+    let unregister = |n| {
+        use_all_of(&kept, n);
+        let names: Vec<String> =
+            kept.snapshot().families().iter().map(|family| family.name().to_owned()).collect();
+        assert_eq!(names.len(), 7);
+        assert!(names.iter().all(|name| kept.unregister(name)));
+    };
+    unregister(0);
+    let unregistered = left_by(500, unregister);
+    println!("by 500 with all kinds {all}, by 20 threads {threads}, unregistered {unregistered}");
+    assert!(all + threads + unregistered <= 64 << 10, "{all} + {threads} + {unregistered}");
 }

@@ -221,9 +221,9 @@ impl HttpServer {
 
     /// The server with another scheme.
     #[must_use]
-    pub const fn scheme(self, scheme: Scheme) -> Self {
-        let Self { exchanges, active, .. } = self;
-        Self { scheme, exchanges, active }
+    pub const fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// Starts a request that was received: a method by its name, case as it was sent, and the

@@ -52,10 +52,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// An account of cells that take `held` bytes already: an earlier registry made them.
-    pub(crate) fn new(budget: Arc<Budget>, held: u64) -> Self {
-        budget.used.fetch_add(held, Relaxed);
-        Self { budget, held: AtomicU64::new(held) }
+    /// An account of cells to be made.
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self { budget, held: AtomicU64::new(0) }
+    }
+
+    /// An account of cells that take `held` bytes already, since an earlier registry made them; `None`
+    /// where a thread of this one might not make them.
+    pub(super) fn of_held(budget: Arc<Budget>, held: u64) -> Option<Self> {
+        let account = Self::new(budget);
+        account.take_own(held as usize).then_some(account)
     }
 
     /// Ends the account, and how many bytes its cells take.
@@ -63,6 +69,12 @@ impl Account {
         let held = self.held.swap(0, Relaxed);
         self.budget.put_back(held);
         held
+    }
+
+    /// Puts back bytes that were taken for what is gone.
+    pub(super) fn put_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes as u64, Relaxed);
+        self.budget.put_back(bytes as u64);
     }
 
     /// Takes `bytes` for cells of a thread's own, which may take half of the budget: the other half
@@ -132,11 +144,21 @@ mod tests {
     #[test]
     fn cells_of_a_threads_own_take_half_and_shared_ones_what_they_need() {
         let budget = Arc::new(Budget::new(100));
-        let account = Account::new(budget.clone(), 0);
+        let account = Account::new(budget.clone());
         let (own, shared) = (Room::own(&account), Room::shared(&account));
         assert!(own.take(50) && !own.take(1));
         assert!(budget.take(40) && !budget.take(11));
         assert!(shared.take(1_000) && !budget.take(1));
-        assert_eq!((account.close(), budget.used.load(Relaxed)), (1_050, 40));
+        account.put_back(50);
+        assert_eq!((account.close(), budget.used.load(Relaxed)), (1_000, 40));
+    }
+
+    #[test]
+    fn cells_that_an_earlier_registry_made_are_taken_where_there_is_room_for_them() {
+        let budget = Arc::new(Budget::new(100));
+        let account = Account::of_held(budget.clone(), 50).unwrap();
+        assert!(Account::of_held(budget.clone(), 1).is_none());
+        assert_eq!(budget.used.load(Relaxed), 50);
+        assert_eq!((account.close(), budget.used.load(Relaxed)), (50, 0));
     }
 }

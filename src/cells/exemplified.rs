@@ -3,9 +3,14 @@
 //! They are asked for one by one, by a call that says so or by an instrument that opted in, and then
 //! only in sampled spans. So they may cost a lock, which no other record meets: one for each storage.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{budget::Room, busy::busy, ids::block_of, space::Space};
+use super::{
+    budget::{Account, Room},
+    busy::busy,
+    ids::block_of,
+    space::Space,
+};
 use crate::{
     snapshot::Exemplar,
     sync::{
@@ -30,6 +35,8 @@ struct Kept {
     exemplars: Vec<(u32, Exemplar)>,
     /// For how many the registry's budget has paid.
     n_paid: usize,
+    /// Which paid, if any.
+    account: Option<Arc<Account>>,
 }
 
 /// How many a series has at most; the oldest goes first. As many as a histogram has slots.
@@ -50,7 +57,7 @@ impl Exemplified {
         let kept = if must { Some(self.kept.lock()) } else { self.kept.try_lock() };
         let Some(mut kept) = kept else { return true };
         self.is_used.store(true, Relaxed);
-        let Kept { exemplars, n_paid } = kept.entry(series).or_default();
+        let Kept { exemplars, n_paid, account } = kept.entry(series).or_default();
         if let Some((_, known)) = exemplars.iter_mut().find(|(known, _)| *known == key) {
             *known = exemplar;
             return true;
@@ -60,9 +67,11 @@ impl Exemplified {
             exemplars.swap_remove(oldest.unwrap_or_default());
         }
         if exemplars.len() == *n_paid {
-            let (space, id) = series;
-            let block = block_of(space, id);
-            let room = block.as_ref().map_or(Room::unlimited(), |(account, _)| Room::own(account));
+            if account.is_none() {
+                let (space, id) = series;
+                *account = block_of(space, id).map(|(account, _)| account);
+            }
+            let room = account.as_deref().map_or(Room::unlimited(), Room::own);
             if !room.take(BYTES) {
                 return false;
             }
@@ -90,12 +99,19 @@ impl Exemplified {
         exemplars.map(|(_, exemplar)| exemplar.clone()).collect()
     }
 
-    /// Forgets those of a series; what was paid for stays so for the next one with the id.
+    /// Forgets those of a series, and puts back what was paid for them.
     pub(super) fn forget(&self, space: Space, id: u32) {
-        if self.is_used.load(Relaxed)
-            && let Some(kept) = self.kept.lock().get_mut(&(space, id))
-        {
-            kept.exemplars.clear();
+        if self.is_used.load(Relaxed) {
+            let kept = self.kept.lock().remove(&(space, id));
+            drop(kept); // Outside the lock.
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(account) = &self.account {
+            account.put_back(self.n_paid * BYTES);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! when the registry is gone, its blocks go to other registries.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ops::Range,
     sync::{Arc, LazyLock},
 };
@@ -30,9 +30,9 @@ struct Block {
 #[derive(Debug, Default)]
 struct Blocks {
     taken: Vec<Option<Block>>,
-    /// Blocks that registries gave back, and the bytes that their cells take. A chosen histogram's
-    /// cell stays what it is, so that these are told apart by their options.
-    free: HashMap<Option<usize>, Vec<(u32, u64)>>,
+    /// Blocks that registries gave back, by the bytes that their cells take. A chosen histogram's cell
+    /// stays what it is, so that these are told apart by their options.
+    free: HashMap<Option<usize>, BTreeSet<(u64, u32)>>,
 }
 
 /// A block holds the ids of one chunk of cells.
@@ -60,8 +60,9 @@ pub(crate) struct Ids {
 /// The ids of one kind of cell.
 #[derive(Debug, Default)]
 struct Lane {
-    /// Single ids that families gave back: nobody writes their cells, which are as new.
-    free: Vec<u32>,
+    /// Ids that families gave back, as the first ones of neighbours, by how many these are: nobody
+    /// writes their cells, which are as new.
+    free: HashMap<u32, Vec<u32>>,
     /// What is left of the newest block.
     rest: Range<u32>,
     blocks: Vec<u32>, // By their first ids.
@@ -78,17 +79,15 @@ impl Ids {
         let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry((space, chosen.map(key_of))).or_default();
-        if len == 1
-            && let Some(id) = lane.free.pop()
-        {
-            return id;
+        if let Some(first) = lane.free.get_mut(&len).and_then(Vec::pop) {
+            return first;
         }
         if lane.rest.len() < len as usize {
             let n_blocks = len.div_ceil(BLOCK);
             let Some(first) = take_blocks(space, chosen, n_blocks, &self.budget) else {
                 return DISABLED;
             };
-            lane.free.extend(lane.rest.clone());
+            lane.free.entry(1).or_default().extend(lane.rest.clone());
             lane.blocks.extend((0..n_blocks).map(|block| first + block * BLOCK));
             lane.rest = first..first + n_blocks * BLOCK;
         }
@@ -102,7 +101,7 @@ impl Ids {
         let chosen = (space == Space::Histogram).then(|| options::intern(options)).flatten();
         let mut lanes = self.lanes.lock();
         let lane = lanes.entry((space, chosen.map(key_of))).or_default();
-        lane.free.extend(first..first + len);
+        lane.free.entry(len).or_default().push(first);
     }
 }
 
@@ -132,19 +131,20 @@ fn take_blocks(
     };
     let mut all = ALL.lock();
     let blocks = all.entry((space, chosen.is_some())).or_default();
-    let left = match n {
-        1 => blocks.free.get_mut(&chosen.map(key_of)).and_then(Vec::pop),
-        _ => None,
-    };
-    let block =
-        |held| Some(Block { account: Arc::new(Account::new(budget.clone(), held)), chosen });
-    if let Some((number, held)) = left {
-        blocks.taken[number as usize] = block(held);
+    let block = |account| Some(Block { account: Arc::new(account), chosen });
+    // The lightest: whoever has room for none of them makes one that is empty.
+    if n == 1
+        && let Some(free) = blocks.free.get_mut(&chosen.map(key_of))
+        && let Some(&(held, number)) = free.first()
+        && let Some(account) = Account::of_held(budget.clone(), held)
+    {
+        free.pop_first();
+        blocks.taken[number as usize] = block(account);
         return Some(base + number * BLOCK);
     }
     let first = u32::try_from(blocks.taken.len()).ok()?.checked_mul(BLOCK)?.checked_add(base)?;
     first.checked_add(n.checked_mul(BLOCK)?).filter(|after| *after < end)?;
-    blocks.taken.extend((0..n).map(|_| block(0)));
+    blocks.taken.extend((0..n).map(|_| block(Account::new(budget.clone()))));
     Some(first)
 }
 
@@ -157,7 +157,7 @@ fn give_blocks_back(space: Space, firsts: &[u32]) {
         let taken = blocks.taken.get_mut(number as usize).and_then(Option::take);
         if let Some(Block { account, chosen }) = taken {
             let free = blocks.free.entry(chosen.map(key_of)).or_default();
-            free.push((number, account.close()));
+            free.insert((account.close(), number));
         }
     }
 }

@@ -4,7 +4,10 @@
 
 use loom::thread;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use super::{
     budget::Budget,
@@ -255,6 +258,33 @@ fn what_a_given_up_series_recorded_is_not_the_next_ones() {
         } else {
             owner.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn the_cells_of_a_family_that_is_gone_are_set_to_zero_once_and_after_the_last_write() {
+    loom::model(|| {
+        let storage = Storage::new(false);
+        let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
+        let ends = Arc::new(AtomicU32::new(0));
+        let table = storage.lease().unwrap();
+        let holder = thread::spawn({
+            let (storage, pin) = (storage.clone(), series.pin());
+            move || {
+                table.sum(0).unwrap().add::<Owner>(1);
+                drop(pin);
+                storage.give_back(table);
+            }
+        });
+        series.orphan({
+            let (storage, ends) = (storage.clone(), ends.clone());
+            move || {
+                storage.reset(Space::Sum, 0);
+                ends.fetch_add(1, Relaxed);
+            }
+        });
+        holder.join().unwrap();
+        assert_eq!((storage.reader().sum(0), ends.load(Relaxed)), (0, 1));
     });
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Tally {
     callbacks: [AtomicU64; 3],
     exemplars: [AtomicU64; 5],
     /// By the names of the instruments.
-    overflowed: Mutex<BTreeMap<&'static str, u64>>,
+    overflowed: Mutex<BTreeMap<Box<str>, u64>>,
     /// By the numbers of the instruments that were refused.
     refused: Mutex<Vec<u64>>,
 }
@@ -88,8 +88,12 @@ impl Tally {
     }
 
     /// Counts look-ups or observations of the instrument called `name` that were beyond its limit.
-    pub(crate) fn overflow(&self, name: &'static str, n: u64) {
-        *self.overflowed.lock().entry(name).or_default() += n;
+    pub(crate) fn overflow(&self, name: &str, n: u64) {
+        let mut overflowed = self.overflowed.lock();
+        match overflowed.get_mut(name) {
+            Some(count) => *count += n,
+            None => drop(overflowed.insert(name.into(), n)),
+        }
     }
 
     /// Counts a measurement for the refused instrument of this number.
@@ -124,9 +128,9 @@ impl Tally {
         self.exemplars.each_ref().map(|count| count.load(Relaxed))
     }
 
-    pub(crate) fn overflowed(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn overflowed(&self) -> Vec<(Box<str>, u64)> {
         let _busy = busy();
-        self.overflowed.lock().iter().map(|(name, count)| (*name, *count)).collect()
+        self.overflowed.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
     /// How much was refused of the instrument of this number.

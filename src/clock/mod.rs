@@ -91,10 +91,29 @@ impl Ticks {
     }
 
     /// [`since`](Self::since) in a unit of which a nanosecond has `per_nano`.
-    #[inline(always)]
-    pub(crate) fn scaled_since(self, earlier: Self, per_nano: f64) -> f64 {
-        // The factors first: they are at hand before the reading is.
+    #[inline]
+    fn scaled_since(self, earlier: Self, per_nano: f64) -> f64 {
         self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
+    }
+
+    /// Reads the clock again: the reading, and the time until then in a unit of which a nanosecond has
+    /// `per_nano`. In one step, the counter is asked for once.
+    #[inline(always)]
+    pub(crate) fn scaled_until_now(self, per_nano: f64) -> (Self, f64) {
+        if MODE.load(Relaxed) != TSC {
+            return self.scaled_until_now_other(per_nano);
+        }
+        // The factors first: they are at hand before the reading is.
+        let factor = f64::from_bits(NANOS_PER_TICK.load(Relaxed)) * per_nano;
+        let now = Self(tsc::read());
+        (now, now.ticks_since(self) * factor)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn scaled_until_now_other(self, per_nano: f64) -> (Self, f64) {
+        let now = now();
+        (now, now.scaled_since(self, per_nano))
     }
 
     /// Nanoseconds since the Unix epoch at this reading, by the wall clock of that time, within a

@@ -165,8 +165,8 @@ impl<L> Counter<L> {
     }
 
     /// The name as it was given.
-    pub(super) fn name(&self) -> &'static str {
-        self.instrument.descriptor().name
+    pub(super) fn name(&self) -> &str {
+        &self.instrument.descriptor().name
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -260,7 +260,7 @@ impl<L> UpDownCounter<L> {
     where
         L: NoLabels,
     {
-        BoundUpDownCounter(Handle::plain(self.instrument.recording_id())).hold()
+        BoundUpDownCounter(self.instrument.only()).hold()
     }
 
     /// The sum over all threads, in the scope that this thread is in.

@@ -39,9 +39,9 @@ macro_rules! exemplars {
             /// assert_eq!(series.exemplar().unwrap().span_id(), scope.span("order").span_id());
             /// ```
             #[must_use]
-            pub const fn exemplars(self) -> Self {
-                let Self { instrument, labels } = self;
-                Self { instrument: instrument.exemplars(), labels }
+            pub const fn exemplars(mut self) -> Self {
+                self.instrument.exemplars();
+                self
             }
 
             /// Adds `n`, and keeps it as the exemplar of the series with `labels` of its own and, where

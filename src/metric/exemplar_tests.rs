@@ -209,6 +209,23 @@ fn what_exemplars_take_is_bounded_by_the_buckets_and_the_budget() {
 }
 
 #[test]
+fn exemplars_that_are_gone_make_room_for_others() {
+    let registry = Registry::builder().byte_budget(4_096).build();
+    let count = registry.counter::<()>("count", "", Unit::NONE).unwrap();
+    for turn in 0..20 {
+        let scope = scope();
+        count.add_with_exemplar(1, &[("turn", "of a scope")]);
+        assert!(seen(&registry.snapshot(), "count", &[]).is_some(), "scope {turn}");
+        drop(scope);
+    }
+    for turn in 0..20 {
+        count.add_with_exemplar(1, &[("turn", "before a removal")]);
+        assert!(seen(&registry.snapshot(), "count", &[]).is_some(), "removal {turn}");
+        count.clear();
+    }
+}
+
+#[test]
 fn of_merged_counters_the_newest_exemplar_stays_and_differences_have_new_ones_only() {
     let clock = crate::clock::ManualClock::new();
     let _installed = crate::clock::enter(Some(clock.clone()));

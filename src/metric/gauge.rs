@@ -64,8 +64,9 @@ impl<L> Gauge<L> {
     /// assert_eq!(CHARGE.value(), Some(0.75));
     /// ```
     #[must_use]
-    pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
-        Self::from_instrument(self.instrument.within(Range { min, max, outside }))
+    pub const fn range(mut self, min: f64, max: f64, outside: OutOfRange) -> Self {
+        self.instrument.within(Range { min, max, outside });
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all instruments share: a description, written in the source, and the series it stands for.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use once_cell::race::OnceRef;
 
@@ -26,12 +26,15 @@ pub(crate) struct Instrument {
     /// The id of the first series of a closed set; [`UNREGISTERED`] before the first use, [`DISABLED`]
     /// after a conflict and for open sets, whose series are looked up.
     base: AtomicU32,
-    /// Unset while unregistered, and for ever after a conflict.
+    /// As `base`, for handles that need no right to their series. Never set where a registry made the
+    /// instrument: it may go before its handles.
+    handle_base: AtomicU32,
+    /// Unset while unregistered, for ever after a conflict, and where a registry made the instrument.
     family: OnceRef<'static, Family>,
     /// After a conflict the id of what is refused: see `series/refused.rs`.
     refused: AtomicU32,
-    /// Whether a registry made it: it then is what it was registered as.
-    is_made: bool,
+    /// The family, if a registry made the instrument: it then is what it was registered as.
+    made: Option<Arc<Family>>,
     /// How many of its unit a nanosecond has, found once: timers multiply by it.
     per_nano: f64,
 }
@@ -50,9 +53,10 @@ impl Instrument {
         Self {
             descriptor: Descriptor::new(name, help, kind),
             base: AtomicU32::new(UNREGISTERED),
+            handle_base: AtomicU32::new(UNREGISTERED),
             family: OnceRef::new(),
             refused: AtomicU32::new(DISABLED),
-            is_made: false,
+            made: None,
             per_nano: per_nano(Unit::NONE),
         }
     }
@@ -60,21 +64,19 @@ impl Instrument {
     /// Panics if a registry made the instrument.
     #[track_caller]
     const fn assert_new(&self) {
-        assert!(!self.is_made, "an instrument of a registry stays what it was registered as");
+        assert!(self.made.is_none(), "an instrument of a registry stays what it was registered as");
     }
 
-    pub(crate) const fn unit(mut self, unit: Unit) -> Self {
+    pub(crate) const fn unit(&mut self, unit: Unit) {
         self.assert_new();
         self.descriptor.unit = unit;
         self.per_nano = per_nano(unit);
-        self
     }
 
     /// The instrument with sums of fractions.
-    pub(crate) const fn of_fractions(mut self) -> Self {
+    pub(crate) const fn of_fractions(&mut self) {
         self.assert_new();
         self.descriptor.number = Number::Fraction;
-        self
     }
 
     /// A gauge for values in `range`. Its records take the slow path, which knows of it.
@@ -82,32 +84,28 @@ impl Instrument {
     /// # Panics
     ///
     /// Panics if the range is none: in a static, that is an error of the build.
-    pub(crate) const fn within(mut self, range: Range) -> Self {
+    pub(crate) const fn within(&mut self, range: Range) {
         self.assert_new();
         assert!(
             range.min <= range.max && range.min.is_finite() && range.max.is_finite(),
             "a range goes from a finite number to one that is not smaller"
         );
         self.descriptor.range = Some(range);
-        self
     }
 
-    pub(crate) const fn series_limit(mut self, limit: usize) -> Self {
+    pub(crate) const fn series_limit(&mut self, limit: usize) {
         self.assert_new();
         self.descriptor.limit = Some(limit);
-        self
     }
 
-    pub(crate) const fn expire_after(mut self, idle: Duration) -> Self {
+    pub(crate) const fn expire_after(&mut self, idle: Duration) {
         self.assert_new();
         self.descriptor.idle = Some(idle);
-        self
     }
 
-    pub(crate) const fn exemplars(mut self) -> Self {
+    pub(crate) const fn exemplars(&mut self) {
         self.assert_new();
         self.descriptor.keeps_exemplars = true;
-        self
     }
 
     /// The instrument with these keys of dynamic labels.
@@ -115,7 +113,7 @@ impl Instrument {
     /// # Panics
     ///
     /// Panics if a key is not legal: in a static, that is an error of the build.
-    pub(crate) const fn keys(mut self, keys: &'static [&'static str]) -> Self {
+    pub(crate) const fn keys(&mut self, keys: &'static [&'static str]) {
         self.assert_new();
         let mut place = 0;
         while place < keys.len() {
@@ -125,7 +123,6 @@ impl Instrument {
             place += 1;
         }
         self.descriptor.keys = keys;
-        self
     }
 
     /// What a histogram was told so far.
@@ -138,24 +135,30 @@ impl Instrument {
     /// # Panics
     ///
     /// Panics if they are not legal: in a static, that is an error of the build.
-    pub(crate) const fn with_histogram(mut self, options: HistogramOptions) -> Self {
+    pub(crate) const fn with_histogram(&mut self, options: HistogramOptions) {
         self.assert_new();
         if let Some(fault) = options.fault() {
             panic!("{}", fault);
         }
         self.descriptor.histogram = options;
-        self
     }
 
     /// An instrument that a registry has registered.
-    pub(crate) fn registered(descriptor: Descriptor, family: &'static Family) -> Self {
-        let (base, per_nano) =
-            (AtomicU32::new(base_of(&descriptor, family)), per_nano(descriptor.unit));
-        let (family_ref, refused) = (OnceRef::new(), AtomicU32::new(DISABLED));
-        let instrument =
-            Self { descriptor, base, family: family_ref, refused, is_made: true, per_nano };
-        let _ = instrument.family.set(family); // New, so it takes.
-        instrument
+    pub(crate) fn registered(descriptor: Descriptor, family: Arc<Family>) -> Self {
+        Self {
+            base: AtomicU32::new(base_of(&descriptor, &family)),
+            handle_base: AtomicU32::new(DISABLED),
+            family: OnceRef::new(),
+            refused: AtomicU32::new(DISABLED),
+            per_nano: per_nano(descriptor.unit),
+            made: Some(family),
+            descriptor,
+        }
+    }
+
+    /// The family, if it is registered.
+    fn known_family(&self) -> Option<&Family> {
+        self.family.get().or(self.made.as_deref())
     }
 
     /// The id of the only series, for the hot path: a legal id or one beyond every table.
@@ -173,16 +176,20 @@ impl Instrument {
     }
 
     /// The id of the only series, after registering; a disabled one if the instrument is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn recording_id(&self) -> u32 {
         // Relaxed: as `id`. A thread that owns no table gets here with every record.
         match self.base.load(Relaxed) {
-            UNREGISTERED | DISABLED => {
-                let id = self.family::<()>().map(|family| family.writing_id(0));
-                id.filter(|&id| id != DISABLED).unwrap_or_else(|| self.disabled_id())
-            }
+            UNREGISTERED | DISABLED => self.unregistered_recording_id(),
             id => id,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unregistered_recording_id(&self) -> u32 {
+        let id = self.family::<()>().map(|family| family.writing_id(0));
+        id.filter(|&id| id != DISABLED).unwrap_or_else(|| self.disabled_id())
     }
 
     /// What stands for each of its series where it has none: the id of what is refused.
@@ -235,37 +242,47 @@ impl Instrument {
     pub(crate) fn bind<L: Labels>(&self, space: Space, labels: &L) -> Handle {
         if const { is_closed(L::CARDINALITY) } {
             let index = labels.index();
-            if space == Space::Gauge {
-                return Handle::plain(self.closed_id::<L>(index));
-            }
+            let id = u64::from(self.handle_base.load(Relaxed)) + index as u64;
             // Where there is no first id, the sum is beyond all that is shown: one check for both.
-            let id = u64::from(self.base.load(Relaxed)) + index as u64;
-            let is_shown = cells::is_shown(space, id);
-            return Handle::plain(if is_shown {
-                id as u32
-            } else {
-                self.shown_id::<L>(space, index)
-            });
+            let is_ready = match space {
+                Space::Gauge => id < u64::from(DISABLED),
+                _ => cells::is_shown(space, id),
+            };
+            return match is_ready {
+                true => Handle::lasting(id as u32),
+                false => self.bind_place::<L>(space, index),
+            };
         }
         self.bind_slow(labels)
     }
 
-    /// As [`closed_id`](Self::closed_id), shown from here on.
+    /// The series at `index` of a closed set, shown from here on.
+    #[cold]
     #[inline(never)]
-    fn shown_id<L: Labels>(&self, space: Space, index: usize) -> u32 {
+    fn bind_place<L: Labels>(&self, space: Space, index: usize) -> Handle {
         let id = self.closed_id::<L>(index);
-        if !is_disabled(id) {
+        if space != Space::Gauge && !is_disabled(id) {
             // The ids of histograms have no tags.
             let series = if space == Space::Histogram { id } else { cells::series_id(id) };
             cells::show(space, series);
         }
-        id
+        self.family::<L>().map_or(Handle::lasting(id), |family| Handle::of_id(family, id))
     }
 
     /// The only series, to be kept by who will record into it.
     #[inline(always)]
     pub(crate) fn only(&self) -> Handle {
-        Handle::plain(self.closed_id::<()>(0))
+        match self.handle_base.load(Relaxed) {
+            id if id < DISABLED => Handle::lasting(id),
+            _ => self.only_slow(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn only_slow(&self) -> Handle {
+        let id = self.closed_id::<()>(0);
+        self.family::<()>().map_or(Handle::lasting(id), |family| Handle::of_id(family, id))
     }
 
     /// Registers the instrument: an unlabelled one is shown from here on.
@@ -286,7 +303,7 @@ impl Instrument {
     #[inline(never)]
     fn bind_slow<L: Labels>(&self, labels: &L) -> Handle {
         match self.family::<L>() {
-            None => Handle::plain(self.disabled_id()),
+            None => Handle::lasting(self.disabled_id()),
             Some(family) => Handle::of(family, &|each| labels.visit(each), || labels.index()),
         }
     }
@@ -299,15 +316,15 @@ impl Instrument {
 
     /// Removes all series from the scope that this thread is in.
     pub(crate) fn clear(&self) {
-        if let Some(family) = self.family.get() {
+        if let Some(family) = self.known_family() {
             family.clear(&current_storage());
         }
     }
 
     /// The label sets of the series in the scope that this thread is in.
     pub(crate) fn series(&self) -> Vec<LabelSet> {
-        let shown = |family: &&Family| family.shown(&current_storage());
-        let shown = self.family.get().as_ref().map(shown).unwrap_or_default();
+        let shown = self.known_family().map(|family| family.shown(&current_storage()));
+        let shown = shown.unwrap_or_default();
         let mut labels: Vec<_> = shown.into_iter().map(|(_, labels)| labels).collect();
         labels.dedup();
         labels
@@ -315,13 +332,13 @@ impl Instrument {
 
     /// Removes the series that `keep` refuses from the scope that this thread is in.
     pub(crate) fn retain(&self, keep: impl FnMut(&LabelSet) -> bool) {
-        if let Some(family) = self.family.get() {
+        if let Some(family) = self.known_family() {
             family.retain(&current_storage(), keep);
         }
     }
 
     /// The family of dynamic labels.
-    pub(crate) fn dynamic_family(&self) -> Option<&'static Family> {
+    pub(crate) fn dynamic_family(&self) -> Option<&Family> {
         self.family_of(|| {
             let keys = self.descriptor.keys.iter().map(|&key| Cow::Borrowed(key)).collect();
             Registry::global().register_open(&self.descriptor, keys)
@@ -329,16 +346,16 @@ impl Instrument {
     }
 
     /// The family, registered at the first call; `None` if it lost a conflict.
-    pub(crate) fn family<L: Labels>(&self) -> Option<&'static Family> {
+    pub(crate) fn family<L: Labels>(&self) -> Option<&Family> {
         self.family_of(|| Registry::global().register::<L>(&self.descriptor))
     }
 
     /// [`family`](Self::family) for keys that are no type.
     pub(crate) fn family_of(
         &self,
-        register: impl FnOnce() -> Result<&'static Family, Error>,
-    ) -> Option<&'static Family> {
-        if let Some(family) = self.family.get() {
+        register: impl FnOnce() -> Result<Arc<Family>, Error>,
+    ) -> Option<&Family> {
+        if let Some(family) = self.known_family() {
             return Some(family);
         }
         // Acquire: pairs with the store below, so that a family set before it is seen here.
@@ -349,6 +366,7 @@ impl Instrument {
         // thread that is inside already, because its allocator records, tries again the next time.
         let family = match guarded(register)? {
             Ok(family) => {
+                let family = family.lasting();
                 let _ = self.family.set(family);
                 family
             }
@@ -360,7 +378,9 @@ impl Instrument {
                 return None;
             }
         };
-        self.base.store(base_of(&self.descriptor, family), Release);
+        let base = base_of(&self.descriptor, family);
+        self.handle_base.store(base, Relaxed);
+        self.base.store(base, Release);
         Some(family)
     }
 
@@ -384,8 +404,11 @@ const fn per_nano(unit: Unit) -> f64 {
     unit.per_second() / 1e9
 }
 
-/// A series that is kept: its id, and for an open set the right to it.
-#[derive(Clone, Debug)]
+/// A series that is kept: its id, and where the id may go to another series the right to it.
+///
+/// Two words, of which the second is zero for the closed sets of statics: binding one of these is for
+/// a single record too.
+#[derive(Clone)]
 pub(crate) struct Handle {
     id: u32,
     _pin: Option<Pin>,
@@ -394,7 +417,9 @@ pub(crate) struct Handle {
 impl Handle {
     /// The series of `family` with these values, or in a closed set at this place.
     pub(crate) fn of(family: &Family, values: Visit<'_>, index: impl FnOnce() -> usize) -> Self {
-        let Some(set) = family.open() else { return Self::plain(family.writing_id(index())) };
+        let Some(set) = family.open() else {
+            return Self::of_id(family, family.writing_id(index()));
+        };
         let found = lookup::remembered(set, values).map(Found::Series);
         match found.unwrap_or_else(|| set.find_or_add(values)) {
             Found::Series(pin) => {
@@ -405,13 +430,18 @@ impl Handle {
                 }
                 Self { id: set.tags().on(id), _pin: Some(pin) }
             }
-            Found::Overflow(id) => Self::plain(set.tags().lasting().on(id)),
+            Found::Overflow(id) => Self::of_id(family, set.tags().lasting().on(id)),
         }
+    }
+
+    /// A series of `family` that is given up with it, if ever.
+    fn of_id(family: &Family, id: u32) -> Self {
+        Self { id, _pin: family.pin() }
     }
 
     /// A series that is never given up.
     #[inline(always)]
-    pub(crate) fn plain(id: u32) -> Self {
+    pub(crate) fn lasting(id: u32) -> Self {
         Self { id, _pin: None }
     }
 
@@ -424,6 +454,12 @@ impl Handle {
     /// What reads it.
     pub(crate) fn series_id(&self) -> u32 {
         cells::series_id(self.id)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -476,7 +512,10 @@ macro_rules! typed_instrument {
             #[must_use]
             #[track_caller]
             pub const fn new(name: &'static str, help: &'static str) -> Self {
-                Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?)
+                #[allow(unused_mut, reason = "some kinds choose something")]
+                let mut instrument = Instrument::new(name, help, $kind);
+                $(instrument.$choose();)?
+                Self::from_instrument(instrument)
             }
 
             /// The instrument with a unit.
@@ -486,8 +525,13 @@ macro_rules! typed_instrument {
             /// Panics, as every choice here does, if a registry made the instrument: it stays what it
             /// was registered as.
             #[must_use]
-            pub const fn unit(self, unit: Unit) -> Self {
-                Self::from_instrument(self.instrument.unit(unit))
+            pub const fn unit(mut self, unit: Unit) -> Self {
+                self.set_unit(unit);
+                self
+            }
+
+            pub(crate) const fn set_unit(&mut self, unit: Unit) {
+                self.instrument.unit(unit);
             }
 
             /// The instrument with at most `limit` label sets besides the overflow series, whatever
@@ -497,8 +541,9 @@ macro_rules! typed_instrument {
             ///
             /// As [`unit`](Self::unit).
             #[must_use]
-            pub const fn series_limit(self, limit: usize) -> Self {
-                Self::from_instrument(self.instrument.series_limit(limit))
+            pub const fn series_limit(mut self, limit: usize) -> Self {
+                self.instrument.series_limit(limit);
+                self
             }
 
             /// The instrument with series that are [removed](Self::remove) when a snapshot or a page
@@ -515,8 +560,9 @@ macro_rules! typed_instrument {
             ///
             /// As [`unit`](Self::unit).
             #[must_use]
-            pub const fn expire_after(self, idle: Duration) -> Self {
-                Self::from_instrument(self.instrument.expire_after(idle))
+            pub const fn expire_after(mut self, idle: Duration) -> Self {
+                self.instrument.expire_after(idle);
+                self
             }
 
             /// Removes all series, as [`remove`](Self::remove) does one.
@@ -625,7 +671,10 @@ macro_rules! typed_instrument {
                 help: &'static str,
                 keys: &'static [&'static str],
             ) -> Self {
-                Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?.keys(keys))
+                let mut instrument = Instrument::new(name, help, $kind);
+                $(instrument.$choose();)?
+                instrument.keys(keys);
+                Self::from_instrument(instrument)
             }
 
             /// The series with `labels`, to be kept; see [`with_labels`](Self::with_labels).
@@ -709,7 +758,7 @@ impl Instrument {
     /// The series with these dynamic values, to be kept.
     pub(crate) fn bind_dynamic(&self, values: Visit<'_>) -> Handle {
         match self.dynamic_family() {
-            None => Handle::plain(self.disabled_id()),
+            None => Handle::lasting(self.disabled_id()),
             Some(family) => Handle::of(family, values, || 0),
         }
     }

@@ -26,7 +26,7 @@ use crate::{
 
 /// A callback and the family it speaks for.
 pub(super) struct Observable {
-    family: &'static Family,
+    family: Arc<Family>,
     /// Of its registry.
     settings: Arc<Settings>,
     /// The most series, if a view says so.
@@ -188,7 +188,7 @@ impl fmt::Debug for Observer {
 
 impl Observable {
     pub(super) fn new(
-        family: &'static Family,
+        family: Arc<Family>,
         settings: Arc<Settings>,
         limit: Option<usize>,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
@@ -205,12 +205,12 @@ impl Observable {
         }
     }
 
-    pub(super) fn family(&self) -> &'static Family {
-        self.family
+    pub(super) fn family(&self) -> &Arc<Family> {
+        &self.family
     }
 
-    pub(super) fn is_of(&self, family: &Family) -> bool {
-        std::ptr::eq(self.family, family)
+    pub(super) fn is_of(&self, family: &Arc<Family>) -> bool {
+        Arc::ptr_eq(&self.family, family)
     }
 
     /// How long a reader waits for it.
@@ -252,7 +252,7 @@ impl Observable {
     pub(super) fn overran(&self) {
         self.slow.store(true, Relaxed);
         tally(|tally| tally.callback_failed(CallbackFault::Overran, 1));
-        let name = self.family.name;
+        let name = &self.family.name;
         let text = format_args!(
             "the callback of {name} takes long: its values are shown to those who look later"
         );
@@ -261,7 +261,7 @@ impl Observable {
 
     /// Calls the callback: what it tells, unless it panics.
     fn call(&self, storage: &Arc<Storage>) -> Option<Told> {
-        let name = self.family.name;
+        let name = &self.family.name;
         let mut observations = self.begun();
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
         if catch_unwind(call).is_err() {
@@ -303,7 +303,7 @@ impl Observable {
     }
 
     fn family_of(&self, observations: Observations, started: Ticks) -> snapshot::Family {
-        let Family { name, kind, unit, help, .. } = self.family;
+        let Family { name, kind, unit, help, .. } = &*self.family;
         let Observations { series: mut values, constant, series_limit, beyond, .. } = observations;
         let overflow = overflow_labels(&constant);
         if beyond.n_observations > 0 {
@@ -338,13 +338,13 @@ impl Observable {
             };
             Series::new(labels, value, started)
         });
-        let (name, help, kind, unit) = ((*name).into(), (*help).into(), *kind, *unit);
+        let (name, help, kind, unit) = (name.clone(), help.clone(), *kind, *unit);
         let (page_bounds, series) = (PageBounds::default(), series.collect());
         snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 
     fn warn(&self, limit: usize, is_sum: bool) {
-        let Family { name, place, .. } = self.family;
+        let Family { name, place, .. } = &*self.family;
         let what = match is_sum {
             true => format!("go to the series {OVERFLOW_KEY}=\"true\""),
             false => "are left out".to_owned(),

@@ -86,7 +86,7 @@ fn by_reason<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> Coun
     counts.map(|(name, count)| (vec![("reason", name.to_owned())], count)).collect()
 }
 
-fn overflowed(counts: &[(&'static str, u64)]) -> Counts {
+fn overflowed(counts: &[(Box<str>, u64)]) -> Counts {
     let labels = |name: &str| vec![("instrument", name.to_owned())];
     counts.iter().map(|(name, count)| (labels(name), *count)).collect()
 }
@@ -95,7 +95,7 @@ fn overflowed(counts: &[(&'static str, u64)]) -> Counts {
 fn refused_by(storage: &Storage) -> Counts {
     let refused = refused::all().into_iter().enumerate();
     let counts = refused.map(|(number, (name, place))| {
-        let labels = vec![("instrument", name.to_owned()), ("place", place.to_string())];
+        let labels = vec![("instrument", name.into_owned()), ("place", place.to_string())];
         (labels, storage.tally().refused(number))
     });
     counts.filter(|(_, count)| *count > 0 || !storage.is_scoped()).collect()

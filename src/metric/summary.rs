@@ -73,9 +73,9 @@ impl<L> Summary<L> {
 
     /// The summary with a unit.
     #[must_use]
-    pub const fn unit(self, unit: Unit) -> Self {
-        let Self(histogram) = self;
-        Self(histogram.unit(unit))
+    pub const fn unit(mut self, unit: Unit) -> Self {
+        self.0.set_unit(unit);
+        self
     }
 
     pub(super) const fn from_instrument(instrument: Instrument) -> Self {

@@ -422,8 +422,8 @@ fn a_thread_without_a_table_takes_one_that_becomes_free() {
 fn counter_and_id() -> (Counter, u32) {
     let descriptor = Descriptor::new("c", "", Kind::Counter);
     let family = Registry::new().register::<()>(&descriptor).unwrap();
-    let instrument = instrument::Instrument::registered(descriptor, family);
-    (Counter::from_instrument(instrument), family.base())
+    let id = family.base();
+    (Counter::from_instrument(instrument::Instrument::registered(descriptor, family)), id)
 }
 
 #[test]

@@ -65,9 +65,9 @@ impl Throughput {
 
     /// The meter with a unit of what is counted, such as `{order}`.
     #[must_use]
-    pub const fn unit(self, unit: Unit) -> Self {
-        let Self { counter, help, observed } = self;
-        Self { counter: counter.unit(unit), help, observed }
+    pub const fn unit(mut self, unit: Unit) -> Self {
+        self.counter.set_unit(unit);
+        self
     }
 
     /// Counts `n` events.

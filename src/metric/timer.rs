@@ -61,9 +61,9 @@ impl Timer {
     /// Records once; the readings between which it ran.
     #[inline(always)]
     fn end(&mut self) -> Option<(Ticks, Ticks)> {
-        let (start, end) = (self.start.take()?, clock::now());
-        let per_nano = self.histogram.scale().per_nano();
-        self.histogram.record_time(end.scaled_since(start, per_nano));
+        let start = self.start.take()?;
+        let (end, time) = start.scaled_until_now(self.histogram.scale().per_nano());
+        self.histogram.record_time(time);
         Some((start, end))
     }
 }

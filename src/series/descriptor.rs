@@ -1,16 +1,14 @@
 //! What an instrument is, as the source says it.
 
-use std::{panic::Location, time::Duration};
+use std::{borrow::Cow, panic::Location, time::Duration};
 
 use crate::snapshot::{HistogramOptions, Kind, Range, Unit};
 
 /// What an instrument is, and where the source says so.
-///
-/// Nothing in it has a destructor, so that a `const fn` may take it apart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Descriptor {
-    pub(crate) name: &'static str,
-    pub(crate) help: &'static str,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) help: Cow<'static, str>,
     pub(crate) unit: Unit,
     pub(crate) kind: Kind,
     pub(crate) number: Number,
@@ -45,8 +43,8 @@ impl Descriptor {
         let (histogram, keys) = (HistogramOptions::new(), &[]);
         let (limit, idle, range) = (None, None, None);
         Self {
-            name,
-            help,
+            name: Cow::Borrowed(name),
+            help: Cow::Borrowed(help),
             unit,
             kind,
             number,

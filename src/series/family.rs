@@ -2,12 +2,15 @@
 
 use std::{borrow::Cow, panic::Location, sync::Arc};
 
+use once_cell::race::OnceRef;
+
 use super::{
     asked::InstrumentView,
     closed::ClosedSet,
     descriptor::{Descriptor, Number},
     list::{Listed, SeriesList},
     open::OpenSet,
+    pin::{Pin, Series as PinnedSeries},
     settings::Settings,
 };
 use crate::{
@@ -23,11 +26,12 @@ use crate::{
 
 /// A registered family: what it is and which series it has.
 ///
-/// It lives as long as the process: instruments in statics point to it.
+/// It lives as long as its registry, an instrument of it or a handle; when it is gone, its ids go to
+/// others: see `removal.rs`. One that statics record into lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct Family {
-    pub(crate) name: &'static str,
-    pub(crate) help: &'static str,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) help: Cow<'static, str>,
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
     pub(crate) number_kind: Number,
@@ -45,7 +49,12 @@ pub(crate) struct Family {
     tags: Tags,
     pub(super) set: SeriesSet,
     /// Of its registry, whose ids its series have.
-    _settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
+    /// Itself, for statics.
+    lasting: OnceRef<'static, Family>,
+    /// For handles of series that are given up with the family: of a closed set, and the overflow
+    /// series.
+    pub(super) anchor: Arc<PinnedSeries>,
 }
 
 #[derive(Debug)]
@@ -88,8 +97,8 @@ impl Family {
             }
         };
         Self {
-            name: descriptor.name,
-            help: descriptor.help,
+            name: descriptor.name.clone(),
+            help: descriptor.help.clone(),
             kind: descriptor.kind,
             unit: descriptor.unit,
             number_kind: descriptor.number,
@@ -101,8 +110,25 @@ impl Family {
             histogram,
             tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
-            _settings: settings.clone(),
+            settings: settings.clone(),
+            lasting: OnceRef::new(),
+            anchor: Arc::new(PinnedSeries::new(DISABLED, clock::now(), &[])),
         }
+    }
+
+    /// The family for a static: from here on it lives as long as the process.
+    pub(crate) fn lasting(self: &Arc<Self>) -> &'static Self {
+        self.lasting.get_or_init(|| Box::leak(Box::new(self.clone())))
+    }
+
+    /// The right to its series that are given up with it; `None` where that never happens.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        (!self.is_lasting()).then(|| self.anchor.pin())
+    }
+
+    /// Whether statics record into it.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasting.get().is_some()
     }
 
     /// Whether the series are told apart in the same way: both looked up, or both by the same place
@@ -203,7 +229,7 @@ impl Family {
         if has_twins {
             series = merge::fold(series, Choice::LatestStarted, |_, _| {});
         }
-        let (name, help) = (self.name.into(), self.help.into());
+        let (name, help) = (self.name.clone(), self.help.clone());
         let (kind, unit, page_bounds) = (self.kind, self.unit, self.told.page_bounds);
         snapshot::Family { name, kind, unit, help, page_bounds, series }
     }

@@ -32,7 +32,7 @@ pub(crate) struct LiveFamily(Repr);
 
 enum Repr {
     Recorded {
-        family: &'static Family,
+        family: Arc<Family>,
         page_bounds: PageBounds,
         from: Rc<Source>,
     },
@@ -145,13 +145,13 @@ impl Live {
         storage: Arc<Storage>,
         with_exemplars: bool,
         views: &Views,
-        families: impl ExactSizeIterator<Item = &'static Family>,
+        families: impl ExactSizeIterator<Item = Arc<Family>>,
         observed: Vec<snapshot::Family>,
     ) -> Self {
         let reader = storage.reader();
         let from = Rc::new(Source { storage, reader, with_exemplars });
         let recorded = families.map(|family| {
-            let asked = views.page_bounds(family.name, family.kind, family.unit);
+            let asked = views.page_bounds(&family.name, family.kind, family.unit);
             let page_bounds = asked.unwrap_or(family.told.page_bounds);
             Repr::Recorded { family, page_bounds, from: from.clone() }
         });
@@ -172,7 +172,7 @@ impl LiveFamily {
     pub(crate) fn head(&self) -> Head<'_> {
         match &self.0 {
             Repr::Recorded { family, page_bounds, .. } => {
-                let Family { name, kind, unit, help, .. } = *family;
+                let Family { name, kind, unit, help, .. } = &**family;
                 Head { name, kind: *kind, unit: *unit, help, page_bounds: *page_bounds }
             }
             Repr::Observed(family) => family.head(),

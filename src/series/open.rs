@@ -7,7 +7,7 @@
 //! ```
 
 use std::{
-    borrow::Borrow,
+    borrow::{Borrow, Cow},
     collections::{HashMap, HashSet},
     fmt,
     hash::{Hash, Hasher},
@@ -29,10 +29,7 @@ use crate::{
     clock, diagnostics,
     label::{Encoded, Keys, LabelSet, OVERFLOW_KEY, decode},
     snapshot::HistogramOptions,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::Mutex,
     util::hash::BuildHash,
 };
 
@@ -52,7 +49,7 @@ pub(crate) struct OpenSet {
     /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
     number: u32,
     /// What the instrument is called, and where the source says so.
-    name: &'static str,
+    name: Cow<'static, str>,
     place: &'static Location<'static>,
     /// Where its ids come from: the registry's of these.
     pub(super) space: Space,
@@ -102,11 +99,11 @@ impl OpenSet {
         limit: Option<usize>,
         settings: Arc<Settings>,
     ) -> Self {
-        let Descriptor { name, place, idle, kind, keeps_exemplars, .. } = *descriptor;
+        let Descriptor { place, idle, kind, keeps_exemplars, .. } = *descriptor;
+        let name = descriptor.name.clone();
         let space = Space::of(kind);
         let tags = Tags::new(space, idle.is_some(), keeps_exemplars);
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Relaxed);
+        let number = NUMBERS.lock().take();
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
         Self { number, name, place, space, histogram, limit, settings, idle, tags, known, walk }
     }
@@ -183,7 +180,7 @@ impl OpenSet {
             cells::tally(|tally| tally.truncate(truncated));
         }
         if let Some((full, widest)) = overflow {
-            cells::tally(|tally| tally.overflow(self.name, 1));
+            cells::tally(|tally| tally.overflow(&self.name, 1));
             if let Some(widest) = widest {
                 self.warn(full, widest);
             }
@@ -222,6 +219,11 @@ impl OpenSet {
         self.settings.ids.give_back(self.space, self.histogram, id, 1);
     }
 
+    /// Lets the next set have the number: no thread may find by it any more what it remembers.
+    pub(super) fn give_number_back(&self) {
+        NUMBERS.lock().free.push(self.number);
+    }
+
     /// The id of the overflow series, if there is one.
     pub(crate) fn overflow(&self) -> Option<u32> {
         self.known.lock().overflow
@@ -229,7 +231,7 @@ impl OpenSet {
 
     /// Reports that there is no series for new label values, and which key has so many.
     fn warn(&self, full: Full, (key, values): (String, usize)) {
-        let (name, place) = (self.name, self.place);
+        let (name, place) = (&self.name, self.place);
         let limit = match full {
             Full::Limit(limit) => format!("its limit of {limit} series"),
             Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
@@ -263,6 +265,24 @@ impl OpenSet {
         let list = Arc::new(SeriesList::new(all));
         known.list = Some(list.clone());
         list
+    }
+}
+
+/// The numbers of the sets that there are.
+struct Numbers {
+    free: Vec<u32>,
+    next: u32,
+}
+
+/// Nothing is locked inside it.
+static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { free: Vec::new(), next: 0 });
+
+impl Numbers {
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        })
     }
 }
 

@@ -4,18 +4,19 @@
 //! can write to those cells any more. Whoever can holds a [`Pin`]: a bound handle, and a thread's
 //! look-up table. A removed series with no pin is given up: its cells are set to zero, by whichever
 //! thread finds it so, and its id is free. A pin that is dropped *releases* what its holder wrote,
-//! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros.
+//! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros. Where the family
+//! is gone before a pin, the last pin gives the series up.
 
-use std::{fmt, num::NonZeroU8, sync::Arc};
+use std::{collections::BTreeMap, fmt, num::NonZeroU8, sync::Arc};
 
 use crate::{
     clock::Ticks,
     label,
     sync::{
-        atomic,
+        Mutex, atomic,
         modelled::{
             AtomicU32,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
 };
@@ -23,7 +24,7 @@ use crate::{
 /// A series of an open family. Snapshots may hold it longer than its family does, for its values.
 pub(crate) struct Series {
     pub(crate) id: u32,
-    /// How many pins there are, and [`REMOVED`] between a removal and the next look-up.
+    /// How many pins there are, [`REMOVED`] between a removal and the next look-up, and [`ORPHANED`].
     pins: AtomicU32,
     /// When it was made: its sums began.
     pub(crate) started: Ticks,
@@ -48,6 +49,15 @@ const SHORT: usize = 31;
 
 /// Beside the pins in one word: there will not be that many.
 const REMOVED: u32 = 1 << 31;
+/// Its family is gone: the last pin ends the series.
+const ORPHANED: u32 = 1 << 30;
+const PINS: u32 = ORPHANED - 1;
+
+/// What is to be done when the last pin of an orphan goes, by the orphans' places in memory. Nothing is
+/// locked inside it.
+static ORPHANS: Mutex<BTreeMap<usize, End>> = Mutex::new(BTreeMap::new());
+
+type End = Box<dyn FnOnce() + Send>;
 
 impl Series {
     pub(crate) fn new(id: u32, started: Ticks, encoded: &[u8]) -> Self {
@@ -64,7 +74,32 @@ impl Series {
 
     /// Whether anybody may still write to the cells. Where not, everything is seen that was written.
     pub(crate) fn is_pinned(&self) -> bool {
-        self.pins.load(Acquire) & !REMOVED > 0
+        self.pins.load(Acquire) & PINS > 0
+    }
+
+    /// Calls `end` when nobody can write to the cells any more: now, or when the last pin goes, on the
+    /// thread that drops it. Nobody may pin the series from here on.
+    pub(crate) fn orphan(self: &Arc<Self>, end: impl FnOnce() + Send + 'static) {
+        if self.is_pinned() {
+            ORPHANS.lock().insert(self.place(), Box::new(end));
+            // Another thread may have dropped the last pin meanwhile.
+            if self.pins.fetch_or(ORPHANED, AcqRel) & PINS == 0 {
+                self.end();
+            }
+        } else {
+            end();
+        }
+    }
+
+    #[cold]
+    fn end(&self) {
+        self.pins.load(Acquire); // What others wrote before they dropped theirs.
+        let end = ORPHANS.lock().remove(&self.place());
+        end.into_iter().for_each(|end| end());
+    }
+
+    fn place(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// Asks the threads that remember the series to forget it.
@@ -125,7 +160,10 @@ impl Clone for Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        self.0.pins.fetch_sub(1, Release);
+        let before = self.0.pins.fetch_sub(1, Release);
+        if before & (ORPHANED | PINS) == ORPHANED | 1 {
+            self.0.end();
+        }
     }
 }
 
@@ -177,6 +215,27 @@ mod tests {
             assert_eq!(series.key(), &bytes[..len]);
             assert_eq!(matches!(series.key, Key::Short { .. }), len <= SHORT);
         }
+    }
+
+    #[test]
+    fn an_orphan_ends_with_its_last_pin_and_at_once_where_there_is_none() {
+        let ended = Arc::new(AtomicU32::new(0));
+        let end = |series: &Arc<Series>| {
+            let ended = ended.clone();
+            series.orphan(move || {
+                ended.fetch_add(1, Relaxed);
+            });
+        };
+        let series = Arc::new(Series::new(7, Ticks::ORIGIN, b""));
+        let (first, second) = (series.pin(), series.pin());
+        end(&series);
+        drop(first);
+        assert_eq!(ended.load(Relaxed), 0);
+        drop(second);
+        assert_eq!(ended.load(Relaxed), 1);
+        end(&Arc::new(Series::new(7, Ticks::ORIGIN, b"")));
+        assert_eq!(ended.load(Relaxed), 2);
+        assert!(!ORPHANS.lock().contains_key(&series.place()));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Each has an id of its own, beyond every table, which its series and handles have too. So a record
 //! fails the check that every record makes, and on the way that is taken then the id says whose it was.
 
-use std::panic::Location;
+use std::{borrow::Cow, panic::Location};
 
 use super::descriptor::Descriptor;
 use crate::{
@@ -19,7 +19,7 @@ const FIRST: u32 = FIRST_REFUSED;
 const MOST: usize = (DISABLED - FIRST) as usize;
 
 /// What the source calls such an instrument, and where it is: of one name there may be several.
-pub(crate) type Refused = (&'static str, &'static Location<'static>);
+pub(crate) type Refused = (Cow<'static, str>, &'static Location<'static>);
 
 /// Those that were refused, in the order of their ids. Nothing is locked inside it.
 static REFUSED: Mutex<Vec<Refused>> = Mutex::new(Vec::new());
@@ -32,7 +32,7 @@ pub(crate) const fn is_disabled(id: u32) -> bool {
 
 /// An id for an instrument that was just refused, whose count is shown from here on.
 pub(crate) fn id_for(descriptor: &Descriptor) -> u32 {
-    let instrument = (descriptor.name, descriptor.place);
+    let instrument = (descriptor.name.clone(), descriptor.place);
     let _busy = busy();
     let mut refused = REFUSED.lock();
     // Two threads may both find that it is refused.

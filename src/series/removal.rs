@@ -2,7 +2,8 @@
 //!
 //! A removal lets the series begin anew from a base and takes it off the page. As long as somebody can
 //! write to its cells, or a storage shows it, it keeps its id; then it is swept: its cells are set to
-//! zero, and the family's next series may have the id. Series of a closed set keep theirs for ever.
+//! zero, and the family's next series may have the id. Series of a closed set keep theirs as long as
+//! there is the family. With a family go all its series.
 
 use std::{
     collections::HashMap,
@@ -15,12 +16,13 @@ use super::{
     family::{Family, SeriesSet},
     open::{ByKey, Known, OpenSet, Visit},
     pin::{Series, forget_removed},
+    settings::Settings,
 };
 use crate::{
-    cells::{self, Reader, Space, Storage},
+    cells::{self, DISABLED, Reader, Space, Storage},
     clock,
     label::{Encoded, LabelSet},
-    snapshot::SeriesValue,
+    snapshot::{HistogramOptions, SeriesValue},
 };
 
 impl Family {
@@ -189,6 +191,64 @@ impl Family {
             }
         }
         self.sweep();
+    }
+}
+
+/// Nobody looks its series up any more, nor reads them: who does holds the family. Each is given up when
+/// nobody can write to it.
+impl Drop for Family {
+    fn drop(&mut self) {
+        let _busy = cells::busy();
+        let from = Ending {
+            space: self.space,
+            histogram: self.histogram,
+            settings: self.settings.clone(),
+        };
+        match &mut self.set {
+            SeriesSet::Closed(set) if set.base != DISABLED => {
+                let (first, len) = (set.base, set.len as u32);
+                self.anchor.orphan(move || from.give_up(first, len));
+            }
+            SeriesSet::Closed(_) => {}
+            SeriesSet::Open(set) => {
+                let known = set.known.get_mut();
+                if let Some(id) = known.overflow.filter(|id| *id != DISABLED) {
+                    let from = from.clone();
+                    self.anchor.orphan(move || from.give_up(id, 1));
+                }
+                for ByKey(series) in known.by_key.drain() {
+                    let (from, id, weight) = (from.clone(), series.id, series.weight() as u64);
+                    series.mark_removed();
+                    series.orphan(move || {
+                        from.give_up(id, 1);
+                        from.settings.budget.put_back(weight);
+                    });
+                }
+                // First: a thread that meets the next set of this number has to see it.
+                forget_removed();
+                set.give_number_back();
+            }
+        }
+    }
+}
+
+/// What is left of a family that is gone.
+#[derive(Clone)]
+struct Ending {
+    space: Space,
+    histogram: HistogramOptions,
+    settings: Arc<Settings>,
+}
+
+impl Ending {
+    /// Makes the cells of neighbouring ids as they were before their first series, and gives the ids
+    /// back.
+    fn give_up(&self, first: u32, len: u32) {
+        let _busy = cells::busy();
+        for storage in Storage::all() {
+            (first..first + len).for_each(|id| storage.reset(self.space, id));
+        }
+        self.settings.ids.give_back(self.space, self.histogram, first, len);
     }
 }
 

@@ -39,9 +39,9 @@ pub(super) fn assert_value(
 fn assert_known(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) {
     let registry = Registry::global();
     let mut names = registry.names();
-    names.extend(snapshot.families().iter().map(|family| family.name()));
-    if !names.contains(&name) {
-        let nearest = nearest(name, names.iter().copied());
+    names.extend(snapshot.families().iter().map(|family| family.name.clone()));
+    if !names.iter().any(|known| known == name) {
+        let nearest = nearest(name, names.iter().map(|known| &**known));
         let nearest = nearest.map_or_else(String::new, |name| format!("; the nearest is {name:?}"));
         panic!(
             "no instrument is called {name:?}{nearest} (a static is known once it is used, or told \

@@ -157,9 +157,9 @@ impl<L> Histogram<L> {
         self.told(options)
     }
 
-    const fn told(self, options: HistogramOptions) -> Self {
-        let Self { instrument, labels } = self;
-        Self { instrument: instrument.with_histogram(options), labels }
+    const fn told(mut self, options: HistogramOptions) -> Self {
+        self.instrument.with_histogram(options);
+        self
     }
 }
 

@@ -10,11 +10,7 @@ use crate::{
         gauge::Gauge,
         histogram::Histogram,
         instrument::Instrument,
-        registry::{
-            Registry,
-            families::check_keys,
-            instruments::{described, intern},
-        },
+        registry::{Registry, families::check_keys, instruments::described},
     },
     series::{Descriptor, Number},
     snapshot::{HistogramOptions, Kind, Unit},
@@ -47,9 +43,9 @@ dynamic_instruments! {
     /// labels without a type.
     ///
     /// It is recorded into as a static with the same keys is, by
-    /// [`with_labels`](Counter::with_labels), and shares the family of one in the same registry. What
-    /// it is called and the keys are kept in memory once, and for ever: take them from a configuration,
-    /// not from what is recorded.
+    /// [`with_labels`](Counter::with_labels), and shares the family of one in the same registry. Its
+    /// keys are kept in memory once, and for ever: take them from a configuration, not from what is
+    /// recorded.
     ///
     /// # Errors
     ///
@@ -153,6 +149,20 @@ fn intern_list(texts: &[&str]) -> &'static [&'static str] {
             let list: &'static [&'static str] = texts.leak();
             lists.insert(list);
             list
+        }
+    }
+}
+
+/// `text` as text that lives as long as the process, kept once however often it is asked for.
+fn intern(text: &str) -> &'static str {
+    static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut texts = TEXTS.lock();
+    match texts.get(text) {
+        Some(known) => known,
+        None => {
+            let text: &'static str = Box::leak(text.into());
+            texts.insert(text);
+            text
         }
     }
 }

@@ -17,14 +17,12 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct Families {
-    pub(super) by_name: BTreeMap<&'static str, &'static Family>,
+    pub(super) by_name: BTreeMap<Cow<'static, str>, Arc<Family>>,
     /// Who has taken each name that would stand on a page.
-    pub(super) claims: HashMap<String, &'static Family>,
+    pub(super) claims: HashMap<String, Arc<Family>>,
     pub(super) observables: Vec<(u64, Arc<Observable>)>,
     /// The process that the callbacks are of, by its generation.
     generation: u32,
-    /// Families whose callback is gone, for the next callback of the same description.
-    pub(super) retired: Vec<&'static Family>,
     pub(super) next_observable: u64,
     /// Why statics were refused so far, each once.
     pub(super) refusals: Vec<(ErrorKind, String)>,
@@ -39,7 +37,7 @@ impl Families {
             return;
         }
         for (_, observable) in std::mem::take(&mut self.observables) {
-            self.retire(&observable);
+            self.remove(observable.family());
             std::mem::forget(observable);
         }
     }
@@ -53,11 +51,11 @@ impl Families {
         number
     }
 
-    /// Frees the names of a callback that is gone, and keeps its family for the next one.
-    pub(super) fn retire(&mut self, observable: &Observable) {
-        self.by_name.retain(|_, family| !observable.is_of(family));
-        self.claims.retain(|_, family| !observable.is_of(family));
-        self.retired.push(observable.family());
+    /// Takes a family off the page and frees its names. Whoever called holds it: it ends outside the
+    /// lock.
+    pub(super) fn remove(&mut self, family: &Arc<Family>) {
+        self.by_name.remove(&family.name);
+        self.claims.retain(|_, claimant| !Arc::ptr_eq(claimant, family));
     }
 
     /// Whether a name of this family's samples is taken.
@@ -67,8 +65,8 @@ impl Families {
     }
 
     /// Adds a family whose name is free, unless a name of its samples is taken.
-    pub(super) fn admit(&mut self, family: &'static Family) -> Result<(), Error> {
-        let claims = claimed_names(family.name, family.kind, family.unit);
+    pub(super) fn admit(&mut self, family: &Arc<Family>) -> Result<(), Error> {
+        let claims = claimed_names(&family.name, family.kind, family.unit);
         let taken = claims.iter().find_map(|claim| Some((claim, self.claims.get(claim)?)));
         if let Some((claim, other)) = taken {
             let text = format!(
@@ -77,30 +75,16 @@ impl Families {
             );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
-        self.claims.extend(claims.into_iter().map(|claim| (claim, family)));
-        self.by_name.insert(family.name, family);
+        self.claims.extend(claims.into_iter().map(|claim| (claim, family.clone())));
+        self.by_name.insert(family.name.clone(), family.clone());
         Ok(())
     }
+}
 
-    /// A family for a callback: one that an earlier callback left, or a new one.
-    pub(super) fn observed_family(
-        &mut self,
-        descriptor: &Descriptor,
-        settings: &Arc<Settings>,
-    ) -> &'static Family {
-        let left = self.retired.iter().position(|family| {
-            let same = |family: &Family| (family.name, family.help, family.kind, family.unit);
-            same(family) == (descriptor.name, descriptor.help, descriptor.kind, descriptor.unit)
-        });
-        match left {
-            Some(place) => self.retired.swap_remove(place),
-            None => {
-                let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
-                let view = InstrumentView::default();
-                Box::leak(Box::new(Family::new(descriptor, Vec::new(), settings, shape, &view)))
-            }
-        }
-    }
+/// A family for a callback, which keeps its series itself.
+pub(super) fn observed_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
+    let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
+    Family::new(descriptor, Vec::new(), settings, shape, &InstrumentView::default())
 }
 
 pub(super) fn conflict(descriptor: &Descriptor, other: &Family, difference: &str) -> Error {

@@ -1,6 +1,6 @@
 //! Instruments whose names are known at run time: those that record, and those that are asked.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -13,13 +13,12 @@ use crate::{
         observable::{Observable, Observations, Observer},
         registry::{
             Registry,
-            families::{check_name, conflict},
+            families::{check_name, conflict, observed_family},
         },
         summary::Summary,
     },
     series::{Descriptor, Number},
     snapshot::{HistogramOptions, Kind, Unit},
-    sync::Mutex,
 };
 
 impl Registry {
@@ -178,7 +177,7 @@ impl Registry {
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         let descriptor = described(name, help, unit, kind)?;
-        let name = descriptor.name;
+        let name = &descriptor.name;
         if kind.is_distribution() {
             let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
@@ -187,8 +186,8 @@ impl Registry {
         if let Some(other) = families.by_name.get(name) {
             return Err(conflict(&descriptor, other, "is registered twice"));
         }
-        let family = families.observed_family(&descriptor, &self.0.settings);
-        families.admit(family)?;
+        let family = Arc::new(observed_family(&descriptor, &self.0.settings));
+        families.admit(&family)?;
         let limit = families.views.for_instrument(name, kind, unit).limit();
         let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
         let number = families.add(observable);
@@ -220,13 +219,13 @@ impl Registry {
             return;
         };
         let (_, observable) = families.observables.remove(place);
-        families.retire(&observable);
+        families.remove(observable.family());
         drop(families);
         drop(observable); // User code, dropped outside the lock.
     }
 }
 
-/// A description with texts that live as long as the process.
+/// A description with texts of its own.
 #[track_caller]
 pub(super) fn described(
     name: &str,
@@ -235,20 +234,6 @@ pub(super) fn described(
     kind: Kind,
 ) -> Result<Descriptor, Error> {
     check_name(name)?;
-    let described = Descriptor::new(intern(name), intern(help), kind);
-    Ok(Descriptor { unit, ..described })
-}
-
-/// `text` as text that lives as long as the process, kept once however often it is asked for.
-pub(super) fn intern(text: &str) -> &'static str {
-    static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut texts = TEXTS.lock();
-    match texts.get(text) {
-        Some(known) => known,
-        None => {
-            let text: &'static str = Box::leak(text.into());
-            texts.insert(text);
-            text
-        }
-    }
+    let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
+    Ok(Descriptor { name, help, unit, ..Descriptor::new("", "", kind) })
 }

@@ -37,10 +37,9 @@ use crate::{
 /// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
 /// library or a test, and instruments whose names are known at run time; clones share the families.
 ///
-/// What it has registered stays in memory for ever, also when the last clone is gone: some 1.7 kB for a
-/// registry with one counter (`cargo test --test run_time_made -- --nocapture`), and 0.6 kB for a
-/// callback of a new name that is [no longer observed](Self::observe). So make registries once, not for
-/// each request. An empty one leaves nothing, nor does a callback of a name that was observed before.
+/// What it has registered lives until the last clone is gone, every instrument of it and every handle
+/// of these; then its memory is free, and its cells go to other series. (`cargo test --test
+/// run_time_made` shows it.) A family goes alone by [`unregister`](Self::unregister).
 ///
 /// # Examples
 ///
@@ -94,18 +93,18 @@ impl Registry {
     /// What was recorded is not changed, so that another list shows it otherwise. Only buckets and
     /// limits are for instruments that are used later: those in use keep theirs, and are reported.
     pub fn set_views(&self, views: Views) {
-        let is_late = |family: &&Family| {
-            let asked = views.for_instrument(family.name, family.kind, family.unit);
+        let is_late = |family: &&Arc<Family>| {
+            let asked = views.for_instrument(&family.name, family.kind, family.unit);
             !family.is_as_asked(&asked)
         };
-        let late: Vec<&Family> = {
+        let late: Vec<Arc<Family>> = {
             let _busy = cells::busy();
             let mut families = self.families();
             families.views = views.clone();
-            families.by_name.values().copied().filter(is_late).collect()
+            families.by_name.values().filter(is_late).cloned().collect()
         };
         for family in late {
-            let (name, place) = (family.name, family.place);
+            let (name, place) = (&family.name, family.place);
             diagnostics::report(
                 "view",
                 format_args!(
@@ -124,8 +123,44 @@ impl Registry {
             return;
         }
         // Copied: the lock of a family is not taken under that of the families.
-        let families: Vec<&Family> = self.families().by_name.values().copied().collect();
+        let families: Vec<Arc<Family>> = self.families().by_name.values().cloned().collect();
         families.iter().for_each(|family| family.relabel(&self.0.settings));
+    }
+
+    /// Takes the family called `name` off the registry, its callback if it has one, and frees the name;
+    /// whether there was one.
+    ///
+    /// Instruments and handles of it that are left record on, and nobody is shown what; when the last of
+    /// them is gone, so is the memory. A family that a static records into stays: `false`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::{Registry, Unit};
+    ///
+    /// let registry = Registry::new();
+    /// let sent = registry.counter::<()>("plugin.sent", "Messages sent", Unit::NONE)?;
+    /// sent.add(2);
+    /// assert!(registry.unregister("plugin.sent"));
+    /// assert!(registry.snapshot().family("plugin.sent").is_none());
+    ///
+    /// let sent = registry.gauge::<()>("plugin.sent", "Another plugin's", Unit::NONE)?;
+    /// sent.set(0.5);
+    /// assert_eq!(registry.snapshot().value("plugin.sent", &[]).unwrap().as_f64(), 0.5);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn unregister(&self, name: &str) -> bool {
+        let mut families = self.families();
+        let Some(family) = families.by_name.get(name).cloned() else { return false };
+        if family.is_lasting() {
+            return false;
+        }
+        families.remove(&family);
+        let observed = families.observables.iter().position(|(_, of)| of.is_of(&family));
+        let observable = observed.map(|place| families.observables.remove(place));
+        drop(families);
+        drop((observable, family)); // Outside the lock: user code, and the end of a family.
+        true
     }
 
     /// The views that it is shown through.
@@ -148,14 +183,15 @@ impl Registry {
     }
 
     /// The names of all instruments that are registered.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        let own = own::NAMES.into_iter().filter(|_| self.is_global());
-        self.families().by_name.keys().copied().chain(own).collect()
+    pub(crate) fn names(&self) -> Vec<Cow<'static, str>> {
+        let own = own::NAMES.into_iter().filter(|_| self.is_global()).map(Cow::Borrowed);
+        self.families().by_name.keys().cloned().chain(own).collect()
     }
 
     /// The labels of all series that the instrument called `name` can have, as far as they are known.
     pub(crate) fn labels_of(&self, name: &str) -> Vec<LabelSet> {
-        if let Some(family) = self.families().by_name.get(name).copied() {
+        let family = self.families().by_name.get(name).cloned();
+        if let Some(family) = family {
             return family.all_labels();
         }
         let own = self.own(&cells::current_storage()).into_iter().find(|own| own.name == name);
@@ -201,16 +237,16 @@ impl Registry {
         &self,
         storage: &Arc<Storage>,
         by: Option<Instant>,
-    ) -> (Vec<&'static Family>, Vec<snapshot::Family>) {
+    ) -> (Vec<Arc<Family>>, Vec<snapshot::Family>) {
         // Copied, so that neither callbacks nor families are met under the lock.
         let (families, observables) = {
             let _busy = cells::busy();
             let guard = self.families();
-            let observed = |family: &Family| {
+            let observed = |family: &Arc<Family>| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
             };
             let mut families = Vec::with_capacity(guard.by_name.len());
-            families.extend(guard.by_name.values().copied().filter(|family| !observed(family)));
+            families.extend(guard.by_name.values().filter(|family| !observed(family)).cloned());
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };
@@ -254,7 +290,7 @@ impl Registry {
     pub(crate) fn register<L: Labels>(
         &self,
         descriptor: &Descriptor,
-    ) -> Result<&'static Family, Error> {
+    ) -> Result<Arc<Family>, Error> {
         let keys = L::KEYS.iter().map(|&key| Cow::Borrowed(key)).collect();
         match L::CARDINALITY {
             Some(len) if is_closed(L::CARDINALITY) => {
@@ -269,7 +305,7 @@ impl Registry {
         &self,
         descriptor: &Descriptor,
         keys: Vec<Cow<'static, str>>,
-    ) -> Result<&'static Family, Error> {
+    ) -> Result<Arc<Family>, Error> {
         let shape = match keys.is_empty() {
             true => Shape::Closed { len: 1, at: <() as Labels>::at },
             false => Shape::Open,
@@ -283,7 +319,7 @@ impl Registry {
         descriptor: &Descriptor,
         len: usize,
         at: fn(usize) -> Vec<Cow<'static, str>>,
-    ) -> Result<&'static Family, Error> {
+    ) -> Result<Arc<Family>, Error> {
         // A name may hold these, and a key may not; on a page each of them is an underscore.
         let key = descriptor.name.replace(['-', '/'], "_");
         self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
@@ -294,21 +330,22 @@ impl Registry {
         descriptor: &Descriptor,
         keys: Vec<Cow<'static, str>>,
         shape: Shape,
-    ) -> Result<&'static Family, Error> {
-        check_name(descriptor.name)?;
+    ) -> Result<Arc<Family>, Error> {
+        check_name(&descriptor.name)?;
         check_keys(&keys)?;
         let mut families = self.families();
-        let view = families.views.for_instrument(descriptor.name, descriptor.kind, descriptor.unit);
-        if let Some(family) = families.by_name.get(descriptor.name) {
+        let (name, kind, unit) = (&descriptor.name, descriptor.kind, descriptor.unit);
+        let view = families.views.for_instrument(name, kind, unit);
+        if let Some(family) = families.by_name.get(name) {
             let Some(difference) = difference(family, descriptor, &keys, &shape) else {
-                return Ok(family);
+                return Ok(family.clone());
             };
             return Err(conflict(descriptor, family, difference));
         }
-        let family = Family::new(descriptor, keys, &self.0.settings, shape, &view);
-        let family: &'static Family = Box::leak(Box::new(family));
-        families.admit(family)?;
-        Ok(family)
+        let family = Arc::new(Family::new(descriptor, keys, &self.0.settings, shape, &view));
+        let admitted = families.admit(&family);
+        drop(families); // One that is refused ends outside the lock.
+        admitted.map(|()| family)
     }
 }
 
@@ -326,7 +363,7 @@ impl Default for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.families().by_name.keys().copied().collect();
+        let names: Vec<_> = self.families().by_name.keys().cloned().collect();
         f.debug_struct("Registry").field("families", &names).finish()
     }
 }

@@ -1,9 +1,14 @@
 //! Settings of a registry, and what becomes of them when they change.
 
-use std::{collections::BTreeSet, sync::Barrier, thread};
+use std::{
+    collections::BTreeSet,
+    sync::{Barrier, mpsc},
+    thread,
+};
 
 use crate::{
     metric::{
+        Counter, Gauge, Histogram,
         observable::Observations,
         registry::*,
         tests::{Hit, Route, number},
@@ -162,4 +167,129 @@ fn a_budget_counts_the_series_that_are_there() {
     registry.change(budget(1));
     counter.with(Route("/6")).inc();
     assert_eq!(n_series(), 1 + 5);
+}
+
+/// A handle of each kind, of families that are called `name` and more.
+fn handles(registry: &Registry, name: &str) -> impl Fn() + use<> {
+    let name = |kind: &str| format!("{name}.{kind}");
+    let plain = registry.counter::<()>(&name("plain"), "", Unit::NONE).unwrap();
+    let open = registry.counter::<Route<'_>>(&name("open"), "", Unit::NONE).unwrap();
+    let closed = registry.histogram::<Hit>(&name("closed"), "", Unit::NONE).unwrap();
+    let gauge = registry.gauge::<Hit>(&name("gauge"), "", Unit::NONE).unwrap();
+    let held = registry.up_down_counter::<()>(&name("held"), "", Unit::NONE).unwrap().hold();
+    let timer = registry.histogram::<()>(&name("timed"), "", Unit::Seconds).unwrap().start_timer();
+    let (plain, open, closed) = (plain.bind(()), open.bind(Route("/a")), closed.bind(Hit(true)));
+    let (gauge, ends) = (gauge.bind(Hit(false)), Mutex::new(Some((held, timer))));
+    move || {
+        plain.inc();
+        open.inc();
+        closed.record(1.0);
+        gauge.add(1.0);
+        drop(ends.lock().take());
+    }
+}
+
+#[test]
+fn a_handle_that_outlives_its_family_never_writes_into_another() {
+    let registry = Registry::new();
+    let gone = [1, 2].map(|_| handles(&Registry::new(), "gone"));
+    let unregistered = [1, 2].map(|_| {
+        let handles = handles(&registry, "own");
+        let names: Vec<_> = registry.names();
+        assert_eq!(names.iter().filter(|name| registry.unregister(name)).count(), 6);
+        handles
+    });
+    let own = handles(&registry, "own");
+    own();
+    gone.iter().chain(&unregistered).for_each(|record| record());
+    let snapshot = registry.snapshot();
+    for (kind, labels) in
+        [("plain", vec![]), ("open", vec![("route", "/a")]), ("gauge", vec![("hit", "false")])]
+    {
+        assert_eq!(number(&snapshot, &format!("own.{kind}"), &labels), Some(1.0), "{kind}");
+    }
+    assert_eq!(number(&snapshot, "own.held", &[]), Some(0.0));
+    let count =
+        |name, labels| snapshot.value(name, labels).unwrap().as_histogram().unwrap().count();
+    assert_eq!((count("own.closed", &[("hit", "true")]), count("own.timed", &[])), (1, 1));
+}
+
+/// A registry and some of its instruments.
+type Made<'a> = (Registry, Counter<Route<'a>>, Gauge<Hit>, Histogram<Route<'a>>);
+
+#[test]
+fn what_takes_the_ids_of_a_registry_that_is_gone_begins_at_zero_on_every_thread() {
+    fn registry<'a>() -> Made<'a> {
+        let registry = Registry::new();
+        let open = registry.counter("open", "", Unit::NONE).unwrap();
+        let gauge = registry.gauge("gauge", "", Unit::NONE).unwrap();
+        let values = registry.histogram("values", "", Unit::NONE).unwrap();
+        (registry, open, gauge, values)
+    }
+    thread::scope(|scope| {
+        // Two threads that remember the series of all the registries before.
+        let workers = [(); 2].map(|()| {
+            let (to_worker, made) = mpsc::channel::<Arc<Made<'_>>>();
+            let (done, from_worker) = mpsc::channel();
+            scope.spawn(move || {
+                for made in made {
+                    made.1.with(Route("/a")).inc();
+                    made.3.with(Route("/a")).record(2.0);
+                    drop(made);
+                    done.send(()).unwrap();
+                }
+            });
+            (to_worker, from_worker)
+        });
+        for turn in 0..50 {
+            let made = Arc::new(registry());
+            workers.iter().for_each(|(to_worker, _)| to_worker.send(made.clone()).unwrap());
+            workers.iter().for_each(|(_, from_worker)| from_worker.recv().unwrap());
+            let snapshot = made.0.snapshot();
+            let route = [("route", "/a")];
+            assert_eq!(number(&snapshot, "open", &route), Some(2.0), "turn {turn}");
+            let values = snapshot.value("values", &route).unwrap().as_histogram().unwrap();
+            assert_eq!((values.count(), values.sum()), (2, 4.0), "turn {turn}");
+            assert!(snapshot.family("gauge").unwrap().series().is_empty());
+            made.2.bind(Hit(true)).set(7.0);
+        }
+    });
+}
+
+#[test]
+fn an_unregistered_name_is_free_and_what_is_left_of_it_records_into_nothing() {
+    let registry = Registry::new();
+    let counter = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let bound = counter.bind(Hit(true));
+    assert!(registry.unregister("c") && !registry.unregister("c"));
+    bound.inc();
+    counter.with(Hit(false)).inc();
+    assert!(registry.snapshot().families().is_empty());
+    let again = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    again.with(Hit(true)).add(2);
+    bound.inc();
+    assert_eq!(number(&registry.snapshot(), "c", &[("hit", "true")]), Some(2.0));
+
+    let observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, |_| ()).unwrap();
+    assert!(registry.unregister("g"));
+    let _other = registry.observe(Kind::Gauge, "g", "", Unit::NONE, |to| to.observe(1.0, &[]));
+    drop(observer);
+    assert_eq!(number(&registry.snapshot(), "g", &[]), Some(1.0));
+
+    static LASTING: Counter = Counter::new("test.registry.lasting", "");
+    LASTING.inc();
+    assert!(!Registry::global().unregister("test.registry.lasting"));
+}
+
+#[test]
+fn an_instrument_that_never_was_in_a_static_costs_nothing_twice() {
+    let use_one = || Counter::<()>::new("test.registry.local", "").inc();
+    let owners = || {
+        let families = Registry::global().families();
+        families.by_name.get("test.registry.local").map(Arc::strong_count)
+    };
+    use_one();
+    let first = owners();
+    use_one();
+    assert!(first.is_some() && owners() == first, "{first:?}, then {:?}", owners());
 }
