@@ -159,8 +159,7 @@ impl LabelSet {
             });
             return all.then_some(n_shown);
         };
-        let encoded = values.encoded();
-        let (mut next, mut rest) = (0, encoded);
+        let mut values = Cursor::new(values.encoded());
         let mut n_shown = 0;
         let mut show = |key: &str, value: &[u8]| {
             // One that is empty is none.
@@ -171,17 +170,7 @@ impl LabelSet {
         };
         let all = keys.0.iter().all(|(key, source)| match source {
             Source::Constant(value) => show(key, value.as_bytes()),
-            Source::Place(wanted) => {
-                if *wanted < next {
-                    (next, rest) = (0, encoded);
-                }
-                let mut found: &[u8] = &[];
-                while next <= *wanted {
-                    (found, rest) = split_value(rest).unwrap_or_default();
-                    next += 1;
-                }
-                show(key, found)
-            }
+            Source::Place(place) => show(key, values.at(*place)),
         });
         all.then_some(n_shown)
     }
@@ -205,6 +194,30 @@ impl LabelSet {
             Repr::Series { values: own, .. } => std::ptr::addr_eq(Arc::as_ptr(own), values),
             Repr::Pairs(_) => false,
         }
+    }
+
+    /// The order of two series of one family, which their values alone decide: without reading them as
+    /// text, since a first page sorts all series. `None` if it takes the keys too.
+    fn cmp_values(&self, other: &Self) -> Option<Ordering> {
+        let (Repr::Series { keys, values }, Repr::Series { keys: same, values: others }) =
+            (&self.0, &other.0)
+        else {
+            return None;
+        };
+        if !Arc::ptr_eq(keys, same) {
+            return None;
+        }
+        let (mut own, mut others) = (Cursor::new(values.encoded()), Cursor::new(others.encoded()));
+        for (_, source) in &keys.0 {
+            let Source::Place(place) = source else { continue };
+            let (own, other) = (own.at(*place), others.at(*place));
+            if own != other {
+                // The next key of a set that lacks this one decides.
+                let both_have_it = !own.is_empty() && !other.is_empty();
+                return both_have_it.then(|| own.cmp(other));
+            }
+        }
+        Some(Ordering::Equal)
     }
 
     #[inline(never)]
@@ -319,7 +332,7 @@ impl PartialOrd for LabelSet {
 
 impl Ord for LabelSet {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.visible().cmp(other.visible())
+        self.cmp_values(other).unwrap_or_else(|| self.visible().cmp(other.visible()))
     }
 }
 
@@ -408,6 +421,34 @@ pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Finds values in the bytes of an [`Encoded`], at once where they are asked for in their order.
+struct Cursor<'a> {
+    encoded: &'a [u8],
+    rest: &'a [u8],
+    next: usize,
+}
+
+impl<'a> Cursor<'a> {
+    #[inline(always)]
+    fn new(encoded: &'a [u8]) -> Self {
+        Self { encoded, rest: encoded, next: 0 }
+    }
+
+    /// The value at `place`; empty where there is none.
+    #[inline(always)]
+    fn at(&mut self, place: usize) -> &'a [u8] {
+        if place < self.next {
+            (self.rest, self.next) = (self.encoded, 0);
+        }
+        let mut found: &[u8] = &[];
+        while self.next <= place {
+            (found, self.rest) = split_value(self.rest).unwrap_or_default();
+            self.next += 1;
+        }
+        found
+    }
+}
+
 /// The first of the values in the bytes of an [`Encoded`], and the bytes of those after it.
 #[inline(always)]
 fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -451,6 +492,8 @@ pub(crate) fn truncate(value: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -484,6 +527,35 @@ mod tests {
         assert_eq!(of_series.get("route"), Some("/x"));
         assert_eq!(of_series.with([("route", "/y")]), set.with([("route", "/y")]));
         assert_eq!(of_series.retain(|key| key < "n"), set.retain(|key| key < "n"));
+    }
+
+    proptest! {
+        #[test]
+        fn series_of_one_family_are_ordered_as_their_pairs_are(
+            values in prop::collection::vec(prop::collection::vec("[ab\u{e9}]{0,2}", 3), 2..8)
+        ) {
+            struct Owned(Vec<u8>);
+            impl Values for Owned {
+                fn encoded(&self) -> &[u8] {
+                    &self.0
+                }
+            }
+            let constant = LabelSet::new([("m", "constant")]);
+            let keys = Arc::new(Keys::new(&["z".into(), "a".into(), "p".into()], &constant));
+            let set = |values: &Vec<String>| {
+                let mut encoded = Encoded::new();
+                for value in values {
+                    encoded.push(value);
+                }
+                let values = Arc::new(Owned(encoded.bytes().to_vec()));
+                let of_series = LabelSet::of_series(keys.clone(), values);
+                (LabelSet::new(of_series.iter().map(|(k, v)| (k.to_owned(), v))), of_series)
+            };
+            let sets: Vec<_> = values.iter().map(set).collect();
+            for ((pairs, series), (other_pairs, other)) in sets.iter().zip(&sets[1..]) {
+                prop_assert_eq!(series.cmp(other), pairs.cmp(other_pairs));
+            }
+        }
     }
 
     #[test]

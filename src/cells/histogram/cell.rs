@@ -6,7 +6,7 @@
 //! before that is published, so that readers take one or the other. Threads that share a cell cannot
 //! stop each other, so there the log stays and readers take both.
 
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
 use super::{exemplars::Exemplars, window::Window};
 use crate::{
@@ -474,16 +474,18 @@ fn merged(left: Vec<(u32, u64)>, right: Vec<(u32, u64)>) -> Vec<(u32, u64)> {
     if left.is_empty() || right.is_empty() {
         return if left.is_empty() { right } else { left };
     }
-    let mut counts = left;
-    counts.extend(right);
-    counts.sort_unstable_by_key(|&(cell, _)| cell);
-    counts.dedup_by(|one, kept| {
-        let is_same = one.0 == kept.0;
-        if is_same {
-            kept.1 = kept.1.wrapping_add(one.1);
-        }
-        is_same
-    });
+    let mut counts = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(&(first, n)), Some(&(second, more))) = (left.peek(), right.peek()) {
+        counts.push(match first.cmp(&second) {
+            Ordering::Less => (first, n),
+            Ordering::Equal => (first, n.wrapping_add(more)),
+            Ordering::Greater => (second, more),
+        });
+        left.next_if(|_| first <= second);
+        right.next_if(|_| second <= first);
+    }
+    counts.extend(left.chain(right));
     counts
 }
 
