@@ -191,6 +191,15 @@ fn is_recordable(value: f64) -> bool {
 /// series.
 #[inline(never)]
 pub(crate) fn exemplify(id: u32, value: f64) {
+    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
+    if !dense.is_some_and(|dense| dense.has_exemplar_of(value)) {
+        exemplify_further(id, value);
+    }
+}
+
+/// [`exemplify`] where no shortcut leads to an exemplar of this turn.
+#[inline(never)]
+fn exemplify_further(id: u32, value: f64) {
     let (ordinary, chosen) = HOT.with(|hot| (hot.histograms.get(), hot.chosen.get()));
     let exemplars = exemplars_of(ordinary, chosen, id, value);
     if !exemplars.is_some_and(|(exemplars, key, _)| exemplars.is_kept(key)) {

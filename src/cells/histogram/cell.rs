@@ -87,6 +87,8 @@ pub(crate) struct Dense {
     /// them would pay for a further atomic addition.
     totals: [AtomicU64; layout::OCTAVES],
     octaves: [OnceRef<'static, Octave>; layout::OCTAVES],
+    /// Those of the log: near, for records in sampled spans.
+    exemplars: &'static Exemplars,
 }
 
 /// The counts between two powers of two.
@@ -177,16 +179,17 @@ impl HistogramCell {
         self.log.get().map(|log| log.exemplars.read()).unwrap_or_default()
     }
 
-    fn make_dense(&self, log: &Log, room: Room<'_>) -> bool {
+    fn make_dense(&self, log: &'static Log, room: Room<'_>) -> bool {
         let octaves = log.octaves();
         let bytes = size_of::<Dense>() + octaves.len() * size_of::<Octave>();
         if log.is_shared {
-            return room.take_for::<Dense>() && self.dense.set(leak(Dense::new())).is_ok();
+            return room.take_for::<Dense>()
+                && self.dense.set(leak(Dense::new(&log.exemplars))).is_ok();
         }
         if !room.take(bytes) {
             return false;
         }
-        let dense = Dense::new();
+        let dense = Dense::new(&log.exemplars);
         octaves.into_iter().for_each(|octave| dense.add_octave::<Owner>(octave));
         dense.take_over(log);
         // Published complete: a reader that finds it needs the log no more.
@@ -270,7 +273,7 @@ impl Log {
 }
 
 impl Dense {
-    fn new() -> Self {
+    fn new(exemplars: &'static Exemplars) -> Self {
         Self {
             sums: std::array::from_fn(|_| AtomicU64::new(0)),
             min: AtomicU64::new(NO_MIN),
@@ -283,7 +286,14 @@ impl Dense {
             overflow: AtomicU64::new(0),
             first_octave: AtomicU64::new(layout::OCTAVES as u64),
             end_octave: AtomicU64::new(0),
+            exemplars,
         }
+    }
+
+    /// Whether there is an exemplar of this turn where that of `value` belongs.
+    #[inline(always)]
+    pub(crate) fn has_exemplar_of(&self, value: f64) -> bool {
+        self.exemplars.is_kept(layout::exemplar_key(value))
     }
 
     /// Records a value between the smallest and the largest so far whose bucket is at hand; `false` for
