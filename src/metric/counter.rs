@@ -5,7 +5,11 @@ mod exemplars;
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
+use super::{
+    handle::Handle,
+    instrument::{Instrument, pairs},
+    typed::{With, recorded_with, typed_instrument},
+};
 use crate::{
     cells::{self, Rejection, Space},
     context,

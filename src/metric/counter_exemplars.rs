@@ -4,7 +4,7 @@ use super::{BoundCounter, BoundFloatCounter, Counter, FloatCounter};
 use crate::{
     cells::{self, Space},
     label::{Dynamic, Labels, NoLabels},
-    metric::instrument::{With, pairs},
+    metric::{instrument::pairs, typed::With},
     series::is_disabled,
 };
 

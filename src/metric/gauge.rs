@@ -2,7 +2,11 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use super::instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument};
+use super::{
+    handle::Handle,
+    instrument::{Instrument, pairs},
+    typed::{With, recorded_with, typed_instrument},
+};
 use crate::{
     cells::{self, Rejection, Space, Tally},
     label::{Dynamic, Labels, NoLabels, Text},

@@ -4,15 +4,12 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use once_cell::race::OnceRef;
 
-use super::registry::Registry;
+use super::{handle::Handle, registry::Registry};
 use crate::{
     cells::{self, DISABLED, Space, UNREGISTERED, current_storage, guarded},
-    clock,
     error::Error,
     label::{LabelSet, Labels},
-    series::{
-        Descriptor, Family, Found, Number, Pin, Visit, is_closed, is_disabled, lookup, refused,
-    },
+    series::{Descriptor, Family, Number, Visit, is_closed, is_disabled, lookup, refused},
     snapshot::{HistogramOptions, Kind, Range, Unit, key_fault, name_fault},
     sync::atomic::{
         AtomicU32,
@@ -308,6 +305,29 @@ impl Instrument {
         }
     }
 
+    /// Lets `record` write to the series with these dynamic values, one for each key.
+    #[inline]
+    pub(crate) fn with_dynamic<R>(
+        &self,
+        values: impl Fn(&mut dyn FnMut(&str)),
+        record: impl FnOnce(u32) -> R,
+    ) -> R {
+        let family = self.family.get().or_else(|| self.dynamic_family());
+        match family.map(|family| (family, family.open())) {
+            None => record(self.disabled_id()),
+            Some((family, None)) => record(family.writing_id(0)),
+            Some((_, Some(set))) => lookup::with_series(set, values, record),
+        }
+    }
+
+    /// The series with these dynamic values, to be kept.
+    pub(crate) fn bind_dynamic(&self, values: Visit<'_>) -> Handle {
+        match self.dynamic_family() {
+            None => Handle::lasting(self.disabled_id()),
+            Some(family) => Handle::of(family, values, || 0),
+        }
+    }
+
     /// Removes the series with `labels` from the scope that this thread is in; whether it was known.
     pub(crate) fn remove<L: Labels>(&self, labels: &L) -> bool {
         let Some(family) = self.family::<L>() else { return false };
@@ -404,65 +424,6 @@ const fn per_nano(unit: Unit) -> f64 {
     unit.per_second() / 1e9
 }
 
-/// A series that is kept: its id, and where the id may go to another series the right to it.
-///
-/// Two words, of which the second is zero for the closed sets of statics: binding one of these is for
-/// a single record too.
-#[derive(Clone)]
-pub(crate) struct Handle {
-    id: u32,
-    _pin: Option<Pin>,
-}
-
-impl Handle {
-    /// The series of `family` with these values, or in a closed set at this place.
-    pub(crate) fn of(family: &Family, values: Visit<'_>, index: impl FnOnce() -> usize) -> Self {
-        let Some(set) = family.open() else {
-            return Self::of_id(family, family.writing_id(index()));
-        };
-        let found = lookup::remembered(set, values).map(Found::Series);
-        match found.unwrap_or_else(|| set.find_or_add(values)) {
-            Found::Series(pin) => {
-                let id = pin.series().id;
-                cells::show(family.space, id);
-                if set.idle().is_some() {
-                    current_storage().note_bound(family.space, id, clock::now());
-                }
-                Self { id: set.tags().on(id), _pin: Some(pin) }
-            }
-            Found::Overflow(id) => Self::of_id(family, set.tags().lasting().on(id)),
-        }
-    }
-
-    /// A series of `family` that is given up with it, if ever.
-    fn of_id(family: &Family, id: u32) -> Self {
-        Self { id, _pin: family.pin() }
-    }
-
-    /// A series that is never given up.
-    #[inline(always)]
-    pub(crate) fn lasting(id: u32) -> Self {
-        Self { id, _pin: None }
-    }
-
-    /// What writes to the series.
-    #[inline(always)]
-    pub(crate) fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// What reads it.
-    pub(crate) fn series_id(&self) -> u32 {
-        cells::series_id(self.id)
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl fmt::Debug for Instrument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Descriptor { name, kind, unit, .. } = &self.descriptor;
@@ -471,296 +432,6 @@ impl fmt::Debug for Instrument {
             .field("kind", kind)
             .field("unit", unit)
             .finish()
-    }
-}
-
-/// An instrument with the labels of one of its series: what [`with`](crate::Counter::with) answers.
-///
-/// It looks the series up whenever something is recorded, and keeps none.
-#[derive(Clone, Copy, Debug)]
-#[must_use = "nothing is recorded yet"]
-pub struct With<'a, I, L> {
-    pub(super) instrument: &'a I,
-    pub(super) labels: L,
-}
-
-/// What every typed instrument is: an [`Instrument`] whose labels have a type. A bound handle is that
-/// of its series, and what else of the instrument its kind has to know.
-macro_rules! typed_instrument {
-    ($(#[$doc:meta])* $name:ident, $bound:ident $(($scale:ty))?, $kind:expr $(, $choose:ident)?) => {
-        $(#[$doc])*
-        pub struct $name<L = ()> {
-            instrument: Instrument,
-            // Covariant: a static of `Route<'static>` binds a `Route<'_>` too.
-            labels: PhantomData<fn() -> L>,
-        }
-
-        #[doc = concat!("One series of a [`", stringify!($name), "`], to be kept: what it records goes")]
-        /// straight to its cell. Removing the series takes it off the page until the handle records
-        /// again; the series then begins at zero.
-        #[derive(Clone, Debug)]
-        pub struct $bound(Handle $(, $scale)?);
-
-        impl<L> $name<L> {
-            /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
-            /// names are known at run time.
-            ///
-            /// # Panics
-            ///
-            /// Panics if `name` is not legal (a letter, then letters, digits, `_`, `.`, `-` and `/`,
-            /// at most 255): in a static, that is an error of the build.
-            #[must_use]
-            #[track_caller]
-            pub const fn new(name: &'static str, help: &'static str) -> Self {
-                #[allow(unused_mut, reason = "some kinds choose something")]
-                let mut instrument = Instrument::new(name, help, $kind);
-                $(instrument.$choose();)?
-                Self::from_instrument(instrument)
-            }
-
-            /// The instrument with a unit.
-            ///
-            /// # Panics
-            ///
-            /// Panics, as every choice here does, if a registry made the instrument: it stays what it
-            /// was registered as.
-            #[must_use]
-            pub const fn unit(mut self, unit: Unit) -> Self {
-                self.set_unit(unit);
-                self
-            }
-
-            pub(crate) const fn set_unit(&mut self, unit: Unit) {
-                self.instrument.unit(unit);
-            }
-
-            /// The instrument with at most `limit` label sets besides the overflow series, whatever
-            /// the limit of the registry is or becomes; closed label sets are not limited.
-            ///
-            /// # Panics
-            ///
-            /// As [`unit`](Self::unit).
-            #[must_use]
-            pub const fn series_limit(mut self, limit: usize) -> Self {
-                self.instrument.series_limit(limit);
-                self
-            }
-
-            /// The instrument with series that are [removed](Self::remove) when a snapshot or a page
-            /// finds that nothing was recorded in them for `idle`; never by default, and never in a
-            /// closed label set. A gauge that is set to the value it has, an addition of zero and
-            /// [`bind`](Self::bind) count as records; what is rejected does not. Of an up-down counter
-            /// only a series at zero is removed: in any other, something is still held.
-            ///
-            /// A record is noticed at the next look, of a snapshot or a page, and dated by it; so a
-            /// series may stay longer than `idle` by the time between two looks. Records in series that
-            /// can expire cost a nanosecond or two more.
-            ///
-            /// # Panics
-            ///
-            /// As [`unit`](Self::unit).
-            #[must_use]
-            pub const fn expire_after(mut self, idle: Duration) -> Self {
-                self.instrument.expire_after(idle);
-                self
-            }
-
-            /// Removes all series, as [`remove`](Self::remove) does one.
-            pub fn clear(&self) {
-                self.instrument.clear();
-            }
-
-            /// The label sets of the series that are there now, sorted, with the registry's constant
-            /// labels; in a test's scope, of those that were recorded there. The overflow series is
-            /// not among them.
-            ///
-            /// # Examples
-            ///
-            /// ```
-            /// use bellwether::{Counter, label::Dynamic};
-            ///
-            /// static VISITS: Counter<Dynamic> = Counter::dynamic("shop.visits", "Visits", &["tenant"]);
-            ///
-            /// for tenant in ["acme", "globex", "initech"] {
-            ///     VISITS.with_labels(&[("tenant", tenant)]).inc();
-            /// }
-            /// VISITS.retain(|labels| labels.get("tenant") != Some("globex"));
-            /// let left: Vec<String> = VISITS.series().iter().map(ToString::to_string).collect();
-            /// assert_eq!(left, [r#"{tenant="acme"}"#, r#"{tenant="initech"}"#]);
-            /// ```
-            #[must_use]
-            pub fn series(&self) -> Vec<crate::label::LabelSet> {
-                self.instrument.series()
-            }
-
-            /// Removes the series whose labels `keep` refuses, as [`remove`](Self::remove) does one.
-            ///
-            /// It is asked once for each of the [`series`](Self::series), with nothing locked: it may
-            /// record. One that comes meanwhile is kept without being asked for, and the overflow series
-            /// always. If `keep` panics, nothing is removed.
-            pub fn retain(&self, keep: impl FnMut(&crate::label::LabelSet) -> bool) {
-                self.instrument.retain(keep);
-            }
-
-            pub(crate) const fn from_instrument(instrument: Instrument) -> Self {
-                Self { instrument, labels: PhantomData }
-            }
-        }
-
-        impl<L: Labels> $name<L> {
-            /// Registers the instrument without recording: an instrument without labels is on the page
-            /// from here on, at zero; of one with labels, the name is taken.
-            pub fn register(&self) {
-                self.instrument.register::<L>();
-            }
-
-            /// Shows every combination of a closed label set from here on, at zero where nothing was
-            /// recorded, so that a rate is right from the first record on. There is no limit to how many
-            /// these are.
-            ///
-            /// These are the combinations of values that the label type names: an enum's, `bool`'s, the
-            /// numbers of a range, the texts of a list, none of an `Option`, and those texts of an
-            /// interned field that have come so far. What stands for all other values (`other`) is
-            /// shown once something is recorded in it. Of open label sets and gauges nothing is shown
-            /// before it is recorded.
-            pub fn show_all(&self) {
-                self.instrument.show_all::<L>();
-            }
-
-            /// The series with `labels`, to be kept: computed for closed sets, looked up for others. It
-            /// is on the page from here on, a counter at zero; a gauge when it is set.
-            ///
-            /// Beyond the family's limit, the overflow series; after a conflict, one that records
-            /// into nothing. For a single record of an open set, [`with`](Self::with) is faster.
-            #[inline(always)]
-            #[must_use]
-            pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.bind(const { cells::Space::of($kind) }, &labels) $(, <$scale>::of(&self.instrument))?)
-            }
-
-            /// The series with `labels`, for one record: no lock and no allocation where this thread
-            /// has met them before.
-            #[inline]
-            pub const fn with(&self, labels: L) -> With<'_, Self, L> {
-                With { instrument: self, labels }
-            }
-
-            /// Takes the series with `labels` off the page, and whether there was one. Who still has a
-            /// handle, or uses the labels again, brings it back: it then begins at zero, and nothing
-            /// that is recorded meanwhile is lost. Where nobody can, its memory goes to other series.
-            ///
-            /// In a test's scope it is removed there alone. An up-down counter that begins at zero again
-            /// goes below it where what was added before is taken away.
-            pub fn remove(&self, labels: L) -> bool {
-                self.instrument.remove(&labels)
-            }
-        }
-
-        impl $name<Dynamic> {
-            /// An instrument for a static whose labels are pairs of texts with these keys; a
-            /// [`Registry`](crate::metric::Registry::dynamic_counter) makes those whose keys are
-            /// known at run time.
-            ///
-            /// # Panics
-            ///
-            /// Panics if `name` or a key is not legal: in a static, that is an error of the build.
-            #[must_use]
-            #[track_caller]
-            pub const fn dynamic(
-                name: &'static str,
-                help: &'static str,
-                keys: &'static [&'static str],
-            ) -> Self {
-                let mut instrument = Instrument::new(name, help, $kind);
-                $(instrument.$choose();)?
-                instrument.keys(keys);
-                Self::from_instrument(instrument)
-            }
-
-            /// The series with `labels`, to be kept; see [`with_labels`](Self::with_labels).
-            #[must_use]
-            pub fn bind_labels(&self, labels: &[(&str, &str)]) -> $bound {
-                let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
-                $bound(self.instrument.bind_dynamic(&values) $(, <$scale>::of(&self.instrument))?)
-            }
-
-            /// The series with `labels`, in any order, for one record. A key that is left out has the
-            /// empty value; one that is not the instrument's is left out; of two the first holds.
-            #[inline]
-            pub const fn with_labels<'a>(
-                &'a self,
-                labels: &'a [(&'a str, &'a str)],
-            ) -> With<'a, Self, &'a [(&'a str, &'a str)]> {
-                With { instrument: self, labels }
-            }
-
-            /// Removes the series with `labels`; as [`remove`](Self::remove).
-            pub fn remove_labels(&self, labels: &[(&str, &str)]) -> bool {
-                let Some(family) = self.instrument.dynamic_family() else { return false };
-                let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
-                family.remove_series(&cells::current_storage(), &values, || 0)
-            }
-        }
-
-        impl<L> fmt::Debug for $name<L> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.instrument.fmt(f)
-            }
-        }
-    };
-}
-
-pub(crate) use typed_instrument;
-
-/// The methods of [`With`] for an instrument: what each does with the id of a series of an
-/// instrument.
-macro_rules! recorded_with {
-    ($name:ident { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
-        impl<L: Labels> With<'_, $name<L>, L> {
-            $($(#[$doc])*
-            #[inline(always)]
-            pub fn $method(&self, $($argument: $type),*) {
-                let instrument = &self.instrument.instrument;
-                instrument.with_series(&self.labels, |id| ($record)(id, instrument));
-            })*
-        }
-
-        impl With<'_, $name<Dynamic>, &[(&str, &str)]> {
-            $($(#[$doc])*
-            #[inline]
-            pub fn $method(&self, $($argument: $type),*) {
-                let instrument = &self.instrument.instrument;
-                let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
-                instrument.with_dynamic(values, |id| ($record)(id, instrument));
-            })*
-        }
-    };
-}
-
-pub(crate) use recorded_with;
-
-impl Instrument {
-    /// Lets `record` write to the series with these dynamic values, one for each key.
-    #[inline]
-    pub(crate) fn with_dynamic<R>(
-        &self,
-        values: impl Fn(&mut dyn FnMut(&str)),
-        record: impl FnOnce(u32) -> R,
-    ) -> R {
-        let family = self.family.get().or_else(|| self.dynamic_family());
-        match family.map(|family| (family, family.open())) {
-            None => record(self.disabled_id()),
-            Some((family, None)) => record(family.writing_id(0)),
-            Some((_, Some(set))) => lookup::with_series(set, values, record),
-        }
-    }
-
-    /// The series with these dynamic values, to be kept.
-    pub(crate) fn bind_dynamic(&self, values: Visit<'_>) -> Handle {
-        match self.dynamic_family() {
-            None => Handle::lasting(self.disabled_id()),
-            Some(family) => Handle::of(family, values, || 0),
-        }
     }
 }
 

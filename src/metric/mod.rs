@@ -7,6 +7,7 @@
 mod collector;
 mod counter;
 mod gauge;
+mod handle;
 pub mod histogram;
 mod info;
 mod instrument;
@@ -18,6 +19,7 @@ mod registry;
 mod summary;
 mod throughput;
 mod timer;
+mod typed;
 
 pub use counter::{
     BoundCounter, BoundFloatCounter, BoundUpDownCounter, Counter, FloatCounter, Held, UpDownCounter,
@@ -25,7 +27,6 @@ pub use counter::{
 pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram};
 pub use info::{Info, StateSet};
-pub use instrument::With;
 pub use measurement::Measurement;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader, Temporality};
@@ -33,6 +34,7 @@ pub use registry::{Registry, RegistryBuilder};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{Marked, Throughput};
 pub use timer::Timer;
+pub use typed::With;
 
 pub use crate::series::InstrumentView;
 pub use crate::snapshot::{

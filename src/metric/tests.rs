@@ -782,7 +782,7 @@ mod removal {
         let (removed, done) = (AtomicU64::new(0), AtomicBool::new(false));
         thread::scope(|scope| {
             let worker = |n| {
-                let handle = instrument::Handle::of(family, &visit, || 0);
+                let handle = handle::Handle::of(family, &visit, || 0);
                 for time in 0..TIMES {
                     match time % 2 == n % 2 {
                         true => lookup::with_series(set, visit, add),

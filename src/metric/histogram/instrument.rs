@@ -10,8 +10,10 @@ use crate::{
     context,
     label::{Dynamic, Labels, NoLabels, Text},
     metric::{
-        instrument::{Handle, Instrument, With, pairs, recorded_with, typed_instrument},
+        handle::Handle,
+        instrument::{Instrument, pairs},
         measurement::Measurement,
+        typed::{With, recorded_with, typed_instrument},
     },
     series::{is_disabled, refused},
     snapshot::{
