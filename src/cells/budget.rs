@@ -58,10 +58,11 @@ impl Account {
     }
 
     /// An account of cells that take `held` bytes already, since an earlier registry made them; `None`
-    /// where a thread of this one might not make them.
+    /// where that is much of the budget, a sixteenth (arbitrary), or there is no room for them.
     pub(super) fn of_held(budget: Arc<Budget>, held: u64) -> Option<Self> {
+        let is_little = held <= budget.limit() / 16;
         let account = Self::new(budget);
-        account.take_own(held as usize).then_some(account)
+        (is_little && account.take_own(held as usize)).then_some(account)
     }
 
     /// Ends the account, and how many bytes its cells take.
@@ -156,9 +157,10 @@ mod tests {
     #[test]
     fn cells_that_an_earlier_registry_made_are_taken_where_there_is_room_for_them() {
         let budget = Arc::new(Budget::new(100));
-        let account = Account::of_held(budget.clone(), 50).unwrap();
-        assert!(Account::of_held(budget.clone(), 1).is_none());
+        let account = Account::of_held(budget.clone(), 6).unwrap();
+        assert!(Account::of_held(budget.clone(), 7).is_none(), "much");
+        assert_eq!((account.close(), budget.used.load(Relaxed)), (6, 0));
+        assert!(budget.take(50) && Account::of_held(budget.clone(), 1).is_none(), "no room");
         assert_eq!(budget.used.load(Relaxed), 50);
-        assert_eq!((account.close(), budget.used.load(Relaxed)), (50, 0));
     }
 }

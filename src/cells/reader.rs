@@ -76,15 +76,20 @@ impl Reader {
     }
 
     /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
-    /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP).
+    /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP). Each is given
+    /// to `begin` first, empty: an exemplar that was read before the counts is in them.
     #[cfg(feature = "prometheus")]
     pub(crate) fn count_histograms(
         &self,
         ids: impl Iterator<Item = u32> + Clone,
         cuts: &Cuts,
         to: &mut [BucketCounts],
+        begin: impl Fn(u32, &mut BucketCounts),
     ) {
-        to.iter_mut().for_each(|counts| counts.clear(cuts));
+        for (id, counts) in ids.clone().zip(to.iter_mut()) {
+            counts.clear(cuts);
+            begin(id, counts);
+        }
         for slots in &self.histograms {
             let cells = ids.clone().map(|id| slot(slots, id));
             BucketCounts::add_group(to, cuts, cells);

@@ -1,11 +1,18 @@
 //! Exemplars of counters, and those with labels of one's own, from the record to every reader.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
+    thread,
+    time::Duration,
+};
 
 use super::*;
 use crate::{
     Counter, Histogram, Unit,
-    context::{SpanId, TraceId},
+    context::{self, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
     label::{Dynamic, LabelSet},
     span,
     testing::{Scope, scope},
@@ -210,15 +217,15 @@ fn what_exemplars_take_is_bounded_by_the_buckets_and_the_budget() {
 
 #[test]
 fn exemplars_that_are_gone_make_room_for_others() {
-    let registry = Registry::builder().byte_budget(4_096).build();
+    let registry = Registry::builder().byte_budget(32 * 1024).build();
     let count = registry.counter::<()>("count", "", Unit::NONE).unwrap();
-    for turn in 0..20 {
+    for turn in 0..50 {
         let scope = scope();
         count.add_with_exemplar(1, &[("turn", "of a scope")]);
         assert!(seen(&registry.snapshot(), "count", &[]).is_some(), "scope {turn}");
         drop(scope);
     }
-    for turn in 0..20 {
+    for turn in 0..50 {
         count.add_with_exemplar(1, &[("turn", "before a removal")]);
         assert!(seen(&registry.snapshot(), "count", &[]).is_some(), "removal {turn}");
         count.clear();
@@ -271,4 +278,40 @@ fn an_exemplar_of_its_own_labels_is_a_part_of_a_histogram() {
     histogram.record(1.0);
     let parts = HistogramParts { exemplars: vec![own.clone()], ..histogram.snapshot().parts() };
     assert_eq!(HistogramSnapshot::from_parts(parts).unwrap().exemplars(), [own]);
+}
+
+#[test]
+fn an_exemplar_is_of_a_value_that_is_counted_whoever_records_meanwhile() {
+    const BOUNDS: [f64; 4] = [1e-3, 1.0, 1e3, 1e6];
+    let explicit = HistogramOptions::new().aggregation(Aggregation::Explicit(&BOUNDS));
+    for options in [HistogramOptions::new(), explicit] {
+        for _ in 0..40 {
+            let registry = Registry::new();
+            let sizes = registry.histogram_with::<()>("sizes", "", Unit::NONE, options).unwrap();
+            let is_done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (trace, span) = (TraceId::from_u128(1), SpanId::from_u64(1));
+                    let mut sampled =
+                        SpanContext::new(trace, span, TraceFlags::SAMPLED, TraceState::default());
+                    context::swap(&mut sampled);
+                    // Each is the first of its buckets.
+                    (-900..900).for_each(|power| {
+                        sizes.record(f64::from(power).mul_add(0.03, 0.01).exp2())
+                    });
+                    is_done.store(true, Release);
+                });
+                while !is_done.load(Acquire) {
+                    let snapshot = sizes.snapshot();
+                    for exemplar in snapshot.exemplars() {
+                        let value = exemplar.value();
+                        let holds = |(lower, upper, count): (f64, f64, u64)| {
+                            lower < value && value <= upper && count > 0
+                        };
+                        assert!(snapshot.buckets().any(holds), "{value} is not counted");
+                    }
+                }
+            });
+        }
+    }
 }

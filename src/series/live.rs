@@ -210,11 +210,17 @@ impl Family {
             if self.kind == Kind::Histogram {
                 let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
                 let (mut group, mut places) = (mem::take(visit.room()), places);
+                // First: each is of a value that is counted.
+                let begin = |id, counts: &mut BucketCounts| {
+                    if *with_exemplars {
+                        add_exemplars(storage, reader, id, counts);
+                    }
+                };
                 for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
                 {
                     fetch_labels(known);
                     let ids = entries.iter().map(|entry| entry.id);
-                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()]);
+                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()], begin);
                     for ((entry, counts), place) in
                         entries.iter().zip(group.iter_mut()).zip(&mut places)
                     {
@@ -222,9 +228,6 @@ impl Family {
                         if is_removed || counts.count() == 0 {
                             value((entry, place), visit);
                             continue;
-                        }
-                        if *with_exemplars {
-                            add_exemplars(storage, reader, entry.id, counts);
                         }
                         visit.series(place, Reading::Buckets(counts));
                     }

@@ -148,7 +148,9 @@ impl HistogramCell {
     pub(crate) fn read_all(
         cells: impl Iterator<Item = &'static Self> + Clone,
     ) -> Option<HistogramSnapshot> {
-        let (dense, logs): (Vec<_>, Vec<_>) = cells.clone().map(Self::parts).unzip();
+        // First, so that none is seen of a value that is not counted.
+        let exemplars: Vec<Exemplar> = cells.clone().flat_map(Self::read_exemplars).collect();
+        let (dense, logs): (Vec<_>, Vec<_>) = cells.map(Self::parts).unzip();
         let dense: Vec<&Dense> = dense.into_iter().flatten().collect();
         let logs: Vec<&Log> = logs.into_iter().flatten().collect();
         if dense.is_empty() && logs.is_empty() {
@@ -164,7 +166,6 @@ impl HistogramCell {
         let extremes = extremes.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
         let mut snapshot = HistogramSnapshot::from_cells(BucketLayout::Exponential, counts, sum)
             .with_extremes(extremes);
-        let exemplars: Vec<Exemplar> = cells.flat_map(Self::read_exemplars).collect();
         snapshot.add_exemplars(&exemplars);
         Some(snapshot)
     }

@@ -222,12 +222,13 @@ impl ChosenCell {
 
     /// What was recorded; `None` if nothing ever was.
     pub(crate) fn read(&'static self) -> Option<HistogramSnapshot> {
+        let exemplars = self.exemplars.read(); // First: each is of a value that is counted.
         let mut snapshot = match &self.counts {
             Counts::Exponential(cell) => cell.read()?,
             Counts::Explicit(cell) => cell.read(),
             Counts::Hdr(cell) => cell.read(),
         };
-        snapshot.add_exemplars(&self.exemplars.read());
+        snapshot.add_exemplars(&exemplars);
         Some(snapshot)
     }
 

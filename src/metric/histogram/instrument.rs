@@ -410,8 +410,9 @@ fn count_out_of_range(admitted: Admitted) {
 
 fn read(id: u32) -> HistogramSnapshot {
     let storage = cells::current_storage();
+    let exemplars = storage.exemplars(cells::Space::Histogram, id);
     let recorded = storage.reader().histogram(id).map(|mut recorded| {
-        recorded.add_exemplars(&storage.exemplars(cells::Space::Histogram, id));
+        recorded.add_exemplars(&exemplars);
         recorded
     });
     recorded.unwrap_or_else(|| chosen::empty_series(id))
