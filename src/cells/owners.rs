@@ -30,10 +30,11 @@ pub(crate) fn most_owners() -> usize {
     }
 }
 
-/// How many tables are shared: one for eight that are owned, so that readings cost little more than with
-/// the owned ones alone.
+/// How many tables are shared: no more than threads run at once, and few, for each has cells of its own.
+/// One alone would save a reading some percent, and cost a record ten times as much where two threads
+/// meet in it (`benches/peers`, a thread beyond those that own a table).
 pub(crate) fn n_shared() -> usize {
-    most_owners().div_ceil(8).min(4)
+    cores().clamp(1, 4)
 }
 
 /// Tells waiting threads that a table became free.

@@ -26,8 +26,8 @@ use crate::{
 
 /// A registered family: what it is and which series it has.
 ///
-/// It lives as long as its registry, an instrument of it or a handle; when it is gone, its ids go to
-/// others: see `removal.rs`. One that statics record into lives as long as the process.
+/// It lives until it is taken off its registry or that is gone, and no instrument of it is left; then
+/// its ids go to others: see `removal.rs`. One that statics record into lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,

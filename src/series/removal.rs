@@ -2,8 +2,8 @@
 //!
 //! A removal lets the series begin anew from a base and takes it off the page. As long as somebody can
 //! write to its cells, or a storage shows it, it keeps its id; then it is swept: its cells are set to
-//! zero, and the family's next series may have the id. Series of a closed set keep theirs as long as
-//! there is the family. With a family go all its series.
+//! zero, and another series of its registry may have the id. Series of a closed set keep theirs as long
+//! as there is the family. With a family go all its series.
 
 use std::{
     collections::HashMap,

@@ -37,8 +37,8 @@ use crate::{
 /// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
 /// library or a test, and instruments whose names are known at run time; clones share the families.
 ///
-/// What it has registered lives until the last clone is gone, every instrument of it and every handle
-/// of these; then its memory is free, and its cells go to other series. (`cargo test --test
+/// What it has registered lives until the last clone is gone and every instrument of it; then its
+/// memory is free, and its cells go to other series, those of a handle that is left when it goes. (`cargo test --test
 /// run_time_made` shows it.) A family goes alone by [`unregister`](Self::unregister).
 ///
 /// # Examples
@@ -335,13 +335,14 @@ impl Registry {
         check_keys(&keys)?;
         let mut families = self.families();
         let (name, kind, unit) = (&descriptor.name, descriptor.kind, descriptor.unit);
-        let view = families.views.for_instrument(name, kind, unit);
-        if let Some(family) = families.by_name.get(name) {
-            let Some(difference) = difference(family, descriptor, &keys, &shape) else {
-                return Ok(family.clone());
+        if let Some(family) = families.by_name.get(name).cloned() {
+            drop(families); // The type of the labels has code of its own.
+            return match difference(&family, descriptor, &keys, &shape) {
+                None => Ok(family),
+                Some(difference) => Err(conflict(descriptor, &family, difference)),
             };
-            return Err(conflict(descriptor, family, difference));
         }
+        let view = families.views.for_instrument(name, kind, unit);
         let family = Arc::new(Family::new(descriptor, keys, &self.0.settings, shape, &view));
         let admitted = families.admit(&family);
         drop(families); // One that is refused ends outside the lock.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{Barrier, mpsc},
     thread,
+    time::Duration,
 };
 
 use crate::{
@@ -292,4 +293,40 @@ fn an_instrument_that_never_was_in_a_static_costs_nothing_twice() {
     let first = owners();
     use_one();
     assert!(first.is_some() && owners() == first, "{first:?}, then {:?}", owners());
+}
+
+#[test]
+fn a_label_type_that_uses_the_registry_while_it_is_compared_with_another_waits_for_nobody() {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
+
+    #[derive(Clone, Copy)]
+    struct Nosy;
+
+    impl Labels for Nosy {
+        const KEYS: &'static [&'static str] = Hit::KEYS;
+        const CARDINALITY: Option<usize> = Hit::CARDINALITY;
+
+        fn index(&self) -> usize {
+            0
+        }
+
+        fn visit(&self, each: &mut dyn FnMut(&str)) {
+            each("false");
+        }
+
+        fn at(index: usize) -> Vec<Cow<'static, str>> {
+            assert_eq!(REGISTRY.names(), ["c"]);
+            Hit::at(index)
+        }
+    }
+
+    let first = REGISTRY.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let (to_here, registered) = mpsc::channel();
+    thread::spawn(move || {
+        let second = REGISTRY.counter::<Nosy>("c", "", Unit::NONE).unwrap();
+        second.with(Nosy).inc();
+        to_here.send(()).unwrap();
+    });
+    registered.recv_timeout(Duration::from_secs(20)).expect("nobody waits for a lock");
+    assert_eq!(first.bind(Hit(false)).value(), 1);
 }
