@@ -49,26 +49,30 @@ impl Budget {
 pub(crate) struct Account {
     budget: Arc<Budget>,
     held: AtomicU64,
+    /// How much of that the budget was not charged with.
+    uncharged: u64,
 }
 
 impl Account {
     /// An account of cells to be made.
     pub(super) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, held: AtomicU64::new(0) }
+        Self { budget, held: AtomicU64::new(0), uncharged: 0 }
     }
 
-    /// An account of cells that take `held` bytes already, since an earlier registry made them; `None`
-    /// where that is much of the budget, a sixteenth (arbitrary), or there is no room for them.
-    pub(super) fn of_held(budget: Arc<Budget>, held: u64) -> Option<Self> {
-        let is_little = held <= budget.limit() / 16;
-        let account = Self::new(budget);
-        (is_little && account.take_own(held as usize)).then_some(account)
+    /// An account of cells that take `held` bytes already, since an earlier registry made them. They
+    /// are there whoever pays: the budget is charged with a sixteenth of itself (arbitrary) at most, and
+    /// with nothing where there is no room.
+    pub(super) fn of_held(budget: Arc<Budget>, held: u64) -> Self {
+        let asked = held.min(budget.limit() / 16);
+        let is_charged = budget.take_below(asked as usize, budget.limit() / 2);
+        let charged = if is_charged { asked } else { 0 };
+        Self { budget, held: AtomicU64::new(held), uncharged: held - charged }
     }
 
     /// Ends the account, and how many bytes its cells take.
     pub(crate) fn close(&self) -> u64 {
         let held = self.held.swap(0, Relaxed);
-        self.budget.put_back(held);
+        self.budget.put_back(held - self.uncharged);
         held
     }
 
@@ -155,12 +159,15 @@ mod tests {
     }
 
     #[test]
-    fn cells_that_an_earlier_registry_made_are_taken_where_there_is_room_for_them() {
+    fn cells_that_an_earlier_registry_made_are_charged_as_far_as_there_is_room() {
         let budget = Arc::new(Budget::new(100));
-        let account = Account::of_held(budget.clone(), 6).unwrap();
-        assert!(Account::of_held(budget.clone(), 7).is_none(), "much");
-        assert_eq!((account.close(), budget.used.load(Relaxed)), (6, 0));
-        assert!(budget.take(50) && Account::of_held(budget.clone(), 1).is_none(), "no room");
-        assert_eq!(budget.used.load(Relaxed), 50);
+        let account = Account::of_held(budget.clone(), 1_000);
+        assert_eq!(budget.used.load(Relaxed), 6);
+        assert!(Room::own(&account).take(4));
+        assert_eq!((account.close(), budget.used.load(Relaxed)), (1_004, 0));
+        assert!(budget.take(50));
+        let account = Account::of_held(budget.clone(), 1);
+        assert_eq!(budget.used.load(Relaxed), 50, "no room");
+        assert_eq!((account.close(), budget.used.load(Relaxed)), (1, 50));
     }
 }

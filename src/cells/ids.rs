@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     budget::{Account, Budget},
+    busy::busy,
     directory::CHUNK,
     histogram::options::{self, Chosen},
     space::{CHOSEN, DISABLED, REFUSED, Space, TAGGED},
@@ -30,10 +31,14 @@ struct Block {
 #[derive(Debug, Default)]
 struct Blocks {
     taken: Vec<Option<Block>>,
-    /// Blocks that registries gave back, by the bytes that their cells take. A chosen histogram's cell
-    /// stays what it is, so that these are told apart by their options.
-    free: HashMap<Option<usize>, BTreeSet<(u64, u32)>>,
+    /// Neighbouring blocks that registries gave back together, by how many they are, and by the bytes
+    /// that their cells take. A chosen histogram's cell stays what it is, so that these are told apart
+    /// by their options.
+    free: HashMap<(Option<usize>, u32), BTreeSet<Run>>,
 }
+
+/// The bytes that the cells of neighbouring blocks take, and the number of the first.
+type Run = (u64, u32);
 
 /// A block holds the ids of one chunk of cells.
 const BLOCK: u32 = CHUNK as u32;
@@ -65,7 +70,8 @@ struct Lane {
     free: HashMap<u32, Vec<u32>>,
     /// What is left of the newest block.
     rest: Range<u32>,
-    blocks: Vec<u32>, // By their first ids.
+    /// The first id of neighbouring blocks that were taken together, and how many these are.
+    blocks: Vec<(u32, u32)>,
 }
 
 impl Ids {
@@ -88,7 +94,7 @@ impl Ids {
                 return DISABLED;
             };
             lane.free.entry(1).or_default().extend(lane.rest.clone());
-            lane.blocks.extend((0..n_blocks).map(|block| first + block * BLOCK));
+            lane.blocks.push((first, n_blocks));
             lane.rest = first..first + n_blocks * BLOCK;
         }
         let first = lane.rest.start;
@@ -107,6 +113,7 @@ impl Ids {
 
 impl Drop for Ids {
     fn drop(&mut self) {
+        let _busy = busy();
         for ((space, _), lane) in self.lanes.get_mut().drain() {
             give_blocks_back(space, &lane.blocks);
         }
@@ -132,14 +139,14 @@ fn take_blocks(
     let mut all = ALL.lock();
     let blocks = all.entry((space, chosen.is_some())).or_default();
     let block = |account| Some(Block { account: Arc::new(account), chosen });
-    // The lightest: whoever has room for none of them makes one that is empty.
-    if n == 1
-        && let Some(free) = blocks.free.get_mut(&chosen.map(key_of))
-        && let Some(&(held, number)) = free.first()
-        && let Some(account) = Account::of_held(budget.clone(), held)
-    {
-        free.pop_first();
-        blocks.taken[number as usize] = block(account);
+    // The lightest: a small registry need not begin with much.
+    let free = blocks.free.get_mut(&(chosen.map(key_of), n));
+    if let Some((held, number)) = free.and_then(BTreeSet::pop_first) {
+        let rest = (1..n).map(|_| Account::new(budget.clone()));
+        let accounts = std::iter::once(Account::of_held(budget.clone(), held)).chain(rest);
+        for (taken, account) in blocks.taken[number as usize..].iter_mut().zip(accounts) {
+            *taken = block(account);
+        }
         return Some(base + number * BLOCK);
     }
     let first = u32::try_from(blocks.taken.len()).ok()?.checked_mul(BLOCK)?.checked_add(base)?;
@@ -148,16 +155,18 @@ fn take_blocks(
     Some(first)
 }
 
-fn give_blocks_back(space: Space, firsts: &[u32]) {
+fn give_blocks_back(space: Space, runs: &[(u32, u32)]) {
     let mut all = ALL.lock();
-    for &first in firsts {
+    for &(first, n) in runs {
         let (space, is_chosen, place) = space.locate(first);
         let number = place / BLOCK;
         let blocks = all.entry((space, is_chosen)).or_default();
-        let taken = blocks.taken.get_mut(number as usize).and_then(Option::take);
-        if let Some(Block { account, chosen }) = taken {
-            let free = blocks.free.entry(chosen.map(key_of)).or_default();
-            free.insert((account.close(), number));
+        let taken = blocks.taken.iter_mut().skip(number as usize).take(n as usize);
+        let (mut held, mut chosen) = (0, None);
+        for block in taken.filter_map(Option::take) {
+            held += block.account.close();
+            chosen = block.chosen;
         }
+        blocks.free.entry((chosen.map(key_of), n)).or_default().insert((held, number));
     }
 }

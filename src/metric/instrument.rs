@@ -373,7 +373,7 @@ impl Instrument {
     /// [`family`](Self::family) for keys that are no type.
     pub(crate) fn family_of(
         &self,
-        register: impl FnOnce() -> Result<Arc<Family>, Error>,
+        register: impl Fn() -> Result<Arc<Family>, Error>,
     ) -> Option<&Family> {
         if let Some(family) = self.known_family() {
             return Some(family);
@@ -384,9 +384,15 @@ impl Instrument {
         }
         // Two threads may both get here; both are given the same family, or the same conflict. A
         // thread that is inside already, because its allocator records, tries again the next time.
-        let family = match guarded(register)? {
+        let lasting = || loop {
+            let family = register()?;
+            // Another thread may take the name off meanwhile.
+            if let Some(family) = Registry::global().lasting(&family) {
+                return Ok(family);
+            }
+        };
+        let family = match guarded(lasting)? {
             Ok(family) => {
-                let family = family.lasting();
                 let _ = self.family.set(family);
                 family
             }

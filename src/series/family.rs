@@ -50,6 +50,8 @@ pub(crate) struct Family {
     pub(super) set: SeriesSet,
     /// Of its registry, whose ids its series have.
     pub(super) settings: Arc<Settings>,
+    /// When it was made, if another family may have had its name before: its sums began then.
+    begun: Option<Ticks>,
     /// Itself, for statics.
     lasting: OnceRef<'static, Family>,
     /// For handles of series that are given up with the family: of a closed set, and the overflow
@@ -111,9 +113,15 @@ impl Family {
             tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             settings: settings.clone(),
+            begun: None,
             lasting: OnceRef::new(),
             anchor: Arc::new(PinnedSeries::new(DISABLED, clock::now(), &[])),
         }
+    }
+
+    /// Lets its sums begin now: another family may have had its name before.
+    pub(crate) fn begin_now(&mut self) {
+        self.begun = Some(clock::now());
     }
 
     /// The family for a static: from here on it lives as long as the process.
@@ -276,7 +284,7 @@ impl Family {
     /// When the sum of a series began, as `storage` shows it.
     pub(crate) fn started(&self, storage: &Storage, reader: &Reader, listed: &Listed) -> Ticks {
         let oldest = storage.started();
-        let made = if let Some(made) = listed.made { made.max(oldest) } else { oldest };
+        let made = listed.made.or(self.begun).map_or(oldest, |made| made.max(oldest));
         match reader.removed_at(self.space, listed.id) {
             None => made,
             Some(removed) => removed.max(made),

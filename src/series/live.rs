@@ -63,6 +63,8 @@ pub(crate) enum Reading<'a> {
 pub(crate) struct Place<'a> {
     index: u32,
     among: Among<'a>,
+    /// Of a counter; read before its value, so that none is of what is not in it.
+    exemplar: Option<&'a Exemplar>,
 }
 
 #[derive(Clone, Copy)]
@@ -91,23 +93,9 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether it is worth asking for an exemplar.
-    pub(crate) fn may_have_exemplar(&self) -> bool {
-        match self.among {
-            Among::Listed { storage, .. } => storage.has_exemplars(),
-            Among::Kept(series) => series[self.index as usize].exemplar().is_some(),
-        }
-    }
-
     /// The exemplar of a counter.
-    pub(crate) fn exemplar(&self) -> Option<Exemplar> {
-        let index = self.index as usize;
-        match self.among {
-            Among::Listed { family, storage, list, .. } => {
-                family.exemplar(storage, list.entries()[index].id)
-            }
-            Among::Kept(series) => series[index].exemplar().cloned(),
-        }
+    pub(crate) fn exemplar(&self) -> Option<&'a Exemplar> {
+        self.exemplar
     }
 
     /// When its sum began.
@@ -125,7 +113,8 @@ impl<'a> Place<'a> {
 /// Has the series of a family visited that was read before.
 pub(crate) fn visit_kept(series: &[Series], visit: &mut impl Visit) {
     for (index, each) in (0..).zip(series) {
-        visit.series(Place { index, among: Among::Kept(series) }, each.value().into());
+        let place = Place { index, among: Among::Kept(series), exemplar: each.exemplar() };
+        visit.series(place, each.value().into());
     }
 }
 
@@ -199,41 +188,21 @@ impl Family {
                 return;
             }
             let among = Among::Listed { family: self, storage, reader, list };
-            let places = (0..).map(|index| Place { index, among });
+            let places = (0..).map(|index| Place { index, among, exemplar: None });
+            let has_exemplars =
+                *with_exemplars && self.kind == Kind::Counter && storage.has_exemplars();
             let entries = list.entries().iter().zip(places.clone());
-            let value = |(entry, place): (&Entry, _), visit: &mut _| {
+            let value = |(entry, place): (&Entry, Place<'_>), visit: &mut _| {
+                let exemplar = has_exemplars.then(|| self.exemplar(storage, entry.id)).flatten();
                 if let Some(value) = self.value(storage, reader, entry.id, always) {
                     self.remember(storage, entry);
+                    let place = Place { exemplar: exemplar.as_ref(), ..place };
                     Visit::series(visit, place, (&value).into());
                 }
             };
             if self.kind == Kind::Histogram {
-                let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
-                let (mut group, mut places) = (mem::take(visit.room()), places);
-                // First: each is of a value that is counted.
-                let begin = |id, counts: &mut BucketCounts| {
-                    if *with_exemplars {
-                        add_exemplars(storage, reader, id, counts);
-                    }
-                };
-                for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
-                {
-                    fetch_labels(known);
-                    let ids = entries.iter().map(|entry| entry.id);
-                    reader.count_histograms(ids, &cuts, &mut group[..entries.len()], begin);
-                    for ((entry, counts), place) in
-                        entries.iter().zip(group.iter_mut()).zip(&mut places)
-                    {
-                        let is_removed = reader.removed_at(Space::Histogram, entry.id).is_some();
-                        if is_removed || counts.count() == 0 {
-                            value((entry, place), visit);
-                            continue;
-                        }
-                        visit.series(place, Reading::Buckets(counts));
-                    }
-                }
-                *visit.room() = group;
-            } else if let Some(mark) = self.remembered(storage) {
+                self.histograms_in_place(from, (reader, list), places, visit, value);
+            } else if let Some(mark) = self.remembered(storage).filter(|_| !has_exemplars) {
                 let mut places = places;
                 for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP))
                 {
@@ -252,6 +221,41 @@ impl Family {
         if has_twins {
             visit_kept(self.read(storage, reader).series(), visit);
         }
+    }
+
+    /// Has the histograms of `list` visited by their buckets, a few together; one that has no values, or
+    /// was removed, by its `value`.
+    fn histograms_in_place<'a, V: Visit>(
+        &self,
+        from: &Source,
+        (reader, list): (&Reader, &SeriesList),
+        mut places: impl Iterator<Item = Place<'a>>,
+        visit: &mut V,
+        value: impl Fn((&Entry, Place<'a>), &mut V),
+    ) {
+        let Source { storage, with_exemplars, .. } = from;
+        let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
+        let mut group = mem::take(visit.room());
+        // First: each is of a value that is counted.
+        let begin = |id, counts: &mut BucketCounts| {
+            if *with_exemplars {
+                add_exemplars(storage, reader, id, counts);
+            }
+        };
+        for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP)) {
+            fetch_labels(known);
+            let ids = entries.iter().map(|entry| entry.id);
+            reader.count_histograms(ids, &cuts, &mut group[..entries.len()], begin);
+            for ((entry, counts), place) in entries.iter().zip(group.iter_mut()).zip(&mut places) {
+                let is_removed = reader.removed_at(Space::Histogram, entry.id).is_some();
+                if is_removed || counts.count() == 0 {
+                    value((entry, place), visit);
+                    continue;
+                }
+                visit.series(place, Reading::Buckets(counts));
+            }
+        }
+        *visit.room() = group;
     }
 
     /// Notes that the process's own storage has a value of the series; what a scope saw is not noted.

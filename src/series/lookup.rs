@@ -9,9 +9,10 @@ use std::cell::RefCell;
 
 use super::{
     open::{Found, OpenSet, Visit},
-    pin::{Pin, removals},
+    pin::{Pin, removals, removals_to_follow},
 };
 use crate::{
+    cells::guarded,
     label::{decode, strip_value, truncate},
     util::hash::Hash,
 };
@@ -73,10 +74,14 @@ pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
 
 /// Drops this thread's pins of removed series: before it asks for a new one, which may need their room.
 fn forget_own_removed() {
-    let _ = TABLE.try_with(|table| {
-        if let Ok(mut table) = table.try_borrow_mut() {
-            table.forget_removed();
-        }
+    // Guarded: the last pin of a series whose family is gone takes locks. A thread that is inside
+    // already, because its allocator records, does it later.
+    let _ = guarded(|| {
+        TABLE.try_with(|table| {
+            if let Ok(mut table) = table.try_borrow_mut() {
+                table.forget_removed();
+            }
+        })
     });
 }
 
@@ -153,7 +158,7 @@ impl Table {
 
     /// Drops the pins of removed series.
     fn forget_removed(&mut self) {
-        let removals = removals();
+        let removals = removals_to_follow();
         if self.forgotten != removals {
             self.forgotten = removals;
             let rehash = rehash(self.start);
@@ -210,7 +215,14 @@ impl Buckets {
     fn forget_removed(&mut self, rehash: impl Fn(&Pin) -> u64) {
         let mut pins = self.buckets.iter().flat_map(|bucket| bucket.pins.iter().flatten());
         if pins.any(|pin| pin.series().is_removed()) {
-            self.rebuild(self.buckets.len(), rehash, |pin| !pin.series().is_removed());
+            let pins = self.buckets.iter().flat_map(|bucket| bucket.pins.iter().flatten());
+            let n_left = pins.filter(|pin| !pin.series().is_removed()).count();
+            // No more room than they need: a whole family may be gone.
+            let room = match n_left {
+                0 => 0,
+                n => (n * 8).div_ceil(Bucket::LEN * 5).next_power_of_two().max(4),
+            };
+            self.rebuild(room.min(self.buckets.len()), rehash, |pin| !pin.series().is_removed());
         }
     }
 

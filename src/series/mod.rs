@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A series is an id and its labels; its values are in `cells`. `live` and `listing` hand the series of
-//! a family to readers; `removal` is how they go. `settings` is what a registry was told for all families, `asked` what a view
-//! decides when a family is made. Instruments that lost a conflict have ids of their own (`refused`).
+//! a family to readers; `removal` is how they go. `settings` is what a registry was told for all
+//! families, `asked` what a view decides when a family is made. Instruments that lost a conflict have ids of their own (`refused`).
 
 mod asked;
 mod closed;

@@ -10,6 +10,7 @@
 use std::{collections::BTreeMap, fmt, num::NonZeroU8, sync::Arc};
 
 use crate::{
+    cells::busy,
     clock::Ticks,
     label,
     sync::{
@@ -82,7 +83,8 @@ impl Series {
     /// thread that drops it. Nobody may pin the series from here on.
     pub(crate) fn orphan(self: &Arc<Self>, end: impl FnOnce() + Send + 'static) {
         if self.is_pinned() {
-            ORPHANS.lock().insert(self.place(), Box::new(end));
+            let (_busy, end): (_, End) = (busy(), Box::new(end));
+            ORPHANS.lock().insert(self.place(), end);
             // Another thread may have dropped the last pin meanwhile.
             if self.pins.fetch_or(ORPHANED, AcqRel) & PINS == 0 {
                 self.end();
@@ -94,6 +96,7 @@ impl Series {
 
     #[cold]
     fn end(&self) {
+        let _busy = busy();
         self.pins.load(Acquire); // What others wrote before they dropped theirs.
         let end = ORPHANS.lock().remove(&self.place());
         end.into_iter().for_each(|end| end());
@@ -193,12 +196,20 @@ pub(crate) fn removals() -> u64 {
     REMOVALS.load(Relaxed)
 }
 
-/// Makes every thread drop its pins of removed series before its next look-up.
-pub(crate) fn forget_removed() {
-    REMOVALS.fetch_add(1, Relaxed);
+/// As [`removals`], for who will follow them: it sees which series they removed.
+pub(super) fn removals_to_follow() -> u64 {
+    REMOVALS.load(Acquire)
 }
 
-/// No part of a model: a thread that sees it late writes to a series that it still pins.
+/// Makes every thread drop its pins of removed series before its next look-up.
+pub(crate) fn forget_removed() {
+    // Release: who sees the number sees the marks, or it would keep a pin that it was to drop, and
+    // find it under the number of another set.
+    REMOVALS.fetch_add(1, Release);
+}
+
+/// No part of a model: a thread that sees it late writes to a series that it still pins, and one that
+/// uses a set with a reused number has been told of it after the number.
 static REMOVALS: atomic::AtomicU64 = atomic::AtomicU64::new(0);
 
 #[cfg(not(bellwether_loom))]

@@ -265,13 +265,13 @@ impl FamilyPage {
 
     /// The exemplar of a counter, where the format has a place for it.
     #[inline(always)]
-    fn exemplar_of(&self, place: &Place<'_>) -> Option<Exemplar> {
-        if self.may_have_exemplar(place) { place.exemplar() } else { None }
+    fn exemplar_of<'a>(&self, place: &Place<'a>) -> Option<&'a Exemplar> {
+        place.exemplar().filter(|_| self.has_exemplars)
     }
 
     #[inline(always)]
     fn may_have_exemplar(&self, place: &Place<'_>) -> bool {
-        self.has_exemplars && place.may_have_exemplar()
+        self.exemplar_of(place).is_some()
     }
 
     fn style(&self) -> KeyStyle<'_> {
@@ -327,7 +327,7 @@ impl VisitSeries for Writer<'_> {
                 let has_labels = family.write_labels(labels, &mut shared.block);
                 if has_labels {
                     let (started, exemplar) = (|| place.started(), family.exemplar_of(&place));
-                    family.write_series(started, exemplar.as_ref(), reading, page, shared);
+                    family.write_series(started, exemplar, reading, page, shared);
                 }
                 has_labels
             }
@@ -369,7 +369,7 @@ impl VisitSeries for Merging<'_> {
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>) {
         let Self { family, shared, merged } = self;
         let (labels, started) = (place.labels(), place.started());
-        let exemplar = family.exemplar_of(&place);
+        let exemplar = family.exemplar_of(&place).cloned();
         write_joined(labels.iter(), family.style(), family.dialect.format(), &mut shared.block);
         let value = match reading {
             Reading::Counter(sum) => MergedValue::Value(SeriesValue::Counter(sum)),

@@ -24,6 +24,8 @@ pub(super) struct Families {
     /// The process that the callbacks are of, by its generation.
     generation: u32,
     pub(super) next_observable: u64,
+    /// Whether a name was ever freed, so that the next family may not be the first of its name.
+    pub(super) has_removed: bool,
     /// Why statics were refused so far, each once.
     pub(super) refusals: Vec<(ErrorKind, String)>,
     pub(super) views: Views,
@@ -54,6 +56,7 @@ impl Families {
     /// Takes a family off the page and frees its names. Whoever called holds it: it ends outside the
     /// lock.
     pub(super) fn remove(&mut self, family: &Arc<Family>) {
+        self.has_removed = true;
         self.by_name.remove(&family.name);
         self.claims.retain(|_, claimant| !Arc::ptr_eq(claimant, family));
     }

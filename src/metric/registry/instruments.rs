@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
+    cells,
     error::{Error, ErrorKind},
     label::Labels,
     metric::{
@@ -187,7 +188,10 @@ impl Registry {
             return Err(conflict(&descriptor, other, "is registered twice"));
         }
         let family = Arc::new(observed_family(&descriptor, &self.0.settings));
-        families.admit(&family)?;
+        if let Err(error) = families.admit(&family) {
+            drop(families); // The family ends outside the lock.
+            return Err(error);
+        }
         let limit = families.views.for_instrument(name, kind, unit).limit();
         let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
         let number = families.add(observable);
@@ -213,6 +217,7 @@ impl Registry {
     }
 
     fn forget(&self, observable: u64) {
+        let busy = cells::busy();
         let mut families = self.families();
         let Some(place) = families.observables.iter().position(|(number, _)| *number == observable)
         else {
@@ -220,7 +225,7 @@ impl Registry {
         };
         let (_, observable) = families.observables.remove(place);
         families.remove(observable.family());
-        drop(families);
+        drop((families, busy));
         drop(observable); // User code, dropped outside the lock.
     }
 }

@@ -37,9 +37,11 @@ use crate::{
 /// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
 /// library or a test, and instruments whose names are known at run time; clones share the families.
 ///
-/// What it has registered lives until the last clone is gone and every instrument of it; then its
-/// memory is free, and its cells go to other series, those of a handle that is left when it goes. (`cargo test --test
-/// run_time_made` shows it.) A family goes alone by [`unregister`](Self::unregister).
+/// What it has registered lives until the last clone and every instrument of it are gone; an
+/// [`Observer`](super::Observer) holds a clone. Then its names and series are freed, and its cells go to
+/// other series (`cargo test --test run_time_made`); a series that a handle or a thread's look-up table
+/// still leads to goes with that. A family goes alone by [`unregister`](Self::unregister). A handle or a
+/// timer of such an instrument counts references to it, so bind once.
 ///
 /// # Examples
 ///
@@ -131,7 +133,9 @@ impl Registry {
     /// whether there was one.
     ///
     /// Instruments and handles of it that are left record on, and nobody is shown what; when the last of
-    /// them is gone, so is the memory. A family that a static records into stays: `false`.
+    /// them is gone, so is the memory. A reader that is under way may still show the family, and a
+    /// callback that runs ends its run. A family that a static records into stays: `false`. A static
+    /// that was refused since another instrument had the name stays refused.
     ///
     /// # Examples
     ///
@@ -150,6 +154,7 @@ impl Registry {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn unregister(&self, name: &str) -> bool {
+        let busy = cells::busy();
         let mut families = self.families();
         let Some(family) = families.by_name.get(name).cloned() else { return false };
         if family.is_lasting() {
@@ -158,7 +163,7 @@ impl Registry {
         families.remove(&family);
         let observed = families.observables.iter().position(|(_, of)| of.is_of(&family));
         let observable = observed.map(|place| families.observables.remove(place));
-        drop(families);
+        drop((families, busy));
         drop((observable, family)); // Outside the lock: user code, and the end of a family.
         true
     }
@@ -325,6 +330,13 @@ impl Registry {
         self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
     }
 
+    /// The family for a static, as long as it is on the registry: then it stays there.
+    pub(crate) fn lasting(&self, family: &Arc<Family>) -> Option<&'static Family> {
+        let families = self.families();
+        let known = families.by_name.get(&family.name)?;
+        Arc::ptr_eq(known, family).then(|| family.lasting())
+    }
+
     fn register_shape(
         &self,
         descriptor: &Descriptor,
@@ -333,17 +345,22 @@ impl Registry {
     ) -> Result<Arc<Family>, Error> {
         check_name(&descriptor.name)?;
         check_keys(&keys)?;
+        let busy = cells::busy();
         let mut families = self.families();
         let (name, kind, unit) = (&descriptor.name, descriptor.kind, descriptor.unit);
         if let Some(family) = families.by_name.get(name).cloned() {
-            drop(families); // The type of the labels has code of its own.
+            drop((families, busy)); // The type of the labels has code of its own.
             return match difference(&family, descriptor, &keys, &shape) {
                 None => Ok(family),
                 Some(difference) => Err(conflict(descriptor, &family, difference)),
             };
         }
         let view = families.views.for_instrument(name, kind, unit);
-        let family = Arc::new(Family::new(descriptor, keys, &self.0.settings, shape, &view));
+        let mut family = Family::new(descriptor, keys, &self.0.settings, shape, &view);
+        if families.has_removed {
+            family.begin_now();
+        }
+        let family = Arc::new(family);
         let admitted = families.admit(&family);
         drop(families); // One that is refused ends outside the lock.
         admitted.map(|()| family)

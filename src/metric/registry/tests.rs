@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     metric::{
-        Counter, Gauge, Histogram,
+        Counter, Gauge, Histogram, Reader,
         observable::Observations,
         registry::*,
         tests::{Hit, Route, number},
@@ -329,4 +329,20 @@ fn a_label_type_that_uses_the_registry_while_it_is_compared_with_another_waits_f
     });
     registered.recv_timeout(Duration::from_secs(20)).expect("nobody waits for a lock");
     assert_eq!(first.bind(Hit(false)).value(), 1);
+}
+
+#[test]
+fn a_name_that_is_registered_again_is_another_sum_for_who_takes_differences() {
+    let scope = crate::testing::scope();
+    let registry = Registry::new();
+    let mut reader = Reader::delta(&registry);
+    let mut told = |n| {
+        scope.advance(Duration::from_secs(1));
+        let counter = registry.counter::<()>("c", "", Unit::NONE).unwrap();
+        counter.add(n);
+        let told = number(&reader.collect(), "c", &[]);
+        assert!(registry.unregister("c"));
+        told
+    };
+    assert_eq!([5, 9, 3].map(&mut told), [5.0, 9.0, 3.0].map(Some));
 }
