@@ -81,12 +81,6 @@ impl Exemplified {
         true
     }
 
-    /// Whether there ever was one.
-    #[cfg(feature = "prometheus")]
-    pub(super) fn is_used(&self) -> bool {
-        self.is_used.load(Relaxed)
-    }
-
     /// The exemplars of a series, in no order.
     pub(super) fn of(&self, space: Space, id: u32) -> Vec<Exemplar> {
         // Relaxed: what is kept is found under the lock.
@@ -97,6 +91,17 @@ impl Exemplified {
         let kept = self.kept.lock();
         let exemplars = kept.get(&(space, id)).into_iter().flat_map(|kept| &kept.exemplars);
         exemplars.map(|(_, exemplar)| exemplar.clone()).collect()
+    }
+
+    /// All there are, by series.
+    pub(super) fn all(&self) -> HashMap<(Space, u32), Vec<Exemplar>> {
+        if !self.is_used.load(Relaxed) {
+            return HashMap::new();
+        }
+        let _busy = busy();
+        let kept = self.kept.lock();
+        let exemplars = |kept: &Kept| kept.exemplars.iter().map(|(_, one)| one.clone()).collect();
+        kept.iter().map(|(series, kept)| (*series, exemplars(kept))).collect()
     }
 
     /// Forgets those of a series, and puts back what was paid for them.

@@ -16,7 +16,6 @@ use super::{
     histogram::{
         cell::{Dense, HistogramCell},
         chosen::{Amount, ChosenSlot},
-        exemplars::Exemplars,
         explicit::ExplicitCell,
     },
     owners::freed,
@@ -31,7 +30,6 @@ use super::{
     written::WrittenSlots,
 };
 use crate::{
-    clock, context,
     snapshot::Admitted,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
@@ -73,6 +71,9 @@ struct Shared {
     /// How often a table had become free when the thread last asked for one; `None` if it owns one.
     asked: Cell<Option<u64>>,
 }
+
+/// The directories of a table's ordinary histograms, and of those with options of their own.
+pub(super) type Histograms = (Slots<HistogramCell>, Slots<ChosenSlot>);
 
 /// Adds `n` to the sum `id`; `false` if its cell is not at hand and [`add_slow`] must do it.
 #[inline(always)]
@@ -121,9 +122,8 @@ fn add_with(id: u32, own: impl FnOnce(&SumCell), shared: impl FnOnce(&SumCell)) 
 /// [`record_explicit`], [`record_other`] or [`record_slow`] must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
-    // Only the look-up is inside: a longer closure is not inlined where there are many callers.
-    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
-    dense.is_some_and(|dense| dense.record::<Owner>(value))
+    // Only the look-up is in a closure: a longer one is not inlined where there are many callers.
+    dense(id).is_some_and(|dense| dense.record::<Owner>(value))
 }
 
 /// Records `value` in the histogram `id` if that is one of explicit bounds; `false` if it is not, or
@@ -181,88 +181,26 @@ fn record_at_hand<W: Writer>(
 
 /// Whether `value` is neither negative nor NaN nor infinite.
 #[inline(always)]
-fn is_recordable(value: f64) -> bool {
+pub(super) fn is_recordable(value: f64) -> bool {
     // By its bits, as which such numbers are ordered.
     value.to_bits() < f64::INFINITY.to_bits() || value == 0.0
 }
 
-/// Keeps `value`, which was just recorded in the histogram `id`, as the exemplar of its bucket, with
-/// the current context, unless that has one of this turn. Allocates at the first one of a table and
-/// series.
-#[inline(never)]
-pub(crate) fn exemplify(id: u32, value: f64) {
-    let dense = HOT.with(|hot| shortcut(hot.dense.get(), id));
-    if !dense.is_some_and(|dense| dense.has_exemplar_of(value)) {
-        exemplify_further(id, value);
-    }
+/// The counts by bucket of the ordinary histogram `id`, if a shortcut leads to them.
+#[inline(always)]
+pub(super) fn dense(id: u32) -> Option<&'static Dense> {
+    HOT.with(|hot| shortcut(hot.dense.get(), id))
 }
 
-/// [`exemplify`] where no shortcut leads to an exemplar of this turn.
-#[inline(never)]
-fn exemplify_further(id: u32, value: f64) {
-    let (ordinary, chosen) = HOT.with(|hot| (hot.histograms.get(), hot.chosen.get()));
-    let exemplars = exemplars_of(ordinary, chosen, id, value);
-    if !exemplars.is_some_and(|(exemplars, key, _)| exemplars.is_kept(key)) {
-        exemplify_slow(id, value);
-    }
+/// The histograms of the thread's own table.
+#[inline(always)]
+pub(super) fn own_histograms() -> Histograms {
+    HOT.with(|hot| (hot.histograms.get(), hot.chosen.get()))
 }
 
-/// [`exemplify`] where the bucket has none of this turn, or the thread does not own its cell.
-#[inline(never)]
-fn exemplify_slow(id: u32, value: f64) {
-    if !is_recordable(value) {
-        return;
-    }
-    let (own, shared) = HOT.with(|hot| {
-        let shared = (hot.shared.histograms.get(), hot.shared.chosen.get());
-        ((hot.histograms.get(), hot.chosen.get()), shared)
-    });
-    let own = exemplars_of(own.0, own.1, id, value);
-    let is_own = own.is_some();
-    let Some((exemplars, key, value)) = own.or_else(|| exemplars_of(shared.0, shared.1, id, value))
-    else {
-        return;
-    };
-    if exemplars.is_kept(key) {
-        return;
-    }
-    if !exemplars.is_ready() {
-        with_tables(|tables| {
-            let table = tables.own.filter(|_| is_own).unwrap_or_else(|| tables.shared());
-            table.make_exemplars(id, exemplars);
-        });
-    }
-    exemplars.keep(key, value, &context::current(), clock::now());
-}
-
-/// Where the exemplar of `value`, which was just recorded in the histogram `id`, belongs, and which
-/// value it shows; `None` if it was not recorded.
-pub(super) fn exemplar_place(id: u32, value: f64) -> Option<(u32, f64)> {
-    let is_recorded = (0.0..f64::INFINITY).contains(&value);
-    let found = is_recorded.then(|| {
-        HOT.with(|hot| {
-            exemplars_of(hot.histograms.get(), hot.chosen.get(), id, value).or_else(|| {
-                exemplars_of(hot.shared.histograms.get(), hot.shared.chosen.get(), id, value)
-            })
-        })
-    });
-    found.flatten().map(|(_, key, value)| (key, value))
-}
-
-#[inline]
-fn exemplars_of(
-    ordinary: Slots<HistogramCell>,
-    chosen: Slots<ChosenSlot>,
-    id: u32,
-    value: f64,
-) -> Option<(&'static Exemplars, u32, f64)> {
-    match slot(ordinary, id) {
-        Some(cell) => {
-            let (exemplars, key) = cell.exemplars(value)?;
-            Some((exemplars, key, value))
-        }
-        None => slot(chosen, id.wrapping_sub(CHOSEN))?.get()?.exemplars(value),
-    }
+/// The histograms of the table that the thread shares.
+pub(super) fn shared_histograms() -> Histograms {
+    HOT.with(|hot| (hot.shared.histograms.get(), hot.shared.chosen.get()))
 }
 
 /// The gauge `id`, if this thread has it at hand.
@@ -566,6 +504,14 @@ impl Drop for Tenant {
             own.into_iter().for_each(|table| storage.give_back(table));
         }
     }
+}
+
+/// Lets `write` write to the table that this thread owns, if `is_own` and it has one, else to the one that
+/// it shares.
+pub(super) fn with_table(is_own: bool, write: impl FnOnce(&'static Table)) {
+    with_tables(|tables| {
+        write(tables.own.filter(|_| is_own).unwrap_or_else(|| tables.shared()));
+    });
 }
 
 /// Lets `write` write to this thread's tables; where it has none any more, to one that it shares.

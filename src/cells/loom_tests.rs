@@ -238,15 +238,7 @@ fn what_a_given_up_series_recorded_is_not_the_next_ones() {
         let storage = Storage::new(false);
         let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
         // The table stays with its thread, which could write to the cell at any time.
-        let table = storage.lease().unwrap();
-        let owner = thread::spawn({
-            let (storage, pin) = (storage.clone(), series.pin());
-            move || {
-                table.sum(0).unwrap().add::<Owner>(1);
-                drop(pin);
-                storage.give_back(table);
-            }
-        });
+        let owner = writer(&storage, &series);
         let held = storage.remove_sum(0, |reader| reader.sum(0));
         if !series.is_pinned() {
             // Whatever it was: it is seen whole here, and nothing comes after it.
@@ -267,15 +259,7 @@ fn the_cells_of_a_family_that_is_gone_are_set_to_zero_once_and_after_the_last_wr
         let storage = Storage::new(false);
         let series = Arc::new(Series::new(0, Ticks::ORIGIN, b""));
         let ends = Arc::new(AtomicU32::new(0));
-        let table = storage.lease().unwrap();
-        let holder = thread::spawn({
-            let (storage, pin) = (storage.clone(), series.pin());
-            move || {
-                table.sum(0).unwrap().add::<Owner>(1);
-                drop(pin);
-                storage.give_back(table);
-            }
-        });
+        let holder = writer(&storage, &series);
         series.orphan({
             let (storage, ends) = (storage.clone(), ends.clone());
             move || {
@@ -286,6 +270,17 @@ fn the_cells_of_a_family_that_is_gone_are_set_to_zero_once_and_after_the_last_wr
         holder.join().unwrap();
         assert_eq!((storage.reader().sum(0), ends.load(Relaxed)), (0, 1));
     });
+}
+
+/// A thread that writes to the sum 0 of a table of its own, and lets go of the series.
+fn writer(storage: &Arc<Storage>, series: &Arc<Series>) -> thread::JoinHandle<()> {
+    let table = storage.lease().unwrap();
+    let (storage, pin) = (storage.clone(), series.pin());
+    thread::spawn(move || {
+        table.sum(0).unwrap().add::<Owner>(1);
+        drop(pin);
+        storage.give_back(table);
+    })
 }
 
 /// How many ones were recorded; nothing else was.

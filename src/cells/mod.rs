@@ -21,6 +21,7 @@
 //! - A thread whose table is gone, because its destructors run, writes to a shared one, and is counted.
 //! - A series that can expire, or keeps exemplars of a sum, is written by a tagged id, which leads to
 //!   a path that notes so (`written.rs`, `exemplified.rs`).
+//! - In a sampled span, a record of a histogram leaves an exemplar beside its cell (`sampled.rs`).
 //! - A test scope is another storage: entering it swaps what the thread-local points to.
 //!
 //! An id that is not registered yet is `u32::MAX`, beyond any directory: the bounds check that a safe
@@ -36,6 +37,7 @@ mod ids;
 mod noted;
 mod owners;
 mod reader;
+mod sampled;
 mod scalars;
 mod shortcuts;
 mod shown;
@@ -55,14 +57,15 @@ mod loom_tests;
 pub(crate) use budget::Budget;
 pub(crate) use busy::{busy, guarded, reentrant};
 pub(crate) use hot::{
-    Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, exemplify, gauge,
-    gauge_slow, is_shown, orphaned, record, record_explicit, record_other, record_slow,
-    shared_records, show, tally,
+    Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, gauge, gauge_slow,
+    is_shown, orphaned, record, record_explicit, record_other, record_slow, shared_records, show,
+    tally,
 };
 pub(crate) use ids::Ids;
 pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};
 pub(crate) use owners::set_most_owners;
 pub(crate) use reader::Reader;
+pub(crate) use sampled::exemplify;
 pub(crate) use scalars::GaugeCell;
 pub(crate) use sliding::{Baseline, SPANS};
 pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};

@@ -4,6 +4,7 @@
 use super::{
     busy::guarded,
     hot::{self, current_storage, tally},
+    sampled::exemplar_place,
     space::Space,
     written::mark,
 };
@@ -34,7 +35,7 @@ fn note_written_slow(space: Space, id: u32) {
 #[cold]
 #[inline(never)]
 pub(crate) fn exemplify_with(id: u32, value: f64, labels: &[(&str, &str)]) {
-    if let Some((key, value)) = hot::exemplar_place(id, value) {
+    if let Some((key, value)) = exemplar_place(id, value) {
         keep_exemplar((Space::Histogram, id), key, value, labels);
     }
 }

@@ -14,7 +14,10 @@ use super::{
     shown::{Bits, is_set},
     space::{CHOSEN, Space},
 };
-use crate::{clock::Ticks, snapshot::HistogramSnapshot};
+use crate::{
+    clock::Ticks,
+    snapshot::{Exemplar, HistogramSnapshot},
+};
 
 /// A view of all tables; reads what they hold at the time of each call.
 #[derive(Debug)]
@@ -26,6 +29,9 @@ pub(crate) struct Reader {
     /// Which sums, ordinary and chosen histograms were shown when the reader was made, or later.
     pub(super) shown: [Bits; 3],
     pub(super) bases: Arc<Bases>,
+    /// What is kept apart from cells, if it was asked for. Copied before the tables were looked at: each
+    /// is of a value that the cells of this reader hold.
+    pub(super) exemplified: HashMap<(Space, u32), Vec<Exemplar>>,
 }
 
 /// What to subtract from the cells of series that were removed while somebody could still write to
@@ -54,6 +60,17 @@ impl Reader {
             None => sum,
             Some((base, _)) => sum - f64::from_bits(base),
         }
+    }
+
+    /// The exemplars of the series `id` that are not kept beside its cells, in no order.
+    pub(crate) fn exemplars(&self, space: Space, id: u32) -> &[Exemplar] {
+        self.exemplified.get(&(space, id)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any series has exemplars that are not kept beside cells.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn has_exemplars(&self) -> bool {
+        !self.exemplified.is_empty()
     }
 
     /// The histogram over all threads, since the series was removed if it was; `None` where nobody

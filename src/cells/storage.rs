@@ -209,10 +209,19 @@ impl Storage {
         self.reader_with(bases)
     }
 
-    /// A reader in place of `reader`, if series were removed or given up since that was made.
+    /// As [`reader`](Self::reader), with the exemplars that are not kept beside cells.
+    pub(crate) fn reader_of_all(&self) -> Reader {
+        let exemplified = self.exemplified.all();
+        Reader { exemplified, ..self.reader() }
+    }
+
+    /// A reader of all in place of `reader`, if series were removed or given up since that was made.
     pub(crate) fn newer_reader(&self, reader: &Reader) -> Option<Reader> {
         let bases = self.bases.lock().clone();
-        (!Arc::ptr_eq(&bases, &reader.bases)).then(|| self.reader_with(bases))
+        (!Arc::ptr_eq(&bases, &reader.bases)).then(|| {
+            let exemplified = self.exemplified.all();
+            Reader { exemplified, ..self.reader_with(bases) }
+        })
     }
 
     /// Lets the series `id` begin anew: what `held` says of it now is the base of what it shows from
@@ -328,13 +337,8 @@ impl Storage {
         &self.exemplified
     }
 
-    /// Whether it ever had exemplars that are not kept beside cells.
-    #[cfg(feature = "prometheus")]
-    pub(crate) fn has_exemplars(&self) -> bool {
-        self.exemplified.is_used()
-    }
-
-    /// The exemplars of the series `id` that are not kept beside its cells, in no order.
+    /// The exemplars of the series `id` that are not kept beside its cells, in no order: to be asked for
+    /// before a reader is made.
     pub(crate) fn exemplars(&self, space: Space, id: u32) -> Vec<Exemplar> {
         self.exemplified.of(space, id)
     }
@@ -380,6 +384,7 @@ impl Storage {
             gauges: self.common.gauges.slots(),
             shown,
             bases,
+            exemplified: HashMap::new(),
         }
     }
 }

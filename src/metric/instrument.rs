@@ -71,9 +71,10 @@ impl Instrument {
     }
 
     /// The instrument with sums of fractions.
-    pub(crate) const fn of_fractions(&mut self) {
+    pub(crate) const fn of_fractions(mut self) -> Self {
         self.assert_new();
         self.descriptor.number = Number::Fraction;
+        self
     }
 
     /// A gauge for values in `range`. Its records take the slow path, which knows of it.

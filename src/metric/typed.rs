@@ -38,10 +38,7 @@ macro_rules! typed_instrument {
             #[must_use]
             #[track_caller]
             pub const fn new(name: &'static str, help: &'static str) -> Self {
-                #[allow(unused_mut, reason = "some kinds choose something")]
-                let mut instrument = Instrument::new(name, help, $kind);
-                $(instrument.$choose();)?
-                Self::from_instrument(instrument)
+                Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?)
             }
 
             /// The instrument with a unit.
@@ -197,8 +194,7 @@ macro_rules! typed_instrument {
                 help: &'static str,
                 keys: &'static [&'static str],
             ) -> Self {
-                let mut instrument = Instrument::new(name, help, $kind);
-                $(instrument.$choose();)?
+                let mut instrument = Instrument::new(name, help, $kind)$(.$choose())?;
                 instrument.keys(keys);
                 Self::from_instrument(instrument)
             }

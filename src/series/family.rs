@@ -227,8 +227,7 @@ impl Family {
         self.walk(storage, reader, |reader, list, always| {
             has_twins = list.has_twins();
             series.extend(list.known().iter().filter_map(|listed| {
-                // First, so that no exemplar is seen of what is not in the value.
-                let exemplar = self.exemplar(storage, listed.id);
+                let exemplar = self.exemplar(reader, listed.id).cloned();
                 let value = self.value(storage, reader, listed.id, always)?;
                 let started = self.started(storage, reader, listed);
                 Some(Series::new(listed.labels.clone(), value, started).with_exemplar(exemplar))
@@ -268,9 +267,9 @@ impl Family {
     }
 
     /// The exemplar of a series of a counter.
-    pub(super) fn exemplar(&self, storage: &Storage, id: u32) -> Option<Exemplar> {
+    pub(super) fn exemplar<'a>(&self, reader: &'a Reader, id: u32) -> Option<&'a Exemplar> {
         let is_counter = self.kind == Kind::Counter;
-        is_counter.then(|| storage.exemplars(Space::Sum, id).pop()).flatten()
+        is_counter.then(|| reader.exemplars(Space::Sum, id).last()).flatten()
     }
 
     fn sum(&self, reader: &Reader, id: u32) -> SeriesValue {
@@ -316,9 +315,8 @@ impl Family {
             Kind::StateSet => reader.gauge(id).map(|holds| SeriesValue::State(holds != 0.0)),
             Kind::Histogram => {
                 let always = always || reader.is_shown(self.space, id);
-                let exemplars = storage.exemplars(Space::Histogram, id);
                 let histogram = reader.histogram(id).map(|mut histogram| {
-                    histogram.add_exemplars(&exemplars);
+                    histogram.add_exemplars(reader.exemplars(Space::Histogram, id));
                     histogram
                 });
                 let histogram =

@@ -63,7 +63,7 @@ pub(crate) enum Reading<'a> {
 pub(crate) struct Place<'a> {
     index: u32,
     among: Among<'a>,
-    /// Of a counter; read before its value, so that none is of what is not in it.
+    /// Of a counter.
     exemplar: Option<&'a Exemplar>,
 }
 
@@ -137,7 +137,7 @@ impl Live {
         families: impl ExactSizeIterator<Item = Arc<Family>>,
         observed: Vec<snapshot::Family>,
     ) -> Self {
-        let reader = storage.reader();
+        let reader = if with_exemplars { storage.reader_of_all() } else { storage.reader() };
         let from = Rc::new(Source { storage, reader, with_exemplars });
         let recorded = families.map(|family| {
             let asked = views.page_bounds(&family.name, family.kind, family.unit);
@@ -190,13 +190,13 @@ impl Family {
             let among = Among::Listed { family: self, storage, reader, list };
             let places = (0..).map(|index| Place { index, among, exemplar: None });
             let has_exemplars =
-                *with_exemplars && self.kind == Kind::Counter && storage.has_exemplars();
+                *with_exemplars && self.kind == Kind::Counter && reader.has_exemplars();
             let entries = list.entries().iter().zip(places.clone());
             let value = |(entry, place): (&Entry, Place<'_>), visit: &mut _| {
-                let exemplar = has_exemplars.then(|| self.exemplar(storage, entry.id)).flatten();
                 if let Some(value) = self.value(storage, reader, entry.id, always) {
                     self.remember(storage, entry);
-                    let place = Place { exemplar: exemplar.as_ref(), ..place };
+                    let exemplar = has_exemplars.then(|| self.exemplar(reader, entry.id)).flatten();
+                    let place = Place { exemplar, ..place };
                     Visit::series(visit, place, (&value).into());
                 }
             };
@@ -233,13 +233,13 @@ impl Family {
         visit: &mut V,
         value: impl Fn((&Entry, Place<'a>), &mut V),
     ) {
-        let Source { storage, with_exemplars, .. } = from;
+        let with_exemplars = from.with_exemplars;
         let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
         let mut group = mem::take(visit.room());
         // First: each is of a value that is counted.
         let begin = |id, counts: &mut BucketCounts| {
-            if *with_exemplars {
-                add_exemplars(storage, reader, id, counts);
+            if with_exemplars {
+                add_exemplars(reader, id, counts);
             }
         };
         for (entries, known) in list.entries().chunks(GROUP).zip(list.known().chunks(GROUP)) {
@@ -272,11 +272,11 @@ impl Family {
     }
 }
 
-fn add_exemplars(storage: &Storage, reader: &Reader, id: u32, to: &mut BucketCounts) {
+fn add_exemplars(reader: &Reader, id: u32, to: &mut BucketCounts) {
     reader.add_exemplars(id, to);
-    let labelled = storage.exemplars(Space::Histogram, id);
+    let labelled = reader.exemplars(Space::Histogram, id);
     if !labelled.is_empty() {
-        to.add_exemplars(labelled.into_iter());
+        to.add_exemplars(labelled.iter().cloned());
     }
 }
 

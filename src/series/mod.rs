@@ -5,9 +5,10 @@
 //!                        └─ open set: lookup (the thread's own table) ─ miss ─► open (the family's map)
 //! ```
 //!
-//! A series is an id and its labels; its values are in `cells`. `live` and `listing` hand the series of
-//! a family to readers; `removal` is how they go. `settings` is what a registry was told for all
-//! families, `asked` what a view decides when a family is made. Instruments that lost a conflict have ids of their own (`refused`).
+//! A series is an id and its labels; its values are in `cells`. Readers get the series of a family from
+//! `live` and `listing`; `removal` removes them. `settings` has what holds for all families of a
+//! registry, `asked` what a view decides when a family is made. Instruments that lost a conflict have
+//! ids of their own (`refused`).
 
 mod asked;
 mod closed;

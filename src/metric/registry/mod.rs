@@ -181,7 +181,7 @@ impl Registry {
 
     fn read(&self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
         let (families, observed) = self.gather(storage, by);
-        let reader = storage.reader();
+        let reader = storage.reader_of_all();
         let taken = clock::now();
         let read = families.iter().map(|family| family.read(storage, &reader));
         Snapshot::new(storage.started(), taken, read.chain(observed).collect())

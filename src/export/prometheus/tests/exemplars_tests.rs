@@ -103,3 +103,34 @@ pub(super) fn with_label(n: &str, seconds: u64) -> crate::metric::Exemplar {
     let exemplar = crate::metric::Exemplar::new(1.0, TraceId::INVALID, SpanId::INVALID, taken);
     exemplar.with_labels(&[("n", n)])
 }
+
+#[test]
+fn no_exemplar_is_shown_of_what_a_counter_does_not_hold_whoever_adds_meanwhile() {
+    let resource = Resource::default();
+    let mut n_seen = 0;
+    for _ in 0..20 {
+        let registry = Registry::new();
+        let keys = ["n"];
+        let count = registry.dynamic_counter("adds", "", Unit::NONE, &keys).unwrap();
+        let texts: Vec<String> = (0..1_000).map(|n| format!("{n:04}")).collect();
+        let series: Vec<_> = texts.iter().map(|n| [("n", n.as_str())]).collect();
+        series.iter().for_each(|labels| drop(count.bind_labels(labels)));
+        std::thread::scope(|scope| {
+            let adding = scope.spawn(|| {
+                series.iter().for_each(|labels| {
+                    count.with_labels(labels).add_with_exemplar(1, &[("k", "v")]);
+                });
+            });
+            let mut page = Kept::new(Format::OpenMetrics);
+            while !adding.is_finished() {
+                let text = page.render_registry(&registry, &resource);
+                let text = String::from_utf8_lossy(text);
+                for line in text.lines().filter(|line| line.contains(" # {")) {
+                    assert!(!line.contains("} 0 # {"), "{line}");
+                    n_seen += 1;
+                }
+            }
+        });
+    }
+    assert!(n_seen > 0, "nothing was seen");
+}
