@@ -7,7 +7,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Block, Expr, ExprAsync, ExprLit, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
+    Block, Expr, ExprAsync, ExprLit, Index, ItemFn, Lit, ReturnType, Stmt, Type, parse_quote,
     spanned::Spanned as _, token,
 };
 
@@ -49,7 +49,7 @@ fn dynamic(
     let mut order: Vec<usize> = (0..labels.len()).collect();
     order.sort_by_key(|&place| &labels[place].0.text);
     let keys = order.iter().map(|&place| &labels[place].0.text);
-    let values = values(root, labels, &order);
+    let values = values(labels, &order);
     quote! {{
         static __BELLWETHER_INSTRUMENT: #root::metric::#kind<#root::label::Dynamic> =
             #root::metric::#kind::dynamic(#name, "", &[#(#keys),*]);
@@ -62,15 +62,24 @@ fn dynamic(
 }
 
 /// The values of labels in `order`, but evaluated as they are written.
-fn values(root: &Root, labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
-    let values = labels.iter().map(|(_, value)| value);
-    let values = quote!([#(&(#values) as &dyn #root::label::Text),*]);
+fn values(labels: &[(Key, Expr)], order: &[usize]) -> TokenStream {
+    let values = labels.iter().map(|(_, value)| quote!(&(#value)));
     if order.is_sorted() {
-        return values;
+        return list(values);
     }
     // A `match`, since the temporaries of what it matches live as long as its value is used.
     let written = Ident::new("written", Span::mixed_site());
-    quote!(match #values { #written => [#(#written[#order]),*] })
+    let places = order.iter().map(|&place| {
+        let place = Index::from(place);
+        quote!(#written.#place)
+    });
+    let ordered = list(places);
+    quote!(match (#(#values,)*) { #written => #ordered })
+}
+
+/// What `label::LabelValues` is for: the first value, and the list of the others.
+fn list(values: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    values.rev().fold(quote!(()), |others, value| quote!((#value, #others)))
 }
 
 pub(crate) fn time(time: Time) -> TokenStream {

@@ -15,7 +15,7 @@ use super::{
     directory::{Slots, slot},
     histogram::{
         cell::{Dense, HistogramCell},
-        chosen::{Amount, ChosenSlot},
+        chosen::{Amount, ChosenCell, ChosenSlot},
         explicit::ExplicitCell,
     },
     owners::freed,
@@ -118,8 +118,8 @@ fn add_with(id: u32, own: impl FnOnce(&SumCell), shared: impl FnOnce(&SumCell)) 
     });
 }
 
-/// Records `value` in the ordinary histogram `id` if it counts by bucket; `false` if
-/// [`record_explicit`], [`record_other`] or [`record_slow`] must do it.
+/// Records `value` in the ordinary histogram `id` if it counts by bucket; `false` if one of the
+/// functions below must do it.
 #[inline(always)]
 pub(crate) fn record(id: u32, value: f64) -> bool {
     // Only the look-up is in a closure: a longer one is not inlined where there are many callers.
@@ -127,12 +127,19 @@ pub(crate) fn record(id: u32, value: f64) -> bool {
 }
 
 /// Records `value` in the histogram `id` if that is one of explicit bounds; `false` if it is not, or
-/// if [`record_other`] or [`record_slow`] must do it.
+/// if one of the functions below must do it.
 #[inline(always)]
 pub(crate) fn record_explicit(id: u32, value: f64) -> bool {
     // An ordinary id wraps around, beyond all shortcuts.
     let cell = HOT.with(|hot| shortcut(hot.explicit.get(), id.wrapping_sub(CHOSEN)));
     cell.is_some_and(|cell| cell.record_known(value))
+}
+
+/// Records `value` in the histogram `id` if that is one with options of its own; `false` if it is not,
+/// or if [`record_other`] or [`record_slow`] must do it.
+#[inline]
+pub(crate) fn record_chosen(id: u32, value: f64) -> bool {
+    chosen(id).is_some_and(|cell| cell.record_known(value))
 }
 
 /// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand, owned or shared;
@@ -190,6 +197,13 @@ pub(super) fn is_recordable(value: f64) -> bool {
 #[inline(always)]
 pub(super) fn dense(id: u32) -> Option<&'static Dense> {
     HOT.with(|hot| shortcut(hot.dense.get(), id))
+}
+
+/// The thread's own cell of the histogram `id`, if that has options of its own.
+#[inline(always)]
+pub(super) fn chosen(id: u32) -> Option<&'static ChosenCell> {
+    // An ordinary id wraps around, beyond the directory.
+    HOT.with(|hot| slot(hot.chosen.get(), id.wrapping_sub(CHOSEN)))?.get()
 }
 
 /// The histograms of the thread's own table.

@@ -13,7 +13,11 @@ use crate::{clock, context};
 /// series.
 #[inline(never)]
 pub(crate) fn exemplify(id: u32, value: f64) {
-    if !hot::dense(id).is_some_and(|dense| dense.has_exemplar_of(value)) {
+    let is_kept = match hot::dense(id) {
+        Some(dense) => dense.has_exemplar_of(value),
+        None => hot::chosen(id).is_some_and(|cell| cell.has_exemplar_of(value)),
+    };
+    if !is_kept {
         exemplify_further(id, value);
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use interner::n_placeless;
 pub use set::LabelSet;
 pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
 pub(crate) use typed::NoLabels;
-pub use typed::{Dynamic, LabelValue, Labels, Text};
+pub use typed::{Dynamic, LabelValue, LabelValues, Labels};
 pub use value::{KeyValue, Value};
 
 /// The longest label value that is kept; a longer one is cut at a character and counted.

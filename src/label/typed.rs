@@ -140,22 +140,23 @@ pub trait LabelValue {
     }
 }
 
-/// Anything that can be the value of a dynamic label: every [`LabelValue`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the value of a label",
-    label = "no label value",
-    note = "text, whole numbers, `bool`, `char` and IP addresses are, with the feature `http` its `Method` and `StatusCode` too, and an `Option` of one",
-    note = "anything that can be shown becomes text, `key = value.to_string()`; another type implements `LabelValue`, whose `visit` says the text"
-)]
-pub trait Text {
-    /// Hands the value over as text.
+/// The values of labels in the order of their keys, as `count!` writes them: the first one, and the
+/// others. A list of types and no slice, so that each record finds its series without a call.
+pub trait LabelValues {
+    /// Hands the values over as text, one after the other.
     fn visit(&self, each: &mut dyn FnMut(&str));
 }
 
-impl<V: LabelValue + ?Sized> Text for V {
+impl LabelValues for () {
+    #[inline]
+    fn visit(&self, _each: &mut dyn FnMut(&str)) {}
+}
+
+impl<V: LabelValue, R: LabelValues> LabelValues for (&V, R) {
     #[inline]
     fn visit(&self, each: &mut dyn FnMut(&str)) {
-        LabelValue::visit(self, each);
+        self.0.visit(each);
+        self.1.visit(each);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cells::{self, Rejection, Space},
     context,
-    label::{Dynamic, Labels, NoLabels, Text},
+    label::{Dynamic, LabelValues, Labels, NoLabels},
     series::{is_disabled, refused},
     snapshot::{Kind, Unit},
 };
@@ -343,9 +343,8 @@ recorded_with! {
 impl Counter<Dynamic> {
     #[doc(hidden)]
     #[inline]
-    pub fn add_ordered(&self, n: u64, values: &[&dyn Text]) {
-        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
-        self.instrument.with_dynamic(visit, |id| add(id, n));
+    pub fn add_ordered(&self, n: u64, values: &impl LabelValues) {
+        self.instrument.with_dynamic(|each| values.visit(each), |id| add(id, n));
     }
 }
 

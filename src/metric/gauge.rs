@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cells::{self, Rejection, Space, Tally},
-    label::{Dynamic, Labels, NoLabels, Text},
+    label::{Dynamic, LabelValues, Labels, NoLabels},
     series::{is_disabled, refused},
     snapshot::{Admitted, Kind, OutOfRange, Range, Unit},
 };
@@ -145,10 +145,9 @@ recorded_with! {
 impl Gauge<Dynamic> {
     #[doc(hidden)]
     #[inline]
-    pub fn set_ordered(&self, value: f64, values: &[&dyn Text]) {
-        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+    pub fn set_ordered(&self, value: f64, values: &impl LabelValues) {
         // `gauge!` declares no range.
-        self.instrument.with_dynamic(visit, |id| set(id, value));
+        self.instrument.with_dynamic(|each| values.visit(each), |id| set(id, value));
     }
 }
 

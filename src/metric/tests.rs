@@ -578,7 +578,7 @@ fn a_dynamic_counter_is_one_family_wherever_it_is_written() {
     let _scope = scope();
     for _ in 0..2 {
         static HITS: Counter<Dynamic> = Counter::dynamic("test.dynamic", "", &["tier"]);
-        HITS.add_ordered(2, &[&"l1"]);
+        HITS.add_ordered(2, &(&"l1", ()));
     }
     static AGAIN: Counter<Dynamic> = Counter::dynamic("test.dynamic", "", &["tier"]);
     AGAIN.with_labels(&[("tier", "7")]).add(3);

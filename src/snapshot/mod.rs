@@ -30,7 +30,9 @@ pub use view::{View, Views};
 
 #[cfg(feature = "prometheus")]
 pub(crate) use family::Head;
-pub(crate) use histogram::{Admitted, Range, TickBuckets, explicit_bucket, to_ticks};
+pub(crate) use histogram::{
+    Admitted, Range, TickBuckets, WHOLE, explicit_bucket, small_to_ticks, to_ticks,
+};
 pub(crate) use merge::Choice;
 pub(crate) use name::{claimed_names, key_fault, name_fault};
 #[cfg(feature = "prometheus")]

@@ -7,7 +7,13 @@
 #[cfg(feature = "prometheus")]
 use super::cuts::{BucketCounts, Cuts, GROUP};
 use super::{
-    super::{budget::Room, directory::Fresh, ids::block_of, space::Space, writer::Writer},
+    super::{
+        budget::Room,
+        directory::Fresh,
+        ids::block_of,
+        space::Space,
+        writer::{Owner, Writer},
+    },
     cell::HistogramCell,
     exemplars::Exemplars,
     explicit::ExplicitCell,
@@ -97,29 +103,35 @@ impl ChosenCell {
         Self { range: chosen.options.range, counts, exemplars: Exemplars::new() }
     }
 
-    /// The cell of explicit bounds, if this is one. What was recorded in it is in range, and so is what
-    /// lies between.
+    /// The cell of explicit bounds, if this is one.
+    #[inline(always)]
     pub(crate) fn explicit(&self) -> Option<&ExplicitCell> {
         if let Counts::Explicit(cell) = &self.counts { Some(cell) } else { None }
     }
 
-    /// Records any number that is neither negative nor NaN nor infinite, as the range has it; `None` if
-    /// room must be made.
+    /// Records a value between the smallest and the largest so far, by the only writer, if its count is
+    /// at hand; `false` for others. What was recorded is in range, and so is what lies between, unless
+    /// it was rounded.
     #[inline]
-    pub(crate) fn record<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
-        // In line where little is to be done.
-        match (&self.counts, &self.range) {
-            (Counts::Hdr(cell), None) => {
-                let is_recorded = cell.record::<W>(ticks_of(amount.value, amount.ticks));
-                is_recorded.then_some(Admitted::Within(amount.value))
+    pub(crate) fn record_known(&self, value: f64) -> bool {
+        match &self.counts {
+            Counts::Explicit(cell) => cell.record_known(value),
+            Counts::Hdr(cell) => self.range.is_none() && cell.record_known(value),
+            Counts::Exponential(cell) => {
+                cell.dense().is_some_and(|dense| dense.record::<Owner>(value))
             }
-            _ => self.record_any::<W>(amount),
         }
     }
 
-    /// As [`record`](Self::record).
-    #[inline(never)]
-    fn record_any<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
+    /// Whether there is an exemplar of this turn where that of `value`, which was recorded, belongs.
+    #[inline]
+    pub(crate) fn has_exemplar_of(&self, value: f64) -> bool {
+        self.exemplars(value).is_some_and(|(exemplars, key, _)| exemplars.is_kept(key))
+    }
+
+    /// Records any number that is neither negative nor NaN nor infinite, as the range has it; `None` if
+    /// room must be made.
+    pub(crate) fn record<W: Writer>(&self, amount: Amount) -> Option<Admitted> {
         let (admitted, amount) = self.admit_amount(amount);
         let Some(Amount { value, ticks }) = amount else { return Some(admitted) };
         let is_recorded = match &self.counts {

@@ -4,10 +4,16 @@
 //! the number of the bucket, and a leaf of 64 counts is made where a value falls. The sum of each
 //! leaf stands beside the pointer to it, so that a page reads the leaves alone that a bound divides.
 
-use super::cell::{NO_MAX, NO_MIN, bits, extremes};
+use super::{
+    cell::{NO_MAX, NO_MIN, bits, extremes},
+    window::Window,
+};
 use crate::{
-    cells::{budget::Room, writer::Writer},
-    snapshot::{BucketLayout, HistogramSnapshot, TickBuckets},
+    cells::{
+        budget::Room,
+        writer::{Owner, Writer},
+    },
+    snapshot::{BucketLayout, HistogramSnapshot, TickBuckets, WHOLE, small_to_ticks},
     sync::modelled::{AtomicU64, OnceRef, Ordering::Relaxed},
 };
 
@@ -19,6 +25,9 @@ pub(crate) struct HdrCell {
     /// The bits of the smallest and of the largest number so far.
     min: AtomicU64,
     max: AtomicU64,
+    /// From the smallest to the largest number, below [`WHOLE`]: what one thread that writes alone
+    /// records by the shortest way.
+    known: Window,
     branches: Box<[OnceRef<'static, Branch>]>,
 }
 
@@ -63,23 +72,41 @@ impl HdrCell {
         let buckets = TickBuckets::new(significant_digits);
         let branches = (0..n_branches(&buckets)).map(|_| OnceRef::new()).collect();
         let [sum, min, max] = [0, NO_MIN, NO_MAX].map(AtomicU64::new);
-        Self { significant_digits, buckets, sum, min, max, branches }
+        Self { significant_digits, buckets, sum, min, max, known: Window::new(), branches }
+    }
+
+    /// Records a value between the smallest and the largest so far, by the only writer, if the leaf of
+    /// its bucket is there; `false` for others.
+    #[inline]
+    pub(crate) fn record_known(&self, value: f64) -> bool {
+        // Numbers that are not negative are ordered as their bits are; the others are beyond.
+        self.known.contains(value.to_bits()) && self.add::<Owner>(small_to_ticks(value))
     }
 
     /// Records `ticks` if the leaf of its bucket is there.
-    #[inline(always)]
     pub(crate) fn record<W: Writer>(&self, ticks: u64) -> bool {
+        let is_recorded = self.add::<W>(ticks);
+        if is_recorded {
+            W::widen(&self.min, &self.max, bits(to_value(ticks)));
+            if W::IS_ALONE {
+                let largest = self.max.load(Relaxed).min(WHOLE.to_bits() - 1);
+                self.known.set(self.min.load(Relaxed), largest);
+            }
+        }
+        is_recorded
+    }
+
+    #[inline(always)]
+    fn add<W: Writer>(&self, ticks: u64) -> bool {
         let bucket = self.buckets.bucket(ticks);
         let branch = self.branches.get(bucket / (FAN * FAN)).and_then(OnceRef::get);
         let Some(Twig { leaf, total }) = branch.map(|branch| &branch.0[bucket / FAN % FAN]) else {
             return false;
         };
         let Some(leaf) = leaf.get() else { return false };
-        let value = to_value(ticks);
         W::add(&leaf.0[bucket % FAN], 1);
         W::add(total, 1);
-        W::widen(&self.min, &self.max, bits(value));
-        W::add_float(&self.sum, value);
+        W::add_float(&self.sum, to_value(ticks));
         true
     }
 
@@ -99,6 +126,7 @@ impl HdrCell {
         self.sum.store(0, Relaxed);
         self.min.store(NO_MIN, Relaxed);
         self.max.store(NO_MAX, Relaxed);
+        self.known.reset();
         let branches = self.branches.iter().filter_map(OnceRef::get);
         for twig in branches.flat_map(|branch| &branch.0) {
             let counts = twig.leaf.get().into_iter().flat_map(|leaf| &leaf.0);

@@ -8,7 +8,7 @@ use crate::{
         histogram::chosen::{self, Amount},
     },
     context,
-    label::{Dynamic, Labels, NoLabels, Text},
+    label::{Dynamic, LabelValues, Labels, NoLabels},
     metric::{
         handle::Handle,
         instrument::{Instrument, pairs},
@@ -334,10 +334,9 @@ recorded_with! {
 impl Histogram<Dynamic> {
     #[doc(hidden)]
     #[inline]
-    pub fn record_ordered(&self, value: impl Measurement, values: &[&dyn Text]) {
-        let visit = |each: &mut dyn FnMut(&str)| values.iter().for_each(|value| value.visit(each));
+    pub fn record_ordered(&self, value: impl Measurement, values: &impl LabelValues) {
         let value = value.in_unit(|| self.instrument.per_nano());
-        self.instrument.with_dynamic(visit, |id| record(id, value));
+        self.instrument.with_dynamic(|each| values.visit(each), |id| record(id, value));
     }
 }
 
@@ -354,7 +353,9 @@ fn record(id: u32, value: f64) {
 /// line and last, so that it takes neither room nor registers where they record.
 #[inline(never)]
 fn record_further(id: u32, value: f64) {
-    record_amount(id, Amount { value, ticks: None });
+    if !cells::record_chosen(id, value) {
+        record_amount(id, Amount { value, ticks: None });
+    }
     if context::is_sampled() {
         cells::exemplify(id, value);
     }

@@ -302,6 +302,30 @@ fn values_outside_the_range_are_clamped_or_dropped_and_counted() {
 }
 
 #[test]
+fn a_value_outside_a_range_is_dropped_although_it_rounds_to_one_that_is_there() {
+    let options = HistogramOptions::new().aggregation(Aggregation::Hdr { significant_digits: 3 });
+    let ranged = told(options.range(1.2, 9.6, OutOfRange::Drop));
+    [1.2, 9.6, 1.1, 9.9, 1.0, 5.0].into_iter().for_each(|value| ranged.record(value));
+    let snapshot = ranged.snapshot();
+    assert_eq!((snapshot.count(), snapshot.sum()), (3, 16.0));
+}
+
+#[test]
+fn ranged_values_between_those_that_are_there_are_counted_in_every_form() {
+    for aggregation in aggregations() {
+        let options = HistogramOptions::new().aggregation(aggregation);
+        let ranged = told(options.range(1.0, 8.0, OutOfRange::Drop));
+        // So many that an exponential histogram counts by bucket.
+        for _ in 0..100 {
+            [1.0, 8.0, 4.0, 0.5, -0.0, 9.0].into_iter().for_each(|value| ranged.record(value));
+        }
+        let snapshot = ranged.snapshot();
+        assert_eq!((snapshot.count(), snapshot.sum()), (300, 1300.0), "{aggregation:?}");
+        assert_eq!((snapshot.min(), snapshot.max()), (Some(1.0), Some(8.0)), "{aggregation:?}");
+    }
+}
+
+#[test]
 fn ticks_are_recorded_exactly_and_as_values_elsewhere() {
     let ticks = (1 << 53) + 1; // The first number that is no f64.
     let hdr = with(Aggregation::Hdr { significant_digits: 5 });

@@ -19,4 +19,4 @@ pub use hdr::log;
 
 pub(crate) use aggregation::{Admitted, Range, bounds_fault};
 pub(crate) use buckets::explicit_bucket;
-pub(crate) use hdr::{TickBuckets, to_ticks};
+pub(crate) use hdr::{TickBuckets, WHOLE, small_to_ticks, to_ticks};

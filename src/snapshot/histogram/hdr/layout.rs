@@ -56,14 +56,18 @@ impl TickBuckets {
     }
 }
 
+/// From here on neighbouring numbers are one apart.
+pub(crate) const WHOLE: f64 = (1u64 << 52) as f64;
+
 /// The whole number of ticks nearest to `value`, halves rounded up; what is too large is the largest.
 #[inline(always)]
 pub(crate) fn to_ticks(value: f64) -> u64 {
-    /// From here on neighbouring numbers are one apart.
-    const WHOLE: f64 = (1u64 << 52) as f64;
-    if value >= WHOLE {
-        return value as u64;
-    }
+    if value >= WHOLE { value as u64 } else { small_to_ticks(value) }
+}
+
+/// As [`to_ticks`], of a number below [`WHOLE`].
+#[inline(always)]
+pub(crate) fn small_to_ticks(value: f64) -> u64 {
     // The addition rounds to a whole number, halves to an even one, and the last bits are that number:
     // no conversion that must mind what is out of range, and no call as `round` is.
     let sum = value + WHOLE;

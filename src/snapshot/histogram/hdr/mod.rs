@@ -9,4 +9,4 @@ pub mod log;
 
 mod layout;
 
-pub(crate) use layout::{TickBuckets, to_ticks};
+pub(crate) use layout::{TickBuckets, WHOLE, small_to_ticks, to_ticks};
