@@ -142,6 +142,13 @@ pub(crate) fn record_chosen(id: u32, value: f64) -> bool {
     chosen(id).is_some_and(|cell| cell.record_known(value))
 }
 
+/// Records `ticks` in the histogram `id` if that is one of ticks; `false` if it is not, or if
+/// [`record_other`] or [`record_slow`] must do it.
+#[inline]
+pub(crate) fn record_ticks(id: u32, ticks: u64) -> bool {
+    chosen(id).is_some_and(|cell| cell.record_known_ticks(ticks))
+}
+
 /// Records `amount` in the histogram `id`, whatever it is, if its cell is at hand, owned or shared;
 /// `None` if [`record_slow`] must do it.
 pub(crate) fn record_other(id: u32, amount: Amount) -> Option<Admitted> {

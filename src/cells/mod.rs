@@ -59,7 +59,7 @@ pub(crate) use busy::{busy, guarded, reentrant};
 pub(crate) use hot::{
     Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, gauge, gauge_slow,
     is_shown, orphaned, record, record_chosen, record_explicit, record_other, record_slow,
-    shared_records, show, tally,
+    record_ticks, shared_records, show, tally,
 };
 pub(crate) use ids::Ids;
 pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};

@@ -123,6 +123,15 @@ impl ChosenCell {
         }
     }
 
+    /// As [`record_known`](Self::record_known), of ticks in a histogram of ticks.
+    #[inline]
+    pub(crate) fn record_known_ticks(&self, ticks: u64) -> bool {
+        match (&self.counts, &self.range) {
+            (Counts::Hdr(cell), None) => cell.record_known_ticks(ticks),
+            _ => false,
+        }
+    }
+
     /// Whether there is an exemplar of this turn where that of `value`, which was recorded, belongs.
     #[inline]
     pub(crate) fn has_exemplar_of(&self, value: f64) -> bool {

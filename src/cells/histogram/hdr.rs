@@ -83,6 +83,12 @@ impl HdrCell {
         self.known.contains(value.to_bits()) && self.add::<Owner>(small_to_ticks(value))
     }
 
+    /// As [`record_known`](Self::record_known), of ticks.
+    #[inline]
+    pub(crate) fn record_known_ticks(&self, ticks: u64) -> bool {
+        self.known.contains(to_value(ticks).to_bits()) && self.add::<Owner>(ticks)
+    }
+
     /// Records `ticks` if the leaf of its bucket is there.
     pub(crate) fn record<W: Writer>(&self, ticks: u64) -> bool {
         let is_recorded = self.add::<W>(ticks);

@@ -369,10 +369,12 @@ fn record_with_exemplar(id: u32, value: f64, labels: &[(&str, &str)]) {
     cells::exemplify_with(id, value, labels);
 }
 
-#[inline]
+#[inline(never)]
 fn record_ticks(id: u32, ticks: u64) {
     let amount = Amount { value: ticks as f64, ticks: Some(ticks) };
-    record_amount(id, amount);
+    if !cells::record_ticks(id, ticks) {
+        record_amount(id, amount);
+    }
     if context::is_sampled() {
         cells::exemplify(id, amount.value);
     }
