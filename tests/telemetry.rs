@@ -115,6 +115,40 @@ fn a_hung_exporter_is_held_at_a_flush_and_dropped_at_the_shutdown_and_stops_no_o
 }
 
 #[test]
+fn an_exporter_that_fails_is_told_at_once_and_once_for_each_batch() {
+    struct Fails(u32);
+    impl Exporter<SpanRecord> for Fails {
+        fn export(&mut self, _: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+            self.0 += 1;
+            // The second batch is taken at the first attempt.
+            if self.0 <= 3 { Err(ExportError::retry("disk full")) } else { Ok(()) }
+        }
+        fn name(&self) -> &str {
+            "fails"
+        }
+    }
+    let _turn = turn();
+    let (told, heard) = mpsc::channel();
+    let telemetry = bellwether::builder("test")
+        .exporter(Fails(0))
+        .on_diagnostic(move |kind, text| {
+            if kind == "export failed" {
+                drop(told.send(text.to_owned()));
+            }
+        })
+        .start()
+        .unwrap();
+    for _ in 0..2 {
+        span();
+        assert_eq!(telemetry.flush(SECONDS).totals().held, 0);
+    }
+    telemetry.shutdown(SECONDS);
+    drop(telemetry);
+    let told: Vec<String> = heard.try_iter().collect();
+    assert_eq!(told, ["exporter \"fails\": 1 records will be tried again: disk full"]);
+}
+
+#[test]
 fn disabled_telemetry_runs_nothing_and_metrics_still_record() {
     let _turn = turn();
     static EVENTS: Counter = Counter::new("test.disabled.events", "");

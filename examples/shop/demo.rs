@@ -8,12 +8,10 @@ use std::{
     time::Duration,
 };
 
-use bellwether::{
-    alert::Transition, context::SpanId, export::Memory, metric::Window, trace::SpanRecord,
-};
+use bellwether::{context::SpanId, export::Memory, metric::Window, trace::SpanRecord};
 use tokio::{net::TcpListener, time::interval};
 
-use super::{REQUEST_DURATION, failing, routes};
+use super::{REQUEST_DURATION, announce, failing, routes, with_cause};
 
 const LOAD: Duration = Duration::from_secs(10);
 /// The seconds of the load in which a third of the requests fails.
@@ -27,7 +25,7 @@ pub(super) async fn run() -> Result<(), String> {
         .on_transition(announce)
         .prometheus("127.0.0.1:0")
         .start()
-        .map_err(|error| error.to_string())?;
+        .map_err(with_cause)?;
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?.to_string();
     println!("shop on http://{address}, metrics on http://{}/metrics", telemetry.local_addrs()[0]);
@@ -55,11 +53,6 @@ pub(super) async fn run() -> Result<(), String> {
     print_trace(&spans.records());
     println!("\n{report}");
     Ok(())
-}
-
-fn announce(transition: &Transition) {
-    let (alert, state) = (&transition.alert, transition.to.as_str());
-    println!("alert {} is {state} (value {:.2})", alert.name(), alert.value());
 }
 
 /// Sends requests one after the other, a pause of a millisecond between two.

@@ -5,6 +5,8 @@
 //! cargo run --release --example shop -- --listen 127.0.0.1:8080 --telemetry 127.0.0.1:9464 \
 //!     --spans spans.jsonl                             # serves until SIGTERM or Ctrl-C
 //! ```
+//!
+//! Without `--spans`, spans go nowhere: they only carry the callers' traces on.
 
 mod demo;
 
@@ -20,7 +22,7 @@ use axum::{
 };
 use bellwether::{
     Histogram, Labels, Unit, UpDownCounter,
-    alert::{Rule, Severity, ratio, series},
+    alert::{AlertState, Rule, Severity, Transition, ratio, series},
     export::File,
     observe, time,
 };
@@ -123,6 +125,18 @@ fn failing() -> Rule {
         .annotation("summary", "More than 5 % of the requests fail")
 }
 
+fn announce(transition: &Transition) {
+    let (name, value) = (transition.alert.name(), transition.alert.value());
+    match transition.to {
+        AlertState::Resolved => {
+            println!("alert {name} is resolved (value {value:.2} when it last held)")
+        }
+        state => println!("alert {name} is {} (value {value:.2})", state.as_str()),
+    }
+}
+
+const USAGE: &str = "shop [--listen ADDR [--telemetry ADDR] [--spans FILE]]";
+
 #[derive(Default)]
 struct Options {
     listen: Option<String>,
@@ -138,7 +152,7 @@ impl Options {
                 "--listen" => &mut options.listen,
                 "--telemetry" => &mut options.telemetry,
                 "--spans" => &mut options.spans,
-                _ => return Err(format!("{name:?} is none of --listen, --telemetry, --spans")),
+                _ => return Err(format!("{name:?} is no option: {USAGE}")),
             };
             *option = Some(arguments.next().ok_or(format!("{name} wants a value"))?);
         }
@@ -148,17 +162,17 @@ impl Options {
 
 async fn serve(options: Options) -> Result<(), String> {
     let address = options.listen.ok_or("--listen ADDR is missing")?;
-    let mut telemetry = bellwether::builder("shop").alert_rule(failing());
+    let mut telemetry = bellwether::builder("shop").alert_rule(failing()).on_transition(announce);
     if let Some(address) = &options.telemetry {
         telemetry = telemetry.prometheus(address);
     }
     if let Some(path) = &options.spans {
-        telemetry = telemetry.exporter(File::open(path).map_err(|error| error.to_string())?);
+        telemetry = telemetry.exporter(File::open(path).map_err(with_cause)?);
     }
-    let telemetry = telemetry.start().map_err(|error| error.to_string())?;
+    let telemetry = telemetry.start().map_err(with_cause)?;
     let listener = TcpListener::bind(&address)
         .await
-        .map_err(|error| format!("cannot listen on {address:?}: {error}"))?;
+        .map_err(|error| format!("cannot listen on --listen {address:?}: {error}"))?;
     let local = listener.local_addr().map_err(|error| error.to_string())?;
     println!("shop on http://{local}");
     telemetry
@@ -171,6 +185,11 @@ async fn serve(options: Options) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     println!("{}", telemetry.shutdown(Duration::from_secs(5)));
     Ok(())
+}
+
+fn with_cause(error: impl std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}"));
+    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// Waits for SIGTERM or Ctrl-C.
@@ -192,10 +211,18 @@ async fn end() {
 #[tokio::main]
 async fn main() -> ExitCode {
     let run = async {
-        if std::env::args().len() == 1 {
-            return demo::run().await;
+        let arguments: Vec<String> = std::env::args_os()
+            .skip(1)
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
+        match &*arguments {
+            [] => demo::run().await,
+            [help] if help == "--help" || help == "-h" => {
+                println!("{USAGE}\nWithout options, a demonstration of ten seconds.");
+                Ok(())
+            }
+            _ => serve(Options::parse(arguments.into_iter())?).await,
         }
-        serve(Options::parse(std::env::args().skip(1))?).await
     };
     match run.await {
         Ok(()) => ExitCode::SUCCESS,

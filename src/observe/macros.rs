@@ -245,7 +245,8 @@ macro_rules! histogram {
 /// with the label `outcome`, keeps the up-down counter `NAME.active`, and is a span called `NAME`.
 /// Both share their two time stamps.
 ///
-/// - `name = "checkout"`, or a constant: by default the function's name.
+/// - `name = "checkout"`, or a constant: by default the function's name, without its module, so that
+///   two functions of one name share their series.
 /// - `kind = server`: `internal` (the default), `server`, `client`, `producer` or `consumer`.
 /// - `parent = EXPR`: a [`SpanContext`](crate::context::SpanContext) or what converts into one; by
 ///   default what is current. One that is not valid makes the span a root.

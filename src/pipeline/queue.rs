@@ -68,6 +68,8 @@ struct State<T> {
     flush_up_to: u64,
     flushes: u64,
     phase: Phase,
+    /// Whether the worker is in the exporter's hands, with a batch.
+    worker_exports: bool,
     worker_ended: bool,
     worker_leaked: bool,
 }
@@ -144,6 +146,9 @@ impl Limits {
 /// bound the memory that a backend which is away can cost.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// With less time before the deadline of a shutdown, there is no further attempt.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
+
 impl<T> Queue<T> {
     pub(super) fn new(limits: Limits) -> Self {
         let state = State {
@@ -158,6 +163,7 @@ impl<T> Queue<T> {
             flush_up_to: 0,
             flushes: 0,
             phase: Phase::Open,
+            worker_exports: false,
             worker_ended: false,
             worker_leaked: false,
         };
@@ -247,12 +253,12 @@ impl<T> Queue<T> {
         drop(pieces); // Records are dropped outside the lock.
     }
 
-    /// Notes that the worker was left behind; `false` if it has ended or was left behind before.
+    /// Notes that the worker is left behind in its exporter; `false` if it is not in there, or was left
+    /// behind before.
     pub(super) fn leak(&self) -> bool {
         let mut state = self.state.lock();
-        let is_first = !state.worker_ended && !state.worker_leaked;
-        state.worker_leaked = true;
-        is_first
+        // One that waits finds the queue abandoned, and ends.
+        state.worker_exports && !std::mem::replace(&mut state.worker_leaked, true)
     }
 
     pub(super) fn report(&self, name: &str) -> QueueReport {
@@ -289,6 +295,7 @@ impl<T> Queue<T> {
                 return Next::End;
             }
             if state.is_due(&self.limits) || (now >= due && !state.pieces.is_empty()) {
+                state.worker_exports = true;
                 return Next::Deliver(state.take(&self.limits));
             }
             if now >= due {
@@ -302,28 +309,33 @@ impl<T> Queue<T> {
         self.state.lock().urgency()
     }
 
-    /// Waits until `until` between two attempts; less when a shutdown, or a flush if it is to be heard,
-    /// was asked for after `seen`. `false`: the records are no longer the worker's.
-    pub(super) fn pause(&self, until: Instant, seen: Urgency, hears_flush: bool) -> bool {
+    /// Waits until `until` between two attempts; less when a shutdown, or a flush, was asked for after
+    /// `seen`. A time that the backend has `asked_for` is not cut short by a flush. Of a shutdown whose
+    /// deadline comes first, the next attempt is half way to that. `false`: there is none any more.
+    pub(super) fn pause(&self, mut until: Instant, seen: Urgency, asked_for: bool) -> bool {
         let mut state = self.state.lock();
         loop {
             let (now, urgency) = (clock::real_instant(), state.urgency());
-            let deadline = match state.phase {
-                Phase::Closed => return false,
-                Phase::Closing(deadline) => deadline,
-                Phase::Open => until,
-            };
-            if state.phase != Phase::Open && now >= deadline {
-                drop(state);
-                self.abandon();
-                return false;
-            }
             let is_hurried = (urgency.closing && !seen.closing)
-                || (hears_flush && urgency.flushes != seen.flushes);
-            if is_hurried || now >= until {
+                || (!asked_for && urgency.flushes != seen.flushes);
+            let left = match state.phase {
+                Phase::Open => Duration::MAX,
+                Phase::Closing(deadline) => deadline.saturating_duration_since(now),
+                Phase::Closed => return false,
+            };
+            if !left.is_zero() && (is_hurried || now >= until) {
+                state.worker_exports = true;
                 return true;
             }
-            state = wait_until(&self.work, state, until.min(deadline));
+            if until.saturating_duration_since(now) >= left {
+                if asked_for || left < SHORTEST_ATTEMPT {
+                    drop(state);
+                    self.abandon();
+                    return false;
+                }
+                until = now + left / 2;
+            }
+            state = wait_until(&self.work, state, until);
         }
     }
 
@@ -331,6 +343,7 @@ impl<T> Queue<T> {
     /// `lost` are dropped, and the others are delivered. Says whether it was still the worker's.
     pub(super) fn settle(&self, remaining: usize, lost: Option<(DropReason, usize)>) -> bool {
         let mut state = self.state.lock();
+        state.worker_exports = false;
         let Some(in_flight) = &mut state.in_flight else {
             return false;
         };
@@ -355,6 +368,7 @@ impl<T> Queue<T> {
     /// Drops what is in flight. Says how much that was.
     pub(super) fn lose(&self, reason: DropReason) -> usize {
         let mut state = self.state.lock();
+        state.worker_exports = false;
         let lost = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
         state.dropped.add(reason, lost);
         drop(state);

@@ -54,6 +54,11 @@ impl<'a> Attempts<'a> {
         Self { retry, began, failed: 0 }
     }
 
+    /// How many attempts failed and were followed by a delay.
+    pub(super) fn n_failed(&self) -> u32 {
+        self.failed
+    }
+
     /// The delay after one more failure at `now`; `None` when the batch has had its time.
     /// `random` is drawn anew each time, over its whole range.
     pub(super) fn fail(&mut self, decision: Decision, now: Instant, random: u64) -> Option<Delay> {

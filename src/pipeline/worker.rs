@@ -95,8 +95,11 @@ impl<T: Send + Sync + 'static> Worker<T> {
                 self.give_up(rest.decision);
                 return;
             };
+            if attempts.n_failed() == 1 && !rest.unsent.is_empty() {
+                self.diagnose_first_failure(rest.unsent.len());
+            }
             if rest.unsent.is_empty()
-                || !self.queue.pause(clock::deadline(delay.length), seen, !delay.asked_for)
+                || !self.queue.pause(clock::deadline(delay.length), seen, delay.asked_for)
             {
                 return;
             }
@@ -136,6 +139,13 @@ impl<T: Send + Sync + 'static> Worker<T> {
         let lost = self.queue.lose(DropReason::Panic);
         self.queue.note(bounded(format_args!("panicked: {panic}")), false);
         self.diagnose_loss("exporter panicked", lost);
+    }
+
+    /// Says that something is wrong when it begins, and not first when records are lost of it.
+    fn diagnose_first_failure(&self, left: usize) {
+        let error = self.queue.report(&self.name).last_error.unwrap_or_default();
+        let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
+        diagnose(&self.name, "export failed", text);
     }
 
     fn diagnose_loss(&self, kind: &'static str, lost: usize) {
