@@ -37,6 +37,7 @@ mod ids;
 mod noted;
 mod owners;
 mod reader;
+mod record;
 mod sampled;
 mod scalars;
 mod shortcuts;
@@ -46,6 +47,7 @@ mod space;
 mod storage;
 mod table;
 mod tally;
+mod tenant;
 mod writer;
 mod written;
 
@@ -56,21 +58,22 @@ mod loom_tests;
 
 pub(crate) use budget::Budget;
 pub(crate) use busy::{busy, guarded, reentrant};
-pub(crate) use hot::{
-    Entered, add, add_float, add_float_slow, add_slow, current_storage, enter, gauge, gauge_slow,
-    is_shown, orphaned, record, record_chosen, record_explicit, record_other, record_slow,
-    record_ticks, shared_records, show, tally,
-};
+pub(crate) use hot::{gauge, is_shown};
 pub(crate) use ids::Ids;
 pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};
 pub(crate) use owners::set_most_owners;
 pub(crate) use reader::Reader;
+pub(crate) use record::{
+    add, add_float, add_float_slow, add_slow, gauge_slow, record, record_chosen, record_explicit,
+    record_other, record_slow, record_ticks, show,
+};
 pub(crate) use sampled::exemplify;
 pub(crate) use scalars::GaugeCell;
 pub(crate) use sliding::{Baseline, SPANS};
 pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};
 pub(crate) use storage::Storage;
 pub(crate) use tally::{CallbackFault, Rejection, Tally};
+pub(crate) use tenant::{Entered, current_storage, enter, orphaned, shared_records, tally};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
 pub(crate) use written::{Tags, series_id, untagged};

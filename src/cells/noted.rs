@@ -3,9 +3,10 @@
 
 use super::{
     busy::guarded,
-    hot::{self, current_storage, tally},
+    hot,
     sampled::exemplar_place,
     space::Space,
+    tenant::{current_storage, tally},
     written::mark,
 };
 use crate::{

@@ -3,8 +3,10 @@
 use super::{
     directory::slot,
     histogram::exemplars::Exemplars,
-    hot::{self, Histograms, is_recordable, with_table},
+    hot::{self, Histograms},
+    record::is_recordable,
     space::CHOSEN,
+    tenant::with_table,
 };
 use crate::{clock, context};
 
