@@ -6,7 +6,7 @@
 //! before that is published, so that readers take one or the other. Threads that share a cell cannot
 //! stop each other, so there the log stays and readers take both.
 
-use std::{cmp::Ordering, ops::Range};
+use std::ops::Range;
 
 use super::{exemplars::Exemplars, window::Window};
 use crate::{
@@ -160,7 +160,7 @@ impl HistogramCell {
         // neither, and a mean is never too large by a value that is not counted.
         let dense_sum: f64 = dense.iter().map(|dense| dense.sum()).sum();
         let sum = dense_sum + logs.iter().map(|log| log.sum()).sum::<f64>();
-        let counts = merged(dense_counts(&dense), log_counts(&logs));
+        let counts = counts(&dense, &logs);
         let extremes = dense.iter().filter_map(|dense| dense.extremes());
         let extremes = extremes.chain(logs.iter().filter_map(|log| log.extremes()));
         let extremes = extremes.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
@@ -441,63 +441,40 @@ impl Dense {
 }
 
 /// The counts of all together that are not zero, by cell, ascending.
-fn dense_counts(all: &[&Dense]) -> Vec<(u32, u64)> {
+fn counts(all: &[&Dense], logs: &[&Log]) -> Vec<(u32, u64)> {
+    let logged: Vec<usize> = logs.iter().flat_map(|log| log.buckets()).collect();
+    let ranges = all.iter().map(|dense| dense.octaves());
+    let ranges = ranges.chain(logged.iter().filter_map(|&cell| octave_of(cell)).map(|n| n..n + 1));
+    let octaves = ranges.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end));
+    let octaves = octaves.unwrap_or(0..0);
+    let first = layout::regular_cell(octaves.start, 0);
+    let mut regular = vec![0u64; octaves.len() * layout::PER_OCTAVE];
     let total = |count: fn(&Dense) -> &AtomicU64| {
         all.iter().map(|dense| count(dense).load(Relaxed)).fold(0, u64::wrapping_add)
     };
-    let mut counts = vec![
-        (layout::ZERO as u32, total(|dense| &dense.zero)),
-        (layout::UNDERFLOW as u32, total(|dense| &dense.underflow)),
-    ];
-    let first = all.iter().map(|dense| dense.octaves().start).min().unwrap_or(0);
-    let end = all.iter().map(|dense| dense.octaves().end).max().unwrap_or(0);
-    for octave in first..end {
-        let mut sums = [0u64; layout::PER_OCTAVE];
-        for octave in all.iter().filter_map(|dense| dense.octave(octave)) {
-            for (sum, count) in sums.iter_mut().zip(&octave.0) {
+    let mut zero = total(|dense| &dense.zero);
+    let mut underflow = total(|dense| &dense.underflow);
+    let mut overflow = total(|dense| &dense.overflow);
+    for dense in all {
+        for (sums, octave) in regular.chunks_exact_mut(layout::PER_OCTAVE).zip(octaves.clone()) {
+            let counts = dense.octave(octave).into_iter().flat_map(|octave| &octave.0);
+            for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum = sum.wrapping_add(count.load(Relaxed));
             }
         }
-        let cells = (layout::FIRST + octave * layout::PER_OCTAVE) as u32..;
-        counts.extend(cells.zip(sums).filter(|&(_, count)| count > 0));
     }
-    counts.push((layout::OVERFLOW as u32, total(|dense| &dense.overflow)));
-    counts.retain(|&(_, count)| count > 0);
-    counts
-}
-
-/// As [`dense_counts`], of logs.
-fn log_counts(all: &[&Log]) -> Vec<(u32, u64)> {
-    let mut cells: Vec<usize> = all.iter().flat_map(|log| log.buckets()).collect();
-    cells.sort_unstable();
-    let mut counts: Vec<(u32, u64)> = Vec::with_capacity(cells.len());
-    for cell in cells {
-        match counts.last_mut() {
-            Some((last, count)) if *last == cell as u32 => *count += 1,
-            _ => counts.push((cell as u32, 1)),
+    for cell in logged {
+        match cell {
+            layout::ZERO => zero += 1,
+            layout::UNDERFLOW => underflow += 1,
+            layout::OVERFLOW.. => overflow += 1,
+            cell => regular[cell - first] += 1,
         }
     }
-    counts
-}
-
-/// The sums of two lists of counts by cell, ascending.
-fn merged(left: Vec<(u32, u64)>, right: Vec<(u32, u64)>) -> Vec<(u32, u64)> {
-    if left.is_empty() || right.is_empty() {
-        return if left.is_empty() { right } else { left };
-    }
-    let mut counts = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    while let (Some(&(first, n)), Some(&(second, more))) = (left.peek(), right.peek()) {
-        counts.push(match first.cmp(&second) {
-            Ordering::Less => (first, n),
-            Ordering::Equal => (first, n.wrapping_add(more)),
-            Ordering::Greater => (second, more),
-        });
-        left.next_if(|_| first <= second);
-        right.next_if(|_| second <= first);
-    }
-    counts.extend(left.chain(right));
-    counts
+    let below = [(layout::ZERO as u32, zero), (layout::UNDERFLOW as u32, underflow)];
+    let regular = (first as u32..).zip(regular);
+    let all = below.into_iter().chain(regular).chain([(layout::OVERFLOW as u32, overflow)]);
+    all.filter(|&(_, count)| count > 0).collect()
 }
 
 /// The octave of a cell, if it is in one.
