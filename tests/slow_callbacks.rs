@@ -72,6 +72,21 @@ fn what_a_slow_callback_tells_is_shown_to_the_next_who_looks() {
 }
 
 #[test]
+fn a_callback_that_hangs_behind_all_others_hides_none_of_them() {
+    let _turn = turn();
+    let registry = Registry::builder().callback_patience(Duration::from_millis(200)).build();
+    let observe = |to: &mut Observations| to.observe(7.0, &[]);
+    let _quick = registry.observe(Kind::Gauge, "quick", "", Unit::NONE, observe).unwrap();
+    let (_last, _hangs) = gauge(&registry, "stuck");
+    let other = Registry::new();
+    let _other = other.observe(Kind::Gauge, "quick", "", Unit::NONE, observe).unwrap();
+    for _ in 0..3 {
+        assert_eq!(value(&registry, "quick"), Some(7.0));
+        assert_eq!(value(&other, "quick"), Some(7.0));
+    }
+}
+
+#[test]
 fn a_callback_that_hangs_hides_no_slow_one() {
     let _turn = turn();
     let registry = Registry::new();

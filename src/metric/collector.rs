@@ -150,16 +150,17 @@ impl Look<'_> {
     fn wait(&mut self, worker: &mut Option<Worker>, awaited: &[Arc<Observable>]) {
         let mut rest = awaited;
         while !rest.is_empty() && self.by.is_none_or(|by| !clock::until(by).is_zero()) {
-            rest = match Worker::running(worker) {
+            let behind = match Worker::running(worker) {
                 Ok(worker) => worker.run(rest, self),
                 Err(error) => {
                     self.failure = Some(error);
                     break;
                 }
             };
-            if !rest.is_empty() {
+            if behind.is_some() {
                 *worker = None; // Stuck: it ends when the callback returns.
             }
+            rest = behind.unwrap_or_default();
         }
         rest.iter().for_each(|observable| self.show_late(observable));
     }
@@ -190,12 +191,12 @@ impl Worker {
         }
     }
 
-    /// Runs the callbacks, and answers those that are left when one of them overruns.
+    /// Runs the callbacks; where one of them overruns, answers those behind it.
     fn run<'a>(
         &self,
         observables: &'a [Arc<Observable>],
         look: &mut Look<'_>,
-    ) -> &'a [Arc<Observable>] {
+    ) -> Option<&'a [Arc<Observable>]> {
         let (tell, returned) = bounded(observables.len());
         let given_up = Arc::new(AtomicBool::new(false));
         let cycle = Cycle {
@@ -218,12 +219,12 @@ impl Worker {
                 look.families.extend(observables[place].take(look.storage));
                 next = place + 1;
             }
-            let Some(stuck) = observables.get(next) else { return &[] };
+            let stuck = observables.get(next)?;
             look.stuck.push(stuck.clone());
             look.families.extend(stuck.late(look.storage));
-            return &observables[next + 1..];
+            return Some(&observables[next + 1..]);
         }
-        &[]
+        None
     }
 }
 

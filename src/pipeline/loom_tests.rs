@@ -66,7 +66,7 @@ fn loom_a_flush_after_a_push_returns_when_that_record_is_settled() {
             move || push(&queue, 1)
         });
         push(&queue, 2);
-        let ticket = queue.begin_flush();
+        let ticket = queue.begin_flush(true);
         assert!(queue.wait_settled(ticket, clock::deadline(NEVER)));
         assert!(delivered.lock().unwrap().contains(&2));
         producer.join().unwrap();

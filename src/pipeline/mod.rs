@@ -200,7 +200,8 @@ impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
     }
 
     fn begin_flush(&self) -> Ticket {
-        self.0.queue.begin_flush()
+        // An exporter that fails and flushes is not hurried by itself, nor by another one that does.
+        self.0.queue.begin_flush(!worker::is_any_thread())
     }
 
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool {

@@ -22,6 +22,7 @@ use std::{
 use super::{
     Batch, Chunk, DropReason, Dropped, QueueReport,
     batch::{Part, Piece},
+    retry::Delay,
     settings::{Overflow, Settings},
 };
 use crate::{
@@ -136,17 +137,24 @@ impl Limits {
             // Not only when it is full, or records are lost before the worker has looked.
             wake_items: if at_once { 1 } else { batch_items.min(max_items.div_ceil(2)) },
             // A worker that every record wakes need not look by itself, let alone without a pause.
-            batch_delay: if at_once { Duration::MAX } else { settings.batch_delay },
+            batch_delay: if at_once {
+                Duration::MAX
+            } else {
+                settings.batch_delay.max(SHORTEST_DELAY)
+            },
             overflow: settings.overflow,
         })
     }
 }
 
+/// A shorter delay would keep an idle worker busy.
+const SHORTEST_DELAY: Duration = Duration::from_millis(1);
+
 /// No batch grows beyond this while it has more than one piece: two of them and the queue
 /// bound the memory that a backend which is away can cost.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// With less time before the deadline of a shutdown, there is no further attempt.
+/// With less time before the deadline of a shutdown, there is no second attempt.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
 
 impl<T> Queue<T> {
@@ -190,13 +198,14 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Draws a ticket for everything offered so far, and hurries the worker if any of it is unsettled.
-    pub(super) fn begin_flush(&self) -> Ticket {
+    /// Draws a ticket for everything offered so far, and hurries the worker if any of it is unsettled;
+    /// out of its pause between two attempts only if the flush `ends_pauses`.
+    pub(super) fn begin_flush(&self, ends_pauses: bool) -> Ticket {
         let mut state = self.state.lock();
         let ticket = Ticket(state.offered);
         if !state.is_settled(ticket) {
             state.flush_up_to = state.offered;
-            state.flushes += 1;
+            state.flushes += u64::from(ends_pauses);
             drop(state);
             self.work.notify_all();
         }
@@ -309,31 +318,39 @@ impl<T> Queue<T> {
         self.state.lock().urgency()
     }
 
-    /// Waits until `until` between two attempts; less when a shutdown, or a flush, was asked for after
-    /// `seen`. A time that the backend has `asked_for` is not cut short by a flush. Of a shutdown whose
-    /// deadline comes first, the next attempt is half way to that. `false`: there is none any more.
-    pub(super) fn pause(&self, mut until: Instant, seen: Urgency, asked_for: bool) -> bool {
+    /// Waits `delay` between two attempts; less when a shutdown was asked for after `seen`, and when a
+    /// flush was, though not less than the backend asked for. `false`: there is no further attempt.
+    ///
+    /// Of a shutdown whose deadline comes first, the next attempt is half way to that, unless the backend
+    /// would not have it: then the batch is dropped, and the others have the rest of the time.
+    pub(super) fn pause(&self, delay: Delay, seen: Urgency) -> bool {
+        let (mut until, not_before) =
+            (clock::deadline(delay.length), clock::deadline(delay.at_least));
         let mut state = self.state.lock();
         loop {
             let (now, urgency) = (clock::real_instant(), state.urgency());
-            let is_hurried = (urgency.closing && !seen.closing)
-                || (!asked_for && urgency.flushes != seen.flushes);
             let left = match state.phase {
                 Phase::Open => Duration::MAX,
                 Phase::Closing(deadline) => deadline.saturating_duration_since(now),
                 Phase::Closed => return false,
             };
-            if !left.is_zero() && (is_hurried || now >= until) {
+            if urgency.flushes != seen.flushes {
+                until = until.min(not_before);
+            }
+            let is_closed_now = urgency.closing && !seen.closing;
+            if !left.is_zero() && is_closed_now || left >= SHORTEST_ATTEMPT && now >= until {
                 state.worker_exports = true;
                 return true;
             }
-            if until.saturating_duration_since(now) >= left {
-                if asked_for || left < SHORTEST_ATTEMPT {
+            let comes_in =
+                |at: Instant| at.saturating_duration_since(now).saturating_add(SHORTEST_ATTEMPT);
+            if comes_in(until) > left {
+                until = not_before.max(now + left / 2);
+                if comes_in(until) > left {
                     drop(state);
-                    self.abandon();
+                    self.lose(DropReason::Shutdown);
                     return false;
                 }
-                until = now + left / 2;
             }
             state = wait_until(&self.work, state, until);
         }

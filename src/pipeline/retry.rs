@@ -45,8 +45,8 @@ pub(super) struct Attempts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delay {
     pub(super) length: Duration,
-    /// The backend asked for it: a flush does not cut it short.
-    pub(super) asked_for: bool,
+    /// What the backend asked for: a flush does not cut it shorter.
+    pub(super) at_least: Duration,
 }
 
 impl<'a> Attempts<'a> {
@@ -75,11 +75,8 @@ impl<'a> Attempts<'a> {
         // 53 bits: exact in an f64, and below 1.
         let share = (random >> 11) as f64 / (1u64 << 53) as f64;
         let jittered = ceiling.mul_f64(share);
-        let asked = after.map(|after| after.min(MAX_RETRY_AFTER));
-        Some(match asked {
-            Some(asked) if asked >= jittered => Delay { length: asked, asked_for: true },
-            _ => Delay { length: jittered, asked_for: false },
-        })
+        let at_least = after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        Some(Delay { length: jittered.max(at_least), at_least })
     }
 }
 
@@ -121,10 +118,11 @@ mod tests {
         let mut attempts = Attempts::new(&retry, now);
         for (asked, length) in [(3, 3), (60, 60), (61, 60), (u64::MAX, 60)] {
             let delay = attempts.fail(after(Duration::from_secs(asked)), now, u64::MAX).unwrap();
-            assert_eq!(delay, Delay { length: Duration::from_secs(length), asked_for: true });
+            let length = Duration::from_secs(length);
+            assert_eq!(delay, Delay { length, at_least: length });
         }
         let none = attempts.fail(after(Duration::ZERO), now, u64::MAX).unwrap();
-        assert!(!none.asked_for && none.length > Duration::ZERO);
+        assert!(none.at_least.is_zero() && none.length > Duration::ZERO);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Settings {
     /// [`max_items`](Self::max_items), if that is less); at least 1; 512.
     pub batch_items: usize,
     /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
-    /// Zero: nothing waits, and each record offered to an idle worker wakes it.
+    /// At least 1 ms, or zero: nothing waits, and each record offered to an idle worker wakes it.
     pub batch_delay: Duration,
     /// How a batch is tried again.
     pub retry: Retry,

@@ -390,6 +390,67 @@ fn a_worker_that_waits_for_records_or_its_next_attempt_is_not_told_as_hung() {
 }
 
 #[test]
+fn what_a_backend_put_off_beyond_a_shutdown_costs_no_other_batch() {
+    let (pipe, script) = start_busy(settings(1));
+    pipe.push((1..=50).collect::<Vec<_>>());
+    let later = |_: &Batch<u32>| Err(ExportError::retry("busy").after(LONG * 2));
+    script.answer(later);
+    script.answer(later); // What the shutdown asks for.
+    (0..50).for_each(|_| script.deliver());
+    let report = pipe.shutdown(LONG);
+    assert_eq!((report.delivered, dropped(&report, DropReason::Shutdown)), (50, 1));
+}
+
+#[test]
+fn an_exporter_that_flushes_and_fails_is_not_hurried_by_itself() {
+    struct Flushes(mpsc::Receiver<Pipe<u32>>, Option<Pipe<u32>>, mpsc::Sender<()>);
+    impl Exporter<u32> for Flushes {
+        fn export(&mut self, _: &Batch<u32>) -> Result<(), ExportError<u32>> {
+            let pipe = self.1.get_or_insert_with(|| self.0.recv().unwrap());
+            pipe.flush(NONE);
+            let _ = self.2.send(());
+            Err(ExportError::retry("down"))
+        }
+        fn name(&self) -> &str {
+            "flushes"
+        }
+    }
+    let (give, own) = mpsc::channel();
+    let (tell, attempts) = mpsc::channel();
+    let mut settings = settings(1);
+    // The first pause is drawn from so long that the second attempt is not in this test.
+    (settings.retry.initial, settings.retry.max) = (LONG * 1_000_000, LONG * 1_000_000);
+    let pipe = Pipe::start(Flushes(own, None, tell), settings).unwrap();
+    give.send(pipe.clone()).unwrap();
+    pipe.push(vec![1]);
+    attempts.recv_timeout(LONG).unwrap();
+    while pipe.report().retries == 0 {
+        thread::yield_now();
+    }
+    assert!(attempts.recv_timeout(Duration::from_millis(50)).is_err());
+    pipe.shutdown(NONE);
+}
+
+#[test]
+fn a_flush_comes_no_sooner_than_a_backend_asked_for_however_long_the_pause() {
+    let mut settings = settings(1);
+    (settings.retry.initial, settings.retry.max) = (LONG * 1_000_000, LONG * 1_000_000);
+    let (pipe, script) = start(settings);
+    pipe.push(vec![1]);
+    script.batch();
+    let asked = Duration::from_millis(100);
+    let began = real_instant();
+    script.answer(move |_| Err(ExportError::retry("busy").after(asked)));
+    while pipe.report().retries == 0 {
+        thread::yield_now();
+    }
+    let _ = pipe.begin_flush();
+    assert_eq!(script.batch(), [1]);
+    assert!(real_instant() - began >= asked);
+    script.deliver();
+}
+
+#[test]
 fn a_shutdown_does_not_wait_for_what_a_backend_put_off_beyond_it() {
     let (pipe, script) = start(settings(1));
     pipe.push(vec![1]);

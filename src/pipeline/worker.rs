@@ -98,9 +98,7 @@ impl<T: Send + Sync + 'static> Worker<T> {
             if attempts.n_failed() == 1 && !rest.unsent.is_empty() {
                 self.diagnose_first_failure(rest.unsent.len());
             }
-            if rest.unsent.is_empty()
-                || !self.queue.pause(clock::deadline(delay.length), seen, delay.asked_for)
-            {
+            if rest.unsent.is_empty() || !self.queue.pause(delay, seen) {
                 return;
             }
             batch = rest.unsent;
@@ -196,6 +194,11 @@ pub fn leaked_workers() -> u64 {
 
 /// Relaxed: it publishes nothing but itself.
 static LEAKED: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this thread is the worker of any queue.
+pub(super) fn is_any_thread() -> bool {
+    OWN_QUEUE.get() != 0
+}
 
 /// Whether this thread is the worker of `queue`.
 pub(super) fn is_own_thread<T>(queue: &Arc<Queue<T>>) -> bool {
