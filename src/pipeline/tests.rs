@@ -407,7 +407,7 @@ fn an_exporter_that_flushes_and_fails_is_not_hurried_by_itself() {
     impl Exporter<u32> for Flushes {
         fn export(&mut self, _: &Batch<u32>) -> Result<(), ExportError<u32>> {
             let pipe = self.1.get_or_insert_with(|| self.0.recv().unwrap());
-            pipe.flush(NONE);
+            assert!(!pipe.flush(NONE), "it is held");
             let _ = self.2.send(());
             Err(ExportError::retry("down"))
         }
