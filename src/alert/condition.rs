@@ -97,6 +97,10 @@ use crate::{clock::Ticks, label::LabelSet};
 pub trait Condition: Send {
     /// The label sets in trouble at `now`, the instant of the window's newest tick, each with the
     /// value that shows it. No label set twice.
+    ///
+    /// It may ask the telemetry for whatever it likes. It is no place to end the process: what the rules
+    /// before it have to tell at this tick is queued after all conditions. A callback on transitions
+    /// ([`Builder::on_transition`](crate::telemetry::Builder::on_transition)) is called after that.
     fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)>;
 
     /// Which series it reads and how far back; asked once.
