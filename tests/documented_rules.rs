@@ -57,7 +57,7 @@ fn every_rule_that_the_documentation_shows_is_told_its_story() {
         }
     }
     for (rule, page) in on_pages {
-        assert!(told.contains(&rule), "{rule} of {} is told no story", page.display());
+        assert!(told.contains(&rule), "no example shows the rule {rule} of {}", page.display());
     }
     rules.sort();
     let known = [
