@@ -2,13 +2,16 @@
 
 use std::{hint::black_box, time::Duration};
 
-use bellwether::pipeline::{Batch, ExportError, Exporter, Pipe, Settings, Weigh};
+use bellwether::pipeline::{Batch, Deadline, ExportResult, Exporter, Pipe, Route, Setup, Signal};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 #[derive(Clone)]
 struct Record(u64);
 
-impl Weigh for Record {
+impl Signal for Record {
+    const NAME: &'static str = "lines";
+    type RouteOptions = ();
+
     fn weight(&self) -> usize {
         size_of::<Self>()
     }
@@ -17,7 +20,7 @@ impl Weigh for Record {
 struct Sum(u64);
 
 impl Exporter<Record> for Sum {
-    fn export(&mut self, batch: &Batch<Record>) -> Result<(), ExportError<Record>> {
+    fn export(&mut self, batch: &Batch<Record>, _: &Deadline) -> ExportResult<Record> {
         self.0 = batch.iter().fold(self.0, |sum, record| sum.wrapping_add(record.0));
         black_box(self.0);
         Ok(())
@@ -25,7 +28,7 @@ impl Exporter<Record> for Sum {
 }
 
 fn queues(bench: &mut Criterion) {
-    let pipe = Pipe::start(Sum(0), Settings::default()).expect("a thread is granted");
+    let pipe = Pipe::start(Route::new(Sum(0)), &Setup::default()).expect("a thread is granted");
     let mut group = bench.benchmark_group("queue");
     group.throughput(Throughput::Elements(256));
     group.bench_function("push 256 records and deliver them", |b| {

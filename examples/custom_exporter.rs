@@ -5,14 +5,14 @@
 use std::{sync::mpsc, time::Duration};
 
 use bellwether::{
-    export::{Batch, ExportError, Exporter},
+    export::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     trace::SpanRecord,
 };
 
 struct Names(mpsc::Sender<String>);
 
 impl Exporter<SpanRecord> for Names {
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         for (sent, span) in batch.iter().enumerate() {
             let line = format!("{} {:?}", span.name(), span.outcome());
             // Nobody listens: nobody ever will, so what is unsent is dropped, and counted.
@@ -26,7 +26,7 @@ impl Exporter<SpanRecord> for Names {
 
 fn main() -> Result<(), bellwether::Error> {
     let (names, read) = mpsc::channel();
-    let telemetry = bellwether::builder("custom").exporter(Names(names)).start()?;
+    let telemetry = bellwether::builder("custom").export(Route::new(Names(names))).start()?;
     for name in ["catalog", "checkout"] {
         let _span = bellwether::span(name).enter();
     }

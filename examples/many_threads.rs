@@ -20,7 +20,7 @@ use bellwether::{
     metric::{Registry, Summary},
     resource::Resource,
     testing,
-    trace::span,
+    trace::{SpanRecord, span},
 };
 
 static PLAIN: Histogram<Nth> = Histogram::new("threads.plain", "By default").unit(Unit::Seconds);
@@ -82,7 +82,7 @@ fn main() {
     at_once("512 at once, summaries", resident_bytes(), 64 * MIB, || {
         record_all(VALUES, |nth, value| SUMMARY.bind(Nth { nth }).record(value));
     });
-    let telemetry = bellwether::builder("threads").exporter(Memory::new()).start();
+    let telemetry = bellwether::builder("threads").export(Memory::<SpanRecord>::new()).start();
     let telemetry = telemetry.expect("nothing to fail");
     at_once("512 at once, exemplars", resident_bytes(), 32 * MIB, || {
         let _span = span("sampled").root().enter();

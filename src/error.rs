@@ -47,15 +47,29 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// An error of this kind, for an exporter or a collector of your own: `message` names the input that
+    /// is wrong, in lower case and without a full stop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Error, ErrorKind};
+    ///
+    /// let parsed: Result<u16, _> = "http".parse();
+    /// let error = parsed.map_err(|cause| {
+    ///     Error::new(ErrorKind::InvalidOption, "port \"http\" is no number").with_source(cause)
+    /// });
+    /// assert_eq!(error.unwrap_err().to_string(), "port \"http\" is no number");
+    /// ```
     #[cold]
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), source: None }))
     }
 
-    pub(crate) fn with_source(
-        mut self,
-        source: impl Into<Box<dyn error::Error + Send + Sync>>,
-    ) -> Self {
+    /// The error with its cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }

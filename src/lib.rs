@@ -36,7 +36,7 @@
 //! }
 //!
 //! let spans = Memory::new();
-//! let telemetry = bellwether::builder("pages").exporter(spans.clone()).start()?;
+//! let telemetry = bellwether::builder("pages").export(spans.clone()).start()?;
 //!
 //! page(7)?;
 //!

@@ -1,6 +1,8 @@
 //! Who is speaking: the service, its instance, its process.
 
-use crate::label::KeyValue;
+use std::borrow::Cow;
+
+use crate::label::{KeyValue, Value};
 
 /// The attributes of the entity that records, sent with everything it exports.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -22,17 +24,20 @@ impl Resource {
 
     /// The resource with `key` set to `value`.
     #[must_use]
-    pub fn with(
-        mut self,
-        key: impl Into<std::borrow::Cow<'static, str>>,
-        value: impl Into<crate::label::Value>,
-    ) -> Self {
+    pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         let attribute = KeyValue::new(key, value);
         match self.attributes.binary_search_by(|other| other.key.cmp(&attribute.key)) {
             Ok(found) => self.attributes[found] = attribute,
             Err(place) => self.attributes.insert(place, attribute),
         }
         self
+    }
+
+    /// The value of the attribute `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        let found = self.attributes.binary_search_by(|other| other.key.as_ref().cmp(key)).ok()?;
+        Some(&self.attributes[found].value)
     }
 
     /// The attributes, sorted by key.

@@ -21,7 +21,7 @@ use bellwether::{
     alert::{AlertState, Condition, Need, Notification, Rule, Window, notify::Writer, series},
     clock::Ticks,
     label::LabelSet,
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportResult, Exporter, Route, Setup},
 };
 
 /// How long something may take that would otherwise never end.
@@ -167,7 +167,7 @@ fn a_hook_that_hears_of_a_rule_in_error_may_ask_how_it_fares() {
 struct Starts(Sender<ErrorKind>);
 
 impl Starts {
-    fn start(&self) {
+    fn try_to_start(&self) {
         let kind = bellwether::builder("inner").start().map_err(|error| error.kind());
         let _ = self.0.send(kind.expect_err("one is being started already"));
     }
@@ -179,28 +179,28 @@ impl Condition for Starts {
     }
 
     fn needs(&self) -> Vec<Need> {
-        self.start();
+        self.try_to_start();
         Vec::new()
     }
 
     fn check(&self) -> Result<(), String> {
-        self.start();
+        self.try_to_start();
         Ok(())
     }
 
     fn describe(&self) -> String {
-        self.start();
+        self.try_to_start();
         "starts".to_owned()
     }
 }
 
 impl Exporter<Notification> for Starts {
-    fn check(&self) -> Result<(), bellwether::Error> {
-        self.start();
+    fn start(&mut self, _setup: &Setup) -> Result<(), bellwether::Error> {
+        self.try_to_start();
         Ok(())
     }
 
-    fn export(&mut self, _batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+    fn export(&mut self, _batch: &Batch<Notification>, _: &Deadline) -> ExportResult<Notification> {
         Ok(())
     }
 }
@@ -213,7 +213,7 @@ fn what_is_asked_at_the_start_may_try_to_start_and_gets_an_error() {
     std::thread::spawn(move || {
         let telemetry = bellwether::builder("outer")
             .alert_rule(Rule::new("Starts", Starts(asked.clone())))
-            .notify(Starts(asked))
+            .notify(Route::new(Starts(asked)))
             .start();
         done.send(telemetry.map(drop).is_ok())
     });
@@ -252,7 +252,11 @@ fn a_notifier_has_been_told_before_a_callback_runs() {
     static LEVEL: Gauge = Gauge::new("test.user.level", "");
     struct Tells(Sender<AlertState>);
     impl Exporter<Notification> for Tells {
-        fn export(&mut self, batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+        fn export(
+            &mut self,
+            batch: &Batch<Notification>,
+            _: &Deadline,
+        ) -> ExportResult<Notification> {
             for notification in batch.iter() {
                 let _ = self.0.send(notification.status());
             }
@@ -265,7 +269,7 @@ fn a_notifier_has_been_told_before_a_callback_runs() {
     let told = Mutex::new(told);
     let telemetry = bellwether::builder("test")
         .alert_rule(Rule::new("High", series("test.user.level").last().above(0.0)))
-        .notify(Tells(tell))
+        .notify(Route::new(Tells(tell)))
         .on_transition(move |_| {
             let _ = done.send(within(&told.lock().unwrap()));
         })
@@ -305,7 +309,7 @@ static EXIT: Gauge = Gauge::new("test.user.exit", "");
 fn a_callback_that_leaves_the_process_loses_no_notification() {
     let Some(notifier) = notifier_of_a_child() else {
         let told = told_by_a_child("a_callback_that_leaves_the_process_loses_no_notification");
-        return assert_eq!(told, "FIRING High value=1\n");
+        return assert_eq!(told, "FIRING High service_name=test value=1\n");
     };
     EXIT.set(1.0);
     let builder = bellwether::builder("test").alert_rule(high()).notify(notifier);
@@ -327,7 +331,7 @@ fn a_hook_that_leaves_the_process_loses_no_notification() {
     }
     let Some(notifier) = notifier_of_a_child() else {
         let told = told_by_a_child("a_hook_that_leaves_the_process_loses_no_notification");
-        return assert_eq!(told, "FIRING High value=1\n");
+        return assert_eq!(told, "FIRING High service_name=test value=1\n");
     };
     EXIT.set(1.0);
     let builder = bellwether::builder("test").alert_rule(Rule::new("Panics", Panics));

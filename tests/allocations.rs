@@ -16,7 +16,10 @@ use bellwether::{
     export::Memory,
     metric::{OutOfRange, Summary, Throughput},
     testing,
-    trace::sampler::{AlwaysOff, AlwaysOn},
+    trace::{
+        SpanRecord,
+        sampler::{AlwaysOff, AlwaysOn},
+    },
 };
 
 struct Counting;
@@ -112,7 +115,8 @@ fn recording_what_was_touched_before_allocates_nothing() {
     (0..100).for_each(|_| record());
     assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "nothing is started");
 
-    let telemetry = bellwether::builder("test").exporter(Memory::new()).sampler(AlwaysOff);
+    let telemetry =
+        bellwether::builder("test").export(Memory::<SpanRecord>::new()).sampler(AlwaysOff);
     let telemetry = telemetry.start().unwrap();
     record();
     assert_eq!(allocations(|| (0..1_000).for_each(|_| record())), 0, "spans are not sampled");

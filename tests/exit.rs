@@ -17,7 +17,7 @@ use bellwether::{
     Builder, Gauge,
     alert::{Rule, notify, series},
     export::{File, Stdout},
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     trace::SpanRecord,
 };
 
@@ -85,7 +85,7 @@ const ENDS: [(&str, fn()); 12] = [
     ("exit with the lock of stderr in hand and something to say", || {
         let file = File::open(std::env::var_os(SPANS).unwrap()).unwrap();
         let exporter = RejectsFirst { file, n_batches: 0 };
-        let telemetry = bellwether::builder("child").exporter(exporter).start().unwrap();
+        let telemetry = bellwether::builder("child").export(Route::new(exporter)).start().unwrap();
         let _lock = io::stderr().lock();
         record();
         telemetry.flush(Duration::from_millis(100));
@@ -95,7 +95,7 @@ const ENDS: [(&str, fn()); 12] = [
     ("exit with the lock of stderr in hand and an alert to tell", || {
         static LEVEL: Gauge = Gauge::new("exit.level", "");
         let telemetry = bellwether::builder("child")
-            .exporter(File::open(std::env::var_os(SPANS).unwrap()).unwrap())
+            .export(spans_file())
             .alert_rule(Rule::new("TooHigh", series("exit.level").last().above(0.0)))
             .tick(Duration::from_millis(5))
             .notify(notify::stderr())
@@ -148,8 +148,12 @@ fn main() {
 const CHILD: &str = "BELLWETHER_TEST_CHILD";
 const SPANS: &str = "BELLWETHER_TEST_SPANS";
 
+fn spans_file() -> Route<SpanRecord> {
+    Route::new(File::open(std::env::var_os(SPANS).unwrap()).unwrap())
+}
+
 fn builder() -> Builder {
-    bellwether::builder("child").exporter(File::open(std::env::var_os(SPANS).unwrap()).unwrap())
+    bellwether::builder("child").export(spans_file())
 }
 
 fn start() -> bellwether::Telemetry {
@@ -157,7 +161,7 @@ fn start() -> bellwether::Telemetry {
 }
 
 fn start_stdout() -> bellwether::Telemetry {
-    bellwether::builder("child").exporter(Stdout::json()).start().unwrap()
+    bellwether::builder("child").export(Route::<SpanRecord>::new(Stdout::json())).start().unwrap()
 }
 
 /// Refuses its first batch, of which it is told on stderr.
@@ -167,11 +171,11 @@ struct RejectsFirst {
 }
 
 impl Exporter<SpanRecord> for RejectsFirst {
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, batch: &Batch<SpanRecord>, by: &Deadline) -> ExportResult<SpanRecord> {
         self.n_batches += 1;
         match self.n_batches {
             1 => Err(ExportError::reject("the first")),
-            _ => self.file.export(batch),
+            _ => self.file.export(batch, by),
         }
     }
 }
@@ -183,7 +187,7 @@ fn record() {
 fn run_child(child: &str) {
     match child {
         "hung" => {
-            let _telemetry = bellwether::builder("child").exporter(Hung).start().unwrap();
+            let _telemetry = bellwether::builder("child").export(Route::new(Hung)).start().unwrap();
             record();
             exit(0);
         }
@@ -200,7 +204,7 @@ fn run_child(child: &str) {
 struct Hung;
 
 impl Exporter<SpanRecord> for Hung {
-    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, _batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         loop {
             thread::park();
         }

@@ -6,7 +6,7 @@
 use bellwether::{
     ErrorKind,
     export::File,
-    pipeline::{Pipe, Settings},
+    pipeline::{Pipe, Route, Setup},
     trace::SpanRecord,
 };
 use std::{error::Error as _, fs, path::PathBuf, time::Duration};
@@ -43,7 +43,8 @@ fn a_file_that_cannot_be_opened_is_an_error_that_names_it() {
 fn opening_creates_the_file_and_keeps_what_is_in_it() {
     let folder = Folder::new("created");
     let path = folder.0.join("spans.jsonl");
-    let pipe = Pipe::<SpanRecord>::start(File::open(&path).unwrap(), Settings::default()).unwrap();
+    let pipe = Pipe::<SpanRecord>::start(Route::new(File::open(&path).unwrap()), &Setup::default())
+        .unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"");
     assert!(pipe.flush(Duration::from_secs(10)));
     fs::write(&path, "kept\n").unwrap();

@@ -15,7 +15,7 @@ use std::{
 
 use bellwether::{
     export::{File, Memory},
-    pipeline::{Batch, Exporter},
+    pipeline::{Batch, Deadline, ExportResult, Exporter as _},
     trace::SpanRecord,
 };
 
@@ -54,7 +54,7 @@ impl Drop for Folder {
 /// One span as an exporter gets it.
 fn span() -> Batch<SpanRecord> {
     let memory = Memory::new();
-    let telemetry = bellwether::builder("test").exporter(memory.clone()).start().unwrap();
+    let telemetry = bellwether::builder("test").export(memory.clone()).start().unwrap();
     drop(bellwether::span("work").enter());
     telemetry.flush(Duration::from_secs(10));
     memory.records().into()
@@ -83,6 +83,10 @@ fn unprivileged(work: impl FnOnce() + Send) -> bool {
     })
 }
 
+fn export(file: &mut File, batch: &Batch<SpanRecord>) -> ExportResult<SpanRecord> {
+    file.export(batch, &Deadline::after(Duration::from_secs(20)))
+}
+
 #[test]
 fn a_folder_that_may_no_longer_be_looked_into_is_no_rotation() {
     let _turn = turn();
@@ -90,15 +94,15 @@ fn a_folder_that_may_no_longer_be_looked_into_is_no_rotation() {
     let mut file = File::open(folder.file()).unwrap();
     folder.permit(0o700);
     unprivileged(|| {
-        file.export(&span).unwrap();
-        file.export(&span).unwrap();
+        export(&mut file, &span).unwrap();
+        export(&mut file, &span).unwrap();
         assert!(fs::metadata(folder.file()).is_err(), "the folder is closed to this thread");
     });
     if n_lines(&folder.file()) > 0 {
         assert_eq!(n_lines(&folder.file()), 2);
         // Whoever may look again follows a rotation again.
         fs::rename(folder.file(), folder.0.join("logs/old")).unwrap();
-        file.export(&span).unwrap();
+        export(&mut file, &span).unwrap();
         assert_eq!(n_lines(&folder.file()), 1);
     }
 }
@@ -117,10 +121,10 @@ fn a_rotation_that_cannot_be_followed_leaves_the_renamed_file() {
             fs::write(folder.file(), "").unwrap();
             fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o600)).unwrap();
         }
-        let was_run = unprivileged(|| file.export(&span).unwrap());
+        let was_run = unprivileged(|| export(&mut file, &span).unwrap());
         if was_run {
             assert_eq!(n_lines(&old), 1, "{taken}");
-            file.export(&span).unwrap();
+            export(&mut file, &span).unwrap();
             assert_eq!(n_lines(&folder.file()), 1, "{taken}");
         }
     }
@@ -136,7 +140,7 @@ fn a_relative_path_is_that_of_the_folder_it_was_opened_in() {
     let elsewhere = folder.0.join("elsewhere");
     fs::create_dir_all(elsewhere.join("logs")).unwrap();
     std::env::set_current_dir(&elsewhere).unwrap();
-    file.export(&span).unwrap();
+    export(&mut file, &span).unwrap();
     std::env::set_current_dir(before).unwrap();
     assert_eq!(n_lines(&folder.file()), 1);
     assert!(!elsewhere.join("logs/spans.jsonl").exists());

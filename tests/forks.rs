@@ -84,7 +84,7 @@ impl Collector for Level {
 
 fn start() -> Result<Telemetry, bellwether::Error> {
     let memory = Memory::<bellwether::trace::SpanRecord>::new();
-    bellwether::builder("test").exporter(memory).source(Source::new("level", Level)).start()
+    bellwether::builder("test").export(memory).source(Source::new("level", Level)).start()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use bellwether::{
     alert::{Rule, notify::Notification, series},
     context::SpanContext,
     current, extract, inject, observe,
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     span,
     trace::{self, SpanKind, SpanRecord},
 };
@@ -45,7 +45,7 @@ fn post(size: usize) -> Headers {
 struct Traced(mpsc::Sender<(Vec<String>, Vec<Headers>)>);
 
 impl Exporter<SpanRecord> for Traced {
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         let _export = span("export").kind(SpanKind::Producer).enter();
         let mut sent = Vec::new();
         for record in batch.iter() {
@@ -63,7 +63,7 @@ impl Exporter<SpanRecord> for Traced {
 fn an_exporter_that_makes_spans_exports_none_of_them_and_carries_contexts_on() {
     let _turn = turn();
     let (send, exported) = mpsc::channel();
-    let telemetry = bellwether::builder("test").exporter(Traced(send)).start().unwrap();
+    let telemetry = bellwether::builder("test").export(Route::new(Traced(send))).start().unwrap();
     let scope = span("work").enter();
     let sent = outgoing();
     drop(scope);
@@ -80,7 +80,7 @@ struct Observed(Arc<Mutex<Vec<String>>>);
 
 impl Exporter<SpanRecord> for Observed {
     #[observe(name = "test.muted.export")]
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         self.0.lock().unwrap().extend(batch.iter().map(|record| record.name().to_owned()));
         post(batch.len());
         Ok(())
@@ -98,7 +98,8 @@ impl Drop for Observed {
 fn an_observed_exporter_is_measured_and_not_traced() {
     let _turn = turn();
     let names = Arc::new(Mutex::new(Vec::new()));
-    let telemetry = bellwether::builder("test").exporter(Observed(names.clone())).start().unwrap();
+    let telemetry =
+        bellwether::builder("test").export(Route::new(Observed(names.clone()))).start().unwrap();
     for _ in 0..3 {
         drop(span("work").enter());
         telemetry.flush(SECONDS);
@@ -114,7 +115,7 @@ fn an_observed_exporter_is_measured_and_not_traced() {
 struct Notifier(mpsc::Sender<Headers>);
 
 impl Exporter<Notification> for Notifier {
-    fn export(&mut self, _: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+    fn export(&mut self, _: &Batch<Notification>, _: &Deadline) -> ExportResult<Notification> {
         let headers = [("traceparent", CALLER)];
         let _scope = span("notify").parent(extract(&headers)).enter();
         self.0.send(post(1)).map_err(ExportError::reject)
@@ -131,10 +132,10 @@ fn a_notifier_that_makes_spans_sends_none_of_them() {
     let names = Arc::new(Mutex::new(Vec::new()));
     let (send, notified) = mpsc::channel();
     let telemetry = bellwether::builder("test")
-        .exporter(Observed(names.clone()))
+        .export(Route::new(Observed(names.clone())))
         .alert_rule(Rule::new("TooHigh", series("test.muted.level").last().above(0.0)))
         .tick(Duration::from_millis(5))
-        .notify(Notifier(send))
+        .notify(Route::new(Notifier(send)))
         .start()
         .unwrap();
     let headers = notified.recv_timeout(SECONDS).unwrap();

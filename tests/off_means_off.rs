@@ -67,7 +67,7 @@ async fn yield_once() {
 
 fn start_disabled(memory: &Memory<SpanRecord>) -> Telemetry {
     bellwether::builder("off")
-        .exporter(memory.clone())
+        .export(memory.clone())
         .prometheus("127.0.0.1:0")
         .notify(notify::Writer::new(std::io::sink()))
         .alert_rule(Rule::new("always", series("test.off.events").last().above(-1.0)))
@@ -87,7 +87,7 @@ fn in_every_state(check: impl Fn(&str)) {
     disabled.flush(Duration::from_secs(10));
     drop(disabled);
     check("disabled and shut down");
-    let telemetry = bellwether::builder("on").exporter(memory.clone()).start().unwrap();
+    let telemetry = bellwether::builder("on").export(memory.clone()).start().unwrap();
     telemetry.shutdown(Duration::from_secs(10));
     check("shut down");
     drop(telemetry);
@@ -289,7 +289,7 @@ fn the_environment_variable_disables_as_the_builder_does() {
         return;
     }
     let memory = Memory::<SpanRecord>::new();
-    let builder = bellwether::builder("off").exporter(memory.clone()).prometheus("127.0.0.1:0");
+    let builder = bellwether::builder("off").export(memory.clone()).prometheus("127.0.0.1:0");
     let telemetry = builder.tick(Duration::from_millis(1)).start().unwrap();
     assert!(telemetry.local_addrs().is_empty());
     let request = span("GET /").parent(extract(&callers())).enter();

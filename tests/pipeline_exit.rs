@@ -3,14 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![cfg(unix)]
 
-use bellwether::pipeline::{Batch, ExportError, Exporter, Pipe, Settings, Weigh};
+use bellwether::pipeline::{Batch, Deadline, ExportResult, Exporter, Pipe, Route, Setup, Signal};
 use std::{env, process, process::Command, sync::OnceLock, thread, time::Duration};
 
 const CASE: &str = "BELLWETHER_EXIT_CASE";
 
 struct Line(u32);
 
-impl Weigh for Line {
+impl Signal for Line {
+    const NAME: &'static str = "lines";
+    type RouteOptions = ();
+
     fn weight(&self) -> usize {
         size_of::<Self>()
     }
@@ -19,7 +22,7 @@ impl Weigh for Line {
 struct Print;
 
 impl Exporter<Line> for Print {
-    fn export(&mut self, batch: &Batch<Line>) -> Result<(), ExportError<Line>> {
+    fn export(&mut self, batch: &Batch<Line>, _: &Deadline) -> ExportResult<Line> {
         batch.iter().for_each(|line| println!("delivered {}", line.0));
         Ok(())
     }
@@ -60,7 +63,8 @@ fn all_is_delivered_in_an_exit_hook() {
 fn run(case: &str) {
     // SAFETY: the hook has the signature that `atexit` asks for and does not unwind.
     unsafe { libc::atexit(at_exit) };
-    let pipe = PIPE.get_or_init(|| Pipe::start(Print, Settings::default()).expect("a thread"));
+    let pipe =
+        PIPE.get_or_init(|| Pipe::start(Route::new(Print), &Setup::default()).expect("a thread"));
     pipe.push((0..10).map(Line).collect::<Vec<_>>());
     match case {
         "exit" => process::exit(0),

@@ -12,7 +12,7 @@ use bellwether::{
     alert::{AlertState, Rule, notify, series},
     export::Memory,
     metric::{Registry, View, Views},
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     trace::SpanRecord,
 };
 
@@ -41,9 +41,9 @@ fn a_second_start_is_an_error_until_the_first_has_shut_down() {
 #[test]
 fn one_span_to_two_exporters_is_offered_twice() {
     let _turn = turn();
-    let (one, two) = (Memory::new(), Memory::<SpanRecord>::new());
+    let (one, two) = (Memory::<SpanRecord>::new(), Memory::<SpanRecord>::new());
     let telemetry =
-        bellwether::builder("test").exporter(one.clone()).exporter(two.clone()).start().unwrap();
+        bellwether::builder("test").export(one.clone()).export(two.clone()).start().unwrap();
     (0..1_000).for_each(|_| span());
     let report = telemetry.flush(SECONDS);
     assert!(report.settled);
@@ -55,7 +55,8 @@ fn one_span_to_two_exporters_is_offered_twice() {
 fn spans_before_the_start_and_after_the_shutdown_are_not_offered() {
     let _turn = turn();
     span();
-    let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+    let telemetry =
+        bellwether::builder("test").export(Memory::<SpanRecord>::new()).start().unwrap();
     span();
     assert_eq!(telemetry.shutdown(SECONDS).totals().offered, 1);
     span();
@@ -66,7 +67,7 @@ fn spans_before_the_start_and_after_the_shutdown_are_not_offered() {
 fn a_flush_sees_the_spans_of_threads_that_still_run() {
     let _turn = turn();
     let memory = Memory::<SpanRecord>::new();
-    let telemetry = bellwether::builder("test").exporter(memory.clone()).start().unwrap();
+    let telemetry = bellwether::builder("test").export(memory.clone()).start().unwrap();
     let (recorded, wait) = (mpsc::channel(), mpsc::channel::<()>());
     let thread = std::thread::spawn(move || {
         span();
@@ -84,7 +85,7 @@ fn a_flush_sees_the_spans_of_threads_that_still_run() {
 struct Hanging(mpsc::Receiver<()>);
 
 impl Exporter<SpanRecord> for Hanging {
-    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, _batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         let _ = self.0.recv();
         Ok(())
     }
@@ -95,8 +96,10 @@ fn a_hung_exporter_is_held_at_a_flush_and_dropped_at_the_shutdown_and_stops_no_o
     let _turn = turn();
     let (_let_go, hanging) = mpsc::channel();
     let memory = Memory::<SpanRecord>::new();
-    let telemetry =
-        bellwether::builder("test").exporter(Hanging(hanging)).exporter(memory.clone()).start();
+    let telemetry = bellwether::builder("test")
+        .export(Route::new(Hanging(hanging)))
+        .export(memory.clone())
+        .start();
     let telemetry = telemetry.unwrap();
     (0..10).for_each(|_| span());
     let report = telemetry.flush(Duration::from_millis(100));
@@ -118,7 +121,7 @@ fn a_hung_exporter_is_held_at_a_flush_and_dropped_at_the_shutdown_and_stops_no_o
 fn an_exporter_that_fails_is_told_at_once_and_once_for_each_batch() {
     struct Fails(u32);
     impl Exporter<SpanRecord> for Fails {
-        fn export(&mut self, _: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+        fn export(&mut self, _: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
             self.0 += 1;
             // The second batch is taken at the first attempt.
             if self.0 <= 3 { Err(ExportError::retry("disk full")) } else { Ok(()) }
@@ -130,7 +133,7 @@ fn an_exporter_that_fails_is_told_at_once_and_once_for_each_batch() {
     let _turn = turn();
     let (told, heard) = mpsc::channel();
     let telemetry = bellwether::builder("test")
-        .exporter(Fails(0))
+        .export(Route::new(Fails(0)))
         .on_diagnostic(move |kind, text| {
             if kind == "export failed" {
                 drop(told.send(text.to_owned()));
@@ -153,7 +156,7 @@ fn disabled_telemetry_runs_nothing_and_metrics_still_record() {
     let _turn = turn();
     static EVENTS: Counter = Counter::new("test.disabled.events", "");
     let memory = Memory::<SpanRecord>::new();
-    let builder = bellwether::builder("test").exporter(memory.clone()).prometheus("127.0.0.1:0");
+    let builder = bellwether::builder("test").export(memory.clone()).prometheus("127.0.0.1:0");
     let telemetry = builder.disabled(true).start().unwrap();
     EVENTS.inc();
     span();
@@ -234,10 +237,11 @@ fn a_window_tells_what_happened_within_it() {
 #[test]
 fn the_page_tells_what_became_of_the_spans() {
     let _turn = turn();
-    let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+    let telemetry =
+        bellwether::builder("test").export(Memory::<SpanRecord>::new()).start().unwrap();
     (0..7).for_each(|_| span());
     telemetry.flush(SECONDS);
-    let labels = [("exporter", "memory")];
+    let labels = [("exporter", "memory"), ("signal", "spans")];
     for (name, value) in [("offered", 7.0), ("delivered", 7.0), ("held", 0.0)] {
         let name = format!("telemetry.queue.{name}");
         let snapshot = telemetry.snapshot();
@@ -279,7 +283,7 @@ fn a_callback_that_hangs_costs_no_span() {
     let (let_go, wait) = mpsc::channel::<()>();
     let memory = Memory::<SpanRecord>::new();
     let telemetry = bellwether::builder("test")
-        .exporter(memory.clone())
+        .export(memory.clone())
         .alert_rule(Rule::new("TooHigh", series("test.hang.level").last().above(0.0)))
         .tick(Duration::from_millis(5))
         .on_transition(move |_| {
@@ -304,7 +308,7 @@ struct Reentrant {
 }
 
 impl Exporter<SpanRecord> for Reentrant {
-    fn export(&mut self, _batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, _batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         if let Some(telemetry) = self.telemetry.get() {
             (self.act)(telemetry);
         }
@@ -323,7 +327,8 @@ fn an_exporter_may_flush_read_and_shut_down_its_own_telemetry() {
     for act in acts {
         let reached = Reached::default();
         let exporter = Reentrant { telemetry: reached.clone(), act };
-        let telemetry = Arc::new(bellwether::builder("test").exporter(exporter).start().unwrap());
+        let telemetry =
+            Arc::new(bellwether::builder("test").export(Route::new(exporter)).start().unwrap());
         let _ = reached.set(telemetry.clone());
         (0..600).for_each(|_| span());
         let totals = telemetry.shutdown(SECONDS).totals();
@@ -339,7 +344,8 @@ fn a_name_of_the_crates_own_that_the_user_has_taken_stays_the_users() {
     static MINE: Counter = Counter::new("telemetry.queue.dropped", "");
     MINE.add(3);
     for _ in 0..2 {
-        let telemetry = bellwether::builder("test").exporter(Memory::new()).start().unwrap();
+        let telemetry =
+            bellwether::builder("test").export(Memory::<SpanRecord>::new()).start().unwrap();
         let snapshot = telemetry.snapshot();
         assert_eq!(snapshot.value("telemetry.queue.dropped", &[]).unwrap().as_f64(), 3.0);
     }

@@ -13,7 +13,7 @@ use std::{
 use bellwether::{
     alert::{Alert, Notification, notify::Webhook},
     clock,
-    pipeline::{Batch, DropReason, ExportError, Exporter, Pipe, Settings},
+    pipeline::{Batch, Deadline, DropReason, Pipe, SendResult, Setup, WireExporter as _},
 };
 use serde_json::{Value, json};
 
@@ -121,11 +121,9 @@ fn both() -> Vec<Alert> {
     vec![demo("a", "demo a is 10"), demo("b", "demo b is 11")]
 }
 
-fn export(
-    webhook: &mut Webhook,
-    notifications: Vec<Notification>,
-) -> Result<(), ExportError<Notification>> {
-    webhook.export(&Batch::from(notifications))
+fn export(webhook: &mut Webhook, notifications: Vec<Notification>) -> SendResult {
+    let payload = webhook.encode(&Batch::from(notifications));
+    webhook.send(&payload, &Deadline::after(PATIENCE))
 }
 
 fn one() -> Vec<Notification> {
@@ -269,7 +267,7 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn an_unavailable_receiver_gets_the_alert_once_it_is_back() {
     let server = Server::answering(vec![status(503, "retry-after: 0\r\n"), status(200, "")]);
-    let pipe = Pipe::start(server.webhook(), Settings::default()).unwrap();
+    let pipe = Pipe::start(server.webhook().into(), &Setup::default()).unwrap();
     pipe.push(one());
     assert!(pipe.flush(PATIENCE));
     let report = pipe.shutdown(PATIENCE);
@@ -281,7 +279,7 @@ fn an_unavailable_receiver_gets_the_alert_once_it_is_back() {
 #[test]
 fn a_receiver_that_asks_for_time_gets_it() {
     let server = Server::answering(vec![status(429, "retry-after: 1\r\n"), status(200, "")]);
-    let pipe = Pipe::start(server.webhook(), Settings::default()).unwrap();
+    let pipe = Pipe::start(server.webhook().into(), &Setup::default()).unwrap();
     pipe.push(one());
     server.next();
     let asked = clock::now();
@@ -294,7 +292,7 @@ fn a_receiver_that_asks_for_time_gets_it() {
 fn what_is_refused_holds_back_nothing_and_is_counted() {
     let busy = status(503, "retry-after: 0\r\n");
     let server = Server::answering(vec![status(200, ""), status(400, ""), busy, status(200, "")]);
-    let pipe = Pipe::start(server.webhook(), Settings::default()).unwrap();
+    let pipe = Pipe::start(server.webhook().into(), &Setup::default()).unwrap();
     let named = |name: &str| Notification::new(vec![Alert::firing(name, &[], &[])]);
     pipe.push(vec![named("A"), named("B"), named("C"), named("D")]);
     assert!(pipe.flush(PATIENCE));

@@ -20,7 +20,7 @@ const FAULT: std::ops::Range<u8> = 3..6;
 pub(super) async fn run() -> Result<(), String> {
     let spans = Memory::<SpanRecord>::new();
     let telemetry = bellwether::builder("shop")
-        .exporter(spans.clone())
+        .export(spans.clone())
         .alert_rule(failing())
         .on_transition(announce)
         .prometheus("127.0.0.1:0")

@@ -23,8 +23,9 @@ use axum::{
 use bellwether::{
     Histogram, Labels, Unit, UpDownCounter,
     alert::{AlertState, Rule, Severity, Transition, ratio, series},
-    export::File,
+    export::{File, Route},
     observe, time,
+    trace::SpanRecord,
 };
 use tokio::net::TcpListener;
 
@@ -167,7 +168,8 @@ async fn serve(options: Options) -> Result<(), String> {
         telemetry = telemetry.prometheus(address);
     }
     if let Some(path) = &options.spans {
-        telemetry = telemetry.exporter(File::open(path).map_err(with_cause)?);
+        telemetry =
+            telemetry.export(Route::<SpanRecord>::new(File::open(path).map_err(with_cause)?));
     }
     let telemetry = telemetry.start().map_err(with_cause)?;
     let listener = TcpListener::bind(&address)

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use super::external::External;
 use crate::{
     clock::{self, Ticks},
     label::LabelSet,
@@ -11,6 +12,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Alert {
     pub(super) rule: Arc<str>,
+    pub(super) condition: Arc<str>,
     pub(super) labels: LabelSet,
     pub(super) annotations: Annotations,
     pub(super) state: AlertState,
@@ -19,6 +21,7 @@ pub struct Alert {
     pub(super) fired_at: Option<Stamp>,
     pub(super) resolved_at: Option<Stamp>,
     pub(super) valid_until: Option<u64>, // Unix nanoseconds.
+    pub(super) generator_url: Option<Arc<str>>,
 }
 
 /// Keys and texts, sorted by key.
@@ -82,6 +85,7 @@ impl Alert {
         let now = Stamp::now();
         Self {
             rule: rule.into(),
+            condition: "".into(),
             labels: LabelSet::new(labels.iter().map(owned)).with([("alertname", rule)]),
             annotations: annotations.into(),
             state: AlertState::Firing,
@@ -90,6 +94,7 @@ impl Alert {
             fired_at: Some(now),
             resolved_at: None,
             valid_until: None,
+            generator_url: None,
         }
     }
 
@@ -105,6 +110,28 @@ impl Alert {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.rule
+    }
+
+    /// The condition of its rule, as text; empty for an alert of no rule.
+    #[must_use]
+    pub fn condition(&self) -> &str {
+        &self.condition
+    }
+
+    /// Where a receiver finds more, as [`Builder::external_url`](crate::Builder::external_url) says;
+    /// empty for an alert that is not being sent.
+    #[must_use]
+    pub fn generator_url(&self) -> &str {
+        self.generator_url.as_deref().unwrap_or_default()
+    }
+
+    /// Adds the labels that it has not, and the place, of an alert that is sent.
+    pub(super) fn add_external(&mut self, external: &External) {
+        let of = |(key, value): &(String, String)| (key.clone(), value.clone());
+        let is_new = |(key, _): &&(String, String)| self.labels.get(key).is_none();
+        let new: Vec<_> = external.labels.iter().filter(is_new).map(of).collect();
+        self.labels = self.labels.with(new);
+        self.generator_url = Some(external.generator_url(&self.condition).into());
     }
 
     /// Its labels, which tell it apart from all other alerts.

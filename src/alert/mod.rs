@@ -62,6 +62,7 @@ mod board;
 pub mod condition;
 mod engine;
 mod expr;
+mod external;
 mod groups;
 mod need;
 pub mod notify;
@@ -87,6 +88,7 @@ pub use notify::Notification;
 
 pub(crate) use board::Board;
 pub(crate) use engine::{Engine, Settings};
+pub(crate) use external::External;
 
 #[doc(hidden)]
 pub use bench::Bench;

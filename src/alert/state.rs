@@ -23,6 +23,7 @@ const RESOLVED_RETENTION: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub(super) struct RuleState {
     name: Arc<str>,
+    condition: Arc<str>,
     for_duration: Duration,
     keep_firing_for: Duration,
     limit: usize,
@@ -50,6 +51,7 @@ impl RuleState {
     pub(super) fn new(rule: &Rule) -> Self {
         Self {
             name: rule.name.as_str().into(),
+            condition: rule.condition.describe().into(),
             for_duration: rule.for_duration,
             keep_firing_for: rule.keep_firing_for,
             limit: rule.limit,
@@ -233,6 +235,7 @@ impl RuleState {
     fn alert(&self, labels: &LabelSet, active: &Active) -> Alert {
         Alert {
             rule: Arc::clone(&self.name),
+            condition: Arc::clone(&self.condition),
             labels: labels.clone(),
             annotations: Arc::clone(&self.annotations),
             state: active.state,
@@ -241,6 +244,7 @@ impl RuleState {
             fired_at: active.fired_at,
             resolved_at: active.resolved_at,
             valid_until: None,
+            generator_url: None,
         }
     }
 }

@@ -14,6 +14,7 @@
 //! other processes come as dates and stay dates. Both are marked by a bit that a counter at 3 GHz
 //! reaches after 48 years; one that is half-way there is not used.
 
+mod deadline;
 mod epochs;
 mod manual;
 mod mode;
@@ -29,6 +30,7 @@ use self::{
     epochs::{Epochs, nanos_since_epoch},
     mode::{MANUAL, MANUAL_BIT, MODE, OS, READING, TSC, UNDECIDED},
 };
+pub use deadline::Deadline;
 pub use manual::ManualClock;
 pub(crate) use manual::{Entered, enter, installed as manual_clock};
 

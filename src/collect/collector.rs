@@ -133,6 +133,49 @@ impl Description {
 }
 
 impl Reading {
+    /// A reading of these families that has found nothing yet: to try a collector with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{Unit, collect::{Collector, Description, Failure, Reading}};
+    ///
+    /// struct License;
+    ///
+    /// impl Collector for License {
+    ///     fn families(&self) -> Vec<Description> {
+    ///         vec![Description::gauge("license.seats", "Seats that are paid for", Unit::NONE)]
+    ///     }
+    ///
+    ///     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
+    ///         to.observe("license.seats", 40.0, &[("site", "north")]);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut reading = Reading::new(&License.families());
+    /// License.collect(&mut reading).unwrap();
+    /// assert_eq!(reading.value("license.seats", &[("site", "north")]), Some(40.0));
+    /// assert!(reading.failures().next().is_none());
+    /// ```
+    #[must_use]
+    pub fn new(families: &[Description]) -> Self {
+        Self::of(families.iter().map(|family| family.name.clone()))
+    }
+
+    /// The value that was told of the series of `family` with exactly these labels.
+    #[must_use]
+    pub fn value(&self, family: &str, labels: &[(&'static str, &str)]) -> Option<f64> {
+        let gathered = self.families.iter().find(|gathered| gathered.name == family)?;
+        gathered.series.get(&label_pairs(labels)).copied()
+    }
+
+    /// What could not be read.
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let of_families = self.families.iter().flat_map(|gathered| &gathered.failures);
+        self.failures.iter().chain(of_families)
+    }
+
     pub(super) fn of(names: impl Iterator<Item = Cow<'static, str>>) -> Self {
         let gathered = |name| Gathered { name, series: BTreeMap::new(), failures: Vec::new() };
         Self { families: names.map(gathered).collect(), stamp: None, failures: Vec::new() }
@@ -144,10 +187,7 @@ impl Reading {
     /// A family that was not described, and a series beyond 10,000 of one family, is left out and
     /// counted as a failure.
     pub fn observe(&mut self, family: &str, value: f64, labels: &[(&'static str, &str)]) {
-        // A label with an empty value is none.
-        let labels = labels.iter().filter(|(_, value)| !value.is_empty());
-        let mut labels: LabelPairs = labels.map(|&(key, value)| (key, value.into())).collect();
-        labels.sort_unstable();
+        let labels = label_pairs(labels);
         let Some(gathered) = self.gathered(family) else { return };
         if gathered.series.len() >= MAX_SERIES && !gathered.series.contains_key(&labels) {
             if gathered.failures.is_empty() {
@@ -183,6 +223,14 @@ impl Reading {
         }
         found.map(|place| &mut self.families[place])
     }
+}
+
+fn label_pairs(labels: &[(&'static str, &str)]) -> LabelPairs {
+    // A label with an empty value is none.
+    let labels = labels.iter().filter(|(_, value)| !value.is_empty());
+    let mut labels: LabelPairs = labels.map(|&(key, value)| (key, value.into())).collect();
+    labels.sort_unstable();
+    labels
 }
 
 impl Failure {

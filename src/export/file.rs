@@ -1,26 +1,38 @@
-//! Appends spans to a file as JSON lines; how it behaves, and the schema, is in [`File`]'s page.
+//! Appends spans and metrics to a file as JSON lines; how it behaves, and the schema, is in [`File`]'s page.
 
 use std::{
     fs,
     io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::wire::{
-    lines::{self, Lines},
-    span,
+use super::{
+    Backend, Routes,
+    wire::{
+        lines::{self, Lines},
+        record::{self, Format, Line},
+    },
 };
 use crate::{
     diagnostics,
     error::{Error, ErrorKind},
-    pipeline::{Batch, ExportError, Exporter},
-    trace::SpanRecord,
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Setup},
+    sync::Mutex,
 };
 
-/// Appends spans to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit, Vector).
+/// Appends spans and metrics to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit,
+/// Vector).
 #[doc = include_str!("file.md")]
 #[derive(Debug)]
 pub struct File {
+    service: String,
+    /// Held while a batch is written: lines of two routes stay whole. No lock is taken inside it.
+    appended: Arc<Mutex<Appended>>,
+}
+
+#[derive(Debug)]
+struct Appended {
     /// Whole: where a relative path leads changes with the current folder.
     path: PathBuf,
     opened: Opened,
@@ -58,7 +70,19 @@ impl File {
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;
         let path = std::path::absolute(&path).unwrap_or(path);
-        Ok(Self { path, opened, lines: Lines::default(), is_lost: false })
+        let appended = Appended { path, opened, lines: Lines::default(), is_lost: false };
+        Ok(Self { service: String::new(), appended: Arc::new(Mutex::new(appended)) })
+    }
+}
+
+impl Appended {
+    fn append<S: Line>(&mut self, service: &str, batch: &Batch<S>) -> ExportResult<S> {
+        let place = format!("file {:?}", self.path);
+        self.follow().map_err(|error| ExportError::retry(format_args!("{place}: {error}")))?;
+        self.lines.clear(self.opened.torn);
+        record::write(&mut self.lines, Format::Json, service, batch);
+        let written = self.lines.write_to(&mut self.opened.file);
+        lines::answer(written, batch, &mut self.opened.torn, &place)
     }
 
     /// Opens the path anew if it surely leads elsewhere than to the file that is open. Where it cannot
@@ -99,16 +123,25 @@ impl File {
     }
 }
 
-impl Exporter<SpanRecord> for File {
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
-        let place = format!("file {:?}", self.path);
-        self.follow().map_err(|error| ExportError::retry(format_args!("{place}: {error}")))?;
-        self.lines.clear(self.opened.torn);
-        for record in batch {
-            self.lines.line(|out| span::write(out, record));
-        }
-        let written = self.lines.write_to(&mut self.opened.file);
-        lines::answer(written, batch, &mut self.opened.torn, &place)
+impl Backend for File {
+    fn routes(self, routes: &mut Routes) {
+        let other = Self { service: self.service.clone(), appended: self.appended.clone() };
+        routes.spans(Route::new(other));
+        routes.metrics(Route::new(self));
+    }
+}
+
+impl<S: Line> Exporter<S> for File {
+    fn start(&mut self, setup: &Setup) -> Result<(), Error> {
+        setup.service_name().clone_into(&mut self.service);
+        Ok(())
+    }
+
+    fn export(&mut self, batch: &Batch<S>, deadline: &Deadline) -> ExportResult<S> {
+        let Some(mut appended) = self.appended.try_lock_until(deadline.instant()) else {
+            return Err(ExportError::retry("the file is busy with another signal"));
+        };
+        appended.append(&self.service, batch)
     }
 
     fn name(&self) -> &str {
@@ -176,7 +209,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::export::wire::span::sample;
+    use crate::{export::wire::span::sample, trace::SpanRecord};
 
     /// A folder of this test's own, removed at its end.
     struct Folder(PathBuf);
@@ -213,7 +246,11 @@ mod tests {
 
     fn export(file: &mut File, names: &[&str]) {
         let batch = names.iter().map(|name| sample(name)).collect::<Vec<_>>().into();
-        file.export(&batch).unwrap();
+        export_all(file, &batch).unwrap();
+    }
+
+    fn export_all(file: &mut File, batch: &Batch<SpanRecord>) -> ExportResult<SpanRecord> {
+        file.export(batch, &Deadline::after(std::time::Duration::from_secs(20)))
     }
 
     #[test]
@@ -261,20 +298,20 @@ mod tests {
         let mut file = File::open(folder.file()).unwrap();
         fs::remove_dir_all(&folder.0).unwrap();
         let batch = vec![sample("a")].into();
-        let error = file.export(&batch).unwrap_err();
+        let error = export_all(&mut file, &batch).unwrap_err();
         assert!(format!("{error:?}").contains("Retry"), "{error:?}");
         assert!(error.to_string().contains("spans.jsonl"), "{error}");
         fs::create_dir_all(&folder.0).unwrap();
-        file.export(&batch).unwrap();
+        export_all(&mut file, &batch).unwrap();
         assert_eq!(names(&folder.file()), ["a"]);
     }
 
     /// What `work` has reported of files.
     fn reported(path: &Path, work: impl FnOnce()) -> usize {
-        let texts = std::sync::Arc::new(crate::sync::Mutex::new(Vec::new()));
+        let texts = Arc::new(Mutex::new(Vec::new()));
         let hook = texts.clone();
         let hook = move |kind: &str, text: &str| hook.lock().push(format!("{kind}: {text}"));
-        diagnostics::set_hook(Some(std::sync::Arc::new(hook)));
+        diagnostics::set_hook(Some(Arc::new(hook)));
         work();
         diagnostics::set_hook(None);
         let begin = format!("file: cannot follow {path:?}: ");
@@ -350,7 +387,7 @@ mod tests {
             let _ = writeln!(io::stderr(), "SKIPPED: a full disk: no /dev/full");
             return;
         };
-        let error = file.export(&vec![sample("a")].into()).unwrap_err();
+        let error = export_all(&mut file, &vec![sample("a")].into()).unwrap_err();
         assert!(format!("{error:?}").contains("Retry"), "{error:?}");
     }
 

@@ -2,9 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use super::{Backend, Routes};
 use crate::{
-    pipeline::{Batch, ExportError, Exporter},
+    metric::DataPoint,
+    pipeline::{Batch, Deadline, ExportResult, Exporter, Route, Signal},
     sync::Mutex,
+    trace::SpanRecord,
 };
 
 /// An exporter that keeps every record; clones share them.
@@ -15,12 +18,13 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{export::Memory, pipeline::{Pipe, Settings}, trace::SpanRecord};
+/// use bellwether::{export::Memory, trace::SpanRecord};
 ///
-/// let memory = Memory::<SpanRecord>::new();
-/// let pipe = Pipe::start(memory.clone(), Settings::default())?;
-/// assert!(pipe.flush(Duration::from_secs(1)));
-/// assert!(memory.records().is_empty());
+/// let spans = Memory::<SpanRecord>::new();
+/// let telemetry = bellwether::builder("shop").export(spans.clone()).start()?;
+/// bellwether::span("checkout").enter().end();
+/// assert!(telemetry.flush(Duration::from_secs(5)).settled);
+/// assert_eq!(spans.records()[0].name(), "checkout");
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 pub struct Memory<T> {
@@ -63,7 +67,7 @@ impl<T: Clone> Memory<T> {
 }
 
 impl<T: Clone + Send + 'static> Exporter<T> for Memory<T> {
-    fn export(&mut self, batch: &Batch<T>) -> Result<(), ExportError<T>> {
+    fn export(&mut self, batch: &Batch<T>, _deadline: &Deadline) -> ExportResult<T> {
         // Cloned before the lock is taken: a record's `clone` is foreign code.
         let mut records: Vec<T> = batch.iter().cloned().collect();
         self.records.lock().append(&mut records);
@@ -72,6 +76,24 @@ impl<T: Clone + Send + 'static> Exporter<T> for Memory<T> {
 
     fn name(&self) -> &str {
         "memory"
+    }
+}
+
+impl<S: Signal + Clone> From<Memory<S>> for Route<S> {
+    fn from(memory: Memory<S>) -> Self {
+        Self::new(memory)
+    }
+}
+
+impl Backend for Memory<SpanRecord> {
+    fn routes(self, routes: &mut Routes) {
+        routes.spans(self.into());
+    }
+}
+
+impl Backend for Memory<DataPoint> {
+    fn routes(self, routes: &mut Routes) {
+        routes.metrics(self.into());
     }
 }
 

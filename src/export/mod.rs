@@ -1,9 +1,11 @@
 //! Exporters: each sends what the pipeline hands it to one place.
 //!
 //! An exporter only encodes and sends one batch; queueing, retries and counting are the
-//! [`pipeline`](crate::pipeline)'s. Here are those that need no network: [`Memory`] for tests,
-//! [`Stdout`] for people, [`File`] for shippers that tail it.
+//! [`pipeline`](crate::pipeline)'s. A [`Backend`] says which signals it takes, each by a route of its
+//! own. Here are those that need no network: [`Memory`] for tests, [`Stdout`] for people, [`File`] for
+//! shippers that tail it.
 
+mod backend;
 mod file;
 mod memory;
 #[cfg(feature = "prometheus")]
@@ -11,8 +13,12 @@ pub mod prometheus;
 mod stdout;
 mod wire;
 
+pub use backend::{Backend, Routes};
 pub use file::File;
 pub use memory::Memory;
 pub use stdout::Stdout;
 
-pub use crate::pipeline::{Batch, ExportError, Exporter};
+pub use crate::pipeline::{
+    Batch, Deadline, ExportError, ExportResult, Exporter, Payload, Route, SendResult, Setup,
+    WireExporter,
+};

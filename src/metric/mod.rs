@@ -29,7 +29,7 @@ pub use histogram::{BoundHistogram, Histogram};
 pub use info::{Info, StateSet};
 pub use measurement::Measurement;
 pub use observable::{Observations, Observer};
-pub use reader::{Delta, Reader, Temporality};
+pub use reader::{Delta, Reader};
 pub use registry::{Registry, RegistryBuilder};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{Marked, Throughput};
@@ -38,9 +38,10 @@ pub use typed::With;
 
 pub use crate::series::InstrumentView;
 pub use crate::snapshot::{
-    Aggregation, BucketLayout, Exemplar, ExponentialBuckets, Family, Gauges, HistogramOptions,
-    HistogramParts, HistogramSnapshot, Kind, OutOfRange, PageBounds, Requests, Series, SeriesValue,
-    Snapshot, SummarySnapshot, Unit, View, Views, Window, exponential_index,
+    Aggregation, BucketLayout, DataPoint, Exemplar, ExponentialBuckets, Family, Gauges,
+    HistogramOptions, HistogramParts, HistogramSnapshot, Kind, MetricsOptions, OutOfRange,
+    PageBounds, Requests, Series, SeriesValue, Snapshot, SummarySnapshot, Temporality, Unit, View,
+    Views, Window, exponential_index,
 };
 
 pub(crate) use collector::{Sight, release as release_collector};

@@ -10,18 +10,11 @@ use super::registry::Registry;
 use crate::{
     cells,
     clock::Ticks,
-    snapshot::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, SummarySnapshot},
+    snapshot::{
+        Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, SummarySnapshot,
+        Temporality, Views,
+    },
 };
-
-/// Whether what a reader collects is a total or a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Temporality {
-    /// Totals since each series began: what Prometheus asks for.
-    Cumulative,
-    /// Differences since the reader's last collection: what StatsD and some services ask for.
-    Delta,
-}
 
 /// Collects a registry, again and again, in one temporality; any number of readers do so side by side.
 ///
@@ -44,6 +37,7 @@ pub enum Temporality {
 pub struct Reader {
     registry: Registry,
     delta: Option<Delta>,
+    views: Views,
 }
 
 /// Turns the totals of one registry into differences, each since the one before.
@@ -71,14 +65,20 @@ impl Reader {
     /// A reader of totals, each with the start of its sum.
     #[must_use]
     pub fn cumulative(registry: &Registry) -> Self {
-        Self { registry: registry.clone(), delta: None }
+        Self { registry: registry.clone(), delta: None, views: Views::default() }
     }
 
     /// A reader of differences since its last collection; its first has the totals. [`Delta`] says what
     /// becomes of each kind.
     #[must_use]
     pub fn delta(registry: &Registry) -> Self {
-        Self { registry: registry.clone(), delta: Some(Delta::default()) }
+        Self { delta: Some(Delta::default()), ..Self::cumulative(registry) }
+    }
+
+    /// The reader with views of its own, by which it shows what those of the registry leave.
+    #[must_use]
+    pub fn with_views(self, views: Views) -> Self {
+        Self { views, ..self }
     }
 
     /// Whether it collects totals or differences.
@@ -96,9 +96,14 @@ impl Reader {
     /// Views apply to differences, so that a series that is removed does not make a sum fall that it
     /// was part of.
     pub fn collect(&mut self) -> Snapshot {
-        let Some(delta) = &mut self.delta else { return self.registry.snapshot() };
-        let totals = self.registry.unviewed_snapshot_of(&cells::current_storage());
-        self.registry.views().apply(delta.next(totals))
+        let collected = match &mut self.delta {
+            None => self.registry.snapshot(),
+            Some(delta) => {
+                let totals = self.registry.unviewed_snapshot_of(&cells::current_storage());
+                self.registry.views().apply(delta.next(totals))
+            }
+        };
+        self.views.apply(collected)
     }
 }
 

@@ -2,15 +2,9 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-/// How much memory a record takes, so that queues can be bounded in bytes.
-pub trait Weigh {
-    /// The approximate size in bytes: the record's own and what it holds on the heap. Called once for
-    /// each record, on the thread that offers it, outside of any lock.
-    fn weight(&self) -> usize;
-}
+use super::Signal;
 
 /// Some records that belong together, weighed once and shared by every queue they are offered to.
-#[derive(Clone)]
 pub struct Chunk<T> {
     parts: Arc<[Part<T>]>,
 }
@@ -27,23 +21,37 @@ pub(super) struct Part<T> {
 /// copies.
 const PART_RECORDS: usize = 256;
 
+/// A part is cut before it would weigh more, so that batches can be: a quarter of one. Arbitrary.
+const MOST_PART_BYTES: usize = 1 << 20;
+
 /// What the allocations around the records of one part take.
 const PART_BYTES: usize = 128;
 
-impl<T: Weigh> Chunk<T> {
-    /// Weighs `records`, which become one chunk. Up to 256 are not copied.
+impl<T: Signal> Chunk<T> {
+    /// Weighs `records`, which become one chunk. Up to 256 of a MiB in all are not copied.
     #[must_use]
     pub fn new(mut records: Vec<T>) -> Self {
         let mut parts = Vec::with_capacity(records.len().div_ceil(PART_RECORDS));
-        while records.len() > PART_RECORDS {
-            let rest = records.split_off(PART_RECORDS);
-            parts.push(Part::new(Arc::new(std::mem::replace(&mut records, rest))));
-        }
-        if !records.is_empty() {
-            parts.push(Part::new(Arc::new(records)));
+        while !records.is_empty() {
+            let (n, bytes) = first_part(&records);
+            let rest = if n < records.len() { records.split_off(n) } else { Vec::new() };
+            parts.push(Part { records: Arc::new(std::mem::replace(&mut records, rest)), bytes });
         }
         Self { parts: parts.into() }
     }
+}
+
+/// How many of the first records, which are some, become a part, and what that weighs.
+fn first_part<T: Signal>(records: &[T]) -> (usize, usize) {
+    let mut bytes = PART_BYTES;
+    for (place, record) in records.iter().enumerate() {
+        let with_it = bytes.saturating_add(record.weight());
+        if place == PART_RECORDS || place > 0 && with_it > MOST_PART_BYTES {
+            return (place, bytes);
+        }
+        bytes = with_it;
+    }
+    (records.len(), bytes)
 }
 
 impl<T> Chunk<T> {
@@ -64,14 +72,14 @@ impl<T> Chunk<T> {
     }
 }
 
-impl<T: Weigh> From<Vec<T>> for Chunk<T> {
+impl<T: Signal> From<Vec<T>> for Chunk<T> {
     fn from(records: Vec<T>) -> Self {
         Self::new(records)
     }
 }
 
 /// Records that others share too stay where they are; the chunk is then one part.
-impl<T: Weigh> From<Arc<Vec<T>>> for Chunk<T> {
+impl<T: Signal> From<Arc<Vec<T>>> for Chunk<T> {
     fn from(records: Arc<Vec<T>>) -> Self {
         match Arc::try_unwrap(records) {
             Ok(owned) => Self::new(owned),
@@ -81,15 +89,22 @@ impl<T: Weigh> From<Arc<Vec<T>>> for Chunk<T> {
     }
 }
 
+// By hand: records need not be `Clone`.
+impl<T> Clone for Chunk<T> {
+    fn clone(&self) -> Self {
+        Self { parts: self.parts.clone() }
+    }
+}
+
 impl<T> fmt::Debug for Chunk<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Chunk({} records)", self.len())
     }
 }
 
-impl<T: Weigh> Part<T> {
+impl<T: Signal> Part<T> {
     fn new(records: Arc<Vec<T>>) -> Self {
-        let weights = records.iter().map(Weigh::weight);
+        let weights = records.iter().map(Signal::weight);
         let bytes = weights.fold(PART_BYTES, usize::saturating_add);
         Self { records, bytes }
     }
@@ -256,7 +271,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    impl Weigh for u32 {
+    impl Signal for u32 {
+        const NAME: &'static str = "numbers";
+        type RouteOptions = ();
+
         fn weight(&self) -> usize {
             8
         }
@@ -270,6 +288,25 @@ mod tests {
         let sizes: Vec<_> = chunk.parts().iter().map(|part| part.records.len()).collect();
         assert_eq!(sizes, [256, 256, 2]);
         assert_eq!(chunk.parts()[2].bytes, PART_BYTES + 16);
+    }
+
+    struct Large(usize);
+
+    impl Signal for Large {
+        const NAME: &'static str = "large";
+        type RouteOptions = ();
+
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_part_of_large_records_is_cut_by_their_bytes() {
+        let chunk = Chunk::new([600, 500, 500, 2_000, 1].map(|kib| Large(kib << 10)).into());
+        let parts = chunk.parts().iter();
+        let sizes: Vec<_> = parts.map(|part| (part.records.len(), part.bytes >> 10)).collect();
+        assert_eq!(sizes, [(1, 600), (2, 1_000), (1, 2_000), (1, 1)]);
     }
 
     #[test]

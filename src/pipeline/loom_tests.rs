@@ -39,7 +39,7 @@ fn push(queue: &Queue<u32>, record: u32) {
 }
 
 fn assert_sums(queue: &Queue<u32>) {
-    let report = queue.report("");
+    let report = queue.report("", "");
     assert!(report.totals().add_up(), "{report}");
 }
 
@@ -66,13 +66,13 @@ fn loom_a_flush_after_a_push_returns_when_that_record_is_settled() {
             move || push(&queue, 1)
         });
         push(&queue, 2);
-        let ticket = queue.begin_flush(true);
+        let ticket = queue.begin_flush(Some(clock::deadline(NEVER)));
         assert!(queue.wait_settled(ticket, clock::deadline(NEVER)));
         assert!(delivered.lock().unwrap().contains(&2));
         producer.join().unwrap();
         queue.close(clock::deadline(NEVER));
         worker.join().unwrap();
-        let report = queue.report("");
+        let report = queue.report("", "");
         assert_eq!((report.offered, report.delivered, report.held), (2, 2, 0));
     });
 }
@@ -102,11 +102,11 @@ fn loom_a_shutdown_against_a_push_and_a_hung_exporter_keeps_the_sums() {
         });
         queue.close(clock::deadline(NEVER));
         queue.abandon();
-        let report = queue.report("");
+        let report = queue.report("", "");
         assert!(report.held == 0 && report.totals().add_up(), "{report}");
         producer.join().unwrap();
         let counted = worker.join().unwrap();
-        let report = queue.report("");
+        let report = queue.report("", "");
         assert_eq!((report.offered, report.held), (2, 0));
         assert_eq!(report.delivered, u64::from(counted));
         assert_eq!(report.dropped.get(DropReason::Shutdown), 2 - report.delivered);

@@ -1,26 +1,38 @@
 //! The way of every record out of the process: queue, batches, one worker thread per exporter.
 //!
 //! ```text
-//! push ─► queue (bounded in items and bytes) ─► batch (by size or delay) ─► exporter, on its own thread
-//!           full: dropped, counted                                            │ delivered: counted
-//!           after shutdown: dropped, counted                                  │ rejected, panic: dropped, counted
-//!                                                    again with the unsent ◄──┘ retry: backoff, within a limit
+//! push ─► queue (bounded in items and bytes) ─► batch (by size or delay) ─► processors ─► exporter
+//!           full: dropped, counted                       all on the worker's thread       │
+//!           after shutdown: dropped, counted        delivered: counted ◄──────────────────┤
+//!                                          rejected, panic: dropped, counted ◄────────────┤
+//!                                    retry: backoff, then again with the unsent ◄─────────┘
 //! ```
 //!
-//! - A [`Pipe`] is one exporter with its queue and thread; a stuck exporter holds back no other.
+//! - A kind of record is a [`Signal`]. A [`Route`] is one exporter of one signal, with its settings and
+//!   processors; a [`Pipe`] is a route that was started. A stuck exporter holds back no other.
+//! - An [`Exporter`] delivers a batch; a [`WireExporter`] encodes it once, and sends the bytes.
+//! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller returns
+//!   on time and the exporter closes what it has open.
 //! - Whatever is offered is counted under the queue's lock, in the same step that queues or drops it:
 //!   `offered = delivered + held + spooled + dropped` in every [`QueueReport`], at every instant.
 //! - A flush is a ticket: the number of the last record offered before it. It waits until every record
 //!   up to that number is delivered or dropped, whatever is offered meanwhile.
 //! - Pushing never blocks on an exporter, never fails and never panics.
 //!
-//! The pipeline is generic over its records and knows neither metrics nor spans.
+//! The pipeline is generic over its signal and knows neither metrics nor spans.
 
+mod answer;
 mod batch;
+mod delivery;
 mod exporter;
+mod payload;
+mod processor;
 mod queue;
 mod retry;
+mod route;
 mod settings;
+mod setup;
+mod signal;
 mod stats;
 mod worker;
 
@@ -35,21 +47,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use batch::{Batch, Chunk, Iter, Weigh};
-pub use exporter::{ExportError, Exporter};
+pub use answer::ExportError;
+pub use batch::{Batch, Chunk, Iter};
+pub use exporter::{ExportResult, Exporter, SendResult, WireExporter};
+pub use payload::Payload;
+pub use processor::Processor;
 pub use queue::Ticket;
 pub use retry::Retry;
+pub use route::Route;
 pub use settings::{Overflow, Settings};
+pub use setup::Setup;
+pub use signal::Signal;
 pub(crate) use stats::OneLine;
 pub use stats::{DropReason, Dropped, QueueReport, Report, Totals, series};
 pub use worker::leaked_workers;
+
+pub use crate::clock::Deadline;
 
 use crate::{
     clock,
     error::{Error, ErrorKind},
 };
 use queue::{Limits, Queue};
-use worker::Worker;
 
 /// One exporter with its queue and its thread; clones are handles to the same.
 ///
@@ -60,62 +79,56 @@ use worker::Worker;
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::pipeline::{Batch, ExportError, Exporter, Pipe, Settings, Weigh};
-///
-/// struct Line(String);
-/// impl Weigh for Line {
-///     fn weight(&self) -> usize {
-///         size_of::<Self>() + self.0.capacity()
-///     }
-/// }
+/// use bellwether::{
+///     pipeline::{Batch, Deadline, ExportResult, Exporter, Pipe, Route, Setup},
+///     trace::SpanRecord,
+/// };
 ///
 /// struct Print;
-/// impl Exporter<Line> for Print {
-///     fn export(&mut self, batch: &Batch<Line>) -> Result<(), ExportError<Line>> {
-///         batch.iter().for_each(|line| println!("{}", line.0));
+/// impl Exporter<SpanRecord> for Print {
+///     fn export(&mut self, batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
+///         batch.iter().for_each(|span| println!("{}", span.name()));
 ///         Ok(())
 ///     }
 /// }
 ///
-/// let pipe = Pipe::start(Print, Settings::default())?;
-/// pipe.push(vec![Line("hello".to_owned())]);
+/// let pipe = Pipe::start(Route::new(Print), &Setup::default())?;
+/// pipe.push(vec![SpanRecord::new("checkout")]);
 /// let report = pipe.shutdown(Duration::from_secs(2));
 /// assert_eq!((report.delivered, report.held), (1, 0));
 /// # Ok::<(), bellwether::Error>(())
 /// ```
-pub struct Pipe<T: Send + Sync + 'static>(Arc<Handle<T>>);
+pub struct Pipe<S: Signal>(Arc<Handle<S>>);
 
-struct Handle<T: Send + Sync + 'static> {
+struct Handle<S: Signal> {
     name: Arc<str>,
-    queue: Arc<Queue<T>>,
+    queue: Arc<Queue<S>>,
 }
 
-impl<T: Send + Sync + 'static> Pipe<T> {
-    /// Starts the thread `bellwether-NAME` that owns `exporter`.
+impl<S: Signal> Pipe<S> {
+    /// Starts the thread `bellwether-NAME` that owns the exporter of `route`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] when a limit in `settings` is zero or the exporter's name is not
-    /// 1 to 64 of `[A-Za-z0-9_.:-]`; what [`Exporter::check`] says; [`ErrorKind::Io`] when the system grants no thread.
-    pub fn start(exporter: impl Exporter<T>, settings: Settings) -> Result<Self, Error> {
-        Self::start_on(std::thread::Builder::new(), exporter, settings)
+    /// [`ErrorKind::InvalidOption`] when a limit in the settings is zero or the name is not 1 to 64 of
+    /// `[A-Za-z0-9_.:-]`; what [`Exporter::start`] says; [`ErrorKind::Io`] when the system grants no
+    /// thread.
+    pub fn start(route: Route<S>, setup: &Setup) -> Result<Self, Error> {
+        Self::start_on(std::thread::Builder::new(), route, setup)
     }
 
     fn start_on(
         thread: std::thread::Builder,
-        exporter: impl Exporter<T>,
-        settings: Settings,
+        route: Route<S>,
+        setup: &Setup,
     ) -> Result<Self, Error> {
-        let name: Arc<str> = checked_name(exporter.name())?.into();
-        let queue = Arc::new(Queue::new(Limits::checked(&settings)?));
-        exporter.check()?;
-        let worker =
-            Worker::new(name.clone(), queue.clone(), Box::new(exporter), settings.retry.clone());
-        worker.spawn(thread)?;
+        let name: Arc<str> = checked_name(&route.name)?.into();
+        let queue = Arc::new(Queue::new(Limits::checked(&route.settings)?));
+        worker::start(thread, name.clone(), queue.clone(), route, setup)?;
         Ok(Self(Arc::new(Handle { name, queue })))
     }
 
-    /// The exporter's name.
+    /// The route's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
@@ -126,18 +139,20 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     ///
     /// To offer the same records to several pipes, make one [`Chunk`] and push clones of it: the
     /// records are weighed once and shared.
-    pub fn push(&self, records: impl Into<Chunk<T>>) {
+    pub fn push(&self, records: impl Into<Chunk<S>>) {
         self.0.queue.push(&records.into());
     }
 
     /// Waits until everything offered before the call is delivered or dropped, for `timeout` at most.
-    /// Says whether it is. Ends a running backoff, but not a delay that the backend asked for.
+    /// Says whether it is. Ends a running backoff, but not a delay that the backend asked for; at
+    /// `timeout` it also ends the attempt that runs, whose records are held and tried again later.
     ///
     /// From the exporter's own thread the answer is `false`, at once: it would wait for itself.
     #[must_use = "false: something is still held"]
     pub fn flush(&self, timeout: Duration) -> bool {
-        let ticket = self.begin_flush();
-        self.wait(ticket, clock::deadline(timeout))
+        let deadline = clock::deadline(timeout);
+        let ticket = self.begin_flush(deadline);
+        self.wait(ticket, deadline)
     }
 
     /// Delivers what is queued, for `timeout` at most, drops the rest with the reason `shutdown`, and
@@ -156,15 +171,18 @@ impl<T: Send + Sync + 'static> Pipe<T> {
     /// What became of everything offered so far.
     #[must_use]
     pub fn report(&self) -> QueueReport {
-        self.0.queue.report(&self.0.name)
+        self.0.queue.report(&self.0.name, S::NAME)
     }
 }
 
 /// A [`Pipe`] of any kind of record: what is needed to flush and end it, in two steps, so that many
 /// can work at the same time before the first is waited for.
 pub trait AnyPipe: fmt::Debug + Send + Sync {
-    /// The exporter's name.
+    /// The route's name.
     fn name(&self) -> &str;
+
+    /// The signal's name.
+    fn signal(&self) -> &'static str;
 
     /// What became of everything offered so far.
     fn report(&self) -> QueueReport;
@@ -172,8 +190,9 @@ pub trait AnyPipe: fmt::Debug + Send + Sync {
     /// Whether this is the exporter's own thread, which must not wait for itself.
     fn is_own_thread(&self) -> bool;
 
-    /// Tells the worker to hurry, and draws a ticket for everything offered so far.
-    fn begin_flush(&self) -> Ticket;
+    /// Tells the worker to hurry and to end its attempts by `deadline`, and draws a ticket for
+    /// everything offered so far. [`wait`](Self::wait) with the same deadline ends what this began.
+    fn begin_flush(&self, deadline: Instant) -> Ticket;
 
     /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`, or at
     /// once on the exporter's own thread.
@@ -186,9 +205,13 @@ pub trait AnyPipe: fmt::Debug + Send + Sync {
     fn end_shutdown(&self, deadline: Instant) -> QueueReport;
 }
 
-impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
+impl<S: Signal> AnyPipe for Pipe<S> {
     fn name(&self) -> &str {
         Self::name(self)
+    }
+
+    fn signal(&self) -> &'static str {
+        S::NAME
     }
 
     fn report(&self) -> QueueReport {
@@ -199,9 +222,9 @@ impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
         worker::is_own_thread(&self.0.queue)
     }
 
-    fn begin_flush(&self) -> Ticket {
+    fn begin_flush(&self, deadline: Instant) -> Ticket {
         // An exporter that fails and flushes is not hurried by itself, nor by another one that does.
-        self.0.queue.begin_flush(!worker::is_any_thread())
+        self.0.queue.begin_flush((!worker::is_any_thread()).then_some(deadline))
     }
 
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool {
@@ -223,7 +246,7 @@ impl<T: Send + Sync + 'static> AnyPipe for Pipe<T> {
 /// Flushes all of `pipes` at the same time, for `timeout` at most.
 pub fn flush(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
     let deadline = clock::deadline(timeout);
-    let tickets: Vec<Ticket> = pipes.iter().map(|pipe| pipe.begin_flush()).collect();
+    let tickets: Vec<Ticket> = pipes.iter().map(|pipe| pipe.begin_flush(deadline)).collect();
     // No short circuit: each pipe is waited for, until the one deadline.
     let settled = pipes
         .iter()
@@ -241,19 +264,19 @@ pub fn shutdown(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
     Report::new(queues, settled)
 }
 
-impl<T: Send + Sync + 'static> Clone for Pipe<T> {
+impl<S: Signal> Clone for Pipe<S> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Send + Sync + 'static> fmt::Debug for Pipe<T> {
+impl<S: Signal> fmt::Debug for Pipe<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pipe({})", self.report())
     }
 }
 
-impl<T: Send + Sync + 'static> Drop for Handle<T> {
+impl<S: Signal> Drop for Handle<S> {
     fn drop(&mut self) {
         self.queue.close(clock::deadline(FAREWELL));
     }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::{
-    Batch, Chunk, DropReason, Dropped, QueueReport,
+    Batch, Chunk, Deadline, DropReason, Dropped, QueueReport,
     batch::{Part, Piece},
     retry::Delay,
     settings::{Overflow, Settings},
@@ -68,7 +68,11 @@ struct State<T> {
     last_error: Option<String>,
     flush_up_to: u64,
     flushes: u64,
+    /// When the flushes that wait return: attempts end by then.
+    flush_deadlines: Vec<Instant>,
     phase: Phase,
+    /// When the attempt that runs must end.
+    attempt: Option<Deadline>,
     /// Whether the worker is in the exporter's hands, with a batch.
     worker_exports: bool,
     worker_ended: bool,
@@ -118,10 +122,13 @@ pub(super) struct Urgency {
 
 impl Limits {
     pub(super) fn checked(settings: &Settings) -> Result<Self, Error> {
-        let &Settings { max_items, max_bytes, batch_items, .. } = settings;
-        for (name, value) in
-            [("max_items", max_items), ("max_bytes", max_bytes), ("batch_items", batch_items)]
-        {
+        let &Settings { max_items, max_bytes, batch_items, batch_bytes, .. } = settings;
+        for (name, value) in [
+            ("max_items", max_items),
+            ("max_bytes", max_bytes),
+            ("batch_items", batch_items),
+            ("batch_bytes", batch_bytes),
+        ] {
             if value == 0 {
                 let message = format!("queue setting `{name}` must be at least 1");
                 return Err(Error::new(ErrorKind::InvalidOption, message));
@@ -133,7 +140,8 @@ impl Limits {
             max_items,
             max_bytes,
             batch_items,
-            batch_bytes: BATCH_BYTES.min(max_bytes.div_ceil(2)),
+            // Two of them and the queue bound the memory that a backend which is away can cost.
+            batch_bytes: settings.batch_bytes.min(max_bytes.div_ceil(2)),
             // Not only when it is full, or records are lost before the worker has looked.
             wake_items: if at_once { 1 } else { batch_items.min(max_items.div_ceil(2)) },
             // A worker that every record wakes need not look by itself, let alone without a pause.
@@ -150,12 +158,15 @@ impl Limits {
 /// A shorter delay would keep an idle worker busy.
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 
-/// No batch grows beyond this while it has more than one piece: two of them and the queue
-/// bound the memory that a backend which is away can cost.
-const BATCH_BYTES: usize = 4 << 20;
-
 /// With less time before the deadline of a shutdown, there is no second attempt.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
+
+/// When an attempt must end so that who returns at `deadline` finds it ended: 20 ms before, or half of
+/// the time that is left if that is less.
+fn shortly_before(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(clock::real_instant());
+    deadline.checked_sub(SHORTEST_ATTEMPT.min(left / 2)).unwrap_or(deadline)
+}
 
 impl<T> Queue<T> {
     pub(super) fn new(limits: Limits) -> Self {
@@ -170,7 +181,9 @@ impl<T> Queue<T> {
             last_error: None,
             flush_up_to: 0,
             flushes: 0,
+            flush_deadlines: Vec::new(),
             phase: Phase::Open,
+            attempt: None,
             worker_exports: false,
             worker_ended: false,
             worker_leaked: false,
@@ -198,23 +211,38 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Draws a ticket for everything offered so far, and hurries the worker if any of it is unsettled;
-    /// out of its pause between two attempts only if the flush `ends_pauses`.
-    pub(super) fn begin_flush(&self, ends_pauses: bool) -> Ticket {
+    /// Draws a ticket for everything offered so far. If any of it is unsettled, it wakes the worker, and
+    /// with a deadline also ends its pause between two attempts, and its attempts in time.
+    pub(super) fn begin_flush(&self, deadline: Option<Instant>) -> Ticket {
         let mut state = self.state.lock();
         let ticket = Ticket(state.offered);
-        if !state.is_settled(ticket) {
-            state.flush_up_to = state.offered;
-            state.flushes += u64::from(ends_pauses);
-            drop(state);
-            self.work.notify_all();
+        if state.is_settled(ticket) {
+            return ticket;
+        }
+        state.flush_up_to = state.offered;
+        let mut attempt = None;
+        if let Some(deadline) = deadline {
+            state.flushes += 1;
+            state.flush_deadlines.push(deadline);
+            attempt = state.attempt.clone().zip(Some(deadline));
+        }
+        drop(state);
+        self.work.notify_all();
+        if let Some((attempt, deadline)) = attempt {
+            attempt.bring_nearer(shortly_before(deadline));
         }
         ticket
     }
 
-    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`.
+    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`. A flush
+    /// that began with this deadline is over then.
     pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
-        self.wait(deadline, |state| state.is_settled(ticket))
+        let is_settled = self.wait(deadline, |state| state.is_settled(ticket));
+        let mut state = self.state.lock();
+        if let Some(place) = state.flush_deadlines.iter().position(|&other| other == deadline) {
+            state.flush_deadlines.swap_remove(place);
+        }
+        is_settled
     }
 
     /// Waits until the worker has ended; `false` if it has not by `deadline`.
@@ -242,8 +270,12 @@ impl<T> Queue<T> {
             Phase::Closing(earlier) => Phase::Closing(earlier.min(deadline)),
             Phase::Closed => Phase::Closed,
         };
+        let attempt = state.attempt.clone();
         drop(state);
         self.work.notify_all();
+        if let Some(attempt) = attempt {
+            attempt.bring_nearer(shortly_before(deadline));
+        }
     }
 
     /// Drops everything that is held, in flight too, and holds nothing from now on. What the exporter
@@ -270,10 +302,11 @@ impl<T> Queue<T> {
         state.worker_exports && !std::mem::replace(&mut state.worker_leaked, true)
     }
 
-    pub(super) fn report(&self, name: &str) -> QueueReport {
+    pub(super) fn report(&self, name: &str, signal: &'static str) -> QueueReport {
         let state = self.state.lock();
         QueueReport {
             name: name.to_owned(),
+            signal,
             offered: state.offered,
             delivered: state.delivered,
             held: state.held().items as u64,
@@ -318,6 +351,27 @@ impl<T> Queue<T> {
         self.state.lock().urgency()
     }
 
+    /// The deadline of an attempt that begins now and may take `timeout`: that of a shutdown, or of a
+    /// flush that waits, if that is nearer. It moves when another one comes.
+    pub(super) fn begin_attempt(&self, timeout: Duration) -> Deadline {
+        let now = clock::real_instant();
+        let mut at = clock::deadline(timeout);
+        let mut state = self.state.lock();
+        state.flush_deadlines.retain(|&flush| flush > now);
+        for flush in &state.flush_deadlines {
+            // One that is about to return has had its attempt.
+            if flush.saturating_duration_since(now) >= SHORTEST_ATTEMPT {
+                at = at.min(shortly_before(*flush));
+            }
+        }
+        if let Phase::Closing(deadline) = state.phase {
+            at = at.min(shortly_before(deadline));
+        }
+        let deadline = Deadline::at(at);
+        state.attempt = Some(deadline.clone());
+        deadline
+    }
+
     /// Waits `delay` between two attempts; less when a shutdown was asked for after `seen`, and when a
     /// flush was, though not less than the backend asked for. `false`: there is no further attempt.
     ///
@@ -360,7 +414,7 @@ impl<T> Queue<T> {
     /// `lost` are dropped, and the others are delivered. Says whether it was still the worker's.
     pub(super) fn settle(&self, remaining: usize, lost: Option<(DropReason, usize)>) -> bool {
         let mut state = self.state.lock();
-        state.worker_exports = false;
+        state.leave_exporter();
         let Some(in_flight) = &mut state.in_flight else {
             return false;
         };
@@ -382,10 +436,26 @@ impl<T> Queue<T> {
         true
     }
 
+    /// Counts all but `kept` of the records in flight as filtered; the exporter has yet to be asked for
+    /// those.
+    pub(super) fn filter(&self, kept: usize) {
+        let mut state = self.state.lock();
+        let Some(in_flight) = &mut state.in_flight else { return };
+        let n = in_flight.load.items;
+        in_flight.load.items = kept.min(n);
+        if kept == 0 {
+            state.in_flight = None;
+            state.leave_exporter();
+        }
+        state.dropped.add(DropReason::Filtered, n - kept.min(n));
+        drop(state);
+        self.settled.notify_all();
+    }
+
     /// Drops what is in flight. Says how much that was.
     pub(super) fn lose(&self, reason: DropReason) -> usize {
         let mut state = self.state.lock();
-        state.worker_exports = false;
+        state.leave_exporter();
         let lost = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
         state.dropped.add(reason, lost);
         drop(state);
@@ -524,6 +594,12 @@ impl<T> State<T> {
         self.queued.items >= limits.wake_items || self.queued.bytes >= limits.batch_bytes
     }
 
+    /// The worker is back from the exporter, if it was there.
+    fn leave_exporter(&mut self) {
+        self.worker_exports = false;
+        self.attempt = None;
+    }
+
     fn urgency(&self) -> Urgency {
         Urgency { flushes: self.flushes, closing: self.phase != Phase::Open }
     }
@@ -531,6 +607,6 @@ impl<T> State<T> {
 
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Queue({})", self.report("").totals())
+        write!(f, "Queue({})", self.report("", "").totals())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::exporter::Decision;
+use super::answer::Decision;
 
 /// How a batch is tried again.
 #[derive(Clone, Debug)]

@@ -20,14 +20,23 @@ pub enum DropReason {
     Panic,
     /// Offered after shutdown, or not delivered before its deadline.
     Shutdown,
+    /// A [`Processor`](super::Processor) of the route removed it.
+    Filtered,
 }
 
 impl DropReason {
     /// All reasons, in the order in which a report lists them.
-    pub const ALL: [Self; 5] =
-        [Self::QueueFull, Self::Rejected, Self::RetriesExhausted, Self::Panic, Self::Shutdown];
+    pub const ALL: [Self; 6] = [
+        Self::QueueFull,
+        Self::Rejected,
+        Self::RetriesExhausted,
+        Self::Panic,
+        Self::Shutdown,
+        Self::Filtered,
+    ];
 
-    /// The label value: `queue_full`, `rejected`, `retries_exhausted`, `panic` or `shutdown`.
+    /// The label value: `queue_full`, `rejected`, `retries_exhausted`, `panic`, `shutdown` or
+    /// `filtered`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,6 +45,7 @@ impl DropReason {
             Self::RetriesExhausted => "retries_exhausted",
             Self::Panic => "panic",
             Self::Shutdown => "shutdown",
+            Self::Filtered => "filtered",
         }
     }
 }
@@ -78,8 +88,10 @@ impl Dropped {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct QueueReport {
-    /// The exporter.
+    /// The route, named as its exporter unless it was named otherwise.
     pub name: String,
+    /// The signal: `spans`, `metrics` or `notifications`.
+    pub signal: &'static str,
     /// Records that were offered.
     pub offered: u64,
     /// Records of which the exporter said that they were delivered.
@@ -110,11 +122,13 @@ impl QueueReport {
     }
 }
 
-/// `NAME offered=N delivered=N held=N spooled=N dropped=N [reason=N ...] [last error: ...]`, always
-/// one line: control characters of an error are escaped.
+/// `NAME SIGNAL offered=N delivered=N held=N dropped=N [reason=N ...] [last error: ...]`, always one
+/// line: control characters of an error are escaped.
 impl fmt::Display for QueueReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.totals())?;
+        let Self { name, signal, offered, delivered, held, dropped, .. } = self;
+        write!(f, "{name} {signal} offered={offered} delivered={delivered} held={held}")?;
+        write!(f, " dropped={}", dropped.total())?;
         for (reason, count) in self.dropped.iter() {
             write!(f, " {reason}={count}")?;
         }
@@ -199,7 +213,7 @@ impl Report {
         })
     }
 
-    /// The queue of the exporter called `name`.
+    /// The queue of the first route called `name`.
     #[must_use]
     pub fn queue(&self, name: &str) -> Option<&QueueReport> {
         self.queues.iter().find(|queue| queue.name == name)
@@ -215,11 +229,13 @@ impl fmt::Display for Report {
     }
 }
 
-/// The pipeline's own series, for whoever registers them as metrics. Each has the label `exporter`;
-/// [`DROPPED`](series::DROPPED) also has `reason`.
+/// The pipeline's own series, for whoever registers them as metrics. Each has the labels `exporter` and
+/// `signal`; [`DROPPED`](series::DROPPED) also has `reason`.
 pub mod series {
-    /// The label key with the exporter's name.
+    /// The label key with the route's name.
     pub const EXPORTER_KEY: &str = "exporter";
+    /// The label key with the signal.
+    pub const SIGNAL_KEY: &str = "signal";
     /// The label key with the [`DropReason`](super::DropReason).
     pub const REASON_KEY: &str = "reason";
     /// The unit of all of them, in UCUM's spelling.
@@ -236,9 +252,6 @@ pub mod series {
     /// A gauge.
     pub const HELD: Series =
         ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
-    /// A gauge.
-    pub const SPOOLED: Series =
-        ("telemetry.queue.spooled", "Records on disk, waiting for the exporter's backend");
     /// A counter.
     pub const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
     /// A counter.
@@ -277,6 +290,7 @@ mod tests {
         dropped.add(DropReason::Panic, 1);
         QueueReport {
             name: name.to_owned(),
+            signal: "spans",
             offered: 10,
             delivered: 6,
             held: 1,
@@ -291,8 +305,8 @@ mod tests {
         let report = Report::new(vec![queue("file", None), queue("otlp", Some("503"))], false);
         assert_eq!(
             report.to_string(),
-            "file offered=10 delivered=6 held=1 spooled=0 dropped=3 queue_full=2 panic=1\n\
-             otlp offered=10 delivered=6 held=1 spooled=0 dropped=3 queue_full=2 panic=1 last error: 503\n\
+            "file spans offered=10 delivered=6 held=1 dropped=3 queue_full=2 panic=1\n\
+             otlp spans offered=10 delivered=6 held=1 dropped=3 queue_full=2 panic=1 last error: 503\n\
              offered=20 delivered=12 held=2 spooled=0 dropped=6"
         );
         assert!(report.totals().add_up());

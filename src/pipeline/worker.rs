@@ -4,13 +4,20 @@
 //! drop of a record, a diagnostics hook), it costs the batch in flight and never the thread. The
 //! thread is muted: spans that an exporter starts would be something to export again.
 
-use std::{cell::Cell, sync::Arc, thread, time::Instant};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
-    Batch, DropReason, ExportError, Exporter, OneLine, Retry,
-    exporter::{Decision, bounded},
+    Batch, DropReason, ExportError, OneLine, Retry, Route, Setup, Signal,
+    answer::{Decision, bounded},
+    delivery::{Delivery, Load, Whole, Wire},
     queue::{Next, Queue},
     retry::Attempts,
+    route::{AnyExporter, RouteProcessor},
 };
 use crate::{
     clock, context, diagnostics,
@@ -19,47 +26,76 @@ use crate::{
     util::{catch::catch, random},
 };
 
-pub(super) struct Worker<T> {
+/// Starts the thread of the worker called `name`, which ends when `queue` is closed.
+pub(super) fn start<S: Signal>(
+    thread: thread::Builder,
     name: Arc<str>,
-    queue: Arc<Queue<T>>,
-    exporter: Box<dyn Exporter<T>>,
-    retry: Retry,
-    overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
+    queue: Arc<Queue<S>>,
+    route: Route<S>,
+    setup: &Setup,
+) -> Result<(), Error> {
+    let Route { exporter, settings, processors, .. } = route;
+    let common = Common {
+        name,
+        queue,
+        processors,
+        retry: settings.retry,
+        attempt_timeout: settings.attempt_timeout,
+        n_overflowed: 0,
+    };
+    match exporter {
+        AnyExporter::Whole(mut exporter) => {
+            exporter.start(setup)?;
+            common.spawn(thread, Whole(exporter))
+        }
+        AnyExporter::Wire(mut exporter) => {
+            exporter.start(setup)?;
+            common.spawn(thread, Wire(exporter))
+        }
+    }
 }
 
-impl<T: Send + Sync + 'static> Worker<T> {
-    pub(super) fn new(
-        name: Arc<str>,
-        queue: Arc<Queue<T>>,
-        exporter: Box<dyn Exporter<T>>,
-        retry: Retry,
-    ) -> Self {
-        Self { name, queue, exporter, retry, overflowed: 0 }
-    }
+struct Worker<S: Signal, D> {
+    common: Common<S>,
+    delivery: D,
+}
 
-    /// Starts the thread, which ends when the queue is closed.
-    pub(super) fn spawn(self, thread: thread::Builder) -> Result<(), Error> {
+/// What every worker has, whatever its exporter is.
+struct Common<S: Signal> {
+    name: Arc<str>,
+    queue: Arc<Queue<S>>,
+    processors: Vec<RouteProcessor<S>>,
+    retry: Retry,
+    attempt_timeout: Duration,
+    n_overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
+}
+
+impl<S: Signal> Common<S> {
+    fn spawn(self, thread: thread::Builder, delivery: impl Delivery<S>) -> Result<(), Error> {
         let name = self.name.clone();
-        let spawned = thread.name(format!("bellwether-{name}")).spawn(move || self.run());
+        let worker = Worker { common: self, delivery };
+        let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
         // The handle is let go: a thread that may hang is never joined.
         spawned.map(drop).map_err(|error| {
             let message = format!("the thread of exporter \"{name}\" cannot be started");
             Error::new(ErrorKind::Io, message).with_source(error)
         })
     }
+}
 
+impl<S: Signal, D: Delivery<S>> Worker<S, D> {
     fn run(mut self) {
-        OWN_QUEUE.set(identity(&self.queue));
+        OWN_QUEUE.set(identity(&self.common.queue));
         let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(panic) => self.lose_batch(&bounded(panic)),
+                Err(panic) => self.common.lose_batch(&bounded(panic)),
             }
         }
-        let Self { name, queue, exporter, .. } = self;
-        if let Err(panic) = catch(|| drop(exporter)) {
+        let Self { common: Common { name, queue, processors, .. }, delivery } = self;
+        if let Err(panic) = catch(|| drop((delivery, processors))) {
             diagnose(
                 &name,
                 "exporter panicked",
@@ -73,44 +109,73 @@ impl<T: Send + Sync + 'static> Worker<T> {
 
     /// Delivers one batch; `false` when there will be none.
     fn step(&mut self) -> bool {
-        let Next::Deliver(batch) = self.queue.next() else { return false };
-        self.diagnose_overflow();
-        self.deliver(batch);
+        let Next::Deliver(batch) = self.common.queue.next() else { return false };
+        self.common.diagnose_overflow();
+        let batch = self.common.process(batch);
+        if !batch.is_empty() {
+            let load = self.delivery.prepare(batch);
+            self.deliver(load);
+        }
         true
     }
 
-    fn deliver(&mut self, mut batch: Batch<T>) {
-        let retry = self.retry.clone();
-        let mut attempts = Attempts::new(&retry, clock::real_instant());
+    fn deliver(&mut self, mut load: D::Load) {
+        let Self { common, delivery } = self;
+        let mut attempts = Attempts::new(&common.retry, clock::real_instant());
         loop {
             // Read before the attempt, so that what is asked for during it ends the pause after it.
-            let seen = self.queue.urgency();
-            let Err(error) = self.exporter.export(&batch) else {
-                self.queue.settle(0, None);
+            let mut seen = common.queue.urgency();
+            let deadline = common.queue.begin_attempt(common.attempt_timeout);
+            let Err(error) = delivery.attempt(&load, &deadline) else {
+                common.queue.settle(0, None);
                 return;
             };
-            let rest = self.judge(error, &batch);
+            if deadline.is_over() {
+                // Whoever asked meanwhile has had this attempt for it.
+                seen = common.queue.urgency();
+            }
+            let rest = common.judge(error, &load);
             let (now, [random]) = (clock::real_instant(), random::numbers());
             let Some(delay) = attempts.fail(rest.decision, now, random) else {
-                self.give_up(rest.decision);
+                common.give_up(rest.decision);
                 return;
             };
-            if attempts.n_failed() == 1 && !rest.unsent.is_empty() {
-                self.diagnose_first_failure(rest.unsent.len());
+            if attempts.n_failed() == 1 && rest.unsent.len() > 0 {
+                common.diagnose_first_failure(rest.unsent.len());
             }
-            if rest.unsent.is_empty() || !self.queue.pause(delay, seen) {
+            if rest.unsent.len() == 0 || !common.queue.pause(delay, seen) {
                 return;
             }
-            batch = rest.unsent;
+            load = rest.unsent;
         }
+    }
+}
+
+impl<S: Signal> Common<S> {
+    /// Lets the route's processors change the batch, and counts what they remove.
+    fn process(&self, mut batch: Batch<S>) -> Batch<S> {
+        if self.processors.is_empty() {
+            return batch;
+        }
+        let n = batch.len();
+        for processor in &self.processors {
+            if batch.is_empty() {
+                break;
+            }
+            batch = processor(&batch);
+        }
+        if batch.len() < n {
+            self.queue.filter(batch.len());
+        }
+        batch
     }
 
     /// Counts what the exporter says was delivered or refused; what is left is still to be sent.
-    fn judge(&self, error: ExportError<T>, batch: &Batch<T>) -> Rest<T> {
+    fn judge<L: Load>(&self, error: ExportError<L>, load: &L) -> Rest<L> {
         let ExportError { decision, unsent, rejected, message } = error;
-        let n = batch.len();
+        let n = load.len();
         // An exporter that returns more than it was given must not break the sums.
-        let unsent = unsent.map_or_else(|| batch.clone(), |unsent| unsent.first(n));
+        let unsent = unsent.map_or_else(|| load.clone(), |unsent| unsent.first(n));
         let rejected = rejected.min(n - unsent.len());
         let is_retry = matches!(decision, Decision::Retry { .. });
         if rejected > 0 {
@@ -141,24 +206,28 @@ impl<T: Send + Sync + 'static> Worker<T> {
 
     /// Says that something is wrong when it begins, and not first when records are lost of it.
     fn diagnose_first_failure(&self, left: usize) {
-        let error = self.queue.report(&self.name).last_error.unwrap_or_default();
+        let error = self.last_error();
         let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
         diagnose(&self.name, "export failed", text);
     }
 
     fn diagnose_loss(&self, kind: &'static str, lost: usize) {
         if lost > 0 {
-            let error = self.queue.report(&self.name).last_error.unwrap_or_default();
+            let error = self.last_error();
             let text = format_args!("{lost} records dropped: {}", OneLine(&error));
             diagnose(&self.name, kind, text);
         }
+    }
+
+    fn last_error(&self) -> String {
+        self.queue.report(&self.name, S::NAME).last_error.unwrap_or_default()
     }
 
     /// Says here, and not where records are offered, that the queue was full: an application's thread
     /// must not wait for stderr.
     fn diagnose_overflow(&mut self) {
         let overflowed = self.queue.n_overflowed();
-        let new = overflowed - std::mem::replace(&mut self.overflowed, overflowed);
+        let new = overflowed - std::mem::replace(&mut self.n_overflowed, overflowed);
         if new > 0 {
             diagnose(&self.name, "queue full", format_args!("{new} records dropped"));
         }
@@ -166,9 +235,9 @@ impl<T: Send + Sync + 'static> Worker<T> {
 }
 
 /// What an attempt left over.
-struct Rest<T> {
+struct Rest<L> {
     decision: Decision,
-    unsent: Batch<T>,
+    unsent: L,
 }
 
 /// Waits for the worker of `queue` to end after its shutdown; at `deadline` drops what it holds and

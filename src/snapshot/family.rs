@@ -149,16 +149,9 @@ impl Snapshot {
 
     /// About how many bytes it takes, label sets and families shared with others not counted.
     pub(crate) fn weight(&self) -> usize {
-        let value = |series: &Series| match &series.value {
-            SeriesValue::Histogram(histogram) => histogram.weight(),
-            SeriesValue::Summary(summary) => summary.weight(),
-            _ => 0,
-        };
         let series = self.families().iter().flat_map(Family::series);
         let families = size_of_val(self.families());
-        let exemplar = |series: &Series| series.exemplar().map_or(0, size_of_val);
-        let of_series = |series| size_of::<Series>() + value(series) + exemplar(series);
-        families + series.map(of_series).sum::<usize>()
+        families + series.map(|series| size_of::<Series>() + series.weight()).sum::<usize>()
     }
 
     /// The time between `earlier` and this.
@@ -250,6 +243,16 @@ impl Series {
     /// The series with an exemplar of its sum, or with none.
     pub(crate) fn with_exemplar(self, exemplar: Option<Exemplar>) -> Self {
         Self { exemplar: exemplar.map(Arc::new), ..self }
+    }
+
+    /// About how many bytes it takes beside itself, its label set not counted.
+    pub(crate) fn weight(&self) -> usize {
+        let value = match &self.value {
+            SeriesValue::Histogram(histogram) => histogram.weight(),
+            SeriesValue::Summary(summary) => summary.weight(),
+            _ => 0,
+        };
+        value + self.exemplar().map_or(0, size_of_val)
     }
 
     /// The newest exemplar of a counter; a histogram's are in its

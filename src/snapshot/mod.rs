@@ -13,6 +13,7 @@ pub(crate) mod histogram;
 mod interchange;
 pub(crate) mod merge;
 mod name;
+mod point;
 mod unit;
 mod view;
 
@@ -25,6 +26,7 @@ pub use histogram::{
     HistogramSnapshot, OutOfRange, PageBounds, exponential_index,
 };
 pub use merge::Gauges;
+pub use point::{DataPoint, MetricsOptions, Temporality};
 pub use unit::Unit;
 pub use view::{View, Views};
 

@@ -1,29 +1,22 @@
-//! What to set up, and setting it up.
+//! What to set up: every option of a telemetry.
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{
-    Telemetry, exit,
-    history::History,
-    own_series,
-    running::{Ending, Part, Running},
-    tick::{self, OnTransition},
-};
+use super::{running::Part, tick::OnTransition};
 use crate::{
-    alert::{self, Engine, Rule, Transition, notify::Notification},
-    cells, diagnostics,
+    alert::{Rule, Transition, notify::Notification},
+    diagnostics,
     error::Error,
+    export::{Backend, Routes},
     label::Value,
-    metric::{Registry, View, Views},
-    pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
+    metric::{DataPoint, View},
+    pipeline::{Processor, Route},
     resource::Resource,
     series::Changes,
-    sync::Mutex,
-    trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
-    util::process,
+    trace::{SpanLimits, SpanRecord, sampler::Sampler},
 };
 
-type Start<T> = Box<dyn FnOnce() -> Result<Pipe<T>, Error> + Send>;
+pub(super) type Processors<S> = Vec<Box<dyn Processor<S>>>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
 
 /// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
@@ -31,28 +24,36 @@ type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Sen
 /// Nothing is opened and no thread runs before `start`.
 #[must_use = "nothing runs before `start`"]
 pub struct Builder {
-    resource: Resource,
-    exporters: Vec<Start<SpanRecord>>,
-    notifiers: Vec<Start<Notification>>,
-    parts: Vec<StartPart>,
-    sampler: Option<Box<dyn Sampler>>,
-    limits: SpanLimits,
-    views: Vec<View>,
-    registry: Changes,
-    max_owning_threads: Option<usize>,
-    rules: Vec<Rule>,
-    on_transition: Vec<OnTransition>,
-    tick: Duration,
-    disabled: bool,
-    deny_conflicts: bool,
+    pub(super) resource: Resource,
+    pub(super) routes: Routes,
+    pub(super) span_processors: Processors<SpanRecord>,
+    pub(super) metric_processors: Processors<DataPoint>,
+    pub(super) notifiers: Vec<Route<Notification>>,
+    pub(super) alert_attributes: Vec<Cow<'static, str>>,
+    pub(super) external_url: Option<String>,
+    pub(super) parts: Vec<StartPart>,
+    pub(super) sampler: Option<Box<dyn Sampler>>,
+    pub(super) limits: SpanLimits,
+    pub(super) views: Vec<View>,
+    pub(super) registry: Changes,
+    pub(super) max_owning_threads: Option<usize>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) on_transition: Vec<OnTransition>,
+    pub(super) tick: Duration,
+    pub(super) disabled: bool,
+    pub(super) deny_conflicts: bool,
 }
 
 impl Builder {
     pub(super) fn new(service: &str) -> Self {
         Self {
             resource: Resource::service(service),
-            exporters: Vec::new(),
+            routes: Routes::default(),
+            span_processors: Vec::new(),
+            metric_processors: Vec::new(),
             notifiers: Vec::new(),
+            alert_attributes: vec!["service.name".into()],
+            external_url: None,
             parts: Vec::new(),
             sampler: None,
             limits: SpanLimits::default(),
@@ -72,18 +73,48 @@ impl Builder {
         Self { resource: self.resource.with(key, value), ..self }
     }
 
-    /// Sends every sampled span to `exporter`, through a queue and on a thread of its own.
-    pub fn exporter(self, exporter: impl Exporter<SpanRecord>) -> Self {
-        self.exporter_with(exporter, Settings::default())
+    /// Sends to `backend` what it takes: sampled spans, readings of metrics. Each signal goes by a
+    /// [`Route`] of its own, with a queue and a thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{
+    ///     export::{Memory, Route},
+    ///     metric::{DataPoint, Temporality},
+    ///     trace::SpanRecord,
+    /// };
+    ///
+    /// let (spans, metrics) = (Memory::<SpanRecord>::new(), Memory::<DataPoint>::new());
+    /// let every_minute = Route::new(metrics.clone())
+    ///     .interval(Duration::from_secs(60))
+    ///     .temporality(Temporality::Delta);
+    /// let telemetry =
+    ///     bellwether::builder("shop").export(spans.clone()).export(every_minute).start()?;
+    /// bellwether::span("checkout").enter().end();
+    /// telemetry.shutdown(Duration::from_secs(5)); // Sends the last reading too.
+    /// assert_eq!(spans.len(), 1);
+    /// assert!(metrics.records().iter().any(|point| point.name() == "telemetry.queue.offered"));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn export(mut self, backend: impl Backend) -> Self {
+        backend.routes(&mut self.routes);
+        self
     }
 
-    /// [`exporter`](Self::exporter) with a queue, batches and retries to measure.
-    pub fn exporter_with(
-        mut self,
-        exporter: impl Exporter<SpanRecord>,
-        settings: Settings,
-    ) -> Self {
-        self.exporters.push(Box::new(|| Pipe::start(exporter, settings)));
+    /// Lets `processor` change or remove sampled spans before any route gets them, after those that
+    /// were added before. What it removes is counted in `telemetry.processor.dropped`.
+    pub fn span_processor(mut self, processor: impl Processor<SpanRecord>) -> Self {
+        self.span_processors.push(Box::new(processor));
+        self
+    }
+
+    /// Lets `processor` change or remove the data points of each reading before a route gets them,
+    /// after those that were added before. What it removes is counted in `telemetry.processor.dropped`.
+    /// A Prometheus page is no route: it shows what is recorded, by the [views](Self::view).
+    pub fn metric_processor(mut self, processor: impl Processor<DataPoint>) -> Self {
+        self.metric_processors.push(Box::new(processor));
         self
     }
 
@@ -255,16 +286,36 @@ impl Builder {
         self
     }
 
-    /// Tells `notifier` about alerts that fire and are resolved, through a queue and on a thread of
-    /// its own. A full queue drops its oldest notifications: the newest tell how things stand.
-    pub fn notify(mut self, notifier: impl Exporter<Notification>) -> Self {
-        let settings = Settings {
-            max_items: 1_000,
-            batch_delay: Duration::ZERO,
-            overflow: Overflow::DropOldest,
-            ..Settings::default()
-        };
-        self.notifiers.push(Box::new(|| Pipe::start(notifier, settings)));
+    /// Tells a notifier about alerts that fire and are resolved, through a queue and on a thread of its
+    /// own: a [`Webhook`], a [`Writer`], or a [`Route`] with settings or to an exporter of your own. A full
+    /// queue drops its oldest notifications: the newest tell how things stand.
+    ///
+    /// An alert that is sent has the label `service_name` beside its own, and more if
+    /// [`alert_resource_label`](Self::alert_resource_label) says so.
+    ///
+    /// [`Webhook`]: crate::alert::notify
+    /// [`Writer`]: crate::alert::notify::Writer
+    pub fn notify(mut self, notifier: impl Into<Route<Notification>>) -> Self {
+        self.notifiers.push(notifier.into());
+        self
+    }
+
+    /// Adds the resource's attribute `key` to the labels of the alerts that are sent, as Prometheus adds
+    /// its external labels: where an alert has no such label of its own. The label's name is that of a
+    /// Prometheus page: `deployment.environment.name` becomes `deployment_environment_name`.
+    ///
+    /// `service.name` is there without a call. An attribute that changes at each start, as the id of an
+    /// instance, makes each start's alerts new ones for whoever receives them.
+    pub fn alert_resource_label(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.alert_attributes.push(key.into());
+        self
+    }
+
+    /// Where expressions can be looked at, such as the Prometheus that scrapes this service: the
+    /// `generatorURL` of alerts that are sent is `URL/graph?g0.expr=...`, with the condition of the rule.
+    /// Without it, it is the address of the Prometheus listener, if there is one.
+    pub fn external_url(mut self, url: impl Into<String>) -> Self {
+        self.external_url = Some(url.into());
         self
     }
 
@@ -353,69 +404,6 @@ impl Builder {
         self.parts.push(Box::new(start));
         self
     }
-
-    /// Starts everything.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already;
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
-    /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
-    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
-    /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
-    /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
-    /// left running then.
-    pub fn start(mut self) -> Result<Telemetry, Error> {
-        let slot = exit::slot()?;
-        let registry = Registry::global().clone();
-        check_refusals(&registry, self.deny_conflicts)?;
-        let views = Views::new(std::mem::take(&mut self.views))?;
-        let changes = std::mem::take(&mut self.registry).checked()?;
-        if self.disabled {
-            self = Self::new("").tick(self.tick).disabled(true);
-        }
-        let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
-        let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
-        let board = engine.board().clone();
-        let parts = self.parts.into_iter().map(|start| start(&self.resource));
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let spans = started(self.exporters)?;
-        let notifications = started(self.notifiers)?;
-        let pipes: Vec<Arc<dyn AnyPipe>> = any(&spans).chain(any(&notifications)).collect();
-        let tracer = (!self.disabled).then(|| tracer_into(spans, self.limits, self.sampler));
-        registry.change(changes);
-        self.max_owning_threads.into_iter().for_each(cells::set_most_owners);
-        if !views.is_empty() {
-            registry.set_views(views);
-        }
-        // Disabled, nothing is asked that would need a thread.
-        let (first, observers) = match &tracer {
-            None => (None, Vec::new()),
-            Some(tracer) => {
-                (Some(registry.snapshot()), own_series::register(&registry, &pipes, &board, tracer))
-            }
-        };
-        let running = Arc::new(Running {
-            generation: process::generation(),
-            history: Mutex::new(History::new(first)),
-            local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
-            ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
-            board,
-            registry,
-            pipes,
-            tracer,
-        });
-        let telemetry = Telemetry { running };
-        // Before the first tick, whose callback may leave the process.
-        slot.fill(&telemetry.running);
-        if !self.disabled {
-            let running = Arc::downgrade(&telemetry.running);
-            let ticker = tick::start(running, engine, notifications, self.on_transition)?;
-            telemetry.running.ending.lock().ticker = Some(ticker);
-            telemetry.running.tracer.iter().for_each(install);
-        }
-        Ok(telemetry)
-    }
 }
 
 /// Begins to set up telemetry for the service called `service`.
@@ -429,7 +417,7 @@ impl Builder {
 /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
 ///
 /// let spans = Memory::new();
-/// let telemetry = bellwether::builder("shop").exporter(spans.clone()).start()?;
+/// let telemetry = bellwether::builder("shop").export(spans.clone()).start()?;
 ///
 /// {
 ///     let _scope = bellwether::span("checkout").enter();
@@ -449,69 +437,9 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Where `registry` has refused statics, an error with all of the reasons if that is to be one; the
-/// hook is told of them otherwise.
-fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
-    if !deny {
-        registry.tell_refusals();
-        return Ok(());
-    }
-    let refusals = registry.refusals();
-    let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
-    let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
-    Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
-}
-
-/// Makes `tracer` that of the process.
-fn install(tracer: &Arc<Tracer>) {
-    let replaced = trace::install(tracer.clone());
-    if exit::is_child() {
-        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
-    }
-}
-
 /// What OpenTelemetry takes for true in an environment variable.
 fn is_disabled(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
-}
-
-fn started<T: Send + Sync + 'static>(starts: Vec<Start<T>>) -> Result<Vec<Pipe<T>>, Error> {
-    // A pipe that was started before one that fails ends by itself when it is dropped.
-    starts.into_iter().map(|start| start()).collect()
-}
-
-fn any<T: Send + Sync + 'static>(pipes: &[Pipe<T>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
-    pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
-}
-
-/// A tracer that hands its spans to `pipes`.
-fn tracer_into(
-    pipes: Vec<Pipe<SpanRecord>>,
-    limits: SpanLimits,
-    sampler: Option<Box<dyn Sampler>>,
-) -> Arc<Tracer> {
-    let generation = process::generation();
-    let sink = move |batch: &mut Vec<SpanRecord>| {
-        // In a forked child a queue's lock may be held by a thread that stayed behind.
-        if generation == process::generation() {
-            fan_out(&pipes, batch);
-        }
-    };
-    let tracer = Tracer::builder(sink).limits(limits);
-    match sampler {
-        Some(sampler) => tracer.sampler(sampler),
-        None => tracer,
-    }
-    .build()
-}
-
-/// Offers the same spans to every exporter; they are shared, not copied.
-fn fan_out(pipes: &[Pipe<SpanRecord>], spans: &mut Vec<SpanRecord>) {
-    if pipes.is_empty() {
-        return;
-    }
-    let chunk: Chunk<SpanRecord> = std::mem::take(spans).into();
-    pipes.iter().for_each(|pipe| pipe.push(chunk.clone()));
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Starting, flushing and stopping: the one place that wires the parts together.
 //!
 //! ```text
-//! Builder::start ─► a pipe (queue, worker thread) for each exporter and notifier
-//!                   the tracer, whose sink fans spans out to the pipes
+//! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, metrics, notifications
+//!                   the tracer, whose sink hands spans to their processors and pipes
+//!                   the readings: a thread that reads the metrics for each of their pipes
 //!                   the ticker: once a second it collects spans, takes a snapshot, keeps it for
 //!                       `window`, evaluates the alert rules and hands notifications to the pipes
 //!                   parts such as the Prometheus listener, which read snapshots
@@ -17,12 +18,16 @@ mod history;
 #[cfg(feature = "host")]
 mod host_metrics;
 mod own_series;
+mod names;
 #[cfg(feature = "process")]
 mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
 mod prometheus;
+mod readings;
 mod running;
+mod source;
 mod sources;
+mod start;
 mod tick;
 mod ticker;
 
@@ -36,6 +41,7 @@ use crate::{
     clock,
     metric::{Snapshot, Window},
     pipeline::Report,
+    resource::Resource,
 };
 use running::{FAREWELL, Running};
 
@@ -109,6 +115,12 @@ impl Telemetry {
     #[must_use]
     pub fn rules(&self) -> Vec<RuleStatus> {
         self.running.board.rules()
+    }
+
+    /// Who is speaking: the attributes that are sent with everything.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.running.resource
     }
 
     /// Where the listeners listen, in the order they were set up: the port that the system chose,

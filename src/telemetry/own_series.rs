@@ -1,14 +1,15 @@
 //! What the crate counts about itself, as series on the page.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use super::source::Source;
 use crate::{
     alert::Board,
     cells::{orphaned, reentrant, shared_records},
     diagnostics, label,
-    metric::{Kind, Observations, Observer, Registry, Unit},
-    pipeline::{AnyPipe, QueueReport, leaked_workers, series},
-    trace::Tracer,
+    metric::{DataPoint, Kind, Observations, Observer, Registry, Unit},
+    pipeline::{AnyPipe, QueueReport, Signal as _, leaked_workers, series},
+    trace::{SpanRecord, Tracer},
 };
 
 type Read = Box<dyn Fn(&mut Observations) + Send + Sync>;
@@ -19,12 +20,14 @@ pub(super) fn register(
     pipes: &[Arc<dyn AnyPipe>],
     board: &Arc<Board>,
     tracer: &Arc<Tracer>,
+    spans: &Arc<Source<SpanRecord>>,
+    metrics: &Arc<Source<DataPoint>>,
 ) -> Vec<Observer> {
-    let all = of_queues(pipes)
-        .into_iter()
-        .chain(of_rules(board))
-        .chain(of_records())
-        .chain([of_labels(), of_spans(tracer)]);
+    let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
+        of_labels(),
+        of_spans(tracer),
+        of_processors(spans, metrics),
+    ]);
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
             Ok(observer) => Some(observer),
@@ -51,7 +54,6 @@ fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
         by_exporter(Kind::Counter, series::OFFERED, |queue| queue.offered),
         by_exporter(Kind::Counter, series::DELIVERED, |queue| queue.delivered),
         by_exporter(Kind::Gauge, series::HELD, |queue| queue.held),
-        by_exporter(Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
         by_exporter(Kind::Counter, series::RETRIES, |queue| queue.retries),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
         (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),
@@ -101,25 +103,39 @@ fn of_labels() -> Series {
     (Kind::Counter, beyond, "{lookup}", Box::new(read))
 }
 
-/// Exporters of one name are one series.
+/// Names are unique within a signal.
 fn by_exporter(pipes: &[Arc<dyn AnyPipe>], read: fn(&QueueReport) -> u64, to: &mut Observations) {
-    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for pipe in pipes {
-        *sums.entry(pipe.name()).or_default() += read(&pipe.report());
-    }
-    for (name, sum) in sums {
-        to.observe(sum as f64, &[(series::EXPORTER_KEY, name)]);
+        let labels = [(series::EXPORTER_KEY, pipe.name()), (series::SIGNAL_KEY, pipe.signal())];
+        to.observe(read(&pipe.report()) as f64, &labels);
     }
 }
 
 fn drops(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
-    let mut sums: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for pipe in pipes {
         for (reason, count) in pipe.report().dropped.iter() {
-            *sums.entry((pipe.name(), reason.as_str())).or_default() += count;
+            let labels = [
+                (series::EXPORTER_KEY, pipe.name()),
+                (series::REASON_KEY, reason.as_str()),
+                (series::SIGNAL_KEY, pipe.signal()),
+            ];
+            to.observe(count as f64, &labels);
         }
     }
-    for ((name, reason), sum) in sums {
-        to.observe(sum as f64, &[(series::EXPORTER_KEY, name), (series::REASON_KEY, reason)]);
-    }
+}
+
+fn of_processors(spans: &Arc<Source<SpanRecord>>, metrics: &Arc<Source<DataPoint>>) -> Series {
+    let (spans, metrics) = (spans.clone(), metrics.clone());
+    let dropped = ("telemetry.processor.dropped", "Records that a processor removed, or lost");
+    let read = move |to: &mut Observations| {
+        for (signal, dropped) in
+            [(SpanRecord::NAME, spans.dropped()), (DataPoint::NAME, metrics.dropped())]
+        {
+            for (reason, count) in dropped.into_iter().filter(|&(_, count)| count > 0) {
+                let labels = [(series::REASON_KEY, reason), (series::SIGNAL_KEY, signal)];
+                to.observe(count as f64, &labels);
+            }
+        }
+    };
+    (Kind::Counter, dropped, series::UNIT, Box::new(read))
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     history::History,
+    readings::Readings,
     ticker::{self, Ticker},
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     clock,
     metric::{self, Observer, Registry},
     pipeline::{self, AnyPipe, Report},
+    resource::Resource,
     sync::Mutex,
     trace::{self, Tracer},
     util::process,
@@ -28,8 +30,10 @@ pub(super) struct Running {
     /// The generation of the process that started it: a forked child has none of its threads.
     pub(super) generation: u32,
     pub(super) registry: Registry,
+    pub(super) resource: Resource,
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
+    pub(super) readings: Arc<Readings>,
     /// Guards the snapshots kept for windows. Nothing is locked inside it.
     pub(super) history: Mutex<History>,
     /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
@@ -42,7 +46,7 @@ pub(super) struct Running {
 
 #[derive(Default)]
 pub(super) struct Ending {
-    pub(super) ticker: Option<Ticker>,
+    pub(super) tickers: Vec<Ticker>,
     pub(super) parts: Vec<Box<dyn Part>>,
     pub(super) observers: Vec<Observer>,
     pub(super) report: Option<Report>,
@@ -76,8 +80,10 @@ impl Running {
         if self.is_inherited() {
             return Report::new(Vec::new(), false);
         }
+        let deadline = clock::deadline(timeout);
         self.collect();
-        pipeline::flush(&self.pipes, timeout)
+        self.readings.push(deadline);
+        pipeline::flush(&self.pipes, clock::until(deadline))
     }
 
     pub(super) fn report(&self) -> Report {
@@ -107,21 +113,19 @@ impl Running {
         }
         // An exit hook must not wait for ever for a shutdown that hangs on another thread, and what the
         // ticker runs not at all for one that waits for the ticker.
-        let patience =
-            if ticker::is_own_thread() { clock::deadline(Duration::ZERO) } else { deadline };
-        let Some(mut ending) = self.ending.try_lock_until(patience) else { return self.report() };
+        let latest = if ticker::is_own_thread() { clock::real_instant() } else { deadline };
+        let Some(mut ending) = self.ending.try_lock_until(latest) else { return self.report() };
         if let Some(report) = &ending.report {
             return report.clone();
         }
-        if let Some(ticker) = ending.ticker.take() {
-            // The exporters' time is not for a callback that hangs.
-            let patience = clock::until(deadline) / 4;
-            ticker.stop(clock::deadline(patience));
-        }
+        // The exporters' time is not for a callback that hangs.
+        let patience = clock::deadline(clock::until(deadline) / 4);
+        ending.tickers.drain(..).for_each(|ticker| ticker.stop(patience));
         if let Some(tracer) = &self.tracer {
             trace::uninstall();
             tracer.close();
         }
+        self.readings.push(patience);
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();

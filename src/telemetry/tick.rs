@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{running::Running, ticker::Ticker};
 use crate::{
-    alert::{Engine, Transition, notify::Notification},
+    alert::{Engine, External, Transition, notify::Notification},
     clock, diagnostics,
     error::Error,
     metric::Snapshot,
@@ -22,6 +22,7 @@ struct Ticking {
     running: Weak<Running>,
     engine: Engine,
     notifiers: Vec<Pipe<Notification>>,
+    external: External,
     on_transition: Vec<OnTransition>,
 }
 
@@ -30,10 +31,11 @@ pub(super) fn start(
     running: Weak<Running>,
     engine: Engine,
     notifiers: Vec<Pipe<Notification>>,
+    external: External,
     on_transition: Vec<OnTransition>,
 ) -> Result<Ticker, Error> {
-    let ticking = Ticking { running, engine, notifiers, on_transition };
-    Ticker::start(move |stopped| ticking.run(stopped))
+    let ticking = Ticking { running, engine, notifiers, external, on_transition };
+    Ticker::start("bellwether-tick", move |stopped| ticking.run(stopped))
 }
 
 impl Ticking {
@@ -59,7 +61,9 @@ impl Ticking {
     fn evaluate(&mut self, snapshot: &Snapshot) {
         let mut tick = self.engine.tick(snapshot);
         if !tick.notifications.is_empty() {
-            let chunk: Chunk<Notification> = std::mem::take(&mut tick.notifications).into();
+            let mut told = std::mem::take(&mut tick.notifications);
+            told.iter_mut().for_each(|notification| notification.add_external(&self.external));
+            let chunk: Chunk<Notification> = told.into();
             self.notifiers.iter().for_each(|pipe| pipe.push(chunk.clone()));
         }
         for transition in &tick.transitions {

@@ -1,4 +1,4 @@
-//! The thread that ticks: how it starts, and how it ends.
+//! A thread that does something again and again: how it starts, and how it ends.
 
 use std::{
     cell::Cell,
@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::error::{Error, ErrorKind};
 
-/// A running thread `bellwether-tick`.
+/// A running thread that ticks.
 pub(super) struct Ticker {
     stop: Sender<()>,
     ended: Receiver<()>,
@@ -18,17 +18,21 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts the thread, which runs `tick` until that returns: when it is told to stop.
-    pub(super) fn start(tick: impl FnOnce(&Receiver<()>) + Send + 'static) -> Result<Self, Error> {
+    /// Starts the thread called `name`, which runs `tick` until that returns: when it is told to stop.
+    pub(super) fn start(
+        name: &str,
+        tick: impl FnOnce(&Receiver<()>) + Send + 'static,
+    ) -> Result<Self, Error> {
         let ((stop, stopped), (ending, ended)) = (bounded(1), bounded(0));
         let run = move || {
             let _ending = ending; // Dropped, it tells that the thread is about to end.
             IS_TICKER.set(true);
             tick(&stopped);
         };
-        let thread = thread::Builder::new().name("bellwether-tick".to_owned()).spawn(run);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(|error| {
-            Error::new(ErrorKind::Io, "cannot start the thread of the tick").with_source(error)
+            let message = format!("the thread \"{name}\" cannot be started");
+            Error::new(ErrorKind::Io, message).with_source(error)
         })?;
         Ok(Self { stop, ended, thread })
     }

@@ -53,7 +53,7 @@ impl Active {
         });
         let name = self.limits.cut(std::mem::take(&mut seed.name));
         let record = &mut self.record;
-        *record = SpanRecord::new(start.context, name, at);
+        *record = SpanRecord::begun(start.context, name, at);
         record.parent = start.parent;
         record.parent_is_remote = start.parent_is_remote;
         record.kind = seed.kind;

@@ -3,10 +3,10 @@
 use std::{borrow::Cow, mem};
 
 use crate::{
-    clock::Ticks,
-    context::{Outcome, SpanContext, SpanId, TraceId},
+    clock::{self, Ticks},
+    context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
     label::{KeyValue, Value},
-    pipeline::Weigh,
+    pipeline::Signal,
 };
 
 /// A span that has ended.
@@ -107,11 +107,11 @@ pub struct Link {
 /// As it starts, and as its span fills it.
 impl SpanRecord {
     /// No span's.
-    pub(crate) const EMPTY: Self = Self::new(SpanContext::NONE, Cow::Borrowed(""), Ticks::ORIGIN);
+    pub(crate) const EMPTY: Self = Self::begun(SpanContext::NONE, Cow::Borrowed(""), Ticks::ORIGIN);
 
     /// The record of a span named `name` that has just started.
     #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
-    pub(crate) const fn new(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
+    pub(crate) const fn begun(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
         Self {
             context,
             parent: SpanId::INVALID,
@@ -138,7 +138,8 @@ impl SpanRecord {
         self.rare.get_or_insert_with(|| Box::new(Rare::new()))
     }
 
-    pub(crate) fn set_status(&mut self, status: Status) {
+    /// Changes the status.
+    pub fn set_status(&mut self, status: Status) {
         self.status = match status {
             Status::Unset => StatusCode::Unset,
             Status::Ok => StatusCode::Ok,
@@ -170,6 +171,96 @@ impl Rare {
             links: Vec::new(),
             dropped: NONE_DROPPED,
         }
+    }
+}
+
+/// As tests and [processors](crate::pipeline::Processor) make and change it.
+impl SpanRecord {
+    /// A record of a sampled root span with ids of its own, which starts and ends now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{context::Outcome, trace::{SpanKind, SpanRecord}};
+    ///
+    /// let mut span = SpanRecord::new("GET /orders").with_kind(SpanKind::Server);
+    /// span.set_outcome(Outcome::Error);
+    /// span.set_attribute("http.response.status_code", 500);
+    /// assert!(span.parent_span_id().is_none() && span.context().is_sampled());
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        let (trace_id, span_id) = (TraceId::random(), SpanId::random());
+        let context = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, TraceState::EMPTY);
+        Self::begun(context, name.into(), clock::now())
+    }
+
+    /// The record of a child of `parent`: in its trace, with its flags and state.
+    #[must_use]
+    pub fn with_parent(mut self, parent: &SpanContext) -> Self {
+        let (trace_id, span_id) = (parent.trace_id(), self.span_id());
+        self.context = SpanContext::new(trace_id, span_id, parent.flags(), parent.state().clone());
+        (self.parent, self.parent_is_remote) = (parent.span_id(), parent.is_remote());
+        self
+    }
+
+    /// The record with this kind.
+    #[must_use]
+    pub fn with_kind(self, kind: SpanKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The record of a span from `start` to `end`, or to `start` if that is later.
+    #[must_use]
+    pub fn with_times(self, start: Ticks, end: Ticks) -> Self {
+        Self { start, end: end.max(start), ..self }
+    }
+
+    /// Changes the name.
+    pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.name = name.into();
+    }
+
+    /// Changes how the operation ended.
+    pub fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// Sets the attribute `key`, in place of what it was.
+    pub fn set_attribute(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        let attribute = KeyValue::new(key, value);
+        self.attributes.retain(|other| other.key != attribute.key);
+        self.attributes.push(attribute);
+    }
+
+    /// The attributes, to be changed; of two with one key the later holds.
+    pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
+        &mut self.attributes
+    }
+
+    /// Keeps the events for which `keep` is true, which may change them.
+    pub fn retain_events(&mut self, keep: impl FnMut(&mut Event) -> bool) {
+        if let Some(rare) = &mut self.rare {
+            rare.events.retain_mut(keep);
+        }
+    }
+
+    /// Keeps the links for which `keep` is true, which may change them.
+    pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
+        if let Some(rare) = &mut self.rare {
+            rare.links.retain_mut(keep);
+        }
+    }
+
+    /// Adds an event.
+    pub fn add_event(&mut self, event: Event) {
+        self.rare_mut().events.push(event);
+    }
+
+    /// Adds a link.
+    pub fn add_link(&mut self, link: Link) {
+        self.rare_mut().links.push(link);
     }
 }
 
@@ -284,7 +375,10 @@ impl SpanRecord {
 }
 
 /// The memory it holds, by what is in use and not by what is reserved: static text weighs nothing.
-impl Weigh for SpanRecord {
+impl Signal for SpanRecord {
+    const NAME: &'static str = "spans";
+    type RouteOptions = ();
+
     #[inline]
     fn weight(&self) -> usize {
         let mut bytes = size_of::<Self>() + owned(&self.name) + weigh_state(&self.context);
@@ -295,7 +389,7 @@ impl Weigh for SpanRecord {
     }
 }
 
-impl Weigh for Rare {
+impl Rare {
     fn weight(&self) -> usize {
         let mut bytes = size_of::<Self>();
         if let Status::Error(description) = &self.error {
@@ -362,6 +456,17 @@ impl Status {
 }
 
 impl Event {
+    /// An event that happens at `at`.
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>, at: Ticks, attributes: Vec<KeyValue>) -> Self {
+        Self { name: name.into(), at, attributes }
+    }
+
+    /// The attributes, to be changed.
+    pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
+        &mut self.attributes
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -382,6 +487,17 @@ impl Event {
 }
 
 impl Link {
+    /// A link to the span of `context`.
+    #[must_use]
+    pub fn new(context: SpanContext, attributes: Vec<KeyValue>) -> Self {
+        Self { context, attributes }
+    }
+
+    /// The attributes, to be changed.
+    pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
+        &mut self.attributes
+    }
+
     /// The span linked to.
     #[must_use]
     pub fn context(&self) -> &SpanContext {

@@ -13,7 +13,7 @@ use crate::{
     clock::{self, ManualClock},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState, current},
     label::KeyValue,
-    pipeline::Weigh as _,
+    pipeline::Signal as _,
     span,
     sync::Mutex,
 };

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     context, diagnostics,
-    pipeline::Weigh,
+    pipeline::Signal as _,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},

@@ -12,7 +12,7 @@ use crate::{
 use bellwether::{
     Telemetry,
     metric::Registry,
-    pipeline::{Batch, ExportError, Exporter, Settings},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Settings},
     trace::{
         SpanRecord, SpanScope,
         sampler::{AlwaysOff, Sampler},
@@ -122,7 +122,7 @@ impl Exported {
 struct Count;
 
 impl Exporter<SpanRecord> for Count {
-    fn export(&mut self, batch: &Batch<SpanRecord>) -> Result<(), ExportError<SpanRecord>> {
+    fn export(&mut self, batch: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
         OURS.count(batch.iter().map(|span| span.name()));
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Telling of alerts: what is told, and the notifiers that tell it.
 //!
-//! A notifier is an [`Exporter`](crate::pipeline::Exporter) of [`Notification`]s: it sends, and the
+//! A notifier is a [`Route`](crate::pipeline::Route) of [`Notification`]s: its exporter sends, and the
 //! pipeline queues, tries again and counts. Each has a queue and a thread of its own, so that one that
 //! is stuck holds back no other.
 

@@ -1,8 +1,10 @@
 //! Alerts that are told together.
 
+use std::time::Duration;
+
 use crate::{
-    alert::{Alert, AlertState},
-    pipeline::Weigh,
+    alert::{Alert, AlertState, External},
+    pipeline::{Overflow, Settings, Signal},
 };
 
 /// The alerts of one name that fire or have fired lately: a group, told as a whole.
@@ -53,6 +55,11 @@ impl Notification {
         Self { alerts, n_due, status, n_truncated }
     }
 
+    /// Adds to each alert what it has when it is sent.
+    pub(crate) fn add_external(&mut self, external: &External) {
+        self.alerts.iter_mut().for_each(|alert| alert.add_external(external));
+    }
+
     /// [`Firing`](AlertState::Firing) while any alert of the group is, else
     /// [`Resolved`](AlertState::Resolved).
     #[must_use]
@@ -81,8 +88,22 @@ impl Notification {
     }
 }
 
-impl Weigh for Notification {
+impl Signal for Notification {
+    const NAME: &'static str = "notifications";
+    type RouteOptions = ();
+
     fn weight(&self) -> usize {
         size_of::<Self>() + self.alerts.iter().map(Alert::weight).sum::<usize>()
+    }
+
+    /// A thousand notifications, sent at once; the oldest goes first, for the newest tell how things
+    /// stand.
+    fn settings() -> Settings {
+        Settings {
+            max_items: 1_000,
+            batch_delay: Duration::ZERO,
+            overflow: Overflow::DropOldest,
+            ..Settings::default()
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::notification::Notification;
 use crate::{
     alert::{Alert, AlertState},
     error::Error,
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportError, Payload, Route, SendResult, Setup, WireExporter},
     transport::http_client::{HttpEndpoint, HttpFailure},
     util::date,
 };
@@ -38,14 +38,15 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{alert::notify::Webhook, export::Exporter};
+/// use bellwether::{alert::notify::Webhook, pipeline::{Setup, WireExporter}};
 ///
-/// let webhook = Webhook::new("https://alerts.example.com/hook?key=secret")
+/// let mut webhook = Webhook::new("https://alerts.example.com/hook?key=secret")
 ///     .header("authorization", "Bearer 1234")
 ///     .timeout(Duration::from_secs(5));
-/// webhook.check()?;
+/// webhook.start(&Setup::default())?;
 ///
-/// let error = Webhook::new("https://127.0.0.1:9093/hook").check().unwrap_err();
+/// let mut webhook = Webhook::new("https://127.0.0.1:9093/hook");
+/// let error = webhook.start(&Setup::default()).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "https://127.0.0.1:9093: the host has no public address: allow others by .allow_private()",
@@ -61,7 +62,7 @@ pub struct Webhook {
 impl Webhook {
     /// A notifier that posts to `url`.
     ///
-    /// A URL that cannot be used is an error of the start, which [`check`](Exporter::check)s it.
+    /// A URL that cannot be used is an error of the [start](WireExporter::start).
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {
@@ -113,30 +114,32 @@ impl Webhook {
         self.external_url = url.into();
         self
     }
-
-    fn post(&self, notification: &Notification) -> Result<(), HttpFailure> {
-        let body = Body::new(notification, &self.receiver, &self.external_url);
-        let body = serde_json::to_vec(&body).map_err(|error| HttpFailure {
-            retry: None,
-            message: format!("an alert cannot be written as JSON: {error}"),
-        })?;
-        self.endpoint.post("application/json", body)
-    }
 }
 
-impl Exporter<Notification> for Webhook {
+impl WireExporter<Notification> for Webhook {
     /// Judges the URL and the headers; a host's name is judged when it is connected to.
-    fn check(&self) -> Result<(), Error> {
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
         self.endpoint.check()
+    }
+
+    /// A body for each notification.
+    fn encode(&mut self, batch: &Batch<Notification>) -> Payload {
+        let mut payload = Payload::new();
+        for notification in batch {
+            let body = Body::new(notification, &self.receiver, &self.external_url);
+            // A body is texts and dates, and a vector takes all that is written.
+            payload.record(|bytes| drop(serde_json::to_writer(bytes, &body)));
+        }
+        payload
     }
 
     /// Sends one notification after the other: the first that should be tried again holds back those
     /// behind it, so that they arrive in order; one that is refused holds back none.
-    fn export(&mut self, batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+    fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let mut n_refused = 0;
         let mut refusal = None;
-        for (place, notification) in batch.iter().enumerate() {
-            match self.post(notification) {
+        for (place, body) in payload.records().enumerate() {
+            match self.endpoint.post("application/json", body.to_vec(), deadline) {
                 Ok(()) => {}
                 Err(HttpFailure { retry: None, message }) => {
                     n_refused += 1;
@@ -146,7 +149,7 @@ impl Exporter<Notification> for Webhook {
                     if let Some(refusal) = refusal {
                         message = format!("{message}; before that: {refusal}");
                     }
-                    let again = ExportError::retry(message).unsent(batch.skip(place));
+                    let again = ExportError::retry(message).unsent(payload.skip(place));
                     let again = again.rejected(n_refused);
                     return Err(match after {
                         Some(delay) => again.after(delay),
@@ -159,13 +162,19 @@ impl Exporter<Notification> for Webhook {
             None => Ok(()),
             // None is left to be sent; those that were refused count as such.
             Some(message) => Err(ExportError::reject(message)
-                .unsent(batch.skip(batch.len()))
+                .unsent(payload.skip(payload.len()))
                 .rejected(n_refused)),
         }
     }
 
     fn name(&self) -> &str {
         "webhook"
+    }
+}
+
+impl From<Webhook> for Route<Notification> {
+    fn from(webhook: Webhook) -> Self {
+        Self::wire(webhook)
     }
 }
 
@@ -205,7 +214,7 @@ struct AlertBody<'a> {
     starts_at: Date,
     ends_at: Date,
     #[serde(rename = "generatorURL")]
-    generator_url: &'static str,
+    generator_url: &'a str,
     fingerprint: String,
 }
 
@@ -247,7 +256,7 @@ impl<'a> AlertBody<'a> {
             annotations: alert.annotations().collect(),
             starts_at: Date(Some(alert.starts_at_unix_nanos())),
             ends_at: Date(alert.ends_at_unix_nanos().filter(|_| is_resolved)),
-            generator_url: "",
+            generator_url: alert.generator_url(),
             fingerprint: format!("{:016x}", alert.fingerprint()),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use super::notification::Notification;
 use crate::{
     alert::Alert,
-    pipeline::{Batch, ExportError, Exporter},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     util::standard::Stderr,
 };
 
@@ -30,9 +30,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
+/// use std::time::Duration;
 /// use bellwether::{
 ///     alert::{Alert, notify::{Notification, Writer}},
-///     pipeline::{Batch, Exporter},
+///     pipeline::{Batch, Deadline, Exporter},
 /// };
 ///
 /// let mut lines = Vec::new();
@@ -49,7 +50,8 @@ use crate::{
 /// # let file = Shared(shared.clone());
 /// let mut writer = Writer::new(file);
 /// let alert = Alert::firing("QueueFull", &[("team", "shop")], &[("summary", "It is full")]);
-/// writer.export(&Batch::from(vec![Notification::new(vec![alert])]))?;
+/// let batch = Batch::from(vec![Notification::new(vec![alert])]);
+/// writer.export(&batch, &Deadline::after(Duration::from_secs(1)))?;
 /// # lines.append(&mut shared.lock().unwrap());
 /// let lines = String::from_utf8(lines)?;
 /// assert_eq!(lines, "FIRING QueueFull team=shop value=1 summary=\"It is full\"\n");
@@ -85,7 +87,7 @@ pub fn stderr() -> Writer<impl Write + Send + 'static> {
 }
 
 impl<W: Write + Send + 'static> Exporter<Notification> for Writer<W> {
-    fn export(&mut self, batch: &Batch<Notification>) -> Result<(), ExportError<Notification>> {
+    fn export(&mut self, batch: &Batch<Notification>, _: &Deadline) -> ExportResult<Notification> {
         for (place, notification) in batch.iter().enumerate() {
             self.write(notification)
                 .map_err(|error| ExportError::retry(error).unsent(batch.skip(place)))?;
@@ -95,6 +97,12 @@ impl<W: Write + Send + 'static> Exporter<Notification> for Writer<W> {
 
     fn name(&self) -> &str {
         "alert-writer"
+    }
+}
+
+impl<W: Write + Send + 'static> From<Writer<W>> for Route<Notification> {
+    fn from(writer: Writer<W>) -> Self {
+        Self::new(writer)
     }
 }
 

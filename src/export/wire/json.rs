@@ -42,6 +42,10 @@ impl<'a> Json<'a> {
         }
     }
 
+    pub(crate) fn optional_f64(self, value: Option<f64>) {
+        self.f64(value.unwrap_or(f64::NAN));
+    }
+
     pub(crate) fn str(self, text: &str) {
         self.0.push(b'"');
         escape(self.0, text);

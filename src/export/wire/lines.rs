@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::pipeline::{Batch, ExportError};
+use crate::pipeline::{Batch, ExportError, ExportResult};
 
 /// A batch as lines in one buffer, which is kept from batch to batch.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ pub(crate) fn answer<T>(
     batch: &Batch<T>,
     torn: &mut bool,
     place: &str,
-) -> Result<(), ExportError<T>> {
+) -> ExportResult<T> {
     let Written { whole_lines, is_torn, stopped_by } = written;
     *torn = is_torn.unwrap_or(*torn);
     let Some(error) = stopped_by else { return Ok(()) };
@@ -113,7 +113,7 @@ mod tests {
         disk: &mut Disk,
         batch: &Batch<&'static str>,
         torn: &mut bool,
-    ) -> Result<(), ExportError<&'static str>> {
+    ) -> ExportResult<&'static str> {
         let mut lines = Lines::default();
         lines.clear(*torn);
         for text in batch {

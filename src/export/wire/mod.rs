@@ -2,4 +2,6 @@
 
 pub(crate) mod json;
 pub(crate) mod lines;
+pub(crate) mod point;
+pub(crate) mod record;
 pub(crate) mod span;

@@ -1,51 +1,49 @@
-//! A span as one JSON object; the schema is [`File`](crate::export::File)'s.
+//! A span as the fields of a JSON object; the schema is [`File`](crate::export::File)'s.
 
-use super::json::Json;
+use super::json::{Json, Object};
 use crate::{
     label::KeyValue,
     trace::{SpanRecord, Status},
 };
 
-/// Writes `span` as one object, without a line break.
-pub(crate) fn write(out: &mut Vec<u8>, span: &SpanRecord) {
-    Json::new(out).object(|object| {
-        object.field("trace_id").plain(span.trace_id());
-        object.field("span_id").plain(span.span_id());
-        match span.parent_span_id() {
-            Some(parent) => object.field("parent_span_id").plain(parent),
-            None => object.field("parent_span_id").null(),
-        }
-        object.field("name").str(span.name());
-        object.field("kind").plain(span.kind().as_str());
-        object.field("start_unix_nanos").u64(span.start().unix_nanos());
-        object.field("duration_nanos").u64(span.end().nanos_since(span.start()));
-        object.field("status").plain(span.status().as_str());
-        if let Status::Error(description) = span.status()
-            && !description.is_empty()
-        {
-            object.field("status_description").str(description);
-        }
-        object.field("outcome").plain(span.outcome().as_str());
-        attributes(object.field("attributes"), span.attributes());
-        if !span.events().is_empty() {
-            object.field("events").array(span.events(), |json, event| {
-                json.object(|object| {
-                    object.field("name").str(event.name());
-                    object.field("unix_nanos").u64(event.at().unix_nanos());
-                    attributes(object.field("attributes"), event.attributes());
-                });
+/// Writes what `span` says.
+pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
+    object.field("trace_id").plain(span.trace_id());
+    object.field("span_id").plain(span.span_id());
+    match span.parent_span_id() {
+        Some(parent) => object.field("parent_span_id").plain(parent),
+        None => object.field("parent_span_id").null(),
+    }
+    object.field("name").str(span.name());
+    object.field("kind").plain(span.kind().as_str());
+    object.field("start_unix_nanos").u64(span.start().unix_nanos());
+    object.field("duration_nanos").u64(span.end().nanos_since(span.start()));
+    object.field("status").plain(span.status().as_str());
+    if let Status::Error(description) = span.status()
+        && !description.is_empty()
+    {
+        object.field("status_description").str(description);
+    }
+    object.field("outcome").plain(span.outcome().as_str());
+    attributes(object.field("attributes"), span.attributes());
+    if !span.events().is_empty() {
+        object.field("events").array(span.events(), |json, event| {
+            json.object(|object| {
+                object.field("name").str(event.name());
+                object.field("unix_nanos").u64(event.at().unix_nanos());
+                attributes(object.field("attributes"), event.attributes());
             });
-        }
-        if !span.links().is_empty() {
-            object.field("links").array(span.links(), |json, link| {
-                json.object(|object| {
-                    object.field("trace_id").plain(link.context().trace_id());
-                    object.field("span_id").plain(link.context().span_id());
-                    attributes(object.field("attributes"), link.attributes());
-                });
+        });
+    }
+    if !span.links().is_empty() {
+        object.field("links").array(span.links(), |json, link| {
+            json.object(|object| {
+                object.field("trace_id").plain(link.context().trace_id());
+                object.field("span_id").plain(link.context().span_id());
+                attributes(object.field("attributes"), link.attributes());
             });
-        }
-    });
+        });
+    }
 }
 
 fn attributes(json: Json<'_>, attributes: &[KeyValue]) {
@@ -81,7 +79,7 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
     clock.advance(Duration::from_micros(12_500));
     let (trace_id, span_id) = (TraceId::from_u128(10), SpanId::from_u64(11));
     let context = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, TraceState::EMPTY);
-    let mut span = SpanRecord::new(context, name.to_owned().into(), start);
+    let mut span = SpanRecord::begun(context, name.to_owned().into(), start);
     span.parent = SpanId::from_u64(12);
     span.kind = SpanKind::Server;
     span.end = clock.now();
@@ -104,7 +102,7 @@ mod tests {
 
     fn text(span: &SpanRecord) -> String {
         let mut out = Vec::new();
-        write(&mut out, span);
+        Json::new(&mut out).object(|object| fields(object, span));
         String::from_utf8(out).unwrap()
     }
 

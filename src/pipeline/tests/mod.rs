@@ -9,12 +9,14 @@ use std::{
 use super::*;
 use crate::clock::real_instant;
 
+mod deadlines;
 mod pauses;
+mod two_steps;
 
 const LONG: Duration = Duration::from_secs(20);
 const NONE: Duration = Duration::ZERO;
 
-type Answer = Box<dyn FnOnce(&Batch<u32>) -> Result<(), ExportError<u32>> + Send>;
+type Answer = Box<dyn FnOnce(&Batch<u32>) -> ExportResult<u32> + Send>;
 
 /// Shows each batch to the test and does with it what the test says; when the test has let go of its
 /// end, everything is delivered.
@@ -31,7 +33,7 @@ struct Script {
 }
 
 impl Exporter<u32> for Scripted {
-    fn export(&mut self, batch: &Batch<u32>) -> Result<(), ExportError<u32>> {
+    fn export(&mut self, batch: &Batch<u32>, _: &Deadline) -> ExportResult<u32> {
         let _ = self.seen.send(batch.iter().copied().collect());
         match self.answers.recv() {
             Ok(answer) => answer(batch),
@@ -50,10 +52,7 @@ impl Script {
         self.seen.recv_timeout(LONG).expect("a batch")
     }
 
-    fn answer(
-        &self,
-        answer: impl FnOnce(&Batch<u32>) -> Result<(), ExportError<u32>> + Send + 'static,
-    ) {
+    fn answer(&self, answer: impl FnOnce(&Batch<u32>) -> ExportResult<u32> + Send + 'static) {
         self.answers.send(Box::new(answer)).expect("an exporter");
     }
 
@@ -74,16 +73,29 @@ fn settings(batch_items: usize) -> Settings {
     Settings { batch_items, batch_delay: LONG * 10, retry, ..Settings::default() }
 }
 
+fn route(exporter: impl Exporter<u32>, settings: Settings) -> Route<u32> {
+    Route::new(exporter).settings(|defaults| *defaults = settings)
+}
+
+fn start_with(exporter: impl Exporter<u32>, settings: Settings) -> Result<Pipe<u32>, Error> {
+    Pipe::start(route(exporter, settings), &Setup::default())
+}
+
+/// When a flush gives up that is waited for until something else ends it.
+fn soon() -> Instant {
+    clock::deadline(LONG)
+}
+
 fn start(settings: Settings) -> (Pipe<u32>, Script) {
     let (exporter, script) = scripted();
-    (Pipe::start(exporter, settings).unwrap(), script)
+    (start_with(exporter, settings).unwrap(), script)
 }
 
 /// A pipe whose exporter has the record 0 in its hands.
 fn start_busy(settings: Settings) -> (Pipe<u32>, Script) {
     let (pipe, script) = start(settings);
     pipe.push(vec![0]);
-    let _ = pipe.begin_flush();
+    let _ = pipe.begin_flush(soon());
     assert_eq!(script.batch(), [0]);
     (pipe, script)
 }
@@ -166,7 +178,7 @@ fn a_full_queue_drops_the_oldest_where_the_newest_state_counts() {
     script.deliver();
     assert_eq!(script.batch(), [3, 4, 5]);
     pipe.push((10..20).collect::<Vec<_>>());
-    let _ = pipe.begin_flush();
+    let _ = pipe.begin_flush(soon());
     script.deliver();
     assert_eq!(script.batch(), [19], "three are in flight, so the last one fits");
     script.deliver();
@@ -327,7 +339,7 @@ fn shutdowns_at_the_same_time_all_return() {
 fn an_exporter_may_push_to_and_flush_and_shut_down_its_own_pipe() {
     struct Echo(mpsc::Receiver<Pipe<u32>>, mpsc::Sender<(bool, QueueReport)>);
     impl Exporter<u32> for Echo {
-        fn export(&mut self, batch: &Batch<u32>) -> Result<(), ExportError<u32>> {
+        fn export(&mut self, batch: &Batch<u32>, _: &Deadline) -> ExportResult<u32> {
             if let Ok(pipe) = self.0.try_recv() {
                 pipe.push(batch.iter().map(|record| record + 1).collect::<Vec<_>>());
                 let settled = pipe.flush(LONG);
@@ -338,7 +350,7 @@ fn an_exporter_may_push_to_and_flush_and_shut_down_its_own_pipe() {
     }
     let (give, own) = mpsc::channel();
     let (say, said) = mpsc::channel();
-    let pipe = Pipe::start(Echo(own, say), settings(1)).unwrap();
+    let pipe = start_with(Echo(own, say), settings(1)).unwrap();
     give.send(pipe.clone()).unwrap();
     pipe.push(vec![1]);
     let (settled, report) = said.recv_timeout(LONG).unwrap();
@@ -352,7 +364,7 @@ fn an_exporter_may_push_to_and_flush_and_shut_down_its_own_pipe() {
 fn a_flush_waits_for_what_was_offered_before_it_and_for_nothing_later() {
     let (pipe, script) = start_busy(settings(2));
     pipe.push(vec![1]);
-    let ticket = pipe.begin_flush();
+    let ticket = pipe.begin_flush(soon());
     pipe.push(vec![2, 3, 4, 5]);
     script.deliver();
     assert_eq!(script.batch(), [1, 2]);
@@ -368,7 +380,7 @@ fn what_is_dropped_for_want_of_room_is_settled() {
     let (pipe, script) =
         start_busy(Settings { max_items: 2, overflow: Overflow::DropOldest, ..settings(2) });
     pipe.push(vec![1]);
-    let ticket = pipe.begin_flush();
+    let ticket = pipe.begin_flush(soon());
     pipe.push(vec![2]); // Evicts 1.
     script.deliver();
     assert_eq!(script.batch(), [2]);
@@ -411,7 +423,7 @@ fn a_pipe_that_is_let_go_of_is_emptied_by_its_worker() {
 fn a_panic_in_the_drop_of_an_exporter_ends_the_worker_all_the_same() {
     struct Bomb;
     impl Exporter<u32> for Bomb {
-        fn export(&mut self, _batch: &Batch<u32>) -> Result<(), ExportError<u32>> {
+        fn export(&mut self, _batch: &Batch<u32>, _: &Deadline) -> ExportResult<u32> {
             Ok(())
         }
     }
@@ -420,7 +432,7 @@ fn a_panic_in_the_drop_of_an_exporter_ends_the_worker_all_the_same() {
             panic!("in drop");
         }
     }
-    let pipe = Pipe::start(Bomb, settings(1)).unwrap();
+    let pipe = start_with(Bomb, settings(1)).unwrap();
     pipe.push(vec![1]);
     assert_eq!(pipe.shutdown(LONG).delivered, 1);
     assert!(pipe.0.queue.wait_ended(clock::deadline(NONE)));
@@ -443,7 +455,8 @@ fn the_thread_is_called_after_the_exporter() {
 fn a_thread_that_cannot_be_started_is_an_error() {
     // A stack larger than the address space.
     let builder = thread::Builder::new().stack_size(1 << 60);
-    let error = Pipe::start_on(builder, scripted().0, settings(1)).unwrap_err();
+    let error =
+        Pipe::start_on(builder, route(scripted().0, settings(1)), &Setup::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(error.to_string(), r#"the thread of exporter "scripted" cannot be started"#);
     assert!(std::error::Error::source(&error).is_some());
@@ -456,13 +469,13 @@ fn settings_and_names_that_cannot_be_used_are_errors() {
         ("max_bytes", Settings { max_bytes: 0, ..settings(1) }),
         ("batch_items", settings(0)),
     ] {
-        let error = Pipe::start(scripted().0, broken).unwrap_err();
+        let error = start_with(scripted().0, broken).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption);
         assert_eq!(error.to_string(), format!("queue setting `{name}` must be at least 1"));
     }
     for name in ["", "a b", "a\0b", "a\nb", "ä"] {
         let exporter = Scripted { name, ..scripted().0 };
-        let error = Pipe::start(exporter, settings(1)).unwrap_err();
+        let error = start_with(exporter, settings(1)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption, "{name:?}");
     }
 }
@@ -473,10 +486,8 @@ fn the_sums_hold_at_every_instant_under_load() {
     (settings.max_items, settings.batch_delay) = (50, Duration::from_millis(1));
     let mut attempts = 0u32;
     struct Moody<F>(F);
-    impl<F: FnMut(&Batch<u32>) -> Result<(), ExportError<u32>> + Send + 'static> Exporter<u32>
-        for Moody<F>
-    {
-        fn export(&mut self, batch: &Batch<u32>) -> Result<(), ExportError<u32>> {
+    impl<F: FnMut(&Batch<u32>) -> ExportResult<u32> + Send + 'static> Exporter<u32> for Moody<F> {
+        fn export(&mut self, batch: &Batch<u32>, _: &Deadline) -> ExportResult<u32> {
             (self.0)(batch)
         }
     }
@@ -489,7 +500,7 @@ fn the_sums_hold_at_every_instant_under_load() {
             _ => Ok(()),
         }
     });
-    let pipe = Pipe::start(moody, settings).unwrap();
+    let pipe = start_with(moody, settings).unwrap();
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let pipe = pipe.clone();

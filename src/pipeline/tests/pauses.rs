@@ -21,11 +21,11 @@ fn a_flush_ends_a_backoff_but_not_a_delay_that_was_asked_for() {
     // An even draw below this is no shorter than a second, but once in 10^15.
     (settings.retry.initial, settings.retry.max) = (LONG * 1_000_000, LONG * 1_000_000);
     settings.retry.max_elapsed = Duration::MAX;
-    let pipe = Pipe::start(exporter, settings).unwrap();
+    let pipe = start_with(exporter, settings).unwrap();
     pipe.push(vec![1]);
     script.batch();
     script.answer(|_| Err(ExportError::retry("busy")));
-    let ticket = pipe.begin_flush();
+    let ticket = pipe.begin_flush(soon());
     assert_eq!(script.batch(), [1], "tried again at once");
     assert!(!pipe.wait(ticket, real_instant()));
     script.deliver();
@@ -120,7 +120,7 @@ fn what_a_backend_put_off_beyond_a_shutdown_costs_no_other_batch() {
 fn an_exporter_that_flushes_and_fails_is_not_hurried_by_itself() {
     struct Flushes(mpsc::Receiver<Pipe<u32>>, Option<Pipe<u32>>, mpsc::Sender<()>);
     impl Exporter<u32> for Flushes {
-        fn export(&mut self, _: &Batch<u32>) -> Result<(), ExportError<u32>> {
+        fn export(&mut self, _: &Batch<u32>, _: &Deadline) -> ExportResult<u32> {
             let pipe = self.1.get_or_insert_with(|| self.0.recv().unwrap());
             assert!(!pipe.flush(NONE), "it is held");
             let _ = self.2.send(());
@@ -135,7 +135,7 @@ fn an_exporter_that_flushes_and_fails_is_not_hurried_by_itself() {
     let mut settings = settings(1);
     // The first pause is drawn from so long that the second attempt is not in this test.
     (settings.retry.initial, settings.retry.max) = (LONG * 1_000_000, LONG * 1_000_000);
-    let pipe = Pipe::start(Flushes(own, None, tell), settings).unwrap();
+    let pipe = start_with(Flushes(own, None, tell), settings).unwrap();
     give.send(pipe.clone()).unwrap();
     pipe.push(vec![1]);
     attempts.recv_timeout(LONG).unwrap();
@@ -159,7 +159,7 @@ fn a_flush_comes_no_sooner_than_a_backend_asked_for_however_long_the_pause() {
     while pipe.report().retries == 0 {
         thread::yield_now();
     }
-    let _ = pipe.begin_flush();
+    let _ = pipe.begin_flush(soon());
     assert_eq!(script.batch(), [1]);
     assert!(real_instant() - began >= asked);
     script.deliver();

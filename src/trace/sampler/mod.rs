@@ -67,6 +67,34 @@ pub struct AlwaysOn;
 pub struct AlwaysOff;
 
 impl<'a> Candidate<'a> {
+    /// A span about to start: to try a sampler with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{
+    ///     context::{SpanContext, TraceId},
+    ///     trace::{SpanKind, sampler::{AlwaysOn, Candidate, Decision, Sampler}},
+    /// };
+    ///
+    /// let name = "checkout".into();
+    /// let root = Candidate::new(&SpanContext::NONE, TraceId::random(), &name, SpanKind::Internal);
+    /// assert_eq!(AlwaysOn.sample(&root), Decision::RecordAndSample);
+    /// ```
+    #[must_use]
+    #[expect(
+        clippy::ptr_arg,
+        reason = "the tracer has the name as one, and reads it only if asked"
+    )]
+    pub const fn new(
+        parent: &'a SpanContext,
+        trace_id: TraceId,
+        name: &'a Cow<'static, str>,
+        kind: SpanKind,
+    ) -> Self {
+        Self { parent, trace_id, name, kind }
+    }
+
     /// The parent; [`SpanContext::NONE`] for a root.
     #[must_use]
     pub fn parent(&self) -> &'a SpanContext {

@@ -1,35 +1,32 @@
 //! Whom to speak to, and whether that is allowed.
 
-use std::{
-    cell::OnceCell,
-    error, fmt,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{
-    Url,
-    blocking::Client,
-    dns::{Addrs, Name, Resolve, Resolving},
+    Client, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 
+use super::{
+    connection::Connection,
+    resolver::{NotPublic, Resolver},
+};
 use crate::{
+    clock::{self, Deadline},
     error::{Error, ErrorKind},
     transport::address,
 };
 
-/// Where to send requests, and what is allowed on the way. Built anywhere, used on one thread: the
-/// client is made at the first request.
+/// Where to send requests, and what is allowed on the way. Built anywhere, used on one thread, which
+/// it blocks: the client is made at the first request.
 pub(crate) struct HttpEndpoint {
     url: Result<Url, &'static str>,
     headers: Vec<(String, String)>,
     pub(super) timeout: Duration,
     allows_plain_http: bool,
     allows_private: bool,
-    client: OnceCell<Client>,
+    connection: Option<Connection>,
 }
 
 impl HttpEndpoint {
@@ -40,7 +37,7 @@ impl HttpEndpoint {
             timeout: Duration::from_secs(10),
             allows_plain_http: false,
             allows_private: false,
-            client: OnceCell::new(),
+            connection: None,
         }
     }
 
@@ -88,21 +85,39 @@ impl HttpEndpoint {
         Ok(url)
     }
 
-    pub(super) fn client(&self) -> Result<&Client, String> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
+    /// The client, with the connections that it still has.
+    pub(super) fn client(&mut self) -> Result<Client, String> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        Ok(self.connection.insert(connection).client.clone())
+    }
+
+    fn connect(&self) -> Result<Connection, String> {
         let client = Client::builder()
             .default_headers(self.header_map()?)
-            .timeout(self.timeout)
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver { allows_private: self.allows_private }))
-            .build()
-            .map_err(|error| format!("no HTTP client: {}", chain(&error)))?;
-        Ok(self.client.get_or_init(|| client))
+            .dns_resolver(Arc::new(Resolver { allows_private: self.allows_private }));
+        Connection::new(client)
+    }
+
+    /// What `work` of the client comes to; `None`, and all sockets closed, if it does not end within
+    /// the time-out and by `deadline`.
+    pub(super) fn run<T>(
+        &mut self,
+        deadline: &Deadline,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let latest = clock::deadline(self.timeout);
+        let result = self.connection.as_ref()?.run(latest, deadline, work);
+        if result.is_none() {
+            self.connection = None;
+        }
+        result
     }
 
     fn header_map(&self) -> Result<HeaderMap, String> {
@@ -142,48 +157,10 @@ impl fmt::Debug for HttpEndpoint {
     }
 }
 
-/// Resolves names by the operating system, and lets only addresses pass that may be connected to.
-struct Resolver {
-    allows_private: bool,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allows_private = self.allows_private;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let mut allowed: Vec<SocketAddr> = found.collect();
-            allowed.retain(|found| allows_private || address::is_public(found.ip()));
-            if allowed.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Whether a request failed because of an address that is not public.
-pub(super) fn is_not_public(error: &reqwest::Error) -> bool {
-    let mut causes = std::iter::successors(error::Error::source(error), |cause| cause.source());
-    causes.any(|cause| cause.is::<NotPublic>())
-}
-
-/// The host has no public address.
-#[derive(Debug)]
-struct NotPublic;
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the host has no public address: allow others by .allow_private()")
-    }
-}
-
-impl error::Error for NotPublic {}
-
 /// An error with its causes, and without the URL that reqwest prints with its own.
 pub(super) fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out" } else { "the request failed" }.to_owned();
-    let mut cause = error::Error::source(error);
+    let mut text = "the request failed".to_owned();
+    let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         text.push_str(": ");
         text.push_str(&inner.to_string());
@@ -195,6 +172,11 @@ pub(super) fn chain(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::http_client::HttpFailure;
+
+    fn post(endpoint: &mut HttpEndpoint) -> Result<(), HttpFailure> {
+        endpoint.post("text/plain", Vec::new(), &Deadline::after(Duration::from_secs(20)))
+    }
 
     #[test]
     fn hosts_that_are_private_addresses_are_refused_however_they_are_written() {
@@ -233,9 +215,9 @@ mod tests {
 
     #[test]
     fn a_name_that_resolves_to_the_own_machine_is_refused_for_good() {
-        let endpoint = HttpEndpoint::new("https://localhost:1/");
+        let mut endpoint = HttpEndpoint::new("https://localhost:1/");
         endpoint.check().unwrap();
-        let failure = endpoint.post("text/plain", Vec::new()).unwrap_err();
+        let failure = post(&mut endpoint).unwrap_err();
         assert!(failure.message.contains(&NotPublic.to_string()), "{}", failure.message);
         assert!(failure.retry.is_none());
     }
@@ -260,7 +242,7 @@ mod tests {
         assert!(!endpoint.check().unwrap_err().to_string().contains("canary"));
         endpoint.allow_plain_http();
         endpoint.allow_private();
-        let failure = endpoint.post("text/plain", Vec::new()).unwrap_err();
+        let failure = post(&mut endpoint).unwrap_err();
         assert!(failure.retry.is_some(), "nobody listens there");
         let texts = format!("{endpoint} {endpoint:?} {failure:?}");
         assert!(!texts.contains("canary"), "{texts}");

@@ -1,11 +1,12 @@
 //! Asking for a document, limited in size and in time.
 
-use std::io::{self, Read as _};
+use reqwest::header::ACCEPT;
 
-use reqwest::{blocking::Response, header::ACCEPT};
-
-use super::endpoint::{HttpEndpoint, chain, is_not_public};
-use crate::clock;
+use super::{
+    endpoint::{HttpEndpoint, chain},
+    resolver::is_not_public,
+};
+use crate::clock::Deadline;
 
 /// Why no document was read.
 #[derive(Debug)]
@@ -19,60 +20,36 @@ pub(crate) struct GetFailure {
 impl HttpEndpoint {
     /// The document at the URL, if it has at most `limit` bytes and all of it comes within the
     /// time-out.
-    pub(crate) fn get(&self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
+    pub(crate) fn get(&mut self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
         let fail = |reason| move |message| GetFailure { reason, message };
-        let deadline = clock::deadline(self.timeout);
-        let url = self.permitted().map_err(fail("forbidden"))?;
+        let url = self.permitted().map_err(fail("forbidden"))?.clone();
         let client = self.client().map_err(fail("connection"))?;
-        let request = client.get(url.clone()).header(ACCEPT, accept);
-        let response = request.send().map_err(|error| self.get_failure(&error))?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(fail("status")(format!("{self} answered {status}")));
-        }
-        self.body(response, limit, || clock::until(deadline).is_zero())
-    }
-
-    fn body(
-        &self,
-        mut response: Response,
-        limit: usize,
-        is_late: impl Fn() -> bool,
-    ) -> Result<Vec<u8>, GetFailure> {
-        let mut body = Vec::new();
-        let mut piece = [0; 16 << 10];
-        loop {
-            let n_read = response.read(&mut piece).map_err(|error| self.read_failure(&error))?;
-            if n_read == 0 {
-                return Ok(body);
+        let request = client.get(url).header(ACCEPT, accept);
+        let place = self.to_string();
+        let document = async {
+            let failure = |error| get_failure(&place, &error);
+            let mut response = request.send().await.map_err(failure)?;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(fail("status")(format!("{place} answered {status}")));
             }
-            // The client's own time-out begins anew with each piece.
-            if is_late() {
-                let message = format!("{self}: timed out in the middle of the answer");
-                return Err(GetFailure { reason: "timeout", message });
+            let mut body = Vec::new();
+            while let Some(piece) = response.chunk().await.map_err(failure)? {
+                if body.len() + piece.len() > limit {
+                    let message = format!("the answer of {place} has more than {limit} bytes");
+                    return Err(fail("too_large")(message));
+                }
+                body.extend_from_slice(&piece);
             }
-            if body.len() + n_read > limit {
-                let message = format!("the answer of {self} has more than {limit} bytes");
-                return Err(GetFailure { reason: "too_large", message });
-            }
-            body.extend_from_slice(&piece[..n_read]);
-        }
-    }
-
-    fn get_failure(&self, error: &reqwest::Error) -> GetFailure {
-        let reason = match error.is_timeout() {
-            true => "timeout",
-            false if is_not_public(error) => "forbidden",
-            false => "connection",
+            Ok(body)
         };
-        GetFailure { reason, message: format!("{self}: {}", chain(error)) }
+        let deadline = Deadline::after(self.timeout);
+        self.run(&deadline, document)
+            .unwrap_or_else(|| Err(fail("timeout")(format!("{place}: timed out"))))
     }
+}
 
-    fn read_failure(&self, error: &io::Error) -> GetFailure {
-        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
-        match cause {
-            Some(cause) => self.get_failure(cause),
-            None => GetFailure { reason: "connection", message: format!("{self}: {error}") },
-        }
-    }
+fn get_failure(place: &str, error: &reqwest::Error) -> GetFailure {
+    let reason = if is_not_public(error) { "forbidden" } else { "connection" };
+    GetFailure { reason, message: format!("{place}: {}", chain(error)) }
 }

@@ -1,4 +1,4 @@
-//! HTTP requests of notifiers and exporters: one blocking client, with one policy.
+//! HTTP requests of notifiers and exporters: one client, with one policy, that a deadline cancels.
 //!
 //! Redirects are not followed, proxies from the environment are not used, and neither plain http nor
 //! addresses that are not public are spoken to unless the code allows it. The address is checked
@@ -8,11 +8,13 @@
 //! Errors name scheme, host and port of a URL and nothing more: its userinfo, path and query are
 //! often secrets.
 
+mod connection;
 mod endpoint;
 #[cfg(feature = "poll-json")]
 mod get;
 #[cfg(feature = "webhook")]
 mod post;
+mod resolver;
 
 pub(crate) use endpoint::HttpEndpoint;
 #[cfg(feature = "webhook")]

@@ -7,8 +7,14 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 
-use super::endpoint::{HttpEndpoint, chain, is_not_public};
-use crate::{clock, util::date};
+use super::{
+    endpoint::{HttpEndpoint, chain},
+    resolver::is_not_public,
+};
+use crate::{
+    clock::{self, Deadline},
+    util::date,
+};
 
 /// Why a request was not answered with a success.
 #[derive(Debug)]
@@ -26,12 +32,21 @@ pub(crate) type RetryAfter = Option<Duration>;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl HttpEndpoint {
-    /// Sends `body` and waits for the status; the body of the answer is not read.
-    pub(crate) fn post(&self, content_type: &str, body: Vec<u8>) -> Result<(), HttpFailure> {
-        let url = self.permitted().map_err(HttpFailure::reject)?;
+    /// Sends `body` and waits for the status, until `deadline` and no longer than the time-out; the body
+    /// of the answer is not read.
+    pub(crate) fn post(
+        &mut self,
+        content_type: &str,
+        body: Vec<u8>,
+        deadline: &Deadline,
+    ) -> Result<(), HttpFailure> {
+        let url = self.permitted().map_err(HttpFailure::reject)?.clone();
         let client = self.client().map_err(HttpFailure::retry)?;
-        let request = client.post(url.clone()).header(CONTENT_TYPE, content_type).body(body);
-        let response = request.send().map_err(|error| self.send_failure(&error))?;
+        let request = client.post(url).header(CONTENT_TYPE, content_type).body(body);
+        let Some(answer) = self.run(deadline, request.send()) else {
+            return Err(HttpFailure::retry(format!("{self}: timed out")));
+        };
+        let response = answer.map_err(|error| self.send_failure(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(());

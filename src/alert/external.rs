@@ -1,0 +1,106 @@
+//! What alerts get when they leave: labels that say who sends them, and where to look.
+
+use std::{borrow::Cow, fmt::Write as _, net::SocketAddr};
+
+use crate::{label::Value, resource::Resource};
+
+/// What is added to every alert that is sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct External {
+    pub(super) labels: Vec<(String, String)>,
+    place: Place,
+}
+
+/// Where somebody who receives an alert finds more.
+#[derive(Clone, Debug, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    /// Something that shows expressions under this URL, as Prometheus does.
+    Expressions(String),
+    /// The page of metrics.
+    Page(SocketAddr),
+}
+
+impl External {
+    /// The attributes `keys` of `resource` as labels; `url` shows expressions, or else `listener` a page.
+    pub(crate) fn new(
+        resource: &Resource,
+        keys: &[Cow<'static, str>],
+        url: Option<&str>,
+        listener: Option<SocketAddr>,
+    ) -> Self {
+        let label = |key: &Cow<'static, str>| {
+            let value = match resource.get(key)? {
+                Value::String(text) => text.to_string(),
+                value => value.to_string(),
+            };
+            Some((label_name(key).into_owned(), value))
+        };
+        let place = match (url, listener) {
+            (Some(url), _) => Place::Expressions(url.trim_end_matches('/').to_owned()),
+            (None, Some(address)) if !address.ip().is_unspecified() => Place::Page(address),
+            _ => Place::Nowhere,
+        };
+        Self { labels: keys.iter().filter_map(label).collect(), place }
+    }
+
+    /// The `generatorURL` of an alert whose rule has this condition; empty where there is none.
+    pub(super) fn generator_url(&self, condition: &str) -> String {
+        match &self.place {
+            Place::Nowhere => String::new(),
+            Place::Page(address) => format!("http://{address}/metrics"),
+            Place::Expressions(url) => {
+                let mut text = format!("{url}/graph?g0.expr=");
+                percent_encode(&mut text, condition);
+                text.push_str("&g0.tab=1");
+                text
+            }
+        }
+    }
+}
+
+fn label_name(key: &str) -> Cow<'_, str> {
+    key.replace(|c: char| !c.is_ascii_alphanumeric(), "_").into()
+}
+
+/// Appends `text` as a value of a query: all but RFC 3986's unreserved characters are encoded.
+fn percent_encode(to: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            to.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(to, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_the_attributes_that_there_are_under_the_names_of_a_page() {
+        let resource = Resource::service("shop").with("host.cpus", 4);
+        let keys = ["service.name", "host.cpus", "cloud.region"].map(Cow::from);
+        let external = External::new(&resource, &keys, None, None);
+        let labels: Vec<_> =
+            external.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(labels, [("service_name", "shop"), ("host_cpus", "4")]);
+        assert_eq!(external.generator_url("x"), "");
+    }
+
+    #[test]
+    fn an_expression_is_encoded_into_the_url_and_a_page_is_named_by_its_address() {
+        let of = |url, listener: Option<&str>| {
+            let listener = listener.map(|address| address.parse().unwrap());
+            External::new(&Resource::default(), &[], url, listener).generator_url(r#"a{b="ü"} > 1"#)
+        };
+        let url =
+            "https://prometheus.example/graph?g0.expr=a%7Bb%3D%22%C3%BC%22%7D%20%3E%201&g0.tab=1";
+        assert_eq!(of(Some("https://prometheus.example/"), Some("127.0.0.1:9464")), url);
+        assert_eq!(of(None, Some("127.0.0.1:9464")), "http://127.0.0.1:9464/metrics");
+        assert_eq!(of(None, Some("0.0.0.0:9464")), "");
+    }
+}

@@ -1,0 +1,205 @@
+//! A record of any signal as a line: one JSON object, or text for people.
+
+use super::{json::Json, lines::Lines, point, span};
+use crate::{
+    metric::{DataPoint, Kind, SeriesValue},
+    pipeline::{Batch, OneLine, Signal},
+    trace::{SpanRecord, Status},
+    util::civil::civil,
+};
+
+/// A record that can be written as a line.
+pub(crate) trait Line: Signal {
+    /// Writes it as one JSON object of the service `service`, without a line break.
+    fn json(&self, service: &str, out: &mut Vec<u8>);
+
+    /// Writes it for people. Control characters are escaped.
+    fn human(&self, text: &mut String) -> std::fmt::Result;
+}
+
+/// How records become lines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Format {
+    Human,
+    Json,
+}
+
+/// Adds a line for each record of `batch`.
+pub(crate) fn write<S: Line>(lines: &mut Lines, format: Format, service: &str, batch: &Batch<S>) {
+    for record in batch {
+        lines.line(|out| match format {
+            Format::Json => record.json(service, out),
+            Format::Human => {
+                let mut text = String::new();
+                // Writing to a String cannot fail.
+                let _ = record.human(&mut text);
+                out.extend_from_slice(text.as_bytes());
+            }
+        });
+    }
+}
+
+impl Line for SpanRecord {
+    fn json(&self, service: &str, out: &mut Vec<u8>) {
+        Json::new(out).object(|object| {
+            object.field("signal").plain(Self::NAME);
+            object.field("service.name").str(service);
+            span::fields(object, self);
+        });
+    }
+
+    fn human(&self, text: &mut String) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        write!(
+            text,
+            "{} {:>10} {} {} {} trace={} span={}",
+            Utc(self.start().unix_nanos()),
+            format!("{:.1?}", self.end().since(self.start())),
+            OneLine(self.name()),
+            self.kind().as_str(),
+            self.outcome().as_str(),
+            self.trace_id(),
+            self.span_id(),
+        )?;
+        if let Some(parent) = self.parent_span_id() {
+            write!(text, " parent={parent}")?;
+        }
+        match self.status() {
+            Status::Error(description) if !description.is_empty() => {
+                write!(text, " status=error: {}", OneLine(description))?;
+            }
+            Status::Unset => {}
+            status => write!(text, " status={}", status.as_str())?,
+        }
+        for attribute in span::last_of_each_key(self.attributes()) {
+            write!(text, " {}=", OneLine(&attribute.key))?;
+            write!(text, "{}", OneLine(&attribute.value.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Line for DataPoint {
+    fn json(&self, service: &str, out: &mut Vec<u8>) {
+        Json::new(out).object(|object| {
+            object.field("signal").plain(Self::NAME);
+            object.field("service.name").str(service);
+            point::fields(object, self);
+        });
+    }
+
+    fn human(&self, text: &mut String) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        let labels =
+            if self.labels().is_empty() { String::new() } else { self.labels().to_string() };
+        let date = Utc(self.taken().unix_nanos());
+        write!(text, "{date} {}{}", OneLine(self.name()), OneLine(&labels))?;
+        match self.value() {
+            SeriesValue::Counter(sum) => write!(text, " {sum}")?,
+            SeriesValue::UpDownCounter(sum) => write!(text, " {sum}")?,
+            SeriesValue::Histogram(values) => {
+                write!(text, " count={} sum={}", values.count(), values.sum())?;
+                for (name, value) in
+                    [("p50", values.p50()), ("p90", values.p90()), ("p99", values.p99())]
+                {
+                    if let Some(value) = value {
+                        write!(text, " {name}={value:.4}")?;
+                    }
+                }
+            }
+            SeriesValue::Summary(summary) => {
+                write!(text, " count={} sum={}", summary.count, summary.sum)?;
+            }
+            value => write!(text, " {}", value.as_f64())?,
+        }
+        if !matches!(self.kind(), Kind::Info | Kind::StateSet) && !self.unit().as_str().is_empty() {
+            write!(text, " {}", OneLine(self.unit().as_str()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Nanoseconds since the Unix epoch as RFC 3339 with microseconds.
+struct Utc(u64);
+
+impl std::fmt::Display for Utc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, micros) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000 / 1_000);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{self, ManualClock},
+        export::wire::span::sample,
+        metric::{Registry, Temporality, Unit},
+    };
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, date) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000000Z"),
+            (1_577_836_799, "2019-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Utc(seconds * 1_000_000_000).to_string(), date);
+        }
+    }
+
+    fn human(record: &impl Line) -> String {
+        let mut text = String::new();
+        record.human(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_span_is_one_line_with_its_duration_and_ids() {
+        assert_eq!(
+            human(&sample("check\nout\u{1b}[2J")),
+            "2020-01-01T00:00:00.000000Z     12.5ms check\\nout\\u{1b}[2J server error \
+             trace=0000000000000000000000000000000a span=000000000000000b parent=000000000000000c \
+             status=error: no money cart=7"
+        );
+    }
+
+    #[test]
+    fn a_data_point_is_one_line_with_its_labels_and_unit() {
+        let _installed = clock::enter(Some(ManualClock::new()));
+        let registry = Registry::builder().label("zone", "b\n").build();
+        registry.counter::<()>("orders", "", Unit::new("{order}")).unwrap().add(12);
+        registry.histogram::<()>("wait", "", Unit::Seconds).unwrap().record(1.0);
+        let points = registry.snapshot().data_points(Temporality::Cumulative);
+        let lines: Vec<_> = points.iter().map(human).collect();
+        assert_eq!(lines[0], r#"2020-01-01T00:00:00.000000Z orders{zone="b\n"} 12 {order}"#);
+        assert!(
+            lines[1]
+                .ends_with(r#"wait{zone="b\n"} count=1 sum=1 p50=0.9946 p90=0.9946 p99=0.9946 s"#),
+            "{}",
+            lines[1]
+        );
+    }
+
+    #[test]
+    fn every_json_line_says_its_signal_and_its_service() {
+        let registry = Registry::new();
+        registry.counter::<()>("orders", "", Unit::NONE).unwrap().inc();
+        let mut lines = [Vec::new(), Vec::new()];
+        sample("checkout").json("shop \"a\"", &mut lines[0]);
+        registry.snapshot().data_points(Temporality::Cumulative)[0]
+            .json("shop \"a\"", &mut lines[1]);
+        let signals = lines.map(|line| {
+            let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(read["service.name"], "shop \"a\"");
+            read["signal"].as_str().unwrap().to_owned()
+        });
+        assert_eq!(signals, ["spans", "metrics"]);
+    }
+}

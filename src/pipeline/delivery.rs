@@ -1,0 +1,99 @@
+//! The two kinds of exporter as a worker uses them: what is made of a batch once, and then attempted
+//! until it is settled.
+
+use super::{Batch, Deadline, ExportError, Exporter, Payload, Signal, WireExporter};
+
+/// How a worker delivers batches.
+pub(super) trait Delivery<S: Signal>: Send + 'static {
+    /// What is attempted, again and again.
+    type Load: Load;
+
+    /// Makes what is attempted.
+    fn prepare(&mut self, batch: Batch<S>) -> Self::Load;
+
+    /// Tries once.
+    fn attempt(
+        &mut self,
+        load: &Self::Load,
+        deadline: &Deadline,
+    ) -> Result<(), ExportError<Self::Load>>;
+}
+
+/// Records, in whatever form they are delivered.
+pub(super) trait Load: Clone {
+    fn len(&self) -> usize;
+    fn first(&self, n: usize) -> Self;
+}
+
+/// Delivers batches as they are.
+pub(super) struct Whole<S>(pub(super) Box<dyn Exporter<S>>);
+
+impl<S: Signal> Delivery<S> for Whole<S> {
+    type Load = Batch<S>;
+
+    fn prepare(&mut self, batch: Batch<S>) -> Batch<S> {
+        batch
+    }
+
+    fn attempt(
+        &mut self,
+        batch: &Batch<S>,
+        deadline: &Deadline,
+    ) -> Result<(), ExportError<Batch<S>>> {
+        self.0.export(batch, deadline)
+    }
+}
+
+/// Encodes a batch once, and delivers the bytes.
+pub(super) struct Wire<S>(pub(super) Box<dyn WireExporter<S>>);
+
+/// A batch as bytes.
+#[derive(Clone)]
+pub(super) struct Encoded {
+    payload: Payload,
+    n_records: usize, // Of the batch.
+}
+
+impl<S: Signal> Delivery<S> for Wire<S> {
+    type Load = Encoded;
+
+    fn prepare(&mut self, batch: Batch<S>) -> Encoded {
+        Encoded { payload: self.0.encode(&batch), n_records: batch.len() }
+    }
+
+    fn attempt(
+        &mut self,
+        encoded: &Encoded,
+        deadline: &Deadline,
+    ) -> Result<(), ExportError<Encoded>> {
+        let n = encoded.payload.len();
+        if n != encoded.n_records {
+            let message = format_args!("{} records were encoded as {n}", encoded.n_records);
+            return Err(ExportError::reject(message));
+        }
+        self.0
+            .send(&encoded.payload, deadline)
+            .map_err(|error| error.map(|payload| Encoded { n_records: payload.len(), payload }))
+    }
+}
+
+impl<S> Load for Batch<S> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn first(&self, n: usize) -> Self {
+        Self::first(self, n)
+    }
+}
+
+impl Load for Encoded {
+    fn len(&self) -> usize {
+        self.n_records
+    }
+
+    fn first(&self, n: usize) -> Self {
+        let payload = self.payload.first(n);
+        Self { n_records: payload.len(), payload }
+    }
+}

@@ -1,0 +1,165 @@
+//! Encoded records on their way: bytes, and where each record begins.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+/// Records as bytes, in order, made once by [`encode`](super::WireExporter::encode) and kept over all
+/// attempts; cheap to clone, and to cut at its ends.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::pipeline::Payload;
+///
+/// let mut payload = Payload::new();
+/// for text in ["one", "two", "three"] {
+///     payload.record(|bytes| bytes.extend_from_slice(text.as_bytes()));
+/// }
+/// assert_eq!(payload.bytes(), b"onetwothree");
+/// let unsent = payload.skip(1);
+/// assert_eq!((unsent.len(), unsent.bytes()), (2, &b"twothree"[..]));
+/// assert_eq!(unsent.records().next(), Some(&b"two"[..]));
+/// ```
+#[derive(Clone, Default)]
+pub struct Payload {
+    content: Arc<Content>,
+    range: Range<usize>, // Of the content's records.
+}
+
+#[derive(Clone, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    ends: Vec<usize>, // Where each record ends. Invariant: ascending, the last is the length of `bytes`.
+}
+
+impl Payload {
+    /// A payload without records.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the record that `write` appends to the bytes.
+    pub fn record(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.range != (0..self.content.ends.len()) {
+            *self = self.filter(|_| true);
+        }
+        let content = Arc::make_mut(&mut self.content);
+        let begin = content.bytes.len();
+        write(&mut content.bytes);
+        // Whatever `write` did, the records before it stay where they are.
+        content.bytes.resize(content.bytes.len().max(begin), 0);
+        content.ends.push(content.bytes.len());
+        self.range.end += 1;
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// The bytes of all records, one after the other.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.content.bytes[self.start(self.range.start)..self.start(self.range.end)]
+    }
+
+    /// The bytes of each record.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.range.clone().map(|place| self.of(place))
+    }
+
+    /// All but the first `n` records; the bytes are shared.
+    #[must_use]
+    pub fn skip(&self, n: usize) -> Self {
+        let start = self.range.start.saturating_add(n).min(self.range.end);
+        Self { content: self.content.clone(), range: start..self.range.end }
+    }
+
+    /// The first `n` records; the bytes are shared.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let end = self.range.start.saturating_add(n).min(self.range.end);
+        Self { content: self.content.clone(), range: self.range.start..end }
+    }
+
+    /// The records at whose place, from 0, `keep` is true; their bytes are copied.
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
+        let mut kept = Content::default();
+        for (place, record) in self.records().enumerate() {
+            if keep(place) {
+                kept.bytes.extend_from_slice(record);
+                kept.ends.push(kept.bytes.len());
+            }
+        }
+        let range = 0..kept.ends.len();
+        Self { content: Arc::new(kept), range }
+    }
+
+    fn of(&self, place: usize) -> &[u8] {
+        &self.content.bytes[self.start(place)..self.content.ends[place]]
+    }
+
+    /// Where the record at `place` begins, or the one before it ends.
+    fn start(&self, place: usize) -> usize {
+        place.checked_sub(1).map_or(0, |before| self.content.ends[before])
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} records, {} bytes)", self.len(), self.bytes().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn payload(records: &[Vec<u8>]) -> Payload {
+        let mut payload = Payload::new();
+        records.iter().for_each(|record| payload.record(|bytes| bytes.extend_from_slice(record)));
+        payload
+    }
+
+    fn read(payload: &Payload) -> Vec<Vec<u8>> {
+        let records: Vec<_> = payload.records().map(<[u8]>::to_vec).collect();
+        assert_eq!((records.len(), records.concat()), (payload.len(), payload.bytes().to_vec()));
+        records
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_matches_naive(
+            records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5), 0..8),
+            skip in 0usize..10,
+            first in 0usize..10,
+        ) {
+            let whole = payload(&records);
+            let cut: Vec<_> = records.iter().skip(skip).take(first).cloned().collect();
+            let mut part = whole.skip(skip).first(first);
+            prop_assert_eq!(read(&part), cut.clone());
+            let odd: Vec<_> = cut.iter().skip(1).step_by(2).cloned().collect();
+            prop_assert_eq!(read(&part.filter(|place| place % 2 == 1)), odd);
+            part.record(|bytes| bytes.push(7));
+            prop_assert_eq!(read(&part), [cut, vec![vec![7]]].concat());
+            prop_assert_eq!(read(&whole), records);
+        }
+    }
+
+    #[test]
+    fn what_takes_bytes_away_takes_none_of_another_record() {
+        let mut payload = payload(&[b"one".to_vec()]);
+        payload.record(Vec::clear);
+        assert_eq!(payload.len(), 2);
+        assert_eq!(payload.bytes().len(), 3);
+    }
+}

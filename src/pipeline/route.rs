@@ -1,0 +1,96 @@
+//! One exporter of one signal, and how records come to it.
+
+use std::fmt;
+
+use super::{Batch, Exporter, Processor, Settings, Signal, WireExporter};
+
+/// The way of one signal to one exporter: a queue, a worker thread, and the exporter.
+///
+/// A [`Backend`](crate::export::Backend) says its routes; for an exporter of your own, a route is the
+/// backend.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{export::Memory, pipeline::{Overflow, Route}, trace::SpanRecord};
+///
+/// let spans = Memory::<SpanRecord>::new();
+/// let route = Route::new(spans.clone())
+///     .named("recent")
+///     .settings(|settings| settings.overflow = Overflow::DropOldest)
+///     .process(|spans: &mut Vec<SpanRecord>| spans.retain(|span| span.name() != "GET /health"));
+/// let telemetry = bellwether::builder("shop").export(route).start()?;
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[must_use = "a route that is given to no builder sends nothing"]
+pub struct Route<S: Signal> {
+    pub(super) name: String,
+    pub(super) exporter: AnyExporter<S>,
+    pub(super) settings: Settings,
+    pub(super) processors: Vec<RouteProcessor<S>>,
+    pub(crate) options: S::RouteOptions,
+}
+
+pub(super) enum AnyExporter<S> {
+    Whole(Box<dyn Exporter<S>>),
+    Wire(Box<dyn WireExporter<S>>),
+}
+
+/// A processor that gets copies: the records of a batch are shared with other routes.
+pub(super) type RouteProcessor<S> = Box<dyn Fn(&Batch<S>) -> Batch<S> + Send>;
+
+impl<S: Signal> Route<S> {
+    /// A route to `exporter`, with the signal's own settings.
+    pub fn new(exporter: impl Exporter<S>) -> Self {
+        Self::of(exporter.name().to_owned(), AnyExporter::Whole(Box::new(exporter)))
+    }
+
+    /// A route to an exporter that encodes and sends in two steps.
+    pub fn wire(exporter: impl WireExporter<S>) -> Self {
+        Self::of(exporter.name().to_owned(), AnyExporter::Wire(Box::new(exporter)))
+    }
+
+    fn of(name: String, exporter: AnyExporter<S>) -> Self {
+        let (settings, options) = (S::settings(), S::RouteOptions::default());
+        Self { name, exporter, settings, processors: Vec::new(), options }
+    }
+
+    /// What the route is called in reports, series and the name of its thread, in place of the
+    /// exporter's name. Of two routes of one signal and name the second gets a number: `file`, `file-2`.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Changes the settings of the queue, the batches and the attempts.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Lets `processor` change or remove records on this route alone, before they are exported, after
+    /// those that were added before. Removed ones are counted as dropped, with the reason `filtered`.
+    pub fn process(mut self, processor: impl Processor<S>) -> Self
+    where
+        S: Clone,
+    {
+        self.processors.push(Box::new(move |batch| {
+            let mut records: Vec<S> = batch.iter().cloned().collect();
+            processor.process(&mut records);
+            records.truncate(batch.len());
+            records.into()
+        }));
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<S: Signal> fmt::Debug for Route<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Route({} to {})", S::NAME, self.name)
+    }
+}

@@ -1,0 +1,85 @@
+//! The deadline of an attempt: what it is, and what moves it nearer.
+
+use super::*;
+
+/// Shows the deadline of each attempt to the test, and waits for it to be over.
+struct Patient(mpsc::Sender<Deadline>);
+
+impl Exporter<u32> for Patient {
+    fn export(&mut self, _: &Batch<u32>, deadline: &Deadline) -> ExportResult<u32> {
+        let _ = self.0.send(deadline.clone());
+        while !deadline.is_over() {
+            thread::yield_now();
+        }
+        Err(ExportError::retry("timed out"))
+    }
+}
+
+fn start_patient(attempt_timeout: Duration) -> (Pipe<u32>, mpsc::Receiver<Deadline>) {
+    let (show, shown) = mpsc::channel();
+    let settings = Settings { attempt_timeout, ..settings(1) };
+    (start_with(Patient(show), settings).unwrap(), shown)
+}
+
+#[test]
+fn an_attempt_has_the_time_of_the_settings() {
+    let (pipe, shown) = start_patient(LONG * 3);
+    let before = real_instant();
+    pipe.push(vec![1]);
+    let at = shown.recv_timeout(LONG).unwrap().instant();
+    assert!(at >= before + LONG * 3 && at <= real_instant() + LONG * 3);
+}
+
+#[test]
+fn a_flush_ends_the_attempt_shortly_before_it_returns_and_the_record_is_held() {
+    let (pipe, shown) = start_patient(LONG * 3);
+    pipe.push(vec![1]);
+    let deadline = shown.recv_timeout(LONG).unwrap();
+    let flush = real_instant() + Duration::from_millis(60);
+    let ticket = pipe.begin_flush(flush);
+    assert!(deadline.instant() < flush && !pipe.wait(ticket, flush));
+    assert!(deadline.is_over());
+    // No second attempt was begun for the flush that had the first.
+    while pipe.report().retries == 0 {
+        thread::yield_now();
+    }
+    assert_eq!((pipe.report().held, pipe.report().delivered), (1, 0));
+}
+
+#[test]
+fn an_attempt_that_begins_during_a_flush_ends_with_the_first_of_them() {
+    let (pipe, shown) = start_patient(LONG * 3);
+    let (first, second) = (real_instant() + LONG, real_instant() + LONG * 2);
+    pipe.push(vec![1]);
+    shown.recv_timeout(LONG).unwrap().bring_nearer(real_instant());
+    let _ = (pipe.begin_flush(second), pipe.begin_flush(first));
+    let deadline = shown.recv_timeout(LONG).unwrap();
+    assert!(deadline.instant() < first && deadline.instant() > first - LONG);
+    // The first flush gives up, and the next attempt has the time of the second.
+    assert!(!pipe.wait(pipe.begin_flush(first), real_instant()));
+}
+
+#[test]
+fn a_flush_that_is_over_leaves_the_next_attempt_its_time() {
+    let (pipe, shown) = start_patient(LONG * 3);
+    pipe.push(vec![1]);
+    let flush = real_instant() + Duration::from_millis(40);
+    let ticket = pipe.begin_flush(flush);
+    shown.recv_timeout(LONG).unwrap();
+    assert!(!pipe.wait(ticket, flush));
+    let later = shown.recv_timeout(LONG).unwrap();
+    assert!(later.instant() > real_instant() + LONG);
+    later.bring_nearer(real_instant());
+}
+
+#[test]
+fn a_shutdown_ends_the_attempt_in_time_and_leaves_no_thread_behind() {
+    let leaked = leaked_workers();
+    let (pipe, shown) = start_patient(LONG * 3);
+    pipe.push(vec![1]);
+    let deadline = shown.recv_timeout(LONG).unwrap();
+    let report = pipe.shutdown(Duration::from_millis(400));
+    assert!(deadline.is_over());
+    assert_eq!((report.held, dropped(&report, DropReason::Shutdown)), (0, 1));
+    assert_eq!(leaked_workers(), leaked, "the worker was given up");
+}

@@ -1,0 +1,203 @@
+//! One series at one instant, as a route of metrics sends it.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use super::{
+    exemplar::Exemplar,
+    family::{Family, Kind, Series, SeriesValue, Snapshot},
+    unit::Unit,
+    view::Views,
+};
+use crate::{
+    clock::Ticks,
+    label::LabelSet,
+    pipeline::{Overflow, Route, Settings, Signal},
+};
+
+/// Whether what a reader collects is a total or a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Temporality {
+    /// Totals since each series began: what Prometheus asks for.
+    #[default]
+    Cumulative,
+    /// Differences since the reader's last collection: what StatsD and some services ask for.
+    Delta,
+}
+
+/// One series at one instant: the record of the signal `metrics`.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{Unit, metric::{Registry, Temporality}};
+///
+/// let registry = Registry::new();
+/// registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(3);
+/// let points = registry.snapshot().data_points(Temporality::Cumulative);
+/// assert_eq!((points[0].name(), points[0].value().as_f64()), ("shop.orders", 3.0));
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DataPoint {
+    family: Arc<About>,
+    series: Series,
+    taken: Ticks,
+    temporality: Temporality,
+}
+
+/// What the points of one family share.
+#[derive(Debug)]
+struct About {
+    name: Cow<'static, str>,
+    help: Cow<'static, str>,
+    kind: Kind,
+    unit: Unit,
+}
+
+impl Snapshot {
+    /// Every series as a record of its own, sorted by name and labels; `temporality` says what the
+    /// snapshot was collected as.
+    #[must_use]
+    pub fn data_points(&self, temporality: Temporality) -> Vec<DataPoint> {
+        let n = self.families().iter().map(|family| family.series.len()).sum();
+        let mut points = Vec::with_capacity(n);
+        for Family { name, kind, unit, help, series, .. } in self.families() {
+            let (name, help) = (name.clone(), help.clone());
+            let family = Arc::new(About { name, help, kind: *kind, unit: *unit });
+            points.extend(series.iter().map(|series| DataPoint {
+                family: family.clone(),
+                series: series.clone(),
+                taken: self.taken(),
+                temporality,
+            }));
+        }
+        points
+    }
+}
+
+impl DataPoint {
+    /// The instrument's name: dotted, without the unit.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.family.name
+    }
+
+    /// The description.
+    #[must_use]
+    pub fn help(&self) -> &str {
+        &self.family.help
+    }
+
+    /// The kind of instrument.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.family.kind
+    }
+
+    /// The unit.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.family.unit
+    }
+
+    /// The labels.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        self.series.labels()
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &SeriesValue {
+        self.series.value()
+    }
+
+    /// The newest exemplar of a counter; a histogram's are in its value.
+    #[must_use]
+    pub fn exemplar(&self) -> Option<&Exemplar> {
+        self.series.exemplar()
+    }
+
+    /// When the sum of the value began: for a difference, when the last reading was taken.
+    #[must_use]
+    pub fn started(&self) -> Ticks {
+        self.series.started()
+    }
+
+    /// When it was read.
+    #[must_use]
+    pub fn taken(&self) -> Ticks {
+        self.taken
+    }
+
+    /// Whether sums are totals or differences.
+    #[must_use]
+    pub fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+
+    /// Changes the labels, for a [`Processor`](crate::pipeline::Processor).
+    pub fn set_labels(&mut self, labels: LabelSet) {
+        self.series.labels = labels;
+    }
+}
+
+/// What a route of metrics is configured with.
+#[derive(Clone, Debug)]
+pub struct MetricsOptions {
+    pub(crate) interval: Duration,
+    pub(crate) temporality: Temporality,
+    pub(crate) views: Views,
+}
+
+impl Default for MetricsOptions {
+    fn default() -> Self {
+        let interval = Duration::from_secs(10);
+        Self { interval, temporality: Temporality::default(), views: Views::default() }
+    }
+}
+
+impl Signal for DataPoint {
+    const NAME: &'static str = "metrics";
+    type RouteOptions = MetricsOptions;
+
+    /// Label sets are shared with the registry, and weigh nothing here.
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.series.weight()
+    }
+
+    /// A million points, 64 MiB and batches of 8,192; the oldest reading goes first.
+    fn settings() -> Settings {
+        Settings {
+            max_items: 1 << 20,
+            batch_items: 8_192,
+            overflow: Overflow::DropOldest,
+            ..Settings::default()
+        }
+    }
+}
+
+/// How metrics are pushed.
+impl Route<DataPoint> {
+    /// How often the metrics are read and sent; 10 s by default, where OpenTelemetry's SDKs have 60 s.
+    /// At least 10 ms.
+    ///
+    /// The last reading is sent at shutdown, and one at each flush.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.options.interval = interval.max(Duration::from_millis(10));
+        self
+    }
+
+    /// Whether totals or differences are sent; totals by default.
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.options.temporality = temporality;
+        self
+    }
+
+    /// Shows this route's metrics by `views`, after those of the registry.
+    pub fn views(mut self, views: Views) -> Self {
+        self.options.views = views;
+        self
+    }
+}

@@ -1,0 +1,34 @@
+//! The names of routes: unique within a signal, so that their series are told apart.
+
+use std::collections::HashSet;
+
+use crate::pipeline::{Route, Signal};
+
+/// Numbers every route but the first of one name: `file`, `file-2`, `file-3`.
+pub(super) fn told_apart<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
+    let mut taken: HashSet<String> = routes.iter().map(|route| route.name().to_owned()).collect();
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut tell_apart = |route: Route<S>| {
+        if seen.insert(route.name().to_owned()) {
+            return route;
+        }
+        let numbered = (2_u32..).map(|n| format!("{}-{n}", route.name()));
+        let name = numbered.into_iter().find(|name| taken.insert(name.clone()));
+        route.named(name.unwrap_or_default())
+    };
+    routes.into_iter().map(&mut tell_apart).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{export::Memory, trace::SpanRecord};
+
+    #[test]
+    fn the_second_route_of_a_name_gets_a_number_that_is_free() {
+        let route = |name: &str| Route::new(Memory::<SpanRecord>::new()).named(name);
+        let routes = ["file", "file-2", "file", "other", "file"].map(route);
+        let names: Vec<_> = told_apart(routes.into()).iter().map(|r| r.name().to_owned()).collect();
+        assert_eq!(names, ["file", "file-2", "file-3", "other", "file-4"]);
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a signal's records come from, on their way to its routes: processors, then every pipe.
+
+use std::mem;
+
+use crate::{
+    diagnostics,
+    pipeline::{Chunk, Pipe, Processor, Signal},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    util::{catch::catch, process},
+};
+
+/// The processors and the pipes of one signal.
+pub(super) struct Source<S: Signal> {
+    processors: Vec<Box<dyn Processor<S>>>,
+    pub(super) pipes: Vec<Pipe<S>>,
+    /// Relaxed, both: they publish nothing but themselves.
+    n_filtered: AtomicU64,
+    n_panicked: AtomicU64,
+    generation: u32, // Of the process that started it.
+}
+
+impl<S: Signal> Source<S> {
+    pub(super) fn new(processors: Vec<Box<dyn Processor<S>>>, pipes: Vec<Pipe<S>>) -> Self {
+        let (n_filtered, n_panicked) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { processors, pipes, n_filtered, n_panicked, generation: process::generation() }
+    }
+
+    /// Whether anything is done with records.
+    pub(super) fn is_used(&self) -> bool {
+        // In a forked child a queue's lock may be held by a thread that stayed behind.
+        !self.pipes.is_empty() && self.generation == process::generation()
+    }
+
+    /// Offers the records to every pipe; they are shared, not copied.
+    pub(super) fn offer(&self, records: &mut Vec<S>) {
+        if self.is_used() && self.process(records) {
+            let chunk: Chunk<S> = mem::take(records).into();
+            self.pipes.iter().for_each(|pipe| pipe.push(chunk.clone()));
+        }
+    }
+
+    /// Lets the processors change `records`; whether any are left.
+    pub(super) fn process(&self, records: &mut Vec<S>) -> bool {
+        let n = records.len();
+        for processor in &self.processors {
+            if records.is_empty() {
+                break;
+            }
+            if let Err(panic) = catch(|| processor.process(records)) {
+                // Half processed, they may hold what nobody may see.
+                let n = mem::take(records).len();
+                self.n_panicked.fetch_add(n as u64, Relaxed);
+                let text = format_args!("{n} {} dropped: it panicked: {panic}", S::NAME);
+                diagnostics::report("processor", text);
+                return false;
+            }
+        }
+        records.truncate(n);
+        self.n_filtered.fetch_add((n - records.len()) as u64, Relaxed);
+        !records.is_empty()
+    }
+
+    /// How many records processors removed, and how many were lost to their panics.
+    pub(super) fn dropped(&self) -> [(&'static str, u64); 2] {
+        let counts = (self.n_filtered.load(Relaxed), self.n_panicked.load(Relaxed));
+        [("filtered", counts.0), ("panic", counts.1)]
+    }
+}

@@ -1,0 +1,179 @@
+//! Starting what a builder was told.
+
+use std::sync::Arc;
+
+use super::{
+    Builder, Telemetry,
+    builder::Processors,
+    exit,
+    history::History,
+    names, own_series,
+    readings::Readings,
+    running::{Ending, Running},
+    source::Source,
+    tick,
+};
+use crate::{
+    alert::{self, Engine, External, notify::Notification},
+    cells,
+    error::Error,
+    export::Routes,
+    metric::{DataPoint, MetricsOptions, Registry, Views},
+    pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    sync::Mutex,
+    trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
+    util::process,
+};
+
+impl Builder {
+    /// Starts everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already;
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
+    /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
+    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
+    /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
+    /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
+    /// left running then.
+    pub fn start(mut self) -> Result<Telemetry, Error> {
+        let slot = exit::slot()?;
+        let registry = Registry::global().clone();
+        check_refusals(&registry, self.deny_conflicts)?;
+        let views = Views::new(std::mem::take(&mut self.views))?;
+        let changes = std::mem::take(&mut self.registry).checked()?;
+        if self.disabled {
+            self = Self::new("").tick(self.tick).disabled(true);
+        }
+        let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
+        let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
+        let board = engine.board().clone();
+        let parts = self.parts.into_iter().map(|start| start(&self.resource));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
+        let Started { spans, metrics, notifications, options, pipes } = Started::new(
+            &Setup::new(self.resource.clone()),
+            self.routes,
+            (self.span_processors, self.metric_processors),
+            self.notifiers,
+        )?;
+        let tracer =
+            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
+        let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
+        let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
+        registry.change(changes);
+        self.max_owning_threads.into_iter().for_each(cells::set_most_owners);
+        if !views.is_empty() {
+            registry.set_views(views);
+        }
+        // Disabled, nothing is asked that would need a thread.
+        let (first, observers) = match &tracer {
+            None => (None, Vec::new()),
+            Some(tracer) => {
+                let observers =
+                    own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
+                (Some(registry.snapshot()), observers)
+            }
+        };
+        let running = Arc::new(Running {
+            generation: process::generation(),
+            history: Mutex::new(History::new(first)),
+            readings: Readings::new(&registry, metrics, options),
+            resource: self.resource,
+            local_addrs,
+            ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
+            board,
+            registry,
+            pipes,
+            tracer,
+        });
+        let telemetry = Telemetry { running };
+        // Before the first tick, whose callback may leave the process.
+        slot.fill(&telemetry.running);
+        if !self.disabled {
+            let running = Arc::downgrade(&telemetry.running);
+            let readings = telemetry.running.readings.start()?;
+            let ticker = tick::start(running, engine, notifications, external, self.on_transition)?;
+            telemetry.running.ending.lock().tickers.extend(readings.into_iter().chain([ticker]));
+            telemetry.running.tracer.iter().for_each(install);
+        }
+        Ok(telemetry)
+    }
+}
+
+/// Where `registry` has refused statics, an error with all of the reasons if that is to be one; the
+/// hook is told of them otherwise.
+fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
+    if !deny {
+        registry.tell_refusals();
+        return Ok(());
+    }
+    let refusals = registry.refusals();
+    let [(kind, first), rest @ ..] = refusals.as_slice() else { return Ok(()) };
+    let more = rest.iter().map(|(_, refusal)| format!("; {refusal}"));
+    Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
+}
+
+/// Makes `tracer` that of the process.
+fn install(tracer: &Arc<Tracer>) {
+    let replaced = trace::install(tracer.clone());
+    if exit::is_child() {
+        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+    }
+}
+
+/// The pipes of all routes.
+struct Started {
+    spans: Arc<Source<SpanRecord>>,
+    metrics: Arc<Source<DataPoint>>,
+    notifications: Vec<Pipe<Notification>>,
+    options: Vec<MetricsOptions>, // In the order of the pipes of `metrics`.
+    pipes: Vec<Arc<dyn AnyPipe>>,
+}
+
+impl Started {
+    fn new(
+        setup: &Setup,
+        routes: Routes,
+        (of_spans, of_metrics): (Processors<SpanRecord>, Processors<DataPoint>),
+        notifiers: Vec<Route<Notification>>,
+    ) -> Result<Self, Error> {
+        let options = routes.metrics.iter().map(|route| route.options.clone()).collect();
+        let spans = started(routes.spans, setup)?;
+        let metrics = started(routes.metrics, setup)?;
+        let notifications = started(notifiers, setup)?;
+        let pipes = any(&spans).chain(any(&metrics)).chain(any(&notifications)).collect();
+        Ok(Self {
+            spans: Arc::new(Source::new(of_spans, spans)),
+            metrics: Arc::new(Source::new(of_metrics, metrics)),
+            notifications,
+            options,
+            pipes,
+        })
+    }
+}
+
+fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S>>, Error> {
+    // A pipe that was started before one that fails ends by itself when it is dropped.
+    names::told_apart(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
+}
+
+fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
+    pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+/// A tracer that hands its spans to `source`.
+fn tracer_into(
+    source: Arc<Source<SpanRecord>>,
+    limits: SpanLimits,
+    sampler: Option<Box<dyn Sampler>>,
+) -> Arc<Tracer> {
+    let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
+    let tracer = Tracer::builder(sink).limits(limits);
+    match sampler {
+        Some(sampler) => tracer.sampler(sampler),
+        None => tracer,
+    }
+    .build()
+}

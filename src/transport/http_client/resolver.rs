@@ -1,0 +1,83 @@
+//! Which addresses are connected to: what the operating system says, and the policy allows.
+//!
+//! The system's resolver cannot be cancelled, so it runs on a thread of its own, which nobody waits for.
+
+use std::{
+    error, fmt,
+    net::{SocketAddr, ToSocketAddrs as _},
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::task;
+
+use crate::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    transport::address,
+};
+
+/// Resolves names by the operating system, and lets only addresses pass that may be connected to.
+pub(super) struct Resolver {
+    pub(super) allows_private: bool,
+}
+
+/// How many names are being resolved. Relaxed: it publishes nothing but itself.
+static RESOLVING: AtomicUsize = AtomicUsize::new(0);
+
+/// More look-ups at once are refused: each may hang on a thread of its own. Arbitrary.
+const MOST_RESOLVING: usize = 16;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allows_private = self.allows_private;
+        Box::pin(async move {
+            let pending = Pending::begin()?;
+            let found = task::spawn_blocking(move || {
+                let _pending = pending;
+                (name.as_str(), 0).to_socket_addrs()
+            });
+            let mut allowed: Vec<SocketAddr> = found.await??.collect();
+            allowed.retain(|found| allows_private || address::is_public(found.ip()));
+            if allowed.is_empty() {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A look-up that is counted while it runs.
+struct Pending(());
+
+impl Pending {
+    fn begin() -> Result<Self, &'static str> {
+        if RESOLVING.fetch_add(1, Relaxed) >= MOST_RESOLVING {
+            RESOLVING.fetch_sub(1, Relaxed);
+            return Err("the system's resolver does not answer");
+        }
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        RESOLVING.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Whether a request failed because of an address that is not public.
+pub(super) fn is_not_public(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(error::Error::source(error), |cause| cause.source());
+    causes.any(|cause| cause.is::<NotPublic>())
+}
+
+/// The host has no public address.
+#[derive(Debug)]
+pub(super) struct NotPublic;
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host has no public address: allow others by .allow_private()")
+    }
+}
+
+impl error::Error for NotPublic {}

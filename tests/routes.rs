@@ -1,0 +1,215 @@
+//! Routes of spans and metrics, as a user sets them up.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bellwether::{
+    Counter, Telemetry,
+    export::{File, Memory, Route},
+    metric::{DataPoint, Temporality},
+    pipeline::DropReason,
+    trace::SpanRecord,
+};
+
+static ORDERS: Counter = Counter::new("routes.orders", "Orders accepted");
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// One telemetry at a time.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn orders(points: &[DataPoint]) -> Vec<f64> {
+    let orders = points.iter().filter(|point| point.name() == "routes.orders");
+    orders.map(|point| point.value().as_f64()).collect()
+}
+
+#[test]
+fn metrics_are_pushed_at_the_interval_at_a_flush_and_at_shutdown_in_their_temporality() {
+    let _turn = turn();
+    let (totals, changes) = (Memory::<DataPoint>::new(), Memory::<DataPoint>::new());
+    ORDERS.add(1);
+    let before = f64::from(u32::try_from(ORDERS.value()).unwrap());
+    let telemetry = bellwether::builder("shop")
+        .export(Route::new(totals.clone()).interval(LONG * 100))
+        .export(Route::new(changes.clone()).interval(LONG * 100).temporality(Temporality::Delta))
+        .start()
+        .unwrap();
+    assert!(telemetry.flush(LONG).settled);
+    ORDERS.add(5);
+    assert!(telemetry.flush(LONG).settled);
+    ORDERS.add(7);
+    let report = telemetry.shutdown(LONG);
+    assert_eq!(orders(&totals.take()), [before, before + 5.0, before + 12.0]);
+    let changes = changes.take();
+    assert_eq!(orders(&changes), [before, 5.0, 7.0]);
+    assert!(changes.iter().all(|point| point.temporality() == Temporality::Delta));
+    assert!(report.totals().add_up());
+
+    let often = Memory::<DataPoint>::new();
+    let route = Route::new(often.clone()).interval(Duration::from_millis(10));
+    let telemetry =
+        bellwether::builder("shop").export(route.settings(|s| s.batch_delay = Duration::ZERO));
+    let _telemetry = telemetry.start().unwrap();
+    while orders(&often.records()).len() < 3 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn two_routes_of_one_name_are_told_apart_in_reports_and_series() {
+    let _turn = turn();
+    let telemetry = bellwether::builder("shop")
+        .export(Memory::<SpanRecord>::new())
+        .export(Memory::<SpanRecord>::new())
+        .export(Memory::<DataPoint>::new())
+        .start()
+        .unwrap();
+    bellwether::span("checkout").enter().end();
+    let report = telemetry.flush(LONG);
+    let names: Vec<_> = report.queues.iter().map(|q| (q.name.as_str(), q.signal)).collect();
+    assert_eq!(names, [("memory", "spans"), ("memory-2", "spans"), ("memory", "metrics")]);
+    let snapshot = telemetry.snapshot();
+    for (exporter, signal) in names {
+        let labels = [("exporter", exporter), ("signal", signal)];
+        let offered = snapshot.value("telemetry.queue.offered", &labels).unwrap().as_f64();
+        assert!(offered >= 1.0, "{labels:?}");
+    }
+    assert!(snapshot.family("telemetry.queue.spooled").is_none());
+}
+
+#[test]
+fn processors_stand_before_all_routes_or_on_one_of_them_and_what_they_remove_is_counted() {
+    let _turn = turn();
+    let (all, some) = (Memory::<SpanRecord>::new(), Memory::<SpanRecord>::new());
+    let without = |name: &'static str| {
+        move |spans: &mut Vec<SpanRecord>| spans.retain(|span| span.name() != name)
+    };
+    let telemetry = bellwether::builder("shop")
+        .span_processor(without("health"))
+        .span_processor(|spans: &mut Vec<SpanRecord>| {
+            spans.iter_mut().for_each(|span| span.set_attribute("card", "***"));
+        })
+        .export(all.clone())
+        .export(Route::new(some.clone()).process(without("catalog")))
+        .start()
+        .unwrap();
+    for name in ["health", "catalog", "checkout"] {
+        let span = bellwether::span(name).enter();
+        bellwether::trace::set_attribute("card", "1234");
+        span.end();
+    }
+    let report = telemetry.flush(LONG);
+    let names = |memory: &Memory<SpanRecord>| {
+        memory.records().iter().map(|span| span.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&all), names(&some)),
+        (vec!["catalog".into(), "checkout".into()], vec!["checkout".into()])
+    );
+    assert!(
+        all.records()
+            .iter()
+            .all(|span| span.attributes().last().unwrap().value.to_string() == "***")
+    );
+    assert_eq!(report.queues[1].dropped.get(DropReason::Filtered), 1);
+    let labels = [("reason", "filtered"), ("signal", "spans")];
+    let removed =
+        telemetry.snapshot().value("telemetry.processor.dropped", &labels).unwrap().as_f64();
+    assert!((removed - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_processor_that_panics_lets_nothing_pass_and_is_counted() {
+    let _turn = turn();
+    let spans = Memory::<SpanRecord>::new();
+    let telemetry = bellwether::builder("shop")
+        .span_processor(|_: &mut Vec<SpanRecord>| panic!("cannot redact"))
+        .on_diagnostic(|_, _| ())
+        .export(spans.clone())
+        .start()
+        .unwrap();
+    bellwether::span("secret").enter().end();
+    assert_eq!(telemetry.flush(LONG).totals().offered, 0);
+    assert!(spans.is_empty());
+    let labels = [("reason", "panic"), ("signal", "spans")];
+    let lost = telemetry.snapshot().value("telemetry.processor.dropped", &labels).unwrap().as_f64();
+    assert!((lost - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn metric_processors_change_data_points() {
+    let _turn = turn();
+    ORDERS.add(1);
+    let points = Memory::<DataPoint>::new();
+    let telemetry = bellwether::builder("shop")
+        .metric_processor(|points: &mut Vec<DataPoint>| {
+            points.retain(|point| !point.name().starts_with("telemetry."));
+            let zone = |point: &DataPoint| point.labels().with([("zone", "b")]);
+            points.iter_mut().for_each(|point| point.set_labels(zone(point)));
+        })
+        .export(points.clone())
+        .start()
+        .unwrap();
+    telemetry.shutdown(LONG);
+    let points = points.take();
+    assert!(!points.is_empty());
+    assert!(points.iter().all(|point| point.labels().get("zone") == Some("b")));
+}
+
+/// A file of this test's own, removed at its end.
+struct Path(std::path::PathBuf);
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_file_takes_both_signals_as_whole_lines_that_name_signal_and_service() {
+    let _turn = turn();
+    let name = format!("bellwether-routes-{}.jsonl", std::process::id());
+    let path = Path(std::env::temp_dir().join(name));
+    let telemetry = bellwether::builder("shop").export(File::open(&path.0).unwrap());
+    let telemetry = telemetry.start().unwrap();
+    shop(&telemetry);
+    let report = telemetry.shutdown(LONG);
+    let text = std::fs::read_to_string(&path.0).unwrap();
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["service.name"], "shop");
+        *counts.entry(line["signal"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    for queue in &report.queues {
+        assert_eq!(counts[queue.signal], queue.delivered, "{queue}");
+    }
+    assert_eq!(counts["spans"], 200);
+}
+
+/// Spans and readings at the same time.
+fn shop(telemetry: &Telemetry) {
+    for _ in 0..20 {
+        (0..10).for_each(|_| bellwether::span("checkout").enter().end());
+        assert!(telemetry.flush(LONG).settled);
+    }
+}
+
+#[test]
+fn telemetry_says_who_is_speaking() {
+    let _turn = turn();
+    let builder = bellwether::builder("shop").resource("deployment.environment.name", "test");
+    let telemetry = builder.start().unwrap();
+    let resource = telemetry.resource();
+    assert_eq!(resource.get("service.name").unwrap().to_string(), "shop");
+    assert_eq!(resource.get("deployment.environment.name").unwrap().to_string(), "test");
+    assert!(resource.get("service.namespace").is_none());
+}
