@@ -89,6 +89,8 @@ pub mod bundle;
 pub mod alert;
 pub mod export;
 pub mod collect;
+#[cfg(feature = "prometheus")]
+mod exposition;
 pub mod trace;
 pub mod metric;
 mod series;

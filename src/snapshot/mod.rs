@@ -14,6 +14,7 @@ mod interchange;
 pub(crate) mod merge;
 mod name;
 mod unit;
+mod unit_word;
 mod view;
 
 pub use exemplar::Exemplar;
@@ -34,6 +35,6 @@ pub(crate) use histogram::{
     Admitted, Range, TickBuckets, WHOLE, explicit_bucket, small_to_ticks, to_ticks,
 };
 pub(crate) use merge::Choice;
-pub(crate) use name::{claimed_names, key_fault, name_fault};
 #[cfg(feature = "prometheus")]
-pub(crate) use name::{exposition_name, sanitised, unit_word};
+pub(crate) use name::{Part, plain_name, unit_word, with_unit};
+pub(crate) use name::{claimed_names, key_fault, name_fault};

@@ -48,13 +48,9 @@ mod family;
 mod text;
 mod protobuf;
 mod buckets;
-mod native;
 mod labels;
-mod names;
 mod options;
 mod negotiate;
-mod escaping;
-mod readings;
 mod wire;
 mod buffer;
 mod number;
@@ -67,15 +63,15 @@ mod listener;
 #[cfg(test)]
 mod tests;
 
-pub use escaping::Escaping;
 #[cfg(feature = "gzip")]
 pub use gzip::{accepts_gzip, gzip};
 #[cfg(feature = "prometheus-listener")]
 pub(crate) use listener::Listener;
-pub use names::Translation;
 pub use negotiate::{Dialect, Format};
 pub use options::PageOptions;
 pub use page::Page;
+
+pub use crate::exposition::{Escaping, Translation};
 
 use crate::{metric::Snapshot, resource::Resource};
 
