@@ -1,12 +1,12 @@
 //! What Prometheus and OpenMetrics call what the registry holds: names, labels, families as samples.
 //!
-//! A family of ours has a dotted name, a unit apart from it, a kind, label sets and values. A
-//! [`FamilyName`] says what Prometheus calls the family and each of its samples, by a [`Naming`];
-//! [`LabelNaming`] does so for the keys of its labels. [`number_samples`], [`bucket_samples`] and
-//! [`summary_samples`] say which samples a value is. [`Readings`] are families and series as they are
-//! read: of a snapshot, or of a registry in place.
+//! A family has a dotted name, a unit apart from it, a kind, label sets and values. [`FamilyName`] is
+//! what Prometheus calls the family and its samples, by a [`Naming`]; [`LabelNaming`] does the same for
+//! the keys of its labels. [`number_samples`], [`bucket_samples`] and [`summary_samples`] tell the
+//! samples of a value, one after the other, and [`Native`] is the native form of a histogram.
+//! [`Readings`] are families and series as they are read, from a snapshot or from a registry in place.
 //!
-//! Nothing here writes text or bytes: a page does, and whoever selects series by these names.
+//! Nothing here writes text or bytes: that is left to a page, or to whoever sends samples.
 //!
 //! Which names collide is asked where families meet: at registration, in views, and where snapshots are
 //! merged. So the names by the default strategy, and the words of units, are in `snapshot`; everything
@@ -17,9 +17,10 @@
 //! Names and label keys are mapped as OpenTelemetry's "Prometheus and OpenMetrics Compatibility" asks.
 //! Where it leaves a choice:
 //!
-//! - No `_` stands at an end of a name, and of a unit only what the name does not end in is appended.
+//! - No `_` stands at an end of a name. A unit is appended unless the name ends in it, not unless it is
+//!   somewhere in the name.
 //! - The unit `1` is `_ratio` of a gauge alone.
-//! - A unit that is not known is appended as it is. What it is per is read as UCUM: `m` is a metre.
+//! - A unit that is not known is appended as it is. What a rate is per is read as UCUM: `m` is a metre.
 //! - Two keys of a series that become one share it, as the specification asks: their values are joined
 //!   by `;`, in the order of the keys. Should two series of a family then have the same labels, they
 //!   become one ([`Merged`]).

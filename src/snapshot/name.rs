@@ -102,10 +102,10 @@ pub(crate) fn with_unit(mut name: String, kind: Kind, unit: Unit) -> String {
     }
     if let Some(word) = unit_word(unit, kind) {
         let lacking = word.lacking_in(&name);
-        if !lacking.is_empty() {
+        if !lacking.is_empty() && !name.ends_with('_') {
             name.push('_');
-            name.push_str(lacking);
         }
+        name.push_str(lacking);
     }
     name
 }

@@ -42,12 +42,12 @@ impl UnitWord {
     /// ends in `bytes` already. A word of the name ends at `_` or a dot.
     pub(crate) fn lacking_in(&self, name: &str) -> &str {
         let (amount, per) = self.whole.split_at(self.amount);
-        if ends_in_word(name, &self.whole) {
+        if ends_in_word(name, self.as_str()) {
             ""
         } else if !amount.is_empty() && ends_in_word(name, amount) {
             per.strip_prefix('_').unwrap_or(per)
         } else {
-            &self.whole
+            self.as_str()
         }
     }
 }
