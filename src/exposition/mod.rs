@@ -2,8 +2,9 @@
 //!
 //! A family has a dotted name, a unit apart from it, a kind, label sets and values. [`FamilyName`] is
 //! what Prometheus calls the family and its samples, by a [`Naming`]; [`LabelNaming`] does the same for
-//! the keys of its labels. [`number_samples`], [`bucket_samples`] and [`summary_samples`] tell the
-//! samples of a value, one after the other, and [`Native`] is the native form of a histogram.
+//! the keys of its labels. [`number_samples`] tells the sample of a number, [`bucket_samples`],
+//! [`quantile_samples`] and [`sum_samples`] those of a histogram or summary, one after the other, and
+//! [`Native`] is the native form of a histogram.
 //! [`Readings`] are families and series as they are read, from a snapshot or from a registry in place.
 //!
 //! Nothing here writes text or bytes: that is left to a page, or to whoever sends samples.
@@ -51,7 +52,8 @@ pub(crate) use name::{FamilyName, Model, Naming};
 pub(crate) use native::{Native, ZERO_THRESHOLD};
 pub(crate) use readings::{FamilyReadings, Readings};
 pub(crate) use sample::{
-    Extra, Number, QUANTILES, Sample, WindowLength, bucket_samples, number_samples, summary_samples,
+    Extra, Number, QUANTILES, Sample, WindowLength, bucket_samples, number_samples,
+    quantile_samples, sum_samples,
 };
 
 pub(crate) use crate::snapshot::Part;

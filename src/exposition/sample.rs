@@ -89,22 +89,18 @@ pub(crate) fn number_samples(value: &SeriesValue, mut each: impl FnMut(Sample)) 
     each(Sample { part: Part::Value, extra: Extra::None, number });
 }
 
-/// Tells the samples of a histogram whose values were counted by the buckets that are shown.
+/// Tells the buckets of a histogram whose values were counted by those that are shown; behind them
+/// come its [sum and count](sum_samples).
 #[inline(always)]
-pub(crate) fn bucket_samples(counts: &BucketCounts, model: Model, mut each: impl FnMut(Sample)) {
+pub(crate) fn bucket_samples(counts: &BucketCounts, mut each: impl FnMut(Sample)) {
     for (place, count) in counts.cumulative().enumerate() {
         let (extra, number) = (Extra::Bound(place), Number::Whole(count));
         each(Sample { part: Part::Bucket, extra, number });
     }
-    sum_and_count((counts.sum(), counts.count()), model, each);
 }
 
-/// Tells the samples of a summary.
-pub(crate) fn summary_samples(
-    summary: &SummarySnapshot,
-    model: Model,
-    mut each: impl FnMut(Sample),
-) {
+/// Tells the quantiles of a summary; behind them come its [sum and count](sum_samples).
+pub(crate) fn quantile_samples(summary: &SummarySnapshot, mut each: impl FnMut(Sample)) {
     for (length, window) in &summary.windows {
         for (place, (q, _)) in QUANTILES.into_iter().enumerate() {
             let extra = Extra::Quantile(WindowLength::new(*length), place);
@@ -112,13 +108,14 @@ pub(crate) fn summary_samples(
             each(Sample { part: Part::Value, extra, number });
         }
     }
-    sum_and_count((summary.sum, summary.count), model, each);
 }
 
+/// Tells the sum and count of a histogram or summary.
+///
 /// OpenMetrics has a sum only beside values that are not negative, and a count only beside a sum; its
 /// bucket up to infinity still has the count.
 #[inline(always)]
-fn sum_and_count((sum, count): (f64, u64), model: Model, mut each: impl FnMut(Sample)) {
+pub(crate) fn sum_samples((sum, count): (f64, u64), model: Model, mut each: impl FnMut(Sample)) {
     if model == Model::OpenMetrics && (sum < 0.0 || sum.is_nan()) {
         return;
     }

@@ -309,7 +309,10 @@ fn a_histogram_is_cumulative_buckets_a_sum_and_a_count() {
         let mut counts = BucketCounts::default();
         counts.read_snapshot(&histogram, shown.cuts());
         let place = |bound| shown.bounds().iter().position(|&b| b == bound).expect("a bound");
-        let told = samples(|each| bucket_samples(&counts, model, each));
+        let told = samples(|each| {
+            bucket_samples(&counts, &mut *each);
+            sum_samples((counts.sum(), counts.count()), model, each);
+        });
         let last = shown.bounds().len() - 1;
         (told, [place(1.0), place(2.0), last])
     };
@@ -339,7 +342,10 @@ fn a_summary_is_the_quantiles_of_its_windows_a_sum_and_a_count() {
         |length, values: &[f64]| (Duration::from_secs(length), HistogramSnapshot::of(values));
     let windows = vec![window(10, &[]), window(60, &[0.0])];
     let summary = SummarySnapshot { count: 3, sum: 4.5, windows };
-    let told = samples(|each| summary_samples(&summary, Model::OpenMetrics, each));
+    let told = samples(|each| {
+        quantile_samples(&summary, &mut *each);
+        sum_samples((summary.sum, summary.count), Model::OpenMetrics, each);
+    });
     assert_eq!(
         told,
         [

@@ -11,7 +11,7 @@ use crate::{
     cells::histogram::cuts::BucketCounts,
     exposition::{
         Extra, FamilyName, Number, Part, QUANTILES, Sample, bucket_samples, is_plain_name,
-        number_samples, summary_samples,
+        number_samples, quantile_samples, sum_samples,
     },
     metric::{Exemplar, Kind, SeriesValue, SummarySnapshot, Unit},
 };
@@ -105,9 +105,7 @@ impl Starts {
             Part::Created => &self.created,
         }
     }
-}
 
-impl Starts {
     /// Begins the one line of a counter, behind which its labels are appended.
     #[inline(always)]
     pub(super) fn open(&self, page: &mut Buffer) {
@@ -166,16 +164,21 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Puts the exemplar behind the line that was just written: only OpenMetrics has a place for it.
+    /// Puts the exemplar of a counter behind its line: only OpenMetrics has a place for it.
     #[inline(always)]
     fn exemplar_of_sum(&mut self) {
         if let Some(exemplar) = self.of_sum
             && self.format == Format::OpenMetrics
         {
-            self.page.truncate(self.page.len() - b"\n".len());
-            self.exemplar(exemplar);
-            self.page.push(b"\n");
+            self.with_exemplar(exemplar);
         }
+    }
+
+    /// Puts an exemplar behind the line that was just written.
+    fn with_exemplar(&mut self, exemplar: &Exemplar) {
+        self.page.truncate(self.page.len() - b"\n".len());
+        self.exemplar(exemplar);
+        self.page.push(b"\n");
     }
 
     /// Writes the line of a value that is one number.
@@ -202,21 +205,31 @@ impl Writer<'_> {
         if !self.block.is_empty() {
             prefix.push(b",");
         }
-        let has_exemplars = self.format == Format::OpenMetrics && !counts.exemplars().is_empty();
-        let exemplars = if has_exemplars { counts.exemplars() } else { &[] };
-        let mut exemplars = buckets.shown.exemplars(exemplars);
-        bucket_samples(counts, self.format.model(), |sample| match (sample.extra, sample.number) {
-            (Extra::Bound(place), Number::Whole(count)) => {
-                self.page.line([prefix, &buckets.texts[place]], put_u64, count);
-                if has_exemplars && let Some(newest) = exemplars.next().flatten() {
-                    self.page.truncate(self.page.len() - b"\n".len());
-                    self.exemplar(newest);
-                    self.page.push(b"\n");
+        if counts.exemplars().is_empty() || self.format != Format::OpenMetrics {
+            bucket_samples(counts, |sample| self.bucket(prefix, &buckets.texts, sample));
+        } else {
+            let mut exemplars = buckets.shown.exemplars(counts.exemplars());
+            bucket_samples(counts, |sample| {
+                self.bucket(prefix, &buckets.texts, sample);
+                if let Some(newest) = exemplars.next().flatten() {
+                    self.with_exemplar(newest);
                 }
-            }
-            _ => self.sample(sample),
-        });
+            });
+        }
+        self.sum_and_count(counts.sum(), counts.count());
         self.created();
+    }
+
+    /// Writes the line of a bucket, whose labels begin with `prefix` and end in one of `texts`.
+    #[inline(always)]
+    fn bucket(&mut self, prefix: &Buffer, texts: &[Buffer], sample: Sample) {
+        if let (Extra::Bound(place), Number::Whole(count)) = (sample.extra, sample.number) {
+            self.page.line([prefix, &texts[place]], put_u64, count);
+        }
+    }
+
+    fn sum_and_count(&mut self, sum: f64, count: u64) {
+        sum_samples((sum, count), self.format.model(), |sample| self.sample(sample));
     }
 
     /// Writes the end of a line that has an exemplar.
@@ -232,7 +245,8 @@ impl Writer<'_> {
     }
 
     pub(super) fn summary(&mut self, summary: &SummarySnapshot) {
-        summary_samples(summary, self.format.model(), |sample| self.sample(sample));
+        quantile_samples(summary, |sample| self.sample(sample));
+        self.sum_and_count(summary.sum, summary.count);
         self.created();
     }
 
