@@ -6,8 +6,10 @@ use std::{sync::Arc, time::Duration};
 use super::{Translation::*, label::label_name, *};
 use crate::{
     cells::histogram::cuts::BucketCounts,
+    clock::Ticks,
     label::LabelSet,
     metric::{BucketLayout, HistogramSnapshot, Kind, PageBounds, SeriesValue, Unit},
+    series::Reading,
     snapshot::SummarySnapshot,
 };
 
@@ -374,5 +376,29 @@ fn windows_have_the_texts_of_durations() {
     ] {
         let length = WindowLength::new(Duration::from_millis(millis));
         assert_eq!(length, WindowLength { number, unit });
+    }
+}
+
+#[test]
+fn series_that_become_one_are_added_and_began_with_the_first_of_them() {
+    for order in [[3, 5], [5, 3]] {
+        let [mut first, second] = order
+            .map(|nanos| Merged::new(Ticks::of_unix_nanos(nanos), None, Reading::Counter(nanos)));
+        first.add(second, None);
+        assert_eq!(first.started().unix_nanos(), 3);
+        assert!(matches!(first.reading(), Reading::Counter(8)));
+    }
+    let histogram = HistogramSnapshot::of(&[0.5]);
+    let shown = ShownBuckets::new(histogram.layout(), Unit::Seconds, PageBounds::default());
+    let value = SeriesValue::Histogram(Arc::new(histogram.clone()));
+    let mut counts = BucketCounts::default();
+    counts.read_snapshot(&histogram, shown.cuts());
+    let whole = || Reading::Value(&value);
+    for [a, b] in [[whole(), Reading::Buckets(&counts)], [Reading::Buckets(&counts), whole()]] {
+        let [mut first, second] =
+            [a, b].map(|each| Merged::new(Ticks::of_unix_nanos(0), None, each));
+        first.add(second, Some(shown.cuts()));
+        let Reading::Buckets(both) = first.reading() else { panic!("counted by the buckets") };
+        assert_eq!((both.count(), both.sum()), (2, 1.0));
     }
 }
