@@ -15,6 +15,7 @@ pub(crate) mod merge;
 mod name;
 mod point;
 mod unit;
+mod unit_word;
 mod view;
 
 pub use exemplar::Exemplar;
@@ -36,6 +37,6 @@ pub(crate) use histogram::{
     Admitted, Range, TickBuckets, WHOLE, explicit_bucket, small_to_ticks, to_ticks,
 };
 pub(crate) use merge::Choice;
-pub(crate) use name::{claimed_names, key_fault, name_fault};
 #[cfg(feature = "prometheus")]
-pub(crate) use name::{exposition_name, sanitised, unit_word};
+pub(crate) use name::{Part, plain_name, unit_word, with_unit};
+pub(crate) use name::{claimed_names, key_fault, name_fault};

@@ -1,6 +1,10 @@
 //! Which names are legal, and what they become on a Prometheus page.
 
-use super::{family::Kind, unit::Unit};
+use super::{
+    family::Kind,
+    unit::Unit,
+    unit_word::{UnitWord, joined_words},
+};
 
 /// The longest legal instrument name (OpenTelemetry metrics API, "Instrument name syntax").
 const MAX_NAME_BYTES: usize = 255;
@@ -41,63 +45,87 @@ pub(crate) const fn key_fault(key: &str) -> Option<&'static str> {
     None
 }
 
-/// The name of a family on a Prometheus page, without the suffix of a sample: characters that are
-/// not legal there become `_`, and the unit's word is appended where the name does not end in it
-/// (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility").
+/// One of the samples that a family's series has on a Prometheus page, apart from the labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// The value itself; of a summary its quantiles.
+    Value,
+    /// A count up to a bound.
+    Bucket,
+    Sum,
+    Count,
+    /// When the sum began.
+    Created,
+}
+
+impl Part {
+    /// Those of a family of this kind.
+    pub(crate) const fn of(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::Counter => &[Self::Value, Self::Created],
+            Kind::Histogram => &[Self::Bucket, Self::Count, Self::Sum, Self::Created],
+            Kind::Summary => &[Self::Value, Self::Count, Self::Sum, Self::Created],
+            Kind::Info | Kind::UpDownCounter | Kind::Gauge | Kind::StateSet => &[Self::Value],
+        }
+    }
+
+    /// What its name has behind that of the family.
+    pub(crate) const fn suffix(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Self::Value, Kind::Counter) => "_total",
+            (Self::Value, Kind::Info) => "_info",
+            (Self::Value, _) => "",
+            (Self::Bucket, _) => "_bucket",
+            (Self::Sum, _) => "_sum",
+            (Self::Count, _) => "_count",
+            (Self::Created, _) => "_created",
+        }
+    }
+}
+
+/// The name of a family on a Prometheus page, without the suffix of a sample: the name in
+/// [plain characters](plain_name), and the unit's words where it does not end in them (OpenTelemetry
+/// specification, "Prometheus and OpenMetrics Compatibility").
 pub(crate) fn exposition_name(name: &str, kind: Kind, unit: Unit) -> String {
-    let mut mapped = sanitised(name);
-    // `x` and `x.total` are the same counter on a page, which appends `_total` itself.
-    let appended = match kind {
-        Kind::Counter => "_total",
-        Kind::Info => "_info",
-        _ => "",
-    };
-    mapped.truncate(mapped.strip_suffix(appended).unwrap_or(&mapped).len());
-    if let Some(word) = unit_word(unit, kind)
-        && !mapped.strip_suffix(word).is_some_and(|rest| rest.ends_with('_'))
+    with_unit(plain_name(name), kind, unit)
+}
+
+/// `name` without the suffix that its samples get anyway, and with the words of its unit.
+///
+/// `x`, `x_total` and `x.total` are the same counter on a page.
+pub(crate) fn with_unit(mut name: String, kind: Kind, unit: Unit) -> String {
+    if let Some(word) = Part::Value.suffix(kind).strip_prefix('_')
+        && let Some(stem) = name.strip_suffix(word).and_then(|stem| stem.strip_suffix(['_', '.']))
+        && !stem.is_empty()
     {
-        mapped.push('_');
-        mapped.push_str(word);
+        name.truncate(stem.len());
     }
-    mapped
+    if let Some(word) = unit_word(unit, kind) {
+        let lacking = word.lacking_in(&name);
+        if !lacking.is_empty() && !name.ends_with('_') {
+            name.push('_');
+        }
+        name.push_str(lacking);
+    }
+    name
 }
 
-/// A label key on a Prometheus page.
-pub(crate) fn sanitised(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+/// `name` in the characters that every Prometheus reads: what is no ASCII letter or digit becomes `_`,
+/// of which none stands at an end, or beside another one. One that begins with a digit gets `_`.
+pub(crate) fn plain_name(name: &str) -> String {
+    let mut plain = joined_words(name);
+    if plain.is_empty() || plain.starts_with(|first: char| first.is_ascii_digit()) {
+        plain.insert(0, '_'); // Registration refuses such names; a page must not depend on that.
+    }
+    plain
 }
 
-/// The word that stands for `unit` at the end of a name on a Prometheus page, if it has one.
-pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<&'static str> {
-    if matches!(kind, Kind::Info | Kind::StateSet) {
-        return None; // OpenMetrics forbids it.
-    }
-    match unit.as_str() {
-        "s" => Some("seconds"),
-        "ms" => Some("milliseconds"),
-        "us" => Some("microseconds"),
-        "ns" => Some("nanoseconds"),
-        "min" => Some("minutes"),
-        "h" => Some("hours"),
-        "d" => Some("days"),
-        "By" => Some("bytes"),
-        "KiBy" => Some("kibibytes"),
-        "MiBy" => Some("mebibytes"),
-        "GiBy" => Some("gibibytes"),
-        "kBy" => Some("kilobytes"),
-        "MBy" => Some("megabytes"),
-        "GBy" => Some("gigabytes"),
-        "m" => Some("meters"),
-        "V" => Some("volts"),
-        "A" => Some("amperes"),
-        "J" => Some("joules"),
-        "W" => Some("watts"),
-        "g" => Some("grams"),
-        "Cel" => Some("celsius"),
-        "Hz" => Some("hertz"),
-        "%" => Some("percent"),
-        "1" if kind == Kind::Gauge => Some("ratio"),
-        _ => None, // Annotations such as `{item}`, and units without a word, are not appended.
+/// The words that stand for `unit` at the end of a name on a Prometheus page, if it has any.
+pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<UnitWord> {
+    match (kind, unit.as_str()) {
+        (Kind::Info | Kind::StateSet, _) => None, // OpenMetrics forbids it.
+        (Kind::Gauge, "1") => Some(UnitWord::RATIO),
+        (_, ucum) => UnitWord::of(ucum),
     }
 }
 
@@ -105,14 +133,9 @@ pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<&'static str> {
 /// share one cannot stand on one page.
 pub(crate) fn claimed_names(name: &str, kind: Kind, unit: Unit) -> Vec<String> {
     let base = exposition_name(name, kind, unit);
-    let suffixes: &[&str] = match kind {
-        Kind::Counter => &["_total", "_created"],
-        Kind::Histogram => &["_bucket", "_count", "_sum", "_created"],
-        Kind::Summary => &["_count", "_sum", "_created"],
-        Kind::Info => &["_info"],
-        Kind::UpDownCounter | Kind::Gauge | Kind::StateSet => &[],
-    };
-    let samples = suffixes.iter().map(|suffix| format!("{base}{suffix}"));
+    let suffixes = Part::of(kind).iter().map(|part| part.suffix(kind));
+    let samples = suffixes.filter(|suffix| !suffix.is_empty());
+    let samples = samples.map(|suffix| format!("{base}{suffix}"));
     samples.chain([base.clone()]).collect()
 }
 
@@ -132,15 +155,62 @@ mod tests {
 
     #[test]
     fn names_are_mapped_with_their_units() {
-        let name = |name, kind, unit| exposition_name(name, kind, Unit::new(unit));
-        assert_eq!(
-            name("shop.request.duration", Kind::Histogram, "s"),
-            "shop_request_duration_seconds"
-        );
-        assert_eq!(name("up.seconds", Kind::Gauge, "s"), "up_seconds");
-        assert_eq!(name("queue.length", Kind::UpDownCounter, "{item}"), "queue_length");
-        assert_eq!(name("orders.total", Kind::Counter, ""), "orders");
-        assert_eq!(name("cpu", Kind::Gauge, "1"), "cpu_ratio");
-        assert_eq!(name("build.info", Kind::Info, "s"), "build");
+        for (name, kind, unit, expected) in [
+            ("shop.request.duration", Kind::Histogram, "s", "shop_request_duration_seconds"),
+            ("up.seconds", Kind::Gauge, "s", "up_seconds"),
+            ("seconds", Kind::Gauge, "s", "seconds"),
+            ("seconds.before", Kind::Gauge, "s", "seconds_before_seconds"),
+            ("queue.length", Kind::UpDownCounter, "{item}", "queue_length"),
+            ("cpu", Kind::Gauge, "1", "cpu_ratio"),
+            ("cpu.ratio", Kind::Gauge, "1", "cpu_ratio"),
+            ("cpu", Kind::UpDownCounter, "1", "cpu"),
+            ("items", Kind::Counter, "1", "items"),
+            ("load", Kind::Gauge, "%", "load_percent"),
+            ("requests", Kind::Gauge, "1/s", "requests_per_second"),
+            ("requests", Kind::Gauge, "{request}/s", "requests_per_second"),
+            ("throughput", Kind::Gauge, "By/s", "throughput_bytes_per_second"),
+            ("throughput.bytes", Kind::Gauge, "By/s", "throughput_bytes_per_second"),
+            ("throughput.bytes_per_second", Kind::Gauge, "By/s", "throughput_bytes_per_second"),
+            ("sent.total", Kind::Counter, "By", "sent_bytes"),
+            ("cpu.seconds.total", Kind::Counter, "s", "cpu_seconds"),
+            ("orders.total", Kind::Counter, "", "orders"),
+            ("orders._total", Kind::Counter, "", "orders"),
+            ("total", Kind::Counter, "", "total"),
+            ("orders.total", Kind::Gauge, "", "orders_total"),
+            ("build.info", Kind::Info, "s", "build"),
+            ("mode", Kind::StateSet, "s", "mode"),
+        ] {
+            assert_eq!(exposition_name(name, kind, Unit::new(unit)), expected, "{name} in {unit}");
+        }
+    }
+
+    #[test]
+    fn signs_become_single_underscores_between_words() {
+        for (name, expected) in [
+            ("a.b-c/d_e", "a_b_c_d_e"),
+            ("a..b__c._d", "a_b_c_d"),
+            ("a.", "a"),
+            (".a", "a"),
+            ("(lambda).function.executions(#)", "lambda_function_executions"),
+            ("9lives", "_9lives"),
+            (".9", "_9"),
+            ("é", "_"),
+            ("", "_"),
+        ] {
+            assert_eq!(plain_name(name), expected, "{name}");
+        }
+        assert_eq!(claimed_names("a._", Kind::Counter, Unit::NONE), ["a_total", "a_created", "a"]);
+    }
+
+    #[test]
+    fn each_kind_claims_the_names_of_its_samples() {
+        let claims = |kind| claimed_names("x", kind, Unit::NONE).join(" ");
+        assert_eq!(claims(Kind::Counter), "x_total x_created x");
+        assert_eq!(claims(Kind::Histogram), "x_bucket x_count x_sum x_created x");
+        assert_eq!(claims(Kind::Summary), "x_count x_sum x_created x");
+        assert_eq!(claims(Kind::Info), "x_info x");
+        for kind in [Kind::Gauge, Kind::UpDownCounter, Kind::StateSet] {
+            assert_eq!(claims(kind), "x");
+        }
     }
 }

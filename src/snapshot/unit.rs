@@ -18,8 +18,12 @@ impl Unit {
     /// `1`, a ratio; `_ratio` on the page of a gauge.
     pub const Ratio: Self = Self("1");
 
-    /// Any other unit in UCUM's spelling: `ms`, `Cel`; an annotation such as `{item}` is shown to
-    /// people and not appended to names.
+    /// Any other unit in UCUM's spelling: `ms`, `KiBy`, `By/s`. An annotation such as `{item}` is shown
+    /// to people and not appended to names.
+    ///
+    /// On a Prometheus page, a unit of seconds, bytes, bits, hertz, metres, grams, litres, watts,
+    /// joules, volts, amperes and the like has its word, with any prefix, and a rate such as `By/s` is
+    /// `_bytes_per_second`. A unit that is not known is appended as it is.
     #[must_use]
     pub const fn new(ucum: &'static str) -> Self {
         Self(ucum)

@@ -4,7 +4,8 @@
 //! and numbers written in place, without a call for each: what a piece writes too much, the next one
 //! overwrites.
 
-use super::number::{ROOM, Room};
+use super::number::{ROOM, Room, put_u64};
+use crate::exposition::WindowLength;
 
 /// Bytes written front to back: a page, or a text that stands on it again and again.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +130,12 @@ impl Buffer {
         }
     }
 
+    /// Appends the length of a window: `10s`, `1m`.
+    pub(super) fn window(&mut self, length: WindowLength) {
+        self.number(put_u64, length.number);
+        self.push(length.unit.as_bytes());
+    }
+
     /// Makes room for `more` bytes and the slack.
     #[inline(always)]
     fn reserve(&mut self, more: usize) {
@@ -192,7 +199,6 @@ fn holds_any(word: u64, special: [u8; 3]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::prometheus::number::put_u64;
 
     #[test]
     fn texts_and_numbers_stand_one_after_the_other() {

@@ -10,17 +10,15 @@ use super::{
     Dialect, Format, PageOptions,
     buckets::{AllBuckets, Buckets},
     buffer::Buffer,
-    labels::{KeyStyle, Keys, write_joined},
-    names::Names,
-    native::Native,
+    labels::{Keys, push_joined},
     protobuf,
-    readings::FamilyReadings,
     text::{self, Starts},
     wire,
 };
 use crate::{
     cells::histogram::cuts::{BucketCounts, Cuts, GROUP},
     clock::Ticks,
+    exposition::{FamilyName, FamilyReadings, LabelNaming, Merged, Native},
     label::LabelSet,
     metric::{BucketLayout, Exemplar, Kind, PageBounds, SeriesValue, Unit},
     series::{Place, Reading, VisitSeries},
@@ -35,7 +33,7 @@ pub(super) struct FamilyPage {
     kind: Kind,
     unit: Unit,
     page_bounds: PageBounds,
-    pub(super) names: Names,
+    pub(super) names: FamilyName,
     dialect: Dialect,
     options: PageOptions,
     /// Whether a series says when its sum began.
@@ -75,7 +73,7 @@ impl FamilyPage {
     /// The part of the family with this head, which is called `names`.
     pub(super) fn new(
         family: Head<'_>,
-        names: Names,
+        names: FamilyName,
         dialect: Dialect,
         options: PageOptions,
     ) -> Self {
@@ -92,7 +90,7 @@ impl FamilyPage {
             kind,
             unit,
             page_bounds,
-            starts: Starts::new(&names),
+            starts: Starts::new(&names, kind),
             names,
             dialect,
             options,
@@ -155,14 +153,10 @@ impl FamilyPage {
         let mut merging = Merging { family: self, shared, merged: BTreeMap::new() };
         family.each_series(&mut merging);
         let merged = merging.merged;
-        for (block, Merged { started, exemplar, value }) in &merged {
+        for (block, one) in &merged {
             shared.block.clear();
             shared.block.push(block);
-            let reading = match value {
-                MergedValue::Value(value) => value.into(),
-                MergedValue::Buckets(counts) => Reading::Buckets(counts),
-            };
-            self.write_series(|| *started, exemplar.as_ref(), reading, page, shared);
+            self.write_series(|| one.started(), one.exemplar(), one.reading(), page, shared);
         }
         merged.len()
     }
@@ -180,7 +174,7 @@ impl FamilyPage {
         let created = self.has_created.then(|| shared.nanos(started()));
         if let Reading::Value(SeriesValue::Histogram(histogram)) = reading {
             let buckets = self.buckets_of(histogram.layout(), &mut shared.buckets);
-            shared.counts.read_snapshot(histogram, &buckets.cuts);
+            shared.counts.read_snapshot(histogram, buckets.shown.cuts());
         }
         let format = self.dialect.format();
         let Shared { block, prefix, counts, native, .. } = shared;
@@ -214,7 +208,7 @@ impl FamilyPage {
 
     /// The buckets of histograms of this layout.
     fn buckets_of(&mut self, layout: &BucketLayout, all: &mut AllBuckets) -> &Buckets {
-        let known = self.buckets.take().filter(|known| known.are_of(layout));
+        let known = self.buckets.take().filter(|known| known.shown.are_of(layout));
         let (unit, asked, format) = (self.unit, self.page_bounds, self.dialect.format());
         let buckets = known.unwrap_or_else(|| all.of(layout, unit, asked, format));
         self.buckets.insert(buckets)
@@ -253,9 +247,9 @@ impl FamilyPage {
     #[cold]
     #[inline(never)]
     fn learn_keys(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
-        let keys = Keys::new(labels, self.style());
-        self.is_ambiguous =
-            keys.are_joined() || self.keys.iter().any(|known| keys.are_ambiguous_with(known));
+        let keys = Keys::new(labels, self.naming());
+        self.is_ambiguous = keys.names().are_joined()
+            || self.keys.iter().any(|known| keys.names().are_ambiguous_with(known.names()));
         !self.is_ambiguous && {
             keys.write(labels, self.dialect.format(), to);
             self.keys.push(keys);
@@ -274,12 +268,12 @@ impl FamilyPage {
         self.exemplar_of(place).is_some()
     }
 
-    fn style(&self) -> KeyStyle<'_> {
-        KeyStyle {
+    fn naming(&self) -> LabelNaming<'_> {
+        LabelNaming {
             kind: self.kind,
             translation: self.options.translation,
             escaping: self.dialect.escaping(),
-            family: (&self.name, &self.names.family),
+            family: (&self.name, self.names.family()),
         }
     }
 }
@@ -304,7 +298,7 @@ struct Writer<'a> {
 
 impl VisitSeries for Writer<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
-        self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+        self.family.buckets_of(layout, &mut self.shared.buckets).shown.cuts().clone()
     }
 
     fn room(&mut self) -> &mut [BucketCounts; GROUP] {
@@ -344,22 +338,9 @@ struct Merging<'a> {
     merged: BTreeMap<Vec<u8>, Merged>,
 }
 
-/// Series that are one on the page.
-struct Merged {
-    started: Ticks,
-    exemplar: Option<Exemplar>,
-    value: MergedValue,
-}
-
-/// The value of such.
-enum MergedValue {
-    Value(SeriesValue),
-    Buckets(BucketCounts),
-}
-
 impl VisitSeries for Merging<'_> {
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts> {
-        self.family.buckets_of(layout, &mut self.shared.buckets).cuts.clone()
+        self.family.buckets_of(layout, &mut self.shared.buckets).shown.cuts().clone()
     }
 
     fn room(&mut self) -> &mut [BucketCounts; GROUP] {
@@ -370,66 +351,16 @@ impl VisitSeries for Merging<'_> {
         let Self { family, shared, merged } = self;
         let (labels, started) = (place.labels(), place.started());
         let exemplar = family.exemplar_of(&place).cloned();
-        write_joined(labels.iter(), family.style(), family.dialect.format(), &mut shared.block);
-        let value = match reading {
-            Reading::Counter(sum) => MergedValue::Value(SeriesValue::Counter(sum)),
-            Reading::Value(value) => MergedValue::Value(value.clone()),
-            Reading::Buckets(counts) => MergedValue::Buckets(counts.clone()),
-        };
+        push_joined(&mut shared.block, family.dialect.format(), labels.iter(), family.naming());
+        let one = Merged::new(started, exemplar, reading);
         match merged.get_mut(shared.block.as_slice()) {
-            Some(Merged { started: first, exemplar: newest, value: sum }) => {
-                *first = (*first).min(started);
-                *newest = newest.take().into_iter().chain(exemplar).max_by_key(Exemplar::age);
-                let buckets = family.buckets.as_deref();
-                sum.add(value, |counts, value| {
-                    if let (SeriesValue::Histogram(histogram), Some(buckets)) = (value, buckets) {
-                        counts.read_snapshot(histogram, &buckets.cuts);
-                    }
-                });
+            Some(merged) => {
+                let cuts = family.buckets.as_ref().map(|buckets| &**buckets.shown.cuts());
+                merged.add(one, cuts);
             }
             None => {
-                let one = Merged { started, exemplar, value };
                 merged.insert(shared.block.as_slice().to_vec(), one);
             }
         }
-    }
-}
-
-impl MergedValue {
-    /// Becomes the value of itself and `other`; of a histogram that is there by its buckets and as a
-    /// snapshot, `count` makes those of the latter.
-    fn add(&mut self, other: Self, count: impl FnOnce(&mut BucketCounts, &SeriesValue)) {
-        let counted = |value: &SeriesValue| {
-            let mut counts = BucketCounts::default();
-            count(&mut counts, value);
-            counts
-        };
-        match (&mut *self, other) {
-            (Self::Value(value), Self::Value(other)) => merge(value, &other),
-            (Self::Buckets(counts), Self::Buckets(other)) => counts.merge(&other),
-            (Self::Buckets(counts), Self::Value(other)) => counts.merge(&counted(&other)),
-            (Self::Value(value), Self::Buckets(mut counts)) => {
-                counts.merge(&counted(value));
-                *self = Self::Buckets(counts);
-            }
-        }
-    }
-}
-
-/// Makes `value` the one value of two series.
-fn merge(value: &mut SeriesValue, other: &SeriesValue) {
-    match (value, other) {
-        (SeriesValue::Counter(value), SeriesValue::Counter(other)) => {
-            *value = value.wrapping_add(*other);
-        }
-        (SeriesValue::FloatCounter(value), SeriesValue::FloatCounter(other)) => *value += other,
-        (SeriesValue::UpDownCounter(value), SeriesValue::UpDownCounter(other)) => {
-            *value = value.wrapping_add(*other);
-        }
-        (SeriesValue::Histogram(value), SeriesValue::Histogram(other)) => {
-            Arc::make_mut(value).merge(other);
-        }
-        (SeriesValue::State(value), SeriesValue::State(other)) => *value |= other,
-        (value, other) => *value = other.clone(),
     }
 }

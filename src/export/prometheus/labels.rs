@@ -1,12 +1,10 @@
-//! Labels on a page: keys that are legal and unique there, values that cannot break out.
+//! Labels as they are written on a page: values that cannot break out.
 
-use super::{
-    Escaping, Format, Translation,
-    buffer::Buffer,
-    escaping::{is_plain_key, unreserved},
-    wire,
+use super::{Format, buffer::Buffer, wire};
+use crate::{
+    exposition::{LabelNames, LabelNaming, is_plain_key},
+    label::LabelSet,
 };
-use crate::{label::LabelSet, metric::Kind};
 
 /// How the keys of a label set are written; made once for all series with the same keys.
 #[derive(Debug)]
@@ -15,50 +13,30 @@ pub(super) struct Keys {
     of: LabelSet,
     /// Where each key lies and how long it is: most other label sets share them.
     places: Vec<(usize, usize)>,
-    // Invariant: as many as there are keys, in the same order; so are `texts`.
-    mapped: Vec<String>,
-    /// What stands before each value in a text format: `key="`, after a comma but for the first.
+    names: LabelNames,
+    /// What stands before each value in a text format: `key="`, after a comma but for the first. As many
+    /// as there are keys, in the same order.
     texts: Vec<Buffer>,
-    joined: bool, // Whether two of `mapped` are equal.
-}
-
-/// What decides over the keys of a family.
-#[derive(Clone, Copy)]
-pub(super) struct KeyStyle<'a> {
-    pub(super) kind: Kind,
-    pub(super) translation: Translation,
-    pub(super) escaping: Escaping,
-    /// The family's name as it was registered, and on the page: a state set has a key of that name.
-    pub(super) family: (&'a str, &'a str),
 }
 
 impl Keys {
     /// The keys of `labels`.
-    pub(super) fn new(labels: &LabelSet, style: KeyStyle<'_>) -> Self {
-        let keys = || labels.iter().map(|(key, _)| key);
-        let mapped: Vec<String> = keys().map(|key| style.page_key(key)).collect();
-        let joined = (1..mapped.len()).any(|place| mapped[..place].contains(&mapped[place]));
+    pub(super) fn new(labels: &LabelSet, naming: LabelNaming<'_>) -> Self {
+        let names = naming.names(labels);
         let text = |(place, key): (usize, &String)| {
             let mut text = Buffer::default();
             text.push(if place == 0 { b"" } else { b"," });
             push_key(&mut text, key);
             text
         };
-        let texts = mapped.iter().enumerate().map(text).collect();
-        let places = keys().map(place_of).collect();
-        Self { of: labels.clone(), places, mapped, texts, joined }
+        let texts = names.as_slice().iter().enumerate().map(text).collect();
+        let places = labels.iter().map(|(key, _)| place_of(key)).collect();
+        Self { of: labels.clone(), places, names, texts }
     }
 
-    /// Whether two series of a family, one with these keys and the other with `other` or these, may
-    /// have the same labels on a page although their label sets differ.
-    pub(super) fn are_ambiguous_with(&self, other: &Self) -> bool {
-        let includes = |a: &Self, b: &Self| a.mapped.iter().all(|key| b.mapped.contains(key));
-        self.joined || other.joined || includes(self, other) && includes(other, self)
-    }
-
-    /// Whether series with these keys may have the same labels although their label sets differ.
-    pub(super) fn are_joined(&self) -> bool {
-        self.joined
+    /// What the keys are called.
+    pub(super) fn names(&self) -> &LabelNames {
+        &self.names
     }
 
     /// Appends the labels of a series to `to`, in their order; `false` if they have other keys, and then
@@ -70,7 +48,7 @@ impl Keys {
             let is_same = *known == place_of(key) || self.is_key(place, key);
             match format {
                 _ if !is_same => {}
-                Format::Protobuf => wire::label(to, &self.mapped[place], value),
+                Format::Protobuf => wire::label(to, &self.names.as_slice()[place], value),
                 _ if to.quoted_unless(&self.texts[place], value, QUOTED) => {}
                 _ => {
                     to.copy(&self.texts[place]);
@@ -80,7 +58,7 @@ impl Keys {
             }
             is_same
         });
-        n_written == Some(self.mapped.len())
+        n_written == Some(self.texts.len())
     }
 
     #[inline(never)]
@@ -89,24 +67,16 @@ impl Keys {
     }
 }
 
-/// Makes `block` any labels: those that share a key on the page as one, their values in the order of
-/// the keys, and the one that names a state last.
-pub(super) fn write_joined<'a>(
-    labels: impl Iterator<Item = (&'a str, &'a str)>,
-    style: KeyStyle<'_>,
-    format: Format,
+/// Makes `block` any labels; those that `naming` joins as one.
+pub(super) fn push_joined<'a>(
     block: &mut Buffer,
+    format: Format,
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    naming: LabelNaming<'_>,
 ) {
     block.clear();
-    let mut pairs: Vec<(bool, String, &str)> =
-        labels.map(|(key, value)| (style.is_state(key), style.page_key(key), value)).collect();
-    pairs.sort_by_key(|(is_state, ..)| *is_state);
-    for (place, (_, key, _)) in pairs.iter().enumerate() {
-        if pairs[..place].iter().all(|(_, other, _)| other != key) {
-            let of_key = pairs.iter().filter(|(_, other, _)| other == key);
-            let values: Vec<&str> = of_key.map(|(.., value)| *value).collect();
-            push_label(block, format, key, &values.join(";"));
-        }
+    for (name, value) in naming.joined(labels) {
+        push_label(block, format, &name, &value);
     }
 }
 
@@ -114,33 +84,6 @@ pub(super) fn write_joined<'a>(
 #[inline(always)]
 fn place_of(key: &str) -> (usize, usize) {
     (key.as_ptr().addr(), key.len())
-}
-
-impl KeyStyle<'_> {
-    /// Whether the key names the state of a state set. It comes last on the page, so that the states of
-    /// one thing stand together there, as OpenMetrics demands, when they are sorted by their labels.
-    fn is_state(self, key: &str) -> bool {
-        self.kind == Kind::StateSet && key == self.family.0
-    }
-
-    /// A label key on the page: see the module's page.
-    fn page_key(self, key: &str) -> String {
-        if self.is_state(key) {
-            return self.family.1.to_owned();
-        }
-        let mut key = self.translation.key(key);
-        let is_digit = key.starts_with(|first: char| first.is_ascii_digit());
-        if key.is_empty() || is_digit && self.translation.is_plain() {
-            key.insert_str(0, "key_");
-        }
-        let mapped = self.escaping.escape_key(&key);
-        let reserved = match self.kind {
-            Kind::Histogram => mapped == "le",
-            Kind::Summary => mapped == "quantile" || mapped == "window",
-            _ => false,
-        };
-        if reserved { format!("exported_{mapped}") } else { unreserved(mapped) }
-    }
 }
 
 /// Appends a label: in a text format `key="value"`, after a comma where `block` is not empty, with a

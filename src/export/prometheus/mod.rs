@@ -12,14 +12,17 @@
 //!
 //! Names and label keys are mapped as OpenTelemetry's "Prometheus and OpenMetrics Compatibility"
 //! asks: `http.server.request.duration` in seconds is `http_server_request_duration_seconds`, a
-//! counter's sample ends in `_total`, and other characters become `_`. Beyond that:
+//! counter's sample ends in `_total`, and other characters become `_`, of which no two stand side by
+//! side and none at an end of a name. A unit is appended in words, with any prefix of the SI and as a
+//! rate: `KiBy` is `_kibibytes`, `By/s` is `_bytes_per_second`, `{request}/s` is `_per_second`. One that
+//! is not known is appended as it is. Beyond that:
 //!
 //! - Two keys of a series that become one share it: their values are joined by `;`, in the order of
 //!   the keys. Should two series of a family then have the same labels, they become one: counters,
 //!   up-down counters and histograms are added, of gauges the last one stays.
 //! - A key that the format reserves gets the prefix `exported_`: `le` on a histogram, and those that
-//!   begin with two underscores, such as `__name__`. One that would begin with a digit or is empty
-//!   gets `key_`.
+//!   begin with two underscores, in their place: `__name__` is `exported_name_`. One that would begin
+//!   with a digit or is empty gets `key_`.
 //! - A label that a format gives to the samples of a kind, `quantile` and `window` of a summary, is
 //!   reserved there too. A summary's quantiles have the window's length in `window`: `10s`, `1m`.
 //! - Values and help are written in full, escaped: no byte of them can end a line or a page.
@@ -48,13 +51,9 @@ mod family;
 mod text;
 mod protobuf;
 mod buckets;
-mod native;
 mod labels;
-mod names;
 mod options;
 mod negotiate;
-mod escaping;
-mod readings;
 mod wire;
 mod buffer;
 mod number;
@@ -67,15 +66,15 @@ mod listener;
 #[cfg(test)]
 mod tests;
 
-pub use escaping::Escaping;
 #[cfg(feature = "gzip")]
 pub use gzip::{accepts_gzip, gzip};
 #[cfg(feature = "prometheus-listener")]
 pub(crate) use listener::Listener;
-pub use names::Translation;
 pub use negotiate::{Dialect, Format};
 pub use options::PageOptions;
 pub use page::Page;
+
+pub use crate::exposition::{Escaping, Translation};
 
 use crate::{metric::Snapshot, resource::Resource};
 

@@ -1,6 +1,6 @@
 //! Which dialect a scraper gets.
 
-use super::Escaping;
+use crate::exposition::{Escaping, Model, Naming, Translation};
 
 /// A format of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,16 @@ pub enum Format {
     /// Messages `io.prometheus.client.MetricFamily`, each after its length: as OpenMetrics, and with
     /// native histograms.
     Protobuf,
+}
+
+impl Format {
+    /// Whose rules its families follow.
+    pub(super) const fn model(self) -> Model {
+        match self {
+            Self::OpenMetrics => Model::OpenMetrics,
+            Self::Text | Self::Text1 | Self::Protobuf => Model::Prometheus,
+        }
+    }
 }
 
 /// A format, and what becomes of names that are not plain in it.
@@ -78,6 +88,11 @@ impl Dialect {
     #[must_use]
     pub const fn escaping(self) -> Escaping {
         self.escaping
+    }
+
+    /// How names are made on such a page.
+    pub(super) const fn naming(self, translation: Translation) -> Naming {
+        Naming { translation, escaping: self.escaping, model: self.format.model() }
     }
 
     /// The value of the response header `Content-Type`.

@@ -1,6 +1,7 @@
 //! The page that is kept between scrapes, and the walk that renders it.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     fmt,
     time::Instant,
@@ -10,15 +11,14 @@ use super::{
     Dialect, Format, PageOptions, Translation,
     buffer::Buffer,
     family::{FamilyPage, Shared},
-    labels::{KeyStyle, write_joined},
-    names::{self, Names},
+    labels::push_joined,
     protobuf,
-    readings::{FamilyReadings, Readings},
     text::{self, Starts},
     wire,
 };
 use crate::{
     clock, diagnostics,
+    exposition::{FamilyName, FamilyReadings, LabelNaming, Readings},
     metric::{Kind, Registry, SeriesValue, Snapshot, Unit},
     resource::Resource,
     snapshot::Head,
@@ -212,19 +212,20 @@ impl Page {
         &self,
         Head { name, kind, unit, .. }: Head<'_>,
         taken: &mut HashSet<String>,
-    ) -> (Names, bool) {
+    ) -> (FamilyName, bool) {
         let what = (name, kind, unit);
-        let names = |translation| Names::new(what, translation, self.dialect);
-        let is_free = |names: &Names| names.claims(kind).all(|name| !taken.contains(&name));
+        let names = |translation| FamilyName::new(what, self.dialect.naming(translation));
+        let is_free = |names: &FamilyName| names.claims(kind).all(|name| !taken.contains(&*name));
         let tried = [self.options.translation, Translation::default()].map(names);
         let free = tried.iter().find(|names| is_free(names));
         match free {
-            Some(names) => taken.extend(names.claims(kind)),
+            Some(names) => taken.extend(names.claims(kind).map(Cow::into_owned)),
             None => diagnostics::report(
                 "page",
                 format_args!(
                     "{:?} is left out of the Prometheus page, where `{}` is another family's name",
-                    name, tried[0].family
+                    name,
+                    tried[0].family()
                 ),
             ),
         }
@@ -262,13 +263,13 @@ fn target_bytes(resource: &Resource, dialect: Dialect, translation: Translation)
         return page;
     }
     let (format, escaping) = (dialect.format(), dialect.escaping());
-    let names = names::target(format);
-    let style = KeyStyle { kind: Kind::Info, translation, escaping, family: ("", "") };
+    let names = FamilyName::target(dialect.naming(translation).model);
+    let naming = LabelNaming { kind: Kind::Info, translation, escaping, family: ("", "") };
     let values: Vec<String> =
         attributes.iter().map(|attribute| attribute.value.to_string()).collect();
     let keys = attributes.iter().map(|attribute| attribute.key.as_ref());
     let mut block = Buffer::default();
-    write_joined(keys.zip(values.iter().map(String::as_str)), style, format, &mut block);
+    push_joined(&mut block, format, keys.zip(values.iter().map(String::as_str)), naming);
     if format == Format::Protobuf {
         page.copy(&protobuf::head(&names, Kind::Info, Unit::NONE, HELP));
         protobuf::Writer { page: &mut page, block: &block, created: None, of_sum: None }
@@ -276,7 +277,7 @@ fn target_bytes(resource: &Resource, dialect: Dialect, translation: Translation)
         wire::delimit(&mut page, 0);
     } else {
         page.copy(&text::head(&names, Kind::Info, Unit::NONE, HELP, format));
-        let starts = &Starts::new(&names);
+        let starts = &Starts::new(&names, Kind::Info);
         let (page, block) = (&mut page, &block);
         text::Writer { page, starts, block, created: None, of_sum: None, format }
             .value(&SeriesValue::Info);

@@ -5,20 +5,19 @@
 
 use super::{
     Format,
-    buckets::{Buckets, QUANTILES, push_window},
+    buckets::Buckets,
     buffer::Buffer,
     labels::push_label,
-    names::Names,
-    native::{Native, ZERO_THRESHOLD},
     wire::{count, double, message, text, zigzag},
 };
 use crate::{
     cells::histogram::cuts::BucketCounts,
+    exposition::{FamilyName, Native, QUANTILES, WindowLength, ZERO_THRESHOLD, number_samples},
     metric::{Exemplar, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot, Unit},
 };
 
 /// The fields of a `MetricFamily` before its metrics.
-pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str) -> Buffer {
+pub(super) fn head(names: &FamilyName, kind: Kind, unit: Unit, help: &str) -> Buffer {
     const COUNTER: u64 = 0;
     const GAUGE: u64 = 1;
     const SUMMARY: u64 = 2;
@@ -30,7 +29,7 @@ pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str) -> Buffer 
         _ => GAUGE,
     };
     let mut head = Buffer::default();
-    text(&mut head, 1, names.family.as_bytes());
+    text(&mut head, 1, names.family().as_bytes());
     if !help.is_empty() {
         text(&mut head, 2, help.as_bytes());
     }
@@ -55,20 +54,17 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// Writes the metric of a value that is one number.
     pub(super) fn value(&mut self, value: &SeriesValue) {
-        match value {
-            SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {}
-            SeriesValue::Counter(_) | SeriesValue::FloatCounter(_) => {
-                let Self { created, of_sum, .. } = *self;
-                self.metric(3, |to| {
-                    double(to, 1, value.as_f64());
-                    if let Some(one) = of_sum {
-                        message(to, 2, |to| exemplar(to, one));
-                    }
-                    timestamp(to, 3, created);
-                });
-            }
-            _ => self.metric(2, |to| double(to, 1, value.as_f64())),
-        }
+        let Self { created, of_sum, .. } = *self;
+        number_samples(value, |sample| match value {
+            SeriesValue::Counter(_) | SeriesValue::FloatCounter(_) => self.metric(3, |to| {
+                double(to, 1, sample.number.as_f64());
+                if let Some(one) = of_sum {
+                    message(to, 2, |to| exemplar(to, one));
+                }
+                timestamp(to, 3, created);
+            }),
+            _ => self.metric(2, |to| double(to, 1, sample.number.as_f64())),
+        });
     }
 
     /// Writes a histogram, whose counts by the `buckets` are `counts`; in at most so many native ones
@@ -84,9 +80,9 @@ impl Writer<'_> {
         self.metric(7, |to| {
             count(to, 1, histogram.count());
             double(to, 2, histogram.sum());
-            let exemplars = buckets.exemplars(counts.exemplars());
+            let exemplars = buckets.shown.exemplars(counts.exemplars());
             for ((bound, below), newest) in
-                buckets.bounds.iter().zip(counts.cumulative()).zip(exemplars)
+                buckets.shown.bounds().iter().zip(counts.cumulative()).zip(exemplars)
             {
                 message(to, 3, |to| {
                     count(to, 1, below);
@@ -97,7 +93,7 @@ impl Writer<'_> {
                 });
             }
             timestamp(to, 15, created);
-            if !buckets.are_explicit() {
+            if !buckets.shown.are_explicit() {
                 native.read(histogram, limit);
                 native_histogram(to, native, histogram.exemplars());
             }
@@ -112,7 +108,7 @@ impl Writer<'_> {
                 to.copy(self.block);
                 message(to, 1, |pair| {
                     text(pair, 1, b"window");
-                    message(pair, 2, |value| push_window(value, *length));
+                    message(pair, 2, |value| value.window(WindowLength::new(*length)));
                 });
                 message(to, 4, |to| {
                     count(to, 1, values.count());

@@ -2,20 +2,28 @@
 
 use super::{
     Format,
-    buckets::{Buckets, QUANTILES, push_window},
+    buckets::Buckets,
     buffer::Buffer,
-    escaping::is_plain_name,
     labels::{push_escaped, push_label, push_line, push_quoted},
-    names::Names,
     number::{Room, put_f64, put_i64, put_seconds, put_u64},
 };
 use crate::{
     cells::histogram::cuts::BucketCounts,
+    exposition::{
+        Extra, FamilyName, Number, Part, QUANTILES, Sample, bucket_samples, is_plain_name,
+        number_samples, quantile_samples, sum_samples,
+    },
     metric::{Exemplar, Kind, SeriesValue, SummarySnapshot, Unit},
 };
 
 /// The lines of help, type and unit.
-pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str, format: Format) -> Buffer {
+pub(super) fn head(
+    names: &FamilyName,
+    kind: Kind,
+    unit: Unit,
+    help: &str,
+    format: Format,
+) -> Buffer {
     let is_open = format == Format::OpenMetrics;
     let type_name = match kind {
         Kind::Counter => "counter",
@@ -30,11 +38,11 @@ pub(super) fn head(names: &Names, kind: Kind, unit: Unit, help: &str, format: Fo
     if !help.is_empty() {
         // Quotes of a help text are escaped in OpenMetrics and must not be in the text formats.
         let push = if is_open { push_escaped } else { push_line };
-        metadata(&mut head, "HELP", &names.family, |head| push(head, help.as_bytes()));
+        metadata(&mut head, "HELP", names.family(), |head| push(head, help.as_bytes()));
     }
-    metadata(&mut head, "TYPE", &names.family, |head| head.push(type_name.as_bytes()));
+    metadata(&mut head, "TYPE", names.family(), |head| head.push(type_name.as_bytes()));
     if is_open && let Some(word) = names.unit(unit, kind) {
-        metadata(&mut head, "UNIT", &names.family, |head| head.push(word.as_bytes()));
+        metadata(&mut head, "UNIT", names.family(), |head| head.push(word.as_bytes()));
     }
     head
 }
@@ -55,9 +63,7 @@ fn metadata(head: &mut Buffer, what: &str, name: &str, text: impl FnOnce(&mut Bu
 /// How the lines of a family begin.
 #[derive(Debug)]
 pub(super) struct Starts {
-    value: Start,
-    /// Of a summary's quantiles.
-    family: Start,
+    value: Start, // Of a summary, that of its quantiles.
     bucket: Start,
     sum: Start,
     count: Start,
@@ -76,23 +82,30 @@ struct Start {
 }
 
 impl Starts {
-    pub(super) fn new(names: &Names) -> Self {
-        let start = |suffix| Start::new(&names.family, suffix);
+    pub(super) fn new(names: &FamilyName, kind: Kind) -> Self {
+        let start = |part| Start::new(&names.sample(part, kind));
         let mut close = Buffer::default();
         close.push(b"} ");
         Self {
             close,
-            value: Start::new(&names.value, ""),
-            family: start(""),
-            bucket: start("_bucket"),
-            sum: start("_sum"),
-            count: start("_count"),
-            created: start("_created"),
+            value: start(Part::Value),
+            bucket: start(Part::Bucket),
+            sum: start(Part::Sum),
+            count: start(Part::Count),
+            created: start(Part::Created),
         }
     }
-}
 
-impl Starts {
+    fn of(&self, part: Part) -> &Start {
+        match part {
+            Part::Value => &self.value,
+            Part::Bucket => &self.bucket,
+            Part::Sum => &self.sum,
+            Part::Count => &self.count,
+            Part::Created => &self.created,
+        }
+    }
+
     /// Begins the one line of a counter, behind which its labels are appended.
     #[inline(always)]
     pub(super) fn open(&self, page: &mut Buffer) {
@@ -112,17 +125,16 @@ impl Starts {
 }
 
 impl Start {
-    fn new(name: &str, suffix: &str) -> Self {
-        let name = format!("{name}{suffix}");
+    fn new(name: &str) -> Self {
         let (mut open, mut alone) = (Buffer::default(), Buffer::default());
-        if is_plain_name(&name) {
+        if is_plain_name(name) {
             open.push(name.as_bytes());
             alone.copy(&open);
             open.push(b"{");
             alone.push(b" ");
         } else {
             open.push(b"{");
-            push_quoted(&mut open, &name);
+            push_quoted(&mut open, name);
             alone.copy(&open);
             open.push(b",");
             alone.push(b"} ");
@@ -152,36 +164,32 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Puts the exemplar behind the line that was just written: only OpenMetrics has a place for it.
+    /// Puts the exemplar of a counter behind its line: only OpenMetrics has a place for it.
     #[inline(always)]
     fn exemplar_of_sum(&mut self) {
         if let Some(exemplar) = self.of_sum
             && self.format == Format::OpenMetrics
         {
-            self.page.truncate(self.page.len() - b"\n".len());
-            self.exemplar(exemplar);
-            self.page.push(b"\n");
+            self.with_exemplar(exemplar);
         }
+    }
+
+    /// Puts an exemplar behind the line that was just written.
+    fn with_exemplar(&mut self, exemplar: &Exemplar) {
+        self.page.truncate(self.page.len() - b"\n".len());
+        self.exemplar(exemplar);
+        self.page.push(b"\n");
     }
 
     /// Writes the line of a value that is one number.
     pub(super) fn value(&mut self, value: &SeriesValue) {
-        let start = &self.starts.value;
-        match value {
-            SeriesValue::Counter(sum) => self.counter(*sum),
-            // A sum that only grows is neither: readers refuse the whole page.
-            SeriesValue::FloatCounter(value) if value.is_nan() || *value < 0.0 => {}
-            SeriesValue::FloatCounter(value) => {
-                self.line(start, put_f64, *value);
+        number_samples(value, |sample| {
+            self.sample(sample);
+            if matches!(value, SeriesValue::Counter(_) | SeriesValue::FloatCounter(_)) {
                 self.exemplar_of_sum();
                 self.created();
             }
-            SeriesValue::UpDownCounter(value) => self.line(start, put_i64, *value),
-            SeriesValue::Gauge(value) => self.line(start, put_f64, *value),
-            SeriesValue::State(holds) => self.line(start, put_u64, u64::from(*holds)),
-            SeriesValue::Info => self.line(start, put_u64, 1),
-            SeriesValue::Histogram(_) | SeriesValue::Summary(_) => {} // Not one number.
-        }
+        });
     }
 
     /// Writes a histogram, of which `counts` are those of the `buckets`; `prefix` is room.
@@ -197,22 +205,31 @@ impl Writer<'_> {
         if !self.block.is_empty() {
             prefix.push(b",");
         }
-        let lines = buckets.texts.iter().zip(counts.cumulative());
         if counts.exemplars().is_empty() || self.format != Format::OpenMetrics {
-            lines.for_each(|(text, count)| self.page.line([prefix, text], put_u64, count));
+            bucket_samples(counts, |sample| self.bucket(prefix, &buckets.texts, sample));
         } else {
-            for ((text, count), newest) in lines.zip(buckets.exemplars(counts.exemplars())) {
-                self.page.copy(prefix);
-                self.page.copy(text);
-                self.page.number(put_u64, count);
-                if let Some(newest) = newest {
-                    self.exemplar(newest);
+            let mut exemplars = buckets.shown.exemplars(counts.exemplars());
+            bucket_samples(counts, |sample| {
+                self.bucket(prefix, &buckets.texts, sample);
+                if let Some(newest) = exemplars.next().flatten() {
+                    self.with_exemplar(newest);
                 }
-                self.page.push(b"\n");
-            }
+            });
         }
         self.sum_and_count(counts.sum(), counts.count());
         self.created();
+    }
+
+    /// Writes the line of a bucket, whose labels begin with `prefix` and end in one of `texts`.
+    #[inline(always)]
+    fn bucket(&mut self, prefix: &Buffer, texts: &[Buffer], sample: Sample) {
+        if let (Extra::Bound(place), Number::Whole(count)) = (sample.extra, sample.number) {
+            self.page.line([prefix, &texts[place]], put_u64, count);
+        }
+    }
+
+    fn sum_and_count(&mut self, sum: f64, count: u64) {
+        sum_samples((sum, count), self.format.model(), |sample| self.sample(sample));
     }
 
     /// Writes the end of a line that has an exemplar.
@@ -228,31 +245,31 @@ impl Writer<'_> {
     }
 
     pub(super) fn summary(&mut self, summary: &SummarySnapshot) {
-        for (length, window) in &summary.windows {
-            for (q, text) in QUANTILES {
-                self.page.copy(&self.starts.family.open);
-                self.page.copy(self.block);
-                self.page.push(if self.block.is_empty() { b"window=\"" } else { b",window=\"" });
-                push_window(self.page, *length);
-                self.page.push(b"\",quantile=\"");
-                self.page.push(text);
-                self.page.push(b"\"} ");
-                self.page.number(put_f64, window.quantile(q).unwrap_or(f64::NAN));
-                self.page.push(b"\n");
-            }
-        }
+        quantile_samples(summary, |sample| self.sample(sample));
         self.sum_and_count(summary.sum, summary.count);
         self.created();
     }
 
-    /// OpenMetrics has a sum only beside values that are not negative, and a count only beside a sum;
-    /// its bucket up to infinity still has the count.
-    fn sum_and_count(&mut self, sum: f64, count: u64) {
-        if self.format == Format::OpenMetrics && (sum < 0.0 || sum.is_nan()) {
+    /// Writes a sample, of a histogram one that is no bucket.
+    #[inline(always)]
+    fn sample(&mut self, sample: Sample) {
+        let start = self.starts.of(sample.part);
+        if let Extra::Quantile(length, place) = sample.extra {
+            self.page.copy(&start.open);
+            self.page.copy(self.block);
+            self.page.push(if self.block.is_empty() { b"window=\"" } else { b",window=\"" });
+            self.page.window(length);
+            self.page.push(b"\",quantile=\"");
+            self.page.push(QUANTILES[place].1.as_bytes());
+            self.page.push(b"\"} ");
+            self.page.line([], put_f64, sample.number.as_f64());
             return;
         }
-        self.line(&self.starts.sum, put_f64, sum);
-        self.line(&self.starts.count, put_u64, count);
+        match sample.number {
+            Number::Whole(value) => self.line(start, put_u64, value),
+            Number::Signed(value) => self.line(start, put_i64, value),
+            Number::Float(value) => self.line(start, put_f64, value),
+        }
     }
 
     /// Only OpenMetrics has a line for it.

@@ -39,6 +39,24 @@ fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {
     drop(plain);
 }
 
+#[test]
+fn names_that_are_one_on_a_page_clash_at_registration() {
+    let registry = Registry::new();
+    let gauge = |name, unit| registry.gauge::<()>(name, "", Unit::new(unit));
+    let _taken = [gauge("a.b", "By/s").unwrap(), gauge("lives", "").unwrap()];
+    for (name, unit, page_name) in [
+        ("a..b", "By/s", "a_b_bytes_per_second"),
+        ("a-b_", "By{sent}/s", "a_b_bytes_per_second"),
+        ("a.b.bytes", "By/s", "a_b_bytes_per_second"),
+        ("a.b_bytes_per_second", "", "a_b_bytes_per_second"),
+    ] {
+        let error = gauge(name, unit).expect_err(name).to_string();
+        assert!(error.contains(&format!("both `{page_name}`")), "{error}");
+    }
+    assert!(registry.histogram::<()>("lives", "", Unit::NONE).is_err());
+    assert!(gauge("a.b.bytes", "By").is_ok() && gauge("a.b", "By/s").is_ok());
+}
+
 fn labelled(labels: &[(&'static str, &str)]) -> Changes {
     let labels = labels.iter().map(|&(key, value)| (key.into(), value.to_owned()));
     Changes { labels: labels.collect(), ..Changes::default() }

@@ -277,7 +277,7 @@ fn reserved_and_illegal_keys_get_a_prefix() {
     let labels = [("__name__", "n"), ("le", "5"), ("9a", "d"), ("", "e"), ("é", "u")];
     assert_eq!(
         page(vec![counter(&labels, 1)], Format::Text).lines().last(),
-        Some(r#"hits_total{key_="e",key_9a="d",exported___name__="n",le="5",_="u"} 1"#)
+        Some(r#"hits_total{key_="e",key_9a="d",exported_name_="n",le="5",_="u"} 1"#)
     );
     let series = vec![series(&[("le", "5")], histogram(&[]))];
     let text = page(vec![family("x", Kind::Histogram, Unit::NONE, "", series)], Format::Text);

@@ -91,25 +91,16 @@ enum Colons {
 }
 
 /// Whether the name of a metric needs neither quotes nor escaping.
-pub(super) fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     is_plain(name, Colons::Plain)
 }
 
 /// Whether the key of a label needs neither quotes nor escaping.
-pub(super) fn is_plain_key(key: &str) -> bool {
+pub(crate) fn is_plain_key(key: &str) -> bool {
     is_plain(key, Colons::Special)
 }
 
-/// The name of a family on the page.
-pub(super) fn page_name(mapped: String) -> String {
-    // Registration refuses such names; a page must not depend on that.
-    match mapped.as_bytes().first() {
-        Some(b'A'..=b'Z' | b'a'..=b'z' | b'_') => mapped,
-        _ => format!("_{mapped}"),
-    }
-}
-
-/// The key, without the two underscores in front that Prometheus keeps for itself.
+/// The escaped key, not with two underscores in front, which Prometheus keeps for itself.
 pub(super) fn unreserved(key: String) -> String {
     if key.starts_with("__") { format!("exported_{key}") } else { key }
 }

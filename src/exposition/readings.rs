@@ -1,4 +1,4 @@
-//! What a page is rendered from: families, their series, and the values by reference.
+//! Families, their series, and the values by reference, as they are read.
 //!
 //! A [`Snapshot`] is one source. A source that reads the registry in place, without the allocations
 //! of a snapshot, is another: it hands over the same families and series in the same order.
@@ -16,7 +16,7 @@ pub(crate) trait Readings {
 
     /// Calls `each` with every family, sorted by name, no name twice.
     ///
-    /// A page walks the families twice, and they must be the same both times.
+    /// A page walks the families twice: they must be the same both times.
     fn each_family(&self, each: impl FnMut(&Self::Family));
 }
 

@@ -7,25 +7,25 @@ use crate::{
 
 /// A histogram's buckets of one schema; kept from series to series for its room.
 #[derive(Debug, Default)]
-pub(super) struct Native {
+pub(crate) struct Native {
     /// Each power of two has 2^schema buckets.
-    pub(super) schema: i32,
+    pub(crate) schema: i32,
     /// How many values are at most [`ZERO_THRESHOLD`].
-    pub(super) zero_count: u64,
+    pub(crate) zero_count: u64,
     /// (index, count), ascending, no count zero: a bucket with index i ends at 2^(i / 2^schema),
     /// which belongs to it.
-    pub(super) buckets: Vec<(i32, u64)>,
+    pub(crate) buckets: Vec<(i32, u64)>,
 }
 
 /// Up to here a value counts as zero: where the first regular cell begins.
-pub(super) const ZERO_THRESHOLD: f64 = 1.0 / (1u64 << -layout::MIN_EXPONENT) as f64;
+pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1u64 << -layout::MIN_EXPONENT) as f64;
 
 /// The coarsest schema that Prometheus has.
 const MIN_SCHEMA: i32 = -4;
 
 impl Native {
     /// Makes it the form of `histogram` with at most `limit` buckets, or with the fewest possible.
-    pub(super) fn read(&mut self, histogram: &HistogramSnapshot, limit: usize) {
+    pub(crate) fn read(&mut self, histogram: &HistogramSnapshot, limit: usize) {
         self.exponential(histogram);
         while self.buckets.len() > limit && self.schema > MIN_SCHEMA {
             self.halve();
@@ -72,7 +72,7 @@ impl Native {
 
     /// The runs of buckets without a gap: how far each begins behind the end of the one before, the
     /// first behind 0, and its length.
-    pub(super) fn spans(&self) -> impl Iterator<Item = (i32, u32)> {
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (i32, u32)> {
         let mut end = 0;
         self.buckets.chunk_by(|a, b| a.0 + 1 == b.0).map(move |run| {
             let offset = run[0].0 - end;
@@ -82,7 +82,7 @@ impl Native {
     }
 
     /// Each count less the one before, the first less 0.
-    pub(super) fn deltas(&self) -> impl Iterator<Item = i64> {
+    pub(crate) fn deltas(&self) -> impl Iterator<Item = i64> {
         let mut before = 0;
         self.buckets.iter().map(move |&(_, count)| {
             let delta = count.wrapping_sub(before).cast_signed();

@@ -1,0 +1,144 @@
+//! What the keys of labels become: legal, unique within a series, and none that Prometheus keeps.
+
+use std::borrow::Cow;
+
+use super::{
+    escaping::{Escaping, unreserved},
+    name::Translation,
+};
+use crate::{label::LabelSet, metric::Kind};
+
+/// What decides over the keys of a family's labels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LabelNaming<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) translation: Translation,
+    pub(crate) escaping: Escaping,
+    /// The family's name as it was registered, and as Prometheus has it: a state set has a key of that
+    /// name.
+    pub(crate) family: (&'a str, &'a str),
+}
+
+/// What the keys of a label set become.
+#[derive(Debug, PartialEq)]
+pub(crate) struct LabelNames {
+    names: Vec<String>, // In the order of the keys.
+    joined: bool,       // Whether two of them are equal.
+}
+
+impl LabelNaming<'_> {
+    /// What the keys of `labels` become.
+    pub(crate) fn names(self, labels: &LabelSet) -> LabelNames {
+        let names: Vec<String> = labels.iter().map(|(key, _)| self.name(key)).collect();
+        let joined = (1..names.len()).any(|place| names[..place].contains(&names[place]));
+        LabelNames { names, joined }
+    }
+
+    /// What any labels become: those that share a name as one, their values in the order of the keys,
+    /// and the one that names a state last.
+    pub(crate) fn joined<'v>(
+        self,
+        labels: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> Vec<(String, Cow<'v, str>)> {
+        let mut joined: Vec<(String, Cow<'v, str>)> = Vec::new();
+        let mut state = None;
+        for (key, value) in labels {
+            let name = self.name(key);
+            if self.is_state(key) {
+                state = Some((name, Cow::Borrowed(value)));
+            } else {
+                add(&mut joined, name, Cow::Borrowed(value));
+            }
+        }
+        if let Some((name, value)) = state {
+            add(&mut joined, name, value);
+        }
+        joined
+    }
+
+    /// Whether the key names the state of a state set. It comes last, so that the states of one thing
+    /// stand together, as OpenMetrics demands, when they are sorted by their labels.
+    fn is_state(self, key: &str) -> bool {
+        self.kind == Kind::StateSet && key == self.family.0
+    }
+
+    /// What a key becomes; another one may become the same.
+    fn name(self, key: &str) -> String {
+        if self.is_state(key) {
+            return self.family.1.to_owned();
+        }
+        let name = match key {
+            _ if self.translation.is_plain() => label_name(key).into_owned(),
+            "" => NO_KEY.to_owned(),
+            _ => unreserved(self.escaping.escape_key(key)),
+        };
+        let reserved = match self.kind {
+            Kind::Histogram => name == "le",
+            Kind::Summary => name == "quantile" || name == "window",
+            _ => false,
+        };
+        if reserved { format!("exported_{name}") } else { name }
+    }
+}
+
+impl LabelNames {
+    /// The names, in the order of the keys.
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether series with these names may have the same labels although their label sets differ.
+    pub(crate) fn are_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Whether two series of a family, one with these names and the other with `other` or these, may
+    /// have the same labels although their label sets differ.
+    pub(crate) fn are_ambiguous_with(&self, other: &Self) -> bool {
+        let includes = |a: &Self, b: &Self| a.names.iter().all(|name| b.names.contains(name));
+        self.joined || other.joined || includes(self, other) && includes(other, self)
+    }
+}
+
+/// Puts `value` behind what the label `name` has so far.
+fn add<'v>(joined: &mut Vec<(String, Cow<'v, str>)>, name: String, value: Cow<'v, str>) {
+    match joined.iter_mut().find(|(other, _)| *other == name) {
+        Some((_, values)) => {
+            let values = values.to_mut();
+            values.push(';');
+            values.push_str(&value);
+        }
+        None => joined.push((name, value)),
+    }
+}
+
+/// What an empty key becomes, and what stands before one that begins with a digit.
+const NO_KEY: &str = "key_";
+
+/// A key in the characters that every Prometheus reads: `service.name` is `service_name`. What is no
+/// ASCII letter or digit becomes `_`, and no two of them stand side by side.
+///
+/// One that begins with a digit, or is empty, gets `key_` in front. One that begins with two
+/// underscores, which Prometheus keeps for itself, gets `exported_` in their place.
+pub(crate) fn label_name(key: &str) -> Cow<'_, str> {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins_with_digit = key.starts_with(|first: char| first.is_ascii_digit());
+    if !key.is_empty() && !begins_with_digit && !key.contains("__") && key.chars().all(is_legal) {
+        return Cow::Borrowed(key);
+    }
+    let (mut name, key) = if key.starts_with("__") {
+        ("exported_".to_owned(), key.trim_start_matches('_'))
+    } else if key.is_empty() || begins_with_digit {
+        (NO_KEY.to_owned(), key)
+    } else {
+        (String::with_capacity(key.len()), key)
+    };
+    for c in key.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() => name.push(c),
+            _ if name.ends_with('_') => {}
+            _ => name.push('_'),
+        }
+    }
+    Cow::Owned(name)
+}
