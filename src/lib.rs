@@ -89,7 +89,6 @@ pub mod bundle;
 pub mod alert;
 pub mod export;
 pub mod collect;
-#[cfg(feature = "prometheus")] // Only a page uses it yet.
 mod exposition;
 pub mod trace;
 pub mod metric;

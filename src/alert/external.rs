@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _, net::SocketAddr};
 
-use crate::{label::Value, resource::Resource};
+use crate::{exposition, label::Value, resource::Resource};
 
 /// What is added to every alert that is sent.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ impl External {
                 Value::String(text) => text.to_string(),
                 value => value.to_string(),
             };
-            Some((label_name(key).into_owned(), value))
+            Some((exposition::label_name(key).into_owned(), value))
         };
         let place = match (url, listener) {
             (Some(url), _) => Place::Expressions(url.trim_end_matches('/').to_owned()),
@@ -58,10 +58,6 @@ impl External {
             }
         }
     }
-}
-
-fn label_name(key: &str) -> Cow<'_, str> {
-    key.replace(|c: char| !c.is_ascii_alphanumeric(), "_").into()
 }
 
 /// Appends `text` as a value of a query: all but RFC 3986's unreserved characters are encoded.

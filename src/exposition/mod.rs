@@ -29,31 +29,54 @@
 //!   summary, and any that begins with two underscores, which it loses. One that would begin with a
 //!   digit or is empty gets `key_`.
 
+mod key;
+
+// What only a page uses yet.
+#[cfg(feature = "prometheus")]
 mod name;
+#[cfg(feature = "prometheus")]
 mod escaping;
+#[cfg(feature = "prometheus")]
 mod label;
+#[cfg(feature = "prometheus")]
 mod readings;
+#[cfg(feature = "prometheus")]
 mod sample;
+#[cfg(feature = "prometheus")]
 mod buckets;
+#[cfg(feature = "prometheus")]
 mod merged;
+#[cfg(feature = "prometheus")]
 mod native;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "prometheus"))]
 mod tests;
 
+#[cfg(feature = "prometheus")]
 pub use escaping::Escaping;
+pub(crate) use key::label_name;
+#[cfg(feature = "prometheus")]
 pub use name::Translation;
 
+#[cfg(feature = "prometheus")]
 pub(crate) use buckets::ShownBuckets;
+#[cfg(feature = "prometheus")]
 pub(crate) use escaping::{is_plain_key, is_plain_name};
+#[cfg(feature = "prometheus")]
 pub(crate) use label::{LabelNames, LabelNaming};
+#[cfg(feature = "prometheus")]
 pub(crate) use merged::Merged;
+#[cfg(feature = "prometheus")]
 pub(crate) use name::{FamilyName, Model, Naming};
+#[cfg(feature = "prometheus")]
 pub(crate) use native::{Native, ZERO_THRESHOLD};
+#[cfg(feature = "prometheus")]
 pub(crate) use readings::{FamilyReadings, Readings};
+#[cfg(feature = "prometheus")]
 pub(crate) use sample::{
     Extra, Number, QUANTILES, Sample, WindowLength, bucket_samples, number_samples,
     quantile_samples, sum_samples,
 };
 
+#[cfg(feature = "prometheus")]
 pub(crate) use crate::snapshot::Part;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Translation::*, label::label_name, *};
+use super::{Translation::*, key::label_name, *};
 use crate::{
     cells::histogram::cuts::BucketCounts,
     clock::Ticks,
