@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use bellwether::{Histogram, Labels, Unit, export::Memory, observe};
+//! use bellwether::{Histogram, Labels, Unit, export::Memory, observe, trace::SpanRecord};
 //!
 //! #[derive(Labels)]
 //! struct Served {
@@ -35,7 +35,7 @@
 //!     Ok(page)
 //! }
 //!
-//! let spans = Memory::new();
+//! let spans = Memory::<SpanRecord>::new();
 //! let telemetry = bellwether::builder("pages").export(spans.clone()).start()?;
 //!
 //! page(7)?;

@@ -412,11 +412,11 @@ impl Builder {
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{Counter, export::Memory};
+/// use bellwether::{Counter, export::Memory, trace::SpanRecord};
 ///
 /// static ORDERS: Counter = Counter::new("shop.orders", "Orders accepted");
 ///
-/// let spans = Memory::new();
+/// let spans = Memory::<SpanRecord>::new();
 /// let telemetry = bellwether::builder("shop").export(spans.clone()).start()?;
 ///
 /// {
