@@ -129,7 +129,7 @@ impl Builder {
     }
 
     /// Adds a view of the instruments of the process: of their names, labels, buckets and limits. The
-    /// list of [`Views`] is that of the global registry from `start` on, also after shutdown; without
+    /// list of [`Views`](crate::metric::Views) is that of the global registry from `start` on, also after shutdown; without
     /// a view the registry keeps those that it has.
     pub fn view(mut self, view: View) -> Self {
         self.views.push(view);
@@ -140,7 +140,7 @@ impl Builder {
     /// of two with one key the later. Spans do not get it: [`resource`](Self::resource) says what
     /// holds for these too.
     ///
-    /// The labels are those of the [global registry](Registry::global) from `start` on, also after
+    /// The labels are those of the [global registry](crate::metric::Registry::global) from `start` on, also after
     /// shutdown, and also on series that were recorded before; without one the registry keeps those
     /// that it has. A look-up of a series, such as [`Snapshot::value`](crate::metric::Snapshot::value),
     /// names them too. To a [reader](crate::metric::Reader) of differences that has collected already,
@@ -170,7 +170,7 @@ impl Builder {
     /// At most `limit` label sets an instrument of the process, besides the overflow series, unless
     /// the instrument or a view says otherwise; 2,000 by default. Closed label sets are not limited.
     ///
-    /// It is the limit of the [global registry](Registry::global) from `start` on, also after shutdown
+    /// It is the limit of the [global registry](crate::metric::Registry::global) from `start` on, also after shutdown
     /// and also for instruments in use. A lower one leaves the series that there are, and sends new
     /// label sets to the overflow series; a higher one gives new label sets series of their own at
     /// once. A handle that was bound to the overflow series stays with it.
@@ -229,7 +229,7 @@ impl Builder {
     /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
     /// for one [source](Self::source); half a second by default. What is slower delays a reader once
     /// and is then read beside: its values are those of the last reading. See
-    /// [`Registry::observe`](Registry::observe).
+    /// [`Registry::observe`](crate::metric::Registry::observe).
     ///
     /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
     /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
