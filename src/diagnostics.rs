@@ -8,7 +8,7 @@ use crate::{
     util::{catch::catch, standard::Stderr},
 };
 
-type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Guards the hook and when each kind was last printed; no lock is taken inside it, and the hook is
 /// called outside it.

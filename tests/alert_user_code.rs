@@ -18,7 +18,9 @@ use std::{
 
 use bellwether::{
     ErrorKind, Gauge, Telemetry,
-    alert::{AlertState, Condition, Need, Notification, Rule, Window, notify::Writer, series},
+    alert::{
+        AlertState, Condition, Need, Notification, Rule, SampleWindow, notify::Writer, series,
+    },
     clock::Ticks,
     label::LabelSet,
     pipeline::{Batch, Deadline, ExportResult, Exporter, Route, Setup},
@@ -45,7 +47,7 @@ struct Acts<R> {
 }
 
 impl<R: Send> Condition for Acts<R> {
-    fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
         if let Some(telemetry) = self.reached.get() {
             let _ = self.done.send((self.act)(telemetry));
         }
@@ -103,7 +105,7 @@ fn a_condition_that_takes_a_snapshot_sees_the_figures_of_the_rules_and_waits_for
 fn a_condition_may_describe_itself_by_what_the_telemetry_says() {
     struct Describes(Reached);
     impl Condition for Describes {
-        fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+        fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
             Vec::new()
         }
 
@@ -133,7 +135,7 @@ fn a_condition_may_describe_itself_by_what_the_telemetry_says() {
 fn a_hook_that_hears_of_a_rule_in_error_may_ask_how_it_fares() {
     struct Panics;
     impl Condition for Panics {
-        fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+        fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
             panic!("out of order");
         }
 
@@ -174,7 +176,7 @@ impl Starts {
 }
 
 impl Condition for Starts {
-    fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
         Vec::new()
     }
 
@@ -226,7 +228,7 @@ fn what_is_asked_at_the_start_may_try_to_start_and_gets_an_error() {
 fn a_start_that_fails_or_panics_leaves_room_for_the_next() {
     struct Bad(bool);
     impl Condition for Bad {
-        fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+        fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
             Vec::new()
         }
 
@@ -321,7 +323,7 @@ fn a_callback_that_leaves_the_process_loses_no_notification() {
 fn a_hook_that_leaves_the_process_loses_no_notification() {
     struct Panics;
     impl Condition for Panics {
-        fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+        fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
             panic!("out of order");
         }
 

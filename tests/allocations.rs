@@ -94,9 +94,9 @@ fn record_durations() {
     drop(DURATION.start_timer());
     LATENCY.record(1.0);
     ORDERS.mark(1);
-    SERVER.start("GET", "/checkout").status(200);
+    SERVER.start("GET", "/checkout").end(200);
     drop(SERVER.start("GET", "/checkout"));
-    CLIENT.start("GET", "localhost", 80).status(404);
+    CLIENT.start("GET", "localhost", 80).end(404);
     drop(POOL.wait().acquired());
     CACHE.lookup().hit();
     QUEUE.enter().leave().end(Outcome::Ok);

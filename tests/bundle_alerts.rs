@@ -44,8 +44,8 @@ fn every_name_in_an_expression_is_on_the_page() {
 }
 
 fn use_everything() {
-    SERVER.start("GET", "/").status(500);
-    CLIENT.start("GET", "localhost", 80).status(200);
+    SERVER.start("GET", "/").end(500);
+    CLIENT.start("GET", "localhost", 80).end(200);
     POOL.set_max(1);
     drop(POOL.wait().acquired());
     WORKERS.set_max(1);

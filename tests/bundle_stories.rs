@@ -8,7 +8,7 @@
 use std::{any::Any, fs, path::Path, time::Duration};
 
 use bellwether::{
-    alert::{Condition, Expr, Need, Rule, Selector, Window, ratio, series},
+    alert::{Condition, Expr, Need, Rule, SampleWindow, Selector, ratio, series},
     bundle::{
         Cache, ConnectionPool, Database, EvictionCause, HttpClient, HttpServer, Queue, ThreadPool,
     },
@@ -48,7 +48,7 @@ struct Story {
 struct SumGrows(Selector, f64);
 
 impl Condition for SumGrows {
-    fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
         let grows = window.select(&self.0).filter_map(|series| {
             let (_, time) = series.increase(FIVE)?;
             let rate = series.distribution(FIVE)?.sum() / time.as_secs_f64();
@@ -79,13 +79,13 @@ fn share(of: Selector, all: Selector, range: Duration, by: &str) -> Expr {
 fn served(scope: &Scope, code: u16, took: Duration) {
     let request = SERVER.start("GET", "/");
     scope.advance(took);
-    request.status(code);
+    request.end(code);
 }
 
 fn called(scope: &Scope, code: u16, took: Duration) {
     let request = CLIENT.start("GET", "api.example.com", 443);
     scope.advance(took);
-    request.status(code);
+    request.end(code);
 }
 
 const QUICK: Duration = Duration::from_millis(2);

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bellwether::metric::{BucketLayout, HistogramParts, HistogramSnapshot, histogram::log};
+use bellwether::metric::{BucketLayout, HistogramParts, HistogramSnapshot, hdr_log as log};
 
 /// Of the form V2: what HdrHistogram's tests state of it.
 const LOG: &str = "jHiccup-2.0.7S.logV2";

@@ -102,7 +102,7 @@ fn a_hook_that_hears_of_a_callback_that_is_stuck_may_read_the_others() {
             let _ = heard.send(asked.snapshot().family("test.labels.quick").is_some());
         }
     };
-    drop(bellwether::builder("test").on_diagnostic(hook).disabled(true).start().unwrap());
+    drop(bellwether::builder("test").on_diagnostic(hook).disabled().start().unwrap());
     let _ = registry.snapshot();
     assert_eq!(seen.recv_timeout(SECONDS), Ok(true));
     drop(stop);

@@ -72,7 +72,7 @@ fn start_disabled(memory: &Memory<SpanRecord>) -> Telemetry {
         .notify(notify::Writer::new(std::io::sink()))
         .alert_rule(Rule::new("always", series("test.off.events").last().above(-1.0)))
         .tick(Duration::from_millis(10))
-        .disabled(true)
+        .disabled()
         .start()
         .unwrap()
 }

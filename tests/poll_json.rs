@@ -12,7 +12,7 @@ use std::{
 
 use bellwether::{
     Unit, clock,
-    collect::{JsonPoll, Registered, Source, poll::Field},
+    collect::{JsonPoll, Registered, Source, poll::JsonField},
     metric::{Registry, Snapshot},
 };
 
@@ -49,7 +49,7 @@ impl Server {
             .allow_private()
             .timeout(Duration::from_secs(5))
             .limit(4096)
-            .field(Field::gauge("/level", "upstream.level").unit(Unit::Bytes))
+            .field(JsonField::gauge("/level", "upstream.level").unit(Unit::Bytes))
     }
 
     fn next(&self) -> String {

@@ -139,7 +139,7 @@ fn disabled_telemetry_applies_the_settings_since_metrics_are_recorded() {
     let _turn = turn();
     COUNTED.inc();
     let builder = bellwether::builder("test").constant_label("zone", "disabled");
-    let telemetry = builder.disabled(true).start().unwrap();
+    let telemetry = builder.disabled().start().unwrap();
     let zone = [("zone", "disabled")];
     assert_eq!(value(&telemetry.snapshot(), "settings.disabled", &zone), Some(1.0));
 }

@@ -157,7 +157,7 @@ fn disabled_telemetry_runs_nothing_and_metrics_still_record() {
     static EVENTS: Counter = Counter::new("test.disabled.events", "");
     let memory = Memory::<SpanRecord>::new();
     let builder = bellwether::builder("test").export(memory.clone()).prometheus("127.0.0.1:0");
-    let telemetry = builder.disabled(true).start().unwrap();
+    let telemetry = builder.disabled().start().unwrap();
     EVENTS.inc();
     span();
     assert_eq!(telemetry.flush(SECONDS).totals().offered, 0);
@@ -267,7 +267,7 @@ fn a_conflict_is_an_error_of_a_start_that_denies_it_with_both_places() {
     static REQUESTS_TOTAL: Gauge = Gauge::new("test.requests.total", "");
     REQUESTS.inc();
     REQUESTS_TOTAL.set(1.0);
-    let error = bellwether::builder("test").deny_conflicts(true).start().unwrap_err();
+    let error = bellwether::builder("test").deny_conflicts().start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!(error.to_string().matches("tests/telemetry.rs:").count(), 2, "{error}");
 }

@@ -27,7 +27,7 @@ use super::{
     expr::Expr,
     need::Need,
     selector::{Matcher, Selector},
-    window::Window,
+    window::SampleWindow,
 };
 use crate::{clock::Ticks, label::LabelSet};
 
@@ -46,7 +46,7 @@ use crate::{clock::Ticks, label::LabelSet};
 /// ```
 /// use std::time::Duration;
 /// use bellwether::{
-///     alert::{Condition, Need, Rule, Selector, Window, series},
+///     alert::{Condition, Need, Rule, Selector, SampleWindow, series},
 ///     clock::Ticks,
 ///     label::LabelSet,
 /// };
@@ -61,7 +61,7 @@ use crate::{clock::Ticks, label::LabelSet};
 ///         vec![Need::samples(self.0.clone(), MINUTE)]
 ///     }
 ///
-///     fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+///     fn evaluate(&self, window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
 ///         let stuck = window.select(&self.0).filter_map(|series| {
 ///             let last = series.last()?;
 ///             // A gauge that has just appeared has not moved either.
@@ -101,7 +101,7 @@ pub trait Condition: Send {
     /// It may ask the telemetry for whatever it likes. It is no place to end the process: what the rules
     /// before it have to tell at this tick is queued after all conditions. A callback on transitions
     /// ([`Builder::on_transition`](crate::telemetry::Builder::on_transition)) is called after that.
-    fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)>;
+    fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Vec<(LabelSet, f64)>;
 
     /// Which series it reads and how far back; asked once.
     fn needs(&self) -> Vec<Need>;
@@ -234,7 +234,7 @@ enum Operator {
 }
 
 impl Condition for Comparison {
-    fn evaluate(&self, window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
         let mut found = Vec::new();
         self.expr.each(window, &mut |labels, value| {
             if self.operator.holds(value, self.bound) {
@@ -321,7 +321,7 @@ impl Absent {
 }
 
 impl Condition for Absent {
-    fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Vec<(LabelSet, f64)> {
         let is_there = match &self.of {
             Wanted::Series(selector) => {
                 window.select(selector).any(|series| series.last().is_some())

@@ -9,7 +9,7 @@ use super::{
     notify::Notification,
     rule::{Rule, check_all},
     selector::Selector,
-    window::Window,
+    window::SampleWindow,
 };
 use crate::{
     clock::Ticks,
@@ -68,7 +68,7 @@ impl Tick {
 #[derive(Debug)]
 pub(crate) struct Engine {
     rules: Vec<Evaluated>, // In the order of the board's.
-    window: Window,
+    window: SampleWindow,
     settings: Settings,
     axis: Option<Axis>,
     last_slot: Option<u64>,
@@ -105,7 +105,7 @@ impl Engine {
         let needs: Vec<_> = rules.iter().map(|rule| rule.condition.needs()).collect();
         let rules = rules.into_iter().zip(&needs);
         let rules = rules.map(|(rule, needs)| Evaluated::new(rule, needs)).collect();
-        let window = Window::new(needs.into_iter().flatten(), settings.window_bytes);
+        let window = SampleWindow::new(needs.into_iter().flatten(), settings.window_bytes);
         Ok(Self { rules, window, settings, axis: None, last_slot: None, missed: 0, board })
     }
 
@@ -195,12 +195,12 @@ impl Evaluated {
         Self { rule, selectors: selectors.into_iter().collect() }
     }
 
-    fn evaluate(&self, window: &Window, now: Ticks) -> Result<Vec<(LabelSet, f64)>, String> {
+    fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Result<Vec<(LabelSet, f64)>, String> {
         catch(|| self.rule.condition.evaluate(window, now))
             .map_err(|panic| format!("the condition panicked: {panic}"))
     }
 
-    fn is_shortened(&self, window: &Window) -> bool {
+    fn is_shortened(&self, window: &SampleWindow) -> bool {
         self.selectors.iter().any(|selector| window.is_shortened(selector))
     }
 }

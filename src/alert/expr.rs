@@ -6,7 +6,7 @@ use super::{
     groups::Groups,
     need::Need,
     selector::{Selector, check_key},
-    window::{SeriesWindow, Window},
+    window::{SampleWindow, SeriesWindow},
 };
 use crate::{label::LabelSet, metric::HistogramSnapshot};
 
@@ -145,7 +145,7 @@ impl Expr {
     }
 
     /// Hands over each label set and its value.
-    pub(super) fn each(&self, window: &Window, give: &mut dyn FnMut(&LabelSet, f64)) {
+    pub(super) fn each(&self, window: &SampleWindow, give: &mut dyn FnMut(&LabelSet, f64)) {
         self.0.each(window, give);
     }
 
@@ -161,7 +161,7 @@ impl Expr {
 }
 
 impl Node {
-    fn each(&self, window: &Window, give: &mut dyn FnMut(&LabelSet, f64)) {
+    fn each(&self, window: &SampleWindow, give: &mut dyn FnMut(&LabelSet, f64)) {
         match self {
             Self::Call(call) => {
                 for series in window.select(&call.selector) {
@@ -190,7 +190,7 @@ impl Node {
     fn each_sum(
         by: &[Cow<'static, str>],
         of: &Self,
-        window: &Window,
+        window: &SampleWindow,
         give: &mut dyn FnMut(&LabelSet, f64),
     ) {
         let Self::Call(call) = of else {

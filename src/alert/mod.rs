@@ -35,7 +35,7 @@
 //! #         for &(route, latency) in routes {
 //! #             let request = SERVER.start("GET", route);
 //! #             scope.advance(latency);
-//! #             request.status(200);
+//! #             request.end(200);
 //! #         }
 //! #         alerts.tick();
 //! #     }
@@ -82,7 +82,7 @@ pub use expr::{Expr, ratio};
 pub use need::Need;
 pub use rule::{Rule, Severity};
 pub use selector::{Selector, series};
-pub use window::{SeriesWindow, Window};
+pub use window::{SampleWindow, SeriesWindow};
 
 pub use notify::Notification;
 

@@ -31,8 +31,8 @@ use crate::{
 /// # let mut alerts = scope.alerts(vec![rule])?;
 /// # let mut minutes = |n: u32, route: &'static str, one_fails_of: u32| {
 /// #     for second in 0..60 * n {
-/// #         SERVER.start("GET", "/health").status(503);
-/// #         SERVER.start("GET", route).status(if second % one_fails_of == 0 { 500 } else { 200 });
+/// #         SERVER.start("GET", "/health").end(503);
+/// #         SERVER.start("GET", route).end(if second % one_fails_of == 0 { 500 } else { 200 });
 /// #         scope.advance(Duration::from_secs(1));
 /// #         alerts.tick();
 /// #     }

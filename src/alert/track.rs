@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) labels: LabelSet,
-    pub(super) range: usize, // The longest one that selects it, in `Window::ranges`.
+    pub(super) range: usize, // The longest one that selects it, in `SampleWindow::ranges`.
     pub(super) is_sum: bool,
     pub(super) ended: bool,
     pub(super) first: u64,

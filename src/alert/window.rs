@@ -33,7 +33,7 @@ use crate::{
 /// A [`Condition`](super::Condition) reads it; only what the condition's
 /// [`needs`](super::Condition::needs) declared is there.
 #[derive(Debug)]
-pub struct Window {
+pub struct SampleWindow {
     times: VecDeque<Moment>,
     first: u64, // The number of the tick at the front of `times`.
     selections: Vec<Selection>,
@@ -88,7 +88,7 @@ struct Entry {
     seen: u64,
 }
 
-impl Window {
+impl SampleWindow {
     pub(crate) fn new(needs: impl IntoIterator<Item = Need>, budget_bytes: usize) -> Self {
         let mut window = Self {
             times: VecDeque::new(),
@@ -407,10 +407,10 @@ impl Window {
     }
 }
 
-/// One series in a [`Window`].
+/// One series in a [`SampleWindow`].
 #[derive(Clone, Copy, Debug)]
 pub struct SeriesWindow<'a> {
-    window: &'a Window,
+    window: &'a SampleWindow,
     track: &'a Track,
 }
 

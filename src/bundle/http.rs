@@ -61,7 +61,7 @@ use crate::{
 /// static HTTP: HttpServer = HttpServer::new();
 ///
 /// let scope = testing::scope();
-/// HTTP.start("GET", "/orders/{id}").status(404);
+/// HTTP.start("GET", "/orders/{id}").end(404);
 /// drop(HTTP.start("PURGE", ""));
 /// let labels = [
 ///     ("http.request.method", "GET"),
@@ -305,8 +305,8 @@ impl<'a> HttpRequest<'a> {
     }
 
     /// Ends the request with the status of its answer.
-    pub fn status(mut self, code: u16) {
-        self.status = Some(code);
+    pub fn end(mut self, status: u16) {
+        self.status = Some(status);
     }
 
     /// Notes what went wrong, with or without a status: a word of a small set, such as `timeout` or
@@ -542,7 +542,7 @@ mod tests {
         request.request_size(100);
         request.response_size(2_000);
         scope.advance(Duration::from_millis(250));
-        request.status(200);
+        request.end(200);
         let labels = served("/orders", "200", "");
         scope.assert_value(DURATION, &labels, 1.0);
         assert_eq!(sum(&scope, DURATION, &labels), 0.25);
@@ -557,8 +557,8 @@ mod tests {
         for (code, status, of_server, of_client) in
             [(399, "399", "", ""), (404, "404", "", "404"), (503, "503", "503", "503")]
         {
-            SERVER.start(Method::Get, "/").status(code);
-            CLIENT.start(Method::Get, "db", 80).status(code);
+            SERVER.start(Method::Get, "/").end(code);
+            CLIENT.start(Method::Get, "db", 80).end(code);
             scope.assert_value(DURATION, &served("/", status, of_server), 1.0);
             let labels = [
                 ("http.request.method", "GET"),
@@ -582,7 +582,7 @@ mod tests {
         let mut handler = Box::pin(async {
             let request = SERVER.start("GET", "/slow");
             std::future::pending::<()>().await;
-            request.status(200);
+            request.end(200);
         });
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(handler.as_mut().poll(&mut context).is_pending());
@@ -598,7 +598,7 @@ mod tests {
         let scope = testing::scope();
         let mut request = SERVER.start("GET", "/");
         request.error("empty_cart");
-        request.status(500);
+        request.end(500);
         let mut request = SERVER.start("GET", "/");
         request.error("timeout");
         drop(request);
@@ -612,10 +612,10 @@ mod tests {
         let earlier = scope.snapshot();
         let held = SERVER.start("GET", "/");
         for status in [200, 200, 404, 500] {
-            SERVER.start("GET", "/").status(status);
+            SERVER.start("GET", "/").end(status);
         }
         drop(SERVER.start("GET", "/"));
-        CLIENT.start("GET", "db", 80).status(200);
+        CLIENT.start("GET", "db", 80).end(200);
         let sending = CLIENT.start("GET", "db", 80);
         scope.advance(Duration::from_secs(10));
         let window = scope.snapshot().since(&earlier);
@@ -643,8 +643,8 @@ mod tests {
     fn servers_of_two_schemes_share_their_families() {
         static SECURE: HttpServer = HttpServer::new().scheme(Scheme::Https);
         let scope = testing::scope();
-        SERVER.start("GET", "/").status(200);
-        SECURE.start("GET", "/").status(200);
+        SERVER.start("GET", "/").end(200);
+        SECURE.start("GET", "/").end(200);
         assert_eq!(scope.snapshot().family(DURATION).unwrap().series().len(), 2);
     }
 }

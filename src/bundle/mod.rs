@@ -26,7 +26,7 @@
 //! let scope = testing::scope();
 //! let request = HTTP.start(Method::Get, "/orders/{id}");
 //! assert_eq!(HTTP.in_flight(), 1);
-//! request.status(200);
+//! request.end(200);
 //!
 //! assert_eq!(HTTP.in_flight(), 0);
 //! let served = scope.snapshot();

@@ -8,7 +8,7 @@ mod collector;
 mod counter;
 mod gauge;
 mod handle;
-pub mod histogram;
+mod histogram;
 mod info;
 mod instrument;
 mod measurement;
@@ -37,6 +37,8 @@ pub use timer::Timer;
 pub use typed::With;
 
 pub use crate::series::InstrumentView;
+#[cfg(feature = "hdrhistogram")]
+pub use crate::snapshot::histogram::log as hdr_log;
 pub use crate::snapshot::{
     Aggregation, BucketLayout, DataPoint, Exemplar, ExponentialBuckets, Family, Gauges,
     HistogramOptions, HistogramParts, HistogramSnapshot, Kind, MetricsOptions, OutOfRange,

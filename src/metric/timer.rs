@@ -31,7 +31,7 @@ use crate::{
 /// assert_eq!(PARSING.snapshot().sum(), 250.0);
 ///
 /// PARSING.start_timer().discard();
-/// assert_eq!(PARSING.start_timer().stop(), Duration::ZERO);
+/// assert_eq!(PARSING.start_timer().end(), Duration::ZERO);
 /// assert_eq!(PARSING.snapshot().count(), 2);
 /// ```
 #[must_use = "the time is recorded when the timer is dropped"]
@@ -48,8 +48,8 @@ impl Timer {
 
     /// Records now, and tells what was recorded.
     #[inline]
-    pub fn stop(mut self) -> Duration {
-        self.end().map_or(Duration::ZERO, |(start, end)| end.since(start))
+    pub fn end(mut self) -> Duration {
+        self.record().map_or(Duration::ZERO, |(start, end)| end.since(start))
     }
 
     /// Ends without recording.
@@ -60,7 +60,7 @@ impl Timer {
 
     /// Records once; the readings between which it ran.
     #[inline(always)]
-    fn end(&mut self) -> Option<(Ticks, Ticks)> {
+    fn record(&mut self) -> Option<(Ticks, Ticks)> {
         let start = self.start.take()?;
         let (end, time) = start.scaled_until_now(self.histogram.scale().per_nano());
         self.histogram.record_time(time);
@@ -71,7 +71,7 @@ impl Timer {
 impl Drop for Timer {
     #[inline(always)]
     fn drop(&mut self) {
-        self.end();
+        self.record();
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         let scope = testing::scope();
         let timer = TIME.start_timer();
         scope.advance(Duration::from_micros(2_500));
-        assert_eq!(timer.stop(), Duration::from_micros(2_500));
+        assert_eq!(timer.end(), Duration::from_micros(2_500));
         assert_eq!((TIME.snapshot().count(), TIME.snapshot().sum()), (1, 2.5));
     }
 

@@ -27,7 +27,7 @@ mod scope;
 
 pub use field::Field;
 pub use macros::{Labels, observe};
-pub use operation::{Operation, Timer};
+pub use operation::{Operation, OperationTimer};
 
 /// What the macros expand to; not for use by hand, and may change in any release.
 #[doc(hidden)]

@@ -54,8 +54,8 @@ impl Operation {
 
     /// Starts the clock. The end is taken when the guard goes.
     #[must_use = "the operation ends when the timer is dropped"]
-    pub fn start(&'static self) -> Timer {
-        Timer { marks: Marks::new(), measure: Measure::new(self) }
+    pub fn start(&'static self) -> OperationTimer {
+        OperationTimer { marks: Marks::new(), measure: Measure::new(self) }
     }
 
     /// The name of its spans.
@@ -82,26 +82,26 @@ impl Operation {
 /// Dropped by a panic that began after the start, the outcome is `panic`; dropped without
 /// [`end`](Self::end), it is `ok`. It may be dropped on another thread than it was started on.
 #[derive(Debug)]
-pub struct Timer {
+pub struct OperationTimer {
     measure: Measure,
     marks: Marks,
 }
 
-impl Timer {
+impl OperationTimer {
     /// Ends the operation with `outcome`.
     pub fn end(self, outcome: Outcome) {
         self.marks.at(outcome.into());
     }
 }
 
-impl Drop for Timer {
+impl Drop for OperationTimer {
     fn drop(&mut self) {
         self.measure.record(clock::now(), self.marks.outcome());
     }
 }
 
 #[doc(hidden)]
-impl Deref for Timer {
+impl Deref for OperationTimer {
     type Target = Marks;
 
     fn deref(&self) -> &Marks {

@@ -48,19 +48,22 @@ use std::{
 };
 
 pub use answer::ExportError;
-pub use batch::{Batch, Chunk, Iter};
+#[doc(hidden)]
+pub use batch::Chunk;
+pub use batch::{Batch, Iter};
 pub use exporter::{ExportResult, Exporter, SendResult, WireExporter};
 pub use payload::Payload;
 pub use processor::Processor;
-pub use queue::Ticket;
+pub(crate) use queue::Ticket;
 pub use retry::Retry;
 pub use route::Route;
 pub use settings::{Overflow, Settings};
 pub use setup::Setup;
 pub use signal::Signal;
 pub(crate) use stats::OneLine;
-pub use stats::{DropReason, Dropped, QueueReport, Report, Totals, series};
-pub use worker::leaked_workers;
+pub(crate) use stats::series;
+pub use stats::{DropReason, Dropped, QueueReport, Report, Totals};
+pub(crate) use worker::leaked_workers;
 
 pub use crate::clock::Deadline;
 
@@ -70,7 +73,9 @@ use crate::{
 };
 use queue::{Limits, Queue};
 
-/// One exporter with its queue and its thread; clones are handles to the same.
+/// A route that was started: an exporter with its queue and its thread. Clones are handles to the same.
+///
+/// For benches and tests of exporters; an application has [`Builder::export`](crate::Builder::export).
 ///
 /// When the last handle is dropped without a [`shutdown`](Self::shutdown), the worker delivers on its
 /// own what is queued, for five seconds at most, and ends; nobody waits for it.
@@ -98,6 +103,7 @@ use queue::{Limits, Queue};
 /// assert_eq!((report.delivered, report.held), (1, 0));
 /// # Ok::<(), bellwether::Error>(())
 /// ```
+#[doc(hidden)]
 pub struct Pipe<S: Signal>(Arc<Handle<S>>);
 
 struct Handle<S: Signal> {
@@ -177,7 +183,7 @@ impl<S: Signal> Pipe<S> {
 
 /// A [`Pipe`] of any kind of record: what is needed to flush and end it, in two steps, so that many
 /// can work at the same time before the first is waited for.
-pub trait AnyPipe: fmt::Debug + Send + Sync {
+pub(crate) trait AnyPipe: fmt::Debug + Send + Sync {
     /// The route's name.
     fn name(&self) -> &str;
 
@@ -244,7 +250,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
 }
 
 /// Flushes all of `pipes` at the same time, for `timeout` at most.
-pub fn flush(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
+pub(crate) fn flush(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
     let deadline = clock::deadline(timeout);
     let tickets: Vec<Ticket> = pipes.iter().map(|pipe| pipe.begin_flush(deadline)).collect();
     // No short circuit: each pipe is waited for, until the one deadline.
@@ -256,7 +262,7 @@ pub fn flush(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
 }
 
 /// Shuts all of `pipes` down at the same time, for `timeout` at most.
-pub fn shutdown(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
+pub(crate) fn shutdown(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
     let deadline = clock::deadline(timeout);
     pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
     let queues: Vec<_> = pipes.iter().map(|pipe| pipe.end_shutdown(deadline)).collect();

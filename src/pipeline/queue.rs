@@ -33,7 +33,7 @@ use crate::{
 
 /// Everything offered to a queue before one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(u64);
+pub(crate) struct Ticket(u64);
 
 /// A queue; `next`, `pause`, `settle` and `end` are its one worker's, the rest is anybody's.
 pub(super) struct Queue<T> {

@@ -5,8 +5,8 @@ use super::Settings;
 /// A kind of record that leaves the process: spans, readings of metrics, notifications of alerts.
 ///
 /// The crate's own signals are [`SpanRecord`](crate::trace::SpanRecord),
-/// [`DataPoint`](crate::metric::DataPoint) and [`Notification`](crate::alert::Notification). Implement
-/// it to send records of your own through a [`Pipe`](super::Pipe).
+/// [`DataPoint`](crate::metric::DataPoint) and [`Notification`](crate::alert::Notification). These are
+/// all that a telemetry sends.
 pub trait Signal: Send + Sync + Sized + 'static {
     /// The signal's name in reports, and the label `signal` of the pipeline's own series: `spans`,
     /// `metrics` or `notifications`.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// Why a record was dropped; the label `reason` of [`series::DROPPED`].
+/// Why a record was dropped; the label `reason` of `telemetry.queue.dropped`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -229,36 +229,37 @@ impl fmt::Display for Report {
     }
 }
 
-/// The pipeline's own series, for whoever registers them as metrics. Each has the labels `exporter` and
+/// The pipeline's own series. Each has the labels `exporter` and
 /// `signal`; [`DROPPED`](series::DROPPED) also has `reason`.
-pub mod series {
+pub(crate) mod series {
     /// The label key with the route's name.
-    pub const EXPORTER_KEY: &str = "exporter";
+    pub(crate) const EXPORTER_KEY: &str = "exporter";
     /// The label key with the signal.
-    pub const SIGNAL_KEY: &str = "signal";
+    pub(crate) const SIGNAL_KEY: &str = "signal";
     /// The label key with the [`DropReason`](super::DropReason).
-    pub const REASON_KEY: &str = "reason";
+    pub(crate) const REASON_KEY: &str = "reason";
     /// The unit of all of them, in UCUM's spelling.
-    pub const UNIT: &str = "{item}";
+    pub(crate) const UNIT: &str = "{item}";
 
     /// A name and its help text.
-    pub type Series = (&'static str, &'static str);
+    pub(crate) type Series = (&'static str, &'static str);
 
     /// A counter.
-    pub const OFFERED: Series =
+    pub(crate) const OFFERED: Series =
         ("telemetry.queue.offered", "Records offered to an exporter's queue");
     /// A counter.
-    pub const DELIVERED: Series = ("telemetry.queue.delivered", "Records an exporter delivered");
+    pub(crate) const DELIVERED: Series =
+        ("telemetry.queue.delivered", "Records an exporter delivered");
     /// A gauge.
-    pub const HELD: Series =
+    pub(crate) const HELD: Series =
         ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
     /// A counter.
-    pub const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
+    pub(crate) const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
     /// A counter.
-    pub const RETRIES: Series =
+    pub(crate) const RETRIES: Series =
         ("telemetry.exporter.retries", "Times an exporter asked for another try");
     /// A counter, without labels.
-    pub const LEAKED: Series =
+    pub(crate) const LEAKED: Series =
         ("telemetry.worker.leaked", "Exporter threads that did not end before their deadline");
 }
 

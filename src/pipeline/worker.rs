@@ -256,8 +256,7 @@ pub(super) fn await_end<T>(name: &str, queue: &Queue<T>, deadline: Instant) {
 
 /// How many exporter threads of this process did not end before the deadline of their shutdown; the
 /// series [`LEAKED`](super::series::LEAKED).
-#[must_use]
-pub fn leaked_workers() -> u64 {
+pub(crate) fn leaked_workers() -> u64 {
     LEAKED.load(Relaxed)
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use super::{running::Part, tick::OnTransition};
 use crate::{
     alert::{Rule, Transition, notify::Notification},
-    diagnostics,
+    diagnostics::Hook,
     error::Error,
     export::{Backend, Routes},
     label::Value,
@@ -39,6 +39,7 @@ pub struct Builder {
     pub(super) max_owning_threads: Option<usize>,
     pub(super) rules: Vec<Rule>,
     pub(super) on_transition: Vec<OnTransition>,
+    pub(super) on_diagnostic: Option<Hook>,
     pub(super) tick: Duration,
     pub(super) disabled: bool,
     pub(super) deny_conflicts: bool,
@@ -62,6 +63,7 @@ impl Builder {
             max_owning_threads: None,
             rules: Vec::new(),
             on_transition: Vec::new(),
+            on_diagnostic: None,
             tick: Duration::from_secs(1),
             deny_conflicts: false,
             disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
@@ -332,15 +334,15 @@ impl Builder {
         Self { tick: interval, ..self }
     }
 
-    /// Gets what the crate has to say about itself, by kind and text; by default it is a line on
-    /// stderr for each kind and minute. The hook serves the whole process, also after shutdown.
+    /// Gets what the crate has to say about itself, by kind and text, from `start` on; by default it is
+    /// a line on stderr for each kind and minute. The hook serves the whole process, also after
+    /// shutdown, until another start sets another.
     pub fn on_diagnostic(self, hook: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
-        diagnostics::set_hook(Some(Arc::new(hook)));
-        self
+        Self { on_diagnostic: Some(Arc::new(hook)), ..self }
     }
 
-    /// Lets `start` fail if instruments that were used already clash, if `deny` is true; by default it
-    /// does not, as one of them may be a dependency's.
+    /// Lets `start` fail if instruments that were used already clash; by default it does not, as one of
+    /// them may be a dependency's.
     ///
     /// Of instruments with one name and another kind, unit, aggregation or set of label keys, or with
     /// names that are one on a Prometheus page, the first that is used is kept. Each other one records
@@ -357,7 +359,7 @@ impl Builder {
     ///
     /// ORDERS.inc();
     /// SAME_NAME.set(3.0);
-    /// let denied = bellwether::builder("shop").deny_conflicts(true).start();
+    /// let denied = bellwether::builder("shop").deny_conflicts().start();
     /// assert_eq!(denied.unwrap_err().kind(), bellwether::ErrorKind::Conflict);
     /// let telemetry = bellwether::builder("shop").start()?;
     /// let snapshot = telemetry.snapshot();
@@ -365,17 +367,17 @@ impl Builder {
     /// assert_eq!(refused.series()[0].labels().get("instrument"), Some("shop.orders"));
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn deny_conflicts(self, deny: bool) -> Self {
-        Self { deny_conflicts: deny, ..self }
+    pub fn deny_conflicts(self) -> Self {
+        Self { deny_conflicts: true, ..self }
     }
 
-    /// Starts nothing if `disabled`: no thread, no listener, no rule, no span and no id, and no series
+    /// Starts nothing: no thread, no listener, no rule, no span and no id, and no series
     /// of the crate's own. Metrics are still recorded and can be read, with the views and limits that
     /// the builder was given; a window spans no time. What callers send goes on as it came: the
     /// [`parent`](crate::trace::SpanBuilder::parent) of a span is what [`inject`](crate::inject) writes.
     ///
-    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless this says otherwise.
-    /// Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
+    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless
+    /// [`enabled`](Self::enabled) says otherwise. Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
     /// needs a thread, on which these run.
     ///
     /// # Examples
@@ -383,7 +385,7 @@ impl Builder {
     /// ```
     /// use std::collections::HashMap;
     ///
-    /// let _telemetry = bellwether::builder("shop").disabled(true).start()?;
+    /// let _telemetry = bellwether::builder("shop").disabled().start()?;
     /// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
     /// let request = bellwether::span("GET /").parent(bellwether::extract(&headers)).enter();
     /// assert!(!request.is_recording());
@@ -392,8 +394,14 @@ impl Builder {
     /// assert_eq!(outgoing["traceparent"], headers[0].1);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn disabled(self, disabled: bool) -> Self {
-        Self { disabled, ..self }
+    pub fn disabled(self) -> Self {
+        Self { disabled: true, ..self }
+    }
+
+    /// Starts everything, whatever the environment variable `OTEL_SDK_DISABLED` and an earlier
+    /// [`disabled`](Self::disabled) say.
+    pub fn enabled(self) -> Self {
+        Self { disabled: false, ..self }
     }
 
     /// Adds something that serves until shutdown.

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     alert::{self, Engine, External, notify::Notification},
-    cells,
+    cells, diagnostics,
     error::Error,
     export::Routes,
     metric::{DataPoint, MetricsOptions, Registry, Views},
     pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    series::Changes,
     sync::Mutex,
     trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
     util::process,
@@ -35,16 +36,19 @@ impl Builder {
     /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
     /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
-    /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
-    /// left running then.
+    /// [constant label](Self::constant_label) is not; what a part answers that cannot start, for example
+    /// because its port is in use. Nothing is left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
+        if let Some(hook) = self.on_diagnostic.take() {
+            diagnostics::set_hook(Some(hook));
+        }
         let registry = Registry::global().clone();
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
         if self.disabled {
-            self = Self::new("").tick(self.tick).disabled(true);
+            self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
@@ -62,11 +66,7 @@ impl Builder {
             (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
-        registry.change(changes);
-        self.max_owning_threads.into_iter().for_each(cells::set_most_owners);
-        if !views.is_empty() {
-            registry.set_views(views);
-        }
+        change(&registry, changes, views, self.max_owning_threads);
         // Disabled, nothing is asked that would need a thread.
         let (first, observers) = match &tracer {
             None => (None, Vec::new()),
@@ -99,6 +99,15 @@ impl Builder {
             telemetry.running.tracer.iter().for_each(install);
         }
         Ok(telemetry)
+    }
+}
+
+/// What holds from now on, also after shutdown.
+fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Option<usize>) {
+    registry.change(changes);
+    most_owners.into_iter().for_each(cells::set_most_owners);
+    if !views.is_empty() {
+        registry.set_views(views);
     }
 }
 

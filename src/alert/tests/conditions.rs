@@ -9,7 +9,7 @@ fn found(
     ticks: Vec<Vec<Family>>,
 ) -> Vec<Vec<(String, f64)>> {
     let needs = conditions.iter().flat_map(Condition::needs);
-    let mut window = Window::new(needs, 16 << 20);
+    let mut window = SampleWindow::new(needs, 16 << 20);
     let mut slot = 0;
     for families in ticks {
         window.take(&snapshot(clock, families), slot);

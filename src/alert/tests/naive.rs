@@ -82,7 +82,7 @@ const FUNCTIONS: [&str; 8] = ["last", "increase", "rate", "avg", "min", "max", "
 struct Spy<C>(C, Arc<Mutex<BTreeMap<u8, f64>>>);
 
 impl<C: Condition> Condition for Spy<C> {
-    fn evaluate(&self, window: &Window, now: Ticks) -> Vec<(LabelSet, f64)> {
+    fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Vec<(LabelSet, f64)> {
         let found = self.0.evaluate(window, now);
         let number = |labels: &LabelSet| labels.get("s").unwrap().parse().unwrap();
         *self.1.lock() = found.iter().map(|(labels, value)| (number(labels), *value)).collect();

@@ -118,7 +118,7 @@ fn a_flood_ends_what_is_pending_and_counts_what_is_kept_without_a_sample() {
 fn a_condition_that_panics_costs_its_rule_one_tick() {
     struct Panics(Arc<Mutex<bool>>);
     impl Condition for Panics {
-        fn evaluate(&self, _window: &Window, _now: Ticks) -> Vec<(LabelSet, f64)> {
+        fn evaluate(&self, _window: &SampleWindow, _now: Ticks) -> Vec<(LabelSet, f64)> {
             let panics = *self.0.lock();
             if panics {
                 panic!("out of order");

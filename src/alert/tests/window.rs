@@ -7,8 +7,8 @@ fn many(clock: &ManualClock, n: usize) -> Snapshot {
     snapshot(clock, vec![family("g", Kind::Gauge, series.collect())])
 }
 
-fn window_of(range: Duration, budget_bytes: usize) -> Window {
-    Window::new([Need::samples(series("g"), range)], budget_bytes)
+fn window_of(range: Duration, budget_bytes: usize) -> SampleWindow {
+    SampleWindow::new([Need::samples(series("g"), range)], budget_bytes)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn histograms_that_fill_the_budget_in_one_tick_are_refused_too() {
     };
     let families = vec![family("g", Kind::Histogram, (0..50).map(series_of).collect())];
     let needs = [Need::distributions(series("g"), 60 * SECOND)];
-    let mut window = Window::new(needs, 64 << 10);
+    let mut window = SampleWindow::new(needs, 64 << 10);
     for slot in 0..20 {
         window.take(&snapshot(&clock, families.clone()), slot * 1_000_000_000);
         assert!(window.bytes() <= 64 << 10, "{}", window.bytes());
@@ -91,7 +91,7 @@ fn histograms_are_kept_only_where_a_rule_needs_them() {
     let families = vec![family("g", Kind::Histogram, vec![(labels(&[]), histogram)])];
     let mut counts = window_of(5 * SECOND, 16 << 20);
     let needs = [Need::distributions(series("g"), 5 * SECOND)];
-    let mut distributions = Window::new(needs, 16 << 20);
+    let mut distributions = SampleWindow::new(needs, 16 << 20);
     for (window, has) in [(&mut counts, false), (&mut distributions, true)] {
         window.take(&snapshot(&clock, families.clone()), 0);
         let all: Vec<_> = window.select(&series("g")).collect();

@@ -1,7 +1,7 @@
 //! Series from a JSON document behind a URL.
 //!
 //! A [`JsonPoll`] asks for the document at an interval, on a thread of its own, and maps
-//! [`Field`]s of it to series.
+//! [`JsonField`]s of it to series.
 
 mod path;
 
@@ -42,14 +42,14 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{Unit, collect::{JsonPoll, Source, poll::Field}, metric::Registry};
+/// use bellwether::{Unit, collect::{JsonPoll, Source, poll::JsonField}, metric::Registry};
 ///
 /// // {"updated": 1795253684, "pools": [{"name": "io", "size": 4, "served": "17"}, …]}
 /// let poll = JsonPoll::new("proxy", "https://proxy.example.com/stats?key=secret")
 ///     .every(Duration::from_secs(15))
 ///     .stamp("/updated")
-///     .field(Field::gauge("/pools/*/size", "proxy.pool.size").label_at("pool", "/name"))
-///     .field(Field::counter("/pools/*/served", "proxy.served").label_at("pool", "/name"));
+///     .field(JsonField::gauge("/pools/*/size", "proxy.pool.size").label_at("pool", "/name"))
+///     .field(JsonField::counter("/pools/*/served", "proxy.served").label_at("pool", "/name"));
 /// assert!(poll.check().is_ok());
 ///
 /// let private = JsonPoll::new("proxy", "https://127.0.0.1/stats");
@@ -68,7 +68,7 @@ pub struct JsonPoll {
     stale_after: Option<Duration>,
     limit: usize,
     stamp: Option<Path>,
-    fields: Vec<Field>,
+    fields: Vec<JsonField>,
 }
 
 /// A value in a document, and the series that it is.
@@ -80,7 +80,7 @@ pub struct JsonPoll {
 /// Numbers are taken, booleans as 1 and 0, and texts that are finite numbers.
 #[derive(Clone, Debug)]
 #[must_use = "a field does nothing before a poll has it"]
-pub struct Field {
+pub struct JsonField {
     path: Path,
     kind: Kind,
     name: Cow<'static, str>,
@@ -130,7 +130,7 @@ impl JsonPoll {
     }
 
     /// Maps a value of the document to a series, or to several.
-    pub fn field(mut self, field: Field) -> Self {
+    pub fn field(mut self, field: JsonField) -> Self {
         self.fields.push(field);
         self
     }
@@ -185,7 +185,7 @@ impl From<JsonPoll> for Source {
 impl Collector for JsonPoll {
     fn families(&self) -> Vec<Description> {
         let mut families: Vec<Description> = Vec::new();
-        for Field { kind, name, help, unit, .. } in &self.fields {
+        for JsonField { kind, name, help, unit, .. } in &self.fields {
             if !families.iter().any(|family| family.name == *name) {
                 let (name, help) = (name.clone(), help.clone());
                 families.push(Description { kind: *kind, name, help, unit: *unit });
@@ -214,7 +214,7 @@ impl Collector for JsonPoll {
         self.endpoint.check()?;
         for field in &self.fields {
             field.check()?;
-            let same = |other: &&Field| other.name == field.name;
+            let same = |other: &&JsonField| other.name == field.name;
             let first = self.fields.iter().find(same).unwrap_or(field);
             if (first.kind, first.unit) != (field.kind, field.unit) {
                 let text = format!("two fields of {:?} have different kinds or units", field.name);
@@ -236,7 +236,7 @@ impl fmt::Debug for JsonPoll {
     }
 }
 
-impl Field {
+impl JsonField {
     /// The value at `path` as a gauge called `name`.
     pub fn gauge(path: impl Into<String>, name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(path.into(), Kind::Gauge, name.into())

@@ -48,11 +48,13 @@ fn fields_become_series_with_their_labels() {
         "none": [],
     });
     let mut poll = serving(&[document])
-        .field(Field::gauge("/pools/*/size", "pool.size").label_at("pool", "/name"))
-        .field(Field::counter("/pools/*/served", "pool.served").label_key("n").label("unit", "x"))
-        .field(Field::gauge("/up", "up").label_at("site", "/site"))
-        .field(Field::up_down_counter("/zones/*", "zone.load").label_key("zone"))
-        .field(Field::gauge("/none/*", "none"));
+        .field(JsonField::gauge("/pools/*/size", "pool.size").label_at("pool", "/name"))
+        .field(
+            JsonField::counter("/pools/*/served", "pool.served").label_key("n").label("unit", "x"),
+        )
+        .field(JsonField::gauge("/up", "up").label_at("site", "/site"))
+        .field(JsonField::up_down_counter("/zones/*", "zone.load").label_key("zone"))
+        .field(JsonField::gauge("/none/*", "none"));
     poll.check().unwrap();
     let found: Vec<_> = collected(&mut poll).unwrap().into_iter().collect();
     let expected = [
@@ -74,15 +76,15 @@ fn what_is_wrong_with_a_field_costs_that_field_alone() {
         "pools": [{"size": 1}, {"name": "b", "size": 2}],
     });
     let mut poll = serving(&[document])
-        .field(Field::gauge("/good", "good"))
-        .field(Field::gauge("/missing", "missing"))
-        .field(Field::gauge("/null", "null"))
-        .field(Field::gauge("/text", "text"))
-        .field(Field::gauge("/infinite", "infinite"))
-        .field(Field::gauge("/list", "list"))
-        .field(Field::gauge("/good/*", "star"))
-        .field(Field::counter("/below", "below"))
-        .field(Field::gauge("/pools/*/size", "pool").label_at("pool", "/name"));
+        .field(JsonField::gauge("/good", "good"))
+        .field(JsonField::gauge("/missing", "missing"))
+        .field(JsonField::gauge("/null", "null"))
+        .field(JsonField::gauge("/text", "text"))
+        .field(JsonField::gauge("/infinite", "infinite"))
+        .field(JsonField::gauge("/list", "list"))
+        .field(JsonField::gauge("/good/*", "star"))
+        .field(JsonField::counter("/below", "below"))
+        .field(JsonField::gauge("/pools/*/size", "pool").label_at("pool", "/name"));
     let found: Vec<_> = collected(&mut poll).unwrap().into_keys().collect();
     let expected = [
         "below failed: negative",
@@ -103,23 +105,23 @@ fn what_is_wrong_with_a_field_costs_that_field_alone() {
 fn a_poll_that_cannot_work_is_an_error_of_the_registration() {
     let poll = || JsonPoll::new("test", "https://example.com/");
     let refused = |poll: JsonPoll| poll.check().unwrap_err().to_string();
-    poll().field(Field::gauge("/a/*", "a").label_key("k")).stamp("/t").check().unwrap();
+    poll().field(JsonField::gauge("/a/*", "a").label_key("k")).stamp("/t").check().unwrap();
     for (poll, expected) in [
         (
-            poll().field(Field::gauge("a", "a")),
+            poll().field(JsonField::gauge("a", "a")),
             r#"the path "a" must be empty or start with a slash"#,
         ),
         (poll().stamp("/*/*"), r#"the path "/*/*" may have one `*`"#),
         (
-            poll().field(Field::gauge("/a", "a").label_key("k")),
+            poll().field(JsonField::gauge("/a", "a").label_key("k")),
             r#"the path "/a" has no `*` for the label "k""#,
         ),
         (
-            poll().field(Field::gauge("/a", "a").label("9", "")),
+            poll().field(JsonField::gauge("/a", "a").label("9", "")),
             r#"label key "9" must start with an ASCII letter or `_`"#,
         ),
         (
-            poll().field(Field::gauge("/a", "a")).field(Field::counter("/b", "a")),
+            poll().field(JsonField::gauge("/a", "a")).field(JsonField::counter("/b", "a")),
             r#"two fields of "a" have different kinds or units"#,
         ),
         (
@@ -137,7 +139,7 @@ fn the_last_good_document_goes_stale_and_a_repeated_one_does_not_refresh_it() {
     let _installed = clock::enter(Some(clock.clone()));
     let stamped = |stamp: &str, level: u64| json!({"at": stamp, "level": level});
     let documents = [stamped("t1", 1), stamped("t1", 9), stamped("t2", 2)];
-    let poll = serving(&documents).stamp("/at").field(Field::gauge("/level", "test.level"));
+    let poll = serving(&documents).stamp("/at").field(JsonField::gauge("/level", "test.level"));
     let source = Source::new("test", poll).stale_after(Duration::from_secs(60));
     let registry = Registry::new();
     let registered = source.register(&registry).unwrap();
@@ -183,7 +185,7 @@ proptest! {
         path in "(/[ab*01~]{0,2}){0,4}",
         label in "(/[ab*01~]{0,2}){0,2}",
     ) {
-        let field = Field::counter(path, "test").label_key("key").label_at("at", label);
+        let field = JsonField::counter(path, "test").label_key("key").label_at("at", label);
         let mut reading = Reading::of(["test".into()].into_iter());
         field.tell(&document, &mut reading);
         let values = reading.families.iter().flat_map(|family| family.series.values());

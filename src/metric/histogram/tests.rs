@@ -8,7 +8,7 @@ use crate::{
     ErrorKind, cells,
     clock::ManualClock,
     context::{self, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-    metric::{histogram::*, registry::Registry},
+    metric::{registry::Registry, *},
     snapshot::{Kind, SeriesValue, Unit, histogram::layout},
 };
 
