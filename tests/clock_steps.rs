@@ -145,7 +145,7 @@ fn windows_rates_differences_expiry_staleness_and_alerts_know_nothing_of_steps()
 fn starts(snapshot: &Snapshot) -> BTreeMap<(String, String), u64> {
     let families = snapshot.families().iter();
     let of = |name: &str, one: &bellwether::metric::Series| {
-        ((name.to_owned(), one.labels().to_string()), one.started().unix_nanos())
+        ((name.to_owned(), one.labels().to_string()), one.started().timestamp().unix_nanos())
     };
     families
         .flat_map(|family| family.series().iter().map(move |one| of(family.name(), one)))
@@ -160,7 +160,7 @@ fn nanos(date: SystemTime) -> u64 {
 fn assert_dates(step: Step<'_>) {
     let (mut wall, mut before) = (u64::MAX, BTreeMap::new());
     story(step, |scope, snapshot| {
-        let taken = snapshot.taken().unix_nanos();
+        let taken = snapshot.taken().timestamp().unix_nanos();
         assert_eq!(taken, nanos(scope.clock().wall()));
         let step_back = taken < wall;
         let starts = starts(snapshot);
@@ -172,7 +172,8 @@ fn assert_dates(step: Step<'_>) {
         }
         let latency = snapshot.value("steps.latency", &[]).unwrap().as_histogram().unwrap();
         assert!(!latency.exemplars().is_empty());
-        let dates = latency.exemplars().iter().map(|exemplar| exemplar.taken().unix_nanos());
+        let dates =
+            latency.exemplars().iter().map(|exemplar| exemplar.taken().timestamp().unix_nanos());
         assert!(dates.clone().all(|date| date <= taken));
         // The newest was recorded a second ago.
         assert_eq!(dates.max(), Some(taken - 1_000_000_000));

@@ -7,7 +7,7 @@
 use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
 
 use bellwether::{
-    clock,
+    clock::{self, Timestamp},
     collect::{self, Registered, Source},
     export::prometheus::{Format, render},
     metric::{Registry, Snapshot},
@@ -116,7 +116,7 @@ fn the_process_is_as_proc_and_ps_have_it() {
     assert!(value("process.open_fds") >= 8.0);
     let resident = kibibytes("/proc/self/status", "VmRSS");
     near(value("process.resident_memory"), resident, 8.0 * MIB, "resident memory");
-    let now = clock::unix_nanos() as f64 / 1e9;
+    let now = Timestamp::now().unix_nanos() as f64 / 1e9;
     let started = value("process.start_time");
     assert!(started < now && started > now - 3600.0, "started at {started}, now is {now}");
 

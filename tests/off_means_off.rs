@@ -256,6 +256,16 @@ fn threads() -> Vec<String> {
     names.filter(|name| name.starts_with("bellwether")).collect()
 }
 
+/// A thread that was told to end is gone a moment later.
+#[cfg(target_os = "linux")]
+fn wait_for_no_thread(state: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !threads().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "{state}: {:?}", threads());
+        std::thread::yield_now();
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn no_thread_runs_while_it_is_off() {
@@ -263,14 +273,10 @@ fn no_thread_runs_while_it_is_off() {
     in_every_state(|state| {
         EVENTS.inc();
         let _request = span("GET /").parent(extract(&callers())).enter();
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        // A thread that was told to end is gone a moment later.
-        while !threads().is_empty() {
-            assert!(std::time::Instant::now() < deadline, "{state}: {:?}", threads());
-            std::thread::yield_now();
-        }
+        wait_for_no_thread(state);
     });
     let _turn = turn();
+    wait_for_no_thread("between two tests");
     let telemetry = start_disabled(&Memory::new());
     assert!(telemetry.snapshot().value("test.off.events", &[]).is_some());
     assert_eq!(telemetry.window(Duration::from_secs(60)).duration(), Duration::ZERO);

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::external::External;
 use crate::{
-    clock::{self, Ticks},
+    clock::{self, Ticks, Timestamp},
     label::LabelSet,
 };
 
@@ -175,17 +175,18 @@ impl Alert {
         self.resolved_at.map(|stamp| stamp.ticks)
     }
 
-    /// When it fired, in nanoseconds since the Unix epoch; when it began, if it has not.
+    /// The date at which it fired; at which it began, if it has not.
     #[must_use]
-    pub fn starts_at_unix_nanos(&self) -> u64 {
-        self.fired_at.unwrap_or(self.active_at).unix_nanos
+    pub fn starts_at(&self) -> Timestamp {
+        Timestamp::from_unix_nanos(self.fired_at.unwrap_or(self.active_at).unix_nanos)
     }
 
-    /// When it was resolved, in nanoseconds since the Unix epoch; of one that fires, until when a
-    /// receiver should believe it without hearing of it again.
+    /// The date at which it was resolved; of one that fires and is sent, until when a receiver takes it
+    /// for firing if it hears no more of it.
     #[must_use]
-    pub fn ends_at_unix_nanos(&self) -> Option<u64> {
-        self.resolved_at.map(|stamp| stamp.unix_nanos).or(self.valid_until)
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let resolved = self.resolved_at.map(|stamp| stamp.unix_nanos);
+        resolved.or(self.valid_until).map(Timestamp::from_unix_nanos)
     }
 
     /// Alertmanager's fingerprint of the labels: FNV-1a over `key 0xFF value 0xFF`, sorted.

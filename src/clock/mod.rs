@@ -18,6 +18,7 @@ mod deadline;
 mod epochs;
 mod manual;
 mod mode;
+mod timestamp;
 #[cfg(target_arch = "x86_64")]
 mod tsc;
 #[cfg(not(target_arch = "x86_64"))]
@@ -33,6 +34,7 @@ use self::{
 pub use deadline::Deadline;
 pub use manual::ManualClock;
 pub(crate) use manual::{Entered, enter, installed as manual_clock};
+pub use timestamp::Timestamp;
 
 use crate::sync::{
     Mutex,
@@ -56,8 +58,7 @@ pub fn now() -> Ticks {
 }
 
 /// Nanoseconds since the Unix epoch, by the wall clock as anchored within the last second.
-#[must_use]
-pub fn unix_nanos() -> u64 {
+pub(crate) fn unix_nanos() -> u64 {
     now().unix_nanos()
 }
 
@@ -118,14 +119,8 @@ impl Ticks {
         (now, now.scaled_since(self, per_nano))
     }
 
-    /// Nanoseconds since the Unix epoch at this reading, by the wall clock of that time, within a
-    /// millisecond.
-    ///
-    /// A date that was told once does not move with the wall clock, unless that is set back to before
-    /// it: then the reading has the date of that step, so that no date is later than now, and a later
-    /// reading never has an earlier one.
-    #[must_use]
-    pub fn unix_nanos(self) -> u64 {
+    /// Nanoseconds since the Unix epoch at this reading: its [`timestamp`](Self::timestamp) as a number.
+    pub(crate) fn unix_nanos(self) -> u64 {
         if self.0 & DATE_BIT != 0 {
             return self.0 & !DATE_BIT;
         }
@@ -164,8 +159,7 @@ impl Ticks {
 
     /// A date that was told elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
     /// compared with its like, not with readings of this process's clock.
-    #[must_use]
-    pub const fn of_unix_nanos(unix_nanos: u64) -> Self {
+    pub(crate) const fn of_unix_nanos(unix_nanos: u64) -> Self {
         Self(unix_nanos | DATE_BIT)
     }
 

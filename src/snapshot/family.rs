@@ -274,7 +274,7 @@ impl Series {
         &self.value
     }
 
-    /// When its sum began: the start timestamp of what is cumulative. Its [date](Ticks::unix_nanos)
+    /// When its sum began: the start timestamp of what is cumulative. Its [date](Ticks::timestamp)
     /// stands still and is never after that of the snapshot.
     #[must_use]
     pub fn started(&self) -> Ticks {

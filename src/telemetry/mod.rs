@@ -18,6 +18,8 @@ mod history;
 #[cfg(feature = "host")]
 mod host_metrics;
 mod own_series;
+#[cfg(feature = "prometheus")]
+mod page;
 mod names;
 #[cfg(feature = "process")]
 mod process_metrics;

@@ -2,9 +2,10 @@
 
 pub(crate) mod catch;
 pub(crate) mod civil;
-#[cfg(feature = "webhook")]
 pub(crate) mod date;
 pub(crate) mod hash;
+#[cfg(feature = "webhook")]
+pub(crate) mod http_date;
 pub(crate) mod panics;
 pub(crate) mod per_process;
 #[cfg(unix)]

@@ -7,10 +7,10 @@ use serde::{Serialize, Serializer};
 use super::notification::Notification;
 use crate::{
     alert::{Alert, AlertState},
+    clock::Timestamp,
     error::Error,
     pipeline::{Batch, Deadline, ExportError, Payload, Route, SendResult, Setup, WireExporter},
     transport::http_client::{HttpEndpoint, HttpFailure},
-    util::date,
 };
 
 /// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook: receivers written
@@ -225,8 +225,8 @@ enum Status {
     Resolved,
 }
 
-/// Unix nanoseconds; `None` is Go's zero time, which says "not yet".
-struct Date(Option<u64>);
+/// A date; `None` is Go's zero time, which says "not yet".
+struct Date(Option<Timestamp>);
 
 impl<'a> Body<'a> {
     fn new(notification: &'a Notification, receiver: &'a str, external_url: &'a str) -> Self {
@@ -254,8 +254,8 @@ impl<'a> AlertBody<'a> {
             status: alert.state().into(),
             labels: alert.labels().iter().collect(),
             annotations: alert.annotations().collect(),
-            starts_at: Date(Some(alert.starts_at_unix_nanos())),
-            ends_at: Date(alert.ends_at_unix_nanos().filter(|_| is_resolved)),
+            starts_at: Date(Some(alert.starts_at())),
+            ends_at: Date(alert.ends_at().filter(|_| is_resolved)),
             generator_url: alert.generator_url(),
             fingerprint: format!("{:016x}", alert.fingerprint()),
         }
@@ -271,7 +271,7 @@ impl From<AlertState> for Status {
 impl Serialize for Date {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Some(unix_nanos) => serializer.serialize_str(&date::rfc3339(unix_nanos)),
+            Some(date) => serializer.collect_str(&date),
             None => serializer.serialize_str("0001-01-01T00:00:00Z"),
         }
     }

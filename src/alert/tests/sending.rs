@@ -1,6 +1,7 @@
 //! What is told to notifiers, when, and in which groups.
 
 use super::*;
+use crate::clock::Timestamp;
 
 fn sent(engine: &mut Engine, clock: &ManualClock, values: &[(&str, f64)]) -> Vec<Notification> {
     let tick = engine.tick(&gauges(clock, values));
@@ -29,19 +30,23 @@ fn an_alert_is_sent_when_it_fires_after_each_delay_and_when_it_is_resolved() {
     );
 }
 
+fn later(date: Timestamp, seconds: u64) -> Timestamp {
+    Timestamp::from_unix_nanos(date.unix_nanos() + seconds * 1_000_000_000)
+}
+
 #[test]
 fn a_receiver_should_believe_an_alert_for_four_delays() {
     let clock = ManualClock::new();
     let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
-    let start = clock.now().unix_nanos();
+    let start = clock.now().timestamp();
     let firing = sent(&mut engine, &clock, &[("a", 1.0)]);
     let alert = &firing[0].alerts()[0];
-    assert_eq!(alert.starts_at_unix_nanos(), start);
-    assert_eq!(alert.ends_at_unix_nanos(), Some(start + 240_000_000_000));
+    assert_eq!(alert.starts_at(), start);
+    assert_eq!(alert.ends_at(), Some(later(start, 240)));
     let resolved = sent(&mut engine, &clock, &[]);
     let alert = &resolved[0].alerts()[0];
-    assert_eq!(alert.starts_at_unix_nanos(), start);
-    assert_eq!(alert.ends_at_unix_nanos(), Some(start + 1_000_000_000));
+    assert_eq!(alert.starts_at(), start);
+    assert_eq!(alert.ends_at(), Some(later(start, 1)));
 }
 
 /// The status and the alerts of each notification, one a line: in capitals those that are due.

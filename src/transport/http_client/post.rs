@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{self, Deadline},
-    util::date,
+    util::http_date,
 };
 
 /// Why a request was not answered with a success.
@@ -83,7 +83,7 @@ fn retry_after(headers: &HeaderMap) -> RetryAfter {
     let seconds = if is_number {
         text.parse().unwrap_or(u64::MAX) // More digits than fit are a long time too.
     } else {
-        date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
+        http_date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
     };
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
