@@ -12,7 +12,7 @@ use crate::{
 use bellwether::{
     Telemetry,
     metric::Registry,
-    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Settings},
+    pipeline::{Batch, Deadline, ExportResult, Exporter, Route},
     trace::{
         SpanRecord, SpanScope,
         sampler::{AlwaysOff, Sampler},
@@ -61,10 +61,11 @@ impl Spans {
 
     fn of(builder: bellwether::Builder) -> Self {
         // As for the peers: the worker takes what is queued when it is drained, not while it is measured.
-        let mut settings = Settings::default();
-        settings.batch_items = 8_192;
-        settings.batch_delay = HOUR;
-        Self(Arc::new(builder.exporter_with(Count, settings).start().expect("it starts")))
+        let route = Route::new(Count).settings(|settings| {
+            settings.batch_items = 8_192;
+            settings.batch_delay = HOUR;
+        });
+        Self(Arc::new(builder.export(route).start().expect("it starts")))
     }
 
     fn drain(&self) -> impl Fn() + Sync + 'static {

@@ -4,11 +4,14 @@
 #[cfg(feature = "webhook")]
 #[test]
 fn a_webhook_checks_its_url() {
-    use bellwether::{alert::notify::Webhook, pipeline::Exporter as _};
+    use bellwether::{
+        alert::notify::Webhook,
+        pipeline::{Setup, WireExporter as _},
+    };
 
-    Webhook::new("https://alerts.example.com/hook").check().expect("the URL is fine");
-    let plain = Webhook::new("http://alerts.example.com/hook");
-    let error = plain.check().expect_err("plain http was not allowed");
+    let start = |url| Webhook::new(url).start(&Setup::default());
+    start("https://alerts.example.com/hook").expect("the URL is fine");
+    let error = start("http://alerts.example.com/hook").expect_err("plain http was not allowed");
     assert!(error.to_string().contains("http://alerts.example.com"), "{error}");
 }
 

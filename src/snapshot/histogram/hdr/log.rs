@@ -34,7 +34,7 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 ///
-/// use bellwether::metric::{Registry, Unit, histogram::log};
+/// use bellwether::metric::{Registry, Unit, hdr_log as log};
 ///
 /// let pause = Registry::new().histogram::<()>("gc.pause", "Pauses", Unit::Seconds)?;
 /// pause.record(0.002);
