@@ -1,4 +1,4 @@
-//! The one error of the crate: what went wrong while something was set up or read.
+//! The error of the crate: why something could not be configured, registered or parsed.
 //!
 //! Recording never fails, so no recording call returns this.
 

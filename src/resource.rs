@@ -1,4 +1,4 @@
-//! Who is speaking: the service, its instance, its process.
+//! The resource: attributes of the service, sent with everything it exports.
 
 use std::borrow::Cow;
 

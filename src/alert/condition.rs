@@ -1,11 +1,11 @@
-//! What a rule asks: expressions over selected series, compared with a number, built in code.
+//! Conditions of rules: expressions over selected series, compared with a number.
 //!
-//! An expression gives one value for each label set: `series(..)` selects, a function such as
-//! [`rate`](Selector::rate) makes a value of each series, [`sum`](Expr::sum) and [`by`](Expr::by)
+//! An expression has one value for each label set: `series(..)` selects series, a function such as
+//! [`rate`](Selector::rate) computes a value of each, [`sum`](Expr::sum) and [`by`](Expr::by)
 //! join series, [`ratio`](super::ratio) divides two expressions where their label sets are equal. A comparison
 //! keeps the label sets whose value satisfies it, and each of them is an alert.
 //!
-//! # Of which samples
+//! # Which samples are used
 //!
 //! * A range is the ticks in (now - range, now], as in Prometheus 3. `last` is of the newest tick: a
 //!   series that is absent from it has no value.

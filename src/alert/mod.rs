@@ -1,12 +1,11 @@
 //! Alert rules, evaluated in the process at every tick.
 //!
-//! A [`Rule`] has a name, a [`Condition`] and the time for which it must hold. Each label set in
-//! trouble is an [`Alert`] of its own: pending while it has not lasted `for_duration`, firing from
-//! then on, resolved when the trouble is over. Alerts that fire, and that have resolved, go to
-//! [notifiers](notify) through the pipeline.
+//! A [`Rule`] has a name, a [`Condition`] and the time for which the condition must hold. Each label
+//! set for which it holds is an [`Alert`]: pending until it has held for `for_duration`, then firing,
+//! and resolved when it no longer holds. Firing and resolved alerts are sent to [notifiers](notify).
 //!
-//! The states and their times are those of Prometheus 3; results differ where its samples would: a
-//! tick is a second here, and [rates](condition) are over the true time between two samples.
+//! States and their times are those of Prometheus 3. Values differ because samples do: rules are
+//! evaluated every second, and [rates](condition) use the exact time between two samples.
 //!
 //! # Examples
 //!

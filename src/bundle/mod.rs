@@ -1,9 +1,9 @@
-//! What services have, measured ready-made: servers and clients, pools, caches, queues, databases.
+//! Ready-made metrics for HTTP servers and clients, pools, caches, queues and databases.
 //!
-//! A bundle is a small struct of instruments for a static, with the names that dashboards know, and
-//! guards that record where work ends, however it ends: a guard that is dropped without a word was
-//! *cancelled*, or ended by a *panic*, and leaves no request in flight. Each bundle's page says what
-//! to alert on.
+//! A bundle is a static with a small set of instruments, under the names that dashboards expect. Its
+//! guards record how work ended. A guard that is dropped without being ended records *cancelled*, or
+//! *panic* while the thread unwinds; nothing stays counted as in flight. Each bundle's page says what to
+//! alert on.
 //!
 //! | bundle | what it tells |
 //! | --- | --- |

@@ -1,6 +1,7 @@
-//! The time: one cheap monotonic reading per event, converted to nanoseconds when it is read.
+//! Time: [`Ticks`] to measure it, [`Timestamp`]s for dates, [`Deadline`]s, and a manual clock for tests.
 //!
-//! A [`Ticks`] is a raw reading of the time stamp counter where that counter is invariant and the
+//! An event takes one cheap monotonic reading, which is converted to nanoseconds when it is read. A
+//! [`Ticks`] is a raw reading of the time stamp counter where that counter is invariant and the
 //! kernel trusts it, and nanoseconds of [`Instant`] elsewhere. The hot path takes the reading and
 //! nothing more; the rate is measured for 100 µs at the first reading and refined once a second
 //! over the whole life of the process, against the monotonic clock. Wall-clock time is an anchor

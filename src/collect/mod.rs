@@ -1,8 +1,8 @@
-//! Figures that live elsewhere, read when somebody looks: the process, the host, a runtime, an
-//! endpoint.
+//! Metrics that are read from elsewhere when a snapshot or a page needs them: from the process, the
+//! host, an async runtime, an HTTP endpoint.
 //!
-//! A [`Collector`] reads one place and fills the families that it described. A [`Source`] puts it on
-//! a registry, and keeps what was read:
+//! A [`Collector`] reads one place and fills the families that it described. A [`Source`] registers it,
+//! and caches what was read:
 //!
 //! ```text
 //! snapshot ─► a family's callback ─► the cache, read anew if it is older than a second ─► collector

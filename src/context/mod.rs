@@ -1,4 +1,4 @@
-//! What crosses a thread, an await and a process: ids, the span context, the outcome of an operation.
+//! Trace and span ids, the span context that crosses threads and processes, and outcomes of operations.
 
 mod current;
 pub(crate) mod hex;

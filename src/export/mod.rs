@@ -1,9 +1,9 @@
-//! Exporters: each sends what the pipeline hands it to one place.
+//! Exporters and backends: where spans and metrics are sent.
 //!
 //! An exporter only encodes and sends one batch; queueing, retries and counting are the
 //! [`pipeline`](crate::pipeline)'s. A [`Backend`] says which signals it takes, each by a route of its
-//! own. Here are those that need no network: [`Memory`] for tests, [`Stdout`] for people, [`File`] for
-//! shippers that tail it.
+//! own. This module has those that need no network: [`Memory`] for tests, [`Stdout`] for terminals,
+//! [`File`] for log shippers.
 
 mod backend;
 mod file;

@@ -1,4 +1,4 @@
-//! Labels of series and attributes of spans: keys, values, sets, and the typed closed sets.
+//! Labels of series and attributes of spans: keys, values, label sets, and label types.
 
 mod typed;
 mod address;

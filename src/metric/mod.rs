@@ -1,8 +1,8 @@
-//! Counters, gauges and histograms: how they are recorded and read.
+//! Counters, gauges, histograms and other instruments, registries, and snapshots.
 //!
-//! An instrument is a `const` description in a static. Its first use registers a family
-//! (`series`) in a [`Registry`], which gives each series an id; a record goes to the cell of that id in
-//! the thread's own table (`cells`), and a [`Snapshot`] (`snapshot`) sums the tables.
+//! An instrument is a static. Its first use registers its family in the global [`Registry`], which gives
+//! each series an id. A measurement is written to the cell with that id in the thread's own table. A
+//! [`Snapshot`] adds up the tables of all threads.
 
 mod collector;
 mod counter;

@@ -1,4 +1,5 @@
-//! Operations: what joins a histogram, an up-down counter and a span with one time stamp.
+//! Measures operations: a histogram of their durations, an up-down counter of those in progress, and a
+//! span, all from the same two readings of the clock.
 //!
 //! The macros [`time!`](crate::time!) and [`#[observe]`](macro@observe) expand to a static [`Operation`] and a guard.
 //! The guard notes in one byte where the code is (`?`, `.await`, past its value), so that a drop

@@ -1,4 +1,4 @@
-//! The way of every record out of the process: queue, batches, one worker thread per exporter.
+//! Delivers records: a queue, batches, retries and a worker thread for each exporter.
 //!
 //! ```text
 //! push ─► queue (bounded in items and bytes) ─► batch (by size or delay) ─► processors ─► exporter
@@ -15,8 +15,8 @@
 //!   on time and the exporter closes what it has open.
 //! - Whatever is offered is counted under the queue's lock, in the same step that queues or drops it:
 //!   `offered = delivered + held + spooled + dropped` in every [`QueueReport`], at every instant.
-//! - A flush is a ticket: the number of the last record offered before it. It waits until every record
-//!   up to that number is delivered or dropped, whatever is offered meanwhile.
+//! - A flush waits until every record that was offered before it is delivered or dropped, whatever is
+//!   offered meanwhile.
 //! - Pushing never blocks on an exporter, never fails and never panics.
 //!
 //! The pipeline is generic over its signal and knows neither metrics nor spans.

@@ -1,4 +1,4 @@
-//! Starting, flushing and stopping: the one place that wires the parts together.
+//! Starts, flushes and stops everything: [`Builder`] configures it, [`Telemetry`] is what runs.
 //!
 //! ```text
 //! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, metrics, notifications
@@ -9,8 +9,8 @@
 //!                   parts such as the Prometheus listener, which read snapshots
 //! ```
 //!
-//! What has been started is also known to a static, so that the exit hook can deliver what is queued
-//! when the process leaves by `process::exit`.
+//! A static also refers to what was started, so that the exit hook can deliver what is queued when the
+//! process ends by `process::exit`.
 
 mod builder;
 mod exit;

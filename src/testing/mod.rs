@@ -1,9 +1,10 @@
-//! For tests of programs that use this crate: isolation, a manual clock, and assertions.
+//! Tests of programs that use this crate: isolated values, a manual clock, and assertions.
 //!
-//! A [`scope`] gives the thread values, spans and a clock of its own, so that tests of statics may
-//! run side by side. It follows nested calls and awaits on the same thread; to follow a spawn or a
-//! thread, wrap the future ([`carried`](Carry::carried)) or the closure ([`carry`]). A
-//! [`process_scope`] sees what all threads do, those among them that a server spawns itself.
+//! A [`scope`] gives the test's thread its own metric values, spans and clock, so that tests that use
+//! the same statics can run in parallel. It covers nested calls and awaits on that thread. To include a
+//! spawned task or another thread, wrap the future ([`carried`](Carry::carried)) or the closure
+//! ([`carry`]). A [`process_scope`] covers all threads of the process, including those that a server
+//! spawns itself.
 
 mod assert;
 mod carry;

@@ -1,14 +1,15 @@
-//! Spans: started, nested, carried over awaits, sampled, and handed to exporters.
+//! Spans: how they are started, nested, carried across awaits, sampled, and exported.
 //!
-//! [`span`] begins one. Its [`SpanScope`] makes it the parent of what starts on the thread while it
-//! lasts; a [`Span`] goes where it is moved, and with a future by [`InSpan`]. A [`sampler`] decides which
+//! [`span`] configures a span. Entered, its [`SpanScope`] makes it the parent of spans that start on the
+//! thread until the scope ends. A [`Span`] that is not entered can be moved between threads, or attached
+//! to a future by [`InSpan`]. A [`sampler`] decides which
 //! spans are recorded; they go to their routes when they have ended. [`extract`] and [`inject`] carry
 //! the context over process boundaries.
 //!
-//! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and what a caller
-//! sent goes on as it came: a span's context is its parent's. Threads of exporters are [muted](mute),
-//! which is the same for one thread. Recording one neither blocks nor, once the
-//! thread has touched its memory, allocates for more than the attributes it is given.
+//! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and the
+//! context that a caller sent is passed on unchanged. The threads of exporters are [muted](mute): the
+//! same holds there. Recording a span does not block. Once the thread has recorded one, only attributes,
+//! events and links allocate.
 
 mod active;
 mod future;

@@ -1,4 +1,4 @@
-//! Telling of alerts: what is told, and the notifiers that tell it.
+//! Sends alerts: the notification, and the notifiers that deliver it.
 //!
 //! A notifier is a [`Route`](crate::pipeline::Route) of [`Notification`]s: its exporter sends, and the
 //! pipeline queues, tries again and counts. Each has a queue and a thread of its own, so that one that

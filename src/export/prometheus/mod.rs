@@ -1,8 +1,8 @@
-//! The Prometheus page: a snapshot in the formats that scrapers ask for.
+//! The Prometheus page: all series in the formats that scrapers request.
 //!
-//! This is no exporter but a reader: nothing is queued, and a page is made when somebody asks.
-//! [`Page`] makes it for users who serve it themselves, with [`Dialect::negotiate`] and
-//! [`Dialect::content_type`] for the headers.
+//! A page is rendered when it is requested; nothing is queued. To serve it from your own HTTP server,
+//! use [`Telemetry::prometheus_page`](crate::Telemetry::prometheus_page), or a [`Page`] that keeps its
+//! buffers between scrapes.
 //!
 //! What is sent, and when? All series of the snapshot, at each scrape, cumulative since the process
 //! started. What happens when Prometheus is away? Nothing: the next scrape has the sums. What may be

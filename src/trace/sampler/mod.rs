@@ -1,4 +1,4 @@
-//! Whether a span is recorded, decided when it starts.
+//! Samplers: which spans are recorded, decided when a span starts.
 
 mod parent;
 mod ratio;
