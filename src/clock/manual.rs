@@ -25,7 +25,7 @@ use crate::sync::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{Counter, testing};
+/// use bellwether::{Counter, clock::Timestamp, testing};
 ///
 /// static ORDERS: Counter = Counter::new("clock.orders", "Orders accepted");
 ///
@@ -37,7 +37,8 @@ use crate::sync::{
 /// scope.advance(Duration::from_secs(10));
 /// let after = scope.snapshot();
 /// assert_eq!(after.elapsed_since(&before).as_secs(), 10); // Durations know nothing of it.
-/// assert!(after.taken().timestamp() < before.taken().timestamp()); // Dates do.
+/// let start_of_2020 = Timestamp::from_unix_nanos(1_577_836_800_000_000_000);
+/// assert!(after.taken().timestamp() < start_of_2020); // Dates do.
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Inner>);

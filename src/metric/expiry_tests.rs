@@ -289,3 +289,18 @@ fn a_write_that_comes_while_its_series_is_removed_is_kept() {
         assert_eq!(value, Some(1.0));
     }
 }
+
+#[test]
+fn a_handle_of_a_series_that_can_expire_reads_what_it_recorded() {
+    static SIZE: Histogram<Dynamic> =
+        Histogram::dynamic("test.expiry.read.size", "", &["who"]).expire_after(IDLE);
+    static TICKS: Histogram<Dynamic> =
+        Histogram::dynamic("test.expiry.read.ticks", "", &["who"]).hdr(3).expire_after(IDLE);
+    let _scope = scope();
+    for instrument in [&SIZE, &TICKS] {
+        let bound = instrument.bind_labels(&[("who", "a")]);
+        bound.record(1.0);
+        bound.record(2.0);
+        assert_eq!(bound.snapshot().count(), 2, "{instrument:?}");
+    }
+}

@@ -1,54 +1,62 @@
 //! A histogram that also answers for its last minutes by itself, without a server that remembers.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
-    histogram::{BoundHistogram, Histogram},
-    instrument::Instrument,
+    handle::Handle,
+    histogram::{BoundHistogram, TimeScale, read, record},
+    instrument::{Instrument, pairs},
     measurement::Measurement,
-    timer::Timer,
+    typed::{With, recorded, recorded_with, typed_instrument},
 };
 use crate::{
     cells::{self, Baseline, SPANS},
     clock,
-    label::{Labels, NoLabels},
+    label::{Dynamic, Labels, NoLabels},
     snapshot::{HistogramSnapshot, Kind, Unit},
 };
 
-/// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
-///
-/// Recording is a [`Histogram`]'s, to the instruction. A window is the difference of two readings of
-/// it, so that its quantiles are within 1 % too; readings are taken whenever a window or a snapshot of
-/// the registry is asked for, which a started telemetry does once a second. A window then begins
-/// where it was asked to or up to a tenth earlier; where nobody read for a while, it begins at the
-/// latest reading before, and [`SummaryWindow::covers`] says so.
-///
-/// A series keeps at most 39 readings, of 16 bytes for each bucket that is not empty: for latencies
-/// that fill two powers of ten, 425 buckets, that is 265 kB. A series at rest keeps three at most.
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use bellwether::{Unit, metric::Summary, testing};
-///
-/// static LATENCY: Summary = Summary::new("shop.latency", "Time to answer").unit(Unit::Seconds);
-///
-/// let scope = testing::scope();
-/// (0..60).for_each(|second| {
-///     LATENCY.record(if second < 50 { 0.2 } else { 0.1 });
-///     let _ = LATENCY.window(Duration::from_secs(10)); // As a tick would.
-///     scope.advance(Duration::from_secs(1));
-/// });
-/// let p90 = |window| LATENCY.quantile(window, 0.9).unwrap();
-/// assert!((p90(Duration::from_secs(10)) / 0.1 - 1.0).abs() < 0.01);
-/// assert!((p90(Duration::from_secs(60)) / 0.2 - 1.0).abs() < 0.01);
-/// ```
-pub struct Summary<L = ()>(Histogram<L>);
+typed_instrument! {
+    /// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
+    ///
+    /// Recording is a [`Histogram`]'s, to the instruction. A window is the difference of two readings of
+    /// it, so that its quantiles are within 1 % too; readings are taken whenever a window or a snapshot of
+    /// the registry is asked for, which a started telemetry does once a second. A window then begins
+    /// where it was asked to or up to a tenth earlier; where nobody read for a while, it begins at the
+    /// latest reading before, and [`SummaryWindow::covers`] says so.
+    ///
+    /// A series keeps at most 39 readings, of 16 bytes for each bucket that is not empty: for latencies
+    /// that fill two powers of ten, 425 buckets, that is 265 kB. A series at rest keeps three at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{Unit, metric::Summary, testing};
+    ///
+    /// static LATENCY: Summary = Summary::new("shop.latency", "Time to answer").unit(Unit::Seconds);
+    ///
+    /// let scope = testing::scope();
+    /// (0..60).for_each(|second| {
+    ///     LATENCY.record(if second < 50 { 0.2 } else { 0.1 });
+    ///     let _ = LATENCY.window(Duration::from_secs(10)); // As a tick would.
+    ///     scope.advance(Duration::from_secs(1));
+    /// });
+    /// let p90 = |window| LATENCY.quantile(window, 0.9).unwrap();
+    /// assert!((p90(Duration::from_secs(10)) / 0.1 - 1.0).abs() < 0.01);
+    /// assert!((p90(Duration::from_secs(60)) / 0.2 - 1.0).abs() < 0.01);
+    /// ```
+    Summary, BoundSummary(TimeScale), Kind::Summary
+}
 
-/// One series of a [`Summary`].
-#[derive(Clone, Debug)]
-pub struct BoundSummary(BoundHistogram);
+recorded! {
+    Summary, BoundSummary, TimeScale {
+        /// Records `value`: a number, or a [`Duration`] in the summary's unit ([`Measurement`]).
+        fn record(value: impl Measurement) = |id, scale: TimeScale| {
+            record(id, value.in_unit(|| scale.per_nano()));
+        };
+    }
+}
 
 /// What a [`Summary`] recorded within one window.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,68 +67,6 @@ pub struct SummaryWindow {
 }
 
 impl<L> Summary<L> {
-    /// A summary for a static; [`Registry::summary`](super::Registry::summary) makes those whose
-    /// names are known at run time.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `name` is not legal: in a static, that is an error of the build.
-    #[must_use]
-    #[track_caller]
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self::from_instrument(Instrument::new(name, help, Kind::Summary))
-    }
-
-    /// The summary with a unit.
-    #[must_use]
-    pub const fn unit(mut self, unit: Unit) -> Self {
-        self.0.set_unit(unit);
-        self
-    }
-
-    pub(super) const fn from_instrument(instrument: Instrument) -> Self {
-        Self(Histogram::from_instrument(instrument))
-    }
-}
-
-impl<L: Labels> Summary<L> {
-    /// Registers the instrument without recording; as [`Histogram::register`].
-    pub fn register(&self) {
-        self.0.register();
-    }
-
-    /// Shows every combination of a closed label set; as [`Histogram::show_all`].
-    pub fn show_all(&self) {
-        self.0.show_all();
-    }
-
-    /// The series with `labels`; as [`Histogram::bind`].
-    #[inline]
-    #[must_use]
-    pub fn bind(&self, labels: L) -> BoundSummary {
-        BoundSummary(self.0.bind(labels))
-    }
-}
-
-impl<L> Summary<L> {
-    /// Records `value`.
-    #[inline]
-    pub fn record(&self, value: impl Measurement)
-    where
-        L: NoLabels,
-    {
-        self.0.record(value);
-    }
-
-    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer
-    where
-        L: NoLabels,
-    {
-        self.0.start_timer()
-    }
-
     /// The `q` quantile of the last `window`; as [`BoundSummary::quantile`].
     #[must_use]
     pub fn quantile(&self, window: Duration, q: f64) -> Option<f64>
@@ -154,23 +100,11 @@ impl<L> Summary<L> {
     where
         L: NoLabels,
     {
-        self.0.snapshot()
+        self.bind(L::NONE).snapshot()
     }
 }
 
 impl BoundSummary {
-    /// Records `value`.
-    #[inline]
-    pub fn record(&self, value: impl Measurement) {
-        self.0.record(value);
-    }
-
-    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
-    #[inline(always)]
-    pub fn start_timer(&self) -> Timer {
-        self.0.start_timer()
-    }
-
     /// The `q` quantile of the last `window` by nearest rank, within 1 %; `None` where nothing was
     /// recorded in it.
     #[must_use]
@@ -197,13 +131,18 @@ impl BoundSummary {
     /// What was recorded so far, in the scope that this thread is in.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
-        self.0.snapshot()
+        read(self.0.series_id())
+    }
+
+    /// The same series, as what timers record into.
+    pub(super) fn as_histogram(&self) -> BoundHistogram {
+        BoundHistogram::of(self.0.clone(), self.1)
     }
 
     fn read<const N: usize>(&self, windows: [Duration; N]) -> [SummaryWindow; N] {
         let storage = cells::current_storage();
         let value = Arc::new(self.snapshot());
-        let (id, now) = (self.0.id(), (clock::now(), &value));
+        let (id, now) = (self.0.series_id(), (clock::now(), &value));
         let before = storage.sliding().histograms_before(id, storage.started(), now, windows);
         before.map(|Baseline { asked, age, value: before }| SummaryWindow {
             asked,
@@ -231,12 +170,6 @@ impl SummaryWindow {
     #[must_use]
     pub fn histogram(&self) -> &HistogramSnapshot {
         &self.histogram
-    }
-}
-
-impl<L> fmt::Debug for Summary<L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -355,5 +288,35 @@ mod tests {
         assert_eq!((value.count, value.sum >= 1.0, value.windows.len()), (2, true, 3));
         assert!(value.windows.iter().all(|(_, window)| window.count() == 2), "{value:?}");
         assert!(registry.histogram::<()>("s", "", Unit::Seconds).is_err(), "another kind");
+    }
+
+    #[test]
+    fn label_sets_are_limited_removed_and_expire_and_begin_anew() {
+        static WAIT: Summary<Dynamic> = Summary::dynamic("test.summary.open", "", &["tenant"])
+            .series_limit(2)
+            .expire_after(Duration::from_secs(60));
+        let scope = testing::scope();
+        let of = |tenant: &'static str| WAIT.bind_labels(&[("tenant", tenant)]);
+        WAIT.with_labels(&[("tenant", "a")]).record(8.0);
+        let b = of("b");
+        b.record(8.0);
+        b.record(8.0);
+        WAIT.with_labels(&[("tenant", "c")]).record(1.0);
+        let count = |labels: &[(&str, &str)]| {
+            scope.snapshot().value("test.summary.open", labels).map(|value| value.as_f64())
+        };
+        assert_eq!(count(&[("otel.metric.overflow", "true")]), Some(1.0));
+        assert_eq!((b.snapshot().count(), b.window(SECOND * 10).histogram().count()), (2, 2));
+        assert!(WAIT.remove_labels(&[("tenant", "b")]));
+        assert_eq!(count(&[("tenant", "b")]), None);
+        scope.advance(SECOND);
+        b.record(2.0);
+        let window = b.window(SECOND * 10);
+        assert_eq!((window.histogram().count(), b.snapshot().count()), (1, 1), "it began anew");
+        scope.advance(SECOND * 61);
+        let _ = scope.snapshot();
+        scope.advance(SECOND * 61);
+        assert_eq!(count(&[("tenant", "a")]), None, "it expired");
+        assert_eq!(WAIT.series().len(), 0);
     }
 }

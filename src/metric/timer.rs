@@ -5,7 +5,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::histogram::{BoundHistogram, Histogram};
+use super::{
+    histogram::{BoundHistogram, Histogram},
+    summary::{BoundSummary, Summary},
+};
 use crate::{
     clock::{self, Ticks},
     label::NoLabels,
@@ -98,6 +101,25 @@ impl BoundHistogram {
     #[inline(always)]
     pub fn start_timer(&self) -> Timer {
         Timer::start(self.clone())
+    }
+}
+
+impl<L> Summary<L> {
+    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
+    #[inline]
+    pub fn start_timer(&self) -> Timer
+    where
+        L: NoLabels,
+    {
+        self.bind(L::NONE).start_timer()
+    }
+}
+
+impl BoundSummary {
+    /// Starts a timer that records when it is dropped; as [`BoundHistogram::start_timer`].
+    #[inline]
+    pub fn start_timer(&self) -> Timer {
+        Timer::start(self.as_histogram())
     }
 }
 

@@ -260,3 +260,39 @@ macro_rules! recorded_with {
 }
 
 pub(crate) use recorded_with;
+
+/// The recording methods of an instrument, its bound handle and [`With`], each written once: what it
+/// does with the id of a series and with what its handle knows besides.
+macro_rules! recorded {
+    ($name:ident, $bound:ident, $scale:ty { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
+        impl<L> $name<L> {
+            $($(#[$doc])*
+            #[inline]
+            pub fn $method(&self, $($argument: $type),*)
+            where
+                L: NoLabels,
+            {
+                ($record)(self.instrument.recording_id(), <$scale>::of(&self.instrument));
+            })*
+        }
+
+        impl $bound {
+            $($(#[$doc])*
+            #[inline]
+            pub fn $method(&self, $($argument: $type),*) {
+                ($record)(self.0.id(), self.1);
+            })*
+        }
+
+        recorded_with! {
+            $name {
+                $($(#[$doc])*
+                fn $method($($argument: $type),*) = |id, instrument: &Instrument| {
+                    ($record)(id, <$scale>::of(instrument));
+                };)*
+            }
+        }
+    };
+}
+
+pub(crate) use recorded;

@@ -285,6 +285,11 @@ impl BoundHistogram {
         record_with_exemplar(self.0.id(), value.in_unit(|| self.1.per_nano()), labels);
     }
 
+    /// The series of `handle`.
+    pub(crate) fn of(handle: Handle, scale: TimeScale) -> Self {
+        Self(handle, scale)
+    }
+
     /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
     #[inline(never)]
     pub(crate) fn record_time(&self, value: f64) {
@@ -300,11 +305,6 @@ impl BoundHistogram {
     #[inline(always)]
     pub(crate) fn scale(&self) -> TimeScale {
         self.1
-    }
-
-    /// The id of its series.
-    pub(crate) fn id(&self) -> u32 {
-        self.0.id()
     }
 
     /// What was recorded so far, in the scope that this thread is in.
@@ -341,7 +341,7 @@ impl Histogram<Dynamic> {
 }
 
 #[inline(always)]
-fn record(id: u32, value: f64) {
+pub(crate) fn record(id: u32, value: f64) {
     if !(cells::record(id, value) || cells::record_explicit(id, value)) {
         record_further(id, value);
     } else if context::is_sampled() {
@@ -411,7 +411,7 @@ fn count_out_of_range(admitted: Admitted) {
     }
 }
 
-fn read(id: u32) -> HistogramSnapshot {
+pub(crate) fn read(id: u32) -> HistogramSnapshot {
     let storage = cells::current_storage();
     let exemplars = storage.exemplars(cells::Space::Histogram, id);
     let recorded = storage.reader().histogram(id).map(|mut recorded| {

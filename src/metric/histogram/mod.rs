@@ -3,6 +3,7 @@
 mod instrument;
 
 pub use instrument::{BoundHistogram, Histogram};
+pub(super) use instrument::{TimeScale, read, record};
 
 #[cfg(test)]
 mod parts_tests;
