@@ -89,6 +89,7 @@ pub mod bundle;
 pub mod alert;
 pub mod export;
 pub mod collect;
+mod history;
 pub mod trace;
 pub mod metric;
 mod series;

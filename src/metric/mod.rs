@@ -31,6 +31,7 @@ pub use measurement::Measurement;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader, Temporality};
 pub use registry::{Registry, RegistryBuilder};
+pub(crate) use registry::{FollowRegistry, Prepared};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{Marked, Throughput};
 pub use timer::Timer;
