@@ -102,12 +102,12 @@ impl Reader {
     /// How many values all threads have recorded of the histogram `id`, whatever was removed of it.
     pub(crate) fn histogram_count(&self, id: u32) -> u64 {
         match id.checked_sub(CHOSEN) {
-            Some(place) => self
-                .chosen_cells(place)
-                .fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values())),
-            None => self
-                .histogram_cells(id)
-                .fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values())),
+            Some(place) => {
+                self.chosen_cells(place).fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values()))
+            }
+            None => {
+                self.histogram_cells(id).fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values()))
+            }
         }
     }
 

@@ -58,9 +58,9 @@ impl Chunk {
         self.len as usize
     }
 
-    /// What it takes, empty room too.
-    pub(super) fn capacity(&self) -> usize {
-        self.bytes.len()
+    /// The records.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len()]
     }
 
     /// Adds one byte if there is room.
@@ -92,7 +92,7 @@ impl Chunk {
     /// Reads it from the front.
     pub(super) fn read(&self, form: Form) -> Decoder<'_> {
         Decoder {
-            bytes: Bytes::new(&self.bytes[..self.len()]),
+            bytes: Bytes::new(self.bytes()),
             form,
             head: self.head,
             next: self.head.first,
@@ -192,8 +192,7 @@ impl Decoder<'_> {
             Form::Float => floats::read(&mut self.bytes, control, self.bits),
             Form::Histogram => {
                 let are_whole = self.head.are_whole;
-                let held =
-                    histograms::read(&mut self.bytes, control, &mut self.cells, are_whole);
+                let held = histograms::read(&mut self.bytes, control, &mut self.cells, are_whole);
                 (held, 0)
             }
         };
@@ -213,7 +212,7 @@ impl Decoder<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     free: [Vec<Box<[u8]>>; SIZES],
-    bytes: usize, // Invariant: of all that was made and not let go of, free or in use.
+    bytes: usize,  // Invariant: of all that was made and not let go of, free or in use.
     n_free: usize, // In bytes.
     /// For a record before it is added.
     pub(super) scratch: Vec<u8>,

@@ -3,14 +3,17 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    sample::{Form, Layout, LayoutId},
+    sample::{Cells, Form, Layout, LayoutId},
     store::{RowId, Store, Traits},
 };
 use crate::{
-    cells::{Reader, Removals, histogram::cuts::Cuts},
+    cells::{
+        Reader, Removals,
+        histogram::cuts::{BucketCounts, Cuts},
+    },
     clock::Ticks,
     label::LabelSet,
-    series::SeriesList,
+    series::{Room, SeriesList},
     snapshot::{BucketLayout, Kind, PageBounds, Unit, histogram::ladder},
 };
 
@@ -49,6 +52,14 @@ pub(super) struct Divided {
     /// The layouts of each tick, and of coarser tiers.
     pub(super) columns: LayoutId,
     pub(super) buckets: LayoutId,
+}
+
+/// Memory that serves each tick.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) room: Room,
+    pub(super) counts: BucketCounts,
+    pub(super) cells: Cells,
 }
 
 impl FamilyRows {
@@ -106,9 +117,8 @@ impl FamilyRows {
                 merged.push(row);
             }
             let same = known.next_if(|&row| store.row(row).labels == *labels);
-            let row = same.unwrap_or_else(|| {
-                store.add_row(labels.clone(), Ticks::ORIGIN, self.traits())
-            });
+            let row =
+                same.unwrap_or_else(|| store.add_row(labels.clone(), Ticks::ORIGIN, self.traits()));
             store.list(row);
             found.push(row);
             merged.push(row);

@@ -3,38 +3,36 @@
 use std::sync::Arc;
 
 use super::{
-    History,
-    families::{FamilyRows, Head},
+    families::{FamilyRows, Head, Memory},
+    past::History,
     sample::{Cells, Form, Layout},
     store::{RowId, Store},
 };
 use crate::{
-    cells::{Reader, Storage, histogram::{cuts::BucketCounts, gathered::Gathered}},
+    cells::{
+        Reader, Storage,
+        histogram::{cuts::BucketCounts, gathered::Gathered},
+    },
     clock::Ticks,
-    metric::FollowRegistry,
+    metric::{FollowRegistry, Prepared},
     series::{Family, Follow, Number, Room, SeriesList, Wanted},
     snapshot::{self, BucketLayout, HistogramSnapshot, Kind, PageBounds, SeriesValue},
 };
 
-/// Memory that serves each tick.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    room: Room,
-    counts: BucketCounts,
-    cells: Cells,
+impl History {
+    /// Takes the samples of a tick. Answers how many series there are, if that has just become more
+    /// than the budget holds: then nothing is kept.
+    pub(crate) fn tick(&mut self, registry: &Prepared) -> Option<usize> {
+        registry.hand_over(&mut Filling { history: self, n_families: 0 });
+        self.finish()
+    }
 }
 
 /// A registry on its way into the history.
-pub(super) struct Filling<'a> {
+struct Filling<'a> {
     history: &'a mut History,
     /// How many families have come, of those read in place.
     n_families: usize,
-}
-
-impl<'a> Filling<'a> {
-    pub(super) fn new(history: &'a mut History) -> Self {
-        Self { history, n_families: 0 }
-    }
 }
 
 impl FollowRegistry for Filling<'_> {
@@ -60,7 +58,8 @@ impl FollowRegistry for Filling<'_> {
 
     fn kept(&mut self, family: &snapshot::Family) {
         let Some(first) = family.series().first() else { return };
-        let head = Head { kind: family.kind, unit: family.unit, form: form_of_value(first.value()) };
+        let head =
+            Head { kind: family.kind, unit: family.unit, form: form_of_value(first.value()) };
         let place = self.history.find(&family.name, &family.help, head, family.page_bounds, None);
         let History { families, store, memory, .. } = &mut *self.history;
         let rows = &mut families[place];

@@ -156,7 +156,8 @@ mod tests {
     fn every_native_bucket_has_a_number_of_its_own() {
         let mut seen = std::collections::HashSet::new();
         let indices = [0, 1, -1, 2, -2, 1 << 20, i32::MAX, i32::MIN];
-        let buckets = indices.into_iter().flat_map(|n| [NativeCell::Positive(n), NativeCell::Negative(n)]);
+        let buckets =
+            indices.into_iter().flat_map(|n| [NativeCell::Positive(n), NativeCell::Negative(n)]);
         for cell in buckets.chain([NativeCell::Count, NativeCell::Zero]) {
             assert_eq!(NativeCell::of(cell.number()), cell);
             assert!(seen.insert(cell.number()));

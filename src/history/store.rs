@@ -48,9 +48,9 @@ pub(super) struct Store {
     pub(super) tiers: [Instants; TIERS],
     /// The number of the newest tick in each tier it is in.
     now: [Option<u64>; TIERS],
-    last: Vec<u64>,   // The bits of the last sample; of a histogram the count. As many as rows.
-    flags: Vec<u8>,   // As many as rows.
-    pub(super) rows: Vec<Row>,   // Those in `vacant` mean nothing.
+    last: Vec<u64>, // The bits of the last sample; of a histogram the count. As many as rows.
+    flags: Vec<u8>, // As many as rows.
+    pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
     vacant: Vec<RowId>,
     layouts: Vec<Layout>,
     pub(super) pool: Pool,
@@ -398,7 +398,8 @@ impl Store {
             }
             return;
         }
-        let is_first = row.tracks[tier].is_none() && (bits, row.start) == (row.first, row.first_start);
+        let is_first =
+            row.tracks[tier].is_none() && (bits, row.start) == (row.first, row.first_start);
         if is_first {
             return;
         }
@@ -434,9 +435,9 @@ impl Store {
         }
         if had_samples {
             let sample = Sample::Histogram(MINUTE, &cells);
-            let is_held = row.tracks[MINUTES].as_ref().is_some_and(|track| {
-                track.holds(row.start, sample, MINUTE_SHAPE)
-            });
+            let is_held = row.tracks[MINUTES]
+                .as_ref()
+                .is_some_and(|track| track.holds(row.start, sample, MINUTE_SHAPE));
             if !is_held {
                 row.push(MINUTES, (now, row.start, sample, MINUTE_SHAPE), flags, weight);
             }

@@ -27,7 +27,8 @@ pub(super) struct Summary {
 impl Summary {
     /// Sums a chunk up.
     pub(super) fn of(mut chunk: Decoder<'_>, form: Form) -> Self {
-        let none = Self { first: 0, last: 0, min: 0, max: 0, increase: 0, n_samples: 0, last_at: 0 };
+        let none =
+            Self { first: 0, last: 0, min: 0, max: 0, increase: 0, n_samples: 0, last_at: 0 };
         let mut summary: Option<Self> = None;
         let mut start = chunk.start;
         while let Some(record) = chunk.next() {

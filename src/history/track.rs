@@ -204,6 +204,17 @@ impl Track {
         last.filter(|last| !last.is_stale && (last.at == at || holds)).map(|_| decoder)
     }
 
+    /// The first instant of each sealed chunk, and what it tells without being read.
+    pub(super) fn summaries(&self) -> impl Iterator<Item = (u64, &Summary)> {
+        self.sealed.iter().map(|(chunk, summary)| (chunk.head.first, summary))
+    }
+
+    /// What has been written since the last chunk was sealed.
+    #[cfg(test)]
+    pub(super) fn open_bytes(&self) -> &[u8] {
+        self.open.bytes()
+    }
+
     /// Whether the last value of a chunk holds until the next one, or for good.
     fn holds_after(&self, chunk: usize) -> bool {
         match self.chunk(chunk + 1) {
@@ -242,9 +253,7 @@ impl Track {
         let summary = Summary::of(chunk.read(self.form), self.form);
         let steps = i64::from(self.n_records).max(2) - 1;
         let expected = match self.form {
-            Form::Whole | Form::Signed => {
-                self.last.wrapping_sub(self.first).cast_signed() / steps
-            }
+            Form::Whole | Form::Signed => self.last.wrapping_sub(self.first).cast_signed() / steps,
             Form::Float | Form::Histogram => 0,
         };
         self.sealed.push((chunk, summary));

@@ -31,9 +31,9 @@ pub use asked::InstrumentView;
 pub(crate) use descriptor::{Descriptor, Number, is_closed};
 pub(crate) use family::{Family, Shape};
 pub(crate) use follow::{Follow, Room, Wanted};
+pub(crate) use list::SeriesList;
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit as VisitSeries, visit_kept};
-pub(crate) use list::SeriesList;
 pub(crate) use open::{Found, Visit};
 pub(crate) use pin::Pin;
 #[cfg(all(test, bellwether_loom))]

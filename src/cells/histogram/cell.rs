@@ -382,7 +382,8 @@ impl Dense {
     }
 
     fn n_values(&self) -> u64 {
-        let octaves = self.octaves().fold(0, |sum: u64, octave| sum.wrapping_add(self.total(octave)));
+        let octaves =
+            self.octaves().fold(0, |sum: u64, octave| sum.wrapping_add(self.total(octave)));
         [&self.zero, &self.underflow, &self.overflow]
             .iter()
             .fold(octaves, |sum, count| sum.wrapping_add(count.load(Relaxed)))

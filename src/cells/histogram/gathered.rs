@@ -7,10 +7,7 @@ use super::{
     cell::{Dense, HistogramCell},
     chosen::ChosenCell,
 };
-use crate::{
-    snapshot::histogram::layout,
-    sync::atomic::Ordering::Relaxed,
-};
+use crate::{snapshot::histogram::layout, sync::atomic::Ordering::Relaxed};
 
 /// The buckets of a histogram that are not empty.
 #[derive(Debug, Default)]

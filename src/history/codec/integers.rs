@@ -66,9 +66,7 @@ pub(in crate::history) fn read(
             let high = u64::from(control & 0x3f) << 8;
             (0, step(unzigzag(high | u64::from(from.byte()))))
         }
-        0xc0..0xe0 => {
-            (u64::from(control >> 2 & 7) + 1, step(i64::from(control & 3) + 1))
-        }
+        0xc0..0xe0 => (u64::from(control >> 2 & 7) + 1, step(i64::from(control & 3) + 1)),
         ABSOLUTE => (0, from.varint()),
         _ => (0, step(unzigzag(from.varint()))),
     }

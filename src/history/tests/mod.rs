@@ -1,0 +1,3 @@
+//! What history answers, against naive twins.
+
+mod track;
