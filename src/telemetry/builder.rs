@@ -4,7 +4,6 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
     Telemetry, exit,
-    history::History,
     own_series,
     running::{Ending, Part, Running},
     tick::{self, OnTransition},
@@ -13,6 +12,7 @@ use crate::{
     alert::{self, Engine, Rule, Transition, notify::Notification},
     cells, diagnostics,
     error::Error,
+    history::History,
     label::Value,
     metric::{Registry, View, Views},
     pipeline::{AnyPipe, Chunk, Exporter, Overflow, Pipe, Settings},
@@ -43,6 +43,8 @@ pub struct Builder {
     rules: Vec<Rule>,
     on_transition: Vec<OnTransition>,
     tick: Duration,
+    /// In bytes; `None` without a history.
+    history: Option<usize>,
     disabled: bool,
     deny_conflicts: bool,
 }
@@ -62,6 +64,7 @@ impl Builder {
             rules: Vec::new(),
             on_transition: Vec::new(),
             tick: Duration::from_secs(1),
+            history: Some(HISTORY_BYTES),
             deny_conflicts: false,
             disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
         }
@@ -276,7 +279,39 @@ impl Builder {
         self
     }
 
-    /// How often rules are evaluated and a snapshot is kept; one second by default.
+    /// At most about `bytes` for the past of all series, which [windows](Telemetry::window) look back
+    /// on; 32 MiB by default. It is a cap: nothing is allocated before there is something to keep.
+    ///
+    /// A sample of a counter takes about a byte, one that is the same as the last none. Over the budget
+    /// the oldest ticks go first, then the oldest of the samples that are kept every ten seconds, so
+    /// that windows get shorter and say so.
+    pub fn history_budget(self, bytes: usize) -> Self {
+        Self { history: Some(bytes), ..self }
+    }
+
+    /// Keeps no past: a [window](Telemetry::window) spans no time, and alert rules that look back are
+    /// refused by [`start`](Self::start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::alert::{Rule, series};
+    ///
+    /// let full = Rule::new("QueueFull", series("queue.length").last().above(100.0));
+    /// let busy = Rule::new("Busy", series("jobs").rate(Duration::from_secs(60)).above(1_000.0));
+    ///
+    /// let refused = bellwether::builder("shop").without_history().alert_rule(busy).start();
+    /// assert!(refused.unwrap_err().to_string().contains("Busy"));
+    /// let telemetry = bellwether::builder("shop").without_history().alert_rule(full).start()?;
+    /// assert_eq!(telemetry.window(Duration::from_secs(60)).duration(), Duration::ZERO);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn without_history(self) -> Self {
+        Self { history: None, ..self }
+    }
+
+    /// How often rules are evaluated and samples are kept; one second by default.
     pub fn tick(self, interval: Duration) -> Self {
         Self { tick: interval, ..self }
     }
@@ -363,7 +398,8 @@ impl Builder {
     /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
     /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
-    /// [constant label](Self::constant_label) is not; whatever a part answers that cannot start, a port in use for example. Nothing is
+    /// [constant label](Self::constant_label) is not; the same if an alert rule is not legal, or looks
+    /// back [where nothing is kept](Self::without_history); whatever a part answers that cannot start, a port in use for example. Nothing is
     /// left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
@@ -375,6 +411,9 @@ impl Builder {
             self = Self::new("").tick(self.tick).disabled(true);
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
+        if self.history.is_none() {
+            alert::refuse_looking_back(&self.rules)?;
+        }
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
         let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
@@ -389,15 +428,14 @@ impl Builder {
             registry.set_views(views);
         }
         // Disabled, nothing is asked that would need a thread.
-        let (first, observers) = match &tracer {
-            None => (None, Vec::new()),
-            Some(tracer) => {
-                (Some(registry.snapshot()), own_series::register(&registry, &pipes, &board, tracer))
-            }
+        let observers = match &tracer {
+            None => Vec::new(),
+            Some(tracer) => own_series::register(&registry, &pipes, &board, tracer),
         };
+        let history = self.history.filter(|_| tracer.is_some()).map(History::new);
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(History::new(first)),
+            history: Mutex::new(history),
             local_addrs: parts.iter().filter_map(|part| part.local_addr()).collect(),
             ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
             board,
@@ -406,6 +444,10 @@ impl Builder {
             tracer,
         });
         let telemetry = Telemetry { running };
+        if !self.disabled {
+            // Where a window of a young telemetry begins.
+            telemetry.running.remember(&telemetry.running.registry.prepare());
+        }
         // Before the first tick, whose callback may leave the process.
         slot.fill(&telemetry.running);
         if !self.disabled {
@@ -417,6 +459,10 @@ impl Builder {
         Ok(telemetry)
     }
 }
+
+/// What the past of all series takes by default: five minutes of ticks and an hour of ten seconds of
+/// some thousand series that change all the time.
+const HISTORY_BYTES: usize = 32 << 20;
 
 /// Begins to set up telemetry for the service called `service`.
 ///

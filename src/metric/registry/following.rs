@@ -61,6 +61,11 @@ impl Registry {
 }
 
 impl Prepared {
+    /// What `snapshot` holds.
+    pub(crate) fn of(snapshot: Snapshot) -> Self {
+        Self(Repr::Shown(snapshot))
+    }
+
     /// Hands everything over, as it is at this moment; answers which moment that is.
     pub(crate) fn hand_over(&self, to: &mut impl FollowRegistry) -> Ticks {
         match &self.0 {
