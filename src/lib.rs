@@ -91,6 +91,7 @@ pub mod bundle;
 pub mod alert;
 pub mod export;
 pub mod collect;
+mod history;
 mod exposition;
 pub mod trace;
 pub mod metric;

@@ -76,6 +76,23 @@ pub(crate) struct Engine {
     board: Arc<Board>,
 }
 
+/// Refuses rules that look back, where nothing is kept that they could look at.
+///
+/// # Errors
+///
+/// The name of the first such rule.
+pub(crate) fn refuse_looking_back(rules: &[Rule]) -> Result<(), Error> {
+    let looks_back =
+        |rule: &&Rule| rule.condition.needs().iter().any(|need| !need.range.is_zero());
+    match rules.iter().find(looks_back) {
+        None => Ok(()),
+        Some(Rule { name, .. }) => {
+            let text = format!("alert rule {name:?} looks back, and no history is kept");
+            Err(Error::new(ErrorKind::InvalidOption, text))
+        }
+    }
+}
+
 /// A rule and what its condition reads.
 #[derive(Debug)]
 struct Evaluated {
@@ -133,6 +150,18 @@ impl Engine {
         let valid_for = 4 * interval.max(resend_delay);
         tick.notifications = self.board.notifications(now, resend_delay, valid_for);
         tick
+    }
+
+    /// Whether there is anything to evaluate.
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    /// A tick at `taken` without anything to evaluate.
+    pub(crate) fn pass(&mut self, taken: Ticks) {
+        if self.next_slot(taken).is_some() {
+            self.board.note(self.missed, self.window.bytes());
+        }
     }
 
     /// How long after `now` the next slot begins: when to tick again.

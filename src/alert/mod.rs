@@ -86,7 +86,7 @@ pub use window::{SampleWindow, SeriesWindow};
 pub use notify::Notification;
 
 pub(crate) use board::Board;
-pub(crate) use engine::{Engine, Settings};
+pub(crate) use engine::{Engine, Settings, refuse_looking_back};
 pub(crate) use external::External;
 
 #[doc(hidden)]

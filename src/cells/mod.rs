@@ -62,7 +62,7 @@ pub(crate) use hot::{gauge, is_shown};
 pub(crate) use ids::Ids;
 pub(crate) use noted::{exemplify_with, keep_exemplar, note_written};
 pub(crate) use owners::set_most_owners;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, Removals};
 pub(crate) use record::{
     add, add_float, add_float_slow, add_slow, gauge_slow, record, record_chosen, record_explicit,
     record_other, record_slow, record_ticks, show,

@@ -1,14 +1,17 @@
 //! What readers see of a storage: the sums of all tables, without what removed series had recorded.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
-#[cfg(feature = "prometheus")]
-use super::histogram::cuts::{BucketCounts, Cuts};
 use super::{
     directory::{Slots, slot},
     histogram::{
         cell::HistogramCell,
         chosen::{ChosenCell, ChosenSlot},
+        cuts::{BucketCounts, Cuts},
+        gathered::Gathered,
     },
     scalars::{GaugeCell, SumCell},
     shown::{Bits, is_set},
@@ -41,6 +44,10 @@ pub(crate) struct Bases {
     pub(super) sums: HashMap<u32, (u64, Ticks)>, // A sum's bits.
     pub(super) histograms: HashMap<u32, (HistogramSnapshot, Ticks)>,
 }
+
+/// A mark by which a later reader tells whether series have been removed since.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Removals(Weak<Bases>); // Weak: it holds the place in memory, and costs a removal no copy.
 
 impl Reader {
     /// The sum of all threads' cells, since the series was removed if it was.
@@ -92,10 +99,46 @@ impl Reader {
         (since_removal.count() > 0).then_some(since_removal)
     }
 
+    /// How many values all threads have recorded of the histogram `id`, whatever was removed of it.
+    pub(crate) fn histogram_count(&self, id: u32) -> u64 {
+        match id.checked_sub(CHOSEN) {
+            Some(place) => {
+                self.chosen_cells(place).fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values()))
+            }
+            None => {
+                self.histogram_cells(id).fold(0, |sum: u64, cell| sum.wrapping_add(cell.n_values()))
+            }
+        }
+    }
+
+    /// Makes `to` what all threads have recorded of the histogram `id`, whatever was removed of it;
+    /// `false` of one that records ticks.
+    pub(crate) fn gather_histogram(&self, id: u32, to: &mut Gathered) -> bool {
+        to.clear();
+        let is_whole = match id.checked_sub(CHOSEN) {
+            Some(place) => self.chosen_cells(place).all(|cell| to.add_chosen(cell)),
+            None => {
+                self.histogram_cells(id).for_each(|cell| to.add_exponential(cell));
+                true
+            }
+        };
+        to.finish();
+        is_whole
+    }
+
+    /// Which series have been removed, as this reader knows it: another mark where more have.
+    pub(crate) fn removals(&self) -> Removals {
+        Removals(Arc::downgrade(&self.bases))
+    }
+
+    /// Whether the same series have been removed as when `mark` was taken.
+    pub(crate) fn is_as_of(&self, mark: &Removals) -> bool {
+        std::ptr::eq(mark.0.as_ptr(), Arc::as_ptr(&self.bases))
+    }
+
     /// Makes each of `to` what all threads have recorded of a histogram of `ids`, whatever was removed
     /// of it; as many as there are, and at most [`GROUP`](super::histogram::cuts::GROUP). Each is given
     /// to `begin` first, empty: an exemplar that was read before the counts is in them.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn count_histograms(
         &self,
         ids: impl Iterator<Item = u32> + Clone,

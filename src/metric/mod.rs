@@ -30,6 +30,7 @@ pub use info::{Info, StateSet};
 pub use measurement::Measurement;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader};
+pub(crate) use registry::{FollowRegistry, Prepared};
 pub use registry::{Registry, RegistryBuilder};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{Marked, Throughput};

@@ -1,6 +1,5 @@
 //! The series of a family as readers walk them.
 
-#[cfg(feature = "prometheus")]
 use crate::sync::atomic::Ordering;
 use crate::{clock::Ticks, label::LabelSet, sync::atomic::AtomicU32};
 
@@ -18,7 +17,6 @@ pub(crate) struct SeriesList {
 
 /// Where a series is found.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "prometheus"), expect(dead_code, reason = "a page reads by it"))]
 pub(crate) struct Entry {
     pub(crate) id: u32,
     /// A mark of its family when the process's own storage last had a value of it.
@@ -60,7 +58,6 @@ impl SeriesList {
     }
 
     /// Where the series are found, in the order of their labels.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -71,7 +68,6 @@ impl SeriesList {
     }
 }
 
-#[cfg(feature = "prometheus")]
 impl Entry {
     /// Whether a value was noted under this mark.
     #[inline(always)]

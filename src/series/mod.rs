@@ -14,6 +14,7 @@ mod asked;
 mod closed;
 mod descriptor;
 mod family;
+mod follow;
 mod list;
 mod listing;
 #[cfg(feature = "prometheus")]
@@ -29,6 +30,8 @@ pub use asked::InstrumentView;
 
 pub(crate) use descriptor::{Descriptor, Number, is_closed};
 pub(crate) use family::{Family, Shape};
+pub(crate) use follow::{Follow, Room, Wanted};
+pub(crate) use list::SeriesList;
 #[cfg(feature = "prometheus")]
 pub(crate) use live::{Live, LiveFamily, Place, Reading, Visit as VisitSeries, visit_kept};
 pub(crate) use open::{Found, Visit};

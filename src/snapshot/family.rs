@@ -229,8 +229,13 @@ impl Family {
     /// The value of the series with exactly these labels.
     #[must_use]
     pub fn get(&self, labels: &LabelSet) -> Option<&SeriesValue> {
+        self.series_of(labels).map(Series::value)
+    }
+
+    /// The series with exactly these labels.
+    pub(crate) fn series_of(&self, labels: &LabelSet) -> Option<&Series> {
         let found = self.series.binary_search_by(|series| series.labels.cmp(labels)).ok()?;
-        Some(&self.series[found].value)
+        Some(&self.series[found])
     }
 }
 

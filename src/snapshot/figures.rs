@@ -6,9 +6,16 @@ use super::{
     family::{Family, Series, SeriesValue, Snapshot},
     histogram::HistogramSnapshot,
 };
-use crate::{context::Outcome, label::LabelSet};
+use crate::{clock::Ticks, context::Outcome, label::LabelSet};
 
 /// What happened between two snapshots of one registry.
+///
+/// A series that began after the first of them, or began anew, counts from zero; so does one whose sum
+/// fell, as that of a callback can.
+///
+/// A [`Telemetry`](crate::Telemetry::window) keeps all buckets of histograms every ten seconds, and at
+/// each tick their counts and sums. So a quantile of its windows may be of up to ten seconds more than
+/// the window: from [`distribution_duration`](Self::distribution_duration) before its end.
 ///
 /// # Examples
 ///
@@ -30,6 +37,8 @@ use crate::{context::Outcome, label::LabelSet};
 #[derive(Clone, Debug)]
 pub struct Window {
     earlier: Snapshot,
+    /// Histograms with all buckets, at the beginning or before it.
+    distributions: Snapshot,
     later: Snapshot,
 }
 
@@ -63,15 +72,34 @@ pub struct Requests {
     /// histogram `NAME.duration`, and `http.server.active_requests` beside
     /// `http.server.request.duration`, as for `http.client`; `None` where there is none.
     pub in_flight: Option<i64>,
-    /// How long they took, in the histogram's unit.
+    /// How long they took, in the histogram's unit: of those that ended within `latency_duration`.
     pub latency: HistogramSnapshot,
+    /// The time whose requests are in `latency`: that of the window, or up to ten seconds more. Counts,
+    /// rates and the mean are of the window.
+    pub latency_duration: Duration,
+    /// The sum of the response times of the `count` requests.
+    latency_sum: f64,
 }
 
 impl Snapshot {
     /// What happened after `earlier`, a snapshot of the same registry, was taken.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Window {
-        Window { earlier: earlier.clone(), later: self.clone() }
+        self.since_both(earlier.clone(), earlier.clone())
+    }
+
+    /// What happened after `earlier` was taken; of `distributions`, taken then or before, the buckets of
+    /// histograms are counted from.
+    pub(crate) fn since_both(&self, earlier: Self, distributions: Self) -> Window {
+        Window { earlier, distributions, later: self.clone() }
+    }
+}
+
+impl Snapshot {
+    /// The series of the family `name` that is `later` as it was then, unless its sum began anew since.
+    fn before(&self, name: &str, later: &Series) -> Option<&Series> {
+        let before = self.family(name)?.series_of(&later.labels)?;
+        (before.started == later.started).then_some(before)
     }
 }
 
@@ -80,6 +108,13 @@ impl Window {
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.later.elapsed_since(&self.earlier)
+    }
+
+    /// The time of which the quantiles of its histograms tell: [`duration`](Self::duration), or up to ten
+    /// seconds more.
+    #[must_use]
+    pub fn distribution_duration(&self) -> Duration {
+        self.later.elapsed_since(&self.distributions)
     }
 
     /// The snapshot at its end.
@@ -112,11 +147,14 @@ impl Window {
     /// By how much the counter `name` with exactly these labels grew.
     #[must_use]
     pub fn increase(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
-        let read = |snapshot: &Snapshot| match snapshot.value(name, labels) {
-            Some(SeriesValue::Counter(value)) => Some(*value),
-            _ => None,
+        let wanted = LabelSet::new(labels.iter().map(|&(key, value)| (key.to_owned(), value)));
+        let series = self.later.family(name)?.series_of(&wanted)?;
+        let SeriesValue::Counter(later) = series.value else { return None };
+        let earlier = match self.earlier.before(name, series).map(Series::value) {
+            Some(SeriesValue::Counter(earlier)) => *earlier,
+            _ => 0,
         };
-        Some(read(&self.later)?.saturating_sub(read(&self.earlier).unwrap_or(0)))
+        Some(later.checked_sub(earlier).unwrap_or(later))
     }
 
     /// How much per second the counter `name` with exactly these labels grew; `None` also where the
@@ -134,22 +172,48 @@ impl Window {
         group: impl Fn(&LabelSet) -> Option<String>,
     ) -> Option<BTreeMap<String, Requests>> {
         let later = self.later.family(name).filter(|family| family.kind().is_distribution())?;
-        let earlier = self.earlier.family(name);
         let mut groups = BTreeMap::new();
-        for Series { labels, value, .. } in later.series() {
-            let (Some(histogram), Some(group)) = (value.as_histogram(), group(labels)) else {
+        for series in later.series() {
+            let labels = &series.labels;
+            let (Some(histogram), Some(group)) = (series.value.as_histogram(), group(labels)) else {
                 continue;
-            };
-            let before = earlier.and_then(|family| family.get(labels)?.as_histogram());
-            let latency = match before {
-                Some(before) => histogram.since(before),
-                None => histogram.clone(),
             };
             let requests: &mut Requests =
                 groups.entry(group).or_insert_with(|| self.empty(self.in_flight(name, None)));
-            requests.add(labels, &latency);
+            requests.latency.merge(&self.latency(name, series, histogram));
+            requests.add(labels, self.increase_of(name, series, histogram));
         }
         Some(groups)
+    }
+
+    /// How many values a histogram recorded, and their sum.
+    fn increase_of(&self, name: &str, series: &Series, later: &HistogramSnapshot) -> (u64, f64) {
+        let earlier = self.earlier.before(name, series).and_then(|one| one.value.as_histogram());
+        let all = (later.count(), later.sum());
+        let Some(earlier) = earlier.filter(|one| one.count() <= later.count()) else { return all };
+        match later.count() - earlier.count() {
+            0 => (0, 0.0),
+            count => (count, later.sum() - earlier.sum()),
+        }
+    }
+
+    /// The values that a histogram recorded, of the time of the distributions.
+    fn latency(
+        &self,
+        name: &str,
+        series: &Series,
+        later: &HistogramSnapshot,
+    ) -> HistogramSnapshot {
+        let earlier = self.distributions.before(name, series);
+        let earlier = earlier.and_then(|one| one.value.as_histogram());
+        let mut latency = match earlier.filter(|one| one.count() <= later.count()) {
+            Some(earlier) => later.since(earlier),
+            None => later.clone(),
+        };
+        let since = self.distributions.taken();
+        let is_old = |taken: Ticks| taken.is_comparable_with(since) && taken < since;
+        latency.exemplars.retain(|one| !is_old(one.taken));
+        latency
     }
 
     fn empty(&self, in_flight: Option<i64>) -> Requests {
@@ -163,6 +227,8 @@ impl Window {
             by_error_type: BTreeMap::new(),
             in_flight,
             latency: HistogramSnapshot::default(),
+            latency_duration: self.distribution_duration(),
+            latency_sum: 0.0,
         }
     }
 
@@ -231,7 +297,7 @@ impl Requests {
     /// The average response time: the sum of the times by `n`; `None` without requests.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        self.latency.mean()
+        (self.count > 0).then(|| self.latency_sum / self.count as f64)
     }
 
     /// The median response time, within 1 %.
@@ -258,8 +324,7 @@ impl Requests {
         self.latency.max()
     }
 
-    fn add(&mut self, labels: &LabelSet, latency: &HistogramSnapshot) {
-        let count = latency.count();
+    fn add(&mut self, labels: &LabelSet, (count, sum): (u64, f64)) {
         if count == 0 {
             return;
         }
@@ -268,7 +333,7 @@ impl Requests {
         let outcome = labels.get("outcome").unwrap_or_else(|| outcome_of(kind, class).as_str());
         let failed = [Outcome::Error, Outcome::Panic].iter().any(|end| end.as_str() == outcome);
         self.count += count;
-        self.latency.merge(latency);
+        self.latency_sum += sum;
         self.server_errors += if class == Some(5) { count } else { 0 };
         self.client_errors += if class == Some(4) { count } else { 0 };
         self.errors += if failed || class == Some(5) { count } else { 0 };
@@ -321,7 +386,7 @@ mod tests {
         let series = series.iter().map(|(labels, values)| {
             let labels = LabelSet::new(labels.iter().copied());
             let value = SeriesValue::Histogram(HistogramSnapshot::of(values).into());
-            Series::new(labels, value, clock.now())
+            Series::new(labels, value, Ticks::ORIGIN)
         });
         let family = Family {
             name: "http.server.request.duration".into(),

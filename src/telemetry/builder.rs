@@ -41,6 +41,8 @@ pub struct Builder {
     pub(super) on_transition: Vec<OnTransition>,
     pub(super) on_diagnostic: Option<Hook>,
     pub(super) tick: Duration,
+    /// In bytes; `None` without a history.
+    pub(super) history: Option<usize>,
     pub(super) disabled: bool,
     pub(super) deny_conflicts: bool,
 }
@@ -65,6 +67,7 @@ impl Builder {
             on_transition: Vec::new(),
             on_diagnostic: None,
             tick: Duration::from_secs(1),
+            history: Some(HISTORY_BYTES),
             deny_conflicts: false,
             disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
         }
@@ -329,7 +332,39 @@ impl Builder {
         self
     }
 
-    /// How often rules are evaluated and a snapshot is kept; one second by default.
+    /// At most about `bytes` for the past of all series, which [windows](Telemetry::window) look back
+    /// on; 32 MiB by default. It is a cap: nothing is allocated before there is something to keep.
+    ///
+    /// A sample of a counter takes about a byte, one that is the same as the last none. Over the budget
+    /// the oldest ticks go first, then the oldest of the samples that are kept every ten seconds, so
+    /// that windows get shorter and say so.
+    pub fn history_budget(self, bytes: usize) -> Self {
+        Self { history: Some(bytes), ..self }
+    }
+
+    /// Keeps no past: a [window](Telemetry::window) spans no time, and alert rules that look back are
+    /// refused by [`start`](Self::start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::alert::{Rule, series};
+    ///
+    /// let full = Rule::new("QueueFull", series("queue.length").last().above(100.0));
+    /// let busy = Rule::new("Busy", series("jobs").rate(Duration::from_secs(60)).above(1_000.0));
+    ///
+    /// let refused = bellwether::builder("shop").without_history().alert_rule(busy).start();
+    /// assert!(refused.unwrap_err().to_string().contains("Busy"));
+    /// let telemetry = bellwether::builder("shop").without_history().alert_rule(full).start()?;
+    /// assert_eq!(telemetry.window(Duration::from_secs(60)).duration(), Duration::ZERO);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn without_history(self) -> Self {
+        Self { history: None, ..self }
+    }
+
+    /// How often rules are evaluated and samples are kept; one second by default.
     pub fn tick(self, interval: Duration) -> Self {
         Self { tick: interval, ..self }
     }
@@ -413,6 +448,10 @@ impl Builder {
         self
     }
 }
+
+/// What the past of all series takes by default: five minutes of ticks and an hour of ten seconds of
+/// some thousand series that change all the time.
+const HISTORY_BYTES: usize = 32 << 20;
 
 /// Begins to set up telemetry for the service called `service`.
 ///

@@ -4,8 +4,8 @@
 //! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, metrics, notifications
 //!                   the tracer, whose sink hands spans to their processors and pipes
 //!                   the readings: a thread that reads the metrics for each of their pipes
-//!                   the ticker: once a second it collects spans, takes a snapshot, keeps it for
-//!                       `window`, evaluates the alert rules and hands notifications to the pipes
+//!                   the ticker: once a second it collects spans, writes all series into the history
+//!                       for `window`, evaluates the alert rules and hands notifications to the pipes
 //!                   parts such as the Prometheus listener, which read snapshots
 //! ```
 //!
@@ -14,7 +14,6 @@
 
 mod builder;
 mod exit;
-mod history;
 #[cfg(feature = "host")]
 mod host_metrics;
 mod own_series;
@@ -41,6 +40,7 @@ pub use exit::exit;
 use crate::{
     alert::{Alert, RuleStatus},
     clock,
+    history::Earlier,
     metric::{Snapshot, Window},
     pipeline::Report,
     resource::Resource,
@@ -97,14 +97,41 @@ impl Telemetry {
         self.running.registry.snapshot()
     }
 
-    /// What happened within the last `length`, or since the oldest snapshot that is still kept: the
-    /// ticker keeps one a tick, for five minutes and within 16 MiB. Where telemetry is
-    /// [disabled](Builder::disabled) it spans no time.
+    /// What happened within the last `length`, or a little more: [`Window::duration`] says how long it
+    /// is.
+    ///
+    /// It begins at a moment of which all series are kept: up to five minutes ago those of each
+    /// [tick](Builder::tick), up to an hour every ten seconds, up to a day every minute; or at the oldest
+    /// of them, where the telemetry is younger or the [budget](Builder::history_budget) holds less. All
+    /// buckets of histograms are kept every ten seconds, so that a quantile tells of
+    /// [up to ten seconds more](Window::distribution_duration).
+    ///
+    /// Where telemetry is [disabled](Builder::disabled) or has
+    /// [no history](Builder::without_history), it spans no time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::Counter;
+    ///
+    /// static ORDERS: Counter = Counter::new("window.orders", "Orders accepted");
+    ///
+    /// let telemetry = bellwether::builder("shop").start()?;
+    /// ORDERS.add(3);
+    /// let window = telemetry.window(Duration::from_secs(60));
+    /// assert_eq!(window.increase("window.orders", &[]), Some(3));
+    /// assert!(window.duration() < Duration::from_secs(60), "as old as the telemetry");
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
-        let earlier = self.running.history.lock().before(&later, length);
-        later.since(&earlier.unwrap_or_else(|| later.clone()))
+        let history = self.running.history.lock();
+        match history.as_ref().and_then(|history| history.before(later.taken(), length)) {
+            Some(Earlier { at, distributions }) => later.since_both(at, distributions),
+            None => later.since(&later),
+        }
     }
 
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes.

@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    history::History,
     readings::Readings,
     ticker::{self, Ticker},
 };
 use crate::{
     alert::Board,
-    clock,
-    metric::{self, Observer, Registry},
+    clock, diagnostics,
+    history::History,
+    metric::{self, Observer, Prepared, Registry},
     pipeline::{self, AnyPipe, Report},
     resource::Resource,
     sync::Mutex,
@@ -34,8 +34,9 @@ pub(super) struct Running {
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
-    /// Guards the snapshots kept for windows. Nothing is locked inside it.
-    pub(super) history: Mutex<History>,
+    /// Guards the past of all series; `None` where it is switched off. Inside it the families of the
+    /// registry are locked as a reader locks them, and no code of the user's runs.
+    pub(super) history: Mutex<Option<History>>,
     /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
     pub(super) board: Arc<Board>,
     pub(super) local_addrs: Vec<SocketAddr>,
@@ -99,6 +100,18 @@ impl Running {
     pub(super) fn collect(&self) {
         if let Some(tracer) = &self.tracer {
             tracer.collect();
+        }
+    }
+
+    /// Takes the samples of a tick.
+    pub(super) fn remember(&self, registry: &Prepared) {
+        let too_many = self.history.lock().as_mut().and_then(|history| history.tick(registry));
+        if let Some(n_series) = too_many {
+            let text = format_args!(
+                "{n_series} series are more than the budget of the history holds: windows span no \
+                 time (see `Builder::history_budget`)"
+            );
+            diagnostics::report("history", text);
         }
     }
 

@@ -6,7 +6,6 @@ use super::{
     Builder, Telemetry,
     builder::Processors,
     exit,
-    history::History,
     names, own_series,
     readings::Readings,
     running::{Ending, Running},
@@ -18,6 +17,7 @@ use crate::{
     cells, diagnostics,
     error::Error,
     export::Routes,
+    history::History,
     metric::{DataPoint, MetricsOptions, Registry, Views},
     pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
     series::Changes,
@@ -51,6 +51,9 @@ impl Builder {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
+        if self.history.is_none() {
+            alert::refuse_looking_back(&self.rules)?;
+        }
         let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
         let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
@@ -68,17 +71,16 @@ impl Builder {
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
         // Disabled, nothing is asked that would need a thread.
-        let (first, observers) = match &tracer {
-            None => (None, Vec::new()),
+        let observers = match &tracer {
+            None => Vec::new(),
             Some(tracer) => {
-                let observers =
-                    own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
-                (Some(registry.snapshot()), observers)
+                own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics)
             }
         };
+        let history = self.history.filter(|_| tracer.is_some()).map(History::new);
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(History::new(first)),
+            history: Mutex::new(history),
             readings: Readings::new(&registry, metrics, options),
             resource: self.resource,
             local_addrs,
@@ -89,6 +91,10 @@ impl Builder {
             tracer,
         });
         let telemetry = Telemetry { running };
+        if !self.disabled {
+            // Where a window of a young telemetry begins.
+            telemetry.running.remember(&telemetry.running.registry.prepare());
+        }
         // Before the first tick, whose callback may leave the process.
         slot.fill(&telemetry.running);
         if !self.disabled {

@@ -9,7 +9,7 @@ use crate::{
     alert::{Engine, External, Transition, notify::Notification},
     clock, diagnostics,
     error::Error,
-    metric::Snapshot,
+    metric::{Prepared, Snapshot},
     pipeline::{Chunk, Pipe},
     util::catch::catch,
 };
@@ -50,8 +50,13 @@ impl Ticking {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();
+            if !self.engine.has_rules() {
+                running.remember(&running.registry.prepare());
+                self.engine.pass(clock::now());
+                continue;
+            }
             let snapshot = running.registry.snapshot();
-            running.history.lock().push(snapshot.clone());
+            running.remember(&Prepared::of(snapshot.clone()));
             self.evaluate(&snapshot);
         }
     }

@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["admin"],
     &["observe", "bundle", "export", "alert", "integration", "collect"],
+    &["history"],
     &["exposition"],
     &["metric", "trace", "log_record"],
     &["series"],

@@ -170,6 +170,13 @@ impl HistogramCell {
         Some(snapshot)
     }
 
+    /// How many values were recorded.
+    pub(crate) fn n_values(&self) -> u64 {
+        let (dense, log) = self.parts();
+        let counted = dense.map_or(0, Dense::n_values);
+        counted.wrapping_add(log.map_or(0, Log::n_values))
+    }
+
     /// Where the exemplar of a value that was recorded belongs.
     pub(crate) fn exemplars(&self, value: f64) -> Option<(&'static Exemplars, u32)> {
         Some((&self.log.get()?.exemplars, layout::exemplar_key(value)))
@@ -240,6 +247,13 @@ impl Log {
 
     pub(crate) fn sum(&self) -> f64 {
         f64::from_bits(self.sum.load(Relaxed))
+    }
+
+    fn n_values(&self) -> u64 {
+        match self.is_shared {
+            true => self.buckets().count() as u64,
+            false => self.len.load(Acquire).min(LOG).into(),
+        }
     }
 
     /// The bucket numbers that are there.
@@ -367,8 +381,15 @@ impl Dense {
         self.octaves.get(octave)?.get()
     }
 
+    fn n_values(&self) -> u64 {
+        let octaves =
+            self.octaves().fold(0, |sum: u64, octave| sum.wrapping_add(self.total(octave)));
+        [&self.zero, &self.underflow, &self.overflow]
+            .iter()
+            .fold(octaves, |sum, count| sum.wrapping_add(count.load(Relaxed)))
+    }
+
     /// The sum of the counts of an octave.
-    #[cfg(feature = "prometheus")]
     pub(super) fn total(&self, octave: usize) -> u64 {
         match self.totals[octave].load(Relaxed) {
             0 => self.octave(octave).map_or(0, |octave| {
@@ -379,7 +400,6 @@ impl Dense {
     }
 
     /// The counts of the cells of an octave, if a value of it occurred.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn cells(&self, octave: usize) -> Option<&[AtomicU64; layout::PER_OCTAVE]> {
         self.octave(octave).map(|octave| &octave.0)
     }

@@ -4,8 +4,6 @@
 //! ordinary record fails for them, and only then does a record look here. So what they cost, they
 //! cost nobody else. All ids of a block have the same options; a table reads them when it makes a cell.
 
-#[cfg(feature = "prometheus")]
-use super::cuts::{BucketCounts, Cuts, GROUP};
 use super::{
     super::{
         budget::Room,
@@ -15,8 +13,10 @@ use super::{
         writer::{Owner, Writer},
     },
     cell::HistogramCell,
+    cuts::{BucketCounts, Cuts, GROUP},
     exemplars::Exemplars,
     explicit::ExplicitCell,
+    gathered::Gathered,
     hdr::HdrCell,
     options::Chosen,
 };
@@ -182,7 +182,6 @@ impl ChosenCell {
     }
 
     /// Adds what was recorded to `to`; the sum first, for the reason that `HistogramCell::read_all` gives.
-    #[cfg(feature = "prometheus")]
     fn count(&self, cuts: &Cuts, to: &mut BucketCounts) {
         match &self.counts {
             Counts::Exponential(cell) => to.add_exponential(cuts, cell),
@@ -197,9 +196,34 @@ impl ChosenCell {
         }
     }
 
+    /// Adds all buckets to `to`; `false` of ticks, which are too many for that.
+    pub(super) fn gather(&self, to: &mut Gathered) -> bool {
+        match &self.counts {
+            Counts::Exponential(cell) => to.add_exponential(cell),
+            Counts::Explicit(cell) => {
+                to.add_sum(cell.sum());
+                cell.cells().for_each(|(bucket, count)| to.add(bucket, count));
+            }
+            Counts::Hdr(_) => return false,
+        }
+        true
+    }
+
+    /// How many values were recorded.
+    pub(crate) fn n_values(&self) -> u64 {
+        match &self.counts {
+            Counts::Exponential(cell) => cell.n_values(),
+            Counts::Explicit(cell) => {
+                cell.cells().fold(0, |sum: u64, (_, count)| sum.wrapping_add(count))
+            }
+            Counts::Hdr(cell) => {
+                cell.leaves().fold(0, |sum: u64, leaf| sum.wrapping_add(leaf.total))
+            }
+        }
+    }
+
     /// Adds what one table has of some histograms, at most [`GROUP`], each to its place in `to`: as
     /// [`BucketCounts::add_group`].
-    #[cfg(feature = "prometheus")]
     pub(crate) fn count_group<'c>(
         cells: impl Iterator<Item = Option<&'c Self>>,
         cuts: &Cuts,
@@ -217,7 +241,6 @@ impl ChosenCell {
     }
 
     /// Reads a word of each cache line that says where counts lie.
-    #[cfg(feature = "prometheus")]
     fn touch_places(&self) -> u64 {
         match &self.counts {
             Counts::Hdr(cell) => cell.touch_twigs(),
@@ -226,7 +249,6 @@ impl ChosenCell {
     }
 
     /// Reads a word of each cache line of counts that counting by `cuts` will read.
-    #[cfg(feature = "prometheus")]
     fn touch_counts(&self, cuts: &Cuts) -> u64 {
         match &self.counts {
             Counts::Hdr(cell) => cell.touch_leaves(cuts.last_cells()),

@@ -221,6 +221,11 @@ impl BucketCounts {
         }
     }
 
+    /// How many values lie within each bound and above the one before, and above the last.
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
     /// How many values there are.
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.wrapping_add(*count))

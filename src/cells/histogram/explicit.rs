@@ -181,7 +181,6 @@ impl ExplicitCell {
     }
 
     /// Reads a word of each cache line of the sum and the counts.
-    #[cfg(feature = "prometheus")]
     pub(super) fn touch(&self) -> u64 {
         let words = self.sums.iter().step_by(8).chain(self.counts.iter().step_by(8));
         words.fold(0, |any, word| any ^ word.load(Relaxed))

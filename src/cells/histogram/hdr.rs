@@ -42,7 +42,6 @@ struct Twig {
 }
 
 /// Neighbouring buckets, as a page reads them.
-#[cfg(feature = "prometheus")]
 #[derive(Debug)]
 pub(crate) struct LeafCounts<'a> {
     /// The number of the first of them.
@@ -59,7 +58,6 @@ struct Leaf([AtomicU64; FAN]);
 const FAN: usize = 64;
 
 /// Bytes of a cache line.
-#[cfg(feature = "prometheus")]
 const LINE: usize = 64;
 
 impl HdrCell {
@@ -160,7 +158,6 @@ impl HdrCell {
     }
 
     /// Reads a word of each cache line in which leaves are found.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn touch_twigs(&self) -> u64 {
         let twigs = self.branches.iter().filter_map(OnceRef::get);
         let twigs = twigs.flat_map(|branch| branch.0.iter().step_by(LINE / size_of::<Twig>()));
@@ -168,7 +165,6 @@ impl HdrCell {
     }
 
     /// Reads a word of each cache line of a leaf up to the one of these buckets that divides it.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn touch_leaves(&self, buckets: &[u32]) -> u64 {
         let counts = buckets.iter().filter_map(|&bucket| {
             let bucket = bucket as usize;
@@ -181,7 +177,6 @@ impl HdrCell {
     }
 
     /// The leaves that there are, ascending.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn leaves(&self) -> impl Iterator<Item = LeafCounts<'_>> {
         self.twigs().map(|(first, leaf, total)| LeafCounts {
             first,

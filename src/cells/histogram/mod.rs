@@ -2,8 +2,8 @@
 
 pub(crate) mod cell;
 pub(crate) mod chosen;
-#[cfg(feature = "prometheus")]
 pub(crate) mod cuts;
+pub(crate) mod gathered;
 pub(crate) mod exemplars;
 pub(crate) mod explicit;
 mod hdr;

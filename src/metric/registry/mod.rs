@@ -7,6 +7,7 @@
 mod builder;
 mod dynamic;
 mod families;
+mod following;
 mod instruments;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use builder::RegistryBuilder;
+pub(crate) use following::{FollowRegistry, Prepared};
 
 use self::families::{Families, check_keys, check_name, conflict, difference};
 use super::{collector, own};

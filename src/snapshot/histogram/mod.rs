@@ -6,7 +6,6 @@ mod data;
 mod exponential;
 
 pub(crate) mod hdr;
-#[cfg(feature = "prometheus")]
 pub(crate) mod ladder;
 pub(crate) mod layout;
 

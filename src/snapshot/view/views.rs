@@ -3,7 +3,6 @@
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use super::View;
-#[cfg(feature = "prometheus")]
 use crate::snapshot::PageBounds;
 use crate::{
     diagnostics,
@@ -128,7 +127,6 @@ impl Views {
     }
 
     /// Whether every family stays as it is, but for what its histograms show on a page.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn keep_families(&self) -> bool {
         let keeps = |view: &View| {
             let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
@@ -138,7 +136,6 @@ impl Views {
     }
 
     /// The bounds that the histograms of `name` show on a page, if a view chooses them.
-    #[cfg(feature = "prometheus")]
     pub(crate) fn page_bounds(&self, name: &str, kind: Kind, unit: Unit) -> Option<PageBounds> {
         let choosing = self.inner.views.iter().filter(|view| view.shown.is_some());
         let mut selecting = choosing.filter(|view| view.selects(name, kind, unit));

@@ -1,0 +1,289 @@
+//! A run of samples of one series, as bytes.
+//!
+//! An open chunk grows in memory that doubles, from 16 bytes, so that a series that changed twice does
+//! not cost what one costs that changes at every tick. A full one is sealed: summed up, and not written
+//! any more. Its memory goes back to a [`Pool`] when it is given up, and from there to other chunks: a
+//! store that has reached its length allocates nothing.
+
+use super::{
+    codec::{Bytes, Gap, HOLD, LACK, STALE, START, floats, histograms, integers},
+    sample::{Cells, Form, LayoutId, Sample},
+};
+use crate::clock::Ticks;
+
+/// Samples of one series at instants that follow one another.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    bytes: Box<[u8]>,
+    len: u32,
+    pub(super) head: Head,
+}
+
+/// What is needed to read a chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// The number of the instant of the first record, in its tier.
+    pub(super) first: u64,
+    /// When the sum of the first sample began.
+    pub(super) start: Ticks,
+    /// By how much a whole number is expected to grow from record to record.
+    pub(super) expected: i64,
+    /// Of histograms.
+    pub(super) layout: LayoutId,
+    /// Whether counts of the layout are whole numbers.
+    pub(super) are_whole: bool,
+    /// Whether the last value of the chunk before holds until the first instant.
+    pub(super) is_held_before: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            first: 0,
+            start: Ticks::ORIGIN,
+            expected: 0,
+            layout: LayoutId(0),
+            are_whole: true,
+            is_held_before: false,
+        }
+    }
+}
+
+impl Chunk {
+    pub(super) fn new(head: Head) -> Self {
+        Self { head, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// The records.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len()]
+    }
+
+    /// Adds one byte if there is room.
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) -> bool {
+        let Some(free) = self.bytes.get_mut(self.len as usize) else { return false };
+        *free = byte;
+        self.len += 1;
+        true
+    }
+
+    /// Adds bytes.
+    pub(super) fn extend(&mut self, bytes: &[u8], pool: &mut Pool) {
+        let len = self.len();
+        if len + bytes.len() > self.bytes.len() {
+            let mut larger = pool.take(len + bytes.len());
+            larger[..len].copy_from_slice(&self.bytes[..len]);
+            pool.give(std::mem::replace(&mut self.bytes, larger));
+        }
+        self.bytes[len..len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len() as u32;
+    }
+
+    /// Gives its memory back.
+    pub(super) fn end(self, pool: &mut Pool) {
+        pool.give(self.bytes);
+    }
+
+    /// Reads it from the front.
+    pub(super) fn read(&self, form: Form) -> Decoder<'_> {
+        Decoder {
+            bytes: Bytes::new(self.bytes()),
+            form,
+            head: self.head,
+            next: self.head.first,
+            start: self.head.start,
+            bits: 0,
+            cells: Cells::default(),
+        }
+    }
+}
+
+/// Reads the records of a chunk.
+#[derive(Debug)]
+pub(super) struct Decoder<'a> {
+    bytes: Bytes<'a>,
+    form: Form,
+    head: Head,
+    /// The instant after the last record.
+    next: u64,
+    /// When the sum began.
+    pub(super) start: Ticks,
+    /// The value so far, of what is no histogram.
+    pub(super) bits: u64,
+    /// The value so far of a histogram.
+    pub(super) cells: Cells,
+}
+
+/// What the next record of a chunk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Its instant.
+    pub(super) at: u64,
+    /// What the instants before it have, after the record before.
+    pub(super) gap: Gap,
+    /// A mark that the series ended, in place of a sample.
+    pub(super) is_stale: bool,
+}
+
+impl Decoder<'_> {
+    /// The next record; the value is then that of its sample.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Record> {
+        let mut gap = Gap::Held(0);
+        loop {
+            let control = self.bytes.next()?;
+            match control {
+                HOLD => gap = Gap::Held(self.bytes.varint()),
+                LACK => gap = Gap::Lacking(self.bytes.varint()),
+                START => self.start = self.bytes.start(),
+                STALE => return Some(self.record(gap, true)),
+                control => {
+                    let held = self.sample(control);
+                    let gap = if held > 0 { Gap::Held(held) } else { gap };
+                    return Some(self.record(gap, false));
+                }
+            }
+        }
+    }
+
+    /// What [`next`](Self::next) is about to say.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<Record> {
+        let (mut bytes, mut gap) = (self.bytes, Gap::Held(0));
+        let (gap, is_stale) = loop {
+            let control = bytes.next()?;
+            match control {
+                HOLD => gap = Gap::Held(bytes.varint()),
+                LACK => gap = Gap::Lacking(bytes.varint()),
+                START => drop(bytes.start()),
+                STALE => break (gap, true),
+                control => {
+                    let held = match self.form {
+                        Form::Whole | Form::Signed => integers::held(control),
+                        Form::Float => floats::held(bytes, control),
+                        Form::Histogram => histograms::held(bytes, control),
+                    };
+                    break (if held > 0 { Gap::Held(held) } else { gap }, false);
+                }
+            }
+        };
+        Some(Record { at: self.next + gap.len(), gap, is_stale })
+    }
+
+    /// The value of the last sample.
+    pub(super) fn value(&self) -> Sample<'_> {
+        match self.form {
+            Form::Histogram => Sample::Histogram(self.head.layout, &self.cells),
+            Form::Whole | Form::Signed | Form::Float => Sample::Bits(self.bits),
+        }
+    }
+
+    #[inline(always)]
+    fn sample(&mut self, control: u8) -> u64 {
+        let (held, bits) = match self.form {
+            Form::Whole | Form::Signed => {
+                integers::read(&mut self.bytes, control, self.bits, self.head.expected)
+            }
+            Form::Float => floats::read(&mut self.bytes, control, self.bits),
+            Form::Histogram => {
+                let are_whole = self.head.are_whole;
+                let held = histograms::read(&mut self.bytes, control, &mut self.cells, are_whole);
+                (held, 0)
+            }
+        };
+        self.bits = bits;
+        held
+    }
+
+    #[inline(always)]
+    fn record(&mut self, gap: Gap, is_stale: bool) -> Record {
+        let at = self.next + gap.len();
+        self.next = at + 1;
+        Record { at, gap, is_stale }
+    }
+}
+
+/// Memory for chunks: what is given back serves the next one of its size.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    free: [Vec<Box<[u8]>>; SIZES],
+    bytes: usize,  // Invariant: of all that was made and not let go of, free or in use.
+    n_free: usize, // In bytes.
+    /// For a record before it is added.
+    pub(super) scratch: Vec<u8>,
+}
+
+/// The sizes of memory that is used again: 16 bytes, and each twice the one before.
+const SIZES: usize = 12;
+const SMALLEST: usize = 16;
+
+/// A chunk of at least this many bytes is sealed. Chosen by `benches/history.rs`: a summary and a
+/// header take a tenth of it, and half of an open one is empty on average.
+pub(super) const FULL: usize = 448;
+/// No chunk of plain numbers needs more.
+const LARGEST_COMMON: usize = 512;
+
+impl Pool {
+    /// Memory of at least `len` bytes.
+    fn take(&mut self, len: usize) -> Box<[u8]> {
+        let len = len.max(SMALLEST).next_power_of_two();
+        if let Some(bytes) = self.free_of(len).and_then(Vec::pop) {
+            self.n_free -= len;
+            return bytes;
+        }
+        self.bytes += len;
+        vec![0; len].into()
+    }
+
+    fn give(&mut self, bytes: Box<[u8]>) {
+        let len = bytes.len();
+        match self.free_of(len) {
+            Some(free) => {
+                free.push(bytes);
+                self.n_free += len;
+            }
+            None => self.bytes -= len,
+        }
+    }
+
+    fn free_of(&mut self, len: usize) -> Option<&mut Vec<Box<[u8]>>> {
+        let size = (len / SMALLEST).checked_ilog2()?;
+        self.free.get_mut(size as usize)
+    }
+
+    /// All bytes, those of free memory among them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets go of free memory.
+    pub(super) fn trim(&mut self) {
+        self.free.iter_mut().for_each(Vec::clear);
+        self.bytes -= self.n_free;
+        self.n_free = 0;
+    }
+}
+
+/// Writes `sample` as the first of a chunk.
+pub(super) fn put_first(to: &mut Vec<u8>, sample: Sample<'_>, form: Form, are_whole: bool) {
+    match (sample, form) {
+        (Sample::Histogram(_, cells), _) => {
+            histograms::put(to, Gap::Held(0), &Cells::default(), cells, are_whole);
+        }
+        (Sample::Bits(bits), Form::Whole | Form::Signed) => integers::put_absolute(to, bits),
+        (Sample::Bits(bits), _) => floats::put_bits(to, 0, bits),
+    }
+}
+
+/// Writes a mark that the series ended.
+pub(super) fn put_stale(to: &mut Vec<u8>, gap: Gap) {
+    gap.put(to);
+    to.push(STALE);
+}
+
+const _: () = assert!(FULL < LARGEST_COMMON && LARGEST_COMMON < SMALLEST << (SIZES - 1));

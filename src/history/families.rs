@@ -1,0 +1,171 @@
+//! Which rows are the series of which family, in the order of their labels.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{
+    sample::{Cells, Form, Layout, LayoutId},
+    store::{RowId, Store, Traits},
+};
+use crate::{
+    cells::{
+        Reader, Removals,
+        histogram::cuts::{BucketCounts, Cuts},
+    },
+    clock::Ticks,
+    label::LabelSet,
+    series::{Room, SeriesList},
+    snapshot::{BucketLayout, Kind, PageBounds, Unit, histogram::ladder},
+};
+
+/// What a family is, as far as its series differ from those of another with its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) unit: Unit,
+    pub(super) form: Form,
+}
+
+/// The series of a family.
+#[derive(Debug)]
+pub(super) struct FamilyRows {
+    pub(super) name: Cow<'static, str>,
+    pub(super) help: Cow<'static, str>,
+    pub(super) head: Head,
+    pub(super) page_bounds: PageBounds,
+    pub(super) rows: Vec<RowId>, // Sorted by labels, which differ.
+    /// The rows by their places in the list of the registry, as of the last tick.
+    places: Vec<RowId>,
+    /// That list: held weakly, so that no other one is at its place in memory.
+    list: std::sync::Weak<SeriesList>,
+    removals: Removals,
+    /// The last tick at which the family was there.
+    pub(super) seen: u64,
+    divided: Option<Divided>,
+}
+
+/// How the histograms of a family are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Divided {
+    layout: BucketLayout,
+    page_bounds: PageBounds,
+    pub(super) cuts: Arc<Cuts>,
+    /// The layouts of each tick, and of coarser tiers.
+    pub(super) columns: LayoutId,
+    pub(super) buckets: LayoutId,
+}
+
+/// Memory that serves each tick.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) room: Room,
+    pub(super) counts: BucketCounts,
+    pub(super) cells: Cells,
+}
+
+impl FamilyRows {
+    pub(super) fn new(name: Cow<'static, str>, head: Head, page_bounds: PageBounds) -> Self {
+        Self {
+            name,
+            help: "".into(),
+            head,
+            page_bounds,
+            rows: Vec::new(),
+            places: Vec::new(),
+            list: std::sync::Weak::new(),
+            removals: Removals::default(),
+            seen: 0,
+            divided: None,
+        }
+    }
+
+    /// Whether it knows the rows of the series of `list`, and their starts as `reader` tells them.
+    pub(super) fn knows(&self, list: &Arc<SeriesList>, reader: &Reader) -> bool {
+        let is_list = std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list));
+        is_list && reader.is_as_of(&self.removals)
+    }
+
+    /// Finds or makes the rows of `list`; those of series that are in it no more end.
+    pub(super) fn learn(&mut self, list: &Arc<SeriesList>, reader: &Reader, store: &mut Store) {
+        self.removals = reader.removals();
+        if std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list)) {
+            return;
+        }
+        self.list = Arc::downgrade(list);
+        let labels = list.known().iter().map(|listed| &listed.labels);
+        self.places = self.join(labels, list.len(), store);
+    }
+
+    /// The row of the series at `place` of the list.
+    #[inline]
+    pub(super) fn at(&self, place: usize) -> RowId {
+        self.places[place]
+    }
+
+    /// The rows of these labels, which ascend; every other row ends.
+    pub(super) fn join<'a>(
+        &mut self,
+        labels: impl Iterator<Item = &'a LabelSet>,
+        len: usize,
+        store: &mut Store,
+    ) -> Vec<RowId> {
+        let mut found = Vec::with_capacity(len);
+        let mut merged = Vec::with_capacity(self.rows.len().max(len));
+        let mut known = self.rows.iter().copied().peekable();
+        for labels in labels {
+            while let Some(row) = known.next_if(|&row| store.row(row).labels < *labels) {
+                store.unlist(row);
+                merged.push(row);
+            }
+            let same = known.next_if(|&row| store.row(row).labels == *labels);
+            let row =
+                same.unwrap_or_else(|| store.add_row(labels.clone(), Ticks::ORIGIN, self.traits()));
+            store.list(row);
+            found.push(row);
+            merged.push(row);
+        }
+        for row in known {
+            store.unlist(row);
+            merged.push(row);
+        }
+        self.rows = merged;
+        found
+    }
+
+    /// Ends all rows: the family is not there any more.
+    pub(super) fn end(&mut self, store: &mut Store) {
+        self.rows.iter().for_each(|&row| store.unlist(row));
+        (self.places, self.list) = (Vec::new(), std::sync::Weak::new());
+    }
+
+    fn traits(&self) -> Traits {
+        Traits {
+            form: self.head.form,
+            is_sparse: false,
+            is_gauge: self.head.kind == Kind::Gauge,
+            has_buckets: self.head.kind == Kind::Histogram,
+        }
+    }
+
+    /// How histograms with these buckets are kept.
+    pub(super) fn divided(&mut self, layout: &BucketLayout, store: &mut Store) -> Divided {
+        let page_bounds = self.page_bounds;
+        if let Some(divided) = &self.divided
+            && (&divided.layout, divided.page_bounds) == (layout, page_bounds)
+        {
+            return divided.clone();
+        }
+        let bounds = match layout {
+            BucketLayout::Explicit(bounds) => bounds.clone(),
+            _ => ladder::bounds(self.head.unit, page_bounds),
+        };
+        let divided = Divided {
+            layout: layout.clone(),
+            page_bounds,
+            cuts: Arc::new(Cuts::new(layout, &bounds)),
+            columns: store.layout_id(&Layout::Columns(bounds.as_ref().into())),
+            buckets: store.layout_id(&Layout::Buckets(layout.clone())),
+        };
+        self.divided = Some(divided.clone());
+        divided
+    }
+}

@@ -1,0 +1,240 @@
+//! A tick: the registry's values, read in place, become samples.
+
+use std::sync::Arc;
+
+use super::{
+    families::{FamilyRows, Head, Memory},
+    past::History,
+    sample::{Cells, Form, Layout},
+    store::{RowId, Store},
+};
+use crate::{
+    cells::{
+        Reader, Storage,
+        histogram::{cuts::BucketCounts, gathered::Gathered},
+    },
+    clock::Ticks,
+    metric::{FollowRegistry, Prepared},
+    series::{Family, Follow, Number, Room, SeriesList, Wanted},
+    snapshot::{self, BucketLayout, HistogramSnapshot, Kind, PageBounds, SeriesValue},
+};
+
+impl History {
+    /// Takes the samples of a tick. Answers how many series there are, if that has just become more
+    /// than the budget holds: then nothing is kept.
+    pub(crate) fn tick(&mut self, registry: &Prepared) -> Option<usize> {
+        registry.hand_over(&mut Filling { history: self, n_families: 0 });
+        self.finish()
+    }
+}
+
+/// A registry on its way into the history.
+struct Filling<'a> {
+    history: &'a mut History,
+    /// How many families have come, of those read in place.
+    n_families: usize,
+}
+
+impl FollowRegistry for Filling<'_> {
+    fn begin(&mut self, taken: Ticks, started: Ticks) {
+        self.history.begin(taken, started);
+    }
+
+    fn family(&mut self, family: &Arc<Family>, bounds: PageBounds, from: (&Storage, &Reader)) {
+        let head = Head { kind: family.kind, unit: family.unit, form: form_of(family) };
+        let hint = self.history.order.get(self.n_families).copied();
+        let place = self.history.find(&family.name, &family.help, head, bounds, hint);
+        match hint {
+            Some(_) => self.history.order[self.n_families] = place,
+            None => self.history.order.push(place),
+        }
+        self.n_families += 1;
+        let History { families, store, memory, .. } = &mut *self.history;
+        let rows = &mut families[place];
+        let layout = (family.kind == Kind::Histogram)
+            .then(|| BucketLayout::from(family.histogram.aggregation));
+        family.follow(from.0, from.1, &mut Following { rows, store, memory, layout });
+    }
+
+    fn kept(&mut self, family: &snapshot::Family) {
+        let Some(first) = family.series().first() else { return };
+        let head =
+            Head { kind: family.kind, unit: family.unit, form: form_of_value(first.value()) };
+        let place = self.history.find(&family.name, &family.help, head, family.page_bounds, None);
+        let History { families, store, memory, .. } = &mut *self.history;
+        let rows = &mut families[place];
+        let labels = family.series().iter().map(snapshot::Series::labels);
+        let found = rows.join(labels, family.series().len(), store);
+        let mut following = Following { rows, store, memory, layout: None };
+        for (row, series) in found.into_iter().zip(family.series()) {
+            following.store.set_start(row, series.started());
+            match bits_of(series.value(), head.form) {
+                Some(bits) => following.store.add_bits(row, bits),
+                None => following.add_value(row, series.value()),
+            }
+        }
+    }
+}
+
+/// A family that is read in place, and its rows.
+struct Following<'a> {
+    rows: &'a mut FamilyRows,
+    store: &'a mut Store,
+    memory: &'a mut Memory,
+    /// Of a family of histograms.
+    layout: Option<BucketLayout>,
+}
+
+impl Follow for Following<'_> {
+    fn knows(&mut self, list: &Arc<SeriesList>, reader: &Reader) -> bool {
+        let is_known = self.rows.knows(list, reader);
+        if !is_known {
+            self.rows.learn(list, reader, self.store);
+        }
+        is_known
+    }
+
+    fn starts(&mut self, place: usize, start: Ticks) {
+        self.store.set_start(self.rows.at(place), start);
+    }
+
+    #[inline]
+    fn bits(&mut self, place: usize, bits: u64) {
+        self.store.add_bits(self.rows.at(place), bits);
+    }
+
+    fn value(&mut self, place: usize, value: &SeriesValue) {
+        self.add_value(self.rows.at(place), value);
+    }
+
+    fn absent(&mut self, place: usize) {
+        self.store.end(self.rows.at(place));
+    }
+
+    fn wants(&mut self, place: usize, count: u64) -> Wanted {
+        let row = self.rows.at(place);
+        let is_changed = self.store.is_changed(row, count);
+        if self.store.is_mark() && (is_changed || self.store.needs_buckets(row)) {
+            return Wanted::Buckets;
+        }
+        match &self.layout {
+            Some(layout) if is_changed => {
+                Wanted::Columns(self.rows.divided(layout, self.store).cuts)
+            }
+            _ => Wanted::Nothing,
+        }
+    }
+
+    fn columns(&mut self, place: usize, counts: &BucketCounts) {
+        let Some(layout) = &self.layout else { return };
+        let columns = self.rows.divided(layout, self.store).columns;
+        self.memory.cells.set_columns(counts);
+        self.store.add_histogram(self.rows.at(place), counts.count(), columns, &self.memory.cells);
+    }
+
+    fn buckets(&mut self, place: usize, histogram: &Gathered) {
+        let Some(layout) = &self.layout else { return };
+        let divided = self.rows.divided(layout, self.store);
+        let row = self.rows.at(place);
+        let Memory { counts, cells, .. } = &mut *self.memory;
+        counts.clear(&divided.cuts);
+        counts.add_sum(histogram.sum());
+        let buckets = histogram.cells().iter().map(|&(cell, count)| (cell as u32, count));
+        counts.add_ascending(&divided.cuts, buckets);
+        cells.set_columns(counts);
+        if self.store.is_changed(row, counts.count()) {
+            self.store.add_histogram(row, counts.count(), divided.columns, cells);
+        }
+        cells.set(histogram.sum(), histogram.cells().iter().copied());
+        self.store.add_buckets(row, divided.buckets, cells);
+    }
+
+    fn room(&mut self) -> Room {
+        std::mem::take(&mut self.memory.room)
+    }
+
+    fn keep(&mut self, room: Room) {
+        self.memory.room = room;
+    }
+}
+
+impl Following<'_> {
+    /// Adds what is no plain number.
+    fn add_value(&mut self, row: RowId, value: &SeriesValue) {
+        match value {
+            SeriesValue::Histogram(histogram) => self.add_snapshot(row, histogram),
+            SeriesValue::Summary(summary) => {
+                // Of a summary, windows that slide are no history.
+                let layout = self.store.layout_id(&Layout::Columns([].into()));
+                self.memory.cells.set(summary.sum, [(0, summary.count)].into_iter());
+                if self.store.is_changed(row, summary.count) {
+                    self.store.add_histogram(row, summary.count, layout, &self.memory.cells);
+                }
+            }
+            value => {
+                let bits = bits_of(value, self.rows.head.form);
+                bits.into_iter().for_each(|bits| self.store.add_bits(row, bits));
+            }
+        }
+    }
+
+    fn add_snapshot(&mut self, row: RowId, histogram: &HistogramSnapshot) {
+        let divided = self.rows.divided(histogram.layout(), self.store);
+        if self.store.is_changed(row, histogram.count()) {
+            let Memory { counts, cells, .. } = &mut *self.memory;
+            counts.read_snapshot(histogram, &divided.cuts);
+            cells.set_columns(counts);
+            self.store.add_histogram(row, histogram.count(), divided.columns, &self.memory.cells);
+        }
+        if self.store.needs_buckets(row) {
+            let cells = histogram.cells().iter().map(|&(cell, count)| (cell.into(), count));
+            self.memory.cells.set(histogram.sum(), cells);
+            self.store.add_buckets(row, divided.buckets, &self.memory.cells);
+        }
+    }
+}
+
+impl Cells {
+    fn set(&mut self, sum: f64, cells: impl Iterator<Item = (u64, u64)>) {
+        self.clear();
+        self.sum = sum.to_bits();
+        self.cells.extend(cells.filter(|&(_, count)| count != 0));
+    }
+
+    fn set_columns(&mut self, counts: &BucketCounts) {
+        let columns = (0..).zip(counts.counts().iter().copied());
+        self.set(counts.sum(), columns);
+    }
+}
+
+fn form_of(family: &Family) -> Form {
+    match (family.kind, family.number_kind) {
+        (Kind::Histogram | Kind::Summary, _) => Form::Histogram,
+        (Kind::Counter, Number::Whole) | (Kind::Info | Kind::StateSet, _) => Form::Whole,
+        (Kind::UpDownCounter, Number::Whole) => Form::Signed,
+        (Kind::Gauge | Kind::Counter | Kind::UpDownCounter, _) => Form::Float,
+    }
+}
+
+fn form_of_value(value: &SeriesValue) -> Form {
+    match value {
+        SeriesValue::Counter(_) | SeriesValue::Info | SeriesValue::State(_) => Form::Whole,
+        SeriesValue::UpDownCounter(_) => Form::Signed,
+        SeriesValue::FloatCounter(_) | SeriesValue::Gauge(_) => Form::Float,
+        SeriesValue::Histogram(_) | SeriesValue::Summary(_) => Form::Histogram,
+    }
+}
+
+/// The bits of a number, in the form of its family.
+fn bits_of(value: &SeriesValue, form: Form) -> Option<u64> {
+    let is_float = form == Form::Float;
+    Some(match value {
+        SeriesValue::Histogram(_) | SeriesValue::Summary(_) => return None,
+        SeriesValue::Counter(sum) if !is_float => *sum,
+        SeriesValue::UpDownCounter(sum) if !is_float => sum.cast_unsigned(),
+        SeriesValue::Info => 1,
+        SeriesValue::State(holds) => (*holds).into(),
+        value if is_float => value.as_f64().to_bits(),
+        value => value.as_f64() as u64,
+    })
+}

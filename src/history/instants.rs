@@ -1,0 +1,99 @@
+//! When samples were taken: one column for all series of a tier.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::clock::Ticks;
+
+/// An instant at which samples were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Instant {
+    /// When, by the monotonic clock.
+    pub(crate) taken: Ticks,
+    /// The slot it stands for: nanoseconds on an axis without steps, on which ranges are measured, so
+    /// that a tick that came a little late does not change how many samples a range has.
+    pub(crate) slot: u64,
+    /// The number of the tick.
+    pub(crate) tick: u64,
+}
+
+/// The instants of a tier, by their numbers.
+#[derive(Debug)]
+pub(super) struct Instants {
+    /// The first instant of each such interval is one of the tier; with zero, every tick is.
+    interval: u64,
+    keep: Duration,
+    kept: VecDeque<Instant>,
+    first: u64, // The number of the instant at the front.
+}
+
+impl Instants {
+    pub(super) fn new(interval: Duration, keep: Duration) -> Self {
+        let interval = interval.as_nanos() as u64;
+        Self { interval, keep, kept: VecDeque::new(), first: 0 }
+    }
+
+    /// Adds the instant if it is one of the tier: its number.
+    pub(super) fn add(&mut self, instant: Instant) -> Option<u64> {
+        let is_same = |last: &Instant| last.slot / self.interval == instant.slot / self.interval;
+        if self.interval > 0 && self.kept.back().is_some_and(is_same) {
+            return None;
+        }
+        self.kept.push_back(instant);
+        Some(self.end() - 1)
+    }
+
+    /// Lets go of the instants that are older than the tier keeps, but for one: a window of just that
+    /// length begins there.
+    pub(super) fn expire(&mut self) {
+        let Some(newest) = self.kept.back().map(|newest| newest.taken) else { return };
+        while self.kept.get(1).is_some_and(|second| newest.since(second.taken) >= self.keep) {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Gives up the oldest eighth, for room; whether there was more than one instant.
+    pub(super) fn give_up(&mut self) -> bool {
+        if self.kept.len() < 2 {
+            return false;
+        }
+        let n = (self.kept.len() / 8).max(1);
+        self.kept.drain(..n);
+        self.first += n as u64;
+        true
+    }
+
+    /// The number of the oldest.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// One past the number of the newest.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&Instant> {
+        self.kept.get(number.checked_sub(self.first)? as usize)
+    }
+
+    pub(super) fn newest(&self) -> Option<&Instant> {
+        self.kept.back()
+    }
+
+    /// The number of the newest instant that is at least `length` before `later`.
+    pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
+        let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
+        n_old.checked_sub(1).map(|place| self.first + place as u64)
+    }
+
+    /// The number of the first instant at or after the tick `tick`.
+    pub(super) fn from_tick(&self, tick: u64) -> u64 {
+        self.first + self.kept.partition_point(|one| one.tick < tick) as u64
+    }
+
+    /// What it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.kept.capacity() * size_of::<Instant>()
+    }
+}

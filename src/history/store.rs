@@ -1,0 +1,543 @@
+//! The samples of all series, by row.
+//!
+//! A row is a series: a label set of a family, over its life and that of its successors under the same
+//! labels. What every tick looks at lies apart: the last values in one column, and a byte of flags.
+//!
+//! ```text
+//!  last   flags      rows                          tracks, one a tier
+//!  ┌───┐  ┌──┐       ┌──────────────────────────┐
+//!  │ 7 │  │L │       │ labels, start, first ... │   none: it has been `first` all its life
+//!  │12 │  │LD│       │ labels, start, first ... ├─► sealed, sealed, open chunk
+//!  └───┘  └──┘       └──────────────────────────┘
+//! ```
+//!
+//! A sample that is the last one again writes nothing. A series that has not changed since it began has
+//! no track, and one that changed is written into the coarser tiers at their next instant.
+
+use std::time::Duration;
+
+use super::{
+    chunk::Pool,
+    instants::{Instant, Instants},
+    minute::{self, Minute},
+    sample::{Cells, Form, Layout, LayoutId, Sample},
+    track::{Shape, Track},
+};
+use crate::{clock::Ticks, label::LabelSet};
+
+/// The number of tiers, from each tick to each minute.
+pub(super) const TIERS: usize = 3;
+/// The tier of every tick.
+pub(super) const TICKS: usize = 0;
+/// The tier of ten seconds, the finest with all buckets of histograms.
+pub(super) const MARKS: usize = 1;
+/// The tier of minutes, in which a gauge has its minimum, maximum and mean.
+pub(super) const MINUTES: usize = 2;
+
+const INTERVALS: [Duration; TIERS] =
+    [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(60)];
+const KEPT: [Duration; TIERS] =
+    [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)];
+
+/// The number of a row.
+pub(crate) type RowId = u32;
+
+/// All rows and tiers.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) tiers: [Instants; TIERS],
+    /// The number of the newest tick in each tier it is in.
+    now: [Option<u64>; TIERS],
+    last: Vec<u64>, // The bits of the last sample; of a histogram the count. As many as rows.
+    flags: Vec<u8>, // As many as rows.
+    pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
+    vacant: Vec<RowId>,
+    layouts: Vec<Layout>,
+    pub(super) pool: Pool,
+    /// What tracks take beside the pool, as of the last time it was added up.
+    pub(super) tracks_weight: usize,
+    /// For a minute of a gauge.
+    scratch: Cells,
+}
+
+/// A series, apart from its last value.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) labels: LabelSet,
+    form: Form,
+    /// When the sum began, of the samples that come.
+    start: Ticks,
+    /// The tick of the first sample, that sample, and its start, until there is a track.
+    pub(super) born: u64,
+    first: u64,
+    first_start: Ticks,
+    pub(super) tracks: [Option<Box<Track>>; TIERS],
+    minute: Option<Box<Minute>>,
+    /// Whether its series is one of its family's as of the last tick.
+    pub(super) is_listed: bool,
+}
+
+/// What is noted of a row.
+mod flag {
+    /// It had a sample at the last tick.
+    pub(super) const LIVE: u8 = 1;
+    /// It had a sample at all.
+    pub(super) const KNOWN: u8 = 2;
+    /// Its start changed after the last sample.
+    pub(super) const RESTARTED: u8 = 4;
+    /// It has samples only where they were added.
+    pub(super) const SPARSE: u8 = 8;
+    /// It is a gauge, of which the minutes are kept.
+    pub(super) const GAUGE: u8 = 16;
+    /// Coarser tiers get its histograms otherwise than from the ticks.
+    pub(super) const BUCKETS: u8 = 32;
+    /// It changed since the last instant of the tier of ten seconds, or of minutes.
+    pub(super) const CHANGED: [u8; 3] = [0, 64, 128];
+}
+
+/// What kind of series a row is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) form: Form,
+    /// Whether it has samples only where they were added, and not until it ends.
+    pub(crate) is_sparse: bool,
+    /// Whether it is a gauge, whose minutes have a minimum, a maximum and a mean.
+    pub(crate) is_gauge: bool,
+    /// Whether coarser tiers get buckets of their own by [`Store::add_buckets`].
+    pub(crate) has_buckets: bool,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        let tier = |tier: usize| Instants::new(INTERVALS[tier], KEPT[tier]);
+        Self {
+            tiers: [tier(TICKS), tier(MARKS), tier(MINUTES)],
+            now: [None; TIERS],
+            last: Vec::new(),
+            flags: Vec::new(),
+            rows: Vec::new(),
+            vacant: Vec::new(),
+            layouts: vec![Layout::Minute],
+            pool: Pool::default(),
+            tracks_weight: 0,
+            scratch: Cells::default(),
+        }
+    }
+
+    /// Begins a tick.
+    pub(super) fn begin(&mut self, taken: Ticks, slot: u64) {
+        let instant = Instant { taken, slot, tick: self.tiers[TICKS].end() };
+        for (tier, now) in self.tiers.iter_mut().zip(&mut self.now) {
+            *now = tier.add(instant);
+        }
+    }
+
+    /// Whether histograms are to have all their buckets at this tick.
+    pub(super) fn is_mark(&self) -> bool {
+        self.now[MARKS].is_some()
+    }
+
+    /// A row for a series.
+    pub(super) fn add_row(&mut self, labels: LabelSet, start: Ticks, traits: Traits) -> RowId {
+        let row = Row {
+            labels,
+            form: traits.form,
+            start,
+            born: 0,
+            first: 0,
+            first_start: start,
+            tracks: [const { None }; TIERS],
+            minute: None,
+            is_listed: false,
+        };
+        let is = |yes: bool, flag: u8| if yes { flag } else { 0 };
+        let flags = is(traits.is_sparse, flag::SPARSE)
+            | is(traits.is_gauge, flag::GAUGE)
+            | is(traits.has_buckets, flag::BUCKETS);
+        match self.vacant.pop() {
+            Some(id) => {
+                let place = id as usize;
+                (self.rows[place], self.flags[place], self.last[place]) = (row, flags, 0);
+                id
+            }
+            None => {
+                self.rows.push(row);
+                self.flags.push(flags);
+                self.last.push(0);
+                (self.rows.len() - 1) as RowId
+            }
+        }
+    }
+
+    /// The number of the newest tick.
+    pub(super) fn tick(&self) -> u64 {
+        self.tiers[TICKS].end().saturating_sub(1)
+    }
+
+    pub(super) fn is_live(&self, id: RowId) -> bool {
+        self.flags[id as usize] & flag::LIVE != 0
+    }
+
+    /// Frees a row of which nothing is left.
+    pub(super) fn vacate(&mut self, id: RowId) {
+        let place = id as usize;
+        self.rows[place].labels = LabelSet::default();
+        (self.flags[place], self.last[place]) = (0, 0);
+        self.vacant.push(id);
+    }
+
+    /// What a row has without a track in this tier: the tick from which on, its start and its value.
+    pub(super) fn untracked(&self, id: RowId, tier: usize) -> Option<(u64, Ticks, u64)> {
+        let (row, flags) = (self.row(id), self.flags[id as usize]);
+        let is_minute = tier == MINUTES && flags & flag::GAUGE != 0;
+        let is_plain = row.form != Form::Histogram && flags & flag::SPARSE == 0 && !is_minute;
+        (is_plain && flags & flag::KNOWN != 0).then_some((row.born, row.first_start, row.first))
+    }
+
+    /// How many rows there are.
+    pub(super) fn n_rows(&self) -> usize {
+        self.rows.len() - self.vacant.len()
+    }
+
+    pub(super) fn row(&self, id: RowId) -> &Row {
+        &self.rows[id as usize]
+    }
+
+    /// Notes that the series is one of its family's.
+    pub(super) fn list(&mut self, id: RowId) {
+        self.rows[id as usize].is_listed = true;
+    }
+
+    /// Notes that the series is none of its family's any more: it has ended.
+    pub(super) fn unlist(&mut self, id: RowId) {
+        if std::mem::take(&mut self.rows[id as usize].is_listed) {
+            self.end(id);
+        }
+    }
+
+    /// Says when the sum of the samples that come began.
+    pub(super) fn set_start(&mut self, id: RowId, start: Ticks) {
+        let place = id as usize;
+        if self.rows[place].start != start {
+            self.rows[place].start = start;
+            self.flags[place] |= flag::RESTARTED;
+        }
+    }
+
+    /// The number of a layout.
+    pub(super) fn layout_id(&mut self, layout: &Layout) -> LayoutId {
+        let place = self.layouts.iter().position(|known| known == layout);
+        let place = place.unwrap_or_else(|| {
+            self.layouts.push(layout.clone());
+            self.layouts.len() - 1
+        });
+        LayoutId(place as u16)
+    }
+
+    pub(super) fn layout(&self, id: LayoutId) -> &Layout {
+        &self.layouts[usize::from(id.0)]
+    }
+
+    /// Adds a number at this tick.
+    #[inline]
+    pub(super) fn add_bits(&mut self, id: RowId, bits: u64) {
+        let place = id as usize;
+        const LOOKED_AT: u8 = flag::LIVE | flag::RESTARTED | flag::SPARSE;
+        if self.last[place] == bits && self.flags[place] & LOOKED_AT == flag::LIVE {
+            return;
+        }
+        self.change(id, bits);
+    }
+
+    /// Whether the histogram of a row is another one than at the last tick, as its count tells.
+    #[inline]
+    pub(super) fn is_changed(&self, id: RowId, count: u64) -> bool {
+        let place = id as usize;
+        const LOOKED_AT: u8 = flag::LIVE | flag::RESTARTED;
+        self.last[place] != count || self.flags[place] & LOOKED_AT != flag::LIVE
+    }
+
+    /// Whether a row has changed since the tier of ten seconds had its buckets.
+    pub(super) fn needs_buckets(&self, id: RowId) -> bool {
+        let flags = self.flags[id as usize];
+        let is_due = |tier: usize| self.now[tier].is_some() && flags & flag::CHANGED[tier] != 0;
+        is_due(MARKS) || is_due(MINUTES)
+    }
+
+    fn change(&mut self, id: RowId, bits: u64) {
+        let place = id as usize;
+        let Some(now) = self.now[TICKS] else { return };
+        let flags = self.flags[place];
+        if flags & flag::GAUGE != 0 {
+            self.count_gauge(place, now, true);
+        }
+        let row = &mut self.rows[place];
+        let sample = (now, row.start, Sample::Bits(bits), PLAIN);
+        let is_first = flags & flag::KNOWN == 0 || row.born == NEVER;
+        if is_first {
+            (row.born, row.first, row.first_start) = (now, bits, row.start);
+        }
+        if flags & flag::SPARSE != 0 {
+            row.push(TICKS, sample, flags, (&mut self.pool, &mut self.tracks_weight));
+        } else if !is_first || row.tracks[TICKS].is_some() {
+            let born = row.born;
+            let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
+            track.push(sample, &mut self.pool);
+        }
+        self.last[place] = bits;
+        self.note_change(place);
+    }
+
+    fn note_change(&mut self, place: usize) {
+        self.flags[place] = self.flags[place] & !flag::RESTARTED
+            | flag::LIVE
+            | flag::KNOWN
+            | flag::CHANGED[MARKS]
+            | flag::CHANGED[MINUTES];
+    }
+
+    fn shape(&self, layout: LayoutId) -> Shape {
+        (layout, self.layout(layout).are_whole())
+    }
+
+    /// Adds a histogram at this tick, of which `count` tells whether it is another one.
+    pub(super) fn add_histogram(&mut self, id: RowId, count: u64, layout: LayoutId, cells: &Cells) {
+        let place = id as usize;
+        let Some(now) = self.now[TICKS] else { return };
+        let shape = self.shape(layout);
+        let (row, flags) = (&mut self.rows[place], self.flags[place]);
+        if flags & flag::KNOWN == 0 {
+            row.born = now;
+        }
+        let sample = (now, row.start, Sample::Histogram(layout, cells), shape);
+        row.push(TICKS, sample, flags, (&mut self.pool, &mut self.tracks_weight));
+        self.last[place] = count;
+        self.note_change(place);
+    }
+
+    /// Adds the buckets of a histogram to the tiers that have an instant at this tick.
+    pub(super) fn add_buckets(&mut self, id: RowId, layout: LayoutId, cells: &Cells) {
+        let place = id as usize;
+        let shape = self.shape(layout);
+        for tier in [MARKS, MINUTES] {
+            let Some(now) = self.now[tier] else { continue };
+            let (row, flags) = (&mut self.rows[place], self.flags[place]);
+            let sample = (now, row.start, Sample::Histogram(layout, cells), shape);
+            row.push(tier, sample, flags, (&mut self.pool, &mut self.tracks_weight));
+            self.flags[place] &= !flag::CHANGED[tier];
+        }
+    }
+
+    /// Marks that a series has no sample at this tick.
+    pub(super) fn end(&mut self, id: RowId) {
+        let place = id as usize;
+        let (Some(now), flags) = (self.now[TICKS], self.flags[place]) else { return };
+        if flags & flag::LIVE == 0 {
+            return;
+        }
+        if flags & flag::GAUGE != 0 {
+            self.count_gauge(place, now, false);
+        }
+        let row = &mut self.rows[place];
+        let born = row.born;
+        let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
+        track.end(now, &mut self.pool);
+        self.note_change(place);
+        self.flags[place] &= !flag::LIVE;
+    }
+
+    /// Counts the value that a gauge has had until the tick `now`.
+    fn count_gauge(&mut self, place: usize, now: u64, is_there: bool) {
+        let since = (self.flags[place] & flag::LIVE != 0)
+            .then(|| self.rows[place].born.max(self.minute_began()));
+        let minute = self.rows[place].minute.get_or_insert_with(|| Box::new(Minute::new(since)));
+        minute.change(f64::from_bits(self.last[place]), now, is_there);
+    }
+
+    /// The tick at which the minute began that has not ended before this tick.
+    fn minute_began(&self) -> u64 {
+        let minutes = &self.tiers[MINUTES];
+        // The instant of this tick, if it is one, ends that minute.
+        let end = minutes.end() - u64::from(self.now[MINUTES].is_some());
+        let began = end.checked_sub(1).and_then(|number| minutes.get(number));
+        began.map_or(0, |instant| instant.tick)
+    }
+
+    /// Ends a tick: writes what changed into the tiers that have an instant now.
+    pub(super) fn finish(&mut self) {
+        for tier in [MARKS, MINUTES] {
+            let Some(now) = self.now[tier] else { continue };
+            for place in 0..self.flags.len() {
+                if self.flags[place] & flag::CHANGED[tier] != 0 {
+                    self.flags[place] &= !flag::CHANGED[tier];
+                    match tier == MINUTES && self.flags[place] & flag::GAUGE != 0 {
+                        true => self.write_minute(place, now),
+                        false => self.write_mark(place, tier, now),
+                    }
+                }
+            }
+        }
+        self.tiers.iter_mut().for_each(Instants::expire);
+    }
+
+    /// Writes the last sample of a row at the instant `now` of a coarser tier.
+    fn write_mark(&mut self, place: usize, tier: usize, now: u64) {
+        let (flags, bits) = (self.flags[place], self.last[place]);
+        let before = self.tiers[tier].from_tick(self.rows[place].born);
+        let row = &mut self.rows[place];
+        let weight = (&mut self.pool, &mut self.tracks_weight);
+        if flags & flag::LIVE == 0 {
+            return row.end(tier, (before, now), flags, weight);
+        }
+        if flags & flag::SPARSE != 0 && row.form != Form::Histogram {
+            return row.push(tier, (now, row.start, Sample::Bits(bits), PLAIN), flags, weight);
+        }
+        if row.form == Form::Histogram {
+            if flags & flag::BUCKETS == 0 {
+                row.copy_histogram(tier, now, flags, weight);
+            }
+            return;
+        }
+        let is_first =
+            row.tracks[tier].is_none() && (bits, row.start) == (row.first, row.first_start);
+        if is_first {
+            return;
+        }
+        if row.tracks[tier].is_some() || before < now {
+            let (start, sample) = (row.start, Sample::Bits(bits));
+            let track = row.track(tier, before, flags, weight.0, weight.1);
+            if track.at() < now && !track.holds(start, sample, PLAIN) {
+                track.push((now, start, sample, PLAIN), weight.0);
+            }
+            return;
+        }
+        row.push(tier, (now, row.start, Sample::Bits(bits), PLAIN), flags, weight);
+    }
+
+    /// Writes what a gauge had since the last minute.
+    fn write_minute(&mut self, place: usize, now: u64) {
+        let Some(tick) = self.now[TICKS] else { return };
+        let (flags, bits) = (self.flags[place], self.last[place]);
+        let is_live = flags & flag::LIVE != 0;
+        let mut cells = std::mem::take(&mut self.scratch);
+        let row = &mut self.rows[place];
+        let weight = (&mut self.pool, &mut self.tracks_weight);
+        // What changed just now is counted already, up to this tick.
+        let mut had_samples = is_live && row.born < tick;
+        match &mut row.minute {
+            Some(minute) => {
+                minute.change(f64::from_bits(bits), tick, is_live);
+                had_samples = !minute.is_empty();
+                minute.write(&mut cells);
+                row.minute = None;
+            }
+            None => minute::write_uniform(&mut cells, bits),
+        }
+        if had_samples {
+            let sample = Sample::Histogram(MINUTE, &cells);
+            let is_held = row.tracks[MINUTES]
+                .as_ref()
+                .is_some_and(|track| track.holds(row.start, sample, MINUTE_SHAPE));
+            if !is_held {
+                row.push(MINUTES, (now, row.start, sample, MINUTE_SHAPE), flags, weight);
+            }
+        } else if !is_live && let Some(track) = &mut row.tracks[MINUTES] {
+            track.end(now, weight.0);
+        }
+        // The next minute is to be told too, where it is another one.
+        let is_open = row.tracks[MINUTES].as_ref().is_some_and(|track| !track.is_ended());
+        if had_samples && (!minute::is_uniform(&cells) || !is_live && is_open)
+            || is_live && !had_samples
+        {
+            self.flags[place] |= flag::CHANGED[MINUTES];
+        }
+        self.scratch = cells;
+    }
+}
+
+/// The birth of a row that has no sample without a track.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// The shape of what is no histogram.
+const PLAIN: Shape = (LayoutId(0), true);
+const MINUTE: LayoutId = LayoutId(0);
+const MINUTE_SHAPE: Shape = (MINUTE, false);
+
+type Weight<'a> = (&'a mut Pool, &'a mut usize);
+
+impl Row {
+    /// The track of a tier, if it has one.
+    pub(super) fn track_of(&self, tier: usize) -> Option<&Track> {
+        self.tracks[tier].as_deref()
+    }
+
+    /// The track of a tier: made, if there is none, of the first sample at the instant `first`.
+    fn track(
+        &mut self,
+        tier: usize,
+        first: u64,
+        flags: u8,
+        pool: &mut Pool,
+        weight: &mut usize,
+    ) -> &mut Track {
+        let (form, first) = (self.form, (first, self.first_start, Sample::Bits(self.first), PLAIN));
+        self.tracks[tier].get_or_insert_with(|| {
+            let track = Track::new(form, flags & flag::SPARSE != 0, first, pool);
+            *weight += track.weight();
+            Box::new(track)
+        })
+    }
+
+    /// Adds a sample to the track of a tier, which may be its first.
+    fn push(
+        &mut self,
+        tier: usize,
+        sample: (u64, Ticks, Sample<'_>, Shape),
+        flags: u8,
+        (pool, weight): Weight<'_>,
+    ) {
+        match &mut self.tracks[tier] {
+            Some(track) if track.at() < sample.0 => track.push(sample, pool),
+            Some(_) => {}
+            none => {
+                let form = match sample.2 {
+                    Sample::Histogram(..) => Form::Histogram,
+                    Sample::Bits(_) => self.form,
+                };
+                let track = Track::new(form, flags & flag::SPARSE != 0, sample, pool);
+                *weight += track.weight();
+                *none = Some(Box::new(track));
+            }
+        }
+    }
+
+    /// Marks in a coarser tier that the series has ended; `before` is its first instant there.
+    fn end(&mut self, tier: usize, (before, now): (u64, u64), flags: u8, weight: Weight<'_>) {
+        let is_plain = self.form != Form::Histogram;
+        if self.tracks[tier].is_some() {
+            self.tracks[tier].iter_mut().for_each(|track| track.end(now, weight.0));
+        } else if is_plain && before < now {
+            self.track(tier, before, flags, weight.0, weight.1).end(now, weight.0);
+        } else if is_plain {
+            self.born = NEVER; // It was there between two instants of the tier, and is not told of.
+        }
+    }
+
+    /// Writes the histogram of the last tick into a coarser tier.
+    fn copy_histogram(&mut self, tier: usize, now: u64, flags: u8, weight: Weight<'_>) {
+        let [ticks, coarser @ ..] = &mut self.tracks;
+        let Some(ticks) = ticks else { return };
+        let (cells, shape) = ticks.histogram();
+        let sample = (now, self.start, Sample::Histogram(shape.0, cells), shape);
+        match &mut coarser[tier - 1] {
+            Some(track) if track.at() < now => track.push(sample, weight.0),
+            Some(_) => {}
+            none => {
+                let is_sparse = flags & flag::SPARSE != 0;
+                let track = Track::new(Form::Histogram, is_sparse, sample, weight.0);
+                *weight.1 += track.weight();
+                *none = Some(Box::new(track));
+            }
+        }
+    }
+}

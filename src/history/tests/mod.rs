@@ -1,0 +1,4 @@
+//! What history answers, against naive twins.
+
+mod registry;
+mod track;

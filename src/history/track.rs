@@ -1,0 +1,323 @@
+//! One series in one tier: chunks, the last of them open.
+
+use super::{
+    chunk::{self, Chunk, Decoder, FULL, Head, Pool},
+    codec::{self, Gap, floats, histograms, integers},
+    sample::{Cells, Form, LayoutId, Sample},
+    summary::Summary,
+};
+use crate::clock::Ticks;
+
+/// The samples of a series in one tier.
+#[derive(Debug)]
+pub(super) struct Track {
+    form: Form,
+    /// Whether it has samples only where they were written, and not wherever none ended it.
+    is_sparse: bool,
+    /// Whether the last record is a mark that the series ended.
+    is_ended: bool,
+    sealed: Vec<(Chunk, Summary)>,
+    open: Chunk,
+    /// The instant of the last record.
+    at: u64,
+    /// The last sample.
+    last: u64,
+    cells: Box<Cells>,
+    start: Ticks,
+    n_records: u32, // Of the open chunk.
+    first: u64,     // The first value of the open chunk.
+}
+
+/// What a layout means for the bytes: its number, and whether its counts are whole.
+pub(super) type Shape = (LayoutId, bool);
+
+impl Track {
+    /// A series that begins at the instant `at`.
+    pub(super) fn new(
+        form: Form,
+        is_sparse: bool,
+        (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
+        pool: &mut Pool,
+    ) -> Self {
+        let mut track = Self {
+            form,
+            is_sparse,
+            is_ended: true,
+            sealed: Vec::new(),
+            open: Chunk::default(),
+            at: 0,
+            last: 0,
+            cells: Box::default(),
+            start,
+            n_records: 0,
+            first: 0,
+        };
+        track.begin_chunk((at, start, sample, shape), false, 0, pool);
+        track
+    }
+
+    /// Adds a sample at the instant `at`, which is after the last, of a sum that began at `start`.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
+        pool: &mut Pool,
+    ) {
+        if let (Form::Whole | Form::Signed, Sample::Bits(bits)) = (self.form, sample)
+            && at == self.at + 1
+            && start == self.start
+            && !self.is_ended
+            && self.open.len() < FULL
+            && let Some(byte) = integers::one_byte(self.last, bits, self.open.head.expected)
+            && self.open.push(byte)
+        {
+            (self.at, self.last) = (at, bits);
+            self.n_records += 1;
+            return;
+        }
+        self.push_any((at, start, sample, shape), pool);
+    }
+
+    fn push_any(
+        &mut self,
+        (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
+        pool: &mut Pool,
+    ) {
+        let gap = self.gap_before(at);
+        if self.open.len() >= self.full() || self.open.head.layout != shape.0 {
+            let expected = self.seal();
+            let is_held = matches!(gap, Gap::Held(_));
+            return self.begin_chunk((at, start, sample, shape), is_held, expected, pool);
+        }
+        let mut bytes = std::mem::take(&mut pool.scratch);
+        bytes.clear();
+        if start != self.start {
+            codec::put_start(&mut bytes, start);
+        }
+        match sample {
+            Sample::Bits(bits) => {
+                match self.form {
+                    Form::Whole | Form::Signed => {
+                        integers::put(&mut bytes, gap, self.last, bits, self.open.head.expected);
+                    }
+                    Form::Float | Form::Histogram => {
+                        floats::put(&mut bytes, gap, self.last, bits);
+                    }
+                }
+                self.last = bits;
+            }
+            Sample::Histogram(_, cells) => {
+                histograms::put(&mut bytes, gap, &self.cells, cells, shape.1);
+                self.cells.copy(cells);
+            }
+        }
+        self.open.extend(&bytes, pool);
+        pool.scratch = bytes;
+        (self.at, self.start, self.is_ended) = (at, start, false);
+        self.n_records += 1;
+    }
+
+    /// Marks that the series ended before the instant `at`.
+    pub(super) fn end(&mut self, at: u64, pool: &mut Pool) {
+        if self.is_ended || at <= self.at {
+            return;
+        }
+        let mut bytes = std::mem::take(&mut pool.scratch);
+        bytes.clear();
+        chunk::put_stale(&mut bytes, self.gap_before(at));
+        self.open.extend(&bytes, pool);
+        pool.scratch = bytes;
+        (self.at, self.is_ended) = (at, true);
+    }
+
+    /// Whether the last sample is this one, so that a series that holds needs no record.
+    #[inline]
+    pub(super) fn holds(&self, start: Ticks, sample: Sample<'_>, shape: Shape) -> bool {
+        let is_same = match sample {
+            Sample::Bits(bits) => bits == self.last,
+            Sample::Histogram(_, cells) => {
+                shape.0 == self.open.head.layout && *cells == *self.cells
+            }
+        };
+        is_same && !self.is_sparse && !self.is_ended && start == self.start
+    }
+
+    /// The last histogram.
+    pub(super) fn histogram(&self) -> (&Cells, Shape) {
+        let Head { layout, are_whole, .. } = self.open.head;
+        (&self.cells, (layout, are_whole))
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// The instant of the last record.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Lets go of the chunks that tell of no instant from `needed` on.
+    pub(super) fn trim(&mut self, needed: u64, pool: &mut Pool) {
+        let firsts = self.sealed.iter().map(|(chunk, _)| chunk.head.first).skip(1);
+        let firsts = firsts.chain([self.open.head.first]);
+        let n_gone = firsts.take_while(|&first| first <= needed).count().min(self.sealed.len());
+        self.sealed.drain(..n_gone).for_each(|(chunk, _)| chunk.end(pool));
+    }
+
+    /// Gives all memory back.
+    pub(super) fn give_up(self, pool: &mut Pool) {
+        self.sealed.into_iter().for_each(|(chunk, _)| chunk.end(pool));
+        self.open.end(pool);
+    }
+
+    /// What it takes beside the chunks' bytes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>()
+            + size_of::<Cells>()
+            + self.sealed.capacity() * size_of::<(Chunk, Summary)>()
+            + self.cells.cells.capacity() * size_of::<(u64, u64)>()
+    }
+
+    /// The samples from the one that tells of the instant `from` on.
+    pub(super) fn read(&self, from: u64) -> Samples<'_> {
+        let chunk = self.sealed.partition_point(|(chunk, _)| chunk.head.first <= from);
+        let chunk = match self.open.head.first <= from {
+            true => self.sealed.len(),
+            false => chunk.saturating_sub(1),
+        };
+        Samples { track: self, chunk, decoder: self.chunk(chunk).map(|one| self.decode(one)) }
+    }
+
+    /// What is read up to the instant `at`, and has its value; `None` where there was no sample.
+    pub(super) fn value(&self, at: u64) -> Option<Decoder<'_>> {
+        let Samples { chunk, decoder, .. } = self.read(at);
+        let mut decoder = decoder?;
+        let mut last = None;
+        let holds = loop {
+            match decoder.peek() {
+                Some(record) if record.at <= at => last = decoder.next(),
+                Some(record) => break matches!(record.gap, Gap::Held(_)),
+                None => break self.holds_after(chunk),
+            }
+        };
+        last.filter(|last| !last.is_stale && (last.at == at || holds)).map(|_| decoder)
+    }
+
+    /// The first instant of each sealed chunk, and what it tells without being read.
+    pub(super) fn summaries(&self) -> impl Iterator<Item = (u64, &Summary)> {
+        self.sealed.iter().map(|(chunk, summary)| (chunk.head.first, summary))
+    }
+
+    /// What has been written since the last chunk was sealed.
+    #[cfg(test)]
+    pub(super) fn open_bytes(&self) -> &[u8] {
+        self.open.bytes()
+    }
+
+    /// Whether the last value of a chunk holds until the next one, or for good.
+    fn holds_after(&self, chunk: usize) -> bool {
+        match self.chunk(chunk + 1) {
+            Some(next) => next.head.is_held_before,
+            None => !self.is_sparse && !self.is_ended,
+        }
+    }
+
+    fn chunk(&self, place: usize) -> Option<&Chunk> {
+        match self.sealed.get(place) {
+            Some((chunk, _)) => Some(chunk),
+            None => (place == self.sealed.len()).then_some(&self.open),
+        }
+    }
+
+    fn decode<'a>(&self, chunk: &'a Chunk) -> Decoder<'a> {
+        chunk.read(self.form)
+    }
+
+    fn gap_before(&self, at: u64) -> Gap {
+        let n = at - self.at - 1;
+        if self.is_ended || self.is_sparse { Gap::Lacking(n) } else { Gap::Held(n) }
+    }
+
+    /// How many bytes are enough: of a histogram, several times as many as its first sample.
+    fn full(&self) -> usize {
+        match self.form {
+            Form::Histogram => FULL.max(self.cells.cells.len() * BYTES_PER_CELL),
+            Form::Whole | Form::Signed | Form::Float => FULL,
+        }
+    }
+
+    /// Closes the open chunk; answers the step to expect of the next one.
+    fn seal(&mut self) -> i64 {
+        let chunk = std::mem::take(&mut self.open);
+        let summary = Summary::of(chunk.read(self.form), self.form);
+        let steps = i64::from(self.n_records).max(2) - 1;
+        let expected = match self.form {
+            Form::Whole | Form::Signed => self.last.wrapping_sub(self.first).cast_signed() / steps,
+            Form::Float | Form::Histogram => 0,
+        };
+        self.sealed.push((chunk, summary));
+        expected
+    }
+
+    fn begin_chunk(
+        &mut self,
+        (at, start, sample, (layout, are_whole)): (u64, Ticks, Sample<'_>, Shape),
+        is_held_before: bool,
+        expected: i64,
+        pool: &mut Pool,
+    ) {
+        let head = Head { first: at, start, expected, layout, are_whole, is_held_before };
+        self.open = Chunk::new(head);
+        let mut bytes = std::mem::take(&mut pool.scratch);
+        bytes.clear();
+        chunk::put_first(&mut bytes, sample, self.form, are_whole);
+        self.open.extend(&bytes, pool);
+        pool.scratch = bytes;
+        match sample {
+            Sample::Bits(bits) => (self.last, self.first) = (bits, bits),
+            Sample::Histogram(_, cells) => self.cells.copy(cells),
+        }
+        (self.at, self.start, self.is_ended, self.n_records) = (at, start, false, 1);
+    }
+}
+
+/// A chunk of histograms holds at least as many bytes as some of its first samples take: a cell takes
+/// two or three bytes there.
+const BYTES_PER_CELL: usize = 16;
+
+/// The records of a track.
+#[derive(Debug)]
+pub(super) struct Samples<'a> {
+    track: &'a Track,
+    chunk: usize,
+    decoder: Option<Decoder<'a>>,
+}
+
+impl Samples<'_> {
+    /// Hands over each sample before the instant `until`: its instant, until when it holds (one past the
+    /// last such instant), when its sum began, and the value.
+    pub(super) fn each(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
+        while let Some(decoder) = &mut self.decoder {
+            let next_chunk = self.track.chunk(self.chunk + 1);
+            let holds_after = self.track.holds_after(self.chunk);
+            let end_of_chunk = next_chunk.map_or(until, |next| next.head.first);
+            while let Some(record) = decoder.next() {
+                if record.at >= until {
+                    return;
+                }
+                if record.is_stale {
+                    continue;
+                }
+                let holds_until = match decoder.peek() {
+                    Some(next) => matches!(next.gap, Gap::Held(_)).then_some(next.at),
+                    None => holds_after.then_some(end_of_chunk),
+                };
+                let end = holds_until.unwrap_or(record.at + 1).min(until);
+                give(record.at, end, decoder.start, decoder.value());
+            }
+            self.chunk += 1;
+            self.decoder = next_chunk.map(|next| self.track.decode(next));
+        }
+    }
+}

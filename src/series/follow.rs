@@ -1,0 +1,187 @@
+//! A family read again and again by somebody who remembers: the history.
+//!
+//! As [`live`](super::live), it hands values over one after the other, in place. What is new is that
+//! the reader keeps a row for each series: it is told when the list of the series is another one, or a
+//! sum may have begun anew, and else only values, by their places in the list. A histogram is read
+//! further only where its count says that it changed.
+
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use super::{
+    family::{Family, SeriesSet},
+    list::{Entry, SeriesList},
+};
+use crate::{
+    cells::{
+        Reader, Space, Storage,
+        histogram::{
+            cuts::{BucketCounts, Cuts},
+            gathered::Gathered,
+        },
+    },
+    clock::Ticks,
+    snapshot::{self, Kind, SeriesValue},
+};
+
+/// Who follows the series of a family. Places are those of the list that it was told of last.
+pub(crate) trait Follow {
+    /// Whether it knows the series of `list` and their starts, as `reader` tells them. If it does not,
+    /// it is told of each.
+    fn knows(&mut self, list: &Arc<SeriesList>, reader: &Reader) -> bool;
+
+    /// When the sum of a series began.
+    fn starts(&mut self, place: usize, start: Ticks);
+
+    /// The series has this number: the bits of a whole one, or of a float.
+    fn bits(&mut self, place: usize, bits: u64);
+
+    /// The series has this value.
+    fn value(&mut self, place: usize, value: &SeriesValue);
+
+    /// The series has no value.
+    fn absent(&mut self, place: usize);
+
+    /// What it wants to know of a histogram that has recorded so many values.
+    fn wants(&mut self, place: usize, count: u64) -> Wanted;
+
+    /// The histogram by the bounds that it wants.
+    fn columns(&mut self, place: usize, counts: &BucketCounts);
+
+    /// The whole histogram.
+    fn buckets(&mut self, place: usize, histogram: &Gathered);
+
+    /// Memory for histograms, to be given back by [`keep`](Self::keep).
+    fn room(&mut self) -> Room;
+
+    /// Takes memory back.
+    fn keep(&mut self, room: Room);
+}
+
+/// What is wanted of a histogram.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    /// It has not changed.
+    Nothing,
+    /// The counts by a few bounds.
+    Columns(Arc<Cuts>),
+    /// All buckets.
+    Buckets,
+}
+
+/// Memory that serves one histogram after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) counts: BucketCounts,
+    pub(crate) gathered: Gathered,
+}
+
+impl Family {
+    /// Makes the list of the series ready: the labels of a closed set are code of the user's, which
+    /// [`follow`](Self::follow) does not run. Where some have the same labels, the values are answered
+    /// instead, added up.
+    pub(crate) fn prepare(&self, storage: &Storage, reader: &Reader) -> Option<snapshot::Family> {
+        let mut has_twins = false;
+        self.walk(storage, reader, |_, list, _| has_twins = list.has_twins());
+        has_twins.then(|| self.read(storage, reader))
+    }
+
+    /// Hands every series over that is there; those of a closed set as far as they are listed.
+    pub(crate) fn follow(&self, storage: &Storage, reader: &Reader, to: &mut impl Follow) {
+        let (reading, list, always) = match &self.set {
+            SeriesSet::Closed(set) => (None, set.seen.lock().list.clone(), self.keys.is_empty()),
+            SeriesSet::Open(set) => (Some(set.reading()), Some(set.list()), true),
+        };
+        // As in `walk`: ids may have changed hands before the set was held.
+        let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
+        let reader = newer.as_ref().unwrap_or(reader);
+        let list = list.unwrap_or_default();
+        if list.has_twins() {
+            return; // Since a moment ago: the next time they are added up.
+        }
+        if !to.knows(&list, reader) {
+            for (place, listed) in list.known().iter().enumerate() {
+                to.starts(place, self.started(storage, reader, listed));
+            }
+        }
+        let entries = list.entries().iter().enumerate();
+        if self.kind == Kind::Histogram {
+            return self.follow_histograms((storage, reader, always), &list, to);
+        }
+        let mark = (!storage.is_scoped()).then(|| self.removals.load(Relaxed));
+        let whole = mark.filter(|_| self.has_whole_sums());
+        for (place, entry) in entries {
+            // Without asking the storage whether it was ever touched, where that is known.
+            let sum = match whole {
+                Some(mark) if entry.is_touched(mark) => reader.sum(entry.id),
+                _ => 0,
+            };
+            if sum != 0 {
+                to.bits(place, sum);
+                continue;
+            }
+            match self.value(storage, reader, entry.id, always) {
+                Some(value) => {
+                    mark.into_iter().for_each(|mark| entry.touch(mark));
+                    match bits(&value) {
+                        Some(bits) => to.bits(place, bits),
+                        None => to.value(place, &value),
+                    }
+                }
+                None => to.absent(place),
+            }
+        }
+    }
+
+    fn follow_histograms(
+        &self,
+        (storage, reader, always): (&Storage, &Reader, bool),
+        list: &SeriesList,
+        to: &mut impl Follow,
+    ) {
+        let mut room = to.room();
+        for (place, &Entry { id, .. }) in list.entries().iter().enumerate() {
+            let count = match reader.removed_at(Space::Histogram, id) {
+                None => reader.histogram_count(id),
+                Some(_) => 0,
+            };
+            let wanted = if count > 0 { to.wants(place, count) } else { Wanted::Buckets };
+            match wanted {
+                Wanted::Nothing => {}
+                Wanted::Columns(cuts) => {
+                    let counts = std::slice::from_mut(&mut room.counts);
+                    reader.count_histograms(std::iter::once(id), &cuts, counts, |_, _| {});
+                    to.columns(place, &room.counts);
+                }
+                Wanted::Buckets if count > 0 && reader.gather_histogram(id, &mut room.gathered) => {
+                    to.buckets(place, &room.gathered);
+                }
+                Wanted::Buckets => match self.value(storage, reader, id, always) {
+                    Some(value) => to.value(place, &value),
+                    None => to.absent(place),
+                },
+            }
+        }
+        to.keep(mem::take(&mut room));
+    }
+
+    /// Whether its series are whole numbers that are their cells' sums.
+    fn has_whole_sums(&self) -> bool {
+        let is_whole = self.number_kind == super::Number::Whole;
+        is_whole && matches!(self.kind, Kind::Counter | Kind::UpDownCounter)
+    }
+}
+
+/// The bits of a number, as [`Follow::bits`] has them.
+fn bits(value: &SeriesValue) -> Option<u64> {
+    Some(match value {
+        SeriesValue::Counter(sum) => *sum,
+        SeriesValue::UpDownCounter(sum) => sum.cast_unsigned(),
+        SeriesValue::FloatCounter(number) | SeriesValue::Gauge(number) => number.to_bits(),
+        SeriesValue::Info => 1,
+        SeriesValue::State(holds) => (*holds).into(),
+        SeriesValue::Histogram(_) | SeriesValue::Summary(_) => return None,
+    })
+}
