@@ -4,14 +4,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     time::Duration,
 };
 
 use bellwether::{
     Counter, Telemetry,
-    export::{File, Memory, Route},
-    metric::{DataPoint, Temporality},
+    export::{Batch, Deadline, ExportError, ExportResult, Exporter, File, Memory, Route},
+    metric::{DataPoint, Kind, Observations, Registry, Temporality, Unit},
     pipeline::DropReason,
     trace::SpanRecord,
 };
@@ -49,7 +53,8 @@ fn metrics_are_pushed_at_the_interval_at_a_flush_and_at_shutdown_in_their_tempor
     let report = telemetry.shutdown(LONG);
     assert_eq!(orders(&totals.take()), [before, before + 5.0, before + 12.0]);
     let changes = changes.take();
-    assert_eq!(orders(&changes), [before, 5.0, 7.0]);
+    // The first difference goes on from an earlier telemetry of this process.
+    assert_eq!(orders(&changes)[1..], [5.0, 7.0]);
     assert!(changes.iter().all(|point| point.temporality() == Temporality::Delta));
     assert!(report.totals().add_up());
 
@@ -212,4 +217,116 @@ fn telemetry_says_who_is_speaking() {
     assert_eq!(resource.get("service.name").unwrap().to_string(), "shop");
     assert_eq!(resource.get("deployment.environment.name").unwrap().to_string(), "test");
     assert!(resource.get("service.namespace").is_none());
+}
+
+#[test]
+fn differences_go_on_where_the_last_telemetry_ended() {
+    let _turn = turn();
+    let changes = Memory::<DataPoint>::new();
+    let start = || {
+        let route = Route::new(changes.clone()).temporality(Temporality::Delta);
+        bellwether::builder("shop").export(route.interval(LONG * 100)).start().unwrap()
+    };
+    drop(start());
+    changes.take();
+    ORDERS.add(3);
+    start().shutdown(LONG);
+    ORDERS.add(4);
+    start().shutdown(LONG);
+    assert_eq!(orders(&changes.take()), [3.0, 4.0]);
+}
+
+#[test]
+fn a_reading_is_of_the_process_and_not_of_a_tests_scope() {
+    let _turn = turn();
+    let changes = Memory::<DataPoint>::new();
+    let route = Route::new(changes.clone()).temporality(Temporality::Delta).interval(LONG * 100);
+    let telemetry = bellwether::builder("shop").export(route).start().unwrap();
+    ORDERS.add(1);
+    assert!(telemetry.flush(LONG).settled);
+    changes.take();
+    ORDERS.add(10);
+    {
+        let _scope = bellwether::testing::scope();
+        ORDERS.add(3);
+        assert!(telemetry.flush(LONG).settled);
+    }
+    assert_eq!(orders(&changes.take()), [10.0]);
+}
+
+/// Flushes the telemetry from within.
+struct Flushes(Arc<OnceLock<Arc<Telemetry>>>, mpsc::Sender<usize>);
+
+impl Exporter<DataPoint> for Flushes {
+    fn export(&mut self, batch: &Batch<DataPoint>, _: &Deadline) -> ExportResult<DataPoint> {
+        if let Some(telemetry) = self.0.get() {
+            telemetry.flush(LONG);
+        }
+        self.1.send(batch.len()).map_err(ExportError::reject)
+    }
+}
+
+#[test]
+fn an_exporter_of_metrics_that_flushes_makes_no_more_for_itself() {
+    let _turn = turn();
+    let itself = Arc::new(OnceLock::new());
+    let (tell, told) = mpsc::channel();
+    let route = Route::new(Flushes(itself.clone(), tell)).interval(LONG * 100);
+    let telemetry = Arc::new(bellwether::builder("shop").export(route).start().unwrap());
+    let _ = itself.set(telemetry.clone());
+    assert!(telemetry.flush(LONG).settled);
+    assert_eq!(told.try_iter().count(), 1);
+    telemetry.shutdown(LONG);
+}
+
+#[test]
+fn a_processor_that_flushes_or_shuts_down_gets_an_answer_at_once_and_makes_no_spans() {
+    let _turn = turn();
+    let itself: Arc<OnceLock<Arc<Telemetry>>> = Arc::new(OnceLock::new());
+    let spans = Memory::<SpanRecord>::new();
+    let within = itself.clone();
+    let builder = bellwether::builder("shop")
+        .metric_processor(move |_: &mut Vec<DataPoint>| {
+            bellwether::span("within").enter().end();
+            if let Some(telemetry) = within.get() {
+                assert!(!telemetry.flush(Duration::MAX).settled || telemetry.report().settled);
+            }
+        })
+        .export(Route::new(Memory::<DataPoint>::new()).interval(LONG * 100))
+        .export(spans.clone());
+    let telemetry = Arc::new(builder.start().unwrap());
+    let _ = itself.set(telemetry.clone());
+    bellwether::span("outside").enter().end();
+    assert!(telemetry.flush(LONG).settled);
+    assert!(telemetry.shutdown(LONG).totals().add_up());
+    let names: Vec<_> = spans.records().iter().map(|span| span.name().to_owned()).collect();
+    assert_eq!(names, ["outside"]);
+}
+
+#[test]
+fn a_callback_that_hangs_costs_a_flush_of_spans_nothing() {
+    let _turn = turn();
+    static HANGS: AtomicBool = AtomicBool::new(false);
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let hangs = move |_: &mut Observations| {
+        if HANGS.load(Relaxed) {
+            let _ = held.lock().map(|held| held.recv());
+        }
+    };
+    let registry = Registry::global();
+    let observer = registry.observe(Kind::Gauge, "routes.hangs", "", Unit::NONE, hangs).unwrap();
+    let spans = Memory::<SpanRecord>::new();
+    let telemetry = bellwether::builder("shop")
+        .callback_patience(LONG * 100)
+        .export(spans.clone())
+        .export(Route::new(Memory::<DataPoint>::new()).interval(LONG * 100))
+        .on_diagnostic(|_, _| ());
+    let telemetry = telemetry.tick(LONG * 100).start().unwrap();
+    HANGS.store(true, Relaxed);
+    bellwether::span("checkout").enter().end();
+    let report = telemetry.flush(Duration::from_millis(400));
+    assert_eq!((report.queues[0].delivered, spans.len()), (1, 1), "{report}");
+    drop((let_go, observer));
+    telemetry.shutdown(LONG);
 }

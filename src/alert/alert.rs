@@ -131,7 +131,7 @@ impl Alert {
         let is_new = |(key, _): &&(String, String)| self.labels.get(key).is_none();
         let new: Vec<_> = external.labels.iter().filter(is_new).map(of).collect();
         self.labels = self.labels.with(new);
-        self.generator_url = Some(external.generator_url(&self.condition).into());
+        self.generator_url = Some(external.generator_url(&self.rule).into());
     }
 
     /// Its labels, which tell it apart from all other alerts.

@@ -45,14 +45,14 @@ impl External {
         Self { labels: keys.iter().filter_map(label).collect(), place }
     }
 
-    /// The `generatorURL` of an alert whose rule has this condition; empty where there is none.
-    pub(super) fn generator_url(&self, condition: &str) -> String {
+    /// The `generatorURL` of an alert of the rule `name`; empty where there is none.
+    pub(super) fn generator_url(&self, name: &str) -> String {
         match &self.place {
             Place::Nowhere => String::new(),
             Place::Page(address) => format!("http://{address}/metrics"),
             Place::Expressions(url) => {
                 let mut text = format!("{url}/graph?g0.expr=");
-                percent_encode(&mut text, condition);
+                percent_encode(&mut text, &format!("ALERTS{{alertname={name:?}}}"));
                 text.push_str("&g0.tab=1");
                 text
             }
@@ -91,10 +91,9 @@ mod tests {
     fn an_expression_is_encoded_into_the_url_and_a_page_is_named_by_its_address() {
         let of = |url, listener: Option<&str>| {
             let listener = listener.map(|address| address.parse().unwrap());
-            External::new(&Resource::default(), &[], url, listener).generator_url(r#"a{b="ü"} > 1"#)
+            External::new(&Resource::default(), &[], url, listener).generator_url("Zu voll")
         };
-        let url =
-            "https://prometheus.example/graph?g0.expr=a%7Bb%3D%22%C3%BC%22%7D%20%3E%201&g0.tab=1";
+        let url = "https://prometheus.example/graph?g0.expr=ALERTS%7Balertname%3D%22Zu%20voll%22%7D&g0.tab=1";
         assert_eq!(of(Some("https://prometheus.example/"), Some("127.0.0.1:9464")), url);
         assert_eq!(of(None, Some("127.0.0.1:9464")), "http://127.0.0.1:9464/metrics");
         assert_eq!(of(None, Some("0.0.0.0:9464")), "");

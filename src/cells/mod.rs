@@ -73,7 +73,9 @@ pub(crate) use sliding::{Baseline, SPANS};
 pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};
 pub(crate) use storage::Storage;
 pub(crate) use tally::{CallbackFault, Rejection, Tally};
-pub(crate) use tenant::{Entered, current_storage, enter, orphaned, shared_records, tally};
+pub(crate) use tenant::{
+    Entered, current_storage, enter, orphaned, process_storage, shared_records, tally,
+};
 #[cfg(all(test, feature = "prometheus"))]
 pub(crate) use writer::Sharer;
 pub(crate) use written::{Tags, series_id, untagged};

@@ -39,6 +39,11 @@ pub(crate) fn current_storage() -> Arc<Storage> {
     TENANT.try_with(Tenant::storage).unwrap_or_else(|_| GLOBAL.clone())
 }
 
+/// The process's own storage, whatever scope this thread is in.
+pub(crate) fn process_storage() -> Arc<Storage> {
+    GLOBAL.clone()
+}
+
 /// Records of threads whose table was gone already.
 static ORPHANED: AtomicU64 = AtomicU64::new(0);
 

@@ -4,11 +4,11 @@
 //! pointer, and takes differences from it; so readers do not disturb each other, and what one keeps is
 //! what was live when it last collected.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::registry::Registry;
 use crate::{
-    cells,
+    cells::{self, Storage},
     clock::Ticks,
     snapshot::{
         Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot, SummarySnapshot,
@@ -75,6 +75,17 @@ impl Reader {
         Self { delta: Some(Delta::default()), ..Self::cumulative(registry) }
     }
 
+    /// A reader of differences that goes on from what another one collected last.
+    pub(crate) fn delta_since(registry: &Registry, last: Option<Snapshot>) -> Self {
+        let delta = Delta { last, missing: Vec::new() };
+        Self { delta: Some(delta), ..Self::cumulative(registry) }
+    }
+
+    /// The totals that a reader of differences collected last.
+    pub(crate) fn last_totals(&self) -> Option<&Snapshot> {
+        self.delta.as_ref()?.last.as_ref()
+    }
+
     /// The reader with views of its own, by which it shows what those of the registry leave.
     #[must_use]
     pub fn with_views(self, views: Views) -> Self {
@@ -96,14 +107,18 @@ impl Reader {
     /// Views apply to differences, so that a series that is removed does not make a sum fall that it
     /// was part of.
     pub fn collect(&mut self) -> Snapshot {
+        self.collect_of(&cells::current_storage(), None)
+    }
+
+    /// As [`collect`](Self::collect), of what `storage` holds, and without waiting for callbacks beyond
+    /// `by`.
+    pub(crate) fn collect_of(&mut self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
+        let totals = self.registry.read(storage, by);
         let collected = match &mut self.delta {
-            None => self.registry.snapshot(),
-            Some(delta) => {
-                let totals = self.registry.unviewed_snapshot_of(&cells::current_storage());
-                self.registry.views().apply(delta.next(totals))
-            }
+            None => totals,
+            Some(delta) => delta.next(totals),
         };
-        self.views.apply(collected)
+        self.views.apply(self.registry.views().apply(collected))
     }
 }
 

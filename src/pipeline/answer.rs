@@ -61,6 +61,33 @@ impl<L> ExportError<L> {
         Self { rejected: n, ..self }
     }
 
+    /// Whether another try is asked for.
+    #[must_use]
+    pub fn is_retry(&self) -> bool {
+        matches!(self.decision, Decision::Retry { .. })
+    }
+
+    /// How long the backend asked to wait, if it did.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.decision {
+            Decision::Retry { after } => after,
+            Decision::Reject => None,
+        }
+    }
+
+    /// What was said to be unsent; `None` for all of it.
+    #[must_use]
+    pub fn as_unsent(&self) -> Option<&L> {
+        self.unsent.as_ref()
+    }
+
+    /// How many records were said to be refused beside the unsent ones.
+    #[must_use]
+    pub fn n_rejected(&self) -> usize {
+        self.rejected
+    }
+
     /// The error with what is unsent in another form.
     pub(super) fn map<M>(self, form: impl FnOnce(L) -> M) -> ExportError<M> {
         let Self { decision, unsent, rejected, message } = self;

@@ -63,7 +63,7 @@ pub use signal::Signal;
 pub(crate) use stats::OneLine;
 pub(crate) use stats::series;
 pub use stats::{DropReason, Dropped, QueueReport, Report, Totals};
-pub(crate) use worker::leaked_workers;
+pub(crate) use worker::{is_any_thread as is_worker_thread, leaked_workers};
 
 pub use crate::clock::Deadline;
 
@@ -249,16 +249,21 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 }
 
-/// Flushes all of `pipes` at the same time, for `timeout` at most.
-pub(crate) fn flush(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
-    let deadline = clock::deadline(timeout);
-    let tickets: Vec<Ticket> = pipes.iter().map(|pipe| pipe.begin_flush(deadline)).collect();
+/// Begins to flush all of `pipes`: they work at the same time.
+pub(crate) fn begin_flush(
+    pipes: Vec<&dyn AnyPipe>,
+    deadline: Instant,
+) -> Vec<(&dyn AnyPipe, Ticket)> {
+    pipes.into_iter().map(|pipe| (pipe, pipe.begin_flush(deadline))).collect()
+}
+
+/// Waits for all flushes that began with this deadline; whether everything is settled.
+pub(crate) fn wait<'a>(
+    flushes: impl Iterator<Item = (&'a dyn AnyPipe, Ticket)>,
+    deadline: Instant,
+) -> bool {
     // No short circuit: each pipe is waited for, until the one deadline.
-    let settled = pipes
-        .iter()
-        .zip(tickets)
-        .fold(true, |all, (pipe, ticket)| pipe.wait(ticket, deadline) && all);
-    Report::new(pipes.iter().map(|pipe| pipe.report()).collect(), settled)
+    flushes.fold(true, |all, (pipe, ticket)| pipe.wait(ticket, deadline) && all)
 }
 
 /// Shuts all of `pipes` down at the same time, for `timeout` at most.

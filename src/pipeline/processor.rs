@@ -8,12 +8,13 @@
 /// What an implementor may rely on and must keep to:
 ///
 /// - On a route it runs on the worker's thread. Before all routes it runs on the thread that hands the
-///   records over, which may be any thread of the application: be quick, do not block, do not flush.
+///   records over, which may be any thread of the application: be quick, do not block.
 /// - Several threads may call it at once. It is called with no lock of a queue held, and what it does
 ///   is not traced.
 /// - A panic costs the records that it had: they are dropped and counted. They are never passed on
 ///   unprocessed.
-/// - It may change and remove records; what it adds is not sent.
+/// - It may change and remove records, but add none: the vector is cut to the length that it had.
+/// - A flush or a shutdown from within returns at once: it would wait for itself.
 ///
 /// Any `Fn(&mut Vec<S>)` is a processor.
 ///

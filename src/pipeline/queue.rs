@@ -71,8 +71,8 @@ struct State<T> {
     /// When the flushes that wait return: attempts end by then.
     flush_deadlines: Vec<Instant>,
     phase: Phase,
-    /// When the attempt that runs must end.
-    attempt: Option<Deadline>,
+    /// The attempt that runs.
+    attempt: Option<Attempt>,
     /// Whether the worker is in the exporter's hands, with a batch.
     worker_exports: bool,
     worker_ended: bool,
@@ -90,6 +90,14 @@ struct Queued<T> {
 struct InFlight {
     first: u64, // The lowest number in it that may be unsettled.
     load: Load,
+}
+
+/// An attempt that runs.
+#[derive(Clone)]
+struct Attempt {
+    deadline: Deadline,
+    /// Whether a flush may end it.
+    yields_to_flushes: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,6 +169,11 @@ const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 /// With less time before the deadline of a shutdown, there is no second attempt.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
 
+/// Whether there is time for an attempt until a flush returns: one that is about to has had its attempt.
+fn is_worth_an_attempt(flush: Instant) -> bool {
+    flush.saturating_duration_since(clock::real_instant()) >= SHORTEST_ATTEMPT
+}
+
 /// When an attempt must end so that who returns at `deadline` finds it ended: 20 ms before, or half of
 /// the time that is left if that is less.
 fn shortly_before(deadline: Instant) -> Instant {
@@ -224,12 +237,14 @@ impl<T> Queue<T> {
         if let Some(deadline) = deadline {
             state.flushes += 1;
             state.flush_deadlines.push(deadline);
-            attempt = state.attempt.clone().zip(Some(deadline));
+            attempt = state.attempt.clone().filter(|attempt| attempt.yields_to_flushes);
         }
         drop(state);
         self.work.notify_all();
-        if let Some((attempt, deadline)) = attempt {
-            attempt.bring_nearer(shortly_before(deadline));
+        if let Some((attempt, deadline)) = attempt.zip(deadline)
+            && is_worth_an_attempt(deadline)
+        {
+            attempt.deadline.bring_nearer(shortly_before(deadline));
         }
         ticket
     }
@@ -274,7 +289,7 @@ impl<T> Queue<T> {
         drop(state);
         self.work.notify_all();
         if let Some(attempt) = attempt {
-            attempt.bring_nearer(shortly_before(deadline));
+            attempt.deadline.bring_nearer(shortly_before(deadline));
         }
     }
 
@@ -351,24 +366,20 @@ impl<T> Queue<T> {
         self.state.lock().urgency()
     }
 
-    /// The deadline of an attempt that begins now and may take `timeout`: that of a shutdown, or of a
-    /// flush that waits, if that is nearer. It moves when another one comes.
-    pub(super) fn begin_attempt(&self, timeout: Duration) -> Deadline {
-        let now = clock::real_instant();
+    /// The deadline of an attempt that begins now and may take `timeout`: that of a shutdown if that is
+    /// nearer, or of a flush that waits if the attempt `yields_to_flushes`. It moves when another comes.
+    pub(super) fn begin_attempt(&self, timeout: Duration, yields_to_flushes: bool) -> Deadline {
         let mut at = clock::deadline(timeout);
         let mut state = self.state.lock();
-        state.flush_deadlines.retain(|&flush| flush > now);
-        for flush in &state.flush_deadlines {
-            // One that is about to return has had its attempt.
-            if flush.saturating_duration_since(now) >= SHORTEST_ATTEMPT {
-                at = at.min(shortly_before(*flush));
-            }
+        if yields_to_flushes {
+            let flushes = state.flush_deadlines.iter().filter(|flush| is_worth_an_attempt(**flush));
+            at = flushes.fold(at, |at, flush| at.min(shortly_before(*flush)));
         }
         if let Phase::Closing(deadline) = state.phase {
             at = at.min(shortly_before(deadline));
         }
         let deadline = Deadline::at(at);
-        state.attempt = Some(deadline.clone());
+        state.attempt = Some(Attempt { deadline: deadline.clone(), yields_to_flushes });
         deadline
     }
 

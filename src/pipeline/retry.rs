@@ -59,6 +59,23 @@ impl<'a> Attempts<'a> {
         self.failed
     }
 
+    /// Something was delivered at `now`: what is left has its time from there.
+    pub(super) fn progress(&mut self, now: Instant) {
+        self.began = now;
+    }
+
+    /// The delay after an attempt that was ended before its time, which says nothing of the backend.
+    pub(super) fn cut(&mut self, decision: Decision, random: u64) -> Option<Delay> {
+        let began = self.began;
+        self.fail(decision, began, random).or(match decision {
+            // There is one attempt, and it was not had.
+            Decision::Retry { .. } => {
+                Some(Delay { length: Duration::ZERO, at_least: Duration::ZERO })
+            }
+            Decision::Reject => None,
+        })
+    }
+
     /// The delay after one more failure at `now`; `None` when the batch has had its time.
     /// `random` is drawn anew each time, over its whole range.
     pub(super) fn fail(&mut self, decision: Decision, now: Instant, random: u64) -> Option<Delay> {

@@ -122,21 +122,34 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
     fn deliver(&mut self, mut load: D::Load) {
         let Self { common, delivery } = self;
         let mut attempts = Attempts::new(&common.retry, clock::real_instant());
+        // Of two attempts in a row a flush ends one at most: a backend that is slower than the
+        // flushes of an application are patient gets its time.
+        let mut was_cut = false;
         loop {
             // Read before the attempt, so that what is asked for during it ends the pause after it.
             let mut seen = common.queue.urgency();
-            let deadline = common.queue.begin_attempt(common.attempt_timeout);
+            let latest = clock::deadline(common.attempt_timeout);
+            let deadline = common.queue.begin_attempt(common.attempt_timeout, !was_cut);
             let Err(error) = delivery.attempt(&load, &deadline) else {
                 common.queue.settle(0, None);
                 return;
             };
-            if deadline.is_over() {
+            was_cut = deadline.is_over() && clock::real_instant() < latest;
+            if was_cut {
                 // Whoever asked meanwhile has had this attempt for it.
                 seen = common.queue.urgency();
             }
+            let n_before = load.len();
             let rest = common.judge(error, &load);
+            if rest.unsent.len() < n_before {
+                attempts.progress(clock::real_instant());
+            }
             let (now, [random]) = (clock::real_instant(), random::numbers());
-            let Some(delay) = attempts.fail(rest.decision, now, random) else {
+            let delay = match was_cut {
+                true => attempts.cut(rest.decision, random),
+                false => attempts.fail(rest.decision, now, random),
+            };
+            let Some(delay) = delay else {
                 common.give_up(rest.decision);
                 return;
             };
@@ -264,7 +277,7 @@ pub(crate) fn leaked_workers() -> u64 {
 static LEAKED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether this thread is the worker of any queue.
-pub(super) fn is_any_thread() -> bool {
+pub(crate) fn is_any_thread() -> bool {
     OWN_QUEUE.get() != 0
 }
 

@@ -162,9 +162,11 @@ impl Signal for DataPoint {
     const NAME: &'static str = "metrics";
     type RouteOptions = MetricsOptions;
 
-    /// Label sets are shared with the registry, and weigh nothing here.
+    /// With the labels, though a registry may share them: a backend that is away costs no more than
+    /// the queue's bound then.
     fn weight(&self) -> usize {
-        size_of::<Self>() + self.series.weight()
+        let labels: usize = self.labels().iter().map(|(key, value)| key.len() + value.len()).sum();
+        size_of::<Self>() + self.series.weight() + labels
     }
 
     /// A million points, 64 MiB and batches of 8,192; the oldest reading goes first.
@@ -195,7 +197,9 @@ impl Route<DataPoint> {
         self
     }
 
-    /// Shows this route's metrics by `views`, after those of the registry.
+    /// Shows this route's metrics by `views`, after those of the registry: what they rename, drop and
+    /// relabel. Bounds of buckets and limits are decided where a series is recorded, and mean nothing
+    /// here.
     pub fn views(mut self, views: Views) -> Self {
         self.options.views = views;
         self

@@ -316,9 +316,9 @@ impl Builder {
         self
     }
 
-    /// Where expressions can be looked at, such as the Prometheus that scrapes this service: the
-    /// `generatorURL` of alerts that are sent is `URL/graph?g0.expr=...`, with the condition of the rule.
-    /// Without it, it is the address of the Prometheus listener, if there is one.
+    /// Where alerts can be looked up, as in the interface of Prometheus: the `generatorURL` of alerts that
+    /// are sent is `URL/graph?g0.expr=ALERTS{alertname="NAME"}`. Without it, it is the address of the
+    /// Prometheus listener, if there is one.
     pub fn external_url(mut self, url: impl Into<String>) -> Self {
         self.external_url = Some(url.into());
         self

@@ -67,8 +67,12 @@ impl Telemetry {
     /// Delivers everything that ended or was queued before the call, for `timeout` at most, and says
     /// what became of every record so far.
     ///
+    /// Metrics are read once more for the routes that push them, so that it is not for each request.
     /// Where the report is not [`settled`](Report::settled), something is still held: a backend is
-    /// away or slow.
+    /// away or slow. An attempt that runs at `timeout` is ended then and made again later, unless a
+    /// flush has ended the one before: a backend that is slower than `timeout` may get a batch twice.
+    ///
+    /// What a [processor](Builder::span_processor) removed before all routes is not in the report.
     pub fn flush(&self, timeout: Duration) -> Report {
         self.running.flush(timeout)
     }

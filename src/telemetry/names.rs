@@ -12,7 +12,9 @@ pub(super) fn told_apart<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
         if seen.insert(route.name().to_owned()) {
             return route;
         }
-        let numbered = (2_u32..).map(|n| format!("{}-{n}", route.name()));
+        // With room for the number: a name has 64 bytes at most, all ASCII.
+        let short = route.name().get(..56).unwrap_or(route.name());
+        let numbered = (2_u32..).map(|n| format!("{short}-{n}"));
         let name = numbered.into_iter().find(|name| taken.insert(name.clone()));
         route.named(name.unwrap_or_default())
     };

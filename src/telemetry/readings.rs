@@ -12,11 +12,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{source::Source, ticker::Ticker};
 use crate::{
-    clock,
+    cells, clock,
     error::Error,
-    metric::{DataPoint, MetricsOptions, Reader, Registry, Temporality},
-    pipeline::Pipe,
-    sync::Mutex,
+    metric::{DataPoint, MetricsOptions, Reader, Registry, Snapshot, Temporality},
+    sync::{Mutex, MutexGuard},
+    util::per_process::PerProcess,
 };
 
 /// The routes of metrics.
@@ -45,7 +45,7 @@ impl Readings {
             let MetricsOptions { interval, temporality, views } = options;
             let reader = match temporality {
                 Temporality::Cumulative => Reader::cumulative(registry),
-                Temporality::Delta => Reader::delta(registry),
+                Temporality::Delta => Reader::delta_since(registry, LAST.get().lock().clone()),
             };
             Pushed { reader: reader.with_views(views), interval, due: clock::deadline(interval) }
         };
@@ -62,45 +62,72 @@ impl Readings {
         Ticker::start("bellwether-readings", move |stopped| readings.run(stopped)).map(Some)
     }
 
-    /// Pushes a reading to every route, whenever the next is due; gives up at `deadline` if another
-    /// thread is at it.
-    pub(super) fn push(&self, deadline: Instant) {
-        if !self.source.is_used() {
-            return;
+    /// Pushes a reading to every route, whenever the next is due. It gives up at `by` if another thread
+    /// is at it, and does not wait for callbacks beyond that.
+    pub(super) fn push(&self, by: Instant) {
+        if self.source.is_used() {
+            let Some(routes) = self.routes.try_lock_until(by) else { return };
+            self.read(routes, by, |_| true);
         }
-        let Some(mut routes) = self.routes.try_lock_until(deadline) else { return };
-        for (pushed, pipe) in routes.iter_mut().zip(&self.source.pipes) {
-            self.read(pushed, pipe);
+    }
+
+    /// Pushes the last reading.
+    pub(super) fn end(&self, by: Instant) {
+        self.push(by);
+        let Some(routes) = self.routes.try_lock_until(by) else { return };
+        if let Some(totals) = routes.iter().find_map(|pushed| pushed.reader.last_totals()) {
+            *LAST.get().lock() = Some(totals.clone());
         }
     }
 
     fn run(&self, stopped: &Receiver<()>) {
         loop {
-            let routes = self.routes.lock();
-            let Some(due) = routes.iter().map(|pushed| pushed.due).min() else { return };
-            drop(routes);
+            let due = self.routes.lock().iter().map(|pushed| pushed.due).min();
+            let Some(due) = due else { return };
             if stopped.recv_deadline(due) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             let now = clock::real_instant();
-            let mut routes = self.routes.lock();
-            for (pushed, pipe) in routes.iter_mut().zip(&self.source.pipes) {
-                if pushed.due <= now {
-                    self.read(pushed, pipe);
-                    // Readings that a suspended machine missed are not caught up with.
-                    while pushed.due <= now {
-                        pushed.due = now.max(pushed.due) + pushed.interval;
-                    }
+            // Readings that a suspended machine missed are not caught up with.
+            let is_due = |pushed: &mut Pushed| {
+                let is_due = pushed.due <= now;
+                if is_due {
+                    pushed.due = now + pushed.interval;
                 }
-            }
+                is_due
+            };
+            self.read(self.routes.lock(), clock::deadline(MOST_PATIENCE), is_due);
         }
     }
 
-    fn read(&self, pushed: &mut Pushed, pipe: &Pipe<DataPoint>) {
-        let temporality = pushed.reader.temporality();
-        let mut points = pushed.reader.collect().data_points(temporality);
-        if self.source.process(&mut points) {
-            pipe.push(points);
+    /// Reads for the routes that `choose` accepts. Processors run when the lock is released.
+    fn read(
+        &self,
+        mut routes: MutexGuard<'_, Vec<Pushed>>,
+        by: Instant,
+        mut choose: impl FnMut(&mut Pushed) -> bool,
+    ) {
+        let storage = cells::process_storage();
+        let mut readings = Vec::with_capacity(routes.len());
+        for (pushed, pipe) in routes.iter_mut().zip(&self.source.pipes) {
+            if choose(pushed) {
+                let temporality = pushed.reader.temporality();
+                let reading = pushed.reader.collect_of(&storage, Some(by));
+                readings.push((pipe, reading.data_points(temporality)));
+            }
+        }
+        drop(routes);
+        for (pipe, mut points) in readings {
+            if self.source.process(&mut points) {
+                pipe.push(points);
+            }
         }
     }
 }
+
+/// The totals that the last telemetry of this process sent differences up to: the next one goes on from
+/// there, so that nothing is sent twice. Nothing is locked inside it.
+static LAST: PerProcess<Mutex<Option<Snapshot>>> = PerProcess::new();
+
+/// How long a reading waits for all callbacks together, whatever their patience. Arbitrary.
+const MOST_PATIENCE: Duration = Duration::from_secs(60);

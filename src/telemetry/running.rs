@@ -8,14 +8,15 @@ use std::{
 
 use super::{
     readings::Readings,
+    source,
     ticker::{self, Ticker},
 };
 use crate::{
     alert::Board,
     clock, diagnostics,
     history::History,
-    metric::{self, Observer, Prepared, Registry},
-    pipeline::{self, AnyPipe, Report},
+    metric::{self, DataPoint, Observer, Prepared, Registry},
+    pipeline::{self, AnyPipe, Report, Signal as _},
     resource::Resource,
     sync::Mutex,
     trace::{self, Tracer},
@@ -81,10 +82,28 @@ impl Running {
         if self.is_inherited() {
             return Report::new(Vec::new(), false);
         }
+        if source::is_processing() {
+            return self.report(); // It would wait for itself.
+        }
         let deadline = clock::deadline(timeout);
         self.collect();
-        self.readings.push(deadline);
-        pipeline::flush(&self.pipes, clock::until(deadline))
+        // What waits for callbacks holds back nothing else.
+        let (early, late) = self.by_reading();
+        let early = pipeline::begin_flush(early, deadline);
+        // An exporter that flushes would make more for itself to export.
+        if !pipeline::is_worker_thread() {
+            self.readings.push(clock::deadline(timeout / 2));
+        }
+        let late = pipeline::begin_flush(late, deadline);
+        let is_settled = pipeline::wait(early.into_iter().chain(late), deadline);
+        let queues = self.pipes.iter().map(|pipe| pipe.report()).collect();
+        Report::new(queues, is_settled)
+    }
+
+    /// The pipes that get nothing by a reading, and those that do.
+    fn by_reading(&self) -> (Vec<&dyn AnyPipe>, Vec<&dyn AnyPipe>) {
+        let pipes = self.pipes.iter().map(Arc::as_ref);
+        pipes.partition(|pipe| pipe.signal() != DataPoint::NAME)
     }
 
     pub(super) fn report(&self) -> Report {
@@ -119,8 +138,8 @@ impl Running {
         if self.is_inherited() {
             return Report::new(Vec::new(), false);
         }
-        if self.pipes.iter().any(|pipe| pipe.is_own_thread()) {
-            // An exporter would wait for itself: it only begins the end.
+        if self.pipes.iter().any(|pipe| pipe.is_own_thread()) || source::is_processing() {
+            // An exporter or a processor would wait for itself: it only begins the end.
             self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
             return self.report();
         }
@@ -138,7 +157,8 @@ impl Running {
             trace::uninstall();
             tracer.close();
         }
-        self.readings.push(patience);
+        self.by_reading().0.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
+        self.readings.end(patience);
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();

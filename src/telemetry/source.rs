@@ -1,9 +1,9 @@
 //! Where a signal's records come from, on their way to its routes: processors, then every pipe.
 
-use std::mem;
+use std::{cell::Cell, mem};
 
 use crate::{
-    diagnostics,
+    context, diagnostics,
     pipeline::{Chunk, Pipe, Processor, Signal},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     util::{catch::catch, process},
@@ -41,6 +41,10 @@ impl<S: Signal> Source<S> {
 
     /// Lets the processors change `records`; whether any are left.
     pub(super) fn process(&self, records: &mut Vec<S>) -> bool {
+        if self.processors.is_empty() {
+            return !records.is_empty();
+        }
+        let (_muted, _processing) = (context::mute(), Processing::begin());
         let n = records.len();
         for processor in &self.processors {
             if records.is_empty() {
@@ -65,4 +69,30 @@ impl<S: Signal> Source<S> {
         let counts = (self.n_filtered.load(Relaxed), self.n_panicked.load(Relaxed));
         [("filtered", counts.0), ("panic", counts.1)]
     }
+}
+
+/// Whether this thread runs a processor: a flush or a shutdown from there would wait for itself.
+pub(super) fn is_processing() -> bool {
+    IS_PROCESSING.get()
+}
+
+struct Processing {
+    was: bool,
+}
+
+impl Processing {
+    fn begin() -> Self {
+        Self { was: IS_PROCESSING.replace(true) }
+    }
+}
+
+impl Drop for Processing {
+    fn drop(&mut self) {
+        IS_PROCESSING.set(self.was);
+    }
+}
+
+thread_local! {
+    // Without a destructor, so that it can be read in exit hooks, where others are gone.
+    static IS_PROCESSING: Cell<bool> = const { Cell::new(false) };
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use super::{
     Builder, Telemetry,
     builder::Processors,
-    exit,
-    names, own_series,
+    exit, names, own_series,
     readings::Readings,
     running::{Ending, Running},
     source::Source,
     tick,
 };
 use crate::{
-    alert::{self, Engine, External, notify::Notification},
+    alert::{self, Engine, External, Rule, notify::Notification},
     cells, diagnostics,
     error::Error,
     export::Routes,
@@ -51,10 +50,7 @@ impl Builder {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
-        if self.history.is_none() {
-            alert::refuse_looking_back(&self.rules)?;
-        }
-        let engine = Engine::new(std::mem::take(&mut self.rules), settings)?;
+        let engine = engine(std::mem::take(&mut self.rules), settings, self.history.is_some())?;
         let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
@@ -106,6 +102,14 @@ impl Builder {
         }
         Ok(telemetry)
     }
+}
+
+/// What evaluates `rules`.
+fn engine(rules: Vec<Rule>, settings: alert::Settings, looks_back: bool) -> Result<Engine, Error> {
+    if !looks_back {
+        alert::refuse_looking_back(&rules)?;
+    }
+    Engine::new(rules, settings)
 }
 
 /// What holds from now on, also after shutdown.

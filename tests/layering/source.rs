@@ -22,7 +22,7 @@ pub(crate) fn module_path(relative: &Path) -> Vec<String> {
 }
 
 pub(crate) fn is_test(path: &[String]) -> bool {
-    path.last().is_some_and(|last| last == "tests" || last.ends_with("_tests"))
+    path.iter().any(|part| *part == "tests" || part.ends_with("_tests"))
 }
 
 pub(crate) fn rust_files(folder: &Path) -> BTreeSet<PathBuf> {

@@ -96,11 +96,12 @@ impl Signal for Notification {
         size_of::<Self>() + self.alerts.iter().map(Alert::weight).sum::<usize>()
     }
 
-    /// A thousand notifications, sent at once; the oldest goes first, for the newest tell how things
-    /// stand.
+    /// A thousand notifications, each sent at once and by itself; the oldest goes first, for the newest
+    /// say how things stand.
     fn settings() -> Settings {
         Settings {
             max_items: 1_000,
+            batch_items: 1,
             batch_delay: Duration::ZERO,
             overflow: Overflow::DropOldest,
             ..Settings::default()

@@ -174,7 +174,8 @@ impl WireExporter<Notification> for Webhook {
 
 impl From<Webhook> for Route<Notification> {
     fn from(webhook: Webhook) -> Self {
-        Self::wire(webhook)
+        let timeout = webhook.endpoint.timeout_of_requests();
+        Self::wire(webhook).settings(|settings| settings.attempt_timeout = timeout)
     }
 }
 

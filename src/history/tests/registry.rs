@@ -10,8 +10,8 @@ use crate::{
     history::{Earlier, History},
     label::Dynamic,
     metric::{
-        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Observations, Observer, Registry, Unit,
-        UpDownCounter, View, Views,
+        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Observations, Observer,
+        Registry, Unit, UpDownCounter, View, Views,
     },
     series::Changes,
     snapshot::{Aggregation, Family, Series, SeriesValue, Snapshot},
@@ -43,7 +43,8 @@ enum Action {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let value = prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14, (0u32..50).prop_map(f64::from)];
+    let value =
+        prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14, (0u32..50).prop_map(f64::from)];
     let number = prop_oneof![any::<f64>(), (-9i32..9).prop_map(f64::from)];
     let pause = prop_oneof![8 => Just(1_000), 2 => 900u32..1_200, 1 => 0u32..100_000];
     prop_oneof![
@@ -208,11 +209,13 @@ impl Both {
     fn check(&self, later: &Snapshot, length: Duration) -> Result<(), TestCaseError> {
         let Earlier { at, distributions } = self.history.before(later.taken(), length).unwrap();
         let twin = |taken| self.snapshots.iter().rev().find(|one| one.taken() == taken);
-        let (twin_at, twin_of_all) = (twin(at.taken()).unwrap(), twin(distributions.taken()).unwrap());
+        let (twin_at, twin_of_all) =
+            (twin(at.taken()).unwrap(), twin(distributions.taken()).unwrap());
         compare(&at, twin_at, &is_number)?;
         compare(&distributions, twin_of_all, &|series| is_distribution(series))?;
         for (found, expected) in pairs(&at, twin_at) {
-            let (Some(found), Some(expected)) = (found.as_histogram(), expected.as_histogram()) else {
+            let (Some(found), Some(expected)) = (found.as_histogram(), expected.as_histogram())
+            else {
                 continue;
             };
             prop_assert_eq!(found.count(), expected.count());
@@ -277,7 +280,10 @@ fn pairs<'a>(
 ) -> impl Iterator<Item = (&'a SeriesValue, &'a SeriesValue)> {
     expected.families().iter().flat_map(|family| {
         let found = found.family(family.name());
-        family.series().iter().filter_map(move |series| Some((found?.get(series.labels())?, series.value())))
+        family
+            .series()
+            .iter()
+            .filter_map(move |series| Some((found?.get(series.labels())?, series.value())))
     })
 }
 
@@ -295,7 +301,9 @@ fn compare(
                     let parts = histogram.parts();
                     format!("{:?} {:?} {:x}", parts.layout, parts.buckets, parts.sum.to_bits())
                 }
-                SeriesValue::Summary(summary) => format!("{} {:x}", summary.count, summary.sum.to_bits()),
+                SeriesValue::Summary(summary) => {
+                    format!("{} {:x}", summary.count, summary.sum.to_bits())
+                }
                 SeriesValue::Gauge(value) | SeriesValue::FloatCounter(value) => {
                     format!("{:x}", value.to_bits())
                 }
@@ -305,7 +313,8 @@ fn compare(
             let (labels, started) = (series.labels(), series.started());
             format!("{name} {kind:?} {unit} {labels} since {started:?}: {value}")
         };
-        let series = families.flat_map(|family| family.series().iter().map(move |one| (family, one)));
+        let series =
+            families.flat_map(|family| family.series().iter().map(move |one| (family, one)));
         series.filter(|(_, series)| is_compared(series)).map(line).collect()
     };
     prop_assert_eq!(lines(found), lines(expected));

@@ -181,7 +181,8 @@ impl Registry {
         self.read(storage, None)
     }
 
-    fn read(&self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
+    /// As [`unviewed_snapshot_of`](Self::unviewed_snapshot_of), without waiting for callbacks beyond `by`.
+    pub(crate) fn read(&self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
         let (families, observed) = self.gather(storage, by);
         let reader = storage.reader_of_all();
         let taken = clock::now();

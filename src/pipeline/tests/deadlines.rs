@@ -47,16 +47,17 @@ fn a_flush_ends_the_attempt_shortly_before_it_returns_and_the_record_is_held() {
 }
 
 #[test]
-fn an_attempt_that_begins_during_a_flush_ends_with_the_first_of_them() {
+fn an_attempt_ends_with_the_first_of_several_flushes() {
     let (pipe, shown) = start_patient(LONG * 3);
     let (first, second) = (real_instant() + LONG, real_instant() + LONG * 2);
     pipe.push(vec![1]);
-    shown.recv_timeout(LONG).unwrap().bring_nearer(real_instant());
-    let _ = (pipe.begin_flush(second), pipe.begin_flush(first));
     let deadline = shown.recv_timeout(LONG).unwrap();
-    assert!(deadline.instant() < first && deadline.instant() > first - LONG);
-    // The first flush gives up, and the next attempt has the time of the second.
-    assert!(!pipe.wait(pipe.begin_flush(first), real_instant()));
+    for (flush, end) in [(second, second), (first, first), (second, first)] {
+        let _ = pipe.begin_flush(flush);
+        let at = deadline.instant();
+        assert!(at < end && at > end - Duration::from_secs(1));
+    }
+    deadline.bring_nearer(real_instant());
 }
 
 #[test]
@@ -82,4 +83,43 @@ fn a_shutdown_ends_the_attempt_in_time_and_leaves_no_thread_behind() {
     assert!(deadline.is_over());
     assert_eq!((report.held, dropped(&report, DropReason::Shutdown)), (0, 1));
     assert_eq!(leaked_workers(), leaked, "the worker was given up");
+}
+
+#[test]
+fn of_two_attempts_in_a_row_flushes_end_one_at_most() {
+    let (pipe, shown) = start_patient(LONG * 3);
+    pipe.push(vec![1]);
+    let flush = || {
+        let deadline = real_instant() + Duration::from_millis(40);
+        let ticket = pipe.begin_flush(deadline);
+        assert!(!pipe.wait(ticket, deadline));
+    };
+    let first = shown.recv_timeout(LONG).unwrap();
+    flush();
+    assert!(first.is_over());
+    let second = shown.recv_timeout(LONG).unwrap();
+    flush();
+    assert!(second.left() > LONG, "it was ended too");
+    second.bring_nearer(real_instant());
+    let third = shown.recv_timeout(LONG).unwrap();
+    flush();
+    assert!(third.left() > LONG || third.is_over());
+    assert_eq!(pipe.report().held, 1);
+    third.bring_nearer(real_instant());
+}
+
+#[test]
+fn an_attempt_that_a_flush_ended_is_not_the_only_one_of_a_batch_that_has_one() {
+    let (show, shown) = mpsc::channel();
+    let mut once = Settings { attempt_timeout: LONG * 3, ..settings(1) };
+    once.retry.max_elapsed = NONE;
+    let pipe = start_with(Patient(show), once).unwrap();
+    pipe.push(vec![1]);
+    shown.recv_timeout(LONG).unwrap();
+    let deadline = real_instant() + Duration::from_millis(40);
+    let ticket = pipe.begin_flush(deadline);
+    assert!(!pipe.wait(ticket, deadline));
+    let second = shown.recv_timeout(LONG).unwrap();
+    assert_eq!(pipe.report().held, 1);
+    second.bring_nearer(real_instant());
 }

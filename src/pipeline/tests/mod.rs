@@ -399,9 +399,10 @@ fn a_stuck_exporter_holds_back_no_other() {
         other_script.deliver();
     }
     let pipes: [Arc<dyn AnyPipe>; 2] = [Arc::new(stuck), Arc::new(other)];
-    let report = flush(&pipes, Duration::from_millis(20));
-    assert!(!report.settled);
-    assert_eq!((report.queues[0].held, report.queues[1].held), (3, 0));
+    let deadline = clock::deadline(Duration::from_millis(20));
+    let flushes = begin_flush(pipes.iter().map(Arc::as_ref).collect(), deadline);
+    assert!(!wait(flushes.into_iter(), deadline));
+    assert_eq!((pipes[0].report().held, pipes[1].report().held), (3, 0));
     let report = shutdown(&pipes, Duration::from_millis(20));
     let totals = report.totals();
     assert!(report.settled && totals.add_up());

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::{self, Deadline},
     error::{Error, ErrorKind},
+    sync::atomic::AtomicUsize,
     transport::address,
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct HttpEndpoint {
     allows_plain_http: bool,
     allows_private: bool,
     connection: Option<Connection>,
+    n_resolving: Arc<AtomicUsize>,
 }
 
 impl HttpEndpoint {
@@ -38,6 +40,7 @@ impl HttpEndpoint {
             allows_plain_http: false,
             allows_private: false,
             connection: None,
+            n_resolving: Arc::default(),
         }
     }
 
@@ -47,6 +50,11 @@ impl HttpEndpoint {
 
     pub(crate) fn timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
+    }
+
+    #[cfg(feature = "webhook")]
+    pub(crate) fn timeout_of_requests(&self) -> Duration {
+        self.timeout
     }
 
     pub(crate) fn allow_plain_http(&mut self) {
@@ -101,7 +109,10 @@ impl HttpEndpoint {
             .no_proxy()
             .referer(false)
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver { allows_private: self.allows_private }));
+            .dns_resolver(Arc::new(Resolver {
+                allows_private: self.allows_private,
+                n_pending: self.n_resolving.clone(),
+            }));
         Connection::new(client)
     }
 

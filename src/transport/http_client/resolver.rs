@@ -5,6 +5,7 @@
 use std::{
     error, fmt,
     net::{SocketAddr, ToSocketAddrs as _},
+    sync::Arc,
 };
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -18,19 +19,18 @@ use crate::{
 /// Resolves names by the operating system, and lets only addresses pass that may be connected to.
 pub(super) struct Resolver {
     pub(super) allows_private: bool,
+    /// How many names of the endpoint are being resolved. Relaxed: it publishes nothing but itself.
+    pub(super) n_pending: Arc<AtomicUsize>,
 }
 
-/// How many names are being resolved. Relaxed: it publishes nothing but itself.
-static RESOLVING: AtomicUsize = AtomicUsize::new(0);
-
-/// More look-ups at once are refused: each may hang on a thread of its own. Arbitrary.
-const MOST_RESOLVING: usize = 16;
+/// More look-ups of one endpoint at once are refused: each may hang on a thread of its own. Arbitrary.
+const MOST_PENDING: usize = 2;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allows_private = self.allows_private;
+        let (allows_private, pending) = (self.allows_private, Pending::begin(&self.n_pending));
         Box::pin(async move {
-            let pending = Pending::begin()?;
+            let pending = pending?;
             let found = task::spawn_blocking(move || {
                 let _pending = pending;
                 (name.as_str(), 0).to_socket_addrs()
@@ -46,21 +46,21 @@ impl Resolve for Resolver {
 }
 
 /// A look-up that is counted while it runs.
-struct Pending(());
+struct Pending(Arc<AtomicUsize>);
 
 impl Pending {
-    fn begin() -> Result<Self, &'static str> {
-        if RESOLVING.fetch_add(1, Relaxed) >= MOST_RESOLVING {
-            RESOLVING.fetch_sub(1, Relaxed);
-            return Err("the system's resolver does not answer");
+    fn begin(pending: &Arc<AtomicUsize>) -> Result<Self, &'static str> {
+        let begun = Self(pending.clone());
+        if pending.fetch_add(1, Relaxed) >= MOST_PENDING {
+            return Err("the system's resolver does not answer"); // Dropping `begun` takes it back.
         }
-        Ok(Self(()))
+        Ok(begun)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        RESOLVING.fetch_sub(1, Relaxed);
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
