@@ -82,8 +82,7 @@ pub(crate) struct Engine {
 ///
 /// The name of the first such rule.
 pub(crate) fn refuse_looking_back(rules: &[Rule]) -> Result<(), Error> {
-    let looks_back =
-        |rule: &&Rule| rule.condition.needs().iter().any(|need| !need.range.is_zero());
+    let looks_back = |rule: &&Rule| rule.condition.needs().iter().any(|need| !need.range.is_zero());
     match rules.iter().find(looks_back) {
         None => Ok(()),
         Some(Rule { name, .. }) => {

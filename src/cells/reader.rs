@@ -116,7 +116,7 @@ impl Reader {
     pub(crate) fn gather_histogram(&self, id: u32, to: &mut Gathered) -> bool {
         to.clear();
         let is_whole = match id.checked_sub(CHOSEN) {
-            Some(place) => self.chosen_cells(place).all(|cell| to.add_chosen(cell)),
+            Some(place) => self.chosen_cells(place).all(|cell| cell.gather(to)),
             None => {
                 self.histogram_cells(id).for_each(|cell| to.add_exponential(cell));
                 true

@@ -147,20 +147,6 @@ impl Snapshot {
             .map_or_else(|shared| shared.families.clone(), |inner| inner.families)
     }
 
-    /// About how many bytes it takes, label sets and families shared with others not counted.
-    pub(crate) fn weight(&self) -> usize {
-        let value = |series: &Series| match &series.value {
-            SeriesValue::Histogram(histogram) => histogram.weight(),
-            SeriesValue::Summary(summary) => summary.weight(),
-            _ => 0,
-        };
-        let series = self.families().iter().flat_map(Family::series);
-        let families = size_of_val(self.families());
-        let exemplar = |series: &Series| series.exemplar().map_or(0, size_of_val);
-        let of_series = |series| size_of::<Series>() + value(series) + exemplar(series);
-        families + series.map(of_series).sum::<usize>()
-    }
-
     /// The time between `earlier` and this.
     #[must_use]
     pub fn elapsed_since(&self, earlier: &Self) -> Duration {
@@ -308,11 +294,5 @@ impl SeriesValue {
             Self::Histogram(histogram) => Some(histogram),
             _ => None,
         }
-    }
-}
-
-impl SummarySnapshot {
-    fn weight(&self) -> usize {
-        size_of::<Self>() + self.windows.iter().map(|(_, window)| window.weight()).sum::<usize>()
     }
 }

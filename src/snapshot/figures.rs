@@ -175,7 +175,8 @@ impl Window {
         let mut groups = BTreeMap::new();
         for series in later.series() {
             let labels = &series.labels;
-            let (Some(histogram), Some(group)) = (series.value.as_histogram(), group(labels)) else {
+            let (Some(histogram), Some(group)) = (series.value.as_histogram(), group(labels))
+            else {
                 continue;
             };
             let requests: &mut Requests =
@@ -198,12 +199,7 @@ impl Window {
     }
 
     /// The values that a histogram recorded, of the time of the distributions.
-    fn latency(
-        &self,
-        name: &str,
-        series: &Series,
-        later: &HistogramSnapshot,
-    ) -> HistogramSnapshot {
+    fn latency(&self, name: &str, series: &Series, later: &HistogramSnapshot) -> HistogramSnapshot {
         let earlier = self.distributions.before(name, series);
         let earlier = earlier.and_then(|one| one.value.as_histogram());
         let mut latency = match earlier.filter(|one| one.count() <= later.count()) {

@@ -3,8 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use super::{
-    Telemetry, exit,
-    own_series,
+    Telemetry, exit, own_series,
     running::{Ending, Part, Running},
     tick::{self, OnTransition},
 };

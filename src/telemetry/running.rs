@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    ticker::{self, Ticker},
-};
+use super::ticker::{self, Ticker};
 use crate::{
     alert::Board,
     clock, diagnostics,

@@ -197,7 +197,7 @@ impl ChosenCell {
     }
 
     /// Adds all buckets to `to`; `false` of ticks, which are too many for that.
-    pub(super) fn gather(&self, to: &mut Gathered) -> bool {
+    pub(crate) fn gather(&self, to: &mut Gathered) -> bool {
         match &self.counts {
             Counts::Exponential(cell) => to.add_exponential(cell),
             Counts::Explicit(cell) => {

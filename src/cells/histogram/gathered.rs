@@ -3,10 +3,7 @@
 //! A [`HistogramSnapshot`](crate::snapshot::HistogramSnapshot) is made to be kept; this is made to be read once
 //! and filled again, by a reader that looks at thousands of histograms.
 
-use super::{
-    cell::{Dense, HistogramCell},
-    chosen::ChosenCell,
-};
+use super::cell::{Dense, HistogramCell};
 use crate::{snapshot::histogram::layout, sync::atomic::Ordering::Relaxed};
 
 /// The buckets of a histogram that are not empty.
@@ -57,12 +54,6 @@ impl Gathered {
         if let Some(log) = log {
             log.buckets().for_each(|cell| self.add(cell as u32, 1));
         }
-    }
-
-    /// Adds what one table has of a histogram with options of its own; `false` if that has to be read
-    /// otherwise.
-    pub(crate) fn add_chosen(&mut self, cell: &ChosenCell) -> bool {
-        cell.gather(self)
     }
 
     pub(super) fn add_sum(&mut self, sum: f64) {

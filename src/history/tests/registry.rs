@@ -5,18 +5,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use proptest::prelude::*;
 
 use crate::{
+    cells::{self, Storage},
     clock::{self, ManualClock},
     context::Outcome,
     history::{Earlier, History},
     label::Dynamic,
     metric::{
-        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Observations, Observer, Registry, Unit,
-        UpDownCounter, View, Views,
+        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Observations, Observer,
+        Registry, Unit, UpDownCounter, View, Views,
     },
     series::Changes,
     snapshot::{Aggregation, Family, Series, SeriesValue, Snapshot},
     sync::Mutex,
-    testing,
 };
 
 #[derive(Clone, Debug)]
@@ -43,7 +43,8 @@ enum Action {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let value = prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14, (0u32..50).prop_map(f64::from)];
+    let value =
+        prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14, (0u32..50).prop_map(f64::from)];
     let number = prop_oneof![any::<f64>(), (-9i32..9).prop_map(f64::from)];
     let pause = prop_oneof![8 => Just(1_000), 2 => 900u32..1_200, 1 => 0u32..100_000];
     prop_oneof![
@@ -131,7 +132,7 @@ impl House {
             Action::AddFloat(by) => self.cost.add(f64::from(by) / 3.0),
             Action::Hold(by) => self.busy.add(by.into()),
             Action::Set(n, to) => self.level.with_labels(&label(n)).set(to),
-            Action::Unset(n) => drop(self.level.remove_labels(&label(n))),
+            Action::Unset(n) => _ = self.level.remove_labels(&label(n)),
             Action::Record(n, value) => {
                 self.wait.iter().for_each(|wait| wait.with_labels(&label(n)).record(value));
             }
@@ -141,13 +142,13 @@ impl House {
             }
             Action::Remove(n) => {
                 self.hits.remove_labels(&label(n));
-                self.wait.iter().for_each(|wait| drop(wait.remove_labels(&label(n))));
+                self.wait.iter().for_each(|wait| _ = wait.remove_labels(&label(n)));
             }
             Action::Clear => {
                 self.hits.clear();
                 self.done.clear();
             }
-            Action::Tell(n, to) => drop(self.told.lock().insert(n, to)),
+            Action::Tell(n, to) => _ = self.told.lock().insert(n, to),
             Action::TellNothing => self.told.lock().clear(),
             Action::Summarise(value) => self.summary.record(value),
             Action::Renew(as_counter) => {
@@ -205,14 +206,16 @@ impl Both {
         self.snapshots.push(snapshot);
     }
 
-    fn check(&self, later: &Snapshot, length: Duration) -> Result<(), TestCaseError> {
+    fn check(&mut self, later: &Snapshot, length: Duration) -> Result<(), TestCaseError> {
         let Earlier { at, distributions } = self.history.before(later.taken(), length).unwrap();
         let twin = |taken| self.snapshots.iter().rev().find(|one| one.taken() == taken);
-        let (twin_at, twin_of_all) = (twin(at.taken()).unwrap(), twin(distributions.taken()).unwrap());
+        let (twin_at, twin_of_all) =
+            (twin(at.taken()).unwrap(), twin(distributions.taken()).unwrap());
         compare(&at, twin_at, &is_number)?;
         compare(&distributions, twin_of_all, &|series| is_distribution(series))?;
         for (found, expected) in pairs(&at, twin_at) {
-            let (Some(found), Some(expected)) = (found.as_histogram(), expected.as_histogram()) else {
+            let (Some(found), Some(expected)) = (found.as_histogram(), expected.as_histogram())
+            else {
                 continue;
             };
             prop_assert_eq!(found.count(), expected.count());
@@ -226,12 +229,13 @@ impl Both {
         if span <= Duration::from_secs(300) {
             prop_assert_eq!(wanted.taken(), at.taken(), "{:?} {:?}", span, late);
         }
-        self.check_answers(later, length, (twin_at, twin_of_all))
+        let (twin_at, twin_of_all) = (twin_at.clone(), twin_of_all.clone());
+        self.check_answers(later, length, (&twin_at, &twin_of_all))
     }
 
     /// What a window answers, against one of the two snapshots.
     fn check_answers(
-        &self,
+        &mut self,
         later: &Snapshot,
         length: Duration,
         (twin, of_all): (&Snapshot, &Snapshot),
@@ -277,7 +281,10 @@ fn pairs<'a>(
 ) -> impl Iterator<Item = (&'a SeriesValue, &'a SeriesValue)> {
     expected.families().iter().flat_map(|family| {
         let found = found.family(family.name());
-        family.series().iter().filter_map(move |series| Some((found?.get(series.labels())?, series.value())))
+        family
+            .series()
+            .iter()
+            .filter_map(move |series| Some((found?.get(series.labels())?, series.value())))
     })
 }
 
@@ -295,7 +302,9 @@ fn compare(
                     let parts = histogram.parts();
                     format!("{:?} {:?} {:x}", parts.layout, parts.buckets, parts.sum.to_bits())
                 }
-                SeriesValue::Summary(summary) => format!("{} {:x}", summary.count, summary.sum.to_bits()),
+                SeriesValue::Summary(summary) => {
+                    format!("{} {:x}", summary.count, summary.sum.to_bits())
+                }
                 SeriesValue::Gauge(value) | SeriesValue::FloatCounter(value) => {
                     format!("{:x}", value.to_bits())
                 }
@@ -305,7 +314,8 @@ fn compare(
             let (labels, started) = (series.labels(), series.started());
             format!("{name} {kind:?} {unit} {labels} since {started:?}: {value}")
         };
-        let series = families.flat_map(|family| family.series().iter().map(move |one| (family, one)));
+        let series =
+            families.flat_map(|family| family.series().iter().map(move |one| (family, one)));
         series.filter(|(_, series)| is_compared(series)).map(line).collect()
     };
     prop_assert_eq!(lines(found), lines(expected));
@@ -322,9 +332,8 @@ proptest! {
         is_scoped: bool,
     ) {
         let clock = ManualClock::new();
-        let scope = is_scoped.then(testing::scope);
-        let clock = scope.as_ref().map_or(clock, |scope| scope.clock().clone());
         let _installed = clock::enter(Some(clock.clone()));
+        let _scope = is_scoped.then(|| cells::enter(Some(Storage::new(true))));
         let mut house = House::new(clock.clone());
         let mut both = Both { history: History::new(32 << 20), snapshots: Vec::new() };
         both.tick(&house.registry, in_place);

@@ -136,13 +136,6 @@ impl HistogramSnapshot {
         }
     }
 
-    /// How many bytes it takes.
-    pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>()
-            + self.cells.capacity() * size_of::<(u32, u64)>()
-            + self.exemplars.capacity() * size_of::<Exemplar>()
-    }
-
     /// How the buckets are divided.
     #[must_use]
     pub fn layout(&self) -> &BucketLayout {
