@@ -111,6 +111,8 @@ mod sync;
 
 pub use context::current;
 pub use error::{Error, ErrorKind};
+#[doc(hidden)]
+pub use history::HistoryBench;
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use observe::{Labels, observe};

@@ -228,7 +228,7 @@ fn differences_go_on_where_the_last_telemetry_ended() {
         bellwether::builder("shop").export(route.interval(LONG * 100)).start().unwrap()
     };
     drop(start());
-    changes.take();
+    drop(changes.take());
     ORDERS.add(3);
     start().shutdown(LONG);
     ORDERS.add(4);
@@ -244,7 +244,7 @@ fn a_reading_is_of_the_process_and_not_of_a_tests_scope() {
     let telemetry = bellwether::builder("shop").export(route).start().unwrap();
     ORDERS.add(1);
     assert!(telemetry.flush(LONG).settled);
-    changes.take();
+    drop(changes.take());
     ORDERS.add(10);
     {
         let _scope = bellwether::testing::scope();

@@ -26,7 +26,7 @@ pub(super) struct Head {
     pub(super) first: u64,
     /// When the sum of the first sample began.
     pub(super) start: Ticks,
-    /// By how much a whole number is expected to grow from record to record.
+    /// By how much a whole number is expected to grow from the first record to the next.
     pub(super) expected: i64,
     /// Of histograms.
     pub(super) layout: LayoutId,
@@ -58,18 +58,14 @@ impl Chunk {
         self.len as usize
     }
 
+    /// What it takes, empty room too.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The records.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len()]
-    }
-
-    /// Adds one byte if there is room.
-    #[inline]
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        let Some(free) = self.bytes.get_mut(self.len as usize) else { return false };
-        *free = byte;
-        self.len += 1;
-        true
     }
 
     /// Adds bytes.
@@ -96,6 +92,8 @@ impl Chunk {
             form,
             head: self.head,
             next: self.head.first,
+            expected: self.head.expected,
+            is_first: true,
             start: self.head.start,
             bits: 0,
             cells: Cells::default(),
@@ -111,6 +109,9 @@ pub(super) struct Decoder<'a> {
     head: Head,
     /// The instant after the last record.
     next: u64,
+    expected: i64,
+    /// Whether the next sample is the first.
+    is_first: bool,
     /// When the sum began.
     pub(super) start: Ticks,
     /// The value so far, of what is no histogram.
@@ -187,7 +188,11 @@ impl Decoder<'_> {
     fn sample(&mut self, control: u8) -> u64 {
         let (held, bits) = match self.form {
             Form::Whole | Form::Signed => {
-                integers::read(&mut self.bytes, control, self.bits, self.head.expected)
+                let read = integers::read(&mut self.bytes, control, self.bits, self.expected);
+                if !std::mem::take(&mut self.is_first) {
+                    self.expected = integers::next_step(self.bits, read.1, self.expected);
+                }
+                read
             }
             Form::Float => floats::read(&mut self.bytes, control, self.bits),
             Form::Histogram => {
@@ -224,7 +229,7 @@ const SMALLEST: usize = 16;
 
 /// A chunk of at least this many bytes is sealed. Chosen by `benches/history.rs`: a summary and a
 /// header take a tenth of it, and half of an open one is empty on average.
-pub(super) const FULL: usize = 448;
+pub(super) const FULL: usize = 500;
 /// No chunk of plain numbers needs more.
 const LARGEST_COMMON: usize = 512;
 

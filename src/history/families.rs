@@ -25,6 +25,15 @@ pub(super) struct Head {
     pub(super) form: Form,
 }
 
+/// A family as it comes.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(super) name: &'a Cow<'static, str>,
+    pub(super) help: &'a Cow<'static, str>,
+    pub(super) head: Head,
+    pub(super) page_bounds: PageBounds,
+}
+
 /// The series of a family.
 #[derive(Debug)]
 pub(super) struct FamilyRows {
@@ -40,6 +49,8 @@ pub(super) struct FamilyRows {
     removals: Removals,
     /// The last tick at which the family was there.
     pub(super) seen: u64,
+    /// Whether its samples are added one by one, and not read from a registry.
+    pub(super) has_no_cells: bool,
     divided: Option<Divided>,
 }
 
@@ -74,6 +85,7 @@ impl FamilyRows {
             list: std::sync::Weak::new(),
             removals: Removals::default(),
             seen: 0,
+            has_no_cells: false,
             divided: None,
         }
     }
@@ -90,9 +102,9 @@ impl FamilyRows {
         if std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list)) {
             return;
         }
-        self.list = Arc::downgrade(list);
         let labels = list.known().iter().map(|listed| &listed.labels);
         self.places = self.join(labels, list.len(), store);
+        self.list = Arc::downgrade(list);
     }
 
     /// The row of the series at `place` of the list.
@@ -108,6 +120,7 @@ impl FamilyRows {
         len: usize,
         store: &mut Store,
     ) -> Vec<RowId> {
+        self.list = std::sync::Weak::new(); // Whatever the rows were by, it is something else now.
         let mut found = Vec::with_capacity(len);
         let mut merged = Vec::with_capacity(self.rows.len().max(len));
         let mut known = self.rows.iter().copied().peekable();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    families::{FamilyRows, Head, Memory},
+    families::{FamilyRows, Head, Memory, Named},
     past::History,
     sample::{Cells, Form, Layout},
     store::{RowId, Store},
@@ -43,7 +43,8 @@ impl FollowRegistry for Filling<'_> {
     fn family(&mut self, family: &Arc<Family>, bounds: PageBounds, from: (&Storage, &Reader)) {
         let head = Head { kind: family.kind, unit: family.unit, form: form_of(family) };
         let hint = self.history.order.get(self.n_families).copied();
-        let place = self.history.find(&family.name, &family.help, head, bounds, hint);
+        let (name, help) = (&family.name, &family.help);
+        let place = self.history.find(Named { name, help, head, page_bounds: bounds }, hint);
         match hint {
             Some(_) => self.history.order[self.n_families] = place,
             None => self.history.order.push(place),
@@ -60,7 +61,8 @@ impl FollowRegistry for Filling<'_> {
         let Some(first) = family.series().first() else { return };
         let head =
             Head { kind: family.kind, unit: family.unit, form: form_of_value(first.value()) };
-        let place = self.history.find(&family.name, &family.help, head, family.page_bounds, None);
+        let (name, help, page_bounds) = (&family.name, &family.help, family.page_bounds);
+        let place = self.history.find(Named { name, help, head, page_bounds }, None);
         let History { families, store, memory, .. } = &mut *self.history;
         let rows = &mut families[place];
         let labels = family.series().iter().map(snapshot::Series::labels);

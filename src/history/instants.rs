@@ -77,10 +77,6 @@ impl Instants {
         self.kept.get(number.checked_sub(self.first)? as usize)
     }
 
-    pub(super) fn newest(&self) -> Option<&Instant> {
-        self.kept.back()
-    }
-
     /// The number of the newest instant that is at least `length` before `later`.
     pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
         let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
@@ -88,7 +84,7 @@ impl Instants {
     }
 
     /// The number of the first instant at or after the tick `tick`.
-    pub(super) fn from_tick(&self, tick: u64) -> u64 {
+    pub(super) fn at_tick(&self, tick: u64) -> u64 {
         self.first + self.kept.partition_point(|one| one.tick < tick) as u64
     }
 

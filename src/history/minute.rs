@@ -7,7 +7,8 @@ use super::sample::{Cells, MINUTE_MAX, MINUTE_MEAN, MINUTE_MIN};
 pub(super) struct Minute {
     /// The tick from which the present value has not been counted yet; `None` while it is absent.
     since: Option<u64>,
-    n: u64,
+    n: u64, // Of numbers: NaN is none.
+    is_empty: bool,
     /// The sum of the values, and what rounding has lost of it (Neumaier's summation).
     sum: f64,
     lost: f64,
@@ -20,14 +21,14 @@ impl Minute {
     /// One in which nothing was sampled; the value is there from the tick `since` on.
     pub(super) fn new(since: Option<u64>) -> Self {
         let nan = f64::NAN;
-        Self { since, n: 0, sum: 0.0, lost: 0.0, min: nan, max: nan, last: nan }
+        Self { since, n: 0, is_empty: true, sum: 0.0, lost: 0.0, min: nan, max: nan, last: nan }
     }
 
     /// Counts `value` for the ticks before `tick`; another one is there from then on, or none.
     pub(super) fn change(&mut self, value: f64, tick: u64, is_there: bool) {
         let n = self.since.map_or(0, |since| tick.saturating_sub(since));
         if n > 0 {
-            self.last = value;
+            (self.last, self.is_empty) = (value, false);
             if !value.is_nan() {
                 self.n += n;
                 self.add(value * n as f64);
@@ -49,7 +50,7 @@ impl Minute {
 
     /// Whether nothing was sampled.
     pub(super) fn is_empty(&self) -> bool {
-        self.n == 0 && self.last.is_nan()
+        self.is_empty
     }
 
     /// What there was, into `cells`.

@@ -29,6 +29,7 @@
 //! `retire` what goes, and `at` a snapshot of the past. Nothing here knows of rules, pages or the network.
 
 mod at;
+mod bench;
 mod chunk;
 mod codec;
 mod families;
@@ -45,4 +46,6 @@ mod track;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use bench::HistoryBench;
 pub(crate) use past::{Earlier, History};

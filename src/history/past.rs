@@ -1,15 +1,13 @@
 //! The samples of a registry's series, and windows on them.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
-    families::{FamilyRows, Head, Memory},
-    store::{MARKS, Store, TICKS, TIERS},
+    families::{FamilyRows, Memory, Named},
+    sample::Sample,
+    store::{MARKS, RowId, Store, TICKS, TIERS, Traits},
 };
-use crate::{
-    clock::Ticks,
-    snapshot::{PageBounds, Snapshot},
-};
+use crate::{clock::Ticks, label::LabelSet, snapshot::Snapshot};
 
 /// The samples of a registry's series.
 pub(crate) struct History {
@@ -72,7 +70,8 @@ impl History {
     /// holds: then nothing is kept.
     pub(super) fn finish(&mut self) -> Option<usize> {
         let tick = self.store.tick();
-        for family in self.families.iter_mut().filter(|family| family.seen != tick) {
+        let is_gone = |family: &&mut FamilyRows| family.seen != tick && !family.has_no_cells;
+        for family in self.families.iter_mut().filter(is_gone) {
             family.end(&mut self.store);
         }
         let is_mark = self.store.is_mark();
@@ -82,6 +81,48 @@ impl History {
             self.retire();
         }
         self.keep_budget()
+    }
+
+    /// A series without cells, such as a rule writes: it has samples only where they are
+    /// [added](Self::add).
+    #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
+    pub(crate) fn series(&mut self, family: Named<'_>, labels: &LabelSet) -> RowId {
+        let place = self.find(family, None);
+        let family = &mut self.families[place];
+        family.has_no_cells = true;
+        let found = family.rows.binary_search_by(|&row| self.store.row(row).labels.cmp(labels));
+        found.map(|place| family.rows[place]).unwrap_or_else(|place| {
+            let traits = Traits {
+                form: family.head.form,
+                is_sparse: true,
+                is_gauge: false,
+                has_buckets: false,
+            };
+            let row = self.store.add_row(labels.clone(), self.started, traits);
+            self.store.list(row);
+            family.rows.insert(place, row);
+            row
+        })
+    }
+
+    /// Adds a sample of a series without cells at the newest tick, of a sum that began at `start`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
+    pub(crate) fn add(&mut self, row: RowId, start: Ticks, sample: Sample<'_>) {
+        self.store.set_start(row, start);
+        match sample {
+            Sample::Bits(bits) => self.store.add_bits(row, bits),
+            Sample::Histogram(layout, cells) => {
+                self.store.add_histogram(row, cells.count(), layout, cells);
+            }
+        }
+        self.store.finish_row(row);
+    }
+
+    /// Ends a series without cells: from the newest tick on it has no sample, until one is added.
+    #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
+    pub(crate) fn end(&mut self, row: RowId) {
+        self.store.end(row);
+        self.store.finish_row(row);
     }
 
     /// Lets go of rows and families that have nothing left.
@@ -123,10 +164,7 @@ impl History {
     /// The place of a family that is there at this tick.
     pub(super) fn find(
         &mut self,
-        name: &Cow<'static, str>,
-        help: &Cow<'static, str>,
-        head: Head,
-        page_bounds: PageBounds,
+        Named { name, help, head, page_bounds }: Named<'_>,
         hint: Option<usize>,
     ) -> usize {
         let is_it = |family: &FamilyRows| family.head == head && family.name == *name;
@@ -154,7 +192,8 @@ impl History {
     /// Where a window that ends at `later` and is `length` long begins: at the newest instant that is
     /// old enough, in the finest tier that has one, or else at the oldest instant there is. `None`
     /// where nothing is kept.
-    pub(crate) fn before(&self, later: Ticks, length: Duration) -> Option<Earlier> {
+    pub(crate) fn before(&mut self, later: Ticks, length: Duration) -> Option<Earlier> {
+        self.store.settle();
         let tiers = &self.store.tiers;
         let old_enough =
             (TICKS..TIERS).find_map(|tier| Some((tier, tiers[tier].before(later, length)?)));

@@ -1,8 +1,9 @@
 //! What goes: samples that are old, series that have ended, and what there is no room for.
 
 use super::{
+    chunk::Pool,
     instants::Instants,
-    store::{NEVER, Row, RowId, Store, TICKS, TIERS},
+    store::{Hot, NEVER, Row, RowId, Store, TICKS, TIERS, UNSETTLED},
     track::Track,
 };
 
@@ -11,8 +12,9 @@ impl Store {
     pub(super) fn trim(&mut self) {
         let needed = std::array::from_fn(|tier| self.tiers[tier].first());
         self.tracks_weight = 0;
-        for row in &mut self.rows {
-            self.tracks_weight += row.trim(needed, &mut self.pool);
+        for (place, row) in self.rows.iter_mut().enumerate() {
+            let is_settled = self.hot[place].flags & UNSETTLED == 0;
+            self.tracks_weight += row.trim(needed, is_settled, &mut self.pool);
         }
     }
 
@@ -29,7 +31,7 @@ impl Store {
     /// About how many bytes everything takes. Label sets that the registry has too are not counted.
     pub(super) fn weight(&self) -> usize {
         let instants: usize = self.tiers.iter().map(Instants::weight).sum();
-        let row = size_of::<Row>() + size_of::<u64>() + size_of::<u8>() + size_of::<RowId>();
+        let row = size_of::<Row>() + size_of::<Hot>() + size_of::<RowId>();
         self.rows.len() * row + self.tracks_weight + self.pool.bytes() + instants
     }
 
@@ -37,21 +39,33 @@ impl Store {
     pub(super) fn give_up(&mut self) -> bool {
         let gave_up = (TICKS..TIERS).any(|tier| self.tiers[tier].give_up());
         self.trim();
+        self.settle();
+        let needed: [u64; TIERS] = std::array::from_fn(|tier| self.tiers[tier].first());
+        let tracks = self.rows.iter_mut().flat_map(|row| row.tracks.iter_mut().zip(needed));
+        for (track, needed) in tracks {
+            track.iter_mut().for_each(|track| track.cut(needed, &mut self.pool));
+        }
+        for place in 0..self.rows.len() {
+            self.go_on(place);
+        }
         self.pool.trim();
         gave_up
     }
 }
 
 impl Row {
-    /// Answers what its tracks take then.
-    fn trim(&mut self, needed: [u64; TIERS], pool: &mut super::chunk::Pool) -> usize {
+    /// Answers what its tracks take then. Where coarser tiers are not told yet that it ended, it is not
+    /// forgotten.
+    fn trim(&mut self, needed: [u64; TIERS], is_settled: bool, pool: &mut Pool) -> usize {
         let mut weight = 0;
-        for (track, needed) in self.tracks.iter_mut().zip(needed) {
-            let is_over = |track: &Track| track.is_ended() && track.at() <= needed;
+        for (tier, (track, needed)) in self.tracks.iter_mut().zip(needed).enumerate() {
+            let is_over = |track: &Track| track.is_ended() && track.at() <= needed && is_settled;
             match track.take_if(|track| is_over(track)) {
                 Some(track) => {
                     track.give_up(pool);
-                    self.born = NEVER; // It has ended, and is not there without a track.
+                    if tier == TICKS {
+                        self.born = NEVER; // It has ended, and is not there without a track.
+                    }
                 }
                 None => {
                     if let Some(track) = track {

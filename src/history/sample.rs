@@ -84,7 +84,6 @@ impl Layout {
 
 /// A cell of a native histogram: its counts are floats or whole numbers of any size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "of what comes from elsewhere"))]
 pub(crate) enum NativeCell {
     /// How many values there are, which need not be the sum of the others.
     Count,
@@ -135,6 +134,11 @@ impl Cells {
     pub(crate) fn copy(&mut self, other: &Self) {
         self.sum = other.sum;
         self.cells.clone_from(&other.cells);
+    }
+
+    /// What it takes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>() + self.cells.capacity() * size_of::<(u64, u64)>()
     }
 
     /// The sum of whole counts.

@@ -1,14 +1,14 @@
 //! The samples of all series, by row.
 //!
 //! A row is a series: a label set of a family, over its life and that of its successors under the same
-//! labels. What every tick looks at lies apart: the last values in one column, and a byte of flags.
+//! labels. What every tick looks at lies apart: one column with the last values.
 //!
 //! ```text
-//!  last   flags      rows                          tracks, one a tier
-//!  ┌───┐  ┌──┐       ┌──────────────────────────┐
-//!  │ 7 │  │L │       │ labels, start, first ... │   none: it has been `first` all its life
-//!  │12 │  │LD│       │ labels, start, first ... ├─► sealed, sealed, open chunk
-//!  └───┘  └──┘       └──────────────────────────┘
+//!  hot: last, flags, staged      rows                          tracks, one a tier
+//!  ┌────────────────────────┐    ┌──────────────────────────┐
+//!  │  7  L                  │    │ labels, start, first ... │   none: it has been `first` all its life
+//!  │ 12  LC  + 1 + 1 + 2    │    │ labels, start, first ... ├─► sealed, sealed, open chunk
+//!  └────────────────────────┘    └──────────────────────────┘
 //! ```
 //!
 //! A sample that is the last one again writes nothing. A series that has not changed since it began has
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::{
     chunk::Pool,
+    codec::{Gap, Short, integers},
     instants::{Instant, Instants},
     minute::{self, Minute},
     sample::{Cells, Form, Layout, LayoutId, Sample},
@@ -48,8 +49,7 @@ pub(super) struct Store {
     pub(super) tiers: [Instants; TIERS],
     /// The number of the newest tick in each tier it is in.
     now: [Option<u64>; TIERS],
-    last: Vec<u64>, // The bits of the last sample; of a histogram the count. As many as rows.
-    flags: Vec<u8>, // As many as rows.
+    pub(super) hot: Vec<Hot>,  // As many as rows.
     pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
     vacant: Vec<RowId>,
     layouts: Vec<Layout>,
@@ -77,6 +77,65 @@ pub(super) struct Row {
     pub(super) is_listed: bool,
 }
 
+/// What every tick looks at of a row: a cache line.
+///
+/// Samples of whole numbers are *staged* here, and handed over to the track some dozens at a time: a tick
+/// of series that all change walks this one column, and not through all of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hot {
+    /// The bits of the last sample; of a histogram the count.
+    last: u64,
+    /// The tick of the last sample, as far as the next one may be staged; zero where it may not.
+    at: u32,
+    expected: i32,
+    pub(super) flags: u8,
+    n_staged: u8,
+    staged: [u8; N_STAGED],
+}
+
+const N_STAGED: usize = 46;
+const _: () = assert!(size_of::<Hot>() == 64, "a cache line");
+
+impl Default for Hot {
+    fn default() -> Self {
+        Self { last: 0, at: 0, expected: 0, flags: 0, n_staged: 0, staged: [0; N_STAGED] }
+    }
+}
+
+impl Hot {
+    /// Stages a sample; `false` if it is not one that can be.
+    #[inline(always)]
+    fn stage(&mut self, tick: u64, bits: u64) -> bool {
+        let at = u64::from(self.at);
+        let Ok(now) = u32::try_from(tick) else { return false };
+        if at == 0 || at >= tick {
+            return false;
+        }
+        let expected = i64::from(self.expected);
+        let Ok(next) = i32::try_from(integers::next_step(self.last, bits, expected)) else {
+            return false;
+        };
+        let mut record = Short::default();
+        integers::put(&mut record, Gap::Held(tick - at - 1), self.last, bits, expected);
+        let (place, record) = (usize::from(self.n_staged), record.bytes());
+        let Some(free) = self.staged.get_mut(place..place + record.len()) else { return false };
+        free.copy_from_slice(record);
+        self.n_staged += record.len() as u8;
+        (self.at, self.last, self.expected) = (now, bits, next);
+        self.flags |= flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
+        true
+    }
+
+    /// Nothing is staged; samples may be, after that of a tick and with an expected step.
+    fn go_on(&mut self, staging: Option<(u64, i64)>) {
+        let narrow = staging.and_then(|(at, expected)| {
+            Some((u32::try_from(at).ok()?, i32::try_from(expected).ok()?))
+        });
+        (self.at, self.expected) = narrow.unwrap_or((0, 0));
+        self.n_staged = 0;
+    }
+}
+
 /// What is noted of a row.
 mod flag {
     /// It had a sample at the last tick.
@@ -94,6 +153,9 @@ mod flag {
     /// It changed since the last instant of the tier of ten seconds, or of minutes.
     pub(super) const CHANGED: [u8; 3] = [0, 64, 128];
 }
+
+/// The flags of a row whose last change is not in all tiers yet.
+pub(super) const UNSETTLED: u8 = flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
 
 /// What kind of series a row is.
 #[derive(Clone, Copy, Debug)]
@@ -113,8 +175,7 @@ impl Store {
         Self {
             tiers: [tier(TICKS), tier(MARKS), tier(MINUTES)],
             now: [None; TIERS],
-            last: Vec::new(),
-            flags: Vec::new(),
+            hot: Vec::new(),
             rows: Vec::new(),
             vacant: Vec::new(),
             layouts: vec![Layout::Minute],
@@ -157,13 +218,12 @@ impl Store {
         match self.vacant.pop() {
             Some(id) => {
                 let place = id as usize;
-                (self.rows[place], self.flags[place], self.last[place]) = (row, flags, 0);
+                (self.rows[place], self.hot[place]) = (row, Hot { flags, ..Hot::default() });
                 id
             }
             None => {
                 self.rows.push(row);
-                self.flags.push(flags);
-                self.last.push(0);
+                self.hot.push(Hot { flags, ..Hot::default() });
                 (self.rows.len() - 1) as RowId
             }
         }
@@ -175,20 +235,20 @@ impl Store {
     }
 
     pub(super) fn is_live(&self, id: RowId) -> bool {
-        self.flags[id as usize] & flag::LIVE != 0
+        self.hot[id as usize].flags & flag::LIVE != 0
     }
 
     /// Frees a row of which nothing is left.
     pub(super) fn vacate(&mut self, id: RowId) {
         let place = id as usize;
         self.rows[place].labels = LabelSet::default();
-        (self.flags[place], self.last[place]) = (0, 0);
+        self.hot[place] = Hot::default();
         self.vacant.push(id);
     }
 
     /// What a row has without a track in this tier: the tick from which on, its start and its value.
     pub(super) fn untracked(&self, id: RowId, tier: usize) -> Option<(u64, Ticks, u64)> {
-        let (row, flags) = (self.row(id), self.flags[id as usize]);
+        let (row, flags) = (self.row(id), self.hot[id as usize].flags);
         let is_minute = tier == MINUTES && flags & flag::GAUGE != 0;
         let is_plain = row.form != Form::Histogram && flags & flag::SPARSE == 0 && !is_minute;
         (is_plain && flags & flag::KNOWN != 0).then_some((row.born, row.first_start, row.first))
@@ -220,7 +280,7 @@ impl Store {
         let place = id as usize;
         if self.rows[place].start != start {
             self.rows[place].start = start;
-            self.flags[place] |= flag::RESTARTED;
+            self.hot[place].flags |= flag::RESTARTED;
         }
     }
 
@@ -241,9 +301,11 @@ impl Store {
     /// Adds a number at this tick.
     #[inline]
     pub(super) fn add_bits(&mut self, id: RowId, bits: u64) {
-        let place = id as usize;
         const LOOKED_AT: u8 = flag::LIVE | flag::RESTARTED | flag::SPARSE;
-        if self.last[place] == bits && self.flags[place] & LOOKED_AT == flag::LIVE {
+        let tick = self.tiers[TICKS].end().wrapping_sub(1);
+        let hot = &mut self.hot[id as usize];
+        let goes_on = hot.flags & LOOKED_AT == flag::LIVE;
+        if goes_on && (hot.last == bits || hot.stage(tick, bits)) {
             return;
         }
         self.change(id, bits);
@@ -254,20 +316,21 @@ impl Store {
     pub(super) fn is_changed(&self, id: RowId, count: u64) -> bool {
         let place = id as usize;
         const LOOKED_AT: u8 = flag::LIVE | flag::RESTARTED;
-        self.last[place] != count || self.flags[place] & LOOKED_AT != flag::LIVE
+        self.hot[place].last != count || self.hot[place].flags & LOOKED_AT != flag::LIVE
     }
 
     /// Whether a row has changed since the tier of ten seconds had its buckets.
     pub(super) fn needs_buckets(&self, id: RowId) -> bool {
-        let flags = self.flags[id as usize];
+        let flags = self.hot[id as usize].flags;
         let is_due = |tier: usize| self.now[tier].is_some() && flags & flag::CHANGED[tier] != 0;
         is_due(MARKS) || is_due(MINUTES)
     }
 
     fn change(&mut self, id: RowId, bits: u64) {
         let place = id as usize;
+        self.unstage(place);
         let Some(now) = self.now[TICKS] else { return };
-        let flags = self.flags[place];
+        let flags = self.hot[place].flags;
         if flags & flag::GAUGE != 0 {
             self.count_gauge(place, now, true);
         }
@@ -283,13 +346,40 @@ impl Store {
             let born = row.born;
             let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
             track.push(sample, &mut self.pool);
+            let staging = track.staging();
+            self.hot[place].go_on(staging);
         }
-        self.last[place] = bits;
+        self.hot[place].last = bits;
         self.note_change(place);
     }
 
+    /// Hands what was staged over to its track.
+    fn unstage(&mut self, place: usize) {
+        let hot = &mut self.hot[place];
+        if let (n @ 1.., Some(track)) = (hot.n_staged, &mut self.rows[place].tracks[TICKS]) {
+            let bytes = &hot.staged[..n.into()];
+            let state = (hot.at.into(), hot.last, hot.expected.into());
+            track.add_staged(bytes, state, &mut self.pool);
+            let staging = track.staging();
+            hot.go_on(staging);
+        }
+    }
+
+    /// Lets samples of a row be staged after its track was written anew.
+    pub(super) fn go_on(&mut self, place: usize) {
+        let track = self.rows[place].tracks[TICKS].as_ref();
+        let staging = track.and_then(|track| track.staging());
+        let is_live = self.hot[place].flags & flag::LIVE != 0;
+        self.hot[place].go_on(staging.filter(|_| is_live));
+    }
+
+    /// Hands everything over to the tracks, so that it can be read.
+    pub(super) fn settle(&mut self) {
+        (0..self.hot.len()).for_each(|place| self.unstage(place));
+    }
+
     fn note_change(&mut self, place: usize) {
-        self.flags[place] = self.flags[place] & !flag::RESTARTED
+        self.hot[place].flags = self.hot[place].flags & !flag::RESTARTED
             | flag::LIVE
             | flag::KNOWN
             | flag::CHANGED[MARKS]
@@ -305,13 +395,13 @@ impl Store {
         let place = id as usize;
         let Some(now) = self.now[TICKS] else { return };
         let shape = self.shape(layout);
-        let (row, flags) = (&mut self.rows[place], self.flags[place]);
+        let (row, flags) = (&mut self.rows[place], self.hot[place].flags);
         if flags & flag::KNOWN == 0 {
             row.born = now;
         }
         let sample = (now, row.start, Sample::Histogram(layout, cells), shape);
         row.push(TICKS, sample, flags, (&mut self.pool, &mut self.tracks_weight));
-        self.last[place] = count;
+        self.hot[place].last = count;
         self.note_change(place);
     }
 
@@ -321,20 +411,22 @@ impl Store {
         let shape = self.shape(layout);
         for tier in [MARKS, MINUTES] {
             let Some(now) = self.now[tier] else { continue };
-            let (row, flags) = (&mut self.rows[place], self.flags[place]);
+            let (row, flags) = (&mut self.rows[place], self.hot[place].flags);
             let sample = (now, row.start, Sample::Histogram(layout, cells), shape);
             row.push(tier, sample, flags, (&mut self.pool, &mut self.tracks_weight));
-            self.flags[place] &= !flag::CHANGED[tier];
+            self.hot[place].flags &= !flag::CHANGED[tier];
         }
     }
 
     /// Marks that a series has no sample at this tick.
     pub(super) fn end(&mut self, id: RowId) {
         let place = id as usize;
-        let (Some(now), flags) = (self.now[TICKS], self.flags[place]) else { return };
+        let (Some(now), flags) = (self.now[TICKS], self.hot[place].flags) else { return };
         if flags & flag::LIVE == 0 {
             return;
         }
+        self.unstage(place);
+        self.hot[place].go_on(None);
         if flags & flag::GAUGE != 0 {
             self.count_gauge(place, now, false);
         }
@@ -343,15 +435,15 @@ impl Store {
         let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
         track.end(now, &mut self.pool);
         self.note_change(place);
-        self.flags[place] &= !flag::LIVE;
+        self.hot[place].flags &= !flag::LIVE;
     }
 
     /// Counts the value that a gauge has had until the tick `now`.
     fn count_gauge(&mut self, place: usize, now: u64, is_there: bool) {
-        let since = (self.flags[place] & flag::LIVE != 0)
+        let since = (self.hot[place].flags & flag::LIVE != 0)
             .then(|| self.rows[place].born.max(self.minute_began()));
         let minute = self.rows[place].minute.get_or_insert_with(|| Box::new(Minute::new(since)));
-        minute.change(f64::from_bits(self.last[place]), now, is_there);
+        minute.change(f64::from_bits(self.hot[place].last), now, is_there);
     }
 
     /// The tick at which the minute began that has not ended before this tick.
@@ -367,23 +459,36 @@ impl Store {
     pub(super) fn finish(&mut self) {
         for tier in [MARKS, MINUTES] {
             let Some(now) = self.now[tier] else { continue };
-            for place in 0..self.flags.len() {
-                if self.flags[place] & flag::CHANGED[tier] != 0 {
-                    self.flags[place] &= !flag::CHANGED[tier];
-                    match tier == MINUTES && self.flags[place] & flag::GAUGE != 0 {
-                        true => self.write_minute(place, now),
-                        false => self.write_mark(place, tier, now),
-                    }
-                }
+            for place in 0..self.hot.len() {
+                self.write(place, tier, now);
             }
         }
         self.tiers.iter_mut().for_each(Instants::expire);
     }
 
+    /// As [`finish`](Self::finish), of one row that changed since.
+    pub(super) fn finish_row(&mut self, id: RowId) {
+        for tier in [MARKS, MINUTES] {
+            self.now[tier].into_iter().for_each(|now| self.write(id as usize, tier, now));
+        }
+    }
+
+    /// Writes a row at the instant `now` of a coarser tier, if it has changed since the last one.
+    fn write(&mut self, place: usize, tier: usize, now: u64) {
+        if self.hot[place].flags & flag::CHANGED[tier] == 0 {
+            return;
+        }
+        self.hot[place].flags &= !flag::CHANGED[tier];
+        match tier == MINUTES && self.hot[place].flags & flag::GAUGE != 0 {
+            true => self.write_minute(place, now),
+            false => self.write_mark(place, tier, now),
+        }
+    }
+
     /// Writes the last sample of a row at the instant `now` of a coarser tier.
     fn write_mark(&mut self, place: usize, tier: usize, now: u64) {
-        let (flags, bits) = (self.flags[place], self.last[place]);
-        let before = self.tiers[tier].from_tick(self.rows[place].born);
+        let (flags, bits) = (self.hot[place].flags, self.hot[place].last);
+        let before = self.tiers[tier].at_tick(self.rows[place].born);
         let row = &mut self.rows[place];
         let weight = (&mut self.pool, &mut self.tracks_weight);
         if flags & flag::LIVE == 0 {
@@ -417,7 +522,7 @@ impl Store {
     /// Writes what a gauge had since the last minute.
     fn write_minute(&mut self, place: usize, now: u64) {
         let Some(tick) = self.now[TICKS] else { return };
-        let (flags, bits) = (self.flags[place], self.last[place]);
+        let (flags, bits) = (self.hot[place].flags, self.hot[place].last);
         let is_live = flags & flag::LIVE != 0;
         let mut cells = std::mem::take(&mut self.scratch);
         let row = &mut self.rows[place];
@@ -441,15 +546,15 @@ impl Store {
             if !is_held {
                 row.push(MINUTES, (now, row.start, sample, MINUTE_SHAPE), flags, weight);
             }
-        } else if !is_live && let Some(track) = &mut row.tracks[MINUTES] {
+        } else if let Some(track) = &mut row.tracks[MINUTES] {
             track.end(now, weight.0);
         }
-        // The next minute is to be told too, where it is another one.
+        // The next minute is another one where this one was not all of the present value, and where it
+        // has none.
+        let goes_on = is_live && had_samples && cells.sum == bits && minute::is_uniform(&cells);
         let is_open = row.tracks[MINUTES].as_ref().is_some_and(|track| !track.is_ended());
-        if had_samples && (!minute::is_uniform(&cells) || !is_live && is_open)
-            || is_live && !had_samples
-        {
-            self.flags[place] |= flag::CHANGED[MINUTES];
+        if !goes_on && (is_live || is_open) {
+            self.hot[place].flags |= flag::CHANGED[MINUTES];
         }
         self.scratch = cells;
     }

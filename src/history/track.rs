@@ -1,7 +1,7 @@
 //! One series in one tier: chunks, the last of them open.
 
 use super::{
-    chunk::{self, Chunk, Decoder, FULL, Head, Pool},
+    chunk::{self, Chunk, Decoder, FULL, Head, Pool, Record},
     codec::{self, Gap, floats, histograms, integers},
     sample::{Cells, Form, LayoutId, Sample},
     summary::Summary,
@@ -22,10 +22,9 @@ pub(super) struct Track {
     at: u64,
     /// The last sample.
     last: u64,
-    cells: Box<Cells>,
+    cells: Option<Box<Cells>>, // Of a histogram.
     start: Ticks,
-    n_records: u32, // Of the open chunk.
-    first: u64,     // The first value of the open chunk.
+    expected: i64, // The step of a whole number.
 }
 
 /// What a layout means for the bytes: its number, and whether its counts are whole.
@@ -47,47 +46,25 @@ impl Track {
             open: Chunk::default(),
             at: 0,
             last: 0,
-            cells: Box::default(),
+            cells: None,
             start,
-            n_records: 0,
-            first: 0,
+            expected: 0,
         };
-        track.begin_chunk((at, start, sample, shape), false, 0, pool);
+        track.begin_chunk((at, start, sample, shape), false, pool);
         track
     }
 
     /// Adds a sample at the instant `at`, which is after the last, of a sum that began at `start`.
-    #[inline]
     pub(super) fn push(
-        &mut self,
-        (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
-        pool: &mut Pool,
-    ) {
-        if let (Form::Whole | Form::Signed, Sample::Bits(bits)) = (self.form, sample)
-            && at == self.at + 1
-            && start == self.start
-            && !self.is_ended
-            && self.open.len() < FULL
-            && let Some(byte) = integers::one_byte(self.last, bits, self.open.head.expected)
-            && self.open.push(byte)
-        {
-            (self.at, self.last) = (at, bits);
-            self.n_records += 1;
-            return;
-        }
-        self.push_any((at, start, sample, shape), pool);
-    }
-
-    fn push_any(
         &mut self,
         (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
         pool: &mut Pool,
     ) {
         let gap = self.gap_before(at);
         if self.open.len() >= self.full() || self.open.head.layout != shape.0 {
-            let expected = self.seal();
+            self.seal();
             let is_held = matches!(gap, Gap::Held(_));
-            return self.begin_chunk((at, start, sample, shape), is_held, expected, pool);
+            return self.begin_chunk((at, start, sample, shape), is_held, pool);
         }
         let mut bytes = std::mem::take(&mut pool.scratch);
         bytes.clear();
@@ -98,7 +75,8 @@ impl Track {
             Sample::Bits(bits) => {
                 match self.form {
                     Form::Whole | Form::Signed => {
-                        integers::put(&mut bytes, gap, self.last, bits, self.open.head.expected);
+                        integers::put(&mut bytes, gap, self.last, bits, self.expected);
+                        self.expected = integers::next_step(self.last, bits, self.expected);
                     }
                     Form::Float | Form::Histogram => {
                         floats::put(&mut bytes, gap, self.last, bits);
@@ -107,14 +85,70 @@ impl Track {
                 self.last = bits;
             }
             Sample::Histogram(_, cells) => {
-                histograms::put(&mut bytes, gap, &self.cells, cells, shape.1);
-                self.cells.copy(cells);
+                histograms::put(&mut bytes, gap, self.cells(), cells, shape.1);
+                self.cells.get_or_insert_default().copy(cells);
             }
         }
         self.open.extend(&bytes, pool);
         pool.scratch = bytes;
         (self.at, self.start, self.is_ended) = (at, start, false);
-        self.n_records += 1;
+    }
+
+    /// What the next record follows, if it may be written elsewhere first: the instant and the expected
+    /// step. So it is of a whole number whose chunk is not full.
+    pub(super) fn staging(&self) -> Option<(u64, i64)> {
+        let is_whole = matches!(self.form, Form::Whole | Form::Signed);
+        let goes_on = !self.is_sparse && !self.is_ended && self.open.len() < FULL;
+        (is_whole && goes_on).then_some((self.at, self.expected))
+    }
+
+    /// Adds records that were written elsewhere: the last is at the instant `at`, and has the value `last`.
+    pub(super) fn add_staged(
+        &mut self,
+        bytes: &[u8],
+        (at, last, expected): (u64, u64, i64),
+        pool: &mut Pool,
+    ) {
+        self.open.extend(bytes, pool);
+        (self.at, self.last, self.expected) = (at, last, expected);
+    }
+
+    /// Lets go of what is before the instant `needed` in the open chunk, the only one that is left, by
+    /// writing the rest anew.
+    pub(super) fn cut(&mut self, needed: u64, pool: &mut Pool) {
+        if !self.sealed.is_empty() || self.open.head.first >= needed {
+            return;
+        }
+        let old = std::mem::take(&mut self.open);
+        let mut read = old.read(self.form);
+        let mut last = None;
+        while read.peek().is_some_and(|record| record.at <= needed) {
+            last = read.next();
+        }
+        let shape = (old.head.layout, old.head.are_whole);
+        let goes_on = !self.is_sparse && !self.is_ended;
+        let is_held = read.peek().map_or(goes_on, |next| matches!(next.gap, Gap::Held(_)));
+        let holds = |record: Record| !record.is_stale && (record.at == needed || is_held);
+        let mut new = last.is_some_and(holds).then(|| {
+            let sample = (needed, read.start, read.value(), shape);
+            Self::new(self.form, self.is_sparse, sample, pool)
+        });
+        while let Some(record) = read.next() {
+            let sample = (record.at, read.start, read.value(), shape);
+            match &mut new {
+                Some(track) if record.is_stale => track.end(record.at, pool),
+                Some(track) => track.push(sample, pool),
+                None if record.is_stale => {}
+                none => *none = Some(Self::new(self.form, self.is_sparse, sample, pool)),
+            }
+        }
+        match new {
+            Some(new) => {
+                old.end(pool);
+                *self = new;
+            }
+            None => self.open = old,
+        }
     }
 
     /// Marks that the series ended before the instant `at`.
@@ -136,7 +170,7 @@ impl Track {
         let is_same = match sample {
             Sample::Bits(bits) => bits == self.last,
             Sample::Histogram(_, cells) => {
-                shape.0 == self.open.head.layout && *cells == *self.cells
+                shape.0 == self.open.head.layout && cells == self.cells()
             }
         };
         is_same && !self.is_sparse && !self.is_ended && start == self.start
@@ -145,7 +179,7 @@ impl Track {
     /// The last histogram.
     pub(super) fn histogram(&self) -> (&Cells, Shape) {
         let Head { layout, are_whole, .. } = self.open.head;
-        (&self.cells, (layout, are_whole))
+        (self.cells(), (layout, are_whole))
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -174,9 +208,8 @@ impl Track {
     /// What it takes beside the chunks' bytes.
     pub(super) fn weight(&self) -> usize {
         size_of::<Self>()
-            + size_of::<Cells>()
             + self.sealed.capacity() * size_of::<(Chunk, Summary)>()
-            + self.cells.cells.capacity() * size_of::<(u64, u64)>()
+            + self.cells.as_ref().map_or(0, |cells| cells.weight())
     }
 
     /// The samples from the one that tells of the instant `from` on.
@@ -209,10 +242,21 @@ impl Track {
         self.sealed.iter().map(|(chunk, summary)| (chunk.head.first, summary))
     }
 
+    /// What sealed chunks take, with their heads and summaries.
+    pub(super) fn sealed_bytes(&self) -> usize {
+        let heads = self.sealed.len() * size_of::<(Chunk, Summary)>();
+        heads + self.sealed.iter().map(|(chunk, _)| chunk.capacity()).sum::<usize>()
+    }
+
     /// What has been written since the last chunk was sealed.
     #[cfg(test)]
     pub(super) fn open_bytes(&self) -> &[u8] {
         self.open.bytes()
+    }
+
+    fn cells(&self) -> &Cells {
+        static NONE: Cells = Cells { sum: 0, cells: Vec::new() };
+        self.cells.as_deref().unwrap_or(&NONE)
     }
 
     /// Whether the last value of a chunk holds until the next one, or for good.
@@ -242,31 +286,25 @@ impl Track {
     /// How many bytes are enough: of a histogram, several times as many as its first sample.
     fn full(&self) -> usize {
         match self.form {
-            Form::Histogram => FULL.max(self.cells.cells.len() * BYTES_PER_CELL),
+            Form::Histogram => FULL.max(self.cells().cells.len() * BYTES_PER_CELL),
             Form::Whole | Form::Signed | Form::Float => FULL,
         }
     }
 
-    /// Closes the open chunk; answers the step to expect of the next one.
-    fn seal(&mut self) -> i64 {
+    /// Closes the open chunk.
+    fn seal(&mut self) {
         let chunk = std::mem::take(&mut self.open);
         let summary = Summary::of(chunk.read(self.form), self.form);
-        let steps = i64::from(self.n_records).max(2) - 1;
-        let expected = match self.form {
-            Form::Whole | Form::Signed => self.last.wrapping_sub(self.first).cast_signed() / steps,
-            Form::Float | Form::Histogram => 0,
-        };
         self.sealed.push((chunk, summary));
-        expected
     }
 
     fn begin_chunk(
         &mut self,
         (at, start, sample, (layout, are_whole)): (u64, Ticks, Sample<'_>, Shape),
         is_held_before: bool,
-        expected: i64,
         pool: &mut Pool,
     ) {
+        let expected = self.expected;
         let head = Head { first: at, start, expected, layout, are_whole, is_held_before };
         self.open = Chunk::new(head);
         let mut bytes = std::mem::take(&mut pool.scratch);
@@ -275,10 +313,10 @@ impl Track {
         self.open.extend(&bytes, pool);
         pool.scratch = bytes;
         match sample {
-            Sample::Bits(bits) => (self.last, self.first) = (bits, bits),
-            Sample::Histogram(_, cells) => self.cells.copy(cells),
+            Sample::Bits(bits) => self.last = bits,
+            Sample::Histogram(_, cells) => self.cells.get_or_insert_default().copy(cells),
         }
-        (self.at, self.start, self.is_ended, self.n_records) = (at, start, false, 1);
+        (self.at, self.start, self.is_ended) = (at, start, false);
     }
 }
 
@@ -297,10 +335,44 @@ pub(super) struct Samples<'a> {
 impl Samples<'_> {
     /// Hands over each sample before the instant `until`: its instant, until when it holds (one past the
     /// last such instant), when its sum began, and the value.
-    pub(super) fn each(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
-        while let Some(decoder) = &mut self.decoder {
-            let next_chunk = self.track.chunk(self.chunk + 1);
-            let holds_after = self.track.holds_after(self.chunk);
+    pub(super) fn each(self, until: u64, give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
+        match self.track.form {
+            Form::Histogram => self.each_histogram(until, give),
+            Form::Whole | Form::Signed | Form::Float => self.each_number(until, give),
+        }
+    }
+
+    /// A number is remembered until the next record tells whether it holds.
+    fn each_number(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
+        while let Some(mut decoder) = self.decoder.take() {
+            let (next_chunk, holds_after) = self.after();
+            let mut last: Option<(u64, u64, Ticks)> = None;
+            while let Some(record) = decoder.next() {
+                if let Some((at, bits, start)) = last.take() {
+                    let holds = matches!(record.gap, Gap::Held(_));
+                    let end = if holds { record.at.min(until) } else { at + 1 };
+                    give(at, end, start, Sample::Bits(bits));
+                }
+                if record.at >= until {
+                    return;
+                }
+                if !record.is_stale {
+                    last = Some((record.at, decoder.bits, decoder.start));
+                }
+            }
+            if let Some((at, bits, start)) = last {
+                let end = next_chunk.map_or(until, |next| next.head.first.min(until));
+                give(at, if holds_after { end } else { at + 1 }, start, Sample::Bits(bits));
+            }
+            self.chunk += 1;
+            self.decoder = next_chunk.map(|next| self.track.decode(next));
+        }
+    }
+
+    /// A histogram is not copied: one looks ahead whether it holds.
+    fn each_histogram(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
+        while let Some(mut decoder) = self.decoder.take() {
+            let (next_chunk, holds_after) = self.after();
             let end_of_chunk = next_chunk.map_or(until, |next| next.head.first);
             while let Some(record) = decoder.next() {
                 if record.at >= until {
@@ -319,5 +391,12 @@ impl Samples<'_> {
             self.chunk += 1;
             self.decoder = next_chunk.map(|next| self.track.decode(next));
         }
+    }
+}
+
+impl<'a> Samples<'a> {
+    /// The chunk after this one, and whether the last value of this one holds until then.
+    fn after(&self) -> (Option<&'a Chunk>, bool) {
+        (self.track.chunk(self.chunk + 1), self.track.holds_after(self.chunk))
     }
 }

@@ -147,13 +147,6 @@ impl Snapshot {
             .map_or_else(|shared| shared.families.clone(), |inner| inner.families)
     }
 
-    /// About how many bytes it takes, label sets and families shared with others not counted.
-    pub(crate) fn weight(&self) -> usize {
-        let series = self.families().iter().flat_map(Family::series);
-        let families = size_of_val(self.families());
-        families + series.map(|series| size_of::<Series>() + series.weight()).sum::<usize>()
-    }
-
     /// The time between `earlier` and this.
     #[must_use]
     pub fn elapsed_since(&self, earlier: &Self) -> Duration {

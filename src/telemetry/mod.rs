@@ -131,8 +131,8 @@ impl Telemetry {
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
-        let history = self.running.history.lock();
-        match history.as_ref().and_then(|history| history.before(later.taken(), length)) {
+        let mut history = self.running.history.lock();
+        match history.as_mut().and_then(|history| history.before(later.taken(), length)) {
             Some(Earlier { at, distributions }) => later.since_both(at, distributions),
             None => later.since(&later),
         }

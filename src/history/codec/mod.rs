@@ -30,6 +30,41 @@ pub(super) const LACK: u8 = 0xe1;
 pub(super) const STALE: u8 = 0xe2;
 pub(super) const START: u8 = 0xe3;
 
+/// Where bytes are written.
+pub(super) trait Sink {
+    fn put(&mut self, byte: u8);
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+/// A record in place, of as many bytes as one of a whole number takes at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Short {
+    bytes: [u8; 24],
+    len: u8,
+}
+
+impl Short {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len.into()]
+    }
+}
+
+impl Sink for Short {
+    #[inline]
+    fn put(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(usize::from(self.len)) {
+            *free = byte;
+            self.len += 1;
+        }
+    }
+}
+
 /// How many instants lie between two records, and what they mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
@@ -48,13 +83,14 @@ impl Gap {
     }
 
     /// Writes it as a record of its own, if there is one.
-    pub(super) fn put(self, to: &mut Vec<u8>) {
+    #[inline]
+    pub(super) fn put(self, to: &mut impl Sink) {
         let (control, n) = match self {
             Self::Held(n) => (HOLD, n),
             Self::Lacking(n) => (LACK, n),
         };
         if n > 0 {
-            to.push(control);
+            to.put(control);
             put_varint(to, n);
         }
     }
@@ -68,12 +104,12 @@ pub(super) fn put_start(to: &mut Vec<u8>, start: Ticks) {
 
 /// Writes seven bits a byte, the lowest first; all bytes but the last have the highest bit set.
 #[inline]
-pub(super) fn put_varint(to: &mut Vec<u8>, mut n: u64) {
+pub(super) fn put_varint(to: &mut impl Sink, mut n: u64) {
     while n >= 0x80 {
-        to.push(n as u8 | 0x80);
+        to.put(n as u8 | 0x80);
         n >>= 7;
     }
-    to.push(n as u8);
+    to.put(n as u8);
 }
 
 /// Small for small differences of either sign: 0, -1, 1, -2 ... are 0, 1, 2, 3 ...

@@ -1,4 +1,5 @@
 //! What history answers, against naive twins.
 
 mod registry;
+mod store;
 mod track;

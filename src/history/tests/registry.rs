@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use proptest::prelude::*;
 
 use crate::{
+    cells::{self, Storage},
     clock::{self, ManualClock},
     context::Outcome,
     history::{Earlier, History},
@@ -16,7 +17,6 @@ use crate::{
     series::Changes,
     snapshot::{Aggregation, Family, Series, SeriesValue, Snapshot},
     sync::Mutex,
-    testing,
 };
 
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl House {
             Action::AddFloat(by) => self.cost.add(f64::from(by) / 3.0),
             Action::Hold(by) => self.busy.add(by.into()),
             Action::Set(n, to) => self.level.with_labels(&label(n)).set(to),
-            Action::Unset(n) => drop(self.level.remove_labels(&label(n))),
+            Action::Unset(n) => _ = self.level.remove_labels(&label(n)),
             Action::Record(n, value) => {
                 self.wait.iter().for_each(|wait| wait.with_labels(&label(n)).record(value));
             }
@@ -142,13 +142,13 @@ impl House {
             }
             Action::Remove(n) => {
                 self.hits.remove_labels(&label(n));
-                self.wait.iter().for_each(|wait| drop(wait.remove_labels(&label(n))));
+                self.wait.iter().for_each(|wait| _ = wait.remove_labels(&label(n)));
             }
             Action::Clear => {
                 self.hits.clear();
                 self.done.clear();
             }
-            Action::Tell(n, to) => drop(self.told.lock().insert(n, to)),
+            Action::Tell(n, to) => _ = self.told.lock().insert(n, to),
             Action::TellNothing => self.told.lock().clear(),
             Action::Summarise(value) => self.summary.record(value),
             Action::Renew(as_counter) => {
@@ -206,7 +206,7 @@ impl Both {
         self.snapshots.push(snapshot);
     }
 
-    fn check(&self, later: &Snapshot, length: Duration) -> Result<(), TestCaseError> {
+    fn check(&mut self, later: &Snapshot, length: Duration) -> Result<(), TestCaseError> {
         let Earlier { at, distributions } = self.history.before(later.taken(), length).unwrap();
         let twin = |taken| self.snapshots.iter().rev().find(|one| one.taken() == taken);
         let (twin_at, twin_of_all) =
@@ -229,12 +229,13 @@ impl Both {
         if span <= Duration::from_secs(300) {
             prop_assert_eq!(wanted.taken(), at.taken(), "{:?} {:?}", span, late);
         }
-        self.check_answers(later, length, (twin_at, twin_of_all))
+        let (twin_at, twin_of_all) = (twin_at.clone(), twin_of_all.clone());
+        self.check_answers(later, length, (&twin_at, &twin_of_all))
     }
 
     /// What a window answers, against one of the two snapshots.
     fn check_answers(
-        &self,
+        &mut self,
         later: &Snapshot,
         length: Duration,
         (twin, of_all): (&Snapshot, &Snapshot),
@@ -331,9 +332,8 @@ proptest! {
         is_scoped: bool,
     ) {
         let clock = ManualClock::new();
-        let scope = is_scoped.then(testing::scope);
-        let clock = scope.as_ref().map_or(clock, |scope| scope.clock().clone());
         let _installed = clock::enter(Some(clock.clone()));
+        let _scope = is_scoped.then(|| cells::enter(Some(Storage::new(true))));
         let mut house = House::new(clock.clone());
         let mut both = Both { history: History::new(32 << 20), snapshots: Vec::new() };
         both.tick(&house.registry, in_place);

@@ -1,0 +1,209 @@
+//! Tiers, the budget, and series without cells.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::{
+    clock::{self, ManualClock, Ticks},
+    history::{
+        History,
+        families::{Head, Named},
+        sample::{Form, MINUTE_MAX, MINUTE_MEAN, MINUTE_MIN, Sample},
+        store::{MARKS, MINUTES, TICKS},
+    },
+    label::{Dynamic, LabelSet},
+    metric::{Counter, Registry},
+    snapshot::{Kind, PageBounds, Unit},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn tick(history: &mut History, registry: &Registry, clock: &ManualClock, pause: Duration) {
+    clock.advance(pause);
+    assert_eq!(history.tick(&registry.prepare()), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The twin is what pandas' `resample("1min")` does with the samples: it puts each into the minute
+    /// that it is in, and leaves NaN out of `min`, `max` and `mean`.
+    #[test]
+    fn minutes_of_a_gauge_are_those_of_a_monitoring_database(
+        steps in prop::collection::vec(
+            (
+                prop_oneof![3 => Just(None), 1 => prop_oneof![
+                    6 => -1e6..1e6, 1 => Just(f64::NAN), 1 => Just(1e16), 1 => Just(0.0),
+                ].prop_map(Some)],
+                prop_oneof![9 => Just(1_000u64), 1 => 100u64..90_000],
+                prop::bool::weighted(0.05),
+            ),
+            1..500,
+        ),
+    ) {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        let registry = Registry::new();
+        let level = registry.dynamic_gauge("level", "", Unit::NONE, &["n"]).unwrap();
+        let of_one = level.bind_labels(&[("n", "one")]);
+        let mut history = History::new(32 << 20);
+        tick(&mut history, &registry, &clock, Duration::ZERO);
+        let mut twin: Vec<(u64, Vec<f64>)> = Vec::new();
+        let mut minutes = vec![clock.now().unix_nanos() / 60_000_000_000];
+        let mut now = None;
+        for (set, pause, remove) in steps {
+            if let Some(value) = set {
+                of_one.set(value);
+                now = Some(value);
+            }
+            if remove {
+                level.remove_labels(&[("n", "one")]);
+                now = None;
+            }
+            tick(&mut history, &registry, &clock, Duration::from_millis(pause));
+            let minute = clock.now().unix_nanos() / 60_000_000_000;
+            if minutes.last() != Some(&minute) {
+                minutes.push(minute);
+            }
+            let Some(value) = now else { continue };
+            match twin.last_mut() {
+                Some((last, values)) if *last == minute => values.push(value),
+                _ => twin.push((minute, vec![value])),
+            }
+        }
+        let Some(family) = history.families.iter().find(|family| &*family.name == "level") else {
+            return Ok(());
+        };
+        // The instant that ends a minute is the first of the next one that has any.
+        for (number, ends) in (1..).zip(minutes.windows(2)) {
+            let of_minute = twin.iter().find(|(minute, _)| *minute == ends[0]);
+            let found = family.rows.first().and_then(|&row| {
+                history.store.sample(row, MINUTES, number, |_, sample| match sample {
+                    Sample::Histogram(_, cells) => cells.clone(),
+                    Sample::Bits(_) => unreachable!("a minute has several figures"),
+                })
+            });
+            prop_assert_eq!(found.is_some(), of_minute.is_some(), "minute {}", number);
+            let (Some(cells), Some((_, values))) = (found, of_minute) else { continue };
+            let figure = |cell| f64::from_bits(cells.get(cell));
+            let numbers = || values.iter().copied().filter(|value| !value.is_nan());
+            let n = numbers().count();
+            prop_assert_eq!(cells.sum, values.last().unwrap().to_bits());
+            let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
+            prop_assert!(same(figure(MINUTE_MIN), numbers().fold(f64::NAN, f64::min)));
+            prop_assert!(same(figure(MINUTE_MAX), numbers().fold(f64::NAN, f64::max)));
+            if n > 0 {
+                let largest = numbers().map(f64::abs).fold(0.0, f64::max);
+                let mean = numbers().map(|value| value / n as f64).sum::<f64>();
+                prop_assert!((figure(MINUTE_MEAN) - mean).abs() <= 1e-9 * largest.max(1e-300));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_series_with_another_step_lacks_the_instants_between() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let registry = Registry::new();
+    let mut history = History::new(32 << 20);
+    let (name, help) = ("ALERTS".into(), "".into());
+    let head = Head { kind: Kind::Gauge, unit: Unit::NONE, form: Form::Float };
+    let family = || Named { name: &name, help: &help, head, page_bounds: PageBounds::default() };
+    let labels = LabelSet::new([("alertname", "Slow")]);
+    let mut rows = Vec::new();
+    for n in 0..100 {
+        tick(&mut history, &registry, &clock, SECOND);
+        if n % 30 == 0 && n < 90 {
+            let row = history.series(family(), &labels);
+            history.add(row, Ticks::ORIGIN, Sample::Bits(1.5f64.to_bits()));
+            rows.push(row);
+        }
+        if n == 95 {
+            history.end(rows[0]);
+        }
+    }
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|&row| row == rows[0]), "the same series each time");
+    let is_there = |tier, number| history.store.sample(rows[0], tier, number, |_, _| ()).is_some();
+    let there: Vec<u64> = (0..100).filter(|&number| is_there(TICKS, number)).collect();
+    assert_eq!(there, [0, 30, 60]);
+    let marks = history.store.tiers[MARKS].end();
+    assert_eq!((0..marks).filter(|&number| is_there(MARKS, number)).count(), 3);
+}
+
+/// Counters that all change at each tick.
+fn busy(n: usize) -> (Registry, Counter<Dynamic>, impl Fn()) {
+    let registry = Registry::with_series_limit(1_000_000);
+    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let bound: Vec<_> = (0..n).map(|n| hits.bind_labels(&[("n", &n.to_string())])).collect();
+    (registry, hits, move || bound.iter().for_each(|hits| hits.add(3)))
+}
+
+#[test]
+fn over_the_budget_the_oldest_ticks_go_first_and_what_is_left_is_exact() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let (registry, _hits, record) = busy(200);
+    let budget = 260_000;
+    let mut history = History::new(budget);
+    for _ in 0..4_000 {
+        record();
+        tick(&mut history, &registry, &clock, SECOND);
+        assert!(history.store.weight() <= budget);
+    }
+    let later = registry.snapshot();
+    let mut span = |seconds| {
+        let earlier = history.before(later.taken(), Duration::from_secs(seconds)).unwrap().at;
+        let window = later.since(&earlier);
+        let ticks = window.duration().as_secs();
+        assert_eq!(window.increase("hits", &[("n", "7")]), Some(3 * ticks), "{seconds}");
+        ticks
+    };
+    assert_eq!([1, 10].map(&mut span), [1, 10], "ticks");
+    let long = span(3_000);
+    assert!((3_000..3_060).contains(&long), "{long}");
+    let ticks = &history.store.tiers[TICKS];
+    assert!(ticks.end() - ticks.first() < 300, "ticks are what was given up");
+}
+
+#[test]
+fn what_is_older_than_its_tier_goes_and_takes_its_series_along() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let registry = Registry::new();
+    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let mut history = History::new(32 << 20);
+    let mut most = 0;
+    for n in 0..3_000 {
+        let labels = [("n", n.to_string())];
+        let labels = [("n", labels[0].1.as_str())];
+        hits.with_labels(&labels).inc();
+        tick(&mut history, &registry, &clock, 60 * SECOND);
+        hits.remove_labels(&labels);
+        most = most.max(history.store.n_rows());
+    }
+    // A day of minutes has 1,440 of them.
+    assert!((1_440..1_500).contains(&most), "{most}");
+}
+
+#[test]
+fn more_series_than_the_budget_holds_span_nothing_and_are_told_once() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let (registry, hits, record) = busy(500);
+    let mut history = History::new(20_000);
+    record();
+    let told: Vec<_> = (0..3).map(|_| history.tick(&registry.prepare())).collect();
+    assert_eq!(told, [Some(500), None, None]);
+    assert!(history.before(clock.now(), SECOND).is_none());
+    drop(record); // And with it the handles of the series.
+    hits.retain(|labels| labels.get("n") == Some("7"));
+    for _ in 0..3 {
+        hits.with_labels(&[("n", "7")]).inc();
+        clock.advance(SECOND);
+        history.tick(&registry.prepare());
+    }
+    assert!(history.before(clock.now(), SECOND).is_some(), "it keeps again what it can");
+}
