@@ -17,8 +17,8 @@ import sys
 import urllib.parse
 import urllib.request
 
-from shop_check import check, expected_counts, handler_durations, nearest_rank, of_request, \
-    read_load, read_spans
+from shop_check import check, expected_counts, histogram_of, nearest_rank, observed_durations, \
+    of_request, read_load, read_spans
 
 CONTENT_TYPE = ("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily;"
                 " encoding=delimited")
@@ -114,13 +114,13 @@ def exemplars(url, selector):
 
 
 def check_shop(url, load_path, spans_path, page_path):
-    load, spans = read_load(load_path), handler_durations(read_spans(spans_path))
+    load, spans = read_load(load_path), observed_durations(read_spans(spans_path))
     counts = {of_request(labels): count for labels, count, _, _ in
               histograms(url, "http_server_request_duration_seconds")}
     check(counts == expected_counts(load), f"Prometheus {counts}, sent {expected_counts(load)}")
     print(f"  {sum(counts.values()):.0f} requests in {len(counts)} native histograms, as sent")
     for (name, outcome), nanos in sorted(spans.items()):
-        selector = f'{name}_duration_seconds{{outcome="{outcome}"}}'
+        selector = f'{histogram_of(name)}{{outcome="{outcome}"}}'
         [(_, count, _, buckets)] = histograms(url, selector)
         check(count == len(nanos), f"{selector}: {count}, spans {len(nanos)}")
         widest = check_quantiles(url, selector, buckets, [n * 1e-9 for n in nanos])

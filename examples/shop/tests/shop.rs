@@ -1,10 +1,11 @@
-//! The example service under load: every request counted, every caller's trace continued, and a
-//! report at the end that equals the file.
+//! The service under load: every request counted, every caller's trace continued, and a report at the
+//! end that equals the file.
 //!
 //! `BELLWETHER_SHOP_REQUESTS` sets how many requests there are; 5,000 by default.
-#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![cfg(unix)] // The service is ended by SIGTERM.
+
+mod http;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,12 +13,19 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     thread,
-    time::Duration,
 };
 
+use serde_json::Value;
+
 const CONNECTIONS: u64 = 4;
-/// Longer than any answer takes on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// What `#[observe]` names the work inside of each route.
+const WORK: [(&str, &str); 5] = [
+    ("/catalog", "catalog.list_products"),
+    ("/checkout", "checkout.place_order"),
+    ("/fail", "payment.charge_card"),
+    ("/inventory", "inventory.count"),
+    ("/slow", "report.answer_slowly"),
+];
 
 #[test]
 fn every_request_is_counted_and_every_callers_trace_continued() {
@@ -56,7 +64,7 @@ fn what_cannot_be_set_up_is_one_clear_line() {
         (vec!["--listen"], "--listen"),
         (vec!["--lisp"], "--lisp"),
     ] {
-        let output = Command::new(example()).args(&arguments).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_shop")).args(&arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
@@ -72,11 +80,17 @@ struct Sent {
     parent: Option<(String, String)>,
 }
 
+impl Sent {
+    fn route(&self) -> &'static str {
+        self.path.split('?').next().unwrap()
+    }
+}
+
 /// The trace id in every header that is not valid.
 const GARBAGE_TRACE: &str = "dddddddddddddddddddddddddddddddd";
 
 fn send(address: &str, client: u64, requests: u64) -> Vec<Sent> {
-    let http = http_client();
+    let mut connection = http::Connection::open(address);
     (0..requests)
         .map(|number| {
             let path = match number % 10 {
@@ -85,39 +99,27 @@ fn send(address: &str, client: u64, requests: u64) -> Vec<Sent> {
                 4 => "/slow?ms=1",
                 _ => "/catalog",
             };
-            let request = http.get(format!("http://{address}{path}"));
             let (trace, span) = (
                 format!("{:032x}", u128::from(client) << 64 | u128::from(number + 1)),
                 format!("{:016x}", number + 1),
             );
-            let (request, parent) = match number % 7 {
-                0 => (request, None),
-                1 => (request.header("traceparent", format!("00-{GARBAGE_TRACE}-{span}-0g")), None),
-                2 => (request.header("traceparent", format!("00-{GARBAGE_TRACE}-{span}")), None),
-                _ => {
-                    let header = format!("00-{trace}-{span}-01");
-                    (request.header("traceparent", header), Some((trace, span)))
-                }
+            let (header, parent) = match number % 7 {
+                0 => (None, None),
+                1 => (Some(format!("00-{GARBAGE_TRACE}-{span}-0g")), None),
+                2 => (Some(format!("00-{GARBAGE_TRACE}-{span}")), None),
+                _ => (Some(format!("00-{trace}-{span}-01")), Some((trace, span))),
             };
-            let answer = request.send().unwrap();
-            let status = answer.status().as_u16();
-            answer.text().unwrap();
+            let status = connection.get(path, header.as_deref()).0;
             Sent { path, status, parent }
         })
         .collect()
 }
 
-/// A client that goes past a proxy which the environment may name.
-fn http_client() -> reqwest::blocking::Client {
-    let builder = reqwest::blocking::Client::builder().no_proxy();
-    builder.pool_max_idle_per_host(1).timeout(PATIENCE).build().unwrap()
-}
-
 /// Requests by route and status: each sent one, and an inner one for each checkout.
 fn expected_counts(sent: &[Sent]) -> BTreeMap<(String, String), u64> {
     let mut counts = BTreeMap::new();
-    for Sent { path, status, .. } in sent {
-        let route = path.split('?').next().unwrap().to_owned();
+    for request in sent {
+        let (route, status) = (request.route().to_owned(), request.status);
         if route == "/checkout" {
             *counts.entry(("/inventory".to_owned(), "200".to_owned())).or_default() += 1;
         }
@@ -126,12 +128,9 @@ fn expected_counts(sent: &[Sent]) -> BTreeMap<(String, String), u64> {
     counts
 }
 
-fn check_spans(sent: &[Sent], spans: &[serde_json::Value]) {
-    let text =
-        |span: &serde_json::Value, key: &str| span[key].as_str().unwrap_or_default().to_owned();
-    let mut traces: HashMap<String, Vec<&serde_json::Value>> = HashMap::new();
+fn check_spans(sent: &[Sent], spans: &[Value]) {
+    let mut traces: HashMap<&str, Vec<&Value>> = HashMap::new();
     for span in spans {
-        assert_eq!(text(span, "kind"), "server");
         assert!(
             span["duration_nanos"].as_u64().is_some()
                 && span["start_unix_nanos"].as_u64().is_some()
@@ -139,32 +138,87 @@ fn check_spans(sent: &[Sent], spans: &[serde_json::Value]) {
         traces.entry(text(span, "trace_id")).or_default().push(span);
     }
     assert!(!traces.contains_key(GARBAGE_TRACE), "a header that is not valid starts a new trace");
-    let mut continued = 0;
-    for Sent { path, parent, .. } in sent {
-        let Some((trace, parent)) = parent else { continue };
-        continued += 1;
-        let spans = &traces[trace];
-        let child = spans.iter().find(|span| text(span, "parent_span_id") == *parent);
-        let child = child.unwrap_or_else(|| panic!("no child of {parent} in {trace}: {spans:?}"));
-        assert_eq!(format!("/{}", text(child, "name")), path.split('?').next().unwrap());
-        if *path == "/checkout" {
-            let grandchild = spans.iter().find(|span| text(span, "name") == "inventory").unwrap();
-            assert_eq!(text(grandchild, "parent_span_id"), text(child, "span_id"));
+    assert_eq!(traces.len(), sent.len(), "each request without a valid header has its own trace");
+    for request in sent {
+        let Some((trace, parent)) = &request.parent else { continue };
+        let spans = &traces[trace.as_str()];
+        let server = child(spans, parent);
+        check_request(server, request);
+        let route = request.route();
+        let work = child(spans, text(server, "span_id"));
+        assert_eq!(text(work, "name"), work_of(route));
+        assert_eq!(text(work, "outcome"), text(server, "outcome"));
+        match route {
+            "/checkout" => check_checkout(spans, work),
+            _ => assert_eq!(spans.len(), 2),
         }
-        assert_eq!(spans.len(), if *path == "/checkout" { 2 } else { 1 });
-        let outcome = if *path == "/fail" { "error" } else { "ok" };
-        assert_eq!(text(child, "outcome"), outcome);
     }
-    let fresh = sent.len() - continued;
-    assert_eq!(traces.len(), continued + fresh, "each other request has a trace of its own");
+    let selects = spans.iter().filter(|span| text(span, "name") == "SELECT carts").count();
+    let checkouts = sent.iter().filter(|request| request.route() == "/checkout").count();
+    assert_eq!(selects, checkouts.div_ceil(4), "each fourth cart is not in the cache");
 }
 
-fn read_spans(path: &Path) -> Vec<serde_json::Value> {
+/// The server's span of a request has OpenTelemetry's attributes.
+fn check_request(span: &Value, request: &Sent) {
+    let route = request.route();
+    assert_eq!(text(span, "name"), format!("GET {route}"));
+    assert_eq!(text(span, "kind"), "server");
+    assert_eq!(text(span, "outcome"), if route == "/fail" { "error" } else { "ok" });
+    let attributes = &span["attributes"];
+    assert_eq!(attributes["http.request.method"], "GET");
+    assert_eq!(attributes["url.path"], route);
+    assert_eq!(attributes["http.route"], route);
+    assert_eq!(attributes["http.response.status_code"], request.status);
+}
+
+/// The cache, now and then the database, the inventory by HTTP, and the database.
+fn check_checkout(spans: &[&Value], work: &Value) {
+    let order = text(work, "span_id");
+    let mut calls: Vec<_> =
+        spans.iter().filter(|span| text(span, "parent_span_id") == order).collect();
+    calls.sort_by_key(|span| span["start_unix_nanos"].as_u64());
+    let names: Vec<_> = calls.iter().map(|span| text(span, "name")).collect();
+    let without_select: Vec<_> =
+        names.iter().copied().filter(|name| *name != "SELECT carts").collect();
+    assert_eq!(without_select, ["HGETALL carts", "GET", "INSERT orders"]);
+    assert!(calls.iter().all(|span| text(span, "kind") == "client"));
+    assert_eq!(calls[0]["attributes"]["db.system.name"], "redis");
+    let insert = &calls.last().unwrap()["attributes"];
+    assert_eq!(insert["db.system.name"], "postgresql");
+    assert_eq!(insert["db.operation.name"], "INSERT");
+
+    let call = calls.iter().find(|span| text(span, "name") == "GET").unwrap();
+    assert_eq!(call["attributes"]["http.response.status_code"], 200);
+    let inventory = child(spans, text(call, "span_id"));
+    assert_eq!(text(inventory, "name"), "GET /inventory");
+    assert_eq!(text(inventory, "kind"), "server");
+    let count = child(spans, text(inventory, "span_id"));
+    assert_eq!(text(count, "name"), work_of("/inventory"));
+    assert_eq!(spans.len(), 4 + calls.len());
+}
+
+fn text<'a>(span: &'a Value, key: &str) -> &'a str {
+    span[key].as_str().unwrap_or_default()
+}
+
+fn work_of(route: &str) -> &'static str {
+    WORK.iter().find(|(known, _)| *known == route).unwrap().1
+}
+
+/// The only child of `parent`.
+fn child<'a>(spans: &[&'a Value], parent: &str) -> &'a Value {
+    let mut children = spans.iter().filter(|span| text(span, "parent_span_id") == parent);
+    let child = children.next().unwrap_or_else(|| panic!("no child of {parent}: {spans:?}"));
+    assert!(children.next().is_none(), "a second child of {parent}: {spans:?}");
+    child
+}
+
+fn read_spans(path: &Path) -> Vec<Value> {
     let file = BufReader::new(std::fs::File::open(path).unwrap());
     file.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
 }
 
-/// The example, serving.
+/// The service.
 struct Shop {
     process: Child,
     stdout: BufReader<ChildStdout>,
@@ -174,10 +228,9 @@ struct Shop {
 
 impl Shop {
     fn start(spans: &Path) -> Self {
-        let mut process = Command::new(example())
+        let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
             .args(["--listen", "127.0.0.1:0", "--telemetry", "127.0.0.1:0", "--spans"])
             .arg(spans)
-            .env("NO_PROXY", "127.0.0.1") // For its calls to itself.
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -196,8 +249,8 @@ impl Shop {
 
     /// Requests by route and status, as the page tells.
     fn counts(&self) -> BTreeMap<(String, String), u64> {
-        let page = http_client().get(format!("http://{}", self.metrics)).send().unwrap();
-        let page = page.text().unwrap();
+        let (address, path) = self.metrics.split_once('/').unwrap();
+        let (_, page) = http::Connection::open(address).get(&format!("/{path}"), None);
         let counts = page.lines().filter_map(|line| {
             let rest = line.strip_prefix("http_server_request_duration_seconds_count{")?;
             let (labels, count) = rest.split_once("} ").unwrap();
@@ -228,21 +281,6 @@ impl Drop for Shop {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The program, as its source is now: `cargo test --test shop` alone would not build it.
-fn example() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--example", "shop", "--message-format", "json"]);
-    build.args(if cfg!(debug_assertions) { &[][..] } else { &["--release"] });
-    let output = build.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success());
-    // Where it lies depends on flags and variables; the last artifact tells.
-    let messages = String::from_utf8(output.stdout).unwrap();
-    let messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
-    let mut program = messages
-        .filter_map(|message: serde_json::Value| Some(message["executable"].as_str()?.into()));
-    program.next_back().unwrap()
 }
 
 /// A path for a file of this process, where there is none: the shop appends.

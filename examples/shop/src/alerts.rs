@@ -1,0 +1,55 @@
+//! The alert rule of the shop, and the line that is printed when an alert changes.
+
+use std::time::Duration;
+
+use bellwether::alert::{Alert, AlertState, Rule, Severity, ratio, series};
+
+use crate::{screen::Paint, server::REQUEST_DURATION};
+
+/// More than 5 % of the requests of the last two seconds failed, for a second.
+pub(crate) fn requests_fail() -> Rule {
+    let window = Duration::from_secs(2);
+    let requests = series(REQUEST_DURATION);
+    let failed = requests.clone().label_starts_with("http.response.status_code", "5");
+    let share = ratio(failed.rate(window).sum(), requests.rate(window).sum());
+    Rule::new("RequestsFail", share.above(0.05))
+        .for_duration(Duration::from_secs(1))
+        .severity(Severity::Critical)
+        .annotation("summary", "over 5 % of requests fail")
+}
+
+/// `alert RequestsFail is firing: 0.31 > 0.05 (over 5 % of requests fail)`: the value beside the
+/// threshold of the rule.
+pub(crate) fn line(alert: &Alert, paint: Paint) -> String {
+    let state = match alert.state() {
+        state @ AlertState::Pending => paint.yellow(state.as_str()),
+        state @ AlertState::Firing => paint.red(state.as_str()),
+        state => paint.green(state.as_str()),
+    };
+    let threshold = threshold(alert.condition());
+    let value = match alert.state() {
+        AlertState::Resolved => format!("no longer {threshold}"),
+        _ => format!("{:.2} {threshold}", alert.value()),
+    };
+    let summary = alert.annotations().find(|(key, _)| *key == "summary");
+    let summary = summary.map_or("", |(_, text)| text);
+    format!("alert {} is {state}: {value} ({summary})", alert.name())
+}
+
+/// The end of a condition, `> 0.05`: what its expression is compared with.
+fn threshold(condition: &str) -> &str {
+    let operator = condition.rfind(['<', '>']).unwrap_or(0);
+    &condition[operator..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_the_end_of_a_condition() {
+        assert_eq!(threshold(r#"sum(a{b=~"5.*"}) / sum(a) > 0.05"#), "> 0.05");
+        assert_eq!(threshold("latency <= 2"), "<= 2");
+        assert_eq!(threshold("a condition in code"), "a condition in code");
+    }
+}
