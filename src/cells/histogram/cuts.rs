@@ -91,6 +91,7 @@ impl BucketCounts {
     }
 
     /// Adds the counts of a series that has the same buckets.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn merge(&mut self, other: &Self) {
         for (own, count) in self.counts.iter_mut().zip(&other.counts) {
             *own = own.wrapping_add(*count);
@@ -103,6 +104,7 @@ impl BucketCounts {
         self.sum += sum;
     }
 
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn add_exemplars(&mut self, exemplars: impl Iterator<Item = Exemplar>) {
         self.exemplars.extend(exemplars);
         self.exemplars.sort_by(|a, b| a.value.total_cmp(&b.value));
@@ -237,6 +239,7 @@ impl BucketCounts {
     }
 
     /// How many values lie within each bound, and within infinity.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn cumulative(&self) -> impl Iterator<Item = u64> {
         self.counts.iter().scan(0u64, |below, count| {
             *below = below.wrapping_add(*count);
@@ -245,6 +248,7 @@ impl BucketCounts {
     }
 
     /// The exemplars, sorted by value.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars
     }

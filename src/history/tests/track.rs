@@ -136,7 +136,10 @@ fn check_summary(
         .collect();
     let values = || there.iter().map(|&(_, bits)| bits);
     prop_assert_eq!(summary.n_samples, there.len() as u64);
-    prop_assert_eq!((Some(summary.first), Some(summary.last)), (values().next(), values().last()));
+    prop_assert_eq!(
+        (Some(summary.first), Some(summary.last)),
+        (values().next(), values().next_back())
+    );
     if form == Form::Whole {
         prop_assert_eq!((Some(summary.min), Some(summary.max)), (values().min(), values().max()));
         let grown = there.windows(2).map(|two| {
