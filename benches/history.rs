@@ -36,13 +36,14 @@ fn time<T>(run: impl FnOnce() -> T) -> (Duration, T) {
 /// 11,000 counters whose steps are Poisson about 0, 0.1, 1, 10, 100, 1,000 or 10,000.
 fn samples() {
     const N: usize = 11_000;
+    const N_TICKS: u64 = 1_000;
     let mut random = Random(1);
     for mean_step in [None, Some(0.0), Some(1.0), Some(100.0), Some(10_000.0)] {
         let steps = [0.0, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
         let mut values = vec![1u64 << 20; N];
         let mut bench = HistoryBench::new(1 << 30);
         let (mut spent, mut n_changed) = (Duration::ZERO, 0u64);
-        for tick in 0..320 {
+        for tick in 0..N_TICKS {
             for (n, value) in values.iter_mut().enumerate() {
                 let step = random.poisson(mean_step.unwrap_or(steps[n % steps.len()]));
                 *value += step;
@@ -58,7 +59,7 @@ fn samples() {
         println!(
             "steps {name:>6}: append {:5.1} ns a series, {:5.1} ns a changed sample; {:.2} bytes a sample \
              sealed; read {:.1} ns a sample ({})",
-            spent.as_nanos() as f64 / (319 * N) as f64,
+            spent.as_nanos() as f64 / ((N_TICKS - 1) as usize * N) as f64,
             spent.as_nanos() as f64 / n_changed.max(1) as f64,
             bytes as f64 / n_sealed.max(1) as f64,
             reading.as_nanos() as f64 / read.n_samples.max(1) as f64,

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    past::History,
+    past::{Earlier, History},
     sample::{Form, Sample},
     store::{RowId, TICKS, Traits},
 };
-use crate::{clock, label::LabelSet, metric::Registry};
+use crate::{
+    clock,
+    label::LabelSet,
+    metric::{Registry, Window},
+};
 
 /// A history under load. Not part of the API.
 #[doc(hidden)]
@@ -96,6 +100,17 @@ impl HistoryBench {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.history.store.weight()
+    }
+
+    /// A window of the registry that is ticked.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn window(&mut self, registry: &Registry, length: Duration) -> Window {
+        let later = registry.snapshot();
+        match self.history.before(later.taken(), length) {
+            Some(Earlier { at, distributions }) => later.since_both(at, distributions),
+            None => later.since(&later),
+        }
     }
 
     /// What a window of this length spans.

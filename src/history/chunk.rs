@@ -227,9 +227,9 @@ pub(super) struct Pool {
 const SIZES: usize = 12;
 const SMALLEST: usize = 16;
 
-/// A chunk of at least this many bytes is sealed. Chosen by `benches/history.rs`: a summary and a
-/// header take a tenth of it, and half of an open one is empty on average.
-pub(super) const FULL: usize = 500;
+/// A chunk of at least this many bytes is sealed: what is added to a smaller one at once, some dozen bytes,
+/// fits into [`LARGEST_COMMON`]. Its summary and head take a fifth of that.
+pub(super) const FULL: usize = 464;
 /// No chunk of plain numbers needs more.
 const LARGEST_COMMON: usize = 512;
 

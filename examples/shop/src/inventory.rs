@@ -56,7 +56,7 @@ impl Inventory {
             set_status(Status::Error("".into()));
             return Err(Fault::InventoryAway);
         };
-        sent.status(status.as_u16());
+        sent.end(status.as_u16());
         set_attribute("http.response.status_code", i64::from(status.as_u16()));
         if !status.is_success() {
             set_attribute("error.type", status.as_str().to_owned());

@@ -70,7 +70,7 @@ async fn answer(shop: &Shop, request: Request<Incoming>) -> Response<String> {
         response
     };
     let response = response.in_span(server_span(&request, route)).await;
-    served.status(response.status().as_u16());
+    served.end(response.status().as_u16());
     response
 }
 

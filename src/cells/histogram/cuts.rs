@@ -90,8 +90,24 @@ impl BucketCounts {
         self.exemplars.extend_from_slice(histogram.exemplars());
     }
 
+    /// Adds the counts of a series that has the same buckets.
+    #[cfg(any(test, feature = "prometheus"))]
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (own, count) in self.counts.iter_mut().zip(&other.counts) {
+            *own = own.wrapping_add(*count);
+        }
+        self.sum += other.sum;
+        self.add_exemplars(other.exemplars.iter().cloned());
+    }
+
     pub(crate) fn add_sum(&mut self, sum: f64) {
         self.sum += sum;
+    }
+
+    #[cfg(any(test, feature = "prometheus"))]
+    pub(crate) fn add_exemplars(&mut self, exemplars: impl Iterator<Item = Exemplar>) {
+        self.exemplars.extend(exemplars);
+        self.exemplars.sort_by(|a, b| a.value.total_cmp(&b.value));
     }
 
     /// Counts cells whose numbers ascend.
@@ -221,26 +237,9 @@ impl BucketCounts {
     pub(crate) fn sum(&self) -> f64 {
         self.sum
     }
-}
-
-/// As a page asks.
-#[cfg(feature = "prometheus")]
-impl BucketCounts {
-    /// Adds the counts of a series that has the same buckets.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (own, count) in self.counts.iter_mut().zip(&other.counts) {
-            *own = own.wrapping_add(*count);
-        }
-        self.sum += other.sum;
-        self.add_exemplars(other.exemplars.iter().cloned());
-    }
-
-    pub(crate) fn add_exemplars(&mut self, exemplars: impl Iterator<Item = Exemplar>) {
-        self.exemplars.extend(exemplars);
-        self.exemplars.sort_by(|a, b| a.value.total_cmp(&b.value));
-    }
 
     /// How many values lie within each bound, and within infinity.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn cumulative(&self) -> impl Iterator<Item = u64> {
         self.counts.iter().scan(0u64, |below, count| {
             *below = below.wrapping_add(*count);
@@ -249,6 +248,7 @@ impl BucketCounts {
     }
 
     /// The exemplars, sorted by value.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars
     }
