@@ -9,7 +9,7 @@ use std::{
 
 use bellwether::{
     Counter, ErrorKind, Gauge, Telemetry,
-    alert::{AlertState, Rule, notify, series},
+    alert::{self, AlertState, Rule, notify, series},
     export::Memory,
     metric::{Registry, View, Views},
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
@@ -232,6 +232,18 @@ fn a_window_tells_what_happened_within_it() {
     EVENTS.add(3);
     let window = telemetry.window(Duration::from_secs(60));
     assert_eq!(window.increase("test.window.events", &[]), Some(3));
+}
+
+#[test]
+fn without_a_history_a_window_spans_no_time_and_rules_that_look_back_are_refused_by_name() {
+    let _turn = turn();
+    let rule = |name: &'static str, expr: alert::Expr| Rule::new(name, expr.above(1e9));
+    let start = |rule| bellwether::builder("test").without_history().alert_rule(rule).start();
+    let refused = start(rule("Busy", series("test.events").rate(SECONDS))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidOption);
+    assert!(refused.to_string().contains("\"Busy\""), "{refused}");
+    let telemetry = start(rule("Full", series("test.events").last())).unwrap();
+    assert_eq!(telemetry.window(SECONDS).duration(), Duration::ZERO);
 }
 
 #[test]

@@ -349,14 +349,8 @@ impl Builder {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use bellwether::alert::{Rule, series};
     ///
-    /// let full = Rule::new("QueueFull", series("queue.length").last().above(100.0));
-    /// let busy = Rule::new("Busy", series("jobs").rate(Duration::from_secs(60)).above(1_000.0));
-    ///
-    /// let refused = bellwether::builder("shop").without_history().alert_rule(busy).start();
-    /// assert!(refused.unwrap_err().to_string().contains("Busy"));
-    /// let telemetry = bellwether::builder("shop").without_history().alert_rule(full).start()?;
+    /// let telemetry = bellwether::builder("shop").without_history().start()?;
     /// assert_eq!(telemetry.window(Duration::from_secs(60)).duration(), Duration::ZERO);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
