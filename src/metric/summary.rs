@@ -19,7 +19,7 @@ use crate::{
 typed_instrument! {
     /// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
     ///
-    /// Recording is a [`Histogram`]'s, to the instruction. A window is the difference of two readings of
+    /// Recording is a [`Histogram`](crate::Histogram)'s, to the instruction. A window is the difference of two readings of
     /// it, so that its quantiles are within 1 % too; readings are taken whenever a window or a snapshot of
     /// the registry is asked for, which a started telemetry does once a second. A window then begins
     /// where it was asked to or up to a tenth earlier; where nobody read for a while, it begins at the

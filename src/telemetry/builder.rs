@@ -332,7 +332,7 @@ impl Builder {
         self
     }
 
-    /// At most about `bytes` for the past of all series, which [windows](Telemetry::window) look back
+    /// At most about `bytes` for the past of all series, which [windows](crate::Telemetry::window) look back
     /// on; 32 MiB by default. It is a cap: nothing is allocated before there is something to keep.
     ///
     /// A sample of a counter takes about a byte, one that is the same as the last none. Over the budget
@@ -342,7 +342,7 @@ impl Builder {
         Self { history: Some(bytes), ..self }
     }
 
-    /// Keeps no past: a [window](Telemetry::window) spans no time, and alert rules that look back are
+    /// Keeps no past: a [window](crate::Telemetry::window) spans no time, and alert rules that look back are
     /// refused by [`start`](Self::start).
     ///
     /// # Examples
