@@ -1,12 +1,8 @@
 //! Recording allocates nothing once a thread has touched a series: an allocator that counts tells.
 //!
 //! One test, alone in its process: the counts are those of the thread.
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+mod counting;
 
 use bellwether::{
     Counter, Gauge, Histogram, Labels, UpDownCounter,
@@ -21,27 +17,6 @@ use bellwether::{
         sampler::{AlwaysOff, AlwaysOn},
     },
 };
-
-struct Counting;
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-// SAFETY: hands every call on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 static EVENTS: Counter = Counter::new("events", "");
 static BY_ROUTE: Counter<Route> = Counter::new("events.by.route", "");
@@ -104,9 +79,9 @@ fn record_durations() {
 }
 
 fn allocations(work: impl Fn()) -> u64 {
-    let before = ALLOCATIONS.get();
+    let before = counting::allocations();
     work();
-    ALLOCATIONS.get() - before
+    counting::allocations() - before
 }
 
 #[test]

@@ -1,38 +1,12 @@
 //! What a series of a histogram costs in memory, by an allocator that counts.
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+mod counting;
 
 use bellwether::{
     Histogram, Labels, Unit,
     metric::{BoundHistogram, HistogramOptions, Registry},
 };
-
-struct Counting;
-
-thread_local!(static LIVE: Cell<i64> = const { Cell::new(0) });
-
-// SAFETY: hands every call on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get() + layout.size() as i64);
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size() as i64);
-        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SERIES: usize = 1_000;
 
@@ -58,9 +32,9 @@ fn bytes_a_series(
     let family: Histogram<Route<'_>> =
         registry.histogram_with("size", "", Unit::Bytes, options).unwrap();
     let live = |work: &mut dyn FnMut()| {
-        let before = LIVE.get();
+        let before = counting::live_of_thread();
         work();
-        (LIVE.get() - before) as f64
+        (counting::live_of_thread() - before) as f64
     };
     let each = live(&mut || {
         for text in &texts {

@@ -1,40 +1,16 @@
 //! A tick of the history allocates nothing for series that it knows: an allocator that counts tells.
 //!
 //! One test, alone in its process: the counts are those of the thread.
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::Duration,
-};
+mod counting;
+
+use std::time::Duration;
 
 use bellwether::{
     HistoryBench, Labels,
     metric::{Registry, Unit},
     testing,
 };
-
-struct Counting;
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-// SAFETY: hands every call on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[derive(Labels)]
 struct Route<'a> {
@@ -63,9 +39,9 @@ fn a_tick_of_known_series_allocates_nothing_for_them() {
     let mut tick = |round: Option<u64>| {
         round.into_iter().for_each(record);
         scope.advance(Duration::from_secs(1));
-        let before = ALLOCATIONS.get();
+        let before = counting::allocations();
         history.tick(&registry);
-        ALLOCATIONS.get() - before
+        counting::allocations() - before
     };
     assert!(tick(Some(0)) > 240, "the allocator counts");
     // An hour and more: every tier but the minutes has reached its length.

@@ -2,12 +2,8 @@
 //! counts tells.
 //!
 //! One test, alone in its process: the counts are those of the thread.
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
+mod counting;
 
 use bellwether::{
     Labels,
@@ -15,27 +11,6 @@ use bellwether::{
     metric::{Registry, Unit},
     resource::Resource,
 };
-
-struct Counting;
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-// SAFETY: hands every call on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[derive(Labels)]
 struct Route<'a> {
@@ -66,9 +41,9 @@ fn a_known_page_is_rendered_without_an_allocation() {
         let render = |page: &mut Page, round| {
             record(round);
             let snapshot = registry.snapshot();
-            let before = ALLOCATIONS.get();
+            let before = counting::allocations();
             let len = page.render(&snapshot, &resource).len();
-            (ALLOCATIONS.get() - before, len)
+            (counting::allocations() - before, len)
         };
         let (first, _) = render(&mut page, 0);
         assert!(first > 10, "the allocator counts");
@@ -82,17 +57,17 @@ fn a_known_page_is_rendered_without_an_allocation() {
         record(0);
         let snapshot = registry.snapshot();
         page.render(&snapshot, &resource);
-        let before = ALLOCATIONS.get();
+        let before = counting::allocations();
         page.render(&snapshot, &resource);
-        assert_eq!(ALLOCATIONS.get() - before, 0, "{format:?}");
+        assert_eq!(counting::allocations() - before, 0, "{format:?}");
     }
     for format in [Format::Text, Format::Text1, Format::OpenMetrics] {
         let mut page = Page::new(format);
         let render = |page: &mut Page| {
-            let before = ALLOCATIONS.get();
+            let before = counting::allocations();
             let len = page.render_registry(&registry, &resource).len();
             assert!(len > 500);
-            ALLOCATIONS.get() - before
+            counting::allocations() - before
         };
         render(&mut page);
         record(0);

@@ -1,48 +1,23 @@
 //! Registries, instruments and callbacks that are made at run time give back what they held.
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicI64, Ordering::Relaxed},
-    thread,
-};
+mod counting;
+
+use std::thread;
 
 use bellwether::{
     Labels, Unit,
     metric::{Aggregation, HistogramOptions, Kind, Registry},
 };
 
-static LIVE: AtomicI64 = AtomicI64::new(0);
-
-struct Counting;
-
-// SAFETY: hands every call on to the system's allocator, which keeps the contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as i64, Relaxed);
-        // SAFETY: the caller's promise is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as i64, Relaxed);
-        // SAFETY: `pointer` came from `System` by `alloc` above, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// What 100,000 registries or callbacks may leave.
 const MOST: i64 = 4 << 20;
 
 /// The bytes that so many calls leave behind.
 fn left_by(n: u32, mut make: impl FnMut(u32)) -> i64 {
-    let before = LIVE.load(Relaxed);
+    let before = counting::live();
     (0..n).for_each(&mut make);
-    LIVE.load(Relaxed) - before
+    counting::live() - before
 }
 
 #[derive(Clone, Labels)]

@@ -1,12 +1,9 @@
 //! What spans and headers allocate: an unsampled span nothing, a sampled one nothing once the thread
 //! has its memory, a bad header nothing.
-#![allow(unsafe_code, reason = "an allocator is an unsafe trait")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::Arc,
-};
+mod counting;
+
+use std::sync::Arc;
 
 use bellwether::{
     extract,
@@ -16,32 +13,10 @@ use bellwether::{
     },
 };
 
-/// Counts the allocations of each thread.
-struct Counting;
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's duties are those of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
+    let before = counting::allocations();
     work();
-    ALLOCATIONS.get() - before
+    counting::allocations() - before
 }
 
 fn tracer(sampler: impl Sampler) -> Arc<Tracer> {

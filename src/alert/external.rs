@@ -1,4 +1,4 @@
-//! What alerts get when they leave: labels that say who sends them, and where to look.
+//! External labels and the generator URL, which alerts get when they are sent.
 
 use std::{borrow::Cow, fmt::Write as _, net::SocketAddr};
 

@@ -10,7 +10,7 @@ use crate::util::date;
 
 /// A date: nanoseconds since the Unix epoch, by the wall clock.
 ///
-/// To be told to people and to other processes. What measures time inside the process is [`Ticks`],
+/// Dates are for people and for other processes. Time inside the process is measured in [`Ticks`],
 /// which no step of the wall clock moves; [`Ticks::timestamp`] is the date of a reading. Dates before
 /// 1970 are the epoch, later ones than 2262 that year's.
 ///
@@ -62,16 +62,16 @@ impl Timestamp {
 impl Ticks {
     /// The date of this reading, by the wall clock of that time, within a millisecond.
     ///
-    /// A date that was told once does not move with the wall clock, unless that is set back to before
-    /// it: then the reading has the date of that step, so that no date is later than now, and a later
-    /// reading never has an earlier one.
+    /// The date of a reading stays the same when the wall clock is set. The exception is a step to a time
+    /// before that date: the reading then has the date of the step. So no date is in the future, and
+    /// later readings never have earlier dates.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
         Timestamp::from_unix_nanos(self.unix_nanos())
     }
 }
 
-/// An instant that another process told of: to be compared with its like, not with readings of this
+/// An instant of another process: to be compared with other such instants, not with readings of this
 /// process's clock.
 impl From<Timestamp> for Ticks {
     fn from(date: Timestamp) -> Self {

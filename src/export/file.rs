@@ -24,7 +24,7 @@ use crate::{
 /// Appends spans and metrics to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit,
 /// Vector).
 #[doc = include_str!("file.md")]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct File {
     service: String,
     /// Held while a batch is written: lines of two routes stay whole. No lock is taken inside it.
@@ -125,8 +125,7 @@ impl Appended {
 
 impl Backend for File {
     fn routes(self, routes: &mut Routes) {
-        let other = Self { service: self.service.clone(), appended: self.appended.clone() };
-        routes.spans(Route::new(other));
+        routes.spans(Route::new(self.clone()));
         routes.metrics(Route::new(self));
     }
 }

@@ -39,7 +39,7 @@ use crate::{
 /// let telemetry = bellwether::builder("shop").export(spans).start()?;
 /// # Ok::<(), bellwether::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stdout {
     format: Format,
     service: String,
@@ -75,9 +75,7 @@ impl Stdout {
 
 impl Backend for Stdout {
     fn routes(self, routes: &mut Routes) {
-        let Self { format, service, out } = &self;
-        let other = Self { format: *format, service: service.clone(), out: out.clone() };
-        routes.spans(Route::new(other));
+        routes.spans(Route::new(self.clone()));
         routes.metrics(Route::new(self));
     }
 }

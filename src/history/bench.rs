@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     past::{Earlier, History},
     sample::{Form, Sample},
-    store::{RowId, TICKS, Traits},
+    store::{RowId, Traits},
+    tier::TICKS,
 };
 use crate::{
     clock,

@@ -31,9 +31,11 @@
 mod at;
 mod bench;
 mod chunk;
+mod coarse;
 mod codec;
 mod families;
 mod fill;
+mod hot;
 mod instants;
 mod minute;
 mod retire;
@@ -41,6 +43,7 @@ mod past;
 mod sample;
 mod store;
 mod summary;
+mod tier;
 mod track;
 
 #[cfg(test)]

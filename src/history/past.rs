@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use super::{
     families::{FamilyRows, Memory, Named},
     sample::Sample,
-    store::{MARKS, RowId, Store, TICKS, TIERS, Traits},
+    store::{RowId, Store, Traits},
+    tier::{MARKS, TICKS, TIERS},
 };
 use crate::{clock::Ticks, label::LabelSet, snapshot::Snapshot};
 

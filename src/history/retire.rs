@@ -2,8 +2,10 @@
 
 use super::{
     chunk::Pool,
+    hot::{Hot, UNSETTLED},
     instants::Instants,
-    store::{Hot, NEVER, Row, RowId, Store, TICKS, TIERS, UNSETTLED},
+    store::{NEVER, Row, RowId, Store},
+    tier::{TICKS, TIERS},
     track::Track,
 };
 

@@ -14,31 +14,16 @@
 //! A sample that is the last one again writes nothing. A series that has not changed since it began has
 //! no track, and one that changed is written into the coarser tiers at their next instant.
 
-use std::time::Duration;
-
 use super::{
     chunk::Pool,
-    codec::{Gap, Short, integers},
+    hot::{Hot, flag},
     instants::{Instant, Instants},
-    minute::{self, Minute},
+    minute::Minute,
     sample::{Cells, Form, Layout, LayoutId, Sample},
+    tier::{INTERVALS, KEPT, MARKS, MINUTES, TICKS, TIERS},
     track::{Shape, Track},
 };
 use crate::{clock::Ticks, label::LabelSet};
-
-/// The number of tiers, from each tick to each minute.
-pub(super) const TIERS: usize = 3;
-/// The tier of every tick.
-pub(super) const TICKS: usize = 0;
-/// The tier of ten seconds, the finest with all buckets of histograms.
-pub(super) const MARKS: usize = 1;
-/// The tier of minutes, in which a gauge has its minimum, maximum and mean.
-pub(super) const MINUTES: usize = 2;
-
-const INTERVALS: [Duration; TIERS] =
-    [Duration::ZERO, Duration::from_secs(10), Duration::from_secs(60)];
-const KEPT: [Duration; TIERS] =
-    [Duration::from_secs(300), Duration::from_secs(3_600), Duration::from_secs(86_400)];
 
 /// The number of a row.
 pub(crate) type RowId = u32;
@@ -48,7 +33,7 @@ pub(crate) type RowId = u32;
 pub(super) struct Store {
     pub(super) tiers: [Instants; TIERS],
     /// The number of the newest tick in each tier it is in.
-    now: [Option<u64>; TIERS],
+    pub(super) now: [Option<u64>; TIERS],
     pub(super) hot: Vec<Hot>,  // As many as rows.
     pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
     vacant: Vec<RowId>,
@@ -57,105 +42,25 @@ pub(super) struct Store {
     /// What tracks take beside the pool, as of the last time it was added up.
     pub(super) tracks_weight: usize,
     /// For a minute of a gauge.
-    scratch: Cells,
+    pub(super) scratch: Cells,
 }
 
 /// A series, apart from its last value.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) labels: LabelSet,
-    form: Form,
+    pub(super) form: Form,
     /// When the sum began, of the samples that come.
-    start: Ticks,
+    pub(super) start: Ticks,
     /// The tick of the first sample, that sample, and its start, until there is a track.
     pub(super) born: u64,
-    first: u64,
-    first_start: Ticks,
+    pub(super) first: u64,
+    pub(super) first_start: Ticks,
     pub(super) tracks: [Option<Box<Track>>; TIERS],
-    minute: Option<Box<Minute>>,
+    pub(super) minute: Option<Box<Minute>>,
     /// Whether its series is one of its family's as of the last tick.
     pub(super) is_listed: bool,
 }
-
-/// What every tick looks at of a row: a cache line.
-///
-/// Samples of whole numbers are *staged* here, and handed over to the track some dozens at a time: a tick
-/// of series that all change walks this one column, and not through all of memory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hot {
-    /// The bits of the last sample; of a histogram the count.
-    last: u64,
-    /// The tick of the last sample, as far as the next one may be staged; zero where it may not.
-    at: u32,
-    expected: i32,
-    pub(super) flags: u8,
-    n_staged: u8,
-    staged: [u8; N_STAGED],
-}
-
-const N_STAGED: usize = 46;
-const _: () = assert!(size_of::<Hot>() == 64, "a cache line");
-
-impl Default for Hot {
-    fn default() -> Self {
-        Self { last: 0, at: 0, expected: 0, flags: 0, n_staged: 0, staged: [0; N_STAGED] }
-    }
-}
-
-impl Hot {
-    /// Stages a sample; `false` if it is not one that can be.
-    #[inline(always)]
-    fn stage(&mut self, tick: u64, bits: u64) -> bool {
-        let at = u64::from(self.at);
-        let Ok(now) = u32::try_from(tick) else { return false };
-        if at == 0 || at >= tick {
-            return false;
-        }
-        let expected = i64::from(self.expected);
-        let Ok(next) = i32::try_from(integers::next_step(self.last, bits, expected)) else {
-            return false;
-        };
-        let mut record = Short::default();
-        integers::put(&mut record, Gap::Held(tick - at - 1), self.last, bits, expected);
-        let (place, record) = (usize::from(self.n_staged), record.bytes());
-        let Some(free) = self.staged.get_mut(place..place + record.len()) else { return false };
-        free.copy_from_slice(record);
-        self.n_staged += record.len() as u8;
-        (self.at, self.last, self.expected) = (now, bits, next);
-        self.flags |= flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
-        true
-    }
-
-    /// Nothing is staged; samples may be, after that of a tick and with an expected step.
-    fn go_on(&mut self, staging: Option<(u64, i64)>) {
-        let narrow = staging.and_then(|(at, expected)| {
-            Some((u32::try_from(at).ok()?, i32::try_from(expected).ok()?))
-        });
-        (self.at, self.expected) = narrow.unwrap_or((0, 0));
-        self.n_staged = 0;
-    }
-}
-
-/// What is noted of a row.
-mod flag {
-    /// It had a sample at the last tick.
-    pub(super) const LIVE: u8 = 1;
-    /// It had a sample at all.
-    pub(super) const KNOWN: u8 = 2;
-    /// Its start changed after the last sample.
-    pub(super) const RESTARTED: u8 = 4;
-    /// It has samples only where they were added.
-    pub(super) const SPARSE: u8 = 8;
-    /// It is a gauge, of which the minutes are kept.
-    pub(super) const GAUGE: u8 = 16;
-    /// Coarser tiers get its histograms otherwise than from the ticks.
-    pub(super) const BUCKETS: u8 = 32;
-    /// It changed since the last instant of the tier of ten seconds, or of minutes.
-    pub(super) const CHANGED: [u8; 3] = [0, 64, 128];
-}
-
-/// The flags of a row whose last change is not in all tiers yet.
-pub(super) const UNSETTLED: u8 = flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
 
 /// What kind of series a row is.
 #[derive(Clone, Copy, Debug)]
@@ -454,121 +359,17 @@ impl Store {
         let began = end.checked_sub(1).and_then(|number| minutes.get(number));
         began.map_or(0, |instant| instant.tick)
     }
-
-    /// Ends a tick: writes what changed into the tiers that have an instant now.
-    pub(super) fn finish(&mut self) {
-        for tier in [MARKS, MINUTES] {
-            let Some(now) = self.now[tier] else { continue };
-            for place in 0..self.hot.len() {
-                self.write(place, tier, now);
-            }
-        }
-        self.tiers.iter_mut().for_each(Instants::expire);
-    }
-
-    /// As [`finish`](Self::finish), of one row that changed since.
-    pub(super) fn finish_row(&mut self, id: RowId) {
-        for tier in [MARKS, MINUTES] {
-            self.now[tier].into_iter().for_each(|now| self.write(id as usize, tier, now));
-        }
-    }
-
-    /// Writes a row at the instant `now` of a coarser tier, if it has changed since the last one.
-    fn write(&mut self, place: usize, tier: usize, now: u64) {
-        if self.hot[place].flags & flag::CHANGED[tier] == 0 {
-            return;
-        }
-        self.hot[place].flags &= !flag::CHANGED[tier];
-        match tier == MINUTES && self.hot[place].flags & flag::GAUGE != 0 {
-            true => self.write_minute(place, now),
-            false => self.write_mark(place, tier, now),
-        }
-    }
-
-    /// Writes the last sample of a row at the instant `now` of a coarser tier.
-    fn write_mark(&mut self, place: usize, tier: usize, now: u64) {
-        let (flags, bits) = (self.hot[place].flags, self.hot[place].last);
-        let before = self.tiers[tier].at_tick(self.rows[place].born);
-        let row = &mut self.rows[place];
-        let weight = (&mut self.pool, &mut self.tracks_weight);
-        if flags & flag::LIVE == 0 {
-            return row.end(tier, (before, now), flags, weight);
-        }
-        if flags & flag::SPARSE != 0 && row.form != Form::Histogram {
-            return row.push(tier, (now, row.start, Sample::Bits(bits), PLAIN), flags, weight);
-        }
-        if row.form == Form::Histogram {
-            if flags & flag::BUCKETS == 0 {
-                row.copy_histogram(tier, now, flags, weight);
-            }
-            return;
-        }
-        let is_first =
-            row.tracks[tier].is_none() && (bits, row.start) == (row.first, row.first_start);
-        if is_first {
-            return;
-        }
-        if row.tracks[tier].is_some() || before < now {
-            let (start, sample) = (row.start, Sample::Bits(bits));
-            let track = row.track(tier, before, flags, weight.0, weight.1);
-            if track.at() < now && !track.holds(start, sample, PLAIN) {
-                track.push((now, start, sample, PLAIN), weight.0);
-            }
-            return;
-        }
-        row.push(tier, (now, row.start, Sample::Bits(bits), PLAIN), flags, weight);
-    }
-
-    /// Writes what a gauge had since the last minute.
-    fn write_minute(&mut self, place: usize, now: u64) {
-        let Some(tick) = self.now[TICKS] else { return };
-        let (flags, bits) = (self.hot[place].flags, self.hot[place].last);
-        let is_live = flags & flag::LIVE != 0;
-        let mut cells = std::mem::take(&mut self.scratch);
-        let row = &mut self.rows[place];
-        let weight = (&mut self.pool, &mut self.tracks_weight);
-        // What changed just now is counted already, up to this tick.
-        let mut had_samples = is_live && row.born < tick;
-        match &mut row.minute {
-            Some(minute) => {
-                minute.change(f64::from_bits(bits), tick, is_live);
-                had_samples = !minute.is_empty();
-                minute.write(&mut cells);
-                row.minute = None;
-            }
-            None => minute::write_uniform(&mut cells, bits),
-        }
-        if had_samples {
-            let sample = Sample::Histogram(MINUTE, &cells);
-            let is_held = row.tracks[MINUTES]
-                .as_ref()
-                .is_some_and(|track| track.holds(row.start, sample, MINUTE_SHAPE));
-            if !is_held {
-                row.push(MINUTES, (now, row.start, sample, MINUTE_SHAPE), flags, weight);
-            }
-        } else if let Some(track) = &mut row.tracks[MINUTES] {
-            track.end(now, weight.0);
-        }
-        // The next minute is another one where this one was not all of the present value, and where it
-        // has none.
-        let goes_on = is_live && had_samples && cells.sum == bits && minute::is_uniform(&cells);
-        let is_open = row.tracks[MINUTES].as_ref().is_some_and(|track| !track.is_ended());
-        if !goes_on && (is_live || is_open) {
-            self.hot[place].flags |= flag::CHANGED[MINUTES];
-        }
-        self.scratch = cells;
-    }
 }
 
 /// The birth of a row that has no sample without a track.
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// The shape of what is no histogram.
-const PLAIN: Shape = (LayoutId(0), true);
-const MINUTE: LayoutId = LayoutId(0);
-const MINUTE_SHAPE: Shape = (MINUTE, false);
+pub(super) const PLAIN: Shape = (LayoutId(0), true);
+pub(super) const MINUTE: LayoutId = LayoutId(0);
+pub(super) const MINUTE_SHAPE: Shape = (MINUTE, false);
 
-type Weight<'a> = (&'a mut Pool, &'a mut usize);
+pub(super) type Weight<'a> = (&'a mut Pool, &'a mut usize);
 
 impl Row {
     /// The track of a tier, if it has one.
@@ -577,7 +378,7 @@ impl Row {
     }
 
     /// The track of a tier: made, if there is none, of the first sample at the instant `first`.
-    fn track(
+    pub(super) fn track(
         &mut self,
         tier: usize,
         first: u64,
@@ -594,7 +395,7 @@ impl Row {
     }
 
     /// Adds a sample to the track of a tier, which may be its first.
-    fn push(
+    pub(super) fn push(
         &mut self,
         tier: usize,
         sample: (u64, Ticks, Sample<'_>, Shape),
@@ -617,7 +418,13 @@ impl Row {
     }
 
     /// Marks in a coarser tier that the series has ended; `before` is its first instant there.
-    fn end(&mut self, tier: usize, (before, now): (u64, u64), flags: u8, weight: Weight<'_>) {
+    pub(super) fn end(
+        &mut self,
+        tier: usize,
+        (before, now): (u64, u64),
+        flags: u8,
+        weight: Weight<'_>,
+    ) {
         let is_plain = self.form != Form::Histogram;
         if self.tracks[tier].is_some() {
             self.tracks[tier].iter_mut().for_each(|track| track.end(now, weight.0));
@@ -629,7 +436,7 @@ impl Row {
     }
 
     /// Writes the histogram of the last tick into a coarser tier.
-    fn copy_histogram(&mut self, tier: usize, now: u64, flags: u8, weight: Weight<'_>) {
+    pub(super) fn copy_histogram(&mut self, tier: usize, now: u64, flags: u8, weight: Weight<'_>) {
         let [ticks, coarser @ ..] = &mut self.tracks;
         let Some(ticks) = ticks else { return };
         let (cells, shape) = ticks.histogram();

@@ -70,7 +70,7 @@ pub trait Exporter<S>: Send + 'static {
     /// A decision: to try again, or to give up, and what of the batch it is about.
     fn export(&mut self, batch: &Batch<S>, deadline: &Deadline) -> ExportResult<S>;
 
-    /// Takes note of who is speaking, and says whether it can work at all, as far as that can be told
+    /// Reads the resource from `setup`, and checks the exporter's options, as far as that is possible
     /// without sending anything: called once, before its thread starts, by whoever starts it. By
     /// default it does nothing.
     ///

@@ -16,7 +16,8 @@ use loom::{
 
 use super::{
     Chunk, DropReason, Overflow, Settings,
-    queue::{Limits, Next, Queue},
+    limits::Limits,
+    queue::{Next, Queue},
 };
 use crate::clock;
 

@@ -25,6 +25,7 @@ mod answer;
 mod batch;
 mod delivery;
 mod exporter;
+mod limits;
 mod payload;
 mod processor;
 mod queue;
@@ -71,7 +72,8 @@ use crate::{
     clock,
     error::{Error, ErrorKind},
 };
-use queue::{Limits, Queue};
+use limits::Limits;
+use queue::Queue;
 
 /// A route that was started: an exporter with its queue and its thread. Clones are handles to the same.
 ///

@@ -22,12 +22,12 @@ use std::{
 use super::{
     Batch, Chunk, Deadline, DropReason, Dropped, QueueReport,
     batch::{Part, Piece},
+    limits::Limits,
     retry::Delay,
-    settings::{Overflow, Settings},
+    settings::Overflow,
 };
 use crate::{
     clock,
-    error::{Error, ErrorKind},
     sync::modelled::{Condvar, Mutex, wait_until},
 };
 
@@ -44,17 +44,6 @@ pub(super) struct Queue<T> {
     work: Condvar,
     /// Signalled when records were settled or the worker has ended.
     settled: Condvar,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
-    pub(super) max_items: usize,   // At least 1.
-    pub(super) max_bytes: usize,   // At least 1.
-    pub(super) batch_items: usize, // In [1, max_items].
-    pub(super) batch_bytes: usize,
-    pub(super) wake_items: usize, // In [1, batch_items].
-    pub(super) batch_delay: Duration,
-    pub(super) overflow: Overflow,
 }
 
 struct State<T> {
@@ -127,44 +116,6 @@ pub(super) struct Urgency {
     flushes: u64,
     closing: bool,
 }
-
-impl Limits {
-    pub(super) fn checked(settings: &Settings) -> Result<Self, Error> {
-        let &Settings { max_items, max_bytes, batch_items, batch_bytes, .. } = settings;
-        for (name, value) in [
-            ("max_items", max_items),
-            ("max_bytes", max_bytes),
-            ("batch_items", batch_items),
-            ("batch_bytes", batch_bytes),
-        ] {
-            if value == 0 {
-                let message = format!("queue setting `{name}` must be at least 1");
-                return Err(Error::new(ErrorKind::InvalidOption, message));
-            }
-        }
-        let batch_items = batch_items.min(max_items);
-        let at_once = settings.batch_delay.is_zero();
-        Ok(Self {
-            max_items,
-            max_bytes,
-            batch_items,
-            // Two of them and the queue bound the memory that a backend which is away can cost.
-            batch_bytes: settings.batch_bytes.min(max_bytes.div_ceil(2)),
-            // Not only when it is full, or records are lost before the worker has looked.
-            wake_items: if at_once { 1 } else { batch_items.min(max_items.div_ceil(2)) },
-            // A worker that every record wakes need not look by itself, let alone without a pause.
-            batch_delay: if at_once {
-                Duration::MAX
-            } else {
-                settings.batch_delay.max(SHORTEST_DELAY)
-            },
-            overflow: settings.overflow,
-        })
-    }
-}
-
-/// A shorter delay would keep an idle worker busy.
-const SHORTEST_DELAY: Duration = Duration::from_millis(1);
 
 /// With less time before the deadline of a shutdown, there is no second attempt.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);

@@ -33,7 +33,7 @@ pub struct Settings {
     /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
     /// At least 1 ms, or zero: nothing waits, and each record offered to an idle worker wakes it.
     pub batch_delay: Duration,
-    /// How long one attempt to deliver a batch may take; 10 s.
+    /// How long one attempt to deliver a batch may take; not zero; 10 s.
     pub attempt_timeout: Duration,
     /// How a batch is tried again.
     pub retry: Retry,

@@ -100,7 +100,7 @@ struct Table {
 }
 
 /// The series of one set, in buckets of a cache line, of which nine tenths of all look-ups need one: how
-/// many more would be a branch that nobody foresees.
+/// many more would be a branch that the processor mispredicts.
 #[derive(Default)]
 struct Buckets {
     /// None, or a power of two.

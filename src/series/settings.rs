@@ -1,4 +1,4 @@
-//! What a registry was told for all of its families, and may be told anew while they record.
+//! The settings of a registry, which hold for all of its families and may be changed while they record.
 //!
 //! It is read where a series is made, listed or asked for. No record reads any of it.
 

@@ -375,7 +375,7 @@ impl Builder {
     ///
     /// Of instruments with one name and another kind, unit, aggregation or set of label keys, or with
     /// names that are one on a Prometheus page, the first that is used is kept. Each other one records
-    /// into nothing. It is told by a diagnostic of its own, with both places in the source, and what it
+    /// into nothing. A diagnostic reports it, with both places in the source, and what it
     /// would have recorded is counted in `telemetry.instruments.refused`, by its name and place.
     ///
     /// # Examples

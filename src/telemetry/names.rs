@@ -1,4 +1,4 @@
-//! The names of routes: unique within a signal, so that their series are told apart.
+//! The names of routes: unique within a signal, so that their series differ.
 
 use std::collections::HashSet;
 

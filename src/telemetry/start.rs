@@ -1,4 +1,4 @@
-//! Starting what a builder was told.
+//! Starts what a builder configured.
 
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Opti
 }
 
 /// Where `registry` has refused statics, an error with all of the reasons if that is to be one; the
-/// hook is told of them otherwise.
+/// diagnostic hook gets them otherwise.
 fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
     if !deny {
         registry.tell_refusals();

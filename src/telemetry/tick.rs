@@ -61,7 +61,7 @@ impl Ticking {
         }
     }
 
-    /// Queues what notifiers are to be told before anybody else hears of it: a callback or a hook may
+    /// Queues notifications before callbacks and hooks run: one of these may
     /// leave the process, and what is queued is delivered then.
     fn evaluate(&mut self, snapshot: &Snapshot) {
         let mut tick = self.engine.tick(snapshot);

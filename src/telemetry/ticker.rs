@@ -18,7 +18,7 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts the thread called `name`, which runs `tick` until that returns: when it is told to stop.
+    /// Starts the thread called `name`, which runs `tick` until that returns: when it is stopped.
     pub(super) fn start(
         name: &str,
         tick: impl FnOnce(&Receiver<()>) + Send + 'static,

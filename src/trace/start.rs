@@ -1,4 +1,4 @@
-//! What a span starts from: what its builder was told, its ids, and what was decided about it.
+//! What a span starts from: the options of its builder, its ids, and the sampling decision.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::{
     util::random,
 };
 
-/// What the builder of a span was told.
+/// The options of a span's builder.
 #[derive(Clone, Debug)]
 pub(super) struct Seed {
     pub(super) name: Cow<'static, str>,

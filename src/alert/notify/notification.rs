@@ -1,4 +1,4 @@
-//! Alerts that are told together.
+//! The group of alerts that is sent to a notifier.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     pipeline::{Overflow, Settings, Signal},
 };
 
-/// The alerts of one name that fire or have fired lately: a group, told as a whole.
+/// The alerts of one name that fire or have fired lately: a group, sent as a whole.
 ///
 /// One is made when an alert begins to fire or is resolved, and again after a minute while that is
 /// so: a receiver that was away hears of it. It has every alert of its name, of all rules of that
@@ -73,8 +73,8 @@ impl Notification {
         &self.alerts
     }
 
-    /// The alerts because of which it is sent: that began to fire, were resolved, or were told of so
-    /// long ago that they are told of again. What writes down each event and no groups needs only
+    /// The alerts because of which it is sent: that began to fire, were resolved, or are due
+    /// to be sent again. What writes down each event and no groups needs only
     /// these.
     #[must_use]
     pub fn due(&self) -> &[Alert] {

@@ -29,7 +29,7 @@ use crate::{
 ///
 /// # What it will not do
 ///
-/// Speak plain http, or to an address that is not public, unless told to: see
+/// Speak plain http, or to an address that is not public, unless configured to: see
 /// [`allow_plain_http`](Self::allow_plain_http) and [`allow_private`](Self::allow_private). It follows
 /// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
 /// printed.

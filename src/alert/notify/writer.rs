@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Writes one line for each alert that is [due](Notification::due), and flushes: one that begins to
-/// fire, is resolved, or is told of again after a minute.
+/// fire, is resolved, or is repeated after a minute.
 ///
 /// A line has the state in capitals, the rule, the labels, the value, and the annotations:
 ///

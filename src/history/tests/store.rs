@@ -10,7 +10,7 @@ use crate::{
         History,
         families::{Head, Named},
         sample::{Form, MINUTE_MAX, MINUTE_MEAN, MINUTE_MIN, Sample},
-        store::{MARKS, MINUTES, TICKS},
+        tier::{MARKS, MINUTES, TICKS},
     },
     label::{Dynamic, LabelSet},
     metric::{Counter, Registry},

@@ -1,4 +1,4 @@
-//! Whom to speak to, and whether that is allowed.
+//! The URL of an endpoint, and whether the policy allows it.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -65,7 +65,7 @@ impl HttpEndpoint {
         self.allows_private = true;
     }
 
-    /// Whether a request could be sent, as far as that can be told without sending one.
+    /// Whether a request could be sent, as far as that is known without sending one.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.permitted().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
         self.header_map().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;

@@ -1,0 +1,86 @@
+//! What every tick looks at of a series.
+
+use super::{
+    codec::{Gap, Short, integers},
+    tier::{MARKS, MINUTES},
+};
+
+/// What every tick looks at of a row: a cache line.
+///
+/// Samples of whole numbers are *staged* here, and handed over to the track some dozens at a time: a tick
+/// of series that all change walks this one column, and not through all of memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hot {
+    /// The bits of the last sample; of a histogram the count.
+    pub(super) last: u64,
+    /// The tick of the last sample, as far as the next one may be staged; zero where it may not.
+    pub(super) at: u32,
+    pub(super) expected: i32,
+    pub(super) flags: u8,
+    pub(super) n_staged: u8,
+    pub(super) staged: [u8; N_STAGED],
+}
+
+const N_STAGED: usize = 46;
+const _: () = assert!(size_of::<Hot>() == 64, "a cache line");
+
+impl Default for Hot {
+    fn default() -> Self {
+        Self { last: 0, at: 0, expected: 0, flags: 0, n_staged: 0, staged: [0; N_STAGED] }
+    }
+}
+
+impl Hot {
+    /// Stages a sample; `false` if it is not one that can be.
+    #[inline(always)]
+    pub(super) fn stage(&mut self, tick: u64, bits: u64) -> bool {
+        let at = u64::from(self.at);
+        let Ok(now) = u32::try_from(tick) else { return false };
+        if at == 0 || at >= tick {
+            return false;
+        }
+        let expected = i64::from(self.expected);
+        let Ok(next) = i32::try_from(integers::next_step(self.last, bits, expected)) else {
+            return false;
+        };
+        let mut record = Short::default();
+        integers::put(&mut record, Gap::Held(tick - at - 1), self.last, bits, expected);
+        let (place, record) = (usize::from(self.n_staged), record.bytes());
+        let Some(free) = self.staged.get_mut(place..place + record.len()) else { return false };
+        free.copy_from_slice(record);
+        self.n_staged += record.len() as u8;
+        (self.at, self.last, self.expected) = (now, bits, next);
+        self.flags |= flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
+        true
+    }
+
+    /// Nothing is staged; samples may be, after that of a tick and with an expected step.
+    pub(super) fn go_on(&mut self, staging: Option<(u64, i64)>) {
+        let narrow = staging.and_then(|(at, expected)| {
+            Some((u32::try_from(at).ok()?, i32::try_from(expected).ok()?))
+        });
+        (self.at, self.expected) = narrow.unwrap_or((0, 0));
+        self.n_staged = 0;
+    }
+}
+
+/// What is noted of a row.
+pub(super) mod flag {
+    /// It had a sample at the last tick.
+    pub(in crate::history) const LIVE: u8 = 1;
+    /// It had a sample at all.
+    pub(in crate::history) const KNOWN: u8 = 2;
+    /// Its start changed after the last sample.
+    pub(in crate::history) const RESTARTED: u8 = 4;
+    /// It has samples only where they were added.
+    pub(in crate::history) const SPARSE: u8 = 8;
+    /// It is a gauge, of which the minutes are kept.
+    pub(in crate::history) const GAUGE: u8 = 16;
+    /// Coarser tiers get its histograms otherwise than from the ticks.
+    pub(in crate::history) const BUCKETS: u8 = 32;
+    /// It changed since the last instant of the tier of ten seconds, or of minutes.
+    pub(in crate::history) const CHANGED: [u8; 3] = [0, 64, 128];
+}
+
+/// The flags of a row whose last change is not in all tiers yet.
+pub(super) const UNSETTLED: u8 = flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
