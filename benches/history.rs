@@ -20,10 +20,10 @@ fn main() {
     }
 }
 
-/// The mean of what a run took, without the slowest tenth: other programs run too.
+/// The mean of the faster half of the runs: other programs run too.
 fn mean(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
-    times.truncate((times.len() * 9).div_ceil(10));
+    times.truncate(times.len().div_ceil(2));
     times.iter().sum::<Duration>() / times.len().max(1) as u32
 }
 
@@ -42,7 +42,7 @@ fn samples() {
         let steps = [0.0, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
         let mut values = vec![1u64 << 20; N];
         let mut bench = HistoryBench::new(1 << 30);
-        let (mut spent, mut n_changed) = (Duration::ZERO, 0u64);
+        let (mut spent, mut n_changed) = (Vec::new(), 0u64);
         for tick in 0..N_TICKS {
             for (n, value) in values.iter_mut().enumerate() {
                 let step = random.poisson(mean_step.unwrap_or(steps[n % steps.len()]));
@@ -50,17 +50,19 @@ fn samples() {
                 n_changed += u64::from(step > 0 && tick > 0);
             }
             let (took, ()) = time(|| bench.append(&values));
-            spent += if tick > 0 { took } else { Duration::ZERO };
+            spent.push(took);
             bench.finish();
         }
-        let (reading, read) = time(|| bench.read());
+        let read = bench.read();
+        let reading = mean((0..6).map(|_| time(|| bench.read()).0).collect());
+        let (spent, n_changed) = (mean(spent), n_changed as f64 / (N_TICKS - 1) as f64);
         let (bytes, n_sealed) = bench.sealed();
         let name = mean_step.map_or("mixed".to_owned(), |step| step.to_string());
         println!(
             "steps {name:>6}: append {:5.1} ns a series, {:5.1} ns a changed sample; {:.2} bytes a sample \
              sealed; read {:.1} ns a sample ({})",
-            spent.as_nanos() as f64 / ((N_TICKS - 1) as usize * N) as f64,
-            spent.as_nanos() as f64 / n_changed.max(1) as f64,
+            spent.as_nanos() as f64 / N as f64,
+            spent.as_nanos() as f64 / n_changed.max(1.0),
             bytes as f64 / n_sealed.max(1) as f64,
             reading.as_nanos() as f64 / read.n_samples.max(1) as f64,
             read.checksum % 10,

@@ -11,9 +11,10 @@
 //!   series that is absent from it has no value.
 //! * `rate` and `increase` are from the newest sample in the range to the one at or before the start
 //!   of the range; where a sum fell, it began again from zero. A rate is over the true time between
-//!   the two samples; nothing is extrapolated. While a series is younger than the range, its oldest
-//!   sample takes the place of the one at the start, so that a rule speaks from the second sample
-//!   on. With fewer than two samples there is no value.
+//!   the two samples; nothing is extrapolated. A sum that was not there at the start of the range and
+//!   has appeared since counts from zero, from its first sample on: the first failure counts. Any other
+//!   series that is younger than the range has its oldest sample in the place of the one at the start;
+//!   with fewer than two samples there is no value.
 //! * Of a histogram, `last`, `rate` and `increase` are of its count; `avg`, `min`, `max` and the
 //!   quantiles are of the values it recorded between the two samples that `increase` takes (within
 //!   1 %, by nearest rank, as [`HistogramSnapshot`](crate::metric::HistogramSnapshot) has them). Where it recorded nothing there is no

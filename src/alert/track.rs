@@ -3,8 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
+    clock::Ticks,
     label::LabelSet,
-    metric::{HistogramSnapshot, Kind, SeriesValue},
+    metric::{HistogramSnapshot, Kind, Series, SeriesValue},
 };
 
 /// The ring of one series.
@@ -22,6 +23,10 @@ pub(super) struct Track {
     // and rule would be the cost of the whole tick.
     pub(super) resets: VecDeque<(u64, f64)>,
     pub(super) previous: f64,
+    /// When its sum began, and the first tick at which this sum was there; `None` for a sum that may be
+    /// older than the window.
+    pub(super) started: Ticks,
+    pub(super) born: Option<u64>,
     pub(super) histogram_bytes: usize, // Of those in `histograms`, shared ones once.
     pub(super) charged: usize,
 }
@@ -35,7 +40,7 @@ impl Track {
         kind: Kind,
         range: usize,
         distributions: bool,
-        first: u64,
+        (first, is_new): (u64, bool),
     ) -> Self {
         let has_distributions = distributions && kind.is_distribution();
         Self {
@@ -48,6 +53,8 @@ impl Track {
             histograms: has_distributions.then(VecDeque::new),
             resets: VecDeque::new(),
             previous: f64::NEG_INFINITY,
+            started: Ticks::ORIGIN,
+            born: is_new.then_some(first),
             histogram_bytes: 0,
             charged: 0,
         }
@@ -69,16 +76,22 @@ impl Track {
     }
 
     /// Adds the value of `tick`, which is after the last.
-    pub(super) fn push(&mut self, value: &SeriesValue, tick: u64) {
+    pub(super) fn push(&mut self, series: &Series, tick: u64) {
+        let value = series.value();
+        let is_other = !self.values.is_empty() && self.started != series.started();
         if self.values.is_empty() {
             self.first = tick;
         }
+        if is_other {
+            self.born = Some(tick);
+        }
+        self.started = series.started();
         while self.end() < tick {
             self.push_absent(self.end());
         }
         self.ended = false;
         let number = value.as_f64();
-        if self.is_sum && number < self.previous {
+        if self.is_sum && (number < self.previous || is_other) {
             self.resets.push_back((tick, self.previous));
         }
         self.previous = number;
@@ -160,12 +173,11 @@ impl Track {
         self.charged
     }
 
+    /// By how much it grew from one sample to the other.
     pub(super) fn increase(&self, from: Sample, to: Sample) -> f64 {
         let mut amount = to.1 - from.1;
         if self.is_sum {
-            let inside = self.resets.iter().filter(|&&(tick, _)| tick > from.0 && tick <= to.0);
-            inside.for_each(|&(_, before)| amount += before);
-            return amount;
+            return amount + self.before_resets(from.0, to.0);
         }
         let mut previous = from.1;
         for value in (from.0 + 1..=to.0).filter_map(|tick| self.value(tick)) {
@@ -175,6 +187,23 @@ impl Track {
             previous = value;
         }
         amount
+    }
+
+    /// By how much a sum grew that was not there at the tick `from`, and has the sample `to`.
+    pub(super) fn increase_from_nothing(&self, from: u64, to: Sample) -> f64 {
+        let first = (from + 1..=to.0).find(|&tick| self.value(tick).is_some()).unwrap_or(to.0);
+        to.1 + self.before_resets(first, to.0)
+    }
+
+    /// What the sum was before it fell or began anew, after one tick and at another at the latest.
+    fn before_resets(&self, from: u64, to: u64) -> f64 {
+        let inside = self.resets.iter().filter(|&&(tick, _)| tick > from && tick <= to);
+        inside.map(|&(_, before)| before).sum()
+    }
+
+    /// Whether its sum began after the tick `tick`, and counts from zero there.
+    pub(super) fn is_born_after(&self, tick: u64) -> bool {
+        self.is_sum && self.value(tick).is_none() && self.born.is_some_and(|born| born > tick)
     }
 }
 

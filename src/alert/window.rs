@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Ticks,
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Kind, Series, SeriesValue, Snapshot},
+    metric::{Family, HistogramSnapshot, Kind, Series, Snapshot},
 };
 
 /// The samples of the series that rules select, for as long as a rule needs them.
@@ -46,6 +46,7 @@ pub struct SampleWindow {
     budget_bytes: usize,
     floor: u64, // Ticks before this one were given up for the budget.
     refused: u64,
+    has_ticked: bool,
 }
 
 /// When a tick was: the instant of its snapshot, and the slot it stands for.
@@ -103,6 +104,7 @@ impl SampleWindow {
             budget_bytes,
             floor: 0,
             refused: 0,
+            has_ticked: false,
         };
         for need in needs {
             window.add(need);
@@ -188,6 +190,7 @@ impl SampleWindow {
             self.take_family(family, snapshot.family(&family.name), tick);
         }
         self.families = families;
+        self.has_ticked = true;
         self.locate_ranges();
         self.trim();
         while self.bytes > self.budget_bytes && self.times.len() > 1 {
@@ -218,7 +221,7 @@ impl SampleWindow {
             };
             if is_known {
                 known.entries[place].seen = tick;
-                self.push(&known.entries[place], &series.value, tick);
+                self.push(&known.entries[place], series, tick);
                 place += 1;
             } else {
                 appeared.push(series);
@@ -250,8 +253,11 @@ impl SampleWindow {
             self.refused += 1;
             return None;
         }
-        let mut track = Track::new(series.labels.clone(), kind, range, distributions, tick);
-        track.push(&series.value, tick);
+        // What is there at the first tick of all may have been there for long.
+        let is_new = self.has_ticked;
+        let mut track =
+            Track::new(series.labels.clone(), kind, range, distributions, (tick, is_new));
+        track.push(series, tick);
         self.bytes += track.charge();
         let place = self.vacant.pop().unwrap_or(self.tracks.len());
         if place == self.tracks.len() {
@@ -268,10 +274,10 @@ impl SampleWindow {
         self.tracks.len() - self.vacant.len()
     }
 
-    fn push(&mut self, entry: &Entry, value: &SeriesValue, tick: u64) {
+    fn push(&mut self, entry: &Entry, series: &Series, tick: u64) {
         let Some(track) = entry.track.and_then(|place| self.tracks[place].as_mut()) else { return };
         let before = track.charged;
-        track.push(value, tick);
+        track.push(series, tick);
         self.bytes = self.bytes + track.charge() - before;
     }
 
@@ -448,10 +454,15 @@ impl<'a> SeriesWindow<'a> {
     /// By how much a sum grew over the last `range`, and in what time.
     ///
     /// From the sample at or before the start of the range, or the oldest there is, to the newest
-    /// one. Where the sum fell, it is taken to have started again from zero. `None` with fewer than
-    /// two samples.
+    /// one. Where the sum fell, or began anew, it started again from zero. One that was not there at
+    /// the start of the range, and not before, began after it: it counts from zero, and from its first
+    /// sample on. `None` without a sample, and for others with fewer than two.
     #[must_use]
     pub fn increase(&self, range: Duration) -> Option<(f64, Duration)> {
+        if let Some((from, to)) = self.birth(range) {
+            let amount = self.track.increase_from_nothing(from, to);
+            return Some((amount, self.window.time_between(from, to.0)));
+        }
         let (from, to) = self.ends(range)?;
         Some((self.track.increase(from, to), self.window.time_between(from.0, to.0)))
     }
@@ -463,6 +474,9 @@ impl<'a> SeriesWindow<'a> {
     /// needs distributions.
     #[must_use]
     pub fn distribution(&self, range: Duration) -> Option<HistogramSnapshot> {
+        if let Some((_, to)) = self.birth(range) {
+            return self.track.histogram(to.0).map(|all| HistogramSnapshot::clone(all));
+        }
         let (from, to) = self.ends(range)?;
         let (earlier, later) = (self.track.histogram(from.0)?, self.track.histogram(to.0)?);
         Some(if Arc::ptr_eq(earlier, later) {
@@ -480,11 +494,25 @@ impl<'a> SeriesWindow<'a> {
         self.track.histograms.is_some()
     }
 
+    /// The tick at the start of `range`, or the oldest, and the newest sample in it, of a sum that began
+    /// after that tick.
+    fn birth(&self, range: Duration) -> Option<(u64, Sample)> {
+        let from = self.window.first_inside(range).saturating_sub(1).max(self.window.first);
+        let to = self.newest_in(range)?;
+        (from < to.0 && self.track.is_born_after(from)).then_some((from, to))
+    }
+
+    fn newest_in(&self, range: Duration) -> Option<Sample> {
+        let first = self.window.first_inside(range).max(self.track.first);
+        let sample = |tick: u64| Some((tick, self.track.value(tick)?));
+        (first..self.track.end()).rev().find_map(sample)
+    }
+
     /// The two samples that an increase over `range` is between.
     fn ends(&self, range: Duration) -> Option<(Sample, Sample)> {
         let first_inside = self.window.first_inside(range);
         let sample = |tick: u64| Some((tick, self.track.value(tick)?));
-        let to = (first_inside.max(self.track.first)..self.track.end()).rev().find_map(sample)?;
+        let to = self.newest_in(range)?;
         let from = (first_inside.saturating_sub(1).max(self.track.first)..to.0).find_map(sample)?;
         Some((from, to))
     }

@@ -1,0 +1,90 @@
+//! A first failure counts: a sum that appears while a rule watches counts from zero.
+
+use std::time::Duration;
+
+use bellwether::{
+    Counter, Histogram,
+    alert::{AlertState::Firing, AlertState::Resolved, Rule, series},
+    context::Outcome,
+    label::Dynamic,
+    testing,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+static FAILURES: Counter = Counter::new("first.failures", "");
+static ERRORS: Counter<Dynamic> = Counter::dynamic("first.errors", "", &["kind"]);
+static QUERIES: Histogram<Outcome> = Histogram::new("first.query.duration", "");
+
+#[test]
+fn one_failure_after_two_quiet_minutes_is_an_increase_of_one_and_is_over_a_minute_later() {
+    let scope = testing::scope();
+    let rule = Rule::new("Failed", series("first.failures").increase(MINUTE).above(0.0));
+    let mut alerts = scope.alerts(vec![rule]).unwrap();
+    let mut seconds = |n: u32| {
+        for _ in 0..n {
+            scope.advance(SECOND);
+            alerts.tick();
+        }
+        alerts.alerts().iter().map(|alert| (alert.state(), alert.value())).collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(120), []);
+    FAILURES.inc();
+    assert_eq!(seconds(1), [(Firing, 1.0)]);
+    assert_eq!(seconds(59), [(Firing, 1.0)]);
+    assert_eq!(seconds(1)[0].0, Resolved);
+}
+
+#[test]
+fn a_thousand_errors_under_a_new_label_are_a_rate() {
+    let scope = testing::scope();
+    ERRORS.with_labels(&[("kind", "known")]).add(5);
+    let rule = Rule::new("Errors", series("first.errors").rate(MINUTE).above(1.0));
+    let mut alerts = scope.alerts(vec![rule]).unwrap();
+    let mut seconds = |n: u32| {
+        for _ in 0..n {
+            scope.advance(SECOND);
+            alerts.tick();
+        }
+        alerts.alerts().iter().map(|alert| alert.labels().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(120), [""; 0], "what was there at the first tick is no increase");
+    ERRORS.with_labels(&[("kind", "new")]).add(1_000);
+    let firing = seconds(1);
+    assert!(firing.len() == 1 && firing[0].contains(r#"kind="new""#), "{firing:?}");
+}
+
+#[test]
+fn a_series_that_was_removed_and_came_back_counts_what_it_has_since() {
+    let scope = testing::scope();
+    let one = [("kind", "one")];
+    let rule = Rule::new("Errors", series("first.errors").increase(MINUTE).above(0.0));
+    let mut alerts = scope.alerts(vec![rule]).unwrap();
+    let mut tick = || {
+        scope.advance(SECOND);
+        alerts.tick();
+        alerts.alerts().iter().map(|alert| alert.value()).collect::<Vec<_>>()
+    };
+    tick();
+    ERRORS.with_labels(&one).add(5);
+    assert_eq!(tick(), [5.0]);
+    ERRORS.remove_labels(&one);
+    ERRORS.with_labels(&one).add(9);
+    assert_eq!(tick(), [14.0], "it did not fall, and began anew");
+}
+
+#[test]
+fn the_first_value_of_a_histogram_has_quantiles() {
+    let scope = testing::scope();
+    let slow = series("first.query.duration").p99(MINUTE).above(1.0);
+    let mut alerts = scope.alerts(vec![Rule::new("Slow", slow)]).unwrap();
+    for _ in 0..10 {
+        scope.advance(SECOND);
+        alerts.tick();
+    }
+    QUERIES.bind(Outcome::Error).record(2.0);
+    scope.advance(SECOND);
+    alerts.tick();
+    assert_eq!(alerts.alerts().len(), 1);
+}
