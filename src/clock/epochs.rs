@@ -57,10 +57,11 @@ impl Epochs {
         self.epochs.push_back(Epoch { start, unix_nanos, nanos_per_tick, limit: u64::MAX });
     }
 
-    /// Gives the latest epoch another rate: its first one was measured in a hurry.
-    pub(super) fn refine(&mut self, nanos_per_tick: f64) {
-        if let Some(epoch) = self.epochs.back_mut() {
-            epoch.nanos_per_tick = nanos_per_tick;
+    /// Begins an epoch at the reading `start` with a better rate and the date that is foretold for it,
+    /// so that no date moves that was told before.
+    pub(super) fn refine(&mut self, start: u64, nanos_per_tick: f64) {
+        if let Some(unix_nanos) = self.date(start) {
+            self.begin(start, unix_nanos, nanos_per_tick);
         }
     }
 
@@ -118,6 +119,17 @@ mod tests {
         assert_eq!(epochs.date(7), None);
         epochs.begin(100, 1_000, 0.5);
         assert_eq!((epochs.date(90), epochs.date(110)), (Some(995), Some(1_005)));
+    }
+
+    #[test]
+    fn a_better_rate_moves_no_date_that_was_told() {
+        for rate in [0.5, 2.0] {
+            let mut epochs = Epochs::new();
+            epochs.begin(0, 1_000, 1.0);
+            epochs.refine(100, rate);
+            assert_eq!([0, 50, 100].map(|ticks| epochs.date(ticks)), [1_000, 1_050, 1_100].map(Some));
+            assert_eq!(epochs.date(110), Some(1_100 + (10.0 * rate) as u64));
+        }
     }
 
     #[test]

@@ -224,7 +224,7 @@ struct Anchors {
     first: Option<Anchor>,
     /// The reading of the latest anchor.
     latest: u64,
-    /// Whether the first epoch has a rate that was measured over a second at least.
+    /// Whether an epoch has a rate that was measured over a second at least.
     is_refined: bool,
     epochs: Epochs,
 }
@@ -268,10 +268,8 @@ impl Anchors {
     /// Begins an epoch at `anchor` if it is needed.
     fn date_from(&mut self, anchor: Anchor, is_precise: bool) {
         let rate = Ticks(anchor.ticks).nanos_per_tick();
-        // Every date so far is of a reading within two seconds from the first anchor: it moves by a
-        // millisecond at most.
         if is_precise && !std::mem::replace(&mut self.is_refined, true) {
-            self.epochs.refine(rate);
+            self.epochs.refine(anchor.ticks, rate);
         }
         let foretold = self.epochs.date(anchor.ticks);
         let off = foretold.map_or(u64::MAX, |foretold| foretold.abs_diff(anchor.unix_nanos));
