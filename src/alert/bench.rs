@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Engine, Rule, Settings, ratio, series};
+use super::{Rule, Settings, Standalone, ratio, series};
 use crate::{
     clock::{ManualClock, Ticks},
     label::LabelSet,
@@ -16,7 +16,7 @@ use crate::{
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Bench {
-    engine: Engine,
+    engine: Standalone,
     clock: ManualClock,
     labels: Vec<LabelSet>,
     tick: u64,
@@ -36,9 +36,9 @@ impl Bench {
                 ("n", n.to_string()),
             ])
         });
-        let settings = Settings { window_bytes: 256 << 20, ..Settings::default() };
         Self {
-            engine: Engine::new(rules(), settings).unwrap_or_else(|error| panic!("{error}")),
+            engine: Standalone::within(256 << 20, rules(), Settings::default())
+                .unwrap_or_else(|error| panic!("{error}")),
             clock: ManualClock::new(),
             labels: labels.collect(),
             tick: 0,

@@ -22,7 +22,7 @@ struct Standing {
     rules: Vec<RuleStanding>,
     groups: Vec<Vec<usize>>, // The places of the rules of each name.
     missed: u64,
-    window_bytes: usize,
+    history_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct RuleStatus {
     pub condition: String,
     /// Why its last evaluation failed, if it did.
     pub error: Option<String>,
-    /// Whether samples that its range needs were given up to keep the window within its budget; it
+    /// Whether samples that its range needs were given up to keep the history within its budget; it
     /// is then evaluated over those that are left.
     pub shortened: bool,
 }
@@ -68,7 +68,7 @@ impl Board {
             }
         }
         let rules = rules.iter().map(RuleStanding::new).collect();
-        Self(Mutex::new(Standing { rules, groups, missed: 0, window_bytes: 0 }))
+        Self(Mutex::new(Standing { rules, groups, missed: 0, history_bytes: 0 }))
     }
 
     /// Every alert that is pending or firing, or was resolved within the last quarter of an hour.
@@ -81,9 +81,9 @@ impl Board {
         self.0.lock().rules.iter().map(|rule| rule.status.clone()).collect()
     }
 
-    /// How many bytes the window takes.
-    pub(crate) fn window_bytes(&self) -> usize {
-        self.0.lock().window_bytes
+    /// How many bytes the past of all series takes.
+    pub(crate) fn history_bytes(&self) -> usize {
+        self.0.lock().history_bytes
     }
 
     /// How many slots passed without a tick.
@@ -92,9 +92,9 @@ impl Board {
     }
 
     /// Notes what is not a rule's own.
-    pub(super) fn note(&self, missed: u64, window_bytes: usize) {
+    pub(super) fn note(&self, missed: u64, history_bytes: usize) {
         let mut standing = self.0.lock();
-        (standing.missed, standing.window_bytes) = (missed, window_bytes);
+        (standing.missed, standing.history_bytes) = (missed, history_bytes);
     }
 
     /// Notes whether the rule at `place` lacks samples; whether that is news.

@@ -325,7 +325,9 @@ impl Condition for Absent {
     fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Vec<(LabelSet, f64)> {
         let is_there = match &self.of {
             Wanted::Series(selector) => {
-                window.select(selector).any(|series| series.last().is_some())
+                let mut any = false;
+                window.each(selector, Duration::ZERO, |series| any |= series.last().is_some());
+                any
             }
             Wanted::Value(expr) => {
                 let mut any = false;

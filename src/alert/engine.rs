@@ -12,11 +12,12 @@ use super::{
     window::SampleWindow,
 };
 use crate::{
-    clock::Ticks,
+    clock::{Slot, Ticks},
     diagnostics,
     error::{Error, ErrorKind},
+    history::History,
     label::LabelSet,
-    metric::Snapshot,
+    sync::Mutex,
     util::catch::catch,
 };
 
@@ -27,17 +28,11 @@ pub(crate) struct Settings {
     pub(crate) interval: Duration,
     /// The time after which an alert that still fires is sent again.
     pub(crate) resend_delay: Duration,
-    /// The bytes that the window's samples may take.
-    pub(crate) window_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(1),
-            resend_delay: Duration::from_secs(60),
-            window_bytes: 16 << 20,
-        }
+        Self { interval: Duration::from_secs(1), resend_delay: Duration::from_secs(60) }
     }
 }
 
@@ -70,9 +65,6 @@ pub(crate) struct Engine {
     rules: Vec<Evaluated>, // In the order of the board's.
     window: SampleWindow,
     settings: Settings,
-    axis: Option<Axis>,
-    last_slot: Option<u64>,
-    missed: u64,
     board: Arc<Board>,
 }
 
@@ -99,19 +91,17 @@ struct Evaluated {
     selectors: Vec<Selector>,
 }
 
-/// Nanoseconds that began as those of the wall clock and go on by the monotonic one: slots fall on
-/// round seconds, and no step of the wall clock moves them.
-#[derive(Clone, Copy, Debug)]
-struct Axis {
-    at: Ticks,
-    nanos: u64,
-}
-
 impl Engine {
+    /// What evaluates `rules` over `history`, which has not ticked yet.
+    ///
     /// # Errors
     ///
     /// A rule that cannot be evaluated, two rules that make the same alerts, an interval of zero.
-    pub(crate) fn new(rules: Vec<Rule>, settings: Settings) -> Result<Self, Error> {
+    pub(crate) fn new(
+        rules: Vec<Rule>,
+        settings: Settings,
+        history: Arc<Mutex<History>>,
+    ) -> Result<Self, Error> {
         if settings.interval.is_zero() {
             let message = "the evaluation interval of alert rules is zero";
             return Err(Error::new(ErrorKind::InvalidOption, message));
@@ -121,8 +111,8 @@ impl Engine {
         let needs: Vec<_> = rules.iter().map(|rule| rule.condition.needs()).collect();
         let rules = rules.into_iter().zip(&needs);
         let rules = rules.map(|(rule, needs)| Evaluated::new(rule, needs)).collect();
-        let window = SampleWindow::new(needs.into_iter().flatten(), settings.window_bytes);
-        Ok(Self { rules, window, settings, axis: None, last_slot: None, missed: 0, board })
+        let window = SampleWindow::new(needs.into_iter().flatten(), history);
+        Ok(Self { rules, window, settings, board })
     }
 
     /// How rules and alerts stand, for those who ask.
@@ -130,88 +120,34 @@ impl Engine {
         &self.board
     }
 
-    /// Evaluates all rules over the samples so far and those of `snapshot`.
-    ///
-    /// A second snapshot in one slot of the interval is not looked at.
-    pub(crate) fn tick(&mut self, snapshot: &Snapshot) -> Tick {
+    /// Evaluates all rules over the history, whose newest tick was in `slot`.
+    pub(crate) fn tick(&mut self, slot: Slot) -> Tick {
         let mut tick = Tick::default();
-        let Some(slot) = self.next_slot(snapshot.taken()) else { return tick };
-        let ticks = snapshot.taken();
-        let now = Stamp { slot, ticks, unix_nanos: ticks.unix_nanos() };
-        self.take_samples(snapshot, slot, &mut tick);
+        self.board.note(slot.missed, self.window.bytes());
+        let Some(ticks) = self.window.newest().filter(|_| !self.rules.is_empty()) else {
+            return tick;
+        };
+        let now = Stamp { slot: slot.nanos, ticks, unix_nanos: ticks.unix_nanos() };
+        self.note_shortened(&mut tick);
         for (place, rule) in self.rules.iter().enumerate() {
             let found = rule.evaluate(&self.window, now.ticks);
             if let Some(error) = self.board.take(place, found, now, &mut tick.transitions) {
                 tick.reports.push(("alert rule", format!("{:?}: {error}", rule.rule.name)));
             }
         }
-        let Settings { interval, resend_delay, .. } = self.settings;
+        let Settings { interval, resend_delay } = self.settings;
         let valid_for = 4 * interval.max(resend_delay);
         tick.notifications = self.board.notifications(now, resend_delay, valid_for);
         tick
     }
 
-    /// Whether there is anything to evaluate.
-    pub(crate) fn has_rules(&self) -> bool {
-        !self.rules.is_empty()
-    }
-
-    /// A tick at `taken` without anything to evaluate.
-    pub(crate) fn pass(&mut self, taken: Ticks) {
-        if self.next_slot(taken).is_some() {
-            self.board.note(self.missed, self.window.bytes());
-        }
-    }
-
-    /// How long after `now` the next slot begins: when to tick again.
-    pub(crate) fn until_next_slot(&self, now: Ticks) -> Duration {
-        let interval = nanos(self.settings.interval);
-        let position = match self.axis {
-            Some(axis) => axis.nanos + now.nanos_since(axis.at),
-            None => now.unix_nanos(),
-        };
-        Duration::from_nanos(interval - position % interval)
-    }
-
-    /// The slot of a tick at `taken`, if it is a new one: `floor(now / interval) * interval`, as
-    /// Prometheus' `rules/group.go` has it.
-    fn next_slot(&mut self, taken: Ticks) -> Option<u64> {
-        // Step by step, so that a refined rate of the clock does not reach back.
-        let axis = match self.axis {
-            Some(axis) => Axis { at: taken, nanos: axis.nanos + taken.nanos_since(axis.at) },
-            None => Axis { at: taken, nanos: taken.unix_nanos() },
-        };
-        self.axis = Some(axis);
-        let interval = nanos(self.settings.interval);
-        let slot = axis.nanos / interval * interval;
-        if let Some(last) = self.last_slot {
-            if slot <= last {
-                return None;
-            }
-            self.missed += (slot - last) / interval - 1;
-        }
-        self.last_slot = Some(slot);
-        Some(slot)
-    }
-
-    fn take_samples(&mut self, snapshot: &Snapshot, slot: u64, tick: &mut Tick) {
-        let before = self.window.refused();
-        self.window.take(snapshot, slot);
-        let refused = self.window.refused() - before;
-        if refused > 0 {
-            let budget = self.settings.window_bytes;
-            let text = format!(
-                "{refused} series do not fit the budget of {budget} bytes and are not watched"
-            );
-            tick.reports.push(("alert window", text));
-        }
-        self.board.note(self.missed, self.window.bytes());
+    fn note_shortened(&self, tick: &mut Tick) {
         for (place, rule) in self.rules.iter().enumerate() {
             if self.board.note_shortened(place, rule.is_shortened(&self.window)) {
                 let name = &rule.rule.name;
                 let text =
-                    format!("{name:?} looks back further than the budget of the window holds");
-                tick.reports.push(("alert window", text));
+                    format!("{name:?} looks back further than the budget of the history holds");
+                tick.reports.push(("alert rule", text));
             }
         }
     }
@@ -231,8 +167,4 @@ impl Evaluated {
     fn is_shortened(&self, window: &SampleWindow) -> bool {
         self.selectors.iter().any(|selector| window.is_shortened(selector))
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    duration.as_nanos().try_into().unwrap_or(u64::MAX)
 }

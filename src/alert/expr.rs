@@ -6,9 +6,9 @@ use super::{
     groups::Groups,
     need::Need,
     selector::{Selector, check_key},
-    window::{SampleWindow, SeriesWindow},
+    window::SampleWindow,
 };
-use crate::{label::LabelSet, metric::HistogramSnapshot};
+use crate::{history::Look, label::LabelSet, metric::HistogramSnapshot};
 
 /// A value for each label set at each tick; compare it to make it a [`Condition`](super::Condition).
 #[derive(Clone, Debug, PartialEq)]
@@ -164,11 +164,11 @@ impl Node {
     fn each(&self, window: &SampleWindow, give: &mut dyn FnMut(&LabelSet, f64)) {
         match self {
             Self::Call(call) => {
-                for series in window.select(&call.selector) {
-                    if let Some(value) = call.value(&series) {
+                window.each(&call.selector, call.range, |series| {
+                    if let Some(value) = call.value(series) {
                         give(series.labels(), value);
                     }
-                }
+                });
             }
             Self::Sum { by, of } => Self::each_sum(by, of, window, give),
             Self::Ratio(numerator, denominator) => {
@@ -200,15 +200,15 @@ impl Node {
         };
         let mut sums = Groups::<f64>::new(by);
         let mut merged = Groups::<HistogramSnapshot>::new(by);
-        for series in window.select(&call.selector) {
-            if call.is_of_distribution(&series) {
+        window.each(&call.selector, call.range, |series| {
+            if call.is_of_distribution(series) {
                 if let Some(distribution) = series.distribution(call.range) {
                     merged.of(series.labels()).merge(&distribution);
                 }
-            } else if let Some(value) = call.value(&series) {
+            } else if let Some(value) = call.value(series) {
                 *sums.of(series.labels()) += value;
             }
-        }
+        });
         sums.each(|labels, &sum| give(labels, sum));
         merged.each(|labels, distribution| {
             if let Some(value) = call.function.of_distribution(distribution) {
@@ -248,7 +248,7 @@ impl Node {
 }
 
 impl Call {
-    fn value(&self, series: &SeriesWindow<'_>) -> Option<f64> {
+    fn value(&self, series: &mut Look<'_>) -> Option<f64> {
         if self.is_of_distribution(series) {
             return self.function.of_distribution(&series.distribution(self.range)?);
         }
@@ -260,12 +260,14 @@ impl Call {
                 (!time.is_zero()).then(|| amount / time.as_secs_f64())
             }
             Function::Avg | Function::Min | Function::Max | Function::Quantile(_) => {
-                self.function.of_samples(series.samples(self.range).map(|(_, value)| value))
+                let mut values = Vec::new();
+                series.samples(self.range, |_, value| values.push(value));
+                self.function.of_samples(values)
             }
         }
     }
 
-    fn is_of_distribution(&self, series: &SeriesWindow<'_>) -> bool {
+    fn is_of_distribution(&self, series: &Look<'_>) -> bool {
         self.function.wants_distributions() && series.has_distributions()
     }
 
@@ -298,21 +300,18 @@ impl Function {
         }
     }
 
-    fn of_samples(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+    fn of_samples(self, mut values: Vec<f64>) -> Option<f64> {
         match self {
             Self::Avg => {
-                let (sum, count) =
-                    values.fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
-                (count > 0).then(|| sum / count as f64)
+                (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
             }
             // f64::min and max prefer a number to NaN, as Prometheus does.
-            Self::Min => values.reduce(f64::min),
-            Self::Max => values.reduce(f64::max),
+            Self::Min => values.into_iter().reduce(f64::min),
+            Self::Max => values.into_iter().reduce(f64::max),
             Self::Quantile(q) => {
-                let mut sorted: Vec<f64> = values.collect();
-                let rank = ((q * sorted.len() as f64).ceil() as usize).max(1);
-                let place = rank.min(sorted.len()).checked_sub(1)?;
-                Some(*sorted.select_nth_unstable_by(place, f64::total_cmp).1)
+                let rank = ((q * values.len() as f64).ceil() as usize).max(1);
+                let place = rank.min(values.len()).checked_sub(1)?;
+                Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
             }
             Self::Last | Self::Rate | Self::Increase => None,
         }

@@ -67,8 +67,8 @@ mod need;
 pub mod notify;
 mod rule;
 mod selector;
+mod standalone;
 mod state;
-mod track;
 mod window;
 
 #[cfg(test)]
@@ -88,6 +88,7 @@ pub use notify::Notification;
 pub(crate) use board::Board;
 pub(crate) use engine::{Engine, Settings, refuse_looking_back};
 pub(crate) use external::External;
+pub(crate) use standalone::Standalone;
 
 #[doc(hidden)]
 pub use bench::Bench;

@@ -1,4 +1,4 @@
-//! What a condition asks the window to keep.
+//! What a condition asks the history to keep.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ impl Need {
         Self { selector, range, distributions: false }
     }
 
-    /// The numbers, and of histograms the distributions too: these take about as many times eight
-    /// bytes as they have buckets with a count, and tick.
+    /// The numbers, and of histograms the distributions too: then every tick keeps all buckets of these
+    /// histograms, some bytes for each that has changed.
     #[must_use]
     pub fn distributions(selector: Selector, range: Duration) -> Self {
         Self { selector, range, distributions: true }

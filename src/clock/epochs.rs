@@ -127,7 +127,10 @@ mod tests {
             let mut epochs = Epochs::new();
             epochs.begin(0, 1_000, 1.0);
             epochs.refine(100, rate);
-            assert_eq!([0, 50, 100].map(|ticks| epochs.date(ticks)), [1_000, 1_050, 1_100].map(Some));
+            assert_eq!(
+                [0, 50, 100].map(|ticks| epochs.date(ticks)),
+                [1_000, 1_050, 1_100].map(Some)
+            );
             assert_eq!(epochs.date(110), Some(1_100 + (10.0 * rate) as u64));
         }
     }

@@ -1,4 +1,5 @@
-//! Time: [`Ticks`] to measure it, [`Timestamp`]s for dates, [`Deadline`]s, and a manual clock for tests.
+//! Time: [`Ticks`] to measure it, [`Timestamp`]s for dates, [`Deadline`]s, the slots of an interval, and
+//! a manual clock for tests.
 //!
 //! An event takes one cheap monotonic reading, which is converted to nanoseconds when it is read. A
 //! [`Ticks`] is a raw reading of the time stamp counter where that counter is invariant and the
@@ -19,6 +20,7 @@ mod deadline;
 mod epochs;
 mod manual;
 mod mode;
+mod slots;
 mod timestamp;
 #[cfg(target_arch = "x86_64")]
 mod tsc;
@@ -35,6 +37,7 @@ use self::{
 pub use deadline::Deadline;
 pub use manual::ManualClock;
 pub(crate) use manual::{Entered, enter, installed as manual_clock};
+pub(crate) use slots::{Slot, Slots};
 pub use timestamp::Timestamp;
 
 use crate::sync::{

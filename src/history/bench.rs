@@ -9,7 +9,7 @@ use super::{
     tier::TICKS,
 };
 use crate::{
-    clock,
+    clock::{self, Slots},
     label::LabelSet,
     metric::{Registry, Window},
 };
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct HistoryBench {
     history: History,
+    slots: Slots,
     rows: Vec<RowId>,
 }
 
@@ -34,13 +35,17 @@ impl HistoryBench {
     #[doc(hidden)]
     #[must_use]
     pub fn new(budget_bytes: usize) -> Self {
-        Self { history: History::new(budget_bytes), rows: Vec::new() }
+        let slots = Slots::new(Duration::from_nanos(1));
+        Self { history: History::new(budget_bytes), slots, rows: Vec::new() }
     }
 
     /// A tick of a registry.
     #[doc(hidden)]
     pub fn tick(&mut self, registry: &Registry) {
-        self.history.tick(&registry.prepare());
+        let prepared = registry.prepare();
+        if let Some(slot) = self.slots.next(clock::now()) {
+            self.history.tick(&prepared, slot);
+        }
     }
 
     /// A tick of counters without a registry, a second after the last.
@@ -48,11 +53,18 @@ impl HistoryBench {
     pub fn append(&mut self, values: &[u64]) {
         while self.rows.len() < values.len() {
             let labels = LabelSet::new([("n", self.rows.len().to_string())]);
-            let traits =
-                Traits { form: Form::Whole, is_sparse: false, is_gauge: false, has_buckets: false };
+            let traits = Traits {
+                form: Form::Whole,
+                is_sparse: false,
+                is_gauge: false,
+                has_buckets: false,
+                is_sum: true,
+            };
             self.rows.push(self.history.store.add_row(labels, clock::now(), traits));
         }
-        self.history.begin(clock::now(), clock::now());
+        let now = clock::now();
+        let slot = self.slots.next(now).map_or(0, |slot| slot.nanos);
+        self.history.begin(now, slot, now);
         for (&row, &value) in self.rows.iter().zip(values) {
             self.history.store.add_bits(row, value);
         }
@@ -100,7 +112,7 @@ impl HistoryBench {
     #[doc(hidden)]
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.history.store.weight()
+        self.history.weight()
     }
 
     /// A window of the registry that is ticked.

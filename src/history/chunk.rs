@@ -34,6 +34,9 @@ pub(super) struct Head {
     pub(super) are_whole: bool,
     /// Whether the last value of the chunk before holds until the first instant.
     pub(super) is_held_before: bool,
+    /// Whether a value of it is below the one before, or of another sum; so may the first one be, beside
+    /// the chunk before.
+    pub(super) falls: bool,
 }
 
 impl Default for Head {
@@ -45,6 +48,7 @@ impl Default for Head {
             layout: LayoutId(0),
             are_whole: true,
             is_held_before: false,
+            falls: false,
         }
     }
 }
@@ -99,6 +103,28 @@ impl Chunk {
             cells: Cells::default(),
         }
     }
+
+    /// Goes on reading where it stopped; `None` if that was in another chunk.
+    pub(super) fn resume(&self, form: Form, paused: Paused) -> Option<Decoder<'_>> {
+        let Paused { n_read, head, next, expected, is_first, start, bits, cells } = paused;
+        let is_it = head.first == self.head.first && n_read <= self.len();
+        let bytes = Bytes::from(self.bytes(), n_read);
+        let all = Decoder { bytes, form, head, next, expected, is_first, start, bits, cells };
+        is_it.then_some(all)
+    }
+}
+
+/// Where the reading of a chunk stopped.
+#[derive(Debug)]
+pub(super) struct Paused {
+    n_read: usize,
+    head: Head,
+    next: u64,
+    expected: i64,
+    is_first: bool,
+    start: Ticks,
+    bits: u64,
+    pub(super) cells: Cells,
 }
 
 /// Reads the records of a chunk.
@@ -174,6 +200,16 @@ impl Decoder<'_> {
             }
         };
         Some(Record { at: self.next + gap.len(), gap, is_stale })
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Stops reading.
+    pub(super) fn pause(self) -> Paused {
+        let Self { bytes, head, next, expected, is_first, start, bits, cells, .. } = self;
+        Paused { n_read: bytes.n_read(), head, next, expected, is_first, start, bits, cells }
     }
 
     /// The value of the last sample.

@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     sample::{Cells, Form, Layout, LayoutId},
+    select::Selections,
     store::{RowId, Store, Traits},
 };
 use crate::{
@@ -65,6 +66,9 @@ pub(super) struct Divided {
     pub(super) buckets: LayoutId,
 }
 
+/// Where rows are made, and who selects them.
+pub(super) type Rows<'a> = (&'a mut Store, &'a mut Selections);
+
 /// Memory that serves each tick.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -97,13 +101,13 @@ impl FamilyRows {
     }
 
     /// Finds or makes the rows of `list`; those of series that are in it no more end.
-    pub(super) fn learn(&mut self, list: &Arc<SeriesList>, reader: &Reader, store: &mut Store) {
+    pub(super) fn learn(&mut self, list: &Arc<SeriesList>, reader: &Reader, to: Rows<'_>) {
         self.removals = reader.removals();
         if std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list)) {
             return;
         }
         let labels = list.known().iter().map(|listed| &listed.labels);
-        self.places = self.join(labels, list.len(), store);
+        self.places = self.join(labels, list.len(), to);
         self.list = Arc::downgrade(list);
     }
 
@@ -118,7 +122,7 @@ impl FamilyRows {
         &mut self,
         labels: impl Iterator<Item = &'a LabelSet>,
         len: usize,
-        store: &mut Store,
+        (store, selections): Rows<'_>,
     ) -> Vec<RowId> {
         self.list = std::sync::Weak::new(); // Whatever the rows were by, it is something else now.
         let mut found = Vec::with_capacity(len);
@@ -132,6 +136,7 @@ impl FamilyRows {
             let same = known.next_if(|&row| store.row(row).labels == *labels);
             let row =
                 same.unwrap_or_else(|| store.add_row(labels.clone(), Ticks::ORIGIN, self.traits()));
+            selections.offer(&self.name, row, &mut store.rows[row as usize]);
             store.list(row);
             found.push(row);
             merged.push(row);
@@ -156,6 +161,7 @@ impl FamilyRows {
             is_sparse: false,
             is_gauge: self.head.kind == Kind::Gauge,
             has_buckets: self.head.kind == Kind::Histogram,
+            is_sum: self.head.kind == Kind::Counter || self.head.kind.is_distribution(),
         }
     }
 

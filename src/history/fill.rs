@@ -6,6 +6,7 @@ use super::{
     families::{FamilyRows, Head, Memory, Named},
     past::History,
     sample::{Cells, Form, Layout},
+    select::Selections,
     store::{RowId, Store},
 };
 use crate::{
@@ -13,17 +14,17 @@ use crate::{
         Reader, Storage,
         histogram::{cuts::BucketCounts, gathered::Gathered},
     },
-    clock::Ticks,
+    clock::{Slot, Ticks},
     metric::{FollowRegistry, Prepared},
     series::{Family, Follow, Number, Room, SeriesList, Wanted},
     snapshot::{self, BucketLayout, HistogramSnapshot, Kind, PageBounds, SeriesValue},
 };
 
 impl History {
-    /// Takes the samples of a tick. Answers how many series there are, if that has just become more
-    /// than the budget holds: then nothing is kept.
-    pub(crate) fn tick(&mut self, registry: &Prepared) -> Option<usize> {
-        registry.hand_over(&mut Filling { history: self, n_families: 0 });
+    /// Takes the samples of a tick in a slot. Answers how many series there are, if that has just become more
+    /// than the budget holds: then only those are kept that are selected.
+    pub(crate) fn tick(&mut self, registry: &Prepared, slot: Slot) -> Option<usize> {
+        registry.hand_over(&mut Filling { history: self, slot, n_families: 0 });
         self.finish()
     }
 }
@@ -31,16 +32,21 @@ impl History {
 /// A registry on its way into the history.
 struct Filling<'a> {
     history: &'a mut History,
+    slot: Slot,
     /// How many families have come, of those read in place.
     n_families: usize,
 }
 
 impl FollowRegistry for Filling<'_> {
     fn begin(&mut self, taken: Ticks, started: Ticks) {
-        self.history.begin(taken, started);
+        self.history.begin(taken, self.slot.nanos, started);
     }
 
     fn family(&mut self, family: &Arc<Family>, bounds: PageBounds, from: (&Storage, &Reader)) {
+        if !self.history.keeps(&family.name) {
+            self.history.n_unkept += family.n_listed();
+            return;
+        }
         let head = Head { kind: family.kind, unit: family.unit, form: form_of(family) };
         let hint = self.history.order.get(self.n_families).copied();
         let (name, help) = (&family.name, &family.help);
@@ -50,24 +56,28 @@ impl FollowRegistry for Filling<'_> {
             None => self.history.order.push(place),
         }
         self.n_families += 1;
-        let History { families, store, memory, .. } = &mut *self.history;
+        let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
         let layout = (family.kind == Kind::Histogram)
             .then(|| BucketLayout::from(family.histogram.aggregation));
-        family.follow(from.0, from.1, &mut Following { rows, store, memory, layout });
+        family.follow(from.0, from.1, &mut Following { rows, store, memory, selections, layout });
     }
 
     fn kept(&mut self, family: &snapshot::Family) {
         let Some(first) = family.series().first() else { return };
+        if !self.history.keeps(&family.name) {
+            self.history.n_unkept += family.series().len();
+            return;
+        }
         let head =
             Head { kind: family.kind, unit: family.unit, form: form_of_value(first.value()) };
         let (name, help, page_bounds) = (&family.name, &family.help, family.page_bounds);
         let place = self.history.find(Named { name, help, head, page_bounds }, None);
-        let History { families, store, memory, .. } = &mut *self.history;
+        let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
         let labels = family.series().iter().map(snapshot::Series::labels);
-        let found = rows.join(labels, family.series().len(), store);
-        let mut following = Following { rows, store, memory, layout: None };
+        let found = rows.join(labels, family.series().len(), (store, selections));
+        let mut following = Following { rows, store, memory, selections, layout: None };
         for (row, series) in found.into_iter().zip(family.series()) {
             following.store.set_start(row, series.started());
             match bits_of(series.value(), head.form) {
@@ -83,6 +93,7 @@ struct Following<'a> {
     rows: &'a mut FamilyRows,
     store: &'a mut Store,
     memory: &'a mut Memory,
+    selections: &'a mut Selections,
     /// Of a family of histograms.
     layout: Option<BucketLayout>,
 }
@@ -91,7 +102,7 @@ impl Follow for Following<'_> {
     fn knows(&mut self, list: &Arc<SeriesList>, reader: &Reader) -> bool {
         let is_known = self.rows.knows(list, reader);
         if !is_known {
-            self.rows.learn(list, reader, self.store);
+            self.rows.learn(list, reader, (self.store, self.selections));
         }
         is_known
     }
@@ -116,7 +127,8 @@ impl Follow for Following<'_> {
     fn wants(&mut self, place: usize, count: u64) -> Wanted {
         let row = self.rows.at(place);
         let is_changed = self.store.is_changed(row, count);
-        if self.store.is_mark() && (is_changed || self.store.needs_buckets(row)) {
+        let is_mark = self.store.is_mark() && (is_changed || self.store.needs_buckets(row));
+        if is_mark || is_changed && self.store.row(row).keeps_buckets {
             return Wanted::Buckets;
         }
         match &self.layout {
@@ -135,20 +147,9 @@ impl Follow for Following<'_> {
     }
 
     fn buckets(&mut self, place: usize, histogram: &Gathered) {
-        let Some(layout) = &self.layout else { return };
-        let divided = self.rows.divided(layout, self.store);
-        let row = self.rows.at(place);
-        let Memory { counts, cells, .. } = &mut *self.memory;
-        counts.clear(&divided.cuts);
-        counts.add_sum(histogram.sum());
-        let buckets = histogram.cells().iter().map(|&(cell, count)| (cell as u32, count));
-        counts.add_ascending(&divided.cuts, buckets);
-        cells.set_columns(counts);
-        if self.store.is_changed(row, counts.count()) {
-            self.store.add_histogram(row, counts.count(), divided.columns, cells);
-        }
-        cells.set(histogram.sum(), histogram.cells().iter().copied());
-        self.store.add_buckets(row, divided.buckets, cells);
+        let Some(layout) = self.layout.clone() else { return };
+        let cells = || histogram.cells().iter().copied();
+        self.add_histogram(self.rows.at(place), &layout, histogram.sum(), cells);
     }
 
     fn room(&mut self) -> Room {
@@ -181,17 +182,41 @@ impl Following<'_> {
     }
 
     fn add_snapshot(&mut self, row: RowId, histogram: &HistogramSnapshot) {
-        let divided = self.rows.divided(histogram.layout(), self.store);
-        if self.store.is_changed(row, histogram.count()) {
-            let Memory { counts, cells, .. } = &mut *self.memory;
-            counts.read_snapshot(histogram, &divided.cuts);
+        let cells = || histogram.cells().iter().map(|&(cell, count)| (cell.into(), count));
+        self.add_histogram(row, histogram.layout(), histogram.sum(), cells);
+    }
+
+    /// Adds a histogram: at this tick by its columns, or with all buckets where somebody asks for its
+    /// values; and all buckets in the coarser tiers that have an instant now.
+    fn add_histogram<I: Iterator<Item = (u64, u64)>>(
+        &mut self,
+        row: RowId,
+        layout: &BucketLayout,
+        sum: f64,
+        buckets: impl Fn() -> I,
+    ) {
+        let Self { rows, store, memory: Memory { counts, cells, .. }, .. } = self;
+        let divided = rows.divided(layout, store);
+        let count = buckets().fold(0, |all: u64, (_, count)| all.wrapping_add(count));
+        let (is_changed, keeps_buckets) =
+            (store.is_changed(row, count), store.row(row).keeps_buckets);
+        if is_changed && !keeps_buckets {
+            counts.clear(&divided.cuts);
+            counts.add_sum(sum);
+            let narrow = buckets().map(|(cell, count)| (cell as u32, count));
+            counts.add_ascending(&divided.cuts, narrow);
             cells.set_columns(counts);
-            self.store.add_histogram(row, histogram.count(), divided.columns, &self.memory.cells);
+            store.add_histogram(row, count, divided.columns, cells);
         }
-        if self.store.needs_buckets(row) {
-            let cells = histogram.cells().iter().map(|&(cell, count)| (cell.into(), count));
-            self.memory.cells.set(histogram.sum(), cells);
-            self.store.add_buckets(row, divided.buckets, &self.memory.cells);
+        let goes_into_ticks = is_changed && keeps_buckets;
+        if goes_into_ticks || store.needs_buckets(row) {
+            cells.set(sum, buckets());
+        }
+        if goes_into_ticks {
+            store.add_histogram(row, count, divided.buckets, cells);
+        }
+        if store.needs_buckets(row) {
+            store.add_buckets(row, divided.buckets, cells);
         }
     }
 }

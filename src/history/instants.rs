@@ -17,19 +17,40 @@ pub(crate) struct Instant {
 }
 
 /// The instants of a tier, by their numbers.
+///
+/// ```text
+///  first                common                    end
+///    │ of what is selected │ of all series          │
+///    ├─────────────────────┼────────────────────────┤
+/// ```
 #[derive(Debug)]
 pub(super) struct Instants {
     /// The first instant of each such interval is one of the tier; with zero, every tick is.
     interval: u64,
     keep: Duration,
+    /// How far back somebody looks at what is selected, in nanoseconds.
+    reach: u64,
     kept: VecDeque<Instant>,
-    first: u64, // The number of the instant at the front.
+    first: u64,    // The number of the instant at the front.
+    common: u64,   // The number of the first that tells of all series.
+    given_up: u64, // Those before this number were given up for room.
 }
 
 impl Instants {
     pub(super) fn new(interval: Duration, keep: Duration) -> Self {
         let interval = interval.as_nanos() as u64;
-        Self { interval, keep, kept: VecDeque::new(), first: 0 }
+        let kept = VecDeque::new();
+        Self { interval, keep, reach: 0, kept, first: 0, common: 0, given_up: 0 }
+    }
+
+    /// Keeps the instants of the last `reach` nanoseconds too, for what is selected.
+    pub(super) fn extend(&mut self, reach: u64) {
+        self.reach = self.reach.max(reach);
+    }
+
+    /// From the next instant on, all series are kept: before, they were not.
+    pub(super) fn keep_all_from_next(&mut self) {
+        self.common = self.end();
     }
 
     /// Adds the instant if it is one of the tier: its number.
@@ -45,8 +66,13 @@ impl Instants {
     /// Lets go of the instants that are older than the tier keeps, but for one: a window of just that
     /// length begins there.
     pub(super) fn expire(&mut self) {
-        let Some(newest) = self.kept.back().map(|newest| newest.taken) else { return };
-        while self.kept.get(1).is_some_and(|second| newest.since(second.taken) >= self.keep) {
+        let Some(&newest) = self.kept.back() else { return };
+        let is_old = |one: &Instant| newest.taken.since(one.taken) >= self.keep;
+        while self.get(self.common + 1).is_some_and(is_old) {
+            self.common += 1;
+        }
+        let is_beyond = |one: &Instant| newest.slot.saturating_sub(one.slot) >= self.reach;
+        while self.first < self.common && self.kept.get(1).is_some_and(is_beyond) {
             self.kept.pop_front();
             self.first += 1;
         }
@@ -60,12 +86,24 @@ impl Instants {
         let n = (self.kept.len() / 8).max(1);
         self.kept.drain(..n);
         self.first += n as u64;
+        self.common = self.common.max(self.first);
+        self.given_up = self.first;
         true
     }
 
     /// The number of the oldest.
     pub(super) fn first(&self) -> u64 {
         self.first
+    }
+
+    /// The number of the oldest that tells of all series.
+    pub(super) fn common(&self) -> u64 {
+        self.common
+    }
+
+    /// The number of the first that was not given up for room.
+    pub(super) fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// One past the number of the newest.
@@ -77,10 +115,19 @@ impl Instants {
         self.kept.get(number.checked_sub(self.first)? as usize)
     }
 
-    /// The number of the newest instant that is at least `length` before `later`.
+    /// The number of the newest instant that is at least `length` before `later` and tells of all series.
     pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
         let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
-        n_old.checked_sub(1).map(|place| self.first + place as u64)
+        let number = self.first + n_old.checked_sub(1)? as u64;
+        (number >= self.common).then_some(number)
+    }
+
+    /// The number of the first instant in the last `length` nanoseconds: (newest - length, newest], as
+    /// Prometheus 3 has it. The one before it is at or before the start of that range.
+    pub(super) fn first_inside(&self, length: u64) -> u64 {
+        let Some(newest) = self.kept.back() else { return self.first };
+        let is_outside = |one: &Instant| newest.slot.saturating_sub(one.slot) >= length;
+        self.first + self.kept.partition_point(is_outside) as u64
     }
 
     /// The number of the first instant at or after the tick `tick`.

@@ -23,10 +23,13 @@
 //! - A sum that began anew has another start, which is kept with it.
 //! - Over the budget the oldest instants of the finest tier go first. What is left spans less, and
 //!   nothing in it is less exact.
+//! - What somebody [selects](History::select) is kept for as long as its range says, and with all
+//!   buckets where its values are asked for.
 //! - Nothing of the user's runs while a history is locked: see [`Prepared`](crate::metric::Prepared).
 //!
 //! `past` is the [`History`]; `store` has the rows, `families` which of them are whose, `fill` a tick,
-//! `retire` what goes, and `at` a snapshot of the past. Nothing here knows of rules, pages or the network.
+//! `retire` what goes, `at` a snapshot of the past, `select` what rules select, and `look` what they ask of
+//! it. Nothing here knows of rules, pages or the network.
 
 mod at;
 mod bench;
@@ -37,10 +40,12 @@ mod families;
 mod fill;
 mod hot;
 mod instants;
+mod look;
 mod minute;
-mod retire;
 mod past;
+mod retire;
 mod sample;
+mod select;
 mod store;
 mod summary;
 mod tier;
@@ -49,6 +54,12 @@ mod track;
 #[cfg(test)]
 mod tests;
 
+/// What it takes at most unless somebody says otherwise: five minutes of ticks and an hour of ten seconds
+/// of some thousand series that change all the time.
+pub(crate) const BUDGET_BYTES: usize = 32 << 20;
+
 #[doc(hidden)]
 pub use bench::HistoryBench;
+pub(crate) use look::Look;
 pub(crate) use past::{Earlier, History};
+pub(crate) use select::{SelectionId, Wanted};

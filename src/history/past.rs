@@ -4,11 +4,17 @@ use std::{fmt, time::Duration};
 
 use super::{
     families::{FamilyRows, Memory, Named},
+    instants::Instants,
     sample::Sample,
-    store::{RowId, Store, Traits},
-    tier::{MARKS, TICKS, TIERS},
+    select::{SelectionId, Selections, Wanted},
+    store::{ROW_BYTES, RowId, Store, Traits},
+    tier::{KEPT, MARKS, TICKS, TIERS},
 };
-use crate::{clock::Ticks, label::LabelSet, snapshot::Snapshot};
+use crate::{
+    clock::Ticks,
+    label::LabelSet,
+    snapshot::{Kind, Snapshot},
+};
 
 /// The samples of a registry's series.
 pub(crate) struct History {
@@ -17,19 +23,24 @@ pub(crate) struct History {
     /// The places of the families that were read in place, in the order in which they came last.
     pub(super) order: Vec<usize>,
     pub(super) memory: Memory,
+    pub(super) selections: Selections,
     budget_bytes: usize,
-    /// Where the axis of the slots is.
-    axis: Option<(Ticks, u64)>,
     started: Ticks,
-    state: State,
+    /// Whether windows are wanted, and so all series, or only what is selected.
+    wants_all: bool,
+    keeps: Keeps,
+    /// How many series of this tick are not kept.
+    pub(super) n_unkept: usize,
+    /// Whether somebody was told that there are too many.
+    is_told: bool,
 }
 
-/// Whether it keeps anything.
+/// Which series are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Keeping,
-    /// So many series are more than the budget holds of a single tick.
-    TooMany(usize),
+enum Keeps {
+    All,
+    /// Those of the families that are selected from.
+    Selected,
 }
 
 /// Where a window begins.
@@ -45,30 +56,52 @@ impl History {
     /// An empty one, which takes at most about `budget_bytes`.
     pub(crate) fn new(budget_bytes: usize) -> Self {
         Self {
-            store: Store::new(),
+            store: Store::new(KEPT),
             families: Vec::new(),
             order: Vec::new(),
             memory: Memory::default(),
+            selections: Selections::default(),
             budget_bytes,
-            axis: None,
             started: Ticks::ORIGIN,
-            state: State::Keeping,
+            wants_all: true,
+            keeps: Keeps::All,
+            n_unkept: 0,
+            is_told: false,
         }
     }
 
-    /// Begins a tick.
-    pub(super) fn begin(&mut self, taken: Ticks, started: Ticks) {
-        // Step by step, so that a refined rate of the clock does not reach back.
-        let slot = match self.axis {
-            Some((at, slot)) => slot + taken.nanos_since(at),
-            None => taken.unix_nanos(),
-        };
-        (self.axis, self.started) = (Some((taken, slot)), started);
+    /// An empty one without windows: it keeps what is [selected](Self::select), and no longer than that is
+    /// looked back on.
+    pub(crate) fn of_selected(budget_bytes: usize) -> Self {
+        let store = Store::new([Duration::ZERO; TIERS]);
+        Self { store, wants_all: false, keeps: Keeps::Selected, ..Self::new(budget_bytes) }
+    }
+
+    /// Selects series, which are kept for as long as the range says. To be called before the first tick.
+    pub(crate) fn select(&mut self, wanted: Wanted) -> SelectionId {
+        let id = self.selections.add(wanted);
+        self.store.tiers[TICKS].extend(self.selections.reach());
+        id
+    }
+
+    /// Whether nothing is wanted of it, so that a tick may be left out.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        !self.wants_all && self.selections.is_empty()
+    }
+
+    /// Begins a tick, which stands for this slot.
+    pub(super) fn begin(&mut self, taken: Ticks, slot: u64, started: Ticks) {
+        (self.started, self.n_unkept) = (started, 0);
         self.store.begin(taken, slot);
     }
 
+    /// Whether series of the family `name` are kept.
+    pub(super) fn keeps(&self, name: &str) -> bool {
+        self.keeps == Keeps::All || self.selections.name(name)
+    }
+
     /// Ends a tick. Answers how many series there are, if that has just become more than the budget
-    /// holds: then nothing is kept.
+    /// holds: then only those are kept that are selected.
     pub(super) fn finish(&mut self) -> Option<usize> {
         let tick = self.store.tick();
         let is_gone = |family: &&mut FamilyRows| family.seen != tick && !family.has_no_cells;
@@ -81,7 +114,24 @@ impl History {
             self.store.trim();
             self.retire();
         }
+        if self.wants_all && self.keeps == Keeps::Selected {
+            self.keep_all_if_there_is_room();
+        }
         self.keep_budget()
+    }
+
+    /// Keeps all series from the next tick on, if one of them all takes half of the budget at most.
+    fn keep_all_if_there_is_room(&mut self) {
+        let n_series = self.store.n_rows() + self.n_unkept;
+        if n_series * ROW_BYTES <= self.budget_bytes / 2 {
+            self.keeps = Keeps::All;
+            self.store.tiers.iter_mut().for_each(Instants::keep_all_from_next);
+        }
+    }
+
+    /// About how many bytes everything takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.store.weight() + self.selections.weight()
     }
 
     /// A series without cells, such as a rule writes: it has samples only where they are
@@ -98,8 +148,10 @@ impl History {
                 is_sparse: true,
                 is_gauge: false,
                 has_buckets: false,
+                is_sum: family.head.kind == Kind::Counter,
             };
             let row = self.store.add_row(labels.clone(), self.started, traits);
+            self.selections.offer(&family.name, row, &mut self.store.rows[row as usize]);
             self.store.list(row);
             family.rows.insert(place, row);
             row
@@ -137,29 +189,34 @@ impl History {
         if self.families.len() < n_families {
             self.order.clear();
         }
+        self.selections.forget(|row| self.store.has_no_ticks(row));
     }
 
     fn keep_budget(&mut self) -> Option<usize> {
-        if self.store.weight() <= self.budget_bytes {
-            self.state = State::Keeping;
-            return None;
-        }
-        while self.store.weight() > self.budget_bytes {
+        while self.weight() > self.budget_bytes {
             if !self.store.give_up() {
-                return self.forget();
+                // A single tick is more than the budget.
+                let n_series = self.store.n_rows();
+                self.forget();
+                return (!std::mem::replace(&mut self.is_told, true)).then_some(n_series);
             }
             self.retire();
         }
+        self.is_told &= self.keeps == Keeps::Selected;
         None
     }
 
-    /// Begins with nothing: a single tick of all series is more than the budget.
-    fn forget(&mut self) -> Option<usize> {
-        let n_series = self.store.n_rows();
-        let is_new = self.state == State::Keeping;
-        *self = Self { axis: self.axis, started: self.started, ..Self::new(self.budget_bytes) };
-        self.state = State::TooMany(n_series);
-        is_new.then_some(n_series)
+    /// Begins with nothing, and keeps only what is selected.
+    fn forget(&mut self) {
+        self.selections.forget(|_| true);
+        let selections = std::mem::take(&mut self.selections);
+        let empty = match self.wants_all {
+            true => Self::new(self.budget_bytes),
+            false => Self::of_selected(self.budget_bytes),
+        };
+        let Self { started, is_told, .. } = *self;
+        *self = Self { selections, keeps: Keeps::Selected, started, is_told, ..empty };
+        self.store.tiers[TICKS].extend(self.selections.reach());
     }
 
     /// The place of a family that is there at this tick.
@@ -194,13 +251,16 @@ impl History {
     /// old enough, in the finest tier that has one, or else at the oldest instant there is. `None`
     /// where nothing is kept.
     pub(crate) fn before(&mut self, later: Ticks, length: Duration) -> Option<Earlier> {
+        if self.keeps == Keeps::Selected {
+            return None;
+        }
         self.store.settle();
         let tiers = &self.store.tiers;
         let old_enough =
             (TICKS..TIERS).find_map(|tier| Some((tier, tiers[tier].before(later, length)?)));
         let oldest = || {
             let oldest = (TICKS..TIERS).filter_map(|tier| {
-                let number = tiers[tier].first();
+                let number = tiers[tier].common();
                 Some((tiers[tier].get(number)?.taken, tier, number))
             });
             oldest.min_by_key(|&(taken, ..)| taken).map(|(_, tier, number)| (tier, number))
@@ -217,7 +277,7 @@ impl History {
         let old_enough = (MARKS..TIERS).find_map(|tier| {
             Some((tier, self.store.tiers[tier].before(at.taken(), Duration::ZERO)?))
         });
-        let (tier, number) = old_enough.unwrap_or((MARKS, self.store.tiers[MARKS].first()));
+        let (tier, number) = old_enough.unwrap_or((MARKS, self.store.tiers[MARKS].common()));
         let families = self.families.iter().filter(|family| family.head.kind.is_distribution());
         self.snapshot(tier, number, families).unwrap_or_else(|| at.clone())
     }
@@ -243,7 +303,7 @@ impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("History")
             .field("series", &self.store.n_rows())
-            .field("bytes", &self.store.weight())
+            .field("bytes", &self.weight())
             .finish_non_exhaustive()
     }
 }

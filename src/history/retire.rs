@@ -2,9 +2,9 @@
 
 use super::{
     chunk::Pool,
-    hot::{Hot, UNSETTLED},
+    hot::UNSETTLED,
     instants::Instants,
-    store::{NEVER, Row, RowId, Store},
+    store::{NEVER, ROW_BYTES, Row, RowId, Store},
     tier::{TICKS, TIERS},
     track::Track,
 };
@@ -12,11 +12,11 @@ use super::{
 impl Store {
     /// Lets go of what no instant tells of any more.
     pub(super) fn trim(&mut self) {
-        let needed = std::array::from_fn(|tier| self.tiers[tier].first());
+        let needed = Needed::new(&self.tiers);
         self.tracks_weight = 0;
         for (place, row) in self.rows.iter_mut().enumerate() {
             let is_settled = self.hot[place].flags & UNSETTLED == 0;
-            self.tracks_weight += row.trim(needed, is_settled, &mut self.pool);
+            self.tracks_weight += row.trim(needed.of(row), is_settled, &mut self.pool);
         }
     }
 
@@ -30,11 +30,19 @@ impl Store {
         is_over
     }
 
+    /// Whether the series of a row has ended and no tick of it is left: a selection forgets it.
+    pub(super) fn has_no_ticks(&mut self, id: RowId) -> bool {
+        let is_live = self.is_live(id);
+        let row = &mut self.rows[id as usize];
+        let is_over = !is_live && !row.is_listed && row.tracks[TICKS].is_none();
+        row.is_offered &= !is_over;
+        is_over
+    }
+
     /// About how many bytes everything takes. Label sets that the registry has too are not counted.
     pub(super) fn weight(&self) -> usize {
         let instants: usize = self.tiers.iter().map(Instants::weight).sum();
-        let row = size_of::<Row>() + size_of::<Hot>() + size_of::<RowId>();
-        self.rows.len() * row + self.tracks_weight + self.pool.bytes() + instants
+        self.rows.len() * ROW_BYTES + self.tracks_weight + self.pool.bytes() + instants
     }
 
     /// Gives up the oldest instants of the finest tier that has several; `false` if none has.
@@ -42,16 +50,41 @@ impl Store {
         let gave_up = (TICKS..TIERS).any(|tier| self.tiers[tier].give_up());
         self.trim();
         self.settle();
-        let needed: [u64; TIERS] = std::array::from_fn(|tier| self.tiers[tier].first());
-        let tracks = self.rows.iter_mut().flat_map(|row| row.tracks.iter_mut().zip(needed));
-        for (track, needed) in tracks {
-            track.iter_mut().for_each(|track| track.cut(needed, &mut self.pool));
+        let needed = Needed::new(&self.tiers);
+        for row in &mut self.rows {
+            let needed = needed.of(row);
+            for (track, needed) in row.tracks.iter_mut().zip(needed) {
+                track.iter_mut().for_each(|track| track.cut(needed, &mut self.pool));
+            }
         }
         for place in 0..self.rows.len() {
             self.go_on(place);
         }
         self.pool.trim();
         gave_up
+    }
+}
+
+/// From which instants on samples are needed.
+struct Needed<'a> {
+    tiers: &'a [Instants; TIERS],
+    common: [u64; TIERS],
+}
+
+impl<'a> Needed<'a> {
+    fn new(tiers: &'a [Instants; TIERS]) -> Self {
+        Self { tiers, common: std::array::from_fn(|tier| tiers[tier].common()) }
+    }
+
+    /// Of one row: what is selected is kept for longer where that is needed.
+    fn of(&self, row: &Row) -> [u64; TIERS] {
+        let mut needed = self.common;
+        if row.reach > 0 {
+            // The sample before a range is the one that increases are counted from.
+            let before_range = self.tiers[TICKS].first_inside(row.reach).saturating_sub(1);
+            needed[TICKS] = needed[TICKS].min(before_range.max(self.tiers[TICKS].first()));
+        }
+        needed
     }
 }
 

@@ -17,6 +17,17 @@ pub(crate) enum Form {
     Histogram,
 }
 
+impl Form {
+    /// The number that the bits of a sample are; those of a histogram are its count.
+    pub(crate) fn number(self, bits: u64) -> f64 {
+        match self {
+            Self::Whole | Self::Histogram => bits as f64,
+            Self::Signed => bits.cast_signed() as f64,
+            Self::Float => f64::from_bits(bits),
+        }
+    }
+}
+
 /// A sample.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sample<'a> {
@@ -119,6 +130,16 @@ impl NativeCell {
             1 => Self::Zero,
             n if n % 2 == 0 => Self::Positive(index(n / 2 - 1)),
             n => Self::Negative(index((n - 3) / 2)),
+        }
+    }
+}
+
+impl Sample<'_> {
+    /// It as a number, that of a series of this form: of a histogram its count.
+    pub(crate) fn number(self, form: Form) -> f64 {
+        match self {
+            Self::Bits(bits) => form.number(bits),
+            Self::Histogram(_, cells) => cells.count() as f64,
         }
     }
 }

@@ -14,13 +14,15 @@
 //! A sample that is the last one again writes nothing. A series that has not changed since it began has
 //! no track, and one that changed is written into the coarser tiers at their next instant.
 
+use std::time::Duration;
+
 use super::{
     chunk::Pool,
     hot::{Hot, flag},
     instants::{Instant, Instants},
     minute::Minute,
     sample::{Cells, Form, Layout, LayoutId, Sample},
-    tier::{INTERVALS, KEPT, MARKS, MINUTES, TICKS, TIERS},
+    tier::{INTERVALS, MARKS, MINUTES, TICKS, TIERS},
     track::{Shape, Track},
 };
 use crate::{clock::Ticks, label::LabelSet};
@@ -58,9 +60,22 @@ pub(super) struct Row {
     pub(super) first_start: Ticks,
     pub(super) tracks: [Option<Box<Track>>; TIERS],
     pub(super) minute: Option<Box<Minute>>,
+    /// The tick at which the sum of the last sample appeared.
+    pub(super) since: u64,
+    /// How far back somebody looks at it, in nanoseconds; zero where it is not selected.
+    pub(super) reach: u64,
+    /// Whether it is a sum that only grows.
+    pub(super) is_sum: bool,
+    /// Whether each tick keeps all buckets of it.
+    pub(super) keeps_buckets: bool,
+    /// Whether selections know it.
+    pub(super) is_offered: bool,
     /// Whether its series is one of its family's as of the last tick.
     pub(super) is_listed: bool,
 }
+
+/// What a row takes without any track.
+pub(super) const ROW_BYTES: usize = size_of::<Row>() + size_of::<Hot>() + size_of::<RowId>();
 
 /// What kind of series a row is.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +87,14 @@ pub(crate) struct Traits {
     pub(crate) is_gauge: bool,
     /// Whether coarser tiers get buckets of their own by [`Store::add_buckets`].
     pub(crate) has_buckets: bool,
+    /// Whether it is a sum that only grows, or several.
+    pub(crate) is_sum: bool,
 }
 
 impl Store {
-    pub(super) fn new() -> Self {
-        let tier = |tier: usize| Instants::new(INTERVALS[tier], KEPT[tier]);
+    /// An empty one, whose tiers keep all series for so long.
+    pub(super) fn new(keep: [Duration; TIERS]) -> Self {
+        let tier = |tier: usize| Instants::new(INTERVALS[tier], keep[tier]);
         Self {
             tiers: [tier(TICKS), tier(MARKS), tier(MINUTES)],
             now: [None; TIERS],
@@ -114,6 +132,11 @@ impl Store {
             first_start: start,
             tracks: [const { None }; TIERS],
             minute: None,
+            since: 0,
+            reach: 0,
+            is_sum: traits.is_sum,
+            keeps_buckets: false,
+            is_offered: false,
             is_listed: false,
         };
         let is = |yes: bool, flag: u8| if yes { flag } else { 0 };
@@ -157,6 +180,11 @@ impl Store {
         let is_minute = tier == MINUTES && flags & flag::GAUGE != 0;
         let is_plain = row.form != Form::Histogram && flags & flag::SPARSE == 0 && !is_minute;
         (is_plain && flags & flag::KNOWN != 0).then_some((row.born, row.first_start, row.first))
+    }
+
+    /// The bits of the last sample; of a histogram its count.
+    pub(super) fn last(&self, id: RowId) -> u64 {
+        self.hot[id as usize].last
     }
 
     /// How many rows there are.
@@ -210,7 +238,8 @@ impl Store {
         let tick = self.tiers[TICKS].end().wrapping_sub(1);
         let hot = &mut self.hot[id as usize];
         let goes_on = hot.flags & LOOKED_AT == flag::LIVE;
-        if goes_on && (hot.last == bits || hot.stage(tick, bits)) {
+        // What falls is noted, and so not staged.
+        if goes_on && (hot.last == bits || bits > hot.last && hot.stage(tick, bits)) {
             return;
         }
         self.change(id, bits);
@@ -239,6 +268,7 @@ impl Store {
         if flags & flag::GAUGE != 0 {
             self.count_gauge(place, now, true);
         }
+        let falls = self.note_sum(place, now, |form, last| form.number(bits) < form.number(last));
         let row = &mut self.rows[place];
         let sample = (now, row.start, Sample::Bits(bits), PLAIN);
         let is_first = flags & flag::KNOWN == 0 || row.born == NEVER;
@@ -251,6 +281,9 @@ impl Store {
             let born = row.born;
             let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
             track.push(sample, &mut self.pool);
+            if falls {
+                track.note_fall();
+            }
             let staging = track.staging();
             self.hot[place].go_on(staging);
         }
@@ -258,8 +291,25 @@ impl Store {
         self.note_change(place);
     }
 
+    /// Notes when the sum of a sample appeared that is about to be added; whether it is another sum, or
+    /// has fallen.
+    fn note_sum(
+        &mut self,
+        place: usize,
+        now: u64,
+        is_below: impl FnOnce(Form, u64) -> bool,
+    ) -> bool {
+        let (hot, row) = (&self.hot[place], &mut self.rows[place]);
+        let is_known = hot.flags & flag::KNOWN != 0;
+        let is_other = hot.flags & flag::RESTARTED != 0;
+        if !is_known || is_other {
+            row.since = now;
+        }
+        is_known && (is_other || is_below(row.form, hot.last))
+    }
+
     /// Hands what was staged over to its track.
-    fn unstage(&mut self, place: usize) {
+    pub(super) fn unstage(&mut self, place: usize) {
         let hot = &mut self.hot[place];
         if let (n @ 1.., Some(track)) = (hot.n_staged, &mut self.rows[place].tracks[TICKS]) {
             let bytes = &hot.staged[..n.into()];
@@ -300,12 +350,16 @@ impl Store {
         let place = id as usize;
         let Some(now) = self.now[TICKS] else { return };
         let shape = self.shape(layout);
+        let falls = self.note_sum(place, now, |_, last| count < last);
         let (row, flags) = (&mut self.rows[place], self.hot[place].flags);
         if flags & flag::KNOWN == 0 {
             row.born = now;
         }
         let sample = (now, row.start, Sample::Histogram(layout, cells), shape);
         row.push(TICKS, sample, flags, (&mut self.pool, &mut self.tracks_weight));
+        if falls {
+            row.tracks[TICKS].iter_mut().for_each(|track| track.note_fall());
+        }
         self.hot[place].last = count;
         self.note_change(place);
     }
@@ -340,7 +394,8 @@ impl Store {
         let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
         track.end(now, &mut self.pool);
         self.note_change(place);
-        self.hot[place].flags &= !flag::LIVE;
+        // Another sum that began meanwhile has no sample yet.
+        self.hot[place].flags = self.hot[place].flags & !flag::LIVE | flags & flag::RESTARTED;
     }
 
     /// Counts the value that a gauge has had until the tick `now`.

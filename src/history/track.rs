@@ -1,7 +1,7 @@
 //! One series in one tier: chunks, the last of them open.
 
 use super::{
-    chunk::{self, Chunk, Decoder, FULL, Head, Pool, Record},
+    chunk::{self, Chunk, Decoder, FULL, Head, Paused, Pool, Record},
     codec::{self, Gap, floats, histograms, integers},
     sample::{Cells, Form, LayoutId, Sample},
     summary::Summary,
@@ -143,7 +143,8 @@ impl Track {
             }
         }
         match new {
-            Some(new) => {
+            Some(mut new) => {
+                new.open.head.falls = old.head.falls;
                 old.end(pool);
                 *self = new;
             }
@@ -226,7 +227,39 @@ impl Track {
     pub(super) fn value(&self, at: u64) -> Option<Decoder<'_>> {
         let Samples { chunk, decoder, .. } = self.read(at);
         let mut decoder = decoder?;
-        let mut last = None;
+        let (_, is_there) = self.advance((chunk, &mut decoder), None, at);
+        is_there.then_some(decoder)
+    }
+
+    /// Moves `cursor` to the instant `at`: the value there, or `None` where there was no sample.
+    pub(super) fn seek<'a>(&self, cursor: &'a mut Cursor, at: u64) -> Option<Sample<'a>> {
+        let Samples { chunk, decoder, .. } = self.read(at);
+        let stopped = cursor.stopped.take().filter(|(_, last)| last.at <= at);
+        let goes_on = stopped.and_then(|(paused, last)| {
+            Some((self.chunk(chunk)?.resume(self.form, paused)?, Some(last)))
+        });
+        let (mut decoder, last) = match goes_on {
+            Some(found) => found,
+            None => (decoder?, None),
+        };
+        let (last, is_there) = self.advance((chunk, &mut decoder), last, at);
+        let sample = (decoder.head().layout, decoder.bits);
+        let paused = decoder.pause();
+        let (paused, _) = cursor.stopped.insert((paused, last?));
+        is_there.then(|| match self.form {
+            Form::Histogram => Sample::Histogram(sample.0, &paused.cells),
+            Form::Whole | Form::Signed | Form::Float => Sample::Bits(sample.1),
+        })
+    }
+
+    /// Reads a chunk on to the instant `at`, after the record `last`: the last record, and whether it is
+    /// a sample that holds there.
+    fn advance(
+        &self,
+        (chunk, decoder): (usize, &mut Decoder<'_>),
+        mut last: Option<Record>,
+        at: u64,
+    ) -> (Option<Record>, bool) {
         let holds = loop {
             match decoder.peek() {
                 Some(record) if record.at <= at => last = decoder.next(),
@@ -234,7 +267,32 @@ impl Track {
                 None => break self.holds_after(chunk),
             }
         };
-        last.filter(|last| !last.is_stale && (last.at == at || holds)).map(|_| decoder)
+        (last, last.is_some_and(|last| !last.is_stale && (last.at == at || holds)))
+    }
+
+    /// Notes that the last sample is below the one before, or of another sum.
+    pub(super) fn note_fall(&mut self) {
+        self.open.head.falls = true;
+    }
+
+    /// Whether a value may be below the one before it, or of another sum, at an instant after `from`.
+    pub(super) fn falls_after(&self, from: u64) -> bool {
+        let first = self.sealed.partition_point(|(chunk, _)| chunk.head.first <= from);
+        let sealed = &self.sealed[first.saturating_sub(1)..];
+        self.open.head.falls || sealed.iter().any(|(chunk, _)| chunk.head.falls)
+    }
+
+    /// The first instant that is told of.
+    pub(super) fn first(&self) -> u64 {
+        self.sealed.first().map_or(self.open.head.first, |(chunk, _)| chunk.head.first)
+    }
+
+    /// The last sample, also of a series that has ended.
+    pub(super) fn last(&self) -> Sample<'_> {
+        match self.form {
+            Form::Histogram => Sample::Histogram(self.open.head.layout, self.cells()),
+            Form::Whole | Form::Signed | Form::Float => Sample::Bits(self.last),
+        }
     }
 
     /// The first instant of each sealed chunk, and what it tells without being read.
@@ -305,7 +363,8 @@ impl Track {
         pool: &mut Pool,
     ) {
         let expected = self.expected;
-        let head = Head { first: at, start, expected, layout, are_whole, is_held_before };
+        let falls = false;
+        let head = Head { first: at, start, expected, layout, are_whole, is_held_before, falls };
         self.open = Chunk::new(head);
         let mut bytes = std::mem::take(&mut pool.scratch);
         bytes.clear();
@@ -318,6 +377,12 @@ impl Track {
         }
         (self.at, self.start, self.is_ended) = (at, start, false);
     }
+}
+
+/// A place in a track that moves on with time, so that nothing is read twice.
+#[derive(Debug, Default)]
+pub(super) struct Cursor {
+    stopped: Option<(Paused, Record)>,
 }
 
 /// A chunk of histograms holds at least as many bytes as some of its first samples take: a cell takes

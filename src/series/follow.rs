@@ -88,6 +88,14 @@ impl Family {
         has_twins.then(|| self.read(storage, reader))
     }
 
+    /// How many series are listed.
+    pub(crate) fn n_listed(&self) -> usize {
+        match &self.set {
+            SeriesSet::Closed(set) => set.seen.lock().list.as_ref().map_or(0, |list| list.len()),
+            SeriesSet::Open(set) => set.list().len(),
+        }
+    }
+
     /// Hands every series over that is there; those of a closed set as far as they are listed.
     pub(crate) fn follow(&self, storage: &Storage, reader: &Reader, to: &mut impl Follow) {
         let (reading, list, always) = match &self.set {

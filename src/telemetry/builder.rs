@@ -8,6 +8,7 @@ use crate::{
     diagnostics::Hook,
     error::Error,
     export::{Backend, Routes},
+    history,
     label::Value,
     metric::{DataPoint, View},
     pipeline::{Processor, Route},
@@ -67,7 +68,7 @@ impl Builder {
             on_transition: Vec::new(),
             on_diagnostic: None,
             tick: Duration::from_secs(1),
-            history: Some(HISTORY_BYTES),
+            history: Some(history::BUDGET_BYTES),
             deny_conflicts: false,
             disabled: is_disabled(std::env::var("OTEL_SDK_DISABLED").ok().as_deref()),
         }
@@ -332,18 +333,24 @@ impl Builder {
         self
     }
 
-    /// At most about `bytes` for the past of all series, which [windows](crate::Telemetry::window) look back
-    /// on; 32 MiB by default. It is a cap: nothing is allocated before there is something to keep.
+    /// At most about `bytes` for the past of all series, which [windows](crate::Telemetry::window) and alert
+    /// rules look back on; 32 MiB by default. It is a cap: nothing is allocated before there is something
+    /// to keep. `telemetry.history.size` is what is used.
     ///
-    /// A sample of a counter takes about a byte, one that is the same as the last none. Over the budget
-    /// the oldest ticks go first, then the oldest of the samples that are kept every ten seconds, so
-    /// that windows get shorter and say so.
+    /// A sample of a counter takes about a byte, one that is the same as the last none. What a rule
+    /// selects is kept for as long as the rule looks back, with all buckets at each tick where it asks for
+    /// the values of histograms. Over the budget the oldest ticks go first, then the oldest of the samples
+    /// that are kept every ten seconds: windows get shorter and say so, and
+    /// [`RuleStatus::shortened`](crate::alert::RuleStatus::shortened) says it of a rule.
+    ///
+    /// If a single tick of all series is more than the budget, only the instruments that rules select are
+    /// kept, a diagnostic tells of it, and windows span no time.
     pub fn history_budget(self, bytes: usize) -> Self {
         Self { history: Some(bytes), ..self }
     }
 
     /// Keeps no past: a [window](crate::Telemetry::window) spans no time, and alert rules that look back are
-    /// refused by [`start`](Self::start).
+    /// refused by [`start`](Self::start). Rules of present values work.
     ///
     /// # Examples
     ///
@@ -442,10 +449,6 @@ impl Builder {
         self
     }
 }
-
-/// What the past of all series takes by default: five minutes of ticks and an hour of ten seconds of
-/// some thousand series that change all the time.
-const HISTORY_BYTES: usize = 32 << 20;
 
 /// Begins to set up telemetry for the service called `service`.
 ///

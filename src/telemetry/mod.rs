@@ -132,7 +132,7 @@ impl Telemetry {
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
         let mut history = self.running.history.lock();
-        match history.as_mut().and_then(|history| history.before(later.taken(), length)) {
+        match history.before(later.taken(), length) {
             Some(Earlier { at, distributions }) => later.since_both(at, distributions),
             None => later.since(&later),
         }

@@ -66,10 +66,10 @@ fn of_rules(board: &Arc<Board>) -> Vec<Series> {
         Box::new(move |to| to.observe(read(&board), &[]))
     };
     let missed = ("telemetry.alert.ticks.missed", "Evaluations of alert rules that were skipped");
-    let window = ("telemetry.alert.window.size", "Memory of the samples that alert rules look at");
+    let past = ("telemetry.history.size", "Memory of the past of all series");
     vec![
         (Kind::Counter, missed, "{tick}", read(|board| board.missed_ticks() as f64)),
-        (Kind::Gauge, window, "By", read(|board| board.window_bytes() as f64)),
+        (Kind::Gauge, past, "By", read(|board| board.history_bytes() as f64)),
     ]
 }
 

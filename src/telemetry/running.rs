@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     alert::Board,
-    clock, diagnostics,
+    clock::{self, Slot, Slots},
+    diagnostics,
     history::History,
-    metric::{self, DataPoint, Observer, Prepared, Registry},
+    metric::{self, DataPoint, Observer, Registry},
     pipeline::{self, AnyPipe, Report, Signal as _},
     resource::Resource,
     sync::Mutex,
@@ -35,9 +36,9 @@ pub(super) struct Running {
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
-    /// Guards the past of all series; `None` where it is switched off. Inside it the families of the
-    /// registry are locked as a reader locks them, and no code of the user's runs.
-    pub(super) history: Mutex<Option<History>>,
+    /// Guards the past of all series. Inside it the families of the registry are locked as a reader locks
+    /// them, and no code of the user's runs.
+    pub(super) history: Arc<Mutex<History>>,
     /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
     pub(super) board: Arc<Board>,
     pub(super) local_addrs: Vec<SocketAddr>,
@@ -122,16 +123,20 @@ impl Running {
         }
     }
 
-    /// Takes the samples of a tick.
-    pub(super) fn remember(&self, registry: &Prepared) {
-        let too_many = self.history.lock().as_mut().and_then(|history| history.tick(registry));
+    /// Takes the samples of a tick, if its slot is a new one.
+    pub(super) fn remember(&self, slots: &mut Slots) -> Option<Slot> {
+        let keeps_nothing = self.history.lock().keeps_nothing();
+        let prepared = (!keeps_nothing).then(|| self.registry.prepare());
+        let slot = slots.next(clock::now())?;
+        let too_many = prepared.and_then(|prepared| self.history.lock().tick(&prepared, slot));
         if let Some(n_series) = too_many {
             let text = format_args!(
                 "{n_series} series are more than the budget of the history holds: windows span no \
-                 time (see `Builder::history_budget`)"
+                 time, and alert rules begin anew (see `Builder::history_budget`)"
             );
             diagnostics::report("history", text);
         }
+        Some(slot)
     }
 
     pub(super) fn shutdown(&self, deadline: Instant) -> Report {

@@ -9,14 +9,16 @@ use super::{
     readings::Readings,
     running::{Ending, Running},
     source::Source,
-    tick,
+    tick::Ticking,
 };
 use crate::{
     alert::{self, Engine, External, Rule, notify::Notification},
-    cells, diagnostics,
+    cells,
+    clock::Slots,
+    diagnostics,
     error::Error,
     export::Routes,
-    history::History,
+    history::{self, History},
     metric::{DataPoint, MetricsOptions, Registry, Views},
     pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
     series::Changes,
@@ -50,7 +52,10 @@ impl Builder {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
-        let engine = engine(std::mem::take(&mut self.rules), settings, self.history.is_some())?;
+        let history = past(self.history);
+        let rules = std::mem::take(&mut self.rules);
+        let engine = engine(rules, settings, self.history.is_some(), history.clone())?;
+        let mut slots = Slots::new(self.tick);
         let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
@@ -73,10 +78,9 @@ impl Builder {
                 own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics)
             }
         };
-        let history = self.history.filter(|_| tracer.is_some()).map(History::new);
         let running = Arc::new(Running {
             generation: process::generation(),
-            history: Mutex::new(history),
+            history,
             readings: Readings::new(&registry, metrics, options),
             resource: self.resource,
             local_addrs,
@@ -89,14 +93,21 @@ impl Builder {
         let telemetry = Telemetry { running };
         if !self.disabled {
             // Where a window of a young telemetry begins.
-            telemetry.running.remember(&telemetry.running.registry.prepare());
+            telemetry.running.remember(&mut slots);
         }
         // Before the first tick, whose callback may leave the process.
         slot.fill(&telemetry.running);
         if !self.disabled {
-            let running = Arc::downgrade(&telemetry.running);
             let readings = telemetry.running.readings.start()?;
-            let ticker = tick::start(running, engine, notifications, external, self.on_transition)?;
+            let ticking = Ticking {
+                running: Arc::downgrade(&telemetry.running),
+                slots,
+                engine,
+                notifiers: notifications,
+                external,
+                on_transition: self.on_transition,
+            };
+            let ticker = ticking.start()?;
             telemetry.running.ending.lock().tickers.extend(readings.into_iter().chain([ticker]));
             telemetry.running.tracer.iter().for_each(install);
         }
@@ -104,12 +115,23 @@ impl Builder {
     }
 }
 
+/// The past of all series within a budget, or without one only of what rules select.
+fn past(budget_bytes: Option<usize>) -> Arc<Mutex<History>> {
+    let of_selected = || History::of_selected(history::BUDGET_BYTES);
+    Arc::new(Mutex::new(budget_bytes.map_or_else(of_selected, History::new)))
+}
+
 /// What evaluates `rules`.
-fn engine(rules: Vec<Rule>, settings: alert::Settings, looks_back: bool) -> Result<Engine, Error> {
+fn engine(
+    rules: Vec<Rule>,
+    settings: alert::Settings,
+    looks_back: bool,
+    history: Arc<Mutex<History>>,
+) -> Result<Engine, Error> {
     if !looks_back {
         alert::refuse_looking_back(&rules)?;
     }
-    Engine::new(rules, settings)
+    Engine::new(rules, settings, history)
 }
 
 /// What holds from now on, also after shutdown.

@@ -7,9 +7,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{running::Running, ticker::Ticker};
 use crate::{
     alert::{Engine, External, Transition, notify::Notification},
-    clock, diagnostics,
+    clock::{self, Slot, Slots},
+    diagnostics,
     error::Error,
-    metric::{Prepared, Snapshot},
     pipeline::{Chunk, Pipe},
     util::catch::catch,
 };
@@ -17,54 +17,44 @@ use crate::{
 /// What is called at every change of an alert's state.
 pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
-struct Ticking {
+/// What a tick works for.
+pub(super) struct Ticking {
     /// Weak: the thread does not keep what it works for alive.
-    running: Weak<Running>,
-    engine: Engine,
-    notifiers: Vec<Pipe<Notification>>,
-    external: External,
-    on_transition: Vec<OnTransition>,
-}
-
-/// Starts the thread that ticks.
-pub(super) fn start(
-    running: Weak<Running>,
-    engine: Engine,
-    notifiers: Vec<Pipe<Notification>>,
-    external: External,
-    on_transition: Vec<OnTransition>,
-) -> Result<Ticker, Error> {
-    let ticking = Ticking { running, engine, notifiers, external, on_transition };
-    Ticker::start("bellwether-tick", move |stopped| ticking.run(stopped))
+    pub(super) running: Weak<Running>,
+    pub(super) slots: Slots,
+    pub(super) engine: Engine,
+    pub(super) notifiers: Vec<Pipe<Notification>>,
+    pub(super) external: External,
+    pub(super) on_transition: Vec<OnTransition>,
 }
 
 impl Ticking {
+    /// Starts the thread that ticks.
+    pub(super) fn start(self) -> Result<Ticker, Error> {
+        Ticker::start("bellwether-tick", move |stopped| self.run(stopped))
+    }
+
     /// Ticks at the slots of the interval until it is stopped. Slots that pass meanwhile are skipped,
     /// so that a machine that was suspended does not catch up.
     fn run(mut self, stopped: &Receiver<()>) {
         loop {
-            let pause = self.engine.until_next_slot(clock::now());
+            let pause = self.slots.until_next(clock::now());
             if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();
-            if !self.engine.has_rules() {
-                running.remember(&running.registry.prepare());
-                self.engine.pass(clock::now());
-                continue;
+            if let Some(slot) = running.remember(&mut self.slots) {
+                self.evaluate(slot);
             }
-            let snapshot = running.registry.snapshot();
-            running.remember(&Prepared::of(snapshot.clone()));
-            self.evaluate(&snapshot);
         }
     }
 
     /// Queues notifications before callbacks and hooks run: one of these may
     /// leave the process, and what is queued is delivered then.
-    fn evaluate(&mut self, snapshot: &Snapshot) {
-        let mut tick = self.engine.tick(snapshot);
+    fn evaluate(&mut self, slot: Slot) {
+        let mut tick = self.engine.tick(slot);
         if !tick.notifications.is_empty() {
             let mut told = std::mem::take(&mut tick.notifications);
             told.iter_mut().for_each(|notification| notification.add_external(&self.external));

@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{assert, tree};
 use crate::{
-    alert::{self, Alert, Engine, Rule, Transition},
+    alert::{self, Alert, Rule, Standalone, Transition},
     cells,
     clock::{self, ManualClock},
     error::Error,
@@ -223,7 +223,7 @@ impl Scope {
     ///
     /// As [`Builder::start`](crate::Builder::start), for rules that cannot be evaluated.
     pub fn alerts(&self, rules: Vec<Rule>) -> Result<Alerts, Error> {
-        let engine = Engine::new(rules, alert::Settings::default())?;
+        let engine = Standalone::new(rules, alert::Settings::default())?;
         Ok(Alerts { inner: self.inner.clone(), engine })
     }
 }
@@ -258,7 +258,7 @@ impl fmt::Debug for Scope {
 /// ```
 pub struct Alerts {
     inner: Arc<Inner>,
-    engine: Engine,
+    engine: Standalone,
 }
 
 impl Alerts {

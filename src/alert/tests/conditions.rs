@@ -8,16 +8,13 @@ fn found(
     clock: &ManualClock,
     ticks: Vec<Vec<Family>>,
 ) -> Vec<Vec<(String, f64)>> {
-    let needs = conditions.iter().flat_map(Condition::needs);
-    let mut window = SampleWindow::new(needs, 16 << 20);
-    let mut slot = 0;
+    let mut ticked = Ticked::new(conditions.iter().flat_map(Condition::needs), BUDGET_BYTES);
     for families in ticks {
-        window.take(&snapshot(clock, families), slot);
-        slot += 1_000_000_000;
+        ticked.tick(&snapshot(clock, families));
         clock.advance(SECOND);
     }
     let found = |condition: &Comparison| {
-        let found = condition.evaluate(&window, clock.now());
+        let found = condition.evaluate(&ticked.window, clock.now());
         found.into_iter().map(|(labels, value)| (labels.to_string(), value)).collect()
     };
     conditions.iter().map(found).collect()
@@ -150,7 +147,7 @@ fn absence_has_the_labels_that_were_wanted_once() {
     let clock = ManualClock::new();
     let wanted = series("g").label("s", "z").label("job", "x").label("job", "y");
     let rule = Rule::new("Gone", absent(wanted));
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     engine.tick(&gauges(&clock, &[("a", 1.0)]));
     let alerts = engine.board().alerts();
     assert_eq!(alerts[0].labels(), &labels(&[("alertname", "Gone"), ("s", "z")]));
@@ -158,7 +155,7 @@ fn absence_has_the_labels_that_were_wanted_once() {
 
     let clock = ManualClock::new();
     let rule = Rule::new("Gone", absent(series("g").label("s", "z")));
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let told = story(&mut engine, &clock, &[&[("z", 0.0)], &[], &[("z", 0.0)]]);
     assert_eq!(told, "1 inactive→firing z 1\n2 firing→resolved z 1\n");
 }

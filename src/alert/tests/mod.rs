@@ -7,10 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    clock::{ManualClock, Ticks},
+    clock::{ManualClock, Slots, Ticks},
     error::ErrorKind,
+    history::{BUDGET_BYTES, History},
     label::LabelSet,
-    metric::{Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot, Unit},
+    metric::{
+        Family, HistogramSnapshot, Kind, PageBounds, Prepared, Series, SeriesValue, Snapshot, Unit,
+    },
     sync::Mutex,
 };
 
@@ -42,8 +45,33 @@ fn gauges(clock: &ManualClock, values: &[(&str, f64)]) -> Snapshot {
     snapshot(clock, vec![family("g", Kind::Gauge, series.collect())])
 }
 
+/// A window, and the history that it is on.
+struct Ticked {
+    history: Arc<Mutex<History>>,
+    slots: Slots,
+    window: SampleWindow,
+}
+
+impl Ticked {
+    fn new(needs: impl IntoIterator<Item = Need>, budget_bytes: usize) -> Self {
+        let history = Arc::new(Mutex::new(History::new(budget_bytes)));
+        let window = SampleWindow::new(needs, history.clone());
+        Self { history, slots: Slots::new(SECOND), window }
+    }
+
+    /// Takes the samples of a snapshot; whether there is room for them.
+    fn tick(&mut self, snapshot: &Snapshot) -> bool {
+        let slot = self.slots.next(snapshot.taken()).unwrap();
+        self.history.lock().tick(&Prepared::of(snapshot.clone()), slot).is_none()
+    }
+
+    fn selected(&self, name: &'static str) -> Vec<SeriesWindow<'_>> {
+        self.window.select(&series(name)).collect()
+    }
+}
+
 /// `text` is one transition a line: `seconds state→state {labels} value`.
-fn story(engine: &mut Engine, clock: &ManualClock, ticks: &[&[(&str, f64)]]) -> String {
+fn story(engine: &mut Standalone, clock: &ManualClock, ticks: &[&[(&str, f64)]]) -> String {
     let mut text = String::new();
     for (second, values) in ticks.iter().enumerate() {
         for Transition { from, to, alert } in engine.tick(&gauges(clock, values)).transitions {

@@ -142,7 +142,7 @@ proptest! {
             .keep_firing_for(keep_firing_for * SECOND_64)
             .limit(limit);
         let settings = Settings { resend_delay: resend_delay * SECOND_64, ..settings() };
-        let mut engine = Engine::new(vec![rule], settings).unwrap();
+        let mut engine = Standalone::new(vec![rule], settings).unwrap();
         let mut reference = Automaton {
             for_, keep_firing_for, limit, resend_delay, active: BTreeMap::new(),
         };

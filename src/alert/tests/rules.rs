@@ -3,7 +3,7 @@
 use super::*;
 
 fn error_of(rules: Vec<Rule>) -> (ErrorKind, String) {
-    let error = Engine::new(rules, settings()).unwrap_err();
+    let error = Standalone::new(rules, settings()).unwrap_err();
     (error.kind(), error.to_string())
 }
 
@@ -67,7 +67,7 @@ fn two_rules_that_make_the_same_alerts_are_refused() {
         r#"alert rule "A" is there twice with the labels {severity="error"}: give one another name or label"#
     );
     let other = Rule::new("A", trouble()).severity(Severity::Warning);
-    Engine::new(vec![rule(), other], settings()).unwrap();
+    Standalone::new(vec![rule(), other], settings()).unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Timestamp;
 
-fn sent(engine: &mut Engine, clock: &ManualClock, values: &[(&str, f64)]) -> Vec<Notification> {
+fn sent(engine: &mut Standalone, clock: &ManualClock, values: &[(&str, f64)]) -> Vec<Notification> {
     let tick = engine.tick(&gauges(clock, values));
     clock.advance(SECOND);
     tick.notifications
@@ -14,7 +14,7 @@ fn an_alert_is_sent_when_it_fires_after_each_delay_and_when_it_is_resolved() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).for_duration(SECOND);
     let settings = Settings { resend_delay: 3 * SECOND, ..settings() };
-    let mut engine = Engine::new(vec![rule], settings).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings).unwrap();
     let mut told = Vec::new();
     for second in 0..20 {
         let values: &[_] = if second < 10 { &[("a", 1.0)] } else { &[] };
@@ -37,7 +37,7 @@ fn later(date: Timestamp, seconds: u64) -> Timestamp {
 #[test]
 fn a_receiver_should_believe_an_alert_for_four_delays() {
     let clock = ManualClock::new();
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings()).unwrap();
     let start = clock.now().timestamp();
     let firing = sent(&mut engine, &clock, &[("a", 1.0)]);
     let alert = &firing[0].alerts()[0];
@@ -50,7 +50,7 @@ fn a_receiver_should_believe_an_alert_for_four_delays() {
 }
 
 /// The status and the alerts of each notification, one a line: in capitals those that are due.
-fn groups(engine: &mut Engine, clock: &ManualClock, values: &[(&str, f64)]) -> String {
+fn groups(engine: &mut Standalone, clock: &ManualClock, values: &[(&str, f64)]) -> String {
     let mut text = String::new();
     for sent in sent(engine, clock, values) {
         text += &format!("{}:", sent.status());
@@ -67,7 +67,7 @@ fn groups(engine: &mut Engine, clock: &ManualClock, values: &[(&str, f64)]) -> S
 #[test]
 fn a_group_is_told_whole_and_is_resolved_when_all_of_it_is() {
     let clock = ManualClock::new();
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings()).unwrap();
     let mut tick = |values: &[(&str, f64)]| groups(&mut engine, &clock, values);
     assert_eq!(tick(&[("a", 1.0)]), "firing: A=firing\n");
     assert_eq!(tick(&[("a", 1.0), ("b", 1.0)]), "firing: B=firing a=firing\n");
@@ -86,7 +86,7 @@ fn rules_of_one_name_are_one_group() {
         Rule::new("Other", over(0.0)),
         Rule::new("A", over(0.0)).severity(Severity::Warning),
     ];
-    let mut engine = Engine::new(rules, settings()).unwrap();
+    let mut engine = Standalone::new(rules, settings()).unwrap();
     let mut tick = |values: &[(&str, f64)]| -> Vec<(String, AlertState, usize)> {
         let sent = sent(&mut engine, &clock, values).into_iter();
         let one = |sent: Notification| {
@@ -105,7 +105,7 @@ fn rules_of_one_name_are_one_group() {
 fn a_group_is_told_again_as_one() {
     let clock = ManualClock::new();
     let settings = Settings { resend_delay: 3 * SECOND, ..settings() };
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings).unwrap();
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings).unwrap();
     let mut told = Vec::new();
     for second in 0..11 {
         // The second alert fires two seconds after the first.
@@ -121,7 +121,7 @@ fn a_group_is_told_again_as_one() {
 fn what_was_told_as_firing_is_told_as_over_in_a_flood() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).limit(2);
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let mut tick = |values: &[(&str, f64)]| groups(&mut engine, &clock, values);
     let flood: &[_] = &[("a", 1.0), ("b", 1.0), ("c", 1.0)];
     assert_eq!(tick(&[("a", 1.0), ("b", 1.0)]), "firing: A=firing B=firing\n");
@@ -134,7 +134,7 @@ fn what_was_told_as_firing_is_told_as_over_in_a_flood() {
 fn a_group_of_more_than_256_is_told_in_parts_that_all_say_how_it_stands() {
     let clock = ManualClock::new();
     let rules = vec![Rule::new("A", trouble()), Rule::new("B", trouble())];
-    let mut engine = Engine::new(rules, settings()).unwrap();
+    let mut engine = Standalone::new(rules, settings()).unwrap();
     let names: Vec<String> = (0..300).map(|n| n.to_string()).collect();
     let values: Vec<_> = names.iter().map(|name| (name.as_str(), 1.0)).collect();
     let mut tick = |values: &[(&str, f64)]| -> Vec<_> {

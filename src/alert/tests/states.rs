@@ -6,7 +6,7 @@ use super::*;
 fn an_alert_fires_when_its_trouble_has_lasted_and_never_before() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).for_duration(2 * SECOND);
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let bad: &[_] = &[("a", 1.0)];
     let told = story(&mut engine, &clock, &[bad, bad, bad, bad, &[], &[], bad]);
     assert_eq!(
@@ -19,7 +19,7 @@ fn an_alert_fires_when_its_trouble_has_lasted_and_never_before() {
 #[test]
 fn without_a_duration_pending_is_never_seen_and_each_series_is_an_alert() {
     let clock = ManualClock::new();
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings()).unwrap();
     let told = story(
         &mut engine,
         &clock,
@@ -37,7 +37,7 @@ fn without_a_duration_pending_is_never_seen_and_each_series_is_an_alert() {
 fn an_alert_on_the_edge_is_kept_with_the_value_it_had() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).keep_firing_for(2 * SECOND);
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let (bad, good): (&[_], &[_]) = (&[("a", 7.0)], &[("a", 0.0)]);
     let told = story(&mut engine, &clock, &[bad, good, good, bad, good, good, good]);
     assert_eq!(told, "0 inactive→firing a 7\n6 firing→resolved a 7\n");
@@ -46,7 +46,7 @@ fn an_alert_on_the_edge_is_kept_with_the_value_it_had() {
 #[test]
 fn a_resolved_alert_is_remembered_for_a_quarter_of_an_hour() {
     let clock = ManualClock::new();
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings()).unwrap();
     story(&mut engine, &clock, &[&[("a", 1.0)], &[]]);
     clock.advance(899 * SECOND); // 15 minutes after it was resolved: not yet "more than".
     engine.tick(&gauges(&clock, &[]));
@@ -63,7 +63,7 @@ fn labels_of_the_rule_win_and_two_alike_are_an_error_of_the_rule_alone() {
         Rule::new("Same", trouble()).label("s", "one"),
         Rule::new("Other", trouble()).severity(Severity::Critical),
     ];
-    let mut engine = Engine::new(rules, settings()).unwrap();
+    let mut engine = Standalone::new(rules, settings()).unwrap();
     story(&mut engine, &clock, &[&[("a", 1.0)]]);
     let told: Vec<_> = engine.board().alerts().iter().map(|alert| alert.labels().clone()).collect();
     assert_eq!(
@@ -87,7 +87,7 @@ fn labels_of_the_rule_win_and_two_alike_are_an_error_of_the_rule_alone() {
 fn a_flood_begins_no_alert_ends_those_that_fire_and_is_an_error() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).limit(2);
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let (few, flood): (&[_], &[_]) = (&[("a", 1.0)], &[("a", 1.0), ("b", 1.0), ("c", 1.0)]);
     let told = story(&mut engine, &clock, &[few, flood, flood, flood]);
     assert_eq!(told, "0 inactive→firing a 1\n1 firing→resolved a 1\n");
@@ -103,7 +103,7 @@ fn a_flood_ends_what_is_pending_and_counts_what_is_kept_without_a_sample() {
     let clock = ManualClock::new();
     let rule = Rule::new("A", trouble()).limit(2).for_duration(2 * SECOND);
     let rule = rule.keep_firing_for(60 * SECOND);
-    let mut engine = Engine::new(vec![rule], settings()).unwrap();
+    let mut engine = Standalone::new(vec![rule], settings()).unwrap();
     let (a, bc): (&[_], &[_]) = (&[("a", 1.0)], &[("b", 1.0), ("c", 1.0)]);
     let told = story(&mut engine, &clock, &[a, a, a, &[("b", 1.0)], bc, bc]);
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_condition_that_panics_costs_its_rule_one_tick() {
     let switch = Arc::new(Mutex::new(false));
     let clock = ManualClock::new();
     let rules = vec![Rule::new("Panics", Panics(switch.clone())), Rule::new("Other", trouble())];
-    let mut engine = Engine::new(rules, settings()).unwrap();
+    let mut engine = Standalone::new(rules, settings()).unwrap();
     story(&mut engine, &clock, &[&[]]);
     *switch.lock() = true;
     let told = story(&mut engine, &clock, &[&[("a", 1.0)]]);
@@ -149,11 +149,9 @@ fn a_condition_that_panics_costs_its_rule_one_tick() {
 #[test]
 fn missed_slots_are_counted_and_a_second_tick_in_a_slot_is_not_looked_at() {
     let clock = ManualClock::new();
-    let mut engine = Engine::new(vec![Rule::new("A", trouble())], settings()).unwrap();
-    assert_eq!(engine.until_next_slot(clock.now()), SECOND);
+    let mut engine = Standalone::new(vec![Rule::new("A", trouble())], settings()).unwrap();
     engine.tick(&gauges(&clock, &[]));
     clock.advance(Duration::from_millis(900));
-    assert_eq!(engine.until_next_slot(clock.now()), Duration::from_millis(100));
     assert!(engine.tick(&gauges(&clock, &[("a", 1.0)])).transitions.is_empty());
     clock.advance(Duration::from_millis(100));
     assert_eq!(engine.tick(&gauges(&clock, &[("a", 1.0)])).transitions.len(), 1);

@@ -7,8 +7,8 @@ fn many(clock: &ManualClock, n: usize) -> Snapshot {
     snapshot(clock, vec![family("g", Kind::Gauge, series.collect())])
 }
 
-fn window_of(range: Duration, budget_bytes: usize) -> SampleWindow {
-    SampleWindow::new([Need::samples(series("g"), range)], budget_bytes)
+fn window_of(range: Duration, budget_bytes: usize) -> Ticked {
+    Ticked::new([Need::samples(series("g"), range)], budget_bytes)
 }
 
 #[test]
@@ -20,68 +20,115 @@ fn memory_stays_within_the_budget_and_the_rules_it_concerns_are_told() {
         Rule::new("Short", series("g").label("s", "0").last().above(1.0)),
         Rule::new("Other", series("other").avg(hour).above(1.0)),
     ];
-    let budget = 256 << 10;
-    let settings = Settings { window_bytes: budget, ..settings() };
-    let mut engine = Engine::new(rules, settings).unwrap();
-    for _ in 0..1000 {
-        engine.tick(&many(&clock, 100));
-        assert!(engine.board().window_bytes() <= budget, "{}", engine.board().window_bytes());
+    let budget = 512 << 10;
+    let mut engine = Standalone::within(budget, rules, settings()).unwrap();
+    for tick in 0..2000 {
+        let series = (0..100_u64).map(|n| {
+            // Each value takes eight bytes.
+            let value =
+                f64::from_bits(0x3fe0_0000_0000_0000 | (n + tick).wrapping_mul(0x9e37_79b9));
+            (labels(&[("s", &n.to_string())]), SeriesValue::Gauge(value))
+        });
+        let family = family("g", Kind::Gauge, series.collect());
+        engine.tick(&snapshot(&clock, vec![family]));
+        assert!(engine.board().history_bytes() <= budget, "{}", engine.board().history_bytes());
         clock.advance(SECOND);
     }
-    assert!(engine.board().window_bytes() > budget / 2, "{}", engine.board().window_bytes());
+    assert!(engine.board().history_bytes() > budget / 2, "{}", engine.board().history_bytes());
     let shortened: Vec<_> = engine.board().rules().iter().map(|rule| rule.shortened).collect();
     assert_eq!(shortened, [true, false, false]);
 }
 
 #[test]
-fn series_beyond_the_budget_are_refused_and_counted() {
+fn where_one_tick_is_more_than_the_budget_rules_look_at_nothing() {
     let clock = ManualClock::new();
-    let mut window = window_of(60 * SECOND, 64 << 10);
-    for slot in 0..20 {
-        window.take(&many(&clock, 1000), slot * 1_000_000_000);
-        assert!(window.bytes() <= 64 << 10, "{}", window.bytes());
-    }
-    let watched = window.select(&series("g")).count() as u64;
-    assert!(watched > 50, "{watched}");
-    assert_eq!(window.refused(), 1000 - watched);
+    let mut ticked = window_of(60 * SECOND, 64 << 10);
+    let fits: Vec<_> = (0..5)
+        .map(|_| {
+            clock.advance(SECOND);
+            let fits = ticked.tick(&many(&clock, 1000));
+            assert!(ticked.window.bytes() <= 64 << 10, "{}", ticked.window.bytes());
+            fits
+        })
+        .collect();
+    assert_eq!(fits, [false, true, true, true, true], "it is told once");
+    assert_eq!(ticked.selected("g").len(), 0);
 }
 
 #[test]
-fn histograms_that_fill_the_budget_in_one_tick_are_refused_too() {
+fn series_that_no_rule_selects_make_room_for_those_that_are_selected() {
     let clock = ManualClock::new();
-    let values: Vec<f64> = (1..500).map(f64::from).collect();
-    let wide = Arc::new(HistogramSnapshot::of(&values));
-    let series_of = |n: i32| {
-        let histogram = SeriesValue::Histogram(Arc::clone(&wide));
-        (labels(&[("s", &n.to_string())]), histogram)
+    let mut ticked = Ticked::new([Need::samples(series("h"), 60 * SECOND)], 64 << 10);
+    let mut tick = |n: usize, value: f64| {
+        clock.advance(SECOND);
+        let gauge = (labels(&[]), SeriesValue::Gauge(value));
+        let watched = family("h", Kind::Gauge, vec![gauge]);
+        let mut all = many(&clock, n);
+        let mut families = all.families().to_vec();
+        families.push(watched);
+        all = snapshot(&clock, families);
+        ticked.tick(&all);
+        let history = ticked.history.clone();
+        let earlier = history.lock().before(clock.now(), SECOND);
+        let spans = earlier.map(|earlier| clock.now().since(earlier.at.taken()));
+        let selected = ticked.selected("h");
+        let values = selected.iter().flat_map(|one| one.samples(60 * SECOND));
+        (values.map(|(_, value)| value).collect::<Vec<_>>(), spans)
     };
-    let families = vec![family("g", Kind::Histogram, (0..50).map(series_of).collect())];
-    let needs = [Need::distributions(series("g"), 60 * SECOND)];
-    let mut window = SampleWindow::new(needs, 64 << 10);
-    for slot in 0..20 {
-        window.take(&snapshot(&clock, families.clone()), slot * 1_000_000_000);
-        assert!(window.bytes() <= 64 << 10, "{}", window.bytes());
-    }
-    assert!(window.refused() > 0);
-    assert!(window.select(&series("g")).count() > 3);
+    assert_eq!(tick(1000, 1.0), (vec![], None));
+    assert_eq!(tick(1000, 2.0), (vec![2.0], None));
+    assert_eq!(tick(1000, 3.0), (vec![2.0, 3.0], None));
+    assert_eq!(tick(3, 4.0), (vec![2.0, 3.0, 4.0], None));
+    assert_eq!(
+        tick(3, 5.0),
+        (vec![2.0, 3.0, 4.0, 5.0], Some(Duration::ZERO)),
+        "all are kept from now on"
+    );
+    assert_eq!(tick(3, 6.0), (vec![2.0, 3.0, 4.0, 5.0, 6.0], Some(SECOND)));
 }
 
 #[test]
 fn what_no_range_needs_is_let_go_and_nothing_of_it_stays() {
     let clock = ManualClock::new();
-    let mut window = window_of(5 * SECOND, 16 << 20);
-    let empty = window.bytes();
-    for slot in 0..200 {
+    let mut ticked = window_of(5 * SECOND, BUDGET_BYTES);
+    let mut most = 0;
+    for slot in 0..900 {
+        clock.advance(SECOND);
         // Other series at every tick.
         let name = format!("{slot}");
-        window.take(&gauges(&clock, &[(&name, 1.0)]), slot * 1_000_000_000);
-        assert!(window.select(&series("g")).count() <= 8);
+        ticked.tick(&gauges(&clock, &[(&name, 1.0)]));
+        most = most.max(ticked.selected("g").len());
     }
-    for slot in 200..210 {
-        window.take(&gauges(&clock, &[]), slot * 1_000_000_000);
+    // Five minutes of ticks, and what the coarser tiers are still to be told.
+    assert!((300..400).contains(&most), "{most}");
+    for _ in 0..400 {
+        clock.advance(SECOND);
+        ticked.tick(&gauges(&clock, &[]));
     }
-    assert_eq!(window.select(&series("g")).count(), 0);
-    assert!(window.bytes() < empty + 200, "{}", window.bytes());
+    assert_eq!(ticked.selected("g").iter().filter(|one| one.covers(SECOND)).count(), 0);
+}
+
+#[test]
+fn ticks_of_what_a_long_range_selects_are_kept_for_longer() {
+    let clock = ManualClock::new();
+    let mut ticked = window_of(1_000 * SECOND, BUDGET_BYTES);
+    for n in 0..2_000 {
+        clock.advance(SECOND);
+        ticked.tick(&gauges(&clock, &[("a", f64::from(n))]));
+    }
+    let one = &ticked.selected("g")[0];
+    let values: Vec<f64> = one.samples(1_000 * SECOND).map(|(_, value)| value).collect();
+    assert_eq!(values, (1_000..2_000).map(f64::from).collect::<Vec<_>>());
+    assert!(one.covers(1_000 * SECOND));
+    let span = |length: u32| {
+        let earlier = ticked.history.lock().before(clock.now(), length * SECOND).unwrap();
+        clock.now().since(earlier.at.taken())
+    };
+    assert_eq!(span(300), 300 * SECOND);
+    assert!(
+        (301 * SECOND..=310 * SECOND).contains(&span(301)),
+        "a window of all goes by ten seconds"
+    );
 }
 
 #[test]
@@ -89,23 +136,42 @@ fn histograms_are_kept_only_where_a_rule_needs_them() {
     let clock = ManualClock::new();
     let histogram = SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(&[1.0])));
     let families = vec![family("g", Kind::Histogram, vec![(labels(&[]), histogram)])];
-    let mut counts = window_of(5 * SECOND, 16 << 20);
+    let counts = window_of(5 * SECOND, BUDGET_BYTES);
     let needs = [Need::distributions(series("g"), 5 * SECOND)];
-    let mut distributions = SampleWindow::new(needs, 16 << 20);
-    for (window, has) in [(&mut counts, false), (&mut distributions, true)] {
-        window.take(&snapshot(&clock, families.clone()), 0);
-        let all: Vec<_> = window.select(&series("g")).collect();
-        assert_eq!(all[0].has_distributions(), has);
+    let distributions = Ticked::new(needs, BUDGET_BYTES);
+    for (mut ticked, has) in [(counts, false), (distributions, true)] {
+        ticked.tick(&snapshot(&clock, families.clone()));
+        assert_eq!(ticked.selected("g")[0].has_distributions(), has);
     }
+}
+
+#[test]
+fn a_histogram_that_begins_anew_in_the_range_has_the_values_of_both() {
+    let clock = ManualClock::new();
+    let needs = [Need::distributions(series("g"), 5 * SECOND)];
+    let mut ticked = Ticked::new(needs, BUDGET_BYTES);
+    for (values, start) in [(&[1.0][..], 0), (&[1.0, 2.0], 0), (&[3.0, 3.0, 3.0], 9)] {
+        clock.advance(SECOND);
+        let value = SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(values)));
+        let mut family = family("g", Kind::Histogram, Vec::new());
+        family.series = vec![Series::new(labels(&[]), value, Ticks::from_raw(start))];
+        ticked.tick(&snapshot(&clock, vec![family]));
+    }
+    let one = &ticked.selected("g")[0];
+    let found = one.distribution(5 * SECOND).unwrap();
+    assert_eq!(found.count(), 4, "2 and three times 3");
+    assert_eq!(one.increase(5 * SECOND).unwrap().0, 4.0);
+    assert!((found.sum() - 11.0).abs() < 1e-9, "{}", found.sum());
 }
 
 #[test]
 fn a_series_that_comes_back_at_once_is_the_same_one() {
     let clock = ManualClock::new();
-    let mut window = window_of(Duration::ZERO, 16 << 20);
-    for (slot, values) in [(0, &[("a", 1.0)][..]), (1, &[]), (2, &[("a", 2.0)])] {
-        window.take(&gauges(&clock, values), slot * 1_000_000_000);
-        let last: Vec<_> = window.select(&series("g")).filter_map(|s| s.last()).collect();
-        assert_eq!(last.len(), values.len(), "in slot {slot}");
+    let mut ticked = window_of(Duration::ZERO, BUDGET_BYTES);
+    for values in [&[("a", 1.0)][..], &[], &[("a", 2.0)]] {
+        clock.advance(SECOND);
+        ticked.tick(&gauges(&clock, values));
+        let last = ticked.selected("g").iter().filter_map(SeriesWindow::last).count();
+        assert_eq!(last, values.len());
     }
 }

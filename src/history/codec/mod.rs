@@ -132,7 +132,17 @@ pub(super) struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::from(bytes, 0)
+    }
+
+    /// Those of `bytes` from the place `at` on.
+    pub(super) fn from(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    /// How many were read.
+    pub(super) fn n_read(&self) -> usize {
+        self.at
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! What history answers, against naive twins.
 
+mod look;
 mod registry;
 mod store;
 mod track;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::{
     cells::{self, Storage},
-    clock::{self, ManualClock},
+    clock::{self, ManualClock, Slots},
     context::Outcome,
     history::{Earlier, History},
     label::Dynamic,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-enum Action {
+pub(super) enum Action {
     Inc(u8, u16),
     AddFloat(i8),
     Hold(i8),
@@ -42,7 +42,7 @@ enum Action {
     Tick(u32, u8),
 }
 
-fn action() -> impl Strategy<Value = Action> {
+pub(super) fn action() -> impl Strategy<Value = Action> {
     let value =
         prop_oneof![Just(0.0), 1e-12..1e-3, 1e-3..1e3, 1e3..1e14, (0u32..50).prop_map(f64::from)];
     let number = prop_oneof![any::<f64>(), (-9i32..9).prop_map(f64::from)];
@@ -69,8 +69,8 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// What is recorded into, with limits of three series.
-struct House {
-    registry: Registry,
+pub(super) struct House {
+    pub(super) registry: Registry,
     clock: ManualClock,
     hits: Counter<Dynamic>,
     cost: FloatCounter,
@@ -87,7 +87,7 @@ struct House {
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 impl House {
-    fn new(clock: ManualClock) -> Self {
+    pub(super) fn new(clock: ManualClock) -> Self {
         let registry = Registry::with_series_limit(3);
         let told: Arc<Mutex<BTreeMap<u8, f64>>> = Arc::default();
         let telling = told.clone();
@@ -125,7 +125,7 @@ impl House {
         }
     }
 
-    fn act(&mut self, action: &Action) {
+    pub(super) fn act(&mut self, action: &Action) {
         let label = |n: u8| [("n", KEYS[usize::from(n)])];
         match *action {
             Action::Inc(n, by) => self.hits.with_labels(&label(n)).add(by.into()),
@@ -192,6 +192,7 @@ impl House {
 /// The history and all snapshots.
 struct Both {
     history: History,
+    slots: Slots,
     snapshots: Vec<Snapshot>,
 }
 
@@ -202,7 +203,8 @@ impl Both {
             true => registry.prepare(),
             false => crate::metric::Prepared::of(snapshot.clone()),
         };
-        assert_eq!(self.history.tick(&prepared), None);
+        let slot = self.slots.next(clock::now()).unwrap();
+        assert_eq!(self.history.tick(&prepared, slot), None);
         self.snapshots.push(snapshot);
     }
 
@@ -335,7 +337,11 @@ proptest! {
         let _installed = clock::enter(Some(clock.clone()));
         let _scope = is_scoped.then(|| cells::enter(Some(Storage::new(true))));
         let mut house = House::new(clock.clone());
-        let mut both = Both { history: History::new(32 << 20), snapshots: Vec::new() };
+        let mut both = Both {
+            history: History::new(32 << 20),
+            slots: Slots::new(Duration::from_nanos(1)),
+            snapshots: Vec::new(),
+        };
         both.tick(&house.registry, in_place);
         for action in &actions {
             let &Action::Tick(pause, times) = action else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::{
-    clock::{self, ManualClock, Ticks},
+    clock::{self, ManualClock, Slot, Ticks},
     history::{
         History,
         families::{Head, Named},
@@ -19,9 +19,13 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn slot(clock: &ManualClock) -> Slot {
+    Slot { nanos: clock.now().unix_nanos(), missed: 0 }
+}
+
 fn tick(history: &mut History, registry: &Registry, clock: &ManualClock, pause: Duration) {
     clock.advance(pause);
-    assert_eq!(history.tick(&registry.prepare()), None);
+    assert_eq!(history.tick(&registry.prepare(), slot(clock)), None);
 }
 
 proptest! {
@@ -195,7 +199,7 @@ fn more_series_than_the_budget_holds_span_nothing_and_are_told_once() {
     let (registry, hits, record) = busy(500);
     let mut history = History::new(20_000);
     record();
-    let told: Vec<_> = (0..3).map(|_| history.tick(&registry.prepare())).collect();
+    let told: Vec<_> = (0..3).map(|_| history.tick(&registry.prepare(), slot(&clock))).collect();
     assert_eq!(told, [Some(500), None, None]);
     assert!(history.before(clock.now(), SECOND).is_none());
     drop(record); // And with it the handles of the series.
@@ -203,7 +207,7 @@ fn more_series_than_the_budget_holds_span_nothing_and_are_told_once() {
     for _ in 0..3 {
         hits.with_labels(&[("n", "7")]).inc();
         clock.advance(SECOND);
-        history.tick(&registry.prepare());
+        history.tick(&registry.prepare(), slot(&clock));
     }
     assert!(history.before(clock.now(), SECOND).is_some(), "it keeps again what it can");
 }

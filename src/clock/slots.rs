@@ -1,0 +1,97 @@
+//! When something is done that is done again and again: at the slots of an interval.
+
+use std::time::Duration;
+
+use super::Ticks;
+
+/// The slots of an interval: `floor(now / interval) * interval`, as Prometheus' `rules/group.go` has
+/// them.
+///
+/// They are nanoseconds on an axis that begins as the wall clock and goes on by the monotonic one: slots
+/// fall on round seconds, and no step of the wall clock moves them.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    interval: u64, // In nanoseconds, not zero.
+    axis: Option<(Ticks, u64)>,
+    last: Option<u64>,
+    missed: u64,
+}
+
+/// A slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Its place on the axis.
+    pub(crate) nanos: u64,
+    /// How many slots passed unused so far.
+    pub(crate) missed: u64,
+}
+
+impl Slots {
+    /// Those of an interval, which is at least a nanosecond.
+    pub(crate) fn new(interval: Duration) -> Self {
+        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Self { interval, axis: None, last: None, missed: 0 }
+    }
+
+    /// The slot of the instant `at`, which is not before the last one; `None` if that was used already.
+    pub(crate) fn next(&mut self, at: Ticks) -> Option<Slot> {
+        let position = self.position(at);
+        // Step by step, so that a refined rate of the clock does not reach back.
+        self.axis = Some((at, position));
+        let nanos = position / self.interval * self.interval;
+        if let Some(last) = self.last {
+            if nanos <= last {
+                return None;
+            }
+            self.missed += (nanos - last) / self.interval - 1;
+        }
+        self.last = Some(nanos);
+        Some(Slot { nanos, missed: self.missed })
+    }
+
+    /// How long after `now` the next slot begins.
+    pub(crate) fn until_next(&self, now: Ticks) -> Duration {
+        Duration::from_nanos(self.interval - self.position(now) % self.interval)
+    }
+
+    fn position(&self, at: Ticks) -> u64 {
+        match self.axis {
+            Some((before, nanos)) => nanos + at.nanos_since(before),
+            None => at.unix_nanos(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_slot_is_used_once_and_those_that_pass_are_counted() {
+        let clock = ManualClock::new(); // It begins on a whole second.
+        let mut slots = Slots::new(Duration::from_secs(1));
+        let first = slots.next(clock.now()).unwrap();
+        assert_eq!((first.nanos % SECOND, first.missed), (0, 0));
+        clock.advance(Duration::from_millis(900));
+        assert_eq!(slots.next(clock.now()), None);
+        assert_eq!(slots.until_next(clock.now()), Duration::from_millis(100));
+        clock.advance(Duration::from_millis(3_200));
+        assert_eq!(
+            slots.next(clock.now()),
+            Some(Slot { nanos: first.nanos + 4 * SECOND, missed: 3 })
+        );
+    }
+
+    #[test]
+    fn no_step_of_the_wall_clock_moves_a_slot() {
+        let clock = ManualClock::new();
+        let mut slots = Slots::new(Duration::from_secs(1));
+        let first = slots.next(clock.now()).unwrap();
+        clock.step_wall(clock.wall() - Duration::from_secs(3_600));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(slots.next(clock.now()), Some(Slot { nanos: first.nanos + SECOND, missed: 0 }));
+    }
+}

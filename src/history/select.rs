@@ -1,0 +1,126 @@
+//! Series that somebody looks back on at every tick: those that alert rules select.
+//!
+//! A series is matched once, when its row is made. Ticks of it are kept for as long as the longest range
+//! that selects it, and all its buckets at each of them where its values are asked for.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    store::{Row, RowId},
+    track::Cursor,
+};
+use crate::label::LabelSet;
+
+/// Which series are selected, and how much of their past.
+pub(crate) struct Wanted {
+    /// The name of their family.
+    pub(crate) name: String,
+    /// Whether a series of that family is selected.
+    pub(crate) matches: Box<dyn Fn(&LabelSet) -> bool + Send>,
+    pub(crate) range: Duration,
+    /// Whether of histograms the values are asked for, and not only how many there are.
+    pub(crate) distributions: bool,
+}
+
+/// The number of a selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SelectionId(usize);
+
+/// All selections.
+#[derive(Debug, Default)]
+pub(super) struct Selections(Vec<Selection>);
+
+/// A selection, and what it matches.
+pub(super) struct Selection {
+    wanted: Wanted,
+    pub(super) range: u64, // In nanoseconds.
+    pub(super) found: Vec<Found>,
+}
+
+/// A series that is selected.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) row: RowId,
+    /// At the start of the range.
+    pub(super) cursor: Cursor,
+    /// The tick at the start of the range that was looked up last, and the value there.
+    pub(super) base: Option<(u64, Option<f64>)>,
+    /// The tick for which the increase was computed last, and the increase.
+    pub(super) increase: Option<(u64, Option<(f64, Duration)>)>,
+}
+
+impl Selections {
+    pub(super) fn add(&mut self, wanted: Wanted) -> SelectionId {
+        let range = wanted.range.as_nanos().try_into().unwrap_or(u64::MAX);
+        self.0.push(Selection { wanted, range, found: Vec::new() });
+        SelectionId(self.0.len() - 1)
+    }
+
+    /// Matches a row of the family `name`, unless it is known.
+    pub(super) fn offer(&mut self, name: &str, id: RowId, row: &mut Row) {
+        if std::mem::replace(&mut row.is_offered, true) {
+            return;
+        }
+        let matches =
+            |one: &&mut Selection| one.wanted.name == name && (one.wanted.matches)(&row.labels);
+        let mut reach = 0;
+        let mut keeps_buckets = false;
+        for selection in self.0.iter_mut().filter(matches) {
+            selection.found.push(Found::new(id));
+            reach = selection.range.max(reach);
+            keeps_buckets |= selection.wanted.distributions;
+        }
+        (row.reach, row.keeps_buckets) = (reach, keeps_buckets);
+    }
+
+    /// Forgets the rows that are gone.
+    pub(super) fn forget(&mut self, mut is_gone: impl FnMut(RowId) -> bool) {
+        for selection in &mut self.0 {
+            selection.found.retain(|one| !is_gone(one.row));
+            selection.found.shrink_to(2 * selection.found.len());
+        }
+    }
+
+    /// Whether a series of the family `name` may be selected.
+    pub(super) fn name(&self, name: &str) -> bool {
+        self.0.iter().any(|selection| selection.wanted.name == name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The longest range.
+    pub(super) fn reach(&self) -> u64 {
+        self.0.iter().map(|selection| selection.range).max().unwrap_or(0)
+    }
+
+    pub(super) fn get(&self, id: SelectionId) -> &Selection {
+        &self.0[id.0]
+    }
+
+    pub(super) fn get_mut(&mut self, id: SelectionId) -> &mut Selection {
+        &mut self.0[id.0]
+    }
+
+    /// What they take.
+    pub(super) fn weight(&self) -> usize {
+        self.0.iter().map(|one| one.found.capacity() * size_of::<Found>()).sum()
+    }
+}
+
+impl Found {
+    fn new(row: RowId) -> Self {
+        Self { row, cursor: Cursor::default(), base: None, increase: None }
+    }
+}
+
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selection")
+            .field("name", &self.wanted.name)
+            .field("range", &self.wanted.range)
+            .field("found", &self.found.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,235 @@
+//! What rules ask of selected series, against a naive twin that keeps all snapshots.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::prelude::*;
+
+use super::registry::{Action, House, action};
+use crate::{
+    clock::{self, ManualClock, Slots, Ticks},
+    history::{BUDGET_BYTES, History, Look, SelectionId, Wanted},
+    label::LabelSet,
+    metric::Prepared,
+    snapshot::{HistogramSnapshot, Kind, SeriesValue, Snapshot},
+};
+
+const NAMES: [&str; 8] =
+    ["hits", "cost", "busy", "level", "wait", "wait.explicit", "wait.ticks", "told"];
+const RANGES: [u64; 5] = [0, 5, 60, 300, 400];
+
+/// A series at all ticks.
+type Samples = Vec<Option<Sample>>;
+
+#[derive(Clone, Debug)]
+struct Sample {
+    value: f64,
+    start: Ticks,
+    histogram: Option<HistogramSnapshot>,
+}
+
+/// All ticks, and the series of each name.
+#[derive(Default)]
+struct Twin {
+    taken: Vec<Ticks>,
+    series: BTreeMap<(&'static str, LabelSet), (bool, Samples)>,
+}
+
+impl Twin {
+    fn take(&mut self, snapshot: &Snapshot) {
+        let n_before = self.taken.len();
+        self.taken.push(snapshot.taken());
+        for name in NAMES {
+            let Some(family) = snapshot.family(name) else { continue };
+            let is_sum = family.kind() == Kind::Counter || family.kind().is_distribution();
+            for series in family.series() {
+                let key = (name, series.labels().clone());
+                let (_, samples) = self.series.entry(key).or_insert((is_sum, Vec::new()));
+                samples.resize(n_before, None);
+                let histogram = match series.value() {
+                    SeriesValue::Histogram(histogram) => Some(HistogramSnapshot::clone(histogram)),
+                    _ => None,
+                };
+                let (value, start) = (series.value().as_f64(), series.started());
+                samples.push(Some(Sample { value, start, histogram }));
+            }
+        }
+        let n = self.taken.len();
+        self.series.values_mut().for_each(|(_, samples)| samples.resize(n, None));
+    }
+
+    /// The tick at the start of a range, or the first one; and the first tick in the range.
+    fn start(&self, range: Duration) -> (usize, usize) {
+        let now = *self.taken.last().unwrap();
+        let first_inside = self.taken.partition_point(|&taken| now.since(taken) >= range);
+        (first_inside.saturating_sub(1), first_inside)
+    }
+}
+
+/// The samples that an increase is computed from, with their ticks; and whether from zero on.
+fn ends(
+    (is_sum, samples): &(bool, Samples),
+    (base, first_inside): (usize, usize),
+) -> Option<(bool, Vec<(usize, &Sample)>)> {
+    let there = |at: usize| Some((at, samples[at].as_ref()?));
+    let newest = (first_inside..samples.len()).rev().find_map(there)?;
+    if base >= newest.0 {
+        return None;
+    }
+    let between: Vec<_> = (base..=newest.0).filter_map(there).collect();
+    if samples[base].is_some() {
+        return Some((false, between));
+    }
+    // The tick at which the newest sum appeared.
+    let mut since = (usize::MAX, None);
+    for (at, sample) in samples.iter().enumerate() {
+        if let Some(Sample { start, .. }) = sample
+            && since.1 != Some(*start)
+        {
+            since = (at, Some(*start));
+        }
+    }
+    if *is_sum && since.0 > base {
+        return Some((true, between));
+    }
+    (between.len() > 1).then_some((false, between))
+}
+
+/// Whether it was gone for so long that what it was before may be forgotten.
+fn may_be_forgotten(twin: &Twin, samples: &Samples) -> bool {
+    let there: Vec<_> = (0..samples.len()).filter(|&at| samples[at].is_some()).collect();
+    let long = Duration::from_secs(290);
+    there.windows(2).any(|pair| twin.taken[pair[1]].since(twin.taken[pair[0]]) >= long)
+}
+
+fn increase(is_sum: bool, from_zero: bool, samples: &[(usize, &Sample)]) -> f64 {
+    let (first, last) = (samples[0].1.value, samples[samples.len() - 1].1.value);
+    let mut amount = if from_zero { last } else { last - first };
+    for pair in samples.windows(2) {
+        let (before, after) = (pair[0].1, pair[1].1);
+        if after.value < before.value || is_sum && after.start != before.start {
+            amount += before.value;
+        }
+    }
+    amount
+}
+
+fn distribution(from_zero: bool, samples: &[(usize, &Sample)]) -> Option<HistogramSnapshot> {
+    let empty = HistogramSnapshot::default;
+    let mut sum = empty();
+    let mut base = if from_zero { empty() } else { samples[0].1.histogram.clone()? };
+    for pair in samples.windows(2) {
+        let (before, after) = (pair[0].1, pair[1].1);
+        if after.value < before.value || after.start != before.start {
+            sum.merge(&before.histogram.as_ref()?.since(&base));
+            base = empty();
+        }
+    }
+    sum.merge(&samples[samples.len() - 1].1.histogram.as_ref()?.since(&base));
+    Some(sum)
+}
+
+/// What a look answers, as text that tells every bit apart.
+fn compare(
+    look: &mut Look<'_>,
+    range: Duration,
+    twin: &Twin,
+    series: &(bool, Samples),
+) -> Result<(), TestCaseError> {
+    let (is_sum, samples) = series;
+    let bits = |value: Option<f64>| value.map(f64::to_bits);
+    let newest = samples[samples.len() - 1].as_ref();
+    prop_assert_eq!(bits(look.last()), bits(newest.map(|sample| sample.value)));
+
+    let (base, first_inside) = twin.start(range);
+    let inside = (first_inside..samples.len())
+        .filter_map(|at| Some((twin.taken[at], samples[at].as_ref()?.value.to_bits())));
+    let mut found = Vec::new();
+    look.samples(range, |taken, value| found.push((taken, value.to_bits())));
+    prop_assert_eq!(found, inside.collect::<Vec<_>>());
+
+    if may_be_forgotten(twin, samples) {
+        return Ok(());
+    }
+    let ends = ends(series, (base, first_inside));
+    let from = |from_zero: bool, first: usize| if from_zero { base } else { first };
+    let expected = ends.as_ref().map(|(from_zero, between)| {
+        let (first, last) = (between[0].0, between[between.len() - 1].0);
+        let time = twin.taken[last].since(twin.taken[from(*from_zero, first)]);
+        (increase(*is_sum, *from_zero, between).to_bits(), time)
+    });
+    let found = look.increase(range).map(|(amount, time)| (amount.to_bits(), time));
+    prop_assert_eq!(found, expected);
+    if look.has_distributions() {
+        let expected = ends.and_then(|(from_zero, between)| distribution(from_zero, &between));
+        let found = look.distribution(range);
+        let parts = |all: Option<HistogramSnapshot>| {
+            all.map(|all| (all.count(), all.buckets().map(|bucket| bucket.2).collect::<Vec<_>>()))
+        };
+        prop_assert_eq!(parts(found), parts(expected));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_rules_ask_is_answered_as_by_one_who_keeps_all_snapshots(
+        actions in prop::collection::vec(action(), 1..60),
+        in_place in prop_oneof![4 => Just(true), 1 => Just(false)],
+    ) {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        let mut house = House::new(clock.clone());
+        let mut history = History::new(BUDGET_BYTES);
+        let mut selections: Vec<(&'static str, Duration, SelectionId)> = Vec::new();
+        for name in NAMES {
+            for range in RANGES.map(Duration::from_secs) {
+                let matches = Box::new(|_: &LabelSet| true);
+                let distributions = name.starts_with("wait");
+                let id = history.select(Wanted { name: name.into(), matches, range, distributions });
+                selections.push((name, range, id));
+            }
+        }
+        let (mut twin, mut slots) = (Twin::default(), Slots::new(Duration::from_nanos(1)));
+        let ticks = actions.iter().flat_map(|action| match action {
+            &Action::Tick(pause, times) => vec![(None, pause); times.min(9).into()],
+            action => vec![(Some(action), 0)],
+        });
+        for (n, (action, pause)) in ticks.enumerate() {
+            if let Some(action) = action {
+                house.act(action);
+                continue;
+            }
+            clock.advance(Duration::from_millis(pause.into()));
+            let Some(slot) = slots.next(clock::now()) else { continue };
+            let snapshot = house.registry.snapshot();
+            let prepared = match in_place {
+                true => house.registry.prepare(),
+                false => Prepared::of(snapshot.clone()),
+            };
+            prop_assert_eq!(history.tick(&prepared, slot), None);
+            twin.take(&snapshot);
+            // Not at every tick, so that cursors make steps of any length.
+            for &(name, range, id) in selections.iter().skip(n % 7).step_by(5 + n % 5) {
+                let mut outcome = Ok(());
+                let mut n_live = 0;
+                history.each_selected(id, |look| {
+                    let key = (name, look.labels().clone());
+                    n_live += usize::from(look.last().is_some());
+                    if outcome.is_ok()
+                        && let Some(series) = twin.series.get(&key)
+                    {
+                        outcome = compare(look, range, &twin, series).map_err(|error| {
+                            TestCaseError::fail(format!("{name} {} {range:?}: {error}", key.1))
+                        });
+                    }
+                });
+                outcome?;
+                let all = twin.series.iter().filter(|(key, _)| key.0 == name);
+                let expected = all.filter(|(_, (_, samples))| matches!(samples.last(), Some(Some(_))));
+                prop_assert_eq!(n_live, expected.count(), "{}", name);
+            }
+        }
+    }
+}
