@@ -14,10 +14,8 @@ import json
 import math
 import re
 import sys
-import urllib.parse
-import urllib.request
 
-from shop_check import check, expected_counts, histogram_of, nearest_rank, observed_durations, \
+from shop_check import ask, check, expected_counts, histogram_of, nearest_rank, observed_durations, \
     of_request, read_load, read_spans
 
 CONTENT_TYPE = ("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily;"
@@ -41,12 +39,6 @@ def serve(port, path):
             pass
 
     http.server.HTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
-
-
-def ask(url, path, **parameters):
-    query = urllib.parse.urlencode(parameters)
-    with urllib.request.urlopen(f"{url}/api/v1/{path}?{query}", timeout=10) as answer:
-        return json.load(answer)["data"]
 
 
 def histograms(url, selector):

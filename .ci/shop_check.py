@@ -1,6 +1,6 @@
 """Compares what was sent to `shop` with what its pages, its spans and Prometheus say of it.
 
-    shop_check.py spans LOAD                      prints how many spans the load made
+    shop_check.py spans LOAD...                   prints how many spans the loads made
     shop_check.py page LOAD SPANS TEXT            the text page against the requests and the spans
     shop_check.py prometheus URL LOAD SPANS TEXT  Prometheus against the page and the spans
     shop_check.py dialects TEXT OPENMETRICS       one page in both dialects; wants prometheus_client
@@ -30,12 +30,13 @@ def check(right, message):
         sys.exit(f"FAILED: {message}")
 
 
-def read_load(path):
+def read_load(*paths):
     """Durations in nanoseconds, as the clients saw them, by (method, route, status)."""
     load = collections.defaultdict(list)
-    with open(path) as file:
-        for method, route, status, nanos in json.load(file)["requests"]:
-            load[method, route, status].append(nanos)
+    for path in paths:
+        with open(path) as file:
+            for method, route, status, nanos, _ in json.load(file)["requests"]:
+                load[method, route, status].append(nanos)
     return load
 
 
@@ -129,16 +130,22 @@ def bucket_of(bounds, seconds):
     return next(place for place, bound in enumerate(bounds) if seconds <= bound)
 
 
+def surrounding(bounds, low, high):
+    """The bounds of the buckets that count what lies between two values."""
+    first, last = bucket_of(bounds, low / ABOVE), bucket_of(bounds, high)
+    return bounds[first - 1] if first else 0.0, bounds[last]
+
+
 def expected_counts(load):
     counts = {request: len(durations) for request, durations in load.items()}
     counts[INNER] = counts["GET", "/checkout", 200]
     return counts
 
 
-def print_spans(load_path):
+def print_spans(*load_paths):
     """A server span for each request; within, one of the work, if it was begun; a checkout has three
     calls more, and for each fourth order a look into the database."""
-    counts = expected_counts(read_load(load_path))
+    counts = expected_counts(read_load(*load_paths))
     work = sum(n for (_, _, status), n in counts.items() if status not in (400, 405))
     orders = counts["GET", "/checkout", 200]
     print(sum(counts.values()) + work + 3 * orders + math.ceil(orders / 4))
@@ -189,12 +196,16 @@ def around(request, servers, load):
     return servers[request], outer
 
 
-def query(url, expression):
-    with urllib.request.urlopen(f"{url}/api/v1/query?" +
-                                urllib.parse.urlencode({"query": expression}), timeout=10) as answer:
-        result = json.load(answer)["data"]["result"]
+def ask(url, path, **parameters):
+    query = urllib.parse.urlencode(parameters)
+    with urllib.request.urlopen(f"{url}/api/v1/{path}?{query}", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def query(url, expression, **at):
+    """The values of an instant query by label set, without the labels of the target."""
     found = {}
-    for sample in result:
+    for sample in ask(url, "query", query=expression, **at)["result"]:
         labels = {key: value for key, value in sample["metric"].items()
                   if key not in ("__name__", "job", "instance")}
         found[canonical(labels)] = float(sample["value"][1])
@@ -242,8 +253,7 @@ def compare_p99(url, what, expression, bounds, inner, outer):
     """Prometheus' P99 is in the bucket of the nearest rank, or between two that surround it."""
     [theirs] = query(url, expression).values()
     low, high = nearest_rank(inner, 0.99) * 1e-9, nearest_rank(outer, 0.99) * 1e-9
-    first, last = bucket_of(bounds, low / ABOVE), bucket_of(bounds, high)
-    below, above = bounds[first - 1] if first else 0.0, bounds[last]
+    below, above = surrounding(bounds, low, high)
     upper = f" {high * 1e3:>8.3f}" if outer is not inner else ""
     print(f"  {what:<23} {low * 1e3:>8.3f} {theirs * 1e3:>8.3f}{upper}"
           f"   in ({below * 1e3:.3f}, {above * 1e3:.3f}]")
@@ -261,20 +271,21 @@ def check_dialects(text_path, openmetrics_path):
             if not sample.name.endswith("_created"):
                 samples[sample.name, canonical(sample.labels)] = sample.value
     check(samples.keys() == text.keys(), f"in one only: {samples.keys() ^ text.keys()}")
-    # The figures of the process are read anew for each page.
-    still = [key for key in text if not key[0].startswith("process_")]
+    # The figures of the process are read anew, once a second at most, and that is counted.
+    moving = ("process_", "telemetry_source_readings_total")
+    still = [key for key in text if not key[0].startswith(moving)]
     different = {key: (text[key], samples[key]) for key in still if text[key] != samples[key]}
     check(not different, f"text and OpenMetrics: {different}")
     print(f"  prometheus_client reads {len(families)} families ({dict(kinds)});"
           f" {len(still)} of {len(samples)} samples equal those of the text page,"
-          " the others are the process's")
+          " the others are the process's, and how often these were read")
 
 
 def check_rotated(load_path, report_path, shipped_path, *files):
     with open(load_path) as file:
         load = json.load(file)
     answered = collections.Counter(
-        (method, route, status) for method, route, status, _ in load["requests"])
+        (method, route, status) for method, route, status, *_ in load["requests"])
     by_file = [len(read_spans(path)) for path in files]
     spans, shipped = read_spans(*files), read_spans(shipped_path)
     with open(report_path) as file:

@@ -29,7 +29,7 @@ pub(crate) fn line(alert: &Alert, paint: Paint) -> String {
     let threshold = threshold(alert.condition());
     let value = match alert.state() {
         AlertState::Resolved => format!("no longer {threshold}"),
-        _ => format!("{:.2} {threshold}", alert.value()),
+        _ => format!("{} {threshold}", value(alert.value(), threshold)),
     };
     let summary = alert.annotations().find(|(key, _)| *key == "summary");
     let summary = summary.map_or("", |(_, text)| text);
@@ -42,6 +42,14 @@ fn threshold(condition: &str) -> &str {
     &condition[operator..]
 }
 
+/// A value with two decimals, or with as many as tell it from its threshold: `0.051 > 0.05`.
+fn value(value: f64, threshold: &str) -> String {
+    let limit: Option<f64> = threshold.split(' ').next_back().and_then(|text| text.parse().ok());
+    let mut texts = (2..=6).map(|decimals| format!("{value:.decimals$}"));
+    let distinct = texts.find(|text| text.parse().ok() != limit);
+    distinct.unwrap_or_else(|| value.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +59,14 @@ mod tests {
         assert_eq!(threshold(r#"sum(a{b=~"5.*"}) / sum(a) > 0.05"#), "> 0.05");
         assert_eq!(threshold("latency <= 2"), "<= 2");
         assert_eq!(threshold("a condition in code"), "a condition in code");
+    }
+
+    #[test]
+    fn a_value_beside_its_threshold_does_not_look_equal_to_it() {
+        assert_eq!(value(0.1449, "> 0.05"), "0.14");
+        assert_eq!(value(0.0512, "> 0.05"), "0.051");
+        assert_eq!(value(0.050_04, "> 0.05"), "0.05004");
+        assert_eq!(value(0.05, ">= 0.05"), "0.05");
+        assert_eq!(value(0.05, "a condition in code"), "0.05");
     }
 }
