@@ -417,6 +417,12 @@ impl Instrument {
         self.per_nano
     }
 
+    /// The values that a gauge may have, if not all.
+    #[inline]
+    pub(crate) fn range(&self) -> Option<Range> {
+        self.descriptor.range
+    }
+
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }

@@ -15,6 +15,7 @@ mod measurement;
 mod observable;
 mod own;
 mod reader;
+mod recorded;
 mod registry;
 mod summary;
 mod throughput;
