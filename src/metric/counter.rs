@@ -133,22 +133,6 @@ recorded! {
 }
 
 impl<L> Counter<L> {
-    /// Adds `n` if the thread's cell is at hand; says whether it was.
-    #[inline(always)]
-    pub(super) fn try_add(&self, n: u64) -> bool {
-        cells::add(self.instrument.id(), n)
-    }
-
-    /// The id of its series, after registering; `None` if it lost a conflict.
-    pub(super) fn series_id(&self) -> Option<u32> {
-        self.instrument.register_id()
-    }
-
-    /// The name as it was given.
-    pub(super) fn name(&self) -> &str {
-        &self.instrument.descriptor().name
-    }
-
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64
@@ -258,7 +242,7 @@ impl Counter<Dynamic> {
 }
 
 #[inline]
-fn add(to: impl Target, n: u64) {
+pub(super) fn add(to: impl Target, n: u64) {
     if n == 0 || !cells::add(to.id(), n) {
         to.rarely(|id| add_untouched(id, n));
     }

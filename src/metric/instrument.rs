@@ -77,6 +77,13 @@ impl Instrument {
         self
     }
 
+    /// The instrument with a family of rates beside it.
+    pub(crate) const fn of_rates(mut self) -> Self {
+        self.assert_new();
+        self.descriptor.has_rates = true;
+        self
+    }
+
     /// A gauge for values in `range`. Its records take the slow path, which knows of it.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ use super::{
     list::{Listed, SeriesList},
     open::OpenSet,
     pin::{Pin, Series as PinnedSeries},
+    rates::Rates,
     settings::Settings,
 };
 use crate::{
@@ -45,6 +46,8 @@ pub(crate) struct Family {
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
     pub(crate) histogram: HistogramOptions,
+    /// Whether a family of rates belongs to it, or it is one.
+    pub(super) rates: Rates,
     /// How the series of a closed set are written.
     tags: Tags,
     pub(super) set: SeriesSet,
@@ -110,6 +113,7 @@ impl Family {
             removals: AtomicU32::new(1),
             told,
             histogram,
+            rates: Rates::new(descriptor, settings),
             tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             settings: settings.clone(),
