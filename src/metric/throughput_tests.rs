@@ -274,6 +274,8 @@ fn a_name_that_the_rates_need_and_the_key_of_their_windows_are_refused() {
 
     let window = registry.dynamic_throughput("reads", "", Unit::NONE, &["window"]).unwrap_err();
     assert_eq!(window.kind(), ErrorKind::InvalidName);
+    let long = registry.throughput::<()>(&"a".repeat(251), "", Unit::NONE).unwrap_err();
+    assert_eq!(long.kind(), ErrorKind::InvalidName, "there is no room for `.rate`");
     let fine = registry.dynamic_counter("reads", "", Unit::NONE, &["window"]);
     assert!(fine.is_ok());
 }

@@ -11,7 +11,6 @@ use super::{
     list::{Listed, SeriesList},
     open::OpenSet,
     pin::{Pin, Series as PinnedSeries},
-    rates::Rates,
     settings::Settings,
 };
 use crate::{
@@ -46,8 +45,10 @@ pub(crate) struct Family {
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
     pub(crate) histogram: HistogramOptions,
-    /// Whether a family of rates belongs to it, or it is one.
-    pub(super) rates: Rates,
+    /// Of a throughput, the family of its rates.
+    pub(crate) rates: Option<Arc<Family>>,
+    /// Whether it is such a family, which is read with the throughput.
+    pub(crate) is_rates: bool,
     /// How the series of a closed set are written.
     tags: Tags,
     pub(super) set: SeriesSet,
@@ -113,7 +114,8 @@ impl Family {
             removals: AtomicU32::new(1),
             told,
             histogram,
-            rates: Rates::new(descriptor, settings),
+            rates: None,
+            is_rates: false,
             tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             settings: settings.clone(),

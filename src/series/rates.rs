@@ -2,73 +2,21 @@
 //!
 //! They are differences of readings of the counter, which every reader leaves behind (`cells/sliding.rs`).
 
-use std::{borrow::Cow, sync::Arc};
-
-use super::{
-    asked::InstrumentView,
-    descriptor::Descriptor,
-    family::{Family, SeriesSet, Shape},
-    settings::Settings,
-};
+use super::family::{Family, SeriesSet};
 use crate::{
     cells::{Baseline, DISABLED, SPANS, Storage, per_second},
     clock::{self, Ticks},
-    label::{LabelSet, Labels},
-    snapshot::{self, Kind, PageBounds, Series, SeriesValue, Unit},
+    label::LabelSet,
+    snapshot::{self, PageBounds, Series, SeriesValue},
 };
 
 /// The label by which the rates of one series are told apart.
 pub(crate) const WINDOW_KEY: &str = "window";
 
-/// What a family has to do with rates.
-#[derive(Debug)]
-pub(super) enum Rates {
-    /// Nothing.
-    None,
-    /// It is a throughput: these are its rates.
-    Beside(Arc<Family>),
-    /// It is the rates of another one.
-    Itself,
-}
-
-impl Rates {
-    /// Those of the family that `descriptor` describes.
-    pub(super) fn new(descriptor: &Descriptor, settings: &Arc<Settings>) -> Self {
-        if !descriptor.has_rates {
-            return Self::None;
-        }
-        let described = Descriptor {
-            name: Cow::Owned(format!("{}.rate", descriptor.name)),
-            help: descriptor.help.clone(),
-            unit: Unit::new("{event}/s"),
-            place: descriptor.place,
-            ..Descriptor::new("", "", Kind::Gauge)
-        };
-        let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
-        let view = InstrumentView::default();
-        let mut family = Family::new(&described, Vec::new(), settings, shape, &view);
-        family.rates = Self::Itself;
-        Self::Beside(Arc::new(family))
-    }
-}
-
 impl Family {
-    /// The family of its rates, if it is a throughput.
-    pub(crate) fn rates(&self) -> Option<&Arc<Self>> {
-        match &self.rates {
-            Rates::Beside(rates) => Some(rates),
-            Rates::None | Rates::Itself => None,
-        }
-    }
-
-    /// Whether it is the rates of a throughput, which are read with that.
-    pub(crate) fn is_rates(&self) -> bool {
-        matches!(self.rates, Rates::Itself)
-    }
-
     /// The rates of all series that `storage` shows, if this is a throughput.
     pub(crate) fn read_rates(&self, storage: &Storage) -> Option<snapshot::Family> {
-        let Self { name, kind, unit, help, .. } = &**self.rates()?;
+        let Self { name, kind, unit, help, .. } = &**self.rates.as_ref()?;
         // Before the series are listed: one that comes later is zero now.
         let look = clock::now();
         let reader = storage.reader();
@@ -98,7 +46,7 @@ impl Family {
     pub(crate) fn note_look(&self, storage: &Storage, look: Ticks) {
         if let SeriesSet::Closed(set) = &self.set
             && set.base != DISABLED
-            && self.rates().is_some()
+            && self.rates.is_some()
         {
             storage.sliding().look(set.base, set.len as u32, look);
         }

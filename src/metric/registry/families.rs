@@ -15,7 +15,7 @@ use crate::{
     series::{
         Descriptor, Family, InstrumentView, Settings, Shape, WINDOW_KEY, check_key, illegal_key,
     },
-    snapshot::{self, Views, claimed_names, name_fault},
+    snapshot::{self, Kind, Unit, Views, claimed_names, name_fault},
     util::process,
 };
 
@@ -103,15 +103,29 @@ impl Families {
     }
 }
 
-/// A family for a callback, which keeps its series itself.
+/// A family without series of its own: what is in it, a callback tells or others work out.
 pub(super) fn observed_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
     let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
     Family::new(descriptor, Vec::new(), settings, shape, &InstrumentView::default())
 }
 
+/// The family of the rates of the throughput that `descriptor` describes.
+pub(super) fn rates_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
+    let described = Descriptor {
+        name: rates_name(descriptor).into(),
+        help: descriptor.help.clone(),
+        unit: Unit::new("{event}/s"),
+        place: descriptor.place,
+        ..Descriptor::new("", "", Kind::Gauge)
+    };
+    let mut family = observed_family(&described, settings);
+    family.is_rates = true;
+    family
+}
+
 /// A family, and the one of its rates.
 fn with_rates(family: &Arc<Family>) -> impl Iterator<Item = &Arc<Family>> {
-    iter::once(family).chain(family.rates())
+    iter::once(family).chain(&family.rates)
 }
 
 /// What is wrong with a second family of one name, by its name and place in the source.
@@ -131,7 +145,7 @@ pub(super) fn difference(
     keys: &[Cow<'static, str>],
     shape: &Shape,
 ) -> Option<&'static str> {
-    let is_of_rates = family.rates().is_some();
+    let is_of_rates = family.rates.is_some();
     if family.kind != descriptor.kind
         || family.number_kind != descriptor.number
         || is_of_rates != descriptor.has_rates
@@ -169,16 +183,20 @@ pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Er
     Ok(())
 }
 
-/// Checks the keys of an instrument's labels.
-pub(super) fn check_keys_of(
+/// Checks that a throughput may have these keys, and its rates their name.
+pub(super) fn check_rates(
     descriptor: &Descriptor,
     keys: &[Cow<'static, str>],
 ) -> Result<(), Error> {
-    check_keys(keys)?;
-    match descriptor.has_rates && keys.iter().any(|key| key == WINDOW_KEY) {
+    check_name(&rates_name(descriptor))?;
+    match keys.iter().any(|key| key == WINDOW_KEY) {
         true => {
             Err(illegal_key(WINDOW_KEY, "is the one that tells the rates of a throughput apart"))
         }
         false => Ok(()),
     }
+}
+
+fn rates_name(descriptor: &Descriptor) -> String {
+    format!("{}.rate", descriptor.name)
 }

@@ -20,7 +20,9 @@ use std::{
 pub use builder::RegistryBuilder;
 pub(crate) use following::{FollowRegistry, Prepared};
 
-use self::families::{Families, check_keys_of, check_name, conflict, difference};
+use self::families::{
+    Families, check_keys, check_name, check_rates, conflict, difference, rates_family,
+};
 use super::{collector, own};
 #[cfg(feature = "prometheus")]
 use crate::series::Live;
@@ -160,7 +162,7 @@ impl Registry {
         let busy = cells::busy();
         let mut families = self.families();
         let Some(family) = families.by_name.get(name).cloned() else { return false };
-        if family.is_lasting() || family.is_rates() {
+        if family.is_lasting() || family.is_rates {
             return false;
         }
         families.remove(&family);
@@ -255,7 +257,7 @@ impl Registry {
             let observed = |family: &Arc<Family>| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
             };
-            let is_read = |family: &&Arc<Family>| !family.is_rates() && !observed(family);
+            let is_read = |family: &&Arc<Family>| !family.is_rates && !observed(family);
             let mut families = Vec::with_capacity(guard.by_name.len());
             families.extend(guard.by_name.values().filter(is_read).cloned());
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
@@ -351,7 +353,10 @@ impl Registry {
         shape: Shape,
     ) -> Result<Arc<Family>, Error> {
         check_name(&descriptor.name)?;
-        check_keys_of(descriptor, &keys)?;
+        check_keys(&keys)?;
+        if descriptor.has_rates {
+            check_rates(descriptor, &keys)?;
+        }
         let busy = cells::busy();
         let mut families = self.families();
         let (name, kind, unit) = (&descriptor.name, descriptor.kind, descriptor.unit);
@@ -365,6 +370,9 @@ impl Registry {
         let made = clock::now();
         let view = families.views.for_instrument(name, kind, unit);
         let mut family = Family::new(descriptor, keys, &self.0.settings, shape, &view);
+        if descriptor.has_rates {
+            family.rates = Some(Arc::new(rates_family(descriptor, &self.0.settings)));
+        }
         if families.has_removed {
             family.begin_now();
         }
