@@ -15,7 +15,7 @@ fn the_same_registration_twice_is_one_family_and_another_kind_a_conflict() {
     ] {
         assert_eq!(error.kind(), crate::ErrorKind::Conflict);
         let text = error.to_string();
-        assert!(text.contains(what) && text.matches("tests.rs").count() == 2, "{text}");
+        assert!(text.contains(what) && text.matches("registration.rs").count() == 2, "{text}");
     }
     assert_eq!(registry.refusals().len(), 0, "the caller was told");
 }
