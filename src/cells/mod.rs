@@ -69,7 +69,7 @@ pub(crate) use record::{
 };
 pub(crate) use sampled::exemplify;
 pub(crate) use scalars::GaugeCell;
-pub(crate) use sliding::{Baseline, SPANS};
+pub(crate) use sliding::{Baseline, SPANS, per_second};
 pub(crate) use space::{DISABLED, REFUSED as FIRST_REFUSED, Space, UNREGISTERED};
 pub(crate) use storage::Storage;
 pub(crate) use tally::{CallbackFault, Rejection, Tally};

@@ -15,12 +15,12 @@
 //! nothing is made up in between.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use super::space::Space;
+use super::{busy::busy, space::Space};
 use crate::{clock::Ticks, snapshot::HistogramSnapshot, sync::Mutex};
 
 /// The lengths that readings are kept for, and what they are called on a page.
@@ -36,7 +36,8 @@ const SLOTS: u32 = 10;
 /// The readings of one storage, by the id of the series.
 #[derive(Debug, Default)]
 pub(crate) struct Sliding {
-    /// Guards the readings; nothing is locked inside it.
+    /// Guards the readings; nothing is locked inside it. Who holds it is [`busy`], for a registration
+    /// takes it too, and an allocator may register.
     readings: Mutex<Readings>,
 }
 
@@ -44,6 +45,14 @@ pub(crate) struct Sliding {
 struct Readings {
     sums: HashMap<u32, Ring<u64>>,
     histograms: HashMap<u32, Ring<Arc<HistogramSnapshot>>>,
+    /// By the first of neighbouring sums, when those without readings were zero.
+    looks: BTreeMap<u32, Look>,
+}
+
+#[derive(Debug)]
+struct Look {
+    len: u32,
+    at: Ticks,
 }
 
 /// The value of a series when its window began.
@@ -57,22 +66,37 @@ pub(crate) struct Baseline<T> {
 }
 
 impl Sliding {
-    /// Notes that the sum `id` is `value` now, in a storage whose sums were zero at `started`.
-    pub(crate) fn keep_sum(&self, id: u32, started: Ticks, now: Ticks, value: u64) {
+    /// Notes that of the `len` sums from `first` on, those that have no readings were zero `at` this
+    /// instant.
+    pub(crate) fn look(&self, first: u32, len: u32, at: Ticks) {
+        let _busy = busy();
         let mut readings = self.readings.lock();
-        readings.sums.entry(id).or_insert_with(|| Ring::new(started, 0)).keep(now, &value);
+        let look = readings.looks.entry(first).or_insert(Look { len, at });
+        *look = Look { len, at: look.at.max(at) }; // Another thread may have looked later.
     }
 
     /// Notes the sum, and tells what it was when each of `windows` began.
+    ///
+    /// All sums were zero at the first instant of `zero`, and this one at the second as well: a first
+    /// record is of the time after that.
     pub(crate) fn sums_before<const N: usize>(
         &self,
         id: u32,
-        started: Ticks,
+        zero: (Ticks, Option<Ticks>),
         now: (Ticks, u64),
         windows: [Duration; N],
     ) -> [Baseline<u64>; N] {
-        let mut readings = self.readings.lock();
-        let ring = readings.sums.entry(id).or_insert_with(|| Ring::new(started, 0));
+        let _busy = busy();
+        let Readings { sums, looks, .. } = &mut *self.readings.lock();
+        let ring = sums.entry(id).or_insert_with(|| {
+            let look = looks.range(..=id).next_back();
+            let look =
+                look.filter(|(first, look)| id - **first < look.len).map(|(_, look)| look.at);
+            let mut ring = Ring::new(zero.0, 0);
+            let latest = zero.1.max(look).filter(|at| *at <= now.0);
+            latest.into_iter().for_each(|at| ring.keep(at, &0));
+            ring
+        });
         ring.keep(now.0, &now.1);
         windows.map(|window| ring.before(now.0, &now.1, window))
     }
@@ -85,6 +109,7 @@ impl Sliding {
         now: (Ticks, &Arc<HistogramSnapshot>),
         windows: [Duration; N],
     ) -> [Baseline<Arc<HistogramSnapshot>>; N] {
+        let _busy = busy();
         let mut readings = self.readings.lock();
         let ring = readings.histograms.entry(id);
         let ring = ring.or_insert_with(|| Ring::new(started, Arc::default()));
@@ -96,6 +121,7 @@ impl Sliding {
 impl Sliding {
     /// Forgets the series `id`, which was removed: its sums begin anew.
     pub(crate) fn forget(&self, space: Space, id: u32) {
+        let _busy = busy();
         let mut readings = self.readings.lock();
         match space {
             Space::Sum => drop(readings.sums.remove(&id)),
@@ -103,6 +129,18 @@ impl Sliding {
             Space::Gauge => {}
         }
     }
+
+    /// Forgets when somebody looked at the sums from `first` on: they are given up.
+    pub(crate) fn forget_look(&self, first: u32) {
+        let _busy = busy();
+        self.readings.lock().looks.remove(&first);
+    }
+}
+
+/// The rate of so many events in this time; zero while none has passed.
+pub(crate) fn per_second(count: u64, covers: Duration) -> f64 {
+    let seconds = covers.as_secs_f64();
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
 /// The readings of one series: a lane for each span.

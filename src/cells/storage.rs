@@ -312,6 +312,9 @@ impl Storage {
         }
         drop(bases);
         self.forget(space, id);
+        if space == Space::Sum {
+            self.sliding.forget_look(id);
+        }
     }
 
     /// Since when nobody has written to the series `id`, which has `count` values if it is a histogram,

@@ -8,7 +8,8 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use super::{
     handle::Handle,
     instrument::{Instrument, pairs},
-    typed::{With, recorded_with, typed_instrument},
+    recorded::{Known, Target, recorded},
+    typed::{With, typed_instrument},
 };
 use crate::{
     cells::{self, Rejection, Space},
@@ -52,7 +53,7 @@ typed_instrument! {
     /// ```compile_fail
     /// static LIVES: bellwether::Counter = bellwether::Counter::new("9lives", "No name starts so");
     /// ```
-    Counter, BoundCounter, Kind::Counter
+    Counter, BoundCounter(()), Kind::Counter
 }
 
 typed_instrument! {
@@ -72,7 +73,7 @@ typed_instrument! {
     /// IN_FLIGHT.dec();
     /// assert_eq!(IN_FLIGHT.value(), 2);
     /// ```
-    UpDownCounter, BoundUpDownCounter, Kind::UpDownCounter
+    UpDownCounter, BoundUpDownCounter(()), Kind::UpDownCounter
 }
 
 typed_instrument! {
@@ -92,87 +93,46 @@ typed_instrument! {
     /// REVENUE.add(-1.0); // Not added, but counted in `telemetry.measurements.rejected`.
     /// assert_eq!(REVENUE.value(), 12.5);
     /// ```
-    FloatCounter, BoundFloatCounter, Kind::Counter, of_fractions
+    FloatCounter, BoundFloatCounter(()), Kind::Counter, of_fractions
 }
 
-impl<L> FloatCounter<L> {
-    /// Adds `n`. A negative number, NaN and infinity are rejected and counted.
-    #[inline]
-    pub fn add(&self, n: f64)
-    where
-        L: NoLabels,
-    {
-        if n > 0.0 && n < f64::INFINITY {
-            if !cells::add_float(self.instrument.id(), n) {
-                add_float_untouched(self.instrument.recording_id(), n);
-            }
-        } else {
-            reject_float(self.instrument.recording_id(), n);
-        }
-    }
+recorded! {
+    Counter, BoundCounter {
+        #[inline]
+        /// Adds one.
+        fn inc() = |to, _| add(to, 1);
 
-    /// The sum over all threads, in the scope that this thread is in.
-    #[must_use]
-    pub fn value(&self) -> f64
-    where
-        L: NoLabels,
-    {
-        let id = self.instrument.register_id();
-        id.map_or(0.0, |id| cells::current_storage().reader().float_sum(id))
+        #[inline]
+        /// Adds `n`.
+        fn add(n: u64) = |to, _| add(to, n);
     }
 }
 
-impl BoundFloatCounter {
-    /// Adds `n`; as [`FloatCounter::add`].
-    #[inline]
-    pub fn add(&self, n: f64) {
-        add_float(self.0.id(), n);
-    }
+recorded! {
+    UpDownCounter, BoundUpDownCounter {
+        #[inline]
+        /// Adds one.
+        fn inc() = |to, _| add(to, 1);
 
-    /// The sum over all threads, in the scope that this thread is in.
-    #[must_use]
-    pub fn value(&self) -> f64 {
-        cells::current_storage().reader().float_sum(self.0.series_id())
+        #[inline]
+        /// Takes one away.
+        fn dec() = |to, _| add(to, (-1_i64).cast_unsigned());
+
+        #[inline]
+        /// Adds `n`, which may be negative.
+        fn add(n: i64) = |to, _| add(to, n.cast_unsigned());
+    }
+}
+
+recorded! {
+    FloatCounter, BoundFloatCounter {
+        #[inline]
+        /// Adds `n`. A negative number, NaN and infinity are rejected and counted.
+        fn add(n: f64) = |to, _| add_float(to, n);
     }
 }
 
 impl<L> Counter<L> {
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self)
-    where
-        L: NoLabels,
-    {
-        self.add(1);
-    }
-
-    /// Adds `n`.
-    #[inline]
-    pub fn add(&self, n: u64)
-    where
-        L: NoLabels,
-    {
-        if n == 0 || !cells::add(self.instrument.id(), n) {
-            add_unregistered(&self.instrument, n);
-        }
-    }
-
-    /// Adds `n` if the thread's cell is at hand; says whether it was.
-    #[inline(always)]
-    pub(super) fn try_add(&self, n: u64) -> bool {
-        cells::add(self.instrument.id(), n)
-    }
-
-    /// The id of its series, after registering; `None` if it lost a conflict.
-    pub(super) fn series_id(&self) -> Option<u32> {
-        self.instrument.register_id()
-    }
-
-    /// The name as it was given.
-    pub(super) fn name(&self) -> &str {
-        &self.instrument.descriptor().name
-    }
-
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64
@@ -184,22 +144,29 @@ impl<L> Counter<L> {
 }
 
 impl BoundCounter {
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self) {
-        self.add(1);
-    }
-
-    /// Adds `n`.
-    #[inline]
-    pub fn add(&self, n: u64) {
-        add(self.0.id(), n);
-    }
-
     /// The sum over all threads, in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> u64 {
         sum(self.0.series_id())
+    }
+}
+
+impl<L> FloatCounter<L> {
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> f64
+    where
+        L: NoLabels,
+    {
+        self.instrument.register_id().map_or(0.0, float_sum)
+    }
+}
+
+impl BoundFloatCounter {
+    /// The sum over all threads, in the scope that this thread is in.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        float_sum(self.0.series_id())
     }
 }
 
@@ -228,35 +195,6 @@ impl Drop for Held {
 }
 
 impl<L> UpDownCounter<L> {
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self)
-    where
-        L: NoLabels,
-    {
-        self.add(1);
-    }
-
-    /// Takes one away.
-    #[inline]
-    pub fn dec(&self)
-    where
-        L: NoLabels,
-    {
-        self.add(-1);
-    }
-
-    /// Adds `n`, which may be negative.
-    #[inline]
-    pub fn add(&self, n: i64)
-    where
-        L: NoLabels,
-    {
-        if n == 0 || !cells::add(self.instrument.id(), n.cast_unsigned()) {
-            add_unregistered(&self.instrument, n.cast_unsigned());
-        }
-    }
-
     /// Adds one until the guard is dropped, wherever that happens: also where a future is dropped
     /// or a panic unwinds.
     #[inline]
@@ -264,7 +202,7 @@ impl<L> UpDownCounter<L> {
     where
         L: NoLabels,
     {
-        BoundUpDownCounter(self.instrument.only()).hold()
+        BoundUpDownCounter(self.instrument.only(), ()).hold()
     }
 
     /// The sum over all threads, in the scope that this thread is in.
@@ -278,24 +216,6 @@ impl<L> UpDownCounter<L> {
 }
 
 impl BoundUpDownCounter {
-    /// Adds one.
-    #[inline]
-    pub fn inc(&self) {
-        self.add(1);
-    }
-
-    /// Takes one away.
-    #[inline]
-    pub fn dec(&self) {
-        self.add(-1);
-    }
-
-    /// Adds `n`, which may be negative.
-    #[inline]
-    pub fn add(&self, n: i64) {
-        add(self.0.id(), n.cast_unsigned());
-    }
-
     /// Adds one until the guard is dropped; as [`UpDownCounter::hold`].
     #[inline]
     pub fn hold(&self) -> Held {
@@ -312,33 +232,6 @@ impl BoundUpDownCounter {
     }
 }
 
-recorded_with! {
-    Counter {
-        /// Adds one.
-        fn inc() = |id, _| add(id, 1);
-        /// Adds `n`.
-        fn add(n: u64) = |id, _| add(id, n);
-    }
-}
-
-recorded_with! {
-    UpDownCounter {
-        /// Adds one.
-        fn inc() = |id, _| add(id, 1);
-        /// Takes one away.
-        fn dec() = |id, _| add(id, u64::MAX);
-        /// Adds `n`, which may be negative.
-        fn add(n: i64) = |id, _| add(id, n.cast_unsigned());
-    }
-}
-
-recorded_with! {
-    FloatCounter {
-        /// Adds `n`; as [`FloatCounter::add`].
-        fn add(n: f64) = |id, _| add_float(id, n);
-    }
-}
-
 /// The way of `count!`: the values in the order of the keys.
 impl Counter<Dynamic> {
     #[doc(hidden)]
@@ -349,27 +242,21 @@ impl Counter<Dynamic> {
 }
 
 #[inline]
-fn add(id: u32, n: u64) {
-    if n == 0 || !cells::add(id, n) {
-        add_untouched(id, n);
+pub(super) fn add(to: impl Target, n: u64) {
+    if n == 0 || !cells::add(to.id(), n) {
+        to.rarely(|id| add_untouched(id, n));
     }
 }
 
 #[inline]
-fn add_float(id: u32, n: f64) {
+fn add_float(to: impl Target, n: f64) {
     if n > 0.0 && n < f64::INFINITY {
-        if !cells::add_float(id, n) {
-            add_float_untouched(id, n);
+        if !cells::add_float(to.id(), n) {
+            to.rarely(|id| add_float_untouched(id, n));
         }
     } else {
-        reject_float(id, n);
+        to.rarely(|id| reject_float(id, n));
     }
-}
-
-#[cold]
-#[inline(never)]
-fn add_unregistered(instrument: &Instrument, n: u64) {
-    add_untouched(instrument.recording_id(), n);
 }
 
 #[cold]
@@ -434,4 +321,8 @@ fn note(tags: cells::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
 
 fn sum(id: u32) -> u64 {
     cells::current_storage().reader().sum(id)
+}
+
+fn float_sum(id: u32) -> f64 {
+    cells::current_storage().reader().float_sum(id)
 }

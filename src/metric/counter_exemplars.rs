@@ -4,7 +4,11 @@ use super::{BoundCounter, BoundFloatCounter, Counter, FloatCounter};
 use crate::{
     cells::{self, Space},
     label::{Dynamic, Labels, NoLabels},
-    metric::{instrument::pairs, typed::With},
+    metric::{
+        instrument::pairs,
+        recorded::{Target, recorded},
+        typed::With,
+    },
     series::is_disabled,
 };
 
@@ -43,51 +47,23 @@ macro_rules! exemplars {
                 self.instrument.exemplars();
                 self
             }
-
-            /// Adds `n`, and keeps it as the exemplar of the series with `labels` of its own and, where
-            /// the current span is sampled, its trace: whether the counter
-            /// [keeps exemplars](Self::exemplars) or not. It takes a lock and allocates.
-            ///
-            /// What becomes of labels is told at
-            /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar). Where
-            /// nothing is added, no exemplar is kept.
-            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)])
-            where
-                L: NoLabels,
-            {
-                self.add(n);
-                keep(self.instrument.recording_id(), $is_added(n), n as f64, labels);
-            }
         }
 
-        impl $bound {
-            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
-            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
-                self.add(n);
-                keep(self.0.id(), $is_added(n), n as f64, labels);
-            }
-        }
-
-        impl<L: Labels> With<'_, $counter<L>, L> {
-            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
-            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
-                let instrument = &self.instrument.instrument;
-                instrument.with_series(&self.labels, |id| {
-                    $add(id, n);
-                    keep(id, $is_added(n), n as f64, labels);
-                });
-            }
-        }
-
-        impl With<'_, $counter<Dynamic>, &[(&str, &str)]> {
-            #[doc = concat!("Adds `n` with an exemplar; as [`", stringify!($counter), "::add_with_exemplar`].")]
-            pub fn add_with_exemplar(&self, n: $number, labels: &[(&str, &str)]) {
-                let instrument = &self.instrument.instrument;
-                let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
-                instrument.with_dynamic(values, |id| {
-                    $add(id, n);
-                    keep(id, $is_added(n), n as f64, labels);
-                });
+        recorded! {
+            $counter, $bound {
+                #[inline]
+                /// Adds `n`, and keeps it as the exemplar of the series, with `labels` of its own.
+                ///
+                /// Where the current span is sampled, its trace is part of the exemplar. The counter need
+                /// not [keep exemplars](Self::exemplars) by itself. It takes a lock and allocates.
+                ///
+                /// What becomes of labels is told at
+                /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar). Where
+                /// nothing is added, no exemplar is kept.
+                fn add_with_exemplar(n: $number, labels: &[(&str, &str)]) = |to, _| {
+                    $add(to, n);
+                    keep(to.recording_id(), $is_added(n), n as f64, labels);
+                };
             }
         }
     };

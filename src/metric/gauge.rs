@@ -5,7 +5,8 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use super::{
     handle::Handle,
     instrument::{Instrument, pairs},
-    typed::{With, recorded_with, typed_instrument},
+    recorded::{Known, Target, recorded},
+    typed::{With, typed_instrument},
 };
 use crate::{
     cells::{self, Rejection, Space, Tally},
@@ -41,8 +42,15 @@ typed_instrument! {
 pub(super) struct Limits(Option<Range>);
 
 impl Limits {
+    #[inline]
+    fn range(self) -> Option<Range> {
+        self.0
+    }
+}
+
+impl Known for Limits {
     fn of(instrument: &Instrument) -> Self {
-        Self(instrument.descriptor().range)
+        Self(instrument.range())
     }
 }
 
@@ -74,32 +82,23 @@ impl<L> Gauge<L> {
     }
 }
 
+recorded! {
+    Gauge, BoundGauge {
+        #[inline]
+        /// Sets the value.
+        ///
+        /// NaN and infinities are values too, as on a Prometheus page, unless the gauge has a range.
+        fn set(value: f64) = |to, gauge| set_within(to, value, || gauge.range());
+
+        #[inline]
+        /// Adds to the value, zero at first.
+        ///
+        /// NaN and infinities, which could never be taken back, are rejected and counted.
+        fn add(n: f64) = |to, gauge| add(to.recording_id(), n, gauge.range());
+    }
+}
+
 impl<L> Gauge<L> {
-    /// Sets the value. NaN and infinities are values too, as on a Prometheus page, unless the gauge
-    /// has a range.
-    #[inline]
-    pub fn set(&self, value: f64)
-    where
-        L: NoLabels,
-    {
-        match cells::gauge(self.instrument.id()) {
-            Some(cell) => cell.set(value),
-            None => {
-                set_slow(self.instrument.recording_id(), value, self.instrument.descriptor().range)
-            }
-        }
-    }
-
-    /// Adds to the value, zero at first. NaN and infinities, which could never be taken back, are
-    /// rejected and counted.
-    #[inline]
-    pub fn add(&self, n: f64)
-    where
-        L: NoLabels,
-    {
-        add(self.instrument.recording_id(), n, self.instrument.descriptor().range);
-    }
-
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64>
@@ -111,33 +110,10 @@ impl<L> Gauge<L> {
 }
 
 impl BoundGauge {
-    /// Sets the value; as [`Gauge::set`].
-    #[inline]
-    pub fn set(&self, value: f64) {
-        set_within(self.0.id(), value, self.1.0);
-    }
-
-    /// Adds to the value; as [`Gauge::add`].
-    #[inline]
-    pub fn add(&self, n: f64) {
-        add(self.0.id(), n, self.1.0);
-    }
-
     /// The value, if it was ever set in the scope that this thread is in.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         cells::current_storage().reader().gauge(self.0.series_id())
-    }
-}
-
-recorded_with! {
-    Gauge {
-        /// Sets the value; as [`Gauge::set`].
-        fn set(value: f64) =
-            |id, gauge: &Instrument| set_within(id, value, gauge.descriptor().range);
-        /// Adds to the value; as [`Gauge::add`].
-        fn add(n: f64) =
-            |id, gauge: &Instrument| add(id, n, gauge.descriptor().range);
     }
 }
 
@@ -154,14 +130,14 @@ impl Gauge<Dynamic> {
 /// Sets a gauge that has no range.
 #[inline]
 pub(super) fn set(id: u32, value: f64) {
-    set_within(id, value, None);
+    set_within(id, value, || None);
 }
 
 #[inline]
-fn set_within(id: u32, value: f64, range: Option<Range>) {
-    match cells::gauge(id) {
-        Some(cell) if range.is_none() => cell.set(value),
-        _ => set_slow(id, value, range),
+fn set_within<T: Target>(to: T, value: f64, range: impl Fn() -> Option<Range>) {
+    match cells::gauge(to.id()) {
+        Some(cell) if T::HIDES_RANGES || range().is_none() => cell.set(value),
+        _ => to.rarely(|id| set_slow(id, value, range())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     cells::{self, current_storage},
-    clock,
+    clock::{self, Ticks},
     series::{Family, Found, Pin, Visit, lookup},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Handle {
     id: u32,
-    _pin: Option<Pin>,
+    pin: Option<Pin>,
 }
 
 impl Handle {
@@ -32,7 +32,7 @@ impl Handle {
                 if set.idle().is_some() {
                     current_storage().note_bound(family.space, id, clock::now());
                 }
-                Self { id: set.tags().on(id), _pin: Some(pin) }
+                Self { id: set.tags().on(id), pin: Some(pin) }
             }
             Found::Overflow(id) => Self::of_id(family, set.tags().lasting().on(id)),
         }
@@ -40,19 +40,24 @@ impl Handle {
 
     /// A series of `family` that is given up with it, if ever.
     pub(super) fn of_id(family: &Family, id: u32) -> Self {
-        Self { id, _pin: family.pin() }
+        Self { id, pin: family.pin() }
     }
 
     /// A series that is never given up.
     #[inline(always)]
     pub(crate) fn lasting(id: u32) -> Self {
-        Self { id, _pin: None }
+        Self { id, pin: None }
     }
 
     /// What writes to the series.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// When its series was made, as far as the handle knows.
+    pub(crate) fn made(&self) -> Option<Ticks> {
+        self.pin.as_ref().map(|pin| pin.series().started)
     }
 
     /// What reads it.

@@ -77,6 +77,13 @@ impl Instrument {
         self
     }
 
+    /// The instrument with a family of rates beside it.
+    pub(crate) const fn of_rates(mut self) -> Self {
+        self.assert_new();
+        self.descriptor.has_rates = true;
+        self
+    }
+
     /// A gauge for values in `range`. Its records take the slow path, which knows of it.
     ///
     /// # Panics
@@ -415,6 +422,12 @@ impl Instrument {
     #[inline(always)]
     pub(crate) fn per_nano(&self) -> f64 {
         self.per_nano
+    }
+
+    /// The values that a gauge may have, if not all.
+    #[inline]
+    pub(crate) fn range(&self) -> Option<Range> {
+        self.descriptor.range
     }
 
     pub(crate) fn descriptor(&self) -> &Descriptor {

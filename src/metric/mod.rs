@@ -15,6 +15,7 @@ mod measurement;
 mod observable;
 mod own;
 mod reader;
+mod recorded;
 mod registry;
 mod summary;
 mod throughput;
@@ -33,7 +34,7 @@ pub use reader::{Delta, Reader};
 pub(crate) use registry::{FollowRegistry, Prepared};
 pub use registry::{Registry, RegistryBuilder};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
-pub use throughput::{Marked, Throughput};
+pub use throughput::{BoundThroughput, Marked, Throughput};
 pub use timer::Timer;
 pub use typed::With;
 
@@ -60,3 +61,5 @@ mod expiry_tests;
 mod observable_tests;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod throughput_tests;

@@ -7,7 +7,8 @@ use super::{
     histogram::{BoundHistogram, TimeScale, read, record},
     instrument::{Instrument, pairs},
     measurement::Measurement,
-    typed::{With, recorded, recorded_with, typed_instrument},
+    recorded::{Known, recorded},
+    typed::{With, typed_instrument},
 };
 use crate::{
     cells::{self, Baseline, SPANS},
@@ -50,10 +51,11 @@ typed_instrument! {
 }
 
 recorded! {
-    Summary, BoundSummary, TimeScale {
+    Summary, BoundSummary {
+        #[inline(always)]
         /// Records `value`: a number, or a [`Duration`] in the summary's unit ([`Measurement`]).
-        fn record(value: impl Measurement) = |id, scale: TimeScale| {
-            record(id, value.in_unit(|| scale.per_nano()));
+        fn record(value: impl Measurement) = |to, summary| {
+            record(to, value.in_unit(|| summary.per_nano()));
         };
     }
 }

@@ -11,9 +11,9 @@ pub struct With<'a, I, L> {
 }
 
 /// What every typed instrument is: an [`Instrument`] whose labels have a type. A bound handle is that
-/// of its series, and what else of the instrument its kind has to know.
+/// of its series, and what else is [known](super::recorded::Known) of the instrument.
 macro_rules! typed_instrument {
-    ($(#[$doc:meta])* $name:ident, $bound:ident $(($scale:ty))?, $kind:expr $(, $choose:ident)?) => {
+    ($(#[$doc:meta])* $name:ident, $bound:ident($known:ty), $kind:expr $(, $choose:ident)?) => {
         $(#[$doc])*
         pub struct $name<L = ()> {
             instrument: Instrument,
@@ -25,7 +25,7 @@ macro_rules! typed_instrument {
         /// straight to its cell. Removing the series takes it off the page until the handle records
         /// again; the series then begins at zero.
         #[derive(Clone, Debug)]
-        pub struct $bound(Handle $(, $scale)?);
+        pub struct $bound(Handle, $known);
 
         impl<L> $name<L> {
             /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
@@ -158,7 +158,8 @@ macro_rules! typed_instrument {
             #[inline(always)]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
-                $bound(self.instrument.bind(const { cells::Space::of($kind) }, &labels) $(, <$scale>::of(&self.instrument))?)
+                let handle = self.instrument.bind(const { cells::Space::of($kind) }, &labels);
+                $bound(handle, <$known>::of(&self.instrument))
             }
 
             /// The series with `labels`, for one record: no lock and no allocation where this thread
@@ -203,7 +204,7 @@ macro_rules! typed_instrument {
             #[must_use]
             pub fn bind_labels(&self, labels: &[(&str, &str)]) -> $bound {
                 let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
-                $bound(self.instrument.bind_dynamic(&values) $(, <$scale>::of(&self.instrument))?)
+                $bound(self.instrument.bind_dynamic(&values), <$known>::of(&self.instrument))
             }
 
             /// The series with `labels`, in any order, for one record. A key that is left out has the
@@ -233,66 +234,3 @@ macro_rules! typed_instrument {
 }
 
 pub(crate) use typed_instrument;
-
-/// The methods of [`With`] for an instrument: what each does with the id of a series of an
-/// instrument.
-macro_rules! recorded_with {
-    ($name:ident { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
-        impl<L: Labels> With<'_, $name<L>, L> {
-            $($(#[$doc])*
-            #[inline(always)]
-            pub fn $method(&self, $($argument: $type),*) {
-                let instrument = &self.instrument.instrument;
-                instrument.with_series(&self.labels, |id| ($record)(id, instrument));
-            })*
-        }
-
-        impl With<'_, $name<Dynamic>, &[(&str, &str)]> {
-            $($(#[$doc])*
-            #[inline]
-            pub fn $method(&self, $($argument: $type),*) {
-                let instrument = &self.instrument.instrument;
-                let values = |each: &mut dyn FnMut(&str)| pairs(instrument, self.labels, each);
-                instrument.with_dynamic(values, |id| ($record)(id, instrument));
-            })*
-        }
-    };
-}
-
-pub(crate) use recorded_with;
-
-/// The recording methods of an instrument, its bound handle and [`With`], each written once: what it
-/// does with the id of a series and with what its handle knows besides.
-macro_rules! recorded {
-    ($name:ident, $bound:ident, $scale:ty { $($(#[$doc:meta])* fn $method:ident($($argument:ident: $type:ty),*) = $record:expr;)* }) => {
-        impl<L> $name<L> {
-            $($(#[$doc])*
-            #[inline]
-            pub fn $method(&self, $($argument: $type),*)
-            where
-                L: NoLabels,
-            {
-                ($record)(self.instrument.recording_id(), <$scale>::of(&self.instrument));
-            })*
-        }
-
-        impl $bound {
-            $($(#[$doc])*
-            #[inline]
-            pub fn $method(&self, $($argument: $type),*) {
-                ($record)(self.0.id(), self.1);
-            })*
-        }
-
-        recorded_with! {
-            $name {
-                $($(#[$doc])*
-                fn $method($($argument: $type),*) = |id, instrument: &Instrument| {
-                    ($record)(id, <$scale>::of(instrument));
-                };)*
-            }
-        }
-    };
-}
-
-pub(crate) use recorded;

@@ -18,6 +18,8 @@ pub(crate) struct Descriptor {
     pub(crate) idle: Option<Duration>,
     /// Whether a counter keeps what is added in sampled spans as exemplars.
     pub(crate) keeps_exemplars: bool,
+    /// Whether a counter has a family of its rates beside it.
+    pub(crate) has_rates: bool,
     /// The keys of dynamic labels; those of typed ones are their type's.
     pub(crate) keys: &'static [&'static str],
     /// What a histogram was told; the default for every other kind.
@@ -51,6 +53,7 @@ impl Descriptor {
             limit,
             idle,
             keeps_exemplars: false,
+            has_rates: false,
             keys,
             histogram,
             range,

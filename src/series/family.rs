@@ -45,6 +45,10 @@ pub(crate) struct Family {
     pub(crate) told: HistogramOptions,
     /// How it keeps its values: as it was told, or as a view asked for.
     pub(crate) histogram: HistogramOptions,
+    /// Of a throughput, the family of its rates.
+    pub(crate) rates: Option<Arc<Family>>,
+    /// Whether it is such a family, which is read with the throughput.
+    pub(crate) is_rates: bool,
     /// How the series of a closed set are written.
     tags: Tags,
     pub(super) set: SeriesSet,
@@ -110,6 +114,8 @@ impl Family {
             removals: AtomicU32::new(1),
             told,
             histogram,
+            rates: None,
+            is_rates: false,
             tags: Tags::new(space, false, descriptor.keeps_exemplars),
             set,
             settings: settings.clone(),

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A series is an id and its labels; its values are in `cells`. Readers get the series of a family from
-//! `live` and `listing`; `removal` removes them. `settings` has what holds for all families of a
+//! `live` and `listing`; `removal` removes them. `rates` works
+//! out the rates of a throughput, a family of their own. `settings` has what holds for all families of a
 //! registry, `asked` what a view decides when a family is made. Instruments that lost a conflict have
 //! ids of their own (`refused`).
 
@@ -22,6 +23,7 @@ mod live;
 pub(crate) mod lookup;
 mod open;
 mod pin;
+mod rates;
 pub(crate) mod refused;
 mod removal;
 mod settings;
@@ -38,5 +40,6 @@ pub(crate) use open::{Found, Visit};
 pub(crate) use pin::Pin;
 #[cfg(all(test, bellwether_loom))]
 pub(crate) use pin::Series;
+pub(crate) use rates::WINDOW_KEY;
 pub(crate) use refused::is_disabled;
 pub(crate) use settings::{Changes, Settings, check_key, illegal_key};

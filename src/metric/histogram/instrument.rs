@@ -13,7 +13,8 @@ use crate::{
         handle::Handle,
         instrument::{Instrument, pairs},
         measurement::Measurement,
-        typed::{With, recorded_with, typed_instrument},
+        recorded::{Known, Target, recorded},
+        typed::{With, typed_instrument},
     },
     series::{is_disabled, refused},
     snapshot::{
@@ -165,78 +166,62 @@ impl<L> Histogram<L> {
     }
 }
 
-impl<L> Histogram<L> {
-    /// Records `value`: a number, or a [`Duration`] in the histogram's unit ([`Measurement`]).
-    #[inline(always)]
-    pub fn record(&self, value: impl Measurement)
-    where
-        L: NoLabels,
-    {
-        let value = value.in_unit(|| self.instrument.per_nano());
-        let id = self.instrument.id();
-        if !(cells::record(id, value) || cells::record_explicit(id, value)) {
-            self.record_further(value);
-        } else if context::is_sampled() {
-            cells::exemplify(id, value);
-        }
-    }
+recorded! {
+    Histogram, BoundHistogram {
+        #[inline(always)]
+        /// Records `value`: a number, or a [`Duration`] in the histogram's unit ([`Measurement`]).
+        fn record(value: impl Measurement) = |to, histogram| {
+            record(to, value.in_unit(|| histogram.per_nano()));
+        };
 
+        #[inline]
+        /// Records so many ticks, exactly in a histogram of [ticks](Histogram::hdr).
+        fn record_ticks(ticks: u64) = |to, _| record_ticks(to.recording_id(), ticks);
+
+        #[inline]
+        /// Records `value`, and keeps it as the exemplar of its bucket, with `labels` of its own.
+        ///
+        /// Where the current span is sampled, its trace is part of the exemplar. It takes a lock and
+        /// allocates; the memory is counted against the registry's budget of bytes: where that is spent
+        /// there is no exemplar, which is counted. A value that is not recorded leaves none, and one
+        /// beyond a range that clamps shows its end.
+        ///
+        /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next one of the bucket
+        /// takes its place, whether it has labels or not. Keys are made of ASCII letters, digits and `_`,
+        /// no digit first: any other character becomes `_`. A label is left out, and counted by reason in
+        /// `telemetry.exemplars.rejected`,
+        ///
+        /// - if its key is empty, begins with `__`, or is `trace_id` or `span_id` in a sampled span;
+        /// - if another before it has its key;
+        /// - if it does not fit: keys and values have at most 128 characters together, of which a trace
+        ///   takes 63 (OpenMetrics 1.0).
+        ///
+        /// One with an empty value is no label. Without a label and without a sampled span there is no
+        /// exemplar.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use bellwether::Histogram;
+        ///
+        /// static SIZE: Histogram = Histogram::new("cart.size", "Items");
+        ///
+        /// SIZE.record_with_exemplar(12.0, &[("order_id", "4711")]);
+        /// let snapshot = SIZE.snapshot();
+        /// assert!(snapshot.exemplars()[0].labels().eq([("order_id", "4711")]));
+        /// ```
+        fn record_with_exemplar(value: impl Measurement, labels: &[(&str, &str)]) = |to, histogram| {
+            let value = value.in_unit(|| histogram.per_nano());
+            record_with_exemplar(to.recording_id(), value, labels);
+        };
+    }
+}
+
+impl<L> Histogram<L> {
     /// The handle of the only series.
     #[inline(always)]
     pub(crate) fn only(&self) -> BoundHistogram {
         BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument))
-    }
-
-    /// As [`record_further`].
-    #[inline(never)]
-    fn record_further(&self, value: f64) {
-        record_further(self.instrument.recording_id(), value);
-    }
-
-    /// Records so many ticks, exactly in a histogram of [ticks](Self::hdr).
-    #[inline]
-    pub fn record_ticks(&self, ticks: u64)
-    where
-        L: NoLabels,
-    {
-        record_ticks(self.instrument.recording_id(), ticks);
-    }
-
-    /// Records `value` and keeps it as the exemplar of its bucket, with `labels` of its own and, where
-    /// the current span is sampled, its trace. It takes a lock and allocates; the memory is counted
-    /// against the registry's budget of bytes: where that is spent there is no exemplar, which is counted.
-    /// A value that is not recorded leaves none, and one beyond a range that clamps shows its end.
-    ///
-    /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next one of the bucket
-    /// takes its place, whether it has labels or not. Keys are made of ASCII letters, digits and `_`,
-    /// no digit first: any other character becomes `_`. A label is left out, and counted by reason in
-    /// `telemetry.exemplars.rejected`,
-    ///
-    /// - if its key is empty, begins with `__`, or is `trace_id` or `span_id` in a sampled span;
-    /// - if another before it has its key;
-    /// - if it does not fit: keys and values have at most 128 characters together, of which a trace
-    ///   takes 63 (OpenMetrics 1.0).
-    ///
-    /// One with an empty value is no label. Without a label and without a sampled span there is no
-    /// exemplar.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bellwether::Histogram;
-    ///
-    /// static SIZE: Histogram = Histogram::new("cart.size", "Items");
-    ///
-    /// SIZE.record_with_exemplar(12.0, &[("order_id", "4711")]);
-    /// let snapshot = SIZE.snapshot();
-    /// assert!(snapshot.exemplars()[0].labels().eq([("order_id", "4711")]));
-    /// ```
-    pub fn record_with_exemplar(&self, value: impl Measurement, labels: &[(&str, &str)])
-    where
-        L: NoLabels,
-    {
-        let value = value.in_unit(|| self.instrument.per_nano());
-        record_with_exemplar(self.instrument.recording_id(), value, labels);
     }
 
     /// What was recorded so far, in the scope that this thread is in.
@@ -255,12 +240,14 @@ pub(crate) struct TimeScale {
     per_nano: f64,
 }
 
-impl TimeScale {
+impl Known for TimeScale {
     #[inline(always)]
-    pub(crate) fn of(instrument: &Instrument) -> Self {
+    fn of(instrument: &Instrument) -> Self {
         Self { per_nano: instrument.per_nano() }
     }
+}
 
+impl TimeScale {
     #[inline(always)]
     pub(crate) fn per_nano(self) -> f64 {
         self.per_nano
@@ -268,23 +255,6 @@ impl TimeScale {
 }
 
 impl BoundHistogram {
-    /// Records `value`.
-    #[inline(always)]
-    pub fn record(&self, value: impl Measurement) {
-        record(self.0.id(), value.in_unit(|| self.1.per_nano()));
-    }
-
-    /// Records so many ticks; as [`Histogram::record_ticks`].
-    #[inline]
-    pub fn record_ticks(&self, ticks: u64) {
-        record_ticks(self.0.id(), ticks);
-    }
-
-    /// Records `value` with an exemplar; as [`Histogram::record_with_exemplar`].
-    pub fn record_with_exemplar(&self, value: impl Measurement, labels: &[(&str, &str)]) {
-        record_with_exemplar(self.0.id(), value.in_unit(|| self.1.per_nano()), labels);
-    }
-
     /// The series of `handle`.
     pub(crate) fn of(handle: Handle, scale: TimeScale) -> Self {
         Self(handle, scale)
@@ -314,22 +284,6 @@ impl BoundHistogram {
     }
 }
 
-recorded_with! {
-    Histogram {
-        /// Records `value`.
-        fn record(value: impl Measurement) = |id, histogram: &Instrument| {
-            record(id, value.in_unit(|| histogram.per_nano()));
-        };
-        /// Records so many ticks; as [`Histogram::record_ticks`].
-        fn record_ticks(ticks: u64) = |id, _| record_ticks(id, ticks);
-        /// Records `value` with an exemplar; as [`Histogram::record_with_exemplar`].
-        fn record_with_exemplar(value: impl Measurement, labels: &[(&str, &str)]) =
-            |id, histogram: &Instrument| {
-                record_with_exemplar(id, value.in_unit(|| histogram.per_nano()), labels);
-            };
-    }
-}
-
 /// The way of `histogram!`: the values in the order of the keys.
 impl Histogram<Dynamic> {
     #[doc(hidden)]
@@ -341,9 +295,10 @@ impl Histogram<Dynamic> {
 }
 
 #[inline(always)]
-pub(crate) fn record(id: u32, value: f64) {
+pub(in crate::metric) fn record(to: impl Target, value: f64) {
+    let id = to.id();
     if !(cells::record(id, value) || cells::record_explicit(id, value)) {
-        record_further(id, value);
+        to.out_of_line(|id| record_further(id, value));
     } else if context::is_sampled() {
         cells::exemplify(id, value);
     }

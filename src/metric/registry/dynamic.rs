@@ -11,6 +11,8 @@ use crate::{
         histogram::Histogram,
         instrument::Instrument,
         registry::{Registry, families::check_keys, instruments::described},
+        summary::Summary,
+        throughput::Throughput,
     },
     series::{Descriptor, Number},
     snapshot::{HistogramOptions, Kind, Unit},
@@ -103,6 +105,22 @@ dynamic_instruments! {
     ///
     /// As [`dynamic_counter`](Self::dynamic_counter).
     fn dynamic_histogram -> Histogram = Kind::Histogram;
+
+    /// A summary whose name and label keys are known at run time; as
+    /// [`dynamic_counter`](Self::dynamic_counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`dynamic_counter`](Self::dynamic_counter).
+    fn dynamic_summary -> Summary = Kind::Summary;
+
+    /// A meter of events whose name and label keys are known at run time; as
+    /// [`throughput`](Self::throughput) and [`dynamic_counter`](Self::dynamic_counter).
+    ///
+    /// # Errors
+    ///
+    /// As [`throughput`](Self::throughput) and [`dynamic_counter`](Self::dynamic_counter).
+    fn dynamic_throughput -> Throughput = Kind::Counter, has_rates: true;
 }
 
 impl Registry {
@@ -195,12 +213,21 @@ mod tests {
         registry.dynamic_up_down_counter("u", "", unit, &keys).unwrap().with_labels(&labels).dec();
         registry.dynamic_gauge("g", "", unit, &keys).unwrap().bind_labels(&labels).set(4.0);
         registry.dynamic_histogram("h", "", unit, &keys).unwrap().with_labels(&labels).record(9.0);
+        registry.dynamic_summary("s", "", unit, &keys).unwrap().with_labels(&labels).record(9.0);
+        registry.dynamic_throughput("t", "", unit, &keys).unwrap().with_labels(&labels).mark(6);
         let options = HistogramOptions::new().aggregation(Aggregation::Explicit(&[1.0]));
         let bounded = registry.dynamic_histogram_with("b", "", unit, &keys, options).unwrap();
         (0..3).for_each(|_| bounded.with_labels(&labels).record(1.0));
-        for (name, value) in
-            [("c", 2.0), ("f", 0.5), ("u", -1.0), ("g", 4.0), ("h", 1.0), ("b", 3.0)]
-        {
+        for (name, value) in [
+            ("c", 2.0),
+            ("f", 0.5),
+            ("u", -1.0),
+            ("g", 4.0),
+            ("h", 1.0),
+            ("s", 1.0),
+            ("t", 6.0),
+            ("b", 3.0),
+        ] {
             let expected = format!(r#"{{shard="7", tier="l1"}} {value}"#);
             assert_eq!(read(&registry, name), [expected], "{name}");
         }

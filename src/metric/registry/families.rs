@@ -3,6 +3,8 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    iter,
+    panic::Location,
     sync::Arc,
 };
 
@@ -10,8 +12,10 @@ use crate::{
     error::{Error, ErrorKind},
     label::Labels,
     metric::observable::Observable,
-    series::{Descriptor, Family, InstrumentView, Settings, Shape, check_key, illegal_key},
-    snapshot::{self, Views, claimed_names, name_fault},
+    series::{
+        Descriptor, Family, InstrumentView, Settings, Shape, WINDOW_KEY, check_key, illegal_key,
+    },
+    snapshot::{self, Kind, Unit, Views, claimed_names, name_fault},
     util::process,
 };
 
@@ -53,12 +57,14 @@ impl Families {
         number
     }
 
-    /// Takes a family off the page and frees its names. Whoever called holds it: it ends outside the
-    /// lock.
+    /// Takes a family off the page, with its rates if it has some, and frees the names. Whoever called
+    /// holds it: it ends outside the lock.
     pub(super) fn remove(&mut self, family: &Arc<Family>) {
         self.has_removed = true;
-        self.by_name.remove(&family.name);
-        self.claims.retain(|_, claimant| !Arc::ptr_eq(claimant, family));
+        for family in with_rates(family) {
+            self.by_name.remove(&family.name);
+            self.claims.retain(|_, claimant| !Arc::ptr_eq(claimant, family));
+        }
     }
 
     /// Whether a name of this family's samples is taken.
@@ -67,8 +73,23 @@ impl Families {
         claims.iter().any(|claim| self.claims.contains_key(claim))
     }
 
-    /// Adds a family whose name is free, unless a name of its samples is taken.
+    /// Adds a family whose name is free, with its rates if it has some, unless a name of its samples or
+    /// of its rates is taken.
     pub(super) fn admit(&mut self, family: &Arc<Family>) -> Result<(), Error> {
+        with_rates(family).try_for_each(|family| self.check(family))?;
+        for family in with_rates(family) {
+            let claims = claimed_names(&family.name, family.kind, family.unit);
+            self.claims.extend(claims.into_iter().map(|claim| (claim, family.clone())));
+            self.by_name.insert(family.name.clone(), family.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether the name of a family and those of its samples are free.
+    fn check(&self, family: &Family) -> Result<(), Error> {
+        if let Some(other) = self.by_name.get(&family.name) {
+            return Err(conflict((&family.name, family.place), other, "is registered twice"));
+        }
         let claims = claimed_names(&family.name, family.kind, family.unit);
         let taken = claims.iter().find_map(|claim| Some((claim, self.claims.get(claim)?)));
         if let Some((claim, other)) = taken {
@@ -78,20 +99,41 @@ impl Families {
             );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
-        self.claims.extend(claims.into_iter().map(|claim| (claim, family.clone())));
-        self.by_name.insert(family.name.clone(), family.clone());
         Ok(())
     }
 }
 
-/// A family for a callback, which keeps its series itself.
+/// A family without series of its own: what is in it, a callback tells or others work out.
 pub(super) fn observed_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
     let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
     Family::new(descriptor, Vec::new(), settings, shape, &InstrumentView::default())
 }
 
-pub(super) fn conflict(descriptor: &Descriptor, other: &Family, difference: &str) -> Error {
-    let Descriptor { name, place, .. } = descriptor;
+/// The family of the rates of the throughput that `descriptor` describes.
+pub(super) fn rates_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
+    let described = Descriptor {
+        name: rates_name(descriptor).into(),
+        help: descriptor.help.clone(),
+        unit: Unit::new("{event}/s"),
+        place: descriptor.place,
+        ..Descriptor::new("", "", Kind::Gauge)
+    };
+    let mut family = observed_family(&described, settings);
+    family.is_rates = true;
+    family
+}
+
+/// A family, and the one of its rates.
+fn with_rates(family: &Arc<Family>) -> impl Iterator<Item = &Arc<Family>> {
+    iter::once(family).chain(&family.rates)
+}
+
+/// What is wrong with a second family of one name, by its name and place in the source.
+pub(super) fn conflict(
+    (name, place): (&str, &Location<'_>),
+    other: &Family,
+    difference: &str,
+) -> Error {
     let text = format!("{name:?} {difference}: at {} and at {place}", other.place);
     Error::new(ErrorKind::Conflict, text)
 }
@@ -103,7 +145,11 @@ pub(super) fn difference(
     keys: &[Cow<'static, str>],
     shape: &Shape,
 ) -> Option<&'static str> {
-    if family.kind != descriptor.kind || family.number_kind != descriptor.number {
+    let is_of_rates = family.rates.is_some();
+    if family.kind != descriptor.kind
+        || family.number_kind != descriptor.number
+        || is_of_rates != descriptor.has_rates
+    {
         return Some("is registered with two kinds");
     }
     if family.unit != descriptor.unit {
@@ -135,4 +181,22 @@ pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Er
         }
     }
     Ok(())
+}
+
+/// Checks that a throughput may have these keys, and its rates their name.
+pub(super) fn check_rates(
+    descriptor: &Descriptor,
+    keys: &[Cow<'static, str>],
+) -> Result<(), Error> {
+    check_name(&rates_name(descriptor))?;
+    match keys.iter().any(|key| key == WINDOW_KEY) {
+        true => {
+            Err(illegal_key(WINDOW_KEY, "is the one that tells the rates of a throughput apart"))
+        }
+        false => Ok(()),
+    }
+}
+
+fn rates_name(descriptor: &Descriptor) -> String {
+    format!("{}.rate", descriptor.name)
 }

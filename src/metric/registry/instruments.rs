@@ -17,6 +17,7 @@ use crate::{
             families::{check_name, conflict, observed_family},
         },
         summary::Summary,
+        throughput::Throughput,
     },
     series::{Descriptor, Number},
     snapshot::{HistogramOptions, Kind, Unit},
@@ -113,6 +114,25 @@ impl Registry {
         self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
     }
 
+    /// A meter of events whose name is known at run time; as [`counter`](Self::counter). Its rates are
+    /// in the family `NAME.rate`.
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter), also of the name of the rates; [`ErrorKind::InvalidName`] also if
+    /// a key is `window`, by which the rates are told apart.
+    #[track_caller]
+    pub fn throughput<L: Labels>(
+        &self,
+        name: &str,
+        help: &str,
+        unit: Unit,
+    ) -> Result<Throughput<L>, Error> {
+        let descriptor = described(name, help, unit, Kind::Counter)?;
+        let descriptor = Descriptor { has_rates: true, ..descriptor };
+        self.instrument_of::<L>(descriptor).map(Throughput::from_instrument)
+    }
+
     /// A histogram with explicit bounds, in ticks or in a range, whose name is known at run time; as
     /// [`counter`](Self::counter).
     ///
@@ -185,7 +205,7 @@ impl Registry {
         }
         let mut families = self.families();
         if let Some(other) = families.by_name.get(name) {
-            return Err(conflict(&descriptor, other, "is registered twice"));
+            return Err(conflict((name, descriptor.place), other, "is registered twice"));
         }
         let family = Arc::new(observed_family(&descriptor, &self.0.settings));
         if let Err(error) = families.admit(&family) {

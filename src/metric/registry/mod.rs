@@ -20,7 +20,9 @@ use std::{
 pub use builder::RegistryBuilder;
 pub(crate) use following::{FollowRegistry, Prepared};
 
-use self::families::{Families, check_keys, check_name, conflict, difference};
+use self::families::{
+    Families, check_keys, check_name, check_rates, conflict, difference, rates_family,
+};
 use super::{collector, own};
 #[cfg(feature = "prometheus")]
 use crate::series::Live;
@@ -137,7 +139,8 @@ impl Registry {
     /// Instruments and handles of it that are left record on, and nobody is shown what; when the last of
     /// them is gone, so is the memory. A reader that is under way may still show the family, and a
     /// callback that runs ends its run. A family that a static records into stays: `false`. A static
-    /// that was refused since another instrument had the name stays refused.
+    /// that was refused since another instrument had the name stays refused. The rates of a
+    /// [`Throughput`](super::Throughput) go with its counter, and only so.
     ///
     /// # Examples
     ///
@@ -159,7 +162,7 @@ impl Registry {
         let busy = cells::busy();
         let mut families = self.families();
         let Some(family) = families.by_name.get(name).cloned() else { return false };
-        if family.is_lasting() {
+        if family.is_lasting() || family.is_rates {
             return false;
         }
         families.remove(&family);
@@ -240,7 +243,8 @@ impl Registry {
         own
     }
 
-    /// The families that record, tidied up, and what the callbacks of the others tell.
+    /// The families that record, tidied up, and what the callbacks of the others tell, with the rates
+    /// of throughputs.
     fn gather(
         &self,
         storage: &Arc<Storage>,
@@ -253,8 +257,9 @@ impl Registry {
             let observed = |family: &Arc<Family>| {
                 guard.observables.iter().any(|(_, observable)| observable.is_of(family))
             };
+            let is_read = |family: &&Arc<Family>| !family.is_rates && !observed(family);
             let mut families = Vec::with_capacity(guard.by_name.len());
-            families.extend(guard.by_name.values().filter(|family| !observed(family)).cloned());
+            families.extend(guard.by_name.values().filter(is_read).cloned());
             let observables = guard.observables.iter().map(|(_, observable)| observable.clone());
             (families, observables.collect::<Vec<_>>())
         };
@@ -263,6 +268,7 @@ impl Registry {
             observed.extend(self.own(storage));
         }
         families.iter().for_each(|family| family.tidy(storage));
+        observed.extend(families.iter().filter_map(|family| family.read_rates(storage)));
         (families, observed)
     }
 
@@ -348,6 +354,9 @@ impl Registry {
     ) -> Result<Arc<Family>, Error> {
         check_name(&descriptor.name)?;
         check_keys(&keys)?;
+        if descriptor.has_rates {
+            check_rates(descriptor, &keys)?;
+        }
         let busy = cells::busy();
         let mut families = self.families();
         let (name, kind, unit) = (&descriptor.name, descriptor.kind, descriptor.unit);
@@ -355,18 +364,24 @@ impl Registry {
             drop((families, busy)); // The type of the labels has code of its own.
             return match difference(&family, descriptor, &keys, &shape) {
                 None => Ok(family),
-                Some(difference) => Err(conflict(descriptor, &family, difference)),
+                Some(difference) => Err(conflict((name, descriptor.place), &family, difference)),
             };
         }
+        let made = clock::now();
         let view = families.views.for_instrument(name, kind, unit);
         let mut family = Family::new(descriptor, keys, &self.0.settings, shape, &view);
+        if descriptor.has_rates {
+            family.rates = Some(Arc::new(rates_family(descriptor, &self.0.settings)));
+        }
         if families.has_removed {
             family.begin_now();
         }
         let family = Arc::new(family);
         let admitted = families.admit(&family);
-        drop(families); // One that is refused ends outside the lock.
-        admitted.map(|()| family)
+        drop((families, busy)); // One that is refused ends outside the lock.
+        admitted?;
+        family.note_look(&cells::current_storage(), made);
+        Ok(family)
     }
 }
 

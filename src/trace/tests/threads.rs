@@ -1,0 +1,169 @@
+//! Spans that go from thread to thread, and those of threads that end.
+
+use super::*;
+
+#[test]
+fn a_span_may_end_on_another_thread() {
+    let kept = Kept::new(AlwaysOn);
+    let root = span("root").enter();
+    let mut moved = span("moved").start();
+    std::thread::spawn(move || {
+        moved.set_attribute("there", true);
+        let _scope = moved.enter();
+        assert!(current().is_valid());
+    })
+    .join()
+    .unwrap();
+    drop(root);
+    assert_eq!(kept.tree(), "root(moved)");
+}
+
+#[test]
+fn a_full_buffer_is_handed_over_by_its_thread() {
+    let kept = Kept::new(AlwaysOn);
+    (0..255).for_each(|_| span("small").enter().end());
+    assert_eq!(kept.spans.lock().len(), 0);
+    span("small").enter().end();
+    assert_eq!(kept.spans.lock().len(), 256);
+    for _ in 0..8 {
+        let scope = span("large").enter();
+        (0..10).for_each(|i| scope.set_attribute(format!("k{i}"), "v".repeat(1_000)));
+    }
+    assert_eq!(kept.spans.lock().len(), 256 + 7);
+}
+
+#[test]
+fn an_ended_thread_leaves_nothing_behind_and_loses_nothing() {
+    let kept = Kept::new(AlwaysOn);
+    for _ in 0..300 {
+        let tracer = Arc::clone(&kept.tracer);
+        std::thread::spawn(move || {
+            let _entered = enter(Some(tracer));
+            span("short").enter().end();
+        })
+        .join()
+        .unwrap();
+    }
+    assert_eq!(kept.spans().len(), 300);
+    assert_eq!(kept.tracer.n_threads(), 0);
+}
+
+#[test]
+fn spans_work_in_destructors_of_a_thread() {
+    /// Ends a span when its thread-local is destroyed.
+    struct Late(Option<(Arc<Tracer>, mpsc::Sender<bool>)>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            if let Some((tracer, sender)) = self.0.take() {
+                let _entered = enter(Some(tracer));
+                let scope = span("late").enter();
+                let _ = sender.send(scope.is_recording() && current().is_valid());
+            }
+        }
+    }
+    thread_local!(static LATE: std::cell::RefCell<Late> = const { std::cell::RefCell::new(Late(None)) });
+    let kept = Kept::new(AlwaysOn);
+    for before in [true, false] {
+        let (sender, receiver) = mpsc::channel();
+        let tracer = Arc::clone(&kept.tracer);
+        std::thread::spawn(move || {
+            let _entered = enter(Some(Arc::clone(&tracer)));
+            // Both orders of registration, since destructors run in one or the other.
+            if before {
+                span("early").enter().end();
+            }
+            LATE.with(|late| late.borrow_mut().0 = Some((tracer, sender)));
+            if !before {
+                span("early").enter().end();
+            }
+        })
+        .join()
+        .unwrap();
+        assert!(receiver.recv().unwrap());
+    }
+    assert_eq!(kept.spans().len(), 4);
+    assert_eq!(kept.tracer.n_threads(), 0);
+}
+
+#[test]
+fn a_span_that_outlives_its_tracers_reign_still_reaches_it() {
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&spans);
+    let tracer = Tracer::builder(move |batch: &mut Vec<_>| sink.lock().append(batch)).build();
+    let entered = enter(Some(Arc::clone(&tracer)));
+    let open = span("open").start();
+    drop(entered);
+    tracer.close();
+    drop(open);
+    assert_eq!(spans.lock().len(), 1);
+    let orphan = {
+        let _entered = enter(Some(Arc::clone(&tracer)));
+        span("orphan").start()
+    };
+    let _other = Kept::new(AlwaysOn);
+    drop(span("binds the thread to the other tracer").enter());
+    drop(tracer);
+    drop(orphan); // Its tracer is gone: nothing to do, and nothing to panic about.
+    assert_eq!(spans.lock().len(), 1);
+}
+
+#[test]
+fn a_sink_may_end_spans_after_the_tracer_was_closed() {
+    let (send, open) = mpsc::channel::<Span>();
+    let open = Mutex::new(open);
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&spans);
+    let tracer = Tracer::builder(move |batch: &mut Vec<_>| {
+        sink.lock().append(batch);
+        let ended = open.lock().try_iter().collect::<Vec<_>>();
+        drop(ended);
+    })
+    .build();
+    let _entered = enter(Some(Arc::clone(&tracer)));
+    tracer.close();
+    send.send(span("of the sink").start()).unwrap();
+    span("a").enter().end();
+    span("b").enter().end();
+    let names: Vec<_> = spans.lock().iter().map(|span| span.name().to_owned()).collect();
+    assert_eq!(names, ["a", "of the sink", "b"]);
+}
+
+#[test]
+fn the_last_span_of_a_tracer_reaches_its_sink_from_a_thread_that_has_ended() {
+    /// Lets go of its tracer before the span, when its thread-local is destroyed.
+    struct Late(Option<Arc<Tracer>>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            if let Some(tracer) = self.0.take() {
+                let entered = enter(Some(tracer));
+                let scope = span("late").enter();
+                drop(entered);
+                drop(scope);
+            }
+        }
+    }
+    thread_local!(static LATE: std::cell::RefCell<Late> = const { std::cell::RefCell::new(Late(None)) });
+    for before in [true, false] {
+        let (send, received) = mpsc::channel();
+        let sink = move |batch: &mut Vec<SpanRecord>| {
+            // This thread's spans are free: what is carried is current.
+            let caller = caller(1);
+            let _carried = span("in the sink").parent(caller.clone()).enter();
+            send.send((batch.len(), current() == caller)).unwrap();
+        };
+        std::thread::spawn(move || {
+            let tracer = Tracer::builder(sink).build();
+            let early = || drop(span("nobody's").parent(caller(1)).enter());
+            if before {
+                early();
+            }
+            LATE.with(|late| late.borrow_mut().0 = Some(tracer));
+            if !before {
+                early();
+            }
+        })
+        .join()
+        .unwrap();
+        assert_eq!(received.iter().collect::<Vec<_>>(), [(1, true)]);
+    }
+}

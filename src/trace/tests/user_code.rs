@@ -1,0 +1,254 @@
+//! Attributes, samplers and sinks that use spans themselves, or panic.
+
+use super::*;
+
+#[test]
+fn a_sink_may_use_spans_and_panic() {
+    let calls = Arc::new(Mutex::new(0));
+    let sink = Arc::clone(&calls);
+    let tracer = Tracer::builder(move |_: &mut Vec<_>| {
+        *sink.lock() += 1;
+        span("of the sink").enter().end();
+        std::panic::resume_unwind(Box::new("quietly"));
+    })
+    .build();
+    let _entered = enter(Some(Arc::clone(&tracer)));
+    (0..512).for_each(|_| span("a").enter().end());
+    tracer.collect();
+    assert_eq!((*calls.lock(), tracer.lost()), (2, 512));
+}
+
+#[test]
+fn a_sampler_may_use_spans_without_effect() {
+    #[derive(Debug)]
+    struct Recursive;
+    impl Sampler for Recursive {
+        fn sample(&self, span: &Candidate<'_>) -> Decision {
+            crate::span("of the sampler").enter().end();
+            Decision::from_sampled(span.name() == "a")
+        }
+    }
+    let kept = Kept::new(Recursive);
+    span("a").enter().end();
+    span("b").enter().end();
+    assert_eq!(kept.tree(), "a");
+}
+
+/// Ends what it was made with, and makes, sets and ends spans of its own, while it is iterated.
+fn meddling(scopes: Vec<SpanScope>, owned: Span) -> impl Iterator<Item = KeyValue> {
+    let mut given = Some((scopes, owned));
+    (0..3).map(move |n| {
+        drop(given.take());
+        let inner = span("inner").enter();
+        inner.add_event("in the inner", [KeyValue::new("n", n)]);
+        set_attribute("inner", n);
+        KeyValue::new(format!("k{n}"), n)
+    })
+}
+
+#[test]
+fn attributes_that_end_and_set_things_on_spans_are_all_kept() {
+    type Add = fn(&SpanScope, &mut Span, Box<dyn Iterator<Item = KeyValue>>);
+    let ways: [Add; 5] = [
+        |scope, _, attributes| scope.add_event("e", attributes),
+        |scope, _, attributes| scope.add_link(caller(1), attributes),
+        |_, owned, attributes| owned.add_event("e", attributes),
+        |_, owned, attributes| owned.add_link(caller(1), attributes),
+        |_, _, attributes| add_event("e", attributes),
+    ];
+    for (place, way) in ways.into_iter().enumerate() {
+        let kept = Kept::new(AlwaysOn);
+        let mut owned = span("owned").start();
+        let below = span("below").enter();
+        let scope = span("scope").enter();
+        way(&scope, &mut owned, Box::new(meddling(vec![below], span("other").start())));
+        assert_eq!(current(), scope.context(), "way {place}");
+        drop((scope, owned));
+        assert_eq!(current(), SpanContext::NONE, "way {place}");
+        let spans = kept.spans();
+        let n = |name| spans.iter().filter(|span| span.name() == name).count();
+        assert_eq!(["below", "other", "inner", "scope", "owned"].map(n), [1, 1, 3, 1, 1]);
+        let on =
+            spans.iter().find(|span| span.name() == ["scope", "owned"][place / 2 % 2]).unwrap();
+        let keys = |attributes: &[KeyValue]| attributes.iter().map(|a| a.key.to_string()).collect();
+        let events = on.events().iter().map(|event| keys(event.attributes()));
+        let found: Vec<Vec<String>> =
+            events.chain(on.links().iter().map(|link| keys(link.attributes()))).collect();
+        assert_eq!(found, [["k0", "k1", "k2"]], "way {place}");
+    }
+}
+
+#[test]
+fn attributes_that_end_their_own_span_cost_the_event_and_nothing_else() {
+    let kept = Kept::new(AlwaysOn);
+    let own = std::cell::RefCell::new(Some(span("own").enter()));
+    add_event(
+        "e",
+        std::iter::once_with(|| {
+            drop(own.take());
+            KeyValue::new("k", 1)
+        }),
+    );
+    assert_eq!(current(), SpanContext::NONE);
+    // Another span that takes its place does not get its event.
+    let own = std::cell::RefCell::new(Some(span("own").enter()));
+    let next = std::cell::RefCell::new(None);
+    add_event(
+        "e",
+        std::iter::once_with(|| {
+            drop(own.take());
+            *next.borrow_mut() = Some(span("next").enter());
+            KeyValue::new("k", 1)
+        }),
+    );
+    drop(next);
+    assert_eq!(kept.tree(), "own own next");
+    assert!(kept.spans().iter().all(|span| span.events().is_empty()));
+}
+
+#[test]
+fn attributes_that_are_beyond_the_limit_or_for_nobody_are_not_asked_for() {
+    let kept = Kept::with(|builder| {
+        builder.limits(SpanLimits { attributes: 2, events: 1, ..SpanLimits::default() })
+    });
+    let asked = std::cell::Cell::new(0);
+    let endless = || {
+        std::iter::repeat_with(|| {
+            asked.set(asked.get() + 1);
+            KeyValue::new("k", 1)
+        })
+    };
+    add_event("nobody's", endless());
+    let scope = span("a").enter();
+    scope.add_event("e", endless());
+    scope.add_event("beyond", endless());
+    drop(scope);
+    assert_eq!(asked.get(), 2);
+    let span = kept.spans().remove(0);
+    assert_eq!((span.events()[0].attributes().len(), span.dropped_events()), (2, 1));
+}
+
+#[test]
+fn conversions_may_use_spans() {
+    struct Name(&'static str);
+    impl From<Name> for std::borrow::Cow<'static, str> {
+        fn from(name: Name) -> Self {
+            span("of a conversion").enter().set_attribute("k", 1);
+            set_attribute(name.0, 1);
+            name.0.into()
+        }
+    }
+    impl From<Name> for crate::label::Value {
+        fn from(_: Name) -> Self {
+            add_event("of a conversion", []);
+            Self::from(1)
+        }
+    }
+    let kept = Kept::new(AlwaysOn);
+    let scope = span(Name("outer")).enter();
+    scope.set_attribute(Name("a"), Name(""));
+    set_attribute(Name("b"), Name(""));
+    scope.set_name(Name("c"));
+    add_event(Name("d"), []);
+    drop(scope);
+    let outer = kept.spans().pop().unwrap();
+    assert_eq!((outer.name(), outer.events().len()), ("c", 3));
+    let keys: Vec<_> = outer.attributes().iter().map(|attribute| attribute.key.as_ref()).collect();
+    assert_eq!(keys, ["a", "b", "c", "d"]);
+    assert_eq!(kept.spans().len(), 6);
+}
+
+#[test]
+fn a_sampler_that_panics_drops_its_span_and_nothing_else() {
+    #[derive(Debug)]
+    struct Panicking;
+    impl Sampler for Panicking {
+        fn sample(&self, span: &Candidate<'_>) -> Decision {
+            match span.name() {
+                "quietly" => std::panic::resume_unwind(Box::new("quietly")),
+                "badly" => std::panic::resume_unwind(Box::new(PanicsInDrop)),
+                _ => Decision::RecordAndSample,
+            }
+        }
+    }
+    let kept = Kept::new(ParentBased::new(Panicking).local_sampled(Panicking));
+    let outer = span("outer").enter();
+    for name in ["quietly", "badly"] {
+        let scope = span(name).enter();
+        assert_eq!(scope.context().trace_id(), outer.context().trace_id());
+        assert!(!scope.is_recording() && !current().is_sampled());
+        let owned = span(name).root().start();
+        assert!(owned.context().is_valid() && !owned.is_recording());
+        drop((owned, scope));
+        assert_eq!(current(), outer.context());
+    }
+    span("after").enter().end();
+    drop(outer);
+    assert_eq!((kept.tree().as_str(), kept.tracer.lost()), ("outer(after)", 4));
+}
+
+/// Panics when it is dropped, unless a panic is under way.
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("in a drop"));
+        }
+    }
+}
+
+#[test]
+fn what_a_sink_and_a_sampler_drop_may_panic() {
+    #[derive(Debug)]
+    struct Holding;
+    impl Drop for Holding {
+        fn drop(&mut self) {
+            drop(PanicsInDrop);
+        }
+    }
+    impl Sampler for Holding {
+        fn sample(&self, _: &Candidate<'_>) -> Decision {
+            Decision::RecordAndSample
+        }
+    }
+    let held = PanicsInDrop;
+    let sink = move |_: &mut Vec<SpanRecord>| {
+        let _ = &held;
+        std::panic::resume_unwind(Box::new(PanicsInDrop));
+    };
+    let tracer = Tracer::builder(sink).sampler(Holding).build();
+    let entered = enter(Some(Arc::clone(&tracer)));
+    span("a").enter().end();
+    tracer.collect();
+    assert_eq!(tracer.lost(), 1);
+    drop((tracer, entered));
+    let _other = Kept::new(AlwaysOn);
+    span("binds the thread to the other tracer").enter().end();
+}
+
+#[test]
+fn a_sampler_may_end_spans() {
+    thread_local!(static OPEN: std::cell::RefCell<Vec<SpanScope>> = const { std::cell::RefCell::new(Vec::new()) });
+    #[derive(Debug)]
+    struct Ending;
+    impl Sampler for Ending {
+        fn sample(&self, _: &Candidate<'_>) -> Decision {
+            let open = OPEN.take();
+            open.iter().for_each(|scope| scope.set_attribute("of the sampler", 1));
+            drop(open);
+            Decision::RecordAndSample
+        }
+    }
+    let kept = Kept::new(Ending);
+    for name in ["a", "b"] {
+        let scope = span(name).enter();
+        OPEN.with_borrow_mut(|open| open.push(scope));
+    }
+    span("c").enter().end();
+    assert_eq!(current(), SpanContext::NONE);
+    let spans = kept.spans();
+    let names: Vec<_> = spans.iter().map(SpanRecord::name).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(spans.iter().filter(|span| span.attributes().len() == 1).count(), 2);
+}
