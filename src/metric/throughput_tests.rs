@@ -226,7 +226,7 @@ fn the_rates_go_with_the_counter_and_come_back_with_it() {
 }
 
 #[test]
-fn the_rates_are_on_pages_and_in_the_history() {
+fn the_rates_are_handed_to_the_history() {
     let clock = testing::scope();
     let registry = Registry::new();
     let sent = registry.throughput::<()>("sent", "", Unit::NONE).unwrap();

@@ -7,7 +7,8 @@ use crate::{
     clock::ManualClock,
     context::{SpanId, TraceId},
     export::prometheus::{Escaping, Page as Kept, PageOptions, Translation},
-    metric::{BucketLayout, Exemplar, SummarySnapshot},
+    metric::{BucketLayout, Exemplar, Registry, SummarySnapshot},
+    testing,
 };
 
 fn one(name: &str, kind: Kind, labels: &[(&str, &str)], value: SeriesValue) -> Family {
@@ -307,5 +308,23 @@ proptest::proptest! {
                 assert_eq!(kept.render(&snapshot, &Resource::default()), fresh);
             }
         }
+    }
+}
+
+#[test]
+fn the_rates_of_a_throughput_are_on_a_page_that_is_read_in_place() {
+    let scope = testing::scope();
+    let registry = Registry::new();
+    let sent = registry.dynamic_throughput("sent", "", Unit::NONE, &["to"]).unwrap();
+    sent.with_labels(&[("to", "a")]).mark(20);
+    scope.advance(Duration::from_secs(10));
+    let mut page = Kept::new(Format::Text);
+    let page = page.render_registry(&registry, &Resource::default());
+    let page = String::from_utf8_lossy(page);
+    let lines: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+    let rate = |window| format!(r#"sent_rate_per_second{{to="a",window="{window}"}} 2"#);
+    let rates = ["10s", "1m", "5m"].map(rate);
+    for line in [r#"sent_total{to="a"} 20"#, &rates[0], &rates[1], &rates[2]] {
+        assert!(lines.contains(&line), "{line} in {page}");
     }
 }
