@@ -1,7 +1,8 @@
 //! What the past of all series costs: a tick, a sample, a read; beside floors.
 //!
 //! `cargo bench --bench history` prints one line for each; a floor is the least that anybody would have
-//! to do: read the cells and compare, or store eight bytes.
+//! to do: ask the counters for their values; or keep each sample as eight bytes in a list of its series,
+//! and add them up.
 
 use std::{hint::black_box, time::Duration};
 
@@ -42,7 +43,8 @@ fn samples() {
         let steps = [0.0, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
         let mut values = vec![1u64 << 20; N];
         let mut bench = HistoryBench::new(1 << 30);
-        let (mut spent, mut n_changed) = (Vec::new(), 0u64);
+        let mut lists = vec![Vec::with_capacity(N_TICKS as usize); N];
+        let (mut spent, mut floors, mut n_changed) = (Vec::new(), Vec::new(), 0u64);
         for tick in 0..N_TICKS {
             for (n, value) in values.iter_mut().enumerate() {
                 let step = random.poisson(mean_step.unwrap_or(steps[n % steps.len()]));
@@ -52,22 +54,30 @@ fn samples() {
             let (took, ()) = time(|| bench.append(&values));
             spent.push(took);
             bench.finish();
+            floors.push(time(|| lists.iter_mut().zip(&values).for_each(|(to, &n)| to.push(n))).0);
         }
         let read = bench.read();
         let reading = mean((0..6).map(|_| time(|| bench.read()).0).collect());
+        let read_floor = mean((0..6).map(|_| time(|| added_up(&lists)).0).collect());
         let (spent, n_changed) = (mean(spent), n_changed as f64 / (N_TICKS - 1) as f64);
         let (bytes, n_sealed) = bench.sealed();
         let name = mean_step.map_or("mixed".to_owned(), |step| step.to_string());
         println!(
             "steps {name:>6}: append {:5.1} ns a series, {:5.1} ns a changed sample; {:.2} bytes a sample \
-             sealed; read {:.1} ns a sample ({})",
+             sealed; read {:.1} ns a sample ({}); floors {:.1} and {:.1} ns",
             spent.as_nanos() as f64 / N as f64,
             spent.as_nanos() as f64 / n_changed.max(1.0),
             bytes as f64 / n_sealed.max(1) as f64,
             reading.as_nanos() as f64 / read.n_samples.max(1) as f64,
             read.checksum % 10,
+            mean(floors).as_nanos() as f64 / N as f64,
+            read_floor.as_nanos() as f64 / (N as f64 * N_TICKS as f64),
         );
     }
+}
+
+fn added_up(lists: &[Vec<u64>]) -> u64 {
+    lists.iter().flatten().fold(0, |sum, &value| sum.wrapping_add(black_box(value)))
 }
 
 /// Ticks of a registry, idle and busy.

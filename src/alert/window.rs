@@ -4,10 +4,11 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use super::{need::Need, selector::Selector};
 use crate::{
-    clock::Ticks,
-    history::{History, Look, SelectionId, Wanted},
+    clock::{Slots, Ticks},
+    history::{BUDGET_BYTES, History, Look, SelectionId, Wanted},
     label::LabelSet,
-    metric::HistogramSnapshot,
+    metric::{HistogramSnapshot, Prepared},
+    snapshot::Snapshot,
     sync::Mutex,
 };
 
@@ -41,6 +42,50 @@ impl SampleWindow {
         });
         let selections = selections.collect();
         Self { history, selections }
+    }
+
+    /// The window that a condition would have after these snapshots, one a tick: to try a
+    /// [`Condition`](super::Condition) without rules and without waiting. `needs` are those of the condition.
+    ///
+    /// A snapshot that is not taken after the one before it is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{
+    ///     Counter,
+    ///     alert::{Condition, SampleWindow, series},
+    ///     testing,
+    /// };
+    ///
+    /// static FAILURES: Counter = Counter::new("window.failures", "");
+    ///
+    /// let scope = testing::scope();
+    /// let fails = series("window.failures").increase(Duration::from_secs(60)).above(1.0);
+    /// let snapshots = [1, 2].map(|n| {
+    ///     FAILURES.add(n);
+    ///     scope.advance(Duration::from_secs(1));
+    ///     scope.snapshot()
+    /// });
+    /// let window = SampleWindow::of_snapshots(fails.needs(), &snapshots);
+    /// let found = fails.evaluate(&window, window.newest().unwrap());
+    /// assert_eq!(found[0].1, 2.0);
+    /// ```
+    #[must_use]
+    pub fn of_snapshots<'a>(
+        needs: impl IntoIterator<Item = Need>,
+        snapshots: impl IntoIterator<Item = &'a Snapshot>,
+    ) -> Self {
+        let history = Arc::new(Mutex::new(History::new(BUDGET_BYTES)));
+        let window = Self::new(needs, history.clone());
+        let mut slots = Slots::new(Duration::from_nanos(1));
+        for snapshot in snapshots {
+            if let Some(slot) = slots.next(snapshot.taken()) {
+                history.lock().tick(&Prepared::of(snapshot.clone()), slot);
+            }
+        }
+        window
     }
 
     /// The instant of the newest tick.

@@ -213,10 +213,10 @@ impl Report {
         })
     }
 
-    /// The queue of the first route called `name`.
+    /// The queue of the route called `name` for `signal`: `spans`, `metrics` or `notifications`.
     #[must_use]
-    pub fn queue(&self, name: &str) -> Option<&QueueReport> {
-        self.queues.iter().find(|queue| queue.name == name)
+    pub fn queue(&self, signal: &str, name: &str) -> Option<&QueueReport> {
+        self.queues.iter().find(|queue| queue.signal == signal && queue.name == name)
     }
 }
 

@@ -310,7 +310,8 @@ impl Builder {
     /// its external labels: where an alert has no such label of its own. The label's name is that of a
     /// Prometheus page: `deployment.environment.name` becomes `deployment_environment_name`.
     ///
-    /// `service.name` is there without a call. An attribute that changes at each start, as the id of an
+    /// `service.name` is there without a call. Of an attribute that the resource has not, a diagnostic tells
+    /// at [`start`](Self::start), and alerts have no such label. An attribute that changes at each start, as the id of an
     /// instance, makes each start's alerts new ones for whoever receives them.
     pub fn alert_resource_label(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.alert_attributes.push(key.into());

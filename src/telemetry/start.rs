@@ -1,6 +1,6 @@
 //! Starts what a builder configured.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     Builder, Telemetry,
@@ -21,6 +21,7 @@ use crate::{
     history::{self, History},
     metric::{DataPoint, MetricsOptions, Registry, Views},
     pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    resource::Resource,
     series::Changes,
     sync::Mutex,
     trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
@@ -70,6 +71,7 @@ impl Builder {
             (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
+        tell_of_missing(keys, &self.resource);
         change(&registry, changes, views, self.max_owning_threads);
         // Disabled, nothing is asked that would need a thread.
         let observers = match &tracer {
@@ -132,6 +134,14 @@ fn engine(
         alert::refuse_looking_back(&rules)?;
     }
     Engine::new(rules, settings, history)
+}
+
+/// Tells of the attributes that alerts are to have as labels, and the resource has not.
+fn tell_of_missing(keys: &[Cow<'static, str>], resource: &Resource) {
+    for key in keys.iter().filter(|key| resource.get(key).is_none()) {
+        let text = format_args!("the resource has no attribute {key:?}, so alerts have no such label");
+        diagnostics::report("alert label", text);
+    }
 }
 
 /// What holds from now on, also after shutdown.

@@ -175,6 +175,15 @@ fn a_handle_keeps_its_series_from_being_given_up() {
     }
 }
 
+/// Says that it is done, when it is dropped.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 #[test]
 fn no_increment_is_lost_while_its_series_is_removed_again_and_again() {
     const THREADS: u64 = 4;
@@ -192,6 +201,8 @@ fn no_increment_is_lost_while_its_series_is_removed_again_and_again() {
     // What was on the page when it was removed, over all removals.
     let (removed, done) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
+        // When a worker panics too: the remover ends, and the test with it.
+        let ending = Ending(&done);
         let worker = |n| {
             let handle = handle::Handle::of(family, &visit, || 0);
             for time in 0..TIMES {
@@ -212,7 +223,7 @@ fn no_increment_is_lost_while_its_series_is_removed_again_and_again() {
             }
         });
         workers.into_iter().for_each(|worker| worker.join().unwrap());
-        done.store(true, SeqCst);
+        drop(ending);
     });
     let left: u64 = set.list().entries().iter().map(|entry| sum(entry.id)).sum();
     assert_eq!(removed.load(SeqCst) + left, THREADS * TIMES);
