@@ -244,7 +244,7 @@ impl Counter<Dynamic> {
 #[inline]
 pub(super) fn add(to: impl Target, n: u64) {
     if n == 0 || !cells::add(to.id(), n) {
-        to.rarely(|id| add_untouched(id, n));
+        to.rarely(move |id| add_untouched(id, n));
     }
 }
 
@@ -252,10 +252,10 @@ pub(super) fn add(to: impl Target, n: u64) {
 fn add_float(to: impl Target, n: f64) {
     if n > 0.0 && n < f64::INFINITY {
         if !cells::add_float(to.id(), n) {
-            to.rarely(|id| add_float_untouched(id, n));
+            to.rarely(move |id| add_float_untouched(id, n));
         }
     } else {
-        to.rarely(|id| reject_float(id, n));
+        to.rarely(move |id| reject_float(id, n));
     }
 }
 

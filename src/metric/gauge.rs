@@ -137,7 +137,7 @@ pub(super) fn set(id: u32, value: f64) {
 fn set_within<T: Target>(to: T, value: f64, range: impl Fn() -> Option<Range>) {
     match cells::gauge(to.id()) {
         Some(cell) if T::HIDES_RANGES || range().is_none() => cell.set(value),
-        _ => to.rarely(|id| set_slow(id, value, range())),
+        _ => to.rarely(move |id| set_slow(id, value, range())),
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) trait Target: Copy {
     fn recording_id(self) -> u32;
 
     /// Lets `record` have the [`recording_id`](Self::recording_id), with little code where it is called.
+    ///
+    /// `record` has to own what it uses: a value that it borrowed would be written to the stack by every
+    /// record.
     fn out_of_line(self, record: impl FnOnce(u32));
 
     /// As [`out_of_line`](Self::out_of_line), for what most records do not need.
@@ -112,7 +115,7 @@ macro_rules! recorded {
             #[doc = $summary]
             #[doc = concat!("\n\nAs [`", stringify!($name), "::", stringify!($method), "`].")]
             pub fn $method(&self, $($argument: $type),*) {
-                let ($to, $known) = (self.0.id(), self.1);
+                let ($to, $known) = (self.0.id(), &self.1);
                 $record;
             })*
         }

@@ -298,7 +298,7 @@ impl Histogram<Dynamic> {
 pub(in crate::metric) fn record(to: impl Target, value: f64) {
     let id = to.id();
     if !(cells::record(id, value) || cells::record_explicit(id, value)) {
-        to.out_of_line(|id| record_further(id, value));
+        to.out_of_line(move |id| record_further(id, value));
     } else if context::is_sampled() {
         cells::exemplify(id, value);
     }
