@@ -43,7 +43,7 @@ fn samples() {
         let steps = [0.0, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
         let mut values = vec![1u64 << 20; N];
         let mut bench = HistoryBench::new(1 << 30);
-        let mut lists = vec![Vec::with_capacity(N_TICKS as usize); N];
+        let mut lists: Vec<_> = (0..N).map(|_| Vec::with_capacity(N_TICKS as usize)).collect();
         let (mut spent, mut floors, mut n_changed) = (Vec::new(), Vec::new(), 0u64);
         for tick in 0..N_TICKS {
             for (n, value) in values.iter_mut().enumerate() {

@@ -90,13 +90,13 @@ fn a_condition_that_takes_a_snapshot_sees_the_figures_of_the_rules_and_waits_for
     let _turn = turn();
     let seen = in_a_condition(|telemetry| {
         let snapshot = telemetry.snapshot();
-        let all = ["telemetry.alert.window.size", "telemetry.alert.ticks.missed"];
+        let all = ["telemetry.history.size", "telemetry.alert.ticks.missed"];
         all.map(|name| snapshot.family(name).is_some())
     });
     assert_eq!(seen, Ok([true, true]));
     let window = in_a_condition(|telemetry| {
         let window = telemetry.window(SECONDS);
-        window.later().family("telemetry.alert.window.size").is_some()
+        window.later().family("telemetry.history.size").is_some()
     });
     assert_eq!(window, Ok(true));
 }

@@ -2,90 +2,98 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Rule, Settings, Standalone, ratio, series};
+use super::{Engine, Rule, Settings, ratio, series};
 use crate::{
-    clock::{ManualClock, Ticks},
-    label::LabelSet,
-    metric::{
-        BucketLayout, Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot,
-        Unit,
-    },
+    clock::{self, ManualClock, Slots},
+    history::History,
+    metric::{BoundCounter, BoundGauge, BoundHistogram, Registry, Unit},
+    sync::Mutex,
 };
 
-/// An engine under load. Not part of the API.
+/// Rules under load. Not part of the API.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Bench {
-    engine: Standalone,
     clock: ManualClock,
-    labels: Vec<LabelSet>,
-    tick: u64,
+    registry: Registry,
+    requests: Vec<BoundCounter>,
+    queues: Vec<BoundGauge>,
+    latencies: Vec<BoundHistogram>,
+    slots: Slots,
+    history: Arc<Mutex<History>>,
+    engine: Engine,
+    round: u64,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+const KEYS: [&str; 4] = ["http.request.method", "http.response.status_code", "http.route", "n"];
 
 impl Bench {
+    /// 500 counters, 400 gauges and 100 histograms.
     #[doc(hidden)]
     #[must_use]
     pub fn new() -> Self {
-        let labels = (0..1000_usize).map(|n| {
-            LabelSet::new([
-                ("http.request.method", ["GET", "PUT"][n % 2].to_owned()),
-                ("http.response.status_code", ["200", "404", "500"][n % 3].to_owned()),
-                ("http.route", format!("/route/{}", n / 6)),
-                ("n", n.to_string()),
-            ])
-        });
+        let history = Arc::new(Mutex::new(History::new(256 << 20)));
+        let engine = Engine::new(rules(), Settings::default(), history.clone());
+        let registry = Registry::new();
+        let requests = registry.dynamic_counter("requests", "", Unit::NONE, &KEYS);
+        let queues = registry.dynamic_gauge("queue", "", Unit::NONE, &KEYS);
+        let latencies = registry.dynamic_histogram("latency", "", Unit::Seconds, &KEYS);
+        let (requests, queues, latencies) = (legal(requests), legal(queues), legal(latencies));
         Self {
-            engine: Standalone::within(256 << 20, rules(), Settings::default())
-                .unwrap_or_else(|error| panic!("{error}")),
             clock: ManualClock::new(),
-            labels: labels.collect(),
-            tick: 0,
+            requests: (0..500)
+                .map(|n| with_labels(n, |labels| requests.bind_labels(labels)))
+                .collect(),
+            queues: (0..400).map(|n| with_labels(n, |labels| queues.bind_labels(labels))).collect(),
+            latencies: (0..100)
+                .map(|n| with_labels(n, |labels| latencies.bind_labels(labels)))
+                .collect(),
+            registry,
+            slots: Slots::new(Duration::from_secs(1)),
+            history,
+            engine: legal(engine),
+            round: 0,
         }
     }
 
-    /// 500 counters, 400 gauges and 100 histograms, a second after the last.
+    /// Every series changes.
     #[doc(hidden)]
-    pub fn snapshot(&mut self) -> Snapshot {
-        self.tick += 1;
+    pub fn record(&mut self) {
+        self.round += 1;
+        let round = self.round;
+        (1..).zip(&self.requests).for_each(|(n, requests)| requests.add(n + round % 3));
+        (0..).zip(&self.queues).for_each(|(n, queue)| queue.set((round + n) as f64));
+        for (n, latency) in (0..).zip(&self.latencies) {
+            (0..60).for_each(|k| latency.record(0.001 * ((round + n + k * 7) % 100) as f64));
+        }
+    }
+
+    /// A tick, a second after the last: how many alerts changed.
+    #[doc(hidden)]
+    pub fn tick(&mut self) -> usize {
         self.clock.advance(Duration::from_secs(1));
-        let tick = self.tick;
-        let histogram = |n: u64| {
-            let cells = (0..60).map(|cell| (2000 + cell, tick + n + u64::from(cell)));
-            Arc::new(HistogramSnapshot::from_cells(
-                BucketLayout::Exponential,
-                cells.collect(),
-                tick as f64,
-            ))
-        };
-        let families = vec![
-            self.family("requests", Kind::Counter, 500, |n| SeriesValue::Counter(tick * (n + 1))),
-            self.family("queue", Kind::Gauge, 400, |n| SeriesValue::Gauge((tick + n) as f64)),
-            self.family("latency", Kind::Histogram, 100, |n| SeriesValue::Histogram(histogram(n))),
-        ];
-        Snapshot::new(self.clock.now(), self.clock.now(), families)
+        let _installed = clock::enter(Some(self.clock.clone()));
+        let registry = self.registry.prepare();
+        let Some(slot) = self.slots.next(clock::now()) else { return 0 };
+        self.history.lock().tick(&registry, slot);
+        self.engine.tick(slot).transitions.len()
     }
+}
 
-    #[doc(hidden)]
-    pub fn tick(&mut self, snapshot: &Snapshot) -> usize {
-        self.engine.tick(snapshot).transitions.len()
-    }
+fn with_labels<T>(n: usize, bind: impl Fn(&[(&str, &str)]) -> T) -> T {
+    let values = [
+        ["GET", "PUT"][n % 2].to_owned(),
+        ["200", "404", "500"][n % 3].to_owned(),
+        format!("/route/{}", n / 6),
+        n.to_string(),
+    ];
+    let labels: Vec<_> = KEYS.into_iter().zip(values.iter().map(String::as_str)).collect();
+    bind(&labels)
+}
 
-    fn family(
-        &self,
-        name: &'static str,
-        kind: Kind,
-        n: usize,
-        value: impl Fn(u64) -> SeriesValue,
-    ) -> Family {
-        let series = (0..).zip(&self.labels[..n]);
-        let series = series
-            .map(|(n, labels)| Series::new(labels.clone(), value(n), Ticks::ORIGIN))
-            .collect();
-        let page_bounds = PageBounds::default();
-        Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), page_bounds, series }
-    }
+fn legal<T>(made: Result<T, crate::Error>) -> T {
+    made.unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl Default for Bench {

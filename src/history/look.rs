@@ -19,8 +19,9 @@ use crate::{clock::Ticks, label::LabelSet, snapshot::HistogramSnapshot};
 pub(crate) struct Look<'a> {
     store: &'a mut Store,
     found: &'a mut Found,
-    /// The range that its cursor follows.
+    /// The range that its cursor follows, and the first tick inside it.
     range: u64,
+    first_inside: u64,
     now: u64,
 }
 
@@ -34,8 +35,9 @@ impl History {
         let now = store.tick();
         let selection = selections.get_mut(id);
         let range = selection.range;
+        let first_inside = store.tiers[TICKS].first_inside(range);
         for found in &mut selection.found {
-            give(&mut Look { store, found, range, now });
+            give(&mut Look { store, found, range, first_inside, now });
         }
     }
 
@@ -45,8 +47,9 @@ impl History {
         let now = store.tick();
         let selection = selections.get_mut(id);
         let range = selection.range;
+        let first_inside = store.tiers[TICKS].first_inside(range);
         let found = selection.found.get_mut(place)?;
-        Some(Look { store, found, range, now })
+        Some(Look { store, found, range, first_inside, now })
     }
 
     /// The instant of the newest tick.
@@ -261,7 +264,10 @@ impl Look<'_> {
     }
 
     fn first_inside(&self, range: u64) -> u64 {
-        self.store.tiers[TICKS].first_inside(range)
+        match range == self.range {
+            true => self.first_inside,
+            false => self.store.tiers[TICKS].first_inside(range),
+        }
     }
 }
 

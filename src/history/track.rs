@@ -243,13 +243,14 @@ impl Track {
             None => (decoder?, None),
         };
         let (last, is_there) = self.advance((chunk, &mut decoder), last, at);
-        let sample = (decoder.head().layout, decoder.bits);
+        let (layout, bits) = (decoder.head().layout, decoder.bits);
         let paused = decoder.pause();
         let (paused, _) = cursor.stopped.insert((paused, last?));
-        is_there.then(|| match self.form {
-            Form::Histogram => Sample::Histogram(sample.0, &paused.cells),
-            Form::Whole | Form::Signed | Form::Float => Sample::Bits(sample.1),
-        })
+        let sample = match self.form {
+            Form::Histogram => Sample::Histogram(layout, &paused.cells),
+            Form::Whole | Form::Signed | Form::Float => Sample::Bits(bits),
+        };
+        is_there.then_some(sample)
     }
 
     /// Reads a chunk on to the instant `at`, after the record `last`: the last record, and whether it is

@@ -111,7 +111,14 @@ impl LabelSet {
     /// The value of `key`, if the set has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.visible().find(|(own, _)| *own == key).map(|(_, value)| value)
+        let value = match &self.0 {
+            Repr::Pairs(pairs) => &pairs.iter().find(|(own, _)| *own == key)?.1,
+            Repr::Series { keys, values } => match &keys.0.iter().find(|(own, _)| *own == key)?.1 {
+                Source::Constant(value) => value,
+                Source::Place(place) => value_at(values.encoded(), *place),
+            },
+        };
+        Some(value).filter(|value| !value.is_empty())
     }
 
     /// The pairs, sorted by key.
@@ -230,9 +237,7 @@ impl LabelSet {
             Repr::Pairs(pairs) => (&pairs[place].0, &pairs[place].1),
             Repr::Series { keys, values } => match &keys.0[place] {
                 (key, Source::Constant(value)) => (key, value),
-                (key, Source::Place(place)) => {
-                    (key, decode(values.encoded()).nth(*place).unwrap_or_default())
-                }
+                (key, Source::Place(place)) => (key, value_at(values.encoded(), *place)),
             },
         }
     }
@@ -419,6 +424,11 @@ pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
         encoded = rest;
         Some(std::str::from_utf8(value).unwrap_or_default())
     })
+}
+
+/// The value at `place` in the bytes of an [`Encoded`]; empty where there is none.
+fn value_at(encoded: &[u8], place: usize) -> &str {
+    std::str::from_utf8(Cursor::new(encoded).at(place)).unwrap_or_default()
 }
 
 /// Finds values in the bytes of an [`Encoded`], at once where they are asked for in their order.

@@ -12,7 +12,7 @@ use super::{
     tick::Ticking,
 };
 use crate::{
-    alert::{self, Engine, External, Rule, notify::Notification},
+    alert::{self, Engine, External, notify::Notification},
     cells,
     clock::Slots,
     diagnostics,
@@ -42,9 +42,7 @@ impl Builder {
     /// because its port is in use. Nothing is left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
-        if let Some(hook) = self.on_diagnostic.take() {
-            diagnostics::set_hook(Some(hook));
-        }
+        self.on_diagnostic.take().into_iter().for_each(|hook| diagnostics::set_hook(Some(hook)));
         let registry = Registry::global().clone();
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
@@ -52,10 +50,8 @@ impl Builder {
         if self.disabled {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
-        let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         let history = past(self.history);
-        let rules = std::mem::take(&mut self.rules);
-        let engine = engine(rules, settings, self.history.is_some(), history.clone())?;
+        let engine = self.engine(history.clone())?;
         let mut slots = Slots::new(self.tick);
         let board = engine.board().clone();
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
@@ -70,16 +66,13 @@ impl Builder {
         let tracer =
             (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
-        let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         tell_of_missing(keys, &self.resource);
+        let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
         // Disabled, nothing is asked that would need a thread.
-        let observers = match &tracer {
-            None => Vec::new(),
-            Some(tracer) => {
-                own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics)
-            }
-        };
+        let register =
+            |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
+        let observers = tracer.as_ref().map(register).unwrap_or_default();
         let running = Arc::new(Running {
             generation: process::generation(),
             history,
@@ -100,7 +93,6 @@ impl Builder {
         // Before the first tick, whose callback may leave the process.
         slot.fill(&telemetry.running);
         if !self.disabled {
-            let readings = telemetry.running.readings.start()?;
             let ticking = Ticking {
                 running: Arc::downgrade(&telemetry.running),
                 slots,
@@ -109,12 +101,29 @@ impl Builder {
                 external,
                 on_transition: self.on_transition,
             };
-            let ticker = ticking.start()?;
-            telemetry.running.ending.lock().tickers.extend(readings.into_iter().chain([ticker]));
-            telemetry.running.tracer.iter().for_each(install);
+            run(&telemetry.running, ticking)?;
         }
         Ok(telemetry)
     }
+
+    /// What evaluates the rules over `history`.
+    fn engine(&mut self, history: Arc<Mutex<History>>) -> Result<Engine, Error> {
+        let rules = std::mem::take(&mut self.rules);
+        if self.history.is_none() {
+            alert::refuse_looking_back(&rules)?;
+        }
+        let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
+        Engine::new(rules, settings, history)
+    }
+}
+
+/// Starts the threads that read and tick, and takes spans.
+fn run(running: &Running, ticking: Ticking) -> Result<(), Error> {
+    let readings = running.readings.start()?;
+    let ticker = ticking.start()?;
+    running.ending.lock().tickers.extend(readings.into_iter().chain([ticker]));
+    running.tracer.iter().for_each(install);
+    Ok(())
 }
 
 /// The past of all series within a budget, or without one only of what rules select.
@@ -123,23 +132,11 @@ fn past(budget_bytes: Option<usize>) -> Arc<Mutex<History>> {
     Arc::new(Mutex::new(budget_bytes.map_or_else(of_selected, History::new)))
 }
 
-/// What evaluates `rules`.
-fn engine(
-    rules: Vec<Rule>,
-    settings: alert::Settings,
-    looks_back: bool,
-    history: Arc<Mutex<History>>,
-) -> Result<Engine, Error> {
-    if !looks_back {
-        alert::refuse_looking_back(&rules)?;
-    }
-    Engine::new(rules, settings, history)
-}
-
 /// Tells of the attributes that alerts are to have as labels, and the resource has not.
 fn tell_of_missing(keys: &[Cow<'static, str>], resource: &Resource) {
     for key in keys.iter().filter(|key| resource.get(key).is_none()) {
-        let text = format_args!("the resource has no attribute {key:?}, so alerts have no such label");
+        let text =
+            format_args!("the resource has no attribute {key:?}, so alerts have no such label");
         diagnostics::report("alert label", text);
     }
 }
