@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Engine, Rule, Settings, ratio, series};
 use crate::{
     clock::{self, ManualClock, Slots},
+    error::Error,
     history::History,
     metric::{BoundCounter, BoundGauge, BoundHistogram, Registry, Unit},
     sync::Mutex,
@@ -92,7 +93,7 @@ fn with_labels<T>(n: usize, bind: impl Fn(&[(&str, &str)]) -> T) -> T {
     bind(&labels)
 }
 
-fn legal<T>(made: Result<T, crate::Error>) -> T {
+fn legal<T>(made: Result<T, Error>) -> T {
     made.unwrap_or_else(|error| panic!("{error}"))
 }
 
