@@ -18,6 +18,7 @@ use std::{
 
 use bellwether::{
     Telemetry, Unit,
+    alert::{Rule, absent, series},
     collect::{Collector, Description, Failure, Reading, Source},
     export::Memory,
     metric::{Kind, Observations, Observer, Registry, Snapshot},
@@ -219,4 +220,24 @@ fn dropping_the_parents_telemetry_in_a_child_disturbs_nobody() {
     stream.read_exact(&mut begin).unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200");
     drop(telemetry);
+}
+
+#[test]
+fn a_child_has_no_alerts_rules_or_windows_of_its_parent() {
+    let _turn = turn();
+    let (fires, fired) = channel();
+    let rule = Rule::new("Nothing", absent(series("test.never.recorded")));
+    let telemetry = bellwether::builder("parent")
+        .alert_rule(rule)
+        .on_transition(move |_| _ = fires.send(()))
+        .tick(Duration::from_millis(5))
+        .start()
+        .unwrap();
+    fired.recv_timeout(Duration::from_secs(20)).unwrap();
+    let told = || {
+        let spans = telemetry.window(Duration::from_secs(9)).duration() > Duration::ZERO;
+        format!("{} {} {spans}", telemetry.alerts().len(), telemetry.rules().len())
+    };
+    assert_eq!(told(), "1 1 true");
+    assert_eq!(in_child(told), "0 0 false");
 }

@@ -99,8 +99,8 @@ struct Table {
     start: Hash,
 }
 
-/// The series of one set, in buckets of a cache line, of which nine tenths of all look-ups need one: how
-/// many more would be a branch that the processor mispredicts.
+/// The series of one set, in buckets of a cache line. Nine of ten look-ups need one bucket, so that the
+/// processor predicts that there is no second.
 #[derive(Default)]
 struct Buckets {
     /// None, or a power of two.

@@ -1,6 +1,6 @@
 //! The settings of a registry, which hold for all of its families and may be changed while they record.
 //!
-//! It is read where a series is made, listed or asked for. No record reads any of it.
+//! They are read where a series is made, listed or looked up. Recording reads none of them.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -62,8 +62,8 @@ impl Settings {
         self.labels.lock().clone()
     }
 
-    /// Makes the changes, and whether other labels are on the series now, which the families do not
-    /// know yet.
+    /// Makes the changes. Answers whether the constant labels changed: the families do not know of that
+    /// yet.
     pub(crate) fn change(&self, changes: Changes) -> bool {
         if let Some(limit) = changes.series_limit {
             self.series_limit.store(limit, Relaxed);
@@ -87,7 +87,7 @@ impl Settings {
 /// number, and short beside the time-out of a scrape. Arbitrary.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// As many as there are room for: five centuries.
+/// The longest that fits: five centuries.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

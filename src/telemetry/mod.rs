@@ -111,7 +111,8 @@ impl Telemetry {
     /// [up to ten seconds more](Window::distribution_duration).
     ///
     /// Where telemetry is [disabled](Builder::disabled) or has
-    /// [no history](Builder::without_history), it spans no time.
+    /// [no history](Builder::without_history), and in a forked child of the process that started it, it
+    /// spans no time.
     ///
     /// # Examples
     ///
@@ -131,23 +132,33 @@ impl Telemetry {
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         let later = self.snapshot();
-        let mut history = self.running.history.lock();
-        match history.before(later.taken(), length) {
+        let earlier = match self.running.is_inherited() {
+            true => None, // A thread of the parent may have held the lock at the fork.
+            false => self.running.history.lock().before(later.taken(), length),
+        };
+        match earlier {
             Some(Earlier { at, distributions }) => later.since_both(at, distributions),
             None => later.since(&later),
         }
     }
 
-    /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
+    /// Every alert that is pending or firing, or was resolved within the last 15 minutes. A forked child
+    /// of the process that started it has none: nothing evaluates rules there.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
-        self.running.board.alerts()
+        match self.running.is_inherited() {
+            true => Vec::new(),
+            false => self.running.board.alerts(),
+        }
     }
 
-    /// How each alert rule fares.
+    /// How each alert rule fares; none in a forked child, as of [`alerts`](Self::alerts).
     #[must_use]
     pub fn rules(&self) -> Vec<RuleStatus> {
-        self.running.board.rules()
+        match self.running.is_inherited() {
+            true => Vec::new(),
+            false => self.running.board.rules(),
+        }
     }
 
     /// Who is speaking: the attributes that are sent with everything.

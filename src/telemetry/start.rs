@@ -38,7 +38,7 @@ impl Builder {
     /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
     /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
-    /// [constant label](Self::constant_label) is not; what a part answers that cannot start, for example
+    /// [constant label](Self::constant_label) is not; the error of a part that cannot start, for example
     /// because its port is in use. Nothing is left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
@@ -66,10 +66,10 @@ impl Builder {
         let tracer =
             (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
-        tell_of_missing(keys, &self.resource);
+        report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
-        // Disabled, nothing is asked that would need a thread.
+        // Disabled, no series of our own is registered: to read it would take a thread.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
@@ -87,10 +87,10 @@ impl Builder {
         });
         let telemetry = Telemetry { running };
         if !self.disabled {
-            // Where a window of a young telemetry begins.
+            // The first instant of the history: windows begin here while telemetry is younger than they are.
             telemetry.running.remember(&mut slots);
         }
-        // Before the first tick, whose callback may leave the process.
+        // Before the first tick: a callback in it may end the process, and the exit hook needs `running`.
         slot.fill(&telemetry.running);
         if !self.disabled {
             let ticking = Ticking {
@@ -117,7 +117,7 @@ impl Builder {
     }
 }
 
-/// Starts the threads that read and tick, and takes spans.
+/// Starts the threads that read and tick, and installs the tracer.
 fn run(running: &Running, ticking: Ticking) -> Result<(), Error> {
     let readings = running.readings.start()?;
     let ticker = ticking.start()?;
@@ -126,14 +126,14 @@ fn run(running: &Running, ticking: Ticking) -> Result<(), Error> {
     Ok(())
 }
 
-/// The past of all series within a budget, or without one only of what rules select.
+/// The history of all series within a budget; without a budget, of the series that rules select.
 fn past(budget_bytes: Option<usize>) -> Arc<Mutex<History>> {
     let of_selected = || History::of_selected(history::BUDGET_BYTES);
     Arc::new(Mutex::new(budget_bytes.map_or_else(of_selected, History::new)))
 }
 
-/// Tells of the attributes that alerts are to have as labels, and the resource has not.
-fn tell_of_missing(keys: &[Cow<'static, str>], resource: &Resource) {
+/// Reports the attributes in `keys` that the resource lacks: alerts have no such labels.
+fn report_missing(keys: &[Cow<'static, str>], resource: &Resource) {
     for key in keys.iter().filter(|key| resource.get(key).is_none()) {
         let text =
             format_args!("the resource has no attribute {key:?}, so alerts have no such label");
@@ -141,7 +141,7 @@ fn tell_of_missing(keys: &[Cow<'static, str>], resource: &Resource) {
     }
 }
 
-/// What holds from now on, also after shutdown.
+/// Applies the settings that stay in force after shutdown.
 fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Option<usize>) {
     registry.change(changes);
     most_owners.into_iter().for_each(cells::set_most_owners);
@@ -150,8 +150,8 @@ fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Opti
     }
 }
 
-/// Where `registry` has refused statics, an error with all of the reasons if that is to be one; the
-/// diagnostic hook gets them otherwise.
+/// Reports the statics that `registry` has refused: as one error with all reasons where `deny` says so,
+/// else to the diagnostic hook.
 fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
     if !deny {
         registry.tell_refusals();
@@ -163,7 +163,7 @@ fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
     Err(Error::new(*kind, first.clone() + &more.collect::<String>()))
 }
 
-/// Makes `tracer` that of the process.
+/// Installs `tracer` as the tracer of the process.
 fn install(tracer: &Arc<Tracer>) {
     let replaced = trace::install(tracer.clone());
     if exit::is_child() {

@@ -72,7 +72,7 @@ impl HttpEndpoint {
         Ok(())
     }
 
-    /// The URL, if the policy lets it be spoken to.
+    /// The URL, if the policy allows requests to it.
     pub(super) fn permitted(&self) -> Result<&Url, String> {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
         match url.scheme() {
@@ -81,7 +81,7 @@ impl HttpEndpoint {
             "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
             _ => return Err(format!("{self} is neither https nor http")),
         }
-        // Names are judged by what they resolve to, when they are connected to.
+        // A host name is checked when it is connected to: by the addresses that it resolves to.
         let host = url.host_str().unwrap_or_default();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         if let Ok(literal) = literal
@@ -116,8 +116,8 @@ impl HttpEndpoint {
         Connection::new(client)
     }
 
-    /// What `work` of the client comes to; `None`, and all sockets closed, if it does not end within
-    /// the time-out and by `deadline`.
+    /// The result of `work` with the client. If it does not end within the time-out and by `deadline`, the
+    /// answer is `None` and all sockets are closed.
     pub(super) fn run<T>(
         &mut self,
         deadline: &Deadline,
