@@ -83,6 +83,7 @@ impl BucketCounts {
     }
 
     /// Becomes what a snapshot says; `cuts` are those of its layout.
+    #[cfg(any(test, feature = "prometheus"))]
     pub(crate) fn read_snapshot(&mut self, histogram: &HistogramSnapshot, cuts: &Cuts) {
         self.clear(cuts);
         self.sum = histogram.sum();
