@@ -10,7 +10,7 @@ use super::{
     hdr::LeafCounts,
 };
 use crate::{
-    snapshot::{BucketLayout, Exemplar, HistogramSnapshot, histogram::layout},
+    snapshot::{BucketLayout, Exemplar, histogram::layout},
     sync::{atomic::Ordering::Relaxed, modelled::AtomicU64},
 };
 
@@ -84,7 +84,11 @@ impl BucketCounts {
 
     /// Becomes what a snapshot says; `cuts` are those of its layout.
     #[cfg(any(test, feature = "prometheus"))]
-    pub(crate) fn read_snapshot(&mut self, histogram: &HistogramSnapshot, cuts: &Cuts) {
+    pub(crate) fn read_snapshot(
+        &mut self,
+        histogram: &crate::snapshot::HistogramSnapshot,
+        cuts: &Cuts,
+    ) {
         self.clear(cuts);
         self.sum = histogram.sum();
         self.add_ascending(cuts, histogram.cells().iter().copied());
