@@ -247,6 +247,23 @@ fn without_a_history_a_window_spans_no_time_and_rules_that_look_back_are_refused
 }
 
 #[test]
+fn without_a_history_rules_of_present_values_fire() {
+    let _turn = turn();
+    static LEVEL: Gauge = Gauge::new("test.present.level", "");
+    LEVEL.set(7.0);
+    let (fires, fired) = mpsc::channel();
+    let telemetry = bellwether::builder("test")
+        .without_history()
+        .alert_rule(Rule::new("High", series("test.present.level").last().above(5.0)))
+        .on_transition(move |change| _ = fires.send(change.alert.value()))
+        .tick(Duration::from_millis(5))
+        .start()
+        .unwrap();
+    assert_eq!(fired.recv_timeout(SECONDS), Ok(7.0));
+    assert_eq!(telemetry.window(SECONDS).duration(), Duration::ZERO);
+}
+
+#[test]
 fn the_page_tells_what_became_of_the_spans() {
     let _turn = turn();
     let telemetry =

@@ -1,6 +1,6 @@
 //! The evaluation of all rules at a tick, and what is to be told to whom.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     alert::{Stamp, Transition},
@@ -84,11 +84,13 @@ pub(crate) fn refuse_looking_back(rules: &[Rule]) -> Result<(), Error> {
     }
 }
 
+const NO_ROOM: &str = "the series that rules select are more than the budget of the history holds";
+
 /// A rule and what its condition reads.
 #[derive(Debug)]
 struct Evaluated {
     rule: Rule,
-    selectors: Vec<Selector>,
+    needs: Vec<(Selector, Duration)>,
 }
 
 impl Engine {
@@ -120,17 +122,23 @@ impl Engine {
         &self.board
     }
 
-    /// Evaluates all rules over the history, whose newest tick was in `slot`.
+    /// Evaluates all rules over the history, whose newest tick was in `slot`. Where it has none, because
+    /// what the rules select is more than its budget, all rules are in error.
     pub(crate) fn tick(&mut self, slot: Slot) -> Tick {
         let mut tick = Tick::default();
         self.board.note(slot.missed, self.window.bytes());
-        let Some(ticks) = self.window.newest().filter(|_| !self.rules.is_empty()) else {
+        if self.rules.is_empty() {
             return tick;
-        };
+        }
+        let newest = self.window.newest();
+        let ticks = newest.unwrap_or(slot.at);
         let now = Stamp { slot: slot.nanos, ticks, unix_nanos: ticks.unix_nanos() };
         self.note_shortened(&mut tick);
         for (place, rule) in self.rules.iter().enumerate() {
-            let found = rule.evaluate(&self.window, now.ticks);
+            let found = match newest {
+                Some(now) => rule.evaluate(&self.window, now),
+                None => Err(NO_ROOM.to_owned()),
+            };
             if let Some(error) = self.board.take(place, found, now, &mut tick.transitions) {
                 tick.reports.push(("alert rule", format!("{:?}: {error}", rule.rule.name)));
             }
@@ -155,8 +163,8 @@ impl Engine {
 
 impl Evaluated {
     fn new(rule: Rule, needs: &[Need]) -> Self {
-        let selectors: HashSet<Selector> = needs.iter().map(|need| need.selector.clone()).collect();
-        Self { rule, selectors: selectors.into_iter().collect() }
+        let needs = needs.iter().map(|need| (need.selector.clone(), need.range)).collect();
+        Self { rule, needs }
     }
 
     fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Result<Vec<(LabelSet, f64)>, String> {
@@ -165,6 +173,6 @@ impl Evaluated {
     }
 
     fn is_shortened(&self, window: &SampleWindow) -> bool {
-        self.selectors.iter().any(|selector| window.is_shortened(selector))
+        self.needs.iter().any(|(selector, range)| window.is_shortened(selector, *range))
     }
 }

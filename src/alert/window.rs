@@ -132,10 +132,10 @@ impl SampleWindow {
         }
     }
 
-    /// Whether samples of `selector` that its range needs were given up for the budget.
-    pub(super) fn is_shortened(&self, selector: &Selector) -> bool {
+    /// Whether samples of `selector` within `range` were given up for the budget.
+    pub(super) fn is_shortened(&self, selector: &Selector, range: Duration) -> bool {
         let selections = self.selections.get(selector);
-        selections.is_some_and(|of| self.history.lock().is_shortened(of.longest()))
+        selections.is_some_and(|all| self.history.lock().is_shortened(all.of(range)))
     }
 }
 

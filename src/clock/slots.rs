@@ -1,4 +1,4 @@
-//! When something is done that is done again and again: at the slots of an interval.
+//! The slots of an interval: when a tick is due.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(crate) struct Slots {
 /// A slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
+    /// The instant that it was asked for.
+    pub(crate) at: Ticks,
     /// Its place on the axis.
     pub(crate) nanos: u64,
     /// How many slots passed unused so far.
@@ -33,8 +35,11 @@ impl Slots {
         Self { interval, axis: None, last: None, missed: 0 }
     }
 
-    /// The slot of the instant `at`, which is not before the last one; `None` if that was used already.
+    /// The slot of the instant `at`; `None` if it was used already, and for an instant before the last one.
     pub(crate) fn next(&mut self, at: Ticks) -> Option<Slot> {
+        if self.axis.is_some_and(|(before, _)| at < before) {
+            return None;
+        }
         let position = self.position(at);
         // Step by step, so that a refined rate of the clock does not reach back.
         self.axis = Some((at, position));
@@ -46,7 +51,7 @@ impl Slots {
             self.missed += (nanos - last) / self.interval - 1;
         }
         self.last = Some(nanos);
-        Some(Slot { nanos, missed: self.missed })
+        Some(Slot { at, nanos, missed: self.missed })
     }
 
     /// How long after `now` the next slot begins.
@@ -79,10 +84,20 @@ mod tests {
         assert_eq!(slots.next(clock.now()), None);
         assert_eq!(slots.until_next(clock.now()), Duration::from_millis(100));
         clock.advance(Duration::from_millis(3_200));
-        assert_eq!(
-            slots.next(clock.now()),
-            Some(Slot { nanos: first.nanos + 4 * SECOND, missed: 3 })
-        );
+        let next = slots.next(clock.now()).unwrap();
+        assert_eq!((next.nanos, next.missed), (first.nanos + 4 * SECOND, 3));
+    }
+
+    #[test]
+    fn an_instant_before_the_last_one_has_no_slot_and_moves_none() {
+        let clock = ManualClock::new();
+        let mut slots = Slots::new(Duration::from_nanos(1));
+        let early = clock.now();
+        clock.advance(Duration::from_secs(5));
+        let first = slots.next(clock.now()).unwrap();
+        assert_eq!((slots.next(early), slots.next(clock.now())), (None, None));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(slots.next(clock.now()).unwrap().nanos, first.nanos + SECOND);
     }
 
     #[test]
@@ -92,6 +107,7 @@ mod tests {
         let first = slots.next(clock.now()).unwrap();
         clock.step_wall(clock.wall() - Duration::from_secs(3_600));
         clock.advance(Duration::from_secs(1));
-        assert_eq!(slots.next(clock.now()), Some(Slot { nanos: first.nanos + SECOND, missed: 0 }));
+        let next = slots.next(clock.now()).unwrap();
+        assert_eq!((next.nanos, next.missed), (first.nanos + SECOND, 0));
     }
 }

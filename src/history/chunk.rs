@@ -34,8 +34,8 @@ pub(super) struct Head {
     pub(super) are_whole: bool,
     /// Whether the last value of the chunk before holds until the first instant.
     pub(super) is_held_before: bool,
-    /// Whether a value of it is below the one before, or of another sum; so may the first one be, beside
-    /// the chunk before.
+    /// Whether a value in it is below the one before it, or of another sum. The value before the first
+    /// one is the last of the chunk before.
     pub(super) falls: bool,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Instants {
     reach: u64,
     kept: VecDeque<Instant>,
     first: u64,    // The number of the instant at the front.
-    common: u64,   // The number of the first that tells of all series.
+    common: u64,   // The number of the first at which all series are kept.
     given_up: u64, // Those before this number were given up for room.
 }
 
@@ -46,6 +46,11 @@ impl Instants {
     /// Keeps the instants of the last `reach` nanoseconds too, for what is selected.
     pub(super) fn extend(&mut self, reach: u64) {
         self.reach = self.reach.max(reach);
+    }
+
+    /// Begins without instants, where there were some that were given up.
+    pub(super) fn begin_after_a_loss(&mut self) {
+        (self.first, self.common, self.given_up) = (1, 1, 1);
     }
 
     /// From the next instant on, all series are kept: before, they were not.
@@ -96,7 +101,7 @@ impl Instants {
         self.first
     }
 
-    /// The number of the oldest that tells of all series.
+    /// The number of the oldest at which all series are kept.
     pub(super) fn common(&self) -> u64 {
         self.common
     }
@@ -115,7 +120,7 @@ impl Instants {
         self.kept.get(number.checked_sub(self.first)? as usize)
     }
 
-    /// The number of the newest instant that is at least `length` before `later` and tells of all series.
+    /// The number of the newest instant that is at least `length` before `later`, and at which all series are kept.
     pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
         let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
         let number = self.first + n_old.checked_sub(1)? as u64;

@@ -82,13 +82,15 @@ impl Look<'_> {
         self.row().form == Form::Histogram && self.row().keeps_buckets
     }
 
-    /// Whether there is a sample at or before the start of the last `range`, or was one.
+    /// Whether the start of the last `range` is kept, and the series was there by then.
     pub(crate) fn covers(&self, range: Duration) -> bool {
         let first = match self.row().track_of(TICKS) {
             Some(track) => Some(track.first()),
             None => self.store.untracked(self.found.row, TICKS).map(|(born, ..)| born),
         };
-        first.is_some_and(|first| first < self.first_inside(nanos(range)))
+        let first_inside = self.first_inside(nanos(range));
+        let is_kept = first_inside > self.store.tiers[TICKS].first();
+        is_kept && first.is_some_and(|first| first < first_inside)
     }
 
     /// Hands over the samples within the last `range`, oldest first.
@@ -130,7 +132,7 @@ impl Look<'_> {
         }
         let Base::Sample((at, count)) = from else { return Some(later) };
         if count == to.1 {
-            return Some(HistogramSnapshot::default()); // Of most series, mostly.
+            return Some(HistogramSnapshot::default()); // Nothing was recorded: the usual case.
         }
         let row = self.store.row(self.found.row);
         let earlier = row.track_of(TICKS)?.seek(&mut self.found.cursor, at)?;
@@ -177,6 +179,7 @@ impl Look<'_> {
             return Some((amount, time));
         }
         let (form, is_sum) = (row.form, row.is_sum);
+        self.settle(to.0);
         let mut last: Option<(Ticks, f64)> = None;
         let ticks = from.tick()..to.0 + 1;
         self.store.each_sample(self.found.row, ticks, |_, _, start, sample| {
@@ -247,7 +250,7 @@ impl Look<'_> {
         value
     }
 
-    /// Hands what is staged over to the track, if that tells of no tick as late as `at`.
+    /// Hands what is staged over to the track, if the track ends before the tick `at`.
     fn settle(&mut self, at: u64) {
         let is_behind = self.row().track_of(TICKS).is_some_and(|track| track.at() < at);
         if is_behind {

@@ -7,7 +7,7 @@ use super::{
     instants::Instants,
     sample::Sample,
     select::{SelectionId, Selections, Wanted},
-    store::{ROW_BYTES, RowId, Store, Traits},
+    store::{RowId, Store, Traits},
     tier::{KEPT, MARKS, TICKS, TIERS},
 };
 use crate::{
@@ -31,8 +31,10 @@ pub(crate) struct History {
     keeps: Keeps,
     /// How many series of this tick are not kept.
     pub(super) n_unkept: usize,
-    /// Whether somebody was told that there are too many.
-    is_told: bool,
+    /// How many series were more than the budget holds, the last time that it happened.
+    n_too_many: usize,
+    /// Whether that was reported.
+    is_reported: bool,
 }
 
 /// Which series are kept.
@@ -66,7 +68,8 @@ impl History {
             wants_all: true,
             keeps: Keeps::All,
             n_unkept: 0,
-            is_told: false,
+            n_too_many: 0,
+            is_reported: false,
         }
     }
 
@@ -114,19 +117,17 @@ impl History {
             self.store.trim();
             self.retire();
         }
-        if self.wants_all && self.keeps == Keeps::Selected {
-            self.keep_all_if_there_is_room();
+        if !self.keep_budget() {
+            return (!std::mem::replace(&mut self.is_reported, true)).then_some(self.n_too_many);
         }
-        self.keep_budget()
-    }
-
-    /// Keeps all series from the next tick on, if one of them all takes half of the budget at most.
-    fn keep_all_if_there_is_room(&mut self) {
+        self.is_reported &= self.keeps == Keeps::Selected;
+        // Half as many as were too many are sure to fit.
         let n_series = self.store.n_rows() + self.n_unkept;
-        if n_series * ROW_BYTES <= self.budget_bytes / 2 {
+        if self.wants_all && self.keeps == Keeps::Selected && n_series <= self.n_too_many / 2 {
             self.keeps = Keeps::All;
             self.store.tiers.iter_mut().for_each(Instants::keep_all_from_next);
         }
+        None
     }
 
     /// About how many bytes everything takes.
@@ -189,21 +190,20 @@ impl History {
         if self.families.len() < n_families {
             self.order.clear();
         }
-        self.selections.forget(|row| self.store.has_no_ticks(row));
+        self.selections.forget(|row| self.store.forget_if_over(row));
     }
 
-    fn keep_budget(&mut self) -> Option<usize> {
+    /// Gives up what is over the budget; `false` if a single tick is more than that: then all is lost.
+    fn keep_budget(&mut self) -> bool {
         while self.weight() > self.budget_bytes {
             if !self.store.give_up() {
-                // A single tick is more than the budget.
-                let n_series = self.store.n_rows();
+                self.n_too_many = self.store.n_rows() + self.n_unkept;
                 self.forget();
-                return (!std::mem::replace(&mut self.is_told, true)).then_some(n_series);
+                return false;
             }
             self.retire();
         }
-        self.is_told &= self.keeps == Keeps::Selected;
-        None
+        true
     }
 
     /// Begins with nothing, and keeps only what is selected.
@@ -214,8 +214,10 @@ impl History {
             true => Self::new(self.budget_bytes),
             false => Self::of_selected(self.budget_bytes),
         };
-        let Self { started, is_told, .. } = *self;
-        *self = Self { selections, keeps: Keeps::Selected, started, is_told, ..empty };
+        let Self { started, n_too_many, is_reported, .. } = *self;
+        let keeps = Keeps::Selected;
+        *self = Self { selections, keeps, started, n_too_many, is_reported, ..empty };
+        self.store.tiers.iter_mut().for_each(Instants::begin_after_a_loss);
         self.store.tiers[TICKS].extend(self.selections.reach());
     }
 

@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Whether the series of a row has ended and no tick of it is left: a selection forgets it.
-    pub(super) fn has_no_ticks(&mut self, id: RowId) -> bool {
+    pub(super) fn forget_if_over(&mut self, id: RowId) -> bool {
         let is_live = self.is_live(id);
         let row = &mut self.rows[id as usize];
         let is_over = !is_live && !row.is_listed && row.tracks[TICKS].is_none();
@@ -73,7 +73,9 @@ struct Needed<'a> {
 
 impl<'a> Needed<'a> {
     fn new(tiers: &'a [Instants; TIERS]) -> Self {
-        Self { tiers, common: std::array::from_fn(|tier| tiers[tier].common()) }
+        // Of a tier that begins with its next instant, the newest one is needed.
+        let common = |tier: usize| tiers[tier].common().min(tiers[tier].end().saturating_sub(1));
+        Self { tiers, common: std::array::from_fn(common) }
     }
 
     /// Of one row: what is selected is kept for longer where that is needed.

@@ -28,7 +28,11 @@ pub(crate) struct SelectionId(usize);
 
 /// All selections.
 #[derive(Debug, Default)]
-pub(super) struct Selections(Vec<Selection>);
+pub(super) struct Selections {
+    all: Vec<Selection>,
+    /// What the cursors take, as of the last time it was added up.
+    cursors_weight: usize,
+}
 
 /// A selection, and what it matches.
 pub(super) struct Selection {
@@ -52,8 +56,8 @@ pub(super) struct Found {
 impl Selections {
     pub(super) fn add(&mut self, wanted: Wanted) -> SelectionId {
         let range = wanted.range.as_nanos().try_into().unwrap_or(u64::MAX);
-        self.0.push(Selection { wanted, range, found: Vec::new() });
-        SelectionId(self.0.len() - 1)
+        self.all.push(Selection { wanted, range, found: Vec::new() });
+        SelectionId(self.all.len() - 1)
     }
 
     /// Matches a row of the family `name`, unless it is known.
@@ -65,7 +69,7 @@ impl Selections {
             |one: &&mut Selection| one.wanted.name == name && (one.wanted.matches)(&row.labels);
         let mut reach = 0;
         let mut keeps_buckets = false;
-        for selection in self.0.iter_mut().filter(matches) {
+        for selection in self.all.iter_mut().filter(matches) {
             selection.found.push(Found::new(id));
             reach = selection.range.max(reach);
             keeps_buckets |= selection.wanted.distributions;
@@ -75,37 +79,41 @@ impl Selections {
 
     /// Forgets the rows that are gone.
     pub(super) fn forget(&mut self, mut is_gone: impl FnMut(RowId) -> bool) {
-        for selection in &mut self.0 {
+        self.cursors_weight = 0;
+        for selection in &mut self.all {
             selection.found.retain(|one| !is_gone(one.row));
             selection.found.shrink_to(2 * selection.found.len());
+            let weights = selection.found.iter().map(|one| one.cursor.weight());
+            self.cursors_weight += weights.sum::<usize>();
         }
     }
 
     /// Whether a series of the family `name` may be selected.
     pub(super) fn name(&self, name: &str) -> bool {
-        self.0.iter().any(|selection| selection.wanted.name == name)
+        self.all.iter().any(|selection| selection.wanted.name == name)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The longest range.
     pub(super) fn reach(&self) -> u64 {
-        self.0.iter().map(|selection| selection.range).max().unwrap_or(0)
+        self.all.iter().map(|selection| selection.range).max().unwrap_or(0)
     }
 
     pub(super) fn get(&self, id: SelectionId) -> &Selection {
-        &self.0[id.0]
+        &self.all[id.0]
     }
 
     pub(super) fn get_mut(&mut self, id: SelectionId) -> &mut Selection {
-        &mut self.0[id.0]
+        &mut self.all[id.0]
     }
 
     /// What they take.
     pub(super) fn weight(&self) -> usize {
-        self.0.iter().map(|one| one.found.capacity() * size_of::<Found>()).sum()
+        let found = self.all.iter().map(|one| one.found.capacity() * size_of::<Found>());
+        self.cursors_weight + found.sum::<usize>()
     }
 }
 

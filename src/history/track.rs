@@ -234,7 +234,8 @@ impl Track {
     /// Moves `cursor` to the instant `at`: the value there, or `None` where there was no sample.
     pub(super) fn seek<'a>(&self, cursor: &'a mut Cursor, at: u64) -> Option<Sample<'a>> {
         let Samples { chunk, decoder, .. } = self.read(at);
-        let stopped = cursor.stopped.take().filter(|(_, last)| last.at <= at);
+        let stopped = cursor.stopped.as_mut().and_then(|stopped| stopped.take());
+        let stopped = stopped.filter(|(_, last)| last.at <= at);
         let goes_on = stopped.and_then(|(paused, last)| {
             Some((self.chunk(chunk)?.resume(self.form, paused)?, Some(last)))
         });
@@ -245,7 +246,8 @@ impl Track {
         let (last, is_there) = self.advance((chunk, &mut decoder), last, at);
         let (layout, bits) = (decoder.head().layout, decoder.bits);
         let paused = decoder.pause();
-        let (paused, _) = cursor.stopped.insert((paused, last?));
+        let stopped = cursor.stopped.get_or_insert_default();
+        let (paused, _) = stopped.insert((paused, last?));
         let sample = match self.form {
             Form::Histogram => Sample::Histogram(layout, &paused.cells),
             Form::Whole | Form::Signed | Form::Float => Sample::Bits(bits),
@@ -383,7 +385,17 @@ impl Track {
 /// A place in a track that moves on with time, so that nothing is read twice.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
-    stopped: Option<(Paused, Record)>,
+    /// Where it stopped, and the last record before; made when it is first needed.
+    stopped: Option<Box<Option<(Paused, Record)>>>,
+}
+
+impl Cursor {
+    /// What it takes beside itself.
+    pub(super) fn weight(&self) -> usize {
+        let Some(stopped) = self.stopped.as_deref() else { return 0 };
+        let cells = stopped.as_ref().map_or(0, |(paused, _)| paused.cells.weight());
+        size_of::<Option<(Paused, Record)>>() + cells
+    }
 }
 
 /// A chunk of histograms holds at least as many bytes as some of its first samples take: a cell takes

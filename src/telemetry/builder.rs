@@ -345,7 +345,8 @@ impl Builder {
     /// [`RuleStatus::shortened`](crate::alert::RuleStatus::shortened) says it of a rule.
     ///
     /// If a single tick of all series is more than the budget, only the instruments that rules select are
-    /// kept, a diagnostic tells of it, and windows span no time.
+    /// kept, a diagnostic tells of it, and windows span no time. If even these are more, all rules are in
+    /// error.
     pub fn history_budget(self, bytes: usize) -> Self {
         Self { history: Some(bytes), ..self }
     }

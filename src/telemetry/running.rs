@@ -132,7 +132,7 @@ impl Running {
         if let Some(n_series) = too_many {
             let text = format_args!(
                 "{n_series} series are more than the budget of the history holds: windows span no \
-                 time, and alert rules begin anew (see `Builder::history_budget`)"
+                 time, and rules lose what they looked back on (see `Builder::history_budget`)"
             );
             diagnostics::report("history", text);
         }

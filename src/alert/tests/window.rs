@@ -56,6 +56,51 @@ fn where_one_tick_is_more_than_the_budget_rules_look_at_nothing() {
 }
 
 #[test]
+fn rules_for_which_there_is_no_room_are_in_error_and_their_alerts_stay_as_they_were() {
+    let clock = ManualClock::new();
+    let rule = Rule::new("Long", series("g").label("s", "0").last().above(0.0));
+    let mut engine = Standalone::within(64 << 10, vec![rule], settings()).unwrap();
+    let mut tick = |n: usize, value: f64| {
+        clock.advance(SECOND);
+        let series = (0..n).map(|n| {
+            let value = if n == 0 { value } else { 0.0 };
+            (labels(&[("s", &n.to_string())]), SeriesValue::Gauge(value))
+        });
+        let family = family("g", Kind::Gauge, series.collect());
+        engine.tick(&snapshot(&clock, vec![family]));
+        let status = engine.board().rules().remove(0);
+        let alerts = engine.board().alerts();
+        (status.error.is_some(), status.shortened, alerts.first().map(Alert::state))
+    };
+    assert_eq!(tick(3, 1.0), (false, false, Some(AlertState::Firing)));
+    assert_eq!(tick(1000, 1.0), (true, false, Some(AlertState::Firing)));
+    assert_eq!(tick(1000, 0.0), (true, false, Some(AlertState::Firing)));
+    assert_eq!(tick(3, 0.0), (false, false, Some(AlertState::Resolved)));
+}
+
+#[test]
+fn a_rule_that_lost_its_past_is_shortened_until_its_range_is_full_again() {
+    let clock = ManualClock::new();
+    let rules = vec![
+        Rule::new("Short", series("h").increase(2 * SECOND).above(0.0)),
+        Rule::new("Long", series("h").increase(4 * SECOND).above(0.0)),
+    ];
+    let mut engine = Standalone::within(64 << 10, rules, settings()).unwrap();
+    let mut tick = |n: usize| {
+        clock.advance(SECOND);
+        let sum = (labels(&[]), SeriesValue::Counter(7));
+        let mut families = many(&clock, n).families().to_vec();
+        families.push(family("h", Kind::Counter, vec![sum]));
+        engine.tick(&snapshot(&clock, families));
+        engine.board().rules().iter().map(|rule| rule.shortened).collect::<Vec<_>>()
+    };
+    assert_eq!(tick(1), [false, false]);
+    let after: Vec<_> = (0..6).map(|_| tick(1000)).collect();
+    let shortened = |rule: usize| after.iter().filter(|all| all[rule]).count();
+    assert_eq!((shortened(0), shortened(1)), (2, 4), "{after:?}");
+}
+
+#[test]
 fn series_that_no_rule_selects_make_room_for_those_that_are_selected() {
     let clock = ManualClock::new();
     let mut ticked = Ticked::new([Need::samples(series("h"), 60 * SECOND)], 64 << 10);
@@ -105,7 +150,7 @@ fn what_no_range_needs_is_let_go_and_nothing_of_it_stays() {
         clock.advance(SECOND);
         ticked.tick(&gauges(&clock, &[]));
     }
-    assert_eq!(ticked.selected("g").iter().filter(|one| one.covers(SECOND)).count(), 0);
+    assert_eq!(ticked.selected("g").len(), 0);
 }
 
 #[test]

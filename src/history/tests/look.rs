@@ -135,21 +135,36 @@ fn compare(
     twin: &Twin,
     series: &(bool, Samples),
 ) -> Result<(), TestCaseError> {
-    let (is_sum, samples) = series;
+    let (_, samples) = series;
     let bits = |value: Option<f64>| value.map(f64::to_bits);
     let newest = samples[samples.len() - 1].as_ref();
     prop_assert_eq!(bits(look.last()), bits(newest.map(|sample| sample.value)));
 
-    let (base, first_inside) = twin.start(range);
+    // Samples last: to read them all hands over what is staged.
+    let (_, first_inside) = twin.start(range);
+    if !may_be_forgotten(twin, samples) {
+        compare_increase(look, range, twin, series)?;
+        if newest.is_some() {
+            let was_there = samples[..first_inside].iter().any(Option::is_some);
+            prop_assert_eq!(look.covers(range), was_there);
+        }
+    }
     let inside = (first_inside..samples.len())
         .filter_map(|at| Some((twin.taken[at], samples[at].as_ref()?.value.to_bits())));
     let mut found = Vec::new();
     look.samples(range, |taken, value| found.push((taken, value.to_bits())));
     prop_assert_eq!(found, inside.collect::<Vec<_>>());
+    Ok(())
+}
 
-    if may_be_forgotten(twin, samples) {
-        return Ok(());
-    }
+fn compare_increase(
+    look: &mut Look<'_>,
+    range: Duration,
+    twin: &Twin,
+    series: &(bool, Samples),
+) -> Result<(), TestCaseError> {
+    let (is_sum, _) = series;
+    let (base, first_inside) = twin.start(range);
     let ends = ends(series, (base, first_inside));
     let from = |from_zero: bool, first: usize| if from_zero { base } else { first };
     let expected = ends.as_ref().map(|(from_zero, between)| {
@@ -163,7 +178,10 @@ fn compare(
         let expected = ends.and_then(|(from_zero, between)| distribution(from_zero, &between));
         let found = look.distribution(range);
         let parts = |all: Option<HistogramSnapshot>| {
-            all.map(|all| (all.count(), all.buckets().map(|bucket| bucket.2).collect::<Vec<_>>()))
+            all.map(|all| {
+                let counts: Vec<_> = all.buckets().map(|bucket| bucket.2).collect();
+                (all.count(), all.sum().to_bits(), counts)
+            })
         };
         prop_assert_eq!(parts(found), parts(expected));
     }

@@ -20,7 +20,7 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn slot(clock: &ManualClock) -> Slot {
-    Slot { nanos: clock.now().unix_nanos(), missed: 0 }
+    Slot { at: clock.now(), nanos: clock.now().unix_nanos(), missed: 0 }
 }
 
 fn tick(history: &mut History, registry: &Registry, clock: &ManualClock, pause: Duration) {
