@@ -53,7 +53,7 @@ pub(crate) fn report(kind: &'static str, message: fmt::Arguments<'_>) {
 }
 
 /// Reports `message` as [`report`] does, and prints it however many of its kind were printed: for what
-/// is told once.
+/// is reported once.
 #[cold]
 pub(crate) fn report_each(kind: &'static str, message: fmt::Arguments<'_>) {
     match has_hook() {

@@ -61,7 +61,7 @@ pub(crate) struct Stamp {
     pub(crate) slot: u64,
     /// When the samples were taken.
     pub(crate) ticks: Ticks,
-    /// The date of `ticks` when it was now: a date once told does not move with the wall clock.
+    /// The date of `ticks` when it was now: a date that was shown does not move with the wall clock.
     pub(crate) unix_nanos: u64,
 }
 

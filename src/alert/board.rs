@@ -46,7 +46,7 @@ pub struct RuleStatus {
     pub shortened: bool,
 }
 
-/// An alert that is to be told, and whose it is.
+/// An alert that is to be sent, and the rule that it is of.
 struct Told {
     rule: usize,
     labels: LabelSet,
@@ -119,7 +119,7 @@ impl Board {
         status.error.clone().filter(|_| was_sound)
     }
 
-    /// What is to be told at `now`, which then counts as told: of each name that has news, all.
+    /// What is to be sent at `now`, which then counts as sent: all alerts of each name that has news.
     pub(super) fn notifications(
         &self,
         now: Stamp,
@@ -135,7 +135,7 @@ impl Board {
     }
 }
 
-/// What is to be told of the rules at the places `group`, which are all of one name.
+/// What is to be sent of the rules at the places `group`, which are all of one name.
 fn notifications_of(
     rules: &mut [RuleStanding],
     group: &[usize],

@@ -1,4 +1,4 @@
-//! The evaluation of all rules at a tick, and what is to be told to whom.
+//! The evaluation of all rules at a tick, and what is sent and reported after it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,14 +41,14 @@ impl Default for Settings {
 pub(crate) struct Tick {
     /// The changes of state, in the order of the rules.
     pub(crate) transitions: Vec<Transition>,
-    /// What notifiers are to be told.
+    /// What notifiers are to send.
     pub(crate) notifications: Vec<Notification>,
-    /// What the diagnostic hook is to be told, by kind.
+    /// What goes to the diagnostic hook, by kind.
     reports: Vec<(&'static str, String)>,
 }
 
 impl Tick {
-    /// Tells the diagnostic hook: code of the user's, so that it is last to be told.
+    /// Calls the diagnostic hook: last, for it is code of the user's.
     pub(crate) fn report(&self) {
         for (kind, text) in &self.reports {
             diagnostics::report(kind, format_args!("{text}"));

@@ -65,6 +65,7 @@ mod external;
 mod groups;
 mod need;
 pub mod notify;
+mod replay;
 mod rule;
 mod selector;
 mod standalone;

@@ -128,7 +128,7 @@ impl Rule {
     /// one of 0, any number.
     ///
     /// With more, the rule is in error and has none of them: a flood says nothing. No alert begins
-    /// while that is so, and those that there were end: one that fires is resolved, and is told as
+    /// while that is so, and those that there were end: one that fires is resolved, and is sent as
     /// such. When the flood is over, what is still in trouble is a new alert.
     #[must_use]
     pub fn limit(mut self, n: usize) -> Self {

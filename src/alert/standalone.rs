@@ -1,26 +1,17 @@
 //! Rules over snapshots, without telemetry: what tests and benches tick.
 
-use std::sync::Arc;
-
 use super::{
     board::Board,
     engine::{Engine, Settings, Tick},
+    replay::Replay,
     rule::Rule,
 };
-use crate::{
-    clock::Slots,
-    error::Error,
-    history::{BUDGET_BYTES, History},
-    metric::Prepared,
-    snapshot::Snapshot,
-    sync::Mutex,
-};
+use crate::{error::Error, history::BUDGET_BYTES, snapshot::Snapshot};
 
 /// An engine with a history of its own.
 #[derive(Debug)]
 pub(crate) struct Standalone {
-    slots: Slots,
-    history: Arc<Mutex<History>>,
+    replay: Replay,
     engine: Engine,
 }
 
@@ -38,17 +29,16 @@ impl Standalone {
         rules: Vec<Rule>,
         settings: Settings,
     ) -> Result<Self, Error> {
-        let history = Arc::new(Mutex::new(History::new(budget_bytes)));
-        let engine = Engine::new(rules, settings, history.clone())?;
-        Ok(Self { slots: Slots::new(settings.interval), history, engine })
+        let replay = Replay::new(settings.interval, budget_bytes);
+        let engine = Engine::new(rules, settings, replay.history.clone())?;
+        Ok(Self { replay, engine })
     }
 
     /// Evaluates all rules over the snapshots so far and this one. A second one in a slot of the interval
-    /// is not looked at.
+    /// is ignored.
     pub(crate) fn tick(&mut self, snapshot: &Snapshot) -> Tick {
-        let Some(slot) = self.slots.next(snapshot.taken()) else { return Tick::default() };
-        self.history.lock().tick(&Prepared::of(snapshot.clone()), slot);
-        self.engine.tick(slot)
+        let played = self.replay.play(snapshot);
+        played.map(|(slot, _)| self.engine.tick(slot)).unwrap_or_default()
     }
 
     pub(crate) fn board(&self) -> &Board {

@@ -68,7 +68,7 @@ impl RuleState {
     ///
     /// Two samples with one label set after the rule's labels were applied leave all as it was. More
     /// alerts than the limit begin none, and end those that there are: a pending one is inactive, and
-    /// one that fires, of which somebody was told, is resolved.
+    /// one that fires, and was sent, is resolved.
     pub(super) fn evaluate(
         &mut self,
         samples: Vec<(LabelSet, f64)>,

@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use super::{need::Need, selector::Selector};
+use super::{need::Need, replay::Replay, selector::Selector};
 use crate::{
-    clock::{Slots, Ticks},
+    clock::Ticks,
     history::{BUDGET_BYTES, History, Look, SelectionId, Wanted},
     label::LabelSet,
-    metric::{HistogramSnapshot, Prepared},
+    metric::HistogramSnapshot,
     snapshot::Snapshot,
     sync::Mutex,
 };
@@ -77,13 +77,10 @@ impl SampleWindow {
         needs: impl IntoIterator<Item = Need>,
         snapshots: impl IntoIterator<Item = &'a Snapshot>,
     ) -> Self {
-        let history = Arc::new(Mutex::new(History::new(BUDGET_BYTES)));
-        let window = Self::new(needs, history.clone());
-        let mut slots = Slots::new(Duration::from_nanos(1));
+        let mut replay = Replay::new(Duration::from_nanos(1), BUDGET_BYTES);
+        let window = Self::new(needs, replay.history.clone());
         for snapshot in snapshots {
-            if let Some(slot) = slots.next(snapshot.taken()) {
-                history.lock().tick(&Prepared::of(snapshot.clone()), slot);
-            }
+            replay.play(snapshot);
         }
         window
     }

@@ -143,7 +143,7 @@ impl Cache {
         series.bytes.add(bytes.cast_signed().wrapping_neg());
     }
 
-    /// Counts an entry that left a cache whose size is [told](Self::set_size).
+    /// Counts an entry that left a cache whose size is [set](Self::set_size).
     pub fn note_eviction(&self, cause: EvictionCause) {
         self.series().evictions[cause as usize].inc();
     }

@@ -14,7 +14,7 @@ use crate::metric::{Held, Histogram, Timer, Unit, UpDownCounter};
 /// has a [`ConnectionPool`] of the namespace's name. [`Window::requests`] derives rates and quantiles
 /// from the calls.
 ///
-/// `error.type` is what [`Call::error`] was told, and `cancelled` or `panic` where the guard of a
+/// `error.type` is the argument of [`Call::error`], and `cancelled` or `panic` where the guard of a
 /// call was dropped without a word.
 ///
 /// [`Window::requests`]: crate::metric::Window::requests

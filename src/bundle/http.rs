@@ -1,7 +1,7 @@
 //! HTTP requests, served and sent, by OpenTelemetry's semantic conventions.
 //!
 //! The label `error.type` is the status where that is an error (5xx of a server, 4xx and 5xx of a
-//! client's), what [`HttpRequest::error`] was told, or `cancelled` or `panic` where the guard was
+//! client's), the argument of [`HttpRequest::error`], or `cancelled` or `panic` where the guard was
 //! dropped without a status.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::{
 
 /// The requests that a server answers.
 ///
-/// Records `http.server.request.duration` and, where they are told, the sizes
+/// Records `http.server.request.duration` and, where they are given, the sizes
 /// `http.server.request.body.size` and `http.server.response.body.size`, by `http.request.method`,
 /// `url.scheme`, `http.route`, `http.response.status_code` and `error.type`;
 /// `http.server.active_requests` are those in flight. [`Window::requests`] derives throughput, error
@@ -89,7 +89,7 @@ pub struct HttpServer {
 
 /// The requests that a client sends.
 ///
-/// Records `http.client.request.duration` and, where they are told, the sizes
+/// Records `http.client.request.duration` and, where they are given, the sizes
 /// `http.client.request.body.size` and `http.client.response.body.size`, by `http.request.method`,
 /// `server.address`, `server.port`, `http.response.status_code` and `error.type`;
 /// `http.client.active_requests` are those in flight.
@@ -146,7 +146,7 @@ pub struct HttpClient {
     active: UpDownCounter<BeingSent<'static>>,
 }
 
-/// A request under way: recorded when it is dropped, with what it was told until then.
+/// A request under way: recorded when it is dropped, with what was set until then.
 #[derive(Debug)]
 #[must_use = "a request that is dropped without a status was cancelled"]
 pub struct HttpRequest<'a> {

@@ -99,7 +99,7 @@ impl<T> Bound<T> {
     }
 }
 
-/// Makes the sum `n`: for what is told now and then by somebody who counted.
+/// Sets the sum to `n`: for a total that somebody else counts and reports now and then.
 fn set(sum: &BoundUpDownCounter, n: u64) {
     /// So that two who tell at once do not both add their difference. A storage's own locks are
     /// taken inside it.

@@ -216,7 +216,7 @@ macro_rules! pool {
                 self.slots().pending.value()
             }
 
-            /// The share of the most there may be that is in use now; `None` where nobody told how
+            /// The share of the most there may be that is in use now; `None` where nobody said how
             /// many that is.
             #[must_use]
             pub fn utilisation(&self) -> Option<f64> {

@@ -26,7 +26,7 @@ pub(crate) enum Rejection {
     OutOfRange,
 }
 
-/// Why a callback told nothing.
+/// Why a callback observed nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CallbackFault {
     Panicked,
@@ -77,7 +77,7 @@ impl Tally {
         self.truncated.fetch_add(values, Relaxed);
     }
 
-    /// Counts calls of callbacks that told nothing.
+    /// Counts calls of callbacks that observed nothing.
     pub(crate) fn callback_failed(&self, fault: CallbackFault, calls: usize) {
         self.callbacks[fault as usize].fetch_add(calls as u64, Relaxed);
     }

@@ -1,13 +1,13 @@
 //! How readings are dated: by the wall clock of their own time, and for good.
 //!
-//! An *epoch* begins where the wall clock was found to be off from what the one before foretold: it
+//! An *epoch* begins where the wall clock was found to be off from what the one before predicts: it
 //! was stepped, or drifted. A reading is dated by the epoch that it is in, so that a step moves what
 //! is read after it and nothing before:
 //!
 //! ```text
 //!  readings     ──┬────────────┬────────────────────┬──────►
 //!  wall clock  12:00         12:10 ─ step ─► 11:00       11:20
-//!  dates told  12:00 ► 11:00   11:00                     11:20
+//!  dates read  12:00 ► 11:00   11:00                     11:20
 //! ```
 //!
 //! The one exception is a date that the wall clock has not reached: what lies before a step back was
@@ -57,8 +57,8 @@ impl Epochs {
         self.epochs.push_back(Epoch { start, unix_nanos, nanos_per_tick, limit: u64::MAX });
     }
 
-    /// Begins an epoch at the reading `start` with a better rate and the date that is foretold for it,
-    /// so that no date moves that was told before.
+    /// Begins an epoch at the reading `start` with a better rate and the date that the last epoch predicts for
+    /// it, so that no date moves that was read before.
     pub(super) fn refine(&mut self, start: u64, nanos_per_tick: f64) {
         if let Some(unix_nanos) = self.date(start) {
             self.begin(start, unix_nanos, nanos_per_tick);

@@ -1,4 +1,4 @@
-//! A clock that only moves when told to.
+//! A clock that moves only when it is moved.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use crate::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// A clock that only moves when told to, for tests; clones share the time.
+/// A clock that moves only when it is moved, for tests; clones share the time.
 ///
 /// It starts at 2020-01-01T00:00:00Z. [`testing::scope`](ManualClock) installs one.
 ///
@@ -71,7 +71,7 @@ impl ManualClock {
     /// Sets the wall clock, as an administrator or a time server does; the monotonic clock goes on
     /// by a nanosecond, which tells what was before the step from what comes after it.
     ///
-    /// Dates are told from 1970 to 2262; others are as the nearer one.
+    /// Dates are from 1970 to 2262; others are as the nearer one.
     pub fn step_wall(&self, to: SystemTime) {
         let mut epochs = self.0.epochs.lock();
         let nanos = self.0.nanos.fetch_add(1, Relaxed) + 1;

@@ -161,7 +161,7 @@ impl Ticks {
         self.0 & (MANUAL_BIT | DATE_BIT) != 0
     }
 
-    /// A date that was told elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
+    /// A date that was taken elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
     /// compared with its like, not with readings of this process's clock.
     pub(crate) const fn of_unix_nanos(unix_nanos: u64) -> Self {
         Self(unix_nanos | DATE_BIT)

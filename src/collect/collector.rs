@@ -86,7 +86,7 @@ pub(super) struct Gathered {
     pub(super) failures: Vec<Failure>,
 }
 
-/// Sorted by key, so that the order in which they were told makes no difference.
+/// Sorted by key, so that the order in which they were observed makes no difference.
 pub(super) type LabelPairs = Box<[(&'static str, Box<str>)]>;
 
 /// Why something could not be read: a short reason, which is counted, and a message for people.
@@ -163,7 +163,7 @@ impl Reading {
         Self::of(families.iter().map(|family| family.name.clone()))
     }
 
-    /// The value that was told of the series of `family` with exactly these labels.
+    /// The value that was observed of the series of `family` with exactly these labels.
     #[must_use]
     pub fn value(&self, family: &str, labels: &[(&'static str, &str)]) -> Option<f64> {
         let gathered = self.families.iter().find(|gathered| gathered.name == family)?;

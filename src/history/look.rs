@@ -19,8 +19,13 @@ use crate::{clock::Ticks, label::LabelSet, snapshot::HistogramSnapshot};
 pub(crate) struct Look<'a> {
     store: &'a mut Store,
     found: &'a mut Found,
-    /// The range that its cursor follows, and the first tick inside it.
-    range: u64,
+    span: Span,
+}
+
+/// The range of a selection, whose start its cursors follow.
+#[derive(Clone, Copy)]
+struct Span {
+    range: u64, // In nanoseconds.
     first_inside: u64,
     now: u64,
 }
@@ -31,25 +36,24 @@ type At = (u64, f64);
 impl History {
     /// Hands over each series of a selection, in the order in which they appeared.
     pub(crate) fn each_selected(&mut self, id: SelectionId, mut give: impl FnMut(&mut Look<'_>)) {
+        let span = self.span(id);
         let Self { store, selections, .. } = self;
-        let now = store.tick();
-        let selection = selections.get_mut(id);
-        let range = selection.range;
-        let first_inside = store.tiers[TICKS].first_inside(range);
-        for found in &mut selection.found {
-            give(&mut Look { store, found, range, first_inside, now });
+        for found in &mut selections.get_mut(id).found {
+            give(&mut Look { store, found, span });
         }
     }
 
     /// The series at a place of a selection; `None` beyond the last.
     pub(crate) fn selected(&mut self, id: SelectionId, place: usize) -> Option<Look<'_>> {
+        let span = self.span(id);
         let Self { store, selections, .. } = self;
-        let now = store.tick();
-        let selection = selections.get_mut(id);
-        let range = selection.range;
-        let first_inside = store.tiers[TICKS].first_inside(range);
-        let found = selection.found.get_mut(place)?;
-        Some(Look { store, found, range, first_inside, now })
+        Some(Look { store, found: selections.get_mut(id).found.get_mut(place)?, span })
+    }
+
+    fn span(&self, id: SelectionId) -> Span {
+        let range = self.selections.get(id).range;
+        let first_inside = self.store.tiers[TICKS].first_inside(range);
+        Span { range, first_inside, now: self.store.tick() }
     }
 
     /// The instant of the newest tick.
@@ -74,12 +78,12 @@ impl Look<'_> {
     /// The value at the newest tick; `None` where the series was absent from it. Of a histogram its count.
     pub(crate) fn last(&self) -> Option<f64> {
         let is_there = self.store.is_live(self.found.row);
-        is_there.then(|| self.row().form.number(self.store.last(self.found.row)))
+        is_there.then(|| self.found.form.number(self.store.last(self.found.row)))
     }
 
     /// Whether it has several values of which all buckets are kept.
     pub(crate) fn has_distributions(&self) -> bool {
-        self.row().form == Form::Histogram && self.row().keeps_buckets
+        self.found.form == Form::Histogram && self.row().keeps_buckets
     }
 
     /// Whether the start of the last `range` is kept, and the series was there by then.
@@ -95,13 +99,17 @@ impl Look<'_> {
 
     /// Hands over the samples within the last `range`, oldest first.
     pub(crate) fn samples(&mut self, range: Duration, mut give: impl FnMut(Ticks, f64)) {
-        self.settle(self.now);
+        self.settle(self.span.now);
         let first = self.first_inside(nanos(range));
-        let (form, ticks) = (self.row().form, &self.store.tiers[TICKS]);
-        self.store.each_sample(self.found.row, first..self.now + 1, |from, until, _, sample| {
-            let taken = (from..until).filter_map(|tick| Some(ticks.get(tick)?.taken));
-            taken.for_each(|taken| give(taken, sample.number(form)));
-        });
+        let (form, ticks) = (self.found.form, &self.store.tiers[TICKS]);
+        self.store.each_sample(
+            self.found.row,
+            first..self.span.now + 1,
+            |from, until, _, sample| {
+                let taken = (from..until).filter_map(|tick| Some(ticks.get(tick)?.taken));
+                taken.for_each(|taken| give(taken, sample.number(form)));
+            },
+        );
     }
 
     /// By how much it grew over the last `range`, and in what time.
@@ -111,13 +119,13 @@ impl Look<'_> {
     /// and has appeared since, counts from zero.
     pub(crate) fn increase(&mut self, range: Duration) -> Option<(f64, Duration)> {
         let range = nanos(range);
-        let is_known = |&(at, _): &(u64, _)| at == self.now && range == self.range;
+        let is_known = |&(at, _): &(u64, _)| at == self.span.now && range == self.span.range;
         if let Some((_, increase)) = self.found.increase.filter(is_known) {
             return increase;
         }
         let increase = self.increase_anew(range);
-        if range == self.range {
-            self.found.increase = Some((self.now, increase));
+        if range == self.span.range {
+            self.found.increase = Some((self.span.now, increase));
         }
         increase
     }
@@ -220,7 +228,7 @@ impl Look<'_> {
     /// The newest sample, if it is at the tick `first` or after it.
     fn newest_after(&self, first: u64) -> Option<At> {
         if let Some(value) = self.last() {
-            return (self.now >= first).then_some((self.now, value));
+            return (self.span.now >= first).then_some((self.span.now, value));
         }
         // It has ended: the last record marks that.
         let row = self.row();
@@ -232,7 +240,7 @@ impl Look<'_> {
     /// The value at the tick `at`, which is where the range begins.
     fn value_at(&mut self, at: u64, range: u64) -> Option<f64> {
         let id = self.found.row;
-        if range != self.range {
+        if range != self.span.range {
             let form = self.row().form;
             return self.store.sample(id, TICKS, at, |_, sample| sample.number(form));
         }
@@ -267,8 +275,8 @@ impl Look<'_> {
     }
 
     fn first_inside(&self, range: u64) -> u64 {
-        match range == self.range {
-            true => self.first_inside,
+        match range == self.span.range {
+            true => self.span.first_inside,
             false => self.store.tiers[TICKS].first_inside(range),
         }
     }

@@ -91,7 +91,7 @@ impl<'a> Needed<'a> {
 }
 
 impl Row {
-    /// Answers what its tracks take then. Where coarser tiers are not told yet that it ended, it is not
+    /// Answers what its tracks take then. Where coarser tiers do not know yet that it ended, it is not
     /// forgotten.
     fn trim(&mut self, needed: [u64; TIERS], is_settled: bool, pool: &mut Pool) -> usize {
         let mut weight = 0;

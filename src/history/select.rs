@@ -6,6 +6,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
+    sample::Form,
     store::{Row, RowId},
     track::Cursor,
 };
@@ -45,6 +46,8 @@ pub(super) struct Selection {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) row: RowId,
+    /// That of the row: most questions need no more of it.
+    pub(super) form: Form,
     /// At the start of the range.
     pub(super) cursor: Cursor,
     /// The tick at the start of the range that was looked up last, and the value there.
@@ -70,7 +73,7 @@ impl Selections {
         let mut reach = 0;
         let mut keeps_buckets = false;
         for selection in self.all.iter_mut().filter(matches) {
-            selection.found.push(Found::new(id));
+            selection.found.push(Found::new(id, row.form));
             reach = selection.range.max(reach);
             keeps_buckets |= selection.wanted.distributions;
         }
@@ -118,8 +121,8 @@ impl Selections {
 }
 
 impl Found {
-    fn new(row: RowId) -> Self {
-        Self { row, cursor: Cursor::default(), base: None, increase: None }
+    fn new(row: RowId, form: Form) -> Self {
+        Self { row, form, cursor: Cursor::default(), base: None, increase: None }
     }
 }
 

@@ -486,7 +486,7 @@ impl Row {
         } else if is_plain && before < now {
             self.track(tier, before, flags, weight.0, weight.1).end(now, weight.0);
         } else if is_plain {
-            self.born = NEVER; // It was there between two instants of the tier, and is not told of.
+            self.born = NEVER; // It was there between two instants of the tier, and is left out there.
         }
     }
 

@@ -285,7 +285,7 @@ impl Track {
         self.open.head.falls || sealed.iter().any(|(chunk, _)| chunk.head.falls)
     }
 
-    /// The first instant that is told of.
+    /// The first instant of which it has a record.
     pub(super) fn first(&self) -> u64 {
         self.sealed.first().map_or(self.open.head.first, |(chunk, _)| chunk.head.first)
     }

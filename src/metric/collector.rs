@@ -5,7 +5,7 @@
 //!
 //! A callback that lets it wait too long is left to itself: the thread that is in it is given up, and
 //! a new one goes on with the next callback. What it tells when it returns is shown to the next
-//! reader. From then on nobody waits for it: each reader is shown what the last run told, and begins
+//! reader. From then on nobody waits for it: each reader is shown what the last run observed, and begins
 //! the next run on a thread of its own, until a run is quick again. So a slow callback delays one
 //! reader once, stops neither readers nor others, and its values are late by one look.
 
@@ -48,7 +48,7 @@ struct Worker {
     cycles: Sender<Cycle>,
 }
 
-/// Callbacks to run, and where to say that one has told something.
+/// Callbacks to run, and where to say that one has returned.
 struct Cycle {
     observables: Vec<Arc<Observable>>,
     sight: Sight,
@@ -117,7 +117,7 @@ impl Look<'_> {
         self.by.map_or(end, |by| by.min(end))
     }
 
-    /// Shows what the last run of `observable` told, which nobody awaited.
+    /// Shows what the last run of `observable` observed, which nobody awaited.
     fn show_late(&mut self, observable: &Observable) {
         match observable.late(self.storage) {
             Some(family) => self.families.push(family),
@@ -213,7 +213,7 @@ impl Worker {
                 continue;
             }
             given_up.store(true, Relaxed);
-            // What was told in this instant is not late.
+            // What was observed in this instant is not late.
             let mut next = awaited;
             for place in returned.try_iter() {
                 look.families.extend(observables[place].take(look.storage));

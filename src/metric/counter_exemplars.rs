@@ -57,9 +57,8 @@ macro_rules! exemplars {
                 /// Where the current span is sampled, its trace is part of the exemplar. The counter need
                 /// not [keep exemplars](Self::exemplars) by itself. It takes a lock and allocates.
                 ///
-                /// What becomes of labels is told at
-                /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar). Where
-                /// nothing is added, no exemplar is kept.
+                /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar) says which
+                /// labels are kept. Where nothing is added, no exemplar is kept.
                 fn add_with_exemplar(n: $number, labels: &[(&str, &str)]) = |to, _| {
                     $add(to, n);
                     keep(to.recording_id(), $is_added(n), n as f64, labels);

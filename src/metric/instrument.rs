@@ -130,12 +130,12 @@ impl Instrument {
         self.descriptor.keys = keys;
     }
 
-    /// What a histogram was told so far.
+    /// The options of a histogram so far.
     pub(crate) const fn histogram(&self) -> HistogramOptions {
         self.descriptor.histogram
     }
 
-    /// A histogram that is told `options`.
+    /// A histogram with `options`.
     ///
     /// # Panics
     ///

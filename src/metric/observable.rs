@@ -38,11 +38,11 @@ pub(super) struct Observable {
     busy: AtomicBool,
     /// Whether a reader waited for it in vain, and no run since was quick.
     slow: AtomicBool,
-    /// What the last run told, until a reader that awaited it takes it. Nothing is locked inside it.
+    /// What the last run observed, until a reader that awaited it takes it. Nothing is locked inside it.
     told: Mutex<Option<Told>>,
 }
 
-/// What a run told.
+/// What a run observed.
 struct Told {
     family: snapshot::Family,
     /// Whose values it saw: nobody else is shown it.
@@ -67,7 +67,7 @@ struct Total {
 /// What a callback tells: a value for each label set.
 ///
 /// It takes as many series as any family of the registry may have. Those of the reading before keep
-/// their places as long as they are told; the first to come take what is free. What is beyond that is
+/// their places as long as they are observed; the first to come take what is free. What is beyond that is
 /// added up in the overflow series, `otel.metric.overflow="true"`, where it is a sum: of a counter or
 /// an up-down counter. A gauge, a state or an info beyond the limit is left out, since it cannot be
 /// added up, and reported. Each such observation is counted in `telemetry.series.overflowed`. The
@@ -81,9 +81,9 @@ pub struct Observations {
     series: BTreeMap<LabelSet, f64>,
     constant: LabelSet, // The registry's own.
     series_limit: usize,
-    /// Those of the reading before that were not told yet: their places are kept.
+    /// Those of the reading before that were not observed yet: their places are kept.
     awaited: BTreeSet<LabelSet>,
-    /// The first that came without a place: they get those of series that are told no more. By their
+    /// The first that came without a place: they get those of series that are observed no more. By their
     /// labels the place in the order in which they came, and the value; as many as the limit.
     waiting: BTreeMap<LabelSet, (usize, f64)>,
     beyond: Beyond,
@@ -232,13 +232,13 @@ impl Observable {
         (!self.busy.swap(true, Acquire)).then(|| Run(self.clone()))
     }
 
-    /// What a run told that was awaited.
+    /// What a run observed that was awaited.
     pub(super) fn take(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
         let told = self.told.lock().take()?;
         told.is_for(storage, &self.settings.labels()).then_some(told.family)
     }
 
-    /// What the last run told that nobody awaited, unless it is stale: the next run has not returned
+    /// What the last run observed that nobody awaited, unless it is stale: the next run has not returned
     /// for minutes.
     pub(super) fn late(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
         let constant = self.settings.labels();
@@ -281,7 +281,7 @@ impl Observable {
         })
     }
 
-    /// Nothing told so far.
+    /// Nothing observed so far.
     fn begun(&self) -> Observations {
         let (kind, constant) = (self.family.kind, self.settings.labels());
         let series_limit = self.limit.unwrap_or_else(|| self.settings.series_limit());

@@ -440,7 +440,7 @@ mod tests {
         ]
     }
 
-    /// What one reader must have been told of each label, by adding up as the acts come.
+    /// What one reader must have seen of each label, by adding up as the acts come.
     #[derive(Default)]
     struct Twin {
         seen: BTreeMap<(u8, u64), u64>,

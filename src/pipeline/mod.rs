@@ -34,6 +34,7 @@ mod route;
 mod settings;
 mod setup;
 mod signal;
+mod state;
 mod stats;
 mod worker;
 

@@ -14,17 +14,15 @@
 //! the lock: records are weighed before it is taken and dropped after it is released.
 
 use std::{
-    collections::VecDeque,
     fmt,
     time::{Duration, Instant},
 };
 
 use super::{
-    Batch, Chunk, Deadline, DropReason, Dropped, QueueReport,
-    batch::{Part, Piece},
+    Batch, Chunk, Deadline, DropReason, QueueReport,
     limits::Limits,
     retry::Delay,
-    settings::Overflow,
+    state::{Attempt, Load, Phase, State, Urgency},
 };
 use crate::{
     clock,
@@ -46,75 +44,10 @@ pub(super) struct Queue<T> {
     settled: Condvar,
 }
 
-struct State<T> {
-    pieces: VecDeque<Queued<T>>,
-    queued: Load,
-    in_flight: Option<InFlight>,
-    offered: u64,
-    delivered: u64,
-    dropped: Dropped,
-    retries: u64,
-    last_error: Option<String>,
-    flush_up_to: u64,
-    flushes: u64,
-    /// When the flushes that wait return: attempts end by then.
-    flush_deadlines: Vec<Instant>,
-    phase: Phase,
-    /// The attempt that runs.
-    attempt: Option<Attempt>,
-    /// Whether the worker is in the exporter's hands, with a batch.
-    worker_exports: bool,
-    worker_ended: bool,
-    worker_leaked: bool,
-}
-
-/// Some neighbours of one part of a chunk.
-struct Queued<T> {
-    piece: Piece<T>,
-    first: u64,    // The number of the piece's first record.
-    charge: usize, // The bytes of the whole part: a piece of it pins all of it.
-}
-
-/// What the exporter has in its hands.
-struct InFlight {
-    first: u64, // The lowest number in it that may be unsettled.
-    load: Load,
-}
-
-/// An attempt that runs.
-#[derive(Clone)]
-struct Attempt {
-    deadline: Deadline,
-    /// Whether a flush may end it.
-    yields_to_flushes: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Load {
-    items: usize,
-    bytes: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Takes nothing more; the worker delivers until the deadline.
-    Closing(Instant),
-    /// Holds nothing.
-    Closed,
-}
-
 /// What the worker is to do.
 pub(super) enum Next<T> {
     Deliver(Batch<T>),
     End,
-}
-
-/// What has been asked of the worker so far, to see whether more has been asked since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Urgency {
-    flushes: u64,
-    closing: bool,
 }
 
 /// With less time before the deadline of a shutdown, there is no second attempt.
@@ -134,26 +67,8 @@ fn shortly_before(deadline: Instant) -> Instant {
 
 impl<T> Queue<T> {
     pub(super) fn new(limits: Limits) -> Self {
-        let state = State {
-            pieces: VecDeque::new(),
-            queued: Load::default(),
-            in_flight: None,
-            offered: 0,
-            delivered: 0,
-            dropped: Dropped::default(),
-            retries: 0,
-            last_error: None,
-            flush_up_to: 0,
-            flushes: 0,
-            flush_deadlines: Vec::new(),
-            phase: Phase::Open,
-            attempt: None,
-            worker_exports: false,
-            worker_ended: false,
-            worker_leaked: false,
-        };
         let (work, settled) = (Condvar::new(), Condvar::new());
-        Self { limits, state: Mutex::new(state), work, settled }
+        Self { limits, state: Mutex::new(State::new()), work, settled }
     }
 
     /// Offers `chunk`, and wakes the worker if that makes a batch.
@@ -180,7 +95,7 @@ impl<T> Queue<T> {
     pub(super) fn begin_flush(&self, deadline: Option<Instant>) -> Ticket {
         let mut state = self.state.lock();
         let ticket = Ticket(state.offered);
-        if state.is_settled(ticket) {
+        if state.is_settled(ticket.0) {
             return ticket;
         }
         state.flush_up_to = state.offered;
@@ -203,7 +118,7 @@ impl<T> Queue<T> {
     /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`. A flush
     /// that began with this deadline is over then.
     pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
-        let is_settled = self.wait(deadline, |state| state.is_settled(ticket));
+        let is_settled = self.wait(deadline, |state| state.is_settled(ticket.0));
         let mut state = self.state.lock();
         if let Some(place) = state.flush_deadlines.iter().position(|&other| other == deadline) {
             state.flush_deadlines.swap_remove(place);
@@ -442,128 +357,6 @@ impl<T> Queue<T> {
         self.abandon();
         self.state.lock().worker_ended = true;
         self.settled.notify_all();
-    }
-}
-
-impl<T> State<T> {
-    /// Counts the records of `part` and queues what fits.
-    fn offer(&mut self, part: &Part<T>, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
-        let (n, first) = (part.records.len(), self.offered);
-        self.offered += n as u64;
-        if self.phase != Phase::Open {
-            self.dropped.add(DropReason::Shutdown, n);
-            return;
-        }
-        if limits.overflow == Overflow::DropOldest && part.bytes <= limits.max_bytes {
-            self.make_room(n, part.bytes, limits, evicted);
-        }
-        let held = self.held();
-        let room = match held.bytes.saturating_add(part.bytes) <= limits.max_bytes {
-            true => limits.max_items.saturating_sub(held.items),
-            false => 0,
-        };
-        let kept = n.min(room);
-        self.dropped.add(DropReason::QueueFull, n - kept);
-        if kept == 0 {
-            return;
-        }
-        let range = match limits.overflow {
-            Overflow::DropNewest => 0..kept,
-            Overflow::DropOldest => n - kept..n,
-        };
-        self.queued.items += kept;
-        self.queued.bytes += part.bytes;
-        let first = first + range.start as u64;
-        let piece = Piece { records: part.records.clone(), range };
-        self.pieces.push_back(Queued { piece, first, charge: part.bytes });
-    }
-
-    /// Evicts from the front until `n` records of `bytes` fit, or nothing waits.
-    fn make_room(&mut self, n: usize, bytes: usize, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
-        loop {
-            let held = self.held();
-            let too_many = held.items.saturating_add(n).saturating_sub(limits.max_items);
-            let fits = held.bytes.saturating_add(bytes) <= limits.max_bytes;
-            if too_many == 0 && fits {
-                return;
-            }
-            let Some(front) = self.pieces.front() else { return };
-            let whole = !fits || too_many >= front.piece.range.len();
-            let cut = if whole { front.piece.range.len() } else { too_many };
-            self.dropped.add(DropReason::QueueFull, cut);
-            evicted.extend(self.pop(cut));
-        }
-    }
-
-    /// Takes the next batch and notes it as in flight.
-    fn take(&mut self, limits: &Limits) -> Batch<T> {
-        let first = self.pieces.front().map_or(self.offered, |front| front.first);
-        let mut load = Load::default();
-        let mut batch = Batch::new();
-        while let Some(front) = self.pieces.front() {
-            let n = front.piece.range.len().min(limits.batch_items - load.items);
-            let exceeds = load.bytes.saturating_add(front.charge) > limits.batch_bytes;
-            if n == 0 || (exceeds && load.items > 0) {
-                break;
-            }
-            let Some(taken) = self.pop(n) else { break };
-            load.items += n;
-            load.bytes += taken.charge;
-            batch.push(taken.piece);
-        }
-        self.in_flight = Some(InFlight { first, load });
-        batch
-    }
-
-    /// Takes the first `n` records of the front piece, which has at least as many. The charge of a part
-    /// goes with its last piece.
-    fn pop(&mut self, n: usize) -> Option<Queued<T>> {
-        let front = self.pieces.front_mut()?;
-        self.queued.items -= n;
-        if n == front.piece.range.len() {
-            self.queued.bytes -= front.charge;
-            return self.pieces.pop_front();
-        }
-        let start = front.piece.range.start;
-        let piece = Piece { records: front.piece.records.clone(), range: start..start + n };
-        let taken = Queued { piece, first: front.first, charge: 0 };
-        front.piece.range.start += n;
-        front.first += n as u64;
-        Some(taken)
-    }
-
-    fn held(&self) -> Load {
-        let in_flight = self.in_flight.as_ref().map_or(Load::default(), |batch| batch.load);
-        Load {
-            items: self.queued.items + in_flight.items,
-            bytes: self.queued.bytes + in_flight.bytes,
-        }
-    }
-
-    fn is_settled(&self, ticket: Ticket) -> bool {
-        let in_flight = self.in_flight.as_ref().map(|batch| batch.first);
-        let waiting = self.pieces.front().map(|front| front.first);
-        in_flight.or(waiting).is_none_or(|lowest| lowest >= ticket.0)
-    }
-
-    /// Whether there is something that is not to wait for more.
-    fn is_due(&self, limits: &Limits) -> bool {
-        let Some(front) = self.pieces.front() else { return false };
-        front.first < self.flush_up_to || self.phase != Phase::Open || self.makes_a_batch(limits)
-    }
-
-    fn makes_a_batch(&self, limits: &Limits) -> bool {
-        self.queued.items >= limits.wake_items || self.queued.bytes >= limits.batch_bytes
-    }
-
-    /// The worker is back from the exporter, if it was there.
-    fn leave_exporter(&mut self) {
-        self.worker_exports = false;
-        self.attempt = None;
-    }
-
-    fn urgency(&self) -> Urgency {
-        Urgency { flushes: self.flushes, closing: self.phase != Phase::Open }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Descriptor {
     pub(crate) has_rates: bool,
     /// The keys of dynamic labels; those of typed ones are their type's.
     pub(crate) keys: &'static [&'static str],
-    /// What a histogram was told; the default for every other kind.
+    /// The options of a histogram; the default for every other kind.
     pub(crate) histogram: HistogramOptions,
     /// The values that a gauge may have, if not all.
     pub(crate) range: Option<Range>,

@@ -41,9 +41,9 @@ pub(crate) struct Family {
     pub(crate) space: Space,
     /// How often a series was removed, and one more.
     pub(crate) removals: AtomicU32,
-    /// What a histogram was told in the source.
+    /// The options of a histogram, as in the source.
     pub(crate) told: HistogramOptions,
-    /// How it keeps its values: as it was told, or as a view asked for.
+    /// How it keeps its values: as its options or a view say.
     pub(crate) histogram: HistogramOptions,
     /// Of a throughput, the family of its rates.
     pub(crate) rates: Option<Arc<Family>>,

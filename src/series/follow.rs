@@ -1,7 +1,7 @@
 //! A family read again and again by somebody who remembers: the history.
 //!
 //! As [`live`](super::live), it hands values over one after the other, in place. What is new is that
-//! the reader keeps a row for each series: it is told when the list of the series is another one, or a
+//! the reader keeps a row for each series: it learns when the list of the series is another one, or a
 //! sum may have begun anew, and else only values, by their places in the list. A histogram is read
 //! further only where its count says that it changed.
 
@@ -26,10 +26,10 @@ use crate::{
     snapshot::{self, Kind, SeriesValue},
 };
 
-/// Who follows the series of a family. Places are those of the list that it was told of last.
+/// Who follows the series of a family. Places are those of the list that it was given last.
 pub(crate) trait Follow {
     /// Whether it knows the series of `list` and their starts, as `reader` tells them. If it does not,
-    /// it is told of each.
+    /// it is given each.
     fn knows(&mut self, list: &Arc<SeriesList>, reader: &Reader) -> bool;
 
     /// When the sum of a series began.

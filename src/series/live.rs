@@ -36,7 +36,7 @@ enum Repr {
         page_bounds: PageBounds,
         from: Rc<Source>,
     },
-    /// What a callback told.
+    /// What a callback observed.
     Observed(snapshot::Family),
 }
 

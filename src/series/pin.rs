@@ -209,7 +209,7 @@ pub(crate) fn forget_removed() {
 }
 
 /// No part of a model: a thread that sees it late writes to a series that it still pins, and one that
-/// uses a set with a reused number has been told of it after the number.
+/// uses a set with a reused number has learnt of it after the number.
 static REMOVALS: atomic::AtomicU64 = atomic::AtomicU64::new(0);
 
 #[cfg(not(bellwether_loom))]

@@ -15,7 +15,7 @@ use crate::{
 /// The first of their ids; [`DISABLED`] is that of all others.
 const FIRST: u32 = FIRST_REFUSED;
 
-/// How many are told apart; arbitrary, and more than a program has by mistake.
+/// How many are counted one by one; arbitrary, and more than a program has by mistake.
 const MOST: usize = (DISABLED - FIRST) as usize;
 
 /// What the source calls such an instrument, and where it is: of one name there may be several.

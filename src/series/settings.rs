@@ -83,7 +83,7 @@ impl Settings {
     }
 }
 
-/// How long a reader waits for one callback, unless it is told otherwise: long for what reads a
+/// How long a reader waits for one callback, unless configured otherwise: long for what reads a
 /// number, and short beside the time-out of a scrape. Arbitrary.
 const PATIENCE: Duration = Duration::from_millis(500);
 

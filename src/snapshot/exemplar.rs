@@ -56,7 +56,7 @@ impl Exemplar {
         self.with_admitted(labels, |_| ())
     }
 
-    /// As [`with_labels`](Self::with_labels); why each of those is left out that are, is told to
+    /// As [`with_labels`](Self::with_labels); the reason for each label that is left out goes to
     /// `reject`.
     pub(crate) fn with_admitted(
         self,

@@ -288,7 +288,7 @@ fn prepared(family: &Family, source: &str, gauges: Gauges<'_>) -> Family {
 }
 
 /// Sorts `series` by their labels and makes one of those with equal ones, in their order; one that
-/// cannot be added is told to `left_out`.
+/// cannot be added goes to `left_out`.
 pub(crate) fn fold(
     mut series: Vec<Series>,
     gauges: Choice,

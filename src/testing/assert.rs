@@ -1,4 +1,4 @@
-//! What tests ask of series and spans, and what they are told where it is not there.
+//! What tests ask of series and spans, and the messages where it is not there.
 
 use crate::{
     label::LabelSet,

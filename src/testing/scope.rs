@@ -184,7 +184,7 @@ impl Scope {
     /// Panics if the number is another, and lists the series of `name` that there are. Panics too, also
     /// if 0 is expected, if no instrument of the process is called `name`, or none of its series has
     /// these labels nor can have them (a closed label set has all of its combinations), and names the
-    /// nearest. An instrument is known once it was used, or told to
+    /// nearest. An instrument is known once it was used, or by a call of
     /// [`register`](crate::Counter::register).
     #[track_caller]
     pub fn assert_value(&self, name: &str, labels: &[(&str, &str)], expected: f64) {

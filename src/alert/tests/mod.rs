@@ -7,13 +7,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    clock::{ManualClock, Slots, Ticks},
+    clock::{ManualClock, Ticks},
     error::ErrorKind,
-    history::{BUDGET_BYTES, History},
+    history::BUDGET_BYTES,
     label::LabelSet,
-    metric::{
-        Family, HistogramSnapshot, Kind, PageBounds, Prepared, Series, SeriesValue, Snapshot, Unit,
-    },
+    metric::{Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot, Unit},
     sync::Mutex,
 };
 
@@ -47,22 +45,20 @@ fn gauges(clock: &ManualClock, values: &[(&str, f64)]) -> Snapshot {
 
 /// A window, and the history that it is on.
 struct Ticked {
-    history: Arc<Mutex<History>>,
-    slots: Slots,
+    replay: replay::Replay,
     window: SampleWindow,
 }
 
 impl Ticked {
     fn new(needs: impl IntoIterator<Item = Need>, budget_bytes: usize) -> Self {
-        let history = Arc::new(Mutex::new(History::new(budget_bytes)));
-        let window = SampleWindow::new(needs, history.clone());
-        Self { history, slots: Slots::new(SECOND), window }
+        let replay = replay::Replay::new(SECOND, budget_bytes);
+        let window = SampleWindow::new(needs, replay.history.clone());
+        Self { replay, window }
     }
 
     /// Takes the samples of a snapshot; whether there is room for them.
     fn tick(&mut self, snapshot: &Snapshot) -> bool {
-        let slot = self.slots.next(snapshot.taken()).unwrap();
-        self.history.lock().tick(&Prepared::of(snapshot.clone()), slot).is_none()
+        self.replay.play(snapshot).unwrap().1.is_none()
     }
 
     fn selected(&self, name: &'static str) -> Vec<SeriesWindow<'_>> {

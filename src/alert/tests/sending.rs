@@ -1,4 +1,4 @@
-//! What is told to notifiers, when, and in which groups.
+//! What notifiers send, when, and in which groups.
 
 use super::*;
 use crate::clock::Timestamp;

@@ -51,7 +51,7 @@ fn where_one_tick_is_more_than_the_budget_rules_look_at_nothing() {
             fits
         })
         .collect();
-    assert_eq!(fits, [false, true, true, true, true], "it is told once");
+    assert_eq!(fits, [false, true, true, true, true], "it is reported once");
     assert_eq!(ticked.selected("g").len(), 0);
 }
 
@@ -113,7 +113,7 @@ fn series_that_no_rule_selects_make_room_for_those_that_are_selected() {
         families.push(watched);
         all = snapshot(&clock, families);
         ticked.tick(&all);
-        let history = ticked.history.clone();
+        let history = ticked.replay.history.clone();
         let earlier = history.lock().before(clock.now(), SECOND);
         let spans = earlier.map(|earlier| clock.now().since(earlier.at.taken()));
         let selected = ticked.selected("h");
@@ -144,7 +144,7 @@ fn what_no_range_needs_is_let_go_and_nothing_of_it_stays() {
         ticked.tick(&gauges(&clock, &[(&name, 1.0)]));
         most = most.max(ticked.selected("g").len());
     }
-    // Five minutes of ticks, and what the coarser tiers are still to be told.
+    // Five minutes of ticks, and what is not written into the coarser tiers yet.
     assert!((300..400).contains(&most), "{most}");
     for _ in 0..400 {
         clock.advance(SECOND);
@@ -166,7 +166,7 @@ fn ticks_of_what_a_long_range_selects_are_kept_for_longer() {
     assert_eq!(values, (1_000..2_000).map(f64::from).collect::<Vec<_>>());
     assert!(one.covers(1_000 * SECOND));
     let span = |length: u32| {
-        let earlier = ticked.history.lock().before(clock.now(), length * SECOND).unwrap();
+        let earlier = ticked.replay.history.lock().before(clock.now(), length * SECOND).unwrap();
         clock.now().since(earlier.at.taken())
     };
     assert_eq!(span(300), 300 * SECOND);
@@ -207,6 +207,34 @@ fn a_histogram_that_begins_anew_in_the_range_has_the_values_of_both() {
     assert_eq!(found.count(), 4, "2 and three times 3");
     assert_eq!(one.increase(5 * SECOND).unwrap().0, 4.0);
     assert!((found.sum() - 11.0).abs() < 1e-9, "{}", found.sum());
+}
+
+#[test]
+fn a_histogram_that_was_away_and_goes_on_has_no_more_than_what_it_recorded() {
+    let clock = ManualClock::new();
+    let range = 4 * SECOND;
+    let mut ticked = Ticked::new([Need::distributions(series("g"), range)], BUDGET_BYTES);
+    // How many values were recorded, and in how many seconds.
+    let mut tick = |values: Option<&[f64]>| {
+        clock.advance(SECOND);
+        let value = |values| SeriesValue::Histogram(Arc::new(HistogramSnapshot::of(values)));
+        let series: Vec<_> =
+            values.map(|values| (labels(&[]), value(values))).into_iter().collect();
+        ticked.tick(&snapshot(&clock, vec![family("g", Kind::Histogram, series)]));
+        let one = &ticked.selected("g")[0];
+        let (amount, time) = one.increase(range)?;
+        assert_eq!(one.distribution(range)?.count() as f64, amount, "{values:?}");
+        Some((amount as u64, time.as_secs()))
+    };
+    let (one, two, three, four): (&[_], &[_], &[_], &[_]) =
+        (&[1.0], &[1.0, 2.0], &[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]);
+    (0..6).for_each(|_| _ = tick(Some(one)));
+    assert_eq!([None; 3].map(&mut tick), [Some((0, 3)), Some((0, 2)), Some((0, 1))]);
+    assert_eq!(tick(Some(two)), Some((1, 4)));
+    // The range begins while it is away: its oldest sample in it is in the place of that.
+    assert_eq!(tick(Some(three)), Some((1, 1)));
+    let after = [four; 4].map(Some).map(&mut tick);
+    assert_eq!(after, [Some((2, 2)), Some((2, 3)), Some((2, 4)), Some((1, 4))]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the control groups of the process allow it, and what was taken of that.
 //!
 //! A limit may stand on any group between the process's own and the root that can be seen, and the
-//! tightest holds. Use is told of the group that has the tightest limit, as the two are to be
+//! tightest holds. Use is that of the group that has the tightest limit, as the two are to be
 //! compared; of the process's own group where there is no limit.
 
 use std::iter::successors;

@@ -11,7 +11,7 @@ use crate::metric::Unit;
 
 pub(super) struct Cpu<F>(pub(super) F);
 
-/// The columns of a CPU's line that are told (proc(5)); those behind them, the guests' time, are
+/// The columns of a CPU's line that are shown (proc(5)); those behind them, the guests' time, are
 /// within the first two.
 const MODES: [&str; 8] =
     ["user", "nice", "system", "idle", "iowait", "interrupt", "softirq", "steal"];

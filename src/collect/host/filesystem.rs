@@ -15,7 +15,7 @@ pub(super) struct FileSystem<F> {
     space: fn(&str) -> io::Result<Space>,
 }
 
-/// A mounted file system whose space is told.
+/// A mounted file system whose space is shown.
 #[derive(Debug, PartialEq)]
 struct Mount<'a> {
     /// Major and minor number: mounts that share it are one file system.
@@ -45,7 +45,7 @@ const KINDS: [&str; 20] = [
     "msdos", "nilfs2", "ntfs3", "overlay", "reiserfs", "tmpfs", "ubifs", "vfat", "xfs", "zfs",
 ];
 
-/// Mounts that are told; a host of many containers has thousands.
+/// Mounts that are shown; a host of many containers has thousands.
 const MAX_MOUNTS: usize = 256;
 
 impl<F: Files> FileSystem<F> {

@@ -28,7 +28,7 @@ use super::{files::System, source::Source};
 /// | `container` | `container.cpu.time`, `container.cpu.limit`, `container.cpu.available`, `container.cpu.throttled`, `container.memory.usage`, `.working_set`, `.limit`, `.oom_kills` | the control group, version 2 or 1 |
 ///
 /// `system.*` is what the kernel tells of the machine, in a container too; network figures are those
-/// of the process's network namespace. How much of the machine the process may use is told by
+/// of the process's network namespace. How much of the machine the process may use is in
 /// `container.*`: the limits are the tightest on the way from the process's control group up, and are
 /// missing where there is none. `container.cpu.available` is never missing: the CPUs that the process
 /// may run on, and no more than its quota.

@@ -35,7 +35,7 @@ use crate::{
 ///
 /// # What it will not do
 ///
-/// Speak plain http, or to an address that is not public, unless told to; follow a redirect; use a
+/// Speak plain http, or to an address that is not public, unless allowed; follow a redirect; use a
 /// proxy from the environment. Of its URL only scheme, host and port are ever printed.
 ///
 /// # Examples
@@ -99,7 +99,7 @@ enum LabelFrom {
     At(Path),
 }
 
-/// The largest document that is read unless told otherwise; arbitrary, and far more than a page of
+/// The largest document that is read unless configured otherwise; arbitrary, and far more than a page of
 /// figures has. Parsed, a document takes some tens of times its size.
 const LIMIT: usize = 1 << 20;
 

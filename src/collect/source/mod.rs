@@ -287,7 +287,7 @@ impl Cache {
 const DISTRUST: u8 = 10;
 
 /// Tells the values of a family that are not stale, after a reading if one is due. Nobody waits for a
-/// source that was slow: it is read on a thread of its own, and its last good values are told.
+/// source that was slow: it is read on a thread of its own, and its last good values are shown.
 fn fill(cache: &Arc<Cache>, place: usize, to: &mut Observations) {
     if cache.is_due() {
         let patience = to.patience();

@@ -38,7 +38,7 @@
 //!
 //! # Buckets
 //!
-//! A histogram that was not told bounds shows those that people query, in a unit of time `le="0.1"`
+//! A histogram without bounds of its own shows those that people query, in a unit of time `le="0.1"`
 //! and the like, and powers of two in others ([`PageBounds`](crate::metric::PageBounds)). It is kept
 //! in finer buckets, and a count is taken at the first edge of one at or above the bound: a value on
 //! the bound is inside, and one at most 1.1 % above it may be. At powers of two, and where a histogram

@@ -47,7 +47,7 @@ impl PageOptions {
     }
 
     /// Leaves out when each sum began: the `_created` lines of OpenMetrics, which Prometheus keeps as
-    /// series of their own unless it is told to take them as start times, and the time stamps of
+    /// series of their own unless it is configured to take them as start times, and the time stamps of
     /// protobuf.
     #[must_use]
     pub fn without_created(mut self) -> Self {

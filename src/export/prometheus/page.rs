@@ -162,7 +162,7 @@ impl Page {
     /// Writes the page; `false` if there was no place for each family, in their order.
     fn write(&mut self, readings: &impl Readings, resource: &Resource) -> bool {
         self.bytes.clear();
-        // The wall clock may have gone back: noticed by the latest date, before any other is told.
+        // The wall clock may have gone back: noticed by the latest date, before any other is written.
         (self.shared.date, _) = (None, clock::unix_nanos());
         self.write_target(resource);
         let Some(slots) = &mut self.slots else { return false };

@@ -140,7 +140,6 @@ fn compare(
     let newest = samples[samples.len() - 1].as_ref();
     prop_assert_eq!(bits(look.last()), bits(newest.map(|sample| sample.value)));
 
-    // Samples last: to read them all hands over what is staged.
     let (_, first_inside) = twin.start(range);
     if !may_be_forgotten(twin, samples) {
         compare_increase(look, range, twin, series)?;
@@ -148,6 +147,10 @@ fn compare(
             let was_there = samples[..first_inside].iter().any(Option::is_some);
             prop_assert_eq!(look.covers(range), was_there);
         }
+    }
+    // Seldom: to read them hands over what is staged, and no other question would find that.
+    if !samples.len().is_multiple_of(9) {
+        return Ok(());
     }
     let inside = (first_inside..samples.len())
         .filter_map(|at| Some((twin.taken[at], samples[at].as_ref()?.value.to_bits())));

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::{
     clock::{self, ManualClock, Slot, Ticks},
     history::{
-        History,
+        BUDGET_BYTES, History, Wanted,
         families::{Head, Named},
         sample::{Form, MINUTE_MAX, MINUTE_MEAN, MINUTE_MIN, Sample},
         tier::{MARKS, MINUTES, TICKS},
@@ -210,4 +210,101 @@ fn more_series_than_the_budget_holds_span_nothing_and_are_told_once() {
         history.tick(&registry.prepare(), slot(&clock));
     }
     assert!(history.before(clock.now(), SECOND).is_some(), "it keeps again what it can");
+}
+
+#[test]
+fn what_is_given_up_just_after_all_series_are_kept_again_leaves_every_window_exact() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let (registry, _hits, record) = busy(3);
+    let noise = registry.dynamic_gauge("noise", "", Unit::NONE, &["n"]).unwrap();
+    // On a thread that ends: it remembers the series no longer, so that they can go.
+    std::thread::scope(|scope| {
+        let set = |n: u32| noise.with_labels(&[("n", &n.to_string())]).set(1.0);
+        scope.spawn(move || (0..500).for_each(set));
+    });
+    let mut history = History::new(60_000);
+    history.select(Wanted {
+        name: "hits".to_owned(),
+        matches: Box::new(|_| true),
+        range: 5 * SECOND,
+        distributions: false,
+    });
+    let second = |history: &mut History| {
+        record();
+        clock.advance(SECOND);
+        history.tick(&registry.prepare(), slot(&clock))
+    };
+    assert!(second(&mut history).is_some(), "too many");
+    // Ticks and marks of the hits alone.
+    (0..25).for_each(|_| assert_eq!(second(&mut history), None));
+    noise.clear();
+    second(&mut history);
+    assert!(history.store.give_up(), "before a tier has its next instant");
+    (0..90).for_each(|_| _ = second(&mut history));
+    // Nearly all ticks go, so that windows begin at marks.
+    while history.store.tiers[TICKS].end() - history.store.tiers[TICKS].first() > 2 {
+        assert!(history.store.give_up());
+    }
+    let later = registry.snapshot();
+    for length in 1..90 {
+        let earlier = history.before(later.taken(), length * SECOND).unwrap().at;
+        let window = later.since(&earlier);
+        let ticks = window.duration().as_secs();
+        assert_eq!(window.increase("hits", &[("n", "1")]), Some(3 * ticks), "{length}");
+    }
+}
+
+#[test]
+fn a_range_whose_start_was_given_up_is_not_covered() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let (registry, _hits, record) = busy(1);
+    let mut history = History::new(BUDGET_BYTES);
+    let (name, range) = ("hits".to_owned(), 60 * SECOND);
+    let id =
+        history.select(Wanted { name, matches: Box::new(|_| true), range, distributions: false });
+    // So many that a chunk is sealed, which is cut only as a whole.
+    for _ in 0..500 {
+        record();
+        tick(&mut history, &registry, &clock, SECOND);
+    }
+    let covers = |history: &mut History| history.selected(id, 0).unwrap().covers(range);
+    assert!(covers(&mut history));
+    while history.store.tiers[TICKS].end() - history.store.tiers[TICKS].first() > 60 {
+        assert!(history.store.give_up());
+    }
+    assert!(!covers(&mut history));
+}
+
+#[test]
+fn a_sum_that_was_away_for_a_tick_and_began_anew_counts_what_it_has_since() {
+    let clock = ManualClock::new();
+    let _installed = clock::enter(Some(clock.clone()));
+    let registry = Registry::new();
+    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let (one, minute) = ([("n", "one")], 60 * SECOND);
+    let mut history = History::new(BUDGET_BYTES);
+    let id = history.select(Wanted {
+        name: "hits".to_owned(),
+        matches: Box::new(|_| true),
+        range: minute,
+        distributions: false,
+    });
+    let mut increase = || {
+        tick(&mut history, &registry, &clock, SECOND);
+        let mut found = None;
+        history.each_selected(id, |look| found = look.increase(minute));
+        found.map(|(amount, _)| amount)
+    };
+    hits.with_labels(&one).add(5);
+    assert_eq!(increase(), None, "it may be old");
+    hits.remove_labels(&one);
+    assert_eq!(increase(), None);
+    hits.with_labels(&one).add(5);
+    assert_eq!(
+        [increase(), increase()],
+        [Some(5.0); 2],
+        "as many as before, and none of them the same"
+    );
 }

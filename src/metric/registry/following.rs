@@ -19,7 +19,7 @@ enum Repr {
         storage: Arc<Storage>,
         views: Views,
         families: Vec<Arc<Family>>,
-        /// What callbacks told, and other values that are not read in place.
+        /// What callbacks observed, and other values that are not read in place.
         kept: Vec<snapshot::Family>,
     },
     /// Views show the families otherwise.

@@ -120,7 +120,7 @@ impl Registry {
     /// # Errors
     ///
     /// As [`counter`](Self::counter), also of the name of the rates; [`ErrorKind::InvalidName`] also if
-    /// a key is `window`, by which the rates are told apart.
+    /// a key is `window`, which tells the rates apart.
     #[track_caller]
     pub fn throughput<L: Labels>(
         &self,

@@ -122,7 +122,7 @@ impl Registry {
 
     /// Changes what holds for all families, those in use among them; `changes` are legal.
     ///
-    /// A family registered meanwhile has the new labels, or is among those that are told.
+    /// A family registered meanwhile has the new labels, or is among those that are relabelled here.
     pub(crate) fn change(&self, changes: Changes) {
         let _busy = cells::busy();
         if !self.0.settings.change(changes) {
@@ -385,7 +385,7 @@ impl Registry {
     }
 }
 
-/// Of each instrument by itself: nobody looks for what was told of another.
+/// Of each instrument by itself: a report of one does not stand for another's.
 fn tell_refusal(error: &dyn fmt::Display) {
     let text = format_args!("{error}; the first is kept, the other records into nothing");
     diagnostics::report_each("conflict", text);

@@ -1,4 +1,4 @@
-//! What a histogram may be told: how to divide its values into buckets, and which values to expect.
+//! The options of a histogram: how to divide its values into buckets, and which values to expect.
 
 use crate::{
     error::{Error, ErrorKind},
@@ -82,7 +82,7 @@ pub enum OutOfRange {
     Drop,
 }
 
-/// Everything that a histogram may be told, for one whose name is known at run time.
+/// All options of a histogram, for one whose name is known at run time.
 ///
 /// # Examples
 ///

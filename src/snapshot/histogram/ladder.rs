@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use super::aggregation::PageBounds;
 use crate::snapshot::unit::Unit;
 
-/// The bounds, ascending, for a histogram of `unit` that was told `asked`; infinity is not among them.
+/// The bounds, ascending, for a histogram of `unit` with the option `asked`; infinity is not among them.
 pub(crate) fn bounds(unit: Unit, asked: PageBounds) -> Cow<'static, [f64]> {
     match (asked, seconds_of(unit)) {
         (PageBounds::Explicit(bounds), _) => bounds.into(),

@@ -60,7 +60,7 @@ const VERSION: u32 = 1;
 /// version. A reader of JSON should be exact: `serde_json` is with its feature `float_roundtrip`.
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // First the latest date: by it a step of the wall clock is noticed, before any other is told.
+        // First the latest date: by it a step of the wall clock is noticed, before any other date is read.
         let taken = self.taken().unix_nanos();
         let mut document = serializer.serialize_struct("Snapshot", 5)?;
         document.serialize_field("format", FORMAT)?;

@@ -1,4 +1,4 @@
-//! What a client is told whose request cannot be read.
+//! The answer to a client whose request cannot be read.
 //!
 //! hyper answers such a request by a bare status line and closes the connection. People see an empty
 //! page then, and some clients nothing at all: what they still send meets a closed socket, whose reset

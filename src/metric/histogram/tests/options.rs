@@ -1,4 +1,4 @@
-//! What a histogram is told, and what is no histogram.
+//! The options of histograms, and values that a histogram refuses.
 
 use super::*;
 
