@@ -36,7 +36,7 @@ fn main() -> Result<(), bellwether::Error> {
     assert_eq!(lines, ["catalog Ok", "checkout Ok"]);
     assert_eq!(
         report.to_string(),
-        "Names offered=2 delivered=2 held=0 spooled=0 dropped=0\n\
+        "Names spans offered=2 delivered=2 held=0 dropped=0\n\
          offered=2 delivered=2 held=0 spooled=0 dropped=0"
     );
     println!("{}\n{report}", lines.join("\n"));
