@@ -49,15 +49,19 @@ fn record(registry: &Registry, cells: i32) {
     for family in 0..100 {
         let name = format!("bench.counter.{family}");
         let counter =
-            registry.counter::<Route>(&name, "A counter", Unit::NONE).expect("a legal name");
+            registry.counter(&name, "A counter").labels::<Route>().build().expect("a legal name");
         for (i, route) in routes() {
             counter.bind(route).add(u64::from(i + 1) * 123_457);
         }
     }
     for family in 0..10 {
         let name = format!("bench.duration.{family}");
-        let histogram =
-            registry.histogram::<Route>(&name, "A histogram", Unit::Seconds).expect("a legal name");
+        let histogram = registry
+            .histogram(&name, "A histogram")
+            .unit(Unit::Seconds)
+            .labels::<Route>()
+            .build()
+            .expect("a legal name");
         for (_, route) in routes() {
             let series = histogram.bind(route);
             let step = 512f64.powf(f64::from(cells).recip());

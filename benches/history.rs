@@ -84,8 +84,9 @@ fn added_up(lists: &[Vec<u64>]) -> u64 {
 fn ticks(n_counters: usize, n_histograms: usize) {
     let registry = Registry::with_series_limit(1_000_000);
     let keys = &["n"];
-    let counter = registry.dynamic_counter("c", "", Unit::NONE, keys).expect("a legal name");
-    let histogram = registry.dynamic_histogram("h", "", Unit::Seconds, keys).expect("a legal name");
+    let counter = registry.counter("c", "").keys(keys).build().expect("a legal name");
+    let histogram =
+        registry.histogram("h", "").unit(Unit::Seconds).keys(keys).build().expect("a legal name");
     let label = |n: usize| n.to_string();
     let counters: Vec<_> =
         (0..n_counters).map(|n| counter.bind_labels(&[("n", &label(n))])).collect();

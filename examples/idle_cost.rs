@@ -23,8 +23,8 @@ fn main() -> Result<(), bellwether::Error> {
 fn idle(n_counters: usize, n_histograms: usize) -> Result<(), bellwether::Error> {
     let registry = Registry::with_series_limit(1_000_000);
     let (counts, times) = (
-        registry.dynamic_counter("counts", "", Unit::NONE, &["n"])?,
-        registry.dynamic_histogram("times", "", Unit::Seconds, &["n"])?,
+        registry.counter("counts", "").keys(&["n"]).build()?,
+        registry.histogram("times", "").unit(Unit::Seconds).keys(&["n"]).build()?,
     );
     for n in 0..n_counters {
         counts.with_labels(&[("n", &n.to_string())]).add(1 + n as u64);

@@ -13,9 +13,9 @@ use std::{error, fmt};
 /// # Examples
 ///
 /// ```
-/// use bellwether::{ErrorKind, Unit, metric::Registry};
+/// use bellwether::{ErrorKind, metric::Registry};
 ///
-/// let error = Registry::new().gauge::<()>("9lives", "Lives left", Unit::NONE).unwrap_err();
+/// let error = Registry::new().gauge("9lives", "Lives left").build().unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidName);
 /// assert_eq!(error.to_string(), r#"instrument name "9lives" must start with an ASCII letter"#);
 /// ```

@@ -119,7 +119,7 @@ fn an_instrument_of_a_child_may_have_the_name_of_its_parents_callback() {
     let registry = Registry::new();
     let _observer = observe(&registry, "test.name", 1.0).unwrap();
     let child = in_child(|| {
-        registry.gauge::<()>("test.name", "", Unit::NONE).unwrap().set(5.0);
+        registry.gauge("test.name", "").build().unwrap().set(5.0);
         format!("{:?}", value(&registry.snapshot(), "test.name"))
     });
     assert_eq!(child, "Some(5.0)");

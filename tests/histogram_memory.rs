@@ -29,8 +29,8 @@ fn bytes_a_series(
     let texts: Vec<_> = (0..SERIES).map(|n| n.to_string()).collect();
     let mut handles = Vec::with_capacity(SERIES);
     let registry = Registry::new();
-    let family: Histogram<Route<'_>> =
-        registry.histogram_with("size", "", Unit::Bytes, options).unwrap();
+    let family = registry.histogram("size", "").unit(Unit::Bytes).options(options);
+    let family: Histogram<Route<'_>> = family.labels().build().unwrap();
     let live = |work: &mut dyn FnMut()| {
         let before = counting::live_of_thread();
         work();

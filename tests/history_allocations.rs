@@ -22,9 +22,14 @@ struct Route<'a> {
 fn a_tick_of_known_series_allocates_nothing_for_them() {
     let scope = testing::scope();
     let registry = Registry::new();
-    let hits = registry.counter::<Route<'_>>("hits", "Hits", Unit::NONE).unwrap();
-    let level = registry.gauge::<Route<'_>>("level", "Level", Unit::NONE).unwrap();
-    let time = registry.histogram::<Route<'_>>("time", "Time", Unit::Seconds).unwrap();
+    let hits = registry.counter("hits", "Hits").labels::<Route<'_>>().build().unwrap();
+    let level = registry.gauge("level", "Level").labels::<Route<'_>>().build().unwrap();
+    let time = registry
+        .histogram("time", "Time")
+        .unit(Unit::Seconds)
+        .labels::<Route<'_>>()
+        .build()
+        .unwrap();
     let routes: Vec<String> = (0..40).map(|n| format!("/{n}")).collect();
     let record = |round: u64| {
         for (n, route) in (0..).zip(&routes) {

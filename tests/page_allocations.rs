@@ -21,9 +21,14 @@ struct Route<'a> {
 #[test]
 fn a_known_page_is_rendered_without_an_allocation() {
     let registry = Registry::new();
-    let hits = registry.counter::<Route<'_>>("hits", "Hits", Unit::NONE).unwrap();
-    let level = registry.gauge::<()>("level", "Level", Unit::NONE).unwrap();
-    let time = registry.histogram::<Route<'_>>("time", "Time", Unit::Seconds).unwrap();
+    let hits = registry.counter("hits", "Hits").labels::<Route<'_>>().build().unwrap();
+    let level = registry.gauge("level", "Level").build().unwrap();
+    let time = registry
+        .histogram("time", "Time")
+        .unit(Unit::Seconds)
+        .labels::<Route<'_>>()
+        .build()
+        .unwrap();
     let record = |round: u32| {
         for route in ["/", "/a", "/b\"\n"] {
             for hit in [true, false] {

@@ -33,21 +33,31 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn run(registry: &Registry, steps: &[Step]) {
-    let counter = registry.counter::<Served>("closed", "C", Unit::NONE).unwrap();
-    let open = registry.counter::<Open<'_>>("open", "", Unit::Bytes).unwrap();
-    let money = registry.float_counter::<Open<'_>>("money", "", Unit::NONE).unwrap();
-    let active = registry.up_down_counter::<Served>("active", "", Unit::NONE).unwrap();
-    let gauge = registry.gauge::<Open<'_>>("gauge", "", Unit::NONE).unwrap();
-    let times = registry.histogram::<Served>("times", "", Unit::Seconds).unwrap();
-    let sizes = registry.histogram::<Open<'_>>("sizes", "", Unit::Bytes).unwrap();
+    let counter = registry.counter("closed", "C").labels::<Served>().build().unwrap();
+    let open = registry.counter("open", "").unit(Unit::Bytes).labels::<Open<'_>>().build().unwrap();
+    let money = registry.float_counter("money", "").labels::<Open<'_>>().build().unwrap();
+    let active = registry.up_down_counter("active", "").labels::<Served>().build().unwrap();
+    let gauge = registry.gauge("gauge", "").labels::<Open<'_>>().build().unwrap();
+    let times =
+        registry.histogram("times", "").unit(Unit::Seconds).labels::<Served>().build().unwrap();
+    let sizes =
+        registry.histogram("sizes", "").unit(Unit::Bytes).labels::<Open<'_>>().build().unwrap();
     let bounds = HistogramOptions::new().aggregation(Aggregation::Explicit(&[1.0, 10.0, 100.0]));
-    let bounded = registry.histogram_with::<Open<'_>>("bounded", "", Unit::NONE, bounds).unwrap();
+    let bounded =
+        registry.histogram("bounded", "").labels::<Open<'_>>().options(bounds).build().unwrap();
     let options = HistogramOptions::new();
     let ticks = options.aggregation(Aggregation::Hdr { significant_digits: 2 });
-    let ticks = registry.histogram_with::<Open<'_>>("ticks", "", Unit::new("ns"), ticks).unwrap();
+    let ticks = registry
+        .histogram("ticks", "")
+        .unit(Unit::new("ns"))
+        .labels::<Open<'_>>()
+        .options(ticks)
+        .build()
+        .unwrap();
     let ranged = options.range(0.5, 100.0, OutOfRange::Clamp);
     let ranged = ranged.page_bounds(PageBounds::Explicit(&[0.7, 30.0, 30.1]));
-    let ranged = registry.histogram_with::<Served>("ranged", "", Unit::NONE, ranged).unwrap();
+    let ranged =
+        registry.histogram("ranged", "").labels::<Served>().options(ranged).build().unwrap();
     for &(kind, series, value) in steps {
         let served = Served { cached: series > 1, shard: series };
         let route = ["/", "/a", "/b", "/\"c"][usize::from(series)];
@@ -95,7 +105,7 @@ proptest! {
 #[test]
 fn a_page_in_place_is_shown_through_views() {
     let registry = Registry::new();
-    registry.counter::<()>("secret", "", Unit::NONE).unwrap().inc();
+    registry.counter("secret", "").build().unwrap().inc();
     registry.set_views(Views::new([View::new("secret").drop()]).unwrap());
     let mut page = Page::new(Format::Text);
     assert_eq!(page.render_registry(&registry, &Resource::default()), b"");
@@ -104,7 +114,7 @@ fn a_page_in_place_is_shown_through_views() {
 #[test]
 fn a_view_that_only_chooses_bounds_is_the_same_in_place() {
     let registry = Registry::new();
-    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    let latency = registry.histogram("latency", "").unit(Unit::Seconds).build().unwrap();
     [0.2, 0.2, 0.7].into_iter().for_each(|value| latency.record(value));
     let views = [View::new("latency").page_bounds([0.2, 0.6]), View::new("*").limit(9)];
     registry.set_views(Views::new(views).unwrap());
@@ -126,7 +136,7 @@ fn each_bucket_that_people_query_shows_an_exemplar_that_lies_in_it() {
     let _scope = bellwether::testing::scope();
     let telemetry = bellwether::builder("test").sampler(AlwaysOn).start().unwrap();
     let registry = Registry::new();
-    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    let latency = registry.histogram("latency", "").unit(Unit::Seconds).build().unwrap();
     let bounds = [
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
         0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 25.0, 60.0,

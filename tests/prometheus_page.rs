@@ -9,10 +9,10 @@ use bellwether::{
 #[test]
 fn a_page_has_what_was_recorded() {
     let registry = Registry::new();
-    let orders = registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE).unwrap();
+    let orders = registry.counter("shop.orders", "Orders accepted").build().unwrap();
     orders.add(41);
     orders.inc();
-    let latency = registry.histogram::<()>("shop.latency", "Time", Unit::Seconds).unwrap();
+    let latency = registry.histogram("shop.latency", "Time").unit(Unit::Seconds).build().unwrap();
     [0.001, 0.5, 1.0, 100.0].into_iter().for_each(|seconds| latency.record(seconds));
 
     let page = render(&registry.snapshot(), &Resource::service("shop"), Format::Text);

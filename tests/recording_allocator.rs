@@ -4,7 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use bellwether::{Counter, Gauge, Labels, Unit, count, metric::Registry};
+use bellwether::{Counter, Gauge, Labels, count, metric::Registry};
 
 static ALLOCATIONS: Counter = Counter::new("allocations", "");
 /// Refused, since the name is taken: which allocates, and so records here again.
@@ -41,10 +41,10 @@ static ALLOCATOR: Recording = Recording;
 /// A registry whose series this thread remembers when it is gone, and a handle that outlives it.
 fn use_and_drop(number: usize) {
     let registry = Registry::new();
-    let open = registry.counter::<Size>("open", "", Unit::NONE).unwrap();
+    let open = registry.counter("open", "").labels::<Size>().build().unwrap();
     (0..10).for_each(|size| open.with(Size { size }).inc());
     let kept = open.bind(Size { size: number });
-    let other = registry.gauge::<()>("other", "", Unit::NONE).unwrap();
+    let other = registry.gauge("other", "").build().unwrap();
     other.set(1.0);
     drop((open, other));
     assert!(registry.unregister("open"));

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use bellwether::{
     Counter, Gauge, Histogram, Labels, count,
     label::Dynamic,
-    metric::{Registry, SeriesValue, Unit},
+    metric::{Registry, SeriesValue},
 };
 
 const THREADS: usize = 64;
@@ -41,7 +41,7 @@ fn all_threads_get_the_same_series_and_no_record_is_lost() {
             DYNAMIC.with_labels(&[("round", &round.to_string())]).add(1.0);
             count!("race.counted", round = round);
             let name = format!("race.run.time.{round}");
-            registry.counter::<()>(&name, "", Unit::NONE).unwrap().add(thread as u64);
+            registry.counter(&name, "").build().unwrap().add(thread as u64);
         }
     };
     let work = &work;

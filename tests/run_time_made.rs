@@ -48,27 +48,40 @@ fn use_all_of(registry: &Registry, n: u32) {
         HistogramOptions::new().aggregation(Aggregation::Explicit(&[1.0, 5.0]));
     let name = |kind: &str| format!("{kind}.{n}");
     let (unit, route) = (Unit::NONE, format!("/{n}"));
-    let counter = registry.counter::<Route<'_>>(&name("open"), "", unit).unwrap();
+    let counter =
+        registry.counter(&name("open"), "").unit(unit).labels::<Route<'_>>().build().unwrap();
     counter.with(Route { route: &route }).inc();
     let bound = counter.bind(Route { route: "/bound" });
-    let closed = registry.counter::<Hit>(&name("closed"), "Hits", unit).unwrap();
+    let closed =
+        registry.counter(&name("closed"), "Hits").unit(unit).labels::<Hit>().build().unwrap();
     closed.bind(Hit { hit: true }).add(2);
-    let gauge = registry.gauge::<()>(&name("gauge"), "", unit).unwrap();
+    let gauge = registry.gauge(&name("gauge"), "").unit(unit).build().unwrap();
     gauge.set(0.5);
     let (plain, own) = (name("plain"), name("own"));
-    registry.histogram::<()>(&plain, "", unit).unwrap().record(3.0);
+    registry.histogram(&plain, "").unit(unit).build().unwrap().record(3.0);
     registry
-        .histogram_with::<Hit>(&own, "", unit, BOUNDS)
+        .histogram(&own, "")
+        .unit(unit)
+        .labels::<Hit>()
+        .options(BOUNDS)
+        .build()
         .unwrap()
         .with(Hit { hit: false })
         .record(3.0);
-    registry.summary::<()>(&name("summary"), "", unit).unwrap().record(4.0);
+    registry.summary(&name("summary"), "").unit(unit).build().unwrap().record(4.0);
     let flags = Flags { a: true, b: true, c: true, d: true, e: true, f: true, g: true };
-    registry.counter::<Flags>(&name("flags"), "", unit).unwrap().with(flags).inc();
+    registry
+        .counter(&name("flags"), "")
+        .unit(unit)
+        .labels::<Flags>()
+        .build()
+        .unwrap()
+        .with(flags)
+        .inc();
     let ticks = HistogramOptions::new().aggregation(Aggregation::Hdr { significant_digits: 3 });
-    let ticks = registry.histogram_with::<()>(&name("ticks"), "", unit, ticks).unwrap();
+    let ticks = registry.histogram(&name("ticks"), "").unit(unit).options(ticks).build().unwrap();
     (0..100).for_each(|n| ticks.record(f64::from(n) * 1e6));
-    let keyed = registry.dynamic_counter(&name("keyed"), "", unit, &["tenant"]).unwrap();
+    let keyed = registry.counter(&name("keyed"), "").unit(unit).keys(&["tenant"]).build().unwrap();
     keyed.with_labels(&[("tenant", &route)]).inc();
     bound.add(7);
 
@@ -88,7 +101,7 @@ fn use_all_of(registry: &Registry, n: u32) {
 fn what_was_made_at_run_time_and_is_gone_leaves_nothing() {
     let counters = left_by(100_000, |n| {
         let registry = Registry::new();
-        registry.counter::<()>(&format!("c{n}"), "", Unit::NONE).unwrap().inc();
+        registry.counter(&format!("c{n}"), "").build().unwrap().inc();
     });
     let registry = Registry::new();
     let callbacks = left_by(100_000, |n| {

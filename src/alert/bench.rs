@@ -37,9 +37,9 @@ impl Bench {
         let history = Arc::new(Mutex::new(History::new(256 << 20)));
         let engine = Engine::new(rules(), Settings::default(), history.clone());
         let registry = Registry::new();
-        let requests = registry.dynamic_counter("requests", "", Unit::NONE, &KEYS);
-        let queues = registry.dynamic_gauge("queue", "", Unit::NONE, &KEYS);
-        let latencies = registry.dynamic_histogram("latency", "", Unit::Seconds, &KEYS);
+        let requests = registry.counter("requests", "").keys(&KEYS).build();
+        let queues = registry.gauge("queue", "").keys(&KEYS).build();
+        let latencies = registry.histogram("latency", "").unit(Unit::Seconds).keys(&KEYS).build();
         let (requests, queues, latencies) = (legal(requests), legal(queues), legal(latencies));
         Self {
             clock: ManualClock::new(),

@@ -46,7 +46,7 @@ struct Call<'a> {
 #[test]
 fn typed_and_dynamic_labels_without_a_value_are_not_there() {
     let registry = Registry::builder().label("zone", "").label("route", "constant").build();
-    let calls = registry.counter::<Call<'_>>("x", "", Unit::NONE).unwrap();
+    let calls = registry.counter("x", "").labels::<Call<'_>>().build().unwrap();
     calls.with(Call { route: "/", error: None }).inc();
     calls.with(Call { route: "/", error: Some("") }).inc();
     calls.with(Call { route: "", error: Some("io") }).inc();
@@ -70,7 +70,7 @@ fn typed_and_dynamic_labels_without_a_value_are_not_there() {
     );
 
     let registry = Registry::new();
-    let hits = registry.dynamic_counter("x", "", Unit::NONE, &["tier", "shard"]).unwrap();
+    let hits = registry.counter("x", "").keys(&["tier", "shard"]).build().unwrap();
     hits.with_labels(&[("tier", "l1"), ("shard", "")]).inc();
     hits.with_labels(&[("tier", "l1")]).inc();
     hits.with_labels(&[]).inc();
@@ -106,7 +106,7 @@ struct Twice {
 #[test]
 fn combinations_of_a_closed_set_that_read_alike_are_one_series() {
     let registry = Registry::new();
-    let sums = registry.counter::<Twice>("x", "", Unit::NONE).unwrap();
+    let sums = registry.counter("x", "").labels::<Twice>().build().unwrap();
     for blank in [None, Some(Blank(true)), Some(Blank(false))] {
         for inner in [None, Some(None), Some(Some(true))] {
             sums.with(Twice { blank, inner }).inc();
@@ -121,7 +121,7 @@ fn combinations_of_a_closed_set_that_read_alike_are_one_series() {
         assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(lines.contains(&"x_total 4".to_owned()), "{lines:?}");
     }
-    let sizes = registry.histogram::<Twice>("sizes", "", Unit::NONE).unwrap();
+    let sizes = registry.histogram("sizes", "").labels::<Twice>().build().unwrap();
     for blank in [None, Some(Blank(true))] {
         sizes.with(Twice { blank, inner: None }).record(1.0);
     }
@@ -163,7 +163,7 @@ fn merged_and_viewed_series_with_and_without_an_empty_value_are_one() {
     assert_eq!(lines(&merged), [r#"{k="v"} 3"#]);
 
     let registry = Registry::new();
-    let calls = registry.counter::<Call<'_>>("x", "", Unit::NONE).unwrap();
+    let calls = registry.counter("x", "").labels::<Call<'_>>().build().unwrap();
     calls.with(Call { route: "/", error: None }).inc();
     calls.with(Call { route: "/", error: Some("io") }).inc();
     let view = View::new("x").drop_labels(["error.type"]);
@@ -175,7 +175,7 @@ fn merged_and_viewed_series_with_and_without_an_empty_value_are_one() {
 fn a_gauge_whose_source_label_is_empty_gets_that_of_its_source() {
     let of = |n: f64| {
         let registry = Registry::new();
-        let load = registry.dynamic_gauge("x", "", Unit::NONE, &["instance"]).unwrap();
+        let load = registry.gauge("x", "").keys(&["instance"]).build().unwrap();
         load.bind_labels(&[("instance", "")]).set(n);
         registry.snapshot()
     };
@@ -188,7 +188,7 @@ fn a_gauge_whose_source_label_is_empty_gets_that_of_its_source() {
 #[test]
 fn a_snapshot_that_is_read_may_not_have_a_series_with_and_without_an_empty_value() {
     let registry = Registry::new();
-    let calls = registry.counter::<Call<'_>>("x", "", Unit::NONE).unwrap();
+    let calls = registry.counter("x", "").labels::<Call<'_>>().build().unwrap();
     calls.with(Call { route: "/", error: None }).inc();
     calls.with(Call { route: "/", error: Some("io") }).inc();
     let text = serde_json::to_string(&registry.snapshot()).unwrap();

@@ -197,7 +197,7 @@ fn a_removed_series_begins_without_an_exemplar() {
 #[test]
 fn what_exemplars_take_is_bounded_by_the_buckets_and_the_budget() {
     let registry = Registry::builder().byte_budget(64 * 1024).build();
-    let sizes = registry.histogram::<()>("sizes", "", Unit::NONE).unwrap();
+    let sizes = registry.histogram("sizes", "").build().unwrap();
     for round in 0..3 {
         for exponent in -300..300 {
             let value = 1.5 * 2f64.powi(exponent);
@@ -209,7 +209,7 @@ fn what_exemplars_take_is_bounded_by_the_buckets_and_the_budget() {
     let is_newest = |one: &Exemplar| one.labels().eq([("round", "2")]);
     assert!(kept.exemplars().iter().all(is_newest));
     let limited = Registry::builder().byte_budget(600).build();
-    let count = limited.counter::<()>("count", "", Unit::NONE).unwrap();
+    let count = limited.counter("count", "").build().unwrap();
     count.add_with_exemplar(1, &[("k", "v")]);
     assert_eq!(seen(&limited.snapshot(), "count", &[]), None, "no room");
     assert_eq!(count.value(), 1);
@@ -218,7 +218,7 @@ fn what_exemplars_take_is_bounded_by_the_buckets_and_the_budget() {
 #[test]
 fn exemplars_that_are_gone_make_room_for_others() {
     let registry = Registry::builder().byte_budget(32 * 1024).build();
-    let count = registry.counter::<()>("count", "", Unit::NONE).unwrap();
+    let count = registry.counter("count", "").build().unwrap();
     for turn in 0..50 {
         let scope = scope();
         count.add_with_exemplar(1, &[("turn", "of a scope")]);
@@ -239,7 +239,7 @@ fn of_merged_counters_the_newest_exemplar_stays_and_differences_have_new_ones_on
     let taken = |order: &str| {
         clock.advance(Duration::from_secs(1));
         let registry = Registry::new();
-        let count = registry.counter::<Who>("count", "", Unit::NONE).unwrap();
+        let count = registry.counter("count", "").labels::<Who>().build().unwrap();
         count.bind(Who { who: order.to_owned() }).add_with_exemplar(1, &[("order_id", order)]);
         (registry, count)
     };
@@ -274,7 +274,7 @@ fn an_exemplar_of_its_own_labels_is_a_part_of_a_histogram() {
     let own = own.with_labels(&[("order.id", "7"), ("__x", "1")]);
     assert_eq!((own.fault(), told(&own)), (None, (1.0, false, "order_id=7".to_owned())));
     let registry = Registry::new();
-    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+    let histogram = registry.histogram("h", "").build().unwrap();
     histogram.record(1.0);
     let parts = HistogramParts { exemplars: vec![own.clone()], ..histogram.snapshot().parts() };
     assert_eq!(HistogramSnapshot::from_parts(parts).unwrap().exemplars(), [own]);
@@ -287,7 +287,7 @@ fn an_exemplar_is_of_a_value_that_is_counted_whoever_records_meanwhile() {
     for options in [HistogramOptions::new(), explicit] {
         for _ in 0..40 {
             let registry = Registry::new();
-            let sizes = registry.histogram_with::<()>("sizes", "", Unit::NONE, options).unwrap();
+            let sizes = registry.histogram("sizes", "").options(options).build().unwrap();
             let is_done = AtomicBool::new(false);
             thread::scope(|scope| {
                 scope.spawn(|| {

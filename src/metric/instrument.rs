@@ -91,10 +91,9 @@ impl Instrument {
     /// Panics if the range is none: in a static, that is an error of the build.
     pub(crate) const fn within(&mut self, range: Range) {
         self.assert_new();
-        assert!(
-            range.min <= range.max && range.min.is_finite() && range.max.is_finite(),
-            "a range goes from a finite number to one that is not smaller"
-        );
+        if let Some(fault) = range.fault() {
+            panic!("{}", fault);
+        }
         self.descriptor.range = Some(range);
     }
 

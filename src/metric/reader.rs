@@ -21,10 +21,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::{Unit, metric::{Reader, Registry}};
+/// use bellwether::metric::{Reader, Registry};
 ///
 /// let registry = Registry::new();
-/// let sent = registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?;
+/// let sent = registry.counter("queue.sent", "Messages sent").build()?;
 /// let (mut total, mut delta) = (Reader::cumulative(&registry), Reader::delta(&registry));
 /// let sent_of = |reader: &mut Reader| reader.collect().value("queue.sent", &[]).unwrap().as_f64();
 /// sent.add(3);
@@ -401,7 +401,7 @@ mod tests {
         let registry = Registry::new();
         let observe = |to: &mut Observations| to.observe(1.0, &[("n", "a")]);
         let _observer = registry.observe(Kind::Counter, "y", "", Unit::NONE, observe).unwrap();
-        let counter = registry.counter::<()>("z", "", Unit::NONE).unwrap();
+        let counter = registry.counter("z", "").build().unwrap();
         let view = View::new("*").rename("x").keep_labels([""; 0]);
         registry.set_views(Views::new([view]).unwrap());
         let mut reader = Reader::delta(&registry);
@@ -499,8 +499,8 @@ mod tests {
             let manual = clock::ManualClock::new();
             let _installed = clock::enter(Some(manual.clone()));
             let registry = Registry::new();
-            let counter = registry.counter::<()>("x", "", Unit::NONE).unwrap();
-            let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+            let counter = registry.counter("x", "").build().unwrap();
+            let histogram = registry.histogram("h", "").build().unwrap();
             let mut readers = [(); 3].map(|()| (Reader::delta(&registry), 0.0, HistogramSnapshot::default()));
             let mut total = Reader::cumulative(&registry);
             for (reader, n) in acts {

@@ -266,7 +266,7 @@ mod tests {
     fn series_have_windows_of_their_own_and_a_gap_is_told() {
         let scope = testing::scope();
         let registry = Registry::new();
-        let summary = registry.summary::<Outcome>("s", "", Unit::NONE).unwrap();
+        let summary = registry.summary("s", "").labels::<Outcome>().build().unwrap();
         summary.bind(Outcome::Ok).record(1.0);
         scope.advance(SECOND * 100);
         let _ = registry.snapshot();
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_snapshot_has_everything_and_the_last_windows() {
         let registry = Registry::new();
-        let summary = registry.summary::<()>("s", "", Unit::Seconds).unwrap();
+        let summary = registry.summary("s", "").unit(Unit::Seconds).build().unwrap();
         summary.record(1.0);
         drop(summary.start_timer());
         let snapshot = registry.snapshot();
@@ -289,7 +289,7 @@ mod tests {
         let SeriesValue::Summary(value) = snapshot.value("s", &[]).unwrap() else { panic!() };
         assert_eq!((value.count, value.sum >= 1.0, value.windows.len()), (2, true, 3));
         assert!(value.windows.iter().all(|(_, window)| window.count() == 2), "{value:?}");
-        assert!(registry.histogram::<()>("s", "", Unit::Seconds).is_err(), "another kind");
+        assert!(registry.histogram("s", "").unit(Unit::Seconds).build().is_err(), "another kind");
     }
 
     #[test]

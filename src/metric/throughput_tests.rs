@@ -196,7 +196,7 @@ fn combinations_that_read_alike_have_their_rates_added_up() {
     }
     let scope = testing::scope();
     let registry = Registry::new();
-    let read = registry.throughput::<Shard>("reads", "", Unit::NONE).unwrap();
+    let read = registry.throughput("reads", "").labels::<Shard>().build().unwrap();
     (0..3).for_each(|shard| read.with(Shard(shard)).mark(10 << shard));
     scope.advance(SECOND * 10);
     assert_eq!(rates_in(&registry.snapshot(), "reads.rate"), [r#"{shard="c"} 4"#, "{} 3"]);
@@ -206,7 +206,7 @@ fn combinations_that_read_alike_have_their_rates_added_up() {
 fn the_rates_go_with_the_counter_and_come_back_with_it() {
     let scope = testing::scope();
     let registry = Registry::new();
-    let plugin = || registry.throughput::<()>("plugin.sent", "", Unit::NONE).unwrap();
+    let plugin = || registry.throughput("plugin.sent", "").build().unwrap();
     let sent = plugin();
     sent.mark(10);
     scope.advance(SECOND * 10);
@@ -214,7 +214,7 @@ fn the_rates_go_with_the_counter_and_come_back_with_it() {
     assert!(!registry.unregister("plugin.sent.rate"), "it is a part of the other");
     assert!(registry.unregister("plugin.sent"));
     assert_eq!(registry.snapshot().families().len(), 0);
-    let other = registry.gauge::<()>("plugin.sent.rate", "", Unit::NONE).unwrap();
+    let other = registry.gauge("plugin.sent.rate", "").build().unwrap();
     assert!(registry.unregister("plugin.sent.rate"), "the name was free");
     drop((sent, other));
 
@@ -229,7 +229,7 @@ fn the_rates_go_with_the_counter_and_come_back_with_it() {
 fn the_rates_are_handed_to_the_history() {
     let clock = testing::scope();
     let registry = Registry::new();
-    let sent = registry.throughput::<()>("sent", "", Unit::NONE).unwrap();
+    let sent = registry.throughput("sent", "").build().unwrap();
     sent.mark(20);
     clock.advance(SECOND * 10);
     let mut kept = Kept::default();
@@ -260,23 +260,23 @@ impl super::FollowRegistry for Kept {
 #[test]
 fn a_name_that_the_rates_need_and_the_key_of_their_windows_are_refused() {
     let registry = Registry::new();
-    registry.gauge::<()>("load.rate", "", Unit::NONE).unwrap();
-    let clash = registry.throughput::<()>("load", "", Unit::NONE).unwrap_err();
+    registry.gauge("load.rate", "").build().unwrap();
+    let clash = registry.throughput("load", "").build().unwrap_err();
     assert_eq!(clash.kind(), ErrorKind::Conflict);
     assert!(clash.to_string().contains("\"load.rate\" is registered twice"), "{clash}");
     assert!(registry.snapshot().family("load").is_none(), "neither of the two is there");
 
-    registry.throughput::<()>("sent", "", Unit::NONE).unwrap();
+    registry.throughput("sent", "").build().unwrap();
     let taken = registry.observe(Kind::Gauge, "sent.rate", "", Unit::NONE, |_| ()).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Conflict);
-    let counter = registry.counter::<()>("sent", "", Unit::NONE).unwrap_err();
+    let counter = registry.counter("sent", "").build().unwrap_err();
     assert_eq!(counter.kind(), ErrorKind::Conflict, "a counter has no rates");
 
-    let window = registry.dynamic_throughput("reads", "", Unit::NONE, &["window"]).unwrap_err();
+    let window = registry.throughput("reads", "").keys(&["window"]).build().unwrap_err();
     assert_eq!(window.kind(), ErrorKind::InvalidName);
-    let long = registry.throughput::<()>(&"a".repeat(251), "", Unit::NONE).unwrap_err();
+    let long = registry.throughput(&"a".repeat(251), "").build().unwrap_err();
     assert_eq!(long.kind(), ErrorKind::InvalidName, "there is no room for `.rate`");
-    let fine = registry.dynamic_counter("reads", "", Unit::NONE, &["window"]);
+    let fine = registry.counter("reads", "").keys(&["window"]).build();
     assert!(fine.is_ok());
 }
 

@@ -133,7 +133,7 @@ mod tests {
     };
 
     fn sum_of(unit: Unit, scope: &Scope) -> f64 {
-        let histogram = Registry::new().histogram::<()>("h", "", unit).unwrap();
+        let histogram = Registry::new().histogram("h", "").unit(unit).build().unwrap();
         let timer = histogram.bind(()).start_timer();
         scope.advance(Duration::from_millis(1_500));
         drop(timer);

@@ -28,8 +28,8 @@ macro_rules! typed_instrument {
         pub struct $bound(Handle, $known);
 
         impl<L> $name<L> {
-            /// An instrument for a static; a [`Registry`](crate::metric::Registry) makes those whose
-            /// names are known at run time.
+            /// An instrument for a static; a [`Registry`](crate::metric::Registry::counter) builds those
+            /// whose names are known at run time.
             ///
             /// # Panics
             ///
@@ -182,8 +182,8 @@ macro_rules! typed_instrument {
 
         impl $name<Dynamic> {
             /// An instrument for a static whose labels are pairs of texts with these keys; a
-            /// [`Registry`](crate::metric::Registry::dynamic_counter) makes those whose keys are
-            /// known at run time.
+            /// [`Registry`](crate::metric::InstrumentBuilder::keys) builds those whose keys are known
+            /// at run time.
             ///
             /// # Panics
             ///

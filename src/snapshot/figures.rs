@@ -23,7 +23,7 @@ use crate::{clock::Ticks, context::Outcome, label::LabelSet};
 /// use bellwether::{Histogram, Unit, context::Outcome, metric::Registry};
 ///
 /// let registry = Registry::new();
-/// let latency = registry.histogram::<Outcome>("query.duration", "", Unit::Seconds)?;
+/// let latency = registry.histogram("query.duration", "").unit(Unit::Seconds).labels::<Outcome>().build()?;
 /// let earlier = registry.snapshot();
 /// latency.bind(Outcome::Ok).record(0.020);
 /// latency.bind(Outcome::Error).record(0.040);

@@ -63,8 +63,8 @@ impl Snapshot {
     ///
     /// let snapshot = |orders| {
     ///     let registry = Registry::new();
-    ///     registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(orders);
-    ///     registry.gauge::<()>("shop.load", "Load", Unit::Ratio)?.set(0.5);
+    ///     registry.counter("shop.orders", "Orders accepted").build()?.add(orders);
+    ///     registry.gauge("shop.load", "Load").unit(Unit::Ratio).build()?.set(0.5);
     ///     Ok::<_, bellwether::Error>(registry.snapshot())
     /// };
     /// let sources = [("web-1", snapshot(3)?), ("web-2", snapshot(4)?)];

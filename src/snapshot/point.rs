@@ -30,10 +30,10 @@ pub enum Temporality {
 /// # Examples
 ///
 /// ```
-/// use bellwether::{Unit, metric::{Registry, Temporality}};
+/// use bellwether::metric::{Registry, Temporality};
 ///
 /// let registry = Registry::new();
-/// registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(3);
+/// registry.counter("shop.orders", "Orders accepted").build()?.add(3);
 /// let points = registry.snapshot().data_points(Temporality::Cumulative);
 /// assert_eq!((points[0].name(), points[0].value().as_f64()), ("shop.orders", 3.0));
 /// # Ok::<(), bellwether::Error>(())

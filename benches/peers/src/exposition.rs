@@ -410,7 +410,8 @@ impl<const KIND: usize> Exposed for Bellwether<KIND> {
     }
 
     fn counters(&mut self, name: &str, texts: &'static Texts) -> Vec<BoundCounter> {
-        let family = self.registry.counter(name, "A counter", Unit::NONE).expect("a legal name");
+        let family = self.registry.counter(name, "A counter").labels().build();
+        let family = family.expect("a legal name");
         texts.all().map(|(method, status)| family.bind(AnyText { method, status })).collect()
     }
 
@@ -421,8 +422,8 @@ impl<const KIND: usize> Exposed for Bellwether<KIND> {
             _ => HistogramOptions::new().aggregation(Aggregation::Hdr { significant_digits: 3 }),
         };
         let unit = if KIND == HDR { Unit::new("ns") } else { Unit::Seconds };
-        let family = self.registry.histogram_with(name, "A histogram", unit, options);
-        let family = family.expect("a legal name");
+        let family = self.registry.histogram(name, "A histogram").unit(unit).options(options);
+        let family = family.labels().build().expect("a legal name");
         texts.all().map(|(method, status)| family.bind(AnyText { method, status })).collect()
     }
 

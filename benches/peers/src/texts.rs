@@ -119,7 +119,7 @@ impl Own {
 /// A counter in a registry of its own, with room for every set.
 fn roomy<L: Labels>() -> (&'static Registry, &'static Counter<L>) {
     let registry: &'static Registry = Box::leak(Box::new(Registry::with_series_limit(20_000)));
-    let counter = registry.counter("peers.texts", "Labels at each call", Unit::NONE);
+    let counter = registry.counter("peers.texts", "Labels at each call").labels().build();
     (registry, Box::leak(Box::new(counter.expect("a legal name"))))
 }
 

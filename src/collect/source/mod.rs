@@ -373,21 +373,27 @@ impl Counts {
     fn new(registry: &Registry, source: String) -> Result<Self, Error> {
         Ok(Self {
             source,
-            readings: registry.counter(
-                "telemetry.source.readings",
-                "Readings of sources, good or not",
-                Unit::new("{reading}"),
-            )?,
-            failures: registry.counter(
-                "telemetry.source.failures",
-                "What could not be read of sources, by reason",
-                Unit::new("{failure}"),
-            )?,
-            duplicates: registry.counter(
-                "telemetry.source.duplicates",
-                "Readings dropped because their time stamp was that of the one before",
-                Unit::new("{reading}"),
-            )?,
+            readings: registry
+                .counter("telemetry.source.readings", "Readings of sources, good or not")
+                .unit(Unit::new("{reading}"))
+                .labels()
+                .build()?,
+            failures: registry
+                .counter(
+                    "telemetry.source.failures",
+                    "What could not be read of sources, by reason",
+                )
+                .unit(Unit::new("{failure}"))
+                .labels()
+                .build()?,
+            duplicates: registry
+                .counter(
+                    "telemetry.source.duplicates",
+                    "Readings dropped because their time stamp was that of the one before",
+                )
+                .unit(Unit::new("{reading}"))
+                .labels()
+                .build()?,
         })
     }
 

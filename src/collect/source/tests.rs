@@ -261,7 +261,7 @@ fn a_source_with_an_interval_is_read_on_its_own_thread_until_the_guard_is_droppe
 #[test]
 fn a_family_that_is_taken_leaves_nothing_registered() {
     let registry = Registry::new();
-    let _taken = registry.gauge::<()>("test.served", "", Unit::NONE).unwrap();
+    let _taken = registry.gauge("test.served", "").build().unwrap();
     let (source, _) = scripted(vec![GOOD]);
     let error = source.register(&registry).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);

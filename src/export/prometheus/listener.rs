@@ -156,7 +156,7 @@ mod tests {
 
     fn listener() -> Listener {
         let registry = Registry::new();
-        registry.counter::<()>("hits", "Hits", Unit::NONE).unwrap().add(7);
+        registry.counter("hits", "Hits").build().unwrap().add(7);
         let (options, resource) = (PageOptions::default(), Resource::service("shop"));
         Listener::start("127.0.0.1:0", options, resource, registry).unwrap()
     }
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn a_scrape_is_answered_within_its_own_time_out() {
         let registry = Registry::builder().callback_patience(Duration::from_secs(3600)).build();
-        registry.counter::<()>("hits", "Hits", Unit::NONE).unwrap().add(7);
+        registry.counter("hits", "Hits").build().unwrap().add(7);
         let (release, stuck) = std::sync::mpsc::channel::<()>();
         let stuck = Mutex::new(stuck);
         let observe = move |to: &mut Observations| {

@@ -9,12 +9,12 @@ use super::Translation;
 /// ```
 /// use bellwether::{
 ///     export::prometheus::{Format, Page, PageOptions},
-///     metric::{Registry, Unit},
+///     metric::Registry,
 ///     resource::Resource,
 /// };
 ///
 /// let registry = Registry::new();
-/// registry.counter::<()>("shop.orders", "", Unit::NONE)?.inc();
+/// registry.counter("shop.orders", "").build()?.inc();
 /// let options = PageOptions::default().without_target_info().without_created();
 /// let mut page = Page::with_options(Format::OpenMetrics, options);
 /// let bytes = page.render_registry(&registry, &Resource::service("shop"));

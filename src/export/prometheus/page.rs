@@ -34,12 +34,12 @@ use crate::{
 /// ```
 /// use bellwether::{
 ///     export::prometheus::{Format, Page},
-///     metric::{Registry, Unit},
+///     metric::Registry,
 ///     resource::Resource,
 /// };
 ///
 /// let registry = Registry::new();
-/// let orders = registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?;
+/// let orders = registry.counter("shop.orders", "Orders accepted").build()?;
 /// let mut page = Page::new(Format::Text);
 /// for served in 1..=2 {
 ///     orders.inc();
@@ -116,12 +116,12 @@ impl Page {
     /// ```
     /// use bellwether::{
     ///     export::prometheus::{Format, Page},
-    ///     metric::{Registry, Unit},
+    ///     metric::Registry,
     ///     resource::Resource,
     /// };
     ///
     /// let registry = Registry::new();
-    /// registry.counter::<()>("shop.orders", "", Unit::NONE)?.add(3);
+    /// registry.counter("shop.orders", "").build()?.add(3);
     /// let mut page = Page::new(Format::Text);
     /// let bytes = page.render_registry(&registry, &Resource::default());
     /// assert!(bytes.ends_with(b"shop_orders_total 3\n"));

@@ -114,8 +114,13 @@ mod tests {
     #[test]
     fn a_counter_and_a_histogram_read_back() {
         let registry = Registry::builder().label("zone", "b\n\"").build();
-        registry.counter::<()>("shop.orders", "", Unit::new("{order}")).unwrap().add(u64::MAX);
-        let latency = registry.histogram::<()>("shop.wait", "", Unit::Seconds).unwrap();
+        registry
+            .counter("shop.orders", "")
+            .unit(Unit::new("{order}"))
+            .build()
+            .unwrap()
+            .add(u64::MAX);
+        let latency = registry.histogram("shop.wait", "").unit(Unit::Seconds).build().unwrap();
         latency.record(1.0);
         latency.record(3.0);
         let [orders, wait] = read(&registry).try_into().unwrap();
@@ -136,8 +141,8 @@ mod tests {
     #[test]
     fn what_a_number_cannot_say_is_null_or_a_word() {
         let registry = Registry::new();
-        registry.gauge::<()>("level", "", Unit::NONE).unwrap().set(f64::NAN);
-        registry.histogram::<()>("never", "", Unit::Seconds).unwrap();
+        registry.gauge("level", "").build().unwrap().set(f64::NAN);
+        registry.histogram("never", "").unit(Unit::Seconds).build().unwrap();
         let [level, never] = read(&registry).try_into().unwrap();
         assert!(level["value"].is_null());
         assert!(level.get("temporality").is_none() && level.get("unit").is_none());

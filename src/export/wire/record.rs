@@ -174,8 +174,8 @@ mod tests {
     fn a_data_point_is_one_line_with_its_labels_and_unit() {
         let _installed = clock::enter(Some(ManualClock::new()));
         let registry = Registry::builder().label("zone", "b\n").build();
-        registry.counter::<()>("orders", "", Unit::new("{order}")).unwrap().add(12);
-        registry.histogram::<()>("wait", "", Unit::Seconds).unwrap().record(1.0);
+        registry.counter("orders", "").unit(Unit::new("{order}")).build().unwrap().add(12);
+        registry.histogram("wait", "").unit(Unit::Seconds).build().unwrap().record(1.0);
         let points = registry.snapshot().data_points(Temporality::Cumulative);
         let lines: Vec<_> = points.iter().map(human).collect();
         assert_eq!(lines[0], r#"2020-01-01T00:00:00.000000Z orders{zone="b\n"} 12 {order}"#);
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn every_json_line_says_its_signal_and_its_service() {
         let registry = Registry::new();
-        registry.counter::<()>("orders", "", Unit::NONE).unwrap().inc();
+        registry.counter("orders", "").build().unwrap().inc();
         let mut lines = [Vec::new(), Vec::new()];
         sample("checkout").json("shop \"a\"", &mut lines[0]);
         registry.snapshot().data_points(Temporality::Cumulative)[0]

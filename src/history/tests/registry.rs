@@ -97,7 +97,6 @@ impl House {
             }
         };
         let observer = registry.observe(Kind::Counter, "told", "", Unit::NONE, tell).unwrap();
-        let none = Unit::NONE;
         let explicit = Aggregation::explicit(&[0.0, 1.0, 10.0]).unwrap();
         let wait = [
             HistogramOptions::new(),
@@ -105,18 +104,18 @@ impl House {
             HistogramOptions::new().aggregation(Aggregation::Hdr { significant_digits: 2 }),
         ];
         let names = ["wait", "wait.explicit", "wait.ticks"];
+        let seconds = |name| registry.histogram(name, "").unit(Unit::Seconds);
         let wait = std::array::from_fn(|n| {
-            let keys = &["n"];
-            registry.dynamic_histogram_with(names[n], "", Unit::Seconds, keys, wait[n]).unwrap()
+            seconds(names[n]).keys(&["n"]).options(wait[n]).build().unwrap()
         });
         Self {
-            hits: registry.dynamic_counter("hits", "", none, &["n"]).unwrap(),
-            cost: registry.float_counter("cost", "", none).unwrap(),
-            busy: registry.up_down_counter("busy", "", none).unwrap(),
-            level: registry.dynamic_gauge("level", "", none, &["n"]).unwrap(),
+            hits: registry.counter("hits", "").keys(&["n"]).build().unwrap(),
+            cost: registry.float_counter("cost", "").build().unwrap(),
+            busy: registry.up_down_counter("busy", "").build().unwrap(),
+            level: registry.gauge("level", "").keys(&["n"]).build().unwrap(),
             wait,
-            done: registry.histogram("done.duration", "", Unit::Seconds).unwrap(),
-            summary: registry.summary("in.short", "", none).unwrap(),
+            done: seconds("done.duration").labels().build().unwrap(),
+            summary: registry.summary("in.short", "").build().unwrap(),
             renewed: None,
             told,
             _observer: observer,
@@ -154,16 +153,12 @@ impl House {
             Action::Renew(as_counter) => {
                 self.renewed = None;
                 self.registry.unregister("renewed");
-                match as_counter {
-                    true => {
-                        let counter = self.registry.counter("renewed", "", Unit::NONE).unwrap();
-                        counter.add(7);
-                        self.renewed = Some(counter);
-                    }
-                    false => {
-                        let gauge = self.registry.gauge::<()>("renewed", "", Unit::NONE).unwrap();
-                        gauge.set(7.0);
-                    }
+                if as_counter {
+                    let counter = self.registry.counter("renewed", "").build().unwrap();
+                    counter.add(7);
+                    self.renewed = Some(counter);
+                } else {
+                    self.registry.gauge("renewed", "").build().unwrap().set(7.0);
                 }
             }
             Action::Relabel(zone) => {

@@ -49,7 +49,7 @@ proptest! {
         let clock = ManualClock::new();
         let _installed = clock::enter(Some(clock.clone()));
         let registry = Registry::new();
-        let level = registry.dynamic_gauge("level", "", Unit::NONE, &["n"]).unwrap();
+        let level = registry.gauge("level", "").keys(&["n"]).build().unwrap();
         let of_one = level.bind_labels(&[("n", "one")]);
         let mut history = History::new(32 << 20);
         tick(&mut history, &registry, &clock, Duration::ZERO);
@@ -140,7 +140,7 @@ fn a_series_with_another_step_lacks_the_instants_between() {
 /// Counters that all change at each tick.
 fn busy(n: usize) -> (Registry, Counter<Dynamic>, impl Fn()) {
     let registry = Registry::with_series_limit(1_000_000);
-    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let hits = registry.counter("hits", "").keys(&["n"]).build().unwrap();
     let bound: Vec<_> = (0..n).map(|n| hits.bind_labels(&[("n", &n.to_string())])).collect();
     (registry, hits, move || bound.iter().for_each(|hits| hits.add(3)))
 }
@@ -177,7 +177,7 @@ fn what_is_older_than_its_tier_goes_and_takes_its_series_along() {
     let clock = ManualClock::new();
     let _installed = clock::enter(Some(clock.clone()));
     let registry = Registry::new();
-    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let hits = registry.counter("hits", "").keys(&["n"]).build().unwrap();
     let mut history = History::new(32 << 20);
     let mut most = 0;
     for n in 0..3_000 {
@@ -217,7 +217,7 @@ fn what_is_given_up_just_after_all_series_are_kept_again_leaves_every_window_exa
     let clock = ManualClock::new();
     let _installed = clock::enter(Some(clock.clone()));
     let (registry, _hits, record) = busy(3);
-    let noise = registry.dynamic_gauge("noise", "", Unit::NONE, &["n"]).unwrap();
+    let noise = registry.gauge("noise", "").keys(&["n"]).build().unwrap();
     // On a thread that ends: it remembers the series no longer, so that they can go.
     std::thread::scope(|scope| {
         let set = |n: u32| noise.with_labels(&[("n", &n.to_string())]).set(1.0);
@@ -282,7 +282,7 @@ fn a_sum_that_was_away_for_a_tick_and_began_anew_counts_what_it_has_since() {
     let clock = ManualClock::new();
     let _installed = clock::enter(Some(clock.clone()));
     let registry = Registry::new();
-    let hits = registry.dynamic_counter("hits", "", Unit::NONE, &["n"]).unwrap();
+    let hits = registry.counter("hits", "").keys(&["n"]).build().unwrap();
     let (one, minute) = ([("n", "one")], 60 * SECOND);
     let mut history = History::new(BUDGET_BYTES);
     let id = history.select(Wanted {

@@ -96,7 +96,7 @@ fn a_default_that_takes_on_other_bounds_keeps_one_exemplar_a_bucket() {
 
 #[test]
 fn exemplars_of_two_processes_are_compared_by_date() {
-    let latency = Registry::new().histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    let latency = Registry::new().histogram("latency", "").unit(Unit::Seconds).build().unwrap();
     let here = || {
         let exemplar = Exemplar { taken: crate::clock::now(), ..exemplar(1.0, 0) };
         let parts = HistogramParts { exemplars: vec![exemplar], ..latency.snapshot().parts() };

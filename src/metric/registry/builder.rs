@@ -15,10 +15,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::metric::{Registry, Unit};
+/// use bellwether::metric::Registry;
 ///
 /// let registry = Registry::builder().label("shard", "7").series_limit(100).build();
-/// registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?.inc();
+/// registry.counter("queue.sent", "Messages sent").build()?.inc();
 /// assert!(registry.snapshot().value("queue.sent", &[("shard", "7")]).is_some());
 /// # Ok::<(), bellwether::Error>(())
 /// ```

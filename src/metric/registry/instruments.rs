@@ -1,264 +1,340 @@
-//! Instruments whose names are known at run time: those that record, and those that are asked.
+//! Instruments whose names are known at run time: a constructor for each kind, and what it is built
+//! with.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, marker::PhantomData, sync::Arc, time::Duration};
 
 use crate::{
-    cells,
     error::{Error, ErrorKind},
-    label::Labels,
+    label::{Dynamic, Labels},
     metric::{
         counter::{Counter, FloatCounter, UpDownCounter},
         gauge::Gauge,
         histogram::Histogram,
         instrument::Instrument,
-        observable::{Observable, Observations, Observer},
         registry::{
             Registry,
-            families::{check_name, conflict, observed_family},
+            families::{check_keys, check_name},
+            keys,
         },
         summary::Summary,
         throughput::Throughput,
     },
-    series::{Descriptor, Number},
-    snapshot::{HistogramOptions, Kind, Unit},
+    series::{Descriptor, Family, Number},
+    snapshot::{HistogramOptions, Kind, OutOfRange, Range, Unit},
 };
 
 impl Registry {
-    /// A counter whose name is known at run time. Of two with the same name, unit and keys both
-    /// record into one family.
+    /// A counter whose name is known at run time.
     ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidName`] if the name or a key is not legal, [`ErrorKind::Conflict`] if the
-    /// name is taken by another kind, unit or set of keys, or collides after mapping.
-    #[track_caller]
-    pub fn counter<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<Counter<L>, Error> {
-        self.instrument::<L>(name, help, unit, Kind::Counter).map(Counter::from_instrument)
-    }
-
-    /// A counter of fractions whose name is known at run time; as [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
-    #[track_caller]
-    pub fn float_counter<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<FloatCounter<L>, Error> {
-        let descriptor = described(name, help, unit, Kind::Counter)?;
-        let descriptor = Descriptor { number: Number::Fraction, ..descriptor };
-        self.instrument_of::<L>(descriptor).map(FloatCounter::from_instrument)
-    }
-
-    /// An up-down counter whose name is known at run time; as [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
-    #[track_caller]
-    pub fn up_down_counter<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<UpDownCounter<L>, Error> {
-        self.instrument::<L>(name, help, unit, Kind::UpDownCounter)
-            .map(UpDownCounter::from_instrument)
-    }
-
-    /// A gauge whose name is known at run time; as [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
-    #[track_caller]
-    pub fn gauge<L: Labels>(&self, name: &str, help: &str, unit: Unit) -> Result<Gauge<L>, Error> {
-        self.instrument::<L>(name, help, unit, Kind::Gauge).map(Gauge::from_instrument)
-    }
-
-    /// A histogram whose name is known at run time; as [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
-    #[track_caller]
-    pub fn histogram<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<Histogram<L>, Error> {
-        self.instrument::<L>(name, help, unit, Kind::Histogram).map(Histogram::from_instrument)
-    }
-
-    /// A summary whose name is known at run time; as [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
-    #[track_caller]
-    pub fn summary<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<Summary<L>, Error> {
-        self.instrument::<L>(name, help, unit, Kind::Summary).map(Summary::from_instrument)
-    }
-
-    /// A meter of events whose name is known at run time; as [`counter`](Self::counter). Its rates are
-    /// in the family `NAME.rate`.
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter), also of the name of the rates; [`ErrorKind::InvalidName`] also if
-    /// a key is `window`, which tells the rates apart.
-    #[track_caller]
-    pub fn throughput<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-    ) -> Result<Throughput<L>, Error> {
-        let descriptor = described(name, help, unit, Kind::Counter)?;
-        let descriptor = Descriptor { has_rates: true, ..descriptor };
-        self.instrument_of::<L>(descriptor).map(Throughput::from_instrument)
-    }
-
-    /// A histogram with explicit bounds, in ticks or in a range, whose name is known at run time; as
-    /// [`counter`](Self::counter).
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter), and [`ErrorKind::InvalidOption`] if the options are not legal.
-    #[track_caller]
-    pub fn histogram_with<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-        options: HistogramOptions,
-    ) -> Result<Histogram<L>, Error> {
-        options.check()?;
-        let descriptor = described(name, help, unit, Kind::Histogram)?;
-        let descriptor = Descriptor { histogram: options, ..descriptor };
-        self.instrument_of::<L>(descriptor).map(Histogram::from_instrument)
-    }
-
-    /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
-    ///
-    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
-    /// own, one after the other and outside every lock, with the values and the clock of the scope
-    /// that the reader is in. One that panics costs its family that snapshot.
-    ///
-    /// Whoever reads waits for each callback half a second at most, or as long as
-    /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. What a
-    /// slower one tells is shown to the next reader; nobody waits for it from then on, it runs on a
-    /// thread of its own whenever somebody reads, and its values are those of the last run, until a
-    /// run is quick again. While a run does not return, the values of the one before stand for five
-    /// minutes. Each case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
-    ///
-    /// A forked child starts without its parent's callbacks: their families are gone there, and their
-    /// names are free.
-    ///
-    /// # Errors
-    ///
-    /// As [`counter`](Self::counter).
+    /// Of two with the same name, unit and keys both record into one family. Its series limit, its
+    /// expiry and whether it keeps exemplars are then those of the first.
     ///
     /// # Examples
     ///
     /// ```
-    /// use bellwether::metric::{Kind, Registry, Unit};
+    /// use bellwether::{
+    ///     Labels, Unit,
+    ///     metric::{Counter, Registry},
+    /// };
+    ///
+    /// #[derive(Labels)]
+    /// struct Direction {
+    ///     is_inbound: bool,
+    /// }
     ///
     /// let registry = Registry::new();
-    /// let threads = registry.observe(Kind::Gauge, "pool.threads", "Threads", Unit::NONE, |to| {
-    ///     to.observe(4.0, &[("pool", "io")]);
-    /// })?;
+    /// let plugin = "gzip";
+    /// let bytes = registry
+    ///     .counter(&format!("{plugin}.bytes"), "Bytes that went through")
+    ///     .unit(Unit::Bytes)
+    ///     .labels::<Direction>()
+    ///     .build()?;
+    /// bytes.with(Direction { is_inbound: true }).add(512);
     /// let snapshot = registry.snapshot();
-    /// assert_eq!(snapshot.value("pool.threads", &[("pool", "io")]).unwrap().as_f64(), 4.0);
-    /// drop(threads);
-    /// assert!(registry.snapshot().family("pool.threads").is_none());
+    /// let inbound = snapshot.value("gzip.bytes", &[("is_inbound", "true")]);
+    /// assert_eq!(inbound.unwrap().as_f64(), 512.0);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     #[track_caller]
-    pub fn observe(
-        &self,
-        kind: Kind,
-        name: &str,
-        help: &str,
-        unit: Unit,
-        observe: impl Fn(&mut Observations) + Send + Sync + 'static,
-    ) -> Result<Observer, Error> {
-        let descriptor = described(name, help, unit, kind)?;
-        let name = &descriptor.name;
-        if kind.is_distribution() {
-            let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
-            return Err(Error::new(ErrorKind::InvalidOption, text));
-        }
-        let mut families = self.families();
-        if let Some(other) = families.by_name.get(name) {
-            return Err(conflict((name, descriptor.place), other, "is registered twice"));
-        }
-        let family = Arc::new(observed_family(&descriptor, &self.0.settings));
-        if let Err(error) = families.admit(&family) {
-            drop(families); // The family ends outside the lock.
-            return Err(error);
-        }
-        let limit = families.views.for_instrument(name, kind, unit).limit();
-        let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
-        let number = families.add(observable);
-        drop(families);
-        let registry = self.clone();
-        Ok(Observer::new(move || registry.forget(number)))
+    pub fn counter<'a>(&'a self, name: &'a str, help: &'a str) -> InstrumentBuilder<'a, Counter> {
+        self.instrument(name, help, Descriptor::new("", "", Kind::Counter))
     }
 
+    /// A counter of fractions whose name is known at run time; as [`counter`](Self::counter).
     #[track_caller]
-    fn instrument<L: Labels>(
-        &self,
-        name: &str,
-        help: &str,
-        unit: Unit,
-        kind: Kind,
-    ) -> Result<Instrument, Error> {
-        self.instrument_of::<L>(described(name, help, unit, kind)?)
+    pub fn float_counter<'a>(
+        &'a self,
+        name: &'a str,
+        help: &'a str,
+    ) -> InstrumentBuilder<'a, FloatCounter> {
+        let counter = Descriptor::new("", "", Kind::Counter);
+        self.instrument(name, help, Descriptor { number: Number::Fraction, ..counter })
     }
 
-    fn instrument_of<L: Labels>(&self, descriptor: Descriptor) -> Result<Instrument, Error> {
-        let family = self.register::<L>(&descriptor)?;
-        Ok(Instrument::registered(descriptor, family))
+    /// An up-down counter whose name is known at run time; as [`counter`](Self::counter).
+    #[track_caller]
+    pub fn up_down_counter<'a>(
+        &'a self,
+        name: &'a str,
+        help: &'a str,
+    ) -> InstrumentBuilder<'a, UpDownCounter> {
+        self.instrument(name, help, Descriptor::new("", "", Kind::UpDownCounter))
     }
 
-    fn forget(&self, observable: u64) {
-        let busy = cells::busy();
-        let mut families = self.families();
-        let Some(place) = families.observables.iter().position(|(number, _)| *number == observable)
-        else {
-            return;
-        };
-        let (_, observable) = families.observables.remove(place);
-        families.remove(observable.family());
-        drop((families, busy));
-        drop(observable); // User code, dropped outside the lock.
+    /// A gauge whose name is known at run time; as [`counter`](Self::counter).
+    #[track_caller]
+    pub fn gauge<'a>(&'a self, name: &'a str, help: &'a str) -> InstrumentBuilder<'a, Gauge> {
+        self.instrument(name, help, Descriptor::new("", "", Kind::Gauge))
+    }
+
+    /// A histogram whose name is known at run time; as [`counter`](Self::counter).
+    #[track_caller]
+    pub fn histogram<'a>(
+        &'a self,
+        name: &'a str,
+        help: &'a str,
+    ) -> InstrumentBuilder<'a, Histogram> {
+        self.instrument(name, help, Descriptor::new("", "", Kind::Histogram))
+    }
+
+    /// A summary whose name is known at run time; as [`counter`](Self::counter).
+    #[track_caller]
+    pub fn summary<'a>(&'a self, name: &'a str, help: &'a str) -> InstrumentBuilder<'a, Summary> {
+        self.instrument(name, help, Descriptor::new("", "", Kind::Summary))
+    }
+
+    /// A meter of events whose name is known at run time; as [`counter`](Self::counter). Its rates are
+    /// in the family `NAME.rate`, which tells them apart by the label `window`: no key of its own may be
+    /// called so.
+    #[track_caller]
+    pub fn throughput<'a>(
+        &'a self,
+        name: &'a str,
+        help: &'a str,
+    ) -> InstrumentBuilder<'a, Throughput> {
+        let counter = Descriptor::new("", "", Kind::Counter);
+        self.instrument(name, help, Descriptor { has_rates: true, ..counter })
+    }
+
+    fn instrument<'a, I>(
+        &'a self,
+        name: &'a str,
+        help: &'a str,
+        descriptor: Descriptor,
+    ) -> InstrumentBuilder<'a, I> {
+        InstrumentBuilder {
+            registry: self,
+            name,
+            help,
+            descriptor,
+            keys: &[],
+            register: |registry, descriptor, _| registry.register::<()>(descriptor),
+            instrument: PhantomData,
+        }
     }
 }
 
-/// A description with texts of its own.
-#[track_caller]
-pub(super) fn described(
-    name: &str,
-    help: &str,
-    unit: Unit,
-    kind: Kind,
-) -> Result<Descriptor, Error> {
-    check_name(name)?;
-    let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
-    Ok(Descriptor { name, help, unit, ..Descriptor::new("", "", kind) })
+/// What an instrument of a [`Registry`] is built with: without labels, unless [`labels`](Self::labels)
+/// or [`keys`](Self::keys) says which.
+///
+/// [`Registry::counter`] and its like return one. The options are those of the statics.
+#[derive(Debug)]
+#[must_use = "it is not registered before `build`"]
+pub struct InstrumentBuilder<'a, I> {
+    registry: &'a Registry,
+    name: &'a str,
+    help: &'a str,
+    descriptor: Descriptor,
+    /// The keys of dynamic labels.
+    keys: &'a [&'a str],
+    register: Register,
+    instrument: PhantomData<fn() -> I>,
 }
+
+/// How the family of an instrument is registered: by the type of its labels, or with these keys.
+type Register = fn(&Registry, &mut Descriptor, &[&str]) -> Result<Arc<Family>, Error>;
+
+impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
+    /// With this unit; by default [`Unit::NONE`].
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.descriptor.unit = unit;
+        self
+    }
+
+    /// With labels of this type.
+    pub fn labels<L: Labels>(self) -> InstrumentBuilder<'a, I::Of<L>> {
+        self.registered_by(&[], |registry, descriptor, _| registry.register::<L>(descriptor))
+    }
+
+    /// With labels of these keys, which are known at run time.
+    ///
+    /// The instrument is recorded into as a static with the same keys is, by
+    /// [`with_labels`](Counter::with_labels), and shares the family of one in the same registry. Its
+    /// keys are kept in memory once, and for ever: take them from a configuration, not from what is
+    /// recorded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// let configured = ["tier".to_owned(), "shard".to_owned()];
+    /// let keys = configured.each_ref().map(String::as_str);
+    /// let hits = registry.counter("cache.hits", "Hits").keys(&keys).build()?;
+    /// hits.with_labels(&[("tier", "l1"), ("shard", "7")]).inc();
+    /// let kept = hits.bind_labels(&[("shard", "7"), ("tier", "l1")]);
+    /// kept.add(2);
+    /// let snapshot = registry.snapshot();
+    /// let hits = snapshot.value("cache.hits", &[("tier", "l1"), ("shard", "7")]);
+    /// assert_eq!(hits.unwrap().as_f64(), 3.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn keys(self, keys: &'a [&'a str]) -> InstrumentBuilder<'a, I::Of<Dynamic>> {
+        self.registered_by(keys, |registry, descriptor, keys| {
+            check_keys(keys)?; // What is not legal is not kept.
+            descriptor.keys = keys::intern_list(keys);
+            let keys = descriptor.keys.iter().map(|&key| Cow::Borrowed(key)).collect();
+            registry.register_open(descriptor, keys)
+        })
+    }
+
+    /// With at most `limit` label sets besides the overflow series, whatever the limit of the registry
+    /// is; closed label sets are not limited.
+    pub fn series_limit(mut self, limit: usize) -> Self {
+        self.descriptor.limit = Some(limit);
+        self
+    }
+
+    /// With series that are removed when nothing was recorded in them for `idle`;
+    /// [`Counter::expire_after`] says when exactly.
+    pub fn expire_after(mut self, idle: Duration) -> Self {
+        self.descriptor.idle = Some(idle);
+        self
+    }
+
+    /// Registers the instrument.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] if the name or a key is not legal, or a key is given twice;
+    /// [`ErrorKind::InvalidOption`] if an option is not legal; [`ErrorKind::Conflict`] if the name is
+    /// taken by another kind, unit, list of keys or aggregation, or collides after mapping. The last
+    /// names both places in the source, of this one where the constructor was called.
+    pub fn build(self) -> Result<I, Error> {
+        let Self { registry, name, help, descriptor, keys, register, .. } = self;
+        check_name(name)?;
+        check_options(&descriptor).map_err(|fault| {
+            Error::new(ErrorKind::InvalidOption, format!("instrument {name:?}: {fault}"))
+        })?;
+        let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
+        let mut descriptor = Descriptor { name, help, ..descriptor };
+        let family = register(registry, &mut descriptor, keys)?;
+        let registered = Instrument::registered(descriptor, family);
+        Ok(I::from_registered(sealed::Registered(registered)))
+    }
+
+    fn registered_by<J>(self, keys: &'a [&'a str], register: Register) -> InstrumentBuilder<'a, J> {
+        let Self { registry, name, help, descriptor, .. } = self;
+        InstrumentBuilder {
+            registry,
+            name,
+            help,
+            descriptor,
+            keys,
+            register,
+            instrument: PhantomData,
+        }
+    }
+}
+
+/// Why the options cannot be used.
+fn check_options(descriptor: &Descriptor) -> Result<(), String> {
+    if let Some(fault) = descriptor.histogram.fault() {
+        return Err(format!("{:?}: {fault}", descriptor.histogram));
+    }
+    match descriptor.range.map(|range| (range, range.fault())) {
+        Some((range, Some(fault))) => Err(format!("{range:?}: {fault}")),
+        _ => Ok(()),
+    }
+}
+
+impl<L> InstrumentBuilder<'_, Counter<L>> {
+    /// With exemplars, as [`Counter::exemplars`].
+    pub fn exemplars(mut self) -> Self {
+        self.descriptor.keeps_exemplars = true;
+        self
+    }
+}
+
+impl<L> InstrumentBuilder<'_, FloatCounter<L>> {
+    /// With exemplars, as [`FloatCounter::exemplars`].
+    pub fn exemplars(mut self) -> Self {
+        self.descriptor.keeps_exemplars = true;
+        self
+    }
+}
+
+impl<L> InstrumentBuilder<'_, Gauge<L>> {
+    /// For values from `min` to `max`, both included and finite, as [`Gauge::range`].
+    pub fn range(mut self, min: f64, max: f64, outside: OutOfRange) -> Self {
+        self.descriptor.range = Some(Range { min, max, outside });
+        self
+    }
+}
+
+impl<L> InstrumentBuilder<'_, Histogram<L>> {
+    /// With explicit bounds, in ticks, in a range, or with other bounds on a page.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::{Aggregation, HistogramOptions, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// let configured = vec![1.0, 5.0, 25.0];
+    /// let bounds = Aggregation::explicit(&configured)?;
+    /// let options = HistogramOptions::new().aggregation(bounds);
+    /// let items = registry.histogram("cart.items", "Items").options(options).build()?;
+    /// items.record(2.0);
+    /// assert_eq!(items.snapshot().cumulative(&configured), [0, 1, 1]);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn options(mut self, options: HistogramOptions) -> Self {
+        self.descriptor.histogram = options;
+        self
+    }
+}
+
+/// An instrument that a [`Registry`] can build: no type outside of this crate is one.
+pub trait Registrable: sealed::FromRegistered {
+    /// The same instrument with other labels.
+    type Of<L>;
+}
+
+mod sealed {
+    use crate::metric::instrument::Instrument;
+
+    #[derive(Debug)]
+    pub struct Registered(pub(super) Instrument);
+
+    pub trait FromRegistered {
+        fn from_registered(registered: Registered) -> Self;
+    }
+}
+
+macro_rules! registrable {
+    ($($instrument:ident)*) => {$(
+        impl<L> Registrable for $instrument<L> {
+            type Of<M> = $instrument<M>;
+        }
+
+        impl<L> sealed::FromRegistered for $instrument<L> {
+            fn from_registered(registered: sealed::Registered) -> Self {
+                Self::from_instrument(registered.0)
+            }
+        }
+    )*};
+}
+
+registrable!(Counter FloatCounter UpDownCounter Gauge Histogram Summary Throughput);

@@ -1,14 +1,15 @@
 //! The families that stand together on one page.
 //!
 //! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
-//! made with, `instruments` the instruments whose names are known at run time, `dynamic` those whose
-//! label keys are too, and `families` what must hold between the families of one page.
+//! made with, `instruments` the instruments whose names are known at run time, `keys` their label keys,
+//! `observed` the families of callbacks, and `families` what must hold between those of one page.
 
 mod builder;
-mod dynamic;
 mod families;
 mod following;
 mod instruments;
+mod keys;
+mod observed;
 
 use std::{
     borrow::Cow,
@@ -19,6 +20,7 @@ use std::{
 
 pub use builder::RegistryBuilder;
 pub(crate) use following::{FollowRegistry, Prepared};
+pub use instruments::{InstrumentBuilder, Registrable};
 
 use self::families::{
     Families, check_keys, check_name, check_rates, conflict, difference, rates_family,
@@ -50,10 +52,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::metric::{Registry, Unit};
+/// use bellwether::metric::Registry;
 ///
 /// let registry = Registry::new();
-/// let sent = registry.counter::<()>("queue.sent", "Messages sent", Unit::NONE)?;
+/// let sent = registry.counter("queue.sent", "Messages sent").build()?;
 /// sent.add(2);
 /// assert_eq!(registry.snapshot().value("queue.sent", &[]).unwrap().as_f64(), 2.0);
 /// # Ok::<(), bellwether::Error>(())
@@ -145,15 +147,15 @@ impl Registry {
     /// # Examples
     ///
     /// ```
-    /// use bellwether::metric::{Registry, Unit};
+    /// use bellwether::metric::Registry;
     ///
     /// let registry = Registry::new();
-    /// let sent = registry.counter::<()>("plugin.sent", "Messages sent", Unit::NONE)?;
+    /// let sent = registry.counter("plugin.sent", "Messages sent").build()?;
     /// sent.add(2);
     /// assert!(registry.unregister("plugin.sent"));
     /// assert!(registry.snapshot().family("plugin.sent").is_none());
     ///
-    /// let sent = registry.gauge::<()>("plugin.sent", "Another plugin's", Unit::NONE)?;
+    /// let sent = registry.gauge("plugin.sent", "Another plugin's").build()?;
     /// sent.set(0.5);
     /// assert_eq!(registry.snapshot().value("plugin.sent", &[]).unwrap().as_f64(), 0.5);
     /// # Ok::<(), bellwether::Error>(())
@@ -404,5 +406,9 @@ impl fmt::Debug for Registry {
     }
 }
 
+#[cfg(test)]
+mod keys_tests;
+#[cfg(test)]
+mod options_tests;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use crate::{
 #[test]
 fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {
     let registry = Registry::builder().label("region", "eu").series_limit(1).build();
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     ["/a", "/b"].into_iter().for_each(|route| counter.with(Route(route)).inc());
     let [plain, _own] = ["plain", "own"].map(|name| {
         let observe = move |to: &mut Observations| match name {
@@ -42,7 +42,7 @@ fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {
 #[test]
 fn names_that_are_one_on_a_page_clash_at_registration() {
     let registry = Registry::new();
-    let gauge = |name, unit| registry.gauge::<()>(name, "", Unit::new(unit));
+    let gauge = |name, unit| registry.gauge(name, "").unit(Unit::new(unit)).build();
     let _taken = [gauge("a.b", "By/s").unwrap(), gauge("lives", "").unwrap()];
     for (name, unit, page_name) in [
         ("a..b", "By/s", "a_b_bytes_per_second"),
@@ -53,7 +53,7 @@ fn names_that_are_one_on_a_page_clash_at_registration() {
         let error = gauge(name, unit).expect_err(name).to_string();
         assert!(error.contains(&format!("both `{page_name}`")), "{error}");
     }
-    assert!(registry.histogram::<()>("lives", "", Unit::NONE).is_err());
+    assert!(registry.histogram("lives", "").build().is_err());
     assert!(gauge("a.b.bytes", "By").is_ok() && gauge("a.b", "By/s").is_ok());
 }
 
@@ -69,9 +69,9 @@ fn limited(limit: usize) -> Changes {
 #[test]
 fn labels_come_onto_series_that_were_read_before_and_lose_against_their_own() {
     let registry = Registry::builder().label("old", "gone").series_limit(1).build();
-    let plain = registry.counter::<()>("plain", "", Unit::NONE).unwrap();
-    let closed = registry.counter::<Hit>("closed", "", Unit::NONE).unwrap();
-    let open = registry.counter::<Route<'_>>("open", "", Unit::NONE).unwrap();
+    let plain = registry.counter("plain", "").build().unwrap();
+    let closed = registry.counter("closed", "").labels::<Hit>().build().unwrap();
+    let open = registry.counter("open", "").labels::<Route<'_>>().build().unwrap();
     let tell = |to: &mut Observations| to.observe(1.0, &[]);
     let _observer = registry.observe(Kind::Gauge, "told", "", Unit::NONE, tell).unwrap();
     plain.inc();
@@ -102,7 +102,7 @@ fn labels_come_onto_series_that_were_read_before_and_lose_against_their_own() {
 #[test]
 fn a_change_of_something_else_leaves_the_labels() {
     let registry = Registry::builder().label("region", "eu").build();
-    registry.counter::<()>("c", "", Unit::NONE).unwrap().inc();
+    registry.counter("c", "").build().unwrap().inc();
     registry.change(limited(7));
     assert_eq!(number(&registry.snapshot(), "c", &[("region", "eu")]), Some(1.0));
 }
@@ -119,7 +119,7 @@ fn of_changes_and_registrations_that_cross_all_families_have_the_labels_of_the_l
     for round in 0..100 {
         let registry = Registry::new();
         let register = |n: u32| {
-            registry.counter::<()>(&format!("c{n}"), "", Unit::NONE).unwrap().inc();
+            registry.counter(&format!("c{n}"), "").build().unwrap().inc();
         };
         (0..20).for_each(register);
         let start = Barrier::new(3);
@@ -144,9 +144,9 @@ fn of_changes_and_registrations_that_cross_all_families_have_the_labels_of_the_l
 #[test]
 fn a_limit_holds_at_once_for_families_without_one_of_their_own() {
     let registry = Registry::with_series_limit(2);
-    let follows = registry.counter::<Route<'_>>("follows", "", Unit::NONE).unwrap();
+    let follows = registry.counter("follows", "").labels::<Route<'_>>().build().unwrap();
     registry.set_views(Views::new([View::new("chose").limit(2)]).unwrap());
-    let chose = registry.counter::<Route<'_>>("chose", "", Unit::NONE).unwrap();
+    let chose = registry.counter("chose", "").labels::<Route<'_>>().build().unwrap();
     let tell = |to: &mut Observations| {
         (0..9).for_each(|n| to.observe(1.0, &[("n", &n.to_string())]));
     };
@@ -175,7 +175,7 @@ fn a_limit_holds_at_once_for_families_without_one_of_their_own() {
 #[test]
 fn a_budget_counts_the_series_that_are_there() {
     let registry = Registry::builder().byte_budget(0).build();
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     let budget = |bytes| Changes { byte_budget: Some(bytes), ..Changes::default() };
     let n_series = || registry.snapshot().family("c").unwrap().series().len();
     counter.with(Route("/0")).inc();
@@ -191,12 +191,13 @@ fn a_budget_counts_the_series_that_are_there() {
 /// A handle of each kind, of families that are called `name` and more.
 fn handles(registry: &Registry, name: &str) -> impl Fn() + use<> {
     let name = |kind: &str| format!("{name}.{kind}");
-    let plain = registry.counter::<()>(&name("plain"), "", Unit::NONE).unwrap();
-    let open = registry.counter::<Route<'_>>(&name("open"), "", Unit::NONE).unwrap();
-    let closed = registry.histogram::<Hit>(&name("closed"), "", Unit::NONE).unwrap();
-    let gauge = registry.gauge::<Hit>(&name("gauge"), "", Unit::NONE).unwrap();
-    let held = registry.up_down_counter::<()>(&name("held"), "", Unit::NONE).unwrap().hold();
-    let timer = registry.histogram::<()>(&name("timed"), "", Unit::Seconds).unwrap().start_timer();
+    let plain = registry.counter(&name("plain"), "").build().unwrap();
+    let open = registry.counter(&name("open"), "").labels::<Route<'_>>().build().unwrap();
+    let closed = registry.histogram(&name("closed"), "").labels::<Hit>().build().unwrap();
+    let gauge = registry.gauge(&name("gauge"), "").labels::<Hit>().build().unwrap();
+    let held = registry.up_down_counter(&name("held"), "").build().unwrap().hold();
+    let timer =
+        registry.histogram(&name("timed"), "").unit(Unit::Seconds).build().unwrap().start_timer();
     let (plain, open, closed) = (plain.bind(()), open.bind(Route("/a")), closed.bind(Hit(true)));
     let (gauge, ends) = (gauge.bind(Hit(false)), Mutex::new(Some((held, timer))));
     move || {
@@ -240,9 +241,9 @@ type Made<'a> = (Registry, Counter<Route<'a>>, Gauge<Hit>, Histogram<Route<'a>>)
 fn what_takes_the_ids_of_a_registry_that_is_gone_begins_at_zero_on_every_thread() {
     fn registry<'a>() -> Made<'a> {
         let registry = Registry::new();
-        let open = registry.counter("open", "", Unit::NONE).unwrap();
-        let gauge = registry.gauge("gauge", "", Unit::NONE).unwrap();
-        let values = registry.histogram("values", "", Unit::NONE).unwrap();
+        let open = registry.counter("open", "").labels().build().unwrap();
+        let gauge = registry.gauge("gauge", "").labels().build().unwrap();
+        let values = registry.histogram("values", "").labels().build().unwrap();
         (registry, open, gauge, values)
     }
     thread::scope(|scope| {
@@ -278,13 +279,13 @@ fn what_takes_the_ids_of_a_registry_that_is_gone_begins_at_zero_on_every_thread(
 #[test]
 fn an_unregistered_name_is_free_and_what_is_left_of_it_records_into_nothing() {
     let registry = Registry::new();
-    let counter = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Hit>().build().unwrap();
     let bound = counter.bind(Hit(true));
     assert!(registry.unregister("c") && !registry.unregister("c"));
     bound.inc();
     counter.with(Hit(false)).inc();
     assert!(registry.snapshot().families().is_empty());
-    let again = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let again = registry.counter("c", "").labels::<Hit>().build().unwrap();
     again.with(Hit(true)).add(2);
     bound.inc();
     assert_eq!(number(&registry.snapshot(), "c", &[("hit", "true")]), Some(2.0));
@@ -338,10 +339,10 @@ fn a_label_type_that_uses_the_registry_while_it_is_compared_with_another_waits_f
         }
     }
 
-    let first = REGISTRY.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let first = REGISTRY.counter("c", "").labels::<Hit>().build().unwrap();
     let (to_here, registered) = mpsc::channel();
     thread::spawn(move || {
-        let second = REGISTRY.counter::<Nosy>("c", "", Unit::NONE).unwrap();
+        let second = REGISTRY.counter("c", "").labels::<Nosy>().build().unwrap();
         second.with(Nosy).inc();
         to_here.send(()).unwrap();
     });
@@ -356,7 +357,7 @@ fn a_name_that_is_registered_again_is_another_sum_for_who_takes_differences() {
     let mut reader = Reader::delta(&registry);
     let mut told = |n| {
         scope.advance(Duration::from_secs(1));
-        let counter = registry.counter::<()>("c", "", Unit::NONE).unwrap();
+        let counter = registry.counter("c", "").build().unwrap();
         counter.add(n);
         let told = number(&reader.collect(), "c", &[]);
         assert!(registry.unregister("c"));

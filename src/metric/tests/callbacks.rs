@@ -12,7 +12,7 @@ fn a_callback_that_panics_costs_its_family_one_snapshot() {
         to.observe(f64::from(call), &[]);
     };
     let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
-    let _other = registry.counter::<()>("c", "", Unit::NONE).unwrap();
+    let _other = registry.counter("c", "").build().unwrap();
     let values: Vec<_> = (0..3).map(|_| number(&registry.snapshot(), "g", &[])).collect();
     assert_eq!(values, [Some(0.0), None, Some(2.0)]);
     assert!(registry.snapshot().family("c").is_some());

@@ -11,7 +11,7 @@ fn nearest_rank(sorted: &[f64], q: f64) -> f64 {
 
 fn check(values: &mut [f64]) -> Result<(), TestCaseError> {
     let registry = Registry::new();
-    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+    let histogram = registry.histogram("h", "").build().unwrap();
     values.iter().for_each(|&value| histogram.record(value));
     let snapshot = histogram.snapshot();
     values.sort_by(f64::total_cmp);
@@ -58,7 +58,7 @@ proptest! {
 #[test]
 fn values_out_of_range_are_counted_with_the_edge_as_their_quantile() {
     let registry = Registry::new();
-    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+    let histogram = registry.histogram("h", "").build().unwrap();
     for _ in 0..200 {
         [0.0, 1e-12, 1e15].into_iter().for_each(|value| histogram.record(value));
     }

@@ -43,8 +43,8 @@ impl Labels for Forgetful {
 #[test]
 fn a_label_type_that_panics_costs_its_own_series_and_no_reading() {
     let registry = Registry::new();
-    let counter = registry.counter::<Forgetful>("c", "", Unit::NONE).unwrap();
-    let other = registry.counter::<()>("other", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Forgetful>().build().unwrap();
+    let other = registry.counter("other", "").build().unwrap();
     other.inc();
     for n in [0, 1] {
         counter.with(Forgetful(n)).inc();
@@ -80,7 +80,7 @@ fn removed_series_make_room_for_a_thread_that_only_meets_new_ones() {
 #[test]
 fn beyond_the_limit_everything_goes_to_the_overflow_series() {
     let registry = Registry::with_series_limit(3);
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     for round in 0..2 {
         for route in 0..100 {
             counter.bind(Route(&format!("/{route}"))).add(1 + round);
@@ -96,7 +96,7 @@ fn beyond_the_limit_everything_goes_to_the_overflow_series() {
 #[test]
 fn a_long_label_value_is_cut_and_two_that_differ_behind_the_cut_are_one_series() {
     let registry = Registry::new();
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     let long = "x".repeat(1 << 20);
     counter.bind(Route(&long)).inc();
     counter.bind(Route(&(long + "y"))).inc();
@@ -106,7 +106,7 @@ fn a_long_label_value_is_cut_and_two_that_differ_behind_the_cut_are_one_series()
 #[test]
 fn ten_thousand_label_sets_beyond_the_limit_are_in_the_overflow_series_to_the_last() {
     let registry = Registry::with_series_limit(100);
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     let known = counter.bind(Route("/known"));
     (0..10_000).for_each(|n| counter.with(Route(&format!("/{n}"))).add(3));
     known.inc();
@@ -122,7 +122,7 @@ fn ten_thousand_label_sets_beyond_the_limit_are_in_the_overflow_series_to_the_la
 fn a_registry_stays_within_its_bytes() {
     let registry = Registry::builder().series_limit(1 << 20).byte_budget(100_000).build();
     for name in ["a", "b"] {
-        let counter = registry.counter::<Route<'_>>(name, "", Unit::NONE).unwrap();
+        let counter = registry.counter(name, "").labels::<Route<'_>>().build().unwrap();
         (0..5_000).for_each(|n| counter.with(Route(&format!("/{n}"))).inc());
     }
     let snapshot = registry.snapshot();

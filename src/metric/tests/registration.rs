@@ -5,13 +5,13 @@ use super::*;
 #[test]
 fn the_same_registration_twice_is_one_family_and_another_kind_a_conflict() {
     let registry = Registry::new();
-    let first = registry.counter::<()>("c", "", Unit::NONE).unwrap();
-    registry.counter::<()>("c", "other words", Unit::NONE).unwrap().inc();
+    let first = registry.counter("c", "").build().unwrap();
+    registry.counter("c", "other words").build().unwrap().inc();
     assert_eq!(first.value(), 1);
     for (what, error) in [
-        ("two kinds", registry.gauge::<()>("c", "", Unit::NONE).unwrap_err()),
-        ("two units", registry.counter::<()>("c", "", Unit::Bytes).unwrap_err()),
-        ("two sets of label keys", registry.counter::<Hit>("c", "", Unit::NONE).unwrap_err()),
+        ("two kinds", registry.gauge("c", "").build().unwrap_err()),
+        ("two units", registry.counter("c", "").unit(Unit::Bytes).build().unwrap_err()),
+        ("two sets of label keys", registry.counter("c", "").labels::<Hit>().build().unwrap_err()),
     ] {
         assert_eq!(error.kind(), crate::ErrorKind::Conflict);
         let text = error.to_string();
@@ -31,9 +31,9 @@ fn names_that_are_one_on_a_page_are_a_conflict() {
     for (first, first_kind, second, second_kind) in pairs {
         let registry = Registry::new();
         let register = |name, kind| match kind {
-            Kind::Counter => registry.counter::<()>(name, "", Unit::NONE).map(drop),
-            Kind::Gauge => registry.gauge::<()>(name, "", Unit::NONE).map(drop),
-            _ => registry.histogram::<()>(name, "", Unit::NONE).map(drop),
+            Kind::Counter => registry.counter(name, "").build().map(drop),
+            Kind::Gauge => registry.gauge(name, "").build().map(drop),
+            _ => registry.histogram(name, "").build().map(drop),
         };
         register(first, first_kind).unwrap();
         let error = register(second, second_kind).expect_err(second);
@@ -65,12 +65,12 @@ fn a_view_chooses_buckets_and_limits_before_the_first_use_and_is_reported_after_
         View::new("users").limit(2),
         View::new("late").hdr(3),
     ];
-    let late = registry.histogram::<()>("late", "", Unit::NONE).unwrap();
+    let late = registry.histogram("late", "").build().unwrap();
     registry.set_views(Views::new(views).unwrap());
-    let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
-    let again = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE);
+    let sizes = registry.histogram("sizes", "").labels::<Route<'_>>().build().unwrap();
+    let again = registry.histogram("sizes", "").labels::<Route<'_>>().build();
     assert!(again.is_ok(), "what the source says is the same");
-    let users = registry.counter::<Route<'_>>("users", "", Unit::NONE).unwrap();
+    let users = registry.counter("users", "").labels::<Route<'_>>().build().unwrap();
     [0.5, 5.0, 50.0].into_iter().for_each(|size| sizes.with(Route("/")).record(size));
     (0..5).for_each(|n| users.with(Route(&n.to_string())).inc());
     late.record(7.0);
@@ -102,9 +102,9 @@ fn a_dynamic_counter_is_one_family_wherever_it_is_written() {
 #[test]
 fn constant_labels_are_on_every_series_and_lose_against_its_own() {
     let registry = Registry::builder().label("region", "eu").label("route", "lost").build();
-    registry.counter::<()>("plain", "", Unit::NONE).unwrap().inc();
-    registry.counter::<Hit>("closed", "", Unit::NONE).unwrap().bind(Hit(true)).inc();
-    registry.gauge::<Route<'_>>("open", "", Unit::NONE).unwrap().with(Route("/a")).set(2.0);
+    registry.counter("plain", "").build().unwrap().inc();
+    registry.counter("closed", "").labels::<Hit>().build().unwrap().bind(Hit(true)).inc();
+    registry.gauge("open", "").labels::<Route<'_>>().build().unwrap().with(Route("/a")).set(2.0);
     let snapshot = registry.snapshot();
     let labels = ["plain", "closed", "open"]
         .map(|name| snapshot.family(name).unwrap().series()[0].labels().to_string());
@@ -139,14 +139,14 @@ fn the_same_keys_with_other_values_are_a_conflict() {
         }
     }
     let registry = Registry::new();
-    let hits = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
-    let neighbour = registry.counter::<()>("neighbour", "", Unit::NONE).unwrap();
+    let hits = registry.counter("c", "").labels::<Hit>().build().unwrap();
+    let neighbour = registry.counter("neighbour", "").build().unwrap();
     hits.bind(Hit(true)).inc();
-    assert!(registry.counter::<Keyed<5>>("c", "", Unit::NONE).is_err());
-    assert!(registry.counter::<Keyed<0>>("c", "", Unit::NONE).is_err());
-    let open = registry.counter::<Keyed<0>>("open", "", Unit::NONE).unwrap();
+    assert!(registry.counter("c", "").labels::<Keyed<5>>().build().is_err());
+    assert!(registry.counter("c", "").labels::<Keyed<0>>().build().is_err());
+    let open = registry.counter("open", "").labels::<Keyed<0>>().build().unwrap();
     open.bind(Keyed).inc();
-    assert!(registry.counter::<Hit>("open", "", Unit::NONE).is_err());
+    assert!(registry.counter("open", "").labels::<Hit>().build().is_err());
     assert_eq!((hits.bind(Hit(true)).value(), neighbour.value()), (1, 0));
 }
 

@@ -14,7 +14,7 @@ use crate::clock::{self, ManualClock};
 #[test]
 fn a_removed_series_is_off_the_page_until_a_stale_handle_brings_it_back_from_zero() {
     let registry = Registry::new();
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     let handle = counter.bind(Route("/a"));
     handle.add(5);
     assert!(counter.remove(Route("/a")));
@@ -34,10 +34,10 @@ fn texts(series: Vec<crate::label::LabelSet>) -> Vec<String> {
 #[test]
 fn the_series_that_are_not_kept_are_removed_and_the_others_listed() {
     let registry = Registry::builder().label("shard", "7").series_limit(3).build();
-    let routes = registry.counter::<Route<'_>>("open", "", Unit::NONE).unwrap();
-    let hits = registry.float_counter::<Hit>("closed", "", Unit::NONE).unwrap();
-    let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
-    let load = registry.gauge::<Route<'_>>("load", "", Unit::NONE).unwrap();
+    let routes = registry.counter("open", "").labels::<Route<'_>>().build().unwrap();
+    let hits = registry.float_counter("closed", "").labels::<Hit>().build().unwrap();
+    let sizes = registry.histogram("sizes", "").labels::<Route<'_>>().build().unwrap();
+    let load = registry.gauge("load", "").labels::<Route<'_>>().build().unwrap();
     for route in ["/a", "/b", "/c", "/beyond"] {
         routes.with(Route(route)).add(2);
         sizes.with(Route(route)).record(1.0);
@@ -73,7 +73,7 @@ fn the_series_that_are_not_kept_are_removed_and_the_others_listed() {
 #[test]
 fn a_question_that_panics_removes_nothing() {
     let registry = Registry::new();
-    let routes = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let routes = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     ["/a", "/b"].iter().for_each(|route| routes.with(Route(route)).inc());
     let ask = || routes.retain(|labels| labels.get("route") != Some("/b") && unanswered());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).is_err());
@@ -104,10 +104,10 @@ fn every_kind_begins_anew_after_it_was_removed() {
     let clock = ManualClock::new();
     let _installed = clock::enter(Some(clock.clone()));
     let registry = Registry::new();
-    let counter = registry.counter::<Hit>("closed", "", Unit::NONE).unwrap();
-    let money = registry.float_counter::<Route<'_>>("money", "", Unit::NONE).unwrap();
-    let gauge = registry.gauge::<Route<'_>>("gauge", "", Unit::NONE).unwrap();
-    let sizes = registry.histogram::<Route<'_>>("sizes", "", Unit::NONE).unwrap();
+    let counter = registry.counter("closed", "").labels::<Hit>().build().unwrap();
+    let money = registry.float_counter("money", "").labels::<Route<'_>>().build().unwrap();
+    let gauge = registry.gauge("gauge", "").labels::<Route<'_>>().build().unwrap();
+    let sizes = registry.histogram("sizes", "").labels::<Route<'_>>().build().unwrap();
     let (bound_gauge, bound_sizes) = (gauge.bind(Route("/")), sizes.bind(Route("/")));
     let record = || {
         counter.bind(Hit(true)).add(3);
@@ -137,7 +137,7 @@ fn every_kind_begins_anew_after_it_was_removed() {
 #[test]
 fn a_series_that_nobody_can_write_to_leaves_its_room_to_others() {
     let registry = Registry::builder().series_limit(2).byte_budget(1_200).build();
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     for n in 0..1_000_u64 {
         let route = format!("/{n}");
         counter.with(Route(&route)).add(n + 1);
@@ -158,7 +158,7 @@ fn a_series_that_nobody_can_write_to_leaves_its_room_to_others() {
 #[test]
 fn a_handle_keeps_its_series_from_being_given_up() {
     let registry = Registry::with_series_limit(100);
-    let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
     let handle = counter.bind(Route("/kept"));
     handle.inc();
     for round in 0..10 {
@@ -403,7 +403,7 @@ proptest! {
     #[test]
     fn series_that_come_and_go_match_a_map(steps in steps()) {
         let registry = Registry::new();
-        let counter = registry.counter::<Route<'_>>("c", "", Unit::NONE).unwrap();
+        let counter = registry.counter("c", "").labels::<Route<'_>>().build().unwrap();
         let names: Vec<String> = (0..6).map(|n| format!("/{n}")).collect();
         let mut handles = HashMap::new();
         let mut twin: HashMap<u8, u64> = HashMap::new();

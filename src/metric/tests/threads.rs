@@ -16,9 +16,9 @@ fn records_in_the_destructors_of_an_ending_thread_are_kept() {
     }
     thread_local!(static LATE: std::cell::RefCell<Option<Late>> = const { std::cell::RefCell::new(None) });
     let registry = Registry::new();
-    let counter = registry.counter::<()>("c", "", Unit::NONE).unwrap();
-    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
-    let gauge = registry.gauge::<()>("g", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").build().unwrap();
+    let histogram = registry.histogram("h", "").build().unwrap();
+    let gauge = registry.gauge("g", "").build().unwrap();
     let late = || Late(counter.bind(()), histogram.bind(()), gauge.bind(()));
     let before = orphaned();
     // Destructors run in the order of registration or against it: one is on either side of ours.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_snapshot_has_the_exact_total_of_all_threads() {
     let registry = Registry::new();
-    let counter = registry.counter::<()>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").build().unwrap();
     let threads = 8;
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -18,7 +18,7 @@ fn a_snapshot_has_the_exact_total_of_all_threads() {
 #[test]
 fn a_value_survives_its_thread_and_the_next_thread_goes_on_with_its_cells() {
     let registry = Registry::new();
-    let counter = registry.counter::<Hit>("c", "", Unit::NONE).unwrap();
+    let counter = registry.counter("c", "").labels::<Hit>().build().unwrap();
     for _ in 0..1_000 {
         let bound = counter.bind(Hit(true));
         thread::spawn(move || bound.inc()).join().unwrap();
@@ -30,7 +30,7 @@ fn a_value_survives_its_thread_and_the_next_thread_goes_on_with_its_cells() {
 #[test]
 fn a_sum_that_comes_back_to_zero_stays_on_the_page() {
     let registry = Registry::new();
-    let active = registry.up_down_counter::<Hit>("active", "", Unit::NONE).unwrap();
+    let active = registry.up_down_counter("active", "").labels::<Hit>().build().unwrap();
     let bound = active.bind(Hit(false));
     bound.add(-3);
     assert_eq!(number(&registry.snapshot(), "active", &[("hit", "false")]), Some(-3.0));
@@ -106,7 +106,7 @@ fn a_gauge_keeps_to_its_range_however_it_is_set_and_what_is_outside_is_counted()
 #[test]
 fn a_counter_of_fractions_adds_them_over_threads() {
     let registry = Registry::new();
-    let money = registry.float_counter::<()>("money", "", Unit::NONE).unwrap();
+    let money = registry.float_counter("money", "").build().unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..1_000).for_each(|_| money.add(0.25)));
@@ -122,7 +122,7 @@ fn a_counter_of_fractions_adds_them_over_threads() {
 #[test]
 fn the_largest_numbers_leave_the_sum_a_number() {
     let registry = Registry::new();
-    let histogram = registry.histogram::<()>("h", "", Unit::NONE).unwrap();
+    let histogram = registry.histogram("h", "").build().unwrap();
     (0..200).for_each(|_| histogram.record(f64::MAX));
     let snapshot = histogram.snapshot();
     assert_eq!(snapshot.count(), 200);

@@ -52,7 +52,7 @@ pub enum Aggregation {
 ///
 /// let options = HistogramOptions::new().page_bounds(PageBounds::PowersOfTwo);
 /// let registry = Registry::new();
-/// registry.histogram_with::<()>("wait", "", Unit::Seconds, options)?.record(0.2);
+/// registry.histogram("wait", "").unit(Unit::Seconds).options(options).build()?.record(0.2);
 /// let snapshot = registry.snapshot();
 /// assert_eq!(snapshot.family("wait").unwrap().page_bounds(), PageBounds::PowersOfTwo);
 /// # Ok::<(), bellwether::Error>(())
@@ -93,7 +93,7 @@ pub enum OutOfRange {
 ///     .aggregation(Aggregation::explicit(&[0.1, 0.5, 1.0])?)
 ///     .range(0.0, 60.0, OutOfRange::Drop);
 /// let registry = Registry::new();
-/// let wait = registry.histogram_with::<()>("wait", "Time in the queue", Unit::Seconds, options)?;
+/// let wait = registry.histogram("wait", "Time in the queue").unit(Unit::Seconds).options(options).build()?;
 /// wait.record(0.3);
 /// wait.record(3600.0); // No wait is so long: the clock was set.
 /// assert_eq!(wait.snapshot().count(), 1);
@@ -218,17 +218,17 @@ impl HistogramOptions {
             },
         }
     }
-
-    /// As [`fault`](Self::fault), for those that come at run time.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.fault() {
-            None => Ok(()),
-            Some(fault) => Err(Error::new(ErrorKind::InvalidOption, format!("{self:?}: {fault}"))),
-        }
-    }
 }
 
 impl Range {
+    /// Why it is no range of a gauge.
+    pub(crate) const fn fault(&self) -> Option<&'static str> {
+        match self.min <= self.max && self.min.is_finite() && self.max.is_finite() {
+            true => None,
+            false => Some("a range goes from a finite number to one that is not smaller"),
+        }
+    }
+
     /// What becomes of `value`, which is a number.
     pub(crate) fn admit(self, value: f64) -> Admitted {
         match self.outside {

@@ -37,7 +37,7 @@ pub struct HistogramSnapshot {
 /// ```
 /// use bellwether::metric::{HistogramSnapshot, Registry, Unit};
 ///
-/// let latency = Registry::new().histogram::<()>("latency", "", Unit::Seconds)?;
+/// let latency = Registry::new().histogram("latency", "").unit(Unit::Seconds).build()?;
 /// latency.record(0.25);
 /// let parts = latency.snapshot().parts();
 /// assert_eq!(HistogramSnapshot::from_parts(parts)?, latency.snapshot());

@@ -13,7 +13,7 @@ use super::{buckets::BucketLayout, data::HistogramSnapshot, layout};
 /// ```
 /// use bellwether::metric::{Registry, Unit};
 ///
-/// let latency = Registry::new().histogram::<()>("latency", "", Unit::Seconds)?;
+/// let latency = Registry::new().histogram("latency", "").unit(Unit::Seconds).build()?;
 /// [0.0, 1.0, 1.5, 2.0, 9.0].into_iter().for_each(|value| latency.record(value));
 /// let buckets = latency.snapshot().exponential(0).unwrap();
 /// assert_eq!(buckets.zero_count(), 1);

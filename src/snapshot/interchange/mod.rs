@@ -97,10 +97,10 @@ impl Serialize for Families<'_> {
 /// # Examples
 ///
 /// ```
-/// use bellwether::{Unit, metric::{Registry, Snapshot}};
+/// use bellwether::metric::{Registry, Snapshot};
 ///
 /// let registry = Registry::new();
-/// registry.counter::<()>("shop.orders", "Orders accepted", Unit::NONE)?.add(3);
+/// registry.counter("shop.orders", "Orders accepted").build()?.add(3);
 /// let text = serde_json::to_string(&registry.snapshot())?;
 /// let read: Snapshot = serde_json::from_str(&text)?;
 /// assert_eq!(read.value("shop.orders", &[]).unwrap().as_f64(), 3.0);

@@ -212,7 +212,7 @@ fn the_mark_of_the_overflow_series_stays_unless_no_label_does() {
 #[test]
 fn a_registry_is_read_through_its_views_and_another_list_shows_it_otherwise() {
     let registry = Registry::new();
-    registry.counter::<()>("a", "", Unit::NONE).unwrap().add(2);
+    registry.counter("a", "").build().unwrap().add(2);
     registry.set_views(views([View::new("a").rename("b")]));
     assert_eq!(registry.snapshot().value("b", &[]).map(SeriesValue::as_f64), Some(2.0));
     assert!(registry.snapshot().family("a").is_none());
@@ -240,7 +240,7 @@ fn an_instrument_is_told_the_first_buckets_and_the_first_limit_that_are_for_it()
 #[test]
 fn a_view_chooses_the_bounds_of_a_page_and_leaves_the_histogram_as_fine_as_it_is() {
     let registry = Registry::new();
-    let latency = registry.histogram::<()>("latency", "", Unit::Seconds).unwrap();
+    let latency = registry.histogram("latency", "").unit(Unit::Seconds).build().unwrap();
     latency.record(0.3);
     let shown = |view: View| {
         registry.set_views(views([view, View::new("*").page_powers_of_two()]));

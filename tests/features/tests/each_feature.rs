@@ -44,7 +44,7 @@ fn a_snapshot_is_written_and_read_and_a_view_is_read() {
     use bellwether::metric::{Registry, Snapshot, Unit, View};
 
     let registry = Registry::new();
-    let counter = registry.counter::<()>("features.read", "Reads", Unit::NONE).expect("legal");
+    let counter = registry.counter("features.read", "Reads").build().expect("legal");
     counter.add(7);
     let text = serde_json::to_string(&registry.snapshot()).expect("it is written");
     let read: Snapshot = serde_json::from_str(&text).expect("it is read");

@@ -111,7 +111,7 @@ fn no_exemplar_is_shown_of_what_a_counter_does_not_hold_whoever_adds_meanwhile()
     for _ in 0..20 {
         let registry = Registry::new();
         let keys = ["n"];
-        let count = registry.dynamic_counter("adds", "", Unit::NONE, &keys).unwrap();
+        let count = registry.counter("adds", "").keys(&keys).build().unwrap();
         let texts: Vec<String> = (0..1_000).map(|n| format!("{n:04}")).collect();
         let series: Vec<_> = texts.iter().map(|n| [("n", n.as_str())]).collect();
         series.iter().for_each(|labels| drop(count.bind_labels(labels)));

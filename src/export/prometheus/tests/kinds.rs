@@ -315,7 +315,7 @@ proptest::proptest! {
 fn the_rates_of_a_throughput_are_on_a_page_that_is_read_in_place() {
     let scope = testing::scope();
     let registry = Registry::new();
-    let sent = registry.dynamic_throughput("sent", "", Unit::NONE, &["to"]).unwrap();
+    let sent = registry.throughput("sent", "").keys(&["to"]).build().unwrap();
     sent.with_labels(&[("to", "a")]).mark(20);
     scope.advance(Duration::from_secs(10));
     let mut page = Kept::new(Format::Text);

@@ -15,7 +15,7 @@ use crate::{
     clock::ManualClock,
     context::{self, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
     metric::{registry::Registry, *},
-    snapshot::{Kind, SeriesValue, Unit, histogram::layout},
+    snapshot::{Kind, SeriesValue, histogram::layout},
 };
 
 fn with(aggregation: Aggregation) -> Histogram {
@@ -23,7 +23,7 @@ fn with(aggregation: Aggregation) -> Histogram {
 }
 
 fn told(options: HistogramOptions) -> Histogram {
-    Registry::new().histogram_with("h", "", Unit::NONE, options).unwrap()
+    Registry::new().histogram("h", "").options(options).build().unwrap()
 }
 
 fn explicit(bounds: &[f64]) -> Aggregation {

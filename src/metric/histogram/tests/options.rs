@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_registration_that_was_told_something_else_is_a_conflict() {
     let registry = Registry::new();
-    let register = |options| registry.histogram_with::<()>("h", "", Unit::NONE, options);
+    let register = |options| registry.histogram("h", "").options(options).build();
     let bounded = HistogramOptions::new().aggregation(explicit(&[1.0, 2.0]));
     register(bounded).unwrap().record(1.5);
     register(bounded).unwrap().record(1.5);
@@ -28,7 +28,7 @@ fn with_bounds(bounds: &[f64]) -> HistogramOptions {
 fn a_histogram_that_recorded_nothing_shows_its_bounds() {
     let registry = Registry::new();
     let options = with_bounds(&[1.0, 2.0]);
-    registry.histogram_with::<()>("h", "", Unit::NONE, options).unwrap();
+    registry.histogram("h", "").options(options).build().unwrap();
     let snapshot = registry.snapshot();
     let histogram = snapshot.value("h", &[]).and_then(SeriesValue::as_histogram).unwrap();
     assert_eq!((histogram.count(), histogram.explicit_bounds()), (0, Some(&[1.0, 2.0][..])));

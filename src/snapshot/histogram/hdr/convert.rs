@@ -58,7 +58,7 @@ impl HistogramSnapshot {
     ///
     /// ```
     /// let latency = bellwether::metric::Registry::new()
-    ///     .histogram::<()>("latency", "", bellwether::Unit::Seconds)?;
+    ///     .histogram("latency", "").unit(bellwether::Unit::Seconds).build()?;
     /// latency.record(0.250);
     /// let microseconds = latency.snapshot().to_hdr(1e6, 3)?;
     /// assert!(microseconds.value_at_quantile(0.5).abs_diff(250_000) < 2_500);
@@ -136,10 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        metric::Registry,
-        snapshot::{histogram::aggregation::HistogramOptions, unit::Unit},
-    };
+    use crate::{metric::Registry, snapshot::histogram::aggregation::HistogramOptions};
 
     #[test]
     fn counts_and_quantiles_are_kept() {
@@ -194,7 +191,7 @@ mod tests {
             let aggregation = Aggregation::Hdr { significant_digits: digits };
             let options = HistogramOptions::new().aggregation(aggregation);
             let ours =
-                Registry::new().histogram_with::<()>("h", "", Unit::NONE, options).unwrap();
+                Registry::new().histogram("h", "").options(options).build().unwrap();
             for &value in &values {
                 theirs.record(value).unwrap();
                 ours.record_ticks(value);

@@ -37,7 +37,7 @@ impl HistogramSnapshot {
     /// ```
     /// use bellwether::metric::{HistogramSnapshot, Registry, Unit};
     ///
-    /// let latency = Registry::new().histogram::<()>("latency", "", Unit::Seconds)?;
+    /// let latency = Registry::new().histogram("latency", "").unit(Unit::Seconds).build()?;
     /// latency.record(0.250);
     /// let bytes = latency.snapshot().to_hdr_v2(1e6, 3)?;
     /// let microseconds = HistogramSnapshot::from_hdr_bytes(&bytes)?;

@@ -36,7 +36,7 @@ use crate::{
 ///
 /// use bellwether::metric::{Registry, Unit, hdr_log as log};
 ///
-/// let pause = Registry::new().histogram::<()>("gc.pause", "Pauses", Unit::Seconds)?;
+/// let pause = Registry::new().histogram("gc.pause", "Pauses").unit(Unit::Seconds).build()?;
 /// pause.record(0.002);
 /// let interval = log::Interval {
 ///     tag: None,

@@ -98,7 +98,7 @@ fn times_are_the_earliest_start_and_the_latest_taken() {
     assert_eq!(merged.family("c").unwrap().series()[0].started(), at(7));
     // Those of a clock of this process are brought onto the wall clock's.
     let registry = Registry::new();
-    registry.counter::<()>("c", "", Unit::NONE).unwrap().inc();
+    registry.counter("c", "").build().unwrap().inc();
     let live = registry.snapshot();
     let merged = Snapshot::merge(&[("live", live), sources[0].clone()], Gauges::Last).unwrap();
     assert_eq!(values(&merged, "c"), [("{}".to_owned(), 2.0)]);

@@ -171,9 +171,9 @@ proptest! {
 #[test]
 fn what_a_registry_recorded_is_read_elsewhere() {
     let registry = Registry::new();
-    registry.counter::<()>("hits", "Hits", Unit::new("{hit}")).unwrap().add(3);
-    registry.gauge::<()>("load", "", Unit::Ratio).unwrap().set(f64::INFINITY);
-    let histogram = registry.histogram::<()>("size", "", Unit::Bytes).unwrap();
+    registry.counter("hits", "Hits").unit(Unit::new("{hit}")).build().unwrap().add(3);
+    registry.gauge("load", "").unit(Unit::Ratio).build().unwrap().set(f64::INFINITY);
+    let histogram = registry.histogram("size", "").unit(Unit::Bytes).build().unwrap();
     [0.0, 0.1, 1e-12, 1e15].into_iter().for_each(|size| histogram.record(size));
     let snapshot = registry.snapshot();
     let again = read(&written(&snapshot)).unwrap();

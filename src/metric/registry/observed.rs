@@ -1,0 +1,100 @@
+//! Families whose values a callback gives whenever the registry is read.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    cells,
+    error::{Error, ErrorKind},
+    metric::{
+        observable::{Observable, Observations, Observer},
+        registry::{
+            Registry,
+            families::{check_name, conflict, observed_family},
+        },
+    },
+    series::Descriptor,
+    snapshot::{Kind, Unit},
+};
+
+impl Registry {
+    /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
+    ///
+    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
+    /// own, one after the other and outside every lock, with the values and the clock of the scope
+    /// that the reader is in. One that panics costs its family that snapshot.
+    ///
+    /// Whoever reads waits for each callback half a second at most, or as long as
+    /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. What a
+    /// slower one tells is shown to the next reader; nobody waits for it from then on, it runs on a
+    /// thread of its own whenever somebody reads, and its values are those of the last run, until a
+    /// run is quick again. While a run does not return, the values of the one before stand for five
+    /// minutes. Each case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
+    ///
+    /// A forked child starts without its parent's callbacks: their families are gone there, and their
+    /// names are free.
+    ///
+    /// # Errors
+    ///
+    /// As [`counter`](Self::counter).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::{Kind, Registry, Unit};
+    ///
+    /// let registry = Registry::new();
+    /// let threads = registry.observe(Kind::Gauge, "pool.threads", "Threads", Unit::NONE, |to| {
+    ///     to.observe(4.0, &[("pool", "io")]);
+    /// })?;
+    /// let snapshot = registry.snapshot();
+    /// assert_eq!(snapshot.value("pool.threads", &[("pool", "io")]).unwrap().as_f64(), 4.0);
+    /// drop(threads);
+    /// assert!(registry.snapshot().family("pool.threads").is_none());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn observe(
+        &self,
+        kind: Kind,
+        name: &str,
+        help: &str,
+        unit: Unit,
+        observe: impl Fn(&mut Observations) + Send + Sync + 'static,
+    ) -> Result<Observer, Error> {
+        check_name(name)?;
+        let (owned, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
+        let descriptor = Descriptor { name: owned, help, unit, ..Descriptor::new("", "", kind) };
+        if kind.is_distribution() {
+            let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        let mut families = self.families();
+        if let Some(other) = families.by_name.get(name) {
+            return Err(conflict((name, descriptor.place), other, "is registered twice"));
+        }
+        let family = Arc::new(observed_family(&descriptor, &self.0.settings));
+        if let Err(error) = families.admit(&family) {
+            drop(families); // The family ends outside the lock.
+            return Err(error);
+        }
+        let limit = families.views.for_instrument(name, kind, unit).limit();
+        let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
+        let number = families.add(observable);
+        drop(families);
+        let registry = self.clone();
+        Ok(Observer::new(move || registry.forget(number)))
+    }
+
+    fn forget(&self, observable: u64) {
+        let busy = cells::busy();
+        let mut families = self.families();
+        let Some(place) = families.observables.iter().position(|(number, _)| *number == observable)
+        else {
+            return;
+        };
+        let (_, observable) = families.observables.remove(place);
+        families.remove(observable.family());
+        drop((families, busy));
+        drop(observable); // User code, dropped outside the lock.
+    }
+}
