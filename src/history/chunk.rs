@@ -6,7 +6,10 @@
 //! store that has reached its length allocates nothing.
 
 use super::{
-    codec::{Bytes, Gap, HOLD, LACK, STALE, START, floats, histograms, integers},
+    codec::{
+        Bytes, Gap, HOLD, LACK, STALE, START, floats, histograms,
+        integers::{self, Brief},
+    },
     sample::{Cells, Form, LayoutId, Sample},
 };
 use crate::clock::Ticks;
@@ -161,6 +164,30 @@ impl Decoder<'_> {
     /// The next record; the value is then that of its sample.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Record> {
+        match self.form {
+            Form::Whole | Form::Signed => match self.next_brief() {
+                None => self.next_of_any_length(),
+                some => some,
+            },
+            Form::Float | Form::Histogram => self.next_of_any_length(),
+        }
+    }
+
+    /// The next record, if it is a whole number of one or two bytes that begins with no mark.
+    #[inline(always)]
+    fn next_brief(&mut self) -> Option<Record> {
+        let (control, next) = self.bytes.two()?;
+        let (Brief { held, deviation }, len) = Brief::read(control, next)?;
+        self.bytes.skip(len);
+        let step = self.expected.wrapping_add(deviation).cast_unsigned();
+        let bits = self.bits.wrapping_add(step);
+        self.expected = integers::next_step(self.bits, bits, self.expected);
+        self.bits = bits;
+        Some(self.record(Gap::Held(held), false))
+    }
+
+    #[inline(never)]
+    fn next_of_any_length(&mut self) -> Option<Record> {
         let mut gap = Gap::Held(0);
         loop {
             let control = self.bytes.next()?;

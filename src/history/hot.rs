@@ -1,7 +1,10 @@
 //! What every tick looks at of a series.
 
 use super::{
-    codec::{Gap, Short, integers},
+    codec::{
+        Gap, Short,
+        integers::{self, Brief},
+    },
     tier::{MARKS, MINUTES},
 };
 
@@ -31,8 +34,34 @@ impl Default for Hot {
 }
 
 impl Hot {
-    /// Stages a sample; `false` if it is not one that can be.
+    /// Stages a sample of one or two bytes, without a branch on which of these it has; `false` if it is
+    /// none, or falls: that is noted.
     #[inline(always)]
+    pub(super) fn stage_brief(&mut self, tick: u64, bits: u64) -> bool {
+        let (at, expected) = (u64::from(self.at), i64::from(self.expected));
+        let step = bits.wrapping_sub(self.last).cast_signed();
+        let held = tick.wrapping_sub(at + 1);
+        let (bytes, len, is_brief) = Brief { held, deviation: step.wrapping_sub(expected) }.bytes();
+        let next = integers::next_step(self.last, bits, expected);
+        let may_be = is_brief
+            & (bits > self.last)
+            & (at != 0)
+            & (at < tick)
+            & (i64::from(next as i32) == next)
+            & (tick <= u64::from(u32::MAX));
+        let place = usize::from(self.n_staged);
+        match self.staged.get_mut(place..place + 2) {
+            Some(free) if may_be => free.copy_from_slice(&bytes.to_le_bytes()),
+            _ => return false,
+        }
+        self.n_staged += len as u8;
+        (self.at, self.last, self.expected) = (tick as u32, bits, next as i32);
+        self.flags |= UNSETTLED;
+        true
+    }
+
+    /// Stages a sample of any length; `false` if it is not one that can be.
+    #[inline(never)]
     pub(super) fn stage(&mut self, tick: u64, bits: u64) -> bool {
         let at = u64::from(self.at);
         let Ok(now) = u32::try_from(tick) else { return false };
@@ -50,7 +79,7 @@ impl Hot {
         free.copy_from_slice(record);
         self.n_staged += record.len() as u8;
         (self.at, self.last, self.expected) = (now, bits, next);
-        self.flags |= flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
+        self.flags |= UNSETTLED;
         true
     }
 

@@ -238,11 +238,20 @@ impl Store {
         let tick = self.tiers[TICKS].end().wrapping_sub(1);
         let hot = &mut self.hot[id as usize];
         let goes_on = hot.flags & LOOKED_AT == flag::LIVE;
-        // What falls is noted, and so not staged.
-        if goes_on && (hot.last == bits || bits > hot.last && hot.stage(tick, bits)) {
+        if goes_on && (hot.last == bits || hot.stage_brief(tick, bits)) {
             return;
         }
-        self.change(id, bits);
+        self.stage_or_change(id, bits, goes_on);
+    }
+
+    #[inline(never)]
+    fn stage_or_change(&mut self, id: RowId, bits: u64, goes_on: bool) {
+        let tick = self.tick();
+        let hot = &mut self.hot[id as usize];
+        // What falls is noted, and so not staged.
+        if !(goes_on && bits > hot.last && hot.stage(tick, bits)) {
+            self.change(id, bits);
+        }
     }
 
     /// Whether the histogram of a row is another one than at the last tick, as its count tells.

@@ -79,11 +79,88 @@ pub(in crate::history) fn read(
     }
 }
 
+/// A sample of one or two bytes, as most are.
+///
+/// It is written and read without a branch that depends on the value: whether a counter grows by 1 or by
+/// 100, and how often it holds, no processor can predict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::history) struct Brief {
+    /// How many instants hold before it.
+    pub(in crate::history) held: u64,
+    /// How much the step deviates from the expected one.
+    pub(in crate::history) deviation: i64,
+}
+
+impl Brief {
+    /// The bytes, the first one lowest, and how many they are; whether it can be written so.
+    #[inline(always)]
+    pub(in crate::history) fn bytes(self) -> (u16, usize, bool) {
+        let Self { held, deviation } = self;
+        let (z, v) = (zigzag(deviation), deviation.wrapping_add(1).cast_unsigned());
+        let (is_held, is_wide) = (held != 0, z >= 0x80);
+        let wide = 0x80 | z >> 8 | (z & 0xff) << 8;
+        let with_hold = 0xc0 | held.wrapping_sub(1) << 2 | v;
+        let plain = if is_wide { wide } else { z };
+        let bytes = if is_held { with_hold } else { plain };
+        let is_brief = if is_held { (held <= 8) & (v < 4) } else { z < 0x4000 };
+        (bytes as u16, 1 + usize::from(is_wide & !is_held), is_brief)
+    }
+
+    /// The sample whose first byte is `control` and whose second, if it has two, is `next`; and how many
+    /// bytes it has. `None` where it is none.
+    #[inline(always)]
+    pub(in crate::history) fn read(control: u8, next: u8) -> Option<(Self, usize)> {
+        if control >= 0xe0 {
+            return None;
+        }
+        let (is_wide, is_held) = (control & 0xc0 == 0x80, control >= 0xc0);
+        let (low, n) = (u64::from(control), u64::from(control >> 2 & 7) + 1);
+        let z = if is_wide { (low & 0x3f) << 8 | u64::from(next) } else { low };
+        let deviation = if is_held { i64::from(control & 3) - 1 } else { unzigzag(z) };
+        let held = if is_held { n } else { 0 };
+        Some((Self { held, deviation }, 1 + usize::from(is_wide)))
+    }
+}
+
 /// How many instants hold before the sample with this control byte.
 #[inline(always)]
 pub(in crate::history) fn held(control: u8) -> u64 {
     match control {
         0xc0..0xe0 => u64::from(control >> 2 & 7) + 1,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn deviations() -> impl Strategy<Value = i64> {
+        prop_oneof![-70..70i64, -9_000..9_000i64, any::<i64>()]
+    }
+
+    proptest! {
+        #[test]
+        fn a_brief_sample_has_the_bytes_of_any_other_and_is_read_from_them(
+            held in 0u64..12,
+            deviation in deviations(),
+        ) {
+            let mut written = Vec::new();
+            let last = 1 << 40;
+            let value = (last as u64).wrapping_add(deviation.cast_unsigned());
+            put(&mut written, Gap::Held(held), last, value, 0);
+            let brief = Brief { held, deviation };
+            let (bytes, len, is_brief) = brief.bytes();
+            prop_assert_eq!(is_brief, written.len() <= 2 && written[0] < 0xe0);
+            if is_brief {
+                prop_assert_eq!(&bytes.to_le_bytes()[..len], &written[..]);
+                let next = written.get(1).copied().unwrap_or(0);
+                prop_assert_eq!(Brief::read(written[0], next), Some((brief, len)));
+            } else if written[0] >= 0xe0 {
+                prop_assert_eq!(Brief::read(written[0], 0), None);
+            }
+        }
     }
 }

@@ -152,6 +152,21 @@ impl<'a> Bytes<'a> {
         Some(byte)
     }
 
+    /// The next byte and the one after it, zero where it is the last; both stay.
+    #[inline(always)]
+    pub(super) fn two(&self) -> Option<(u8, u8)> {
+        match self.bytes.get(self.at..self.at + 2) {
+            Some(&[first, second]) => Some((first, second)),
+            _ => Some((*self.bytes.get(self.at)?, 0)),
+        }
+    }
+
+    /// Passes over the next `n` bytes.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, n: usize) {
+        self.at += n;
+    }
+
     #[inline(always)]
     pub(super) fn byte(&mut self) -> u8 {
         self.next().unwrap_or(0)
