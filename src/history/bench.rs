@@ -59,6 +59,7 @@ impl HistoryBench {
                 is_gauge: false,
                 has_buckets: false,
                 is_sum: true,
+                shares_labels: false,
             };
             self.rows.push(self.history.store.add_row(labels, clock::now(), traits));
         }

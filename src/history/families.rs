@@ -77,6 +77,12 @@ pub(super) struct Memory {
     pub(super) cells: Cells,
 }
 
+impl Memory {
+    pub(super) fn weight(&self) -> usize {
+        self.room.weight() + self.counts.weight() + self.cells.weight()
+    }
+}
+
 impl FamilyRows {
     pub(super) fn new(name: Cow<'static, str>, head: Head, page_bounds: PageBounds) -> Self {
         Self {
@@ -107,7 +113,7 @@ impl FamilyRows {
             return;
         }
         let labels = list.known().iter().map(|listed| &listed.labels);
-        self.places = self.join(labels, list.len(), to);
+        self.places = self.join(labels, list.len(), true, to);
         self.list = Arc::downgrade(list);
     }
 
@@ -117,15 +123,18 @@ impl FamilyRows {
         self.places[place]
     }
 
-    /// The rows of these labels, which ascend; every other row ends.
+    /// The rows of these labels, which ascend; every other row ends. `are_shared` says whether somebody
+    /// keeps these labels.
     pub(super) fn join<'a>(
         &mut self,
         labels: impl Iterator<Item = &'a LabelSet>,
         len: usize,
+        are_shared: bool,
         (store, selections): Rows<'_>,
     ) -> Vec<RowId> {
         self.list = std::sync::Weak::new(); // Whatever the rows were by, it is something else now.
         let mut found = Vec::with_capacity(len);
+        // Most are known: as many as there were, or a few more.
         let mut merged = Vec::with_capacity(self.rows.len().max(len));
         let mut known = self.rows.iter().copied().peekable();
         for labels in labels {
@@ -134,8 +143,10 @@ impl FamilyRows {
                 merged.push(row);
             }
             let same = known.next_if(|&row| store.row(row).labels == *labels);
-            let row =
-                same.unwrap_or_else(|| store.add_row(labels.clone(), Ticks::ORIGIN, self.traits()));
+            let row = same.unwrap_or_else(|| {
+                let traits = Traits { shares_labels: are_shared, ..self.traits() };
+                store.add_row(labels.clone(), Ticks::ORIGIN, traits)
+            });
             selections.offer(&self.name, row, &mut store.rows[row as usize]);
             store.list(row);
             found.push(row);
@@ -162,7 +173,15 @@ impl FamilyRows {
             is_gauge: self.head.kind == Kind::Gauge,
             has_buckets: self.head.kind == Kind::Histogram,
             is_sum: self.head.kind == Kind::Counter || self.head.kind.is_distribution(),
+            shares_labels: false,
         }
+    }
+
+    /// What it takes beside its rows.
+    pub(super) fn weight(&self) -> usize {
+        let rows = (self.rows.capacity() + self.places.capacity()) * size_of::<RowId>();
+        let cuts = self.divided.as_ref().map_or(0, |divided| divided.cuts.weight());
+        size_of::<Self>() + self.name.len() + self.help.len() + rows + cuts
     }
 
     /// How histograms with these buckets are kept.

@@ -76,7 +76,7 @@ impl FollowRegistry for Filling<'_> {
         let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
         let labels = family.series().iter().map(snapshot::Series::labels);
-        let found = rows.join(labels, family.series().len(), (store, selections));
+        let found = rows.join(labels, family.series().len(), false, (store, selections));
         let mut following = Following { rows, store, memory, selections, layout: None };
         for (row, series) in found.into_iter().zip(family.series()) {
             following.store.set_start(row, series.started());

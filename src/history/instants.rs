@@ -83,17 +83,32 @@ impl Instants {
         }
     }
 
-    /// Gives up the oldest eighth, for room; whether there was more than one instant.
-    pub(super) fn give_up(&mut self) -> bool {
-        if self.kept.len() < 2 {
+    /// Gives up the oldest eighth, for room, but nothing of the last `keep`, nor the newest; whether there
+    /// was something.
+    pub(super) fn give_up(&mut self, keep: Duration) -> bool {
+        let Some(&newest) = self.kept.back() else { return false };
+        // The instant that is just so old is where a window of that length begins.
+        let older = self.kept.partition_point(|one| newest.taken.since(one.taken) >= keep);
+        let most = older.saturating_sub(1);
+        if most == 0 {
             return false;
         }
-        let n = (self.kept.len() / 8).max(1);
+        let n = (self.kept.len() / 8).clamp(1, most);
         self.kept.drain(..n);
         self.first += n as u64;
         self.common = self.common.max(self.first);
         self.given_up = self.first;
         true
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// When the oldest was.
+    pub(super) fn oldest(&self) -> Option<Ticks> {
+        self.kept.front().map(|oldest| oldest.taken)
     }
 
     /// The number of the oldest.

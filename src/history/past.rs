@@ -130,9 +130,10 @@ impl History {
         None
     }
 
-    /// About how many bytes everything takes.
+    /// How many bytes everything takes, as far as it is not the registry's too.
     pub(crate) fn weight(&self) -> usize {
-        self.store.weight() + self.selections.weight()
+        let families: usize = self.families.iter().map(FamilyRows::weight).sum();
+        self.store.weight() + families + self.memory.weight() + self.selections.weight()
     }
 
     /// A series without cells, such as a rule writes: it has samples only where they are
@@ -150,6 +151,7 @@ impl History {
                 is_gauge: false,
                 has_buckets: false,
                 is_sum: family.head.kind == Kind::Counter,
+                shares_labels: false,
             };
             let row = self.store.add_row(labels.clone(), self.started, traits);
             self.selections.offer(&family.name, row, &mut self.store.rows[row as usize]);
@@ -187,6 +189,7 @@ impl History {
             family.rows.retain(|&row| !self.store.retire(row));
             !family.rows.is_empty() || family.seen == tick
         });
+        self.store.shrink();
         if self.families.len() < n_families {
             self.order.clear();
         }

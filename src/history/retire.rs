@@ -1,10 +1,13 @@
 //! What goes: samples that are old, series that have ended, and what there is no room for.
 
+use std::time::Duration;
+
 use super::{
     chunk::Pool,
     hot::UNSETTLED,
     instants::Instants,
-    store::{NEVER, ROW_BYTES, Row, RowId, Store},
+    minute::Minute,
+    store::{NEVER, Row, RowId, Store},
     tier::{TICKS, TIERS},
     track::Track,
 };
@@ -39,15 +42,16 @@ impl Store {
         is_over
     }
 
-    /// About how many bytes everything takes. Label sets that the registry has too are not counted.
+    /// How many bytes everything takes; tracks as of the last time that they were added up. Label sets
+    /// that the registry has too are not counted.
     pub(super) fn weight(&self) -> usize {
         let instants: usize = self.tiers.iter().map(Instants::weight).sum();
-        self.rows.len() * ROW_BYTES + self.tracks_weight + self.pool.bytes() + instants
+        self.rows_weight() + self.tracks_weight + self.pool.bytes() + instants
     }
 
-    /// Gives up the oldest instants of the finest tier that has several; `false` if none has.
+    /// Gives up the oldest instants; `false` if no tier has several.
     pub(super) fn give_up(&mut self) -> bool {
-        let gave_up = (TICKS..TIERS).any(|tier| self.tiers[tier].give_up());
+        let gave_up = self.give_up_instants();
         self.trim();
         self.settle();
         let needed = Needed::new(&self.tiers);
@@ -63,6 +67,45 @@ impl Store {
         self.pool.trim();
         gave_up
     }
+
+    /// Those of the finest tier first, but for its last minute: where label sets come and go, what is
+    /// left of them in the coarser tiers would take all its room. Then those of the tier that has the
+    /// most.
+    fn give_up_instants(&mut self) -> bool {
+        if self.tiers[TICKS].give_up(LAST_MINUTE) {
+            return true;
+        }
+        let oldest_tick = self.tiers[TICKS].oldest();
+        let reaches_further = |tier: &&mut Instants| tier.oldest() < oldest_tick;
+        let [ticks, coarser @ ..] = &mut self.tiers;
+        let most = coarser.iter_mut().filter(reaches_further).max_by_key(|tier| tier.len());
+        most.is_some_and(give_up_any) || give_up_any(ticks) || coarser.iter_mut().any(give_up_any)
+    }
+
+    /// Lets go of the room of vacant rows at the end, if more than half of all are vacant.
+    pub(super) fn shrink(&mut self) {
+        if self.vacant.len() <= self.rows.len() / 2 {
+            return;
+        }
+        // The lowest are taken first, so that those at the end become free.
+        self.vacant.sort_unstable_by(|a, b| b.cmp(a));
+        let last = self.rows.len() - 1;
+        let n_free =
+            (0..).zip(&self.vacant).take_while(|&(n, &id)| id as usize + n == last).count();
+        self.vacant.drain(..n_free);
+        self.rows.truncate(self.rows.len() - n_free);
+        self.rows.shrink_to_fit();
+        self.hot.truncate(self.rows.len());
+        self.hot.shrink_to_fit();
+        self.vacant.shrink_to_fit();
+    }
+}
+
+/// What is kept of the ticks as long as a coarser tier has something to give up.
+const LAST_MINUTE: Duration = Duration::from_secs(60);
+
+fn give_up_any(tier: &mut Instants) -> bool {
+    tier.give_up(Duration::ZERO)
 }
 
 /// From which instants on samples are needed.
@@ -94,7 +137,7 @@ impl Row {
     /// Answers what its tracks take then. Where coarser tiers do not know yet that it ended, it is not
     /// forgotten.
     fn trim(&mut self, needed: [u64; TIERS], is_settled: bool, pool: &mut Pool) -> usize {
-        let mut weight = 0;
+        let mut weight = self.minute.as_ref().map_or(0, |_| size_of::<Minute>());
         for (tier, (track, needed)) in self.tracks.iter_mut().zip(needed).enumerate() {
             let is_over = |track: &Track| track.is_ended() && track.at() <= needed && is_settled;
             match track.take_if(|track| is_over(track)) {

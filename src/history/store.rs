@@ -38,7 +38,9 @@ pub(super) struct Store {
     pub(super) now: [Option<u64>; TIERS],
     pub(super) hot: Vec<Hot>,  // As many as rows.
     pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
-    vacant: Vec<RowId>,
+    pub(super) vacant: Vec<RowId>,
+    /// What the label sets take that nobody but the rows has.
+    labels_weight: usize,
     layouts: Vec<Layout>,
     pub(super) pool: Pool,
     /// What tracks take beside the pool, as of the last time it was added up.
@@ -72,10 +74,9 @@ pub(super) struct Row {
     pub(super) is_offered: bool,
     /// Whether its series is one of its family's as of the last tick.
     pub(super) is_listed: bool,
+    /// Whether the registry has its labels too, as long as it lists the series.
+    shares_labels: bool,
 }
-
-/// What a row takes without any track.
-pub(super) const ROW_BYTES: usize = size_of::<Row>() + size_of::<Hot>() + size_of::<RowId>();
 
 /// What kind of series a row is.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +90,8 @@ pub(crate) struct Traits {
     pub(crate) has_buckets: bool,
     /// Whether it is a sum that only grows, or several.
     pub(crate) is_sum: bool,
+    /// Whether the registry has its labels too, as long as it lists the series.
+    pub(crate) shares_labels: bool,
 }
 
 impl Store {
@@ -101,6 +104,7 @@ impl Store {
             hot: Vec::new(),
             rows: Vec::new(),
             vacant: Vec::new(),
+            labels_weight: 0,
             layouts: vec![Layout::Minute],
             pool: Pool::default(),
             tracks_weight: 0,
@@ -138,7 +142,9 @@ impl Store {
             keeps_buckets: false,
             is_offered: false,
             is_listed: false,
+            shares_labels: traits.shares_labels,
         };
+        self.labels_weight += row.labels.weight();
         let is = |yes: bool, flag: u8| if yes { flag } else { 0 };
         let flags = is(traits.is_sparse, flag::SPARSE)
             | is(traits.is_gauge, flag::GAUGE)
@@ -150,6 +156,12 @@ impl Store {
                 id
             }
             None => {
+                if self.rows.len() == self.rows.capacity() {
+                    // By an eighth, and not to twice as many: the empty room counts.
+                    let more = (self.rows.len() / 8).max(16);
+                    self.rows.reserve_exact(more);
+                    self.hot.reserve_exact(more);
+                }
                 self.rows.push(row);
                 self.hot.push(Hot { flags, ..Hot::default() });
                 (self.rows.len() - 1) as RowId
@@ -169,7 +181,8 @@ impl Store {
     /// Frees a row of which nothing is left.
     pub(super) fn vacate(&mut self, id: RowId) {
         let place = id as usize;
-        self.rows[place].labels = LabelSet::default();
+        // Its series is not listed: its labels have been counted.
+        self.labels_weight -= std::mem::take(&mut self.rows[place].labels).weight();
         self.hot[place] = Hot::default();
         self.vacant.push(id);
     }
@@ -187,6 +200,14 @@ impl Store {
         self.hot[id as usize].last
     }
 
+    /// What the rows take, without their tracks.
+    pub(super) fn rows_weight(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
+            + self.hot.capacity() * size_of::<Hot>()
+            + self.vacant.capacity() * size_of::<RowId>()
+            + self.labels_weight
+    }
+
     /// How many rows there are.
     pub(super) fn n_rows(&self) -> usize {
         self.rows.len() - self.vacant.len()
@@ -198,12 +219,19 @@ impl Store {
 
     /// Notes that the series is one of its family's.
     pub(super) fn list(&mut self, id: RowId) {
-        self.rows[id as usize].is_listed = true;
+        let row = &mut self.rows[id as usize];
+        if !std::mem::replace(&mut row.is_listed, true) && row.shares_labels {
+            self.labels_weight -= row.labels.weight();
+        }
     }
 
     /// Notes that the series is none of its family's any more: it has ended.
     pub(super) fn unlist(&mut self, id: RowId) {
-        if std::mem::take(&mut self.rows[id as usize].is_listed) {
+        let row = &mut self.rows[id as usize];
+        if std::mem::take(&mut row.is_listed) {
+            if row.shares_labels {
+                self.labels_weight += row.labels.weight();
+            }
             self.end(id);
         }
     }
@@ -411,7 +439,10 @@ impl Store {
     fn count_gauge(&mut self, place: usize, now: u64, is_there: bool) {
         let since = (self.hot[place].flags & flag::LIVE != 0)
             .then(|| self.rows[place].born.max(self.minute_began()));
-        let minute = self.rows[place].minute.get_or_insert_with(|| Box::new(Minute::new(since)));
+        let minute = self.rows[place].minute.get_or_insert_with(|| {
+            self.tracks_weight += size_of::<Minute>();
+            Box::new(Minute::new(since))
+        });
         minute.change(f64::from_bits(self.hot[place].last), now, is_there);
     }
 

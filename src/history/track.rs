@@ -198,6 +198,9 @@ impl Track {
         let firsts = firsts.chain([self.open.head.first]);
         let n_gone = firsts.take_while(|&first| first <= needed).count().min(self.sealed.len());
         self.sealed.drain(..n_gone).for_each(|(chunk, _)| chunk.end(pool));
+        if n_gone > 0 {
+            self.sealed.shrink_to(self.sealed.len() + 1);
+        }
     }
 
     /// Gives all memory back.
@@ -356,6 +359,8 @@ impl Track {
     fn seal(&mut self) {
         let chunk = std::mem::take(&mut self.open);
         let summary = Summary::of(chunk.read(self.form), self.form);
+        // Most tracks have one or two, and all are sealed at about the same time.
+        self.sealed.reserve_exact(1);
         self.sealed.push((chunk, summary));
     }
 

@@ -84,6 +84,22 @@ impl Keys {
 }
 
 impl LabelSet {
+    /// What its values take, and its keys where they are its own.
+    pub(crate) fn weight(&self) -> usize {
+        const COUNTS: usize = 2 * size_of::<usize>(); // Of an `Arc`.
+        match &self.0 {
+            Repr::Pairs(pairs) if pairs.is_empty() => 0,
+            Repr::Pairs(pairs) => {
+                let texts = pairs.iter().map(|(key, value)| match key {
+                    Cow::Borrowed(_) => value.len(),
+                    Cow::Owned(key) => key.capacity() + value.len(),
+                });
+                COUNTS + size_of_val(&**pairs) + texts.sum::<usize>()
+            }
+            Repr::Series { values, .. } => COUNTS + size_of_val(&**values) + values.encoded().len(),
+        }
+    }
+
     /// Makes a set of `pairs`: the last of two with one key wins, one with an empty value is no label,
     /// and a value is cut at a character so that it has at most [`MAX_VALUE_BYTES`] bytes.
     pub fn new<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self

@@ -78,6 +78,13 @@ pub(crate) struct Room {
     pub(crate) gathered: Gathered,
 }
 
+impl Room {
+    /// The bytes that it takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.counts.weight() + self.gathered.weight()
+    }
+}
+
 impl Family {
     /// Makes the list of the series ready: the labels of a closed set are code of the user's, which
     /// [`follow`](Self::follow) does not run. Where some have the same labels, the values are answered

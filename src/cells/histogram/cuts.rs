@@ -37,6 +37,11 @@ pub(crate) struct BucketCounts {
 }
 
 impl Cuts {
+    /// The bytes that it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.last_cells) + size_of_val(&*self.bucket_of)
+    }
+
     pub(crate) fn new(layout: &BucketLayout, bounds: &[f64]) -> Self {
         let last_cells: Box<[u32]> = bounds.iter().map(|&bound| layout.bucket(bound)).collect();
         let bucket = |cell: u32| last_cells.partition_point(|&last| last < cell) as u16;
@@ -74,6 +79,12 @@ impl Cuts {
 }
 
 impl BucketCounts {
+    /// The bytes that it takes beside itself.
+    pub(crate) fn weight(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
+            + self.exemplars.capacity() * size_of::<Exemplar>()
+    }
+
     /// Back to nothing, with as many buckets as `cuts` makes.
     pub(crate) fn clear(&mut self, cuts: &Cuts) {
         self.counts.clear();

@@ -18,6 +18,13 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// The bytes that it takes beside itself.
+    pub(crate) fn weight(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
+            + self.touched.capacity() * size_of::<u32>()
+            + self.cells.capacity() * size_of::<(u64, u64)>()
+    }
+
     /// Back to nothing.
     pub(crate) fn clear(&mut self) {
         self.sum = 0.0;

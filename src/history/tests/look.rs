@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::registry::{Action, House, action};
 use crate::{
-    clock::{self, ManualClock, Slots, Ticks},
+    clock::{self, Slots, Ticks},
     history::{BUDGET_BYTES, History, Look, SelectionId, Wanted},
     label::LabelSet,
     metric::Prepared,
     snapshot::{HistogramSnapshot, Kind, SeriesValue, Snapshot},
+    testing,
 };
 
 const NAMES: [&str; 8] =
@@ -199,8 +200,8 @@ proptest! {
         actions in prop::collection::vec(action(), 1..60),
         in_place in prop_oneof![4 => Just(true), 1 => Just(false)],
     ) {
-        let clock = ManualClock::new();
-        let _installed = clock::enter(Some(clock.clone()));
+        let scope = testing::scope();
+        let clock = scope.clock().clone();
         let mut house = House::new(clock.clone());
         let mut history = History::new(BUDGET_BYTES);
         let mut selections: Vec<(&'static str, Duration, SelectionId)> = Vec::new();

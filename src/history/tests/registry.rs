@@ -17,6 +17,7 @@ use crate::{
     series::Changes,
     snapshot::{Aggregation, Family, Series, SeriesValue, Snapshot},
     sync::Mutex,
+    testing,
 };
 
 #[derive(Clone, Debug)]
@@ -328,8 +329,8 @@ proptest! {
         in_place in prop_oneof![4 => Just(true), 1 => Just(false)],
         is_scoped: bool,
     ) {
-        let clock = ManualClock::new();
-        let _installed = clock::enter(Some(clock.clone()));
+        let scope = testing::scope();
+        let clock = scope.clock().clone();
         let _scope = is_scoped.then(|| cells::enter(Some(Storage::new(true))));
         let mut house = House::new(clock.clone());
         let mut both = Both {

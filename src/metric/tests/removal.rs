@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::clock::{self, ManualClock};
+use crate::testing;
 
 #[test]
 fn a_removed_series_is_off_the_page_until_a_stale_handle_brings_it_back_from_zero() {
@@ -89,7 +89,7 @@ fn in_a_scope_its_own_series_are_listed_and_removed() {
     static SEEN: Counter<Route<'_>> = Counter::new("test.retain.seen", "");
     assert!(SEEN.series().is_empty());
     SEEN.with(Route("/outside")).inc();
-    let scope = crate::testing::scope();
+    let scope = testing::scope();
     SEEN.with(Route("/inside")).inc();
     assert_eq!(texts(SEEN.series()), [r#"{route="/inside"}"#]);
     SEEN.retain(|_| false);
@@ -101,8 +101,8 @@ fn in_a_scope_its_own_series_are_listed_and_removed() {
 
 #[test]
 fn every_kind_begins_anew_after_it_was_removed() {
-    let clock = ManualClock::new();
-    let _installed = clock::enter(Some(clock.clone()));
+    let scope = testing::scope();
+    let clock = scope.clock().clone();
     let registry = Registry::new();
     let counter = registry.counter("closed", "").labels::<Hit>().build().unwrap();
     let money = registry.float_counter("money", "").labels::<Route<'_>>().build().unwrap();
@@ -235,7 +235,7 @@ fn an_idle_series_expires_and_one_that_changes_does_not() {
         Counter::dynamic("test.expire.seen", "", &["who"]).expire_after(Duration::from_secs(60));
     static CLOSED: Counter<Hit> =
         Counter::new("test.expire.closed", "").expire_after(Duration::from_secs(60));
-    let scope = crate::testing::scope();
+    let scope = testing::scope();
     let busy = SEEN.bind_labels(&[("who", "busy")]);
     let quiet = SEEN.bind_labels(&[("who", "quiet")]);
     quiet.inc();
@@ -258,7 +258,7 @@ fn a_scope_removes_its_own_and_nothing_else() {
     let outside = SEEN.bind_labels(&[("who", "me")]);
     outside.add(7);
     {
-        let scope = crate::testing::scope();
+        let scope = testing::scope();
         SEEN.with_labels(&[("who", "me")]).inc();
         SEEN.clear();
         assert!(scope.snapshot().value("test.remove.scoped", &[("who", "me")]).is_none());
@@ -360,7 +360,7 @@ fn a_sum_that_comes_back_to_zero_stays_in_a_scope_too() {
 fn an_up_down_counter_that_is_held_does_not_expire_and_what_changed_meanwhile_is_not_swallowed() {
     static HELD: UpDownCounter<Dynamic> =
         UpDownCounter::dynamic("test.expire.held", "", &["k"]).expire_after(Duration::from_secs(1));
-    let scope = crate::testing::scope();
+    let scope = testing::scope();
     let held = HELD.bind_labels(&[("k", "v")]).hold();
     for _ in 0..3 {
         let _ = scope.snapshot();
