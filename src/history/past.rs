@@ -189,24 +189,32 @@ impl History {
             family.rows.retain(|&row| !self.store.retire(row));
             !family.rows.is_empty() || family.seen == tick
         });
-        self.store.shrink();
         if self.families.len() < n_families {
             self.order.clear();
         }
         self.selections.forget(|row| self.store.forget_if_over(row));
+        self.store.shrink(); // Nobody knows of a vacant row now.
     }
 
     /// Gives up what is over the budget; `false` if a single tick is more than that: then all is lost.
     fn keep_budget(&mut self) -> bool {
         while self.weight() > self.budget_bytes {
-            if !self.store.give_up() {
+            if !self.give_up() {
                 self.n_too_many = self.store.n_rows() + self.n_unkept;
                 self.forget();
                 return false;
             }
-            self.retire();
         }
         true
+    }
+
+    /// Gives up the oldest instants; `false` if there are none but the newest.
+    pub(super) fn give_up(&mut self) -> bool {
+        let gave_up = self.store.give_up();
+        if gave_up {
+            self.retire();
+        }
+        gave_up
     }
 
     /// Begins with nothing, and keeps only what is selected.

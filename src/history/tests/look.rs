@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::registry::{Action, House, action};
 use crate::{
     clock::{self, Slots, Ticks},
-    history::{BUDGET_BYTES, History, Look, SelectionId, Wanted},
+    history::{BUDGET_BYTES, History, Look, SelectionId, Wanted, tier::TICKS},
     label::LabelSet,
     metric::Prepared,
     snapshot::{HistogramSnapshot, Kind, SeriesValue, Snapshot},
@@ -32,6 +32,8 @@ struct Sample {
 #[derive(Default)]
 struct Twin {
     taken: Vec<Ticks>,
+    /// The first tick that was not given up for room, from which tick on.
+    given_up: Vec<(usize, usize)>,
     series: BTreeMap<(&'static str, LabelSet), (bool, Samples)>,
 }
 
@@ -58,11 +60,16 @@ impl Twin {
         self.series.values_mut().for_each(|(_, samples)| samples.resize(n, None));
     }
 
+    /// The first tick that was not given up.
+    fn first(&self) -> usize {
+        self.given_up.last().map_or(0, |&(_, first)| first)
+    }
+
     /// The tick at the start of a range, or the first one; and the first tick in the range.
     fn start(&self, range: Duration) -> (usize, usize) {
         let now = *self.taken.last().unwrap();
         let first_inside = self.taken.partition_point(|&taken| now.since(taken) >= range);
-        (first_inside.saturating_sub(1), first_inside)
+        (first_inside.saturating_sub(1).max(self.first()), first_inside.max(self.first()))
     }
 }
 
@@ -99,7 +106,12 @@ fn ends(
 fn may_be_forgotten(twin: &Twin, samples: &Samples) -> bool {
     let there: Vec<_> = (0..samples.len()).filter(|&at| samples[at].is_some()).collect();
     let long = Duration::from_secs(290);
-    there.windows(2).any(|pair| twin.taken[pair[1]].since(twin.taken[pair[0]]) >= long)
+    there.windows(2).any(|pair| {
+        let is_given_up = |&(at, first): &(usize, usize)| at < pair[1] && first > pair[0];
+        let is_away = pair[1] - pair[0] > 1;
+        twin.taken[pair[1]].since(twin.taken[pair[0]]) >= long
+            || is_away && twin.given_up.iter().any(is_given_up)
+    })
 }
 
 fn increase(is_sum: bool, from_zero: bool, samples: &[(usize, &Sample)]) -> f64 {
@@ -144,9 +156,11 @@ fn compare(
     let (_, first_inside) = twin.start(range);
     if !may_be_forgotten(twin, samples) {
         compare_increase(look, range, twin, series)?;
-        if newest.is_some() {
-            let was_there = samples[..first_inside].iter().any(Option::is_some);
-            prop_assert_eq!(look.covers(range), was_there);
+        let was_there = |from: usize| samples[from..first_inside].iter().any(Option::is_some);
+        let is_kept = first_inside > twin.first();
+        // What is left in a chunk of what was given up is not told.
+        if newest.is_some() && (!is_kept || was_there(twin.first()) == was_there(0)) {
+            prop_assert_eq!(look.covers(range), is_kept && was_there(0));
         }
     }
     // Seldom: to read them hands over what is staged, and no other question would find that.
@@ -199,6 +213,7 @@ proptest! {
     fn what_rules_ask_is_answered_as_by_one_who_keeps_all_snapshots(
         actions in prop::collection::vec(action(), 1..60),
         in_place in prop_oneof![4 => Just(true), 1 => Just(false)],
+        given_up in prop::collection::btree_set(0..400_usize, 0..6),
     ) {
         let scope = testing::scope();
         let clock = scope.clock().clone();
@@ -232,6 +247,10 @@ proptest! {
             };
             prop_assert_eq!(history.tick(&prepared, slot), None);
             twin.take(&snapshot);
+            if given_up.contains(&n) && history.give_up() {
+                let first = history.store.tiers[TICKS].first() as usize;
+                twin.given_up.push((twin.taken.len() - 1, first));
+            }
             // Not at every tick, so that cursors make steps of any length.
             for &(name, range, id) in selections.iter().skip(n % 7).step_by(5 + n % 5) {
                 let mut outcome = Ok(());
