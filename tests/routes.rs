@@ -13,10 +13,11 @@ use std::{
 };
 
 use bellwether::{
-    Counter, Telemetry,
+    Counter, ErrorKind, Gauge, Telemetry,
+    alert::{Notification, Rule, series},
     export::{Batch, Deadline, ExportError, ExportResult, Exporter, File, Memory, Route},
     metric::{DataPoint, Kind, Observations, Registry, Temporality, Unit},
-    pipeline::DropReason,
+    pipeline::{DropReason, Signal},
     trace::SpanRecord,
 };
 
@@ -329,4 +330,56 @@ fn a_callback_that_hangs_costs_a_flush_of_spans_nothing() {
     assert_eq!((report.queues[0].delivered, spans.len()), (1, 1), "{report}");
     drop((let_go, observer));
     telemetry.shutdown(LONG);
+}
+
+/// A kind of record that no telemetry sends.
+struct Beat;
+
+impl Signal for Beat {
+    const NAME: &'static str = "beats";
+    type RouteOptions = ();
+
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+struct Nowhere;
+
+impl<S: Signal> Exporter<S> for Nowhere {
+    fn export(&mut self, _: &Batch<S>, _: &Deadline) -> ExportResult<S> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_route_of_a_signal_that_telemetry_does_not_send_is_an_error_that_names_it() {
+    let _turn = turn();
+    let route = Route::<Beat>::new(Nowhere).named("heart");
+    let error = bellwether::builder("shop").export(route).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOption);
+    let text = r#"the route "heart" is of the signal "beats", which telemetry does not send"#;
+    assert_eq!(error.to_string(), text);
+    bellwether::builder("shop").start().unwrap().shutdown(LONG);
+}
+
+#[test]
+fn a_backend_takes_notifications_as_a_notifier_does() {
+    let _turn = turn();
+    static HIGH: Gauge = Gauge::new("routes.high", "A level");
+    let (exported, notified) = (Memory::<Notification>::new(), Memory::<Notification>::new());
+    let telemetry = bellwether::builder("shop")
+        .export(exported.clone())
+        .notify(notified.clone())
+        .alert_rule(Rule::new("High", series("routes.high").last().above(0.0)))
+        .tick(Duration::from_millis(5))
+        .start()
+        .unwrap();
+    HIGH.set(1.0);
+    while exported.is_empty() || notified.is_empty() {
+        telemetry.flush(LONG);
+    }
+    let names: Vec<_> = telemetry.shutdown(LONG).queues.iter().map(ToString::to_string).collect();
+    assert!(names[0].starts_with("memory notifications offered=1 delivered=1"), "{names:?}");
+    assert!(names[1].starts_with("memory-2 notifications offered=1 delivered=1"), "{names:?}");
 }

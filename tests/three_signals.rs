@@ -57,16 +57,11 @@ impl Line for Notification {
 #[derive(Clone, Copy)]
 struct Http(SocketAddr);
 
-impl Http {
-    fn notifier(self) -> Route<Notification> {
-        Route::wire(self)
-    }
-}
-
 impl Backend for Http {
     fn routes(self, routes: &mut Routes) {
-        routes.spans(Route::wire(self));
-        routes.metrics(Route::wire(self).interval(Duration::from_secs(60)));
+        routes.add(Route::<SpanRecord>::wire(self));
+        routes.add(Route::<DataPoint>::wire(self).interval(Duration::from_secs(60)));
+        routes.add(Route::<Notification>::wire(self));
     }
 }
 
@@ -158,7 +153,6 @@ fn a_backend_that_is_stuck_on_one_signal_delivers_all_of_the_others() {
         LEVEL.set(1.0);
         let telemetry = bellwether::builder("shop")
             .export(backend)
-            .notify(backend.notifier())
             .alert_rule(Rule::new("High", series("three.level").last().above(0.0)))
             .tick(Duration::from_millis(10))
             .on_diagnostic(|_, _| ())

@@ -1,8 +1,8 @@
 //! What a builder is given to send to: some routes.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
-use crate::{metric::DataPoint, pipeline::Route, trace::SpanRecord};
+use crate::pipeline::{Route, Signal};
 
 /// A place that takes signals, each by a route of its own: one that is stuck holds back no other.
 ///
@@ -28,8 +28,8 @@ use crate::{metric::DataPoint, pipeline::Route, trace::SpanRecord};
 ///
 /// impl Backend for Both {
 ///     fn routes(self, routes: &mut Routes) {
-///         routes.spans(Route::new(self.spans));
-///         routes.metrics(Route::new(self.metrics));
+///         routes.add(Route::new(self.spans));
+///         routes.add(Route::new(self.metrics));
 ///     }
 /// }
 ///
@@ -46,40 +46,48 @@ pub trait Backend {
     fn routes(self, routes: &mut Routes);
 }
 
-/// The routes of some backends, by signal.
+/// The routes of some backends.
 #[derive(Default)]
-pub struct Routes {
-    pub(crate) spans: Vec<Route<SpanRecord>>,
-    pub(crate) metrics: Vec<Route<DataPoint>>,
+pub struct Routes(Vec<Added>);
+
+/// A route of some signal.
+struct Added {
+    signal: &'static str,
+    name: String,
+    route: Box<dyn Any + Send>,
 }
 
 impl Routes {
-    /// Adds a route of spans.
-    pub fn spans(&mut self, route: Route<SpanRecord>) {
-        self.spans.push(route);
+    /// Adds a route of spans, of metrics or of the notifications of alerts.
+    ///
+    /// [`Builder::start`](crate::Builder::start) refuses one of any other signal.
+    pub fn add<S: Signal>(&mut self, route: Route<S>) {
+        let (signal, name) = (S::NAME, route.name().to_owned());
+        self.0.push(Added { signal, name, route: Box::new(route) });
     }
 
-    /// Adds a route of metrics.
-    pub fn metrics(&mut self, route: Route<DataPoint>) {
-        self.metrics.push(route);
+    /// Takes the routes of a signal out.
+    pub(crate) fn take<S: Signal>(&mut self) -> Vec<Route<S>> {
+        let is_of = |added: &mut Added| added.route.is::<Route<S>>();
+        let taken = self.0.extract_if(.., is_of);
+        taken.filter_map(|added| added.route.downcast().ok()).map(|route| *route).collect()
+    }
+
+    /// The signal and the name of a route that nobody has taken.
+    pub(crate) fn left(&self) -> Option<(&'static str, &str)> {
+        self.0.first().map(|added| (added.signal, &*added.name))
     }
 }
 
-impl Backend for Route<SpanRecord> {
+impl<S: Signal> Backend for Route<S> {
     fn routes(self, routes: &mut Routes) {
-        routes.spans(self);
-    }
-}
-
-impl Backend for Route<DataPoint> {
-    fn routes(self, routes: &mut Routes) {
-        routes.metrics(self);
+        routes.add(self);
     }
 }
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spans, metrics } = self;
-        f.debug_struct("Routes").field("spans", spans).field("metrics", metrics).finish()
+        let routes = self.0.iter().map(|added| (added.signal, &added.name));
+        f.debug_list().entries(routes).finish()
     }
 }

@@ -17,8 +17,10 @@ use super::{
 use crate::{
     diagnostics,
     error::{Error, ErrorKind},
+    metric::DataPoint,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Setup},
     sync::Mutex,
+    trace::SpanRecord,
 };
 
 /// Appends spans and metrics to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit,
@@ -125,8 +127,8 @@ impl Appended {
 
 impl Backend for File {
     fn routes(self, routes: &mut Routes) {
-        routes.spans(Route::new(self.clone()));
-        routes.metrics(Route::new(self));
+        routes.add(Route::<SpanRecord>::new(self.clone()));
+        routes.add(Route::<DataPoint>::new(self));
     }
 }
 

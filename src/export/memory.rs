@@ -4,10 +4,8 @@ use std::{fmt, sync::Arc};
 
 use super::{Backend, Routes};
 use crate::{
-    metric::DataPoint,
     pipeline::{Batch, Deadline, ExportResult, Exporter, Route, Signal},
     sync::Mutex,
-    trace::SpanRecord,
 };
 
 /// An exporter that keeps every record; clones share them.
@@ -85,15 +83,9 @@ impl<S: Signal + Clone> From<Memory<S>> for Route<S> {
     }
 }
 
-impl Backend for Memory<SpanRecord> {
+impl<S: Signal + Clone> Backend for Memory<S> {
     fn routes(self, routes: &mut Routes) {
-        routes.spans(self.into());
-    }
-}
-
-impl Backend for Memory<DataPoint> {
-    fn routes(self, routes: &mut Routes) {
-        routes.metrics(self.into());
+        routes.add(self.into());
     }
 }
 

@@ -21,8 +21,10 @@ use super::{
 };
 use crate::{
     error::Error,
+    metric::DataPoint,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Setup},
     sync::Mutex,
+    trace::SpanRecord,
     util::standard,
 };
 
@@ -75,8 +77,8 @@ impl Stdout {
 
 impl Backend for Stdout {
     fn routes(self, routes: &mut Routes) {
-        routes.spans(Route::new(self.clone()));
-        routes.metrics(Route::new(self));
+        routes.add(Route::<SpanRecord>::new(self.clone()));
+        routes.add(Route::<DataPoint>::new(self));
     }
 }
 

@@ -29,7 +29,6 @@ pub struct Builder {
     pub(super) routes: Routes,
     pub(super) span_processors: Processors<SpanRecord>,
     pub(super) metric_processors: Processors<DataPoint>,
-    pub(super) notifiers: Vec<Route<Notification>>,
     pub(super) alert_attributes: Vec<Cow<'static, str>>,
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
@@ -55,7 +54,6 @@ impl Builder {
             routes: Routes::default(),
             span_processors: Vec::new(),
             metric_processors: Vec::new(),
-            notifiers: Vec::new(),
             alert_attributes: vec!["service.name".into()],
             external_url: None,
             parts: Vec::new(),
@@ -302,7 +300,7 @@ impl Builder {
     /// [`Webhook`]: crate::alert::notify
     /// [`Writer`]: crate::alert::notify::Writer
     pub fn notify(mut self, notifier: impl Into<Route<Notification>>) -> Self {
-        self.notifiers.push(notifier.into());
+        self.routes.add(notifier.into());
         self
     }
 

@@ -16,7 +16,7 @@ use crate::{
     cells,
     clock::Slots,
     diagnostics,
-    error::Error,
+    error::{Error, ErrorKind},
     export::Routes,
     history::{self, History},
     metric::{DataPoint, MetricsOptions, Registry, Views},
@@ -37,7 +37,8 @@ impl Builder {
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
     /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
     /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
-    /// not legal; [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
+    /// not legal, or a route is of a signal that telemetry does not send;
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
     /// [constant label](Self::constant_label) is not; the error of a part that cannot start, for example
     /// because its port is in use. Nothing is left running then.
     pub fn start(mut self) -> Result<Telemetry, Error> {
@@ -61,7 +62,6 @@ impl Builder {
             &Setup::new(self.resource.clone()),
             self.routes,
             (self.span_processors, self.metric_processors),
-            self.notifiers,
         )?;
         let tracer =
             (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
@@ -183,14 +183,21 @@ struct Started {
 impl Started {
     fn new(
         setup: &Setup,
-        routes: Routes,
+        mut routes: Routes,
         (of_spans, of_metrics): (Processors<SpanRecord>, Processors<DataPoint>),
-        notifiers: Vec<Route<Notification>>,
     ) -> Result<Self, Error> {
-        let options = routes.metrics.iter().map(|route| route.options.clone()).collect();
-        let spans = started(routes.spans, setup)?;
-        let metrics = started(routes.metrics, setup)?;
-        let notifications = started(notifiers, setup)?;
+        let (spans, metrics, notifications) = (routes.take(), routes.take(), routes.take());
+        if let Some((signal, name)) = routes.left() {
+            let text = format!(
+                "the route {name:?} is of the signal {signal:?}, which telemetry does not send"
+            );
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        let options =
+            metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
+        let spans = started(spans, setup)?;
+        let metrics = started(metrics, setup)?;
+        let notifications = started(notifications, setup)?;
         let pipes = any(&spans).chain(any(&metrics)).chain(any(&notifications)).collect();
         Ok(Self {
             spans: Arc::new(Source::new(of_spans, spans)),
