@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     past::{Earlier, History},
     sample::{Form, Sample},
+    select::Wanted,
     store::{RowId, Traits},
     tier::TICKS,
 };
@@ -37,6 +38,13 @@ impl HistoryBench {
     pub fn new(budget_bytes: usize) -> Self {
         let slots = Slots::new(Duration::from_nanos(1));
         Self { history: History::new(budget_bytes), slots, rows: Vec::new() }
+    }
+
+    /// Selects all series of a family, with all buckets. To be called before the first tick.
+    #[doc(hidden)]
+    pub fn select(&mut self, name: &str, range: Duration) {
+        let (name, matches) = (name.to_owned(), Box::new(|_: &LabelSet| true));
+        let _ = self.history.select(Wanted { name, matches, range, distributions: true });
     }
 
     /// A tick of a registry.
