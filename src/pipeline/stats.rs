@@ -16,7 +16,7 @@ pub enum DropReason {
     Rejected,
     /// The exporter kept asking for another try until [`Retry::max_elapsed`](super::Retry) was over.
     RetriesExhausted,
-    /// The exporter panicked while it had the record.
+    /// The exporter, or a processor of the route, panicked while it had the record.
     Panic,
     /// Offered after shutdown, or not delivered before its deadline.
     Shutdown,

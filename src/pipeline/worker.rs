@@ -91,7 +91,9 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
             match catch(|| self.step()) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(panic) => self.common.lose_batch(&bounded(panic)),
+                Err(panic) => self
+                    .common
+                    .lose_batch("exporter panicked", bounded(format_args!("panicked: {panic}"))),
             }
         }
         let Self { common: Common { name, queue, processors, .. }, delivery } = self;
@@ -111,10 +113,16 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
     fn step(&mut self) -> bool {
         let Next::Deliver(batch) = self.common.queue.next() else { return false };
         self.common.diagnose_overflow();
-        let batch = self.common.process(batch);
-        if !batch.is_empty() {
-            let load = self.delivery.prepare(batch);
-            self.deliver(load);
+        match catch(|| self.common.process(batch)) {
+            Ok(batch) if batch.is_empty() => {}
+            Ok(batch) => {
+                let load = self.delivery.prepare(batch);
+                self.deliver(load);
+            }
+            Err(panic) => {
+                let error = bounded(format_args!("a processor panicked: {panic}"));
+                self.common.lose_batch("processor panicked", error);
+            }
         }
         true
     }
@@ -210,11 +218,11 @@ impl<S: Signal> Common<S> {
         self.diagnose_loss(kind, self.queue.lose(reason));
     }
 
-    /// Counts the batch that was in flight when something panicked.
-    fn lose_batch(&self, panic: &str) {
+    /// Counts the batch that an exporter or a processor had when it panicked.
+    fn lose_batch(&self, kind: &'static str, error: String) {
         let lost = self.queue.lose(DropReason::Panic);
-        self.queue.note(bounded(format_args!("panicked: {panic}")), false);
-        self.diagnose_loss("exporter panicked", lost);
+        self.queue.note(error, false);
+        self.diagnose_loss(kind, lost);
     }
 
     /// Says that something is wrong when it begins, and not first when records are lost of it.

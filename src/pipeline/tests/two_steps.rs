@@ -117,6 +117,11 @@ fn a_processor_that_panics_costs_its_batch_and_nothing_is_sent_of_it() {
     assert!(pipe.flush(LONG));
     let report = pipe.report();
     assert_eq!((report.delivered, dropped(&report, DropReason::Panic)), (1, 1));
+    let error = report.last_error.unwrap();
+    assert!(
+        error.starts_with("a processor panicked: ") && error.contains("cannot redact"),
+        "{error}"
+    );
 }
 
 #[test]
