@@ -8,10 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bellwether::{
-    Unit,
-    metric::{Kind, Observations, Registry},
-};
+use bellwether::metric::{Observations, Registry};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -25,7 +22,7 @@ fn a_patient_reader_waits_for_a_slow_callback_and_an_impatient_one_does_not() {
         to.observe(value.lock().unwrap().recv().unwrap(), &[]);
     };
     let patient = Registry::builder().callback_patience(HOUR).build();
-    let _observer = patient.observe(Kind::Gauge, "slow", "", Unit::NONE, observe).unwrap();
+    let _observer = patient.gauge("slow", "").observe(observe).unwrap();
     let look = {
         let patient = patient.clone();
         thread::spawn(move || patient.snapshot())
@@ -34,7 +31,7 @@ fn a_patient_reader_waits_for_a_slow_callback_and_an_impatient_one_does_not() {
 
     // Waits two seconds for its turn, which is much more than the default.
     let other = Registry::new();
-    let _other = other.observe(Kind::Gauge, "other", "", Unit::NONE, |to| to.observe(1.0, &[]));
+    let _other = other.gauge("other", "").observe(|to| to.observe(1.0, &[]));
     assert!(other.snapshot().value("other", &[]).is_none());
     release.send(7.0).unwrap();
     let snapshot = look.join().unwrap();
@@ -48,7 +45,7 @@ fn a_patient_reader_waits_for_a_slow_callback_and_an_impatient_one_does_not() {
         let _ = stuck.lock().unwrap().recv();
     };
     let global = Registry::global();
-    let _stuck = global.observe(Kind::Gauge, "stuck", "", Unit::NONE, observe).unwrap();
+    let _stuck = global.gauge("stuck", "").observe(observe).unwrap();
     let builder = bellwether::builder("test").callback_patience(Duration::ZERO);
     let telemetry = builder.start().unwrap();
     assert!(telemetry.snapshot().family("stuck").is_none());

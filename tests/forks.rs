@@ -21,7 +21,7 @@ use bellwether::{
     alert::{Rule, absent, series},
     collect::{Collector, Description, Failure, Reading, Source},
     export::Memory,
-    metric::{Kind, Observations, Observer, Registry, Snapshot},
+    metric::{Observations, Observer, Registry, Snapshot},
 };
 
 /// Telemetry is the process's: one test at a time. A panic of one is no reason for the others.
@@ -57,7 +57,7 @@ fn in_child(work: impl FnOnce() -> String) -> String {
 }
 
 fn observe(registry: &Registry, name: &str, value: f64) -> Result<Observer, bellwether::Error> {
-    registry.observe(Kind::Gauge, name, "", Unit::NONE, move |to| to.observe(value, &[]))
+    registry.gauge(name, "").observe(move |to| to.observe(value, &[]))
 }
 
 fn value(snapshot: &Snapshot, name: &str) -> Option<f64> {
@@ -136,7 +136,7 @@ fn look_under_way() -> (Sender<()>, thread::JoinHandle<Snapshot>) {
         let _ = entered.try_send(());
         let _ = stuck.lock().unwrap().recv();
     };
-    registry.observe(Kind::Gauge, "test.stuck", "", Unit::NONE, observe).unwrap().keep();
+    registry.gauge("test.stuck", "").observe(observe).unwrap().keep();
     let look = thread::spawn(move || registry.snapshot());
     has_entered.recv().unwrap();
     (let_go, look)
@@ -170,7 +170,7 @@ fn a_child_that_a_callback_forked_reads_as_any_other() {
         });
         let _ = told.send(text);
     };
-    let _observer = registry.observe(Kind::Gauge, "test.forks", "", Unit::NONE, fork).unwrap();
+    let _observer = registry.gauge("test.forks", "").observe(fork).unwrap();
     drop(registry.snapshot());
     assert_eq!(child.recv().unwrap(), r#"["test.child"]"#);
 }

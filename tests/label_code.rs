@@ -15,7 +15,7 @@ use std::{
 use bellwether::{
     Counter,
     label::Labels,
-    metric::{Info, Kind, Registry, Unit},
+    metric::{Info, Registry},
 };
 
 /// How long something may take that would otherwise never end.
@@ -85,7 +85,7 @@ fn a_hook_that_hears_of_a_callback_that_is_stuck_may_read_the_others() {
     let registry = Registry::new();
     let observe = |name, read: Box<dyn Fn() -> f64 + Send + Sync>| {
         let read = move |to: &mut bellwether::metric::Observations| to.observe(read(), &[]);
-        registry.observe(Kind::Gauge, name, "", Unit::NONE, read).unwrap()
+        registry.gauge(name, "").observe(read).unwrap()
     };
     let _stuck = observe(
         "test.labels.stuck",

@@ -4,9 +4,7 @@
 use bellwether::{
     Labels,
     export::prometheus::{Format, Page},
-    metric::{
-        Aggregation, HistogramOptions, Kind, OutOfRange, PageBounds, Registry, Unit, View, Views,
-    },
+    metric::{Aggregation, HistogramOptions, OutOfRange, PageBounds, Registry, Unit, View, Views},
     resource::Resource,
     trace::sampler::AlwaysOn,
 };
@@ -85,7 +83,7 @@ proptest! {
     fn a_page_in_place_is_the_page_of_a_snapshot(rounds in prop::collection::vec(steps(), 1..4)) {
         let registry = Registry::builder().label("region", "eu").build();
         let _observed = registry
-            .observe(Kind::Gauge, "observed", "", Unit::NONE, |to| to.observe(1.5, &[]))
+            .gauge("observed", "").observe(|to| to.observe(1.5, &[]))
             .unwrap();
         let resource = Resource::service("test");
         for format in [Format::Text, Format::OpenMetrics] {

@@ -16,7 +16,7 @@ use bellwether::{
     Counter, ErrorKind, Gauge, Telemetry,
     alert::{Notification, Rule, series},
     export::{Batch, Deadline, ExportError, ExportResult, Exporter, File, Memory, Route},
-    metric::{DataPoint, Kind, Observations, Registry, Temporality, Unit},
+    metric::{DataPoint, Observations, Registry, Temporality},
     pipeline::{DropReason, Signal},
     trace::SpanRecord,
 };
@@ -316,7 +316,7 @@ fn a_callback_that_hangs_costs_a_flush_of_spans_nothing() {
         }
     };
     let registry = Registry::global();
-    let observer = registry.observe(Kind::Gauge, "routes.hangs", "", Unit::NONE, hangs).unwrap();
+    let observer = registry.gauge("routes.hangs", "").observe(hangs).unwrap();
     let spans = Memory::<SpanRecord>::new();
     let telemetry = bellwether::builder("shop")
         .callback_patience(LONG * 100)

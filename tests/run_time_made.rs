@@ -7,7 +7,7 @@ use std::thread;
 
 use bellwether::{
     Labels, Unit,
-    metric::{Aggregation, HistogramOptions, Kind, Registry},
+    metric::{Aggregation, HistogramOptions, Registry},
 };
 
 /// What 100,000 registries or callbacks may leave.
@@ -106,7 +106,7 @@ fn what_was_made_at_run_time_and_is_gone_leaves_nothing() {
     let registry = Registry::new();
     let callbacks = left_by(100_000, |n| {
         let tell = |to: &mut bellwether::metric::Observations| to.observe(1.0, &[]);
-        let observer = registry.observe(Kind::Gauge, &format!("o{n}"), "", Unit::NONE, tell);
+        let observer = registry.gauge(&format!("o{n}"), "").observe(tell);
         if n % 100 == 0 {
             assert_eq!(registry.snapshot().families().len(), 1);
         }

@@ -15,7 +15,7 @@ use std::{
 use bellwether::{
     Unit,
     collect::{Collector, Description, Failure, Reading, Source},
-    metric::{Kind, Observations, Observer, Registry},
+    metric::{Observations, Observer, Registry},
     testing,
 };
 
@@ -36,7 +36,7 @@ fn gauge(registry: &Registry, name: &str) -> (Observer, Sender<f64>) {
             to.observe(value, &[]);
         }
     };
-    (registry.observe(Kind::Gauge, name, "", Unit::NONE, observe).unwrap(), values)
+    (registry.gauge(name, "").observe(observe).unwrap(), values)
 }
 
 fn value(registry: &Registry, name: &str) -> Option<f64> {
@@ -76,10 +76,10 @@ fn a_callback_that_hangs_behind_all_others_hides_none_of_them() {
     let _turn = turn();
     let registry = Registry::builder().callback_patience(Duration::from_millis(200)).build();
     let observe = |to: &mut Observations| to.observe(7.0, &[]);
-    let _quick = registry.observe(Kind::Gauge, "quick", "", Unit::NONE, observe).unwrap();
+    let _quick = registry.gauge("quick", "").observe(observe).unwrap();
     let (_last, _hangs) = gauge(&registry, "stuck");
     let other = Registry::new();
-    let _other = other.observe(Kind::Gauge, "quick", "", Unit::NONE, observe).unwrap();
+    let _other = other.gauge("quick", "").observe(observe).unwrap();
     for _ in 0..3 {
         assert_eq!(value(&registry, "quick"), Some(7.0));
         assert_eq!(value(&other, "quick"), Some(7.0));
@@ -117,7 +117,7 @@ fn a_slow_callback_that_is_quick_again_tells_the_present() {
         state.1 += 1.0;
         to.observe(state.1, &[]);
     };
-    let _observer = registry.observe(Kind::Gauge, "slow", "", Unit::NONE, observe).unwrap();
+    let _observer = registry.gauge("slow", "").observe(observe).unwrap();
     assert_eq!(value(&registry, "slow"), None);
     drop(let_go);
     // Each look has a run of its own again, and waits for it.

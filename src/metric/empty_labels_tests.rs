@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{observable::Observations, registry::Registry};
 use crate::{
     label::{LabelSet, LabelValue},
-    snapshot::{Gauges, Kind, SeriesValue, Snapshot, Unit, View, Views},
+    snapshot::{Gauges, SeriesValue, Snapshot, View, Views},
 };
 
 /// The series of `x` with their numbers.
@@ -138,7 +138,7 @@ fn observations_with_and_without_an_empty_value_are_of_one_series() {
         to.observe(2.0, &[("pool", "a"), ("host", "")]);
         to.observe(3.0, &[("zone", ""), ("pool", "b")]);
     };
-    let _pools = registry.observe(Kind::Gauge, "x", "", Unit::NONE, tell).unwrap();
+    let _pools = registry.gauge("x", "").observe(tell).unwrap();
     let expected = [r#"{pool="a", zone="eu"} 2"#, r#"{pool="b"} 3"#];
     assert_eq!(lines(&registry.snapshot()), expected);
 }
@@ -153,7 +153,7 @@ fn merged_and_viewed_series_with_and_without_an_empty_value_are_one() {
             let labels: Vec<_> = labels.iter().map(|(key, value)| (*key, &**value)).collect();
             to.observe(n, &labels);
         };
-        let observer = registry.observe(Kind::Counter, "x", "", Unit::NONE, tell).unwrap();
+        let observer = registry.counter("x", "").observe(tell).unwrap();
         let snapshot = registry.snapshot();
         drop(observer);
         snapshot

@@ -32,7 +32,9 @@ pub use measurement::Measurement;
 pub use observable::{Observations, Observer};
 pub use reader::{Delta, Reader};
 pub(crate) use registry::{FollowRegistry, Prepared};
-pub use registry::{InstrumentBuilder, Registrable, Registry, RegistryBuilder};
+pub use registry::{
+    InstrumentBuilder, ObservableInstrument, Registrable, Registry, RegistryBuilder,
+};
 pub use summary::{BoundSummary, Summary, SummaryWindow};
 pub use throughput::{BoundThroughput, Marked, Throughput};
 pub use timer::Timer;

@@ -137,7 +137,7 @@ fn the_total_over_all_series_is_what_was_told() {
         let call = calls.fetch_add(1, SeqCst);
         (0..1_000).for_each(|n| to.observe(1.0, &[("n", &((n * 7 + call) % 1_000).to_string())]));
     };
-    let _observer = registry.observe(Kind::Counter, "x", "", Unit::NONE, tell).unwrap();
+    let _observer = registry.counter("x", "").observe(tell).unwrap();
     for _ in 0..5 {
         let snapshot = registry.snapshot();
         let series = snapshot.family("x").unwrap().series();

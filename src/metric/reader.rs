@@ -371,7 +371,7 @@ mod tests {
             assert!(call != 1, "the second call panics");
             to.observe(f64::from(10 + call), &[("n", "a")]);
         };
-        let _observer = registry.observe(Kind::Counter, "x", "", Unit::NONE, observe).unwrap();
+        let _observer = registry.counter("x", "").observe(observe).unwrap();
         let mut reader = Reader::delta(&registry);
         let mut next = || values(&reader.collect()).first().map(|value| value.2);
         assert_eq!([next(), next(), next()], [Some(10.0), None, Some(2.0)]);
@@ -400,7 +400,7 @@ mod tests {
     fn views_show_the_differences() {
         let registry = Registry::new();
         let observe = |to: &mut Observations| to.observe(1.0, &[("n", "a")]);
-        let _observer = registry.observe(Kind::Counter, "y", "", Unit::NONE, observe).unwrap();
+        let _observer = registry.counter("y", "").observe(observe).unwrap();
         let counter = registry.counter("z", "").build().unwrap();
         let view = View::new("*").rename("x").keep_labels([""; 0]);
         registry.set_views(Views::new([view]).unwrap());

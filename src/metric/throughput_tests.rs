@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{Counter, Kind, Marked, Registry, Throughput, Unit};
+use super::{Counter, Marked, Registry, Throughput};
 use crate::{
     ErrorKind,
     context::Outcome,
@@ -267,7 +267,7 @@ fn a_name_that_the_rates_need_and_the_key_of_their_windows_are_refused() {
     assert!(registry.snapshot().family("load").is_none(), "neither of the two is there");
 
     registry.throughput("sent", "").build().unwrap();
-    let taken = registry.observe(Kind::Gauge, "sent.rate", "", Unit::NONE, |_| ()).unwrap_err();
+    let taken = registry.gauge("sent.rate", "").observe(|_| ()).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Conflict);
     let counter = registry.counter("sent", "").build().unwrap_err();
     assert_eq!(counter.kind(), ErrorKind::Conflict, "a counter has no rates");

@@ -233,7 +233,7 @@ impl Builder {
     /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
     /// for one [source](Self::source); half a second by default. What is slower delays a reader once
     /// and is then read beside: its values are those of the last reading. See
-    /// [`Registry::observe`](crate::metric::Registry::observe).
+    /// [`InstrumentBuilder::observe`](crate::metric::InstrumentBuilder::observe).
     ///
     /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
     /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
@@ -243,7 +243,7 @@ impl Builder {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use bellwether::{Unit, metric::{Kind, Registry}};
+    /// use bellwether::{Unit, metric::Registry};
     ///
     /// // Asks a machine that takes its time.
     /// let ask = |to: &mut bellwether::metric::Observations| {
@@ -251,7 +251,7 @@ impl Builder {
     ///     to.observe(21.5, &[]);
     /// };
     /// let name = "room.temperature";
-    /// let _observer = Registry::global().observe(Kind::Gauge, name, "", Unit::new("Cel"), ask)?;
+    /// let _observer = Registry::global().gauge(name, "").unit(Unit::new("Cel")).observe(ask)?;
     /// let patience = Duration::from_secs(5);
     /// let telemetry = bellwether::builder("shop").callback_patience(patience).start()?;
     /// assert_eq!(telemetry.snapshot().value(name, &[]).unwrap().as_f64(), 21.5);

@@ -120,8 +120,9 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// What [`Collector::check`] finds wrong; as [`Registry::observe`] for names that are not legal
-    /// or taken; [`ErrorKind::Io`] if the thread cannot be started. Nothing is registered then.
+    /// What [`Collector::check`] finds wrong; as
+    /// [`InstrumentBuilder::observe`](crate::metric::InstrumentBuilder::observe) for names that are not
+    /// legal or taken; [`ErrorKind::Io`] if the thread cannot be started. Nothing is registered then.
     #[track_caller]
     pub fn register(self, registry: &Registry) -> Result<Registered, Error> {
         self.collector.check()?;

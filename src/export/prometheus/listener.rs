@@ -152,7 +152,7 @@ mod tests {
         super::{Escaping, Format},
         *,
     };
-    use crate::metric::{Kind, Observations, Unit};
+    use crate::metric::Observations;
 
     fn listener() -> Listener {
         let registry = Registry::new();
@@ -273,7 +273,7 @@ mod tests {
             let _ = stuck.lock().recv(); // Until the test is over.
             to.observe(1.0, &[]);
         };
-        let observer = registry.observe(Kind::Gauge, "stuck", "", Unit::NONE, observe).unwrap();
+        let observer = registry.gauge("stuck", "").observe(observe).unwrap();
         let (options, resource) = (PageOptions::default(), Resource::service("shop"));
         let listener = Listener::start("127.0.0.1:0", options, resource, registry).unwrap();
         // Each would take an hour; the second waits for one that is running already.

@@ -148,8 +148,8 @@ mod tests {
             deviation in deviations(),
         ) {
             let mut written = Vec::new();
-            let last = 1 << 40;
-            let value = (last as u64).wrapping_add(deviation.cast_unsigned());
+            let last = 1_u64 << 40;
+            let value = last.wrapping_add(deviation.cast_unsigned());
             put(&mut written, Gap::Held(held), last, value, 0);
             let brief = Brief { held, deviation };
             let (bytes, len, is_brief) = brief.bytes();

@@ -11,7 +11,7 @@ use crate::{
     history::{Earlier, History},
     label::Dynamic,
     metric::{
-        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Kind, Observations, Observer,
+        Counter, FloatCounter, Gauge, Histogram, HistogramOptions, Observations, Observer,
         Registry, Unit, UpDownCounter, View, Views,
     },
     series::Changes,
@@ -97,7 +97,7 @@ impl House {
                 to.observe(value, &[("n", KEYS[usize::from(n)])]);
             }
         };
-        let observer = registry.observe(Kind::Counter, "told", "", Unit::NONE, tell).unwrap();
+        let observer = registry.counter("told", "").observe(tell).unwrap();
         let explicit = Aggregation::explicit(&[0.0, 1.0, 10.0]).unwrap();
         let wait = [
             HistogramOptions::new(),

@@ -72,7 +72,7 @@ impl RegistryBuilder {
     }
 
     /// How long whoever reads waits for one callback; half a second by default. See
-    /// [`Registry::observe`].
+    /// [`InstrumentBuilder::observe`](super::InstrumentBuilder::observe).
     pub fn callback_patience(self, patience: Duration) -> Self {
         Self { patience: Some(patience), ..self }
     }

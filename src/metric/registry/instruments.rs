@@ -135,7 +135,8 @@ impl Registry {
 }
 
 /// What an instrument of a [`Registry`] is built with: without labels, unless [`labels`](Self::labels)
-/// or [`keys`](Self::keys) says which.
+/// or [`keys`](Self::keys) says which. [`build`](Self::build) ends it, or [`observe`](Self::observe) with
+/// a callback that gives the values.
 ///
 /// [`Registry::counter`] and its like return one. The options are those of the statics.
 #[derive(Debug)]
@@ -222,16 +223,22 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
     /// taken by another kind, unit, list of keys or aggregation, or collides after mapping. The last
     /// names both places in the source, of this one where the constructor was called.
     pub fn build(self) -> Result<I, Error> {
-        let Self { registry, name, help, descriptor, keys, register, .. } = self;
+        let (keys, register) = (self.keys, self.register);
+        let (registry, mut descriptor) = self.described()?;
+        let family = register(registry, &mut descriptor, keys)?;
+        let registered = Instrument::registered(descriptor, family);
+        Ok(I::from_registered(sealed::Registered(registered)))
+    }
+
+    /// The description, with texts of its own, if its name and options are legal.
+    pub(super) fn described(self) -> Result<(&'a Registry, Descriptor), Error> {
+        let Self { registry, name, help, descriptor, .. } = self;
         check_name(name)?;
         check_options(&descriptor).map_err(|fault| {
             Error::new(ErrorKind::InvalidOption, format!("instrument {name:?}: {fault}"))
         })?;
         let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
-        let mut descriptor = Descriptor { name, help, ..descriptor };
-        let family = register(registry, &mut descriptor, keys)?;
-        let registered = Instrument::registered(descriptor, family);
-        Ok(I::from_registered(sealed::Registered(registered)))
+        Ok((registry, Descriptor { name, help, ..descriptor }))
     }
 
     fn registered_by<J>(self, keys: &'a [&'a str], register: Register) -> InstrumentBuilder<'a, J> {

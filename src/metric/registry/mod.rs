@@ -21,6 +21,7 @@ use std::{
 pub use builder::RegistryBuilder;
 pub(crate) use following::{FollowRegistry, Prepared};
 pub use instruments::{InstrumentBuilder, Registrable};
+pub use observed::ObservableInstrument;
 
 use self::families::{
     Families, check_keys, check_name, check_rates, conflict, difference, rates_family,

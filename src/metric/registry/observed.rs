@@ -6,9 +6,11 @@ use crate::{
     cells,
     error::{Error, ErrorKind},
     metric::{
+        counter::{Counter, UpDownCounter},
+        gauge::Gauge,
         observable::{Observable, Observations, Observer},
         registry::{
-            Registry,
+            InstrumentBuilder, Registrable, Registry,
             families::{check_name, conflict, observed_family},
         },
     },
@@ -16,34 +18,37 @@ use crate::{
     snapshot::{Kind, Unit},
 };
 
-impl Registry {
-    /// A family whose values `observe` tells whenever a snapshot is taken, until the guard is dropped.
+impl<I: ObservableInstrument> InstrumentBuilder<'_, I> {
+    /// Registers a callback in place of the instrument: it gives the values, with any labels, whenever a
+    /// snapshot or a page is made, until the guard is dropped.
     ///
     /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
     /// own, one after the other and outside every lock, with the values and the clock of the scope
     /// that the reader is in. One that panics costs its family that snapshot.
     ///
-    /// Whoever reads waits for each callback half a second at most, or as long as
+    /// A reader waits for each callback half a second at most, or as long as
     /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. What a
-    /// slower one tells is shown to the next reader; nobody waits for it from then on, it runs on a
-    /// thread of its own whenever somebody reads, and its values are those of the last run, until a
-    /// run is quick again. While a run does not return, the values of the one before stand for five
-    /// minutes. Each case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
+    /// slower one gives is shown to the next reader. From then on no reader waits for it: it runs on a
+    /// thread of its own at each reading, and its values are those of the last run, until a run is quick
+    /// again. While a run does not return, the values of the one before are shown for five minutes. Each
+    /// case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
     ///
     /// A forked child starts without its parent's callbacks: their families are gone there, and their
     /// names are free.
     ///
     /// # Errors
     ///
-    /// As [`counter`](Self::counter).
+    /// As [`build`](Self::build). [`ErrorKind::Conflict`] also if the name is taken by the same kind and
+    /// unit, and [`ErrorKind::InvalidOption`] also if the builder has an option that is for recording:
+    /// exemplars, a range, or series that expire. A callback leaves out what has expired.
     ///
     /// # Examples
     ///
     /// ```
-    /// use bellwether::metric::{Kind, Registry, Unit};
+    /// use bellwether::metric::Registry;
     ///
     /// let registry = Registry::new();
-    /// let threads = registry.observe(Kind::Gauge, "pool.threads", "Threads", Unit::NONE, |to| {
+    /// let threads = registry.gauge("pool.threads", "Threads").observe(|to| {
     ///     to.observe(4.0, &[("pool", "io")]);
     /// })?;
     /// let snapshot = registry.snapshot();
@@ -52,8 +57,40 @@ impl Registry {
     /// assert!(registry.snapshot().family("pool.threads").is_none());
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    #[track_caller]
     pub fn observe(
+        self,
+        observe: impl Fn(&mut Observations) + Send + Sync + 'static,
+    ) -> Result<Observer, Error> {
+        let (registry, descriptor) = self.described()?;
+        let Descriptor { idle, keeps_exemplars, range, .. } = descriptor;
+        let faults = [
+            (keeps_exemplars, "a callback has no exemplars"),
+            (range.is_some(), "a callback has no range"),
+            (
+                idle.is_some(),
+                "series of a callback end when it leaves them out: they do not expire",
+            ),
+        ];
+        if let Some((_, fault)) = faults.into_iter().find(|(is_set, _)| *is_set) {
+            let text = format!("instrument {:?}: {fault}", descriptor.name);
+            return Err(Error::new(ErrorKind::InvalidOption, text));
+        }
+        registry.observe_described(descriptor, observe)
+    }
+}
+
+/// An instrument whose values a callback can give: [`Counter`], [`UpDownCounter`] and [`Gauge`]. No type
+/// outside of this crate is one.
+pub trait ObservableInstrument: Registrable {}
+
+impl ObservableInstrument for Counter {}
+impl ObservableInstrument for UpDownCounter {}
+impl ObservableInstrument for Gauge {}
+
+impl Registry {
+    /// [`InstrumentBuilder::observe`] of any kind that is no distribution.
+    #[track_caller]
+    pub(crate) fn observe(
         &self,
         kind: Kind,
         name: &str,
@@ -62,12 +99,17 @@ impl Registry {
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         check_name(name)?;
-        let (owned, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
-        let descriptor = Descriptor { name: owned, help, unit, ..Descriptor::new("", "", kind) };
-        if kind.is_distribution() {
-            let text = format!("{:?} cannot be observed: a histogram records", descriptor.name);
-            return Err(Error::new(ErrorKind::InvalidOption, text));
-        }
+        let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
+        let descriptor = Descriptor { name, help, unit, ..Descriptor::new("", "", kind) };
+        self.observe_described(descriptor, observe)
+    }
+
+    fn observe_described(
+        &self,
+        descriptor: Descriptor,
+        observe: impl Fn(&mut Observations) + Send + Sync + 'static,
+    ) -> Result<Observer, Error> {
+        let Descriptor { name, kind, unit, .. } = &descriptor;
         let mut families = self.families();
         if let Some(other) = families.by_name.get(name) {
             return Err(conflict((name, descriptor.place), other, "is registered twice"));
@@ -77,7 +119,7 @@ impl Registry {
             drop(families); // The family ends outside the lock.
             return Err(error);
         }
-        let limit = families.views.for_instrument(name, kind, unit).limit();
+        let limit = families.views.for_instrument(name, *kind, *unit).limit().or(descriptor.limit);
         let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
         let number = families.add(observable);
         drop(families);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    metric::tests::number,
-    snapshot::{Exemplar, OutOfRange, Unit},
+    metric::{Observations, tests::number},
+    snapshot::{Exemplar, Kind, OutOfRange, Unit},
     testing,
 };
 
@@ -102,4 +102,30 @@ fn a_conflict_names_both_places() {
     let line = line!() + 1;
     let error = registry.counter("taken", "").build().unwrap_err();
     assert!(error.to_string().contains(&format!("options_tests.rs:{line}:")), "{error}");
+}
+
+#[test]
+fn a_callback_has_the_unit_and_the_limit_of_its_builder_and_no_option_that_is_for_recording() {
+    let registry = Registry::new();
+    let tell = |to: &mut Observations| {
+        ["a", "b", "c"].iter().for_each(|who| to.observe(1.0, &[("who", who)]));
+    };
+    let sent = registry.counter("sent", "").unit(Unit::Bytes).series_limit(1);
+    let _sent = sent.observe(tell).unwrap();
+    let snapshot = registry.snapshot();
+    let family = snapshot.family("sent").unwrap();
+    assert_eq!((family.kind(), family.unit()), (Kind::Counter, Unit::Bytes));
+    assert_eq!(number(&snapshot, "sent", &[("otel.metric.overflow", "true")]), Some(2.0));
+    let minute = Duration::from_secs(60);
+    for refused in [
+        registry.counter("x", "").exemplars().observe(tell),
+        registry.up_down_counter("x", "").expire_after(minute).observe(tell),
+        registry.gauge("x", "").range(0.0, 1.0, OutOfRange::Clamp).observe(tell),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidOption);
+        assert!(error.to_string().starts_with("instrument \"x\": "), "{error}");
+    }
+    assert_eq!(registry.gauge("9", "").observe(tell).unwrap_err().kind(), ErrorKind::InvalidName);
+    assert_eq!(registry.names(), ["sent"]);
 }

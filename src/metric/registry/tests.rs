@@ -14,7 +14,7 @@ use crate::{
         registry::*,
         tests::{Hit, Route, number},
     },
-    snapshot::{Kind, Unit, View},
+    snapshot::{Unit, View},
 };
 
 #[test]
@@ -28,7 +28,7 @@ fn constant_labels_are_on_what_callbacks_tell_and_on_the_overflow_series() {
             // Two that the registry's label makes one: the later holds.
             _ => [&[("region", "eu")][..], &[]].into_iter().for_each(|of| to.observe(1.0, of)),
         };
-        registry.observe(Kind::Gauge, name, "", Unit::NONE, observe).unwrap()
+        registry.gauge(name, "").observe(observe).unwrap()
     });
     let snapshot = registry.snapshot();
     let eu = [("region", "eu")];
@@ -73,7 +73,7 @@ fn labels_come_onto_series_that_were_read_before_and_lose_against_their_own() {
     let closed = registry.counter("closed", "").labels::<Hit>().build().unwrap();
     let open = registry.counter("open", "").labels::<Route<'_>>().build().unwrap();
     let tell = |to: &mut Observations| to.observe(1.0, &[]);
-    let _observer = registry.observe(Kind::Gauge, "told", "", Unit::NONE, tell).unwrap();
+    let _observer = registry.gauge("told", "").observe(tell).unwrap();
     plain.inc();
     closed.bind(Hit(true)).add(2);
     ["/a", "/b"].into_iter().for_each(|route| open.with(Route(route)).add(3));
@@ -150,7 +150,7 @@ fn a_limit_holds_at_once_for_families_without_one_of_their_own() {
     let tell = |to: &mut Observations| {
         (0..9).for_each(|n| to.observe(1.0, &[("n", &n.to_string())]));
     };
-    let _observer = registry.observe(Kind::Gauge, "told", "", Unit::NONE, tell).unwrap();
+    let _observer = registry.gauge("told", "").observe(tell).unwrap();
     let visit = |route: &&str| {
         [&follows, &chose].iter().for_each(|counter| counter.with(Route(route)).inc());
     };
@@ -290,9 +290,9 @@ fn an_unregistered_name_is_free_and_what_is_left_of_it_records_into_nothing() {
     bound.inc();
     assert_eq!(number(&registry.snapshot(), "c", &[("hit", "true")]), Some(2.0));
 
-    let observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, |_| ()).unwrap();
+    let observer = registry.gauge("g", "").observe(|_| ()).unwrap();
     assert!(registry.unregister("g"));
-    let _other = registry.observe(Kind::Gauge, "g", "", Unit::NONE, |to| to.observe(1.0, &[]));
+    let _other = registry.gauge("g", "").observe(|to| to.observe(1.0, &[]));
     drop(observer);
     assert_eq!(number(&registry.snapshot(), "g", &[]), Some(1.0));
 

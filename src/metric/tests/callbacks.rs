@@ -11,7 +11,7 @@ fn a_callback_that_panics_costs_its_family_one_snapshot() {
         assert!(call != 1, "the second call panics");
         to.observe(f64::from(call), &[]);
     };
-    let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
+    let _observer = registry.gauge("g", "").observe(observe).unwrap();
     let _other = registry.counter("c", "").build().unwrap();
     let values: Vec<_> = (0..3).map(|_| number(&registry.snapshot(), "g", &[])).collect();
     assert_eq!(values, [Some(0.0), None, Some(2.0)]);
@@ -27,7 +27,7 @@ fn a_callback_that_is_stuck_stops_neither_readers_nor_other_callbacks() {
         let _ = stuck.lock().recv(); // Until the test lets it go.
         to.observe(1.0, &[]);
     };
-    let _stuck = registry.observe(Kind::Gauge, "b.stuck", "", Unit::NONE, observe).unwrap();
+    let _stuck = registry.gauge("b.stuck", "").observe(observe).unwrap();
     let calls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let observers: Vec<_> = ["a", "c"]
         .map(|name| {
@@ -36,7 +36,7 @@ fn a_callback_that_is_stuck_stops_neither_readers_nor_other_callbacks() {
                 calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 to.observe(2.0, &[]);
             };
-            registry.observe(Kind::Gauge, name, "", Unit::NONE, observe).unwrap()
+            registry.gauge(name, "").observe(observe).unwrap()
         })
         .into();
     for _ in 0..3 {
@@ -62,7 +62,7 @@ fn a_callback_may_take_a_snapshot_and_sees_the_values_of_its_reader() {
         assert!(inner.snapshot().families().is_empty(), "its own family is not asked again");
         to.observe(SEEN.value() as f64, &[]);
     };
-    let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
+    let _observer = registry.gauge("g", "").observe(observe).unwrap();
     assert_eq!(number(&registry.snapshot(), "g", &[]), Some(0.0));
     let _scope = crate::testing::scope();
     SEEN.add(5);
@@ -78,7 +78,7 @@ fn an_observed_counter_that_falls_begins_anew() {
     let observe = move |to: &mut Observations| {
         to.observe(totals.lock().next().unwrap_or(3.0), &[]);
     };
-    let _observer = registry.observe(Kind::Counter, "c", "", Unit::NONE, observe).unwrap();
+    let _observer = registry.counter("c", "").observe(observe).unwrap();
     let read = || {
         clock.advance(std::time::Duration::from_secs(1));
         let snapshot = registry.snapshot();

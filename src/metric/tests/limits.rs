@@ -140,7 +140,7 @@ fn a_callback_may_tell_of_so_many_series_and_of_legal_keys_only() {
         to.observe(1.0, &[("bad key\n{", "")]);
         to.observe(7.0, &[("n", "2")]);
     };
-    let _observer = registry.observe(Kind::Gauge, "g", "", Unit::NONE, observe).unwrap();
+    let _observer = registry.gauge("g", "").observe(observe).unwrap();
     let snapshot = registry.snapshot();
     assert_eq!(snapshot.family("g").unwrap().series().len(), 3);
     assert_eq!(number(&snapshot, "g", &[("n", "2")]), Some(7.0));

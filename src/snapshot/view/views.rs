@@ -46,10 +46,10 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::{Unit, metric::{Kind, Registry, View, Views}};
+/// use bellwether::metric::{Registry, View, Views};
 ///
 /// let registry = Registry::new();
-/// let _pools = registry.observe(Kind::UpDownCounter, "pool.used", "", Unit::NONE, |to| {
+/// let _pools = registry.up_down_counter("pool.used", "").observe(|to| {
 ///     to.observe(3.0, &[("pool", "db"), ("host", "a")]);
 ///     to.observe(4.0, &[("pool", "db"), ("host", "b")]);
 /// })?;
