@@ -112,9 +112,10 @@ fn ticks(n_counters: usize, n_histograms: usize) {
     });
     let busy = mean(busy.collect());
     let floor = mean((0..40).map(|_| time(|| floor(&counters)).0).collect());
+    let window = mean((0..10).map(|_| time(|| bench.window(&registry, SECOND)).0).collect());
     println!(
-        "{n_counters} counters, {n_histograms} histograms: idle tick {idle:?}, busy tick {busy:?}; {} kB; \
-         to ask each counter for its value {floor:?}",
+        "{n_counters} counters, {n_histograms} histograms: idle tick {idle:?}, busy tick {busy:?}, a window \
+         {window:?}; {} kB; to ask each counter for its value {floor:?}",
         bench.bytes() / 1_000,
     );
     if n_histograms > 0 {
