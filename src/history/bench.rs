@@ -23,7 +23,7 @@ pub struct HistoryBench {
     rows: Vec<RowId>,
 }
 
-/// What reading comes to.
+/// What a reading of all samples found.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HistoryRead {
@@ -39,7 +39,7 @@ impl HistoryBench {
         Self { history: History::new(budget_bytes), slots, rows: Vec::new() }
     }
 
-    /// A tick of a registry.
+    /// Takes a tick of a registry.
     #[doc(hidden)]
     pub fn tick(&mut self, registry: &Registry) {
         let prepared = registry.prepare();
@@ -48,7 +48,7 @@ impl HistoryBench {
         }
     }
 
-    /// A tick of counters without a registry, a second after the last.
+    /// Takes a tick of counters without a registry, a second after the last one.
     #[doc(hidden)]
     pub fn append(&mut self, values: &[u64]) {
         while self.rows.len() < values.len() {
@@ -109,14 +109,14 @@ impl HistoryBench {
         })
     }
 
-    /// What everything takes.
+    /// How many bytes everything takes.
     #[doc(hidden)]
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.history.weight()
     }
 
-    /// A window of the registry that is ticked.
+    /// A window of the registry that is passed to `tick`.
     #[doc(hidden)]
     #[must_use]
     pub fn window(&mut self, registry: &Registry, length: Duration) -> Window {
@@ -127,7 +127,7 @@ impl HistoryBench {
         }
     }
 
-    /// What a window of this length spans.
+    /// How much time a window of this length spans.
     #[doc(hidden)]
     #[must_use]
     pub fn span(&mut self, length: Duration) -> Duration {
