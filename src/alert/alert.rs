@@ -8,7 +8,7 @@ use crate::{
     label::LabelSet,
 };
 
-/// One label set of a rule that is, or lately was, in trouble; a copy, as of one tick.
+/// One label set for which a rule's condition holds, or lately held; a copy, as of one tick.
 #[derive(Clone, Debug)]
 pub struct Alert {
     pub(super) rule: Arc<str>,
@@ -27,18 +27,18 @@ pub struct Alert {
 /// Keys and texts, sorted by key.
 pub(super) type Annotations = Arc<[(String, String)]>;
 
-/// Where an alert stands.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlertState {
-    /// Not in trouble: before the first state of an alert, and after a pending one that came to
-    /// nothing.
+    /// The condition does not hold: the state before an alert begins, and after a pending one that did
+    /// not fire.
     Inactive,
-    /// In trouble, but not yet for as long as the rule asks.
+    /// The condition holds, but not yet for as long as the rule asks.
     Pending,
-    /// In trouble for long enough.
+    /// The condition has held for long enough.
     Firing,
-    /// It fired, and the trouble is over; remembered for a quarter of an hour.
+    /// It fired, and the condition does not hold any more; kept for 15 minutes.
     Resolved,
 }
 
@@ -46,27 +46,28 @@ pub enum AlertState {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Transition {
-    /// What it was.
+    /// The previous state.
     pub from: AlertState,
-    /// What it is.
+    /// The new state.
     pub to: AlertState,
     /// The alert, in its new state.
     pub alert: Alert,
 }
 
-/// An instant on three axes.
+/// An instant, in three time scales.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp {
-    /// The slot of the tick, on an axis without steps: all decisions are made on it.
+    /// The slot of the tick, on an axis that does not jump: all decisions use it.
     pub(crate) slot: u64,
     /// When the samples were taken.
     pub(crate) ticks: Ticks,
-    /// The date of `ticks` when it was now: a date that was shown does not move with the wall clock.
+    /// The date of `ticks`, taken at that moment: a date that was shown does not move with the wall
+    /// clock.
     pub(crate) unix_nanos: u64,
 }
 
 impl Alert {
-    /// An alert that fires now, from no rule: to try a notifier with.
+    /// Creates an alert that fires now and belongs to no rule, to try a notifier.
     ///
     /// # Examples
     ///
@@ -98,7 +99,7 @@ impl Alert {
         }
     }
 
-    /// The alert, resolved now: to try a notifier with.
+    /// The same alert, resolved now, to try a notifier.
     #[must_use]
     pub fn resolved(mut self) -> Self {
         self.state = AlertState::Resolved;
@@ -118,14 +119,15 @@ impl Alert {
         &self.condition
     }
 
-    /// Where a receiver finds more, as [`Builder::external_url`](crate::Builder::external_url) says;
-    /// empty for an alert that is not being sent.
+    /// The URL where a receiver finds more, as set by
+    /// [`Builder::external_url`](crate::Builder::external_url); empty unless the alert is being sent.
     #[must_use]
     pub fn generator_url(&self) -> &str {
         self.generator_url.as_deref().unwrap_or_default()
     }
 
-    /// Adds the labels that it has not, and the place, of an alert that is sent.
+    /// Adds the external labels that it does not have, and the generator URL, to an alert that is
+    /// sent.
     pub(super) fn add_external(&mut self, external: &External) {
         let of = |(key, value): &(String, String)| (key.clone(), value.clone());
         let is_new = |(key, _): &&(String, String)| self.labels.get(key).is_none();
@@ -134,7 +136,7 @@ impl Alert {
         self.generator_url = Some(external.generator_url(&self.rule).into());
     }
 
-    /// Its labels, which tell it apart from all other alerts.
+    /// Its labels, which distinguish it from all other alerts.
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
         &self.labels
@@ -145,7 +147,7 @@ impl Alert {
         self.annotations.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Where it stands.
+    /// Its state.
     #[must_use]
     pub fn state(&self) -> AlertState {
         self.state
@@ -157,7 +159,7 @@ impl Alert {
         self.value
     }
 
-    /// The tick at which the trouble began.
+    /// The tick at which its condition began to hold.
     #[must_use]
     pub fn active_at(&self) -> Ticks {
         self.active_at.ticks
@@ -169,20 +171,20 @@ impl Alert {
         self.fired_at.map(|stamp| stamp.ticks)
     }
 
-    /// The tick at which the trouble was over, if it is.
+    /// The tick at which it was resolved, if it was.
     #[must_use]
     pub fn resolved_at(&self) -> Option<Ticks> {
         self.resolved_at.map(|stamp| stamp.ticks)
     }
 
-    /// The date at which it fired; at which it began, if it has not.
+    /// The date at which it fired; if it has not fired, the date at which it became pending.
     #[must_use]
     pub fn starts_at(&self) -> Timestamp {
         Timestamp::from_unix_nanos(self.fired_at.unwrap_or(self.active_at).unix_nanos)
     }
 
-    /// The date at which it was resolved; of one that fires and is sent, until when a receiver takes it
-    /// for firing if it hears no more of it.
+    /// The date at which it was resolved. For a firing alert that is sent: until when a receiver takes
+    /// it for firing without further notifications.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         let resolved = self.resolved_at.map(|stamp| stamp.unix_nanos);
@@ -233,7 +235,7 @@ impl Stamp {
         Self { slot: unix_nanos, ticks, unix_nanos }
     }
 
-    /// How long after `earlier` the slot is.
+    /// The time from `earlier` to this slot.
     pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.slot.saturating_sub(earlier.slot))
     }

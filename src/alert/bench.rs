@@ -30,7 +30,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const KEYS: [&str; 4] = ["http.request.method", "http.response.status_code", "http.route", "n"];
 
 impl Bench {
-    /// Of ten series, five are counters, four gauges and one is a histogram.
+    /// Half of the series are counters, four of ten are gauges, and one of ten is a histogram.
     #[doc(hidden)]
     #[must_use]
     pub fn new(n_series: usize) -> Self {
@@ -60,7 +60,7 @@ impl Bench {
         }
     }
 
-    /// Every series changes.
+    /// Changes every series.
     #[doc(hidden)]
     pub fn record(&mut self) {
         self.round += 1;
@@ -72,7 +72,7 @@ impl Bench {
         }
     }
 
-    /// A tick, a second after the last: how many alerts changed.
+    /// Takes a tick, a second after the last one. Returns how many alerts changed.
     #[doc(hidden)]
     pub fn tick(&mut self) -> usize {
         self.clock.advance(Duration::from_secs(1));
@@ -99,7 +99,7 @@ fn legal<T>(made: Result<T, Error>) -> T {
     made.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Half of the rules read all counters or all gauges, once or twice, half read some series.
+/// Half of the rules read all counters or all gauges, once or twice. The other half read some series.
 fn rules() -> Vec<Rule> {
     let requests = || series("requests");
     let failed = || requests().label_starts_with("http.response.status_code", "5");

@@ -1,4 +1,4 @@
-//! How the rules and their alerts stand: what the evaluation writes and everybody may read.
+//! The status of the rules and their alerts: the evaluation writes it, any thread may read it.
 
 use std::{collections::HashMap, mem, time::Duration};
 
@@ -12,8 +12,8 @@ use crate::{label::LabelSet, sync::Mutex};
 
 /// The states of all rules, as of the last evaluation.
 ///
-/// The evaluation holds conditions and samples for itself, so that a reader never waits for code of
-/// the user's: the lock is taken to move a rule's states, and to copy them.
+/// The evaluation has conditions and samples for itself, so a reader never waits for code of the user.
+/// The lock is held only to move a rule's states, and to copy them.
 #[derive(Debug)]
 pub(crate) struct Board(Mutex<Standing>);
 
@@ -31,7 +31,7 @@ struct RuleStanding {
     status: RuleStatus,
 }
 
-/// How a rule fares.
+/// The status of a rule.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RuleStatus {
@@ -41,19 +41,19 @@ pub struct RuleStatus {
     pub condition: String,
     /// Why its last evaluation failed, if it did.
     pub error: Option<String>,
-    /// Whether samples that its range needs were given up to keep the history within its budget; it
-    /// is then evaluated over those that are left.
+    /// Whether samples in its range were given up to keep the history within its budget. It is then
+    /// evaluated over the samples that are left.
     pub shortened: bool,
 }
 
-/// An alert that is to be sent, and the rule that it is of.
+/// An alert to be sent, and the index of its rule.
 struct Told {
     rule: usize,
     labels: LabelSet,
     alert: Alert,
 }
 
-/// How many alerts one notification has at most; Prometheus' `maxBatchSize`.
+/// The most alerts in one notification; Prometheus' `maxBatchSize`.
 const MAX_BATCH: usize = 256;
 
 impl Board {
@@ -71,12 +71,12 @@ impl Board {
         Self(Mutex::new(Standing { rules, groups, missed: 0, history_bytes: 0 }))
     }
 
-    /// Every alert that is pending or firing, or was resolved within the last quarter of an hour.
+    /// Every alert that is pending or firing, or was resolved within the last 15 minutes.
     pub(crate) fn alerts(&self) -> Vec<Alert> {
         self.0.lock().rules.iter().flat_map(|rule| rule.state.alerts()).collect()
     }
 
-    /// How each rule fares.
+    /// The status of each rule.
     pub(crate) fn rules(&self) -> Vec<RuleStatus> {
         self.0.lock().rules.iter().map(|rule| rule.status.clone()).collect()
     }
@@ -91,21 +91,21 @@ impl Board {
         self.0.lock().missed
     }
 
-    /// Notes what is not a rule's own.
+    /// Notes the figures that belong to no rule.
     pub(super) fn note(&self, missed: u64, history_bytes: usize) {
         let mut standing = self.0.lock();
         (standing.missed, standing.history_bytes) = (missed, history_bytes);
     }
 
-    /// Notes whether the rule at `place` lacks samples; whether that is news.
+    /// Notes whether the rule at this index lacks samples. Returns whether it began to.
     pub(super) fn note_shortened(&self, place: usize, shortened: bool) -> bool {
         let status = &mut self.0.lock().rules[place].status;
         let was = mem::replace(&mut status.shortened, shortened);
         shortened && !was
     }
 
-    /// Moves the alerts of the rule at `place` by what its condition found, or why it found nothing;
-    /// answers an error when the rule was sound before.
+    /// Moves the alerts of the rule at this index by the result of its condition. Returns the error,
+    /// if there is one and the last evaluation had none.
     pub(super) fn take(
         &self,
         place: usize,
@@ -119,7 +119,8 @@ impl Board {
         status.error.clone().filter(|_| was_sound)
     }
 
-    /// What is to be sent at `now`, which then counts as sent: all alerts of each name that has news.
+    /// The notifications to send at `now`, which then count as sent. If one alert of a rule name is
+    /// due, all alerts of that name are included.
     pub(super) fn notifications(
         &self,
         now: Stamp,
@@ -135,7 +136,7 @@ impl Board {
     }
 }
 
-/// What is to be sent of the rules at the places `group`, which are all of one name.
+/// The notifications for the rules at the indices `group`, which have the same name.
 fn notifications_of(
     rules: &mut [RuleStanding],
     group: &[usize],

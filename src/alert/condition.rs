@@ -1,25 +1,25 @@
 //! Conditions of rules: expressions over selected series, compared with a number.
 //!
-//! An expression has one value for each label set: `series(..)` selects series, a function such as
-//! [`rate`](Selector::rate) computes a value of each, [`sum`](Expr::sum) and [`by`](Expr::by)
-//! join series, [`ratio`](super::ratio) divides two expressions where their label sets are equal. A comparison
-//! keeps the label sets whose value satisfies it, and each of them is an alert.
+//! An expression has one value for each label set. `series(..)` selects series, and a function such as
+//! [`rate`](Selector::rate) computes a value of each. [`sum`](Expr::sum) and [`by`](Expr::by) join
+//! series. [`ratio`](super::ratio) divides two expressions where their label sets are equal. A
+//! comparison keeps the label sets whose value satisfies it, and each of them is an alert.
 //!
 //! # Which samples are used
 //!
-//! * A range is the ticks in (now - range, now], as in Prometheus 3. `last` is of the newest tick: a
-//!   series that is absent from it has no value.
-//! * `rate` and `increase` are from the newest sample in the range to the one at or before the start
-//!   of the range; where a sum fell, it began again from zero. A rate is over the true time between
-//!   the two samples; nothing is extrapolated. A sum that was not there at the start of the range and
-//!   has appeared since counts from zero, from its first sample on: the first failure counts. Any other
-//!   series that is younger than the range has its oldest sample in the place of the one at the start;
-//!   with fewer than two samples there is no value.
-//! * Of a histogram, `last`, `rate` and `increase` are of its count; `avg`, `min`, `max` and the
-//!   quantiles are of the values it recorded between the two samples that `increase` takes (within
-//!   1 %, by nearest rank, as [`HistogramSnapshot`](crate::metric::HistogramSnapshot) has them). Where it recorded nothing there is no
-//!   value. Of other series these functions are of the samples in the range.
-//! * A comparison with a value that is not a number is false, save
+//! * A range is the ticks in (now - range, now], as in Prometheus 3. `last` is the value at the newest
+//!   tick: a series that is absent there has no value.
+//! * `rate` and `increase` go from the sample at or before the start of the range to the newest sample
+//!   in the range. Where a sum fell, it began again from zero. A rate uses the true time between the
+//!   two samples; nothing is extrapolated. A sum that appeared after the start of the range counts
+//!   from zero: the first failure counts. Any other series that is younger than the range starts at
+//!   its oldest sample; with fewer than two samples it has no value.
+//! * For a histogram, `last`, `rate` and `increase` use its count. `avg`, `min`, `max` and the
+//!   quantiles use the values that it recorded between the two samples of `increase`: within 1 %, by
+//!   nearest rank, as in [`HistogramSnapshot`](crate::metric::HistogramSnapshot). If it recorded
+//!   nothing, there is no value. For other series these functions use the samples in the range.
+//! * A comparison with a value that is not a number is false, except
+//!   [`not_equal_to`](Expr::not_equal_to), which is true.
 //!   [`not_equal_to`](Expr::not_equal_to), which is true.
 
 use std::{fmt, time::Duration};
@@ -32,15 +32,16 @@ use super::{
 };
 use crate::{clock::Ticks, label::LabelSet};
 
-/// What a [`Rule`](super::Rule) watches: which label sets are in trouble at a tick.
+/// What a [`Rule`](super::Rule) watches: it returns the label sets for which it holds at a tick.
 ///
-/// The comparisons of an [`Expr`], and [`absent`], are conditions; anything else can be one too.
+/// The comparisons of an [`Expr`], and [`absent`], are conditions. You can implement others.
 ///
-/// An implementor must not block, nor record into the metrics it reads: it runs at every tick, on
-/// the thread that evaluates all rules. Nothing is locked meanwhile, so that it may ask the
-/// [`Telemetry`](crate::Telemetry) for alerts, rules or a snapshot; the alerts are those of the rules
-/// before it at this tick, and of its own and the later ones at the last. If it panics, its rule is in
-/// error for that tick, keeps its alerts as they were, and no other rule notices.
+/// An implementor must not block, and must not record into the metrics it reads: it runs at every
+/// tick, on the thread that evaluates all rules. Nothing is locked meanwhile, so it may read alerts,
+/// rules or a snapshot from the [`Telemetry`](crate::Telemetry). Alerts of earlier rules are then
+/// those of this tick; alerts of its own rule and of later rules are those of the last tick. If it
+/// panics, its rule is in error for that tick and keeps its alerts as they were. Other rules are not
+/// affected.
 ///
 /// # Examples
 ///
@@ -96,38 +97,39 @@ use crate::{clock::Ticks, label::LabelSet};
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 pub trait Condition: Send {
-    /// The label sets in trouble at `now`, the instant of the window's newest tick, each with the
-    /// value that shows it. No label set twice.
+    /// Returns the label sets for which it holds at `now`, the instant of the window's newest tick,
+    /// each with its value. No label set may occur twice.
     ///
-    /// It may ask the telemetry for whatever it likes. It is no place to end the process: what the rules
-    /// before it have to tell at this tick is queued after all conditions. A callback on transitions
-    /// ([`Builder::on_transition`](crate::telemetry::Builder::on_transition)) is called after that.
+    /// It may call any method of the telemetry that reads. It must not end the process: notifications
+    /// of earlier rules at this tick are queued only after all conditions. To end the process, use a
+    /// callback on transitions ([`Builder::on_transition`](crate::telemetry::Builder::on_transition)),
+    /// which is called after that.
     fn evaluate(&self, window: &SampleWindow, now: Ticks) -> Vec<(LabelSet, f64)>;
 
-    /// Which series it reads and how far back; asked once.
+    /// Which series it reads and how far back; called once.
     fn needs(&self) -> Vec<Need>;
 
-    /// What is wrong with the condition, if anything: then the rule is refused.
+    /// Checks that the condition can be evaluated; if not, the rule is refused.
     ///
     /// # Errors
     ///
-    /// A sentence about what cannot be evaluated.
+    /// A sentence that says what cannot be evaluated.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// The condition as text, for people; asked once.
+    /// The condition as text, for people; called once.
     fn describe(&self) -> String {
         "a condition in code".to_owned()
     }
 }
 
-/// In trouble while `of` has nothing at the newest tick: no series that a [`Selector`] selects, no
-/// value of an [`Expr`], none that satisfies a [`Comparison`]. The value is 1.
+/// Holds while `of` has nothing at the newest tick: a [`Selector`] no series, an [`Expr`] no value, a
+/// [`Comparison`] no value that satisfies it. The value of the alert is 1.
 ///
-/// The alert's labels are those that a selector wants equal to one value; of anything else it has
-/// none. A series that was recorded into once is there from then on, so that traffic that has ceased
-/// is not the absence of a series, but of growth.
+/// The alert's labels are those for which a selector requires one value; anything else gives none. A
+/// series that was recorded once is present from then on. So when traffic stops, its series is not
+/// absent, but it does not grow.
 ///
 /// # Examples
 ///
@@ -175,37 +177,37 @@ pub fn absent(of: impl Into<Absent>) -> Absent {
 }
 
 impl Expr {
-    /// In trouble where the value is greater than `bound`.
+    /// Holds where the value is greater than `bound`.
     #[must_use]
     pub fn above(self, bound: f64) -> Comparison {
         self.compare(Operator::Above, bound)
     }
 
-    /// In trouble where the value is `bound` or greater.
+    /// Holds where the value is `bound` or greater.
     #[must_use]
     pub fn at_least(self, bound: f64) -> Comparison {
         self.compare(Operator::AtLeast, bound)
     }
 
-    /// In trouble where the value is less than `bound`.
+    /// Holds where the value is less than `bound`.
     #[must_use]
     pub fn below(self, bound: f64) -> Comparison {
         self.compare(Operator::Below, bound)
     }
 
-    /// In trouble where the value is `bound` or less.
+    /// Holds where the value is `bound` or less.
     #[must_use]
     pub fn at_most(self, bound: f64) -> Comparison {
         self.compare(Operator::AtMost, bound)
     }
 
-    /// In trouble where the value is `bound`.
+    /// Holds where the value is `bound`.
     #[must_use]
     pub fn equal_to(self, bound: f64) -> Comparison {
         self.compare(Operator::EqualTo, bound)
     }
 
-    /// In trouble where the value is not `bound`, which one that is not a number never is.
+    /// Holds where the value is not `bound`; a value that is not a number never is.
     #[must_use]
     pub fn not_equal_to(self, bound: f64) -> Comparison {
         self.compare(Operator::NotEqualTo, bound)
@@ -275,13 +277,13 @@ impl Operator {
     }
 }
 
-/// The absence of series or values: a [`Condition`], made by [`absent`].
+/// The absence of series or values: a [`Condition`], returned by [`absent`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Absent {
     of: Wanted,
 }
 
-/// What is to be there.
+/// What must be present.
 #[derive(Clone, Debug, PartialEq)]
 enum Wanted {
     Series(Selector),
@@ -308,8 +310,8 @@ impl From<Comparison> for Absent {
 }
 
 impl Absent {
-    /// The labels that occur once among the matchers, with `=`: what Prometheus' `absent` gives its
-    /// series.
+    /// The labels that occur once among the matchers, with `=`. Prometheus' `absent` gives the same
+    /// labels.
     fn labels(&self) -> LabelSet {
         let Wanted::Series(selector) = &self.of else { return LabelSet::default() };
         let all = &selector.labels;

@@ -1,4 +1,4 @@
-//! The evaluation of all rules at a tick, and what is sent and reported after it.
+//! Evaluates all rules at a tick, and collects what is sent and reported after it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,19 +36,19 @@ impl Default for Settings {
     }
 }
 
-/// What came of a tick.
+/// The results of a tick.
 #[derive(Debug, Default)]
 pub(crate) struct Tick {
     /// The changes of state, in the order of the rules.
     pub(crate) transitions: Vec<Transition>,
-    /// What notifiers are to send.
+    /// The notifications to send.
     pub(crate) notifications: Vec<Notification>,
-    /// What goes to the diagnostic hook, by kind.
+    /// The reports for the diagnostic hook, by kind.
     reports: Vec<(&'static str, String)>,
 }
 
 impl Tick {
-    /// Calls the diagnostic hook: last, for it is code of the user's.
+    /// Calls the diagnostic hook. Call this last: the hook is code of the user.
     pub(crate) fn report(&self) {
         for (kind, text) in &self.reports {
             diagnostics::report(kind, format_args!("{text}"));
@@ -56,10 +56,10 @@ impl Tick {
     }
 }
 
-/// All conditions, and the samples they look back on.
+/// All conditions, and the samples they read.
 ///
-/// It belongs to whoever ticks, and is behind no lock: conditions are code of the user's, which may
-/// ask for the alerts. How these stand is on the [`Board`].
+/// The thread that ticks owns it, without a lock, because conditions are code of the user that may
+/// read the alerts. The status of rules and alerts is on the [`Board`].
 #[derive(Debug)]
 pub(crate) struct Engine {
     rules: Vec<Evaluated>, // In the order of the board's.
@@ -68,11 +68,11 @@ pub(crate) struct Engine {
     board: Arc<Board>,
 }
 
-/// Refuses rules that look back, where nothing is kept that they could look at.
+/// Refuses rules that look back when no history is kept.
 ///
 /// # Errors
 ///
-/// The name of the first such rule.
+/// Names the first such rule.
 pub(crate) fn refuse_looking_back(rules: &[Rule]) -> Result<(), Error> {
     let looks_back = |rule: &&Rule| rule.condition.needs().iter().any(|need| !need.range.is_zero());
     match rules.iter().find(looks_back) {
@@ -86,7 +86,7 @@ pub(crate) fn refuse_looking_back(rules: &[Rule]) -> Result<(), Error> {
 
 const NO_ROOM: &str = "the series that rules select are more than the budget of the history holds";
 
-/// A rule and what its condition reads.
+/// A rule, and the series that its condition reads.
 #[derive(Debug)]
 struct Evaluated {
     rule: Rule,
@@ -94,11 +94,11 @@ struct Evaluated {
 }
 
 impl Engine {
-    /// What evaluates `rules` over `history`, which has not ticked yet.
+    /// An engine that evaluates `rules` over `history`, which has not ticked yet.
     ///
     /// # Errors
     ///
-    /// A rule that cannot be evaluated, two rules that make the same alerts, an interval of zero.
+    /// A rule cannot be evaluated, two rules make the same alerts, or the interval is zero.
     pub(crate) fn new(
         rules: Vec<Rule>,
         settings: Settings,
@@ -117,13 +117,13 @@ impl Engine {
         Ok(Self { rules, window, settings, board })
     }
 
-    /// How rules and alerts stand, for those who ask.
+    /// The status of rules and alerts, for readers.
     pub(crate) fn board(&self) -> &Arc<Board> {
         &self.board
     }
 
-    /// Evaluates all rules over the history, whose newest tick was in `slot`. Where it has none, because
-    /// what the rules select is more than its budget, all rules are in error.
+    /// Evaluates all rules over the history, whose newest tick was in `slot`. If the series that rules
+    /// select exceed the budget, the history has no tick and all rules are in error.
     pub(crate) fn tick(&mut self, slot: Slot) -> Tick {
         let mut tick = Tick::default();
         self.board.note(slot.missed, self.window.bytes());

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{history::Look, label::LabelSet, metric::HistogramSnapshot};
 
-/// A value for each label set at each tick; compare it to make it a [`Condition`](super::Condition).
+/// A value for each label set at each tick. Compare it to get a [`Condition`](super::Condition).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr(Node);
 
@@ -39,11 +39,11 @@ enum Function {
     Quantile(f64),
 }
 
-/// Divides `numerator` by `denominator` where their label sets are equal; labels without a partner
-/// have no value.
+/// Divides `numerator` by `denominator` where their label sets are equal; other label sets have no
+/// value.
 ///
-/// Zero by zero is no value; anything else by zero is infinite. Sum both sides by the same labels
-/// where one has finer series than the other, as a share of failed requests has:
+/// Zero divided by zero is no value; anything else divided by zero is infinite. If one side has finer
+/// series than the other, sum both by the same labels, for example for a share of failed requests:
 /// `ratio(failed.rate(r).sum(), all.rate(r).sum())`.
 #[must_use]
 pub fn ratio(numerator: Expr, denominator: Expr) -> Expr {
@@ -57,7 +57,7 @@ impl Selector {
         self.call(Function::Last, Duration::ZERO)
     }
 
-    /// The increase over the last `range`, by the second.
+    /// The increase per second over the last `range`.
     #[must_use]
     pub fn rate(self, range: Duration) -> Expr {
         self.call(Function::Rate, range)
@@ -69,25 +69,25 @@ impl Selector {
         self.call(Function::Increase, range)
     }
 
-    /// The mean over the last `range`.
+    /// The mean value over the last `range`.
     #[must_use]
     pub fn avg(self, range: Duration) -> Expr {
         self.call(Function::Avg, range)
     }
 
-    /// The smallest over the last `range`.
+    /// The smallest value over the last `range`.
     #[must_use]
     pub fn min(self, range: Duration) -> Expr {
         self.call(Function::Min, range)
     }
 
-    /// The largest over the last `range`.
+    /// The largest value over the last `range`.
     #[must_use]
     pub fn max(self, range: Duration) -> Expr {
         self.call(Function::Max, range)
     }
 
-    /// The median over the last `range`.
+    /// The median of the values over the last `range`.
     #[must_use]
     pub fn p50(self, range: Duration) -> Expr {
         self.quantile(0.5, range)
@@ -119,14 +119,14 @@ impl Selector {
 impl Expr {
     /// The sum over all label sets: one value, without labels.
     ///
-    /// Quantiles and other figures of distributions are not added up: the histograms are merged
-    /// first, so that `p99(range).sum()` is that of all series together.
+    /// Quantiles and other figures of histograms cannot be added, so the histograms are merged first:
+    /// `p99(range).sum()` is the percentile of all series together.
     #[must_use]
     pub fn sum(self) -> Self {
         self.by(&[])
     }
 
-    /// The sum over the label sets that agree in `labels`, for each such group.
+    /// One sum for each combination of values of `labels`.
     #[must_use]
     pub fn by(self, labels: &[&str]) -> Self {
         let mut by: Vec<Cow<'static, str>> =
@@ -134,7 +134,7 @@ impl Expr {
         by.sort();
         by.dedup();
         let of = match self.0 {
-            // The sum of sums is that of the parts, by the labels that are left.
+            // A sum of sums is the sum of the parts, by the labels that both keep.
             Node::Sum { by: inner, of } => {
                 by.retain(|label| inner.contains(label));
                 of
@@ -144,7 +144,7 @@ impl Expr {
         Self(Node::Sum { by, of })
     }
 
-    /// Hands over each label set and its value.
+    /// Calls `give` with each label set and its value.
     pub(super) fn each(&self, window: &SampleWindow, give: &mut dyn FnMut(&LabelSet, f64)) {
         self.0.each(window, give);
     }

@@ -1,29 +1,30 @@
-//! External labels and the generator URL, which alerts get when they are sent.
+//! External labels and the generator URL, which are added to alerts when they are sent.
 
 use std::{borrow::Cow, fmt::Write as _, net::SocketAddr};
 
 use crate::{exposition, label::Value, resource::Resource};
 
-/// What is added to every alert that is sent.
+/// What is added to every sent alert.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct External {
     pub(super) labels: Vec<(String, String)>,
     place: Place,
 }
 
-/// Where somebody who receives an alert finds more.
+/// Where a receiver of an alert finds more.
 #[derive(Clone, Debug, Default)]
 enum Place {
     #[default]
     Nowhere,
-    /// Something that shows expressions under this URL, as Prometheus does.
+    /// An interface under this URL that shows expressions, as Prometheus does.
     Expressions(String),
     /// The page of metrics.
     Page(SocketAddr),
 }
 
 impl External {
-    /// The attributes `keys` of `resource` as labels; `url` shows expressions, or else `listener` a page.
+    /// The attributes `keys` of `resource` become labels. `url` is that of an interface that shows
+    /// expressions; without it, alerts refer to the page of `listener`.
     pub(crate) fn new(
         resource: &Resource,
         keys: &[Cow<'static, str>],
@@ -45,7 +46,7 @@ impl External {
         Self { labels: keys.iter().filter_map(label).collect(), place }
     }
 
-    /// The `generatorURL` of an alert of the rule `name`; empty where there is none.
+    /// The `generatorURL` of an alert of the rule `name`; empty if there is none.
     pub(super) fn generator_url(&self, name: &str) -> String {
         match &self.place {
             Place::Nowhere => String::new(),
@@ -60,7 +61,7 @@ impl External {
     }
 }
 
-/// Appends `text` as a value of a query: all but RFC 3986's unreserved characters are encoded.
+/// Appends `text` as a value in a query: all characters except RFC 3986's unreserved ones are encoded.
 fn percent_encode(to: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

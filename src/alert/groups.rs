@@ -10,7 +10,8 @@ use crate::label::LabelSet;
 
 /// One `T` for each combination of values of the labels `by`, in the order of appearance.
 ///
-/// A label set is made once a group, not once a series: groups are found by the hash of their values.
+/// A label set is created once for each group, not for each series: groups are found by the hash of
+/// their values.
 pub(super) struct Groups<'a, T> {
     by: &'a [Cow<'static, str>],
     groups: Vec<(LabelSet, T)>,
@@ -45,7 +46,7 @@ impl<'a, T: Default> Groups<'a, T> {
             return found;
         }
         places.push(self.groups.len());
-        // An empty label is no label.
+        // A label with an empty value is no label.
         let kept = self.by.iter().filter_map(|key| Some((key.clone(), value(labels, key)?)));
         self.groups.push((LabelSet::new(kept), T::default()));
         self.groups.len() - 1

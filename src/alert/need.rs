@@ -1,4 +1,4 @@
-//! What a condition asks the history to keep.
+//! What a condition needs the history to keep.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ pub struct Need {
 }
 
 impl Need {
-    /// The numbers of the last `range`, and the one at or before its start; with a range of zero,
-    /// the newest only.
+    /// Needs the numbers of the last `range`, and the one at or before its start. With a range of
+    /// zero, only the newest number.
     #[must_use]
     pub fn samples(selector: Selector, range: Duration) -> Self {
         Self { selector, range, distributions: false }
     }
 
-    /// The numbers, and of histograms the distributions too: then every tick keeps all buckets of these
-    /// histograms, some bytes for each that has changed.
+    /// Needs the numbers, and the distributions of histograms too. Every tick then keeps all buckets
+    /// of these histograms, some bytes for each bucket that has changed.
     #[must_use]
     pub fn distributions(selector: Selector, range: Duration) -> Self {
         Self { selector, range, distributions: true }

@@ -1,4 +1,4 @@
-//! Snapshots that become the ticks of a history: for rules without telemetry.
+//! Turns snapshots into the ticks of a history, for rules without telemetry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     sync::Mutex,
 };
 
-/// A history that snapshots are played into.
+/// A history whose ticks are snapshots.
 #[derive(Debug)]
 pub(super) struct Replay {
     slots: Slots,
@@ -18,14 +18,14 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// An empty one, with a tick in each slot of `interval`.
+    /// An empty history, with a tick in each slot of `interval`.
     pub(super) fn new(interval: Duration, budget_bytes: usize) -> Self {
         let history = Arc::new(Mutex::new(History::new(budget_bytes)));
         Self { slots: Slots::new(interval), history }
     }
 
-    /// Plays one: its slot, and how many series there are if that has just become more than the budget
-    /// holds. `None` if its slot was used already.
+    /// Adds a snapshot. Returns its slot, and the number of series if they have just become more than
+    /// the budget holds. `None` if the slot already has a tick.
     pub(super) fn play(&mut self, snapshot: &Snapshot) -> Option<(Slot, Option<usize>)> {
         let slot = self.slots.next(snapshot.taken())?;
         let too_many = self.history.lock().tick(&Prepared::of(snapshot.clone()), slot);

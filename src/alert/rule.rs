@@ -1,4 +1,4 @@
-//! A rule: a condition with a name, and what is said about its alerts.
+//! A rule: a named condition, with the labels and annotations of its alerts.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -55,7 +55,7 @@ pub struct Rule {
     pub(super) limit: usize, // 0 is none.
 }
 
-/// How bad it is, in the words that PagerDuty and the public rule collections use.
+/// How bad an alert is, in the words of PagerDuty and of public rule collections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
@@ -70,7 +70,7 @@ pub enum Severity {
 }
 
 impl Rule {
-    /// A rule that fires as soon as `condition` holds.
+    /// Creates a rule that fires as soon as `condition` holds.
     ///
     /// `name` becomes the label `alertname` of its alerts.
     pub fn new(name: impl Into<String>, condition: impl Condition + 'static) -> Self {
@@ -85,16 +85,16 @@ impl Rule {
         }
     }
 
-    /// How long the condition must hold before an alert fires; until then it is pending. Rule files
-    /// say `for`, which is a keyword here.
+    /// Sets how long the condition must hold before an alert fires; until then it is pending. Rule
+    /// files call this `for`, which is a keyword in Rust.
     #[must_use]
     pub fn for_duration(mut self, duration: Duration) -> Self {
         self.for_duration = duration;
         self
     }
 
-    /// How long a firing alert goes on firing after its condition ceased to hold, with the value it
-    /// had: a series on the edge then does not resolve and fire in turn.
+    /// Sets how long a firing alert keeps firing after its condition ceased to hold, with its last
+    /// value. So a series near the bound does not resolve and fire in turn.
     #[must_use]
     pub fn keep_firing_for(mut self, duration: Duration) -> Self {
         self.keep_firing_for = duration;
@@ -107,29 +107,29 @@ impl Rule {
         self.label("severity", severity.as_str())
     }
 
-    /// Sets a label of every alert of the rule; it wins over one of the series, and the last of two
-    /// with one key stands.
+    /// Sets a label of every alert of the rule. It wins over a label of the series with the same key;
+    /// if a key is set twice, the last value counts.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
         self
     }
 
-    /// Sets an annotation of every alert of the rule: text for people, which does not tell alerts
-    /// apart.
+    /// Sets an annotation of every alert of the rule: text for people. Alerts are not distinguished by
+    /// annotations.
     #[must_use]
     pub fn annotation(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.annotations.insert(key.into(), value.into());
         self
     }
 
-    /// How many pending and firing alerts the rule may have; those that
-    /// [fire on](Self::keep_firing_for) without their condition count too. Without a limit, or with
-    /// one of 0, any number.
+    /// Limits how many pending and firing alerts the rule may have, including those that [keep
+    /// firing](Self::keep_firing_for) without their condition. Without a limit, or with 0, any number.
     ///
-    /// With more, the rule is in error and has none of them: a flood says nothing. No alert begins
-    /// while that is so, and those that there were end: one that fires is resolved, and is sent as
-    /// such. When the flood is over, what is still in trouble is a new alert.
+    /// Beyond the limit the rule is in error and has no alerts, because a flood of alerts says
+    /// nothing. No alert begins during that time, and existing ones end: a firing alert is resolved,
+    /// and is sent as resolved. Label sets for which the condition still holds afterwards are new
+    /// alerts.
     #[must_use]
     pub fn limit(mut self, n: usize) -> Self {
         self.limit = n;
@@ -142,12 +142,12 @@ impl Rule {
         &self.name
     }
 
-    /// The labels that its alerts have beside those of the series, `alertname` among them.
+    /// The labels that its alerts have besides those of the series, `alertname` included.
     pub(super) fn own_labels(&self) -> LabelSet {
         LabelSet::new(self.labels.clone()).with([("alertname", &self.name)])
     }
 
-    /// Whether the rule can be evaluated.
+    /// Checks that the rule can be evaluated.
     pub(super) fn check(&self) -> Result<(), Error> {
         let invalid = |what: String| {
             Err(Error::new(ErrorKind::InvalidOption, format!("alert rule {:?}: {what}", self.name)))
@@ -172,7 +172,7 @@ impl Rule {
     }
 }
 
-/// Whether the rules can stand together: each is sound, and no two make the same alerts.
+/// Checks that each rule is sound, and that no two rules make the same alerts.
 pub(super) fn check_all(rules: &[Rule]) -> Result<(), Error> {
     rules.iter().try_for_each(Rule::check)?;
     for (place, rule) in rules.iter().enumerate() {

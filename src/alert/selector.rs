@@ -1,4 +1,4 @@
-//! Which series an expression looks at.
+//! Selectors: which series an expression reads.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use crate::{
     snapshot::{key_fault, name_fault},
 };
 
-/// Selects the series of the instrument `name`, all of them until labels narrow it.
+/// Selects all series of the instrument `name`; label matchers narrow the selection.
 ///
 /// # Examples
 ///
@@ -47,9 +47,9 @@ pub fn series(name: impl Into<Cow<'static, str>>) -> Selector {
     Selector { name: name.into(), labels: Vec::new() }
 }
 
-/// Which series: those of one instrument whose labels match.
+/// Selects the series of one instrument whose labels match.
 ///
-/// A label that a series does not have is the same as an empty one.
+/// A label that a series does not have counts as empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector {
     pub(super) name: Cow<'static, str>,
@@ -65,19 +65,19 @@ pub(super) enum Matcher {
 }
 
 impl Selector {
-    /// Only series whose label `key` is `value`.
+    /// Selects only series whose label `key` is `value`.
     #[must_use]
     pub fn label(self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.with(key.into(), Matcher::Equal(value.into()))
     }
 
-    /// Only series whose label `key` is not `value`.
+    /// Selects only series whose label `key` is not `value`.
     #[must_use]
     pub fn label_not(self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.with(key.into(), Matcher::NotEqual(value.into()))
     }
 
-    /// Only series whose label `key` starts with `prefix`.
+    /// Selects only series whose label `key` starts with `prefix`.
     #[must_use]
     pub fn label_starts_with(
         self,
@@ -87,7 +87,7 @@ impl Selector {
         self.with(key.into(), Matcher::StartsWith(prefix.into()))
     }
 
-    /// Only series whose label `key` is one of `values`.
+    /// Selects only series whose label `key` is one of `values`.
     #[must_use]
     pub fn label_one_of<V: Into<String>>(
         self,
@@ -103,7 +103,7 @@ impl Selector {
         &self.name
     }
 
-    /// Whether a series of the instrument with these labels is selected.
+    /// Whether it selects a series of the instrument with these labels.
     #[must_use]
     pub fn matches(&self, labels: &LabelSet) -> bool {
         self.labels.iter().all(|(key, matcher)| {

@@ -1,4 +1,4 @@
-//! Rules over snapshots, without telemetry: what tests and benches tick.
+//! Rules over snapshots, without telemetry, for tests and benches.
 
 use super::{
     board::Board,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{error::Error, history::BUDGET_BYTES, snapshot::Snapshot};
 
-/// An engine with a history of its own.
+/// An engine with its own history.
 #[derive(Debug)]
 pub(crate) struct Standalone {
     replay: Replay,
@@ -34,8 +34,8 @@ impl Standalone {
         Ok(Self { replay, engine })
     }
 
-    /// Evaluates all rules over the snapshots so far and this one. A second one in a slot of the interval
-    /// is ignored.
+    /// Evaluates all rules over the snapshots so far and this one. A second snapshot in one slot of
+    /// the interval is ignored.
     pub(crate) fn tick(&mut self, snapshot: &Snapshot) -> Tick {
         let played = self.replay.play(snapshot);
         played.map(|(slot, _)| self.engine.tick(slot)).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! The states of a rule's alerts: `Inactive → Pending → Firing → Resolved`.
 //!
-//! The machine is Prometheus's, `rules/alerting.go`, `AlertingRule.Eval`. It knows neither windows
-//! nor threads: what goes in is the condition's samples and an instant.
+//! The state machine is that of Prometheus: `rules/alerting.go`, `AlertingRule.Eval`. It depends on
+//! neither windows nor threads: its input is the condition's samples and an instant.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::label::LabelSet;
 
-/// How long a resolved alert is remembered (`rules/alerting.go`, `resolvedRetention`), so that a
-/// receiver that was away still hears of it.
+/// How long a resolved alert is kept (`rules/alerting.go`, `resolvedRetention`), so that a receiver
+/// that was down is still notified.
 const RESOLVED_RETENTION: Duration = Duration::from_secs(15 * 60);
 
 /// A rule's alerts.
@@ -30,8 +30,8 @@ pub(super) struct RuleState {
     own_labels: LabelSet,
     annotations: Annotations,
     active: BTreeMap<LabelSet, Active>,
-    // From the labels of a series to those of its alert, as of the last evaluation: joining them
-    // anew at every tick would cost more than all else.
+    // The labels of an alert by those of its series, as of the last evaluation. Joining them again at
+    // every tick would cost more than everything else.
     joined: HashMap<LabelSet, LabelSet>,
 }
 
@@ -62,13 +62,13 @@ impl RuleState {
         }
     }
 
-    /// Takes the samples of an evaluation at `now`, and tells what changed in `transitions`.
+    /// Takes the samples of an evaluation at `now`, and adds the changes to `transitions`.
     ///
     /// # Errors
     ///
-    /// Two samples with one label set after the rule's labels were applied leave all as it was. More
-    /// alerts than the limit begin none, and end those that there are: a pending one is inactive, and
-    /// one that fires, and was sent, is resolved.
+    /// If two samples have one label set after the rule's labels are applied, nothing changes. With
+    /// more alerts than the limit none begins and all end: pending alerts become inactive, firing
+    /// alerts are resolved.
     pub(super) fn evaluate(
         &mut self,
         samples: Vec<(LabelSet, f64)>,
@@ -89,13 +89,13 @@ impl RuleState {
         Ok(())
     }
 
-    /// The alerts, resolved ones among them, by labels.
+    /// The alerts, including resolved ones, sorted by labels.
     pub(super) fn alerts(&self) -> impl Iterator<Item = Alert> {
         self.active.iter().map(|(labels, active)| self.alert(labels, active))
     }
 
-    /// The alerts that fire or have, each with whether it is to be sent at `now`
-    /// (`Alert.needsSending`); while the rule is in error only resolved ones are.
+    /// The firing and resolved alerts, each with whether it is due to be sent at `now`
+    /// (`Alert.needsSending`). While the rule is in error, only resolved ones are due.
     pub(super) fn told(
         &self,
         now: Stamp,
@@ -142,7 +142,7 @@ impl RuleState {
         Ok(labelled)
     }
 
-    /// How many alerts without a sample go on firing.
+    /// How many alerts keep firing without a sample.
     fn n_kept(&self, present: &HashSet<&LabelSet>, now: Stamp) -> usize {
         let is_kept = |(labels, active): &(&LabelSet, &Active)| {
             active.state == AlertState::Firing
@@ -152,7 +152,7 @@ impl RuleState {
         self.active.iter().filter(is_kept).count()
     }
 
-    /// Goes through the alerts that have no sample.
+    /// Moves the alerts that have no sample.
     fn release_absent(
         &mut self,
         present: &HashSet<&LabelSet>,
@@ -191,7 +191,7 @@ impl RuleState {
     fn leave(&mut self, labels: &LabelSet, to: AlertState, transitions: &mut Vec<Transition>) {
         let Some(active) = self.active.get_mut(labels) else { return };
         let from = std::mem::replace(&mut active.state, to);
-        // That a resolved alert is forgotten is no news.
+        // When a resolved alert is forgotten, that is no transition.
         if from != AlertState::Resolved {
             let alert = self.alert(labels, &self.active[labels]);
             transitions.push(Transition { from, to, alert });
@@ -214,7 +214,7 @@ impl RuleState {
                 active.value = value;
                 (active.state, active)
             }
-            // One that reappears after it was resolved is a new alert.
+            // An alert that reappears after it was resolved is a new one.
             _ => {
                 self.active.insert(labels.clone(), Active::new(value, now));
                 let Some(active) = self.active.get_mut(labels) else { return };
@@ -262,7 +262,7 @@ impl Active {
         }
     }
 
-    /// Whether a firing alert without a sample fires on.
+    /// Whether a firing alert without a sample keeps firing.
     fn keeps_firing(&self, now: Stamp, keep_firing_for: Duration) -> bool {
         now.since(self.keep_firing_since.unwrap_or(now)) < keep_firing_for
     }

@@ -1,4 +1,4 @@
-//! The past that rules look at: the series of a history that they select.
+//! The samples that rules read: those of the series they select in a history.
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
 
 /// The samples of the series that rules select, for as long as a rule needs them.
 ///
-/// A [`Condition`](super::Condition) reads it; only what the condition's
-/// [`needs`](super::Condition::needs) declared is there. Nothing is locked between two calls.
+/// A [`Condition`](super::Condition) reads it. It has only the series that the condition's
+/// [`needs`](super::Condition::needs) declared. Nothing is locked between two calls.
 pub struct SampleWindow {
-    /// Guards the past of all series; no code of the user's runs inside it.
+    /// Guards the past of all series; no code of the user runs inside it.
     history: Arc<Mutex<History>>,
     selections: HashMap<Selector, Selections>,
 }
 
-/// The selections of one selector, which match the same series in the same order.
+/// The selections of one selector, one for each range. All match the same series in the same order.
 struct Selections(Vec<(Duration, SelectionId)>); // Sorted, not empty.
 
 impl SampleWindow {
-    /// A window on `history`, which has not ticked yet.
+    /// A window over `history`, which has not ticked yet.
     pub(crate) fn new(needs: impl IntoIterator<Item = Need>, history: Arc<Mutex<History>>) -> Self {
         let mut wanted: HashMap<Selector, (Vec<Duration>, bool)> = HashMap::new();
         for Need { selector, range, distributions } in needs {
@@ -44,10 +44,11 @@ impl SampleWindow {
         Self { history, selections }
     }
 
-    /// The window that a condition would have after these snapshots, one a tick: to try a
-    /// [`Condition`](super::Condition) without rules and without waiting. `needs` are those of the condition.
+    /// The window that a condition would have after these snapshots, one for each tick. Use it to test
+    /// a [`Condition`](super::Condition) without rules and without waiting. `needs` are those of the
+    /// condition.
     ///
-    /// A snapshot that is not taken after the one before it is left out.
+    /// A snapshot that is not later than the one before is ignored.
     ///
     /// # Examples
     ///
@@ -91,9 +92,9 @@ impl SampleWindow {
         self.history.lock().newest()
     }
 
-    /// The series that `selector` matches, those that have ended lately among them.
+    /// The series that `selector` matches, including those that ended lately.
     ///
-    /// None where no rule's [`needs`](super::Condition::needs) named the selector.
+    /// Empty if no rule's [`needs`](super::Condition::needs) has the selector.
     pub fn select(&self, selector: &Selector) -> impl Iterator<Item = SeriesWindow<'_>> {
         let selections = self.selections.get(selector);
         let all = selections.map(|selections| {
@@ -110,14 +111,14 @@ impl SampleWindow {
         all.into_iter().flatten()
     }
 
-    /// How many bytes the past of all series takes, of the budget.
+    /// How many bytes of the budget the past of all series takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.history.lock().weight()
     }
 
-    /// Hands over each series that `selector` matches, to be looked at over the last `range`. The history
-    /// is locked meanwhile.
+    /// Hands over each series that `selector` matches, as seen over the last `range`. The history is
+    /// locked meanwhile.
     pub(super) fn each(
         &self,
         selector: &Selector,
@@ -129,7 +130,7 @@ impl SampleWindow {
         }
     }
 
-    /// Whether samples of `selector` within `range` were given up for the budget.
+    /// Whether samples of `selector` within `range` were given up to keep the budget.
     pub(super) fn is_shortened(&self, selector: &Selector, range: Duration) -> bool {
         let selections = self.selections.get(selector);
         selections.is_some_and(|all| self.history.lock().is_shortened(all.of(range)))
@@ -153,13 +154,13 @@ impl Selections {
         Self(ranges.iter().map(|&range| select(range)).collect())
     }
 
-    /// The one over `range`, or else the one over the longest.
+    /// The selection over `range`, or else the one over the longest range.
     fn of(&self, range: Duration) -> SelectionId {
         let place = self.0.partition_point(|&(known, _)| known < range);
         self.0[place.min(self.0.len() - 1)].1
     }
 
-    /// The one over the longest range.
+    /// The selection over the longest range.
     fn longest(&self) -> SelectionId {
         self.of(Duration::MAX)
     }
@@ -188,9 +189,9 @@ impl SeriesWindow<'_> {
         &self.labels
     }
 
-    /// The value at the newest tick; `None` where the series was absent from it.
+    /// The value at the newest tick; `None` if the series was absent there.
     ///
-    /// That of a histogram is its count.
+    /// For a histogram this is its count.
     #[must_use]
     pub fn last(&self) -> Option<f64> {
         self.look(Duration::ZERO, |look| look.last())?
@@ -203,43 +204,43 @@ impl SeriesWindow<'_> {
         samples.into_iter()
     }
 
-    /// Whether its samples tell of the whole of the last `range`: there is one at or before the start.
+    /// Whether its samples cover the whole of the last `range`: one of them is at or before the start.
     ///
-    /// Not so while a series is younger, nor where samples were given up to keep the history within
-    /// its budget.
+    /// That is not so while a series is younger than the range, or if samples were given up to keep
+    /// the history within its budget.
     #[must_use]
     pub fn covers(&self, range: Duration) -> bool {
         self.look(range, |look| look.covers(range)) == Some(true)
     }
 
-    /// By how much a sum grew over the last `range`, and in what time.
+    /// By how much a sum grew over the last `range`, and the time between the two samples.
     ///
-    /// From the sample at or before the start of the range, or the oldest there is, to the newest
-    /// one. Where the sum fell, or began anew, it started again from zero. One that was not there at
-    /// the start of the range, and not before, began after it: it counts from zero, and from its first
-    /// sample on. `None` without a sample, and for others with fewer than two.
+    /// The first sample is the one at or before the start of the range, or else the oldest; the second
+    /// is the newest. Where the sum fell or restarted, it counts from zero again. A sum that appeared
+    /// after the start of the range counts from zero, from its first sample on. `None` without a
+    /// sample, and for other kinds with fewer than two.
     #[must_use]
     pub fn increase(&self, range: Duration) -> Option<(f64, Duration)> {
         self.look(range, |look| look.increase(range))?
     }
 
-    /// What a histogram recorded over the last `range`, by the same two samples as
+    /// The values that a histogram recorded over the last `range`, between the same two samples as
     /// [`increase`](Self::increase).
     ///
-    /// `None` for other kinds, with fewer than two samples, and where no rule declared that it
-    /// needs distributions.
+    /// `None` for other kinds, with fewer than two samples, and if no rule declared that it needs
+    /// distributions.
     #[must_use]
     pub fn distribution(&self, range: Duration) -> Option<HistogramSnapshot> {
         self.look(range, |look| look.distribution(range))?
     }
 
-    /// Whether it is a histogram of which distributions are kept.
+    /// Whether it is a histogram whose distributions are kept.
     #[must_use]
     pub fn has_distributions(&self) -> bool {
         self.look(Duration::ZERO, |look| look.has_distributions()) == Some(true)
     }
 
-    /// Looks at it over a range.
+    /// Reads it over a range.
     fn look<T>(&self, range: Duration, ask: impl FnOnce(&mut Look<'_>) -> T) -> Option<T> {
         let mut history = self.window.history.lock();
         let mut look = history.selected(self.selections.of(range), self.place)?;

@@ -1,13 +1,14 @@
-//! What a builder is given to send to: some routes.
+//! Backends: each adds some routes to a builder.
 
 use std::{any::Any, fmt};
 
 use crate::pipeline::{Route, Signal};
 
-/// A place that takes signals, each by a route of its own: one that is stuck holds back no other.
+/// A place that takes signals. Each signal has its own route, so that a stuck route holds back no
+/// other.
 ///
-/// [`Builder::export`](crate::Builder::export) takes one. A [`Route`] is a backend of one signal, and
-/// so is a [`Memory`](super::Memory); a [`File`](super::File) takes all.
+/// Pass it to [`Builder::export`](crate::Builder::export). A [`Route`] is a backend of one signal, and
+/// so is a [`Memory`](super::Memory). A [`File`](super::File) takes spans and metrics.
 ///
 /// # Examples
 ///
@@ -50,7 +51,7 @@ pub trait Backend {
 #[derive(Default)]
 pub struct Routes(Vec<Added>);
 
-/// A route of some signal.
+/// A route, whichever its signal is.
 struct Added {
     signal: &'static str,
     name: String,
@@ -60,20 +61,20 @@ struct Added {
 impl Routes {
     /// Adds a route of spans, of metrics or of the notifications of alerts.
     ///
-    /// [`Builder::start`](crate::Builder::start) refuses one of any other signal.
+    /// [`Builder::start`](crate::Builder::start) returns an error for a route of any other signal.
     pub fn add<S: Signal>(&mut self, route: Route<S>) {
         let (signal, name) = (S::NAME, route.name().to_owned());
         self.0.push(Added { signal, name, route: Box::new(route) });
     }
 
-    /// Takes the routes of a signal out.
+    /// Removes the routes of a signal and returns them.
     pub(crate) fn take<S: Signal>(&mut self) -> Vec<Route<S>> {
         let is_of = |added: &mut Added| added.route.is::<Route<S>>();
         let taken = self.0.extract_if(.., is_of);
         taken.filter_map(|added| added.route.downcast().ok()).map(|route| *route).collect()
     }
 
-    /// The signal and the name of a route that nobody has taken.
+    /// The signal and the name of a route that is left, if there is one.
     pub(crate) fn left(&self) -> Option<(&'static str, &str)> {
         self.0.first().map(|added| (added.signal, &*added.name))
     }

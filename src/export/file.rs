@@ -1,4 +1,5 @@
-//! Appends spans and metrics to a file as JSON lines; how it behaves, and the schema, is in [`File`]'s page.
+//! Appends spans and metrics to a file as JSON lines. The page of [`File`] describes its behaviour and
+//! the schema.
 
 use std::{
     fs,
@@ -29,17 +30,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct File {
     service: String,
-    /// Held while a batch is written: lines of two routes stay whole. No lock is taken inside it.
+    /// Held while a batch is written, so that lines of two routes stay whole. No lock is taken inside
+    /// it.
     appended: Arc<Mutex<Appended>>,
 }
 
 #[derive(Debug)]
 struct Appended {
-    /// Whole: where a relative path leads changes with the current folder.
+    /// Absolute, because a relative path changes its meaning with the current folder.
     path: PathBuf,
     opened: Opened,
     lines: Lines,
-    /// Whether it was reported that the path leads elsewhere and cannot be followed.
+    /// Whether it was reported that the path leads elsewhere and cannot be opened there.
     is_lost: bool,
 }
 
@@ -55,7 +57,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`], naming the path, when it cannot be opened for appending.
+    /// [`ErrorKind::Io`], with the path, if it cannot be opened for appending.
     ///
     /// # Examples
     ///
@@ -87,15 +89,15 @@ impl Appended {
         lines::answer(written, batch, &mut self.opened.torn, &place)
     }
 
-    /// Opens the path anew if it surely leads elsewhere than to the file that is open. Where it cannot
-    /// be opened, the file that is open serves on, unless it has no name any more: nobody could ever
-    /// read what is written to it.
+    /// Reopens the path if it surely leads to another file than the open one. If it cannot be opened,
+    /// the open file stays in use, unless it has no name any more: then nothing could read what is
+    /// written to it.
     fn follow(&mut self) -> io::Result<()> {
         let followed = match fs::metadata(&self.path) {
             Ok(there) if Identity::of(&there) == self.opened.identity => Ok(()),
             Ok(_) => self.reopen(),
             Err(error) if leads_nowhere(&error) => self.reopen(),
-            // The process may no longer look there, for example: that says nothing of the path.
+            // For example, the process may no longer have access. That says nothing about the path.
             Err(error) => Err(error),
         };
         match followed {
@@ -159,21 +161,21 @@ impl Opened {
         Ok(Self { file, identity: Identity::of(&metadata), torn })
     }
 
-    /// Whether the file was removed for good: no folder has it any more.
+    /// Whether the file was removed for good: it is in no folder any more.
     #[cfg(unix)]
     fn is_nameless(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         self.file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.nlink() == 0)
     }
 
-    /// A file that is open cannot be removed here.
+    /// An open file cannot be removed on this system.
     #[cfg(not(unix))]
     fn is_nameless(&self) -> bool {
         false
     }
 }
 
-/// Whether `error`, which a look at a path met, says that there is nothing.
+/// Whether `error`, from a look at a path, means that nothing is there.
 fn leads_nowhere(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -186,7 +188,7 @@ fn is_torn(path: &Path) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-/// Which file a path leads to.
+/// The identity of the file that a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity(u64, u64);
 
@@ -197,7 +199,7 @@ impl Identity {
         Self(metadata.dev(), metadata.ino())
     }
 
-    /// Without an identity every file is the same, and the one that is open is kept.
+    /// Without identities every file counts as the same, so the open one is kept.
     #[cfg(not(unix))]
     fn of(_metadata: &fs::Metadata) -> Self {
         Self(0, 0)

@@ -1,4 +1,4 @@
-//! Keeps what it is sent, for tests.
+//! Keeps the records that are exported to it, for tests.
 
 use std::{fmt, sync::Arc};
 
@@ -8,9 +8,9 @@ use crate::{
     sync::Mutex,
 };
 
-/// An exporter that keeps every record; clones share them.
+/// An exporter that keeps every record; clones share the records.
 ///
-/// It holds whatever it is sent, without a bound: it is for tests.
+/// It holds all records without a limit: it is for tests.
 ///
 /// # Examples
 ///
@@ -31,25 +31,25 @@ pub struct Memory<T> {
 }
 
 impl<T> Memory<T> {
-    /// An exporter without records.
+    /// Creates an exporter without records.
     #[must_use]
     pub fn new() -> Self {
         Self { records: Arc::new(Mutex::new(Vec::new())) }
     }
 
-    /// How many records have been delivered and not taken.
+    /// How many delivered records it holds, without those that were taken.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.lock().len()
     }
 
-    /// Whether no record has been delivered.
+    /// Whether it holds no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes the records out, in the order in which they were delivered.
+    /// Removes the records and returns them, in the order in which they were delivered.
     #[must_use]
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.records.lock())
@@ -66,7 +66,7 @@ impl<T: Clone> Memory<T> {
 
 impl<T: Clone + Send + 'static> Exporter<T> for Memory<T> {
     fn export(&mut self, batch: &Batch<T>, _deadline: &Deadline) -> ExportResult<T> {
-        // Cloned before the lock is taken: a record's `clone` is foreign code.
+        // Cloned before the lock is taken, because the `clone` of a record is foreign code.
         let mut records: Vec<T> = batch.iter().cloned().collect();
         self.records.lock().append(&mut records);
         Ok(())

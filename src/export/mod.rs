@@ -1,9 +1,9 @@
 //! Exporters and backends: where spans and metrics are sent.
 //!
-//! An exporter only encodes and sends one batch; queueing, retries and counting are the
-//! [`pipeline`](crate::pipeline)'s. A [`Backend`] says which signals it takes, each by a route of its
-//! own. This module has those that need no network: [`Memory`] for tests, [`Stdout`] for terminals,
-//! [`File`] for log shippers.
+//! An exporter only encodes and sends one batch; the [`pipeline`](crate::pipeline) does queueing,
+//! retries and counting. A [`Backend`] takes one or more signals, each by its own route. This module
+//! has the backends that need no network: [`Memory`] for tests, [`Stdout`] for terminals, [`File`] for
+//! log shippers.
 
 mod backend;
 mod file;

@@ -1,14 +1,14 @@
 //! Prints spans and metrics on standard output, for people or as JSON lines.
 //!
-//! - What is sent, and when? Each span, one line, when its batch is full or a second old; each series,
-//!   one line, every ten seconds.
-//! - What if somebody holds the lock of [`std::io::stdout`], or has printed half a line? Nobody is
-//!   waited for, so that a thread which leaves the process with the lock in hand costs no span: a
-//!   batch is one write to the operating system (elsewhere than on Unix it waits), and comes before
-//!   what std still has in its buffer.
-//! - What happens when standard output is closed? The batch is rejected and counted; when it blocks,
+//! - What is sent, and when? A line for each span, when its batch is full or a second old. A line for
+//!   each series every ten seconds.
+//! - What if another thread holds the lock of [`std::io::stdout`], or has printed half a line? The
+//!   exporter does not wait for it, so a thread that leaves the process with the lock held costs no
+//!   span. A batch is one write to the operating system, ahead of what std still has in its buffer. On
+//!   other systems than Unix it does wait.
+//! - What happens when standard output is closed? The batch is rejected and counted. When it blocks,
 //!   the worker waits, and the queue drops what does not fit.
-//! - What may be doubled? A line, after an error in the middle of a batch that is no closed pipe.
+//! - What may be doubled? A line, after an error in the middle of a batch other than a closed pipe.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::{
 
 /// Prints each span and each series of a metric on standard output.
 ///
-/// As a backend it takes both; `Route::<SpanRecord>::new(Stdout::human())` is one of spans alone.
+/// As a backend it takes both; `Route::<SpanRecord>::new(Stdout::human())` takes only spans.
 ///
 /// # Examples
 ///
@@ -45,7 +45,8 @@ use crate::{
 pub struct Stdout {
     format: Format,
     service: String,
-    /// Held while a batch is written: lines of two routes stay whole. No lock is taken inside it.
+    /// Held while a batch is written, so that lines of two routes stay whole. No lock is taken inside
+    /// it.
     out: Arc<Mutex<Out>>,
 }
 
@@ -56,15 +57,15 @@ struct Out {
 }
 
 impl Stdout {
-    /// One line for people. Of a span: start (UTC), duration, name, kind, outcome, ids, attributes; of a
-    /// series: time, name, labels, value, unit. Control characters are escaped, so that no value can
-    /// move the cursor or forge a line.
+    /// Prints lines for people. A span has: start (UTC), duration, name, kind, outcome, ids,
+    /// attributes. A series has: time, name, labels, value, unit. Control characters are escaped, so
+    /// that no value can move the cursor or forge a line.
     #[must_use]
     pub fn human() -> Self {
         Self::of(Format::Human)
     }
 
-    /// One JSON object a line, in the schema of [`File`](super::File).
+    /// Prints one JSON object a line, in the schema of [`File`](super::File).
     #[must_use]
     pub fn json() -> Self {
         Self::of(Format::Json)

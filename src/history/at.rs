@@ -1,4 +1,4 @@
-//! All series as they were at an instant that is kept.
+//! All series as they were at a kept instant.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl FamilyRows {
-    /// The family at an instant of a tier; `None` if it had no series.
+    /// Returns the family at an instant of a tier; `None` if it had no series.
     pub(super) fn at_instant(&self, tier: usize, number: u64, store: &Store) -> Option<Family> {
         let series = self.rows.iter().filter_map(|&row| self.series(row, tier, number, store));
         let series: Vec<Series> = series.collect();
@@ -72,7 +72,7 @@ impl FamilyRows {
 }
 
 impl Store {
-    /// What a row had at an instant of a tier, with its start; `None` if it had no sample.
+    /// Hands over the sample of a row at an instant of a tier, with its start; `None` if it had none.
     pub(super) fn sample<T>(
         &self,
         id: RowId,

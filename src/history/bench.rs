@@ -24,7 +24,7 @@ pub struct HistoryBench {
     rows: Vec<RowId>,
 }
 
-/// What reading comes to.
+/// What a reading of all samples found.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HistoryRead {
@@ -47,7 +47,7 @@ impl HistoryBench {
         let _ = self.history.select(Wanted { name, matches, range, distributions: true });
     }
 
-    /// A tick of a registry.
+    /// Takes a tick of a registry.
     #[doc(hidden)]
     pub fn tick(&mut self, registry: &Registry) {
         let prepared = registry.prepare();
@@ -56,7 +56,7 @@ impl HistoryBench {
         }
     }
 
-    /// A tick of counters without a registry, a second after the last.
+    /// Takes a tick of counters without a registry, a second after the last one.
     #[doc(hidden)]
     pub fn append(&mut self, values: &[u64]) {
         while self.rows.len() < values.len() {
@@ -117,14 +117,14 @@ impl HistoryBench {
         })
     }
 
-    /// What everything takes.
+    /// How many bytes everything takes.
     #[doc(hidden)]
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.history.weight()
     }
 
-    /// A window of the registry that is ticked.
+    /// A window of the registry that is passed to `tick`.
     #[doc(hidden)]
     #[must_use]
     pub fn window(&mut self, registry: &Registry, length: Duration) -> Window {
@@ -135,7 +135,7 @@ impl HistoryBench {
         }
     }
 
-    /// What a window of this length spans.
+    /// How much time a window of this length spans.
     #[doc(hidden)]
     #[must_use]
     pub fn span(&mut self, length: Duration) -> Duration {

@@ -1,9 +1,9 @@
 //! A run of samples of one series, as bytes.
 //!
-//! An open chunk grows in memory that doubles, from 16 bytes, so that a series that changed twice does
-//! not cost what one costs that changes at every tick. A full one is sealed: summed up, and not written
-//! any more. Its memory goes back to a [`Pool`] when it is given up, and from there to other chunks: a
-//! store that has reached its length allocates nothing.
+//! The memory of an open chunk doubles as it grows, from 16 bytes on: a series that changed twice
+//! costs less than one that changes at every tick. A full chunk is sealed: it gets a summary and is
+//! not written any more. When a chunk is given up, its memory goes back to a [`Pool`] and serves other
+//! chunks. So a store that has reached its full length allocates nothing.
 
 use super::{
     codec::{
@@ -31,14 +31,14 @@ pub(super) struct Head {
     pub(super) start: Ticks,
     /// By how much a whole number is expected to grow from the first record to the next.
     pub(super) expected: i64,
-    /// Of histograms.
+    /// The layout of the cells, if these are histograms.
     pub(super) layout: LayoutId,
     /// Whether counts of the layout are whole numbers.
     pub(super) are_whole: bool,
-    /// Whether the last value of the chunk before holds until the first instant.
+    /// Whether the last value of the previous chunk holds until the first instant.
     pub(super) is_held_before: bool,
-    /// Whether a value in it is below the one before it, or of another sum. The value before the first
-    /// one is the last of the chunk before.
+    /// Whether a value in it is below the value before it, or belongs to another sum. The first value
+    /// is compared with the last one of the previous chunk.
     pub(super) falls: bool,
 }
 
@@ -65,7 +65,7 @@ impl Chunk {
         self.len as usize
     }
 
-    /// What it takes, empty room too.
+    /// How many bytes it takes, unused ones included.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.len()
     }
@@ -92,7 +92,7 @@ impl Chunk {
         pool.give(self.bytes);
     }
 
-    /// Reads it from the front.
+    /// Reads it from the beginning.
     pub(super) fn read(&self, form: Form) -> Decoder<'_> {
         Decoder {
             bytes: Bytes::new(self.bytes()),
@@ -107,7 +107,7 @@ impl Chunk {
         }
     }
 
-    /// Goes on reading where it stopped; `None` if that was in another chunk.
+    /// Continues reading at a pause; `None` if that was in another chunk.
     pub(super) fn resume(&self, form: Form, paused: Paused) -> Option<Decoder<'_>> {
         let Paused { n_read, head, next, expected, is_first, start, bits, cells } = paused;
         let is_it = head.first == self.head.first && n_read <= self.len();
@@ -143,9 +143,9 @@ pub(super) struct Decoder<'a> {
     is_first: bool,
     /// When the sum began.
     pub(super) start: Ticks,
-    /// The value so far, of what is no histogram.
+    /// The current value, unless the series is a histogram.
     pub(super) bits: u64,
-    /// The value so far of a histogram.
+    /// The current value of a histogram.
     pub(super) cells: Cells,
 }
 
@@ -154,14 +154,14 @@ pub(super) struct Decoder<'a> {
 pub(super) struct Record {
     /// Its instant.
     pub(super) at: u64,
-    /// What the instants before it have, after the record before.
+    /// Whether the instants between this record and the one before have a value.
     pub(super) gap: Gap,
     /// A mark that the series ended, in place of a sample.
     pub(super) is_stale: bool,
 }
 
 impl Decoder<'_> {
-    /// The next record; the value is then that of its sample.
+    /// Returns the next record, and makes its sample the current value.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Record> {
         match self.form {
@@ -173,7 +173,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The next record, if it is a whole number of one or two bytes that begins with no mark.
+    /// The next record, if it is a whole number of one or two bytes without a mark in front.
     #[inline(always)]
     fn next_brief(&mut self) -> Option<Record> {
         let (control, next) = self.bytes.two()?;
@@ -205,7 +205,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// What [`next`](Self::next) is about to say.
+    /// The record that [`next`](Self::next) will return.
     #[inline]
     pub(super) fn peek(&self) -> Option<Record> {
         let (mut bytes, mut gap) = (self.bytes, Gap::Held(0));
@@ -276,22 +276,22 @@ impl Decoder<'_> {
     }
 }
 
-/// Memory for chunks: what is given back serves the next one of its size.
+/// Memory for chunks: memory that is given back serves the next chunk of its size.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     free: [Vec<Box<[u8]>>; SIZES],
-    bytes: usize,  // Invariant: of all that was made and not let go of, free or in use.
+    bytes: usize,  // Invariant: of all memory that it has allocated, free or in use.
     n_free: usize, // In bytes.
-    /// For a record before it is added.
+    /// Holds a record before it is added.
     pub(super) scratch: Vec<u8>,
 }
 
-/// The sizes of memory that is used again: 16 bytes, and each twice the one before.
+/// The number of sizes that are reused: 16 bytes, then each twice the one before.
 const SIZES: usize = 12;
 const SMALLEST: usize = 16;
 
-/// A chunk of at least this many bytes is sealed: what is added to a smaller one at once, some dozen bytes,
-/// fits into [`LARGEST_COMMON`]. Its summary and head take a fifth of that.
+/// A chunk of at least this many bytes is sealed. A smaller one still has room in [`LARGEST_COMMON`]
+/// for the next addition of some dozen bytes. The summary and head of a chunk take a fifth of this.
 pub(super) const FULL: usize = 464;
 /// No chunk of plain numbers needs more.
 const LARGEST_COMMON: usize = 512;
@@ -324,7 +324,7 @@ impl Pool {
         self.free.get_mut(size as usize)
     }
 
-    /// All bytes, those of free memory among them.
+    /// All bytes, free memory included.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! The end of a tick: what has changed is written into the tiers of ten seconds and of minutes.
+//! The end of a tick: changed series are written into the tiers of ten seconds and of minutes.
 
 use super::{
     hot::flag,
@@ -21,7 +21,7 @@ impl Store {
         self.tiers.iter_mut().for_each(Instants::expire);
     }
 
-    /// As [`finish`](Self::finish), of one row that changed since.
+    /// As [`finish`](Self::finish), for one row that changed after it.
     pub(super) fn finish_row(&mut self, id: RowId) {
         for tier in [MARKS, MINUTES] {
             self.now[tier].into_iter().for_each(|now| self.write(id as usize, tier, now));
@@ -74,7 +74,7 @@ impl Store {
         row.push(tier, (now, row.start, Sample::Bits(bits), PLAIN), flags, weight);
     }
 
-    /// Writes what a gauge had since the last minute.
+    /// Writes the values of a gauge since the last minute.
     fn write_minute(&mut self, place: usize, now: u64) {
         let Some(tick) = self.now[TICKS] else { return };
         let (flags, bits) = (self.hot[place].flags, self.hot[place].last);
@@ -82,7 +82,7 @@ impl Store {
         let mut cells = std::mem::take(&mut self.scratch);
         let row = &mut self.rows[place];
         let weight = (&mut self.pool, &mut self.tracks_weight);
-        // What changed just now is counted already, up to this tick.
+        // A change at this tick has already counted the values up to this tick.
         let mut had_samples = is_live && row.born < tick;
         match &mut row.minute {
             Some(minute) => {
@@ -104,8 +104,7 @@ impl Store {
         } else if let Some(track) = &mut row.tracks[MINUTES] {
             track.end(now, weight.0);
         }
-        // The next minute is another one where this one was not all of the present value, and where it
-        // has none.
+        // The next minute has to be written too, unless all of this minute had the present value.
         let goes_on = is_live && had_samples && cells.sum == bits && minute::is_uniform(&cells);
         let is_open = row.tracks[MINUTES].as_ref().is_some_and(|track| !track.is_ended());
         if !goes_on && (is_live || is_open) {

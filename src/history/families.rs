@@ -1,4 +1,4 @@
-//! Which rows are the series of which family, in the order of their labels.
+//! The rows of each family, in the order of their labels.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     snapshot::{BucketLayout, Kind, PageBounds, Unit, histogram::ladder},
 };
 
-/// What a family is, as far as its series differ from those of another with its name.
+/// What distinguishes two families of one name, as far as their series differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Head {
     pub(super) kind: Kind,
@@ -26,7 +26,7 @@ pub(super) struct Head {
     pub(super) form: Form,
 }
 
-/// A family as it comes.
+/// The description of a family, as a tick hands it over.
 #[derive(Clone, Copy)]
 pub(crate) struct Named<'a> {
     pub(super) name: &'a Cow<'static, str>,
@@ -43,9 +43,9 @@ pub(super) struct FamilyRows {
     pub(super) head: Head,
     pub(super) page_bounds: PageBounds,
     pub(super) rows: Vec<RowId>, // Sorted by labels, which differ.
-    /// The rows by their places in the list of the registry, as of the last tick.
+    /// The rows by their index in the registry's list, as of the last tick.
     places: Vec<RowId>,
-    /// That list: held weakly, so that no other one is at its place in memory.
+    /// That list. The weak reference keeps its address from being used for another list.
     list: std::sync::Weak<SeriesList>,
     removals: Removals,
     /// The last tick at which the family was there.
@@ -66,10 +66,10 @@ pub(super) struct Divided {
     pub(super) buckets: LayoutId,
 }
 
-/// Where rows are made, and who selects them.
+/// Where rows are added, and the selections they are matched against.
 pub(super) type Rows<'a> = (&'a mut Store, &'a mut Selections);
 
-/// Memory that serves each tick.
+/// Memory that each tick uses again.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) room: Room,
@@ -100,13 +100,13 @@ impl FamilyRows {
         }
     }
 
-    /// Whether it knows the rows of the series of `list`, and their starts as `reader` tells them.
+    /// Whether it has the rows of the series of `list`, and their starts as of `reader`.
     pub(super) fn knows(&self, list: &Arc<SeriesList>, reader: &Reader) -> bool {
         let is_list = std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list));
         is_list && reader.is_as_of(&self.removals)
     }
 
-    /// Finds or makes the rows of `list`; those of series that are in it no more end.
+    /// Finds or adds the rows of `list`. Rows of series that are not in it any more end.
     pub(super) fn learn(&mut self, list: &Arc<SeriesList>, reader: &Reader, to: Rows<'_>) {
         self.removals = reader.removals();
         if std::ptr::eq(self.list.as_ptr(), Arc::as_ptr(list)) {
@@ -117,14 +117,14 @@ impl FamilyRows {
         self.list = Arc::downgrade(list);
     }
 
-    /// The row of the series at `place` of the list.
+    /// The row of the series at this index of the list.
     #[inline]
     pub(super) fn at(&self, place: usize) -> RowId {
         self.places[place]
     }
 
-    /// The rows of these labels, which ascend; every other row ends. `are_shared` says whether somebody
-    /// keeps these labels.
+    /// Returns the rows of these labels, which are in ascending order; every other row ends.
+    /// `are_shared` says whether the registry keeps these labels too.
     pub(super) fn join<'a>(
         &mut self,
         labels: impl Iterator<Item = &'a LabelSet>,
@@ -132,9 +132,9 @@ impl FamilyRows {
         are_shared: bool,
         (store, selections): Rows<'_>,
     ) -> Vec<RowId> {
-        self.list = std::sync::Weak::new(); // Whatever the rows were by, it is something else now.
+        self.list = std::sync::Weak::new(); // The rows are no longer in the order of that list.
         let mut found = Vec::with_capacity(len);
-        // Most are known: as many as there were, or a few more.
+        // Most rows exist already: expect about as many as before.
         let mut merged = Vec::with_capacity(self.rows.len().max(len));
         let mut known = self.rows.iter().copied().peekable();
         for labels in labels {
@@ -177,7 +177,7 @@ impl FamilyRows {
         }
     }
 
-    /// What it takes beside its rows.
+    /// How many bytes it takes, without its rows.
     pub(super) fn weight(&self) -> usize {
         let rows = (self.rows.capacity() + self.places.capacity()) * size_of::<RowId>();
         let cuts = self.divided.as_ref().map_or(0, |divided| divided.cuts.weight());

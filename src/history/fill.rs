@@ -21,8 +21,8 @@ use crate::{
 };
 
 impl History {
-    /// Takes the samples of a tick in a slot. Answers how many series there are, if that has just become more
-    /// than the budget holds: then only those are kept that are selected.
+    /// Takes the samples of a tick in a slot. Returns the number of series if they have just become
+    /// more than the budget holds. From then on only selected series are kept.
     pub(crate) fn tick(&mut self, registry: &Prepared, slot: Slot) -> Option<usize> {
         registry.hand_over(&mut Filling { history: self, slot, n_families: 0 });
         self.finish()
@@ -33,7 +33,7 @@ impl History {
 struct Filling<'a> {
     history: &'a mut History,
     slot: Slot,
-    /// How many families have come, of those read in place.
+    /// How many of the families that are read in place have come.
     n_families: usize,
 }
 
@@ -94,7 +94,7 @@ struct Following<'a> {
     store: &'a mut Store,
     memory: &'a mut Memory,
     selections: &'a mut Selections,
-    /// Of a family of histograms.
+    /// The buckets, if it is a family of histograms.
     layout: Option<BucketLayout>,
 }
 
@@ -162,12 +162,12 @@ impl Follow for Following<'_> {
 }
 
 impl Following<'_> {
-    /// Adds what is no plain number.
+    /// Adds a value that is not a plain number.
     fn add_value(&mut self, row: RowId, value: &SeriesValue) {
         match value {
             SeriesValue::Histogram(histogram) => self.add_snapshot(row, histogram),
             SeriesValue::Summary(summary) => {
-                // Of a summary, windows that slide are no history.
+                // The sliding windows of a summary are not kept.
                 let layout = self.store.layout_id(&Layout::Columns([].into()));
                 self.memory.cells.set(summary.sum, [(0, summary.count)].into_iter());
                 if self.store.is_changed(row, summary.count) {
@@ -186,8 +186,8 @@ impl Following<'_> {
         self.add_histogram(row, histogram.layout(), histogram.sum(), cells);
     }
 
-    /// Adds a histogram: at this tick by its columns, or with all buckets where somebody asks for its
-    /// values; and all buckets in the coarser tiers that have an instant now.
+    /// Adds a histogram. At this tick it is kept by its columns, or with all buckets if a selection
+    /// needs its distributions. The coarser tiers that have an instant now get all buckets.
     fn add_histogram<I: Iterator<Item = (u64, u64)>>(
         &mut self,
         row: RowId,

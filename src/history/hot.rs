@@ -1,4 +1,4 @@
-//! What every tick looks at of a series.
+//! The part of a series that every tick reads.
 
 use super::{
     codec::{
@@ -8,15 +8,15 @@ use super::{
     tier::{MARKS, MINUTES},
 };
 
-/// What every tick looks at of a row: a cache line.
+/// The part of a row that every tick reads, in one cache line.
 ///
-/// Samples of whole numbers are *staged* here, and handed over to the track some dozens at a time: a tick
-/// of series that all change walks this one column, and not through all of memory.
+/// Samples of whole numbers are *staged* here and handed over to the track some dozens at a time. So a
+/// tick in which all series change walks this one column, and not all of memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hot {
-    /// The bits of the last sample; of a histogram the count.
+    /// The bits of the last sample; the count if it is a histogram.
     pub(super) last: u64,
-    /// The tick of the last sample, as far as the next one may be staged; zero where it may not.
+    /// The tick of the last sample if the next one may be staged, else zero.
     pub(super) at: u32,
     pub(super) expected: i32,
     pub(super) flags: u8,
@@ -34,8 +34,8 @@ impl Default for Hot {
 }
 
 impl Hot {
-    /// Stages a sample of one or two bytes, without a branch on which of these it has; `false` if it is
-    /// none, or falls: that is noted.
+    /// Stages a sample of one or two bytes, without a branch on its length. Returns `false` if the
+    /// sample is not such a one, or if the value fell: a fall has to be noted in the track.
     #[inline(always)]
     pub(super) fn stage_brief(&mut self, tick: u64, bits: u64) -> bool {
         let (at, expected) = (u64::from(self.at), i64::from(self.expected));
@@ -60,7 +60,7 @@ impl Hot {
         true
     }
 
-    /// Stages a sample of any length; `false` if it is not one that can be.
+    /// Stages a sample of any length; `false` if it cannot be staged.
     #[inline(never)]
     pub(super) fn stage(&mut self, tick: u64, bits: u64) -> bool {
         let at = u64::from(self.at);
@@ -83,7 +83,8 @@ impl Hot {
         true
     }
 
-    /// Nothing is staged; samples may be, after that of a tick and with an expected step.
+    /// Empties the stage. `staging` has the tick and the expected step after which samples may be
+    /// staged; `None` if none may.
     pub(super) fn go_on(&mut self, staging: Option<(u64, i64)>) {
         let narrow = staging.and_then(|(at, expected)| {
             Some((u32::try_from(at).ok()?, i32::try_from(expected).ok()?))
@@ -93,23 +94,23 @@ impl Hot {
     }
 }
 
-/// What is noted of a row.
+/// The flags of a row.
 pub(super) mod flag {
     /// It had a sample at the last tick.
     pub(in crate::history) const LIVE: u8 = 1;
-    /// It had a sample at all.
+    /// It has had a sample.
     pub(in crate::history) const KNOWN: u8 = 2;
     /// Its start changed after the last sample.
     pub(in crate::history) const RESTARTED: u8 = 4;
-    /// It has samples only where they were added.
+    /// It has samples only at the ticks at which they were added.
     pub(in crate::history) const SPARSE: u8 = 8;
-    /// It is a gauge, of which the minutes are kept.
+    /// It is a gauge: its minutes are kept.
     pub(in crate::history) const GAUGE: u8 = 16;
-    /// Coarser tiers get its histograms otherwise than from the ticks.
+    /// Its histograms reach the coarser tiers by `add_buckets`, not from the ticks.
     pub(in crate::history) const BUCKETS: u8 = 32;
-    /// It changed since the last instant of the tier of ten seconds, or of minutes.
+    /// It changed since the last instant of the tier of ten seconds, or of the tier of minutes.
     pub(in crate::history) const CHANGED: [u8; 3] = [0, 64, 128];
 }
 
-/// The flags of a row whose last change is not in all tiers yet.
+/// The flags of a row whose last change is not yet in all tiers.
 pub(super) const UNSETTLED: u8 = flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];

@@ -1,4 +1,4 @@
-//! When samples were taken: one column for all series of a tier.
+//! The times at which samples were taken: one column for all series of a tier.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,10 +7,10 @@ use crate::clock::Ticks;
 /// An instant at which samples were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instant {
-    /// When, by the monotonic clock.
+    /// The time, by the monotonic clock.
     pub(crate) taken: Ticks,
-    /// The slot it stands for: nanoseconds on an axis without steps, on which ranges are measured, so
-    /// that a tick that came a little late does not change how many samples a range has.
+    /// The slot it stands for: nanoseconds on an axis that does not jump. Ranges are measured on it,
+    /// so that a tick that is a little late does not change how many samples a range has.
     pub(crate) slot: u64,
     /// The number of the tick.
     pub(crate) tick: u64,
@@ -25,10 +25,10 @@ pub(crate) struct Instant {
 /// ```
 #[derive(Debug)]
 pub(super) struct Instants {
-    /// The first instant of each such interval is one of the tier; with zero, every tick is.
+    /// The tier takes the first instant of each interval of this length; zero takes every tick.
     interval: u64,
     keep: Duration,
-    /// How far back somebody looks at what is selected, in nanoseconds.
+    /// How far selections reach back, in nanoseconds.
     reach: u64,
     kept: VecDeque<Instant>,
     first: u64,    // The number of the instant at the front.
@@ -43,22 +43,22 @@ impl Instants {
         Self { interval, keep, reach: 0, kept, first: 0, common: 0, given_up: 0 }
     }
 
-    /// Keeps the instants of the last `reach` nanoseconds too, for what is selected.
+    /// Also keeps the instants of the last `reach` nanoseconds, for selected series.
     pub(super) fn extend(&mut self, reach: u64) {
         self.reach = self.reach.max(reach);
     }
 
-    /// Begins without instants, where there were some that were given up.
+    /// Starts without instants, after all were given up.
     pub(super) fn begin_after_a_loss(&mut self) {
         (self.first, self.common, self.given_up) = (1, 1, 1);
     }
 
-    /// From the next instant on, all series are kept: before, they were not.
+    /// Keeps all series from the next instant on, and not only selected ones.
     pub(super) fn keep_all_from_next(&mut self) {
         self.common = self.end();
     }
 
-    /// Adds the instant if it is one of the tier: its number.
+    /// Adds the instant if it belongs to the tier, and returns its number.
     pub(super) fn add(&mut self, instant: Instant) -> Option<u64> {
         let is_same = |last: &Instant| last.slot / self.interval == instant.slot / self.interval;
         if self.interval > 0 && self.kept.back().is_some_and(is_same) {
@@ -68,8 +68,8 @@ impl Instants {
         Some(self.end() - 1)
     }
 
-    /// Lets go of the instants that are older than the tier keeps, but for one: a window of just that
-    /// length begins there.
+    /// Drops the instants that are older than the tier keeps, except the newest of these: a window of
+    /// exactly that length begins there.
     pub(super) fn expire(&mut self) {
         let Some(&newest) = self.kept.back() else { return };
         let is_old = |one: &Instant| newest.taken.since(one.taken) >= self.keep;
@@ -83,11 +83,11 @@ impl Instants {
         }
     }
 
-    /// Gives up the oldest eighth, for room, but nothing of the last `keep`, nor the newest; whether there
-    /// was something.
+    /// Gives up the oldest eighth for room. Keeps the last `keep`, and always the newest instant.
+    /// Returns whether any instant was given up.
     pub(super) fn give_up(&mut self, keep: Duration) -> bool {
         let Some(&newest) = self.kept.back() else { return false };
-        // The instant that is just so old is where a window of that length begins.
+        // A window of that length begins at the newest instant that is old enough.
         let older = self.kept.partition_point(|one| newest.taken.since(one.taken) >= keep);
         let most = older.saturating_sub(1);
         if most == 0 {
@@ -106,7 +106,7 @@ impl Instants {
         self.kept.len()
     }
 
-    /// When the oldest was.
+    /// The time of the oldest.
     pub(super) fn oldest(&self) -> Option<Ticks> {
         self.kept.front().map(|oldest| oldest.taken)
     }
@@ -116,12 +116,12 @@ impl Instants {
         self.first
     }
 
-    /// The number of the oldest at which all series are kept.
+    /// The number of the oldest instant with all series.
     pub(super) fn common(&self) -> u64 {
         self.common
     }
 
-    /// The number of the first that was not given up for room.
+    /// The number of the first instant that was not given up for room.
     pub(super) fn given_up(&self) -> u64 {
         self.given_up
     }
@@ -135,15 +135,15 @@ impl Instants {
         self.kept.get(number.checked_sub(self.first)? as usize)
     }
 
-    /// The number of the newest instant that is at least `length` before `later`, and at which all series are kept.
+    /// The number of the newest instant with all series that is at least `length` before `later`.
     pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
         let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
         let number = self.first + n_old.checked_sub(1)? as u64;
         (number >= self.common).then_some(number)
     }
 
-    /// The number of the first instant in the last `length` nanoseconds: (newest - length, newest], as
-    /// Prometheus 3 has it. The one before it is at or before the start of that range.
+    /// The number of the first instant in the last `length` nanoseconds, the range (newest - length,
+    /// newest] as in Prometheus 3. The instant before it is at or before the start of the range.
     pub(super) fn first_inside(&self, length: u64) -> u64 {
         let Some(newest) = self.kept.back() else { return self.first };
         let is_outside = |one: &Instant| newest.slot.saturating_sub(one.slot) >= length;
@@ -155,7 +155,7 @@ impl Instants {
         self.first + self.kept.partition_point(|one| one.tick < tick) as u64
     }
 
-    /// What it takes.
+    /// How many bytes it takes.
     pub(super) fn weight(&self) -> usize {
         self.kept.capacity() * size_of::<Instant>()
     }

@@ -1,8 +1,8 @@
-//! A selected series over the last range of time: what rules ask of it.
+//! A selected series over the last range of time, as rules read it.
 //!
-//! A range is the ticks in (now - range, now], as in Prometheus 3. An increase is from the sample at the
-//! tick before them to the newest one: both are at hand without reading what lies between, unless the
-//! series fell in between.
+//! A range is the ticks in (now - range, now], as in Prometheus 3. An increase goes from the sample at
+//! the last tick before the range to the newest sample. Both are at hand; the samples in between are
+//! read only if the series fell.
 
 use std::{ops::Range, time::Duration};
 
@@ -22,7 +22,7 @@ pub(crate) struct Look<'a> {
     span: Span,
 }
 
-/// The range of a selection, whose start its cursors follow.
+/// The range of a selection. The cursors of its series follow the start.
 #[derive(Clone, Copy)]
 struct Span {
     range: u64, // In nanoseconds.
@@ -34,7 +34,7 @@ struct Span {
 type At = (u64, f64);
 
 impl History {
-    /// Hands over each series of a selection, in the order in which they appeared.
+    /// Hands over each series of a selection, in the order in which the series appeared.
     pub(crate) fn each_selected(&mut self, id: SelectionId, mut give: impl FnMut(&mut Look<'_>)) {
         let span = self.span(id);
         let Self { store, selections, .. } = self;
@@ -43,7 +43,7 @@ impl History {
         }
     }
 
-    /// The series at a place of a selection; `None` beyond the last.
+    /// The series at this index of a selection; `None` beyond the last.
     pub(crate) fn selected(&mut self, id: SelectionId, place: usize) -> Option<Look<'_>> {
         let span = self.span(id);
         let Self { store, selections, .. } = self;
@@ -62,7 +62,7 @@ impl History {
         Some(ticks.get(self.store.tick())?.taken)
     }
 
-    /// Whether ticks that the range of a selection needs were given up for room.
+    /// Whether ticks in the range of a selection were given up for room.
     pub(crate) fn is_shortened(&self, id: SelectionId) -> bool {
         let (ticks, selection) = (&self.store.tiers[TICKS], self.selections.get(id));
         let start = ticks.first_inside(selection.range).saturating_sub(1);
@@ -75,18 +75,18 @@ impl Look<'_> {
         &self.row().labels
     }
 
-    /// The value at the newest tick; `None` where the series was absent from it. Of a histogram its count.
+    /// The value at the newest tick, of a histogram its count; `None` if the series was absent.
     pub(crate) fn last(&self) -> Option<f64> {
         let is_there = self.store.is_live(self.found.row);
         is_there.then(|| self.found.form.number(self.store.last(self.found.row)))
     }
 
-    /// Whether it has several values of which all buckets are kept.
+    /// Whether it is a histogram of which every tick keeps all buckets.
     pub(crate) fn has_distributions(&self) -> bool {
         self.found.form == Form::Histogram && self.row().keeps_buckets
     }
 
-    /// Whether the start of the last `range` is kept, and the series was there by then.
+    /// Whether the start of the last `range` is kept, and the series existed before it.
     pub(crate) fn covers(&self, range: Duration) -> bool {
         let first = match self.row().track_of(TICKS) {
             Some(track) => Some(track.first()),
@@ -112,11 +112,11 @@ impl Look<'_> {
         );
     }
 
-    /// By how much it grew over the last `range`, and in what time.
+    /// By how much it grew over the last `range`, and the time between the two samples.
     ///
-    /// From the sample at or before the start of the range, or the oldest there is, to the newest one.
-    /// Where it fell, or a sum began anew, it grew from zero again. A sum that was absent at the start,
-    /// and has appeared since, counts from zero.
+    /// The first sample is the one at or before the start of the range, or else the oldest; the second
+    /// is the newest. Where the value fell, or the sum restarted, it counts from zero again. A sum
+    /// that was absent at the start and appeared since counts from zero.
     pub(crate) fn increase(&mut self, range: Duration) -> Option<(f64, Duration)> {
         let range = nanos(range);
         let is_known = |&(at, _): &(u64, _)| at == self.span.now && range == self.span.range;
@@ -130,7 +130,7 @@ impl Look<'_> {
         increase
     }
 
-    /// What a histogram recorded over the last `range`, between the samples of
+    /// The values that a histogram recorded over the last `range`, between the same two samples as
     /// [`increase`](Self::increase).
     pub(crate) fn distribution(&mut self, range: Duration) -> Option<HistogramSnapshot> {
         let (from, to) = self.ends(nanos(range))?;
@@ -147,7 +147,7 @@ impl Look<'_> {
         Some(later.since(&self.store.histogram(earlier)?))
     }
 
-    /// As [`distribution`](Self::distribution), where the histogram began anew in between.
+    /// As [`distribution`](Self::distribution), where the histogram restarted in between.
     fn distribution_of_several(
         &self,
         from: Base,
@@ -202,7 +202,7 @@ impl Look<'_> {
         Some((amount, time))
     }
 
-    /// Between what an increase over `range` is.
+    /// The two samples of an increase over `range`.
     fn ends(&mut self, range: u64) -> Option<(Base, At)> {
         let first_inside = self.first_inside(range);
         let to = self.newest_after(first_inside)?;
@@ -230,14 +230,14 @@ impl Look<'_> {
         if let Some(value) = self.last() {
             return (self.span.now >= first).then_some((self.span.now, value));
         }
-        // It has ended: the last record marks that.
+        // The series has ended: the last record is the mark.
         let row = self.row();
         let track = row.track_of(TICKS)?;
         let at = track.at().checked_sub(1).filter(|&at| track.is_ended() && at >= first)?;
         Some((at, track.last().number(row.form)))
     }
 
-    /// The value at the tick `at`, which is where the range begins.
+    /// The value at the tick `at`, the start of the range.
     fn value_at(&mut self, at: u64, range: u64) -> Option<f64> {
         let id = self.found.row;
         if range != self.span.range {
@@ -258,7 +258,7 @@ impl Look<'_> {
         value
     }
 
-    /// Hands what is staged over to the track, if the track ends before the tick `at`.
+    /// Hands staged samples over to the track if it ends before the tick `at`.
     fn settle(&mut self, at: u64) {
         let is_behind = self.row().track_of(TICKS).is_some_and(|track| track.at() < at);
         if is_behind {
@@ -282,11 +282,11 @@ impl Look<'_> {
     }
 }
 
-/// What an increase is counted from.
+/// Where an increase starts.
 #[derive(Clone, Copy, Debug)]
 enum Base {
     Sample(At),
-    /// A sum that was not there at this tick, nor before.
+    /// A sum that did not exist yet at this tick.
     Nothing(u64),
 }
 
@@ -299,8 +299,8 @@ impl Base {
 }
 
 impl Store {
-    /// Hands over the samples of a row at these ticks: the first tick and one past the last of each value,
-    /// when its sum began, and the value.
+    /// Hands over the samples of a row at these ticks. Each value comes with its first tick, one past
+    /// its last tick, and the start of its sum.
     fn each_sample(
         &self,
         id: RowId,
@@ -323,7 +323,7 @@ impl Store {
         });
     }
 
-    /// A sample as a histogram with all buckets; `None` if it is none.
+    /// The sample as a histogram with all buckets; `None` if it is not one.
     fn histogram(&self, sample: Sample<'_>) -> Option<HistogramSnapshot> {
         let Sample::Histogram(layout, cells) = sample else { return None };
         let Layout::Buckets(layout) = self.layout(layout) else { return None };

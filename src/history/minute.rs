@@ -1,15 +1,15 @@
-//! What a minute had of a gauge, while it goes on: what the coarse tier keeps.
+//! The values of a gauge during one minute, from which the coarse tier keeps its figures.
 
 use super::sample::{Cells, MINUTE_MAX, MINUTE_MEAN, MINUTE_MIN};
 
-/// The values of a gauge since the last minute began, each as often as it was sampled.
+/// The values of a gauge since the last minute began, each counted once per tick.
 #[derive(Clone, Debug)]
 pub(super) struct Minute {
-    /// The tick from which the present value has not been counted yet; `None` while it is absent.
+    /// The first tick at which the present value has not been counted yet; `None` while it is absent.
     since: Option<u64>,
-    n: u64, // Of numbers: NaN is none.
+    n: u64, // How many values, without NaN.
     is_empty: bool,
-    /// The sum of the values, and what rounding has lost of it (Neumaier's summation).
+    /// The sum of the values, and what rounding has lost (Neumaier's summation).
     sum: f64,
     lost: f64,
     min: f64,
@@ -18,13 +18,14 @@ pub(super) struct Minute {
 }
 
 impl Minute {
-    /// One in which nothing was sampled; the value is there from the tick `since` on.
+    /// A minute without samples yet. `since` is the tick from which on the gauge has a value.
     pub(super) fn new(since: Option<u64>) -> Self {
         let nan = f64::NAN;
         Self { since, n: 0, is_empty: true, sum: 0.0, lost: 0.0, min: nan, max: nan, last: nan }
     }
 
-    /// Counts `value` for the ticks before `tick`; another one is there from then on, or none.
+    /// Counts `value` for the ticks before `tick`. From `tick` on the gauge has another value, or none
+    /// if `is_there` is `false`.
     pub(super) fn change(&mut self, value: f64, tick: u64, is_there: bool) {
         let n = self.since.map_or(0, |since| tick.saturating_sub(since));
         if n > 0 {
@@ -53,7 +54,7 @@ impl Minute {
         self.is_empty
     }
 
-    /// What there was, into `cells`.
+    /// Writes the figures of the minute into `cells`.
     pub(super) fn write(&self, cells: &mut Cells) {
         let lost = if self.lost.is_finite() { self.lost } else { 0.0 };
         let mean = if self.n == 0 { f64::NAN } else { (self.sum + lost) / self.n as f64 };
@@ -61,7 +62,7 @@ impl Minute {
     }
 }
 
-/// A minute in which a gauge had one value.
+/// Writes a minute in which a gauge had one value.
 pub(super) fn write_uniform(cells: &mut Cells, value: u64) {
     let value = f64::from_bits(value);
     write(cells, value, [value; 3]);

@@ -1,7 +1,7 @@
 //! The past of all series: what windows, rules and charts read.
 //!
-//! At each tick the registry is read in place, and what has changed is written down: one column of
-//! instants for all series, and for each series that ever changed a *track* in each of three tiers.
+//! At each tick the registry is read in place, and what has changed is written: one column of instants
+//! for all series, and for each series that ever changed a *track* in each of three tiers.
 //!
 //! ```text
 //!                    instants   ticks, 5 min │ every 10 s, 1 h │ every minute, 1 d
@@ -11,25 +11,26 @@
 //!                                            │ all buckets     │ all buckets
 //! ```
 //!
-//! A track is a row of chunks of some hundred bytes (`chunk`): the last one is written to, the others
-//! are sealed and have a `summary`. `codec` says what the bytes are. A sample that is the same as the
-//! one before is written nowhere. A series without a change has no track at all.
+//! A track is a row of chunks of some hundred bytes (`chunk`). The last chunk is written to; the
+//! others are sealed and have a `summary`. `codec` describes the bytes. A sample equal to the one
+//! before is not written. A series that has never changed has no track.
 //!
 //! What must stay true:
 //!
-//! - The value at an instant is the one that a snapshot at that instant would have had, bit for bit;
-//!   of histograms what the tier keeps of it. A series that had none then has none here: it is marked
-//!   where it ended.
-//! - A sum that began anew has another start, which is kept with it.
-//! - Over the budget the oldest instants of the finest tier go first. What is left spans less, and
-//!   nothing in it is less exact.
-//! - What somebody [selects](History::select) is kept for as long as its range says, and with all
-//!   buckets where its values are asked for.
-//! - Nothing of the user's runs while a history is locked: see [`Prepared`](crate::metric::Prepared).
+//! - The value at an instant equals, bit for bit, the value in a snapshot taken at that instant. Of a
+//!   histogram this holds for what the tier keeps. Where a series has no sample, it has none here
+//!   either: the instant at which it ended is marked.
+//! - Each sum is kept with its start. A sum that restarts has another start.
+//! - Over the budget, the oldest instants of the finest tier are given up first. What is left spans
+//!   less time, and is as exact as before.
+//! - A [selected](History::select) series is kept for as long as the range of its selection, and with
+//!   all buckets if its distributions are needed.
+//! - No code of the user runs while a history is locked: see [`Prepared`](crate::metric::Prepared).
 //!
-//! `past` is the [`History`]; `store` has the rows, `families` which of them are whose, `fill` a tick,
-//! `retire` what goes, `at` a snapshot of the past, `select` what rules select, and `look` what they ask of
-//! it. Nothing here knows of rules, pages or the network.
+//! [`History`] is in `past`. `store` has the rows, `families` the rows of each family, `fill` a tick,
+//! `retire` the removal of old samples and ended series, and `at` a snapshot of the past. `select` has
+//! what rules select, and `look` what rules read of it. Nothing here depends on rules, pages or the
+//! network.
 
 mod at;
 mod bench;
@@ -54,8 +55,8 @@ mod track;
 #[cfg(test)]
 mod tests;
 
-/// What it takes at most unless somebody says otherwise: five minutes of ticks and an hour of ten seconds
-/// of some thousand series that change all the time.
+/// The default budget: enough for five minutes of ticks, and an hour of samples every ten seconds, of
+/// some thousand series that change all the time.
 pub(crate) const BUDGET_BYTES: usize = 32 << 20;
 
 #[doc(hidden)]

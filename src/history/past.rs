@@ -19,19 +19,19 @@ use crate::{
 /// The samples of a registry's series.
 pub(crate) struct History {
     pub(super) store: Store,
-    pub(super) families: Vec<FamilyRows>, // Sorted by name; several of one name differ in their heads.
-    /// The places of the families that were read in place, in the order in which they came last.
+    pub(super) families: Vec<FamilyRows>, // Sorted by name; those of one name have different heads.
+    /// The indices of the families that were read in place, in the order of the last tick.
     pub(super) order: Vec<usize>,
     pub(super) memory: Memory,
     pub(super) selections: Selections,
     budget_bytes: usize,
     started: Ticks,
-    /// Whether windows are wanted, and so all series, or only what is selected.
+    /// Whether windows need all series, or only selected ones are kept.
     wants_all: bool,
     keeps: Keeps,
     /// How many series of this tick are not kept.
     pub(super) n_unkept: usize,
-    /// How many series were more than the budget holds, the last time that it happened.
+    /// How many series there were when they last exceeded the budget.
     n_too_many: usize,
     /// Whether that was reported.
     is_reported: bool,
@@ -41,7 +41,7 @@ pub(crate) struct History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keeps {
     All,
-    /// Those of the families that are selected from.
+    /// The series of families that have a selection.
     Selected,
 }
 
@@ -50,12 +50,12 @@ enum Keeps {
 pub(crate) struct Earlier {
     /// All series at the beginning.
     pub(crate) at: Snapshot,
-    /// All histograms, with all buckets, at the newest instant at or before it that has these.
+    /// All histograms with all buckets, at the newest instant at or before `at` that has buckets.
     pub(crate) distributions: Snapshot,
 }
 
 impl History {
-    /// An empty one, which takes at most about `budget_bytes`.
+    /// An empty history, which takes at most about `budget_bytes`.
     pub(crate) fn new(budget_bytes: usize) -> Self {
         Self {
             store: Store::new(KEPT),
@@ -73,21 +73,21 @@ impl History {
         }
     }
 
-    /// An empty one without windows: it keeps what is [selected](Self::select), and no longer than that is
-    /// looked back on.
+    /// An empty history without windows. It keeps only [selected](Self::select) series, each for as
+    /// long as the range of its selection.
     pub(crate) fn of_selected(budget_bytes: usize) -> Self {
         let store = Store::new([Duration::ZERO; TIERS]);
         Self { store, wants_all: false, keeps: Keeps::Selected, ..Self::new(budget_bytes) }
     }
 
-    /// Selects series, which are kept for as long as the range says. To be called before the first tick.
+    /// Selects series, and keeps them for as long as the range. Must be called before the first tick.
     pub(crate) fn select(&mut self, wanted: Wanted) -> SelectionId {
         let id = self.selections.add(wanted);
         self.store.tiers[TICKS].extend(self.selections.reach());
         id
     }
 
-    /// Whether nothing is wanted of it, so that a tick may be left out.
+    /// Whether it keeps no series at all, so that ticks may be skipped.
     pub(crate) fn keeps_nothing(&self) -> bool {
         !self.wants_all && self.selections.is_empty()
     }
@@ -103,8 +103,8 @@ impl History {
         self.keeps == Keeps::All || self.selections.name(name)
     }
 
-    /// Ends a tick. Answers how many series there are, if that has just become more than the budget
-    /// holds: then only those are kept that are selected.
+    /// Ends a tick. Returns the number of series if they have just become more than the budget holds.
+    /// From then on only selected series are kept.
     pub(super) fn finish(&mut self) -> Option<usize> {
         let tick = self.store.tick();
         let is_gone = |family: &&mut FamilyRows| family.seen != tick && !family.has_no_cells;
@@ -121,7 +121,7 @@ impl History {
             return (!std::mem::replace(&mut self.is_reported, true)).then_some(self.n_too_many);
         }
         self.is_reported &= self.keeps == Keeps::Selected;
-        // Half as many as were too many are sure to fit.
+        // Half of a number of series that was too many surely fits.
         let n_series = self.store.n_rows() + self.n_unkept;
         if self.wants_all && self.keeps == Keeps::Selected && n_series <= self.n_too_many / 2 {
             self.keeps = Keeps::All;
@@ -130,14 +130,14 @@ impl History {
         None
     }
 
-    /// How many bytes everything takes, as far as it is not the registry's too.
+    /// How many bytes everything takes, without what the registry holds too.
     pub(crate) fn weight(&self) -> usize {
         let families: usize = self.families.iter().map(FamilyRows::weight).sum();
         self.store.weight() + families + self.memory.weight() + self.selections.weight()
     }
 
-    /// A series without cells, such as a rule writes: it has samples only where they are
-    /// [added](Self::add).
+    /// The row of a series without cells, such as the result of a rule. It has samples only at the
+    /// ticks at which they are [added](Self::add).
     #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
     pub(crate) fn series(&mut self, family: Named<'_>, labels: &LabelSet) -> RowId {
         let place = self.find(family, None);
@@ -161,7 +161,7 @@ impl History {
         })
     }
 
-    /// Adds a sample of a series without cells at the newest tick, of a sum that began at `start`.
+    /// Adds a sample of a series without cells at the newest tick. Its sum began at `start`.
     #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
     pub(crate) fn add(&mut self, row: RowId, start: Ticks, sample: Sample<'_>) {
         self.store.set_start(row, start);
@@ -174,14 +174,14 @@ impl History {
         self.store.finish_row(row);
     }
 
-    /// Ends a series without cells: from the newest tick on it has no sample, until one is added.
+    /// Ends a series without cells: from the newest tick on it has no sample until one is added.
     #[cfg_attr(not(test), expect(dead_code, reason = "rules that record will write so"))]
     pub(crate) fn end(&mut self, row: RowId) {
         self.store.end(row);
         self.store.finish_row(row);
     }
 
-    /// Lets go of rows and families that have nothing left.
+    /// Drops rows and families that have nothing left.
     fn retire(&mut self) {
         let tick = self.store.tick();
         let n_families = self.families.len();
@@ -193,10 +193,11 @@ impl History {
             self.order.clear();
         }
         self.selections.forget(|row| self.store.forget_if_over(row));
-        self.store.shrink(); // Nobody knows of a vacant row now.
+        self.store.shrink(); // After the selections have forgotten the vacant rows.
     }
 
-    /// Gives up what is over the budget; `false` if a single tick is more than that: then all is lost.
+    /// Gives up what exceeds the budget. If a single tick exceeds it, gives up everything and returns
+    /// `false`.
     fn keep_budget(&mut self) -> bool {
         while self.weight() > self.budget_bytes {
             if !self.give_up() {
@@ -208,7 +209,7 @@ impl History {
         true
     }
 
-    /// Gives up the oldest instants; `false` if there are none but the newest.
+    /// Gives up the oldest instants; `false` if only the newest is left.
     pub(super) fn give_up(&mut self) -> bool {
         let gave_up = self.store.give_up();
         if gave_up {
@@ -217,7 +218,7 @@ impl History {
         gave_up
     }
 
-    /// Begins with nothing, and keeps only what is selected.
+    /// Starts again with nothing, and keeps only selected series.
     fn forget(&mut self) {
         self.selections.forget(|_| true);
         let selections = std::mem::take(&mut self.selections);
@@ -232,7 +233,7 @@ impl History {
         self.store.tiers[TICKS].extend(self.selections.reach());
     }
 
-    /// The place of a family that is there at this tick.
+    /// The index of a family of this tick. Adds the family if it is new.
     pub(super) fn find(
         &mut self,
         Named { name, help, head, page_bounds }: Named<'_>,
@@ -260,9 +261,9 @@ impl History {
         place
     }
 
-    /// Where a window that ends at `later` and is `length` long begins: at the newest instant that is
-    /// old enough, in the finest tier that has one, or else at the oldest instant there is. `None`
-    /// where nothing is kept.
+    /// Where a window of this `length` that ends at `later` begins: at the newest instant that is old
+    /// enough, from the finest tier that has one. If no instant is old enough, the window begins at
+    /// the oldest one. `None` if nothing is kept.
     pub(crate) fn before(&mut self, later: Ticks, length: Duration) -> Option<Earlier> {
         if self.keeps == Keeps::Selected {
             return None;
@@ -284,8 +285,8 @@ impl History {
         Some(Earlier { at, distributions })
     }
 
-    /// All histograms at the newest instant at or before that of `at` that has their buckets; or at the
-    /// oldest.
+    /// All histograms at the newest instant with buckets that is not later than `at`. If there is
+    /// none, those of the oldest such instant.
     fn distributions(&self, at: &Snapshot) -> Snapshot {
         let old_enough = (MARKS..TIERS).find_map(|tier| {
             Some((tier, self.store.tiers[tier].before(at.taken(), Duration::ZERO)?))

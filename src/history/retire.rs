@@ -1,4 +1,4 @@
-//! What goes: samples that are old, series that have ended, and what there is no room for.
+//! The removal of old samples, of series that have ended, and of whatever exceeds the budget.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Store {
-    /// Lets go of what no instant tells of any more.
+    /// Drops the samples that no kept instant needs.
     pub(super) fn trim(&mut self) {
         let needed = Needed::new(&self.tiers);
         self.tracks_weight = 0;
@@ -23,7 +23,7 @@ impl Store {
         }
     }
 
-    /// Lets go of a row if its series has ended and no sample of it is left; whether it did.
+    /// Drops a row if its series has ended and no sample of it is left. Returns whether it did.
     pub(super) fn retire(&mut self, id: RowId) -> bool {
         let row = &self.rows[id as usize];
         let is_over = !row.is_listed && !self.is_live(id) && row.tracks.iter().all(Option::is_none);
@@ -33,7 +33,7 @@ impl Store {
         is_over
     }
 
-    /// Whether the series of a row has ended and no tick of it is left: a selection forgets it.
+    /// Whether the series of a row has ended and no tick of it is left, so that selections forget it.
     pub(super) fn forget_if_over(&mut self, id: RowId) -> bool {
         let is_live = self.is_live(id);
         let row = &mut self.rows[id as usize];
@@ -42,14 +42,14 @@ impl Store {
         is_over
     }
 
-    /// How many bytes everything takes; tracks as of the last time that they were added up. Label sets
-    /// that the registry has too are not counted.
+    /// How many bytes everything takes. Tracks count as of the last time they were added up. Label
+    /// sets that the registry holds too do not count.
     pub(super) fn weight(&self) -> usize {
         let instants: usize = self.tiers.iter().map(Instants::weight).sum();
         self.rows_weight() + self.tracks_weight + self.pool.bytes() + instants
     }
 
-    /// Gives up the oldest instants; `false` if no tier has several.
+    /// Gives up the oldest instants; `false` if no tier has more than one.
     pub(super) fn give_up(&mut self) -> bool {
         let gave_up = self.give_up_instants();
         self.trim();
@@ -68,9 +68,9 @@ impl Store {
         gave_up
     }
 
-    /// Those of the finest tier first, but for its last minute: where label sets come and go, what is
-    /// left of them in the coarser tiers would take all its room. Then those of the tier that has the
-    /// most.
+    /// The ticks go first, except the last minute. Where label sets come and go, the coarser tiers
+    /// would otherwise take all the room of the ticks. Then the tier with the most instants gives some
+    /// up.
     fn give_up_instants(&mut self) -> bool {
         if self.tiers[TICKS].give_up(LAST_MINUTE) {
             return true;
@@ -82,12 +82,12 @@ impl Store {
         most.is_some_and(give_up_any) || give_up_any(ticks) || coarser.iter_mut().any(give_up_any)
     }
 
-    /// Lets go of the room of vacant rows at the end, if more than half of all are vacant.
+    /// Frees the vacant rows at the end, if more than half of all rows are vacant.
     pub(super) fn shrink(&mut self) {
         if self.vacant.len() <= self.rows.len() / 2 {
             return;
         }
-        // The lowest are taken first, so that those at the end become free.
+        // Later rows take the lowest vacant ones first, so that the end becomes free.
         self.vacant.sort_unstable_by(|a, b| b.cmp(a));
         let last = self.rows.len() - 1;
         let n_free =
@@ -101,14 +101,14 @@ impl Store {
     }
 }
 
-/// What is kept of the ticks as long as a coarser tier has something to give up.
+/// The part of the ticks that is kept as long as a coarser tier has something to give up.
 const LAST_MINUTE: Duration = Duration::from_secs(60);
 
 fn give_up_any(tier: &mut Instants) -> bool {
     tier.give_up(Duration::ZERO)
 }
 
-/// From which instants on samples are needed.
+/// The instants from which on samples are needed, in each tier.
 struct Needed<'a> {
     tiers: &'a [Instants; TIERS],
     common: [u64; TIERS],
@@ -116,16 +116,16 @@ struct Needed<'a> {
 
 impl<'a> Needed<'a> {
     fn new(tiers: &'a [Instants; TIERS]) -> Self {
-        // Of a tier that begins with its next instant, the newest one is needed.
+        // A tier that keeps all series only from its next instant on still needs its newest one.
         let common = |tier: usize| tiers[tier].common().min(tiers[tier].end().saturating_sub(1));
         Self { tiers, common: std::array::from_fn(common) }
     }
 
-    /// Of one row: what is selected is kept for longer where that is needed.
+    /// The same for one row: a selected row may need older ticks.
     fn of(&self, row: &Row) -> [u64; TIERS] {
         let mut needed = self.common;
         if row.reach > 0 {
-            // The sample before a range is the one that increases are counted from.
+            // An increase counts from the sample before the range.
             let before_range = self.tiers[TICKS].first_inside(row.reach).saturating_sub(1);
             needed[TICKS] = needed[TICKS].min(before_range.max(self.tiers[TICKS].first()));
         }
@@ -134,8 +134,8 @@ impl<'a> Needed<'a> {
 }
 
 impl Row {
-    /// Answers what its tracks take then. Where coarser tiers do not know yet that it ended, it is not
-    /// forgotten.
+    /// Drops what is not needed, and returns how many bytes its tracks take then. A track that has
+    /// ended stays until the coarser tiers have marked the end.
     fn trim(&mut self, needed: [u64; TIERS], is_settled: bool, pool: &mut Pool) -> usize {
         let mut weight = self.minute.as_ref().map_or(0, |_| size_of::<Minute>());
         for (tier, (track, needed)) in self.tracks.iter_mut().zip(needed).enumerate() {
@@ -144,7 +144,7 @@ impl Row {
                 Some(track) => {
                     track.give_up(pool);
                     if tier == TICKS {
-                        self.born = NEVER; // It has ended, and is not there without a track.
+                        self.born = NEVER; // It has ended: without a track it has no samples.
                     }
                 }
                 None => {

@@ -1,24 +1,24 @@
-//! What a series holds at an instant, whatever recorded it.
+//! The value of a series at an instant, whichever instrument recorded it.
 
 use std::{borrow::Cow, sync::Arc};
 
 use crate::snapshot::BucketLayout;
 
-/// What the samples of a series are, all of them.
+/// The form of all samples of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// Whole numbers without a sign.
     Whole,
     /// Whole numbers with a sign.
     Signed,
-    /// Floating-point numbers of any bits.
+    /// Floating-point numbers; the bits are kept as they are.
     Float,
-    /// Histograms, and whatever else has several numbers.
+    /// Histograms, and everything else that has several numbers.
     Histogram,
 }
 
 impl Form {
-    /// The number that the bits of a sample are; those of a histogram are its count.
+    /// The number that the bits of a sample stand for; of a histogram its count.
     pub(crate) fn number(self, bits: u64) -> f64 {
         match self {
             Self::Whole | Self::Histogram => bits as f64,
@@ -42,29 +42,30 @@ pub(crate) enum Sample<'a> {
 pub(crate) struct Cells {
     /// The bits of the sum.
     pub(crate) sum: u64,
-    /// The number of each cell that is not zero, and its count: a whole number, or the bits of a float.
+    /// The cells whose count is not zero: the number of the cell and its count, a whole number or the
+    /// bits of a float.
     pub(crate) cells: Vec<(u64, u64)>, // Ascending.
 }
 
 /// What the cells of a histogram mean.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layout {
-    /// How many values lie within each bound and above the one before, and above the last: not
-    /// cumulative. What each tick keeps of every histogram.
+    /// The number of values within each bound and above the bound before, and the number above all
+    /// bounds. Not cumulative. Each tick keeps this of every histogram.
     Columns(Arc<[f64]>),
     /// The cells of a [`HistogramSnapshot`](crate::snapshot::HistogramSnapshot).
     Buckets(BucketLayout),
     /// A native histogram of Prometheus, or an exponential one of OpenTelemetry.
     #[cfg_attr(not(test), expect(dead_code, reason = "of what comes from elsewhere"))]
     Native(Native),
-    /// What a minute had of a gauge; its sum is the last value.
+    /// The figures of a gauge over a minute; the sum is the last value.
     Minute,
 }
 
-/// How a native histogram divides its values; its cells are named by [`Native::cell`].
+/// How a native histogram divides its values. [`Native::cell`] names its cells.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Native {
-    /// The scale; -53 where `bounds` are its own.
+    /// The scale; -53 if the buckets have custom `bounds`.
     pub(crate) schema: i32,
     /// The bits of the largest value that counts as zero.
     pub(crate) zero_threshold: u64,
@@ -73,7 +74,7 @@ pub(crate) struct Native {
     pub(crate) bounds: Cow<'static, [f64]>,
 }
 
-/// A [`Layout`] that a store knows.
+/// The index of a [`Layout`] in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayoutId(pub(super) u16);
 
@@ -93,12 +94,12 @@ impl Layout {
     }
 }
 
-/// A cell of a native histogram: its counts are floats or whole numbers of any size.
+/// A cell of a native histogram, whose counts are floats or whole numbers of any size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NativeCell {
-    /// How many values there are, which need not be the sum of the others.
+    /// The number of all values, which may differ from the sum of the buckets.
     Count,
-    /// Those that count as zero.
+    /// The values that count as zero.
     Zero,
     /// The bucket of this index, of values above zero.
     Positive(i32),
@@ -108,7 +109,7 @@ pub(crate) enum NativeCell {
 
 #[cfg_attr(not(test), expect(dead_code, reason = "of what comes from elsewhere"))]
 impl NativeCell {
-    /// Its number: small for indices near zero, of either sign.
+    /// The number of the cell; small for indices near zero of either sign.
     pub(crate) fn number(self) -> u64 {
         let zigzag = |index: i32| u64::from((index << 1 ^ index >> 31).cast_unsigned());
         match self {
@@ -135,7 +136,7 @@ impl NativeCell {
 }
 
 impl Sample<'_> {
-    /// It as a number, that of a series of this form: of a histogram its count.
+    /// The sample as a number of a series of this form; of a histogram its count.
     pub(crate) fn number(self, form: Form) -> f64 {
         match self {
             Self::Bits(bits) => form.number(bits),
@@ -151,13 +152,13 @@ impl Cells {
         found.map_or(0, |place| self.cells[place].1)
     }
 
-    /// Becomes a copy of `other`, in the memory that it has.
+    /// Becomes a copy of `other`, and reuses its own memory.
     pub(crate) fn copy(&mut self, other: &Self) {
         self.sum = other.sum;
         self.cells.clone_from(&other.cells);
     }
 
-    /// What it takes.
+    /// How many bytes it takes.
     pub(super) fn weight(&self) -> usize {
         size_of::<Self>() + self.cells.capacity() * size_of::<(u64, u64)>()
     }

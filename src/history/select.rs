@@ -1,7 +1,7 @@
-//! Series that somebody looks back on at every tick: those that alert rules select.
+//! The series that are read back at every tick: those that alert rules select.
 //!
-//! A series is matched once, when its row is made. Ticks of it are kept for as long as the longest range
-//! that selects it, and all its buckets at each of them where its values are asked for.
+//! A series is matched once, when its row is added. Its ticks are kept for as long as the longest
+//! range that selects it. Each tick has all its buckets if a selection needs its distributions.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
     /// Whether a series of that family is selected.
     pub(crate) matches: Box<dyn Fn(&LabelSet) -> bool + Send>,
     pub(crate) range: Duration,
-    /// Whether of histograms the values are asked for, and not only how many there are.
+    /// Whether the distributions of histograms are needed, and not only their counts.
     pub(crate) distributions: bool,
 }
 
@@ -31,11 +31,11 @@ pub(crate) struct SelectionId(usize);
 #[derive(Debug, Default)]
 pub(super) struct Selections {
     all: Vec<Selection>,
-    /// What the cursors take, as of the last time it was added up.
+    /// How many bytes the cursors take, as of the last time they were added up.
     cursors_weight: usize,
 }
 
-/// A selection, and what it matches.
+/// A selection, and the series it matches.
 pub(super) struct Selection {
     wanted: Wanted,
     pub(super) range: u64, // In nanoseconds.
@@ -46,13 +46,13 @@ pub(super) struct Selection {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) row: RowId,
-    /// That of the row: most questions need no more of it.
+    /// The form of the row: most look-ups need nothing else of it.
     pub(super) form: Form,
     /// At the start of the range.
     pub(super) cursor: Cursor,
-    /// The tick at the start of the range that was looked up last, and the value there.
+    /// The tick of the last look-up at the start of the range, and the value there.
     pub(super) base: Option<(u64, Option<f64>)>,
-    /// The tick for which the increase was computed last, and the increase.
+    /// The tick of the last computed increase, and the increase.
     pub(super) increase: Option<(u64, Option<(f64, Duration)>)>,
 }
 
@@ -63,7 +63,7 @@ impl Selections {
         SelectionId(self.all.len() - 1)
     }
 
-    /// Matches a row of the family `name`, unless it is known.
+    /// Matches a row of the family `name` against all selections, unless it has been matched before.
     pub(super) fn offer(&mut self, name: &str, id: RowId, row: &mut Row) {
         if std::mem::replace(&mut row.is_offered, true) {
             return;
@@ -113,7 +113,7 @@ impl Selections {
         &mut self.all[id.0]
     }
 
-    /// What they take.
+    /// How many bytes they take.
     pub(super) fn weight(&self) -> usize {
         let found = self.all.iter().map(|one| one.found.capacity() * size_of::<Found>());
         self.cursors_weight + found.sum::<usize>()

@@ -1,7 +1,7 @@
 //! The samples of all series, by row.
 //!
-//! A row is a series: a label set of a family, over its life and that of its successors under the same
-//! labels. What every tick looks at lies apart: one column with the last values.
+//! A row is a series: a label set of a family. If the series ends and starts again with the same
+//! labels, it has the same row. What every tick reads is in a column of its own, with the last values.
 //!
 //! ```text
 //!  hot: last, flags, staged      rows                          tracks, one a tier
@@ -11,8 +11,8 @@
 //!  └────────────────────────┘    └──────────────────────────┘
 //! ```
 //!
-//! A sample that is the last one again writes nothing. A series that has not changed since it began has
-//! no track, and one that changed is written into the coarser tiers at their next instant.
+//! A sample equal to the last one is not written. A series that has not changed since it began has no
+//! track. A change is written into the coarser tiers at their next instant.
 
 use std::time::Duration;
 
@@ -34,18 +34,18 @@ pub(crate) type RowId = u32;
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) tiers: [Instants; TIERS],
-    /// The number of the newest tick in each tier it is in.
+    /// The number of the newest tick in each tier that has it.
     pub(super) now: [Option<u64>; TIERS],
     pub(super) hot: Vec<Hot>,  // As many as rows.
-    pub(super) rows: Vec<Row>, // Those in `vacant` mean nothing.
+    pub(super) rows: Vec<Row>, // Those in `vacant` are free.
     pub(super) vacant: Vec<RowId>,
-    /// What the label sets take that nobody but the rows has.
+    /// How many bytes the label sets take that only the rows hold.
     labels_weight: usize,
     layouts: Vec<Layout>,
     pub(super) pool: Pool,
-    /// What tracks take beside the pool, as of the last time it was added up.
+    /// How many bytes the tracks take outside the pool, as of the last time they were added up.
     pub(super) tracks_weight: usize,
-    /// For a minute of a gauge.
+    /// Holds one minute of a gauge while it is written.
     pub(super) scratch: Cells,
 }
 
@@ -54,27 +54,28 @@ pub(super) struct Store {
 pub(super) struct Row {
     pub(super) labels: LabelSet,
     pub(super) form: Form,
-    /// When the sum began, of the samples that come.
+    /// The start of the sum that the next samples belong to.
     pub(super) start: Ticks,
-    /// The tick of the first sample, that sample, and its start, until there is a track.
+    /// The tick of the first sample, the sample and its start. They stand for the row until it has a
+    /// track.
     pub(super) born: u64,
     pub(super) first: u64,
     pub(super) first_start: Ticks,
     pub(super) tracks: [Option<Box<Track>>; TIERS],
     pub(super) minute: Option<Box<Minute>>,
-    /// The tick at which the sum of the last sample appeared.
+    /// The tick at which the sum of the last sample first had a sample.
     pub(super) since: u64,
-    /// How far back somebody looks at it, in nanoseconds; zero where it is not selected.
+    /// How far back selections read it, in nanoseconds; zero if it is not selected.
     pub(super) reach: u64,
     /// Whether it is a sum that only grows.
     pub(super) is_sum: bool,
-    /// Whether each tick keeps all buckets of it.
+    /// Whether each tick keeps all its buckets.
     pub(super) keeps_buckets: bool,
-    /// Whether selections know it.
+    /// Whether it was matched against the selections.
     pub(super) is_offered: bool,
-    /// Whether its series is one of its family's as of the last tick.
+    /// Whether its family had this series at the last tick.
     pub(super) is_listed: bool,
-    /// Whether the registry has its labels too, as long as it lists the series.
+    /// Whether the registry holds its labels too while it lists the series.
     shares_labels: bool,
 }
 
@@ -82,20 +83,21 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
     pub(crate) form: Form,
-    /// Whether it has samples only where they were added, and not until it ends.
+    /// Whether it has samples only at the ticks at which they were added; else a sample holds until
+    /// the series ends.
     pub(crate) is_sparse: bool,
     /// Whether it is a gauge, whose minutes have a minimum, a maximum and a mean.
     pub(crate) is_gauge: bool,
-    /// Whether coarser tiers get buckets of their own by [`Store::add_buckets`].
+    /// Whether [`Store::add_buckets`] writes it into the coarser tiers.
     pub(crate) has_buckets: bool,
-    /// Whether it is a sum that only grows, or several.
+    /// Whether it is a sum that only grows, or consists of several such sums.
     pub(crate) is_sum: bool,
-    /// Whether the registry has its labels too, as long as it lists the series.
+    /// Whether the registry holds its labels too while it lists the series.
     pub(crate) shares_labels: bool,
 }
 
 impl Store {
-    /// An empty one, whose tiers keep all series for so long.
+    /// An empty store, whose tiers keep all series for these durations.
     pub(super) fn new(keep: [Duration; TIERS]) -> Self {
         let tier = |tier: usize| Instants::new(INTERVALS[tier], keep[tier]);
         Self {
@@ -120,12 +122,12 @@ impl Store {
         }
     }
 
-    /// Whether histograms are to have all their buckets at this tick.
+    /// Whether histograms need all their buckets at this tick.
     pub(super) fn is_mark(&self) -> bool {
         self.now[MARKS].is_some()
     }
 
-    /// A row for a series.
+    /// Adds a row for a series.
     pub(super) fn add_row(&mut self, labels: LabelSet, start: Ticks, traits: Traits) -> RowId {
         let row = Row {
             labels,
@@ -157,7 +159,7 @@ impl Store {
             }
             None => {
                 if self.rows.len() == self.rows.capacity() {
-                    // By an eighth, and not to twice as many: the empty room counts.
+                    // Grows by an eighth, and does not double: unused room counts against the budget.
                     let more = (self.rows.len() / 8).max(16);
                     self.rows.reserve_exact(more);
                     self.hot.reserve_exact(more);
@@ -178,16 +180,17 @@ impl Store {
         self.hot[id as usize].flags & flag::LIVE != 0
     }
 
-    /// Frees a row of which nothing is left.
+    /// Frees a row that has nothing left.
     pub(super) fn vacate(&mut self, id: RowId) {
         let place = id as usize;
-        // Its series is not listed: its labels have been counted.
+        // Its series is not listed, so its labels were counted.
         self.labels_weight -= std::mem::take(&mut self.rows[place].labels).weight();
         self.hot[place] = Hot::default();
         self.vacant.push(id);
     }
 
-    /// What a row has without a track in this tier: the tick from which on, its start and its value.
+    /// The value of a row that has no track in this tier: the tick from which on it holds, its start
+    /// and its bits.
     pub(super) fn untracked(&self, id: RowId, tier: usize) -> Option<(u64, Ticks, u64)> {
         let (row, flags) = (self.row(id), self.hot[id as usize].flags);
         let is_minute = tier == MINUTES && flags & flag::GAUGE != 0;
@@ -200,7 +203,7 @@ impl Store {
         self.hot[id as usize].last
     }
 
-    /// What the rows take, without their tracks.
+    /// How many bytes the rows take, without their tracks.
     pub(super) fn rows_weight(&self) -> usize {
         self.rows.capacity() * size_of::<Row>()
             + self.hot.capacity() * size_of::<Hot>()
@@ -217,7 +220,7 @@ impl Store {
         &self.rows[id as usize]
     }
 
-    /// Notes that the series is one of its family's.
+    /// Notes that the family has the series.
     pub(super) fn list(&mut self, id: RowId) {
         let row = &mut self.rows[id as usize];
         if !std::mem::replace(&mut row.is_listed, true) && row.shares_labels {
@@ -225,7 +228,7 @@ impl Store {
         }
     }
 
-    /// Notes that the series is none of its family's any more: it has ended.
+    /// Notes that the family does not have the series any more: it has ended.
     pub(super) fn unlist(&mut self, id: RowId) {
         let row = &mut self.rows[id as usize];
         if std::mem::take(&mut row.is_listed) {
@@ -236,7 +239,7 @@ impl Store {
         }
     }
 
-    /// Says when the sum of the samples that come began.
+    /// Sets the start of the sum that the next samples belong to.
     pub(super) fn set_start(&mut self, id: RowId, start: Ticks) {
         let place = id as usize;
         if self.rows[place].start != start {
@@ -245,7 +248,7 @@ impl Store {
         }
     }
 
-    /// The number of a layout.
+    /// The id of a layout. Adds the layout if it is new.
     pub(super) fn layout_id(&mut self, layout: &Layout) -> LayoutId {
         let place = self.layouts.iter().position(|known| known == layout);
         let place = place.unwrap_or_else(|| {
@@ -276,13 +279,13 @@ impl Store {
     fn stage_or_change(&mut self, id: RowId, bits: u64, goes_on: bool) {
         let tick = self.tick();
         let hot = &mut self.hot[id as usize];
-        // What falls is noted, and so not staged.
+        // A fall has to be noted in the track, so it is not staged.
         if !(goes_on && bits > hot.last && hot.stage(tick, bits)) {
             self.change(id, bits);
         }
     }
 
-    /// Whether the histogram of a row is another one than at the last tick, as its count tells.
+    /// Whether the histogram of a row has changed since the last tick, judged by its count.
     #[inline]
     pub(super) fn is_changed(&self, id: RowId, count: u64) -> bool {
         let place = id as usize;
@@ -290,7 +293,7 @@ impl Store {
         self.hot[place].last != count || self.hot[place].flags & LOOKED_AT != flag::LIVE
     }
 
-    /// Whether a row has changed since the tier of ten seconds had its buckets.
+    /// Whether a coarser tier has an instant now, and the row has changed since that tier's last one.
     pub(super) fn needs_buckets(&self, id: RowId) -> bool {
         let flags = self.hot[id as usize].flags;
         let is_due = |tier: usize| self.now[tier].is_some() && flags & flag::CHANGED[tier] != 0;
@@ -328,8 +331,8 @@ impl Store {
         self.note_change(place);
     }
 
-    /// Notes when the sum of a sample appeared that is about to be added; whether it is another sum, or
-    /// has fallen.
+    /// Notes the tick at which the sum of the next sample appeared. Returns whether it is another sum
+    /// than before, or has fallen.
     fn note_sum(
         &mut self,
         place: usize,
@@ -345,7 +348,7 @@ impl Store {
         is_known && (is_other || is_below(row.form, hot.last))
     }
 
-    /// Hands what was staged over to its track.
+    /// Hands staged samples over to the track.
     pub(super) fn unstage(&mut self, place: usize) {
         let hot = &mut self.hot[place];
         if let (n @ 1.., Some(track)) = (hot.n_staged, &mut self.rows[place].tracks[TICKS]) {
@@ -357,7 +360,7 @@ impl Store {
         }
     }
 
-    /// Lets samples of a row be staged after its track was written anew.
+    /// Lets samples of a row be staged again after its track was rewritten.
     pub(super) fn go_on(&mut self, place: usize) {
         let track = self.rows[place].tracks[TICKS].as_ref();
         let staging = track.and_then(|track| track.staging());
@@ -365,7 +368,7 @@ impl Store {
         self.hot[place].go_on(staging.filter(|_| is_live));
     }
 
-    /// Hands everything over to the tracks, so that it can be read.
+    /// Hands all staged samples over to the tracks, so that they can be read.
     pub(super) fn settle(&mut self) {
         (0..self.hot.len()).for_each(|place| self.unstage(place));
     }
@@ -382,7 +385,7 @@ impl Store {
         (layout, self.layout(layout).are_whole())
     }
 
-    /// Adds a histogram at this tick, of which `count` tells whether it is another one.
+    /// Adds a changed histogram at this tick; `count` is its count.
     pub(super) fn add_histogram(&mut self, id: RowId, count: u64, layout: LayoutId, cells: &Cells) {
         let place = id as usize;
         let Some(now) = self.now[TICKS] else { return };
@@ -431,11 +434,11 @@ impl Store {
         let track = row.track(TICKS, born, flags, &mut self.pool, &mut self.tracks_weight);
         track.end(now, &mut self.pool);
         self.note_change(place);
-        // Another sum that began meanwhile has no sample yet.
+        // If the sum restarted meanwhile, the new one has no sample yet.
         self.hot[place].flags = self.hot[place].flags & !flag::LIVE | flags & flag::RESTARTED;
     }
 
-    /// Counts the value that a gauge has had until the tick `now`.
+    /// Counts the value that a gauge has had up to the tick `now`.
     fn count_gauge(&mut self, place: usize, now: u64, is_there: bool) {
         let since = (self.hot[place].flags & flag::LIVE != 0)
             .then(|| self.rows[place].born.max(self.minute_began()));
@@ -446,20 +449,20 @@ impl Store {
         minute.change(f64::from_bits(self.hot[place].last), now, is_there);
     }
 
-    /// The tick at which the minute began that has not ended before this tick.
+    /// The tick at which the current minute began. A minute that ends at this tick is still current.
     fn minute_began(&self) -> u64 {
         let minutes = &self.tiers[MINUTES];
-        // The instant of this tick, if it is one, ends that minute.
+        // If this tick is an instant of the tier, it ends the current minute.
         let end = minutes.end() - u64::from(self.now[MINUTES].is_some());
         let began = end.checked_sub(1).and_then(|number| minutes.get(number));
         began.map_or(0, |instant| instant.tick)
     }
 }
 
-/// The birth of a row that has no sample without a track.
+/// The `born` of a row that has no sample without a track.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// The shape of what is no histogram.
+/// The shape of a plain number.
 pub(super) const PLAIN: Shape = (LayoutId(0), true);
 pub(super) const MINUTE: LayoutId = LayoutId(0);
 pub(super) const MINUTE_SHAPE: Shape = (MINUTE, false);
@@ -472,7 +475,8 @@ impl Row {
         self.tracks[tier].as_deref()
     }
 
-    /// The track of a tier: made, if there is none, of the first sample at the instant `first`.
+    /// The track of a tier. Creates it, if there is none, from the first sample, at the instant
+    /// `first`.
     pub(super) fn track(
         &mut self,
         tier: usize,
@@ -526,7 +530,7 @@ impl Row {
         } else if is_plain && before < now {
             self.track(tier, before, flags, weight.0, weight.1).end(now, weight.0);
         } else if is_plain {
-            self.born = NEVER; // It was there between two instants of the tier, and is left out there.
+            self.born = NEVER; // It lived between two instants of the tier, which has no sample of it.
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a sealed chunk tells without being read.
+//! The figures of a sealed chunk, for which it need not be read.
 
 use super::{
     chunk::Decoder,
@@ -6,26 +6,26 @@ use super::{
     sample::{Form, Sample},
 };
 
-/// The samples of a chunk in a few numbers. Those of a histogram are of its count, where that is whole.
+/// The samples of a chunk in a few numbers. For a histogram with whole counts these are of its count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Summary {
-    /// The bits of the first, the last, the smallest and the largest value; of floats the last two are
-    /// NaN where all are.
+    /// The bits of the first, the last, the smallest and the largest value. The last two are NaN if
+    /// all values are.
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) min: u64,
     pub(super) max: u64,
-    /// By how much the value grew from the first sample to the last; where it fell, or began anew, from
-    /// zero. Of whole numbers without a sign a whole number, else the bits of a float.
+    /// By how much the value grew from the first sample to the last. Where it fell or restarted, it
+    /// counts from zero. A whole number for whole numbers without a sign, else the bits of a float.
     pub(super) increase: u64,
-    /// How many samples there are, at the instants that hold too.
+    /// How many samples there are, instants at which a value holds included.
     pub(super) n_samples: u64,
     /// The instant of the last record.
     pub(super) last_at: u64,
 }
 
 impl Summary {
-    /// Sums a chunk up.
+    /// Sums up a chunk.
     pub(super) fn of(mut chunk: Decoder<'_>, form: Form) -> Self {
         let none =
             Self { first: 0, last: 0, min: 0, max: 0, increase: 0, n_samples: 0, last_at: 0 };

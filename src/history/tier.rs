@@ -1,4 +1,4 @@
-//! The tiers: how often each has an instant, and for how long it is kept.
+//! The tiers: how often each has an instant, and how long it is kept.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const TIERS: usize = 3;
 /// The tier of every tick.
 pub(super) const TICKS: usize = 0;
-/// The tier of ten seconds, the finest with all buckets of histograms.
+/// The tier of ten seconds, the finest one with all buckets of histograms.
 pub(super) const MARKS: usize = 1;
 /// The tier of minutes, in which a gauge has its minimum, maximum and mean.
 pub(super) const MINUTES: usize = 2;

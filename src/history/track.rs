@@ -1,4 +1,4 @@
-//! One series in one tier: chunks, the last of them open.
+//! One series in one tier: a row of chunks, of which the last one is open.
 
 use super::{
     chunk::{self, Chunk, Decoder, FULL, Head, Paused, Pool, Record},
@@ -12,7 +12,8 @@ use crate::clock::Ticks;
 #[derive(Debug)]
 pub(super) struct Track {
     form: Form,
-    /// Whether it has samples only where they were written, and not wherever none ended it.
+    /// Whether it has samples only at the instants at which they were written; else a sample holds
+    /// until the series ends.
     is_sparse: bool,
     /// Whether the last record is a mark that the series ended.
     is_ended: bool,
@@ -27,7 +28,7 @@ pub(super) struct Track {
     expected: i64, // The step of a whole number.
 }
 
-/// What a layout means for the bytes: its number, and whether its counts are whole.
+/// The id of a layout, and whether its counts are whole numbers.
 pub(super) type Shape = (LayoutId, bool);
 
 impl Track {
@@ -54,7 +55,7 @@ impl Track {
         track
     }
 
-    /// Adds a sample at the instant `at`, which is after the last, of a sum that began at `start`.
+    /// Adds a sample at the instant `at`, which is after the last one. Its sum began at `start`.
     pub(super) fn push(
         &mut self,
         (at, start, sample, shape): (u64, Ticks, Sample<'_>, Shape),
@@ -94,15 +95,15 @@ impl Track {
         (self.at, self.start, self.is_ended) = (at, start, false);
     }
 
-    /// What the next record follows, if it may be written elsewhere first: the instant and the expected
-    /// step. So it is of a whole number whose chunk is not full.
+    /// The instant and the expected step that the next record follows, if it may be staged elsewhere
+    /// first. That is possible for whole numbers whose chunk is not full.
     pub(super) fn staging(&self) -> Option<(u64, i64)> {
         let is_whole = matches!(self.form, Form::Whole | Form::Signed);
         let goes_on = !self.is_sparse && !self.is_ended && self.open.len() < FULL;
         (is_whole && goes_on).then_some((self.at, self.expected))
     }
 
-    /// Adds records that were written elsewhere: the last is at the instant `at`, and has the value `last`.
+    /// Adds staged records. The last of them is at the instant `at` and has the value `last`.
     pub(super) fn add_staged(
         &mut self,
         bytes: &[u8],
@@ -113,8 +114,8 @@ impl Track {
         (self.at, self.last, self.expected) = (at, last, expected);
     }
 
-    /// Lets go of what is before the instant `needed` in the open chunk, the only one that is left, by
-    /// writing the rest anew.
+    /// Drops what is before the instant `needed` in the open chunk, by rewriting the rest. Does
+    /// nothing while there are sealed chunks.
     pub(super) fn cut(&mut self, needed: u64, pool: &mut Pool) {
         if !self.sealed.is_empty() || self.open.head.first >= needed {
             return;
@@ -165,7 +166,7 @@ impl Track {
         (self.at, self.is_ended) = (at, true);
     }
 
-    /// Whether the last sample is this one, so that a series that holds needs no record.
+    /// Whether the last sample equals this one, so that it needs no record.
     #[inline]
     pub(super) fn holds(&self, start: Ticks, sample: Sample<'_>, shape: Shape) -> bool {
         let is_same = match sample {
@@ -192,7 +193,7 @@ impl Track {
         self.at
     }
 
-    /// Lets go of the chunks that tell of no instant from `needed` on.
+    /// Drops the chunks that no instant from `needed` on needs.
     pub(super) fn trim(&mut self, needed: u64, pool: &mut Pool) {
         let firsts = self.sealed.iter().map(|(chunk, _)| chunk.head.first).skip(1);
         let firsts = firsts.chain([self.open.head.first]);
@@ -203,20 +204,20 @@ impl Track {
         }
     }
 
-    /// Gives all memory back.
+    /// Gives all its memory back.
     pub(super) fn give_up(self, pool: &mut Pool) {
         self.sealed.into_iter().for_each(|(chunk, _)| chunk.end(pool));
         self.open.end(pool);
     }
 
-    /// What it takes beside the chunks' bytes.
+    /// How many bytes it takes, without those of the chunks.
     pub(super) fn weight(&self) -> usize {
         size_of::<Self>()
             + self.sealed.capacity() * size_of::<(Chunk, Summary)>()
             + self.cells.as_ref().map_or(0, |cells| cells.weight())
     }
 
-    /// The samples from the one that tells of the instant `from` on.
+    /// The samples from the one that holds at the instant `from` on.
     pub(super) fn read(&self, from: u64) -> Samples<'_> {
         let chunk = self.sealed.partition_point(|(chunk, _)| chunk.head.first <= from);
         let chunk = match self.open.head.first <= from {
@@ -226,7 +227,8 @@ impl Track {
         Samples { track: self, chunk, decoder: self.chunk(chunk).map(|one| self.decode(one)) }
     }
 
-    /// What is read up to the instant `at`, and has its value; `None` where there was no sample.
+    /// A decoder that has read up to the instant `at` and has its value; `None` if there was no
+    /// sample.
     pub(super) fn value(&self, at: u64) -> Option<Decoder<'_>> {
         let Samples { chunk, decoder, .. } = self.read(at);
         let mut decoder = decoder?;
@@ -234,7 +236,7 @@ impl Track {
         is_there.then_some(decoder)
     }
 
-    /// Moves `cursor` to the instant `at`: the value there, or `None` where there was no sample.
+    /// Moves `cursor` to the instant `at`. Returns the value there, or `None` if there was no sample.
     pub(super) fn seek<'a>(&self, cursor: &'a mut Cursor, at: u64) -> Option<Sample<'a>> {
         let Samples { chunk, decoder, .. } = self.read(at);
         let stopped = cursor.stopped.as_mut().and_then(|stopped| stopped.take());
@@ -258,8 +260,8 @@ impl Track {
         is_there.then_some(sample)
     }
 
-    /// Reads a chunk on to the instant `at`, after the record `last`: the last record, and whether it is
-    /// a sample that holds there.
+    /// Reads a chunk from after the record `last` up to the instant `at`. Returns the last record, and
+    /// whether it is a sample that holds there.
     fn advance(
         &self,
         (chunk, decoder): (usize, &mut Decoder<'_>),
@@ -276,24 +278,25 @@ impl Track {
         (last, last.is_some_and(|last| !last.is_stale && (last.at == at || holds)))
     }
 
-    /// Notes that the last sample is below the one before, or of another sum.
+    /// Notes that the last sample is below the one before, or belongs to another sum.
     pub(super) fn note_fall(&mut self) {
         self.open.head.falls = true;
     }
 
-    /// Whether a value may be below the one before it, or of another sum, at an instant after `from`.
+    /// Whether a value after the instant `from` may be below the one before it, or belong to another
+    /// sum.
     pub(super) fn falls_after(&self, from: u64) -> bool {
         let first = self.sealed.partition_point(|(chunk, _)| chunk.head.first <= from);
         let sealed = &self.sealed[first.saturating_sub(1)..];
         self.open.head.falls || sealed.iter().any(|(chunk, _)| chunk.head.falls)
     }
 
-    /// The first instant of which it has a record.
+    /// The instant of the first record.
     pub(super) fn first(&self) -> u64 {
         self.sealed.first().map_or(self.open.head.first, |(chunk, _)| chunk.head.first)
     }
 
-    /// The last sample, also of a series that has ended.
+    /// The last sample, even if the series has ended.
     pub(super) fn last(&self) -> Sample<'_> {
         match self.form {
             Form::Histogram => Sample::Histogram(self.open.head.layout, self.cells()),
@@ -301,12 +304,12 @@ impl Track {
         }
     }
 
-    /// The first instant of each sealed chunk, and what it tells without being read.
+    /// The first instant and the summary of each sealed chunk.
     pub(super) fn summaries(&self) -> impl Iterator<Item = (u64, &Summary)> {
         self.sealed.iter().map(|(chunk, summary)| (chunk.head.first, summary))
     }
 
-    /// What sealed chunks take, with their heads and summaries.
+    /// How many bytes the sealed chunks take, with their heads and summaries.
     pub(super) fn sealed_bytes(&self) -> usize {
         let heads = self.sealed.len() * size_of::<(Chunk, Summary)>();
         heads + self.sealed.iter().map(|(chunk, _)| chunk.capacity()).sum::<usize>()
@@ -323,7 +326,8 @@ impl Track {
         self.cells.as_deref().unwrap_or(&NONE)
     }
 
-    /// Whether the last value of a chunk holds until the next one, or for good.
+    /// Whether the last value of a chunk holds until the next chunk, or from then on if it is the
+    /// last.
     fn holds_after(&self, chunk: usize) -> bool {
         match self.chunk(chunk + 1) {
             Some(next) => next.head.is_held_before,
@@ -347,7 +351,8 @@ impl Track {
         if self.is_ended || self.is_sparse { Gap::Lacking(n) } else { Gap::Held(n) }
     }
 
-    /// How many bytes are enough: of a histogram, several times as many as its first sample.
+    /// From how many bytes on a chunk is full; for a histogram several times the size of its first
+    /// sample.
     fn full(&self) -> usize {
         match self.form {
             Form::Histogram => FULL.max(self.cells().cells.len() * BYTES_PER_CELL),
@@ -359,7 +364,7 @@ impl Track {
     fn seal(&mut self) {
         let chunk = std::mem::take(&mut self.open);
         let summary = Summary::of(chunk.read(self.form), self.form);
-        // Most tracks have one or two, and all are sealed at about the same time.
+        // Most tracks have one or two sealed chunks, and all are sealed at about the same time.
         self.sealed.reserve_exact(1);
         self.sealed.push((chunk, summary));
     }
@@ -387,15 +392,15 @@ impl Track {
     }
 }
 
-/// A place in a track that moves on with time, so that nothing is read twice.
+/// A reading position in a track. It moves on with time, so that nothing is read twice.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
-    /// Where it stopped, and the last record before; made when it is first needed.
+    /// The position, and the last record before it; allocated at the first use.
     stopped: Option<Box<Option<(Paused, Record)>>>,
 }
 
 impl Cursor {
-    /// What it takes beside itself.
+    /// How many bytes it takes on the heap.
     pub(super) fn weight(&self) -> usize {
         let Some(stopped) = self.stopped.as_deref() else { return 0 };
         let cells = stopped.as_ref().map_or(0, |(paused, _)| paused.cells.weight());
@@ -403,8 +408,8 @@ impl Cursor {
     }
 }
 
-/// A chunk of histograms holds at least as many bytes as some of its first samples take: a cell takes
-/// two or three bytes there.
+/// A chunk of histograms holds at least this many bytes for each cell. In the first samples a cell
+/// takes two or three.
 const BYTES_PER_CELL: usize = 16;
 
 /// The records of a track.
@@ -416,8 +421,8 @@ pub(super) struct Samples<'a> {
 }
 
 impl Samples<'_> {
-    /// Hands over each sample before the instant `until`: its instant, until when it holds (one past the
-    /// last such instant), when its sum began, and the value.
+    /// Hands over each sample before the instant `until`: its instant, one past the last instant at
+    /// which it holds, the start of its sum, and the value.
     pub(super) fn each(self, until: u64, give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
         match self.track.form {
             Form::Histogram => self.each_histogram(until, give),
@@ -425,7 +430,7 @@ impl Samples<'_> {
         }
     }
 
-    /// A number is remembered until the next record tells whether it holds.
+    /// A number is remembered until the next record says whether it holds.
     fn each_number(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
         while let Some(mut decoder) = self.decoder.take() {
             let (next_chunk, holds_after) = self.after();
@@ -452,7 +457,7 @@ impl Samples<'_> {
         }
     }
 
-    /// A histogram is not copied: one looks ahead whether it holds.
+    /// A histogram is not copied, so the next record is peeked at to see whether it holds.
     fn each_histogram(mut self, until: u64, mut give: impl FnMut(u64, u64, Ticks, Sample<'_>)) {
         while let Some(mut decoder) = self.decoder.take() {
             let (next_chunk, holds_after) = self.after();
@@ -478,7 +483,7 @@ impl Samples<'_> {
 }
 
 impl<'a> Samples<'a> {
-    /// The chunk after this one, and whether the last value of this one holds until then.
+    /// The chunk after this one, and whether the last value of this chunk holds until then.
     fn after(&self) -> (Option<&'a Chunk>, bool) {
         (self.track.chunk(self.chunk + 1), self.track.holds_after(self.chunk))
     }

@@ -1,4 +1,4 @@
-//! What all instruments share: a description, written in the source, and the series it stands for.
+//! What all instruments share: a description written in the source, and its series.
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -20,19 +20,19 @@ use crate::{
 /// A description that registers itself when it is first used.
 pub(crate) struct Instrument {
     descriptor: Descriptor,
-    /// The id of the first series of a closed set; [`UNREGISTERED`] before the first use, [`DISABLED`]
-    /// after a conflict and for open sets, whose series are looked up.
+    /// The id of the first series of a closed set. [`UNREGISTERED`] before the first use; [`DISABLED`]
+    /// after a conflict, and for open sets, whose series are looked up.
     base: AtomicU32,
-    /// As `base`, for handles that need no right to their series. Never set where a registry made the
-    /// instrument: it may go before its handles.
+    /// As `base`, for handles that need no pin on their series. Never set if a registry built the
+    /// instrument: it may be dropped before its handles.
     handle_base: AtomicU32,
-    /// Unset while unregistered, for ever after a conflict, and where a registry made the instrument.
+    /// Not set before registration, after a conflict, or if a registry built the instrument.
     family: OnceRef<'static, Family>,
-    /// After a conflict the id of what is refused: see `series/refused.rs`.
+    /// After a conflict, the id of the refused instrument: see `series/refused.rs`.
     refused: AtomicU32,
-    /// The family, if a registry made the instrument: it then is what it was registered as.
+    /// The family, if a registry built the instrument. Its options are then fixed.
     made: Option<Arc<Family>>,
-    /// How many of its unit a nanosecond has, found once: timers multiply by it.
+    /// A nanosecond in the unit of the instrument, computed once: timers multiply by it.
     per_nano: f64,
 }
 
@@ -41,7 +41,7 @@ impl Instrument {
     ///
     /// # Panics
     ///
-    /// Panics if `name` is not legal: in a static, that is an error of the build.
+    /// Panics if `name` is not legal. In a static, this is a compile error.
     #[track_caller]
     pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
         if let Some(fault) = name_fault(name) {
@@ -58,7 +58,7 @@ impl Instrument {
         }
     }
 
-    /// Panics if a registry made the instrument.
+    /// Panics if a registry built the instrument.
     #[track_caller]
     const fn assert_new(&self) {
         assert!(self.made.is_none(), "an instrument of a registry stays what it was registered as");
@@ -84,11 +84,11 @@ impl Instrument {
         self
     }
 
-    /// A gauge for values in `range`. Its records take the slow path, which knows of it.
+    /// Limits a gauge to values in `range`. Its records take the slow path, which checks them.
     ///
     /// # Panics
     ///
-    /// Panics if the range is none: in a static, that is an error of the build.
+    /// Panics if the range is not legal. In a static, this is a compile error.
     pub(crate) const fn within(&mut self, range: Range) {
         self.assert_new();
         if let Some(fault) = range.fault() {
@@ -116,7 +116,7 @@ impl Instrument {
     ///
     /// # Panics
     ///
-    /// Panics if a key is not legal: in a static, that is an error of the build.
+    /// Panics if a key is not legal. In a static, this is a compile error.
     pub(crate) const fn keys(&mut self, keys: &'static [&'static str]) {
         self.assert_new();
         let mut place = 0;
@@ -129,7 +129,7 @@ impl Instrument {
         self.descriptor.keys = keys;
     }
 
-    /// The options of a histogram so far.
+    /// The current options of a histogram.
     pub(crate) const fn histogram(&self) -> HistogramOptions {
         self.descriptor.histogram
     }
@@ -138,7 +138,7 @@ impl Instrument {
     ///
     /// # Panics
     ///
-    /// Panics if they are not legal: in a static, that is an error of the build.
+    /// Panics if they are not legal. In a static, this is a compile error.
     pub(crate) const fn with_histogram(&mut self, options: HistogramOptions) {
         self.assert_new();
         if let Some(fault) = options.fault() {
@@ -165,10 +165,10 @@ impl Instrument {
         self.family.get().or(self.made.as_deref())
     }
 
-    /// The id of the only series, for the hot path: a legal id or one beyond every table.
+    /// The id of the only series, for the hot path: a legal id, or one beyond every table.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
-        // Relaxed: a stale answer takes the slow path, which asks again.
+        // Relaxed: a stale value takes the slow path, which checks again.
         self.base.load(Relaxed)
     }
 
@@ -179,10 +179,10 @@ impl Instrument {
         (id != DISABLED).then_some(id)
     }
 
-    /// The id of the only series, after registering; a disabled one if the instrument is.
+    /// The id of the only series, after registering; a disabled id if the instrument is disabled.
     #[inline(always)]
     pub(crate) fn recording_id(&self) -> u32 {
-        // Relaxed: as `id`. A thread that owns no table gets here with every record.
+        // Relaxed: as `id`. A thread without a table comes here with every record.
         match self.base.load(Relaxed) {
             UNREGISTERED | DISABLED => self.unregistered_recording_id(),
             id => id,
@@ -196,14 +196,14 @@ impl Instrument {
         id.filter(|&id| id != DISABLED).unwrap_or_else(|| self.disabled_id())
     }
 
-    /// What stands for each of its series where it has none: the id of what is refused.
+    /// The id that replaces each series of a refused instrument.
     #[cold]
     pub(crate) fn disabled_id(&self) -> u32 {
-        // Relaxed: whoever finds that there is no family has acquired what was stored before that.
+        // Relaxed: a thread that sees no family has acquired everything stored before.
         self.refused.load(Relaxed)
     }
 
-    /// Lets `record` write to the series with `labels`: a disabled one if the instrument lost a
+    /// Lets `record` write to the series with `labels`, or to a disabled one if the instrument lost a
     /// conflict.
     #[inline(always)]
     pub(crate) fn with_series<L: Labels, R>(&self, labels: &L, record: impl FnOnce(u32) -> R) -> R {
@@ -213,8 +213,8 @@ impl Instrument {
         record(self.closed_id::<L>(labels.index()))
     }
 
-    /// The id of the series at `index` of a closed set: from here on the labels are a number, and
-    /// nothing makes them lie in memory.
+    /// The id of the series at `index` of a closed set. The labels are only a number from here on, so
+    /// they need not be in memory.
     #[inline(always)]
     fn closed_id<L: Labels>(&self, index: usize) -> u32 {
         let base = self.base.load(Relaxed);
@@ -240,14 +240,14 @@ impl Instrument {
         }
     }
 
-    /// The series with `labels`, to be kept; as [`with_series`](Self::with_series). Its `space` is said
-    /// by whoever knows it without looking.
+    /// A handle to the series with `labels`; as [`with_series`](Self::with_series). The caller knows
+    /// the `space` at compile time.
     #[inline(always)]
     pub(crate) fn bind<L: Labels>(&self, space: Space, labels: &L) -> Handle {
         if const { is_closed(L::CARDINALITY) } {
             let index = labels.index();
             let id = u64::from(self.handle_base.load(Relaxed)) + index as u64;
-            // Where there is no first id, the sum is beyond all that is shown: one check for both.
+            // Without a first id, the sum is beyond all ids that are shown: one check serves both.
             let is_ready = match space {
                 Space::Gauge => id < u64::from(DISABLED),
                 _ => cells::is_shown(space, id),
@@ -260,7 +260,7 @@ impl Instrument {
         self.bind_slow(labels)
     }
 
-    /// The series at `index` of a closed set, shown from here on.
+    /// A handle to the series at `index` of a closed set, which is shown from now on.
     #[cold]
     #[inline(never)]
     fn bind_place<L: Labels>(&self, space: Space, index: usize) -> Handle {
@@ -273,7 +273,7 @@ impl Instrument {
         self.family::<L>().map_or(Handle::lasting(id), |family| Handle::of_id(family, id))
     }
 
-    /// The only series, to be kept by who will record into it.
+    /// A handle to the only series.
     #[inline(always)]
     pub(crate) fn only(&self) -> Handle {
         match self.handle_base.load(Relaxed) {
@@ -289,14 +289,14 @@ impl Instrument {
         self.family::<()>().map_or(Handle::lasting(id), |family| Handle::of_id(family, id))
     }
 
-    /// Registers the instrument: an unlabelled one is shown from here on.
+    /// Registers the instrument. Without labels it is shown from now on.
     pub(crate) fn register<L: Labels>(&self) {
         if let Some(family) = self.family::<L>().filter(|_| L::KEYS.is_empty()) {
             family.show_all(&current_storage(), L::is_listed);
         }
     }
 
-    /// Shows all combinations of a closed set from here on that are of values with names.
+    /// Shows all combinations of named values of a closed set from now on.
     pub(crate) fn show_all<L: Labels>(&self) {
         if let Some(family) = self.family::<L>() {
             family.show_all(&current_storage(), L::is_listed);
@@ -327,7 +327,7 @@ impl Instrument {
         }
     }
 
-    /// The series with these dynamic values, to be kept.
+    /// A handle to the series with these dynamic values.
     pub(crate) fn bind_dynamic(&self, values: Visit<'_>) -> Handle {
         match self.dynamic_family() {
             None => Handle::lasting(self.disabled_id()),
@@ -335,20 +335,20 @@ impl Instrument {
         }
     }
 
-    /// Removes the series with `labels` from the scope that this thread is in; whether it was known.
+    /// Removes the series with `labels` from the scope of this thread. Returns whether it existed.
     pub(crate) fn remove<L: Labels>(&self, labels: &L) -> bool {
         let Some(family) = self.family::<L>() else { return false };
         family.remove_series(&current_storage(), &|each| labels.visit(each), || labels.index())
     }
 
-    /// Removes all series from the scope that this thread is in.
+    /// Removes all series from the scope of this thread.
     pub(crate) fn clear(&self) {
         if let Some(family) = self.known_family() {
             family.clear(&current_storage());
         }
     }
 
-    /// The label sets of the series in the scope that this thread is in.
+    /// The label sets of the series in the scope of this thread.
     pub(crate) fn series(&self) -> Vec<LabelSet> {
         let shown = self.known_family().map(|family| family.shown(&current_storage()));
         let shown = shown.unwrap_or_default();
@@ -357,7 +357,7 @@ impl Instrument {
         labels
     }
 
-    /// Removes the series that `keep` refuses from the scope that this thread is in.
+    /// Removes the series for which `keep` returns `false` from the scope of this thread.
     pub(crate) fn retain(&self, keep: impl FnMut(&LabelSet) -> bool) {
         if let Some(family) = self.known_family() {
             family.retain(&current_storage(), keep);
@@ -377,7 +377,7 @@ impl Instrument {
         self.family_of(|| Registry::global().register::<L>(&self.descriptor))
     }
 
-    /// [`family`](Self::family) for keys that are no type.
+    /// [`family`](Self::family) for keys that are not a type.
     pub(crate) fn family_of(
         &self,
         register: impl Fn() -> Result<Arc<Family>, Error>,
@@ -389,11 +389,11 @@ impl Instrument {
         if self.base.load(Acquire) == DISABLED {
             return self.family.get();
         }
-        // Two threads may both get here; both are given the same family, or the same conflict. A
-        // thread that is inside already, because its allocator records, tries again the next time.
+        // Two threads may both get here; both get the same family, or the same conflict. A thread that
+        // is already inside, because its allocator records, tries again the next time.
         let lasting = || loop {
             let family = register()?;
-            // Another thread may take the name off meanwhile.
+            // Another thread may unregister the name meanwhile.
             if let Some(family) = Registry::global().lasting(&family) {
                 return Ok(family);
             }
@@ -406,7 +406,7 @@ impl Instrument {
             Err(error) => {
                 self.refused.store(refused::id_for(&self.descriptor), Relaxed);
                 self.base.store(DISABLED, Release);
-                // Last: what it allocates, and a hook, may record here.
+                // Last, because its allocation, and a hook, may record here.
                 Registry::global().refuse(error);
                 return None;
             }
@@ -417,13 +417,13 @@ impl Instrument {
         Some(family)
     }
 
-    /// How many of its unit a nanosecond has.
+    /// How many of its unit are a nanosecond.
     #[inline(always)]
     pub(crate) fn per_nano(&self) -> f64 {
         self.per_nano
     }
 
-    /// The values that a gauge may have, if not all.
+    /// The range of the values of a gauge, if it has one.
     #[inline]
     pub(crate) fn range(&self) -> Option<Range> {
         self.descriptor.range
@@ -434,7 +434,8 @@ impl Instrument {
     }
 }
 
-/// What the hot path takes for the first id: with a range, none that it finds.
+/// The first id for the hot path. With a range there is none, so that every record takes the slow
+/// path.
 fn base_of(descriptor: &Descriptor, family: &Family) -> u32 {
     if descriptor.range.is_some() { DISABLED } else { family.writing_id(0) }
 }
@@ -454,11 +455,11 @@ impl fmt::Debug for Instrument {
     }
 }
 
-/// Hands over the value of each key of `instrument`, in the order of the keys.
+/// Calls `each` with the value of each key of `instrument`, in the order of the keys.
 #[inline]
 pub(crate) fn pairs(instrument: &Instrument, labels: &[(&str, &str)], each: &mut dyn FnMut(&str)) {
     for (place, key) in instrument.descriptor.keys.iter().enumerate() {
-        // In the order of the keys as a rule.
+        // The pairs usually come in the order of the keys.
         let value = match labels.get(place) {
             Some((own, value)) if own == key => value,
             _ => labels.iter().find(|(own, _)| own == key).map_or("", |(_, value)| value),

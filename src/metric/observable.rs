@@ -1,4 +1,4 @@
-//! Instruments that are asked for their values when a snapshot is taken: see `collector.rs` for where.
+//! Instruments whose callbacks run when a snapshot is taken; `collector.rs` has their threads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,74 +24,77 @@ use crate::{
     },
 };
 
-/// A callback and the family it speaks for.
+/// A callback and its family.
 pub(super) struct Observable {
     family: Arc<Family>,
-    /// Of its registry.
+    /// The settings of its registry.
     settings: Arc<Settings>,
-    /// The most series, if a view says so.
+    /// The limit of a view, if one sets it.
     limit: Option<usize>,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
-    /// The series of the last reading, the overflow series among them. Nothing is locked inside it.
+    /// The series of the last run, the overflow series included. No other lock is taken inside it.
     last: Mutex<BTreeMap<LabelSet, Total>>,
-    /// Whether the callback runs.
+    /// Whether the callback is running.
     busy: AtomicBool,
-    /// Whether a reader waited for it in vain, and no run since was quick.
+    /// Whether a reader waited for it in vain, and no run since then was quick.
     slow: AtomicBool,
-    /// What the last run observed, until a reader that awaited it takes it. Nothing is locked inside it.
+    /// The values of the last run, until a reader that waited takes them. No other lock is taken
+    /// inside it.
     told: Mutex<Option<Told>>,
 }
 
-/// What a run observed.
+/// The values of one run.
 struct Told {
     family: snapshot::Family,
-    /// Whose values it saw: nobody else is shown it.
+    /// The storage that the run saw. Only readers of this storage are shown the values.
     storage: Weak<Storage>,
     at: Ticks,
     constant: LabelSet, // The registry's own labels, which may have changed since.
 }
 
-/// How long the values of a run stand while the next one has not returned: what Prometheus takes for
-/// a target that is gone.
+/// How long the values of a run are shown while the next run does not return: the time after which
+/// Prometheus takes a target for gone.
 const STALE_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// A callback that is about to run, or runs: nobody else runs it.
+/// A callback that is about to run, or running. No other thread runs it meanwhile.
 pub(super) struct Run(Arc<Observable>);
 
-/// The latest value of a series, and when it began.
+/// The latest value of a series, and the start of its sum.
 struct Total {
     value: f64,
     started: Ticks,
 }
 
-/// What a callback tells: a value for each label set.
+/// Takes the values that a callback observes, one for each label set.
 ///
-/// It takes as many series as any family of the registry may have. Those of the reading before keep
-/// their places as long as they are observed; the first to come take what is free. What is beyond that is
-/// added up in the overflow series, `otel.metric.overflow="true"`, where it is a sum: of a counter or
-/// an up-down counter. A gauge, a state or an info beyond the limit is left out, since it cannot be
-/// added up, and reported. Each such observation is counted in `telemetry.series.overflowed`. The
-/// overflow series of a counter begins anew where one of its parts gets a place.
+/// The number of series has the same limit as for any family of the registry. Series of the previous
+/// run keep their place while they are observed; free places go to the first new ones. What is beyond
+/// the limit is added up in the overflow series, `otel.metric.overflow="true"`, if the values are
+/// sums: of a counter or an up-down counter. A gauge, a state or an info beyond the limit cannot be
+/// added up, so it is left out and reported. Each such observation is counted in
+/// `telemetry.series.overflowed`. When one of the series in a counter's overflow gets a place, the
+/// overflow series restarts.
 ///
 /// A series with an illegal label key is left out and reported. The registry's own labels are added to
-/// each. A counter's total that is negative or NaN is left out; one that falls begins anew.
+/// each series. A counter's total that is negative or NaN is left out; a total that falls restarts the
+/// series.
 #[derive(Debug)]
 pub struct Observations {
     kind: Kind,
     series: BTreeMap<LabelSet, f64>,
     constant: LabelSet, // The registry's own.
     series_limit: usize,
-    /// Those of the reading before that were not observed yet: their places are kept.
+    /// Series of the previous run that were not observed yet. Their places are kept.
     awaited: BTreeSet<LabelSet>,
-    /// The first that came without a place: they get those of series that are observed no more. By their
-    /// labels the place in the order in which they came, and the value; as many as the limit.
+    /// The first new series that had no place. They get the places of series that are not observed any
+    /// more. By labels: the order in which they came, and the value. At most as many as the limit.
     waiting: BTreeMap<LabelSet, (usize, f64)>,
     beyond: Beyond,
     patience: Duration,
     refused: Option<String>, // The latest of what was left out.
 }
 
-/// The sum of what is beyond the limit.
+/// The sum of the values beyond the limit.
 #[derive(Clone, Copy, Debug, Default)]
 struct Beyond {
     n_observations: u64,
@@ -99,7 +102,7 @@ struct Beyond {
     whole: i64, // Of an up-down counter.
 }
 
-/// Keeps a callback registered; dropping it takes the family off the registry.
+/// Keeps a callback registered; dropping it removes the family from the registry.
 #[must_use = "dropping it takes the family off the registry"]
 pub struct Observer(Option<Box<dyn FnOnce() + Send + Sync>>);
 
@@ -109,8 +112,8 @@ impl Observations {
         self.patience
     }
 
-    /// Tells the value of the series with `labels`; of two with the same labels the later holds. Among
-    /// what is more than twice the limit, each is added.
+    /// Sets the value of the series with `labels`. If the same labels come twice, the later value
+    /// counts. Beyond twice the limit, all values are added.
     pub fn observe(&mut self, value: f64, labels: &[(&'static str, &str)]) {
         if let Some((key, fault)) = labels.iter().find_map(|(key, _)| Some((key, key_fault(key)?)))
         {
@@ -139,7 +142,7 @@ impl Observations {
         }
     }
 
-    /// Gives free places to those that wait, and adds up what is left.
+    /// Gives free places to the waiting series, and adds up the others.
     fn settle(&mut self) {
         self.awaited.clear();
         let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
@@ -166,7 +169,7 @@ impl Observer {
         Self(Some(Box::new(forget)))
     }
 
-    /// Leaves the callback registered for as long as the registry lives.
+    /// Keeps the callback registered for as long as the registry lives.
     pub fn keep(mut self) {
         self.0 = None;
     }
@@ -227,19 +230,19 @@ impl Observable {
         self.slow.load(Relaxed)
     }
 
-    /// The right to run it; `None` while it runs.
+    /// Takes the right to run it; `None` while it runs.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Run> {
         (!self.busy.swap(true, Acquire)).then(|| Run(self.clone()))
     }
 
-    /// What a run observed that was awaited.
+    /// Takes the values of a run that the reader waited for.
     pub(super) fn take(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
         let told = self.told.lock().take()?;
         told.is_for(storage, &self.settings.labels()).then_some(told.family)
     }
 
-    /// What the last run observed that nobody awaited, unless it is stale: the next run has not returned
-    /// for minutes.
+    /// The values of the last run, for a reader that did not wait. `None` if they are stale, because
+    /// the next run has not returned for minutes.
     pub(super) fn late(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
         let constant = self.settings.labels();
         let told = self.told.lock();
@@ -248,7 +251,7 @@ impl Observable {
         (!is_stale).then(|| told.family.clone())
     }
 
-    /// Notes that a reader gave the callback up, which may be running still.
+    /// Notes that a reader gave up waiting for the callback, which may still be running.
     pub(super) fn overran(&self) {
         self.slow.store(true, Relaxed);
         tally(|tally| tally.callback_failed(CallbackFault::Overran, 1));
@@ -259,7 +262,7 @@ impl Observable {
         diagnostics::report("callback", text);
     }
 
-    /// Calls the callback: what it tells, unless it panics.
+    /// Calls the callback and returns its values; `None` if it panics.
     fn call(&self, storage: &Arc<Storage>) -> Option<Told> {
         let name = &self.family.name;
         let mut observations = self.begun();
@@ -281,7 +284,7 @@ impl Observable {
         })
     }
 
-    /// Nothing observed so far.
+    /// Observations without values so far.
     fn begun(&self) -> Observations {
         let (kind, constant) = (self.family.kind, self.settings.labels());
         let series_limit = self.limit.unwrap_or_else(|| self.settings.series_limit());
@@ -356,13 +359,13 @@ impl Observable {
     }
 }
 
-/// The labels of the series that takes what is beyond the limit.
+/// The labels of the overflow series.
 fn overflow_labels(constant: &LabelSet) -> LabelSet {
     constant.with([(OVERFLOW_KEY, "true")])
 }
 
 impl Run {
-    /// Runs the callback with the values of `storage`, and keeps what it tells.
+    /// Runs the callback with the values of `storage`, and keeps what it observes.
     pub(super) fn run(self, storage: &Arc<Storage>) {
         let Self(observable) = &self;
         let quick = clock::deadline(quick(observable.patience()));
@@ -381,8 +384,9 @@ impl Drop for Run {
     }
 }
 
-/// What is quick for a reader of this patience: clearly less, so that what takes about as long as that
-/// is not waited for in vain every other time.
+/// The time within which a run is quick for a reader of this patience. It is clearly shorter than the
+/// patience: otherwise a reader would wait in vain every other time for a callback that takes about as
+/// long.
 pub(crate) fn quick(patience: Duration) -> Duration {
     patience / 4 * 3
 }

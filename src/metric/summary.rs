@@ -1,4 +1,4 @@
-//! A histogram that also answers for its last minutes by itself, without a server that remembers.
+//! A histogram that also has its values over the last minutes, without a server.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -20,14 +20,16 @@ use crate::{
 typed_instrument! {
     /// A distribution of values, with quantiles over sliding windows: the last 10 s, 1 min and 5 min.
     ///
-    /// Recording is a [`Histogram`](crate::Histogram)'s, to the instruction. A window is the difference of two readings of
-    /// it, so that its quantiles are within 1 % too; readings are taken whenever a window or a snapshot of
-    /// the registry is asked for, which a started telemetry does once a second. A window then begins
-    /// where it was asked to or up to a tenth earlier; where nobody read for a while, it begins at the
-    /// latest reading before, and [`SummaryWindow::covers`] says so.
+    /// Recording is the same as for a [`Histogram`](crate::Histogram), to the instruction. A window is
+    /// the difference of two readings of the histogram, so its quantiles too are within 1 %. A reading
+    /// is taken whenever a window or a snapshot of the registry is taken; a started telemetry does so
+    /// once a second. A window then begins where it should, or up to a tenth earlier. After a gap
+    /// without readings it begins at the latest reading before the gap, and [`SummaryWindow::covers`]
+    /// says so.
     ///
-    /// A series keeps at most 39 readings, of 16 bytes for each bucket that is not empty: for latencies
-    /// that fill two powers of ten, 425 buckets, that is 265 kB. A series at rest keeps three at most.
+    /// A series keeps at most 39 readings, of 16 bytes for each bucket that is not empty. Latencies
+    /// that fill two powers of ten fill 425 buckets: that is 265 kB. A series at rest keeps at most
+    /// three readings.
     ///
     /// # Examples
     ///
@@ -60,7 +62,7 @@ recorded! {
     }
 }
 
-/// What a [`Summary`] recorded within one window.
+/// The values that a [`Summary`] recorded within one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SummaryWindow {
     asked: Duration,
@@ -78,7 +80,7 @@ impl<L> Summary<L> {
         self.bind(L::NONE).quantile(window, q)
     }
 
-    /// What was recorded within the last `window`; as [`BoundSummary::window`].
+    /// The values of the last `window`; as [`BoundSummary::window`].
     #[must_use]
     pub fn window(&self, window: Duration) -> SummaryWindow
     where
@@ -96,7 +98,7 @@ impl<L> Summary<L> {
         self.bind(L::NONE).windows()
     }
 
-    /// What was recorded so far, in the scope that this thread is in.
+    /// All values recorded so far, in the scope of this thread.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot
     where
@@ -107,15 +109,15 @@ impl<L> Summary<L> {
 }
 
 impl BoundSummary {
-    /// The `q` quantile of the last `window` by nearest rank, within 1 %; `None` where nothing was
+    /// The `q` quantile of the last `window` by nearest rank, within 1 %; `None` if nothing was
     /// recorded in it.
     #[must_use]
     pub fn quantile(&self, window: Duration, q: f64) -> Option<f64> {
         self.window(window).histogram.quantile(q)
     }
 
-    /// What was recorded within the last `window`, of at most 5 minutes: a longer one is answered as
-    /// far back as there are readings.
+    /// The values of the last `window`, of at most 5 minutes. A longer window goes back as far as
+    /// there are readings.
     ///
     /// It reads the clock and the series, under a lock; it is not for the hot path.
     #[must_use]
@@ -130,13 +132,13 @@ impl BoundSummary {
         self.read(SPANS.map(|(span, _)| span))
     }
 
-    /// What was recorded so far, in the scope that this thread is in.
+    /// All values recorded so far, in the scope of this thread.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
         read(self.0.series_id())
     }
 
-    /// The same series, as what timers record into.
+    /// The same series as a histogram, for timers.
     pub(super) fn as_histogram(&self) -> BoundHistogram {
         BoundHistogram::of(self.0.clone(), self.1)
     }
@@ -161,8 +163,8 @@ impl SummaryWindow {
         self.asked
     }
 
-    /// The time that the values are from: shorter than asked for where recording began later, up to
-    /// a tenth longer where there was a reading each second, and longer still after a gap.
+    /// The time that the values cover. It is shorter than asked for if recording began later. With a
+    /// reading each second it is up to a tenth longer, and longer still after a gap.
     #[must_use]
     pub fn covers(&self) -> Duration {
         self.covers

@@ -20,15 +20,15 @@ use crate::{
 typed_instrument! {
     /// A meter of events: a counter, and its rates per second over the last 10 s, 1 min and 5 min.
     ///
-    /// Marking is adding to a [`Counter`](crate::Counter). The rates are in every snapshot as a gauge
-    /// `NAME.rate`, which has for each series of the counter three, with the label `window`: `10s`, `1m`
-    /// or `5m`. A throughput may have no label of its own with this key. Rates of several processes are
-    /// not to be added up, which is what the counter is for. A rate is worked out from the readings that
-    /// every snapshot leaves behind, once a second under a started telemetry, so that it costs nothing
-    /// while events are marked.
+    /// Marking an event adds to a [`Counter`](crate::Counter). Every snapshot has the rates as a gauge
+    /// `NAME.rate`. For each series of the counter it has three series, with the label `window`:
+    /// `10s`, `1m` or `5m`. A throughput may have no label of its own with this key. Do not add up the
+    /// rates of several processes; add up the counters. Each snapshot leaves a reading behind, once a
+    /// second under a started telemetry, and rates are computed from these. So they cost nothing while
+    /// events are marked.
     ///
-    /// The family of the rates comes and goes with the one of the counter. A series keeps at most 39
-    /// readings, of 16 bytes each.
+    /// The family of the rates is registered and removed with that of the counter. A series keeps at
+    /// most 39 readings of 16 bytes each.
     ///
     /// # Examples
     ///
@@ -62,7 +62,7 @@ recorded! {
     }
 }
 
-/// How many events a [`Throughput`] counted within a window.
+/// The events that a [`Throughput`] counted within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marked {
     count: u64,
@@ -70,7 +70,7 @@ pub struct Marked {
 }
 
 impl<L> Throughput<L> {
-    /// How many events were counted so far, in the scope that this thread is in.
+    /// How many events were counted so far, in the scope of this thread.
     #[must_use]
     pub fn count(&self) -> u64
     where
@@ -108,20 +108,20 @@ impl<L> Throughput<L> {
 }
 
 impl BoundThroughput {
-    /// How many events were counted so far, in the scope that this thread is in.
+    /// How many events were counted so far, in the scope of this thread.
     #[must_use]
     pub fn count(&self) -> u64 {
         cells::current_storage().reader().sum(self.0.series_id())
     }
 
-    /// Events per second over the last `window`: [`window`](Self::window) says over which time, in
-    /// fact. Zero while no time has passed.
+    /// Events per second over the last `window`; [`window`](Self::window) also returns the time
+    /// actually covered. Zero while no time has passed.
     #[must_use]
     pub fn rate(&self, window: Duration) -> f64 {
         self.window(window).rate()
     }
 
-    /// The events of the last `window`, of at most 5 minutes: a longer one is answered as far back as
+    /// The events of the last `window`, of at most 5 minutes. A longer window goes back as far as
     /// there are readings.
     ///
     /// It reads the clock and the series, under a lock; it is not for the hot path.
@@ -156,14 +156,14 @@ impl BoundThroughput {
 }
 
 impl Marked {
-    /// How many events there were.
+    /// How many events were counted.
     #[must_use]
     pub fn count(self) -> u64 {
         self.count
     }
 
-    /// The time that they are from: shorter than asked for where the process is younger, up to a tenth
-    /// longer where there was a reading each second, and longer still after a gap.
+    /// The time that they cover. It is shorter than the window if the process is younger. With a
+    /// reading each second it is up to a tenth longer, and longer still after a gap.
     #[must_use]
     pub fn covers(self) -> Duration {
         self.covers

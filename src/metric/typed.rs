@@ -1,8 +1,8 @@
-//! Instruments whose labels have a type: what all kinds share of their methods.
+//! Instruments whose labels have a type: the methods that all kinds share.
 
-/// An instrument with the labels of one of its series: what [`with`](crate::Counter::with) answers.
+/// An instrument with the labels of one series, returned by [`with`](crate::Counter::with).
 ///
-/// It looks the series up whenever something is recorded, and keeps none.
+/// It looks the series up at each record, and keeps no handle to it.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is recorded yet"]
 pub struct With<'a, I, L> {
@@ -10,8 +10,8 @@ pub struct With<'a, I, L> {
     pub(super) labels: L,
 }
 
-/// What every typed instrument is: an [`Instrument`] whose labels have a type. A bound handle is that
-/// of its series, and what else is [known](super::recorded::Known) of the instrument.
+/// Defines an instrument whose labels have a type: an [`Instrument`] and its label type. A bound
+/// handle has the handle of its series, and what it [knows](super::recorded::Known) of the instrument.
 macro_rules! typed_instrument {
     ($(#[$doc:meta])* $name:ident, $bound:ident($known:ty), $kind:expr $(, $choose:ident)?) => {
         $(#[$doc])*
@@ -28,25 +28,25 @@ macro_rules! typed_instrument {
         pub struct $bound(Handle, $known);
 
         impl<L> $name<L> {
-            /// An instrument for a static; a [`Registry`](crate::metric::Registry::counter) builds those
-            /// whose names are known at run time.
+            /// Creates an instrument for a static. For names that are known at run time, use a
+            /// [`Registry`](crate::metric::Registry::counter).
             ///
             /// # Panics
             ///
             /// Panics if `name` is not legal (a letter, then letters, digits, `_`, `.`, `-` and `/`,
-            /// at most 255): in a static, that is an error of the build.
+            /// at most 255). In a static, this is a compile error.
             #[must_use]
             #[track_caller]
             pub const fn new(name: &'static str, help: &'static str) -> Self {
                 Self::from_instrument(Instrument::new(name, help, $kind)$(.$choose())?)
             }
 
-            /// The instrument with a unit.
+            /// Sets the unit.
             ///
             /// # Panics
             ///
-            /// Panics, as every choice here does, if a registry made the instrument: it stays what it
-            /// was registered as.
+            /// Panics, as every option here does, if a registry built the instrument: it keeps the
+            /// options with which it was registered.
             #[must_use]
             pub const fn unit(mut self, unit: Unit) -> Self {
                 self.set_unit(unit);
@@ -57,8 +57,8 @@ macro_rules! typed_instrument {
                 self.instrument.unit(unit);
             }
 
-            /// The instrument with at most `limit` label sets besides the overflow series, whatever
-            /// the limit of the registry is or becomes; closed label sets are not limited.
+            /// Limits the instrument to `limit` label sets besides the overflow series, whatever the
+            /// registry's limit is or becomes. Closed label sets are not limited.
             ///
             /// # Panics
             ///
@@ -69,15 +69,17 @@ macro_rules! typed_instrument {
                 self
             }
 
-            /// The instrument with series that are [removed](Self::remove) when a snapshot or a page
-            /// finds that nothing was recorded in them for `idle`; never by default, and never in a
-            /// closed label set. A gauge that is set to the value it has, an addition of zero and
-            /// [`bind`](Self::bind) count as records; what is rejected does not. Of an up-down counter
-            /// only a series at zero is removed: in any other, something is still held.
+            /// Removes a series, as [`remove`](Self::remove) does, when a snapshot or a page finds
+            /// that nothing was recorded in it for `idle`. By default series do not expire, and those
+            /// of a closed label set never do.
             ///
-            /// A record is noticed at the next look, of a snapshot or a page, and dated by it; so a
-            /// series may stay longer than `idle` by the time between two looks. Records in series that
-            /// can expire cost a nanosecond or two more.
+            /// These count as records: setting a gauge to the value it has, adding zero, and
+            /// [`bind`](Self::bind). A rejected value does not. A series of an up-down counter is
+            /// removed only at zero: at any other value something is still held.
+            ///
+            /// A record is noticed, and dated, by the next snapshot or page. So a series may stay
+            /// longer than `idle` by the time between two of these. A record in a series that can
+            /// expire costs a nanosecond or two more.
             ///
             /// # Panics
             ///
@@ -88,14 +90,14 @@ macro_rules! typed_instrument {
                 self
             }
 
-            /// Removes all series, as [`remove`](Self::remove) does one.
+            /// Removes all series, each as by [`remove`](Self::remove).
             pub fn clear(&self) {
                 self.instrument.clear();
             }
 
-            /// The label sets of the series that are there now, sorted, with the registry's constant
-            /// labels; in a test's scope, of those that were recorded there. The overflow series is
-            /// not among them.
+            /// Returns the label sets of the present series, sorted, with the registry's constant
+            /// labels. The overflow series is not included. In a test's scope these are the series
+            /// recorded there.
             ///
             /// # Examples
             ///
@@ -116,11 +118,12 @@ macro_rules! typed_instrument {
                 self.instrument.series()
             }
 
-            /// Removes the series whose labels `keep` refuses, as [`remove`](Self::remove) does one.
+            /// Removes the series for which `keep` returns `false`, each as by
+            /// [`remove`](Self::remove).
             ///
-            /// It is asked once for each of the [`series`](Self::series), with nothing locked: it may
-            /// record. One that comes meanwhile is kept without being asked for, and the overflow series
-            /// always. If `keep` panics, nothing is removed.
+            /// It is called once for each of the [`series`](Self::series), with nothing locked, so it
+            /// may record. A series that appears meanwhile is kept without a call, and the overflow
+            /// series is always kept. If `keep` panics, nothing is removed.
             pub fn retain(&self, keep: impl FnMut(&crate::label::LabelSet) -> bool) {
                 self.instrument.retain(keep);
             }
@@ -131,30 +134,32 @@ macro_rules! typed_instrument {
         }
 
         impl<L: Labels> $name<L> {
-            /// Registers the instrument without recording: an instrument without labels is on the page
-            /// from here on, at zero; of one with labels, the name is taken.
+            /// Registers the instrument without recording. An instrument without labels is on the page
+            /// from now on, at zero; with labels, only its name is taken.
             pub fn register(&self) {
                 self.instrument.register::<L>();
             }
 
-            /// Shows every combination of a closed label set from here on, at zero where nothing was
-            /// recorded, so that a rate is right from the first record on. There is no limit to how many
-            /// these are.
+            /// Shows every combination of a closed label set from now on, at zero where nothing was
+            /// recorded. So a rate is right from the first record on. The number of combinations is
+            /// not limited.
             ///
-            /// These are the combinations of values that the label type names: an enum's, `bool`'s, the
-            /// numbers of a range, the texts of a list, none of an `Option`, and those texts of an
-            /// interned field that have come so far. What stands for all other values (`other`) is
-            /// shown once something is recorded in it. Of open label sets and gauges nothing is shown
-            /// before it is recorded.
+            /// The combinations are those of the values that the label type names: the variants of an
+            /// enum, both values of a `bool`, the numbers of a range, the texts of a list, the `None`
+            /// of an `Option`, and the texts that an interned field has had so far. The value that
+            /// stands for all others (`other`) is shown once something is recorded in it. Series of
+            /// open label sets, and gauges, are shown only once they are recorded.
             pub fn show_all(&self) {
                 self.instrument.show_all::<L>();
             }
 
-            /// The series with `labels`, to be kept: computed for closed sets, looked up for others. It
-            /// is on the page from here on, a counter at zero; a gauge when it is set.
+            /// Returns a handle to the series with `labels`. A closed set computes the series, an open
+            /// one looks it up. The series is on the page from now on, a counter at zero; a gauge once
+            /// it is set.
             ///
-            /// Beyond the family's limit, the overflow series; after a conflict, one that records
-            /// into nothing. For a single record of an open set, [`with`](Self::with) is faster.
+            /// Beyond the family's limit this is the overflow series. After a conflict the handle
+            /// records into nothing. For a single record of an open set, [`with`](Self::with) is
+            /// faster.
             #[inline(always)]
             #[must_use]
             pub fn bind(&self, labels: L) -> $bound {
@@ -162,32 +167,34 @@ macro_rules! typed_instrument {
                 $bound(handle, <$known>::of(&self.instrument))
             }
 
-            /// The series with `labels`, for one record: no lock and no allocation where this thread
-            /// has met them before.
+            /// Selects the series with `labels` for one record. Takes no lock and does not allocate if
+            /// this thread has used these labels before.
             #[inline]
             pub const fn with(&self, labels: L) -> With<'_, Self, L> {
                 With { instrument: self, labels }
             }
 
-            /// Takes the series with `labels` off the page, and whether there was one. Who still has a
-            /// handle, or uses the labels again, brings it back: it then begins at zero, and nothing
-            /// that is recorded meanwhile is lost. Where nobody can, its memory goes to other series.
+            /// Removes the series with `labels` from the page. Returns whether there was one.
             ///
-            /// In a test's scope it is removed there alone. An up-down counter that begins at zero again
-            /// goes below it where what was added before is taken away.
+            /// A handle that is still held, or a new use of the labels, brings the series back. It
+            /// then begins at zero, and nothing that is recorded meanwhile is lost. If neither can
+            /// happen, its memory goes to other series.
+            ///
+            /// In a test's scope the series is removed only there. An up-down counter that begins at
+            /// zero again becomes negative when earlier additions are taken away.
             pub fn remove(&self, labels: L) -> bool {
                 self.instrument.remove(&labels)
             }
         }
 
         impl $name<Dynamic> {
-            /// An instrument for a static whose labels are pairs of texts with these keys; a
-            /// [`Registry`](crate::metric::InstrumentBuilder::keys) builds those whose keys are known
-            /// at run time.
+            /// Creates an instrument for a static whose labels are pairs of texts with these keys. For
+            /// keys that are known at run time, use a
+            /// [`Registry`](crate::metric::InstrumentBuilder::keys).
             ///
             /// # Panics
             ///
-            /// Panics if `name` or a key is not legal: in a static, that is an error of the build.
+            /// Panics if `name` or a key is not legal. In a static, this is a compile error.
             #[must_use]
             #[track_caller]
             pub const fn dynamic(
@@ -200,15 +207,16 @@ macro_rules! typed_instrument {
                 Self::from_instrument(instrument)
             }
 
-            /// The series with `labels`, to be kept; see [`with_labels`](Self::with_labels).
+            /// Returns a handle to the series with `labels`; see [`with_labels`](Self::with_labels).
             #[must_use]
             pub fn bind_labels(&self, labels: &[(&str, &str)]) -> $bound {
                 let values = |each: &mut dyn FnMut(&str)| pairs(&self.instrument, labels, each);
                 $bound(self.instrument.bind_dynamic(&values), <$known>::of(&self.instrument))
             }
 
-            /// The series with `labels`, in any order, for one record. A key that is left out has the
-            /// empty value; one that is not the instrument's is left out; of two the first holds.
+            /// Selects the series with `labels`, in any order, for one record. A missing key has the
+            /// empty value; a key that the instrument does not have is ignored. If a key is given
+            /// twice, the first value counts.
             #[inline]
             pub const fn with_labels<'a>(
                 &'a self,

@@ -1,8 +1,8 @@
-//! What an exporter answers when it did not deliver.
+//! The error of an exporter that did not deliver.
 
 use std::{fmt, time::Duration};
 
-/// Why a batch or payload `L`, or some of it, was not delivered: a decision, and what it is about.
+/// Why a batch or payload `L`, or part of it, was not delivered, and whether to try again.
 ///
 /// # Examples
 ///
@@ -29,18 +29,18 @@ pub(super) enum Decision {
 }
 
 impl<L> ExportError<L> {
-    /// It may be delivered later: it is tried again after a backoff, until
-    /// [`Retry::max_elapsed`](super::Retry::max_elapsed) is over.
+    /// An error after which the records are tried again, after a backoff, until
+    /// [`Retry::max_elapsed`](super::Retry::max_elapsed) has passed.
     pub fn retry(message: impl fmt::Display) -> Self {
         Self::new(Decision::Retry { after: None }, message)
     }
 
-    /// It will never be taken: it is dropped with the reason `rejected`.
+    /// An error after which the records are dropped, with the reason `rejected`.
     pub fn reject(message: impl fmt::Display) -> Self {
         Self::new(Decision::Reject, message)
     }
 
-    /// The backend asked to wait this long; 60 s at most are honoured. Means nothing to a rejection.
+    /// Sets the delay that the backend asked for; at most 60 s are honoured. No effect on a rejection.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         if let Decision::Retry { after } = &mut self.decision {
@@ -49,25 +49,26 @@ impl<L> ExportError<L> {
         self
     }
 
-    /// Only these records are meant; the others were delivered.
+    /// Limits the error to these records; the others were delivered.
     #[must_use]
     pub fn unsent(self, records: L) -> Self {
         Self { unsent: Some(records), ..self }
     }
 
-    /// Besides the unsent ones, `n` records were refused for good: they are dropped, not delivered.
+    /// Sets how many records were refused for good, besides the unsent ones. They are dropped, and do
+    /// not count as delivered.
     #[must_use]
     pub fn rejected(self, n: usize) -> Self {
         Self { rejected: n, ..self }
     }
 
-    /// Whether another try is asked for.
+    /// Whether the error asks for a retry.
     #[must_use]
     pub fn is_retry(&self) -> bool {
         matches!(self.decision, Decision::Retry { .. })
     }
 
-    /// How long the backend asked to wait, if it did.
+    /// The delay that the backend asked for, if it did.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.decision {
@@ -76,19 +77,19 @@ impl<L> ExportError<L> {
         }
     }
 
-    /// What was said to be unsent; `None` for all of it.
+    /// The unsent records; `None` for all of them.
     #[must_use]
     pub fn as_unsent(&self) -> Option<&L> {
         self.unsent.as_ref()
     }
 
-    /// How many records were said to be refused beside the unsent ones.
+    /// How many records were refused for good, besides the unsent ones.
     #[must_use]
     pub fn n_rejected(&self) -> usize {
         self.rejected
     }
 
-    /// The error with what is unsent in another form.
+    /// Converts the unsent records, and keeps the rest.
     pub(super) fn map<M>(self, form: impl FnOnce(L) -> M) -> ExportError<M> {
         let Self { decision, unsent, rejected, message } = self;
         ExportError { decision, unsent: unsent.map(form), rejected, message }
@@ -114,10 +115,10 @@ impl<L: fmt::Debug> fmt::Debug for ExportError<L> {
 
 impl<L: fmt::Debug> std::error::Error for ExportError<L> {}
 
-/// The longest message that is kept: it may be the body of a foreign response. Arbitrary.
+/// The longest message that is kept, since it may be the body of a foreign response. Arbitrary.
 const MESSAGE_BYTES: usize = 512;
 
-/// `message` as text, cut at a character; what is beyond the bound is not even formatted into memory.
+/// `message` as text, cut at a character. Text beyond the bound is never in memory.
 pub(super) fn bounded(message: impl fmt::Display) -> String {
     struct Bounded(String);
 

@@ -1,34 +1,37 @@
-//! Records on their way: chunks that queues share, and the batches cut from them, without copying.
+//! Records in the pipeline: chunks that queues share, and batches that are cut from them without
+//! copying.
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use super::Signal;
 
-/// Some records that belong together, weighed once and shared by every queue they are offered to.
+/// Records that belong together: weighed once, and shared by every queue they are offered to.
 pub struct Chunk<T> {
     parts: Arc<[Part<T>]>,
 }
 
-/// What a queue takes or drops as a whole where bytes are short: a cut part would pin the memory of
-/// all its records while it is charged for some.
+/// What a queue takes or drops as a whole when bytes are short. A piece of it would keep the memory of
+/// all its records, and be charged for only some.
 pub(super) struct Part<T> {
     pub(super) records: Arc<Vec<T>>,
     pub(super) bytes: usize,
 }
 
-/// Records in one part of a chunk; small enough that a queue short of bytes is filled well, and as
-/// many as a thread hands over at once, whose vector then becomes a part without being cut: cutting
+/// The most records in one part of a chunk. Small enough to fill a queue that is short of bytes well.
+/// As many as a thread hands over at once, so that its vector becomes a part without a cut: cutting
 /// copies.
 const PART_RECORDS: usize = 256;
 
-/// A part is cut before it would weigh more, so that batches can be: a quarter of one. Arbitrary.
+/// A part ends before it would weigh more than this, so that batches can be limited too: a quarter of
+/// a batch. Arbitrary.
 const MOST_PART_BYTES: usize = 1 << 20;
 
-/// What the allocations around the records of one part take.
+/// What the allocations around the records of a part weigh.
 const PART_BYTES: usize = 128;
 
 impl<T: Signal> Chunk<T> {
-    /// Weighs `records`, which become one chunk. Up to 256 of a MiB in all are not copied.
+    /// Weighs `records` and makes them one chunk. Up to 256 records of at most 1 MiB in all are not
+    /// copied.
     #[must_use]
     pub fn new(mut records: Vec<T>) -> Self {
         let mut parts = Vec::with_capacity(records.len().div_ceil(PART_RECORDS));
@@ -41,7 +44,7 @@ impl<T: Signal> Chunk<T> {
     }
 }
 
-/// How many of the first records, which are some, become a part, and what that weighs.
+/// How many of the first records become a part, and its weight; `records` must not be empty.
 fn first_part<T: Signal>(records: &[T]) -> (usize, usize) {
     let mut bytes = PART_BYTES;
     for (place, record) in records.iter().enumerate() {
@@ -65,7 +68,7 @@ impl<T> Chunk<T> {
         self.parts.iter().map(|part| part.records.len()).sum()
     }
 
-    /// Whether there is no record.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
@@ -78,7 +81,7 @@ impl<T: Signal> From<Vec<T>> for Chunk<T> {
     }
 }
 
-/// Records that others share too stay where they are; the chunk is then one part.
+/// Records that others share stay where they are; the chunk then has one part.
 impl<T: Signal> From<Arc<Vec<T>>> for Chunk<T> {
     fn from(records: Arc<Vec<T>>) -> Self {
         match Arc::try_unwrap(records) {
@@ -126,7 +129,7 @@ pub struct Batch<T> {
     pieces: Vec<Piece<T>>, // Invariant: no piece is empty.
 }
 
-/// Neighbours in one part.
+/// A run of records in one part.
 pub(super) struct Piece<T> {
     pub(super) records: Arc<Vec<T>>,
     pub(super) range: Range<usize>,
@@ -149,7 +152,7 @@ impl<T> Batch<T> {
         self.pieces.iter().map(|piece| piece.range.len()).sum()
     }
 
-    /// Whether there is no record.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
@@ -180,7 +183,7 @@ impl<T> Batch<T> {
         })
     }
 
-    /// The records that `keep` accepts; it is asked once for each, in order.
+    /// The records for which `keep` returns `true`; it is called once for each, in order.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(&T) -> bool) -> Self {
         let mut kept = Self::new();

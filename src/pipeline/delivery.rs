@@ -1,14 +1,14 @@
-//! The two kinds of exporter as a worker uses them: what is made of a batch once, and then attempted
-//! until it is settled.
+//! The two kinds of exporter as a worker uses them: a load is prepared from a batch once, and then
+//! attempted until it is settled.
 
 use super::{Batch, Deadline, ExportError, Exporter, Payload, Signal, WireExporter};
 
 /// How a worker delivers batches.
 pub(super) trait Delivery<S: Signal>: Send + 'static {
-    /// What is attempted, again and again.
+    /// What is attempted, as often as needed.
     type Load: Load;
 
-    /// Makes what is attempted.
+    /// Prepares the load of a batch.
     fn prepare(&mut self, batch: Batch<S>) -> Self::Load;
 
     /// Tries once.
@@ -19,7 +19,7 @@ pub(super) trait Delivery<S: Signal>: Send + 'static {
     ) -> Result<(), ExportError<Self::Load>>;
 }
 
-/// Records, in whatever form they are delivered.
+/// Records in the form in which they are delivered.
 pub(super) trait Load: Clone {
     fn len(&self) -> usize;
     fn first(&self, n: usize) -> Self;

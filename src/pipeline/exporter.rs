@@ -1,40 +1,42 @@
-//! The traits that everything which sends records implements.
+//! The traits that exporters implement.
 
 use super::{Batch, Deadline, ExportError, Payload, Setup};
 use crate::error::Error;
 
 /// Encodes and sends one batch after another to one place.
 ///
-/// What goes over a network implements [`WireExporter`] instead, so that a batch that is tried again is
-/// not encoded again.
+/// An exporter that sends over a network implements [`WireExporter`] instead, so that a batch that is
+/// tried again is not encoded again.
 ///
 /// What an implementor may rely on:
 ///
-/// - It lives on a thread of its own, `bellwether-NAME`, from start to shutdown; it is never called
-///   concurrently, and is dropped on that thread. It may block; it holds back nobody but itself.
-/// - The thread is [muted](crate::trace::mute): spans that it starts are not recorded, so that what
-///   is exported does not make more to export, and their parents' contexts go out with requests. Mute
-///   threads that the exporter starts itself.
-/// - A batch is never empty, has its records in the order in which they were offered, and is kept by
-///   the pipeline: after an error that asks for another try, `export` is called with what was unsent.
-/// - Queueing, batching, retry with backoff and counting are the pipeline's. It is enough to try once.
+/// - It lives on its own thread, `bellwether-NAME`, from start to shutdown. It is never called
+///   concurrently, and is dropped on that thread. It may block; no other exporter waits for it.
+/// - The thread is [muted](crate::trace::mute): spans that it starts are not recorded, so that
+///   exporting does not create more to export. The contexts of their parents are still sent with
+///   requests. Threads that the exporter starts itself must be muted by it.
+/// - A batch is never empty, and has its records in the order in which they were offered. The pipeline
+///   keeps it: after an error that asks for a retry, `export` is called with the unsent records.
+/// - The pipeline does the queueing, batching, retries with backoff, and counting. It is enough to try
+///   once.
 ///
-/// What it answers:
+/// What it returns:
 ///
-/// - `Ok(())`: every record of the batch is delivered, for good. Do not say so of bytes in a buffer.
-/// - [`ExportError::retry`]: not now. Connection refused, time-out, 429, 503, disk full. Name what the
-///   backend asked to wait with [`after`](ExportError::after), and what is
-///   [`unsent`](ExportError::unsent) if some of it was taken, so that nothing is sent twice.
+/// - `Ok(())`: every record of the batch is delivered, for good. Bytes in a buffer are not delivered.
+/// - [`ExportError::retry`]: not now. Connection refused, time-out, 429, 503, disk full. Pass the
+///   delay that the backend asked for with [`after`](ExportError::after). If some records were taken,
+///   pass the others with [`unsent`](ExportError::unsent), so that nothing is sent twice.
 /// - [`ExportError::reject`]: never. 400, record too large, a file that was closed for good.
 ///
-/// What it must keep to:
+/// What it must do:
 ///
-/// - It ends each attempt by its [`Deadline`], which may move nearer meanwhile, and closes what it has
-///   open then. Nothing else can interrupt it: one that hangs is left behind at shutdown, with its
-///   thread, and what it had in its hands counts as dropped.
-/// - A panic costs the records of the batch that were not settled before it; the next batch goes to
-///   the same value, so a panic must leave it usable.
-/// - It may push to pipes, its own too, and flush others; a flush of its own says `false` at once.
+/// - End each attempt by its [`Deadline`], which may move nearer meanwhile, and close what is open
+///   then. Nothing else can interrupt it. An exporter that hangs is left behind at shutdown with its
+///   thread, and its batch counts as dropped.
+/// - Stay usable after a panic: the next batch goes to the same value. A panic drops the records of
+///   the batch that were not settled before.
+/// - It may push to pipes, its own included, and flush others. A flush of its own pipe returns `false`
+///   at once.
 ///
 /// # Examples
 ///
@@ -63,54 +65,53 @@ use crate::error::Error;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Exporter<S>: Send + 'static {
-    /// Delivers `batch`, or says what is to become of it.
+    /// Delivers `batch`, or returns why not.
     ///
     /// # Errors
     ///
-    /// A decision: to try again, or to give up, and what of the batch it is about.
+    /// A decision: to try again or to give up, and which records of the batch it concerns.
     fn export(&mut self, batch: &Batch<S>, deadline: &Deadline) -> ExportResult<S>;
 
-    /// Reads the resource from `setup`, and checks the exporter's options, as far as that is possible
-    /// without sending anything: called once, before its thread starts, by whoever starts it. By
-    /// default it does nothing.
+    /// Reads the resource from `setup`, and checks the exporter's options as far as possible without
+    /// sending anything. Called once, before its thread starts, on the thread that starts the route.
+    /// Does nothing by default.
     ///
     /// # Errors
     ///
-    /// An option that cannot be used; whoever starts the route is given it.
+    /// An option that cannot be used; the start of the route returns it.
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
         let _ = setup;
         Ok(())
     }
 
-    /// What the exporter is called in reports, series and the name of its thread: 1 to 64 of
-    /// `[A-Za-z0-9_.:-]`, asked once. By default the name of the type, without path and parameters.
+    /// The exporter's name in reports, series and the name of its thread: 1 to 64 of
+    /// `[A-Za-z0-9_.:-]`; called once. By default the name of the type, without path and parameters.
     fn name(&self) -> &str {
         type_name::<Self>()
     }
 }
 
-/// Sends batches over a network, in two steps: encodes a batch once, and sends the bytes as often as it
-/// takes.
+/// Sends batches over a network in two steps: encodes a batch once, and sends the bytes as often as
+/// needed.
 ///
-/// What an implementor may rely on and must keep to is that of an [`Exporter`], for
-/// [`send`](Self::send) in place of its `export`.
+/// The contract is that of an [`Exporter`], with [`send`](Self::send) in place of `export`.
 pub trait WireExporter<S>: Send + 'static {
-    /// Writes `batch` as bytes, a [record](Payload::record) for each of its records, in order. A payload
-    /// with another number of records than the batch is rejected as a whole.
+    /// Writes `batch` as bytes, with one [record](Payload::record) for each of its records, in order.
+    /// A payload with another number of records is rejected as a whole.
     fn encode(&mut self, batch: &Batch<S>) -> Payload;
 
-    /// Delivers `payload`, or says what is to become of it.
+    /// Delivers `payload`, or returns why not.
     ///
     /// # Errors
     ///
-    /// A decision: to try again, or to give up, and what of the payload it is about.
+    /// A decision: to try again or to give up, and which records of the payload it concerns.
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult;
 
     /// As [`Exporter::start`].
     ///
     /// # Errors
     ///
-    /// An option that cannot be used; whoever starts the route is given it.
+    /// An option that cannot be used; the start of the route returns it.
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
         let _ = setup;
         Ok(())
@@ -122,10 +123,10 @@ pub trait WireExporter<S>: Send + 'static {
     }
 }
 
-/// What an [`Exporter`] answers.
+/// The result of an [`Exporter`].
 pub type ExportResult<S> = Result<(), ExportError<Batch<S>>>;
 
-/// What a [`WireExporter`] answers.
+/// The result of a [`WireExporter`].
 pub type SendResult = Result<(), ExportError<Payload>>;
 
 /// The name of a type, without path and parameters.

@@ -1,4 +1,4 @@
-//! The limits of a queue, worked out from its settings.
+//! The limits of a queue, computed from its settings.
 
 use std::time::Duration;
 
@@ -41,11 +41,12 @@ impl Limits {
             max_items,
             max_bytes,
             batch_items,
-            // Two of them and the queue bound the memory that a backend which is away can cost.
+            // Two batches and the queue bound the memory that an unreachable backend can cost.
             batch_bytes: settings.batch_bytes.min(max_bytes.div_ceil(2)),
-            // Not only when it is full, or records are lost before the worker has looked.
+            // Before the queue is full, so that no records are lost before the worker looks.
             wake_items: if at_once { 1 } else { batch_items.min(max_items.div_ceil(2)) },
-            // A worker that every record wakes need not look by itself, let alone without a pause.
+            // Every record wakes this worker, so it need not look by itself. Without a delay it would
+            // spin.
             batch_delay: if at_once {
                 Duration::MAX
             } else {

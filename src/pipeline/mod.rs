@@ -11,15 +11,15 @@
 //! - A kind of record is a [`Signal`]. A [`Route`] is one exporter of one signal, with its settings and
 //!   processors; a [`Pipe`] is a route that was started. A stuck exporter holds back no other.
 //! - An [`Exporter`] delivers a batch; a [`WireExporter`] encodes it once, and sends the bytes.
-//! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller returns
-//!   on time and the exporter closes what it has open.
-//! - Whatever is offered is counted under the queue's lock, in the same step that queues or drops it:
+//! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller
+//!   returns on time and the exporter closes what it has open.
+//! - Each offered record is counted under the queue's lock, in the same step that queues or drops it:
 //!   `offered = delivered + held + spooled + dropped` in every [`QueueReport`], at every instant.
-//! - A flush waits until every record that was offered before it is delivered or dropped, whatever is
-//!   offered meanwhile.
+//! - A flush waits until every record that was offered before it is delivered or dropped. Records that
+//!   are offered meanwhile do not prolong it.
 //! - Pushing never blocks on an exporter, never fails and never panics.
 //!
-//! The pipeline is generic over its signal and knows neither metrics nor spans.
+//! The pipeline is generic over its signal. It depends on neither metrics nor spans.
 
 mod answer;
 mod batch;
@@ -76,12 +76,13 @@ use crate::{
 use limits::Limits;
 use queue::Queue;
 
-/// A route that was started: an exporter with its queue and its thread. Clones are handles to the same.
+/// A started route: an exporter with its queue and its thread. Clones are handles to the same pipe.
 ///
-/// For benches and tests of exporters; an application has [`Builder::export`](crate::Builder::export).
+/// For benches and for tests of exporters; an application uses
+/// [`Builder::export`](crate::Builder::export).
 ///
-/// When the last handle is dropped without a [`shutdown`](Self::shutdown), the worker delivers on its
-/// own what is queued, for five seconds at most, and ends; nobody waits for it.
+/// When the last handle is dropped without a [`shutdown`](Self::shutdown), the worker still delivers
+/// what is queued, for at most five seconds, and ends. The drop does not wait for it.
 ///
 /// # Examples
 ///
@@ -119,9 +120,10 @@ impl<S: Signal> Pipe<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] when a limit in the settings is zero or the name is not 1 to 64 of
-    /// `[A-Za-z0-9_.:-]`; what [`Exporter::start`] says; [`ErrorKind::Io`] when the system grants no
-    /// thread.
+    /// - [`ErrorKind::InvalidOption`] if a limit in the settings is zero, or the name is not 1 to 64
+    ///   of `[A-Za-z0-9_.:-]`.
+    /// - [`ErrorKind::Io`] if the system grants no thread.
+    /// - The error of [`Exporter::start`], if it returns one.
     pub fn start(route: Route<S>, setup: &Setup) -> Result<Self, Error> {
         Self::start_on(std::thread::Builder::new(), route, setup)
     }
@@ -143,8 +145,8 @@ impl<S: Signal> Pipe<S> {
         &self.0.name
     }
 
-    /// Offers records. What does not fit is dropped and counted; nothing is waited for but the queue's
-    /// lock, which nobody holds while foreign code runs.
+    /// Offers records. Records that do not fit are dropped and counted. This waits only for the
+    /// queue's lock, which is never held while foreign code runs.
     ///
     /// To offer the same records to several pipes, make one [`Chunk`] and push clones of it: the
     /// records are weighed once and shared.
@@ -152,11 +154,13 @@ impl<S: Signal> Pipe<S> {
         self.0.queue.push(&records.into());
     }
 
-    /// Waits until everything offered before the call is delivered or dropped, for `timeout` at most.
-    /// Says whether it is. Ends a running backoff, but not a delay that the backend asked for; at
-    /// `timeout` it also ends the attempt that runs, whose records are held and tried again later.
+    /// Waits until everything offered before the call is delivered or dropped, for at most `timeout`.
+    /// Returns whether it is.
     ///
-    /// From the exporter's own thread the answer is `false`, at once: it would wait for itself.
+    /// Ends a running backoff, but not a delay that the backend asked for. At `timeout` it also ends
+    /// the running attempt; the records of that attempt are held and tried again later.
+    ///
+    /// On the exporter's own thread it returns `false` at once: it would wait for itself.
     #[must_use = "false: something is still held"]
     pub fn flush(&self, timeout: Duration) -> bool {
         let deadline = clock::deadline(timeout);
@@ -164,13 +168,13 @@ impl<S: Signal> Pipe<S> {
         self.wait(ticket, deadline)
     }
 
-    /// Delivers what is queued, for `timeout` at most, drops the rest with the reason `shutdown`, and
-    /// ends the thread. Whatever is offered from the call on is dropped with the same reason.
+    /// Delivers what is queued, for at most `timeout`, drops the rest with the reason `shutdown`, and
+    /// ends the thread. Records offered after the call are dropped with the same reason.
     ///
-    /// `held` is 0 afterwards, even if the exporter hangs: its thread is then left behind and counted
-    /// ([`leaked_workers`]); what it had in its hands counts as dropped, whatever it does with it
-    /// later. A second shutdown waits for the first and reports the same, with what came since. From
-    /// the exporter's own thread it only begins the shutdown and reports at once.
+    /// `held` is 0 afterwards, even if the exporter hangs. Its thread is then left behind and counted
+    /// ([`leaked_workers`]). The records of its batch count as dropped, whatever it does with them
+    /// later. A second shutdown waits for the first and returns the same report, with the records
+    /// offered since. On the exporter's own thread it only begins the shutdown and returns at once.
     pub fn shutdown(&self, timeout: Duration) -> QueueReport {
         let deadline = clock::deadline(timeout);
         self.begin_shutdown(deadline);
@@ -184,8 +188,8 @@ impl<S: Signal> Pipe<S> {
     }
 }
 
-/// A [`Pipe`] of any kind of record: what is needed to flush and end it, in two steps, so that many
-/// can work at the same time before the first is waited for.
+/// A [`Pipe`] of any signal. Flush and shutdown have two steps here, so that many pipes can work at
+/// the same time before the first is waited for.
 pub(crate) trait AnyPipe: fmt::Debug + Send + Sync {
     /// The route's name.
     fn name(&self) -> &str;
@@ -199,18 +203,18 @@ pub(crate) trait AnyPipe: fmt::Debug + Send + Sync {
     /// Whether this is the exporter's own thread, which must not wait for itself.
     fn is_own_thread(&self) -> bool;
 
-    /// Tells the worker to hurry and to end its attempts by `deadline`, and draws a ticket for
-    /// everything offered so far. [`wait`](Self::wait) with the same deadline ends what this began.
+    /// Asks the worker to deliver now and to end its attempts by `deadline`. Returns a ticket for
+    /// everything offered so far. [`wait`](Self::wait) with the same deadline completes the flush.
     fn begin_flush(&self, deadline: Instant) -> Ticket;
 
-    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`, or at
-    /// once on the exporter's own thread.
+    /// Waits until everything before `ticket` is settled. Returns `false` if it is not by `deadline`,
+    /// and at once on the exporter's own thread.
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool;
 
-    /// Takes no more records, and tells the worker to deliver what it has by `deadline`.
+    /// Takes no more records, and asks the worker to deliver what it has by `deadline`.
     fn begin_shutdown(&self, deadline: Instant);
 
-    /// Waits for the worker to end, and at `deadline` drops what it has not delivered.
+    /// Waits for the worker to end. At `deadline`, drops what it has not delivered.
     fn end_shutdown(&self, deadline: Instant) -> QueueReport;
 }
 
@@ -232,7 +236,8 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 
     fn begin_flush(&self, deadline: Instant) -> Ticket {
-        // An exporter that fails and flushes is not hurried by itself, nor by another one that does.
+        // A flush from an exporter's thread must not hurry a failing exporter: neither itself nor
+        // another.
         self.0.queue.begin_flush((!worker::is_any_thread()).then_some(deadline))
     }
 
@@ -252,7 +257,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 }
 
-/// Begins to flush all of `pipes`: they work at the same time.
+/// Begins to flush all `pipes`, so that they work at the same time.
 pub(crate) fn begin_flush(
     pipes: Vec<&dyn AnyPipe>,
     deadline: Instant,
@@ -260,16 +265,16 @@ pub(crate) fn begin_flush(
     pipes.into_iter().map(|pipe| (pipe, pipe.begin_flush(deadline))).collect()
 }
 
-/// Waits for all flushes that began with this deadline; whether everything is settled.
+/// Waits for all flushes that began with this deadline. Returns whether everything is settled.
 pub(crate) fn wait<'a>(
     flushes: impl Iterator<Item = (&'a dyn AnyPipe, Ticket)>,
     deadline: Instant,
 ) -> bool {
-    // No short circuit: each pipe is waited for, until the one deadline.
+    // No short circuit: every pipe is waited for, until the one deadline.
     flushes.fold(true, |all, (pipe, ticket)| pipe.wait(ticket, deadline) && all)
 }
 
-/// Shuts all of `pipes` down at the same time, for `timeout` at most.
+/// Shuts down all `pipes` at the same time, for at most `timeout`.
 pub(crate) fn shutdown(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report {
     let deadline = clock::deadline(timeout);
     pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
@@ -296,7 +301,7 @@ impl<S: Signal> Drop for Handle<S> {
     }
 }
 
-/// How long a worker whose handles are gone tries to deliver.
+/// How long a worker without handles tries to deliver.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 fn checked_name(name: &str) -> Result<&str, Error> {

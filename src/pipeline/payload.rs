@@ -1,9 +1,9 @@
-//! Encoded records on their way: bytes, and where each record begins.
+//! Encoded records in the pipeline: bytes, and where each record begins.
 
 use std::{fmt, ops::Range, sync::Arc};
 
-/// Records as bytes, in order, made once by [`encode`](super::WireExporter::encode) and kept over all
-/// attempts; cheap to clone, and to cut at its ends.
+/// Records as bytes, in order. [`encode`](super::WireExporter::encode) creates them once for all
+/// attempts. Cheap to clone, and to cut at both ends.
 ///
 /// # Examples
 ///
@@ -32,13 +32,13 @@ struct Content {
 }
 
 impl Payload {
-    /// A payload without records.
+    /// Creates a payload without records.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the record that `write` appends to the bytes.
+    /// Adds a record: the bytes that `write` appends.
     pub fn record(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.range != (0..self.content.ends.len()) {
             *self = self.filter(|_| true);
@@ -46,7 +46,7 @@ impl Payload {
         let content = Arc::make_mut(&mut self.content);
         let begin = content.bytes.len();
         write(&mut content.bytes);
-        // Whatever `write` did, the records before it stay where they are.
+        // Even if `write` removed bytes, the records before stay where they are.
         content.bytes.resize(content.bytes.len().max(begin), 0);
         content.ends.push(content.bytes.len());
         self.range.end += 1;
@@ -58,7 +58,7 @@ impl Payload {
         self.range.len()
     }
 
-    /// Whether there is no record.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
@@ -89,7 +89,7 @@ impl Payload {
         Self { content: self.content.clone(), range: self.range.start..end }
     }
 
-    /// The records at whose place, from 0, `keep` is true; their bytes are copied.
+    /// The records for whose index, from 0, `keep` returns `true`; their bytes are copied.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
         let mut kept = Content::default();
@@ -107,7 +107,7 @@ impl Payload {
         &self.content.bytes[self.start(place)..self.content.ends[place]]
     }
 
-    /// Where the record at `place` begins, or the one before it ends.
+    /// Where the record at index `place` begins, which is where the one before it ends.
     fn start(&self, place: usize) -> usize {
         place.checked_sub(1).map_or(0, |before| self.content.ends[before])
     }

@@ -1,4 +1,4 @@
-//! What changes or removes records on their way.
+//! Processors: they change or remove records before these are exported.
 
 /// Changes records before they are exported, or removes them: to redact, to rename, to filter.
 ///
@@ -9,12 +9,12 @@
 ///
 /// - On a route it runs on the worker's thread. Before all routes it runs on the thread that hands the
 ///   records over, which may be any thread of the application: be quick, do not block.
-/// - Several threads may call it at once. It is called with no lock of a queue held, and what it does
-///   is not traced.
-/// - A panic costs the records that it had: they are dropped and counted. They are never passed on
+/// - Several threads may call it at once. No lock of a queue is held meanwhile, and spans that it
+///   starts are not recorded.
+/// - If it panics, the records of that call are dropped and counted. They are never passed on
 ///   unprocessed.
-/// - It may change and remove records, but add none: the vector is cut to the length that it had.
-/// - A flush or a shutdown from within returns at once: it would wait for itself.
+/// - It may change and remove records, but not add any: the vector is cut to its previous length.
+/// - A flush or a shutdown from within it returns at once: it would wait for itself.
 ///
 /// Any `Fn(&mut Vec<S>)` is a processor.
 ///

@@ -1,17 +1,18 @@
-//! The queue before one exporter: bounded in items and bytes, every count under one lock.
+//! The queue before one exporter: bounded in items and bytes, with every count under one lock.
 //!
-//! A record's number is how many were offered before it. Records leave in that order, so what is
-//! settled is known by the lowest number that is not: the one in the exporter's hands, else the one at
-//! the front. A flush waits for that number to pass its ticket, and never looks at a length.
+//! Records are numbered in the order in which they are offered, from 0, and leave in that order. So
+//! one number says what is settled: the lowest unsettled one. It belongs to the first record of the
+//! exporter's batch or, without one, to the record at the front. A flush waits for that number to pass
+//! its ticket, and never looks at a length.
 //!
 //! ```text
 //!   settled │ in flight │ pieces of chunks ........ │ next number = offered
 //!           └ lowest unsettled number               └ ticket of a flush that begins now
 //! ```
 //!
-//! The worker waits on a condition under the same lock that guards what it waits for, so no wake-up
-//! can be lost; a push wakes it only when it crosses the size of a batch. No foreign code runs under
-//! the lock: records are weighed before it is taken and dropped after it is released.
+//! The worker waits on a condition variable of the lock that guards what it waits for, so no wake-up
+//! can be lost. A push wakes it only when the batch size is reached. No foreign code runs under the
+//! lock: records are weighed before it is taken and dropped after it is released.
 
 use std::{
     fmt,
@@ -33,33 +34,34 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
 
-/// A queue; `next`, `pause`, `settle` and `end` are its one worker's, the rest is anybody's.
+/// A queue. Only its worker calls `next`, `pause`, `settle` and `end`; any thread calls the rest.
 pub(super) struct Queue<T> {
     limits: Limits,
     /// Guards all the counts and the records; no lock is taken inside it.
     state: Mutex<State<T>>,
-    /// Signalled when the worker has something to look at.
+    /// Signalled when there is something to do for the worker.
     work: Condvar,
     /// Signalled when records were settled or the worker has ended.
     settled: Condvar,
 }
 
-/// What the worker is to do.
+/// The next step of the worker.
 pub(super) enum Next<T> {
     Deliver(Batch<T>),
     End,
 }
 
-/// With less time before the deadline of a shutdown, there is no second attempt.
+/// With less time than this before the deadline of a shutdown, there is no second attempt.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
 
-/// Whether there is time for an attempt until a flush returns: one that is about to has had its attempt.
+/// Whether there is time for an attempt before a flush returns. Close to its deadline a flush has had
+/// its attempt.
 fn is_worth_an_attempt(flush: Instant) -> bool {
     flush.saturating_duration_since(clock::real_instant()) >= SHORTEST_ATTEMPT
 }
 
-/// When an attempt must end so that who returns at `deadline` finds it ended: 20 ms before, or half of
-/// the time that is left if that is less.
+/// When an attempt must end so that a caller with this `deadline` finds it ended: 20 ms before, or at
+/// half of the time that is left if that is less.
 fn shortly_before(deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(clock::real_instant());
     deadline.checked_sub(SHORTEST_ATTEMPT.min(left / 2)).unwrap_or(deadline)
@@ -71,7 +73,7 @@ impl<T> Queue<T> {
         Self { limits, state: Mutex::new(State::new()), work, settled }
     }
 
-    /// Offers `chunk`, and wakes the worker if that makes a batch.
+    /// Offers `chunk`, and wakes the worker if there is enough for a batch.
     pub(super) fn push(&self, chunk: &Chunk<T>) {
         let mut evicted = Vec::new();
         let mut state = self.state.lock();
@@ -85,13 +87,14 @@ impl<T> Queue<T> {
             self.work.notify_all();
         }
         if !evicted.is_empty() {
-            // Someone may wait for just these.
+            // A flush may be waiting for these.
             self.settled.notify_all();
         }
     }
 
-    /// Draws a ticket for everything offered so far. If any of it is unsettled, it wakes the worker, and
-    /// with a deadline also ends its pause between two attempts, and its attempts in time.
+    /// Returns a ticket for everything offered so far. If any of it is unsettled, wakes the worker.
+    /// With a deadline it also ends the worker's pause between two attempts, and lets attempts end in
+    /// time.
     pub(super) fn begin_flush(&self, deadline: Option<Instant>) -> Ticket {
         let mut state = self.state.lock();
         let ticket = Ticket(state.offered);
@@ -115,8 +118,8 @@ impl<T> Queue<T> {
         ticket
     }
 
-    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`. A flush
-    /// that began with this deadline is over then.
+    /// Waits until everything before `ticket` is settled; `false` if it is not by `deadline`. Ends the
+    /// flush that began with this deadline.
     pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
         let is_settled = self.wait(deadline, |state| state.is_settled(ticket.0));
         let mut state = self.state.lock();
@@ -142,8 +145,8 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Takes nothing more from now on; the worker has until `deadline`, or until the deadline of an
-    /// earlier call.
+    /// Takes no more records. The worker has until `deadline`, or until the deadline of an earlier
+    /// call if that comes first.
     pub(super) fn close(&self, deadline: Instant) {
         let mut state = self.state.lock();
         state.phase = match state.phase {
@@ -159,8 +162,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Drops everything that is held, in flight too, and holds nothing from now on. What the exporter
-    /// says later of what it had in its hands is not counted.
+    /// Drops everything that is held, the batch in flight included, and holds nothing from now on. A
+    /// later result of the exporter for that batch is not counted.
     pub(super) fn abandon(&self) {
         let mut state = self.state.lock();
         let in_flight = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
@@ -175,11 +178,11 @@ impl<T> Queue<T> {
         drop(pieces); // Records are dropped outside the lock.
     }
 
-    /// Notes that the worker is left behind in its exporter; `false` if it is not in there, or was left
-    /// behind before.
+    /// Notes that the worker is left behind in its exporter. Returns `false` if it is not in its
+    /// exporter, or was left behind before.
     pub(super) fn leak(&self) -> bool {
         let mut state = self.state.lock();
-        // One that waits finds the queue abandoned, and ends.
+        // A waiting worker sees that the queue is abandoned, and ends.
         state.worker_exports && !std::mem::replace(&mut state.worker_leaked, true)
     }
 
@@ -201,7 +204,7 @@ impl<T> Queue<T> {
 
 /// The worker's side.
 impl<T> Queue<T> {
-    /// Waits for a batch: enough records, or some and a flush, a shutdown, or the end of the delay.
+    /// Waits for a batch: enough records, or fewer at a flush, a shutdown or the end of the delay.
     pub(super) fn next(&self) -> Next<T> {
         let mut due = clock::deadline(self.limits.batch_delay);
         let mut state = self.state.lock();
@@ -232,8 +235,9 @@ impl<T> Queue<T> {
         self.state.lock().urgency()
     }
 
-    /// The deadline of an attempt that begins now and may take `timeout`: that of a shutdown if that is
-    /// nearer, or of a flush that waits if the attempt `yields_to_flushes`. It moves when another comes.
+    /// The deadline of an attempt that begins now and may take `timeout`. The deadline of a shutdown
+    /// comes first if it is nearer, and so does that of a waiting flush if the attempt
+    /// `yields_to_flushes`. It moves when another flush or shutdown comes.
     pub(super) fn begin_attempt(&self, timeout: Duration, yields_to_flushes: bool) -> Deadline {
         let mut at = clock::deadline(timeout);
         let mut state = self.state.lock();
@@ -249,11 +253,14 @@ impl<T> Queue<T> {
         deadline
     }
 
-    /// Waits `delay` between two attempts; less when a shutdown was asked for after `seen`, and when a
-    /// flush was, though not less than the backend asked for. `false`: there is no further attempt.
+    /// Waits `delay` between two attempts. Returns `false` if there is no further attempt.
     ///
-    /// Of a shutdown whose deadline comes first, the next attempt is half way to that, unless the backend
-    /// would not have it: then the batch is dropped, and the others have the rest of the time.
+    /// A shutdown that was asked for after `seen` ends the wait. So does a flush, but not before the
+    /// delay that the backend asked for.
+    ///
+    /// If the deadline of a shutdown comes before the end of the delay, the next attempt is half way
+    /// to that deadline. If the backend asked for a longer delay, the batch is dropped, and the other
+    /// batches have the rest of the time.
     pub(super) fn pause(&self, delay: Delay, seen: Urgency) -> bool {
         let (mut until, not_before) =
             (clock::deadline(delay.length), clock::deadline(delay.at_least));
@@ -287,8 +294,9 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Counts what became of the batch in flight: of its records `remaining` are to be tried again,
-    /// `lost` are dropped, and the others are delivered. Says whether it was still the worker's.
+    /// Counts the result of the batch in flight: `remaining` of its records are to be tried again,
+    /// `lost` are dropped, and the others are delivered. Returns whether the batch still belonged to
+    /// the worker.
     pub(super) fn settle(&self, remaining: usize, lost: Option<(DropReason, usize)>) -> bool {
         let mut state = self.state.lock();
         state.leave_exporter();
@@ -313,8 +321,8 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Counts all but `kept` of the records in flight as filtered; the exporter has yet to be asked for
-    /// those.
+    /// Counts all but `kept` of the records in flight as filtered. The `kept` ones are still to be
+    /// exported.
     pub(super) fn filter(&self, kept: usize) {
         let mut state = self.state.lock();
         let Some(in_flight) = &mut state.in_flight else { return };
@@ -329,7 +337,7 @@ impl<T> Queue<T> {
         self.settled.notify_all();
     }
 
-    /// Drops what is in flight. Says how much that was.
+    /// Drops the batch in flight. Returns how many records that were.
     pub(super) fn lose(&self, reason: DropReason) -> usize {
         let mut state = self.state.lock();
         state.leave_exporter();
@@ -352,7 +360,7 @@ impl<T> Queue<T> {
         self.state.lock().dropped.get(DropReason::QueueFull)
     }
 
-    /// The worker will not come back.
+    /// Notes that the worker has ended.
     pub(super) fn end(&self) {
         self.abandon();
         self.state.lock().worker_ended = true;

@@ -1,7 +1,7 @@
 //! How long to wait before a batch is tried again: exponential backoff with full jitter.
 //!
-//! The n-th delay is drawn evenly from zero to `initial * 2^n`, at most `max`: of many clients that a
-//! backend turned away at once, no two come back together (Brooker, "Exponential Backoff And Jitter").
+//! The n-th delay is drawn evenly from zero to `initial * 2^n`, at most `max`. So clients that a
+//! backend turned away together do not come back together (Brooker, "Exponential Backoff And Jitter").
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use super::answer::Decision;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Retry {
-    /// The first delay is drawn from zero to this; 100 ms.
+    /// The first delay is drawn from zero to this; 100 ms by default.
     pub initial: Duration,
-    /// No delay is longer, save one that the backend asked for; 5 s.
+    /// No delay is longer, except one that the backend asked for; 5 s by default.
     pub max: Duration,
-    /// When this long has passed since the first attempt, a batch that fails is dropped with the
-    /// reason `retries_exhausted`; 5 min. Zero: there is one attempt.
+    /// A batch that fails when this long has passed since the first attempt is dropped, with the
+    /// reason `retries_exhausted`; 5 min by default. With zero there is one attempt.
     pub max_elapsed: Duration,
 }
 
@@ -30,7 +30,7 @@ impl Default for Retry {
     }
 }
 
-/// The longest delay that a backend may ask for.
+/// The longest delay that a backend may ask for; a longer one is cut to this.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The attempts of one batch.
@@ -45,7 +45,7 @@ pub(super) struct Attempts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delay {
     pub(super) length: Duration,
-    /// What the backend asked for: a flush does not cut it shorter.
+    /// The delay that the backend asked for; a flush does not shorten it.
     pub(super) at_least: Duration,
 }
 
@@ -54,21 +54,22 @@ impl<'a> Attempts<'a> {
         Self { retry, began, failed: 0 }
     }
 
-    /// How many attempts failed and were followed by a delay.
+    /// How many attempts failed, each followed by a delay.
     pub(super) fn n_failed(&self) -> u32 {
         self.failed
     }
 
-    /// Something was delivered at `now`: what is left has its time from there.
+    /// Notes that something was delivered at `now`: the time for the rest begins again.
     pub(super) fn progress(&mut self, now: Instant) {
         self.began = now;
     }
 
-    /// The delay after an attempt that was ended before its time, which says nothing of the backend.
+    /// The delay after an attempt that was ended early. Such an attempt says nothing about the
+    /// backend.
     pub(super) fn cut(&mut self, decision: Decision, random: u64) -> Option<Delay> {
         let began = self.began;
         self.fail(decision, began, random).or(match decision {
-            // There is one attempt, and it was not had.
+            // The only attempt was ended early, so it does not count.
             Decision::Retry { .. } => {
                 Some(Delay { length: Duration::ZERO, at_least: Duration::ZERO })
             }
@@ -76,8 +77,8 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    /// The delay after one more failure at `now`; `None` when the batch has had its time.
-    /// `random` is drawn anew each time, over its whole range.
+    /// The delay after one more failure at `now`; `None` when the time of the batch is over. `random`
+    /// is a new number each time, drawn from its whole range.
     pub(super) fn fail(&mut self, decision: Decision, now: Instant, random: u64) -> Option<Delay> {
         let Decision::Retry { after } = decision else { return None };
         if now.saturating_duration_since(self.began) >= self.retry.max_elapsed {

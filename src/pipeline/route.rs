@@ -1,13 +1,13 @@
-//! One exporter of one signal, and how records come to it.
+//! A route: one exporter of one signal, with its settings and processors.
 
 use std::fmt;
 
 use super::{Batch, Exporter, Processor, Settings, Signal, WireExporter};
 
-/// The way of one signal to one exporter: a queue, a worker thread, and the exporter.
+/// Takes one signal to one exporter: a queue, a worker thread, and the exporter.
 ///
-/// A [`Backend`](crate::export::Backend) says its routes; for an exporter of your own, a route is the
-/// backend.
+/// A [`Backend`](crate::export::Backend) adds its routes. For an exporter of your own, the route is
+/// the backend.
 ///
 /// # Examples
 ///
@@ -36,16 +36,16 @@ pub(super) enum AnyExporter<S> {
     Wire(Box<dyn WireExporter<S>>),
 }
 
-/// A processor that gets copies: the records of a batch are shared with other routes.
+/// A processor that gets copies, because other routes share the records of a batch.
 pub(super) type RouteProcessor<S> = Box<dyn Fn(&Batch<S>) -> Batch<S> + Send>;
 
 impl<S: Signal> Route<S> {
-    /// A route to `exporter`, with the signal's own settings.
+    /// Creates a route to `exporter`, with the signal's default settings.
     pub fn new(exporter: impl Exporter<S>) -> Self {
         Self::of(exporter.name().to_owned(), AnyExporter::Whole(Box::new(exporter)))
     }
 
-    /// A route to an exporter that encodes and sends in two steps.
+    /// Creates a route to an exporter that encodes and sends in two steps.
     pub fn wire(exporter: impl WireExporter<S>) -> Self {
         Self::of(exporter.name().to_owned(), AnyExporter::Wire(Box::new(exporter)))
     }
@@ -55,8 +55,8 @@ impl<S: Signal> Route<S> {
         Self { name, exporter, settings, processors: Vec::new(), options }
     }
 
-    /// What the route is called in reports, series and the name of its thread, in place of the
-    /// exporter's name. Of two routes of one signal and name the second gets a number: `file`, `file-2`.
+    /// Sets the name in reports, series and the name of the thread, in place of the exporter's name.
+    /// If two routes of one signal have the same name, the second gets a number: `file`, `file-2`.
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
     }
@@ -67,8 +67,9 @@ impl<S: Signal> Route<S> {
         self
     }
 
-    /// Lets `processor` change or remove records on this route alone, before they are exported, after
-    /// those that were added before. Removed ones are counted as dropped, with the reason `filtered`.
+    /// Adds a processor that changes or removes records on this route alone, before they are exported.
+    /// Processors run in the order in which they were added. Removed records are counted as dropped,
+    /// with the reason `filtered`.
     pub fn process(mut self, processor: impl Processor<S>) -> Self
     where
         S: Clone,

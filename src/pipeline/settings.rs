@@ -1,10 +1,10 @@
-//! How much a queue holds, when its batches go, and what goes when it is full.
+//! The settings of a queue: its size, its batches, and which records it drops when it is full.
 
 use std::time::Duration;
 
 use super::Retry;
 
-/// What a queue may hold and how its worker behaves.
+/// The limits of a queue, and how its worker delivers.
 ///
 /// # Examples
 ///
@@ -18,22 +18,25 @@ use super::Retry;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The most records that are held, those in the exporter's hands included; at least 1; 65,536.
+    /// The most records that are held, those in the exporter's hands included. At least 1; 65,536 by
+    /// default.
     pub max_items: usize,
-    /// The most bytes that are held, by [`Signal::weight`](super::Signal::weight); at least 1; 64 MiB.
+    /// The most bytes that are held, by [`Signal::weight`](super::Signal::weight). At least 1; 64 MiB
+    /// by default.
     pub max_bytes: usize,
-    /// What goes when the queue is full; [`Overflow::DropNewest`].
+    /// Which records are dropped when the queue is full; [`Overflow::DropNewest`] by default.
     pub overflow: Overflow,
-    /// The most records in one batch, and how many waiting ones wake the worker (or half of
-    /// [`max_items`](Self::max_items), if that is less); at least 1; 512.
+    /// The most records in one batch. As many waiting records wake the worker, or half of
+    /// [`max_items`](Self::max_items) if that is less. At least 1; 512 by default.
     pub batch_items: usize,
-    /// No batch of more than one part, which is 256 records at most, grows beyond this, nor beyond half
-    /// of [`max_bytes`](Self::max_bytes); at least 1; 4 MiB.
+    /// The most bytes in one batch, at most half of [`max_bytes`](Self::max_bytes). Only a batch of a
+    /// single part, which is at most 256 records, may be larger. At least 1; 4 MiB by default.
     pub batch_bytes: usize,
-    /// How long a record may wait for its batch to fill: an idle worker looks this often. One second.
-    /// At least 1 ms, or zero: nothing waits, and each record offered to an idle worker wakes it.
+    /// How long a record may wait for its batch to fill: an idle worker looks this often. One second
+    /// by default. At least 1 ms, or zero: then nothing waits, and each record offered to an idle
+    /// worker wakes it.
     pub batch_delay: Duration,
-    /// How long one attempt to deliver a batch may take; not zero; 10 s.
+    /// How long one attempt to deliver a batch may take. Not zero; 10 s by default.
     pub attempt_timeout: Duration,
     /// How a batch is tried again.
     pub retry: Retry,
@@ -54,14 +57,14 @@ impl Default for Settings {
     }
 }
 
-/// What goes when a queue is full.
+/// Which records are dropped when a queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The record that is offered: what has been kept longest stays whole. For spans.
+    /// The offered record, so that older records stay complete. For spans.
     #[default]
     DropNewest,
-    /// The record that waits longest: the newest state counts. For alerts. What is in the exporter's
-    /// hands stays.
+    /// The record that has waited longest, because the newest state counts. For alerts. Records in the
+    /// exporter's hands stay.
     DropOldest,
 }

@@ -1,8 +1,8 @@
-//! What an exporter may know before its first batch.
+//! What an exporter gets before its first batch.
 
 use crate::{label::Value, resource::Resource};
 
-/// Who is speaking: handed to each exporter once, before its first batch.
+/// The resource of the telemetry, passed to each exporter once before its first batch.
 ///
 /// # Examples
 ///
@@ -18,7 +18,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The set-up of an exporter that `resource` sends by.
+    /// Creates the set-up of an exporter that sends for `resource`.
     #[must_use]
     pub fn new(resource: Resource) -> Self {
         Self { resource }

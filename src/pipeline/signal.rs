@@ -1,27 +1,25 @@
-//! What the pipeline has to know of a kind of record.
+//! What the pipeline needs of a kind of record.
 
 use super::Settings;
 
 /// A kind of record that leaves the process: spans, readings of metrics, notifications of alerts.
 ///
 /// The crate's own signals are [`SpanRecord`](crate::trace::SpanRecord),
-/// [`DataPoint`](crate::metric::DataPoint) and [`Notification`](crate::alert::Notification). These are
-/// all that a telemetry sends.
+/// [`DataPoint`](crate::metric::DataPoint) and [`Notification`](crate::alert::Notification). A
+/// telemetry sends only these.
 pub trait Signal: Send + Sync + Sized + 'static {
     /// The signal's name in reports, and the label `signal` of the pipeline's own series: `spans`,
     /// `metrics` or `notifications`.
     const NAME: &'static str;
 
-    /// What a [`Route`](super::Route) of this signal is configured with beside its queue: `()` for
-    /// nothing.
+    /// The options of a [`Route`](super::Route) of this signal besides its queue: `()` for none.
     type RouteOptions: Default + Send + 'static;
 
-    /// The approximate size in bytes: the record's own and what it holds on the heap, so that queues
-    /// are bounded in bytes. Called once for each record, on the thread that offers it, with no lock
-    /// held.
+    /// The approximate size in bytes: the record itself and what it holds on the heap. It bounds
+    /// queues in bytes. Called once for each record, on the thread that offers it, with no lock held.
     fn weight(&self) -> usize;
 
-    /// The settings of a route that is given none.
+    /// The settings of a route that sets none.
     #[must_use]
     fn settings() -> Settings {
         Settings::default()

@@ -21,31 +21,31 @@ pub(super) struct State<T> {
     pub(super) last_error: Option<String>,
     pub(super) flush_up_to: u64,
     pub(super) flushes: u64,
-    /// When the flushes that wait return: attempts end by then.
+    /// When the waiting flushes return: attempts end before.
     pub(super) flush_deadlines: Vec<Instant>,
     pub(super) phase: Phase,
-    /// The attempt that runs.
+    /// The running attempt.
     pub(super) attempt: Option<Attempt>,
-    /// Whether the worker is in the exporter's hands, with a batch.
+    /// Whether the worker is in the exporter, with a batch.
     pub(super) worker_exports: bool,
     pub(super) worker_ended: bool,
     pub(super) worker_leaked: bool,
 }
 
-/// Some neighbours of one part of a chunk.
+/// A run of records in one part of a chunk.
 pub(super) struct Queued<T> {
     pub(super) piece: Piece<T>,
     pub(super) first: u64,    // The number of the piece's first record.
     pub(super) charge: usize, // The bytes of the whole part: a piece of it pins all of it.
 }
 
-/// What the exporter has in its hands.
+/// The batch in the exporter's hands.
 pub(super) struct InFlight {
     pub(super) first: u64, // The lowest number in it that may be unsettled.
     pub(super) load: Load,
 }
 
-/// An attempt that runs.
+/// A running attempt.
 #[derive(Clone)]
 pub(super) struct Attempt {
     pub(super) deadline: Deadline,
@@ -68,7 +68,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// What has been asked of the worker so far, to see whether more has been asked since.
+/// The flushes and shutdowns asked for so far, to see whether there were more since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Urgency {
     pub(super) flushes: u64,
@@ -167,8 +167,8 @@ impl<T> State<T> {
         batch
     }
 
-    /// Takes the first `n` records of the front piece, which has at least as many. The charge of a part
-    /// goes with its last piece.
+    /// Takes the first `n` records of the front piece, which has at least `n`. The last piece of a
+    /// part carries the charge of the whole part.
     fn pop(&mut self, n: usize) -> Option<Queued<T>> {
         let front = self.pieces.front_mut()?;
         self.queued.items -= n;
@@ -184,7 +184,7 @@ impl<T> State<T> {
         Some(taken)
     }
 
-    /// What waits and what the exporter has.
+    /// The records that wait and those in the exporter's hands.
     pub(super) fn held(&self) -> Load {
         let in_flight = self.in_flight.as_ref().map_or(Load::default(), |batch| batch.load);
         Load {
@@ -200,18 +200,18 @@ impl<T> State<T> {
         in_flight.or(waiting).is_none_or(|lowest| lowest >= up_to)
     }
 
-    /// Whether there is something that is not to wait for more.
+    /// Whether a batch is due now: it does not wait for more records.
     pub(super) fn is_due(&self, limits: &Limits) -> bool {
         let Some(front) = self.pieces.front() else { return false };
         front.first < self.flush_up_to || self.phase != Phase::Open || self.makes_a_batch(limits)
     }
 
-    /// Whether what waits is enough for a batch.
+    /// Whether enough records wait for a batch.
     pub(super) fn makes_a_batch(&self, limits: &Limits) -> bool {
         self.queued.items >= limits.wake_items || self.queued.bytes >= limits.batch_bytes
     }
 
-    /// The worker is back from the exporter, if it was there.
+    /// Notes that the worker is back from the exporter, if it was there.
     pub(super) fn leave_exporter(&mut self) {
         self.worker_exports = false;
         self.attempt = None;

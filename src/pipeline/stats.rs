@@ -1,8 +1,8 @@
 //! What the pipeline counts about itself: reasons, the names of its series, and the report.
 //!
-//! The law of every queue, at every instant: `offered = delivered + held + spooled + dropped`. Held is
-//! what waits in the queue or is in an exporter's hands. The figures of one [`QueueReport`] are read
-//! under the queue's one lock, so the law holds in each report to the record.
+//! This holds for every queue at every instant: `offered = delivered + held + spooled + dropped`. Held
+//! are the records that wait in the queue or are in an exporter's hands. The figures of one
+//! [`QueueReport`] are read under the queue's lock, so it holds in each report, to the record.
 
 use std::fmt;
 
@@ -10,15 +10,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// The queue was full. Under [`Overflow::DropOldest`](super::Overflow) it is the oldest that went.
+    /// The queue was full. With [`Overflow::DropOldest`](super::Overflow) the oldest record was
+    /// dropped.
     QueueFull,
     /// The exporter, or its backend, refused the record for good.
     Rejected,
-    /// The exporter kept asking for another try until [`Retry::max_elapsed`](super::Retry) was over.
+    /// The exporter asked for a retry until [`Retry::max_elapsed`](super::Retry) had passed.
     RetriesExhausted,
     /// The exporter, or a processor of the route, panicked while it had the record.
     Panic,
-    /// Offered after shutdown, or not delivered before its deadline.
+    /// The record was offered after shutdown, or not delivered before its deadline.
     Shutdown,
     /// A [`Processor`](super::Processor) of the route removed it.
     Filtered,
@@ -61,13 +62,13 @@ impl fmt::Display for DropReason {
 pub struct Dropped([u64; DropReason::ALL.len()]);
 
 impl Dropped {
-    /// How many for `reason`.
+    /// How many were dropped for `reason`.
     #[must_use]
     pub const fn get(&self, reason: DropReason) -> u64 {
         self.0[reason as usize]
     }
 
-    /// How many for any reason.
+    /// How many were dropped for any reason.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -84,17 +85,17 @@ impl Dropped {
     }
 }
 
-/// What became of everything that was offered to one exporter's queue, at one instant.
+/// What became of all records offered to one exporter's queue, at one instant.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct QueueReport {
-    /// The route, named as its exporter unless it was named otherwise.
+    /// The route's name: the exporter's name, unless the route was named.
     pub name: String,
     /// The signal: `spans`, `metrics` or `notifications`.
     pub signal: &'static str,
     /// Records that were offered.
     pub offered: u64,
-    /// Records of which the exporter said that they were delivered.
+    /// Records that the exporter reported as delivered.
     pub delivered: u64,
     /// Records in the queue or in the exporter's hands.
     pub held: u64,
@@ -102,14 +103,14 @@ pub struct QueueReport {
     pub spooled: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
-    /// How often the exporter asked for another try.
+    /// How often the exporter asked for a retry.
     pub retries: u64,
-    /// What the exporter last complained of, if it ever did; at most 512 bytes.
+    /// The exporter's last error, if there was one; at most 512 bytes.
     pub last_error: Option<String>,
 }
 
 impl QueueReport {
-    /// The sums without the reasons.
+    /// The counts of this queue, with all reasons added up.
     #[must_use]
     pub fn totals(&self) -> Totals {
         Totals {
@@ -139,11 +140,11 @@ impl fmt::Display for QueueReport {
     }
 }
 
-/// The sums over one queue or all.
+/// The sums over one queue or over all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Records that were offered; one offered to two exporters counts twice.
+    /// Records that were offered; a record offered to two exporters counts twice.
     pub offered: u64,
     /// Records that were delivered.
     pub delivered: u64,
@@ -173,7 +174,7 @@ impl fmt::Display for Totals {
     }
 }
 
-/// What a flush or shutdown came to: every exporter's queue, and whether all was settled in time.
+/// The result of a flush or shutdown: every exporter's queue, and whether all was settled in time.
 ///
 /// `Display` prints one line for each queue and, last and from column 0, the totals.
 ///
@@ -195,7 +196,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report of `queues`.
+    /// Creates a report of `queues`.
     #[must_use]
     pub fn new(queues: Vec<QueueReport>, settled: bool) -> Self {
         Self { queues, settled }
@@ -229,8 +230,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// The pipeline's own series. Each has the labels `exporter` and
-/// `signal`; [`DROPPED`](series::DROPPED) also has `reason`.
+/// The pipeline's own series. Each has the labels `exporter` and `signal`;
+/// [`DROPPED`](series::DROPPED) also has `reason`.
 pub(crate) mod series {
     /// The label key with the route's name.
     pub(crate) const EXPORTER_KEY: &str = "exporter";
@@ -263,14 +264,15 @@ pub(crate) mod series {
         ("telemetry.worker.leaked", "Exporter threads that did not end before their deadline");
 }
 
-/// Text on one line: line breaks and other control characters as Rust escapes them.
+/// Text on one line: line breaks and other control characters are escaped as in Rust.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for character in self.0.chars() {
-            // U+2028 and U+2029 are line breaks to some readers, though no control characters.
+            // Some readers take U+2028 and U+2029 for line breaks, though they are no control
+            // characters.
             if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
                 write!(f, "{}", character.escape_default())?;
             } else {

@@ -1,8 +1,8 @@
-//! The thread of one exporter: waits for batches, has them delivered, tries again, survives panics.
+//! The thread of one exporter: waits for batches, exports them, tries again, survives panics.
 //!
-//! One `catch_unwind` stands around each step, so that whatever foreign code does (the exporter, the
-//! drop of a record, a diagnostics hook), it costs the batch in flight and never the thread. The
-//! thread is muted: spans that an exporter starts would be something to export again.
+//! One `catch_unwind` is around each step. If foreign code panics (the exporter, the drop of a record,
+//! a diagnostics hook), it costs the batch in flight and never the thread. The thread is muted: spans
+//! that an exporter starts would have to be exported too.
 
 use std::{
     cell::Cell,
@@ -26,7 +26,7 @@ use crate::{
     util::{catch::catch, random},
 };
 
-/// Starts the thread of the worker called `name`, which ends when `queue` is closed.
+/// Starts the worker's thread, called `name`. It ends when `queue` is closed.
 pub(super) fn start<S: Signal>(
     thread: thread::Builder,
     name: Arc<str>,
@@ -60,7 +60,7 @@ struct Worker<S: Signal, D> {
     delivery: D,
 }
 
-/// What every worker has, whatever its exporter is.
+/// What every worker has, whichever kind its exporter is.
 struct Common<S: Signal> {
     name: Arc<str>,
     queue: Arc<Queue<S>>,
@@ -75,7 +75,7 @@ impl<S: Signal> Common<S> {
         let name = self.name.clone();
         let worker = Worker { common: self, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
-        // The handle is let go: a thread that may hang is never joined.
+        // The handle is dropped: a thread that may hang is never joined.
         spawned.map(drop).map_err(|error| {
             let message = format!("the thread of exporter \"{name}\" cannot be started");
             Error::new(ErrorKind::Io, message).with_source(error)
@@ -104,12 +104,12 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
                 format_args!("in its drop: {}", OneLine(&bounded(panic))),
             );
         }
-        // The records that are left may panic when they are dropped.
+        // The remaining records may panic when they are dropped.
         let _ = catch(|| queue.abandon());
         queue.end();
     }
 
-    /// Delivers one batch; `false` when there will be none.
+    /// Delivers one batch; `false` when no more will come.
     fn step(&mut self) -> bool {
         let Next::Deliver(batch) = self.common.queue.next() else { return false };
         self.common.diagnose_overflow();
@@ -130,11 +130,11 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
     fn deliver(&mut self, mut load: D::Load) {
         let Self { common, delivery } = self;
         let mut attempts = Attempts::new(&common.retry, clock::real_instant());
-        // Of two attempts in a row a flush ends one at most: a backend that is slower than the
-        // flushes of an application are patient gets its time.
+        // A flush does not end two attempts in a row. So a backend gets its time even if it is slower
+        // than the timeouts of the application's flushes.
         let mut was_cut = false;
         loop {
-            // Read before the attempt, so that what is asked for during it ends the pause after it.
+            // Read before the attempt, so that a flush or shutdown during it ends the pause after it.
             let mut seen = common.queue.urgency();
             let latest = clock::deadline(common.attempt_timeout);
             let deadline = common.queue.begin_attempt(common.attempt_timeout, !was_cut);
@@ -144,7 +144,7 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
             };
             was_cut = deadline.is_over() && clock::real_instant() < latest;
             if was_cut {
-                // Whoever asked meanwhile has had this attempt for it.
+                // This attempt was for the flushes that came meanwhile.
                 seen = common.queue.urgency();
             }
             let n_before = load.len();
@@ -173,7 +173,7 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
 }
 
 impl<S: Signal> Common<S> {
-    /// Lets the route's processors change the batch, and counts what they remove.
+    /// Runs the route's processors on the batch, and counts what they remove.
     fn process(&self, mut batch: Batch<S>) -> Batch<S> {
         if self.processors.is_empty() {
             return batch;
@@ -191,7 +191,7 @@ impl<S: Signal> Common<S> {
         batch
     }
 
-    /// Counts what the exporter says was delivered or refused; what is left is still to be sent.
+    /// Counts what the exporter reports as delivered or refused, and returns what is still to be sent.
     fn judge<L: Load>(&self, error: ExportError<L>, load: &L) -> Rest<L> {
         let ExportError { decision, unsent, rejected, message } = error;
         let n = load.len();
@@ -209,7 +209,7 @@ impl<S: Signal> Common<S> {
         Rest { decision, unsent }
     }
 
-    /// Drops what is left of the batch that will not be tried again.
+    /// Drops the rest of a batch that will not be tried again.
     fn give_up(&self, decision: Decision) {
         let (reason, kind) = match decision {
             Decision::Retry { .. } => (DropReason::RetriesExhausted, "retries exhausted"),
@@ -225,7 +225,7 @@ impl<S: Signal> Common<S> {
         self.diagnose_loss(kind, lost);
     }
 
-    /// Says that something is wrong when it begins, and not first when records are lost of it.
+    /// Reports the first failure of a batch, before any records are lost.
     fn diagnose_first_failure(&self, left: usize) {
         let error = self.last_error();
         let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
@@ -244,8 +244,8 @@ impl<S: Signal> Common<S> {
         self.queue.report(&self.name, S::NAME).last_error.unwrap_or_default()
     }
 
-    /// Says here, and not where records are offered, that the queue was full: an application's thread
-    /// must not wait for stderr.
+    /// Reports that the queue was full. This is done here, and not where records are offered: an
+    /// application's thread must not wait for stderr.
     fn diagnose_overflow(&mut self) {
         let overflowed = self.queue.n_overflowed();
         let new = overflowed - std::mem::replace(&mut self.n_overflowed, overflowed);
@@ -255,13 +255,13 @@ impl<S: Signal> Common<S> {
     }
 }
 
-/// What an attempt left over.
+/// The rest of a batch after an attempt.
 struct Rest<L> {
     decision: Decision,
     unsent: L,
 }
 
-/// Waits for the worker of `queue` to end after its shutdown; at `deadline` drops what it holds and
+/// Waits for the worker of `queue` to end after a shutdown. At `deadline`, drops what it holds and
 /// leaves the thread behind.
 pub(super) fn await_end<T>(name: &str, queue: &Queue<T>, deadline: Instant) {
     if queue.wait_ended(deadline) {
@@ -281,7 +281,7 @@ pub(crate) fn leaked_workers() -> u64 {
     LEAKED.load(Relaxed)
 }
 
-/// Relaxed: it publishes nothing but itself.
+/// Relaxed: it publishes nothing else.
 static LEAKED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether this thread is the worker of any queue.
@@ -295,11 +295,12 @@ pub(super) fn is_own_thread<T>(queue: &Arc<Queue<T>>) -> bool {
 }
 
 thread_local! {
-    // Without a destructor, so that it can be read in exit hooks, where others are gone.
+    // Without a destructor, so that exit hooks can read it when other thread locals are gone.
     static OWN_QUEUE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The address of the queue: unique while its worker, which has a share in it, runs.
+/// The address of the queue: unique while its worker runs, because the worker shares ownership of the
+/// queue.
 fn identity<T>(queue: &Arc<Queue<T>>) -> usize {
     Arc::as_ptr(queue).addr()
 }

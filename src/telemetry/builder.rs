@@ -1,4 +1,4 @@
-//! What to set up: every option of a telemetry.
+//! The options of telemetry.
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -20,9 +20,9 @@ use crate::{
 pub(super) type Processors<S> = Vec<Box<dyn Processor<S>>>;
 type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
 
-/// What telemetry consists of: made by [`builder`](crate::builder), ended by [`start`](Self::start).
+/// Configures telemetry: [`builder`](crate::builder) returns one, [`start`](Self::start) starts it.
 ///
-/// Nothing is opened and no thread runs before `start`.
+/// Before `start` nothing is opened and no thread runs.
 #[must_use = "nothing runs before `start`"]
 pub struct Builder {
     pub(super) resource: Resource,
@@ -77,8 +77,8 @@ impl Builder {
         Self { resource: self.resource.with(key, value), ..self }
     }
 
-    /// Sends to `backend` what it takes: sampled spans, readings of metrics. Each signal goes by a
-    /// [`Route`] of its own, with a queue and a thread.
+    /// Sends to `backend` the signals it takes: sampled spans, readings of metrics. Each signal has
+    /// its own [`Route`], with a queue and a thread.
     ///
     /// # Examples
     ///
@@ -107,22 +107,25 @@ impl Builder {
         self
     }
 
-    /// Lets `processor` change or remove sampled spans before any route gets them, after those that
-    /// were added before. What it removes is counted in `telemetry.processor.dropped`.
+    /// Adds a processor that changes or removes sampled spans before any route gets them. Processors
+    /// run in the order in which they were added. Removed spans are counted in
+    /// `telemetry.processor.dropped`.
     pub fn span_processor(mut self, processor: impl Processor<SpanRecord>) -> Self {
         self.span_processors.push(Box::new(processor));
         self
     }
 
-    /// Lets `processor` change or remove the data points of each reading before a route gets them,
-    /// after those that were added before. What it removes is counted in `telemetry.processor.dropped`.
-    /// A Prometheus page is no route: it shows what is recorded, by the [views](Self::view).
+    /// Adds a processor that changes or removes the data points of each reading before a route gets
+    /// them. Processors run in the order in which they were added. Removed data points are counted in
+    /// `telemetry.processor.dropped`. A Prometheus page is not a route: it shows what is recorded,
+    /// through the [views](Self::view).
     pub fn metric_processor(mut self, processor: impl Processor<DataPoint>) -> Self {
         self.metric_processors.push(Box::new(processor));
         self
     }
 
-    /// Decides which spans are sampled; by default as the parent was, and always where there is none.
+    /// Decides which spans are sampled. By default a span is sampled if its parent is, or if it has no
+    /// parent.
     pub fn sampler(self, sampler: impl Sampler) -> Self {
         Self { sampler: Some(Box::new(sampler)), ..self }
     }
@@ -132,25 +135,26 @@ impl Builder {
         Self { limits, ..self }
     }
 
-    /// Adds a view of the instruments of the process: of their names, labels, buckets and limits. The
-    /// list of [`Views`](crate::metric::Views) is that of the global registry from `start` on, also after shutdown; without
-    /// a view the registry keeps those that it has.
+    /// Adds a view of the process's instruments: it changes names, labels, buckets or limits. The
+    /// views become the [`Views`](crate::metric::Views) of the global registry at `start`, and stay
+    /// after shutdown. Without a view the registry keeps the ones it has.
     pub fn view(mut self, view: View) -> Self {
         self.views.push(view);
         self
     }
 
-    /// Puts a label on every series of the process; one of the series' own with the same key wins, and
-    /// of two with one key the later. Spans do not get it: [`resource`](Self::resource) says what
-    /// holds for these too.
+    /// Adds a label to every series of the process. If a series has a label with the same key, the
+    /// label of the series wins; if a key is added twice, the later value wins. Spans do not get the
+    /// label: use [`resource`](Self::resource) for attributes of both.
     ///
-    /// The labels are those of the [global registry](crate::metric::Registry::global) from `start` on, also after
-    /// shutdown, and also on series that were recorded before; without one the registry keeps those
-    /// that it has. A look-up of a series, such as [`Snapshot::value`](crate::metric::Snapshot::value),
-    /// names them too. To a [reader](crate::metric::Reader) of differences that has collected already,
-    /// a series with other labels is a new one.
+    /// The labels become those of the [global registry](crate::metric::Registry::global) at `start`,
+    /// and stay after shutdown. Series that were recorded before get them too. Without a label the
+    /// registry keeps the ones it has. A look-up of a series, such as
+    /// [`Snapshot::value`](crate::metric::Snapshot::value), must name them. For a
+    /// [reader](crate::metric::Reader) of differences that has already collected, a series with other
+    /// labels is a new series.
     ///
-    /// An illegal key is an error of the start.
+    /// [`start`](Self::start) returns an error if a key is illegal.
     ///
     /// # Examples
     ///
@@ -171,13 +175,14 @@ impl Builder {
         self
     }
 
-    /// At most `limit` label sets an instrument of the process, besides the overflow series, unless
-    /// the instrument or a view says otherwise; 2,000 by default. Closed label sets are not limited.
+    /// Limits each instrument of the process to `limit` label sets besides the overflow series; 2,000
+    /// by default. A limit of the instrument or of a view takes precedence. Closed label sets are not
+    /// limited.
     ///
-    /// It is the limit of the [global registry](crate::metric::Registry::global) from `start` on, also after shutdown
-    /// and also for instruments in use. A lower one leaves the series that there are, and sends new
-    /// label sets to the overflow series; a higher one gives new label sets series of their own at
-    /// once. A handle that was bound to the overflow series stays with it.
+    /// The limit becomes that of the [global registry](crate::metric::Registry::global) at `start`,
+    /// also for instruments in use, and stays after shutdown. A lower limit keeps the existing series,
+    /// and sends new label sets to the overflow series. A higher limit gives new label sets their own
+    /// series at once. A handle that was bound to the overflow series stays there.
     ///
     /// # Examples
     ///
@@ -201,13 +206,15 @@ impl Builder {
         self
     }
 
-    /// At most about `bytes` for the series of all instruments of the process that are not closed,
-    /// and for the cells of all series; 64 MiB by default. The cells that threads own take at most half
-    /// of it: beyond that, a thread records into cells that threads share. Beyond the whole, new label
-    /// sets go to the overflow series, and known ones go on.
+    /// Limits the memory of series to about `bytes`; 64 MiB by default. This counts the series of all
+    /// instruments of the process that are not closed, and the cells of all series.
     ///
-    /// As [`series_limit`](Self::series_limit), it holds from `start` on, also after shutdown, and
-    /// counts the series that there are.
+    /// The cells that threads own take at most half of it; beyond that, a thread records into cells
+    /// that threads share. Beyond the whole budget, new label sets go to the overflow series, and
+    /// existing series continue.
+    ///
+    /// As [`series_limit`](Self::series_limit), it applies from `start` on, also after shutdown, and
+    /// counts existing series.
     ///
     /// # Examples
     ///
@@ -230,14 +237,14 @@ impl Builder {
         self
     }
 
-    /// How long whoever reads the series, the tick or a scrape for example, waits for one callback and
-    /// for one [source](Self::source); half a second by default. What is slower delays a reader once
-    /// and is then read beside: its values are those of the last reading. See
+    /// How long a reader of the series, such as the tick or a scrape, waits for one callback and for
+    /// one [source](Self::source); half a second by default. A slower one delays a reader once. From
+    /// then on it is read in the background, and its values are those of its last reading. See
     /// [`InstrumentBuilder::observe`](crate::metric::InstrumentBuilder::observe).
     ///
-    /// Where a scrape tells how long it has itself (`X-Prometheus-Scrape-Timeout-Seconds`), the page
-    /// is answered within that time, whatever the patience. As [`series_limit`](Self::series_limit),
-    /// it holds from `start` on, also after shutdown.
+    /// If a scrape sends its own timeout (`X-Prometheus-Scrape-Timeout-Seconds`), the page is returned
+    /// within that time, whatever the patience is. As [`series_limit`](Self::series_limit), it applies
+    /// from `start` on, also after shutdown.
     ///
     /// # Examples
     ///
@@ -262,16 +269,16 @@ impl Builder {
         self
     }
 
-    /// Lets at most `n` threads own a table of cells; by default twice as many as there are cores, and
-    /// from 8 to 32.
+    /// Limits how many threads own a table of cells to `n`. The default is twice the number of cores,
+    /// at least 8 and at most 32.
     ///
-    /// A thread that owns a table records without a shared cache line. Each further one adds to a few
-    /// tables that threads share, which costs some nanoseconds more, and takes the table of one that
-    /// has ended; how often that is so is counted in `telemetry.records.shared`. What a reader walks,
-    /// and the memory of series, grow with `n` and not with the threads.
+    /// A thread with its own table records without a shared cache line. A further thread adds to a few
+    /// tables that threads share, which costs some nanoseconds more. It takes over the table of a
+    /// thread that has ended. Records in shared tables are counted in `telemetry.records.shared`. The
+    /// work of a reader and the memory of series grow with `n`, not with the number of threads.
     ///
-    /// It holds from `start` on for the process, also after shutdown. A thread that owns a table keeps
-    /// it until it ends. Zero counts as one.
+    /// It applies to the process from `start` on, also after shutdown. A thread that owns a table
+    /// keeps it until it ends. Zero counts as one.
     ///
     /// # Examples
     ///
@@ -290,12 +297,13 @@ impl Builder {
         self
     }
 
-    /// Tells a notifier about alerts that fire and are resolved, through a queue and on a thread of its
-    /// own: a [`Webhook`], a [`Writer`], or a [`Route`] with settings or to an exporter of your own. A full
-    /// queue drops its oldest notifications: the newest tell how things stand.
+    /// Sends alerts that fire or are resolved to a notifier, through a queue and on a thread of its
+    /// own. A notifier is a [`Webhook`], a [`Writer`], or a [`Route`] with settings or to an exporter
+    /// of your own. A full queue drops its oldest notifications, because the newest have the current
+    /// state.
     ///
-    /// An alert that is sent has the label `service_name` beside its own, and more if
-    /// [`alert_resource_label`](Self::alert_resource_label) says so.
+    /// A sent alert has the label `service_name` besides its own labels, and those of
+    /// [`alert_resource_label`](Self::alert_resource_label).
     ///
     /// [`Webhook`]: crate::alert::notify
     /// [`Writer`]: crate::alert::notify::Writer
@@ -304,53 +312,55 @@ impl Builder {
         self
     }
 
-    /// Adds the resource's attribute `key` to the labels of the alerts that are sent, as Prometheus adds
-    /// its external labels: where an alert has no such label of its own. The label's name is that of a
+    /// Adds the resource's attribute `key` to the labels of sent alerts, unless an alert already has
+    /// that label. Prometheus adds its external labels like this. The label's name is that on a
     /// Prometheus page: `deployment.environment.name` becomes `deployment_environment_name`.
     ///
-    /// `service.name` is there without a call. Of an attribute that the resource has not, a diagnostic tells
-    /// at [`start`](Self::start), and alerts have no such label. An attribute that changes at each start, as the id of an
-    /// instance, makes each start's alerts new ones for whoever receives them.
+    /// `service.name` is added without a call. If the resource does not have the attribute, a
+    /// diagnostic reports it at [`start`](Self::start), and alerts do not get the label. Do not use an
+    /// attribute that changes at each start, such as an instance id: a receiver then takes the alerts
+    /// of each start for new ones.
     pub fn alert_resource_label(mut self, key: impl Into<Cow<'static, str>>) -> Self {
         self.alert_attributes.push(key.into());
         self
     }
 
-    /// Where alerts can be looked up, as in the interface of Prometheus: the `generatorURL` of alerts that
-    /// are sent is `URL/graph?g0.expr=ALERTS{alertname="NAME"}`. Without it, it is the address of the
-    /// Prometheus listener, if there is one.
+    /// Sets the URL of an interface like that of Prometheus, in which alerts can be looked up. The
+    /// `generatorURL` of sent alerts is then `URL/graph?g0.expr=ALERTS{alertname="NAME"}`. Without it,
+    /// the `generatorURL` is the address of the Prometheus listener, if there is one.
     pub fn external_url(mut self, url: impl Into<String>) -> Self {
         self.external_url = Some(url.into());
         self
     }
 
     /// Calls `call` at every change of an alert's state, on the ticker's thread: it should be quick. A
-    /// panic in it is reported and changes nothing. Notifications of the change are queued before: they
-    /// are delivered even if `call` leaves the process.
+    /// panic in it is reported and has no other effect. The notifications of the change are queued
+    /// before, so they are delivered even if `call` leaves the process.
     pub fn on_transition(mut self, call: impl Fn(&Transition) + Send + 'static) -> Self {
         self.on_transition.push(Box::new(call));
         self
     }
 
-    /// At most about `bytes` for the past of all series, which [windows](crate::Telemetry::window) and alert
-    /// rules look back on; 32 MiB by default. It is a cap: nothing is allocated before there is something
-    /// to keep. `telemetry.history.size` is what is used.
+    /// Limits the memory for the past of all series to about `bytes`; 32 MiB by default.
+    /// [Windows](crate::Telemetry::window) and alert rules read this past. Nothing is allocated before
+    /// there is something to keep. `telemetry.history.size` is the memory in use.
     ///
-    /// A sample of a counter takes about a byte, one that is the same as the last none. What a rule
-    /// selects is kept for as long as the rule looks back, with all buckets at each tick where it asks for
-    /// the values of histograms. Over the budget the oldest ticks go first, then the oldest of the samples
-    /// that are kept every ten seconds: windows get shorter and say so, and
-    /// [`RuleStatus::shortened`](crate::alert::RuleStatus::shortened) says it of a rule.
+    /// A sample of a counter takes about a byte, and none if it equals the sample before. Series that
+    /// a rule selects are kept for as long as the rule looks back. If the rule reads the values of
+    /// histograms, all their buckets are kept at each tick. Over the budget the oldest ticks are given
+    /// up first, then the oldest of the samples that are kept every ten seconds. Windows get shorter,
+    /// as their duration says, and for a rule
+    /// [`RuleStatus::shortened`](crate::alert::RuleStatus::shortened) is set.
     ///
-    /// If a single tick of all series is more than the budget, only the instruments that rules select are
-    /// kept, a diagnostic tells of it, and windows span no time. If even these are more, all rules are in
-    /// error.
+    /// If a single tick of all series exceeds the budget, only the instruments that rules select are
+    /// kept. A diagnostic reports it, and windows span no time. If even these instruments exceed the
+    /// budget, all rules are in error.
     pub fn history_budget(self, bytes: usize) -> Self {
         Self { history: Some(bytes), ..self }
     }
 
-    /// Keeps no past: a [window](crate::Telemetry::window) spans no time, and alert rules that look back are
-    /// refused by [`start`](Self::start). Rules of present values work.
+    /// Keeps no past: a [window](crate::Telemetry::window) spans no time, and [`start`](Self::start)
+    /// returns an error for alert rules that look back. Rules on present values work.
     ///
     /// # Examples
     ///
@@ -365,25 +375,26 @@ impl Builder {
         Self { history: None, ..self }
     }
 
-    /// How often rules are evaluated and samples are kept; one second by default.
+    /// Sets how often rules are evaluated and samples are kept; one second by default.
     pub fn tick(self, interval: Duration) -> Self {
         Self { tick: interval, ..self }
     }
 
-    /// Gets what the crate has to say about itself, by kind and text, from `start` on; by default it is
-    /// a line on stderr for each kind and minute. The hook serves the whole process, also after
-    /// shutdown, until another start sets another.
+    /// Sets a hook for the crate's own diagnostics, called with kind and text, from `start` on. By
+    /// default they go to stderr, one line for each kind and minute. The hook serves the whole
+    /// process, also after shutdown, until another start sets another.
     pub fn on_diagnostic(self, hook: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
         Self { on_diagnostic: Some(Arc::new(hook)), ..self }
     }
 
-    /// Lets `start` fail if instruments that were used already clash; by default it does not, as one of
-    /// them may be a dependency's.
+    /// Makes `start` fail if instruments that are already in use conflict. By default it does not
+    /// fail, because one of them may belong to a dependency.
     ///
-    /// Of instruments with one name and another kind, unit, aggregation or set of label keys, or with
-    /// names that are one on a Prometheus page, the first that is used is kept. Each other one records
-    /// into nothing. A diagnostic reports it, with both places in the source, and what it
-    /// would have recorded is counted in `telemetry.instruments.refused`, by its name and place.
+    /// Two instruments conflict if they have one name and another kind, unit, aggregation or set of
+    /// label keys, or if their names are the same on a Prometheus page. The one that is used first is
+    /// kept, and each other one records into nothing. A diagnostic reports the conflict with both
+    /// places in the source. Refused records are counted in `telemetry.instruments.refused`, by name
+    /// and place of the instrument.
     ///
     /// # Examples
     ///
@@ -407,14 +418,14 @@ impl Builder {
         Self { deny_conflicts: true, ..self }
     }
 
-    /// Starts nothing: no thread, no listener, no rule, no span and no id, and no series
-    /// of the crate's own. Metrics are still recorded and can be read, with the views and limits that
-    /// the builder was given; a window spans no time. What callers send goes on as it came: the
-    /// [`parent`](crate::trace::SpanBuilder::parent) of a span is what [`inject`](crate::inject) writes.
+    /// Starts nothing: no thread, no listener, no rule, no spans and no ids, and no series of the
+    /// crate's own. Metrics are still recorded and can be read, with the builder's views and limits. A
+    /// window spans no time. A caller's context is passed on unchanged: [`inject`](crate::inject)
+    /// writes the [`parent`](crate::trace::SpanBuilder::parent) of a span.
     ///
-    /// The environment variable `OTEL_SDK_DISABLED=true` does the same, unless
-    /// [`enabled`](Self::enabled) says otherwise. Not started, and after shutdown, it is the same too. Only a snapshot that has callbacks to ask
-    /// needs a thread, on which these run.
+    /// The environment variable `OTEL_SDK_DISABLED=true` has the same effect, unless
+    /// [`enabled`](Self::enabled) is called. So has telemetry that was not started, or was shut down.
+    /// Only a snapshot with callbacks to run needs a thread, for these.
     ///
     /// # Examples
     ///
@@ -434,13 +445,13 @@ impl Builder {
         Self { disabled: true, ..self }
     }
 
-    /// Starts everything, whatever the environment variable `OTEL_SDK_DISABLED` and an earlier
-    /// [`disabled`](Self::disabled) say.
+    /// Starts everything, regardless of the environment variable `OTEL_SDK_DISABLED` and of an earlier
+    /// [`disabled`](Self::disabled).
     pub fn enabled(self) -> Self {
         Self { disabled: false, ..self }
     }
 
-    /// Adds something that serves until shutdown.
+    /// Adds a part that serves until shutdown.
     pub(super) fn part(
         mut self,
         start: impl FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send + 'static,
@@ -450,7 +461,7 @@ impl Builder {
     }
 }
 
-/// Begins to set up telemetry for the service called `service`.
+/// Returns a builder of telemetry for the service called `service`.
 ///
 /// # Examples
 ///
@@ -481,7 +492,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// What OpenTelemetry takes for true in an environment variable.
+/// Whether OpenTelemetry takes this value of an environment variable for true.
 fn is_disabled(value: Option<&str>) -> bool {
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }

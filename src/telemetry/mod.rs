@@ -1,4 +1,4 @@
-//! Starts, flushes and stops everything: [`Builder`] configures it, [`Telemetry`] is what runs.
+//! Starts, flushes and stops telemetry: [`Builder`] configures it, [`Telemetry`] is what runs.
 //!
 //! ```text
 //! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, metrics, notifications
@@ -9,8 +9,8 @@
 //!                   parts such as the Prometheus listener, which read snapshots
 //! ```
 //!
-//! A static also refers to what was started, so that the exit hook can deliver what is queued when the
-//! process ends by `process::exit`.
+//! A static also refers to the running telemetry, so that the exit hook can deliver what is queued
+//! when the process ends by `process::exit`.
 
 mod builder;
 mod exit;
@@ -47,49 +47,51 @@ use crate::{
 };
 use running::{FAREWELL, Running};
 
-/// Telemetry that has been started; dropping it delivers what is queued, for two seconds at most.
+/// Running telemetry; dropping it delivers what is queued, for at most two seconds.
 ///
 /// Keep it in `main` until the end. If the process leaves by `process::exit` instead, an exit hook
 /// does the same on Linux and macOS; on Windows leave by [`exit`]. Nothing is delivered after `abort`,
 /// SIGKILL or a panic with `panic=abort`.
 ///
-/// A forked child has no part in it: it delivers nothing, its reports are empty and not settled, and
-/// dropping it there does nothing. The child starts without the callbacks and sources of its parent
-/// (their families are gone and their names free), and with what the instruments had counted by then;
-/// it may start telemetry of its own. As with any code, fork where no other thread is in the middle of
-/// a call into the crate if you can: a lock that was held at that moment stays held in the child.
+/// In a forked child the telemetry of the parent does nothing: it delivers nothing, its reports are
+/// empty and not settled, and dropping it has no effect. The child has no callbacks and sources of its
+/// parent; their families are gone and their names are free. Instruments keep what they had counted at
+/// the fork. The child may start its own telemetry. As with any code, fork if you can while no other
+/// thread is inside a call into the crate: a lock that is held at that moment stays held in the child.
 #[must_use = "dropping it stops the telemetry at once"]
 pub struct Telemetry {
     running: Arc<Running>,
 }
 
 impl Telemetry {
-    /// Delivers everything that ended or was queued before the call, for `timeout` at most, and says
+    /// Delivers everything that ended or was queued before the call, for at most `timeout`. Returns
     /// what became of every record so far.
     ///
-    /// Metrics are read once more for the routes that push them, so that it is not for each request.
-    /// Where the report is not [`settled`](Report::settled), something is still held: a backend is
-    /// away or slow. An attempt that runs at `timeout` is ended then and made again later, unless a
-    /// flush has ended the one before: a backend that is slower than `timeout` may get a batch twice.
+    /// Metrics are read once more for the routes that push them, so do not flush at each request. If
+    /// the report is not [`settled`](Report::settled), something is still held because a backend is
+    /// down or slow. An attempt that runs at `timeout` is ended and repeated later, unless a flush has
+    /// already ended the attempt before it. So a backend that is slower than `timeout` may get a batch
+    /// twice.
     ///
-    /// What a [processor](Builder::span_processor) removed before all routes is not in the report.
+    /// Records that a [processor](Builder::span_processor) removed before all routes are not in the
+    /// report.
     pub fn flush(&self, timeout: Duration) -> Report {
         self.running.flush(timeout)
     }
 
-    /// Flushes, then stops every thread, also that of callbacks, which the next reading that needs it
-    /// starts again. What could not be delivered by `timeout` is dropped and
-    /// counted, so that nothing is held in the report. A second shutdown reports the same.
+    /// Flushes, then stops every thread. Records that could not be delivered by `timeout` are dropped
+    /// and counted, so that nothing is held in the report. A second shutdown returns the same report.
     ///
-    /// Metrics go on recording; spans are no longer recorded, and only carry their parents' contexts on.
+    /// The thread of callbacks stops too; the next reading that needs it starts it again. Metrics are
+    /// still recorded. Spans are no longer recorded, and only pass on their parents' contexts.
     pub fn shutdown(&self, timeout: Duration) -> Report {
         self.running.shutdown(clock::deadline(timeout))
     }
 
-    /// What became of every record that was handed to a queue so far.
+    /// What became of every record that was offered to a queue so far.
     ///
-    /// Spans that ended within the last second may still lie in their threads' buffers, not offered
-    /// yet; a [`flush`](Self::flush) hands them over first.
+    /// Spans that ended within the last second may still be in their threads' buffers and not be
+    /// offered yet; a [`flush`](Self::flush) hands them over first.
     #[must_use]
     pub fn report(&self) -> Report {
         self.running.report()
@@ -101,18 +103,16 @@ impl Telemetry {
         self.running.registry.snapshot()
     }
 
-    /// What happened within the last `length`, or a little more: [`Window::duration`] says how long it
-    /// is.
+    /// The window over the last `length`, or a little more: [`Window::duration`] is its true length.
     ///
-    /// It begins at a moment of which all series are kept: up to five minutes ago those of each
-    /// [tick](Builder::tick), up to an hour every ten seconds, up to a day every minute; or at the oldest
-    /// of them, where the telemetry is younger or the [budget](Builder::history_budget) holds less. All
-    /// buckets of histograms are kept every ten seconds, so that a quantile tells of
-    /// [up to ten seconds more](Window::distribution_duration).
+    /// It begins at an instant at which all series are kept. For up to five minutes ago that is each
+    /// [tick](Builder::tick), for up to an hour every ten seconds, for up to a day every minute. If
+    /// the telemetry is younger, or the [budget](Builder::history_budget) holds less, the window
+    /// begins at the oldest such instant. All buckets of histograms are kept every ten seconds, so a
+    /// quantile covers [up to ten seconds more](Window::distribution_duration).
     ///
-    /// Where telemetry is [disabled](Builder::disabled) or has
-    /// [no history](Builder::without_history), and in a forked child of the process that started it, it
-    /// spans no time.
+    /// The window spans no time if telemetry is [disabled](Builder::disabled) or has [no
+    /// history](Builder::without_history), and in a forked child of the process that started it.
     ///
     /// # Examples
     ///
@@ -142,8 +142,8 @@ impl Telemetry {
         }
     }
 
-    /// Every alert that is pending or firing, or was resolved within the last 15 minutes. A forked child
-    /// of the process that started it has none: nothing evaluates rules there.
+    /// Every alert that is pending or firing, or was resolved within the last 15 minutes. None in a
+    /// forked child of the process that started the telemetry: no rules are evaluated there.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
         match self.running.is_inherited() {
@@ -152,7 +152,7 @@ impl Telemetry {
         }
     }
 
-    /// How each alert rule fares; none in a forked child, as of [`alerts`](Self::alerts).
+    /// The status of each alert rule; none in a forked child, as for [`alerts`](Self::alerts).
     #[must_use]
     pub fn rules(&self) -> Vec<RuleStatus> {
         match self.running.is_inherited() {
@@ -161,14 +161,14 @@ impl Telemetry {
         }
     }
 
-    /// Who is speaking: the attributes that are sent with everything.
+    /// The resource: the attributes that are sent with everything.
     #[must_use]
     pub fn resource(&self) -> &Resource {
         &self.running.resource
     }
 
-    /// Where the listeners listen, in the order they were set up: the port that the system chose,
-    /// where port 0 was asked for.
+    /// The addresses of the listeners, in the order in which they were added. A listener with port 0
+    /// has the port that the system chose.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.running.local_addrs.clone()
@@ -178,7 +178,7 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if self.running.is_inherited() {
-            // Taking it apart could wait for a thread that stayed behind, or for what it held.
+            // Dropping it could wait for a thread of the parent, or for a lock that this thread held.
             return std::mem::forget(self.running.clone());
         }
         self.running.shutdown(clock::deadline(FAREWELL));

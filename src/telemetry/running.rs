@@ -1,4 +1,4 @@
-//! What runs between start and shutdown.
+//! The parts that run between start and shutdown.
 
 use std::{
     net::SocketAddr,
@@ -24,26 +24,27 @@ use crate::{
     util::process,
 };
 
-/// How long the end of the process may be held up: at return, at `process::exit` and at a panic.
+/// How long the end of the process may be delayed: at return, at `process::exit` and at a panic.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What runs between start and shutdown. The exit hook holds it too.
+/// The parts that run between start and shutdown. The exit hook refers to it too.
 pub(super) struct Running {
-    /// The generation of the process that started it: a forked child has none of its threads.
+    /// The generation of the process that started it. A forked child has none of its threads.
     pub(super) generation: u32,
     pub(super) registry: Registry,
     pub(super) resource: Resource,
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
-    /// Guards the past of all series. Inside it the families of the registry are locked as a reader locks
-    /// them, and no code of the user's runs.
+    /// Guards the past of all series. Inside it the families of the registry are locked for reading,
+    /// and no code of the user runs.
     pub(super) history: Arc<Mutex<History>>,
-    /// How rules and alerts stand. The ticker has the conditions, and its own thread runs them.
+    /// The status of rules and alerts. The ticker has the conditions, and evaluates them on its
+    /// thread.
     pub(super) board: Arc<Board>,
     pub(super) local_addrs: Vec<SocketAddr>,
-    /// Guards what is taken down once, at shutdown, and the report of that. Shutdown holds it until
-    /// it is done, so that a second one waits and reports the same.
+    /// Guards the parts that shutdown ends once, and its report. Shutdown holds the lock until it is
+    /// done, so that a second one waits and returns the same report.
     pub(super) ending: Mutex<Ending>,
 }
 
@@ -57,25 +58,25 @@ pub(super) struct Ending {
 
 /// Something that serves until shutdown, such as a listener.
 pub(super) trait Part: Send {
-    /// Ends it, by `deadline` at the latest.
+    /// Stops it, by `deadline` at the latest.
     fn stop(&mut self, deadline: Instant);
 
-    /// Where it listens, if it does.
+    /// The address at which it listens, if it does.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 }
 
 impl Running {
-    /// Whether this process is a forked child of the one that started it: the threads stayed behind,
-    /// and locks may be held by them for ever.
+    /// Whether this process is a forked child of the one that started it. The child has none of the
+    /// threads, and locks that they held stay held.
     pub(super) fn is_inherited(&self) -> bool {
         self.generation != process::generation()
     }
 
-    /// Whether it has shut down: another may start.
+    /// Whether it has shut down, so that another telemetry may start.
     pub(super) fn has_ended(&self) -> bool {
-        // Held, a shutdown is under way.
+        // If the lock is held, a shutdown is in progress.
         self.ending.try_lock().is_some_and(|ending| ending.report.is_some())
     }
 
@@ -88,10 +89,10 @@ impl Running {
         }
         let deadline = clock::deadline(timeout);
         self.collect();
-        // What waits for callbacks holds back nothing else.
+        // Pipes that wait for callbacks do not delay the others.
         let (early, late) = self.by_reading();
         let early = pipeline::begin_flush(early, deadline);
-        // An exporter that flushes would make more for itself to export.
+        // An exporter that flushes would create more for itself to export.
         if !pipeline::is_worker_thread() {
             self.readings.push(clock::deadline(timeout / 2));
         }
@@ -101,7 +102,7 @@ impl Running {
         Report::new(queues, is_settled)
     }
 
-    /// The pipes that get nothing by a reading, and those that do.
+    /// The pipes that get nothing from a reading, and those that do.
     fn by_reading(&self) -> (Vec<&dyn AnyPipe>, Vec<&dyn AnyPipe>) {
         let pipes = self.pipes.iter().map(Arc::as_ref);
         pipes.partition(|pipe| pipe.signal() != DataPoint::NAME)
@@ -123,7 +124,7 @@ impl Running {
         }
     }
 
-    /// Takes the samples of a tick, if its slot is a new one.
+    /// Takes the samples of a tick, unless its slot already has one.
     pub(super) fn remember(&self, slots: &mut Slots) -> Option<Slot> {
         let keeps_nothing = self.history.lock().keeps_nothing();
         let prepared = (!keeps_nothing).then(|| self.registry.prepare());
@@ -144,18 +145,18 @@ impl Running {
             return Report::new(Vec::new(), false);
         }
         if self.pipes.iter().any(|pipe| pipe.is_own_thread()) || source::is_processing() {
-            // An exporter or a processor would wait for itself: it only begins the end.
+            // An exporter or a processor would wait for itself, so it only begins the shutdown.
             self.pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
             return self.report();
         }
-        // An exit hook must not wait for ever for a shutdown that hangs on another thread, and what the
-        // ticker runs not at all for one that waits for the ticker.
+        // An exit hook must not wait for ever for a shutdown that hangs on another thread. Code on the
+        // ticker's thread must not wait at all: the shutdown may be waiting for the ticker.
         let latest = if ticker::is_own_thread() { clock::real_instant() } else { deadline };
         let Some(mut ending) = self.ending.try_lock_until(latest) else { return self.report() };
         if let Some(report) = &ending.report {
             return report.clone();
         }
-        // The exporters' time is not for a callback that hangs.
+        // A callback that hangs must not use up the time of the exporters.
         let patience = clock::deadline(clock::until(deadline) / 4);
         ending.tickers.drain(..).for_each(|ticker| ticker.stop(patience));
         if let Some(tracer) = &self.tracer {

@@ -1,4 +1,4 @@
-//! What a registry is made with.
+//! The configuration of a registry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     sync::Mutex,
 };
 
-/// What a [`Registry`] is made with; [`Registry::builder`] begins one.
+/// Configures a [`Registry`]; returned by [`Registry::builder`].
 ///
 /// # Examples
 ///
@@ -32,13 +32,13 @@ pub struct RegistryBuilder {
 }
 
 impl Registry {
-    /// An empty registry.
+    /// Creates an empty registry.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Begins a registry with limits and labels of its own.
+    /// Returns a builder for a registry with its own limits and labels.
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder {
             series_limit: SERIES_LIMIT,
@@ -48,8 +48,8 @@ impl Registry {
         }
     }
 
-    /// An empty registry whose families have at most `limit` label sets each, besides the overflow
-    /// series; as [`RegistryBuilder::series_limit`].
+    /// Creates an empty registry whose families have at most `limit` label sets each, besides the
+    /// overflow series; as [`RegistryBuilder::series_limit`].
     #[must_use]
     pub fn with_series_limit(limit: usize) -> Self {
         Self::builder().series_limit(limit).build()
@@ -57,28 +57,30 @@ impl Registry {
 }
 
 impl RegistryBuilder {
-    /// At most `limit` label sets a family, besides the overflow series, unless the instrument says
-    /// otherwise; 2,000 by default. Closed label sets are not limited.
+    /// Limits each family to `limit` label sets besides the overflow series; 2,000 by default. An
+    /// instrument's own limit takes precedence. Closed label sets are not limited.
     pub fn series_limit(self, limit: usize) -> Self {
         Self { series_limit: limit, ..self }
     }
 
-    /// At most about `bytes` for the series of all families that are not closed, and for the cells of
-    /// all series; 64 MiB by default. The cells that threads own take at most half of it: beyond that,
-    /// a thread records into cells that threads share. Beyond the whole, new label sets go to the
-    /// overflow series, and known ones go on.
+    /// Limits the memory of the registry to about `bytes`; 64 MiB by default. This counts the series
+    /// of all families that are not closed, and the cells of all series.
+    ///
+    /// The cells that threads own take at most half of it; beyond that, a thread records into cells
+    /// that threads share. Beyond the whole budget, new label sets go to the overflow series, and
+    /// existing series continue.
     pub fn byte_budget(self, bytes: u64) -> Self {
         Self { byte_budget: bytes, ..self }
     }
 
-    /// How long whoever reads waits for one callback; half a second by default. See
+    /// How long a reader waits for one callback; half a second by default. See
     /// [`InstrumentBuilder::observe`](super::InstrumentBuilder::observe).
     pub fn callback_patience(self, patience: Duration) -> Self {
         Self { patience: Some(patience), ..self }
     }
 
-    /// Puts a label on every series, also of callbacks and beyond a limit; one of the series' own
-    /// with the same key wins.
+    /// Adds a label to every series, also to series of callbacks and to overflow series. If a series
+    /// has a label with the same key, the label of the series wins.
     ///
     /// # Panics
     ///
@@ -91,7 +93,7 @@ impl RegistryBuilder {
         Self { labels: self.labels.with([(key, value)]), ..self }
     }
 
-    /// An empty registry.
+    /// Creates an empty registry.
     #[must_use]
     pub fn build(self) -> Registry {
         let settings = Settings::new(self.series_limit, self.byte_budget, self.labels);
@@ -100,7 +102,7 @@ impl RegistryBuilder {
     }
 }
 
-/// Series of a family that is not closed; what OpenTelemetry's SDKs take.
+/// The limit of a family that is not closed; the default of OpenTelemetry's SDKs.
 const SERIES_LIMIT: usize = 2_000;
-/// Room for half a million series of short labels.
+/// Enough for half a million series with short labels.
 const BYTE_BUDGET: u64 = 64 << 20;

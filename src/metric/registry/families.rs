@@ -1,4 +1,4 @@
-//! What stands on the page of a registry, and what may not stand there together.
+//! The families of a registry, and which names may not be on one page together.
 
 use std::{
     borrow::Cow,
@@ -22,22 +22,22 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Families {
     pub(super) by_name: BTreeMap<Cow<'static, str>, Arc<Family>>,
-    /// Who has taken each name that would stand on a page.
+    /// The family that has taken each name on a page.
     pub(super) claims: HashMap<String, Arc<Family>>,
     pub(super) observables: Vec<(u64, Arc<Observable>)>,
-    /// The process that the callbacks are of, by its generation.
+    /// The process whose callbacks these are, by its generation.
     generation: u32,
     pub(super) next_observable: u64,
-    /// Whether a name was ever freed, so that the next family may not be the first of its name.
+    /// Whether a name was ever freed, so that a new family may not be the first of its name.
     pub(super) has_removed: bool,
-    /// Why statics were refused so far, each once.
+    /// Why statics were refused so far, each reason once.
     pub(super) refusals: Vec<(ErrorKind, String)>,
     pub(super) views: Views,
 }
 
 impl Families {
-    /// Gives up the callbacks that a forked child has inherited: they speak for its parent, and may
-    /// wait for what a thread of the parent held. What they hold is neither run nor dropped.
+    /// Removes the callbacks that a forked child has inherited. They speak for the parent, and may
+    /// wait for something that a thread of the parent held. So they are neither run nor dropped.
     pub(super) fn disown_inherited(&mut self) {
         if self.observables.is_empty() || self.generation == process::generation() {
             return;
@@ -48,7 +48,7 @@ impl Families {
         }
     }
 
-    /// Adds a callback of this process, and answers its number. None of another process is there.
+    /// Adds a callback of this process and returns its number. Callbacks of another process are gone.
     pub(super) fn add(&mut self, observable: Observable) -> u64 {
         let number = self.next_observable;
         self.next_observable += 1;
@@ -57,8 +57,8 @@ impl Families {
         number
     }
 
-    /// Takes a family off the page, with its rates if it has some, and frees the names. Whoever called
-    /// holds it: it ends outside the lock.
+    /// Removes a family and its rates, if it has any, and frees their names. The caller holds the
+    /// family, so it is dropped outside the lock.
     pub(super) fn remove(&mut self, family: &Arc<Family>) {
         self.has_removed = true;
         for family in with_rates(family) {
@@ -73,8 +73,8 @@ impl Families {
         claims.iter().any(|claim| self.claims.contains_key(claim))
     }
 
-    /// Adds a family whose name is free, with its rates if it has some, unless a name of its samples or
-    /// of its rates is taken.
+    /// Adds a family and its rates, if it has any. Fails if their names, or names of their samples,
+    /// are taken.
     pub(super) fn admit(&mut self, family: &Arc<Family>) -> Result<(), Error> {
         with_rates(family).try_for_each(|family| self.check(family))?;
         for family in with_rates(family) {
@@ -103,7 +103,7 @@ impl Families {
     }
 }
 
-/// A family without series of its own: what is in it, a callback tells or others work out.
+/// A family without series of its own: a callback gives its values, or they are computed from others.
 pub(super) fn observed_family(descriptor: &Descriptor, settings: &Arc<Settings>) -> Family {
     let shape = Shape::Closed { len: 0, at: <() as Labels>::at };
     Family::new(descriptor, Vec::new(), settings, shape, &InstrumentView::default())
@@ -123,12 +123,12 @@ pub(super) fn rates_family(descriptor: &Descriptor, settings: &Arc<Settings>) ->
     family
 }
 
-/// A family, and the one of its rates.
+/// A family, and the family of its rates.
 fn with_rates(family: &Arc<Family>) -> impl Iterator<Item = &Arc<Family>> {
     iter::once(family).chain(&family.rates)
 }
 
-/// What is wrong with a second family of one name, by its name and place in the source.
+/// The error of a second family of one name; `name` and `place` are those of the second.
 pub(super) fn conflict(
     (name, place): (&str, &Location<'_>),
     other: &Family,
@@ -138,7 +138,7 @@ pub(super) fn conflict(
     Error::new(ErrorKind::Conflict, text)
 }
 
-/// What sets a registration apart from the family of the same name, if anything.
+/// How a registration differs from the family of the same name, if it does.
 pub(super) fn difference(
     family: &Family,
     descriptor: &Descriptor,
@@ -183,7 +183,7 @@ pub(super) fn check_keys<K: AsRef<str> + PartialEq>(keys: &[K]) -> Result<(), Er
     Ok(())
 }
 
-/// Checks that a throughput may have these keys, and its rates their name.
+/// Checks that a throughput may have these keys, and that its rates may have their name.
 pub(super) fn check_rates(
     descriptor: &Descriptor,
     keys: &[Cow<'static, str>],

@@ -1,4 +1,4 @@
-//! A registry read by somebody who remembers: what is done before, and what is handed over.
+//! Reading a registry repeatedly: what is prepared first, and what is handed over.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::{
     snapshot::{self, PageBounds, Snapshot, Views},
 };
 
-/// A registry of which everything is done that waits for others or runs code of the user's: callbacks
-/// have been asked, and the labels of all series are known.
+/// A registry that is ready to be read. Everything that waits for others or runs code of the user is
+/// done: callbacks have run, and the labels of all series are known.
 pub(crate) struct Prepared(Repr);
 
 enum Repr {
@@ -19,28 +19,27 @@ enum Repr {
         storage: Arc<Storage>,
         views: Views,
         families: Vec<Arc<Family>>,
-        /// What callbacks observed, and other values that are not read in place.
+        /// The values of callbacks, and other values that are not read in place.
         kept: Vec<snapshot::Family>,
     },
-    /// Views show the families otherwise.
+    /// The snapshot that views show.
     Shown(Snapshot),
 }
 
-/// Who is handed what a registry holds.
+/// Takes what a registry hands over.
 pub(crate) trait FollowRegistry {
-    /// Begins to hand over: values are those of the instant `taken`, sums began at `started` at the
-    /// earliest.
+    /// Called first. The values are those of the instant `taken`; sums began at `started` or later.
     fn begin(&mut self, taken: Ticks, started: Ticks);
 
-    /// A family to be read in place, whose histograms show these bounds.
+    /// Hands over a family to be read in place. Its histograms show these bounds.
     fn family(&mut self, family: &Arc<Family>, bounds: PageBounds, from: (&Storage, &Reader));
 
-    /// The values of a family.
+    /// Hands over the values of a family.
     fn kept(&mut self, family: &snapshot::Family);
 }
 
 impl Registry {
-    /// Asks what has to be asked for, without anything locked: see [`Prepared`].
+    /// Runs callbacks and user code, with nothing locked: see [`Prepared`].
     pub(crate) fn prepare(&self) -> Prepared {
         let views = self.views();
         let storage = cells::current_storage();
@@ -61,12 +60,12 @@ impl Registry {
 }
 
 impl Prepared {
-    /// What `snapshot` holds.
+    /// Prepares `snapshot`.
     pub(crate) fn of(snapshot: Snapshot) -> Self {
         Self(Repr::Shown(snapshot))
     }
 
-    /// Hands everything over, as it is at this moment; answers which moment that is.
+    /// Hands everything over as it is now, and returns the instant of the values.
     pub(crate) fn hand_over(&self, to: &mut impl FollowRegistry) -> Ticks {
         match &self.0 {
             Repr::Shown(snapshot) => {

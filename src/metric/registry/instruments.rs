@@ -1,5 +1,4 @@
-//! Instruments whose names are known at run time: a constructor for each kind, and what it is built
-//! with.
+//! Instruments whose names are known at run time: a constructor for each kind, and its builder.
 
 use std::{borrow::Cow, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -26,8 +25,8 @@ use crate::{
 impl Registry {
     /// A counter whose name is known at run time.
     ///
-    /// Of two with the same name, unit and keys both record into one family. Its series limit, its
-    /// expiry and whether it keeps exemplars are then those of the first.
+    /// Two counters with the same name, unit and keys record into one family. Its series limit, its
+    /// expiry and whether it keeps exemplars are those of the first.
     ///
     /// # Examples
     ///
@@ -104,8 +103,8 @@ impl Registry {
     }
 
     /// A meter of events whose name is known at run time; as [`counter`](Self::counter). Its rates are
-    /// in the family `NAME.rate`, which tells them apart by the label `window`: no key of its own may be
-    /// called so.
+    /// in the family `NAME.rate`, one for each value of the label `window`. It may have no key of its
+    /// own with that name.
     #[track_caller]
     pub fn throughput<'a>(
         &'a self,
@@ -134,11 +133,12 @@ impl Registry {
     }
 }
 
-/// What an instrument of a [`Registry`] is built with: without labels, unless [`labels`](Self::labels)
-/// or [`keys`](Self::keys) says which. [`build`](Self::build) ends it, or [`observe`](Self::observe) with
-/// a callback that gives the values.
+/// Configures an instrument of a [`Registry`]. It has no labels unless [`labels`](Self::labels) or
+/// [`keys`](Self::keys) is called. [`build`](Self::build) registers it;
+/// [`observe`](Self::observe) registers a callback that gives its values.
 ///
-/// [`Registry::counter`] and its like return one. The options are those of the statics.
+/// [`Registry::counter`] and the constructors of other kinds return one. The options are those of
+/// statics.
 #[derive(Debug)]
 #[must_use = "it is not registered before `build`"]
 pub struct InstrumentBuilder<'a, I> {
@@ -152,27 +152,26 @@ pub struct InstrumentBuilder<'a, I> {
     instrument: PhantomData<fn() -> I>,
 }
 
-/// How the family of an instrument is registered: by the type of its labels, or with these keys.
+/// How the family of an instrument is registered: by its label type, or with these keys.
 type Register = fn(&Registry, &mut Descriptor, &[&str]) -> Result<Arc<Family>, Error>;
 
 impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
-    /// With this unit; by default [`Unit::NONE`].
+    /// Sets the unit; [`Unit::NONE`] by default.
     pub fn unit(mut self, unit: Unit) -> Self {
         self.descriptor.unit = unit;
         self
     }
 
-    /// With labels of this type.
+    /// Gives the instrument labels of this type.
     pub fn labels<L: Labels>(self) -> InstrumentBuilder<'a, I::Of<L>> {
         self.registered_by(&[], |registry, descriptor, _| registry.register::<L>(descriptor))
     }
 
-    /// With labels of these keys, which are known at run time.
+    /// Gives the instrument labels with these keys, which are known at run time.
     ///
-    /// The instrument is recorded into as a static with the same keys is, by
-    /// [`with_labels`](Counter::with_labels), and shares the family of one in the same registry. Its
-    /// keys are kept in memory once, and for ever: take them from a configuration, not from what is
-    /// recorded.
+    /// Record with [`with_labels`](Counter::with_labels), as for a static with the same keys. Such a
+    /// static shares the family if it is in the same registry. Each key is kept in memory once, for
+    /// the life of the process: take keys from a configuration, not from recorded data.
     ///
     /// # Examples
     ///
@@ -200,15 +199,15 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
         })
     }
 
-    /// With at most `limit` label sets besides the overflow series, whatever the limit of the registry
-    /// is; closed label sets are not limited.
+    /// Limits the instrument to `limit` label sets besides the overflow series, whatever the
+    /// registry's limit is. Closed label sets are not limited.
     pub fn series_limit(mut self, limit: usize) -> Self {
         self.descriptor.limit = Some(limit);
         self
     }
 
-    /// With series that are removed when nothing was recorded in them for `idle`;
-    /// [`Counter::expire_after`] says when exactly.
+    /// Removes a series when nothing was recorded in it for `idle`. [`Counter::expire_after`] says
+    /// when exactly.
     pub fn expire_after(mut self, idle: Duration) -> Self {
         self.descriptor.idle = Some(idle);
         self
@@ -218,10 +217,11 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`] if the name or a key is not legal, or a key is given twice;
-    /// [`ErrorKind::InvalidOption`] if an option is not legal; [`ErrorKind::Conflict`] if the name is
-    /// taken by another kind, unit, list of keys or aggregation, or collides after mapping. The last
-    /// names both places in the source, of this one where the constructor was called.
+    /// - [`ErrorKind::InvalidName`] if the name or a key is not legal, or a key is given twice.
+    /// - [`ErrorKind::InvalidOption`] if an option is not legal.
+    /// - [`ErrorKind::Conflict`] if the name is taken by another kind, unit, list of keys or
+    ///   aggregation, or if a sample name collides. The error names both places in the source; that of
+    ///   this instrument is the call of its constructor.
     pub fn build(self) -> Result<I, Error> {
         let (keys, register) = (self.keys, self.register);
         let (registry, mut descriptor) = self.described()?;
@@ -267,7 +267,7 @@ fn check_options(descriptor: &Descriptor) -> Result<(), String> {
 }
 
 impl<L> InstrumentBuilder<'_, Counter<L>> {
-    /// With exemplars, as [`Counter::exemplars`].
+    /// Keeps exemplars, as [`Counter::exemplars`].
     pub fn exemplars(mut self) -> Self {
         self.descriptor.keeps_exemplars = true;
         self
@@ -275,7 +275,7 @@ impl<L> InstrumentBuilder<'_, Counter<L>> {
 }
 
 impl<L> InstrumentBuilder<'_, FloatCounter<L>> {
-    /// With exemplars, as [`FloatCounter::exemplars`].
+    /// Keeps exemplars, as [`FloatCounter::exemplars`].
     pub fn exemplars(mut self) -> Self {
         self.descriptor.keeps_exemplars = true;
         self
@@ -283,7 +283,7 @@ impl<L> InstrumentBuilder<'_, FloatCounter<L>> {
 }
 
 impl<L> InstrumentBuilder<'_, Gauge<L>> {
-    /// For values from `min` to `max`, both included and finite, as [`Gauge::range`].
+    /// Accepts values from `min` to `max`, both included and finite, as [`Gauge::range`].
     pub fn range(mut self, min: f64, max: f64, outside: OutOfRange) -> Self {
         self.descriptor.range = Some(Range { min, max, outside });
         self
@@ -291,7 +291,7 @@ impl<L> InstrumentBuilder<'_, Gauge<L>> {
 }
 
 impl<L> InstrumentBuilder<'_, Histogram<L>> {
-    /// With explicit bounds, in ticks, in a range, or with other bounds on a page.
+    /// Sets bounds, ticks, a range, or other bounds on a page.
     ///
     /// # Examples
     ///
@@ -313,7 +313,7 @@ impl<L> InstrumentBuilder<'_, Histogram<L>> {
     }
 }
 
-/// An instrument that a [`Registry`] can build: no type outside of this crate is one.
+/// An instrument that a [`Registry`] can build. No type outside this crate implements it.
 pub trait Registrable: sealed::FromRegistered {
     /// The same instrument with other labels.
     type Of<L>;

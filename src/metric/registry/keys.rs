@@ -1,10 +1,11 @@
-//! Label keys that are known at run time, kept as long as the process and each list once.
+//! Label keys that are known at run time. Each key and each list is kept once, for the life of the
+//! process.
 
 use std::collections::BTreeSet;
 
 use crate::sync::Mutex;
 
-/// `texts` as a list that lives as long as the process, kept once however often it is asked for.
+/// Returns `texts` as a static list. Equal lists are kept once.
 pub(super) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
     static LISTS: Mutex<BTreeSet<&'static [&'static str]>> = Mutex::new(BTreeSet::new());
     let texts: Vec<&'static str> = texts.iter().map(|text| intern(text)).collect();
@@ -19,7 +20,7 @@ pub(super) fn intern_list(texts: &[&str]) -> &'static [&'static str] {
     }
 }
 
-/// `text` as text that lives as long as the process, kept once however often it is asked for.
+/// Returns `text` as a static text. Equal texts are kept once.
 fn intern(text: &str) -> &'static str {
     static TEXTS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut texts = TEXTS.lock();

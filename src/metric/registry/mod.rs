@@ -1,8 +1,9 @@
-//! The families that stand together on one page.
+//! The families that a page shows together.
 //!
-//! Here is what a registry is, how it is read and how a family gets into it. `builder` is what it is
-//! made with, `instruments` the instruments whose names are known at run time, `keys` their label keys,
-//! `observed` the families of callbacks, and `families` what must hold between those of one page.
+//! This file has the registry, how it is read and how a family is registered. `builder` configures a
+//! registry. `instruments` has the instruments whose names are known at run time, and `keys` their
+//! label keys. `observed` has the families of callbacks, and `families` the rules for the names on one
+//! page.
 
 mod builder;
 mod families;
@@ -42,13 +43,14 @@ use crate::{
 /// A set of families whose names do not collide, read together as a [`Snapshot`].
 ///
 /// Statics register themselves in the [`global`](Self::global) one. A registry of your own serves a
-/// library or a test, and instruments whose names are known at run time; clones share the families.
+/// library, a test, or instruments whose names are known at run time. Clones share the families.
 ///
-/// What it has registered lives until the last clone and every instrument of it are gone; an
-/// [`Observer`](super::Observer) holds a clone. Then its names and series are freed, and its cells go to
-/// other series (`cargo test --test run_time_made`); a series that a handle or a thread's look-up table
-/// still leads to goes with that. A family goes alone by [`unregister`](Self::unregister). A handle or a
-/// timer of such an instrument counts references to it, so bind once.
+/// A family lives until the last clone of its registry and every instrument of the family are dropped;
+/// an [`Observer`](super::Observer) holds a clone. Then its names are freed, and the memory of its
+/// series serves other series (`cargo test --test run_time_made`). A series that a handle or a
+/// thread's look-up table still refers to is freed when that lets go of it.
+/// [`unregister`](Self::unregister) removes a single family. Creating a handle or a timer of such an
+/// instrument counts references to it, so bind once.
 ///
 /// # Examples
 ///
@@ -71,36 +73,38 @@ struct Inner {
 }
 
 impl Registry {
-    /// The registry of all statics. Its labels and limits are set where telemetry is: see
-    /// [`constant_label`](crate::Builder::constant_label), [`series_limit`](crate::Builder::series_limit)
-    /// and [`byte_budget`](crate::Builder::byte_budget).
+    /// The registry of all statics. Its labels and limits are set with telemetry: see
+    /// [`constant_label`](crate::Builder::constant_label),
+    /// [`series_limit`](crate::Builder::series_limit) and
+    /// [`byte_budget`](crate::Builder::byte_budget).
     #[must_use]
     pub fn global() -> &'static Self {
         static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
         &GLOBAL
     }
 
-    /// All series at this moment, in the scope that this thread is in.
+    /// All series at this moment, in the scope of this thread.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot_of(&cells::current_storage())
     }
 
-    /// All series at this moment, as `storage` holds them and the views show them.
+    /// All series at this moment, with the values in `storage`, as the views show them.
     pub(crate) fn snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         self.views().apply(self.unviewed_snapshot_of(storage))
     }
 
-    /// As [`snapshot`](Self::snapshot), without waiting for callbacks beyond `by`.
+    /// As [`snapshot`](Self::snapshot), but waits for callbacks until `by` at the latest.
     #[cfg(feature = "prometheus")]
     pub(crate) fn snapshot_by(&self, by: Option<Instant>) -> Snapshot {
         self.views().apply(self.read(&cells::current_storage(), by))
     }
 
-    /// Shows this registry through `views` from now on, instead of those it had.
+    /// Shows this registry through `views` from now on, instead of its previous views.
     ///
-    /// What was recorded is not changed, so that another list shows it otherwise. Only buckets and
-    /// limits are for instruments that are used later: those in use keep theirs, and are reported.
+    /// The recorded data does not change: other views show the same data differently. Buckets and
+    /// limits apply only to instruments that are first used later. Instruments in use keep theirs, and
+    /// each is reported.
     pub fn set_views(&self, views: Views) {
         let is_late = |family: &&Arc<Family>| {
             let asked = views.for_instrument(&family.name, family.kind, family.unit);
@@ -123,27 +127,29 @@ impl Registry {
         }
     }
 
-    /// Changes what holds for all families, those in use among them; `changes` are legal.
+    /// Changes settings of all families, also of families in use. The `changes` must be legal.
     ///
-    /// A family registered meanwhile has the new labels, or is among those that are relabelled here.
+    /// A family that is registered at the same time gets the new labels, here or by itself.
     pub(crate) fn change(&self, changes: Changes) {
         let _busy = cells::busy();
         if !self.0.settings.change(changes) {
             return;
         }
-        // Copied: the lock of a family is not taken under that of the families.
+        // Copied, because the lock of a family must not be taken under the lock of the families.
         let families: Vec<Arc<Family>> = self.families().by_name.values().cloned().collect();
         families.iter().for_each(|family| family.relabel(&self.0.settings));
     }
 
-    /// Takes the family called `name` off the registry, its callback if it has one, and frees the name;
-    /// whether there was one.
+    /// Removes the family called `name` from the registry, together with its callback if it has one,
+    /// and frees the name. Returns whether there was such a family.
     ///
-    /// Instruments and handles of it that are left record on, and nobody is shown what; when the last of
-    /// them is gone, so is the memory. A reader that is under way may still show the family, and a
-    /// callback that runs ends its run. A family that a static records into stays: `false`. A static
-    /// that was refused since another instrument had the name stays refused. The rates of a
-    /// [`Throughput`](super::Throughput) go with its counter, and only so.
+    /// Remaining instruments and handles keep recording, but nothing shows their values. Their memory
+    /// is freed with the last of them. A reader that is already running may still show the family, and
+    /// a running callback finishes its run.
+    ///
+    /// A family that a static records into cannot be removed: returns `false`. A static that was
+    /// refused because another instrument had the name stays refused. The rates of a
+    /// [`Throughput`](super::Throughput) are removed with its counter, and only with it.
     ///
     /// # Examples
     ///
@@ -176,18 +182,19 @@ impl Registry {
         true
     }
 
-    /// The views that it is shown through.
+    /// The views that show this registry.
     #[must_use]
     pub fn views(&self) -> Views {
         self.families().views.clone()
     }
 
-    /// All series at this moment, as `storage` holds them.
+    /// All series at this moment, with the values in `storage`, without views.
     pub(crate) fn unviewed_snapshot_of(&self, storage: &Arc<Storage>) -> Snapshot {
         self.read(storage, None)
     }
 
-    /// As [`unviewed_snapshot_of`](Self::unviewed_snapshot_of), without waiting for callbacks beyond `by`.
+    /// As [`unviewed_snapshot_of`](Self::unviewed_snapshot_of), but waits for callbacks until `by` at
+    /// the latest.
     pub(crate) fn read(&self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
         let (families, observed) = self.gather(storage, by);
         let reader = storage.reader_of_all();
@@ -196,13 +203,13 @@ impl Registry {
         Snapshot::new(storage.started(), taken, read.chain(observed).collect())
     }
 
-    /// The names of all instruments that are registered.
+    /// The names of all registered instruments.
     pub(crate) fn names(&self) -> Vec<Cow<'static, str>> {
         let own = own::NAMES.into_iter().filter(|_| self.is_global()).map(Cow::Borrowed);
         self.families().by_name.keys().cloned().chain(own).collect()
     }
 
-    /// The labels of all series that the instrument called `name` can have, as far as they are known.
+    /// The label sets that series of the instrument called `name` can have, as far as they are known.
     pub(crate) fn labels_of(&self, name: &str) -> Vec<LabelSet> {
         let family = self.families().by_name.get(name).cloned();
         if let Some(family) = family {
@@ -212,8 +219,8 @@ impl Registry {
         own.map_or_else(Vec::new, |own| own.series.iter().map(|s| s.labels().clone()).collect())
     }
 
-    /// All series, to be read in place, in the scope that this thread is in; `None` where views show
-    /// them otherwise. Callbacks are not waited for beyond `by`.
+    /// All series, to be read in place, in the scope of this thread; `None` if views change what is
+    /// shown. Waits for callbacks until `by` at the latest.
     #[cfg(feature = "prometheus")]
     pub(crate) fn live(&self, with_exemplars: bool, by: Option<Instant>) -> Option<Live> {
         let views = self.views();
@@ -225,7 +232,7 @@ impl Registry {
         Some(Live::new(storage, with_exemplars, &views, families.into_iter(), observed))
     }
 
-    /// The families, without those of callbacks that a forked child has inherited.
+    /// The families, without those of callbacks inherited by a forked child.
     fn families(&self) -> MutexGuard<'_, Families> {
         let mut families = self.0.families.lock();
         families.disown_inherited();
@@ -236,7 +243,7 @@ impl Registry {
         Arc::ptr_eq(&self.0, &Self::global().0)
     }
 
-    /// What the metrics have to say about themselves, save under names that are taken.
+    /// The crate's own metrics, except those whose names are taken.
     fn own(&self, storage: &Storage) -> Vec<snapshot::Family> {
         let mut own = own::read(storage, || self.0.settings.labels());
         if !own.is_empty() {
@@ -246,14 +253,14 @@ impl Registry {
         own
     }
 
-    /// The families that record, tidied up, and what the callbacks of the others tell, with the rates
-    /// of throughputs.
+    /// Returns the families to be read in place, without their expired series, and the values of all
+    /// others: of callbacks and of the rates of throughputs.
     fn gather(
         &self,
         storage: &Arc<Storage>,
         by: Option<Instant>,
     ) -> (Vec<Arc<Family>>, Vec<snapshot::Family>) {
-        // Copied, so that neither callbacks nor families are met under the lock.
+        // Copied, so that no callback runs and no family is locked under this lock.
         let (families, observables) = {
             let _busy = cells::busy();
             let guard = self.families();
@@ -275,8 +282,8 @@ impl Registry {
         (families, observed)
     }
 
-    /// Keeps `error`, which a static met that now records into nothing, for the next start to answer;
-    /// reports it if it is new.
+    /// Keeps the `error` of a refused static, which records into nothing, so that the next start can
+    /// return it. Reports it if it is new.
     pub(crate) fn refuse(&self, error: Error) {
         let text = error.to_string();
         let mut families = self.families();
@@ -289,7 +296,7 @@ impl Registry {
         tell_refusal(&error);
     }
 
-    /// Tells the hook of the refusals that there were before it was set.
+    /// Reports to the hook the refusals that came before it was set.
     pub(crate) fn tell_refusals(&self) {
         let refusals = self.refusals();
         refusals
@@ -298,7 +305,7 @@ impl Registry {
             .for_each(|(_, text)| tell_refusal(text));
     }
 
-    /// Why statics were refused so far, each once, a conflict with both places in the source.
+    /// Why statics were refused so far, each reason once. A conflict names both places in the source.
     pub(crate) fn refusals(&self) -> Vec<(ErrorKind, String)> {
         self.families().refusals.clone()
     }
@@ -317,7 +324,7 @@ impl Registry {
         }
     }
 
-    /// The family of `descriptor` with these keys, whose values are looked up.
+    /// The family of `descriptor` with these keys. Its series are looked up by their label values.
     pub(crate) fn register_open(
         &self,
         descriptor: &Descriptor,
@@ -330,19 +337,19 @@ impl Registry {
         self.register_shape(descriptor, keys, shape)
     }
 
-    /// The family of a state set, whose one key is its own name.
+    /// The family of a state set. Its only key is its own name.
     pub(crate) fn register_states(
         &self,
         descriptor: &Descriptor,
         len: usize,
         at: fn(usize) -> Vec<Cow<'static, str>>,
     ) -> Result<Arc<Family>, Error> {
-        // A name may hold these, and a key may not; on a page each of them is an underscore.
+        // A name may contain these characters, a key may not. A page shows each as an underscore.
         let key = descriptor.name.replace(['-', '/'], "_");
         self.register_shape(descriptor, vec![key.into()], Shape::Closed { len, at })
     }
 
-    /// The family for a static, as long as it is on the registry: then it stays there.
+    /// The family for a static if it is still registered; from then on it cannot be removed.
     pub(crate) fn lasting(&self, family: &Arc<Family>) -> Option<&'static Family> {
         let families = self.families();
         let known = families.by_name.get(&family.name)?;
@@ -388,7 +395,7 @@ impl Registry {
     }
 }
 
-/// Of each instrument by itself: a report of one does not stand for another's.
+/// Reports one refusal per report, so that one instrument's report does not stand for another's.
 fn tell_refusal(error: &dyn fmt::Display) {
     let text = format_args!("{error}; the first is kept, the other records into nothing");
     diagnostics::report_each("conflict", text);

@@ -1,4 +1,4 @@
-//! Families whose values a callback gives whenever the registry is read.
+//! Families whose values come from a callback whenever the registry is read.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -19,19 +19,20 @@ use crate::{
 };
 
 impl<I: ObservableInstrument> InstrumentBuilder<'_, I> {
-    /// Registers a callback in place of the instrument: it gives the values, with any labels, whenever a
-    /// snapshot or a page is made, until the guard is dropped.
+    /// Registers a callback that gives the values, with any labels, whenever a snapshot is taken or a
+    /// page is made, until the guard is dropped.
     ///
-    /// A counter's values are totals that only grow. All callbacks run on one thread of the crate's
-    /// own, one after the other and outside every lock, with the values and the clock of the scope
-    /// that the reader is in. One that panics costs its family that snapshot.
+    /// The values of a counter are totals that only grow. All callbacks run on one thread of the
+    /// crate, one after the other and outside every lock. They see the values and the clock of the
+    /// reader's scope. If a callback panics, its family is missing from that snapshot.
     ///
-    /// A reader waits for each callback half a second at most, or as long as
-    /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. What a
-    /// slower one gives is shown to the next reader. From then on no reader waits for it: it runs on a
-    /// thread of its own at each reading, and its values are those of the last run, until a run is quick
-    /// again. While a run does not return, the values of the one before are shown for five minutes. Each
-    /// case in which nothing could be shown is counted in `telemetry.callbacks.failed`.
+    /// A reader waits for each callback at most half a second, or as long as
+    /// [`RegistryBuilder::callback_patience`](super::RegistryBuilder::callback_patience) says. If a
+    /// callback takes longer, its values are shown to the next reader. From then on readers do not
+    /// wait for it: each read starts it on a thread of its own and shows the values of the last run.
+    /// This ends when a run is quick again. While a run does not return, the values of the run before
+    /// are shown for five minutes. Each time no value can be shown is counted in
+    /// `telemetry.callbacks.failed`.
     ///
     /// A forked child starts without its parent's callbacks: their families are gone there, and their
     /// names are free.
