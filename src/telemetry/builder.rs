@@ -348,8 +348,8 @@ impl Builder {
     /// A sample of a counter takes about a byte, and none if it equals the sample before. Series that
     /// a rule selects are kept for as long as the rule looks back. If the rule reads the values of
     /// histograms, all their buckets are kept at each tick. Over the budget the oldest ticks are given
-    /// up first, then the oldest of the samples that are kept every ten seconds. Windows get shorter,
-    /// as their duration says, and for a rule
+    /// up first, down to the last minute of them; then the oldest of the samples that are kept every ten
+    /// seconds or every minute. Windows get shorter, as their duration says, and for a rule
     /// [`RuleStatus::shortened`](crate::alert::RuleStatus::shortened) is set.
     ///
     /// If a single tick of all series exceeds the budget, only the instruments that rules select are
