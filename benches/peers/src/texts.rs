@@ -15,7 +15,7 @@ use crate::{
     table::{At, Row, Table, row},
 };
 use bellwether::{
-    Counter, Labels, Unit,
+    Counter, Labels,
     metric::{Registry, View, Views},
 };
 use measured::CounterVec;
