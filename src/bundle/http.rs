@@ -226,8 +226,8 @@ impl HttpServer {
         self
     }
 
-    /// Starts a request that was received: the method by its name, in the case in which it was sent,
-    /// and the pattern that the router matched (`/orders/{id}`), not the path; empty if none matched.
+    /// Starts a request that was received: the method by its name, with its case as it was sent, and
+    /// the pattern that the router matched (`/orders/{id}`), not the path; empty if none matched.
     pub fn start(
         &self,
         method: impl Into<Method>,

@@ -5,7 +5,7 @@
 //! *panic* while the thread unwinds; nothing stays counted as in flight. Each bundle's page says what to
 //! alert on.
 //!
-//! | bundle | what it tells |
+//! | bundle | what it records |
 //! | --- | --- |
 //! | [`HttpServer`], [`HttpClient`] | requests by route and status, in flight, latency, sizes |
 //! | [`ConnectionPool`], [`ThreadPool`] | in use, idle, waiting, time-outs, waiting time, utilisation |

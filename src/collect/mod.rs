@@ -5,7 +5,7 @@
 //! and caches what was read:
 //!
 //! ```text
-//! snapshot ─► a family's callback ─► the cache, read anew if it is older than a second ─► collector
+//! snapshot ─► a family's callback ─► the cache, read again if it is older than a second ─► collector
 //!                                     ▲
 //!                  a thread of its own, for what is slow: Source::every
 //! ```

@@ -5,7 +5,7 @@
 //! of texts ([`List`]), or a look-up without a lock ([`Interned`]). The digits of a declared field:
 //!
 //! ```text
-//! 0, of an `Option` only: none │ the declared values, in order │ any other value
+//! 0, only for an `Option`: no value │ the declared values, in order │ any other value
 //! ```
 //!
 //! These are public only for the code that the derive generates.
@@ -59,7 +59,7 @@ impl Range {
         Self { low, n_values: (high - low) as usize + 1, other }
     }
 
-    /// How many digits a field of this type has.
+    /// The radix of a field of this type: how many values its digit has.
     ///
     /// # Panics
     ///
@@ -130,7 +130,7 @@ pub trait Number {
     const LEAST: i128;
     /// The largest number of the type.
     const MOST: i128;
-    /// How many digits come before those of the numbers: one, if there may be no value.
+    /// How many digit values come before those of the numbers: one, if a value may be missing.
     const N_ABSENT: usize;
 
     /// The number modulo 2^64, if there is a value.
@@ -192,7 +192,7 @@ impl List {
         Self { texts, find }
     }
 
-    /// How many digits a field of this type has.
+    /// The radix of a field of this type: how many values its digit has.
     #[must_use]
     pub const fn radix<W: Words>(&self) -> Option<usize> {
         Some(W::N_ABSENT + self.texts.len())
@@ -242,7 +242,7 @@ impl<const LIMIT: usize> Interned<LIMIT> {
         Self { interner: Interner::new(), other }
     }
 
-    /// How many digits a field of this type has. Not a method, because a constant cannot read a static.
+    /// The radix of a field of this type. Not a method, because a constant cannot read a static.
     #[must_use]
     pub const fn radix<W: Words>() -> Option<usize> {
         Some(W::N_ABSENT + LIMIT + 1)
@@ -264,8 +264,8 @@ impl<const LIMIT: usize> Interned<LIMIT> {
         }
     }
 
-    /// The text of a digit. A free digit has a text that no other has, here or in another set: two sets
-    /// that are both empty are not the same set.
+    /// The text of a digit. A digit without a text yet reads like no other, here or in another set: two
+    /// sets that are both empty are not the same set.
     pub fn at<W: Words>(&self, place: usize) -> Cow<'static, str> {
         match place.checked_sub(W::N_ABSENT) {
             None => Cow::Borrowed(""),
@@ -283,7 +283,7 @@ impl<const LIMIT: usize> Interned<LIMIT> {
         place.checked_sub(W::N_ABSENT).is_none_or(is_known)
     }
 
-    /// The place of `text`. A text equal to `other` has none, so that no two digits have the same text.
+    /// The place of `text`. A text equal to `other` has none: no two digits have the same text.
     #[inline]
     fn place(&self, text: &str) -> Option<usize> {
         if text == self.other { None } else { self.interner.place(text) }
@@ -296,7 +296,7 @@ impl<const LIMIT: usize> Interned<LIMIT> {
     label = "`values` and `intern` stand at `&str`, `String`, `Cow`, `Box` or `Arc` of `str`, or an `Option` of one"
 )]
 pub trait Words {
-    /// How many digits come before those of the texts: one, if there may be no value.
+    /// How many digit values come before those of the texts: one, if a value may be missing.
     const N_ABSENT: usize;
 
     /// The text, if there is a value.

@@ -1,7 +1,7 @@
 //! The threads on which callbacks of observable instruments run.
 //!
 //! A reader that takes a snapshot sends the callbacks as a cycle and waits for their values, one after
-//! the other. It waits for each as long as the registry's patience.
+//! the other. It waits for each callback for the registry's patience at most.
 //!
 //! If a callback takes longer, the thread that runs it is given up, and a new thread continues with the
 //! next callback. When the callback returns, its values are shown to the next reader. From then on no

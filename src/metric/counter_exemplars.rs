@@ -55,7 +55,7 @@ macro_rules! exemplars {
                 /// Adds `n`, and keeps it as the exemplar of the series, with `labels` of its own.
                 ///
                 /// If the current span is sampled, its trace is part of the exemplar. The counter need
-                /// not [keep exemplars](Self::exemplars) by itself. It takes a lock and allocates.
+                /// not [keep exemplars](Self::exemplars) by itself. The call takes a lock and allocates.
                 ///
                 /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar) says
                 /// which labels are kept. If nothing is added, no exemplar is kept.

@@ -4,7 +4,7 @@
 //! ```text
 //!  values ─► the thread's look-up table ─ miss ─► map of the family ─ new ─► limit, budget ─► id
 //!                                                      │                        └─ full ─► overflow
-//!  remove, clear, expire ─► begins anew, off the page ─┴─ nobody can write ─► given up: id free
+//!  remove, clear, expire ─► begins again, off page ────┴─ no writer left ─► id free
 //! ```
 
 use std::{

@@ -83,8 +83,8 @@ impl Part {
     }
 }
 
-/// The name of a family on a Prometheus page, without the suffix of a sample: the name in [plain
-/// characters](plain_name), and the unit's words if it does not end in them (OpenTelemetry
+/// The name of a family on a Prometheus page, without the suffix of a sample: the name in
+/// [plain characters](plain_name), and the unit's words if it does not end in them (OpenTelemetry
 /// specification, "Prometheus and OpenMetrics Compatibility").
 pub(crate) fn exposition_name(name: &str, kind: Kind, unit: Unit) -> String {
     with_unit(plain_name(name), kind, unit)

@@ -78,7 +78,7 @@ impl<F: Files + 'static> Collector for Connections<F> {
 }
 
 /// The states from 1 on, in the kernel's numbering (include/net/tcp_states.h). A request socket, the
-/// twelfth, has received its SYN.
+/// twelfth, counts as one whose SYN was received.
 const STATES: [&str; 11] = [
     "established",
     "syn_sent",

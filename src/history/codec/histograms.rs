@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  00 | 01 varint        the next instant, or after instants that hold
-//!  sum                   as `floats` has it
-//!  varint                how many cells changed; of each:
+//!  sum                   as in `floats`
+//!  varint                how many cells changed; for each:
 //!    varint                cells skipped since the one before
 //!    varint                zigzag of the step of a whole count, or
-//!    bits                  as `floats` has them, of a count that need not be whole
+//!    bits                  as in `floats`, of a count that need not be whole
 //! ```
 //!
 //! Cells are numbered by the chunk's [`Layout`](crate::history::sample::Layout); a missing cell is

@@ -3,7 +3,7 @@
 //! ```text
 //!  0vvvvvvv            the next instant; the step is the expected one and zigzag `v`
 //!  10vvvvvv vvvvvvvv   the same, with 14 bits
-//!  110gggvv            `g` + 1 instants hold, then the expected step, less one, and `v`
+//!  110gggvv            `g` + 1 instants hold, then the expected step, minus one, and `v`
 //!  e4 varint           the next instant; the number itself
 //!  e5 varint           the next instant; the step is the expected one and a zigzag number
 //! ```

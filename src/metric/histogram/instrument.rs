@@ -39,8 +39,8 @@ typed_instrument! {
     /// [`record_with_exemplar`](Self::record_with_exemplar) adds labels of your own.
     ///
     /// A thread keeps its first hundred values of a series in 256 bytes. Then the series takes 1.5 kB,
-    /// and 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values, 10
-    /// kB for a million (their logarithms vary by one), 38 kB for values of every magnitude. Recording
+    /// and 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values,
+    /// 10 kB for a million (their logarithms vary by one), 38 kB for values of every magnitude. Recording
     /// allocates only when a thread meets a new series or a new power of two.
     ///
     /// # Examples
@@ -181,8 +181,8 @@ recorded! {
         #[inline]
         /// Records `value`, and keeps it as the exemplar of its bucket, with `labels` of its own.
         ///
-        /// If the current span is sampled, its trace is part of the exemplar. It takes a lock and
-        /// allocates. The memory is counted against the registry's budget of bytes; if the budget is
+        /// If the current span is sampled, its trace is part of the exemplar. The call takes a lock
+        /// and allocates. The memory is counted against the registry's budget of bytes; if the budget is
         /// spent, there is no exemplar, and that is counted. A value that is not recorded leaves no
         /// exemplar. If a range clamps the value, the exemplar shows the end of the range.
         ///
