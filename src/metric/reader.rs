@@ -47,7 +47,7 @@ pub struct Reader {
 /// and its start. If it is new, if it started again, or if its total fell, as that of a callback can,
 /// its difference is its total. A series without a change has a difference of zero. A series that
 /// vanished is forgotten. A whole family that is missing, because its callback panicked or was skipped,
-/// is remembered until it is back; at most 10,000 series of such families are.
+/// is remembered until it is back, up to 10,000 series of such families.
 ///
 /// Up-down counters, gauges, infos, states and the windows of summaries keep their current value, as in
 /// OpenTelemetry's delta preference.

@@ -69,9 +69,9 @@ pub struct Requests {
     /// Requests with a label `error.type`, by its value: the errors that the service itself tells
     /// apart.
     pub by_error_type: BTreeMap<String, u64>,
-    /// Requests under way at the end of the window; `None` if no such counter exists. It is the up-down
-    /// counter `NAME.active` beside a histogram `NAME.duration`, and `http.server.active_requests`
-    /// beside `http.server.request.duration`; for `http.client` likewise.
+    /// Requests under way at the end of the window: the up-down counter `NAME.active` beside a
+    /// histogram `NAME.duration`, and `http.server.active_requests` beside
+    /// `http.server.request.duration`, likewise for `http.client`. `None` if there is no such counter.
     pub in_flight: Option<i64>,
     /// How long requests took, in the histogram's unit: those that ended within `latency_duration`.
     pub latency: HistogramSnapshot,
