@@ -82,7 +82,7 @@ compile_error!("bellwether needs 64-bit atomics: its cells are 64 bits wide");
 
 extern crate self as bellwether; // The macros name the crate from outside; its own code uses them too.
 
-// From what is used to what it stands on: a module uses only those below it.
+// Highest layer first: a module uses only the modules below it.
 pub mod prelude;
 pub mod testing;
 pub mod telemetry;

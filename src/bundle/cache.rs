@@ -1,4 +1,4 @@
-//! A cache: does it pay, and what does it hold?
+//! A cache: whether it pays, and what it holds.
 
 use bellwether_macros::Labels;
 
@@ -11,19 +11,19 @@ use crate::metric::{
 /// A cache, by its name.
 ///
 /// Records `cache.lookups` by `cache.result` (`hit`, `miss` or `error`), `cache.evictions` by
-/// `cache.eviction.cause`, `cache.entries` and `cache.size` (bytes), and, where look-ups are timed,
+/// `cache.eviction.cause`, `cache.entries` and `cache.size` (bytes), and, if look-ups are timed,
 /// `cache.lookup.duration`, all by `cache.name`. OpenTelemetry has no convention for caches.
 ///
 /// # What to alert on
 ///
-/// The cache does not pay any more (a process that has just started is cold: hence the half hour):
+/// The cache no longer pays (a process that has just started is cold: hence the half hour):
 ///
 /// ```promql
 /// sum by (cache_name) (rate(cache_lookups_total{cache_result="hit"}[30m]))
 ///   / sum by (cache_name) (rate(cache_lookups_total{cache_result=~"hit|miss"}[30m])) < 0.8
 /// ```
 ///
-/// It is too small: entries are pushed out about as fast as they come in, though they are wanted.
+/// It is too small: entries are evicted about as fast as they come in, though they are wanted.
 ///
 /// ```promql
 /// sum by (cache_name) (rate(cache_evictions_total{cache_eviction_cause="size"}[5m]))
@@ -76,11 +76,11 @@ pub struct Cache {
 pub enum EvictionCause {
     /// There was no room.
     Size,
-    /// It was too old, or not asked for for too long.
+    /// It was too old, or was not used for too long.
     Expired,
-    /// A newer value took its place.
+    /// A newer value replaced it.
     Replaced,
-    /// Somebody removed it.
+    /// It was removed on purpose.
     Explicit,
 }
 
@@ -128,14 +128,14 @@ impl Cache {
         Lookup { series: self.series(), begun: Begun::now(), result: CacheResult::Error }
     }
 
-    /// Counts an entry of so many bytes, or of none where sizes are not known.
+    /// Counts an entry of so many bytes; 0 if sizes are not known.
     pub fn inserted(&self, bytes: u64) {
         let series = self.series();
         series.entries.inc();
         series.bytes.add(bytes.cast_signed());
     }
 
-    /// Counts an entry that left, of as many bytes as it was inserted with.
+    /// Counts an entry that left, with as many bytes as it was inserted with.
     pub fn evicted(&self, cause: EvictionCause, bytes: u64) {
         let series = self.series();
         series.evictions[cause as usize].inc();
@@ -148,27 +148,27 @@ impl Cache {
         self.series().evictions[cause as usize].inc();
     }
 
-    /// Tells the size of a cache that keeps its own account, in place of
-    /// [`inserted`](Self::inserted) and [`evicted`](Self::evicted).
+    /// Sets the size of a cache that counts by itself, instead of [`inserted`](Self::inserted) and
+    /// [`evicted`](Self::evicted).
     pub fn set_size(&self, entries: u64, bytes: u64) {
         let series = self.series();
         set(&series.entries, entries);
         set(&series.bytes, bytes);
     }
 
-    /// How many entries there are, in the scope that this thread is in.
+    /// How many entries there are, in the scope of this thread.
     #[must_use]
     pub fn entries(&self) -> i64 {
         self.series().entries.value()
     }
 
-    /// How many bytes the entries have, in the scope that this thread is in.
+    /// How many bytes the entries have, in the scope of this thread.
     #[must_use]
     pub fn bytes(&self) -> i64 {
         self.series().bytes.value()
     }
 
-    /// The share of hits among the hits and misses of a window; `None` where there were none.
+    /// The share of hits among the hits and misses of a window; `None` if there were none.
     #[must_use]
     pub fn hit_ratio(&self, window: &Window) -> Option<f64> {
         let count = |result| {
@@ -226,7 +226,7 @@ struct Series {
     bytes: BoundUpDownCounter,
 }
 
-/// What a look-up came to.
+/// The result of a look-up.
 #[derive(Labels, Clone, Copy, Debug)]
 enum CacheResult {
     Hit,

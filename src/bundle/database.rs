@@ -1,4 +1,4 @@
-//! The calls of a database, by OpenTelemetry's semantic conventions.
+//! The calls to a database, by OpenTelemetry's semantic conventions.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,15 @@ use bellwether_macros::Labels;
 use super::{Begun, ConnectionPool};
 use crate::metric::{Held, Histogram, Timer, Unit, UpDownCounter};
 
-/// A database as one of its clients sees it.
+/// A database, as one of its clients sees it.
 ///
 /// Records `db.client.operation.duration` by `db.system.name`, `db.namespace`, `db.operation.name` and
-/// `error.type`, `db.client.operation.active` (calls under way) and `db.client.lock.wait_time`, and
-/// has a [`ConnectionPool`] of the namespace's name. [`Window::requests`] derives rates and quantiles
-/// from the calls.
+/// `error.type`, `db.client.operation.active` (calls under way) and `db.client.lock.wait_time`. It has
+/// a [`ConnectionPool`] with the name of the namespace. [`Window::requests`] derives rates and
+/// quantiles from the calls.
 ///
-/// `error.type` is the argument of [`Call::error`], and `cancelled` or `panic` where the guard of a
-/// call was dropped without a word.
+/// `error.type` is the argument of [`Call::error`]; if the guard of a call is dropped without a result,
+/// `cancelled` or `panic`.
 ///
 /// [`Window::requests`]: crate::metric::Window::requests
 ///
@@ -87,8 +87,8 @@ pub struct Call<'a> {
 }
 
 impl Database {
-    /// A database for a static: the name of the system as OpenTelemetry has it (`postgresql`,
-    /// `mysql`, `redis`, `mongodb`), and of the database in it.
+    /// A database for a static: the name of the system in OpenTelemetry's spelling (`postgresql`,
+    /// `mysql`, `redis`, `mongodb`), and the name of the database in it.
     #[must_use]
     pub const fn new(system: &'static str, namespace: &'static str) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Database {
         }
     }
 
-    /// Starts a call: the operation's name (`SELECT`, `HGETALL`, or a name of your own for a
+    /// Starts a call of this operation: its name (`SELECT`, `HGETALL`, or your own name for a
     /// statement), not its text.
     pub fn call(&self, operation: impl Into<Cow<'static, str>>) -> Call<'_> {
         let active = self.active.bind(self.named()).hold();
@@ -123,8 +123,8 @@ impl Database {
         }
     }
 
-    /// Starts to wait for a lock, an advisory one or that of a transaction; dropping the timer ends
-    /// it.
+    /// Starts to wait for a lock, an advisory one or that of a transaction. Drop the timer when the
+    /// wait ends.
     pub fn wait_for_lock(&self) -> Timer {
         self.lock_wait.bind(self.named()).start_timer()
     }
@@ -135,7 +135,7 @@ impl Database {
         &self.connections
     }
 
-    /// How many calls are under way, in the scope that this thread is in.
+    /// How many calls are under way, in the scope of this thread.
     #[must_use]
     pub fn active(&self) -> i64 {
         self.active.bind(self.named()).value()
@@ -152,7 +152,7 @@ impl Call<'_> {
         self.end(Cow::Borrowed(""));
     }
 
-    /// Ends it with an error: a word or code of a small set, as each is a series of its own.
+    /// Ends it with an error: a word or code from a small set, because each is a series of its own.
     pub fn error(self, kind: impl Into<Cow<'static, str>>) {
         self.end(kind.into());
     }

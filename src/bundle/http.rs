@@ -1,8 +1,8 @@
 //! HTTP requests, served and sent, by OpenTelemetry's semantic conventions.
 //!
-//! The label `error.type` is the status where that is an error (5xx of a server, 4xx and 5xx of a
-//! client's), the argument of [`HttpRequest::error`], or `cancelled` or `panic` where the guard was
-//! dropped without a status.
+//! The label `error.type` is the status if that is an error (5xx for a server, 4xx and 5xx for a
+//! client), or the argument of [`HttpRequest::error`]. If the guard is dropped without a status, it is
+//! `cancelled` or `panic`.
 
 use std::borrow::Cow;
 
@@ -16,9 +16,9 @@ use crate::{
 
 /// The requests that a server answers.
 ///
-/// Records `http.server.request.duration` and, where they are given, the sizes
+/// Records `http.server.request.duration` and, if they are given, the sizes
 /// `http.server.request.body.size` and `http.server.response.body.size`, by `http.request.method`,
-/// `url.scheme`, `http.route`, `http.response.status_code` and `error.type`;
+/// `url.scheme`, `http.route`, `http.response.status_code` and `error.type`.
 /// `http.server.active_requests` are those in flight. [`Window::requests`] derives throughput, error
 /// rates and quantiles from them.
 ///
@@ -26,14 +26,14 @@ use crate::{
 ///
 /// # What to alert on
 ///
-/// Many answers are errors of the server (5xx):
+/// Many responses are errors of the server (5xx):
 ///
 /// ```promql
 /// sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[5m]))
 ///   / sum(rate(http_server_request_duration_seconds_count[5m])) > 0.01
 /// ```
 ///
-/// Answers are slow:
+/// Responses are slow:
 ///
 /// ```promql
 /// histogram_quantile(0.99,
@@ -50,8 +50,8 @@ use crate::{
 ///     or vector(0)) > 0
 /// ```
 ///
-/// (A difference, because the first panic begins a series, which `increase` does not see.) Answers of
-/// 4xx are worth a look when they jump, not when they are there: clients cause them.
+/// (A difference, because the first panic begins a series, which `increase` does not see.) Responses of
+/// 4xx are worth a look when they jump, not when they occur: clients cause them.
 ///
 /// # Examples
 ///
@@ -89,14 +89,14 @@ pub struct HttpServer {
 
 /// The requests that a client sends.
 ///
-/// Records `http.client.request.duration` and, where they are given, the sizes
+/// Records `http.client.request.duration` and, if they are given, the sizes
 /// `http.client.request.body.size` and `http.client.response.body.size`, by `http.request.method`,
-/// `server.address`, `server.port`, `http.response.status_code` and `error.type`;
+/// `server.address`, `server.port`, `http.response.status_code` and `error.type`.
 /// `http.client.active_requests` are those in flight.
 ///
 /// # What to alert on
 ///
-/// A service that ours depends on fails: answers of 5xx, and requests without any answer.
+/// A service that ours depends on fails: responses of 5xx, and requests without a response.
 ///
 /// ```promql
 /// sum by (server_address) (rate(http_client_request_duration_seconds_count{error_type!="",
@@ -104,7 +104,7 @@ pub struct HttpServer {
 ///   / sum by (server_address) (rate(http_client_request_duration_seconds_count[5m])) > 0.05
 /// ```
 ///
-/// It is slow, or we wait for ever more answers:
+/// It is slow, or more and more requests wait for a response:
 ///
 /// ```promql
 /// histogram_quantile(0.99,
@@ -113,7 +113,7 @@ pub struct HttpServer {
 /// sum by (server_address) (http_client_active_requests) > 50
 /// ```
 ///
-/// We are refused: answers of 401, 403 and 429 say that credentials or a quota ran out.
+/// Requests are refused: responses of 401, 403 and 429 mean that credentials or a quota ran out.
 ///
 /// ```promql
 /// sum by (server_address) (rate(
@@ -160,7 +160,7 @@ pub struct HttpRequest<'a> {
     _active: Held,
 }
 
-/// The method of a request: a closed set, so that strange ones do not make series.
+/// The method of a request: a closed set, so that unknown methods do not make series.
 #[derive(Labels, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[label(name = "http.request.method")]
 #[non_exhaustive]
@@ -184,7 +184,7 @@ pub enum Method {
     Put,
     #[label(name = "TRACE")]
     Trace,
-    /// Any other; `_OTHER` as a label.
+    /// Any other method; `_OTHER` as a label.
     #[label(name = "_OTHER")]
     Other,
 }
@@ -219,15 +219,15 @@ impl HttpServer {
         }
     }
 
-    /// The server with another scheme.
+    /// Sets another scheme.
     #[must_use]
     pub const fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self
     }
 
-    /// Starts a request that was received: a method by its name, case as it was sent, and the
-    /// pattern that the router matched (`/orders/{id}`), not the path; empty where none did.
+    /// Starts a request that was received: the method by its name, with its case as it was sent, and
+    /// the pattern that the router matched (`/orders/{id}`), not the path; empty if none matched.
     pub fn start(
         &self,
         method: impl Into<Method>,
@@ -238,7 +238,7 @@ impl HttpServer {
         HttpRequest::new(Side::Server(self, route.into()), method, active)
     }
 
-    /// How many requests are in flight, in the scope that this thread is in.
+    /// How many requests are in flight, in the scope of this thread.
     #[must_use]
     pub fn in_flight(&self) -> i64 {
         let of = |method| self.active.bind(BeingServed { method, scheme: self.scheme }).value();
@@ -304,23 +304,23 @@ impl<'a> HttpRequest<'a> {
         }
     }
 
-    /// Ends the request with the status of its answer.
+    /// Ends the request with the status of its response.
     pub fn end(mut self, status: u16) {
         self.status = Some(status);
     }
 
-    /// Notes what went wrong, with or without a status: a word of a small set, such as `timeout` or
-    /// the name of an error's variant, as each is a series of its own.
+    /// Sets what went wrong, with or without a status: a word from a small set, such as `timeout` or
+    /// the name of an error's variant, because each is a series of its own.
     pub fn error(&mut self, kind: impl Into<Cow<'static, str>>) {
         self.error = Some(kind.into());
     }
 
-    /// Notes the size of the request's body, as it was transferred.
+    /// Sets the size of the request's body, as it was transferred.
     pub fn request_size(&mut self, bytes: u64) {
         self.request_bytes = Some(bytes);
     }
 
-    /// Notes the size of the answer's body, as it was transferred.
+    /// Sets the size of the response's body, as it was transferred.
     pub fn response_size(&mut self, bytes: u64) {
         self.response_bytes = Some(bytes);
     }
@@ -370,7 +370,7 @@ impl Method {
     ];
 }
 
-/// Methods are told apart by case (RFC 9110, 9.1): `get` is another.
+/// The case of methods counts (RFC 9110, 9.1): `get` is another method.
 impl From<&str> for Method {
     fn from(name: &str) -> Self {
         match name {
@@ -388,16 +388,16 @@ impl From<&str> for Method {
     }
 }
 
-/// Whose request it is, and what only that side knows of it.
+/// The side of the request, and what only this side knows of it.
 #[derive(Debug)]
 enum Side<'a> {
-    /// And the route.
+    /// With the route.
     Server(&'a HttpServer, Cow<'static, str>),
-    /// And the address and port.
+    /// With the address and port.
     Client(&'a HttpClient, Cow<'static, str>, u16),
 }
 
-/// What is recorded once for each request.
+/// The instruments that record each request once.
 #[derive(Debug)]
 struct Exchanges<L> {
     duration: Histogram<L>,
@@ -406,7 +406,8 @@ struct Exchanges<L> {
 }
 
 impl<L> Exchanges<L> {
-    /// Of these names and descriptions: the duration, and the sizes of requests and responses.
+    /// Instruments with these names and descriptions: the duration, and the sizes of requests and
+    /// responses.
     const fn new(
         [duration, request_size, response_size]: [(&'static str, &'static str); 3],
     ) -> Self {

@@ -5,7 +5,7 @@
 //! *panic* while the thread unwinds; nothing stays counted as in flight. Each bundle's page says what to
 //! alert on.
 //!
-//! | bundle | what it tells |
+//! | bundle | what it records |
 //! | --- | --- |
 //! | [`HttpServer`], [`HttpClient`] | requests by route and status, in flight, latency, sizes |
 //! | [`ConnectionPool`], [`ThreadPool`] | in use, idle, waiting, time-outs, waiting time, utilisation |
@@ -54,7 +54,7 @@ use crate::{
     sync::Mutex,
 };
 
-/// When a piece of work began.
+/// When work began.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     at: Ticks,
@@ -70,7 +70,7 @@ impl Begun {
         clock::now().seconds_since(self.at)
     }
 
-    /// How work ended whose guard is dropped without a word.
+    /// The outcome of work whose guard is dropped without a result.
     fn abandoned(self) -> Outcome {
         let panics = std::thread::panicking() && !self.was_panicking;
         if panics { Outcome::Panic } else { Outcome::Cancelled }
@@ -86,11 +86,11 @@ impl<T> Bound<T> {
         Self(OnceRef::new())
     }
 
-    /// The series; they live as long as the process, as the families they belong to do.
+    /// The series. They live as long as the process, like their families.
     fn get(&self, bind: impl FnOnce() -> T) -> &'static T {
         self.0.get().unwrap_or_else(|| {
             let bound: &'static T = Box::leak(Box::new(bind()));
-            // Of two threads that both get here, both are given the series of the first.
+            // If two threads get here, both receive the series of the first.
             match self.0.set(bound) {
                 Ok(()) => bound,
                 Err(()) => self.0.get().unwrap_or(bound),
@@ -99,9 +99,9 @@ impl<T> Bound<T> {
     }
 }
 
-/// Sets the sum to `n`: for a total that somebody else counts and reports now and then.
+/// Sets the sum to `n`, for a total that is counted elsewhere and reported now and then.
 fn set(sum: &BoundUpDownCounter, n: u64) {
-    /// So that two who tell at once do not both add their difference. A storage's own locks are
+    /// Held so that two concurrent calls do not both add their difference. A storage's own locks are
     /// taken inside it.
     static SETTING: Mutex<()> = Mutex::new(());
     let _setting = SETTING.lock();

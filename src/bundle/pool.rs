@@ -1,4 +1,4 @@
-//! Pools of connections and of threads: who uses, who waits, who gave up.
+//! Pools of connections and of threads: what is in use, what waits, and what timed out.
 
 use bellwether_macros::Labels;
 
@@ -11,13 +11,13 @@ use crate::{
     },
 };
 
-/// A pool of connections, by OpenTelemetry's semantic conventions for database clients; any other
-/// pool of things that are borrowed and given back is measured with it as well.
+/// A pool of connections, by OpenTelemetry's semantic conventions for database clients. It also
+/// measures any other pool of things that are borrowed and given back.
 ///
 /// Records `db.client.connection.count` by `db.client.connection.state` (`used` or `idle`), `.max`,
-/// `.pending_requests` (those who wait), `.timeouts`, `.wait_time` and `.use_time`, all by
-/// `db.client.connection.pool.name`. Uses and waits are counted by guards; how many connections are
-/// idle, and how many there may be, is what the pool [tells](Self::set_idle).
+/// `.pending_requests` (requests that wait), `.timeouts`, `.wait_time` and `.use_time`, all by
+/// `db.client.connection.pool.name`. Guards count uses and waits. The pool must set how many
+/// connections are [idle](Self::set_idle), and how many there may be.
 ///
 /// # What to alert on
 ///
@@ -29,7 +29,7 @@ use crate::{
 ///   / sum by (db_client_connection_pool_name) (db_client_connection_max) > 0.9
 /// ```
 ///
-/// It has run out: somebody gave up, or waits long.
+/// It has run out: requests time out, or wait long.
 ///
 /// ```promql
 /// sum by (db_client_connection_pool_name) (increase(db_client_connection_timeouts_total[5m])) > 0
@@ -73,9 +73,9 @@ pub struct ConnectionPool {
 
 /// A pool of threads that run tasks.
 ///
-/// OpenTelemetry has no convention for it; the names follow that for connections:
+/// OpenTelemetry has no convention for it; the names follow those for connections:
 /// `thread_pool.thread.count` by `thread_pool.thread.state` (`used` or `idle`), `.max`,
-/// `thread_pool.task.pending` (tasks that wait for a thread), `.timeouts` (those that were rejected or
+/// `thread_pool.task.pending` (tasks that wait for a thread), `.timeouts` (tasks that were rejected or
 /// given up), `.wait_time` and `.duration`, all by `thread_pool.name`.
 ///
 /// # What to alert on
@@ -119,8 +119,8 @@ pub struct ThreadPool {
     bound: Bound<Slots>,
 }
 
-/// Somebody who waits for a pool. Dropped without a word, they gave up by themselves: neither a time
-/// of waiting nor a time-out is recorded.
+/// A request that waits for a pool. Dropped without a result, it was given up by the caller: neither a
+/// waiting time nor a time-out is recorded.
 #[derive(Debug)]
 #[must_use = "dropping it ends the wait"]
 pub struct Waiting {
@@ -129,7 +129,7 @@ pub struct Waiting {
     pending: Held,
 }
 
-/// Something of a pool in use; given back, and its time recorded, when it is dropped.
+/// An item of a pool in use. When it is dropped, it is given back and its time is recorded.
 #[derive(Debug)]
 #[must_use = "dropping it gives it back"]
 pub struct InUse {
@@ -184,40 +184,39 @@ impl ThreadPool {
     }
 }
 
-/// What both pools do.
+/// The methods of both pools.
 macro_rules! pool {
     ($pool:ident) => {
         impl $pool {
-            /// Begins to wait; a pool that has one at hand ends it at once.
+            /// Begins to wait. If the pool has an item at hand, end the wait at once.
             pub fn wait(&self) -> Waiting {
                 let slots = self.slots();
                 Waiting { slots, begun: Begun::now(), pending: slots.pending.hold() }
             }
 
-            /// Tells how many are idle; of several who tell, the last one holds.
+            /// Sets how many are idle; the last call counts.
             pub fn set_idle(&self, n: u64) {
                 set(&self.slots().idle, n);
             }
 
-            /// Tells how many there may be at most.
+            /// Sets how many there may be at most.
             pub fn set_max(&self, n: u64) {
                 set(&self.slots().max, n);
             }
 
-            /// How many are in use, in the scope that this thread is in.
+            /// How many are in use, in the scope of this thread.
             #[must_use]
             pub fn in_use(&self) -> i64 {
                 self.slots().used.value()
             }
 
-            /// How many wait, in the scope that this thread is in.
+            /// How many wait, in the scope of this thread.
             #[must_use]
             pub fn waiting(&self) -> i64 {
                 self.slots().pending.value()
             }
 
-            /// The share of the most there may be that is in use now; `None` where nobody said how
-            /// many that is.
+            /// The share in use now of the most there may be; `None` if the maximum was never set.
             #[must_use]
             pub fn utilisation(&self) -> Option<f64> {
                 let slots = self.slots();
@@ -263,7 +262,7 @@ struct Instruments<P, S> {
     usage: Histogram<P>,
 }
 
-/// What the instruments of one kind of pool are called.
+/// The names of the instruments of one kind of pool.
 struct Names {
     unit: Unit,
     count: &'static str,

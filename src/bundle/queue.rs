@@ -1,4 +1,4 @@
-//! A queue: does its consumer keep up, and how far behind is it?
+//! A queue: whether its consumer keeps up, and how far behind it is.
 
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use crate::{
     },
 };
 
-/// A queue of messages or jobs, by its name: this process's own, or its end of a broker's.
+/// A queue of messages or jobs, by its name: a queue of this process, or its end of a broker's queue.
 ///
 /// Records `queue.in`, `queue.out` and `queue.dropped`, `queue.length`, `queue.lag` (the time from
-/// the way in to the way out), `queue.oldest.age`, `queue.processing.duration` by `outcome`, and
-/// `queue.processing.active`, all by `queue.name`. A [`Ticket`] that travels with the message does
-/// most of it. For a broker's queue, whose messages come from elsewhere, tell its
-/// [length](Self::set_length) and [the age of the oldest](Self::set_oldest), and count with
-/// [`take`](Self::take).
+/// entering to leaving), `queue.oldest.age`, `queue.processing.duration` by `outcome`, and
+/// `queue.processing.active`, all by `queue.name`. A [`Ticket`] that travels with the message does most
+/// of it. For a broker's queue, whose messages come from elsewhere, set its [length](Self::set_length)
+/// and [the age of the oldest](Self::set_oldest), and count with [`take`](Self::take).
 ///
 /// # What to alert on
 ///
@@ -87,17 +86,18 @@ pub struct Queue {
     bound: Bound<Series>,
 }
 
-/// A message's stay in a queue. Dropped without [`leave`](Self::leave), the message was dropped.
+/// A message's stay in a queue. If it is dropped without [`leave`](Self::leave), the message was
+/// dropped.
 #[derive(Debug)]
 #[must_use = "a ticket that is dropped stands for a message that was dropped"]
 pub struct Ticket {
     series: &'static Series,
     begun: Begun,
-    waiting: Option<Held>, // `None` once it has left.
+    waiting: Option<Held>, // `None` once the message has left.
 }
 
-/// A message being processed. Dropped without [`end`](Self::end), the outcome is `cancelled`, or
-/// `panic` where one unwinds.
+/// A message being processed. If it is dropped without [`end`](Self::end), the outcome is `cancelled`,
+/// or `panic` if a panic unwinds.
 #[derive(Debug)]
 #[must_use = "work that is dropped without an outcome was cancelled"]
 pub struct Processing {
@@ -130,7 +130,7 @@ impl Queue {
         }
     }
 
-    /// Counts a message in; the ticket goes with it, so that its way out finds the time.
+    /// Counts a message in. Keep the ticket with the message, so that its time in the queue is known.
     pub fn enter(&self) -> Ticket {
         let series = self.series();
         series.offered.inc();
@@ -146,24 +146,24 @@ impl Queue {
         series.process()
     }
 
-    /// Tells the length of a queue that keeps its own account, in place of tickets.
+    /// Sets the length of a queue that counts by itself, instead of tickets.
     pub fn set_length(&self, n: u64) {
         set(&self.series().length, n);
     }
 
-    /// Tells how old the oldest message is; zero for an empty queue.
+    /// Sets the age of the oldest message; zero for an empty queue.
     pub fn set_oldest(&self, age: Duration) {
         self.series().oldest.set(age.as_secs_f64());
     }
 
-    /// How many messages are in it, in the scope that this thread is in.
+    /// How many messages are in it, in the scope of this thread.
     #[must_use]
     pub fn length(&self) -> i64 {
         self.series().length.value()
     }
 
-    /// How many messages a second its consumers took within a window; `None` where the window has no
-    /// length or the queue no message yet.
+    /// How many messages a second its consumers took within a window; `None` if the window has no
+    /// length or the queue had no message yet.
     #[must_use]
     pub fn speed(&self, window: &Window) -> Option<f64> {
         window.rate("queue.out", &[("queue.name", self.name)])
@@ -236,7 +236,7 @@ impl Series {
     }
 }
 
-/// In the order of their numbers.
+/// In the order of their indices.
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Panic, Outcome::Cancelled];
 
 #[derive(Labels, Debug)]

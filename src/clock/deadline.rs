@@ -1,4 +1,4 @@
-//! When an attempt to deliver must end: an instant that may move nearer while the attempt runs.
+//! Deadlines: when an attempt to deliver must end. The instant may move nearer while the attempt runs.
 
 use std::{
     fmt,
@@ -13,10 +13,11 @@ use crate::sync::Mutex;
 
 /// The instant by which one attempt must have ended.
 ///
-/// It moves nearer, never further away, while the attempt runs: somebody flushes or shuts down, and
-/// returns at that time whatever the attempt does. So ask again before each step that may block, give
-/// sockets the time that is [`left`](Self::left), and close them when it [`is_over`](Self::is_over). What is
-/// asynchronous can wait for [`nearer_than`](Self::nearer_than). Clones are handles to the same deadline.
+/// While the attempt runs, it can move nearer, but never further away: a flush or a shutdown moves it,
+/// and returns at that time whatever the attempt does. So check it again before each step that may
+/// block, give sockets the time that is [`left`](Self::left), and close them when it
+/// [`is_over`](Self::is_over). Asynchronous code can wait for [`nearer_than`](Self::nearer_than).
+/// Clones are handles to the same deadline.
 ///
 /// # Examples
 ///
@@ -50,13 +51,13 @@ impl Deadline {
         Self(Arc::new(Mutex::new(State { at: instant, waiting: Vec::new() })))
     }
 
-    /// The instant, as of now.
+    /// The current instant of the deadline.
     #[must_use]
     pub fn instant(&self) -> Instant {
         self.0.lock().at
     }
 
-    /// How much time is left, as of now; zero when it is over.
+    /// How much time is left now; zero when it is over.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.instant().saturating_duration_since(real_instant())
@@ -80,8 +81,8 @@ impl Deadline {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until the deadline is nearer than `instant`; for ever if it never is. It needs no runtime:
-    /// whoever moves the deadline wakes the task.
+    /// Waits until the deadline is nearer than `instant`, or for ever if it never is. It needs no
+    /// runtime: moving the deadline wakes the task.
     pub async fn nearer_than(&self, instant: Instant) {
         poll_fn(|context| {
             let mut state = self.0.lock();

@@ -1,8 +1,8 @@
-//! How readings are dated: by the wall clock of their own time, and for good.
+//! Epochs: they give each reading a permanent date, by the wall clock of its own time.
 //!
-//! An *epoch* begins where the wall clock was found to be off from what the one before predicts: it
-//! was stepped, or drifted. A reading is dated by the epoch that it is in, so that a step moves what
-//! is read after it and nothing before:
+//! An *epoch* begins when the wall clock differs from what the last epoch predicts: it was stepped, or
+//! it drifted. A reading is dated by its own epoch, so a step changes the dates of later readings, and
+//! of no earlier ones:
 //!
 //! ```text
 //!  readings     ──┬────────────┬────────────────────┬──────►
@@ -10,9 +10,9 @@
 //!  dates read  12:00 ► 11:00   11:00                     11:20
 //! ```
 //!
-//! The one exception is a date that the wall clock has not reached: what lies before a step back was
-//! not in the future. Such a reading has the date of the step from then on. So dates ascend with the
-//! readings, and none is later than now.
+//! The only exception is a step back. A reading from before the step whose date is later than the step
+//! gets the date of the step, because it was not in the future. So dates ascend with the readings, and
+//! none is later than now.
 
 use std::{
     collections::VecDeque,
@@ -27,16 +27,16 @@ pub(super) struct Epochs {
 
 #[derive(Clone, Copy, Debug)]
 struct Epoch {
-    /// The first reading of it, and that instant's date.
+    /// Its first reading, and the date of that reading.
     start: u64,
     unix_nanos: u64,
     nanos_per_tick: f64,
-    /// No reading of it is later: the earliest date at which a later epoch began.
+    /// No reading of it has a later date: the earliest date at which a later epoch began.
     limit: u64,
 }
 
-/// How many are remembered, in 128 kB. Drift begins some a day, a step one. Beyond, a reading is dated
-/// by the oldest that is left.
+/// How many are remembered, in 128 kB. Drift begins a few a day, a step one. If there are more, older
+/// readings are dated by the oldest that is left.
 const MOST: usize = 4_096;
 
 impl Epochs {
@@ -44,7 +44,7 @@ impl Epochs {
         Self { epochs: VecDeque::new() }
     }
 
-    /// Begins an epoch: the reading `start`, the latest so far, is of this date.
+    /// Begins an epoch: the reading `start`, the latest so far, has this date.
     pub(super) fn begin(&mut self, start: u64, unix_nanos: u64, nanos_per_tick: f64) {
         if self.date(start).is_some_and(|foretold| unix_nanos < foretold) {
             for epoch in self.epochs.iter_mut().rev().take_while(|one| unix_nanos < one.limit) {
@@ -57,8 +57,8 @@ impl Epochs {
         self.epochs.push_back(Epoch { start, unix_nanos, nanos_per_tick, limit: u64::MAX });
     }
 
-    /// Begins an epoch at the reading `start` with a better rate and the date that the last epoch predicts for
-    /// it, so that no date moves that was read before.
+    /// Begins an epoch at the reading `start` with a better rate. It has the date that the last epoch
+    /// predicts, so that the dates of earlier readings do not change.
     pub(super) fn refine(&mut self, start: u64, nanos_per_tick: f64) {
         if let Some(unix_nanos) = self.date(start) {
             self.begin(start, unix_nanos, nanos_per_tick);
@@ -79,7 +79,7 @@ impl Epochs {
     }
 }
 
-/// Those of a time before 1970 are zero, those of one after 2262 as many as of that year.
+/// The nanoseconds of `time`: zero before 1970; after 2262, those of that year.
 pub(super) fn nanos_since_epoch(time: SystemTime) -> u64 {
     let nanos = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     nanos.try_into().unwrap_or(i64::MAX).cast_unsigned()

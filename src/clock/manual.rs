@@ -1,4 +1,4 @@
-//! A clock that moves only when it is moved.
+//! A clock that moves only when it is advanced.
 
 use std::{
     cell::RefCell,
@@ -15,13 +15,13 @@ use crate::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// A clock that moves only when it is moved, for tests; clones share the time.
+/// A clock for tests that moves only when it is advanced; clones share the time.
 ///
 /// It starts at 2020-01-01T00:00:00Z. [`testing::scope`](ManualClock) installs one.
 ///
 /// # Examples
 ///
-/// Of a service whose machine's clock is set back by an hour:
+/// A service on a machine whose clock is set back by an hour:
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct ManualClock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// What it reads, which only grows; the date as long as the wall clock is not stepped.
+    /// The reading, which only grows; also the date, until the wall clock is stepped.
     nanos: AtomicU64,
     /// Guards itself; no lock is taken inside it.
     epochs: Mutex<Epochs>,
@@ -68,22 +68,22 @@ impl ManualClock {
         self.0.nanos.fetch_add(step.as_nanos() as u64, Relaxed);
     }
 
-    /// Sets the wall clock, as an administrator or a time server does; the monotonic clock goes on
-    /// by a nanosecond, which tells what was before the step from what comes after it.
+    /// Sets the wall clock, like an administrator or a time server. The monotonic clock moves by a
+    /// nanosecond, so that readings before and after the step differ.
     ///
-    /// Dates are from 1970 to 2262; others are as the nearer one.
+    /// Dates are from 1970 to 2262; others become the nearer end.
     pub fn step_wall(&self, to: SystemTime) {
         let mut epochs = self.0.epochs.lock();
         let nanos = self.0.nanos.fetch_add(1, Relaxed) + 1;
         epochs.begin(nanos, nanos_since_epoch(to), 1.0);
     }
 
-    /// The time it shows, as a raw reading.
+    /// The time, as a raw reading.
     pub(super) fn raw(&self) -> u64 {
         self.0.nanos.load(Relaxed) & READING | MANUAL_BIT
     }
 
-    /// The date it shows.
+    /// The date.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.date(self.0.nanos.load(Relaxed)))
@@ -107,13 +107,13 @@ thread_local! {
 /// How many threads have a manual clock; guards the `MANUAL` bit of the mode.
 static INSTALLATIONS: Mutex<usize> = Mutex::new(0);
 
-/// What this thread's manual clock shows, if it has one.
+/// The reading of this thread's manual clock, if it has one.
 pub(super) fn reading() -> Option<u64> {
     INSTALLED.try_with(|clock| clock.borrow().as_ref().map(ManualClock::raw)).ok().flatten()
 }
 
-/// The date of the reading `nanos` by this thread's manual clock; without one, of any that was never
-/// stepped.
+/// The date of the reading `nanos` by this thread's manual clock; if it has none, by a clock that was
+/// never stepped.
 pub(super) fn date(nanos: u64) -> u64 {
     installed().map_or(nanos, |clock| clock.date(nanos))
 }
@@ -123,7 +123,7 @@ pub(crate) fn installed() -> Option<ManualClock> {
     INSTALLED.try_with(|clock| clock.borrow().clone()).ok().flatten()
 }
 
-/// Makes `clock` this thread's clock until the guard is dropped; `None` is the real one.
+/// Makes `clock` this thread's clock until the guard is dropped; `None` stands for the real clock.
 pub(crate) fn enter(clock: Option<ManualClock>) -> Entered {
     count(clock.is_some(), 1);
     let counted = clock.is_some();
@@ -131,7 +131,7 @@ pub(crate) fn enter(clock: Option<ManualClock>) -> Entered {
     Entered { previous, counted }
 }
 
-/// Puts back the clock that was there before.
+/// Restores the previous clock when dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
     previous: Option<ManualClock>,
@@ -152,7 +152,7 @@ fn count(counted: bool, change: isize) {
     }
     let mut installations = INSTALLATIONS.lock();
     *installations = installations.saturating_add_signed(change);
-    // Relaxed: a thread that is yet to see the bit has no manual clock of its own to read.
+    // Relaxed: a thread that does not see the bit yet has no manual clock to read.
     match *installations {
         0 => MODE.fetch_and(!MANUAL, Relaxed),
         _ => MODE.fetch_or(MANUAL, Relaxed),

@@ -1,20 +1,19 @@
-//! Time: [`Ticks`] to measure it, [`Timestamp`]s for dates, [`Deadline`]s, the slots of an interval, and
-//! a manual clock for tests.
+//! Time: [`Ticks`] to measure it, [`Timestamp`]s for dates, [`Deadline`]s, the slots of an interval,
+//! and a manual clock for tests.
 //!
-//! An event takes one cheap monotonic reading, which is converted to nanoseconds when it is read. A
-//! [`Ticks`] is a raw reading of the time stamp counter where that counter is invariant and the
-//! kernel trusts it, and nanoseconds of [`Instant`] elsewhere. The hot path takes the reading and
-//! nothing more; the rate is measured for 100 µs at the first reading and refined once a second
-//! over the whole life of the process, against the monotonic clock. Wall-clock time is an anchor
-//! taken every second, so that a step of the wall clock moves dates and never a duration; `epochs`
-//! says which dates.
+//! An event takes one cheap monotonic reading; it is converted to nanoseconds only when it is read. A
+//! [`Ticks`] is a raw reading of the time stamp counter, if that counter is invariant and the kernel
+//! trusts it; otherwise it is the nanoseconds of [`Instant`]. The hot path only takes the reading. The
+//! rate is measured against the monotonic clock, for 100 µs at the first reading, and is refined once a
+//! second over the whole life of the process. For wall-clock time, an anchor is taken every second. So
+//! a step of the wall clock changes dates and never a duration; `epochs` says which dates.
 //!
-//! Readings that are not fenced may seem to run backwards between cores by some tens of nanoseconds:
-//! differences are clamped to zero.
+//! Readings are not fenced, so they may seem to run backwards between cores by some tens of
+//! nanoseconds: differences are clamped to zero.
 //!
 //! A test installs a [`ManualClock`] on its thread: readings are then its nanoseconds. The times of
-//! other processes come as dates and stay dates. Both are marked by a bit that a counter at 3 GHz
-//! reaches after 48 years; one that is half-way there is not used.
+//! other processes arrive as dates and stay dates. Both are marked by a bit that a counter at 3 GHz
+//! reaches only after 48 years; a counter that is half-way there is not used.
 
 mod deadline;
 mod epochs;
@@ -52,8 +51,8 @@ use crate::sync::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticks(u64);
 
-/// Reads the clock: one instruction where the time stamp counter serves, a call of the operating
-/// system's clock elsewhere (`cargo bench --bench histogram` times two readings).
+/// Reads the clock: one instruction if the time stamp counter is used, otherwise a call of the
+/// operating system's clock (`cargo bench --bench histogram` times two readings).
 #[inline]
 #[must_use]
 pub fn now() -> Ticks {
@@ -67,7 +66,7 @@ pub(crate) fn unix_nanos() -> u64 {
 }
 
 impl ManualClock {
-    /// The time it shows.
+    /// The current reading.
     #[must_use]
     pub fn now(&self) -> Ticks {
         Ticks(self.raw())
@@ -84,33 +83,33 @@ impl Ticks {
         Duration::from_nanos(self.nanos_since(earlier))
     }
 
-    /// [`since`](Self::since) in nanoseconds.
+    /// [`since`](Self::since), in nanoseconds.
     #[must_use]
     pub fn nanos_since(self, earlier: Self) -> u64 {
         (self.ticks_since(earlier) * self.nanos_per_tick()) as u64
     }
 
-    /// [`since`](Self::since) in seconds.
+    /// [`since`](Self::since), in seconds.
     #[inline]
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> f64 {
         self.scaled_since(earlier, 1e-9)
     }
 
-    /// [`since`](Self::since) in a unit of which a nanosecond has `per_nano`.
+    /// [`since`](Self::since), in a unit where a nanosecond is `per_nano` units.
     #[inline]
     fn scaled_since(self, earlier: Self, per_nano: f64) -> f64 {
         self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
     }
 
-    /// Reads the clock again: the reading, and the time until then in a unit of which a nanosecond has
-    /// `per_nano`. In one step, the counter is asked for once.
+    /// Reads the clock again. Returns the reading, and the time until then in a unit where a nanosecond
+    /// is `per_nano` units. The counter is read only once.
     #[inline(always)]
     pub(crate) fn scaled_until_now(self, per_nano: f64) -> (Self, f64) {
         if MODE.load(Relaxed) != TSC {
             return self.scaled_until_now_other(per_nano);
         }
-        // The factors first: they are at hand before the reading is.
+        // The factors come first, because they are available before the reading.
         let factor = f64::from_bits(NANOS_PER_TICK.load(Relaxed)) * per_nano;
         let now = Self(tsc::read());
         (now, now.ticks_since(self) * factor)
@@ -135,19 +134,19 @@ impl Ticks {
         ANCHORS.lock().date(self)
     }
 
-    /// The reading as a number, for what keeps it in an atomic.
+    /// The reading as a number, for storage in an atomic.
     pub(crate) const fn to_raw(self) -> u64 {
         self.0
     }
 
-    /// The reading that [`to_raw`](Self::to_raw) made this number of.
+    /// The reading of a number from [`to_raw`](Self::to_raw).
     pub(crate) const fn from_raw(raw: u64) -> Self {
         Self(raw)
     }
 
     #[inline]
     fn ticks_since(self, earlier: Self) -> f64 {
-        // As i64, whose conversion to f64 is one instruction; no difference reaches bit 63.
+        // As i64, because its conversion to f64 is one instruction; no difference reaches bit 63.
         self.0.saturating_sub(earlier.0) as i64 as f64
     }
 
@@ -161,13 +160,13 @@ impl Ticks {
         self.0 & (MANUAL_BIT | DATE_BIT) != 0
     }
 
-    /// A date that was taken elsewhere, in nanoseconds since the Unix epoch up to the year 2262: to be
-    /// compared with its like, not with readings of this process's clock.
+    /// A date from elsewhere, in nanoseconds since the Unix epoch up to the year 2262. Compare it only
+    /// with other dates, not with readings of this process's clock.
     pub(crate) const fn of_unix_nanos(unix_nanos: u64) -> Self {
         Self(unix_nanos | DATE_BIT)
     }
 
-    /// The same instant as a date, which can be compared with those of other processes.
+    /// The same instant as a date, which can be compared with dates of other processes.
     pub(crate) fn dated(self) -> Self {
         Self::of_unix_nanos(self.unix_nanos())
     }
@@ -187,7 +186,7 @@ pub(crate) fn anchor() {
 /// The instant after `timeout`, for waits of the operating system; always real time.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
     let now = real_instant();
-    // A time-out beyond what an Instant can hold is as good as a year.
+    // A time-out that is too large for an Instant is taken as a year.
     now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
@@ -210,13 +209,13 @@ fn wall_nanos() -> u64 {
 /// Marks a time of another process, in nanoseconds since the Unix epoch.
 const DATE_BIT: u64 = 1 << 63;
 
-/// What is read where no manual clock is; decided before the rate is measured, and `MODE` after.
+/// The source without a manual clock. It is decided before the rate is measured, and `MODE` after that.
 static SOURCE: AtomicU8 = AtomicU8::new(UNDECIDED);
 
 static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0x3ff0_0000_0000_0000); // 1.0
 
-/// How far the wall clock may be off from the dates of an epoch before another one begins. A crystal
-/// is off by 1e-7 or so once the rate is measured: some epochs a day.
+/// How far the wall clock may differ from the dates of an epoch before another one begins. A crystal is
+/// off by about 1e-7 once the rate is measured: that makes a few epochs a day.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
 /// Guards the anchors and the first decision on the source; no lock is taken inside it.
@@ -227,7 +226,7 @@ struct Anchors {
     first: Option<Anchor>,
     /// The reading of the latest anchor.
     latest: u64,
-    /// Whether an epoch has a rate that was measured over a second at least.
+    /// Whether an epoch has a rate that was measured over at least a second.
     is_refined: bool,
     epochs: Epochs,
 }
@@ -243,14 +242,14 @@ struct Anchor {
 impl Anchors {
     /// The date of a reading of this process's clock.
     fn date(&mut self, reading: Ticks) -> u64 {
-        // Where nothing ticks, whoever asks takes the anchors.
+        // If nothing ticks, the readers take the anchors.
         if reading.since(Ticks(self.latest)) > Duration::from_secs(2) {
             self.take();
         }
         self.epochs.date(reading.0).unwrap_or(0)
     }
 
-    /// Takes an anchor; the rate is measured from the first one to it.
+    /// Takes an anchor. The rate is measured from the first anchor to this one.
     fn take(&mut self) -> Anchor {
         let anchor = Anchor::now();
         self.latest = anchor.ticks;
@@ -283,7 +282,7 @@ impl Anchors {
 }
 
 impl Anchor {
-    /// The tightest of some brackets, so that an interruption between two readings does not count.
+    /// The tightest of several brackets, so that an interruption between two readings does not matter.
     fn now() -> Self {
         let bracket = || {
             let before = real_ticks();
@@ -309,7 +308,7 @@ fn source() -> u8 {
     }
     let mut anchors = ANCHORS.lock();
     if MODE.load(Relaxed) & !MANUAL == UNDECIDED {
-        // A counter that is not far from the marks would reach them, and is none of a sane machine.
+        // A counter near the marks would reach them; no ordinary machine has such a counter.
         let serves = tsc::is_trustworthy() && tsc::read() < READING / 2;
         let mode = if serves { TSC } else { OS };
         SOURCE.store(mode, Relaxed);
@@ -318,16 +317,17 @@ fn source() -> u8 {
             std::hint::spin_loop();
         }
         anchors.take();
-        // Last: whoever reads by this mode multiplies by the rate. It was undecided, which is zero.
+        // Last, because a reader that sees this mode multiplies by the rate. The mode was undecided,
+        // which is zero.
         MODE.fetch_or(mode, Release);
     }
     MODE.load(Relaxed) & !MANUAL
 }
 
-/// The source's reading, whatever manual clock there is.
+/// The source's reading, even if there is a manual clock.
 fn real_ticks() -> u64 {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    // Relaxed: decided under the lock that every first reading takes.
+    // Relaxed: it is decided under the lock that every first reading takes.
     if SOURCE.load(Relaxed) == TSC {
         return tsc::read();
     }

@@ -1,8 +1,8 @@
-//! What the clock reads, and how a reading is marked.
+//! The source of the clock, and how a reading is marked.
 
 use crate::sync::atomic::AtomicU8;
 
-/// Which source `now` reads; `MANUAL` is added while any thread has a manual clock.
+/// The source that `now` reads; `MANUAL` is added while any thread has a manual clock.
 pub(super) static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
 pub(super) const UNDECIDED: u8 = 0;
 pub(super) const TSC: u8 = 1;

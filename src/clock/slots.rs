@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::Ticks;
 
-/// The slots of an interval: `floor(now / interval) * interval`, as Prometheus' `rules/group.go` has
-/// them.
+/// The slots of an interval: `floor(now / interval) * interval`, as in Prometheus' `rules/group.go`.
 ///
-/// They are nanoseconds on an axis that begins as the wall clock and goes on by the monotonic one: slots
-/// fall on round seconds, and no step of the wall clock moves them.
+/// They are nanoseconds on an axis that begins at the wall-clock time and then follows the monotonic
+/// clock: slots fall on round seconds, and no step of the wall clock moves them.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     interval: u64, // In nanoseconds, not zero.
@@ -20,28 +19,29 @@ pub(crate) struct Slots {
 /// A slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// The instant that it was asked for.
+    /// The instant for which it was requested.
     pub(crate) at: Ticks,
-    /// Its place on the axis.
+    /// Its position on the axis.
     pub(crate) nanos: u64,
-    /// How many slots passed unused so far.
+    /// How many slots have passed unused so far.
     pub(crate) missed: u64,
 }
 
 impl Slots {
-    /// Those of an interval, which is at least a nanosecond.
+    /// The slots of an interval, which is at least a nanosecond.
     pub(crate) fn new(interval: Duration) -> Self {
         let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self { interval, axis: None, last: None, missed: 0 }
     }
 
-    /// The slot of the instant `at`; `None` if it was used already, and for an instant before the last one.
+    /// The slot of the instant `at`; `None` if it was used already, or if `at` is before the last
+    /// instant.
     pub(crate) fn next(&mut self, at: Ticks) -> Option<Slot> {
         if self.axis.is_some_and(|(before, _)| at < before) {
             return None;
         }
         let position = self.position(at);
-        // Step by step, so that a refined rate of the clock does not reach back.
+        // Step by step, so that a refined rate of the clock does not change the past.
         self.axis = Some((at, position));
         let nanos = position / self.interval * self.interval;
         if let Some(last) = self.last {

@@ -11,8 +11,8 @@ use crate::util::date;
 /// A date: nanoseconds since the Unix epoch, by the wall clock.
 ///
 /// Dates are for people and for other processes. Time inside the process is measured in [`Ticks`],
-/// which no step of the wall clock moves; [`Ticks::timestamp`] is the date of a reading. Dates before
-/// 1970 are the epoch, later ones than 2262 that year's.
+/// which no step of the wall clock moves; [`Ticks::timestamp`] is the date of a reading. A date before
+/// 1970 becomes the Unix epoch, and a date after 2262 one of that year.
 ///
 /// `Display` writes it in UTC as RFC 3339.
 ///
@@ -34,7 +34,7 @@ impl Timestamp {
     /// The beginning of 1970.
     pub const EPOCH: Self = Self(0);
 
-    /// Now, by the wall clock as it was read within the last second.
+    /// The current date, by the wall clock as it was read within the last second.
     #[must_use]
     pub fn now() -> Self {
         Self::from_unix_nanos(unix_nanos())
@@ -52,7 +52,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The time from `earlier` to this; zero if that is later.
+    /// The time from `earlier` to this date; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -71,7 +71,7 @@ impl Ticks {
     }
 }
 
-/// An instant of another process: to be compared with other such instants, not with readings of this
+/// An instant of another process. Compare it only with other such instants, not with readings of this
 /// process's clock.
 impl From<Timestamp> for Ticks {
     fn from(date: Timestamp) -> Self {

@@ -3,17 +3,17 @@
 
 use core::arch::x86_64::{__cpuid, _rdtsc};
 
-/// The counter, unfenced: what a fence would prevent, a reading out of order by some tens of
-/// nanoseconds, is clamped where readings are compared.
+/// The counter, unfenced. Without a fence, readings may be out of order by some tens of nanoseconds;
+/// this is clamped when readings are compared.
 #[inline(always)]
 pub(super) fn read() -> u64 {
-    // SAFETY: every x86-64 processor has RDTSC; where the system forbids it to programs,
-    // `is_trustworthy` was false and nobody calls this.
+    // SAFETY: every x86-64 processor has RDTSC; if the system forbids it to programs, `is_trustworthy`
+    // was false and this is never called.
     unsafe { _rdtsc() }
 }
 
 /// Whether the counter runs at one rate on every core: the processor calls it invariant, and the
-/// kernel, which watches it, uses it as its own clock.
+/// kernel, which monitors it, uses it as its own clock.
 pub(super) fn is_trustworthy() -> bool {
     is_invariant() && kernel_uses_it()
 }
@@ -25,7 +25,7 @@ fn is_invariant() -> bool {
     // SAFETY: every x86-64 processor has CPUID.
     let highest = unsafe { __cpuid(0x8000_0000) }.eax;
     #[allow(unused_unsafe, reason = "CPUID is safe to call from Rust 1.94 on")]
-    // SAFETY: as above; a leaf beyond the highest is not asked for.
+    // SAFETY: as above; a leaf beyond the highest is not requested.
     let invariant = || unsafe { __cpuid(POWER_LEAF) }.edx & (1 << 8) != 0;
     highest >= POWER_LEAF && invariant()
 }
@@ -38,5 +38,5 @@ fn kernel_uses_it() -> bool {
 
 #[cfg(not(target_os = "linux"))]
 fn kernel_uses_it() -> bool {
-    false // Nobody to ask: the operating system's own clock is right.
+    false // Unknown, so use the operating system's own clock.
 }

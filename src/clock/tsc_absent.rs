@@ -1,4 +1,4 @@
-//! Where there is no time stamp counter: the functions of `tsc.rs`, never trusted.
+//! The functions of `tsc.rs` for systems without a time stamp counter: it is never trusted.
 
 pub(super) fn read() -> u64 {
     0

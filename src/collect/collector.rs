@@ -1,4 +1,4 @@
-//! What reads a place, what it finds there, and why it finds nothing.
+//! Collectors: what reads a place, what it finds there, and why it finds nothing.
 
 use std::{borrow::Cow, collections::BTreeMap, error, fmt, io};
 
@@ -7,12 +7,13 @@ use crate::{
     metric::{Kind, Unit},
 };
 
-/// Reads one place, and fills several families with what it finds.
+/// Reads one place and fills several families with what it finds.
 ///
-/// It is called on the thread of whoever looks, or on one of its own ([`Source::every`](crate::collect::Source::every)), never on
-/// two at once and under no lock. It may take its time and may fail; where it blocks, it blocks that
-/// thread. A panic costs the reading, and the collector is called again later: it should keep to its
-/// invariants.
+/// It is called on the reader's thread, or on a thread of its own
+/// ([`Source::every`](crate::collect::Source::every)). It never runs on two threads at once, and no
+/// lock is held meanwhile. It may be slow and may fail; if it blocks, it blocks that thread. A panic
+/// costs only this reading: the collector is called again later, so its invariants must still hold
+/// then.
 ///
 /// # Examples
 ///
@@ -40,27 +41,28 @@ use crate::{
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 pub trait Collector: Send + 'static {
-    /// The families that it fills; asked once, when it is registered.
+    /// The families that it fills; called once, when it is registered.
     fn families(&self) -> Vec<Description>;
 
-    /// Reads the place. What was observed before an error is dropped: the last good values stand.
+    /// Reads the place. If it returns an error, all that was observed is dropped, and the last good
+    /// values stay.
     ///
     /// # Errors
     ///
-    /// Why nothing was read. Where only a part is missing, tell so by [`Reading::fail`] instead.
+    /// Why nothing was read. If only a part is missing, call [`Reading::fail`] instead.
     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure>;
 
-    /// Judges what it was set up with, as far as that is possible without reading.
+    /// Checks its settings, as far as that is possible without reading.
     ///
     /// # Errors
     ///
-    /// What is wrong: the error of [`Source::register`](crate::collect::Source::register).
+    /// What is wrong: returned by [`Source::register`](crate::collect::Source::register).
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// What a family is called, and what it is.
+/// The name of a family, and what it is.
 #[derive(Clone, Debug)]
 pub struct Description {
     pub(super) kind: Kind,
@@ -74,11 +76,11 @@ pub struct Description {
 pub struct Reading {
     pub(super) families: Vec<Gathered>,
     pub(super) stamp: Option<String>,
-    /// What went wrong outside any family.
+    /// Failures that belong to no family.
     pub(super) failures: Vec<Failure>,
 }
 
-/// What was found for one family.
+/// The values found for one family.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) name: Cow<'static, str>,
@@ -96,8 +98,8 @@ pub struct Failure {
     message: String,
 }
 
-/// Series of one family that a reading may have: five times the limit of a registry's family, which
-/// applies on top. It bounds what is held while nobody looks; the factor is arbitrary.
+/// The most series of one family in a reading: five times the limit of a registry's family, which
+/// applies too. It bounds the memory while nothing is read; the factor is arbitrary.
 pub(super) const MAX_SERIES: usize = 10_000;
 
 impl Description {
@@ -111,7 +113,7 @@ impl Description {
         Self { kind: Kind::Counter, name: name.into(), help: help.into(), unit }
     }
 
-    /// A value that stands for itself: a temperature, a ratio.
+    /// A value that is not a sum: a temperature, a ratio.
     #[must_use]
     pub fn gauge(
         name: impl Into<Cow<'static, str>>,
@@ -121,7 +123,7 @@ impl Description {
         Self { kind: Kind::Gauge, name: name.into(), help: help.into(), unit }
     }
 
-    /// A number that grows and falls, and can be added up over its labels; whole numbers only.
+    /// A number that rises and falls, and can be added up over its labels; whole numbers only.
     #[must_use]
     pub fn up_down_counter(
         name: impl Into<Cow<'static, str>>,
@@ -133,7 +135,7 @@ impl Description {
 }
 
 impl Reading {
-    /// A reading of these families that has found nothing yet: to try a collector with.
+    /// An empty reading of these families, to try a collector with.
     ///
     /// # Examples
     ///
@@ -163,7 +165,7 @@ impl Reading {
         Self::of(families.iter().map(|family| family.name.clone()))
     }
 
-    /// The value that was observed of the series of `family` with exactly these labels.
+    /// The observed value of the series of `family` with exactly these labels.
     #[must_use]
     pub fn value(&self, family: &str, labels: &[(&'static str, &str)]) -> Option<f64> {
         let gathered = self.families.iter().find(|gathered| gathered.name == family)?;
@@ -181,11 +183,11 @@ impl Reading {
         Self { families: names.map(gathered).collect(), stamp: None, failures: Vec::new() }
     }
 
-    /// Tells the value of the series of `family` that has these labels; of two with the same labels
-    /// the later holds.
+    /// Sets the value of the series of `family` with these labels; of two with the same labels, the
+    /// later counts.
     ///
-    /// A family that was not described, and a series beyond 10,000 of one family, is left out and
-    /// counted as a failure.
+    /// A series of an unknown family, or beyond 10,000 series of one family, is left out and counted as
+    /// a failure.
     pub fn observe(&mut self, family: &str, value: f64, labels: &[(&'static str, &str)]) {
         let labels = label_pairs(labels);
         let Some(gathered) = self.gathered(family) else { return };
@@ -199,22 +201,22 @@ impl Reading {
         gathered.series.insert(labels, value);
     }
 
-    /// Tells the time stamp that the place gives its figures, in any form: if it is the one of the
-    /// reading before, this reading is a duplicate, dropped and counted.
+    /// Sets the time stamp that the place gives its figures, in any form. If it is that of the last
+    /// reading, this reading is a duplicate: it is dropped and counted.
     pub fn stamp(&mut self, stamp: impl fmt::Display) {
         self.stamp = Some(stamp.to_string());
     }
 
-    /// Tells that a part of `family` could not be read: it is counted, and the last good values of
-    /// series that are not in this reading stand until they are stale. Without a failure, series that
-    /// are not in a reading are gone with it.
+    /// Notes that a part of `family` could not be read. It is counted, and series that are missing in
+    /// this reading keep their last good values until they are stale. Without a failure, missing series
+    /// are removed.
     pub fn fail(&mut self, family: &str, failure: Failure) {
         if let Some(gathered) = self.gathered(family) {
             gathered.failures.push(failure);
         }
     }
 
-    /// What was found for `family` so far; an unknown one is noted.
+    /// What was found for `family` so far; an unknown family is noted.
     fn gathered(&mut self, family: &str) -> Option<&mut Gathered> {
         let found = self.families.iter().position(|gathered| gathered.name == family);
         if found.is_none() && self.failures.is_empty() {
@@ -226,7 +228,7 @@ impl Reading {
 }
 
 fn label_pairs(labels: &[(&'static str, &str)]) -> LabelPairs {
-    // A label with an empty value is none.
+    // A label with an empty value counts as absent.
     let labels = labels.iter().filter(|(_, value)| !value.is_empty());
     let mut labels: LabelPairs = labels.map(|&(key, value)| (key, value.into())).collect();
     labels.sort_unstable();
@@ -234,13 +236,13 @@ fn label_pairs(labels: &[(&'static str, &str)]) -> LabelPairs {
 }
 
 impl Failure {
-    /// A failure; `reason` is the value of a label and should be one of few: `timeout`, `parse`.
+    /// A failure; `reason` becomes the value of a label, so use few: `timeout`, `parse`.
     #[must_use]
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
 
-    /// The reason, as it is counted.
+    /// The reason that is counted.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
@@ -266,7 +268,7 @@ impl From<io::Error> for Failure {
 pub(super) mod tests {
     use super::*;
 
-    /// What a collector finds, by `family{key=value,…}`, and its failures as `family failed: reason`.
+    /// What a collector finds, as `family{key=value,…}`, and its failures as `family failed: reason`.
     pub(in crate::collect) fn collected(
         collector: &mut impl Collector,
     ) -> Result<BTreeMap<String, f64>, Failure> {

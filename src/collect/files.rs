@@ -1,7 +1,7 @@
-//! Small files of the kernel, read whole and limited, and the numbers in them.
+//! Small files of the kernel, read whole up to a limit, and the numbers in them.
 //!
-//! What is missing in a text is `None`, never a panic: kernels differ, and in a container another
-//! program may have made the file.
+//! A missing part is `None`, never a panic: kernels differ, and in a container another program may have
+//! written the file.
 
 use std::{
     fs::File,
@@ -10,17 +10,17 @@ use std::{
 
 use super::collector::Failure;
 
-/// Where the texts come from: the system, or a table in a test.
+/// The source of the texts: the system, or a table in a test.
 pub(super) trait Files: Send {
     /// The bytes of the file at `path`, at most `limit` of them.
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>>;
 }
 
-/// The files that the operating system has.
+/// The files of the operating system.
 pub(super) struct System;
 
-/// The largest text that is parsed: arbitrary, and several times `/proc/stat` of a machine with a
-/// thousand CPUs, whose lines have some eighty bytes each.
+/// The largest text that is parsed. Arbitrary: several times `/proc/stat` of a machine with a thousand
+/// CPUs, whose lines have about eighty bytes each.
 const LIMIT: u64 = 1 << 20;
 
 impl Files for System {
@@ -32,7 +32,7 @@ impl Files for System {
     }
 }
 
-/// The text at `path`, whatever is not UTF-8 in it replaced.
+/// The text at `path`; invalid UTF-8 is replaced.
 pub(super) fn text(files: &dyn Files, path: &str) -> Result<String, Failure> {
     text_within(files, path, LIMIT)
 }
@@ -57,7 +57,7 @@ pub(super) fn text_within(files: &dyn Files, path: &str, limit: u64) -> Result<S
     })
 }
 
-/// That the text of `path` is not what it should be.
+/// The failure for a text of `path` that is not as expected.
 pub(super) fn unreadable(path: &str) -> Failure {
     Failure::new("parse", format!("cannot understand {path}"))
 }
@@ -65,7 +65,7 @@ pub(super) fn unreadable(path: &str) -> Failure {
 /// The number after `key` on the line that starts with it: `VmRSS:     1688 kB` is 1688.
 pub(super) fn field(text: &str, key: &str) -> Option<u64> {
     let rests = text.lines().filter_map(|line| line.strip_prefix(key));
-    // `pgfault` is no `pgfault_anon`.
+    // `pgfault` must not match `pgfault_anon`.
     let mut values = rests.filter(|rest| rest.starts_with([' ', '\t', ':']));
     values
         .next()?
@@ -76,13 +76,13 @@ pub(super) fn field(text: &str, key: &str) -> Option<u64> {
         .ok()
 }
 
-/// [`field`] of a line in kibibytes, in bytes.
+/// As [`field`] of a line in kibibytes, but in bytes.
 pub(super) fn kibibytes(text: &str, key: &str) -> Option<f64> {
     Some(field(text, key)? as f64 * 1024.0)
 }
 
-/// Clock ticks of the kernel's texts in a second: 100 on every platform that Rust serves (`USER_HZ`
-/// of the kernel's ABI, whatever its own timer runs at).
+/// Clock ticks a second in the kernel's texts: 100 on every platform that Rust supports (`USER_HZ` of
+/// the kernel's ABI, whatever its own timer uses).
 pub(super) const TICKS_PER_SECOND: f64 = 100.0;
 
 #[cfg(test)]

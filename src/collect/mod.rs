@@ -5,20 +5,20 @@
 //! and caches what was read:
 //!
 //! ```text
-//! snapshot ─► a family's callback ─► the cache, read anew if it is older than a second ─► collector
+//! snapshot ─► a family's callback ─► the cache, read again if it is older than a second ─► collector
 //!                                     ▲
 //!                  a thread of its own, for what is slow: Source::every
 //! ```
 //!
 //! - One reading serves all families of the source and every reader within a second.
-//! - A reading that fails or panics is counted and reported. The last good values stand until they
-//!   are *stale*, five minutes by default; then the series are gone, not frozen.
-//! - A part that cannot be read costs itself alone: its last good values stand, the rest is new.
-//! - Where the place tells the time stamp of its figures, a repeated one is a duplicate: the reading
-//!   is dropped and counted, and the values age on.
+//! - A reading that fails or panics is counted and reported. The last good values stay until they are
+//!   *stale*, after five minutes by default; then the series are gone, not frozen.
+//! - If a part cannot be read, only its series keep their last good values; the rest is new.
+//! - If the place gives its figures a time stamp, a repeated one is a duplicate: the reading is dropped
+//!   and counted, and the values keep their age.
 //!
-//! `telemetry.source.readings`, `.failures` (by `reason`) and `.duplicates` count all this by
-//! `source`, on the registry that the source is on.
+//! `telemetry.source.readings`, `.failures` (by `reason`) and `.duplicates` count all this by `source`,
+//! on the registry of the source.
 
 mod collector;
 #[cfg(all(any(feature = "process", feature = "host"), target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! The process itself, under the names that Prometheus' client libraries agreed on.
+//! The process itself, under the names of Prometheus' client libraries.
 
 use std::{fs, io};
 
@@ -9,16 +9,16 @@ use super::{
 };
 use crate::metric::Unit;
 
-/// The figures of this process, as Prometheus' client libraries name them on a page:
-/// `process_cpu_seconds_total`, `process_open_fds`, `process_max_fds`,
-/// `process_virtual_memory_bytes`, `process_virtual_memory_max_bytes`,
-/// `process_resident_memory_bytes`, `process_start_time_seconds` and `process_threads`.
+/// The figures of this process, under the names of Prometheus' client libraries on a page:
+/// `process_cpu_seconds_total`, `process_open_fds`, `process_max_fds`, `process_virtual_memory_bytes`,
+/// `process_virtual_memory_max_bytes`, `process_resident_memory_bytes`, `process_start_time_seconds`
+/// and `process_threads`.
 ///
-/// On Linux they are read of `/proc/self`; elsewhere the source has no families. A limit that is not
-/// set is 2^64 - 1, as with those libraries.
+/// On Linux they are read from `/proc/self`; elsewhere the source has no families. A limit that is not
+/// set is 2^64 - 1, as in those libraries.
 ///
-/// What to alert on: open descriptors that near the most that may be open, resident memory that only
-/// grows, a start time that changes often.
+/// What to alert on: open descriptors near their maximum, resident memory that only grows, a start time
+/// that changes often.
 ///
 /// # Examples
 ///
@@ -40,7 +40,8 @@ pub fn process() -> Source {
 struct Process<F> {
     files: F,
     descriptors: fn() -> io::Result<u64>,
-    /// In seconds since the epoch: it does not change, and the clock it is computed from may.
+    /// In seconds since the epoch. Kept, because it does not change, but the clock that it is computed
+    /// from may.
     started: Option<f64>,
 }
 
@@ -49,7 +50,7 @@ impl<F: Files> Process<F> {
         Self { files, descriptors, started: None }
     }
 
-    /// Boot time and the process's start since boot.
+    /// Boot time plus the process's start since boot.
     fn started(&mut self, stat: &Stat) -> Result<f64, Failure> {
         if let Some(started) = self.started {
             return Ok(started);
@@ -85,7 +86,7 @@ impl<F: Files + 'static> Collector for Process<F> {
             Err(failure) => to.fail(START_TIME, failure),
         }
 
-        // The kernel's own conversion: a page may have 4, 16 or 64 KiB.
+        // Converted by the kernel, because a page may have 4, 16 or 64 KiB.
         let status = text(&self.files, STATUS)?;
         for (family, key) in [(VIRTUAL, "VmSize"), (RESIDENT, "VmRSS")] {
             match kibibytes(&status, key) {
@@ -109,7 +110,7 @@ impl<F: Files + 'static> Collector for Process<F> {
     }
 }
 
-/// What is used of `/proc/self/stat`.
+/// The fields of `/proc/self/stat` that are used.
 #[derive(Debug, PartialEq)]
 struct Stat {
     cpu_ticks: u64,
@@ -119,7 +120,7 @@ struct Stat {
 
 impl Stat {
     /// The fields by their numbers in proc(5). The second, the program's name in parentheses, may
-    /// hold anything, parentheses and spaces too.
+    /// contain anything, including parentheses and spaces.
     fn parse(text: &str) -> Option<Self> {
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -134,9 +135,9 @@ impl Stat {
 
 /// How many file descriptors the process has open.
 fn descriptors() -> io::Result<u64> {
-    // Linux 6.2 and later have the number as the folder's size, however many there are.
+    // Linux 6.2 and later have the number as the size of the folder.
     match fs::metadata(DESCRIPTORS)?.len() {
-        // One of the entries is the folder itself, open to be read.
+        // One of the entries is the folder itself, which is open for reading.
         0 => Ok((fs::read_dir(DESCRIPTORS)?.count() as u64).saturating_sub(1)),
         size => Ok(size),
     }

@@ -1,11 +1,11 @@
-//! Stands in for the figures of the process where there is no `/proc`.
+//! Replaces the figures of the process if there is no `/proc`.
 
 use super::{
     collector::{Collector, Description, Failure, Reading},
     source::Source,
 };
 
-/// The figures of this process; on this platform none are read, and the source has no families.
+/// The figures of this process; none on this platform, so the source has no families.
 pub fn process() -> Source {
     Source::new("process", Absent)
 }

@@ -1,4 +1,4 @@
-//! Tokio runtimes: what their stable metrics tell of workers, tasks and queues.
+//! Tokio runtimes: their stable metrics of workers, tasks and queues.
 
 use std::borrow::Cow;
 
@@ -10,14 +10,14 @@ use super::{
 };
 use crate::metric::Unit;
 
-/// The figures of tokio runtimes, each under the name it is given here: the label `runtime`.
+/// The figures of tokio runtimes, each under its name in the label `runtime`.
 ///
 /// `tokio.workers`, `tokio.tasks.alive`, `tokio.queue.depth` (tasks that wait for any worker), and for
-/// each worker `tokio.worker.busy` (seconds) and `tokio.worker.parks`. They are those that tokio
-/// promises without `tokio_unstable`. Reading them costs the runtime nothing.
+/// each worker `tokio.worker.busy` (seconds) and `tokio.worker.parks`. These are the metrics that are
+/// stable without `tokio_unstable`. Reading them costs the runtime nothing.
 ///
 /// What to alert on: a queue that does not empty, workers whose busy time grows by a second each
-/// second, tasks that only become more.
+/// second, a number of tasks that only grows.
 ///
 /// # Examples
 ///
@@ -38,15 +38,15 @@ pub struct TokioRuntimes {
 }
 
 impl TokioRuntimes {
-    /// No runtime yet.
+    /// Creates a source without runtimes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds the runtime of `handle` as `name`; of two with one name the later is shown.
+    /// Adds the runtime of `handle` as `name`; of two with one name, the later is shown.
     ///
-    /// The handle does not keep the runtime running: after its shutdown the last figures stand.
+    /// The handle does not keep the runtime running: after its shutdown the last figures stay.
     #[must_use]
     pub fn runtime(mut self, name: impl Into<Cow<'static, str>>, handle: &Handle) -> Self {
         self.runtimes.push((name.into(), handle.clone()));

@@ -1,4 +1,4 @@
-//! Which buckets of a histogram are shown, each as a sample with the label `le`.
+//! The buckets of a histogram that are shown, each as a sample with the label `le`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     snapshot::histogram::ladder,
 };
 
-/// The buckets that are shown of histograms.
+/// The buckets that are shown for histograms.
 #[derive(Debug)]
 pub(crate) struct ShownBuckets {
     /// How the histograms divide their values.
@@ -20,8 +20,7 @@ pub(crate) struct ShownBuckets {
 }
 
 impl ShownBuckets {
-    /// The buckets of histograms of this layout and unit, which show the bounds that were `asked` for
-    /// or their own.
+    /// The buckets of histograms of this layout and unit, with the bounds in `asked` or with their own.
     pub(crate) fn new(layout: &BucketLayout, unit: Unit, asked: PageBounds) -> Self {
         let mut bounds = match layout {
             BucketLayout::Explicit(bounds) => bounds.to_vec(),
@@ -32,17 +31,17 @@ impl ShownBuckets {
         Self { layout: layout.clone(), unit, asked, bounds, cuts }
     }
 
-    /// Whether they are those of histograms of this layout and unit that show what was `asked` for.
+    /// Whether they belong to histograms of this layout and unit with the bounds in `asked`.
     pub(crate) fn are(&self, layout: &BucketLayout, unit: Unit, asked: PageBounds) -> bool {
         self.layout == *layout && (self.unit, self.asked) == (unit, asked)
     }
 
-    /// Whether they are those of histograms of this layout.
+    /// Whether they belong to histograms of this layout.
     pub(crate) fn are_of(&self, layout: &BucketLayout) -> bool {
         self.layout == *layout
     }
 
-    /// Whether the buckets are the histogram's own, so that it is shown in no finer form.
+    /// Whether the buckets are the histogram's own, so that it has no finer form.
     pub(crate) fn are_explicit(&self) -> bool {
         matches!(self.layout, BucketLayout::Explicit(_))
     }
@@ -52,12 +51,12 @@ impl ShownBuckets {
         &self.bounds
     }
 
-    /// By which the values of a histogram are counted.
+    /// The cuts by which the values of a histogram are counted.
     pub(crate) fn cuts(&self) -> &Arc<Cuts> {
         &self.cuts
     }
 
-    /// For each bucket the newest of `exemplars`, which are sorted by value.
+    /// For each bucket, the newest of `exemplars`, which are sorted by value.
     pub(crate) fn exemplars<'a>(
         &'a self,
         mut exemplars: &'a [Exemplar],

@@ -1,16 +1,16 @@
-//! Names that are not plain: the schemes of Prometheus 3 to write them.
+//! Names that are not plain, and how Prometheus 3 writes them.
 //!
-//! A plain name has the characters that every Prometheus reads: ASCII letters, digits, `_` and, of a
-//! metric, `:`; no digit first. Other names are written in quotes for a scraper that takes UTF-8, and
-//! become plain by the scheme that it asks for otherwise (Prometheus, "UTF-8 metric and label name
-//! escaping schemes"; where that page and Prometheus' own library differ, as on other characters
-//! under `dots`, this does what the library does).
+//! A plain name has only the characters that every Prometheus reads: ASCII letters, digits, `_`, and
+//! `:` in the name of a metric; it does not begin with a digit. Other names are written in quotes for a
+//! scraper that accepts UTF-8. For any other scraper they are escaped by the scheme that it requests
+//! (Prometheus, "UTF-8 metric and label name escaping schemes"). Where that page and Prometheus' own
+//! library differ, as for other characters under `dots`, this follows the library.
 
-/// What becomes of a name that is not plain; plain names stay as they are.
+/// How a name that is not plain is written; plain names stay unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Escaping {
-    /// `allow-utf-8`: nothing; it stands in quotes.
+    /// `allow-utf-8`: unchanged, in quotes.
     AllowUtf8,
     /// `underscores`: each other character is `_`.
     #[default]
@@ -23,7 +23,7 @@ pub enum Escaping {
 }
 
 impl Escaping {
-    /// The scheme of this name in the parameter `escaping` of a header.
+    /// The scheme with this name in the parameter `escaping` of a header.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
@@ -53,7 +53,7 @@ impl Escaping {
         self.escape_with(name, Colons::Plain)
     }
 
-    /// Writes the key of a label by this scheme: as a name, in which a colon is not plain.
+    /// Writes the key of a label by this scheme: as a name, but a colon is not plain.
     pub(super) fn escape_key(self, key: &str) -> String {
         self.escape_with(key, Colons::Special)
     }
@@ -83,7 +83,7 @@ impl Escaping {
     }
 }
 
-/// Whether a colon may stand in a plain name: in that of a metric alone.
+/// Whether a plain name may have a colon: only that of a metric may.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colons {
     Plain,
@@ -100,7 +100,7 @@ pub(crate) fn is_plain_key(key: &str) -> bool {
     is_plain(key, Colons::Special)
 }
 
-/// The escaped key, not with two underscores in front, which Prometheus keeps for itself.
+/// The escaped key, without two underscores at the start, which Prometheus reserves.
 pub(super) fn unreserved(key: String) -> String {
     if key.starts_with("__") { format!("exported_{key}") } else { key }
 }

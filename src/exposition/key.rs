@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-/// What an empty key becomes, and what stands before one that begins with a digit.
+/// Replaces an empty key, and precedes one that begins with a digit.
 pub(super) const NO_KEY: &str = "key_";
 
-/// A key in the characters that every Prometheus reads: `service.name` is `service_name`. What is no
-/// ASCII letter or digit becomes `_`, and no two of them stand side by side.
+/// A key in the characters that every Prometheus reads: `service.name` is `service_name`. Anything but
+/// an ASCII letter or digit becomes `_`, never two in a row.
 ///
-/// One that begins with a digit, or is empty, gets `key_` in front. One that begins with two
-/// underscores, which Prometheus keeps for itself, gets `exported_` in their place.
+/// A key that begins with a digit, or is empty, gets `key_` in front. A key that begins with two
+/// underscores, which Prometheus reserves, gets `exported_` in their place.
 pub(crate) fn label_name(key: &str) -> Cow<'_, str> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let begins_with_digit = key.starts_with(|first: char| first.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What the keys of labels become: legal, unique within a series, and none that Prometheus keeps.
+//! Keys of labels on a page: legal, unique within a series, and not reserved by Prometheus.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::{label::LabelSet, metric::Kind};
 
-/// What decides over the keys of a family's labels.
+/// What the keys of a family's labels depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LabelNaming<'a> {
     pub(crate) kind: Kind,
     pub(crate) translation: Translation,
     pub(crate) escaping: Escaping,
-    /// The family's name as it was registered, and as Prometheus has it: a state set has a key of that
+    /// The family's name as it was registered, and its Prometheus name: a state set has a key with that
     /// name.
     pub(crate) family: (&'a str, &'a str),
 }
 
-/// What the keys of a label set become.
+/// The names of the keys of a label set on a page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct LabelNames {
     names: Vec<String>, // In the order of the keys.
@@ -28,15 +28,15 @@ pub(crate) struct LabelNames {
 }
 
 impl LabelNaming<'_> {
-    /// What the keys of `labels` become.
+    /// The names of the keys of `labels`.
     pub(crate) fn names(self, labels: &LabelSet) -> LabelNames {
         let names: Vec<String> = labels.iter().map(|(key, _)| self.name(key)).collect();
         let joined = (1..names.len()).any(|place| names[..place].contains(&names[place]));
         LabelNames { names, joined }
     }
 
-    /// What any labels become: those that share a name as one, their values in the order of the keys,
-    /// and the one that names a state last.
+    /// Any labels under their names. Labels that share a name become one, with their values in the
+    /// order of the keys. The label that names a state comes last.
     pub(crate) fn joined<'v>(
         self,
         labels: impl Iterator<Item = (&'v str, &'v str)>,
@@ -57,13 +57,13 @@ impl LabelNaming<'_> {
         joined
     }
 
-    /// Whether the key names the state of a state set. It comes last, so that the states of one thing
-    /// stand together, as OpenMetrics demands, when they are sorted by their labels.
+    /// Whether the key names the state of a state set. It comes last, so that sorting by labels keeps
+    /// the states of one thing together, as OpenMetrics requires.
     fn is_state(self, key: &str) -> bool {
         self.kind == Kind::StateSet && key == self.family.0
     }
 
-    /// What a key becomes; another one may become the same.
+    /// The name of a key; another key may have the same name.
     fn name(self, key: &str) -> String {
         if self.is_state(key) {
             return self.family.1.to_owned();
@@ -88,20 +88,20 @@ impl LabelNames {
         &self.names
     }
 
-    /// Whether series with these names may have the same labels although their label sets differ.
+    /// Whether series with these names may have equal labels although their label sets differ.
     pub(crate) fn are_joined(&self) -> bool {
         self.joined
     }
 
     /// Whether two series of a family, one with these names and the other with `other` or these, may
-    /// have the same labels although their label sets differ.
+    /// have equal labels although their label sets differ.
     pub(crate) fn are_ambiguous_with(&self, other: &Self) -> bool {
         let includes = |a: &Self, b: &Self| a.names.iter().all(|name| b.names.contains(name));
         self.joined || other.joined || includes(self, other) && includes(other, self)
     }
 }
 
-/// Puts `value` behind what the label `name` has so far.
+/// Appends `value` to the values of the label `name`.
 fn add<'v>(joined: &mut Vec<(String, Cow<'v, str>)>, name: String, value: Cow<'v, str>) {
     match joined.iter_mut().find(|(other, _)| *other == name) {
         Some((_, values)) => {

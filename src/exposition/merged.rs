@@ -1,4 +1,4 @@
-//! Series that become one because their labels do.
+//! Merges series whose labels become equal.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::{
     series::Reading,
 };
 
-/// Series that become one: counters, up-down counters and histograms are added, of gauges and
-/// summaries the last one stays, and a state holds if it does in any.
+/// Series that become one. Counters, up-down counters and histograms are added up; of gauges and
+/// summaries, the last one is kept; a state holds if any of them does.
 #[derive(Debug)]
 pub(crate) struct Merged {
     started: Ticks,
@@ -25,7 +25,7 @@ enum MergedValue {
 }
 
 impl Merged {
-    /// One series.
+    /// Starts with one series.
     pub(crate) fn new(started: Ticks, exemplar: Option<Exemplar>, reading: Reading<'_>) -> Self {
         let value = match reading {
             Reading::Counter(sum) => MergedValue::Value(SeriesValue::Counter(sum)),
@@ -35,8 +35,8 @@ impl Merged {
         Self { started, exemplar, value }
     }
 
-    /// Adds `other`, which is later in the order of series; histograms that were counted by `cuts` and
-    /// others too.
+    /// Adds `other`, which comes later in the order of series. Histograms may be counted by `cuts` or
+    /// not.
     pub(crate) fn add(&mut self, other: Self, cuts: Option<&Cuts>) {
         self.started = self.started.min(other.started);
         let exemplars = self.exemplar.take().into_iter().chain(other.exemplar);
@@ -44,7 +44,7 @@ impl Merged {
         self.value.add(other.value, cuts);
     }
 
-    /// When the first of them began.
+    /// When the first of the series began.
     pub(crate) fn started(&self) -> Ticks {
         self.started
     }
@@ -54,7 +54,7 @@ impl Merged {
         self.exemplar.as_ref()
     }
 
-    /// What they hold together.
+    /// The merged value.
     pub(crate) fn reading(&self) -> Reading<'_> {
         match &self.value {
             MergedValue::Value(value) => value.into(),
@@ -64,8 +64,8 @@ impl Merged {
 }
 
 impl MergedValue {
-    /// Becomes the value of itself and `other`; of a histogram that is there by its buckets and as a
-    /// snapshot, the latter is counted by `cuts`.
+    /// Merges `other` into this value. If one of two histograms is counted by its buckets and the other
+    /// is a snapshot, the snapshot is counted by `cuts`.
     fn add(&mut self, other: Self, cuts: Option<&Cuts>) {
         let counted = |value: &SeriesValue| {
             let mut counts = BucketCounts::default();
@@ -86,7 +86,7 @@ impl MergedValue {
     }
 }
 
-/// Makes `value` the one value of two series.
+/// Merges `other` into `value`.
 fn merge(value: &mut SeriesValue, other: &SeriesValue) {
     match (value, other) {
         (SeriesValue::Counter(value), SeriesValue::Counter(other)) => {

@@ -1,37 +1,37 @@
-//! What Prometheus and OpenMetrics call what the registry holds: names, labels, families as samples.
+//! Names, labels and samples in Prometheus and OpenMetrics, for the families of a registry.
 //!
-//! A family has a dotted name, a unit apart from it, a kind, label sets and values. [`FamilyName`] is
-//! what Prometheus calls the family and its samples, by a [`Naming`]; [`LabelNaming`] does the same for
-//! the keys of its labels. [`number_samples`] tells the sample of a number, [`bucket_samples`],
-//! [`quantile_samples`] and [`sum_samples`] those of a histogram or summary, one after the other, and
-//! [`Native`] is the native form of a histogram.
-//! [`Readings`] are families and series as they are read, from a snapshot or from a registry in place.
+//! A family has a dotted name, a separate unit, a kind, label sets and values. [`FamilyName`] has the
+//! Prometheus names of the family and its samples, by a [`Naming`]; [`LabelNaming`] does the same for
+//! the keys of its labels. [`number_samples`] gives the sample of a number, [`bucket_samples`],
+//! [`quantile_samples`] and [`sum_samples`] those of a histogram or summary, one after the other.
+//! [`Native`] is the native form of a histogram. [`Readings`] are families and series as they are read,
+//! from a snapshot or from a registry in place.
 //!
-//! Nothing here writes text or bytes: that is left to a page, or to whoever sends samples.
+//! Nothing here writes text or bytes: that is left to a page, or to a sender of samples.
 //!
-//! Which names collide is asked where families meet: at registration, in views, and where snapshots are
-//! merged. So the names by the default strategy, and the words of units, are in `snapshot`; everything
-//! beyond them is here.
+//! Whether names collide is checked where families meet: at registration, in views, and when snapshots
+//! are merged. So the names by the default strategy, and the words of units, are in `snapshot`;
+//! everything beyond them is here.
 //!
 //! # Names
 //!
-//! Names and label keys are mapped as OpenTelemetry's "Prometheus and OpenMetrics Compatibility" asks.
-//! Where it leaves a choice:
+//! Names and label keys are mapped as OpenTelemetry's "Prometheus and OpenMetrics Compatibility"
+//! requires. Where it leaves a choice:
 //!
-//! - No `_` stands at an end of a name. A unit is appended unless the name ends in it, not unless it is
-//!   somewhere in the name.
-//! - The unit `1` is `_ratio` of a gauge alone.
-//! - A unit that is not known is appended as it is. What a rate is per is read as UCUM: `m` is a metre.
-//! - Two keys of a series that become one share it, as the specification asks: their values are joined
-//!   by `;`, in the order of the keys. Should two series of a family then have the same labels, they
-//!   become one ([`Merged`]).
-//! - A key that is reserved gets `exported_` in front: `le` of a histogram, `quantile` and `window` of a
-//!   summary, and any that begins with two underscores, which it loses. One that would begin with a
-//!   digit or is empty gets `key_`.
+//! - No `_` is at an end of a name. A unit is appended unless the name ends in it; the unit elsewhere
+//!   in the name does not count.
+//! - The unit `1` is `_ratio`, for a gauge only.
+//! - An unknown unit is appended unchanged. The denominator of a rate is read as UCUM: `m` is a metre.
+//! - If two keys of a series become equal, they share one key, as the specification requires: their
+//!   values are joined by `;`, in the order of the keys. If two series of a family then have the same
+//!   labels, they become one ([`Merged`]).
+//! - A reserved key gets `exported_` in front: `le` of a histogram, and `quantile` and `window` of a
+//!   summary. In a key that begins with two underscores, `exported_` replaces them. A key that is empty
+//!   or would begin with a digit gets `key_`.
 
 mod key;
 
-// What only a page uses yet.
+// So far only pages use these.
 #[cfg(feature = "prometheus")]
 mod name;
 #[cfg(feature = "prometheus")]

@@ -1,5 +1,5 @@
-//! What a family and its samples are called: the user's translation strategy, then the escaping that
-//! a reader asks for.
+//! The names of a family and its samples: by the user's translation strategy, then by the escaping that
+//! a reader requests.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use crate::{
     snapshot::{Part, plain_name, unit_word, with_unit},
 };
 
-/// How the names of instruments and label keys become names on a page; these are the values that
-/// OpenTelemetry's configuration has for `translation_strategy`.
+/// How the names of instruments and label keys become names on a page. The values are those of
+/// `translation_strategy` in OpenTelemetry's configuration.
 ///
-/// Names that are then not plain are escaped as the scraper asks ([`Escaping`]).
+/// Names that are not plain after this are escaped as the scraper requests ([`Escaping`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Translation {
@@ -28,13 +28,13 @@ pub enum Translation {
     NoTranslation,
 }
 
-/// Whose rules hold for the suffix of a counter and of an info.
+/// The format whose rules hold for the suffix of a counter and of an info.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Model {
     /// The suffix is part of the family's name; a sum may fall.
     Prometheus,
-    /// The family has no suffix and its sample always has it, whatever the strategy; a sum is there
-    /// only where it cannot fall.
+    /// The family has no suffix and its sample always has it, whatever the strategy. A sum is there
+    /// only if it cannot fall.
     OpenMetrics,
 }
 
@@ -46,12 +46,12 @@ pub(crate) struct Naming {
     pub(crate) model: Model,
 }
 
-/// What a family and its samples are called.
+/// The names of a family and its samples.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FamilyName {
-    /// What `_bucket`, `_sum`, `_count` and `_created` are added to.
+    /// The name before `_bucket`, `_sum`, `_count` and `_created`.
     family: String,
-    /// Of a sample that is the value itself.
+    /// The name of a sample that is the value itself.
     value: String,
 }
 
@@ -80,15 +80,15 @@ impl Translation {
 }
 
 impl FamilyName {
-    /// What the family called `name` is called by `naming`.
+    /// The names of the family `name` by `naming`.
     ///
-    /// A suffix is part of what is escaped: samples so have one name in every format. OpenMetrics
-    /// derives the family from the sample, and demands the suffixes whatever the strategy.
+    /// Suffixes are escaped with the name, so samples have the same name in every format. OpenMetrics
+    /// derives the family from the sample, and requires the suffixes whatever the strategy.
     pub(crate) fn new((name, kind, unit): (&str, Kind, Unit), naming: Naming) -> Self {
         let Naming { translation, escaping, model } = naming;
         let base = translation.base(name, kind, unit);
         let escape = |name: &str| match kind {
-            // It is the key of a label too.
+            // The name is also the key of a label.
             Kind::StateSet => unreserved(escaping.escape_key(name)),
             _ => escaping.escape(name),
         };
@@ -114,7 +114,7 @@ impl FamilyName {
         &self.family
     }
 
-    /// The name of the samples that are this part.
+    /// The name of the samples of this part.
     pub(crate) fn sample(&self, part: Part, kind: Kind) -> Cow<'_, str> {
         match part {
             Part::Value => Cow::Borrowed(&self.value),
@@ -122,14 +122,14 @@ impl FamilyName {
         }
     }
 
-    /// Every name that the family takes: its own and those of its samples.
+    /// Every name that the family uses: its own and those of its samples.
     pub(crate) fn claims(&self, kind: Kind) -> impl Iterator<Item = Cow<'_, str>> {
         let samples = Part::of(kind).iter().map(move |&part| self.sample(part, kind));
         let own = Cow::Borrowed(self.family());
         samples.filter(|name| *name != self.family).chain([own])
     }
 
-    /// The words of the unit where OpenMetrics may say so: where the name ends in them.
+    /// The words of the unit if OpenMetrics may show them: if the name ends in them.
     pub(crate) fn unit(&self, unit: Unit, kind: Kind) -> Option<String> {
         let word = unit_word(unit, kind)?;
         let rest = self.family.strip_suffix(word.as_str())?;

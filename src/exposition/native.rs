@@ -5,7 +5,7 @@ use crate::{
     snapshot::histogram::layout,
 };
 
-/// A histogram's buckets of one schema; kept from series to series for its room.
+/// A histogram's buckets of one schema; reused from series to series for its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Native {
     /// Each power of two has 2^schema buckets.
@@ -17,14 +17,14 @@ pub(crate) struct Native {
     pub(crate) buckets: Vec<(i32, u64)>,
 }
 
-/// Up to here a value counts as zero: where the first regular cell begins.
+/// Up to this value, a value counts as zero: it is where the first regular cell begins.
 pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1u64 << -layout::MIN_EXPONENT) as f64;
 
 /// The coarsest schema that Prometheus has.
 const MIN_SCHEMA: i32 = -4;
 
 impl Native {
-    /// Makes it the form of `histogram` with at most `limit` buckets, or with the fewest possible.
+    /// Sets it to the form of `histogram` with at most `limit` buckets, or with the fewest possible.
     pub(crate) fn read(&mut self, histogram: &HistogramSnapshot, limit: usize) {
         self.exponential(histogram);
         while self.buckets.len() > limit && self.schema > MIN_SCHEMA {
@@ -32,8 +32,8 @@ impl Native {
         }
     }
 
-    /// Reads the buckets as they were recorded. Values beyond the last regular cell, whose size is
-    /// not known, are in the bucket above it.
+    /// Reads the buckets as they were recorded. Values beyond the last regular cell, whose size is not
+    /// known, are in the bucket above it.
     fn exponential(&mut self, histogram: &HistogramSnapshot) {
         self.schema = layout::PER_OCTAVE.ilog2() as i32;
         self.zero_count = 0;
@@ -42,7 +42,7 @@ impl Native {
         for &(bucket, count) in histogram.cells() {
             let cell = match histogram.layout() {
                 BucketLayout::Exponential => bucket as usize,
-                // Of ticks, a bucket goes whole to where its middle lies.
+                // A bucket of ticks is counted whole where its middle lies.
                 other => layout::cell(other.middle(bucket)),
             };
             let Some(place) = cell.checked_sub(layout::FIRST) else {
@@ -57,7 +57,7 @@ impl Native {
         }
     }
 
-    /// Makes one bucket of each two neighbours: those that end at 2i - 1 and 2i.
+    /// Merges each two neighbouring buckets: those that end at 2i - 1 and 2i.
     fn halve(&mut self) {
         self.schema -= 1;
         for (index, _) in &mut self.buckets {
@@ -70,8 +70,8 @@ impl Native {
         });
     }
 
-    /// The runs of buckets without a gap: how far each begins behind the end of the one before, the
-    /// first behind 0, and its length.
+    /// The runs of buckets without a gap: the distance from the end of the run before, or for the first
+    /// from 0, and the length.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (i32, u32)> {
         let mut end = 0;
         self.buckets.chunk_by(|a, b| a.0 + 1 == b.0).map(move |run| {
@@ -81,7 +81,7 @@ impl Native {
         })
     }
 
-    /// Each count less the one before, the first less 0.
+    /// Each count minus the one before; the first minus 0.
     pub(crate) fn deltas(&self) -> impl Iterator<Item = i64> {
         let mut before = 0;
         self.buckets.iter().map(move |&(_, count)| {

@@ -1,7 +1,7 @@
 //! Families, their series, and the values by reference, as they are read.
 //!
-//! A [`Snapshot`] is one source. A source that reads the registry in place, without the allocations
-//! of a snapshot, is another: it hands over the same families and series in the same order.
+//! A [`Snapshot`] is one source. Another one reads the registry in place, without the allocations of a
+//! snapshot; it gives the same families and series in the same order.
 
 use crate::{
     metric::{Family, Snapshot},
@@ -22,10 +22,10 @@ pub(crate) trait Readings {
 
 /// The series of one family.
 pub(crate) trait FamilyReadings {
-    /// What the family is.
+    /// The properties of the family.
     fn head(&self) -> Head<'_>;
 
-    /// Has every series visited, sorted by labels, no label set twice.
+    /// Visits every series, sorted by labels, no label set twice.
     fn each_series(&self, visit: &mut impl VisitSeries);
 }
 

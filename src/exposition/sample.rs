@@ -1,7 +1,6 @@
-//! The samples that a value is.
+//! The samples of a value.
 //!
-//! Each is handed to a closure and nothing is kept, so that a page pays for no sample more than for
-//! writing it.
+//! Each is passed to a closure and nothing is kept, so that a page pays only for writing it.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::{
     snapshot::Part,
 };
 
-/// A number with the part of its series that it is.
+/// A number, and which part of its series it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
     pub(crate) part: Part,
@@ -20,13 +19,13 @@ pub(crate) struct Sample {
     pub(crate) number: Number,
 }
 
-/// The labels of a sample beside those of its series.
+/// The labels of a sample besides those of its series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Extra {
     None,
-    /// `le`, the bound at this place.
+    /// `le`: the index of the bound.
     Bound(usize),
-    /// `window` and `quantile`, the place of the latter in [`QUANTILES`].
+    /// `window` and `quantile`; the index of the latter in [`QUANTILES`].
     Quantile(WindowLength, usize),
 }
 
@@ -39,7 +38,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    /// The nearest float, which is what Prometheus keeps.
+    /// The nearest float, because Prometheus stores floats.
     pub(crate) fn as_f64(self) -> f64 {
         match self {
             Self::Whole(value) => value as f64,
@@ -49,10 +48,10 @@ impl Number {
     }
 }
 
-/// The quantiles that are shown of each window of a summary, and the values of their label.
+/// The quantiles that are shown for each window of a summary, and the values of their label.
 pub(crate) const QUANTILES: [(f64, &str); 3] = [(0.5, "0.5"), (0.9, "0.9"), (0.99, "0.99")];
 
-/// The length of a window as the label `window` has it, a number and a unit: `10s`, `1m`.
+/// The length of a window as in the label `window`, a number and a unit: `10s`, `1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WindowLength {
     pub(crate) number: u64,
@@ -72,8 +71,8 @@ impl WindowLength {
     }
 }
 
-/// Tells the sample of a value that is one number; none of a sum of a counter that is negative or not
-/// a number, for which readers would refuse everything.
+/// Calls `each` with the sample of a value that is one number. A sum of a counter that is negative or
+/// not a number has none, because readers would refuse the whole page.
 #[inline(always)]
 pub(crate) fn number_samples(value: &SeriesValue, mut each: impl FnMut(Sample)) {
     let number = match *value {
@@ -89,8 +88,8 @@ pub(crate) fn number_samples(value: &SeriesValue, mut each: impl FnMut(Sample)) 
     each(Sample { part: Part::Value, extra: Extra::None, number });
 }
 
-/// Tells the buckets of a histogram whose values were counted by those that are shown; behind them
-/// come its [sum and count](sum_samples).
+/// Calls `each` with the buckets of a histogram that was counted by the shown buckets. Its
+/// [sum and count](sum_samples) follow.
 #[inline(always)]
 pub(crate) fn bucket_samples(counts: &BucketCounts, mut each: impl FnMut(Sample)) {
     for (place, count) in counts.cumulative().enumerate() {
@@ -99,7 +98,7 @@ pub(crate) fn bucket_samples(counts: &BucketCounts, mut each: impl FnMut(Sample)
     }
 }
 
-/// Tells the quantiles of a summary; behind them come its [sum and count](sum_samples).
+/// Calls `each` with the quantiles of a summary. Its [sum and count](sum_samples) follow.
 pub(crate) fn quantile_samples(summary: &SummarySnapshot, mut each: impl FnMut(Sample)) {
     for (length, window) in &summary.windows {
         for (place, (q, _)) in QUANTILES.into_iter().enumerate() {
@@ -110,9 +109,9 @@ pub(crate) fn quantile_samples(summary: &SummarySnapshot, mut each: impl FnMut(S
     }
 }
 
-/// Tells the sum and count of a histogram or summary.
+/// Calls `each` with the sum and count of a histogram or summary.
 ///
-/// OpenMetrics has a sum only beside values that are not negative, and a count only beside a sum; its
+/// In OpenMetrics a sum is allowed only if values are not negative, and a count only beside a sum. The
 /// bucket up to infinity still has the count.
 #[inline(always)]
 pub(crate) fn sum_samples((sum, count): (f64, u64), model: Model, mut each: impl FnMut(Sample)) {

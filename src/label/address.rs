@@ -1,4 +1,4 @@
-//! Addresses of the internet as label values, written without an allocation.
+//! Internet addresses as label values, written without an allocation.
 
 use std::{
     borrow::Cow,
@@ -8,7 +8,7 @@ use std::{
 
 use super::LabelValue;
 
-/// The longest: `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
+/// The longest address: `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
 const MAX_BYTES: usize = 45;
 
 macro_rules! addresses {
@@ -24,7 +24,7 @@ macro_rules! addresses {
             fn visit(&self, each: &mut dyn FnMut(&str)) {
                 let mut bytes = [0; MAX_BYTES];
                 let mut rest = &mut bytes[..];
-                // All addresses fit, so it does not fail.
+                // All addresses fit, so this does not fail.
                 let _ = write!(rest, "{self}");
                 let written = MAX_BYTES - rest.len();
                 each(str::from_utf8(&bytes[..written]).unwrap_or_default());

@@ -1,14 +1,14 @@
-//! Places in a closed set, and fields with declared values: what `#[derive(Labels)]` computes with.
+//! Indices in a closed set, and fields with declared values: what `#[derive(Labels)]` computes with.
 //!
-//! A closed set is a number of mixed radix, with a digit for each field. What a declaration says of a
-//! field is a constant, so that the place is a subtraction and a comparison ([`Range`]), a comparison
+//! An index of a closed set is a number of mixed radix, with a digit for each field. The declaration of
+//! a field is a constant, so its digit takes a subtraction and a comparison ([`Range`]), a comparison
 //! of texts ([`List`]), or a look-up without a lock ([`Interned`]). The digits of a declared field:
 //!
 //! ```text
-//! 0, of an `Option` only: none │ the declared values, in order │ any other value
+//! 0, only for an `Option`: no value │ the declared values, in order │ any other value
 //! ```
 //!
-//! These are public for the code that the derive writes, and for nobody else.
+//! These are public only for the code that the derive generates.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -30,13 +30,13 @@ pub const fn cardinality(fields: &[Option<usize>], most: usize) -> Option<usize>
     Some(product)
 }
 
-/// The digits of `index`, the most telling first, in the radix of each field; an open one has one.
+/// The digits of `index`, the most significant first, in the radix of each field; 1 for an open field.
 #[must_use]
 pub fn places<const N: usize>(index: usize, fields: [Option<usize>; N]) -> [usize; N] {
     let mut rest = index;
     let mut places = fields;
     for place in places.iter_mut().rev() {
-        // A type without a value has the radix 0, and no index either.
+        // A type without values has the radix 0, and no index either.
         let radix = place.unwrap_or(1).max(1);
         *place = Some(rest % radix);
         rest /= radix;
@@ -44,7 +44,7 @@ pub fn places<const N: usize>(index: usize, fields: [Option<usize>; N]) -> [usiz
     places.map(Option::unwrap_or_default)
 }
 
-/// Whole numbers from `low` to `high`; whatever else the type of the field holds is `other`.
+/// Whole numbers from `low` to `high`; any other value of the field's type is `other`.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
     low: i128,
@@ -53,17 +53,17 @@ pub struct Range {
 }
 
 impl Range {
-    /// The numbers from `low` to `high`, which is no less.
+    /// The numbers from `low` to `high`, which must not be less.
     #[must_use]
     pub const fn new(low: i128, high: i128, other: &'static str) -> Self {
         Self { low, n_values: (high - low) as usize + 1, other }
     }
 
-    /// How many places a field of this type has.
+    /// The radix of a field of this type: how many values its digit has.
     ///
     /// # Panics
     ///
-    /// Panics if the type does not hold the whole range: the derive asks in a constant.
+    /// Panics if the type does not contain the whole range; the derive calls it in a constant.
     #[must_use]
     pub const fn radix<N: Number>(&self) -> Option<usize> {
         let high = self.low + self.n_values as i128 - 1;
@@ -75,13 +75,13 @@ impl Range {
         Some(N::N_ABSENT + self.n_values + has_other as usize)
     }
 
-    /// The place of `value`.
+    /// The digit of `value`.
     #[inline]
     pub fn index<N: Number>(&self, value: &N) -> usize {
         value.bits().map_or(0, |bits| N::N_ABSENT + self.offset(bits))
     }
 
-    /// Hands `value` over as text.
+    /// Calls `each` with `value` as text.
     #[inline]
     pub fn visit<N: Number>(&self, value: &N, each: &mut dyn FnMut(&str)) {
         match value.bits().map(|bits| self.offset(bits)) {
@@ -93,7 +93,7 @@ impl Range {
         }
     }
 
-    /// The text at a place.
+    /// The text of a digit.
     #[must_use]
     pub fn at<N: Number>(&self, place: usize) -> Cow<'static, str> {
         match place.checked_sub(N::N_ABSENT) {
@@ -105,17 +105,17 @@ impl Range {
         }
     }
 
-    /// Whether a number of the range, or none, has the place.
+    /// Whether the digit belongs to a number of the range, or to no value.
     #[must_use]
     pub const fn is_listed<N: Number>(&self, place: usize) -> bool {
         place < N::N_ABSENT + self.n_values
     }
 
-    /// How far a number is from the lowest; `n_values` outside the range.
+    /// The distance of a number from the lowest; `n_values` outside the range.
     #[inline]
     fn offset(&self, bits: u64) -> usize {
-        // Modulo 2^64, where each number of a type has bits of its own: those below the lowest come
-        // out as the largest distances.
+        // Modulo 2^64, where each number of a type has different bits: numbers below the lowest become
+        // the largest distances.
         bits.wrapping_sub(self.low as u64).min(self.n_values as u64) as usize
     }
 }
@@ -126,14 +126,14 @@ impl Range {
     label = "`range` stands at a whole number of at most 64 bits or an `Option` of one"
 )]
 pub trait Number {
-    /// The least number of the type.
+    /// The smallest number of the type.
     const LEAST: i128;
-    /// The greatest number of the type.
+    /// The largest number of the type.
     const MOST: i128;
-    /// How many places stand before those of the numbers: one for none.
+    /// How many digit values come before those of the numbers: one, if a value may be missing.
     const N_ABSENT: usize;
 
-    /// The number modulo 2^64, if there is one.
+    /// The number modulo 2^64, if there is a value.
     fn bits(&self) -> Option<u64>;
 }
 
@@ -179,44 +179,44 @@ impl<N: Number + ?Sized> Number for &N {
 /// A list of texts.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
-    /// The declared texts, and last what stands for any other.
+    /// The declared texts, and last the text for any other.
     texts: &'static [&'static str],
-    /// The place of a text in `texts`: a `match`, which compares with constants.
+    /// The index of a text in `texts`: a `match`, which compares with constants.
     find: fn(&str) -> usize,
 }
 
 impl List {
-    /// The list of `texts`, the last of which stands for all that `find` does not know.
+    /// The list of `texts`; the last one stands for every text that `find` does not know.
     #[must_use]
     pub const fn new(texts: &'static [&'static str], find: fn(&str) -> usize) -> Self {
         Self { texts, find }
     }
 
-    /// How many places a field of this type has.
+    /// The radix of a field of this type: how many values its digit has.
     #[must_use]
     pub const fn radix<W: Words>(&self) -> Option<usize> {
         Some(W::N_ABSENT + self.texts.len())
     }
 
-    /// The place of `value`.
+    /// The digit of `value`.
     #[inline]
     pub fn index<W: Words>(&self, value: &W) -> usize {
         value.text().map_or(0, |text| W::N_ABSENT + (self.find)(text))
     }
 
-    /// Hands `value` over as text.
+    /// Calls `each` with `value` as text.
     #[inline]
     pub fn visit<W: Words>(&self, value: &W, each: &mut dyn FnMut(&str)) {
         each(value.text().map_or("", |text| self.text((self.find)(text))));
     }
 
-    /// The text at a place.
+    /// The text of a digit.
     #[must_use]
     pub fn at<W: Words>(&self, place: usize) -> Cow<'static, str> {
         Cow::Borrowed(place.checked_sub(W::N_ABSENT).map_or("", |place| self.text(place)))
     }
 
-    /// Whether a declared text, or none, has the place.
+    /// Whether the digit belongs to a declared text, or to no value.
     #[must_use]
     pub const fn is_listed<W: Words>(&self, place: usize) -> bool {
         place + 1 < W::N_ABSENT + self.texts.len()
@@ -228,7 +228,7 @@ impl List {
     }
 }
 
-/// The first `LIMIT` texts that come; any later one is `other`.
+/// The first `LIMIT` texts that occur; any later one is `other`.
 #[derive(Debug)]
 pub struct Interned<const LIMIT: usize> {
     interner: Interner<LIMIT>,
@@ -236,25 +236,25 @@ pub struct Interned<const LIMIT: usize> {
 }
 
 impl<const LIMIT: usize> Interned<LIMIT> {
-    /// No text so far.
+    /// A set without texts.
     #[must_use]
     pub const fn new(other: &'static str) -> Self {
         Self { interner: Interner::new(), other }
     }
 
-    /// How many places a field of this type has; not a method, since a constant cannot read a static.
+    /// The radix of a field of this type. Not a method, because a constant cannot read a static.
     #[must_use]
     pub const fn radix<W: Words>() -> Option<usize> {
         Some(W::N_ABSENT + LIMIT + 1)
     }
 
-    /// The place of `value`.
+    /// The digit of `value`.
     #[inline]
     pub fn index<W: Words>(&self, value: &W) -> usize {
         value.text().map_or(0, |text| W::N_ABSENT + self.place(text).unwrap_or(LIMIT))
     }
 
-    /// Hands `value` over as text.
+    /// Calls `each` with `value` as text.
     #[inline]
     pub fn visit<W: Words>(&self, value: &W, each: &mut dyn FnMut(&str)) {
         match value.text() {
@@ -264,7 +264,7 @@ impl<const LIMIT: usize> Interned<LIMIT> {
         }
     }
 
-    /// The text at a place. One that is not taken reads like no other, here or in another set: two
+    /// The text of a digit. A digit without a text yet reads like no other, here or in another set: two
     /// sets that are both empty are not the same set.
     pub fn at<W: Words>(&self, place: usize) -> Cow<'static, str> {
         match place.checked_sub(W::N_ABSENT) {
@@ -277,13 +277,13 @@ impl<const LIMIT: usize> Interned<LIMIT> {
         }
     }
 
-    /// Whether a text that has come, or none, has the place.
+    /// Whether the digit belongs to a text that has occurred, or to no value.
     pub fn is_listed<W: Words>(&self, place: usize) -> bool {
         let is_known = |place| place < LIMIT && self.interner.text(place).is_some();
         place.checked_sub(W::N_ABSENT).is_none_or(is_known)
     }
 
-    /// The place of `text`. What reads like `other` is other: no two places have the same text.
+    /// The place of `text`. A text equal to `other` has none: no two digits have the same text.
     #[inline]
     fn place(&self, text: &str) -> Option<usize> {
         if text == self.other { None } else { self.interner.place(text) }
@@ -296,10 +296,10 @@ impl<const LIMIT: usize> Interned<LIMIT> {
     label = "`values` and `intern` stand at `&str`, `String`, `Cow`, `Box` or `Arc` of `str`, or an `Option` of one"
 )]
 pub trait Words {
-    /// How many places stand before those of the texts: one for none.
+    /// How many digit values come before those of the texts: one, if a value may be missing.
     const N_ABSENT: usize;
 
-    /// The text, if there is one.
+    /// The text, if there is a value.
     fn text(&self) -> Option<&str>;
 }
 
@@ -321,7 +321,7 @@ words!(str, String, Cow<'_, str>, Box<str>, Arc<str>);
 impl<W: Words> Words for Option<W> {
     const N_ABSENT: usize = 1;
 
-    /// An empty text is none: both read the same, and so must have one place.
+    /// An empty text counts as absent: both read the same, so they must have the same digit.
     #[inline]
     fn text(&self) -> Option<&str> {
         self.as_ref()?.text().filter(|text| !text.is_empty())

@@ -6,8 +6,8 @@ use http::{Method, StatusCode};
 
 use super::LabelValue;
 
-/// A method may be any word that a client sends: where it is not checked before, declare the known ones
-/// instead, `#[label(values = [..])]` at a text.
+/// A method may be any word that a client sends. If nothing checks it before, declare the known ones
+/// instead: `#[label(values = [..])]` on a text.
 impl LabelValue for Method {
     const CARDINALITY: Option<usize> = None;
 
@@ -26,7 +26,7 @@ impl LabelValue for Method {
     }
 }
 
-/// The three digits.
+/// Its three digits.
 impl LabelValue for StatusCode {
     const CARDINALITY: Option<usize> = None;
 

@@ -1,12 +1,12 @@
-//! A bounded set of texts, each with a place for ever: how open strings become a closed set.
+//! A bounded set of texts, each with a permanent place: this turns open strings into a closed set.
 //!
 //! ```text
 //! text ─ hash ─► slots: 0, or a place plus one ─► entries: hash and text
 //! ```
 //!
-//! A look-up walks the slots from the hash's on, without a lock. Texts are added under a lock, are
-//! never removed, and the slots are twice as many as the places, so a walk soon meets an empty one.
-//! Both tables are arrays of zeros in the interner itself: a static costs no memory until it is used.
+//! A look-up walks the slots from that of the hash on, without a lock. Texts are added under a lock and
+//! never removed. There are twice as many slots as places, so a walk soon meets an empty one. Both
+//! tables are arrays of zeros in the interner itself: a static costs no memory until it is used.
 
 use std::{cell::Cell, fmt, sync::OnceLock};
 
@@ -22,14 +22,14 @@ use crate::{
     util::hash,
 };
 
-/// At most `LIMIT` different texts, each with a place below `LIMIT` that it keeps.
+/// At most `LIMIT` different texts, each with a permanent place below `LIMIT`.
 ///
-/// First come, first served: once it is full, texts that it does not know have no place. A text is cut
-/// at a character so that it has at most [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES) bytes. Nothing
-/// is ever taken out.
+/// First come, first served: once it is full, unknown texts get no place. A text is cut at a character
+/// boundary so that it has at most [`MAX_VALUE_BYTES`](super::MAX_VALUE_BYTES) bytes. No text is ever
+/// removed.
 ///
-/// `#[label(intern = 64)]` on a field of [`Labels`](super::Labels) keeps one. Used by hand, it makes a
-/// value that is looked up once and then is a number:
+/// `#[label(intern = 64)]` on a field of [`Labels`](super::Labels) has one. Used directly, it turns a
+/// text into a number that needs only one look-up:
 ///
 /// # Examples
 ///
@@ -69,12 +69,12 @@ use crate::{
 /// assert_eq!(Tenant::at(0), "acme");
 /// ```
 pub struct Interner<const LIMIT: usize> {
-    // Invariant: a slot is written once, after the entry it names. Walks rely on it.
+    // Invariant: a slot is written once, after the entry that it names. Walks rely on this.
     slots: [[AtomicU32; 2]; LIMIT],
     entries: [OnceLock<Entry>; LIMIT],
     n_taken: AtomicU32,
-    /// Guards adding: whoever holds it is the only one to write any of the above. No lock is taken
-    /// inside it, and nothing is allocated.
+    /// Guards adding: only its holder writes any of the above. No lock is taken inside it, and nothing
+    /// is allocated.
     adding: Mutex<()>,
 }
 
@@ -88,7 +88,7 @@ impl<const LIMIT: usize> Interner<LIMIT> {
     ///
     /// # Panics
     ///
-    /// Panics unless `LIMIT` is in 1..=65,535: in a static, that is an error of the build.
+    /// Panics unless `LIMIT` is in 1..=65,535. In a static, this is a compile error.
     #[must_use]
     pub const fn new() -> Self {
         assert!(LIMIT >= 1 && LIMIT <= 65_535, "an interner has 1 to 65,535 places");
@@ -100,17 +100,16 @@ impl<const LIMIT: usize> Interner<LIMIT> {
         }
     }
 
-    /// The place of `text`, which is given one if it has none; `None` if all are taken.
+    /// Returns the place of `text`, and gives it one if it has none; `None` if all are taken.
     ///
-    /// Allocates and takes a lock only for a text that is new while there is room. Where that
-    /// allocation itself asks for the place of a new text, because the allocator records, there is
-    /// none for this once. Each `None` is counted, with those of all interners of the process, in
-    /// `telemetry.labels.overflowed`.
+    /// Allocates and takes a lock only for a new text while there is room. If that allocation itself
+    /// adds a new text, because the allocator records, that text gets no place this time. Each `None`
+    /// is counted, over all interners of the process, in `telemetry.labels.overflowed`.
     #[inline]
     pub fn place(&self, text: &str) -> Option<usize> {
         let text = truncate(text);
         let hash = hash::text(text);
-        // Acquire, and before the walk: whoever sees a full set then sees all that is in it.
+        // Acquire, and before the walk: a thread that sees a full set then sees all of its texts.
         let is_full = self.n_taken.load(Acquire) as usize == LIMIT;
         match self.find(hash, text) {
             Ok(place) => Some(place),
@@ -123,8 +122,8 @@ impl<const LIMIT: usize> Interner<LIMIT> {
     pub fn text(&self, place: usize) -> Option<&str> {
         let entry = self.entries.get(place)?;
         let known = entry.get().or_else(|| {
-            // A place may have come here faster than its text, by way of a cell that was only written
-            // relaxed. The lock was released after the text was there.
+            // A place may arrive here before its text, through a cell that was only written relaxed.
+            // The lock was released after the text was there.
             drop(self.adding.lock());
             entry.get()
         });
@@ -141,14 +140,15 @@ impl<const LIMIT: usize> Interner<LIMIT> {
         self.len() == 0
     }
 
-    /// The place of `text`, or the slot that names it once it has one.
+    /// The place of `text`; if it has none, the slot where it can be added.
     #[inline]
     fn find(&self, hash: u64, text: &str) -> Result<usize, Option<&AtomicU32>> {
         let slots = self.slots.as_flattened();
-        // The upper bits select: scaled, since the number of slots is no power of two.
+        // The upper bits select the slot, by scaling, because the number of slots is not a power of
+        // two.
         let start = ((u128::from(hash) * slots.len() as u128) >> 64) as usize;
         for slot in slots[start..].iter().chain(&slots[..start]) {
-            // Acquire: the entry is there when its place is.
+            // Acquire: the entry is visible once its place is.
             let Some(place) = slot.load(Acquire).checked_sub(1) else { return Err(Some(slot)) };
             let entry = self.entries[place as usize].get();
             if entry.is_some_and(|entry| entry.hash == hash && *entry.text == *text) {
@@ -188,14 +188,14 @@ impl<const LIMIT: usize> fmt::Debug for Interner<LIMIT> {
     }
 }
 
-/// How often a text had no place, in any interner of the process. It has a cache line of its own: who
-/// looks up a known text shall not wait for those who count.
+/// How often a text had no place, in any interner of the process. It has its own cache line, so that
+/// look-ups of known texts do not wait for those that count.
 static PLACELESS: Lonely = Lonely(AtomicU64::new(0));
 
 #[repr(align(128))]
 struct Lonely(AtomicU64);
 
-/// Counts one look-up of a text that has no place, which it answers.
+/// Counts one look-up of a text that has no place; returns `None`.
 #[cold]
 fn placeless() -> Option<usize> {
     PLACELESS.0.fetch_add(1, Relaxed);
@@ -207,8 +207,8 @@ pub(crate) fn n_placeless() -> u64 {
     PLACELESS.0.load(Relaxed)
 }
 
-/// This thread's turn to add, which it has once: an allocator that records would otherwise allocate in
-/// order to add what it allocates, without end.
+/// This thread's turn to add, which it can have only once: otherwise an allocator that records would
+/// allocate endlessly, to add what it allocates.
 struct Turn;
 
 thread_local! {

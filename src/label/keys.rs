@@ -1,13 +1,13 @@
-//! The keys of a struct with flattened fields, put together while the code is compiled.
+//! The keys of a struct with flattened fields, computed at compile time.
 //!
-//! A constant of a generic type cannot have an array whose length depends on the type, so the arrays
-//! here have room for the most that is allowed, and the keys are a part of them. They are public for
-//! the code that the derive writes, and for nobody else.
+//! A constant of a generic type cannot have an array whose length depends on the type. So the arrays
+//! here have room for the largest allowed number, and the keys are a part of them. They are public only
+//! for the code that the derive generates.
 
-/// Most keys of a struct with flattened fields; arbitrary, and more than a series should have.
+/// The most keys of a struct with flattened fields. Arbitrary, and more than a series should have.
 const MAX_KEYS: usize = 64;
 
-/// Most bytes of the keys that one prefix makes; arbitrary.
+/// The most bytes of the keys with one prefix; arbitrary.
 const MAX_PREFIXED_BYTES: usize = 2_048;
 
 /// Keys, one after the other.
@@ -29,7 +29,7 @@ impl Keys {
     ///
     /// # Panics
     ///
-    /// Panics if there are too many, which in a constant is an error of the build.
+    /// Panics if there are too many. In a constant, this is a compile error.
     #[must_use]
     pub const fn with(mut self, more: &[&'static str]) -> Self {
         assert!(
@@ -60,12 +60,12 @@ impl Keys {
         self
     }
 
-    /// The keys themselves.
+    /// The keys.
     ///
     /// # Panics
     ///
-    /// Panics if two are one key, on a Prometheus page included, where `.` becomes `_`: in a constant,
-    /// that is an error of the build.
+    /// Panics if two keys are equal, also if only on a Prometheus page, where `.` becomes `_`. In a
+    /// constant, this is a compile error.
     #[must_use]
     pub const fn unique(&'static self) -> &'static [&'static str] {
         let keys = self.keys.split_at(self.len).0;
@@ -84,7 +84,7 @@ impl Keys {
     }
 }
 
-/// Whether two keys are one where `.` reads as `dot`.
+/// Whether two keys are equal if `.` reads as `dot`.
 const fn are_one(a: &str, b: &str, dot: u8) -> bool {
     const fn read(byte: u8, dot: u8) -> u8 {
         if byte == b'.' { dot } else { byte }
@@ -126,7 +126,7 @@ impl Prefixed {
     ///
     /// # Panics
     ///
-    /// Panics if there are too many or they are too long, which in a constant is an error of the build.
+    /// Panics if there are too many or they are too long. In a constant, this is a compile error.
     #[must_use]
     pub const fn new(prefix: &str, keys: &[&str]) -> Self {
         assert!(keys.len() <= MAX_KEYS, "flattened labels have at most 64 keys together");
@@ -148,7 +148,7 @@ impl Prefixed {
     }
 }
 
-/// Texts put together without an allocator.
+/// Texts that are concatenated without an allocator.
 #[derive(Clone, Copy, Debug)]
 struct Joined {
     bytes: [u8; MAX_PREFIXED_BYTES],
@@ -175,7 +175,7 @@ impl Joined {
         self
     }
 
-    /// The text from `start` to `end`, both of which are ends of texts.
+    /// The text from `start` to `end`, both of which are boundaries of texts.
     const fn part(&self, start: usize, end: usize) -> &str {
         match str::from_utf8(self.bytes.split_at(end).0.split_at(start).1) {
             Ok(text) => text,

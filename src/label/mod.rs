@@ -19,9 +19,9 @@ pub(crate) use typed::NoLabels;
 pub use typed::{Dynamic, LabelValue, LabelValues, Labels};
 pub use value::{KeyValue, Value};
 
-/// The longest label value that is kept; a longer one is cut at a character and counted.
+/// The longest label value; a longer one is cut at a character boundary and counted.
 pub const MAX_VALUE_BYTES: usize = 1024;
 
-/// The key that marks the series into which records beyond a family's limit go (OpenTelemetry
-/// metrics SDK, "Overflow attribute").
+/// The key that marks the overflow series, which takes the records beyond a family's limit
+/// (OpenTelemetry metrics SDK, "Overflow attribute").
 pub const OVERFLOW_KEY: &str = "otel.metric.overflow";

@@ -14,8 +14,8 @@ use crate::util::hash;
 
 /// The labels of one series, sorted by key, each key once; cheap to clone.
 ///
-/// A label with an empty value is none, as Prometheus has it: a set with it and one without are the
-/// same set.
+/// As in Prometheus, a label with an empty value counts as absent: a set with it and a set without it
+/// are equal.
 ///
 /// # Examples
 ///
@@ -33,14 +33,14 @@ pub struct LabelSet(Repr);
 enum Repr {
     /// Pairs of its own. Invariant: sorted by key, keys unique, no value empty.
     Pairs(Arc<[Label]>),
-    /// The values of a series, which it keeps for its look-up anyway, under the keys of its family. One
-    /// that is empty is no label.
+    /// The values of a series, which the series keeps for its look-up anyway, under the keys of its
+    /// family. A label with an empty value counts as absent.
     Series { keys: Arc<Keys>, values: Arc<dyn Values> },
 }
 
 type Label = (Cow<'static, str>, Box<str>);
 
-/// What keeps the bytes of an [`Encoded`].
+/// Keeps the bytes of an [`Encoded`].
 pub(crate) trait Values: Send + Sync {
     fn encoded(&self) -> &[u8];
 }
@@ -51,14 +51,14 @@ pub(crate) struct Keys(Vec<(Cow<'static, str>, Source)>); // Invariant: sorted b
 
 #[derive(Debug)]
 enum Source {
-    /// The place among the values of a series.
+    /// An index among the values of a series.
     Place(usize),
     Constant(Box<str>),
 }
 
 impl Keys {
-    /// The keys `of_values`, in the order in which a series has its values, and the labels
-    /// `constant`, which lose against a key of the same name.
+    /// The keys `of_values`, in the order of a series' values, and the labels `constant`. A constant
+    /// label yields to a key of the same name.
     pub(crate) fn new(of_values: &[Cow<'static, str>], constant: &LabelSet) -> Self {
         let places = of_values.iter().enumerate();
         let mut keys: Vec<_> =
@@ -70,7 +70,7 @@ impl Keys {
         Self(keys)
     }
 
-    /// The key of the values at `place` of a series.
+    /// The key of the values at index `place`.
     pub(crate) fn of_place(&self, place: usize) -> Option<&str> {
         let mut keys = self.0.iter();
         let found = keys.find(|(_, source)| matches!(source, Source::Place(p) if *p == place))?;
@@ -84,7 +84,7 @@ impl Keys {
 }
 
 impl LabelSet {
-    /// What its values take, and its keys where they are its own.
+    /// The bytes of its values, and those of its keys if they are its own.
     pub(crate) fn weight(&self) -> usize {
         const COUNTS: usize = 2 * size_of::<usize>(); // Of an `Arc`.
         match &self.0 {
@@ -100,8 +100,8 @@ impl LabelSet {
         }
     }
 
-    /// Makes a set of `pairs`: the last of two with one key wins, one with an empty value is no label,
-    /// and a value is cut at a character so that it has at most [`MAX_VALUE_BYTES`] bytes.
+    /// A set of `pairs`. Of two with one key, the last wins. A label with an empty value counts as
+    /// absent. A value is cut at a character boundary so that it has at most [`MAX_VALUE_BYTES`] bytes.
     pub fn new<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
         K: Into<Cow<'static, str>>,
@@ -119,7 +119,7 @@ impl LabelSet {
         Self(Repr::Pairs(labels.into()))
     }
 
-    /// The set of a series: `values` has one for each place that `keys` names.
+    /// The set of a series: `values` has one value for each index in `keys`.
     pub(crate) fn of_series(keys: Arc<Keys>, values: Arc<dyn Values>) -> Self {
         Self(Repr::Series { keys, values })
     }
@@ -142,7 +142,7 @@ impl LabelSet {
         Iter { set: self, place: 0, left: self.len() }
     }
 
-    /// As [`iter`](Self::iter), without counting them first.
+    /// As [`iter`](Self::iter), but does not count them first.
     fn visible(&self) -> impl Iterator<Item = (&str, &str)> {
         (0..self.n_places()).map(|place| self.at(place)).filter(|(_, value)| !value.is_empty())
     }
@@ -155,7 +155,7 @@ impl LabelSet {
         }
     }
 
-    /// Reads a byte of its values, so that they are near when they are asked for.
+    /// Reads a byte of its values, so that they are in the cache when they are needed.
     #[cfg(feature = "prometheus")]
     #[inline(always)]
     pub(crate) fn touch(&self) -> u8 {
@@ -165,9 +165,9 @@ impl LabelSet {
         }
     }
 
-    /// Calls `each` with the place, the key and the bytes of the value of every pair, as
-    /// [`iter`](Self::iter) has them, until it answers `false`; how many there are, if it never did.
-    /// Who only copies a value has no need to know that it is text.
+    /// Calls `each` with the index, the key and the bytes of the value of every pair, in the order of
+    /// [`iter`](Self::iter), until it returns `false`. Returns how many pairs there are, if it never
+    /// did. Values are bytes, because a caller that only copies them need not know that they are text.
     #[cfg(feature = "prometheus")]
     #[inline(always)]
     pub(crate) fn all_bytes(
@@ -185,7 +185,7 @@ impl LabelSet {
         let mut values = Cursor::new(values.encoded());
         let mut n_shown = 0;
         let mut show = |key: &str, value: &[u8]| {
-            // One that is empty is none.
+            // A label with an empty value counts as absent.
             value.is_empty() || {
                 n_shown += 1;
                 each(n_shown - 1, key, value)
@@ -198,11 +198,11 @@ impl LabelSet {
         all.then_some(n_shown)
     }
 
-    /// Whether one was cloned from the other, as their addresses tell.
+    /// Whether one was cloned from the other, by their addresses.
     #[inline(always)]
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            // The keys too: a registry may be given other labels, for the same values.
+            // The keys are compared too: a registry may get other labels, for the same values.
             (Repr::Series { values: a, keys }, Repr::Series { values: b, keys: other_keys }) => {
                 std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)) && Arc::ptr_eq(keys, other_keys)
             }
@@ -211,7 +211,7 @@ impl LabelSet {
         }
     }
 
-    /// Whether it is the set of a series that keeps its values in `values`, as the addresses tell.
+    /// Whether it is the set of the series that keeps its values in `values`, by the addresses.
     pub(crate) fn is_of_values<V: Values>(&self, values: &V) -> bool {
         match &self.0 {
             Repr::Series { values: own, .. } => std::ptr::addr_eq(Arc::as_ptr(own), values),
@@ -219,8 +219,8 @@ impl LabelSet {
         }
     }
 
-    /// The order of two series of one family, which their values alone decide: without reading them as
-    /// text, since a first page sorts all series. `None` if it takes the keys too.
+    /// The order of two series of one family by their values, without reading them as text: the first
+    /// page sorts all series. `None` if the keys decide.
     fn cmp_values(&self, other: &Self) -> Option<Ordering> {
         let (Repr::Series { keys, values }, Repr::Series { keys: same, values: others }) =
             (&self.0, &other.0)
@@ -235,7 +235,7 @@ impl LabelSet {
             let Source::Place(place) = source else { continue };
             let (own, other) = (own.at(*place), others.at(*place));
             if own != other {
-                // The next key of a set that lacks this one decides.
+                // In a set that lacks this key, its next key decides.
                 let both_have_it = !own.is_empty() && !other.is_empty();
                 return both_have_it.then(|| own.cmp(other));
             }
@@ -279,8 +279,8 @@ impl LabelSet {
         Self(Repr::Pairs(self.pairs().filter(|(key, _)| keep(key)).collect()))
     }
 
-    /// The set with `pairs` added; a pair of `pairs` wins over one of the same key, also with an empty
-    /// value, which takes the label away.
+    /// The set with `pairs` added. A pair of `pairs` replaces one with the same key; with an empty
+    /// value, it removes the label.
     #[must_use]
     pub fn with<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -302,7 +302,7 @@ impl LabelSet {
     }
 }
 
-/// The labels of a set, of which so many are left.
+/// The labels of a set, and how many of them are left.
 struct Iter<'a> {
     set: &'a LabelSet,
     place: usize,
@@ -380,16 +380,16 @@ impl fmt::Debug for LabelSet {
     }
 }
 
-/// Label values one after the other, each after its length, so that no two lists of values are
-/// written alike: one byte for most lengths, and two, the first with its highest bit set, from
-/// [`WIDE`] on. Short lists need no memory of their own.
+/// Label values one after the other, each after its length, so that different lists of values have
+/// different bytes. Most lengths take one byte; lengths from [`WIDE`] on take two, the first with its
+/// highest bit set. Short lists need no memory of their own.
 pub(crate) struct Encoded {
     short: [u8; SHORT],
-    len: usize, // In `short`; meaningless where `long` is not empty.
+    len: usize, // In `short`; meaningless if `long` is not empty.
     long: Vec<u8>,
 }
 
-/// The first length of two bytes.
+/// The smallest length that takes two bytes.
 const WIDE: usize = 128;
 const _: () = assert!(MAX_VALUE_BYTES < WIDE << 8);
 
@@ -401,7 +401,7 @@ impl Encoded {
         Self { short: [0; SHORT], len: 0, long: Vec::new() }
     }
 
-    /// Appends `value`, cut where it is too long, and whether it was.
+    /// Appends `value`, cut if it is too long; returns whether it was cut.
     pub(crate) fn push(&mut self, value: &str) -> bool {
         let kept = truncate(value);
         match kept.len() {
@@ -442,12 +442,12 @@ pub(crate) fn decode(mut encoded: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The value at `place` in the bytes of an [`Encoded`]; empty where there is none.
+/// The value at index `place` in the bytes of an [`Encoded`]; empty if there is none.
 fn value_at(encoded: &[u8], place: usize) -> &str {
     std::str::from_utf8(Cursor::new(encoded).at(place)).unwrap_or_default()
 }
 
-/// Finds values in the bytes of an [`Encoded`], at once where they are asked for in their order.
+/// Finds values in the bytes of an [`Encoded`]; fast if they are requested in order.
 struct Cursor<'a> {
     encoded: &'a [u8],
     rest: &'a [u8],
@@ -460,7 +460,7 @@ impl<'a> Cursor<'a> {
         Self { encoded, rest: encoded, next: 0 }
     }
 
-    /// The value at `place`; empty where there is none.
+    /// The value at index `place`; empty if there is none.
     #[inline(always)]
     fn at(&mut self, place: usize) -> &'a [u8] {
         if place < self.next {
@@ -487,7 +487,7 @@ fn split_value(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked((first - WIDE) << 8 | usize::from(second))
 }
 
-/// What follows `value` in the bytes of an [`Encoded`], if that begins with it.
+/// The rest after `value` in the bytes of an [`Encoded`], if these begin with it.
 #[inline(always)]
 pub(crate) fn strip_value<'e>(encoded: &'e [u8], value: &str) -> Option<&'e [u8]> {
     let len = value.len();
@@ -505,12 +505,12 @@ fn strip_wide_value<'e>(encoded: &'e [u8], value: &str) -> Option<&'e [u8]> {
     (own == truncate(value).as_bytes()).then_some(rest)
 }
 
-/// The longest prefix of `value` that ends at a character and has at most [`MAX_VALUE_BYTES`].
+/// The longest prefix of `value` that ends at a character boundary and has at most [`MAX_VALUE_BYTES`].
 pub(crate) fn truncate(value: &str) -> &str {
     if value.len() <= MAX_VALUE_BYTES {
         return value;
     }
-    // A character has at most four bytes, so one of these four places is a boundary.
+    // A character has at most four bytes, so one of these four indices is a boundary.
     let end =
         (MAX_VALUE_BYTES - 3..=MAX_VALUE_BYTES).rev().find(|&end| value.is_char_boundary(end));
     &value[..end.unwrap_or(0)]

@@ -4,14 +4,16 @@ use std::{borrow::Cow, sync::Arc};
 
 /// A struct whose fields are the labels of a series; derive it with `#[derive(Labels)]`.
 ///
-/// When every field has a fixed number of values (enums, `bool`, declared ranges and lists), the set
-/// is *closed*: the place of a series is computed, with no lookup. Otherwise a series is looked up by
-/// its values.
+/// If every field has a fixed number of values (enums, `bool`, declared ranges and lists), the set is
+/// *closed*: the index of a series is computed, with no look-up. Otherwise a series is looked up by its
+/// values.
 ///
-/// An implementor keeps to this: `KEYS` has no key twice; `visit` calls its argument once for each
-/// key, in that order; in a closed set `index` is below `CARDINALITY` and `at` is its inverse. An
-/// empty value is no label: that is how Prometheus reads it, and what a [`LabelSet`](super::LabelSet)
-/// has. Combinations of a closed set that differ in nothing else are shown as one series.
+/// An implementor must keep this contract: `KEYS` has no key twice; `visit` calls its argument once for
+/// each key, in that order; in a closed set `index` is below `CARDINALITY`, and `at` is its inverse.
+///
+/// A label with an empty value counts as absent, as in Prometheus and in a
+/// [`LabelSet`](super::LabelSet). Combinations of a closed set that differ only in this are shown as
+/// one series.
 pub trait Labels {
     /// The label keys, in the order of the fields.
     const KEYS: &'static [&'static str];
@@ -19,25 +21,25 @@ pub trait Labels {
     /// How many different values there are, if that is fixed.
     const CARDINALITY: Option<usize>;
 
-    /// The place of this value in a closed set; unused in an open one.
+    /// The index of this value in a closed set; unused in an open set.
     fn index(&self) -> usize;
 
-    /// Hands each value over as text, in the order of [`KEYS`](Self::KEYS).
+    /// Calls `each` with each value as text, in the order of [`KEYS`](Self::KEYS).
     fn visit(&self, each: &mut dyn FnMut(&str));
 
     /// The values at `index` of a closed set, in the order of [`KEYS`](Self::KEYS).
     fn at(index: usize) -> Vec<Cow<'static, str>>;
 
-    /// Whether all values at `index` of a closed set are known by name, and none stands for whatever
-    /// else may come: what [`show_all`](crate::Counter::show_all) shows. All are, unless the type says
-    /// otherwise.
+    /// Whether all values at `index` of a closed set are known by name, so that none stands for other
+    /// values. [`show_all`](crate::Counter::show_all) shows these combinations. True for all by
+    /// default.
     #[must_use]
     fn is_listed(_index: usize) -> bool {
         true
     }
 }
 
-/// No labels: the one series of an instrument without any.
+/// No labels: an instrument without labels has one series.
 impl Labels for () {
     const KEYS: &'static [&'static str] = &[];
     const CARDINALITY: Option<usize> = Some(1);
@@ -53,14 +55,14 @@ impl Labels for () {
     }
 }
 
-/// No labels, which an instrument has that is recorded in itself.
+/// No labels: the instrument itself records.
 #[diagnostic::on_unimplemented(
     message = "an instrument with labels is recorded in by one of its series",
     label = "this instrument has labels: `{Self}`",
     note = "name them first: `INSTRUMENT.with(labels).inc()`, or keep `INSTRUMENT.bind(labels)`; with labels of texts, `with_labels` and `bind_labels`"
 )]
 pub trait NoLabels: Labels {
-    /// Their one value.
+    /// The only value.
     const NONE: Self;
 }
 
@@ -68,7 +70,7 @@ impl NoLabels for () {
     const NONE: Self = ();
 }
 
-/// Labels that are pairs of texts, with keys that the instrument names.
+/// Labels that are pairs of texts; the instrument declares the keys.
 ///
 /// # Examples
 ///
@@ -86,7 +88,7 @@ impl NoLabels for () {
 #[expect(clippy::exhaustive_enums, reason = "it has no value: it only names a kind of labels")]
 pub enum Dynamic {}
 
-/// A reference stands for what it points to.
+/// A reference has the labels of its target.
 impl<L: Labels + ?Sized> Labels for &L {
     const KEYS: &'static [&'static str] = L::KEYS;
     const CARDINALITY: Option<usize> = L::CARDINALITY;
@@ -124,10 +126,10 @@ pub trait LabelValue {
     /// How many different values there are, if that is fixed.
     const CARDINALITY: Option<usize>;
 
-    /// The place of this value in a closed set; unused in an open one.
+    /// The index of this value in a closed set; unused in an open set.
     fn index(&self) -> usize;
 
-    /// Hands the value over as text.
+    /// Calls `each` with the value as text.
     fn visit(&self, each: &mut dyn FnMut(&str));
 
     /// The value at `index` of a closed set.
@@ -140,10 +142,10 @@ pub trait LabelValue {
     }
 }
 
-/// The values of labels in the order of their keys, as `count!` writes them: the first one, and the
-/// others. A list of types and no slice, so that each record finds its series without a call.
+/// The values of labels in the order of their keys, as in `count!`: the first value, and the others. It
+/// is a list of types and not a slice, so that each record finds its series without a call.
 pub trait LabelValues {
-    /// Hands the values over as text, one after the other.
+    /// Calls `each` with the values as text, one after the other.
     fn visit(&self, each: &mut dyn FnMut(&str));
 }
 
@@ -196,7 +198,7 @@ impl LabelValue for char {
     }
 }
 
-/// Text and numbers have no fixed number of values: they make the set an open one.
+/// Text and numbers have no fixed number of values, so they make the set open.
 macro_rules! open_values {
     ($($text:ty),* ; $($number:ty),*) => {
         $(impl LabelValue for $text {
@@ -241,7 +243,7 @@ open_values!(
     u8, u16, u32, u64, usize, i8, i16, i32, i64, isize
 );
 
-/// A reference stands for what it points to.
+/// A reference has the value of its target.
 impl<V: LabelValue + ?Sized> LabelValue for &V {
     const CARDINALITY: Option<usize> = V::CARDINALITY;
 
@@ -264,8 +266,8 @@ impl<V: LabelValue + ?Sized> LabelValue for &V {
     }
 }
 
-/// `None` is the empty value, which Prometheus reads as a label that is not there. It has the first
-/// place; a `Some` of an empty value reads the same.
+/// `None` is the empty value, which Prometheus reads as an absent label. It has index 0; a `Some` of an
+/// empty value reads the same.
 impl<V: LabelValue> LabelValue for Option<V> {
     const CARDINALITY: Option<usize> = match V::CARDINALITY {
         Some(cardinality) => cardinality.checked_add(1),
@@ -294,7 +296,7 @@ impl<V: LabelValue> LabelValue for Option<V> {
     }
 }
 
-/// A whole number as text, without an allocation: a label is read on the hot path.
+/// A whole number as text, without an allocation, because labels are read on the hot path.
 pub(super) struct Digits {
     bytes: [u8; 20], // i64::MIN and u64::MAX have twenty characters.
     start: usize,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 /// A key and a value: an attribute of a span or of the resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyValue {
-    /// The key, in OpenTelemetry's habit: dotted lowercase.
+    /// The key, usually in OpenTelemetry's style: dotted lowercase.
     pub key: Cow<'static, str>,
     /// The value.
     pub value: Value,

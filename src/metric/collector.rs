@@ -1,13 +1,13 @@
 //! The threads on which callbacks of observable instruments run.
 //!
-//! Whoever takes a snapshot hands the callbacks over as a cycle and waits for what they tell, one
-//! after the other, for the registry's patience each.
+//! A reader that takes a snapshot sends the callbacks as a cycle and waits for their values, one after
+//! the other. It waits for each callback for the registry's patience at most.
 //!
-//! A callback that lets it wait too long is left to itself: the thread that is in it is given up, and
-//! a new one goes on with the next callback. What it tells when it returns is shown to the next
-//! reader. From then on nobody waits for it: each reader is shown what the last run observed, and begins
-//! the next run on a thread of its own, until a run is quick again. So a slow callback delays one
-//! reader once, stops neither readers nor others, and its values are late by one look.
+//! If a callback takes longer, the thread that runs it is given up, and a new thread continues with the
+//! next callback. When the callback returns, its values are shown to the next reader. From then on no
+//! reader waits for it: each reader shows the values of the last run and starts the next run on a
+//! thread of its own, until a run is quick again. So a slow callback delays one reader once and delays
+//! no other callback, and its values are one read late.
 
 use std::{
     cell::Cell,
@@ -31,54 +31,55 @@ use crate::{
     util::{per_process::PerProcess, process},
 };
 
-/// How long a reader waits for the cycles of others, as a multiple of their patience.
+/// How long a reader waits for the cycles of other readers, as a multiple of their patience.
 const TURN: u32 = 4;
 
-/// Guards the thread; held for a whole cycle, so that cycles follow one another. Nothing that waits
-/// for a callback is locked inside it. A forked child has none of the threads, and its own lock.
+/// Guards the thread. Held for a whole cycle, so that cycles follow one another. No lock that is held
+/// while waiting for a callback is taken inside it. A forked child has none of the threads, and its own
+/// lock.
 static COLLECTOR: PerProcess<Mutex<Option<Worker>>> = PerProcess::new();
 
 thread_local! {
-    /// The process in which this thread runs callbacks, by its generation; zero in none.
+    /// The process generation in which this thread runs callbacks; zero if it runs none.
     static COLLECTS_FOR: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A running thread.
+/// The running thread.
 struct Worker {
     cycles: Sender<Cycle>,
 }
 
-/// Callbacks to run, and where to say that one has returned.
+/// Callbacks to run, and a channel that says which have returned.
 struct Cycle {
     observables: Vec<Arc<Observable>>,
     sight: Sight,
-    /// The place of the callback that has returned.
+    /// Receives the index of each callback that has returned.
     returned: Sender<usize>,
     given_up: Arc<AtomicBool>,
 }
 
-/// What callbacks see: the values and the time of whoever asks.
+/// What callbacks see: the values and the clock of the reader.
 #[derive(Clone)]
 pub(crate) struct Sight {
     storage: Arc<Storage>,
     clock: Option<ManualClock>,
 }
 
-/// A reader of `storage` that looks.
+/// One read of `storage`.
 struct Look<'a> {
     storage: &'a Arc<Storage>,
-    /// Until when it waits for callbacks at all.
+    /// The instant until which it waits for callbacks at all.
     by: Option<Instant>,
     families: Vec<Family>,
     n_skipped: usize,
-    /// Callbacks that took too long, and why there is no thread for them: reported when nothing is
-    /// locked, for a hook may take a snapshot.
+    /// Callbacks that took too long, and the error if their thread could not start. Both are reported
+    /// when no lock is held, because a hook may take a snapshot.
     stuck: Vec<Arc<Observable>>,
     failure: Option<std::io::Error>,
 }
 
-/// What the callbacks of `observables` tell, on behalf of a reader of `storage` who waits for the
-/// patience of each, and for none beyond `by`.
+/// The values of the callbacks of `observables`, for a reader of `storage`. It waits for each as long
+/// as its patience, and for all until `by` at most.
 pub(super) fn read(
     observables: &[Arc<Observable>],
     storage: &Arc<Storage>,
@@ -117,7 +118,7 @@ impl Look<'_> {
         self.by.map_or(end, |by| by.min(end))
     }
 
-    /// Shows what the last run of `observable` observed, which nobody awaited.
+    /// Shows the values of the last run of `observable`, without waiting.
     fn show_late(&mut self, observable: &Observable) {
         match observable.late(self.storage) {
             Some(family) => self.families.push(family),
@@ -125,11 +126,12 @@ impl Look<'_> {
         }
     }
 
-    /// Shows what those tell that are not waited for, and begins their next runs; answers the others.
+    /// Shows the late values of slow callbacks and begins their next runs; returns the other callbacks.
     fn begin_late(&mut self, observables: &[Arc<Observable>]) -> Vec<Arc<Observable>> {
         let mut awaited = Vec::with_capacity(observables.len());
         for observable in observables {
-            // What returns in this moment is not run again before somebody has seen it.
+            // Checked first: a run that returns in this moment is not repeated before its values are
+            // seen.
             let is_running = observable.is_running();
             let late = if observable.is_slow() { observable.late(self.storage) } else { None };
             match late {
@@ -170,7 +172,7 @@ impl Look<'_> {
     }
 }
 
-/// Lets the thread end, until somebody reads again. A cycle that runs at `by` keeps it.
+/// Ends the thread until the next read. A cycle that still runs at `by` keeps it.
 pub(crate) fn release(by: Instant) {
     if let Some(mut worker) = COLLECTOR.get().try_lock_until(by) {
         *worker = None;
@@ -178,7 +180,7 @@ pub(crate) fn release(by: Instant) {
 }
 
 impl Worker {
-    /// The thread, started if there is none.
+    /// The thread; starts it if there is none.
     fn running(slot: &mut Option<Self>) -> std::io::Result<&Self> {
         match slot {
             Some(worker) => Ok(worker),
@@ -191,7 +193,7 @@ impl Worker {
         }
     }
 
-    /// Runs the callbacks; where one of them overruns, answers those behind it.
+    /// Runs the callbacks. If one of them overruns, returns those after it.
     fn run<'a>(
         &self,
         observables: &'a [Arc<Observable>],
@@ -205,7 +207,7 @@ impl Worker {
             returned: tell,
             given_up: given_up.clone(),
         };
-        let _ = self.cycles.send(cycle); // A thread that is gone tells nothing, as one that is stuck.
+        let _ = self.cycles.send(cycle); // A thread that has ended sends nothing, like a stuck one.
         for awaited in 0..observables.len() {
             let wait = look.until(observables[awaited].patience());
             if let Ok(place) = returned.recv_deadline(wait) {
@@ -213,7 +215,7 @@ impl Worker {
                 continue;
             }
             given_up.store(true, Relaxed);
-            // What was observed in this instant is not late.
+            // Values that arrived in this instant are not late.
             let mut next = awaited;
             for place in returned.try_iter() {
                 look.families.extend(observables[place].take(look.storage));
@@ -234,7 +236,7 @@ impl Sight {
         Self { storage: cells::current_storage(), clock: clock::manual_clock() }
     }
 
-    /// Runs `call`, which sees it, on another thread.
+    /// Runs `call` on another thread, with the same values and clock.
     pub(crate) fn show<T>(&self, call: impl FnOnce() -> T) -> T {
         let Self { storage, clock } = self;
         let _storage = storage.is_scoped().then(|| cells::enter(Some(storage.clone())));
@@ -243,7 +245,7 @@ impl Sight {
     }
 }
 
-/// Begins a run that nobody waits for.
+/// Begins a run that no reader waits for.
 fn run_apart(observable: &Arc<Observable>, sight: Sight) {
     let Some(run) = observable.begin() else { return };
     let call = move || {

@@ -22,10 +22,10 @@ use crate::{
 typed_instrument! {
     /// A sum that only grows: requests served, bytes sent.
     ///
-    /// Made for a static: it registers itself in the [global registry](super::Registry::global) when it
-    /// is first used, and records from then on, whether telemetry was started or not. Adding never
-    /// fails, blocks or allocates, except for the first addition of a thread to a series, which may
-    /// allocate. The sum wraps around at 2^64.
+    /// For use as a static: it registers itself in the [global registry](super::Registry::global) at
+    /// its first use. It records from then on, whether telemetry was started or not. Adding never
+    /// fails, blocks or allocates, except that a thread's first addition to a series may allocate. The
+    /// sum wraps around at 2^64.
     ///
     /// With labels, [`bind`](Self::bind) a series and add to it.
     ///
@@ -57,9 +57,9 @@ typed_instrument! {
 }
 
 typed_instrument! {
-    /// A sum that grows and falls: requests in flight, items in a queue.
+    /// A sum that rises and falls: requests in flight, items in a queue.
     ///
-    /// Like [`Counter`] in everything else; the sum wraps around at 2^63.
+    /// Otherwise like [`Counter`]; the sum wraps around at 2^63.
     ///
     /// # Examples
     ///
@@ -79,8 +79,8 @@ typed_instrument! {
 typed_instrument! {
     /// A sum of fractions that only grows: seconds of processor time, money.
     ///
-    /// Like [`Counter`] in everything else. The threads' sums are added when they are read, in no
-    /// certain order, so that two readings may differ in the last bit.
+    /// Otherwise like [`Counter`]. A read adds up the threads' sums in no fixed order, so two reads may
+    /// differ in the last bit.
     ///
     /// # Examples
     ///
@@ -115,7 +115,7 @@ recorded! {
         fn inc() = |to, _| add(to, 1);
 
         #[inline]
-        /// Takes one away.
+        /// Subtracts one.
         fn dec() = |to, _| add(to, (-1_i64).cast_unsigned());
 
         #[inline]
@@ -133,7 +133,7 @@ recorded! {
 }
 
 impl<L> Counter<L> {
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> u64
     where
@@ -144,7 +144,7 @@ impl<L> Counter<L> {
 }
 
 impl BoundCounter {
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> u64 {
         sum(self.0.series_id())
@@ -152,7 +152,7 @@ impl BoundCounter {
 }
 
 impl<L> FloatCounter<L> {
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> f64
     where
@@ -163,14 +163,14 @@ impl<L> FloatCounter<L> {
 }
 
 impl BoundFloatCounter {
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> f64 {
         float_sum(self.0.series_id())
     }
 }
 
-/// One more in an [`UpDownCounter`] for as long as it lives.
+/// A guard that holds an [`UpDownCounter`] one higher until it is dropped.
 ///
 /// # Examples
 ///
@@ -195,8 +195,8 @@ impl Drop for Held {
 }
 
 impl<L> UpDownCounter<L> {
-    /// Adds one until the guard is dropped, wherever that happens: also where a future is dropped
-    /// or a panic unwinds.
+    /// Adds one and returns a guard that subtracts it when dropped, also when a future is dropped or a
+    /// panic unwinds.
     #[inline]
     pub fn hold(&self) -> Held
     where
@@ -205,7 +205,7 @@ impl<L> UpDownCounter<L> {
         BoundUpDownCounter(self.instrument.only(), ()).hold()
     }
 
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> i64
     where
@@ -220,19 +220,19 @@ impl BoundUpDownCounter {
     #[inline]
     pub fn hold(&self) -> Held {
         self.inc();
-        // One that ends before anybody looks was there all the same.
+        // Shows the series even if the guard is dropped before the next read.
         cells::show(Space::Sum, self.0.series_id());
         Held(self.clone())
     }
 
-    /// The sum over all threads, in the scope that this thread is in.
+    /// The sum over all threads, in the scope of this thread.
     #[must_use]
     pub fn value(&self) -> i64 {
         sum(self.0.series_id()).cast_signed()
     }
 }
 
-/// The way of `count!`: the values in the order of the keys.
+/// Used by `count!`: takes the values in the order of the keys.
 impl Counter<Dynamic> {
     #[doc(hidden)]
     #[inline]
@@ -286,7 +286,7 @@ fn add_float_untouched(id: u32, n: f64) {
     }
 }
 
-/// Counts what cannot be added. Zero can be, and shows the series.
+/// Counts a number that cannot be added. Zero can be added, and shows the series.
 #[cold]
 #[inline(never)]
 fn reject_float(id: u32, n: f64) {
@@ -307,13 +307,13 @@ fn reject_float(id: u32, n: f64) {
     }
 }
 
-/// Lets `add` add `n` to a series that can expire or keeps exemplars.
+/// Calls `add` for a series that can expire or keeps exemplars.
 fn note(tags: cells::Tags, id: u32, n: f64, add: impl FnOnce(u32)) {
     if tags.expire() {
         cells::note_written(Space::Sum, id);
     }
     add(id);
-    // Last, so that a reader sees no exemplar of what is not in the sum yet.
+    // Last, so that a reader never sees an exemplar that the sum does not include yet.
     if tags.keep_exemplars() && n != 0.0 && context::is_sampled() {
         cells::keep_exemplar((Space::Sum, id), 0, n, &[]);
     }

@@ -1,4 +1,4 @@
-//! Exemplars of counters: what was added last, with the span that added it or labels of one's own.
+//! Exemplars of counters: the newest addition, with the span that made it or with labels of its own.
 
 use super::{BoundCounter, BoundFloatCounter, Counter, FloatCounter};
 use crate::{
@@ -15,13 +15,13 @@ use crate::{
 macro_rules! exemplars {
     ($counter:ident, $bound:ident, $number:ty, $add:path, $is_added:expr) => {
         impl<L> $counter<L> {
-            /// The counter that keeps the newest addition in a span that is sampled as the
-            /// [exemplar](crate::metric::Series::exemplar) of its series: the way from a count to a trace.
-            /// Of two instruments of one name, the first says so for both.
+            /// Lets the counter keep exemplars: the newest addition in a sampled span becomes the
+            /// [exemplar](crate::metric::Series::exemplar) of its series. It leads from a count to a
+            /// trace. If two instruments have one name, the first decides for both.
             ///
-            /// Each addition then asks whether the current span is sampled, and where it is takes a lock
-            /// for a few nanoseconds, unless another thread has it: such an exemplar is left out. Other
-            /// counters pay nothing for that.
+            /// Each addition then checks whether the current span is sampled. If it is, the addition
+            /// takes a lock for a few nanoseconds; if another thread holds the lock, this exemplar is
+            /// left out. Other counters pay nothing for exemplars.
             ///
             /// # Panics
             ///
@@ -54,11 +54,11 @@ macro_rules! exemplars {
                 #[inline]
                 /// Adds `n`, and keeps it as the exemplar of the series, with `labels` of its own.
                 ///
-                /// Where the current span is sampled, its trace is part of the exemplar. The counter need
-                /// not [keep exemplars](Self::exemplars) by itself. It takes a lock and allocates.
+                /// If the current span is sampled, its trace is part of the exemplar. The counter need
+                /// not [keep exemplars](Self::exemplars) by itself. The call takes a lock and allocates.
                 ///
-                /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar) says which
-                /// labels are kept. Where nothing is added, no exemplar is kept.
+                /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar) says
+                /// which labels are kept. If nothing is added, no exemplar is kept.
                 fn add_with_exemplar(n: $number, labels: &[(&str, &str)]) = |to, _| {
                     $add(to, n);
                     keep(to.recording_id(), $is_added(n), n as f64, labels);
@@ -72,7 +72,7 @@ exemplars!(Counter, BoundCounter, u64, super::add, |n: u64| n > 0);
 exemplars!(FloatCounter, BoundFloatCounter, f64, super::add_float, |n: f64| n > 0.0
     && n.is_finite());
 
-/// Keeps what was added to the series that `id` writes.
+/// Keeps an exemplar of what was added to the series with the writing id `id`.
 fn keep(id: u32, is_added: bool, n: f64, labels: &[(&str, &str)]) {
     if is_added && !is_disabled(id) {
         cells::keep_exemplar((Space::Sum, cells::series_id(id)), 0, n, labels);

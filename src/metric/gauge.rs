@@ -1,4 +1,4 @@
-//! Gauges: the last value set, whoever set it.
+//! Gauges: the value that was set last, by any thread.
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
@@ -18,9 +18,9 @@ use crate::{
 typed_instrument! {
     /// A value that is set: a temperature, a pool's size, the time of the last success.
     ///
-    /// All threads share one cell for each series: setting is one store, and the last one holds. Where
-    /// threads add to a common sum, an [`UpDownCounter`](super::UpDownCounter) is faster. A gauge that was
-    /// never set is on no page.
+    /// All threads share one cell for each series: setting is one store, and the last one wins. If
+    /// threads add to a common sum, an [`UpDownCounter`](super::UpDownCounter) is faster. A gauge that
+    /// was never set is on no page.
     ///
     /// # Examples
     ///
@@ -37,7 +37,7 @@ typed_instrument! {
     Gauge, BoundGauge(Limits), Kind::Gauge
 }
 
-/// What a gauge's handle knows of the gauge: the values that it may have, if not all.
+/// What a gauge's handle knows of the gauge: its range, if it has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits(Option<Range>);
 
@@ -55,13 +55,13 @@ impl Known for Limits {
 }
 
 impl<L> Gauge<L> {
-    /// The gauge for values from `min` to `max`, both included: one outside is clamped to the nearer
-    /// end or dropped, and counted. NaN is outside, and dropped.
+    /// Restricts the gauge to values from `min` to `max`, both included. A value outside is clamped to
+    /// the nearer end or dropped, and counted. NaN is outside, and dropped.
     ///
     /// # Panics
     ///
-    /// Panics if `min` is above `max`, or one of them is not finite: in a static, that is an error of
-    /// the build.
+    /// Panics if `min` is above `max`, or one of them is not finite. In a static, this is a compile
+    /// error.
     ///
     /// # Examples
     ///
@@ -91,15 +91,15 @@ recorded! {
         fn set(value: f64) = |to, gauge| set_within(to, value, || gauge.range());
 
         #[inline]
-        /// Adds to the value, zero at first.
+        /// Adds to the value, which starts at zero.
         ///
-        /// NaN and infinities, which could never be taken back, are rejected and counted.
+        /// NaN and infinities could never be taken back: they are rejected and counted.
         fn add(n: f64) = |to, gauge| add(to.recording_id(), n, gauge.range());
     }
 }
 
 impl<L> Gauge<L> {
-    /// The value, if it was ever set in the scope that this thread is in.
+    /// The value, in the scope of this thread; `None` if it was never set there.
     #[must_use]
     pub fn value(&self) -> Option<f64>
     where
@@ -110,19 +110,19 @@ impl<L> Gauge<L> {
 }
 
 impl BoundGauge {
-    /// The value, if it was ever set in the scope that this thread is in.
+    /// The value, in the scope of this thread; `None` if it was never set there.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         cells::current_storage().reader().gauge(self.0.series_id())
     }
 }
 
-/// The way of `gauge!`: the values in the order of the keys.
+/// Used by `gauge!`: takes the values in the order of the keys.
 impl Gauge<Dynamic> {
     #[doc(hidden)]
     #[inline]
     pub fn set_ordered(&self, value: f64, values: &impl LabelValues) {
-        // `gauge!` declares no range.
+        // A gauge of `gauge!` has no range.
         self.instrument.with_dynamic(|each| values.visit(each), |id| set(id, value));
     }
 }
@@ -170,10 +170,10 @@ fn add_slow(id: u32, n: f64, range: Option<Range>) {
     }
 }
 
-/// Adds, after `note_written` if the sum is admitted.
+/// Adds to the cell, after calling `note_written` if the sum is admitted.
 #[inline(always)]
 fn add_to(cell: &cells::GaugeCell, n: f64, range: Option<Range>, note_written: impl Fn()) {
-    // Counted once, however often another thread comes between.
+    // Counted once, however often another thread changes the cell in between.
     let mut last = Admitted::Within(n);
     cell.update(|value| {
         last = range.map_or(Admitted::Within(value + n), |range| range.admit(value + n));
@@ -188,7 +188,7 @@ fn add_to(cell: &cells::GaugeCell, n: f64, range: Option<Range>, note_written: i
     note(last);
 }
 
-/// The value that a gauge with `range` is set to, if any; one that is not in it is counted.
+/// The value to set in a gauge with `range`, if any. A value outside is counted.
 fn admitted(value: f64, range: Option<Range>) -> Option<f64> {
     let Some(range) = range else { return Some(value) };
     if value.is_nan() {
@@ -218,7 +218,7 @@ fn write(id: u32, write: impl FnOnce(&cells::GaugeCell)) {
     }
 }
 
-/// Writes to a gauge that can expire, or is not at hand.
+/// Writes to a gauge that can expire, or whose cell is not at hand.
 #[cold]
 #[inline(never)]
 fn write_further(id: u32, write: impl FnOnce(&cells::GaugeCell)) {

@@ -1,4 +1,4 @@
-//! What is kept of a series by who records into it again and again.
+//! Handles: what a recorder keeps of a series, to record into it repeatedly.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use crate::{
     series::{Family, Found, Pin, Visit, lookup},
 };
 
-/// A series that is kept: its id, and where the id may go to another series the right to it.
+/// A handle to a series: its id, and a pin if the id could otherwise go to another series.
 ///
-/// Two words, of which the second is zero for the closed sets of statics: binding one of these is for
-/// a single record too.
+/// It is two words; the second is zero for the closed sets of statics. So binding one of these is cheap
+/// enough for a single record.
 #[derive(Clone)]
 pub(crate) struct Handle {
     id: u32,
@@ -19,7 +19,7 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// The series of `family` with these values, or in a closed set at this place.
+    /// The series of `family` with these values; in a closed set, the one at this index.
     pub(crate) fn of(family: &Family, values: Visit<'_>, index: impl FnOnce() -> usize) -> Self {
         let Some(set) = family.open() else {
             return Self::of_id(family, family.writing_id(index()));
@@ -38,29 +38,29 @@ impl Handle {
         }
     }
 
-    /// A series of `family` that is given up with it, if ever.
+    /// The series of `family` with this id; pinned by the handle if the family can be removed.
     pub(super) fn of_id(family: &Family, id: u32) -> Self {
         Self { id, pin: family.pin() }
     }
 
-    /// A series that is never given up.
+    /// A series that is never removed.
     #[inline(always)]
     pub(crate) fn lasting(id: u32) -> Self {
         Self { id, pin: None }
     }
 
-    /// What writes to the series.
+    /// The id for writing to the series.
     #[inline(always)]
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
 
-    /// When its series was made, as far as the handle knows.
+    /// When its series was created, as far as the handle knows.
     pub(crate) fn made(&self) -> Option<Ticks> {
         self.pin.as_ref().map(|pin| pin.series().started)
     }
 
-    /// What reads it.
+    /// The id for reading the series.
     pub(crate) fn series_id(&self) -> u32 {
         cells::series_id(self.id)
     }

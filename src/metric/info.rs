@@ -1,6 +1,6 @@
-//! What the process is, and which state it is in: OpenMetrics' info and state set.
+//! OpenMetrics' info and state set: what the process is, and which state it is in.
 //!
-//! Both are kept in the cells of gauges and differ on a page only.
+//! Both are kept in the cells of gauges and differ only on a page.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -41,10 +41,10 @@ pub struct Info<L> {
     labels: PhantomData<fn() -> L>,
 }
 
-/// Which of some states hold: a series for each state, 1 or 0.
+/// Which of several states hold: one series for each state, 1 or 0.
 ///
-/// The states are the values of an enum with `#[derive(Labels)]`; on a page their label has the
-/// family's name. Until one is set, none is on a page.
+/// The states are the values of an enum with `#[derive(Labels)]`. On a page their label has the name of
+/// the family. Until a state is set, no series is on a page.
 ///
 /// # Examples
 ///
@@ -84,9 +84,9 @@ impl<L> Info<L> {
 }
 
 impl<L: Labels> Info<L> {
-    /// Says that the process is what `labels` say, and no longer what was said before.
+    /// Replaces the labels of the process by `labels`.
     pub fn set(&self, labels: L) {
-        // The labels' type has code of its own: not under the lock.
+        // Read before the lock is taken: the labels' type may run user code.
         let labels = Told::of(&labels);
         let _replacing = self.replacing.lock();
         self.instrument.clear();
@@ -94,7 +94,7 @@ impl<L: Labels> Info<L> {
     }
 }
 
-/// What labels of the type `L` say.
+/// The values of labels of the type `L`, copied.
 struct Told<L> {
     index: usize,
     values: Vec<String>,
@@ -149,23 +149,23 @@ impl<S: LabelValue> StateSet<S> {
         None => panic!("a state set is of an enum: its states are known"),
     };
 
-    /// Lets `state` hold, and no other.
+    /// Makes `state` hold, and no other.
     pub fn set(&self, state: S) {
         let place = state.index();
         self.each(|other, _| Some(other == place));
     }
 
-    /// Lets `state` hold, whatever else does.
+    /// Makes `state` hold; other states stay as they are.
     pub fn enable(&self, state: S) {
         self.change(&state, true);
     }
 
-    /// Lets `state` no longer hold.
+    /// Makes `state` no longer hold; other states stay as they are.
     pub fn disable(&self, state: S) {
         self.change(&state, false);
     }
 
-    /// Whether `state` holds, in the scope that this thread is in; `None` before anything was set.
+    /// Whether `state` holds, in the scope of this thread; `None` before anything was set.
     #[must_use]
     pub fn holds(&self, state: S) -> Option<bool> {
         let id = self.base()? + state.index() as u32;
@@ -174,14 +174,14 @@ impl<S: LabelValue> StateSet<S> {
 
     fn change(&self, state: &S, holds: bool) {
         let place = state.index();
-        // The others are on the page from now on, as not holding.
+        // The other states appear on the page from now on, as not holding.
         self.each(|other, known| match other == place {
             true => Some(holds),
             false => known.is_none().then_some(false),
         });
     }
 
-    /// Gives each state, by its place and whether it holds, what `decide` says.
+    /// Sets each state to what `decide` returns for its index and whether it holds.
     fn each(&self, decide: impl Fn(usize, Option<bool>) -> Option<bool>) {
         let Some(base) = self.base() else {
             return refused::count(self.instrument.disabled_id());

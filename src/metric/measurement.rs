@@ -1,11 +1,11 @@
-//! What a histogram takes.
+//! The values that a histogram can record.
 
 use std::time::Duration;
 
 /// A measured value: an `f64`, in the unit of the instrument, or a [`Duration`].
 ///
-/// A `Duration` becomes a number of the instrument's unit where that is one of time, and of seconds
-/// elsewhere. Nothing else implements it.
+/// A `Duration` is converted to the instrument's unit if that is a unit of time, and to seconds
+/// otherwise. No other type implements this trait.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ use std::time::Duration;
     note = "a whole number is converted first: `record(f64::from(n))`, or `record(n as f64)`"
 )]
 pub trait Measurement: sealed::Sealed {
-    /// The value in a unit of which a nanosecond has as many as `per_nano` says.
+    /// The value in the unit of the instrument, where a nanosecond is `per_nano` units.
     #[doc(hidden)]
     fn in_unit(self, per_nano: impl FnOnce() -> f64) -> f64;
 }

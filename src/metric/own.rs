@@ -1,4 +1,4 @@
-//! What the metrics have to say about themselves, as families among the others.
+//! The crate's metrics about its own recording, as families among the others.
 
 use crate::{
     cells::{CallbackFault, Rejection, Storage},
@@ -38,7 +38,8 @@ const UNITS: [Unit; 7] = [
     Unit::new("{item}"),
 ];
 
-/// What `storage` has counted, with the labels that all series have; only families that have series.
+/// What `storage` has counted, with the labels that all series have. Families without series are left
+/// out.
 pub(super) fn read(storage: &Storage, constant: impl FnOnce() -> LabelSet) -> Vec<Family> {
     let tally = storage.tally();
     let all = [
@@ -74,7 +75,7 @@ pub(super) fn read(storage: &Storage, constant: impl FnOnce() -> LabelSet) -> Ve
     families.collect()
 }
 
-/// Counts and the labels that they have.
+/// Counts, each with its labels.
 type Counts = Vec<(Vec<(&'static str, String)>, u64)>;
 
 fn once(count: u64) -> Counts {
@@ -91,7 +92,7 @@ fn overflowed(counts: &[(Box<str>, u64)]) -> Counts {
     counts.iter().map(|(name, count)| (labels(name), *count)).collect()
 }
 
-/// In the process's own storage those are shown too that have refused nothing so far.
+/// In the process's own storage, families that have refused nothing so far are shown too.
 fn refused_by(storage: &Storage) -> Counts {
     let refused = refused::all().into_iter().enumerate();
     let counts = refused.map(|(number, (name, place))| {

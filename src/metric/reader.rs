@@ -1,8 +1,8 @@
 //! Readers of a registry: totals since each series began, or differences since the last collection.
 //!
-//! A snapshot holds totals. A delta reader keeps the last snapshot that it was given, which costs a
-//! pointer, and takes differences from it; so readers do not disturb each other, and what one keeps is
-//! what was live when it last collected.
+//! A snapshot holds totals. A delta reader keeps the last snapshot, which costs a pointer, and
+//! subtracts it from the next. So readers do not disturb each other, and each keeps the series that
+//! were live when it last collected.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Collects a registry, again and again, in one temporality; any number of readers do so side by side.
+/// Collects a registry repeatedly, in one temporality. Any number of readers can do so side by side.
 ///
 /// # Examples
 ///
@@ -40,25 +40,25 @@ pub struct Reader {
     views: Views,
 }
 
-/// Turns the totals of one registry into differences, each since the one before.
+/// Turns the totals of one registry into differences, each since the previous snapshot.
 ///
-/// The difference of a counter, a histogram, and of the count and sum of a summary starts where the
-/// last collection ended. A series is known by the name, the kind and the unit of its family, its
-/// labels, and its start. If it is new, if it started anew, or if its total fell, as that of a callback
-/// can, its difference is its total; one that vanished is forgotten. A family that is missing
-/// altogether, because its callback panicked or was skipped, is remembered until it is back, up to
-/// 10,000 series of such families. A series without a change has a difference of zero.
+/// The difference of a counter, of a histogram, and of the count and sum of a summary starts where the
+/// last collection ended. A series is identified by the name, kind and unit of its family, its labels,
+/// and its start. If it is new, if it started again, or if its total fell, as that of a callback can,
+/// its difference is its total. A series without a change has a difference of zero. A series that
+/// vanished is forgotten. A whole family that is missing, because its callback panicked or was skipped,
+/// is remembered until it is back, up to 10,000 series of such families.
 ///
-/// Up-down counters, gauges, infos, states and the windows of summaries stay as they are: the current
-/// value is what they are for, as OpenTelemetry's delta preference has it.
+/// Up-down counters, gauges, infos, states and the windows of summaries keep their current value, as in
+/// OpenTelemetry's delta preference.
 #[derive(Debug, Default)]
 pub struct Delta {
     last: Option<Snapshot>,
-    /// Families that the last snapshot missed, the longest missing first.
+    /// Families that were absent from the last snapshot, longest absence first.
     missing: Vec<Family>,
 }
 
-/// How many series of missing families are remembered; arbitrary, five times a family's limit.
+/// How many series of missing families are remembered. Arbitrary: five times a family's limit.
 const MAX_MISSING: usize = 10_000;
 
 impl Reader {
@@ -68,25 +68,25 @@ impl Reader {
         Self { registry: registry.clone(), delta: None, views: Views::default() }
     }
 
-    /// A reader of differences since its last collection; its first has the totals. [`Delta`] says what
-    /// becomes of each kind.
+    /// A reader of differences since its last collection; its first collection has the totals.
+    /// [`Delta`] describes each kind.
     #[must_use]
     pub fn delta(registry: &Registry) -> Self {
         Self { delta: Some(Delta::default()), ..Self::cumulative(registry) }
     }
 
-    /// A reader of differences that goes on from what another one collected last.
+    /// A reader of differences that continues from the last totals of another one.
     pub(crate) fn delta_since(registry: &Registry, last: Option<Snapshot>) -> Self {
         let delta = Delta { last, missing: Vec::new() };
         Self { delta: Some(delta), ..Self::cumulative(registry) }
     }
 
-    /// The totals that a reader of differences collected last.
+    /// The totals at the last collection of a delta reader.
     pub(crate) fn last_totals(&self) -> Option<&Snapshot> {
         self.delta.as_ref()?.last.as_ref()
     }
 
-    /// The reader with views of its own, by which it shows what those of the registry leave.
+    /// The reader with views of its own. They apply after those of the registry.
     #[must_use]
     pub fn with_views(self, views: Views) -> Self {
         Self { views, ..self }
@@ -101,17 +101,16 @@ impl Reader {
         }
     }
 
-    /// All series at this moment, in the scope that this thread is in, as the registry's views show
-    /// them. The snapshot of a delta reader starts where its last one was taken.
+    /// All series at this moment, in the scope of this thread, as the registry's views show them. The
+    /// snapshot of a delta reader starts where its last one was taken.
     ///
-    /// Views apply to differences, so that a series that is removed does not make a sum fall that it
-    /// was part of.
+    /// Views apply to differences: if a series is removed, a sum that included it does not fall.
     pub fn collect(&mut self) -> Snapshot {
         self.collect_of(&cells::current_storage(), None)
     }
 
-    /// As [`collect`](Self::collect), of what `storage` holds, and without waiting for callbacks beyond
-    /// `by`.
+    /// Collects the values in `storage`, as [`collect`](Self::collect), and waits for callbacks until
+    /// `by` at most.
     pub(crate) fn collect_of(&mut self, storage: &Arc<Storage>, by: Option<Instant>) -> Snapshot {
         let totals = self.registry.read(storage, by);
         let collected = match &mut self.delta {
@@ -123,8 +122,8 @@ impl Reader {
 }
 
 impl Snapshot {
-    /// What happened since `earlier`, of the same registry: as [`Delta`] has it, and differences of
-    /// up-down counters too.
+    /// The differences from `earlier`, a snapshot of the same registry: as [`Delta`] computes them, and
+    /// of up-down counters too.
     pub(crate) fn differences_from(&self, earlier: &Self) -> Self {
         let since = earlier.taken();
         let difference = |family: &Family| {
@@ -146,8 +145,8 @@ impl Snapshot {
 }
 
 impl Delta {
-    /// What happened from the last snapshot given to this one, `totals`, which is of the same registry
-    /// and later.
+    /// Returns the differences between the last snapshot and `totals`, which must be a later snapshot
+    /// of the same registry.
     pub fn next(&mut self, totals: Snapshot) -> Snapshot {
         let Some(last) = self.last.replace(totals.clone()) else { return totals };
         let since = last.taken();
@@ -175,7 +174,7 @@ impl Delta {
     }
 }
 
-/// What happened to `family` after it was `earlier`; both are sorted by labels.
+/// The differences between `earlier` and `family`; both are sorted by labels.
 fn change(family: &Family, earlier: Option<&Family>, since: Ticks) -> Family {
     let earlier = earlier.filter(|one| (one.kind, one.unit) == (family.kind, family.unit));
     let mut earlier = earlier.map_or(&[][..], Family::series).iter().peekable();
@@ -201,14 +200,14 @@ fn change_of_series(series: &Series, earlier: Option<&Series>, since: Ticks) -> 
     }
     let change = earlier.and_then(|one| difference(&series.value, &one.value));
     let value = change.unwrap_or_else(|| series.value.clone());
-    // Nothing of a series that the last collection did not see was recorded before it.
+    // The last collection did not see the series, so nothing was recorded before it.
     let (labels, started) = (series.labels.clone(), series.started.max(since));
     let known = earlier.and_then(|one| one.exemplar.as_ref());
     let exemplar = series.exemplar.clone().filter(|one| known != Some(one));
     Series { labels, value, started, exemplar }
 }
 
-/// `later` less `earlier`; `None` if the sum began again in between.
+/// `later` minus `earlier`; `None` if the sum began again in between.
 fn difference(later: &SeriesValue, earlier: &SeriesValue) -> Option<SeriesValue> {
     use SeriesValue as Value;
     Some(match (later, earlier) {
@@ -237,7 +236,7 @@ fn histogram_difference(
     earlier: &HistogramSnapshot,
 ) -> Option<HistogramSnapshot> {
     let change = later.since(earlier);
-    // A cell that fell counts as zero: then the counts do not add up.
+    // A cell that fell counts as zero; then the counts do not add up.
     let is_whole = earlier.count().checked_add(change.count()) == Some(later.count());
     is_whole.then_some(change)
 }

@@ -1,27 +1,26 @@
-//! The methods that record: each is written once, for an instrument, its bound handle and
+//! The methods that record. Each is written once, for an instrument, its bound handle and
 //! [`With`](super::With).
 
 use super::instrument::Instrument;
 
-/// Where a record goes: the series with an id, or the only one of an instrument, which may have to be
+/// Where a record goes: a series by its id, or the only series of an instrument, which may have to be
 /// registered first.
 pub(super) trait Target: Copy {
-    /// Whether the id of a gauge with a range leads to no cell.
+    /// Whether `id` of a gauge with a range leads to no cell.
     const HIDES_RANGES: bool;
 
-    /// For the hot path: the id of the series, or one beyond every table.
+    /// For the hot path: the id of the series, or an id beyond every table.
     fn id(self) -> u32;
 
-    /// The id of the series, after registering; a disabled one after a conflict.
+    /// The id of the series, which is registered first; a disabled id after a conflict.
     fn recording_id(self) -> u32;
 
-    /// Lets `record` have the [`recording_id`](Self::recording_id), with little code where it is called.
+    /// Calls `record` with the [`recording_id`](Self::recording_id), with little code at the call site.
     ///
-    /// `record` has to own what it uses: a value that it borrowed would be written to the stack by every
-    /// record.
+    /// `record` must own what it uses: a borrowed value would be written to the stack by every record.
     fn out_of_line(self, record: impl FnOnce(u32));
 
-    /// As [`out_of_line`](Self::out_of_line), for what most records do not need.
+    /// As [`out_of_line`](Self::out_of_line), for cases that most records do not need.
     fn rarely(self, record: impl FnOnce(u32));
 }
 
@@ -38,7 +37,7 @@ impl Target for u32 {
         self
     }
 
-    // What records by an id is out of line itself.
+    // Callers that record by an id are out of line already.
     #[inline(always)]
     fn out_of_line(self, record: impl FnOnce(u32)) {
         record(self);
@@ -75,21 +74,22 @@ impl Target for &Instrument {
     }
 }
 
-/// What the handle of a series knows of its instrument beside the series.
+/// What the handle of a series knows of its instrument, besides the series.
 pub(crate) trait Known: Copy {
     fn of(instrument: &Instrument) -> Self;
 }
 
-/// Nothing.
+/// Knows nothing.
 impl Known for () {
     #[inline(always)]
     fn of(_: &Instrument) {}
 }
 
-/// The recording methods of an instrument, each after the attribute that inlines it: what it does with
-/// a [`Target`] and with what is known of the instrument, by the instrument itself or by [`Known`].
+/// Defines the recording methods of an instrument, each after the attribute that inlines it. A method
+/// uses a [`Target`] and what is known of the instrument: the instrument itself, or its [`Known`].
 ///
-/// The handle and `With` have the first line of the documentation, and a link to the rest.
+/// The methods of the handle and of `With` get the first line of the documentation, and a link to the
+/// rest.
 macro_rules! recorded {
     ($name:ident, $bound:ident { $(
         #[$inline:meta]

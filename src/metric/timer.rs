@@ -1,7 +1,7 @@
 //! A guard that records how long something took.
 //!
-//! It reads the clock at its start and at its end and does nothing else: no lock, no allocation, and
-//! no look-up, as the series was bound at the start.
+//! It reads the clock at its start and at its end and does nothing else: no lock, no allocation, and no
+//! look-up, because the series was bound at the start.
 
 use std::{fmt, time::Duration};
 
@@ -16,8 +16,8 @@ use crate::{
 
 /// Records the time since its start into a histogram when it is dropped.
 ///
-/// It records wherever that happens: at the end of a block, at an early `?`, where a future is
-/// dropped, and where a panic unwinds. [`time!`](crate::time) tells these apart.
+/// It records in each case: at the end of a block, at an early `?`, when a future is dropped, and when
+/// a panic unwinds. [`time!`](crate::time) tells these apart.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ impl Timer {
         Self { histogram, start: Some(clock::now()) }
     }
 
-    /// Records now, and tells what was recorded.
+    /// Records now, and returns the time that was recorded.
     #[inline]
     pub fn end(mut self) -> Duration {
         self.record().map_or(Duration::ZERO, |(start, end)| end.since(start))
@@ -61,7 +61,7 @@ impl Timer {
         self.start = None;
     }
 
-    /// Records once; the readings between which it ran.
+    /// Records once; returns the start and the end.
     #[inline(always)]
     fn record(&mut self) -> Option<(Ticks, Ticks)> {
         let start = self.start.take()?;
@@ -96,8 +96,8 @@ impl<L> Histogram<L> {
 }
 
 impl BoundHistogram {
-    /// Starts a [`Timer`], which records the time that has passed when it is dropped: in the
-    /// histogram's unit where that is one of time, and in seconds elsewhere.
+    /// Starts a [`Timer`], which records the elapsed time when it is dropped: in the histogram's unit
+    /// if that is a unit of time, and in seconds otherwise.
     #[inline(always)]
     pub fn start_timer(&self) -> Timer {
         Timer::start(self.clone())

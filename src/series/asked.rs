@@ -1,8 +1,8 @@
-//! What a view decides when an instrument is first used, since it cannot be chosen afterwards.
+//! What a view decides when an instrument is first used, because it cannot be changed afterwards.
 
 use crate::snapshot::{Aggregation, Kind, Unit, Views};
 
-/// What the views say of an instrument that is about to be used for the first time.
+/// What the views decide for an instrument that is about to be used for the first time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct InstrumentView {
     aggregation: Option<Aggregation>,
@@ -10,9 +10,9 @@ pub struct InstrumentView {
 }
 
 impl Views {
-    /// What the views say of an instrument that is about to be used for the first time: how to
-    /// aggregate, if it is a histogram, and how many series it may have; each by the first view that
-    /// says it.
+    /// What the views decide for an instrument that is about to be used for the first time: the
+    /// aggregation, for a histogram, and the limit of series. Each comes from the first view that sets
+    /// it.
     #[must_use]
     pub fn for_instrument(&self, name: &str, kind: Kind, unit: Unit) -> InstrumentView {
         let mut found = InstrumentView::default();

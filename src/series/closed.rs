@@ -1,4 +1,4 @@
-//! The series of a closed label set: each combination has an id, and is listed when it is first seen.
+//! The series of a closed label set: each combination has an id, and is listed once it was seen.
 
 use std::{borrow::Cow, panic::catch_unwind, sync::Arc};
 
@@ -10,23 +10,23 @@ use crate::{
     sync::Mutex,
 };
 
-/// A label set whose combinations are known: each has an id, `base` plus its index.
+/// A label set whose combinations are known: each has an id, which is `base` plus its index.
 #[derive(Debug)]
 pub(super) struct ClosedSet {
     pub(super) base: u32,
     pub(super) len: usize,
     pub(super) at: fn(usize) -> Vec<Cow<'static, str>>,
-    /// Guards what readers walk; only the registry's labels are locked inside it.
+    /// Guards what readers walk; only the lock of the registry's labels is taken inside it.
     pub(super) seen: Mutex<Seen>,
 }
 
-/// Which combinations of a closed set some reader has seen, so that the others alone are looked at.
+/// Which combinations of a closed set a reader has seen, so that only the others are checked.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) keys: Arc<Keys>,
     /// A bit for each index that was seen.
     bits: Box<[u64]>,
-    /// Those that were seen; `None` where it has to be made anew.
+    /// The combinations that were seen; `None` if the list must be rebuilt.
     pub(super) list: Option<Arc<SeriesList>>,
 }
 
@@ -41,10 +41,10 @@ impl ClosedSet {
         Self { base, len, at, seen: Mutex::new(seen) }
     }
 
-    /// The combinations that `is_there` knows or ever knew.
+    /// The combinations for which `is_there` holds or ever held.
     ///
-    /// One that was never touched is no series, save the only one of an instrument without labels,
-    /// which is there from registration on.
+    /// A combination that was never touched is not a series. The exception is the only series of an
+    /// instrument without labels, which exists from registration on.
     pub(super) fn list(&self, is_there: impl Fn(u32) -> bool) -> Arc<SeriesList> {
         loop {
             let (keys, old, missing) = {
@@ -54,7 +54,7 @@ impl ClosedSet {
             if let Some(list) = old.as_ref().filter(|_| missing.is_empty()) {
                 return list.clone();
             }
-            // Outside the lock: the type of the labels has code of its own.
+            // Outside the lock, because the type of the labels may run user code.
             let mut known = old.as_ref().map_or_else(Vec::new, |list| list.known().to_vec());
             known.extend(missing.iter().filter_map(|&index| self.listed(index, &keys)));
             let list = Arc::new(SeriesList::of_combinations(known));
@@ -69,8 +69,8 @@ impl ClosedSet {
         }
     }
 
-    /// The combinations that are not in the list and should be: those that `is_there` knows, and where
-    /// there is no list all that were seen.
+    /// The combinations that the list lacks: those for which `is_there` holds, and if there is no list,
+    /// all that were seen.
     pub(super) fn missing(&self, seen: &Seen, is_there: impl Fn(u32) -> bool) -> Vec<usize> {
         let is_complete = seen.list.as_ref().is_some_and(|list| list.len() == self.len);
         if is_complete || self.base == DISABLED {
@@ -83,8 +83,8 @@ impl ClosedSet {
         (0..self.len).filter(is_missing).collect()
     }
 
-    /// The combination at `index`; `None` if its type panics instead of telling its values, which
-    /// costs the family that series and nobody else anything.
+    /// The combination at `index`. `None` if its type panics instead of returning its values; only this
+    /// series is then missing.
     pub(super) fn listed(&self, index: usize, keys: &Arc<Keys>) -> Option<Listed> {
         let at = self.at;
         let Ok(values) = catch_unwind(move || at(index)) else {
@@ -103,7 +103,7 @@ impl ClosedSet {
     }
 }
 
-/// The values of one combination of a closed set; short ones lie where readers find them at once.
+/// The values of one combination of a closed set; short ones are stored in place.
 enum Combination {
     Short { len: u8, bytes: [u8; 22] },
     Long(Box<[u8]>),

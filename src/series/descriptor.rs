@@ -1,10 +1,10 @@
-//! What an instrument is, as the source says it.
+//! The properties of an instrument, as in the source.
 
 use std::{borrow::Cow, panic::Location, time::Duration};
 
 use crate::snapshot::{HistogramOptions, Kind, Range, Unit};
 
-/// What an instrument is, and where the source says so.
+/// The properties of an instrument, and its place in the source.
 #[derive(Clone, Debug)]
 pub(crate) struct Descriptor {
     pub(crate) name: Cow<'static, str>,
@@ -12,19 +12,19 @@ pub(crate) struct Descriptor {
     pub(crate) unit: Unit,
     pub(crate) kind: Kind,
     pub(crate) number: Number,
-    /// The most label sets, if it is not the registry's.
+    /// The most label sets, if it differs from the registry's limit.
     pub(crate) limit: Option<usize>,
-    /// After what time a series that nobody writes to is removed, if ever.
+    /// The time after which a series without writes is removed, if ever.
     pub(crate) idle: Option<Duration>,
-    /// Whether a counter keeps what is added in sampled spans as exemplars.
+    /// Whether a counter keeps additions in sampled spans as exemplars.
     pub(crate) keeps_exemplars: bool,
-    /// Whether a counter has a family of its rates beside it.
+    /// Whether a counter also has a family of its rates.
     pub(crate) has_rates: bool,
-    /// The keys of dynamic labels; those of typed ones are their type's.
+    /// The keys of dynamic labels; those of typed labels come from their type.
     pub(crate) keys: &'static [&'static str],
     /// The options of a histogram; the default for every other kind.
     pub(crate) histogram: HistogramOptions,
-    /// The values that a gauge may have, if not all.
+    /// The values that a gauge may have, if it has a range.
     pub(crate) range: Option<Range>,
     pub(crate) place: &'static Location<'static>,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Number {
 }
 
 impl Descriptor {
-    /// A description without anything that is chosen.
+    /// A descriptor with no options set.
     #[track_caller]
     pub(crate) const fn new(name: &'static str, help: &'static str, kind: Kind) -> Self {
         let (unit, number, place) = (Unit::NONE, Number::Whole, Location::caller());
@@ -62,7 +62,7 @@ impl Descriptor {
     }
 }
 
-/// Whether label sets of so many combinations are an array: a larger one is looked up like an open one.
+/// Whether a set of so many combinations is an array; a larger set is looked up like an open one.
 pub(crate) const fn is_closed(cardinality: Option<usize>) -> bool {
     const MOST: usize = 65_536;
     matches!(cardinality, Some(len) if len <= MOST)

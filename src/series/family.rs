@@ -24,10 +24,11 @@ use crate::{
     sync::atomic::AtomicU32,
 };
 
-/// A registered family: what it is and which series it has.
+/// A registered family: its properties and its series.
 ///
-/// It lives until it is taken off its registry or that is gone, and no instrument of it is left; then
-/// its ids go to others: see `removal.rs`. One that statics record into lives as long as the process.
+/// It lives until it is removed from its registry, or the registry is gone, and no instrument of it is
+/// left. Then its ids go to others: see `removal.rs`. A family that statics record into lives as long
+/// as the process.
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,
@@ -39,26 +40,26 @@ pub(crate) struct Family {
     pub(crate) keys: Vec<Cow<'static, str>>,
     pub(crate) place: &'static Location<'static>,
     pub(crate) space: Space,
-    /// How often a series was removed, and one more.
+    /// How often a series was removed, plus one.
     pub(crate) removals: AtomicU32,
     /// The options of a histogram, as in the source.
     pub(crate) told: HistogramOptions,
-    /// How it keeps its values: as its options or a view say.
+    /// How it keeps its values: by its options or by a view.
     pub(crate) histogram: HistogramOptions,
-    /// Of a throughput, the family of its rates.
+    /// The family of its rates, for a throughput.
     pub(crate) rates: Option<Arc<Family>>,
-    /// Whether it is such a family, which is read with the throughput.
+    /// Whether it is a family of rates, which is read with its throughput.
     pub(crate) is_rates: bool,
-    /// How the series of a closed set are written.
+    /// The tags for writing to the series of a closed set.
     tags: Tags,
     pub(super) set: SeriesSet,
-    /// Of its registry, whose ids its series have.
+    /// Those of its registry, whose ids its series have.
     pub(super) settings: Arc<Settings>,
-    /// When it was made, if another family may have had its name before: its sums began then.
+    /// When it was created, if another family may have had its name before: its sums began then.
     begun: Option<Ticks>,
     /// Itself, for statics.
     lasting: OnceRef<'static, Family>,
-    /// For handles of series that are given up with the family: of a closed set, and the overflow
+    /// For handles of series that are released with the family: those of a closed set, and the overflow
     /// series.
     pub(super) anchor: Arc<PinnedSeries>,
 }
@@ -70,7 +71,7 @@ pub(super) enum SeriesSet {
     Open(OpenSet),
 }
 
-/// How the series of a family are told apart.
+/// How the series of a family are identified.
 pub(crate) enum Shape {
     Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
     Open,
@@ -125,17 +126,17 @@ impl Family {
         }
     }
 
-    /// Lets its sums begin now: another family may have had its name before.
+    /// Makes its sums begin now: another family may have had its name before.
     pub(crate) fn begin_now(&mut self) {
         self.begun = Some(clock::now());
     }
 
-    /// The family for a static: from here on it lives as long as the process.
+    /// The family for a static: from now on it lives as long as the process.
     pub(crate) fn lasting(self: &Arc<Self>) -> &'static Self {
         self.lasting.get_or_init(|| Box::leak(Box::new(self.clone())))
     }
 
-    /// The right to its series that are given up with it; `None` where that never happens.
+    /// A pin of its series that are released with it; `None` if that never happens.
     pub(crate) fn pin(&self) -> Option<Pin> {
         (!self.is_lasting()).then(|| self.anchor.pin())
     }
@@ -145,13 +146,14 @@ impl Family {
         self.lasting.get().is_some()
     }
 
-    /// Whether the series are told apart in the same way: both looked up, or both by the same place
-    /// for the same values.
+    /// Whether the series are identified in the same way: both looked up, or both by the same index for
+    /// the same values.
     pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
         match (&self.set, shape) {
             (SeriesSet::Open(_), Shape::Open) => true,
             (SeriesSet::Closed(set), Shape::Closed { len, at }) => {
-                // The same type nearly always; where the compiler made two of one function, its texts.
+                // Nearly always the same type. If the compiler made two of one function, the texts are
+                // compared.
                 let same_texts = || (0..*len).all(|index| (set.at)(index) == at(index));
                 set.len == *len && (std::ptr::fn_addr_eq(set.at, *at) || same_texts())
             }
@@ -159,9 +161,9 @@ impl Family {
         }
     }
 
-    /// Puts the labels that the registry has now on all series, in the place of those it had.
+    /// Sets the registry's current labels on all series, in place of the previous ones.
     pub(crate) fn relabel(&self, settings: &Settings) {
-        // Asked inside the family's lock: of two changes that cross, both tell the later labels.
+        // Read inside the family's lock: if two changes run at once, both set the later labels.
         let keys = || Arc::new(Keys::new(&self.keys, &settings.labels()));
         match &self.set {
             SeriesSet::Closed(set) => {
@@ -172,7 +174,7 @@ impl Family {
         }
     }
 
-    /// Whether it keeps its series as `view` asks.
+    /// Whether it keeps its series as `view` requires.
     pub(crate) fn is_as_asked(&self, view: &InstrumentView) -> bool {
         let aggregation = view.aggregation().filter(|_| self.kind == Kind::Histogram);
         let limit = view.limit().and_then(|limit| Some((limit, self.open()?.limit())));
@@ -188,7 +190,7 @@ impl Family {
         }
     }
 
-    /// The id of the series at `index` of a closed set; [`DISABLED`] where ids have run out.
+    /// The id of the series at `index` of a closed set; [`DISABLED`] if ids have run out.
     pub(crate) fn id_at(&self, index: usize) -> u32 {
         match self.base() {
             DISABLED => DISABLED,
@@ -196,7 +198,7 @@ impl Family {
         }
     }
 
-    /// What writes to the series at `index` of a closed set.
+    /// The id for writing to the series at `index` of a closed set.
     pub(crate) fn writing_id(&self, index: usize) -> u32 {
         self.tags.on(self.id_at(index))
     }
@@ -216,8 +218,8 @@ impl Family {
         (0..set.len).filter_map(|at| Some(set.listed(at, &keys)?.labels)).collect()
     }
 
-    /// Shows the series of a closed set that are `listed`, by their places, in `storage`, whatever they
-    /// hold.
+    /// Shows the series of a closed set whose indices are `listed`, in `storage`, whatever their
+    /// values.
     pub(crate) fn show_all(&self, storage: &Storage, is_listed: fn(usize) -> bool) {
         if let SeriesSet::Closed(set) = &self.set
             && set.base != DISABLED
@@ -227,7 +229,7 @@ impl Family {
         }
     }
 
-    /// Everything that `reader` holds of this family.
+    /// All series of this family in `reader`.
     pub(crate) fn read(&self, storage: &Storage, reader: &Reader) -> snapshot::Family {
         let (mut series, mut has_twins) = (Vec::new(), false);
         self.walk(storage, reader, |reader, list, always| {
@@ -247,8 +249,8 @@ impl Family {
         snapshot::Family { name, kind, unit, help, page_bounds, series }
     }
 
-    /// Hands over the list of the series, in the order of the labels, and whether they are there
-    /// without a value too; with a reader that knows of every removal.
+    /// Calls `walk` with the list of the series, in the order of the labels, and whether they are there
+    /// even without a value; also with a reader that knows of every removal.
     pub(crate) fn walk(
         &self,
         storage: &Storage,
@@ -265,8 +267,8 @@ impl Family {
             }
             SeriesSet::Open(set) => (Some(set.reading()), set.list(), true),
         };
-        // An id that changed hands since the reader was made has no base any more; from here on none
-        // does.
+        // If an id was reused since the reader was created, its base is gone. From here on no id is
+        // reused.
         let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
         let reader = newer.as_ref().unwrap_or(reader);
         walk(reader, &list, always);
@@ -286,7 +288,7 @@ impl Family {
         }
     }
 
-    /// When the sum of a series began, as `storage` shows it.
+    /// When the sum of a series began, in `storage`.
     pub(crate) fn started(&self, storage: &Storage, reader: &Reader, listed: &Listed) -> Ticks {
         let oldest = storage.started();
         let made = listed.made.or(self.begun).map_or(oldest, |made| made.max(oldest));
@@ -296,7 +298,7 @@ impl Family {
         }
     }
 
-    /// The value of a series; `None` where it was never touched, unless it is `always` there.
+    /// The value of a series. `None` if it was never touched, unless it is `always` there.
     pub(crate) fn value(
         &self,
         storage: &Storage,
@@ -311,7 +313,7 @@ impl Family {
                 let value = self.sum(reader, id);
                 let is_there = value.as_f64() != 0.0;
                 if is_there && !reader.is_shown(self.space, id) {
-                    // One that comes back to zero does not vanish.
+                    // A sum that returns to zero must not vanish.
                     storage.keep_shown(reader, self.space, id);
                 }
                 (is_there || always || reader.is_shown(self.space, id)).then_some(value)
@@ -332,7 +334,7 @@ impl Family {
             Kind::Summary => {
                 let histogram = reader.histogram(id);
                 let shown = histogram.is_some() || always || reader.is_shown(self.space, id);
-                // One that rests is read too: what comes next came after this.
+                // Read even without a value: later values then come after this reading.
                 if !shown && !expected {
                     return None;
                 }
@@ -343,7 +345,7 @@ impl Family {
     }
 }
 
-/// The windows of a summary that has recorded `value` so far.
+/// The summary with its windows; `value` is everything it has recorded so far.
 fn summary(storage: &Storage, id: u32, value: HistogramSnapshot) -> SummarySnapshot {
     let (count, sum, value) = (value.count(), value.sum(), Arc::new(value));
     let (now, spans) = ((clock::now(), &value), SPANS.map(|(span, _)| span));

@@ -1,9 +1,9 @@
-//! A family read again and again by somebody who remembers: the history.
+//! Follows a family for a reader that remembers it: the history.
 //!
-//! As [`live`](super::live), it hands values over one after the other, in place. What is new is that
-//! the reader keeps a row for each series: it learns when the list of the series is another one, or a
-//! sum may have begun anew, and else only values, by their places in the list. A histogram is read
-//! further only where its count says that it changed.
+//! As in [`live`](super::live), values are passed on one after the other, in place. In addition, the
+//! reader keeps a row for each series. It learns when the list of series has changed or a sum may have
+//! begun again; otherwise only values, by their index in the list. A histogram is read further only if
+//! its count has changed.
 
 use std::{
     mem,
@@ -26,16 +26,16 @@ use crate::{
     snapshot::{self, Kind, SeriesValue},
 };
 
-/// Who follows the series of a family. Places are those of the list that it was given last.
+/// A reader that follows the series of a family. Indices are those in the list that it received last.
 pub(crate) trait Follow {
-    /// Whether it knows the series of `list` and their starts, as `reader` tells them. If it does not,
-    /// it is given each.
+    /// Whether it knows the series of `list` and their starts in `reader`. If not, it receives each
+    /// start.
     fn knows(&mut self, list: &Arc<SeriesList>, reader: &Reader) -> bool;
 
     /// When the sum of a series began.
     fn starts(&mut self, place: usize, start: Ticks);
 
-    /// The series has this number: the bits of a whole one, or of a float.
+    /// The series has this number, as the bits of a whole number or of a float.
     fn bits(&mut self, place: usize, bits: u64);
 
     /// The series has this value.
@@ -44,23 +44,23 @@ pub(crate) trait Follow {
     /// The series has no value.
     fn absent(&mut self, place: usize);
 
-    /// What it wants to know of a histogram that has recorded so many values.
+    /// What it needs from a histogram that has recorded so many values.
     fn wants(&mut self, place: usize, count: u64) -> Wanted;
 
-    /// The histogram by the bounds that it wants.
+    /// The histogram, counted by the bounds that it needs.
     fn columns(&mut self, place: usize, counts: &BucketCounts);
 
     /// The whole histogram.
     fn buckets(&mut self, place: usize, histogram: &Gathered);
 
-    /// Memory for histograms, to be given back by [`keep`](Self::keep).
+    /// Memory for histograms; it comes back by [`keep`](Self::keep).
     fn room(&mut self) -> Room;
 
     /// Takes memory back.
     fn keep(&mut self, room: Room);
 }
 
-/// What is wanted of a histogram.
+/// What is needed from a histogram.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     /// It has not changed.
@@ -71,7 +71,7 @@ pub(crate) enum Wanted {
     Buckets,
 }
 
-/// Memory that serves one histogram after the other.
+/// Memory that is reused for one histogram after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     pub(crate) counts: BucketCounts,
@@ -86,8 +86,8 @@ impl Room {
 }
 
 impl Family {
-    /// Makes the list of the series ready: the labels of a closed set are code of the user's, which
-    /// [`follow`](Self::follow) does not run. Where some have the same labels, the values are answered
+    /// Prepares the list of the series: the labels of a closed set may run user code, which
+    /// [`follow`](Self::follow) does not. If some series have the same labels, returns their values
     /// instead, added up.
     pub(crate) fn prepare(&self, storage: &Storage, reader: &Reader) -> Option<snapshot::Family> {
         let mut has_twins = false;
@@ -103,18 +103,18 @@ impl Family {
         }
     }
 
-    /// Hands every series over that is there; those of a closed set as far as they are listed.
+    /// Passes on every series that exists; of a closed set, only those that are listed.
     pub(crate) fn follow(&self, storage: &Storage, reader: &Reader, to: &mut impl Follow) {
         let (reading, list, always) = match &self.set {
             SeriesSet::Closed(set) => (None, set.seen.lock().list.clone(), self.keys.is_empty()),
             SeriesSet::Open(set) => (Some(set.reading()), Some(set.list()), true),
         };
-        // As in `walk`: ids may have changed hands before the set was held.
+        // As in `walk`: ids may have been reused before the set was held.
         let newer = reading.as_ref().and_then(|_| storage.newer_reader(reader));
         let reader = newer.as_ref().unwrap_or(reader);
         let list = list.unwrap_or_default();
         if list.has_twins() {
-            return; // Since a moment ago: the next time they are added up.
+            return; // New twins: they are added up the next time.
         }
         if !to.knows(&list, reader) {
             for (place, listed) in list.known().iter().enumerate() {
@@ -128,7 +128,7 @@ impl Family {
         let mark = (!storage.is_scoped()).then(|| self.removals.load(Relaxed));
         let whole = mark.filter(|_| self.has_whole_sums());
         for (place, entry) in entries {
-            // Without asking the storage whether it was ever touched, where that is known.
+            // If it is known that it was touched, the storage is not asked.
             let sum = match whole {
                 Some(mark) if entry.is_touched(mark) => reader.sum(entry.id),
                 _ => 0,
@@ -182,14 +182,14 @@ impl Family {
         to.keep(mem::take(&mut room));
     }
 
-    /// Whether its series are whole numbers that are their cells' sums.
+    /// Whether its series are whole numbers that are the sums of their cells.
     fn has_whole_sums(&self) -> bool {
         let is_whole = self.number_kind == super::Number::Whole;
         is_whole && matches!(self.kind, Kind::Counter | Kind::UpDownCounter)
     }
 }
 
-/// The bits of a number, as [`Follow::bits`] has them.
+/// The bits of a number, for [`Follow::bits`].
 fn bits(value: &SeriesValue) -> Option<u64> {
     Some(match value {
         SeriesValue::Counter(sum) => *sum,

@@ -1,25 +1,26 @@
-//! The series of a family as readers walk them.
+//! The list of a family's series, for readers.
 
 use crate::sync::atomic::Ordering;
 use crate::{clock::Ticks, label::LabelSet, sync::atomic::AtomicU32};
 
-/// The series of a family, sorted by labels. It is replaced and not changed, so that readers walk it
+/// The series of a family, sorted by labels. It is replaced and never changed, so that readers walk it
 /// without a lock.
 ///
-/// What every reading needs lies apart from what only the first one asks for.
+/// What every reading needs is stored apart from what only the first one needs.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesList {
     entries: Vec<Entry>,
     known: Vec<Listed>, // Invariant: as many as entries.
-    /// Whether two of them have the same labels: combinations that differ in empty values alone.
+    /// Whether two of them have the same labels, because their combinations differ only in empty
+    /// values.
     has_twins: bool,
 }
 
-/// Where a series is found.
+/// How a series is found.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: u32,
-    /// A mark of its family when the process's own storage last had a value of it.
+    /// The mark of its family at the last time when the process's own storage had a value of it.
     touched: AtomicU32,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct Entry {
 pub(crate) struct Listed {
     pub(crate) id: u32,
     pub(crate) labels: LabelSet,
-    /// When it was made; `None` for one that is as old as what it is read from.
+    /// When it was created; `None` if it is as old as the storage that it is read from.
     pub(crate) made: Option<Ticks>,
 }
 
@@ -41,7 +42,7 @@ impl SeriesList {
         Self { entries, known, has_twins: false }
     }
 
-    /// The list of these combinations of a closed set, of which some may have the same labels.
+    /// The list of these combinations of a closed set; some may have the same labels.
     pub(crate) fn of_combinations(known: Vec<Listed>) -> Self {
         let list = Self::new(known);
         let has_twins = list.known.windows(2).any(|two| two[0].labels == two[1].labels);
@@ -57,7 +58,7 @@ impl SeriesList {
         self.entries.len()
     }
 
-    /// Where the series are found, in the order of their labels.
+    /// The entries of the series, in the order of their labels.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -72,11 +73,11 @@ impl Entry {
     /// Whether a value was noted under this mark.
     #[inline(always)]
     pub(crate) fn is_touched(&self, mark: u32) -> bool {
-        // Relaxed: where it is not seen, the storage is asked.
+        // Relaxed: if the mark is not seen, the storage is asked.
         self.touched.load(Ordering::Relaxed) == mark
     }
 
-    /// Notes a value.
+    /// Notes that there is a value.
     pub(crate) fn touch(&self, mark: u32) {
         self.touched.store(mark, Ordering::Relaxed);
     }

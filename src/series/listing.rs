@@ -1,4 +1,4 @@
-//! Which series a family has: for who lists them, or misses one.
+//! Lists of a family's series, and of those it could have.
 
 use super::family::Family;
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Family {
-    /// The labels of every series that can be: all combinations of a closed set, and of an open one
-    /// those that came so far. Without the overflow series.
+    /// The labels of every possible series: all combinations of a closed set; of an open set, those
+    /// seen so far. Without the overflow series.
     pub(crate) fn all_labels(&self) -> Vec<LabelSet> {
         if let Some(set) = self.open() {
             let list = set.list();
@@ -36,7 +36,7 @@ impl Family {
     }
 }
 
-/// Whether these are labels of a series of its own: not of the one that takes what is beyond a limit.
+/// Whether these are not the labels of the overflow series.
 fn is_own(labels: &LabelSet) -> bool {
     labels.get(OVERFLOW_KEY).is_none()
 }

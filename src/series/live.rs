@@ -1,8 +1,8 @@
-//! A registry read in place, for a page: the series of a [`Snapshot`](crate::metric::Snapshot), without the
-//! memory of one.
+//! A registry that is read in place, for a page: the series of a [`Snapshot`](crate::metric::Snapshot),
+//! without its memory.
 //!
-//! Values are read while they are handed over, one after the other; a histogram is handed over by the
-//! few buckets that the page shows of it.
+//! Values are read while they are passed on, one after the other. A histogram is passed on as the few
+//! buckets that the page shows.
 
 use std::{mem, rc::Rc, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
     sync::atomic::Ordering::Relaxed,
 };
 
-/// All series of a registry, as they are when they are asked for.
+/// All series of a registry; each is read when it is needed.
 pub(crate) struct Live {
     families: Vec<LiveFamily>, // Invariant: sorted by name, names unique.
 }
@@ -36,34 +36,35 @@ enum Repr {
         page_bounds: PageBounds,
         from: Rc<Source>,
     },
-    /// What a callback observed.
+    /// The values from a callback.
     Observed(snapshot::Family),
 }
 
-/// Where values are read from.
+/// The source of the values.
 pub(crate) struct Source {
     storage: Arc<Storage>,
     reader: Reader,
     with_exemplars: bool,
 }
 
-/// What a series holds, as it is handed over.
+/// The value of a series, as it is passed on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading<'a> {
-    /// Of a counter of whole numbers. Most series are one, so that it is not moved about as a value.
+    /// The value of a counter of whole numbers. Most series are counters, so they are not copied as a
+    /// value.
     Counter(u64),
-    /// Of a histogram, all that a text page shows.
+    /// All that a text page shows of a histogram.
     Buckets(&'a BucketCounts),
-    /// Of any other series.
+    /// The value of any other series.
     Value(&'a SeriesValue),
 }
 
-/// A series among those that are visited; what is asked of it is looked up only then.
+/// A series that is visited; its properties are looked up only when needed.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     index: u32,
     among: Among<'a>,
-    /// Of a counter.
+    /// For a counter.
     exemplar: Option<&'a Exemplar>,
 }
 
@@ -73,11 +74,11 @@ enum Among<'a> {
     Kept(&'a [Series]),
 }
 
-/// What is done with each series.
+/// A visitor of series.
 pub(crate) trait Visit {
-    /// The buckets by which histograms of this layout are handed over.
+    /// The buckets by which histograms of this layout are counted.
     fn cuts(&mut self, layout: &BucketLayout) -> Arc<Cuts>;
-    /// Room for the histograms that are handed over together; what it holds means nothing.
+    /// Memory for the histograms that are read together; its contents mean nothing.
     fn room(&mut self) -> &mut [BucketCounts; GROUP];
     /// Visits a series.
     fn series(&mut self, place: Place<'_>, reading: Reading<'_>);
@@ -110,7 +111,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Has the series of a family visited that was read before.
+/// Visits the series of a family that was read before.
 pub(crate) fn visit_kept(series: &[Series], visit: &mut impl Visit) {
     for (index, each) in (0..).zip(series) {
         let place = Place { index, among: Among::Kept(series), exemplar: each.exemplar() };
@@ -128,8 +129,8 @@ impl<'a> From<&'a SeriesValue> for Reading<'a> {
 }
 
 impl Live {
-    /// With the exemplars of histograms, or without the cost of reading them; `views` say nothing but
-    /// which bounds histograms show.
+    /// With the exemplars of histograms, or without the cost of reading them. `views` only set which
+    /// bounds histograms show.
     pub(crate) fn new(
         storage: Arc<Storage>,
         with_exemplars: bool,
@@ -157,7 +158,7 @@ impl Live {
 }
 
 impl LiveFamily {
-    /// What the family is.
+    /// The properties of the family.
     pub(crate) fn head(&self) -> Head<'_> {
         match &self.0 {
             Repr::Recorded { family, page_bounds, .. } => {
@@ -168,7 +169,7 @@ impl LiveFamily {
         }
     }
 
-    /// Has every series visited.
+    /// Visits every series.
     pub(crate) fn each_series(&self, visit: &mut impl Visit) {
         match &self.0 {
             Repr::Observed(family) => visit_kept(family.series(), visit),
@@ -178,7 +179,7 @@ impl LiveFamily {
 }
 
 impl Family {
-    /// Has every series visited that is there, as [`read`](Self::read), without memory of its own.
+    /// Visits every series that exists, as [`read`](Self::read), without memory of its own.
     fn read_in_place(&self, from: &Source, visit: &mut impl Visit) {
         let Source { storage, reader, with_exemplars } = from;
         let mut has_twins = false;
@@ -223,8 +224,8 @@ impl Family {
         }
     }
 
-    /// Has the histograms of `list` visited by their buckets, a few together; one that has no values, or
-    /// was removed, by its `value`.
+    /// Visits the histograms of `list` by their buckets, a few together. A histogram that has no
+    /// values, or was removed, is visited by its `value`.
     fn histograms_in_place<'a, V: Visit>(
         &self,
         from: &Source,
@@ -236,7 +237,7 @@ impl Family {
         let with_exemplars = from.with_exemplars;
         let cuts = visit.cuts(&BucketLayout::from(self.histogram.aggregation));
         let mut group = mem::take(visit.room());
-        // First: each is of a value that is counted.
+        // Exemplars are read first, so that the value of each is counted.
         let begin = |id, counts: &mut BucketCounts| {
             if with_exemplars {
                 add_exemplars(reader, id, counts);
@@ -258,14 +259,14 @@ impl Family {
         *visit.room() = group;
     }
 
-    /// Notes that the process's own storage has a value of the series; what a scope saw is not noted.
+    /// Notes that the process's own storage has a value of the series. Values in a scope are not noted.
     fn remember(&self, storage: &Storage, entry: &Entry) {
         if !storage.is_scoped() {
             entry.touch(self.removals.load(Relaxed));
         }
     }
 
-    /// What is noted of series that have a value, where it says enough: of counters of whole numbers.
+    /// The mark of series that have a value, if it is sufficient: for counters of whole numbers.
     fn remembered(&self, storage: &Storage) -> Option<u32> {
         let is_whole = self.kind == Kind::Counter && self.number_kind == Number::Whole;
         (is_whole && !storage.is_scoped()).then(|| self.removals.load(Relaxed))
@@ -280,14 +281,14 @@ fn add_exemplars(reader: &Reader, id: u32, to: &mut BucketCounts) {
     }
 }
 
-/// Waits for the labels of a few series at once, in place of for one after the other.
+/// Waits for the labels of a few series at once, not one after the other.
 #[inline(always)]
 fn fetch_labels(known: &[Listed]) {
     std::hint::black_box(known.iter().fold(0, |any, listed| any ^ listed.labels.touch()));
 }
 
-/// The sum of a series that is not zero, and was not when it was last read: without asking the storage
-/// whether it was ever touched.
+/// The sum of a series, if it is not zero and was not zero at the last read. The storage is not asked
+/// whether the series was ever touched.
 #[inline(always)]
 fn remembered_sum(reader: &Reader, entry: &Entry, mark: u32) -> Option<u64> {
     let sum = if entry.is_touched(mark) { reader.sum(entry.id) } else { 0 };

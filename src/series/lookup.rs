@@ -1,9 +1,9 @@
-//! From label values to a series: a table of the own thread, filled from the family's map on a miss.
+//! From label values to a series: a table of this thread, filled from the family's map on a miss.
 //!
-//! A look-up hashes the values, finds the entry and compares the contents: no lock, no allocation.
-//! An entry pins its series, so that what is found is never another's; after a removal each thread
-//! drops the pins of removed series before its next look-up. Only series below their family's limit
-//! are remembered, so the table is bounded by them.
+//! A look-up hashes the values, finds the entry and compares the contents: no lock, no allocation. An
+//! entry pins its series, so its id never belongs to another one. After a removal each thread drops the
+//! pins of removed series before its next look-up. Only series below their family's limit are
+//! remembered, so the table is bounded by them.
 
 use std::cell::RefCell;
 
@@ -17,15 +17,15 @@ use crate::{
     util::hash::Hash,
 };
 
-/// Lets `record` write to the series of `set` with these values: from this thread's table or else
-/// from the family's map.
+/// Calls `record` with the id for writing to the series of `set` with these values. The series comes
+/// from this thread's table, or else from the family's map.
 #[inline]
 pub(crate) fn with_series<V, R>(set: &OpenSet, values: V, record: impl FnOnce(u32) -> R) -> R
 where
     V: Fn(&mut dyn FnMut(&str)),
 {
     let mut record = Some(record);
-    // Inside, the entry's pin holds: a thread forgets its own pins and no other's.
+    // The entry's pin is held meanwhile: only this thread drops its pins.
     let found = TABLE.try_with(|table| {
         let table = table.try_borrow().ok()?;
         if table.forgotten != removals() {
@@ -49,7 +49,8 @@ fn with_series_slow<R>(set: &OpenSet, values: Visit<'_>, record: impl FnOnce(u32
         Found::Series(pin) => pin,
     };
     let done = record(set.tags().on(pin.series().id));
-    // A thread whose table is gone, or busy because an allocator records, looks up every time.
+    // If this thread's table is gone, or busy because an allocator records, each record looks the
+    // series up.
     let _ = TABLE.try_with(|table| {
         if let Ok(mut table) = table.try_borrow_mut()
             && table.find(set.number(), values).is_none()
@@ -72,10 +73,11 @@ pub(crate) fn remembered(set: &OpenSet, values: Visit<'_>) -> Option<Pin> {
     TABLE.try_with(find).ok().flatten()
 }
 
-/// Drops this thread's pins of removed series: before it asks for a new one, which may need their room.
+/// Drops this thread's pins of removed series, before it requests a new one, which may need their
+/// place.
 fn forget_own_removed() {
-    // Guarded: the last pin of a series whose family is gone takes locks. A thread that is inside
-    // already, because its allocator records, does it later.
+    // Guarded, because the last pin of a series whose family is gone takes locks. If this thread is
+    // inside already, because its allocator records, it does this later.
     let _ = guarded(|| {
         TABLE.try_with(|table| {
             if let Ok(mut table) = table.try_borrow_mut() {
@@ -91,34 +93,34 @@ thread_local! {
 
 /// The series that a thread remembers.
 struct Table {
-    /// By the numbers of the open sets.
+    /// Indexed by the numbers of the open sets.
     sets: Vec<Buckets>,
     /// How many removals it has followed.
     forgotten: u64,
-    /// Where each hash begins: at hand here. Unseeded while there are no slots.
+    /// The initial state of each hash, kept here for speed. Unseeded while there are no slots.
     start: Hash,
 }
 
-/// The series of one set, in buckets of a cache line. Nine of ten look-ups need one bucket, so that the
-/// processor predicts that there is no second.
+/// The series of one set, in buckets of one cache line. Nine of ten look-ups need only one bucket, so
+/// the processor predicts that there is no second.
 #[derive(Default)]
 struct Buckets {
-    /// None, or a power of two.
+    /// Empty, or a power of two long.
     buckets: Vec<Bucket>,
     len: usize,
-    /// What the set's ids are written with.
+    /// The tag in the ids of the set.
     id_tag: u32,
 }
 
-/// A few series, filled from the front; what finds no place goes to the next bucket.
+/// A few series, filled from the front; if it is full, a series goes to the next bucket.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 struct Bucket {
-    /// Sixteen bits of each hash, which tell a series from nearly all others. They mean nothing without
-    /// a pin, nor does the id.
+    /// Sixteen bits of each hash, which distinguish a series from nearly all others. Without a pin, tag
+    /// and id mean nothing.
     tags: u64,
-    /// Where their cells are: what is recorded does not wait for the line of the series, which has the
-    /// values to compare.
+    /// The ids, which lead to the cells: recording need not wait for the cache line of the series,
+    /// which has the values to compare.
     ids: [u32; Self::LEN],
     pins: [Option<Pin>; Self::LEN],
 }
@@ -135,7 +137,8 @@ impl Table {
         self.sets.get(set as usize)?.find(self.hash(values), values)
     }
 
-    /// A caller who chooses label values must not be able to choose collisions.
+    /// Hashes the values with a secret seed, so that a caller who chooses label values cannot choose
+    /// collisions.
     #[inline(always)]
     fn hash<V: Fn(&mut dyn FnMut(&str)) + ?Sized>(&self, values: &V) -> u64 {
         let mut hash = self.start;
@@ -195,7 +198,7 @@ impl Buckets {
     }
 
     fn insert(&mut self, hash: u64, pin: Pin, rehash: impl Fn(&Pin) -> u64) {
-        // At most five eighths full: few buckets run over.
+        // At most five eighths full, so that few buckets overflow.
         if (self.len + 1) * 8 > self.buckets.len() * Bucket::LEN * 5 {
             self.rebuild((self.buckets.len() * 2).max(4), rehash, |_| true);
         }
@@ -217,7 +220,7 @@ impl Buckets {
         if pins.any(|pin| pin.series().is_removed()) {
             let pins = self.buckets.iter().flat_map(|bucket| bucket.pins.iter().flatten());
             let n_left = pins.filter(|pin| !pin.series().is_removed()).count();
-            // No more room than they need: a whole family may be gone.
+            // No larger than needed: a whole family may be gone.
             let room = match n_left {
                 0 => 0,
                 n => (n * 8).div_ceil(Bucket::LEN * 5).next_power_of_two().max(4),
@@ -239,9 +242,9 @@ impl Bucket {
     const LEN: usize = 4;
     const TAG_BITS: u32 = 16;
 
-    /// The highest bit of each lane whose tag may be that of this hash: of the lowest such lane it is,
-    /// and a lane above it may differ in its lowest bit ("Determine if a word has a zero byte", Warren,
-    /// Hacker's Delight).
+    /// The highest bit of each lane whose tag may be that of this hash. It is right for the lowest such
+    /// lane; a lane above it may differ in its lowest bit ("Determine if a word has a zero byte",
+    /// Warren, Hacker's Delight).
     #[inline(always)]
     fn lanes(&self, hash: u64) -> u64 {
         const ONES: u64 = 0x0001_0001_0001_0001;
@@ -265,7 +268,7 @@ impl Bucket {
     }
 }
 
-/// The hash of the values that a series has, from this start.
+/// The hash of the values of a series, with this initial state.
 fn rehash(start: Hash) -> impl Fn(&Pin) -> u64 {
     move |pin| {
         let mut hash = start;
@@ -274,7 +277,7 @@ fn rehash(start: Hash) -> impl Fn(&Pin) -> u64 {
     }
 }
 
-/// Bits that do not choose the bucket.
+/// Bits that are not used to choose the bucket.
 #[inline(always)]
 fn tag(hash: u64) -> u64 {
     hash >> (64 - Bucket::TAG_BITS)

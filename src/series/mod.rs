@@ -1,4 +1,4 @@
-//! Which series there are: families, their label sets, and how a series is found, made and removed.
+//! Series: families, their label sets, and how a series is found, created and removed.
 //!
 //! ```text
 //!  Descriptor ─► Family ─┬─ closed set: the id is its base and the index of the labels
@@ -6,10 +6,10 @@
 //! ```
 //!
 //! A series is an id and its labels; its values are in `cells`. Readers get the series of a family from
-//! `live` and `listing`; `removal` removes them. `rates` works
-//! out the rates of a throughput, a family of their own. `settings` has what holds for all families of a
-//! registry, `asked` what a view decides when a family is made. Instruments that lost a conflict have
-//! ids of their own (`refused`).
+//! `live` and `listing`; `removal` removes them. `rates` computes the rates of a throughput, which are
+//! a family of their own. `settings` has what applies to all families of a registry, `asked` what a
+//! view decides when a family is created. Instruments that were refused in a conflict have ids of their
+//! own (`refused`).
 
 mod asked;
 mod closed;

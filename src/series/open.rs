@@ -1,9 +1,10 @@
-//! The series of an open label set: they come with their values, up to a limit, and may go again.
+//! The series of an open label set: they are created with their values, up to a limit, and can be
+//! removed.
 //!
 //! ```text
 //!  values ─► the thread's look-up table ─ miss ─► map of the family ─ new ─► limit, budget ─► id
 //!                                                      │                        └─ full ─► overflow
-//!  remove, clear, expire ─► begins anew, off the page ─┴─ nobody can write ─► given up: id free
+//!  remove, clear, expire ─► begins again, off page ────┴─ no writer left ─► id free
 //! ```
 
 use std::{
@@ -33,54 +34,54 @@ use crate::{
     util::hash::BuildHash,
 };
 
-/// Hands label values over, one after the other; called more than once.
+/// Calls its argument with each label value in turn; may be called more than once.
 pub(crate) type Visit<'a> = &'a dyn Fn(&mut dyn FnMut(&str));
 
-/// What a look-up of label values came to.
+/// The result of a look-up of label values.
 pub(crate) enum Found {
-    /// A series of its own, and the right to write to it.
+    /// A series of its own, with the right to write to it.
     Series(Pin),
-    /// The series that takes what is beyond a limit.
+    /// The overflow series.
     Overflow(u32),
 }
 
 /// An open label set of one family.
 pub(crate) struct OpenSet {
-    /// Process-wide, so that a thread's look-up table can tell sets apart by a number.
+    /// Unique in the process, so that a thread's look-up table can tell sets apart by a number.
     number: u32,
-    /// What the instrument is called, and where the source says so.
+    /// The name of the instrument, and its place in the source.
     name: Cow<'static, str>,
     place: &'static Location<'static>,
-    /// Where its ids come from: the registry's of these.
+    /// The space from which its ids come, in the registry.
     pub(super) space: Space,
     histogram: HistogramOptions,
-    /// Its own, if it has one.
+    /// Its own limit, if it has one.
     limit: Option<usize>,
-    /// Of its registry.
+    /// Those of its registry.
     pub(super) settings: Arc<Settings>,
     idle: Option<Duration>,
     tags: Tags,
-    /// Guards the series; only the free ids, the registry's labels and, in a sweep, storages are
-    /// locked inside it.
+    /// Guards the series. Inside it, only the locks of the free ids, of the registry's labels and, in a
+    /// sweep, of storages are taken.
     pub(super) known: Mutex<Known>,
-    /// Read-locked by whoever walks the list: meanwhile no id goes to another series.
+    /// Read-locked while a reader walks the list, so that no id goes to another series.
     pub(super) walk: RwLock<()>,
 }
 
 pub(super) struct Known {
-    /// Of the series and of the registry.
+    /// The keys of the series, and the registry's labels.
     pub(super) keys: Arc<Keys>,
     pub(super) by_key: HashSet<ByKey, BuildHash>,
-    /// Removed ones, which are given up when nobody can write to them any more.
+    /// Removed series, which are freed when no thread can write to them any more.
     pub(super) removed: HashMap<u32, Arc<Series>>, // By id.
-    /// How many of these are marked so: the others were brought back.
+    /// How many of these are still marked as removed; the others were brought back.
     pub(super) n_removed: usize,
     pub(super) overflow: Option<u32>,
-    /// What readers walk; `None` where it has to be made anew.
+    /// The list that readers walk; `None` if it must be rebuilt.
     pub(super) list: Option<Arc<SeriesList>>,
 }
 
-/// A series in a set of such, found by its encoded values.
+/// A series in a hash set, found by its encoded values.
 pub(super) struct ByKey(pub(super) Arc<Series>);
 
 /// Why there is no series for new label values.
@@ -121,13 +122,13 @@ impl OpenSet {
         self.idle
     }
 
-    /// How its series are written.
+    /// The tags for writing to its series.
     #[inline]
     pub(crate) fn tags(&self) -> Tags {
         self.tags
     }
 
-    /// Gives the series other keys: `keys` is called inside the lock.
+    /// Sets other keys for the series; `keys` is called inside the lock.
     pub(crate) fn relabel(&self, keys: impl FnOnce() -> Arc<Keys>) {
         let _busy = cells::busy();
         let mut known = self.known.lock();
@@ -135,16 +136,16 @@ impl OpenSet {
         known.list = None;
     }
 
-    /// Keeps every id with its series until the guard is dropped.
+    /// No id goes to another series until the guard is dropped.
     pub(crate) fn reading(&self) -> RwLockReadGuard<'_, ()> {
-        // Recursive: a callback that an exporter runs may read while a sweep waits.
+        // Recursive, because a callback of an exporter may read while a sweep waits.
         self.walk.read_recursive()
     }
 
-    /// The series with these values, made if it is not there and there is room for it.
+    /// The series with these values. It is created if it does not exist and there is room for it.
     pub(crate) fn find_or_add(&self, values: Visit<'_>) -> Found {
         let (mut encoded, mut truncated, mut is_inside) = (Encoded::new(), 0, false);
-        // Guarded one by one: what makes the values is foreign code, which may record.
+        // Each is guarded, because foreign code produces the values and may record.
         values(&mut |value| {
             if !is_inside {
                 let pushed = cells::guarded(|| encoded.push(value));
@@ -174,7 +175,7 @@ impl OpenSet {
                 }
             }
         });
-        // A thread that is inside already, because its allocator records.
+        // The thread is inside already, because its allocator records.
         let Some((found, overflow, truncated)) = found else { return Found::Overflow(DISABLED) };
         if truncated > 0 {
             cells::tally(|tally| tally.truncate(truncated));
@@ -189,7 +190,7 @@ impl OpenSet {
     }
 
     fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
-        // Removed ones that somebody can still write to take bytes and no place.
+        // Removed series that can still be written to take bytes, but do not count towards the limit.
         let live = known.by_key.len() - known.n_removed;
         let limit = self.limit();
         if live >= limit {
@@ -214,12 +215,12 @@ impl OpenSet {
         self.settings.ids.reserve(self.space, self.histogram, 1)
     }
 
-    /// Gives an id up: its cells are as new and nobody writes to them.
+    /// Frees an id: its cells are reset and no thread writes to them.
     pub(super) fn give_id_back(&self, id: u32) {
         self.settings.ids.give_back(self.space, self.histogram, id, 1);
     }
 
-    /// Lets the next set have the number: no thread may find by it any more what it remembers.
+    /// Frees the number for another set: by now no thread may find its remembered series by it.
     pub(super) fn give_number_back(&self) {
         NUMBERS.lock().free.push(self.number);
     }
@@ -229,7 +230,7 @@ impl OpenSet {
         self.known.lock().overflow
     }
 
-    /// Reports that there is no series for new label values, and which key has so many.
+    /// Reports that there is no series for new label values, and which key has the most values.
     fn warn(&self, full: Full, (key, values): (String, usize)) {
         let (name, place) = (&self.name, self.place);
         let limit = match full {
@@ -246,7 +247,7 @@ impl OpenSet {
         );
     }
 
-    /// All series, removed ones among them, and the overflow series.
+    /// All series, including removed ones and the overflow series.
     pub(crate) fn list(&self) -> Arc<SeriesList> {
         let _busy = cells::busy();
         let mut known = self.known.lock();
@@ -268,13 +269,13 @@ impl OpenSet {
     }
 }
 
-/// The numbers of the sets that there are.
+/// The numbers of the existing sets.
 struct Numbers {
     free: Vec<u32>,
     next: u32,
 }
 
-/// Nothing is locked inside it.
+/// No lock is taken inside it.
 static NUMBERS: Mutex<Numbers> = Mutex::new(Numbers { free: Vec::new(), next: 0 });
 
 impl Numbers {
@@ -298,14 +299,14 @@ impl Known {
         Self { keys, by_key, removed, n_removed: 0, overflow: None, list: None }
     }
 
-    /// A pin of the series with these values, which brings it back if it was removed.
+    /// A pin of the series with these values; if it was removed, this brings it back.
     fn pin(&mut self, encoded: &[u8]) -> Option<Pin> {
         let ByKey(series) = self.by_key.get(encoded)?;
         self.n_removed -= usize::from(series.is_removed());
         Some(series.pin())
     }
 
-    /// The key with the most different values, and how many: the one that grows.
+    /// The key with the most different values, and their number: this is the key that grows.
     fn widest(&self) -> (String, usize) {
         let mut values: HashMap<usize, HashSet<&str>> = HashMap::new();
         for ByKey(series) in &self.by_key {

@@ -1,11 +1,11 @@
-//! One series of an open family: its values, its id, and who may still write to it.
+//! One series of an open family: its values, its id, and its pins.
 //!
-//! An id stands for cells in every thread's table, so it may go to another series only when nobody
-//! can write to those cells any more. Whoever can holds a [`Pin`]: a bound handle, and a thread's
-//! look-up table. A removed series with no pin is given up: its cells are set to zero, by whichever
-//! thread finds it so, and its id is free. A pin that is dropped *releases* what its holder wrote,
-//! and [`Series::is_pinned`] *acquires* it, so that no late write follows the zeros. Where the family
-//! is gone before a pin, the last pin gives the series up.
+//! An id stands for cells in every thread's table, so it may go to another series only when no thread
+//! can write to those cells any more. A thread that can write holds a [`Pin`]: in a bound handle, or in
+//! its look-up table. A removed series without pins is freed: the thread that notices sets its cells to
+//! zero and frees its id. Dropping a pin *releases* what its holder wrote, and [`Series::is_pinned`]
+//! *acquires* it, so that no late write follows the zeros. If the family is gone before a pin, the last
+//! pin frees the series.
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU8, sync::Arc};
 
@@ -25,19 +25,20 @@ use crate::{
 /// A series of an open family. Snapshots may hold it longer than its family does, for its values.
 pub(crate) struct Series {
     pub(crate) id: u32,
-    /// How many pins there are, [`REMOVED`] between a removal and the next look-up, and [`ORPHANED`].
+    /// The number of pins, with the flags [`REMOVED`], between a removal and the next look-up, and
+    /// [`ORPHANED`].
     pins: AtomicU32,
-    /// When it was made: its sums began.
+    /// When it was created, which is when its sums began.
     pub(crate) started: Ticks,
     key: Key,
 }
 
-/// The right to write to a series' cells: as long as there is one, they are the series' own.
+/// The right to write to a series' cells: while a pin exists, no other series uses them.
 pub(crate) struct Pin(Arc<Series>);
 
-/// Label values as `label::encode` writes them. Short ones, which are most, lie in place.
+/// Label values in the encoding of `label::encode`. Short ones, which are most, are stored in place.
 enum Key {
-    /// The length is one more than it is: zero, which it never is, tells a long key.
+    /// `len` is the length plus one, so that it is never zero: zero marks a long key.
     Short {
         bytes: [u8; SHORT],
         len: NonZeroU8,
@@ -45,18 +46,17 @@ enum Key {
     Long(Box<[u8]>),
 }
 
-/// With the length 40 bytes: two labels of 16 bytes each lie in place. More would be wasted on most
-/// series.
+/// With the length 40 bytes: two labels of 16 bytes each fit. More would be wasted for most series.
 const SHORT: usize = 39;
 
-/// Beside the pins in one word: there will not be that many.
+/// A flag in the same word as the pins, which are never that many.
 const REMOVED: u32 = 1 << 31;
-/// Its family is gone: the last pin ends the series.
+/// Its family is gone: the last pin frees the series.
 const ORPHANED: u32 = 1 << 30;
 const PINS: u32 = ORPHANED - 1;
 
-/// What is to be done when the last pin of an orphan goes, by the orphans' places in memory. Nothing is
-/// locked inside it.
+/// What to do when the last pin of an orphan is dropped, by the orphan's address. No lock is taken
+/// inside it.
 static ORPHANS: Mutex<BTreeMap<usize, End>> = Mutex::new(BTreeMap::new());
 
 type End = Box<dyn FnOnce() + Send>;
@@ -66,7 +66,7 @@ impl Series {
         Self { id, pins: AtomicU32::new(0), started, key: Key::new(encoded) }
     }
 
-    /// A pin; the family's lock is held, so that nobody gives the series up meanwhile.
+    /// A pin. The caller holds the family's lock, so that the series is not freed meanwhile.
     pub(crate) fn pin(self: &Arc<Self>) -> Pin {
         if self.pins.fetch_add(1, Relaxed) & REMOVED != 0 {
             self.unmark_removed();
@@ -74,13 +74,13 @@ impl Series {
         Pin(self.clone())
     }
 
-    /// Whether anybody may still write to the cells. Where not, everything is seen that was written.
+    /// Whether any thread may still write to the cells. If not, all writes are visible.
     pub(crate) fn is_pinned(&self) -> bool {
         self.pins.load(Acquire) & PINS > 0
     }
 
-    /// Calls `end` when nobody can write to the cells any more: now, or when the last pin goes, on the
-    /// thread that drops it. Nobody may pin the series from here on.
+    /// Calls `end` when no thread can write to the cells any more: now, or when the last pin is
+    /// dropped, on the thread that drops it. From here on the series must not be pinned.
     pub(crate) fn orphan(self: &Arc<Self>, end: impl FnOnce() + Send + 'static) {
         if self.is_pinned() {
             let (_busy, end): (_, End) = (busy(), Box::new(end));
@@ -97,7 +97,7 @@ impl Series {
     #[cold]
     fn end(&self) {
         let _busy = busy();
-        self.pins.load(Acquire); // What others wrote before they dropped theirs.
+        self.pins.load(Acquire); // Acquires what other threads wrote before they dropped their pins.
         let end = ORPHANS.lock().remove(&self.place());
         end.into_iter().for_each(|end| end());
     }
@@ -106,7 +106,7 @@ impl Series {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Asks the threads that remember the series to forget it.
+    /// Makes the threads that remember the series forget it.
     pub(crate) fn mark_removed(&self) {
         self.pins.fetch_or(REMOVED, Relaxed);
     }
@@ -127,7 +127,8 @@ impl Series {
         }
     }
 
-    /// About how many bytes it costs beside its cells: itself, its key and a place in its family's map.
+    /// About how many bytes it costs besides its cells: itself, its key and its place in the family's
+    /// map.
     pub(crate) fn weight(&self) -> usize {
         const PLACE: usize = 16; // A pointer and a control byte, at half to all of the load.
         let long = if let Key::Long(bytes) = &self.key { bytes.len() } else { 0 };
@@ -156,7 +157,7 @@ impl Pin {
 
 impl Clone for Pin {
     fn clone(&self) -> Self {
-        // Relaxed: whoever gives the series up sees the pin that this one is made from.
+        // Relaxed: a thread that frees the series sees the pin from which this one is cloned.
         self.0.pins.fetch_add(1, Relaxed);
         Self(self.0.clone())
     }
@@ -190,26 +191,26 @@ impl Key {
     }
 }
 
-/// How often series were removed: a thread that has not followed all of it drops the pins of removed
+/// How often series were removed. A thread that has not followed all removals drops the pins of removed
 /// series before its next look-up.
 pub(crate) fn removals() -> u64 {
     REMOVALS.load(Relaxed)
 }
 
-/// As [`removals`], for who will follow them: it sees which series they removed.
+/// As [`removals`], for a thread that will follow them: it sees which series were removed.
 pub(super) fn removals_to_follow() -> u64 {
     REMOVALS.load(Acquire)
 }
 
 /// Makes every thread drop its pins of removed series before its next look-up.
 pub(crate) fn forget_removed() {
-    // Release: who sees the number sees the marks, or it would keep a pin that it was to drop, and
-    // find it under the number of another set.
+    // Release: a thread that sees the number also sees the marks. Otherwise it would keep a pin that it
+    // should drop, and find it under the number of another set.
     REMOVALS.fetch_add(1, Release);
 }
 
-/// No part of a model: a thread that sees it late writes to a series that it still pins, and one that
-/// uses a set with a reused number has learnt of it after the number.
+/// Not part of a model. A thread that sees it late writes to a series that it still pins. A thread that
+/// uses a set with a reused number has seen the count after the number.
 static REMOVALS: atomic::AtomicU64 = atomic::AtomicU64::new(0);
 
 #[cfg(not(bellwether_loom))]

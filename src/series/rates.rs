@@ -1,6 +1,7 @@
-//! The rates of a throughput: a family of gauges, worked out when its registry is read.
+//! The rates of a throughput: a family of gauges, computed when its registry is read.
 //!
-//! They are differences of readings of the counter, which every reader leaves behind (`cells/sliding.rs`).
+//! They are differences of readings of the counter, which every reader leaves behind
+//! (`cells/sliding.rs`).
 
 use super::family::{Family, SeriesSet};
 use crate::{
@@ -10,14 +11,14 @@ use crate::{
     snapshot::{self, PageBounds, Series, SeriesValue},
 };
 
-/// The label by which the rates of one series are told apart.
+/// The label that tells the rates of one series apart.
 pub(crate) const WINDOW_KEY: &str = "window";
 
 impl Family {
     /// The rates of all series that `storage` shows, if this is a throughput.
     pub(crate) fn read_rates(&self, storage: &Storage) -> Option<snapshot::Family> {
         let Self { name, kind, unit, help, .. } = &**self.rates.as_ref()?;
-        // Before the series are listed: one that comes later is zero now.
+        // Before the series are listed: a series that is created later is zero now.
         let look = clock::now();
         let reader = storage.reader();
         let mut series = Vec::new();
@@ -41,8 +42,8 @@ impl Family {
         Some(snapshot::Family { name, kind, unit, help, page_bounds, series: added_up(series) })
     }
 
-    /// Notes that those of its series that have no readings were zero at `look`, as far as that is not
-    /// known by when they were made.
+    /// Notes that those of its series without readings were zero at `look`, if their creation time does
+    /// not show it.
     pub(crate) fn note_look(&self, storage: &Storage, look: Ticks) {
         if let SeriesSet::Closed(set) = &self.set
             && set.base != DISABLED
@@ -53,7 +54,7 @@ impl Family {
     }
 }
 
-/// The rates of a series over each window, which was `zero` at that time and is `now.1` now.
+/// The rates of a series over each window: the series was zero at `zero` and is `now.1` now.
 fn rates(
     storage: &Storage,
     id: u32,
@@ -69,7 +70,8 @@ fn rates(
     })
 }
 
-/// Sorts `series`, and adds up the rates of those with the same labels: of combinations that read alike.
+/// Sorts `series`, and adds up the rates of those with the same labels: combinations that read the
+/// same.
 fn added_up(mut series: Vec<Series>) -> Vec<Series> {
     series.sort_by(|a, b| a.labels().cmp(b.labels()));
     series.chunk_by(|a, b| a.labels() == b.labels()).map(sum).collect()

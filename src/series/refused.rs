@@ -1,8 +1,8 @@
-//! Instruments that were refused, because they clash with another: what they would have recorded is
-//! counted by their names.
+//! Instruments that were refused because of a conflict: what they would have recorded is counted by
+//! their names.
 //!
-//! Each has an id of its own, beyond every table, which its series and handles have too. So a record
-//! fails the check that every record makes, and on the way that is taken then the id says whose it was.
+//! Each has an id of its own, beyond every table; its series and handles have this id too. So a record
+//! fails the check that every record makes, and on the slow path the id identifies the instrument.
 
 use std::{borrow::Cow, panic::Location};
 
@@ -12,25 +12,25 @@ use crate::{
     sync::Mutex,
 };
 
-/// The first of their ids; [`DISABLED`] is that of all others.
+/// The first of their ids; [`DISABLED`] is the id of all others.
 const FIRST: u32 = FIRST_REFUSED;
 
-/// How many are counted one by one; arbitrary, and more than a program has by mistake.
+/// How many are counted separately. Arbitrary: more than a program has by mistake.
 const MOST: usize = (DISABLED - FIRST) as usize;
 
-/// What the source calls such an instrument, and where it is: of one name there may be several.
+/// The name of such an instrument in the source, and its place: several may have one name.
 pub(crate) type Refused = (Cow<'static, str>, &'static Location<'static>);
 
-/// Those that were refused, in the order of their ids. Nothing is locked inside it.
+/// The refused instruments, in the order of their ids. No lock is taken inside it.
 static REFUSED: Mutex<Vec<Refused>> = Mutex::new(Vec::new());
 
-/// Whether the id is that of something that records into nothing, or of nobody.
+/// Whether the id belongs to an instrument that records into nothing, or to none.
 #[inline(always)]
 pub(crate) const fn is_disabled(id: u32) -> bool {
     id >= FIRST
 }
 
-/// An id for an instrument that was just refused, whose count is shown from here on.
+/// An id for an instrument that was just refused; its count is shown from now on.
 pub(crate) fn id_for(descriptor: &Descriptor) -> u32 {
     let instrument = (descriptor.name.clone(), descriptor.place);
     let _busy = busy();
@@ -46,7 +46,7 @@ pub(crate) fn id_for(descriptor: &Descriptor) -> u32 {
     FIRST + refused.len() as u32 - 1
 }
 
-/// All that were refused, by their numbers.
+/// All refused instruments, by their numbers.
 pub(crate) fn all() -> Vec<Refused> {
     let _busy = busy();
     REFUSED.lock().clone()

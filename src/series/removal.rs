@@ -1,9 +1,10 @@
-//! How series go: removed by name, refused by `retain`, idle for too long; and when an id is free again.
+//! Removal of series: by name, by `retain`, or after being idle for too long; and when an id is free
+//! again.
 //!
-//! A removal lets the series begin anew from a base and takes it off the page. As long as somebody can
-//! write to its cells, or a storage shows it, it keeps its id; then it is swept: its cells are set to
-//! zero, and another series of its registry may have the id. Series of a closed set keep theirs as long
-//! as there is the family. With a family go all its series.
+//! A removal makes the series begin again from a base and hides it from the page. It keeps its id as
+//! long as a thread can write to its cells, or a storage shows it. Then it is swept: its cells are set
+//! to zero, and another series of its registry may get the id. Series of a closed set keep their ids as
+//! long as the family exists. When a family is removed, all its series are.
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,8 @@ use crate::{
 };
 
 impl Family {
-    /// Removes the series with these values, or in a closed set at this place; whether it was known.
+    /// Removes the series with these values, in a closed set the one at this index; returns whether it
+    /// was known.
     pub(crate) fn remove_series(
         &self,
         storage: &Storage,
@@ -46,7 +48,7 @@ impl Family {
         known
     }
 
-    /// Makes the series `id` begin anew in `storage`, and disappear from it until somebody records.
+    /// Makes the series `id` begin again in `storage`, and hides it there until the next record.
     pub(crate) fn remove(&self, storage: &Storage, id: u32) {
         self.removals.fetch_add(1, Relaxed);
         match self.space {
@@ -81,11 +83,11 @@ impl Family {
         self.sweep();
     }
 
-    /// Gives up the removed series that nobody can write to and no storage shows.
+    /// Frees the removed series that no thread can write to and no storage shows.
     pub(crate) fn sweep(&self) {
         if let SeriesSet::Open(set) = &self.set {
             let shown = |id| {
-                // One that was never touched there is no reason to keep it.
+                // A storage that never touched the series is no reason to keep it.
                 let shows = |storage: &Arc<Storage>| {
                     self.value(storage, &storage.reader(), id, false).is_some()
                 };
@@ -95,8 +97,8 @@ impl Family {
         }
     }
 
-    /// Removes the series that have been idle for as long as the instrument says, and gives up what
-    /// can be given up: before a snapshot is taken.
+    /// Removes the series that have been idle for the instrument's time limit, and frees those that can
+    /// be freed; called before a snapshot is taken.
     pub(crate) fn tidy(&self, storage: &Storage) {
         if let Some((set, idle)) = self.open().and_then(|set| Some((set, set.idle()?))) {
             self.expire(storage, set, idle);
@@ -108,7 +110,7 @@ impl Family {
         let (now, reader) = (clock::now(), storage.reader());
         set.remove_where(|series| {
             let Some(value) = self.value(storage, &reader, series.id, true) else { return false };
-            // Of others every write is marked, also one that changes nothing.
+            // For other series every write is marked, even if it changes nothing.
             let count = match &value {
                 SeriesValue::Histogram(histogram) => histogram.count(),
                 SeriesValue::Summary(summary) => summary.count,
@@ -119,7 +121,7 @@ impl Family {
         });
     }
 
-    /// Removes the series `id` unless it is written at the same time: what came meanwhile would be lost.
+    /// Removes the series `id` unless it is written at the same time: that record would be lost.
     fn remove_if(&self, storage: &Storage, id: u32, value: &SeriesValue) -> bool {
         let is_removed = self.remove_unchanged(storage, id, value);
         if !is_removed || !storage.was_written(self.space, id) {
@@ -130,7 +132,7 @@ impl Family {
                 storage.restore_gauge(id, value.as_f64());
                 false
             }
-            // It begins anew, shown.
+            // It begins again, and is shown.
             _ => {
                 storage.show(self.space, id);
                 true
@@ -162,13 +164,12 @@ impl Family {
             SeriesValue::UpDownCounter(0) => storage
                 .remove_sum_if(id, |reader| reader.sum(id), |held, base| held == base)
                 .is_some(),
-            // What somebody holds is not idle.
+            // A sum that is not zero, or a state, is not idle.
             SeriesValue::UpDownCounter(_) | SeriesValue::State(_) => false,
         }
     }
 
-    /// Removes the series that `storage` shows and `keep` refuses, which is called with nothing
-    /// locked.
+    /// Removes the series that `storage` shows and `keep` refuses; `keep` is called without any lock.
     pub(crate) fn retain(&self, storage: &Storage, mut keep: impl FnMut(&LabelSet) -> bool) {
         let mut refused = self.shown(storage);
         refused.retain(|(_, labels)| !keep(labels));
@@ -194,8 +195,8 @@ impl Family {
     }
 }
 
-/// Nobody looks its series up any more, nor reads them: who does holds the family. Each is given up when
-/// nobody can write to it.
+/// No thread looks up or reads its series any more, because such a thread would hold the family. Each
+/// series is freed when no thread can write to it.
 impl Drop for Family {
     fn drop(&mut self) {
         let _busy = cells::busy();
@@ -224,7 +225,7 @@ impl Drop for Family {
                         from.settings.budget.put_back(weight);
                     });
                 }
-                // First: a thread that meets the next set of this number has to see it.
+                // First: a thread that meets the next set with this number has to see it.
                 forget_removed();
                 set.give_number_back();
             }
@@ -232,7 +233,7 @@ impl Drop for Family {
     }
 }
 
-/// What is left of a family that is gone.
+/// The rest of a family that is gone.
 #[derive(Clone)]
 struct Ending {
     space: Space,
@@ -241,8 +242,7 @@ struct Ending {
 }
 
 impl Ending {
-    /// Makes the cells of neighbouring ids as they were before their first series, and gives the ids
-    /// back.
+    /// Resets the cells of neighbouring ids to their state before the first series, and frees the ids.
     fn give_up(&self, first: u32, len: u32) {
         let _busy = cells::busy();
         for storage in Storage::all() {
@@ -269,7 +269,7 @@ impl OpenSet {
         true
     }
 
-    /// Removes the series for which `remove` answers that it has done so.
+    /// Removes the series for which `remove` returns that it has removed them.
     fn remove_where(&self, mut remove: impl FnMut(&Series) -> bool) {
         let _busy = cells::busy();
         let mut known = self.known.lock();
@@ -288,8 +288,8 @@ impl OpenSet {
         }
     }
 
-    /// Gives up what was removed, is not pinned and `shown` nowhere, unless somebody reads: then the
-    /// next one does it.
+    /// Frees removed series that are not pinned and `shown` nowhere. If a reader is at work, the next
+    /// sweep does it.
     fn sweep(&self, shown: impl Fn(u32) -> bool) {
         let _busy = cells::busy();
         let mut known = self.known.lock();
@@ -304,7 +304,7 @@ impl OpenSet {
             }
             *n_removed -= 1;
             if shown(series.id) {
-                // A handle brought it back, and is gone.
+                // A handle brought it back, and was dropped.
                 series.unmark_removed();
                 return false;
             }
@@ -319,7 +319,7 @@ impl OpenSet {
 }
 
 impl Known {
-    /// Has `remove` remove the series, and marks it as removed.
+    /// Calls `remove` to remove the series, and marks it as removed.
     fn remove(&mut self, series: &Arc<Series>, remove: impl FnOnce(&Series)) {
         remove(series);
         self.n_removed += usize::from(!series.is_removed());

@@ -1,6 +1,6 @@
-//! The settings of a registry, which hold for all of its families and may be changed while they record.
+//! The settings of a registry. They apply to all of its families and may be changed while these record.
 //!
-//! They are read where a series is made, listed or looked up. Recording reads none of them.
+//! They are read when a series is created, listed or looked up, but not when it records.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -15,23 +15,23 @@ use crate::{
     },
 };
 
-/// The settings of a registry. Each is loaded relaxed, since it guards nothing but itself.
+/// The settings of a registry. Each is loaded relaxed, because it guards nothing but itself.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Most label sets of a family that is not closed, unless the instrument says otherwise.
+    /// The most label sets of a family that is not closed, unless the instrument has its own limit.
     series_limit: AtomicUsize,
-    /// The bytes of the series of all such families, and of the cells of all.
+    /// The budget of bytes for the series of all these families, and for the cells of all families.
     pub(crate) budget: Arc<Budget>,
-    /// Where the ids of all series come from.
+    /// The source of the ids of all series.
     pub(crate) ids: Ids,
     /// How long a reader waits for a callback, in nanoseconds.
     patience: AtomicU64,
-    /// Guards the labels that are on every series. Nothing is locked inside it, and nothing is
-    /// allocated or freed: it is taken inside the locks of the registry and of families.
+    /// Guards the labels that are on every series. Inside it no lock is taken, and nothing is allocated
+    /// or freed: it is taken inside the locks of the registry and of families.
     labels: Mutex<LabelSet>,
 }
 
-/// Settings to be changed; what is not given stays as it is.
+/// Changes of settings; what is not set stays unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) series_limit: Option<usize>,
@@ -62,7 +62,7 @@ impl Settings {
         self.labels.lock().clone()
     }
 
-    /// Makes the changes. Answers whether the constant labels changed: the families do not know of that
+    /// Makes the changes. Returns whether the constant labels changed: the families do not have these
     /// yet.
     pub(crate) fn change(&self, changes: Changes) -> bool {
         if let Some(limit) = changes.series_limit {
@@ -83,11 +83,11 @@ impl Settings {
     }
 }
 
-/// How long a reader waits for one callback, unless configured otherwise: long for what reads a
-/// number, and short beside the time-out of a scrape. Arbitrary.
+/// How long a reader waits for one callback by default: long for reading a number, and short beside the
+/// time-out of a scrape. Arbitrary.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The longest that fits: five centuries.
+/// The duration, or the longest that fits: five centuries.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

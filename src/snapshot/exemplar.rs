@@ -1,4 +1,4 @@
-//! A measurement kept beside its bucket or sum, with the trace it was made in and labels of its own.
+//! Exemplars: measurements kept beside their bucket or sum, with their trace and labels of their own.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::{
     context::{SpanId, TraceId},
 };
 
-/// One measurement: the way from a bucket of a histogram, or from a counter, to a trace, or to whatever
-/// its own labels name.
+/// One measurement that is kept: it leads from a bucket of a histogram, or from a counter, to a trace
+/// or to what its own labels name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exemplar {
     pub(crate) value: f64,
@@ -30,7 +30,7 @@ pub(crate) enum ExemplarFault {
 }
 
 impl ExemplarFault {
-    /// All faults in their order, as a label says them.
+    /// The names of all faults, in order, as values of a label.
     pub(crate) const NAMES: [&str; 5] =
         ["empty_key", "reserved_key", "duplicate_key", "too_long", "no_room"];
 }
@@ -38,26 +38,26 @@ impl ExemplarFault {
 /// The most characters that the keys and values of an exemplar may have together (OpenMetrics 1.0,
 /// "Exemplars").
 const MAX_CHARACTERS: usize = 128;
-/// What the keys and values of a trace and a span take of them.
+/// How many of these the keys and values of a trace and a span take.
 const TRACE_CHARACTERS: usize = "trace_id".len() + 32 + "span_id".len() + 16;
 
 impl Exemplar {
-    /// What was recorded elsewhere, for [`HistogramParts`](super::HistogramParts).
+    /// An exemplar that was recorded elsewhere, for [`HistogramParts`](super::HistogramParts).
     #[must_use]
     pub const fn new(value: f64, trace_id: TraceId, span_id: SpanId, taken: Ticks) -> Self {
         Self { value, trace_id, span_id, taken, labels: None }
     }
 
-    /// The exemplar with labels of its own, in the place of those it had; by the rules of
-    /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar), but what is left
-    /// out is not counted.
+    /// Replaces its own labels, by the rules of
+    /// [`Histogram::record_with_exemplar`](crate::Histogram::record_with_exemplar). A label that is
+    /// left out is not counted.
     #[must_use]
     pub fn with_labels(self, labels: &[(&str, &str)]) -> Self {
         self.with_admitted(labels, |_| ())
     }
 
-    /// As [`with_labels`](Self::with_labels); the reason for each label that is left out goes to
-    /// `reject`.
+    /// As [`with_labels`](Self::with_labels); `reject` receives the reason for each label that is left
+    /// out.
     pub(crate) fn with_admitted(
         self,
         labels: &[(&str, &str)],
@@ -67,7 +67,7 @@ impl Exemplar {
         Self { labels: (!labels.is_empty()).then(|| labels.into()), ..self }
     }
 
-    /// Why it cannot be of a histogram or counter.
+    /// Why it cannot belong to a histogram or counter.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if !(0.0..f64::INFINITY).contains(&self.value) {
             return Some("a value that is negative or no number");
@@ -80,14 +80,14 @@ impl Exemplar {
         }
     }
 
-    /// The value that was recorded: of a counter, what was added.
+    /// The value that was recorded; for a counter, what was added.
     #[must_use]
     pub fn value(&self) -> f64 {
         self.value
     }
 
-    /// The trace that it was recorded in; [not valid](TraceId::is_valid) if it was recorded with labels
-    /// of its own and outside of any sampled span.
+    /// The trace that it was recorded in. It is [not valid](TraceId::is_valid) if the exemplar was
+    /// recorded with labels of its own and outside a sampled span.
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
         self.trace_id
@@ -105,12 +105,12 @@ impl Exemplar {
         self.taken
     }
 
-    /// The labels of its own, besides trace and span, in the order in which they were given.
+    /// Its own labels, besides trace and span, in the order in which they were given.
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
         self.labels.iter().flat_map(|labels| labels.iter()).map(|(key, value)| (&**key, &**value))
     }
 
-    /// All that tells it apart on a page: trace and span, then its own labels.
+    /// All its labels on a page: trace and span, then its own labels.
     #[cfg(feature = "prometheus")]
     pub(crate) fn each_pair(&self, mut each: impl FnMut(&str, &str)) {
         if self.trace_id.is_valid() {
@@ -120,12 +120,12 @@ impl Exemplar {
         self.labels().for_each(|(key, value)| each(key, value));
     }
 
-    /// Which of two holds: the newer one, and of two of one instant the one that says more.
+    /// Compares two exemplars: the newer one wins, and at the same instant the one with labels.
     pub(crate) fn age(&self) -> (Ticks, bool) {
         (self.taken, self.labels.is_some())
     }
 
-    /// The newer of two, which may be of two processes.
+    /// The newer of two, which may come from two processes.
     pub(super) fn newer<'a>(&'a self, other: &'a Self) -> &'a Self {
         let is_comparable = self.taken.is_comparable_with(other.taken);
         let is_older = match is_comparable {
@@ -136,7 +136,7 @@ impl Exemplar {
     }
 }
 
-/// Those of `labels` that an exemplar can have, as it has them.
+/// Those of `labels` that an exemplar can have, with legal keys.
 fn admitted(
     labels: &[(&str, &str)],
     has_trace: bool,
@@ -166,7 +166,7 @@ fn admitted(
     kept
 }
 
-/// A key of the characters that every reader of OpenMetrics takes.
+/// The key in the characters that every reader of OpenMetrics accepts.
 fn plain(key: &str) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let digit_first = key.starts_with(|first: char| first.is_ascii_digit());
@@ -174,12 +174,12 @@ fn plain(key: &str) -> String {
     start.into_iter().chain(key.chars().map(legal)).collect()
 }
 
-/// Keeps the newest exemplar of each key that values have, sorted by it.
+/// Keeps the newest exemplar of each key of a value; sorts them by key.
 pub(crate) fn keep_newest(exemplars: &mut Vec<Exemplar>, key: impl Fn(f64) -> u32) {
     if exemplars.len() < 2 {
         return;
     }
-    // Newest first within a key, so that it is the one that stays.
+    // Newest first within a key, so that the newest is kept.
     exemplars.sort_by_key(|one| (key(one.value), std::cmp::Reverse(one.age())));
     exemplars.dedup_by_key(|one| key(one.value));
 }

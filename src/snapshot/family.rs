@@ -1,4 +1,5 @@
-//! What was recorded, at one instant: immutable, shared, the one thing every reader reads.
+//! Snapshots: what was recorded, at one instant. They are immutable and shared, and all readers read
+//! them.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -11,8 +12,8 @@ use crate::{clock::Ticks, label::LabelSet};
 
 /// All series of a registry at one instant; immutable and cheap to clone.
 ///
-/// Totals are exact: every record that happened before the snapshot was taken, on a thread that was
-/// synchronised with the reader, is in it. A record that runs at the same time may or may not be.
+/// Totals are exact: a snapshot has every record that happened before it was taken, on a thread that
+/// was synchronised with the reader. A record that runs at the same time may or may not be in it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     inner: Arc<Inner>,
@@ -36,7 +37,7 @@ pub struct Family {
     pub(crate) series: Vec<Series>, // Invariant: sorted by labels, labels unique.
 }
 
-/// What a family is, apart from its series.
+/// The properties of a family, without its series.
 #[cfg(feature = "prometheus")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Head<'a> {
@@ -63,17 +64,17 @@ pub struct Series {
 pub enum Kind {
     /// A sum that only grows.
     Counter,
-    /// A sum that grows and falls.
+    /// A sum that rises and falls.
     UpDownCounter,
     /// The last value set.
     Gauge,
     /// A distribution of values.
     Histogram,
-    /// A distribution of values that also knows its last minutes by themselves.
+    /// A distribution of values, also for the last minutes alone.
     Summary,
     /// Labels that say what the process is: the value is always 1 (OpenMetrics 1.0, "Info").
     Info,
-    /// Which of some states hold: a series for each state, whose label has the family's name
+    /// Which of several states hold: one series for each state, whose label has the family's name
     /// (OpenMetrics 1.0, "StateSet").
     StateSet,
 }
@@ -90,21 +91,21 @@ impl Kind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SeriesValue {
-    /// Of a [`Kind::Counter`] of whole numbers.
+    /// The value of a [`Kind::Counter`] of whole numbers.
     Counter(u64),
-    /// Of a [`Kind::Counter`] of fractions.
+    /// The value of a [`Kind::Counter`] of fractions.
     FloatCounter(f64),
-    /// Of a [`Kind::UpDownCounter`].
+    /// The value of a [`Kind::UpDownCounter`].
     UpDownCounter(i64),
-    /// Of a [`Kind::Gauge`].
+    /// The value of a [`Kind::Gauge`].
     Gauge(f64),
-    /// Of a [`Kind::Histogram`] or [`Kind::Summary`]: everything since the start.
+    /// The values of a [`Kind::Histogram`] or [`Kind::Summary`] since the start.
     Histogram(Arc<HistogramSnapshot>),
-    /// Of a [`Kind::Summary`].
+    /// The values of a [`Kind::Summary`].
     Summary(Arc<SummarySnapshot>),
-    /// Of a [`Kind::Info`].
+    /// The value of a [`Kind::Info`].
     Info,
-    /// Of a [`Kind::StateSet`]: whether the state holds that the series' label names.
+    /// The value of a [`Kind::StateSet`]: whether the state in the series' label holds.
     State(bool),
 }
 
@@ -120,7 +121,7 @@ pub struct SummarySnapshot {
 }
 
 impl Snapshot {
-    /// A snapshot of `families`, which are sorted here.
+    /// A snapshot of `families`, in any order.
     pub(crate) fn new(started: Ticks, taken: Ticks, mut families: Vec<Family>) -> Self {
         families.sort_by(|a, b| a.name.cmp(&b.name));
         for family in &mut families {
@@ -141,13 +142,13 @@ impl Snapshot {
         self.inner.started
     }
 
-    /// The families, which are copied only if another clone of the snapshot needs them.
+    /// The families. They are copied only if another clone of the snapshot needs them.
     pub(crate) fn into_families(self) -> Vec<Family> {
         Arc::try_unwrap(self.inner)
             .map_or_else(|shared| shared.families.clone(), |inner| inner.families)
     }
 
-    /// The time between `earlier` and this.
+    /// The time between `earlier` and this snapshot.
     #[must_use]
     pub fn elapsed_since(&self, earlier: &Self) -> Duration {
         self.taken().since(earlier.taken())
@@ -159,7 +160,7 @@ impl Snapshot {
         &self.inner.families
     }
 
-    /// The family called `name`, as the instrument was named.
+    /// The family called `name`, in the instrument's spelling.
     #[must_use]
     pub fn family(&self, name: &str) -> Option<&Family> {
         let families = self.families();
@@ -176,7 +177,7 @@ impl Snapshot {
 }
 
 impl Family {
-    /// The name as the instrument was given it: dotted, without the unit.
+    /// The name of the instrument: dotted, without the unit.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -200,13 +201,13 @@ impl Family {
         &self.help
     }
 
-    /// Which bounds its histograms show on a page, if they are kept finer than those.
+    /// The bounds that its histograms show on a page, if they are kept finer than that.
     #[must_use]
     pub fn page_bounds(&self) -> PageBounds {
         self.page_bounds
     }
 
-    /// What it is, in one piece.
+    /// Its properties, in one piece.
     #[cfg(feature = "prometheus")]
     pub(crate) fn head(&self) -> Head<'_> {
         let Self { kind, unit, page_bounds, .. } = *self;
@@ -243,7 +244,7 @@ impl Series {
         Self { exemplar: exemplar.map(Arc::new), ..self }
     }
 
-    /// About how many bytes it takes beside itself, its label set not counted.
+    /// About how many bytes it takes in addition to itself, without its label set.
     pub(crate) fn weight(&self) -> usize {
         let value = match &self.value {
             SeriesValue::Histogram(histogram) => histogram.weight(),
@@ -253,7 +254,7 @@ impl Series {
         value + self.exemplar().map_or(0, size_of_val)
     }
 
-    /// The newest exemplar of a counter; a histogram's are in its
+    /// The newest exemplar of a counter. Those of a histogram are in its
     /// [snapshot](HistogramSnapshot::exemplars).
     #[must_use]
     pub fn exemplar(&self) -> Option<&Exemplar> {
@@ -272,8 +273,8 @@ impl Series {
         &self.value
     }
 
-    /// When its sum began: the start timestamp of what is cumulative. Its [date](Ticks::timestamp)
-    /// stands still and is never after that of the snapshot.
+    /// When its sum began: the start timestamp of cumulative values. Its [date](Ticks::timestamp) never
+    /// changes and is never after that of the snapshot.
     #[must_use]
     pub fn started(&self) -> Ticks {
         self.started
@@ -281,8 +282,8 @@ impl Series {
 }
 
 impl SeriesValue {
-    /// The number of a counter, up-down counter or gauge; the count of a histogram or
-    /// summary; 1 of an info and of a state that holds.
+    /// The value of a counter, up-down counter or gauge; the count of a histogram or summary; 1 for an
+    /// info and for a state that holds.
     #[must_use]
     pub fn as_f64(&self) -> f64 {
         match self {
@@ -297,7 +298,7 @@ impl SeriesValue {
         }
     }
 
-    /// The histogram, if it is one.
+    /// The histogram, if the value is one.
     #[must_use]
     pub fn as_histogram(&self) -> Option<&HistogramSnapshot> {
         match self {

@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{clock::Ticks, context::Outcome, label::LabelSet};
 
-/// What happened between two snapshots of one registry.
+/// The difference between two snapshots of one registry.
 ///
-/// A series that began after the first of them, or began anew, counts from zero; so does one whose sum
-/// fell, as that of a callback can.
+/// A series that began after the first snapshot, or that started again, counts from zero. So does one
+/// whose sum fell, as that of a callback can.
 ///
-/// A [`Telemetry`](crate::Telemetry::window) keeps all buckets of histograms every ten seconds, and at
-/// each tick their counts and sums. So a quantile of its windows may be of up to ten seconds more than
-/// the window: from [`distribution_duration`](Self::distribution_duration) before its end.
+/// A [`Telemetry`](crate::Telemetry::window) keeps all buckets of histograms every ten seconds, and
+/// their counts and sums at each tick. So a quantile may cover up to ten seconds more than the window:
+/// it starts [`distribution_duration`](Self::distribution_duration) before the end of the window.
 ///
 /// # Examples
 ///
@@ -37,66 +37,67 @@ use crate::{clock::Ticks, context::Outcome, label::LabelSet};
 #[derive(Clone, Debug)]
 pub struct Window {
     earlier: Snapshot,
-    /// Histograms with all buckets, at the beginning or before it.
+    /// Histograms with all buckets, at the start of the window or before it.
     distributions: Snapshot,
     later: Snapshot,
 }
 
 /// The requests that ended within a window.
 ///
-/// Any histogram with a label `outcome`, or with a status (`http.response.status_code`,
-/// `status_code`, `status` or `code`, as `503` or `5xx`), counts requests. An *error* is a request
-/// whose status is 5xx or whose outcome is `error` or `panic`; a request that was `cancelled`, or
-/// that was answered with 4xx, is a request and no error. Without a label `outcome`, an `error.type`
-/// stands for it: `cancelled`, `panic`, and any other for `error` where there is no status.
+/// Any histogram with a label `outcome`, or with a status (`http.response.status_code`, `status_code`,
+/// `status` or `code`, as `503` or `5xx`), counts requests. An *error* is a request whose status is 5xx
+/// or whose outcome is `error` or `panic`. A request that was `cancelled`, or that was answered with
+/// 4xx, is a request but not an error. Without a label `outcome`, `error.type` gives the outcome:
+/// `cancelled` and `panic` as they are, and any other value is an `error` if there is no status.
 ///
 /// Rates are per second of the window, `Δt`; `n` is [`count`](Self::count).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Requests {
-    /// The window, `Δt`.
+    /// The length of the window, `Δt`.
     pub duration: Duration,
     /// Requests that ended: `n`.
     pub count: u64,
-    /// Those with status 5xx, or outcome `error` or `panic`.
+    /// Requests with status 5xx, or with outcome `error` or `panic`.
     pub errors: u64,
-    /// Those with status 5xx.
+    /// Requests with status 5xx.
     pub server_errors: u64,
-    /// Those with status 4xx.
+    /// Requests with status 4xx.
     pub client_errors: u64,
-    /// Those whose outcome was `cancelled`.
+    /// Requests whose outcome was `cancelled`.
     pub cancelled: u64,
-    /// Those with a label `error.type`, by its value: the errors that the service itself tells apart.
+    /// Requests with a label `error.type`, by its value: the errors that the service itself tells
+    /// apart.
     pub by_error_type: BTreeMap<String, u64>,
     /// Requests under way at the end of the window: the up-down counter `NAME.active` beside a
     /// histogram `NAME.duration`, and `http.server.active_requests` beside
-    /// `http.server.request.duration`, as for `http.client`; `None` where there is none.
+    /// `http.server.request.duration`, likewise for `http.client`. `None` if there is no such counter.
     pub in_flight: Option<i64>,
-    /// How long they took, in the histogram's unit: of those that ended within `latency_duration`.
+    /// How long requests took, in the histogram's unit: those that ended within `latency_duration`.
     pub latency: HistogramSnapshot,
-    /// The time whose requests are in `latency`: that of the window, or up to ten seconds more. Counts,
-    /// rates and the mean are of the window.
+    /// The time that `latency` covers: that of the window, or up to ten seconds more. Counts, rates and
+    /// the mean cover the window.
     pub latency_duration: Duration,
     /// The sum of the response times of the `count` requests.
     latency_sum: f64,
 }
 
 impl Snapshot {
-    /// What happened after `earlier`, a snapshot of the same registry, was taken.
+    /// The difference from `earlier`, an earlier snapshot of the same registry.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Window {
         self.since_both(earlier.clone(), earlier.clone())
     }
 
-    /// What happened after `earlier` was taken; of `distributions`, taken then or before, the buckets of
-    /// histograms are counted from.
+    /// The difference from `earlier`; buckets of histograms are counted from `distributions`, which was
+    /// taken at the same time or before.
     pub(crate) fn since_both(&self, earlier: Self, distributions: Self) -> Window {
         Window { earlier, distributions, later: self.clone() }
     }
 }
 
 impl Snapshot {
-    /// The series of the family `name` that is `later` as it was then, unless its sum began anew since.
+    /// The earlier state of the series `later` of the family `name`, unless its sum started again.
     fn before(&self, name: &str, later: &Series) -> Option<&Series> {
         let before = self.family(name)?.series_of(&later.labels)?;
         (before.started == later.started).then_some(before)
@@ -104,20 +105,20 @@ impl Snapshot {
 }
 
 impl Window {
-    /// How long it is.
+    /// The length of the window.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.later.elapsed_since(&self.earlier)
     }
 
-    /// The time of which the quantiles of its histograms tell: [`duration`](Self::duration), or up to ten
+    /// The time that the quantiles of its histograms cover: [`duration`](Self::duration), or up to ten
     /// seconds more.
     #[must_use]
     pub fn distribution_duration(&self) -> Duration {
         self.later.elapsed_since(&self.distributions)
     }
 
-    /// The snapshot at its end.
+    /// The snapshot at the end of the window.
     #[must_use]
     pub fn later(&self) -> &Snapshot {
         &self.later
@@ -144,7 +145,7 @@ impl Window {
         groups
     }
 
-    /// By how much the counter `name` with exactly these labels grew.
+    /// The increase of the counter `name` with exactly these labels.
     #[must_use]
     pub fn increase(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
         let wanted = LabelSet::new(labels.iter().map(|&(key, value)| (key.to_owned(), value)));
@@ -157,7 +158,7 @@ impl Window {
         Some(later.checked_sub(earlier).unwrap_or(later))
     }
 
-    /// How much per second the counter `name` with exactly these labels grew; `None` also where the
+    /// The increase per second of the counter `name` with exactly these labels; `None` also if the
     /// window has no length.
     #[must_use]
     pub fn rate(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -198,7 +199,7 @@ impl Window {
         }
     }
 
-    /// The values that a histogram recorded, of the time of the distributions.
+    /// The values that a histogram recorded since `distributions`.
     fn latency(&self, name: &str, series: &Series, later: &HistogramSnapshot) -> HistogramSnapshot {
         let earlier = self.distributions.before(name, series);
         let earlier = earlier.and_then(|one| one.value.as_histogram());
@@ -228,7 +229,7 @@ impl Window {
         }
     }
 
-    /// The requests under way, of the series with `label` if it is given.
+    /// The requests under way, in the series with `label` if it is given.
     fn in_flight(&self, name: &str, label: Option<(&str, &str)>) -> Option<i64> {
         let family = self.later.family(&active_name(name)?)?;
         let wanted = |series: &&Series| {
@@ -238,7 +239,7 @@ impl Window {
             SeriesValue::UpDownCounter(value) => Some(value),
             _ => None,
         });
-        // A family that has not the label at all says nothing about the group.
+        // A family without this label says nothing about the group.
         let known = label.is_none_or(|(key, _)| has_key(family, key));
         known.then(|| values.sum::<Option<i64>>()).flatten()
     }
@@ -248,9 +249,9 @@ fn has_key(family: &Family, key: &str) -> bool {
     family.series().iter().any(|series| series.labels.get(key).is_some())
 }
 
-/// The up-down counter that goes with a histogram of requests.
+/// The name of the up-down counter that belongs to a histogram of requests.
 fn active_name(histogram: &str) -> Option<String> {
-    // OpenTelemetry's semantic conventions name these pairs so.
+    // These pairs of names are those of OpenTelemetry's semantic conventions.
     if let Some(side @ ("http.server" | "http.client")) =
         histogram.strip_suffix(".request.duration")
     {
@@ -290,7 +291,7 @@ impl Requests {
         self.share(self.client_errors)
     }
 
-    /// The average response time: the sum of the times by `n`; `None` without requests.
+    /// The average response time: the sum of the times divided by `n`; `None` without requests.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.latency_sum / self.count as f64)
@@ -349,8 +350,8 @@ impl Requests {
     }
 }
 
-/// How requests ended whose labels are those of the semantic conventions, which have no outcome:
-/// `error.type` is there for an error, and a status is more exact where there is one.
+/// The outcome of requests that have the labels of the semantic conventions, and so no `outcome`. An
+/// error has `error.type`; a status is more exact if there is one.
 fn outcome_of(error_type: Option<&str>, status_class: Option<u32>) -> Outcome {
     match error_type {
         Some("cancelled") => Outcome::Cancelled,
@@ -360,7 +361,7 @@ fn outcome_of(error_type: Option<&str>, status_class: Option<u32>) -> Outcome {
     }
 }
 
-/// The hundreds of an HTTP status, from `503` as from `5xx`.
+/// The hundreds of an HTTP status, written as `503` or as `5xx`.
 fn status_class(labels: &LabelSet) -> Option<u32> {
     const KEYS: [&str; 4] = ["http.response.status_code", "status_code", "status", "code"];
     let status = KEYS.iter().find_map(|key| labels.get(key)).filter(|status| status.len() == 3)?;

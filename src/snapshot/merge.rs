@@ -1,4 +1,4 @@
-//! Adding up: two values of one series, and the snapshots of several processes.
+//! Adding up two values of one series, and the snapshots of several processes.
 
 use std::{
     borrow::Cow,
@@ -17,20 +17,20 @@ use crate::{
     label::LabelSet,
 };
 
-/// What [`Snapshot::merge`] makes of values that are no sums: gauges, and the states of state sets.
+/// How [`Snapshot::merge`] combines values that are not sums: gauges, and the states of state sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gauges<'a> {
-    /// The value of the snapshot that was taken last; of two taken at once, of the later in the list.
+    /// The value of the snapshot that was taken last; of two taken at once, the later in the list.
     Last,
     /// The sum of the values; a state holds if it holds anywhere.
     Sum,
-    /// Each for itself, with a label of this key that has the name of the source: `instance`. A series
-    /// that has such a label already keeps it, so that snapshots can be merged in stages.
+    /// Keeps each value, with a label of this key whose value is the name of the source: `instance`. A
+    /// series that already has such a label keeps it, so that snapshots can be merged in stages.
     Labelled(&'a str),
 }
 
-/// Which of two gauges holds.
+/// Which of two gauges is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Choice {
     /// The second.
@@ -42,18 +42,18 @@ pub(crate) enum Choice {
 }
 
 impl Snapshot {
-    /// Makes one snapshot of the snapshots of several processes, each with the name of its source.
+    /// Merges the snapshots of several processes into one, each with the name of its source.
     ///
-    /// What was recorded is added exactly: counters, up-down counters, the cells of histograms, the
-    /// counts of summaries. A sum starts when the first of its parts did. A summary has the windows
-    /// that all of its parts have. `gauges` says what becomes of gauges and states. Times are those of
-    /// the wall clocks: of the sources, not compared with each other's.
+    /// Counters, up-down counters, the cells of histograms and the counts of summaries are added
+    /// exactly. A sum starts when the first of its parts started. A summary has the windows that all of
+    /// its parts have. `gauges` decides about gauges and states. Times are those of the sources' wall
+    /// clocks, which are not compared with each other.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Conflict`] with both sources if a name has two kinds or units, if two names are
-    /// one on a Prometheus page, or if two histograms of one series have different buckets;
-    /// [`ErrorKind::InvalidOption`] if a sum is too large for its type; [`ErrorKind::InvalidName`] if
+    /// [`ErrorKind::Conflict`] with both sources if a name has two kinds or units, if two names are the
+    /// same on a Prometheus page, or if two histograms of one series have different buckets.
+    /// [`ErrorKind::InvalidOption`] if a sum is too large for its type. [`ErrorKind::InvalidName`] if
     /// the key of [`Gauges::Labelled`] is not legal.
     ///
     /// # Examples
@@ -100,7 +100,7 @@ impl Snapshot {
         let times = |time: fn(&Self) -> Ticks| {
             sources.iter().map(move |(_, snapshot)| time(snapshot).dated())
         };
-        // Without a source there is nothing that began or was taken.
+        // Without sources nothing was started or taken.
         let started = times(Self::started).min().unwrap_or(Ticks::of_unix_nanos(0));
         let taken = times(Self::taken).max().unwrap_or(Ticks::of_unix_nanos(0));
         let families = parts.into_iter().map(|part| part.family).collect();
@@ -108,7 +108,7 @@ impl Snapshot {
     }
 }
 
-/// The family of one name so far, and the first source that had it.
+/// The family of one name so far, and the first source that has it.
 struct Part<'a> {
     source: &'a str,
     family: Family,
@@ -152,11 +152,11 @@ impl Part<'_> {
 /// Why two values cannot be added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The sum has no place in its type.
+    /// The sum does not fit its type.
     TooLarge,
-    /// They are not of one kind.
+    /// They differ in kind.
     Kinds,
-    /// They are distributions over different buckets.
+    /// They are distributions with different buckets.
     Layouts,
 }
 
@@ -178,8 +178,8 @@ impl Fault {
     }
 }
 
-/// Adds the value of `other` to `into`, which then started when the earlier of both did; a gauge of
-/// which one holds, when that one did. On a fault `into` is as it was.
+/// Adds the value of `other` to `into`, whose start becomes the earlier of both. If one of two gauges
+/// is kept, its start is kept too. On a fault `into` is unchanged.
 pub(crate) fn add(into: &mut Series, other: &Series, gauges: Choice) -> Result<(), Fault> {
     let other_holds = match gauges {
         Choice::Second => true,
@@ -228,13 +228,13 @@ fn add_histogram(sum: &mut HistogramSnapshot, other: &HistogramSnapshot) -> Resu
     if !is_empty && sum.layout() != other.layout() {
         return Err(Fault::Layouts);
     }
-    // No cell has more than the count, so that the cells fit if it does.
+    // No cell has more than the count, so the cells fit if the count does.
     sum.count().checked_add(other.count()).ok_or(Fault::TooLarge)?;
     sum.merge(other);
     Ok(())
 }
 
-/// A window that only one of them has would speak for a part of the values: it is left out.
+/// Leaves out a window that only one of them has, because it would cover only a part of the values.
 fn add_summary(into: &mut Arc<SummarySnapshot>, other: &SummarySnapshot) -> Result<(), Fault> {
     let mut sum = SummarySnapshot::clone(into);
     sum.count = sum.count.checked_add(other.count).ok_or(Fault::TooLarge)?;
@@ -251,7 +251,7 @@ fn add_summary(into: &mut Arc<SummarySnapshot>, other: &SummarySnapshot) -> Resu
     Ok(())
 }
 
-/// Two families that take one name on a Prometheus page, by their places, and that name.
+/// The indices of two families that have the same name on a Prometheus page, and that name.
 pub(crate) fn page_collision<'a>(
     families: impl Iterator<Item = &'a Family>,
 ) -> Option<(usize, usize, String)> {
@@ -267,7 +267,7 @@ pub(crate) fn page_collision<'a>(
     None
 }
 
-/// The family with times by the wall clock, and with the source's label where that is asked for.
+/// The family with times of the wall clock, and with the source's label if that is configured.
 fn prepared(family: &Family, source: &str, gauges: Gauges<'_>) -> Family {
     let mut family = family.clone();
     let key = match gauges {
@@ -287,7 +287,7 @@ fn prepared(family: &Family, source: &str, gauges: Gauges<'_>) -> Family {
     family
 }
 
-/// Sorts `series` by their labels and makes one of those with equal ones, in their order; one that
+/// Sorts `series` by their labels and adds up those with equal labels, in their order. A series that
 /// cannot be added goes to `left_out`.
 pub(crate) fn fold(
     mut series: Vec<Series>,

@@ -1,9 +1,9 @@
-//! What readers get: values that do not change any more, and what is made of them.
+//! Snapshots: immutable values for readers, and what can be computed from them.
 //!
-//! `family` is a snapshot and its families and series, `histogram` what a distribution tells. Whoever
-//! has two snapshots takes differences (`figures`) or adds them up (`merge`); `view` shows one
-//! otherwise, and `interchange` hands it to another process. Nothing here knows who records or where
-//! values are kept.
+//! `family` is a snapshot with its families and series, `histogram` the values of a distribution. Two
+//! snapshots can be subtracted (`figures`) or added up (`merge`); `view` shows a snapshot in another
+//! way, and `interchange` passes it to another process. Nothing here knows who records or where values
+//! are kept.
 
 mod exemplar;
 mod family;

@@ -1,4 +1,4 @@
-//! Which names are legal, and what they become on a Prometheus page.
+//! Legal names, and their form on a Prometheus page.
 
 use super::{
     family::Kind,
@@ -45,10 +45,10 @@ pub(crate) const fn key_fault(key: &str) -> Option<&'static str> {
     None
 }
 
-/// One of the samples that a family's series has on a Prometheus page, apart from the labels.
+/// One of the samples that a series has on a Prometheus page, without its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// The value itself; of a summary its quantiles.
+    /// The value itself; for a summary, its quantiles.
     Value,
     /// A count up to a bound.
     Bucket,
@@ -59,7 +59,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Those of a family of this kind.
+    /// The samples that a family of this kind has.
     pub(crate) const fn of(kind: Kind) -> &'static [Self] {
         match kind {
             Kind::Counter => &[Self::Value, Self::Created],
@@ -69,7 +69,7 @@ impl Part {
         }
     }
 
-    /// What its name has behind that of the family.
+    /// The suffix of its name, after the name of the family.
     pub(crate) const fn suffix(self, kind: Kind) -> &'static str {
         match (self, kind) {
             (Self::Value, Kind::Counter) => "_total",
@@ -84,7 +84,7 @@ impl Part {
 }
 
 /// The name of a family on a Prometheus page, without the suffix of a sample: the name in
-/// [plain characters](plain_name), and the unit's words where it does not end in them (OpenTelemetry
+/// [plain characters](plain_name), and the unit's words if it does not end in them (OpenTelemetry
 /// specification, "Prometheus and OpenMetrics Compatibility").
 pub(crate) fn exposition_name(name: &str, kind: Kind, unit: Unit) -> String {
     with_unit(plain_name(name), kind, unit)
@@ -110,12 +110,13 @@ pub(crate) fn with_unit(mut name: String, kind: Kind, unit: Unit) -> String {
     name
 }
 
-/// `name` in the characters that every Prometheus reads: what is no ASCII letter or digit becomes `_`,
-/// of which none stands at an end, or beside another one. One that begins with a digit gets `_`.
+/// `name` in the characters that every Prometheus accepts: anything but an ASCII letter or digit
+/// becomes `_`. No `_` is at an end or beside another one. A name that begins with a digit gets a
+/// leading `_`.
 pub(crate) fn plain_name(name: &str) -> String {
     let mut plain = joined_words(name);
     if plain.is_empty() || plain.starts_with(|first: char| first.is_ascii_digit()) {
-        plain.insert(0, '_'); // Registration refuses such names; a page must not depend on that.
+        plain.insert(0, '_'); // Registration refuses such names, but a page must not depend on that.
     }
     plain
 }
@@ -129,8 +130,8 @@ pub(crate) fn unit_word(unit: Unit, kind: Kind) -> Option<UnitWord> {
     }
 }
 
-/// Every name that a family takes on a page: its own and those of its samples. Two families that
-/// share one cannot stand on one page.
+/// Every name that a family has on a page: its own and those of its samples. Two families that share a
+/// name cannot be on one page.
 pub(crate) fn claimed_names(name: &str, kind: Kind, unit: Unit) -> Vec<String> {
     let base = exposition_name(name, kind, unit);
     let suffixes = Part::of(kind).iter().map(|part| part.suffix(kind));

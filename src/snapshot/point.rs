@@ -18,10 +18,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Temporality {
-    /// Totals since each series began: what Prometheus asks for.
+    /// Totals since each series began: what Prometheus expects.
     #[default]
     Cumulative,
-    /// Differences since the reader's last collection: what StatsD and some services ask for.
+    /// Differences since the reader's last collection: what StatsD and some services expect.
     Delta,
 }
 
@@ -56,8 +56,8 @@ struct About {
 }
 
 impl Snapshot {
-    /// Every series as a record of its own, sorted by name and labels; `temporality` says what the
-    /// snapshot was collected as.
+    /// Every series as a record of its own, sorted by name and labels; `temporality` is that of the
+    /// snapshot.
     #[must_use]
     pub fn data_points(&self, temporality: Temporality) -> Vec<DataPoint> {
         let n = self.families().iter().map(|family| family.series.len()).sum();
@@ -113,13 +113,13 @@ impl DataPoint {
         self.series.value()
     }
 
-    /// The newest exemplar of a counter; a histogram's are in its value.
+    /// The newest exemplar of a counter; those of a histogram are in its value.
     #[must_use]
     pub fn exemplar(&self) -> Option<&Exemplar> {
         self.series.exemplar()
     }
 
-    /// When the sum of the value began: for a difference, when the last reading was taken.
+    /// When the sum of the value began; for a difference, when the last reading was taken.
     #[must_use]
     pub fn started(&self) -> Ticks {
         self.series.started()
@@ -143,7 +143,7 @@ impl DataPoint {
     }
 }
 
-/// What a route of metrics is configured with.
+/// The options of a route of metrics.
 #[derive(Clone, Debug)]
 pub struct MetricsOptions {
     pub(crate) interval: Duration,
@@ -162,14 +162,15 @@ impl Signal for DataPoint {
     const NAME: &'static str = "metrics";
     type RouteOptions = MetricsOptions;
 
-    /// With the labels, though a registry may share them: a backend that is away costs no more than
-    /// the queue's bound then.
+    /// Includes the labels, though a registry may share them: so if a backend is away, its records take
+    /// no more than the queue's bound.
     fn weight(&self) -> usize {
         let labels: usize = self.labels().iter().map(|(key, value)| key.len() + value.len()).sum();
         size_of::<Self>() + self.series.weight() + labels
     }
 
-    /// A million points, 64 MiB and batches of 8,192; the oldest reading goes first.
+    /// A million points, 64 MiB and batches of 8,192. If the queue is full, the oldest reading is
+    /// dropped.
     fn settings() -> Settings {
         Settings {
             max_items: 1 << 20,
@@ -182,10 +183,10 @@ impl Signal for DataPoint {
 
 /// How metrics are pushed.
 impl Route<DataPoint> {
-    /// How often the metrics are read and sent; 10 s by default, where OpenTelemetry's SDKs have 60 s.
-    /// At least 10 ms.
+    /// How often the metrics are read and sent: at least 10 ms, and 10 s by default. OpenTelemetry's
+    /// SDKs have 60 s.
     ///
-    /// The last reading is sent at shutdown, and one at each flush.
+    /// Metrics are also sent at each flush and at shutdown.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.options.interval = interval.max(Duration::from_millis(10));
         self
@@ -197,9 +198,8 @@ impl Route<DataPoint> {
         self
     }
 
-    /// Shows this route's metrics by `views`, after those of the registry: what they rename, drop and
-    /// relabel. Bounds of buckets and limits are decided where a series is recorded, and mean nothing
-    /// here.
+    /// Shows this route's metrics by `views`, after those of the registry: they can rename, drop and
+    /// relabel. Buckets and limits are decided when a series is recorded, so they have no effect here.
     pub fn views(mut self, views: Views) -> Self {
         self.options.views = views;
         self

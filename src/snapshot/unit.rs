@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// The unit of an instrument, kept apart from its name; each exporter appends it in its backend's
-/// habit.
+/// The unit of an instrument, separate from its name. Each exporter appends it as its backend expects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Unit(&'static str);
 
@@ -15,15 +14,15 @@ impl Unit {
     pub const Seconds: Self = Self("s");
     /// `By`; `_bytes` on a Prometheus page.
     pub const Bytes: Self = Self("By");
-    /// `1`, a ratio; `_ratio` on the page of a gauge.
+    /// `1`, a ratio; `_ratio` on the page, for a gauge.
     pub const Ratio: Self = Self("1");
 
     /// Any other unit in UCUM's spelling: `ms`, `KiBy`, `By/s`. An annotation such as `{item}` is shown
     /// to people and not appended to names.
     ///
     /// On a Prometheus page, a unit of seconds, bytes, bits, hertz, metres, grams, litres, watts,
-    /// joules, volts, amperes and the like has its word, with any prefix, and a rate such as `By/s` is
-    /// `_bytes_per_second`. A unit that is not known is appended as it is.
+    /// joules, volts, amperes and the like is written as a word, with any prefix; a rate such as `By/s`
+    /// is `_bytes_per_second`. An unknown unit is appended unchanged.
     #[must_use]
     pub const fn new(ucum: &'static str) -> Self {
         Self(ucum)
@@ -37,7 +36,7 @@ impl Unit {
 }
 
 impl Unit {
-    /// How many of this unit a second has; 1 for a unit that is not of time.
+    /// How many of this unit make a second; 1 for a unit that is not of time.
     pub(crate) const fn per_second(self) -> f64 {
         match self.0.as_bytes() {
             b"ms" => 1e3,

@@ -1,4 +1,4 @@
-//! What a unit in UCUM's spelling is called at the end of a Prometheus name: `By/s` is
+//! The words for a unit in UCUM's spelling at the end of a Prometheus name: `By/s` is
 //! `bytes_per_second` (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility").
 
 use std::borrow::Cow;
@@ -8,13 +8,13 @@ use std::borrow::Cow;
 pub(crate) struct UnitWord {
     /// All of it: `bytes_per_second`, `per_second`, `seconds`.
     whole: Cow<'static, str>,
-    /// How many bytes of it stand before the first `_per_`; 0 where it begins with `per_`.
+    /// How many of its bytes come before the first `_per_`; 0 if it begins with `per_`.
     amount: usize,
 }
 
 impl UnitWord {
-    /// The words of the unit `ucum`; `None` where it has none: it is empty, `1`, or an annotation in
-    /// braces. A unit that is not known stands for itself, with `_` for what a name may not hold.
+    /// The words of the unit `ucum`; `None` if it is empty, `1`, or an annotation in braces. An unknown
+    /// unit is its own word, with `_` for characters that a name cannot have.
     pub(crate) fn of(ucum: &str) -> Option<Self> {
         let ucum = without_annotations(ucum);
         let mut factors = ucum.split('/');
@@ -38,8 +38,8 @@ impl UnitWord {
         &self.whole
     }
 
-    /// What `name` lacks of the unit at its end: nothing where it ends in it, only `per_second` where it
-    /// ends in `bytes` already. A word of the name ends at `_` or a dot.
+    /// What `name` lacks of the unit at its end: nothing if it ends in the unit, only `per_second` if
+    /// it ends in `bytes` already. A word of the name ends at `_` or a dot.
     pub(crate) fn lacking_in(&self, name: &str) -> &str {
         let (amount, per) = self.whole.split_at(self.amount);
         if ends_in_word(name, self.as_str()) {
@@ -69,7 +69,7 @@ fn ends_in_word(name: &str, word: &str) -> bool {
     name.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(['_', '.']))
 }
 
-/// The unit without the parts in braces, which only say what is counted.
+/// The unit without the annotations in braces, which only say what is counted.
 fn without_annotations(ucum: &str) -> String {
     let mut depth = 0_usize;
     let outside = |c: &char| {
@@ -126,13 +126,13 @@ fn word(symbol: &str, form: Form) -> Option<Cow<'static, str>> {
     (!own.is_empty()).then_some(Cow::Owned(own))
 }
 
-/// Symbols that are no multiple of another one: the symbol, one of it, several.
+/// Symbols that take no prefix: the symbol, its singular, its plural.
 const WITHOUT_PREFIX: &[(&str, &str, &str)] = &[
     ("min", "minute", "minutes"),
     ("h", "hour", "hours"),
     ("d", "day", "days"),
     ("wk", "week", "weeks"),
-    ("w", "week", "weeks"), // Not UCUM's; the translators of Prometheus and the Collector read it.
+    ("w", "week", "weeks"), // Not in UCUM; the translators of Prometheus and the Collector accept it.
     ("mo", "month", "months"),
     ("a", "year", "years"),
     ("y", "year", "years"), // As `w`.
@@ -142,7 +142,7 @@ const WITHOUT_PREFIX: &[(&str, &str, &str)] = &[
     ("cd", "candela", "candelas"),
 ];
 
-/// Symbols that stand behind a prefix too.
+/// Symbols that may have a prefix.
 const WITH_PREFIX: &[(&str, &str, &str)] = &[
     ("s", "second", "seconds"),
     ("By", "byte", "bytes"),
@@ -182,7 +182,7 @@ const PREFIXES: &[(&str, &str)] = &[
     ("d", "deci"),
     ("h", "hecto"),
     ("k", "kilo"),
-    ("K", "kilo"), // Not UCUM's; the translators read `KBy`.
+    ("K", "kilo"), // Not in UCUM; the translators accept `KBy`.
     ("M", "mega"),
     ("G", "giga"),
     ("T", "tera"),
@@ -192,7 +192,7 @@ const PREFIXES: &[(&str, &str)] = &[
     ("Y", "yotta"),
 ];
 
-/// Of bytes and bits only.
+/// For bytes and bits only.
 const BINARY_PREFIXES: &[(&str, &str)] = &[
     ("Ki", "kibi"),
     ("Mi", "mebi"),

@@ -1,4 +1,4 @@
-//! Delivery when the process ends: what runs is known to a static, which the exit hook empties.
+//! Delivery when the process ends: a static knows the running telemetry, and the exit hook delivers it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,23 +13,23 @@ use crate::{
     util::{per_process::PerProcess, process},
 };
 
-/// What runs, if anything does. Held for a glance: code of the user's runs during a start, and may ask.
-/// A forked child has its own, empty.
+/// The running telemetry, if any. Locked only for a moment, because the user's code runs during a start
+/// and may ask for it. A forked child has its own, which is empty.
 static RUNNING: PerProcess<Mutex<Place>> = PerProcess::new();
 
 #[derive(Default)]
 enum Place {
     #[default]
     Empty,
-    /// In the process of this generation: a forked child may start its own.
+    /// Starting in the process of this generation; a forked child may start its own.
     Starting(u32),
     Running(Weak<Running>),
 }
 
-/// The place of what is about to run; given up when it is dropped without having been filled.
+/// A reserved place for a start; freed if it is dropped without being filled.
 pub(super) struct Slot(());
 
-/// The place for a start, if nothing runs.
+/// Reserves the place for a start, if nothing is running.
 pub(super) fn slot() -> Result<Slot, Error> {
     let mut place = RUNNING.get().lock();
     let running = place.running();
@@ -37,7 +37,7 @@ pub(super) fn slot() -> Result<Slot, Error> {
         Place::Starting(generation) if *generation == process::generation() => {
             "telemetry is being started already: wait for that start"
         }
-        // A forked child inherits what its parent ran, without the threads: it may start its own.
+        // A forked child inherits its parent's telemetry without the threads: it may start its own.
         _ if running.as_ref().is_some_and(|run| !run.is_inherited() && !run.has_ended()) => {
             "telemetry is running already: shut it down before starting it again"
         }
@@ -47,7 +47,7 @@ pub(super) fn slot() -> Result<Slot, Error> {
             return Ok(Slot(()));
         }
     };
-    drop(place); // Before `running`, which may be the last share in it.
+    drop(place); // Before `running`, which may hold the last reference to it.
     Err(Error::new(ErrorKind::State, text))
 }
 
@@ -67,23 +67,23 @@ impl Drop for Slot {
     }
 }
 
-/// Delivers what is queued, for two seconds at most, and leaves the process with `code`.
+/// Delivers what is queued, for at most two seconds, and ends the process with `code`.
 ///
-/// On Linux and macOS `std::process::exit` does the same; Windows ends other threads before any hook
-/// runs, so that a service there leaves by this.
+/// On Linux and macOS `std::process::exit` does the same. Windows ends other threads before any exit
+/// hook runs, so a service there must exit with this.
 pub fn exit(code: i32) -> ! {
     deliver();
     std::process::exit(code)
 }
 
-/// Whether this process was forked off one that used the crate.
+/// Whether this process was forked from one that used the crate.
 pub(super) fn is_child() -> bool {
     process::generation() > 1
 }
 
-/// What the exit hook calls: on whichever thread left the process, its thread-locals gone.
+/// Called by the exit hook, on the thread that ends the process, after its thread-locals are gone.
 fn deliver() {
-    // A panic in an exit hook aborts, and so would waiting for a lock that the exiting thread holds.
+    // A panic in an exit hook aborts. Waiting for a lock that the exiting thread holds would never end.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let deadline = clock::deadline(FAREWELL);
         let Some(place) = RUNNING.get().try_lock_until(deadline) else { return };

@@ -1,10 +1,10 @@
-//! The names of routes: unique within a signal, so that their series differ.
+//! Names of routes, made unique within a signal, so that their series differ.
 
 use std::collections::HashSet;
 
 use crate::pipeline::{Route, Signal};
 
-/// Numbers every route but the first of one name: `file`, `file-2`, `file-3`.
+/// Numbers all routes of one name but the first: `file`, `file-2`, `file-3`.
 pub(super) fn told_apart<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
     let mut taken: HashSet<String> = routes.iter().map(|route| route.name().to_owned()).collect();
     let mut seen: HashSet<String> = HashSet::new();
@@ -12,7 +12,7 @@ pub(super) fn told_apart<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
         if seen.insert(route.name().to_owned()) {
             return route;
         }
-        // With room for the number: a name has 64 bytes at most, all ASCII.
+        // Leaves room for the number: a name has at most 64 bytes, all ASCII.
         let short = route.name().get(..56).unwrap_or(route.name());
         let numbered = (2_u32..).map(|n| format!("{short}-{n}"));
         let name = numbered.into_iter().find(|name| taken.insert(name.clone()));

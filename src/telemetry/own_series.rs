@@ -1,4 +1,4 @@
-//! What the crate counts about itself, as series on the page.
+//! The crate's metrics about itself, as series on the page.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) fn register(
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, name, help, Unit::new(unit), read) {
             Ok(observer) => Some(observer),
-            // A name of ours that the user has taken: theirs is kept.
+            // The user has registered a name of ours: the user's family stays.
             Err(error) => {
                 diagnostics::report("series", format_args!("{error}"));
                 None

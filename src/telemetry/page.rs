@@ -1,15 +1,14 @@
-//! The Prometheus page for a router of one's own.
+//! The Prometheus page for your own router.
 
 use super::Telemetry;
 use crate::export::prometheus::{Dialect, Page};
 
 impl Telemetry {
-    /// The page of all series, and its `Content-Type`, for a route of your own: in the format that the
-    /// `Accept` header of the scraper asks for, or as text without one.
+    /// The page of all series, and its `Content-Type`, for a route of your own. The format is the one
+    /// that the scraper's `Accept` header asks for; text without a header.
     ///
-    /// It waits for callbacks that are slow, so that an asynchronous server calls it where blocking is
-    /// allowed. Who is scraped by the listener ([`Builder::prometheus`](crate::Builder)) needs none of
-    /// this.
+    /// It waits for slow callbacks, so call it where blocking is allowed. It is not needed with the
+    /// listener ([`Builder::prometheus`](crate::Builder)).
     ///
     /// # Examples
     ///

@@ -4,7 +4,7 @@ use super::Builder;
 use crate::collect;
 
 impl Builder {
-    /// Adds the figures of the process itself, named as Prometheus' client libraries have them; see
+    /// Adds the figures of the process itself, under the names of Prometheus' client libraries; see
     /// [`collect::process`].
     ///
     /// # Examples

@@ -9,21 +9,21 @@ use crate::{
 };
 
 impl Builder {
-    /// Serves `/metrics` on `address`, in the format that the scraper asks for: `127.0.0.1:9464` for
-    /// example, or `:9464` for every interface, as Prometheus itself takes it. Port 0 lets the system
-    /// choose ([`Telemetry::local_addrs`](super::Telemetry)).
+    /// Serves `/metrics` on `address`, in the format that the scraper asks for. An address is for
+    /// example `127.0.0.1:9464`, or `:9464` for every interface, as in Prometheus itself. With port 0
+    /// the system chooses one ([`Telemetry::local_addrs`](super::Telemetry)).
     ///
-    /// A thread of its own renders and serves; a scrape never holds up recording. It is answered within
-    /// the time-out that it tells of (`X-Prometheus-Scrape-Timeout-Seconds`), without those callbacks
+    /// A thread of its own renders and serves; a scrape never holds up recording. The response comes
+    /// within the scraper's time-out (`X-Prometheus-Scrape-Timeout-Seconds`), without the callbacks
     /// that would take longer. The head of a request may have 64 KiB and 256 fields.
     ///
-    /// An address that is none is an error of the start, and says what to write.
+    /// An address that cannot be read is an error of the start, which says what to write.
     pub fn prometheus(self, address: &str) -> Self {
         self.prometheus_with(address, PageOptions::default())
     }
 
-    /// As [`prometheus`](Self::prometheus), with what `options` say: names, native histograms, whether
-    /// `_created` and `target_info` are there.
+    /// As [`prometheus`](Self::prometheus), with `options`: names, native histograms, and whether the
+    /// page has `_created` and `target_info`.
     pub fn prometheus_with(self, address: &str, options: PageOptions) -> Self {
         let address = address.to_owned();
         self.part(move |resource| {

@@ -1,7 +1,7 @@
 //! Readings of metrics, taken at each route's interval and pushed to it.
 //!
-//! One thread reads for all routes, apart from the tick: neither waits for the other, and none of them
-//! for an exporter.
+//! One thread reads for all routes, separate from the tick. Neither waits for the other, nor for an
+//! exporter.
 
 use std::{
     sync::Arc,
@@ -22,12 +22,12 @@ use crate::{
 /// The routes of metrics.
 pub(super) struct Readings {
     source: Arc<Source<DataPoint>>,
-    /// Held while the metrics are read: readings of one route follow each other. The registry's locks
-    /// are taken inside it.
+    /// Held while the metrics are read, so that readings of one route follow each other. The registry's
+    /// locks are taken inside it.
     routes: Mutex<Vec<Pushed>>, // In the order of the source's pipes.
 }
 
-/// A route and when its next reading is due.
+/// A route, and when its next reading is due.
 struct Pushed {
     reader: Reader,
     interval: Duration,
@@ -35,7 +35,7 @@ struct Pushed {
 }
 
 impl Readings {
-    /// Readings of `registry`, as each of `options` says.
+    /// Readings of `registry`, for routes with these `options`.
     pub(super) fn new(
         registry: &Registry,
         source: Arc<Source<DataPoint>>,
@@ -63,7 +63,7 @@ impl Readings {
     }
 
     /// Pushes a reading to every route, whenever the next is due. It gives up at `by` if another thread
-    /// is at it, and does not wait for callbacks beyond that.
+    /// is reading, and waits for callbacks until `by` at most.
     pub(super) fn push(&self, by: Instant) {
         if self.source.is_used() {
             let Some(routes) = self.routes.try_lock_until(by) else { return };
@@ -88,7 +88,7 @@ impl Readings {
                 return;
             }
             let now = clock::real_instant();
-            // Readings that a suspended machine missed are not caught up with.
+            // Readings that were missed while the machine was suspended are skipped.
             let is_due = |pushed: &mut Pushed| {
                 let is_due = pushed.due <= now;
                 if is_due {
@@ -100,7 +100,7 @@ impl Readings {
         }
     }
 
-    /// Reads for the routes that `choose` accepts. Processors run when the lock is released.
+    /// Reads for the routes that `choose` accepts. Processors run after the lock is released.
     fn read(
         &self,
         mut routes: MutexGuard<'_, Vec<Pushed>>,
@@ -125,9 +125,9 @@ impl Readings {
     }
 }
 
-/// The totals that the last telemetry of this process sent differences up to: the next one goes on from
-/// there, so that nothing is sent twice. Nothing is locked inside it.
+/// The totals up to which the last telemetry of this process sent differences. The next one continues
+/// from there, so that nothing is sent twice. No lock is taken inside it.
 static LAST: PerProcess<Mutex<Option<Snapshot>>> = PerProcess::new();
 
-/// How long a reading waits for all callbacks together, whatever their patience. Arbitrary.
+/// How long a reading waits for all callbacks together, whatever the patience of each. Arbitrary.
 const MOST_PATIENCE: Duration = Duration::from_secs(60);

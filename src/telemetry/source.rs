@@ -1,4 +1,4 @@
-//! Where a signal's records come from, on their way to its routes: processors, then every pipe.
+//! The way of a signal's records to its routes: through the processors, then to every pipe.
 
 use std::{cell::Cell, mem};
 
@@ -13,7 +13,7 @@ use crate::{
 pub(super) struct Source<S: Signal> {
     processors: Vec<Box<dyn Processor<S>>>,
     pub(super) pipes: Vec<Pipe<S>>,
-    /// Relaxed, both: they publish nothing but themselves.
+    /// Both are relaxed: they publish nothing but themselves.
     n_filtered: AtomicU64,
     n_panicked: AtomicU64,
     generation: u32, // Of the process that started it.
@@ -25,7 +25,7 @@ impl<S: Signal> Source<S> {
         Self { processors, pipes, n_filtered, n_panicked, generation: process::generation() }
     }
 
-    /// Whether anything is done with records.
+    /// Whether records have any effect.
     pub(super) fn is_used(&self) -> bool {
         // In a forked child a queue's lock may be held by a thread that stayed behind.
         !self.pipes.is_empty() && self.generation == process::generation()
@@ -39,7 +39,7 @@ impl<S: Signal> Source<S> {
         }
     }
 
-    /// Lets the processors change `records`; whether any are left.
+    /// Lets the processors change `records`; returns whether any are left.
     pub(super) fn process(&self, records: &mut Vec<S>) -> bool {
         if self.processors.is_empty() {
             return !records.is_empty();
@@ -51,7 +51,7 @@ impl<S: Signal> Source<S> {
                 break;
             }
             if let Err(panic) = catch(|| processor.process(records)) {
-                // Half processed, they may hold what nobody may see.
+                // Half processed, they may contain what must not be exported.
                 let n = mem::take(records).len();
                 self.n_panicked.fetch_add(n as u64, Relaxed);
                 let text = format_args!("{n} {} dropped: it panicked: {panic}", S::NAME);
@@ -71,7 +71,7 @@ impl<S: Signal> Source<S> {
     }
 }
 
-/// Whether this thread runs a processor: a flush or a shutdown from there would wait for itself.
+/// Whether this thread is running a processor: a flush or a shutdown from there would wait for itself.
 pub(super) fn is_processing() -> bool {
     IS_PROCESSING.get()
 }
@@ -93,6 +93,6 @@ impl Drop for Processing {
 }
 
 thread_local! {
-    // Without a destructor, so that it can be read in exit hooks, where others are gone.
+    // Has no destructor, so that exit hooks can read it when other thread-locals are gone.
     static IS_PROCESSING: Cell<bool> = const { Cell::new(false) };
 }

@@ -1,4 +1,4 @@
-//! Sources of figures that live elsewhere, for as long as the telemetry runs.
+//! Sources of figures from elsewhere, for as long as the telemetry runs.
 
 use std::time::Instant;
 
@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl Builder {
-    /// Puts the figures of `source` beside those of the instruments until shutdown: a
+    /// Adds the figures of `source` to those of the instruments until shutdown. A source is a
     /// [`Collector`](crate::collect::Collector) of your own, or one of [`collect`](crate::collect).
     ///
-    /// A source whose names are taken, or that finds its settings wrong, is an error of the start.
+    /// If its names are taken or its settings are wrong, that is an error of the start.
     ///
     /// # Examples
     ///
@@ -43,7 +43,7 @@ impl Builder {
     }
 }
 
-/// Taken off the registry at the end.
+/// Removed from the registry at the end.
 impl Part for Option<Registered> {
     fn stop(&mut self, _deadline: Instant) {
         *self = None;

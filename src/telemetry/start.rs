@@ -33,14 +33,16 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already;
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
-    /// [denied](Self::deny_conflicts) and there was one, with both places in the source;
-    /// [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
-    /// not legal, or a route is of a signal that telemetry does not send;
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
-    /// [constant label](Self::constant_label) is not; the error of a part that cannot start, for example
-    /// because its port is in use. Nothing is left running then.
+    /// - [`ErrorKind::State`](crate::ErrorKind::State) if telemetry is running already.
+    /// - [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if conflicts are
+    ///   [denied](Self::deny_conflicts) and there was one, with both places in the source.
+    /// - [`ErrorKind::InvalidOption`](crate::ErrorKind::InvalidOption) if a view has an option that is
+    ///   not legal, or if a route has a signal that telemetry does not send.
+    /// - [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the key of a
+    ///   [constant label](Self::constant_label) is not legal.
+    /// - The error of a part that cannot start, for example because its port is in use.
+    ///
+    /// After an error nothing is left running.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
         self.on_diagnostic.take().into_iter().for_each(|hook| diagnostics::set_hook(Some(hook)));
@@ -69,7 +71,7 @@ impl Builder {
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
-        // Disabled, no series of our own is registered: to read it would take a thread.
+        // If disabled, none of our own series are registered, because reading them would take a thread.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
@@ -87,10 +89,12 @@ impl Builder {
         });
         let telemetry = Telemetry { running };
         if !self.disabled {
-            // The first instant of the history: windows begin here while telemetry is younger than they are.
+            // The first instant of the history: windows begin here while telemetry is younger than
+            // their length.
             telemetry.running.remember(&mut slots);
         }
-        // Before the first tick: a callback in it may end the process, and the exit hook needs `running`.
+        // Before the first tick: a callback there may end the process, and the exit hook needs
+        // `running`.
         slot.fill(&telemetry.running);
         if !self.disabled {
             let ticking = Ticking {
@@ -106,7 +110,7 @@ impl Builder {
         Ok(telemetry)
     }
 
-    /// What evaluates the rules over `history`.
+    /// The engine that evaluates the rules over `history`.
     fn engine(&mut self, history: Arc<Mutex<History>>) -> Result<Engine, Error> {
         let rules = std::mem::take(&mut self.rules);
         if self.history.is_none() {
@@ -132,7 +136,7 @@ fn past(budget_bytes: Option<usize>) -> Arc<Mutex<History>> {
     Arc::new(Mutex::new(budget_bytes.map_or_else(of_selected, History::new)))
 }
 
-/// Reports the attributes in `keys` that the resource lacks: alerts have no such labels.
+/// Reports the attributes in `keys` that the resource lacks; alerts will not have these labels.
 fn report_missing(keys: &[Cow<'static, str>], resource: &Resource) {
     for key in keys.iter().filter(|key| resource.get(key).is_none()) {
         let text =
@@ -150,8 +154,8 @@ fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Opti
     }
 }
 
-/// Reports the statics that `registry` has refused: as one error with all reasons where `deny` says so,
-/// else to the diagnostic hook.
+/// Reports the statics that `registry` has refused: as one error with all reasons if `deny` is set,
+/// otherwise to the diagnostic hook.
 fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
     if !deny {
         registry.tell_refusals();
@@ -167,7 +171,7 @@ fn check_refusals(registry: &Registry, deny: bool) -> Result<(), Error> {
 fn install(tracer: &Arc<Tracer>) {
     let replaced = trace::install(tracer.clone());
     if exit::is_child() {
-        std::mem::forget(replaced); // The parent's, with queues that nobody serves here.
+        std::mem::forget(replaced); // It is the parent's, and its queues are not served here.
     }
 }
 
@@ -210,7 +214,7 @@ impl Started {
 }
 
 fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S>>, Error> {
-    // A pipe that was started before one that fails ends by itself when it is dropped.
+    // If one fails, the pipes that were started before it end when they are dropped.
     names::told_apart(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
 }
 
@@ -218,7 +222,7 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
-/// A tracer that hands its spans to `source`.
+/// A tracer that passes its spans to `source`.
 fn tracer_into(
     source: Arc<Source<SpanRecord>>,
     limits: SpanLimits,

@@ -1,4 +1,4 @@
-//! What is done once a second that no caller should wait for.
+//! What is done once a second, so that no caller waits for it.
 
 use std::sync::Weak;
 
@@ -17,9 +17,9 @@ use crate::{
 /// What is called at every change of an alert's state.
 pub(super) type OnTransition = Box<dyn Fn(&Transition) + Send>;
 
-/// What a tick works for.
+/// What a tick uses.
 pub(super) struct Ticking {
-    /// Weak: the thread does not keep what it works for alive.
+    /// Weak: the thread does not keep the telemetry alive.
     pub(super) running: Weak<Running>,
     pub(super) slots: Slots,
     pub(super) engine: Engine,
@@ -34,8 +34,8 @@ impl Ticking {
         Ticker::start("bellwether-tick", move |stopped| self.run(stopped))
     }
 
-    /// Ticks at the slots of the interval until it is stopped. Slots that pass meanwhile are skipped,
-    /// so that a machine that was suspended does not catch up.
+    /// Ticks at the slots of the interval until it is stopped. Slots that pass during a tick are
+    /// skipped, so that a machine that was suspended does not catch up.
     fn run(mut self, stopped: &Receiver<()>) {
         loop {
             let pause = self.slots.until_next(clock::now());
@@ -51,8 +51,8 @@ impl Ticking {
         }
     }
 
-    /// Queues notifications before callbacks and hooks run: one of these may
-    /// leave the process, and what is queued is delivered then.
+    /// Queues notifications before callbacks and hooks run: one of these may end the process, and
+    /// queued notifications are delivered then.
     fn evaluate(&mut self, slot: Slot) {
         let mut tick = self.engine.tick(slot);
         if !tick.notifications.is_empty() {

@@ -1,4 +1,4 @@
-//! A thread that does something again and again: how it starts, and how it ends.
+//! A thread that does something periodically: how it starts and ends.
 
 use std::{
     cell::Cell,
@@ -18,14 +18,14 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// Starts the thread called `name`, which runs `tick` until that returns: when it is stopped.
+    /// Starts the thread called `name`. It runs `tick`, which returns when it is stopped.
     pub(super) fn start(
         name: &str,
         tick: impl FnOnce(&Receiver<()>) + Send + 'static,
     ) -> Result<Self, Error> {
         let ((stop, stopped), (ending, ended)) = (bounded(1), bounded(0));
         let run = move || {
-            let _ending = ending; // Dropped, it tells that the thread is about to end.
+            let _ending = ending; // When dropped, it says that the thread is about to end.
             IS_TICKER.set(true);
             tick(&stopped);
         };
@@ -37,10 +37,10 @@ impl Ticker {
         Ok(Self { stop, ended, thread })
     }
 
-    /// Lets the thread end, and waits for it until `deadline`.
+    /// Makes the thread end, and waits for it until `deadline`.
     pub(super) fn stop(self, deadline: Instant) {
         let _ = self.stop.try_send(());
-        // A callback that hangs, or that is what stops the ticker, is not waited for.
+        // A callback that hangs is not waited for, nor one that itself stops the ticker.
         let itself = self.thread.thread().id() == thread::current().id();
         if !itself && self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected) {
             let _ = self.thread.join();
@@ -48,13 +48,13 @@ impl Ticker {
     }
 }
 
-/// Whether this thread is one that ticks: it runs callbacks and conditions, and is what a shutdown
-/// waits for.
+/// Whether this thread is one that ticks. It runs callbacks and conditions, and a shutdown waits for
+/// it.
 pub(super) fn is_own_thread() -> bool {
     IS_TICKER.get()
 }
 
 thread_local! {
-    // Without a destructor, so that it can be read in exit hooks, where others are gone.
+    // Has no destructor, so that exit hooks can read it when other thread-locals are gone.
     static IS_TICKER: Cell<bool> = const { Cell::new(false) };
 }

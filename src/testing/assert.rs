@@ -1,4 +1,4 @@
-//! What tests ask of series and spans, and the messages where it is not there.
+//! What tests assert about series and spans, and the messages if an assertion fails.
 
 use crate::{
     label::LabelSet,
@@ -6,12 +6,12 @@ use crate::{
     trace::SpanRecord,
 };
 
-/// The number of a series; 0 if it is not there.
+/// The number of a series; 0 if it does not exist.
 pub(super) fn value(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> f64 {
     snapshot.value(name, labels).map_or(0.0, SeriesValue::as_f64)
 }
 
-/// Panics unless the series has this number, or is not there, could be, and 0 is expected.
+/// Panics unless the series has this number. A series that does not exist, but could, counts as 0.
 #[track_caller]
 pub(super) fn assert_value(
     snapshot: &Snapshot,
@@ -61,7 +61,7 @@ fn assert_known(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) {
     }
 }
 
-/// The one span called `name`.
+/// The only span called `name`.
 #[track_caller]
 pub(super) fn one_span(spans: Vec<SpanRecord>, name: &str) -> SpanRecord {
     let mut named: Vec<&SpanRecord> = spans.iter().filter(|span| span.name() == name).collect();
@@ -77,12 +77,12 @@ pub(super) fn one_span(spans: Vec<SpanRecord>, name: &str) -> SpanRecord {
     panic!("{n_named} spans called {name:?}, not one{nearest}; the spans:\n{tree}")
 }
 
-/// The text with the fewest changes from `wanted`; the first of several.
+/// The text with the fewest changes from `wanted`; the first one if there are several.
 fn nearest<'a>(wanted: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     among.min_by_key(|text| distance(wanted, text))
 }
 
-/// How many characters have to be put in, taken out or replaced to make `b` of `a` (Levenshtein).
+/// How many characters have to be inserted, removed or replaced to turn `a` into `b` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,4 +1,4 @@
-//! Taking a scope along to another thread or task.
+//! Carries a scope to another thread or task.
 
 use std::{
     future::Future,
@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::scope::{Entered, Inner, current};
 
-/// Wraps `work` so that it runs in the scope that this thread is in now, wherever it is called.
+/// Wraps `work` so that it runs in the current scope of this thread, wherever it is called.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub fn carry<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     }
 }
 
-/// A closure that has not been called; what it holds is dropped in its scope too.
+/// A closure that has not been called; its contents are dropped in its scope too.
 struct Work<F> {
     scope: Option<Arc<Inner>>,
     work: Option<F>,
@@ -47,7 +47,7 @@ impl<F> Drop for Work<F> {
     }
 }
 
-/// Wraps futures so that they run in the scope that this thread is in now.
+/// Wraps futures so that they run in the current scope of this thread.
 pub trait Carry: Future + Sized {
     /// The future, in the scope of this thread whenever and wherever it is polled.
     ///
@@ -89,7 +89,7 @@ pin_project! {
 
     impl<F> PinnedDrop for Carried<F> {
         fn drop(this: Pin<&mut Self>) {
-            // In the scope: a future that is dropped unfinished records that it was cancelled.
+            // In the scope, because a future that is dropped unfinished records that it was cancelled.
             let mut this = this.project();
             let _entered = this.scope.as_ref().map(Entered::new);
             this.future.set(None);

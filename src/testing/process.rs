@@ -1,4 +1,4 @@
-//! A scope for the whole process: what all threads do from its beginning on.
+//! A scope for the whole process: what all threads record after its start.
 
 use std::{
     fmt,
@@ -17,24 +17,24 @@ use crate::{
     trace::{self, SpanRecord, Tracer},
 };
 
-/// Begins a scope for all threads of the process: it sees what is recorded after its beginning on any
-/// thread that is in no [`scope`](super::scope) of its own, and every span that ends.
+/// Begins a scope for all threads of the process. It sees what is recorded from then on by any thread
+/// that is in no [`scope`](super::scope) of its own, and every span that ends.
 ///
-/// It is for what a test cannot [carry](super::carry) its scope into, as the tasks that a server
-/// spawns on a runtime of many threads. Values are differences from those that the process had when it
-/// began: of counters, up-down counters, histograms, and counts and sums of summaries; gauges, states
-/// and windows are as they are. Time is real, and nothing is set back when it ends.
+/// Use it for code that a test cannot [carry](super::carry) its scope into, such as tasks that a server
+/// spawns on a multi-threaded runtime. Counters, up-down counters, histograms, and counts and sums of
+/// summaries are differences from their values at the start. Gauges, states and windows have their
+/// current values. Time is real, and nothing is reset at the end.
 ///
-/// There is one at a time: a second waits for the first to end, for at most five minutes. Other tests
-/// of the same process that record without a scope at the same time are seen too: give those a
-/// `scope`, or this one a test binary of its own.
+/// Only one exists at a time: a second waits for the first to end, for at most five minutes. It also
+/// sees other tests of the same process that record without a scope at the same time. Give those a
+/// `scope`, or put this test into a test binary of its own.
 ///
-/// While it lives, every span is sampled and goes to it and not to telemetry that was started before.
-/// Begin it after that start, and end it before the shutdown.
+/// While it lives, every span is sampled and goes to it, not to telemetry that was started before. So
+/// begin it after that start, and end it before the shutdown.
 ///
 /// # Panics
 ///
-/// Panics if this thread has begun one that has not ended, or if five minutes are over.
+/// Panics if this thread has begun one that has not ended, or after waiting for five minutes.
 ///
 /// # Examples
 ///
@@ -81,7 +81,7 @@ pub struct ProcessScope {
 }
 
 impl ProcessScope {
-    /// The series of the process, as differences from those at the beginning.
+    /// The series of the process, as differences from those at the start.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let registry = Registry::global();
@@ -106,7 +106,7 @@ impl ProcessScope {
         assert::assert_value(&self.snapshot(), name, labels, expected);
     }
 
-    /// The spans that have ended on any thread since the beginning, in the order of their ends on each
+    /// The spans that have ended on any thread since the start, in the order of their ends on each
     /// thread.
     #[must_use]
     pub fn spans(&self) -> Vec<SpanRecord> {
@@ -114,7 +114,7 @@ impl ProcessScope {
         self.spans.lock().clone()
     }
 
-    /// The one span called `name`.
+    /// The only span called `name`.
     ///
     /// # Panics
     ///
@@ -136,7 +136,7 @@ impl Drop for ProcessScope {
     fn drop(&mut self) {
         let installed = trace::uninstall();
         let is_own = installed.as_ref().is_some_and(|tracer| Arc::ptr_eq(tracer, &self.tracer));
-        // Whoever installed another one meanwhile keeps it.
+        // If another one was installed meanwhile, it stays.
         let next = if is_own { self.replaced.take() } else { installed };
         next.map(trace::install);
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for ProcessScope {
     }
 }
 
-/// How long a second scope waits for the first; arbitrary, and longer than a test should take.
+/// How long a second scope waits for the first. Arbitrary, and longer than a test should take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The thread that began the scope that is running. Nothing is locked inside it.

@@ -1,4 +1,4 @@
-//! A thread's own values, spans and clock for the length of a test.
+//! A thread's own values, spans and clock during a test.
 
 use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     trace::{self, SpanRecord, Tracer},
 };
 
-/// Begins a scope on this thread: until it is dropped, everything recorded here is in the scope and
+/// Begins a scope on this thread. Until it is dropped, everything recorded here is in the scope and
 /// nowhere else, time stands still unless the scope advances it, and every span is sampled.
 ///
-/// Scopes nest: the inner one sees nothing of the outer, and the outer goes on when it is dropped. They
-/// may be dropped in any order; the thread is in the latest that is left. The cells of a scope, some
-/// kilobytes, are not freed before the process ends.
+/// Scopes nest: the inner one sees nothing of the outer, which continues when the inner one is dropped.
+/// They may be dropped in any order; the thread is in the latest one that is left. The cells of a
+/// scope, some kilobytes, are not freed before the process ends.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub struct Scope {
     _entered: Entered,
 }
 
-/// What a scope owns; every thread that carries it holds it.
+/// The contents of a scope, shared by every thread that carries it.
 pub(super) struct Inner {
     storage: Arc<cells::Storage>,
     tracer: Arc<Tracer>,
@@ -69,14 +69,14 @@ pub(super) struct Entered {
     not_send: PhantomData<*const ()>, // It is an entry in this thread's list.
 }
 
-/// The stays of this thread, and what the latest of them has swapped.
+/// The stays of this thread, and what the latest one has replaced.
 struct Stays {
     next: u64,
     scopes: Vec<(u64, Arc<Inner>)>,
     swapped: Option<Swapped>,
 }
 
-/// The clock, the cells and the tracer of a scope in place of what was there without any.
+/// The clock, the cells and the tracer of a scope, which replace those outside any scope.
 struct Swapped {
     _clock: clock::Entered,
     _storage: cells::Entered,
@@ -88,15 +88,15 @@ thread_local! {
         const { RefCell::new(Stays { next: 0, scopes: Vec::new(), swapped: None }) };
 }
 
-/// The scope that this thread is in.
+/// The current scope of this thread.
 pub(super) fn current() -> Option<Arc<Inner>> {
     STAYS.with_borrow(|stays| stays.scopes.last().map(|(_, inner)| inner.clone()))
 }
 
 impl Stays {
-    /// Puts the latest scope in place, after another came or went.
+    /// Installs the latest scope, after another one began or ended.
     fn swap(&mut self) {
-        self.swapped = None; // First back to what was there without any scope.
+        self.swapped = None; // Restores first what was there without any scope.
         self.swapped = self.scopes.last().map(|(_, inner)| Swapped {
             _clock: clock::enter(Some(inner.clock.clone())),
             _storage: cells::enter(Some(inner.storage.clone())),
@@ -108,7 +108,7 @@ impl Stays {
 impl Inner {
     fn new() -> Self {
         let clock = ManualClock::new();
-        // The storage notes when recording into it began: by the scope's own clock.
+        // The storage notes when recording began, by the scope's own clock.
         let _installed = clock::enter(Some(clock.clone()));
         let spans = Arc::new(Mutex::new(Vec::new()));
         let sink = spans.clone();
@@ -141,7 +141,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // What the scope held is dropped after the borrow: it may be the last to hold it.
+        // The contents of the scope are dropped after the borrow ends: this may be the last reference.
         let _ended = STAYS.try_with(|stays| {
             let mut stays = stays.borrow_mut();
             let place = stays.scopes.iter().position(|(number, _)| *number == self.number)?;
@@ -153,7 +153,7 @@ impl Drop for Entered {
 }
 
 impl Scope {
-    /// The clock, which stands still unless it is advanced.
+    /// The clock. It stands still unless it is advanced.
     #[must_use]
     pub fn clock(&self) -> &ManualClock {
         &self.inner.clock
@@ -164,14 +164,14 @@ impl Scope {
         self.inner.clock.advance(step);
     }
 
-    /// The series of statics that were touched in the scope.
+    /// The series of statics that were used in the scope.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.inner.snapshot()
     }
 
-    /// The number of the series `name` with exactly these labels: a sum, a gauge's value, a
-    /// histogram's count. A series that was not touched is 0.
+    /// The number of the series `name` with exactly these labels: a sum, a gauge's value, a histogram's
+    /// count. A series that was not used is 0.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         assert::value(&self.snapshot(), name, labels)
@@ -181,11 +181,12 @@ impl Scope {
     ///
     /// # Panics
     ///
-    /// Panics if the number is another, and lists the series of `name` that there are. Panics too, also
-    /// if 0 is expected, if no instrument of the process is called `name`, or none of its series has
-    /// these labels nor can have them (a closed label set has all of its combinations), and names the
-    /// nearest. An instrument is known once it was used, or by a call of
-    /// [`register`](crate::Counter::register).
+    /// Panics if the number differs, and lists the existing series of `name`.
+    ///
+    /// Panics too, even if 0 is expected, if no instrument of the process is called `name`, or if none
+    /// of its series has these labels or could have them. The message then names the nearest. A closed
+    /// label set has all of its combinations. An instrument is known once it was used, or after a call
+    /// of [`register`](crate::Counter::register).
     #[track_caller]
     pub fn assert_value(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
         assert::assert_value(&self.snapshot(), name, labels, expected);
@@ -197,27 +198,26 @@ impl Scope {
         self.inner.spans()
     }
 
-    /// The one span called `name`.
+    /// The only span called `name`.
     ///
     /// # Panics
     ///
-    /// Panics unless exactly one span of that name has ended, names the nearest, and prints those that
-    /// have.
+    /// Panics unless exactly one span of that name has ended. The message names the nearest and prints
+    /// those that have ended.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> SpanRecord {
         assert::one_span(self.spans(), name)
     }
 
-    /// The spans that have ended, children indented below their parents in the order of their
-    /// starts, each with its outcome and attributes: to compare with what a test expects.
+    /// The spans that have ended, as text to compare with what a test expects. Children are indented
+    /// below their parents in the order of their starts, each with its outcome and attributes.
     #[must_use]
     pub fn span_tree(&self) -> String {
         tree::render(&self.spans())
     }
 
-    /// Alert rules over the series of the scope, evaluated whenever
-    /// [`tick`](Alerts::tick) is called.
+    /// Alert rules over the series of the scope, evaluated whenever [`tick`](Alerts::tick) is called.
     ///
     /// # Errors
     ///
@@ -262,8 +262,8 @@ pub struct Alerts {
 }
 
 impl Alerts {
-    /// Evaluates all rules at the time that the scope's clock shows; a second tick within a second
-    /// does nothing.
+    /// Evaluates all rules at the time of the scope's clock; a second tick within a second does
+    /// nothing.
     pub fn tick(&mut self) -> Vec<Transition> {
         let tick = self.engine.tick(&self.inner.snapshot());
         tick.report();
@@ -280,7 +280,7 @@ impl Alerts {
     ///
     /// # Panics
     ///
-    /// Panics if it has none, and lists the alerts that there are.
+    /// Panics if it has none, and lists the existing alerts.
     #[track_caller]
     pub fn assert_state(&self, rule: &str, state: alert::AlertState) {
         let alerts = self.alerts();

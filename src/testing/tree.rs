@@ -4,13 +4,13 @@ use std::{collections::HashMap, fmt::Write as _};
 
 use crate::{context::SpanId, trace::SpanRecord};
 
-/// One line a span, children below their parent, all in the order of their starts.
+/// One line for each span, children below their parent, all in the order of their starts.
 pub(super) fn render(spans: &[SpanRecord]) -> String {
     let known: HashMap<SpanId, usize> =
         spans.iter().enumerate().map(|(place, span)| (span.span_id(), place)).collect();
     let mut children: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (place, span) in spans.iter().enumerate() {
-        // A span whose parent is not among them stands as a root.
+        // A span whose parent is not among them is shown as a root.
         let parent = span.parent_span_id().and_then(|parent| known.get(&parent).copied());
         children.entry(parent).or_default().push(place);
     }
@@ -18,7 +18,7 @@ pub(super) fn render(spans: &[SpanRecord]) -> String {
         places.sort_by_key(|&place| spans[place].start());
     }
     let mut text = String::new();
-    let mut open: Vec<(usize, usize)> = Vec::new(); // Places and depths yet to be written.
+    let mut open: Vec<(usize, usize)> = Vec::new(); // Spans yet to be written: index and depth.
     let push = |open: &mut Vec<_>, parent: Option<usize>, depth: usize| {
         let below = children.get(&parent).map_or(&[][..], Vec::as_slice);
         open.extend(below.iter().rev().map(|&place| (place, depth)));

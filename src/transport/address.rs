@@ -1,12 +1,12 @@
-//! Which addresses are of the public internet.
+//! Which addresses belong to the public internet.
 //!
-//! A URL from a rule file or a settings page must not make the process talk to its own machine, its
-//! neighbours or a cloud's metadata service. What is not known to be public is
-//! not: an address space that is assigned later is refused until this file learns of it.
+//! A URL from a rule file or a settings page must not make the process connect to its own machine, its
+//! neighbours or a cloud's metadata service. An address that is not known to be public counts as not
+//! public: an address space that is assigned later is refused until it is added here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is one of the public internet, by the registries of special-purpose addresses
+/// Whether `address` belongs to the public internet, by the registries of special-purpose addresses
 /// (RFC 6890, IANA as of 2026).
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -34,7 +34,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // NAT64 (RFC 6052): how a network without IPv4 reaches the address inside.
+        // NAT64 (RFC 6052): a network without IPv4 reaches the address inside.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
             is_public_v4(Ipv4Addr::new(a, b, c, d))
@@ -42,8 +42,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2001, 0..=0x1ff, ..] => false, // Protocol assignments: Teredo, benchmarks, ORCHID.
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false, // Documentation.
         [0x2002, ..] => false,            // 6to4: any IPv4 address may be inside.
-        // Global unicast. Not in it: unspecified, loopback, IPv4-mapped and -compatible, unique
-        // local, link-local, site-local, multicast.
+        // Global unicast. It excludes unspecified, loopback, IPv4-mapped and -compatible, unique local,
+        // link-local, site-local and multicast addresses.
         [0x2000..=0x3fff, ..] => true,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! How bytes leave and enter the process, below what they mean.
+//! Transport: how bytes leave and enter the process, whatever they mean.
 
 #[cfg(any(feature = "webhook", feature = "poll-json"))]
 pub(crate) mod address;

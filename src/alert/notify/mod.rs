@@ -1,8 +1,8 @@
-//! Sends alerts: the notification, and the notifiers that deliver it.
+//! Sending alerts: the notification, and the notifiers that deliver it.
 //!
 //! A notifier is a [`Route`](crate::pipeline::Route) of [`Notification`]s: its exporter sends, and the
-//! pipeline queues, tries again and counts. Each has a queue and a thread of its own, so that one that
-//! is stuck holds back no other.
+//! pipeline queues, retries and counts. Each notifier has its own queue and thread, so that a stuck one
+//! holds back no other.
 
 mod notification;
 #[cfg(feature = "webhook")]

@@ -7,22 +7,22 @@ use crate::{
     pipeline::{Overflow, Settings, Signal},
 };
 
-/// The alerts of one name that fire or have fired lately: a group, sent as a whole.
+/// The alerts of one name that are firing or were resolved lately: a group, sent as a whole.
 ///
-/// One is made when an alert begins to fire or is resolved, and again after a minute while that is
-/// so: a receiver that was away hears of it. It has every alert of its name, of all rules of that
-/// name, that fires or was resolved within the last quarter of an hour. Beyond 256 of them there are
-/// several, with all that is new among them, and not all of the rest.
+/// A notification is sent when an alert begins to fire or is resolved, and is repeated after a minute
+/// while that is so: a receiver that was away then gets it. It has every alert of its name, of all
+/// rules with that name, that is firing or was resolved within the last 15 minutes. A group of more
+/// than 256 alerts takes several notifications: they have all the news, but not all other alerts.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    alerts: Vec<Alert>, // Those that are due first.
+    alerts: Vec<Alert>, // Those that are due come first.
     n_due: usize,
-    status: AlertState, // Of the group, `n_truncated` among it.
+    status: AlertState, // Of the group, including the truncated alerts.
     n_truncated: usize,
 }
 
 impl Notification {
-    /// A notification of `alerts`, which are of one name, as a group of their own.
+    /// A notification of `alerts`, which have one name and are the whole group.
     ///
     /// # Examples
     ///
@@ -43,8 +43,8 @@ impl Notification {
         Self::of_group(alerts, n, status, n)
     }
 
-    /// A notification of some of the `n_alerts` alerts of a group that stands as `status` says; the
-    /// first `n_due` have news.
+    /// A notification of some of the `n_alerts` alerts of a group with this `status`; the first `n_due`
+    /// are due.
     pub(in crate::alert) fn of_group(
         alerts: Vec<Alert>,
         n_due: usize,
@@ -55,7 +55,7 @@ impl Notification {
         Self { alerts, n_due, status, n_truncated }
     }
 
-    /// Adds to each alert what it has when it is sent.
+    /// Adds to each alert the labels and annotations that it has only when sent.
     pub(crate) fn add_external(&mut self, external: &External) {
         self.alerts.iter_mut().for_each(|alert| alert.add_external(external));
     }
@@ -67,21 +67,20 @@ impl Notification {
         self.status
     }
 
-    /// The alerts, those that are [due](Self::due) first.
+    /// The alerts; those that are [due](Self::due) come first.
     #[must_use]
     pub fn alerts(&self) -> &[Alert] {
         &self.alerts
     }
 
-    /// The alerts because of which it is sent: that began to fire, were resolved, or are due
-    /// to be sent again. What writes down each event and no groups needs only
-    /// these.
+    /// The alerts for which it is sent: they began to fire, were resolved, or are due to be repeated. A
+    /// notifier that writes events and not groups needs only these.
     #[must_use]
     pub fn due(&self) -> &[Alert] {
         &self.alerts[..self.n_due]
     }
 
-    /// How many alerts of the group it has no room for.
+    /// How many alerts of the group it leaves out.
     #[must_use]
     pub fn n_truncated(&self) -> usize {
         self.n_truncated
@@ -96,8 +95,8 @@ impl Signal for Notification {
         size_of::<Self>() + self.alerts.iter().map(Alert::weight).sum::<usize>()
     }
 
-    /// A thousand notifications, each sent at once and by itself; the oldest goes first, for the newest
-    /// say how things stand.
+    /// A thousand notifications, each sent at once and alone. If the queue is full, the oldest is
+    /// dropped, because the newest show the current state.
     fn settings() -> Settings {
         Settings {
             max_items: 1_000,

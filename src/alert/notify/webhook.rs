@@ -13,23 +13,23 @@ use crate::{
     transport::http_client::{HttpEndpoint, HttpFailure},
 };
 
-/// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook: receivers written
+/// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook. Receivers written
 /// for Alertmanager understand it.
 ///
-/// One request is one [`Notification`]: the group of all alerts of one `alertname`, which is resolved
-/// when all of them are.
+/// One request is one [`Notification`]: the group of all alerts of one `alertname`. The group is
+/// resolved when all of its alerts are.
 ///
 /// # What may go wrong
 ///
-/// * An answer of 2xx is a delivery. 429, 5xx, and a connection that fails or times out are tried
-///   again, when `Retry-After` asks for it, a minute later at most. Any other answer, redirects among
-///   them, is a rejection: the alert is dropped and counted, and sent anew with the next repetition.
-/// * After a time-out nobody knows whether the receiver took the alert: it may get it twice.
-/// * The body of an answer is not read.
+/// * A 2xx response is a delivery. After 429, 5xx, a failed connection or a time-out the request is
+///   retried: when `Retry-After` says, but within a minute. Any other response, redirects included, is
+///   a rejection: the alert is dropped and counted, and sent again with the next repetition.
+/// * After a time-out it is unknown whether the receiver took the alert: it may get it twice.
+/// * The body of a response is not read.
 ///
 /// # What it will not do
 ///
-/// Speak plain http, or to an address that is not public, unless configured to: see
+/// It does not use plain http or connect to an address that is not public, unless configured to: see
 /// [`allow_plain_http`](Self::allow_plain_http) and [`allow_private`](Self::allow_private). It follows
 /// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
 /// printed.
@@ -79,22 +79,22 @@ impl Webhook {
         self
     }
 
-    /// How long a request may take, connection and answer together; ten seconds by default.
+    /// How long a request may take, from connecting to the response; ten seconds by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.endpoint.timeout(timeout);
         self
     }
 
-    /// Allows a URL of plain http: whoever is on the way can read the alerts, and the headers.
+    /// Allows a URL of plain http: then anyone on the way can read the alerts and the headers.
     #[must_use]
     pub fn allow_plain_http(mut self) -> Self {
         self.endpoint.allow_plain_http();
         self
     }
 
-    /// Allows addresses that are not public: loopback, private and link-local networks, and whatever
-    /// else listens there.
+    /// Allows addresses that are not public: loopback, private and link-local networks, and all
+    /// services that listen there.
     #[must_use]
     pub fn allow_private(mut self) -> Self {
         self.endpoint.allow_private();
@@ -108,7 +108,7 @@ impl Webhook {
         self
     }
 
-    /// The `externalURL` of the body: where a reader finds more; empty by default.
+    /// The `externalURL` of the body: a page with more for readers; empty by default.
     #[must_use]
     pub fn external_url(mut self, url: impl Into<String>) -> Self {
         self.external_url = url.into();
@@ -117,24 +117,25 @@ impl Webhook {
 }
 
 impl WireExporter<Notification> for Webhook {
-    /// Judges the URL and the headers; a host's name is judged when it is connected to.
+    /// Checks the URL and the headers. The addresses of a host name are checked when it is connected
+    /// to.
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
         self.endpoint.check()
     }
 
-    /// A body for each notification.
+    /// Encodes one body for each notification.
     fn encode(&mut self, batch: &Batch<Notification>) -> Payload {
         let mut payload = Payload::new();
         for notification in batch {
             let body = Body::new(notification, &self.receiver, &self.external_url);
-            // A body is texts and dates, and a vector takes all that is written.
+            // The body has only texts and dates, and writing to a vector cannot fail.
             payload.record(|bytes| drop(serde_json::to_writer(bytes, &body)));
         }
         payload
     }
 
-    /// Sends one notification after the other: the first that should be tried again holds back those
-    /// behind it, so that they arrive in order; one that is refused holds back none.
+    /// Sends one notification after the other. If one should be retried, those behind it wait, so that
+    /// they arrive in order; a rejected one holds back no other.
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let mut n_refused = 0;
         let mut refusal = None;
@@ -160,7 +161,7 @@ impl WireExporter<Notification> for Webhook {
         }
         match refusal {
             None => Ok(()),
-            // None is left to be sent; those that were refused count as such.
+            // Nothing is left to be sent; rejected notifications count as such.
             Some(message) => Err(ExportError::reject(message)
                 .unsent(payload.skip(payload.len()))
                 .rejected(n_refused)),
@@ -226,7 +227,7 @@ enum Status {
     Resolved,
 }
 
-/// A date; `None` is Go's zero time, which says "not yet".
+/// A date; `None` is Go's zero time, which means "not yet".
 struct Date(Option<Timestamp>);
 
 impl<'a> Body<'a> {
@@ -278,7 +279,7 @@ impl Serialize for Date {
     }
 }
 
-/// The pairs that all alerts have.
+/// The pairs that all alerts share.
 fn common<'a>(
     alerts: &'a [Alert],
     pairs: impl Fn(&'a Alert) -> BTreeMap<&'a str, &'a str>,
@@ -291,7 +292,7 @@ fn common<'a>(
     common
 }
 
-/// A text as Go's `%q` quotes it, as far as receivers tell groups apart by it.
+/// A text quoted like Go's `%q`, as far as receivers need it to tell groups apart.
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

@@ -12,8 +12,8 @@ use crate::{
     util::standard::Stderr,
 };
 
-/// Writes one line for each alert that is [due](Notification::due), and flushes: one that begins to
-/// fire, is resolved, or is repeated after a minute.
+/// Writes one line for each alert that is [due](Notification::due), and flushes: when it begins to
+/// fire, when it is resolved, and when it is repeated after a minute.
 ///
 /// A line has the state in capitals, the rule, the labels, the value, and the annotations:
 ///
@@ -21,11 +21,11 @@ use crate::{
 /// FIRING HighErrorRate http.route=/checkout severity=critical value=0.31 summary="Checkout fails"
 /// ```
 ///
-/// A text with anything but letters, digits and `_.:/@%+-` is quoted, and escaped as Rust does: an
+/// A text with anything but letters, digits and `_.:/@%+-` is quoted, and escaped as in Rust, so an
 /// alert is always one line.
 ///
-/// When writing fails, the rest of the batch is tried again: a line whose flush failed may be written
-/// twice. When the writer blocks, it holds back no other notifier.
+/// If writing fails, the rest of the batch is retried; a line whose flush failed may be written twice.
+/// If the writer blocks, it holds back no other notifier.
 ///
 /// # Examples
 ///
@@ -79,8 +79,8 @@ impl<W: Write + Send + 'static> Writer<W> {
     }
 }
 
-/// A notifier that writes to the standard error stream, without waiting for those who hold the lock of
-/// [`std::io::stderr`]: a line is one write to the operating system.
+/// A notifier that writes to the standard error stream, without waiting for the lock of
+/// [`std::io::stderr`]. A line is one write to the operating system.
 #[must_use]
 pub fn stderr() -> Writer<impl Write + Send + 'static> {
     Writer::new(Stderr)
@@ -126,7 +126,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// A text as one word: quoted where a reader could take it for more.
+/// A text as one word: quoted if a reader could take it for more than one.
 struct Word<'a>(&'a str);
 
 impl fmt::Display for Word<'_> {

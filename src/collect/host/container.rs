@@ -1,8 +1,8 @@
-//! What the control groups of the process allow it, and what was taken of that.
+//! The limits of the process's control groups, and how much of them is used.
 //!
-//! A limit may stand on any group between the process's own and the root that can be seen, and the
-//! tightest holds. Use is that of the group that has the tightest limit, as the two are to be
-//! compared; of the process's own group where there is no limit.
+//! Any group between the process's own and the visible root may have a limit, and the tightest one
+//! holds. Use is that of the group with the tightest limit, so that the two can be compared; without a
+//! limit, that of the process's own group.
 
 use std::iter::successors;
 
@@ -18,7 +18,7 @@ use crate::metric::Unit;
 
 pub(super) struct Container<F> {
     files: F,
-    /// The text that the groups were found by: a process may be moved.
+    /// The text from which the groups were found. Compared, because a process may be moved.
     membership: String,
     groups: Groups,
 }
@@ -31,7 +31,7 @@ struct Groups {
     cpu_account: Option<Group>,
 }
 
-/// A group and those above it, as folders; the process's own is the first.
+/// A group and those above it, as folders; the process's own comes first.
 #[derive(Debug, PartialEq)]
 struct Group {
     version: Version,
@@ -45,10 +45,10 @@ enum Version {
     Two,
 }
 
-/// Groups above the process's own that are looked at; deeper trees are not seen in practice.
+/// How many groups above the process's own are read; deeper trees do not occur in practice.
 const MAX_DEPTH: usize = 16;
 
-/// The first version writes "no limit" as the largest multiple of a page; no machine has half of it.
+/// Version 1 writes "no limit" as the largest multiple of a page; no machine has half of that.
 const UNLIMITED: f64 = (1_u64 << 62) as f64;
 
 impl<F: Files> Container<F> {
@@ -66,7 +66,7 @@ impl<F: Files> Container<F> {
         Ok(())
     }
 
-    /// A file of a group, if there is one: the root group has few.
+    /// A file of a group, if it exists: the root group has only a few.
     fn file(&self, folder: &str, name: &str) -> Option<String> {
         text(&self.files, &format!("{folder}/{name}")).ok()
     }
@@ -75,7 +75,7 @@ impl<F: Files> Container<F> {
         self.file(folder, name)?.trim().parse::<u64>().ok().map(|number| number as f64)
     }
 
-    /// The group with the least that `limit` finds, and that limit.
+    /// The group with the smallest limit that `limit` finds, and that limit.
     fn tightest<'a>(
         &self,
         group: &'a Group,
@@ -107,7 +107,7 @@ impl<F: Files> Container<F> {
         }
         if let Some(usage) = self.number(folder, usage) {
             to.observe(MEMORY, usage, &[]);
-            // What the kernel takes back first when memory is short; orchestrators judge by the rest.
+            // The kernel takes inactive memory back first; orchestrators look at the rest.
             let stat = self.file(folder, "memory.stat");
             if let Some(inactive) = stat.and_then(|stat| field(&stat, inactive)) {
                 to.observe(WORKING_SET, (usage - inactive as f64).max(0.0), &[]);
@@ -119,7 +119,7 @@ impl<F: Files> Container<F> {
         }
     }
 
-    /// The quota, and what it cost.
+    /// The quota, and how much it throttled.
     fn cpu(&self, group: &Group, to: &mut Reading) -> Option<f64> {
         let (folder, limit) = self.tightest(group, |this, folder| match group.version {
             Version::One => {
@@ -194,8 +194,8 @@ impl<F: Files + 'static> Collector for Container<F> {
 }
 
 impl Groups {
-    /// Joins `/proc/self/cgroup`, which has the groups' paths, with `mountinfo`, which tells where
-    /// their trees are mounted.
+    /// Joins `/proc/self/cgroup`, which has the paths of the groups, with `mountinfo`, which has the
+    /// mounts of their trees.
     fn find(membership: &str, mountinfo: &str) -> Self {
         let group = |controller: &str| {
             Group::of_one(controller, membership, mountinfo)
@@ -238,8 +238,8 @@ impl Group {
             let mut left = left.split(' ').skip(3);
             is_tree(kind, options).then_some((unescaped(left.next()?), unescaped(left.next()?)))
         })?;
-        // In a container the mount may show the container's own group as its root; a path that
-        // leads elsewhere cannot be seen from here, and the root is the nearest group that can.
+        // In a container the mount may show the container's own group as its root. A path that leads
+        // elsewhere cannot be seen from here; then the root is the nearest visible group.
         let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or("");
         let is_within = below.starts_with('/') && !below.split('/').any(|part| part == "..");
         let below = if is_within { below.trim_end_matches('/') } else { "" };
@@ -248,7 +248,7 @@ impl Group {
     }
 }
 
-/// How many CPUs `quota` in each `period` is; none is written as -1, which is no number here.
+/// How many CPUs `quota` in each `period` is. No quota is written as -1, which is not a number here.
 fn quota(quota: f64, period: f64) -> Option<f64> {
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }

@@ -1,4 +1,4 @@
-//! What the CPUs did, and how many processes wanted them.
+//! The time of the CPUs by mode, and how many processes need them.
 
 use super::{
     super::{
@@ -11,8 +11,8 @@ use crate::metric::Unit;
 
 pub(super) struct Cpu<F>(pub(super) F);
 
-/// The columns of a CPU's line that are shown (proc(5)); those behind them, the guests' time, are
-/// within the first two.
+/// The columns of a CPU's line that are shown (proc(5)). The columns after them, the guests' time, are
+/// included in the first two.
 const MODES: [&str; 8] =
     ["user", "nice", "system", "idle", "iowait", "interrupt", "softirq", "steal"];
 
@@ -53,7 +53,7 @@ impl<F: Files + 'static> Collector for Cpu<F> {
     }
 }
 
-/// The line of all CPUs, and how many lines of one CPU there are.
+/// The line of all CPUs, and the number of lines of single CPUs.
 fn times(stat: &str, to: &mut Reading) -> Option<()> {
     let (_, ticks) = stat.lines().find_map(|line| {
         words_and_numbers(line).filter(|(name, ticks)| *name == "cpu" && !ticks.is_empty())

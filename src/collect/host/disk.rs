@@ -1,4 +1,4 @@
-//! Block devices: what was read and written, and how long that took.
+//! Block devices: what was read and written, and how long it took.
 
 use super::{
     super::{
@@ -14,14 +14,14 @@ pub(super) struct Disk<F>(pub(super) F);
 /// One line of `/proc/diskstats`.
 struct Device<'a> {
     name: &'a str,
-    /// From the fourth column on (Documentation/admin-guide/iostats.rst of the kernel).
+    /// The numbers from the fourth column on (Documentation/admin-guide/iostats.rst of the kernel).
     numbers: [u64; 10],
 }
 
-/// The kernel counts in sectors of this size, whatever the device's own are.
+/// The kernel counts in sectors of this size, whatever the size on the device.
 const SECTOR_BYTES: f64 = 512.0;
 
-/// Devices that are memory or files, whose figures are in those of others.
+/// Devices that are memory or files; their figures are included in those of others.
 const NOT_DISKS: [&str; 3] = ["loop", "ram", "zram"];
 
 impl<F: Files + 'static> Collector for Disk<F> {
@@ -88,8 +88,8 @@ impl<'a> Device<'a> {
     }
 }
 
-/// Whether `name` is a partition of the device `disk`: its name with a number behind it, and a `p`
-/// between the two where the device's own name ends with a digit.
+/// Whether `name` is a partition of the device `disk`: the device's name and a number, with a `p` in
+/// between if the device's name ends with a digit.
 fn is_partition(name: &str, disk: &str) -> bool {
     let Some(rest) = name.strip_prefix(disk) else { return false };
     let number = match disk.ends_with(|c: char| c.is_ascii_digit()) {

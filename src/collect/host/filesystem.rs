@@ -18,16 +18,16 @@ pub(super) struct FileSystem<F> {
 /// A mounted file system whose space is shown.
 #[derive(Debug, PartialEq)]
 struct Mount<'a> {
-    /// Major and minor number: mounts that share it are one file system.
+    /// Major and minor number: mounts with the same numbers are one file system.
     device: &'a str,
     point: String,
-    /// Mounted so; a file system that became so after an error is not.
+    /// Mounted read-only. A file system that became read-only after an error does not count.
     is_read_only: bool,
     kind: &'a str,
     source: String,
 }
 
-/// What `statvfs` tells, in bytes and inodes.
+/// The result of `statvfs`, in bytes and inodes.
 #[derive(Debug, Default, PartialEq)]
 struct Space {
     total: f64,
@@ -38,14 +38,14 @@ struct Space {
     inodes_free: f64,
 }
 
-/// File systems of the own machine that can fill up. Those over a network or in another process may
-/// hang when they are asked, and take every figure with them.
+/// Local file systems that can fill up. For one over a network or in another process, the call may hang
+/// and delay every other figure.
 const KINDS: [&str; 20] = [
     "apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfsplus", "jfs",
     "msdos", "nilfs2", "ntfs3", "overlay", "reiserfs", "tmpfs", "ubifs", "vfat", "xfs", "zfs",
 ];
 
-/// Mounts that are shown; a host of many containers has thousands.
+/// The most mounts that are shown; a host with many containers has thousands.
 const MAX_MOUNTS: usize = 256;
 
 impl<F: Files> FileSystem<F> {
@@ -74,7 +74,7 @@ impl<F: Files + 'static> Collector for FileSystem<F> {
         for mount in mounts {
             match (self.space)(&mount.point) {
                 Ok(space) => mount.tell(&space, to),
-                // Unmounted meanwhile, or hidden from this process: nothing to tell of it.
+                // It was unmounted meanwhile, or is hidden from this process: nothing to show.
                 Err(error) if is_away(&error) => {}
                 Err(error) => {
                     let message = format!("the space of {}: {error}", mount.point);
@@ -92,7 +92,7 @@ fn is_away(error: &io::Error) -> bool {
 
 /// The file systems of `mountinfo`, each once, at its shortest mount point.
 fn mounts(mountinfo: &str) -> Vec<Mount<'_>> {
-    // The last mount on a point hides those before it.
+    // The last mount on a point hides the earlier ones.
     let visible: BTreeMap<String, Mount<'_>> = (mountinfo.lines().filter_map(Mount::parse))
         .map(|mount| (mount.point.clone(), mount))
         .collect();
@@ -107,8 +107,8 @@ fn mounts(mountinfo: &str) -> Vec<Mount<'_>> {
 }
 
 impl<'a> Mount<'a> {
-    /// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/sda1 rw`: any number of optional
-    /// fields stands before the dash (proc(5)).
+    /// `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/sda1 rw`, with any number of optional
+    /// fields before the dash (proc(5)).
     fn parse(line: &'a str) -> Option<Self> {
         let (left, right) = line.split_once(" - ")?;
         let mut left = left.split(' ');
@@ -121,7 +121,7 @@ impl<'a> Mount<'a> {
     }
 
     fn can_fill_up(&self) -> bool {
-        // Below these, a `tmpfs` only holds the mount points of others.
+        // Below these, a `tmpfs` only holds mount points of other file systems.
         let is_kernels = ["/proc/", "/sys/"].iter().any(|kernels| self.point.starts_with(kernels));
         KINDS.contains(&self.kind) && !self.is_read_only && !is_kernels
     }
@@ -138,7 +138,7 @@ impl<'a> Mount<'a> {
         to.observe(USAGE, (total - free).max(0.0), &with("used"));
         to.observe(USAGE, available, &with("free"));
         to.observe(USAGE, (free - available).max(0.0), &with("reserved"));
-        // Some file systems have as many inodes as they have space for.
+        // Some file systems have no fixed number of inodes.
         if inodes > 0.0 {
             to.observe(INODES, (inodes - inodes_free).max(0.0), &with("used"));
             to.observe(INODES, inodes_free, &with("free"));
@@ -160,7 +160,7 @@ impl Space {
     }
 }
 
-/// A path of `mountinfo`, in which blanks and backslashes stand as `\040`: three octal digits.
+/// A path of `mountinfo`, where blanks and backslashes are written as three octal digits: `\040`.
 pub(super) fn unescaped(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! Memory and swap: what there is, what is taken, and what moves.
+//! Memory and swap: the total, what is used, and what is moved.
 
 use super::{
     super::{
@@ -32,7 +32,7 @@ impl<F: Files + 'static> Collector for Memory<F> {
     }
 }
 
-/// What a kernel that does not count events leaves out is left out here.
+/// An event that the kernel does not count is left out.
 fn events(vmstat: &str, to: &mut Reading) {
     for (direction, key) in [("in", "pswpin"), ("out", "pswpout")] {
         if let Some(pages) = field(vmstat, key) {
@@ -46,13 +46,13 @@ fn events(vmstat: &str, to: &mut Reading) {
     }
 }
 
-/// Used is what is neither free nor can be given back at once: as `free` has it.
+/// Used is what is neither free nor can be freed at once, as in `free`.
 fn usage(meminfo: &str, to: &mut Reading) -> Option<()> {
     let bytes = |key| kibibytes(meminfo, key);
     let (total, free) = (bytes("MemTotal")?, bytes("MemFree")?);
     let buffers = bytes("Buffers").unwrap_or(0.0);
     let cached = bytes("Cached").unwrap_or(0.0) + bytes("SReclaimable").unwrap_or(0.0);
-    // The numbers are not of one instant: a difference may fall below zero.
+    // The numbers are not from one instant, so a difference may fall below zero.
     let used = (total - free - buffers - cached).max(0.0);
     for (state, bytes) in [("used", used), ("free", free), ("buffers", buffers), ("cached", cached)]
     {

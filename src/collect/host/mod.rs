@@ -1,7 +1,7 @@
 //! The host, and the container around the process: CPU, memory, disks, network.
 //!
-//! Each part is a source of its own, so that one that cannot be read costs no other. Names and labels
-//! follow OpenTelemetry's semantic conventions for system and container metrics, where there are such.
+//! Each part is a source of its own, so that one that cannot be read affects no other. Names and labels
+//! follow OpenTelemetry's semantic conventions for system and container metrics, if there are any.
 
 mod container;
 mod cpu;
@@ -27,19 +27,19 @@ use super::{files::System, source::Source};
 /// | `host.connections` | `system.network.connections` by state, of TCP; read every ten seconds, on a thread of its own | `/proc/net/tcp`, `tcp6` |
 /// | `container` | `container.cpu.time`, `container.cpu.limit`, `container.cpu.available`, `container.cpu.throttled`, `container.memory.usage`, `.working_set`, `.limit`, `.oom_kills` | the control group, version 2 or 1 |
 ///
-/// `system.*` is what the kernel tells of the machine, in a container too; network figures are those
-/// of the process's network namespace. How much of the machine the process may use is in
-/// `container.*`: the limits are the tightest on the way from the process's control group up, and are
-/// missing where there is none. `container.cpu.available` is never missing: the CPUs that the process
-/// may run on, and no more than its quota.
+/// `system.*` are the kernel's figures of the machine, in a container too; network figures are those of
+/// the process's network namespace. `container.*` says how much of the machine the process may use: the
+/// limits are the tightest of its control group and those above it, and are missing if there is none.
+/// `container.cpu.available` is never missing: it is the CPUs that the process may run on, limited by
+/// its quota.
 ///
-/// File systems over a network are left out, as asking for their space may hang, and those that cannot
-/// fill up: mounted read-only, or of the kernel. `system.disk.*` counts whole devices that were used,
-/// and no partitions. On platforms other than Linux there is no source.
+/// File systems over a network are left out, because asking for their space may hang. So are those that
+/// cannot fill up: mounted read-only, or of the kernel. `system.disk.*` counts whole devices that were
+/// used, not partitions. On platforms other than Linux there is no source.
 ///
-/// What to alert on: `system.linux.memory.available` that is a small part of
-/// `system.memory.limit`, `container.memory.working_set` near its limit, `container.cpu.throttled`
-/// that grows, a file system that is nearly full, `system.network.dropped` that grows.
+/// What to alert on: `system.linux.memory.available` that is a small part of `system.memory.limit`,
+/// `container.memory.working_set` near its limit, `container.cpu.throttled` that grows, a file system
+/// that is nearly full, `system.network.dropped` that grows.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ pub fn host() -> Vec<Source> {
         Source::new("host.disk", disk::Disk(System)),
         Source::new("host.filesystem", filesystem::FileSystem::new(System)),
         Source::new("host.network", network::Interfaces(System)),
-        // The kernel walks its table of sockets for it, which takes milliseconds.
+        // For this the kernel walks its table of sockets, which takes milliseconds.
         Source::new("host.connections", network::Connections(System))
             .every(Duration::from_secs(10)),
         Source::new("container", container::Container::new(System)),

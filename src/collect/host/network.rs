@@ -9,7 +9,7 @@ use crate::metric::Unit;
 /// What each interface received and sent.
 pub(super) struct Interfaces<F>(pub(super) F);
 
-/// How many TCP connections are in which state.
+/// The number of TCP connections in each state.
 pub(super) struct Connections<F>(pub(super) F);
 
 impl<F: Files + 'static> Collector for Interfaces<F> {
@@ -28,7 +28,7 @@ impl<F: Files + 'static> Collector for Interfaces<F> {
         let text = text(&self.0, DEV)?;
         let interfaces = text.lines().filter_map(counts);
         let n_told = interfaces.map(|(name, counts)| tell(name, &counts, to)).count();
-        // A namespace without any interface has the two lines of the heading still.
+        // A namespace without any interface still has the two heading lines.
         if n_told == 0 && text.lines().count() != 2 { Err(unreadable(DEV)) } else { Ok(()) }
     }
 }
@@ -77,8 +77,8 @@ impl<F: Files + 'static> Collector for Connections<F> {
     }
 }
 
-/// The states from 1 on, as the kernel numbers them (include/net/tcp_states.h); a request socket,
-/// the twelfth, is one whose SYN was received.
+/// The states from 1 on, in the kernel's numbering (include/net/tcp_states.h). A request socket, the
+/// twelfth, counts as one whose SYN was received.
 const STATES: [&str; 11] = [
     "established",
     "syn_sent",
@@ -93,7 +93,7 @@ const STATES: [&str; 11] = [
     "closing",
 ];
 
-/// About 55,000 connections of 150 bytes each; beyond that the walk costs more than it tells.
+/// About 55,000 connections of 150 bytes each; beyond that the walk is not worth its cost.
 const CONNECTIONS_LIMIT: u64 = 8 << 20;
 
 fn count_states(text: &str, counts: &mut [u64; STATES.len()]) {

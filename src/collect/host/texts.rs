@@ -1,12 +1,12 @@
-//! How the texts of the kernel are read.
+//! Reads the texts of the kernel.
 
 use super::super::{
     collector::Failure,
     files::{Files, text},
 };
 
-/// The text at `path`, or none where there is no such file: some kernels, and most imitations of one,
-/// lack some.
+/// The text at `path`; empty if there is no such file. Some kernels, and most imitations of one, lack
+/// some files.
 pub(super) fn text_if_any(files: &dyn Files, path: &str) -> Result<String, Failure> {
     match text(files, path) {
         Err(failure) if failure.reason() == "absent" => Ok(String::new()),
@@ -14,7 +14,7 @@ pub(super) fn text_if_any(files: &dyn Files, path: &str) -> Result<String, Failu
     }
 }
 
-/// The figures that a line of names and numbers has: the first word, and the numbers behind it.
+/// The first word of a line, and the numbers after it.
 pub(super) fn words_and_numbers(line: &str) -> Option<(&str, Vec<u64>)> {
     let mut words = line.split_ascii_whitespace();
     let name = words.next()?;

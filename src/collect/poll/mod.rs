@@ -1,7 +1,7 @@
 //! Series from a JSON document behind a URL.
 //!
-//! A [`JsonPoll`] asks for the document at an interval, on a thread of its own, and maps
-//! [`JsonField`]s of it to series.
+//! A [`JsonPoll`] requests the document at an interval, on a thread of its own, and maps [`JsonField`]s
+//! of it to series.
 
 mod path;
 
@@ -21,22 +21,23 @@ use crate::{
     transport::http_client::HttpEndpoint,
 };
 
-/// Asks for a JSON document at an interval, ten seconds by default, and maps its fields to series.
+/// Requests a JSON document at an interval, ten seconds by default, and maps its fields to series.
 ///
 /// # What may go wrong
 ///
-/// * No answer of 2xx in time, one that is too large, or one that is no JSON: nothing is read, and
+/// * There is no 2xx response in time, or it is too large, or not JSON. Then nothing is read, and
 ///   `telemetry.source.failures` counts it, by `reason`: `timeout`, `connection`, `status`,
-///   `too_large`, `parse`, `forbidden`. The last good values stand until they are stale.
-/// * A field that is missing, or not a number, costs its own series alone: `missing`,
-///   `not_a_number`, `negative` (a counter).
-/// * A document with the time stamp of the one before is a duplicate, dropped and counted; a missing
-///   time stamp, where one was promised, makes the document a failure.
+///   `too_large`, `parse`, `forbidden`. The last good values stay until they are stale.
+/// * A field is missing or is not a number. This affects only its own series: `missing`,
+///   `not_a_number`, `negative` (for a counter).
+/// * The document has the time stamp of the last one. It is a duplicate, dropped and counted. A missing
+///   time stamp, if one was configured, makes the document a failure.
 ///
 /// # What it will not do
 ///
-/// Speak plain http, or to an address that is not public, unless allowed; follow a redirect; use a
-/// proxy from the environment. Of its URL only scheme, host and port are ever printed.
+/// It does not use plain http or connect to an address that is not public, unless allowed. It follows
+/// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
+/// printed.
 ///
 /// # Examples
 ///
@@ -71,13 +72,13 @@ pub struct JsonPoll {
     fields: Vec<JsonField>,
 }
 
-/// A value in a document, and the series that it is.
+/// A value in a document, and the series that it becomes.
 ///
-/// It lies at a JSON pointer (RFC 6901) such as `/pools/0/size`. One part of the pointer may be `*`,
-/// for each element of an array or each member of an object, which makes as many series; their
+/// It is found by a JSON pointer (RFC 6901) such as `/pools/0/size`. One part of the pointer may be
+/// `*`, for each element of an array or each member of an object: each becomes a series, and their
 /// labels come from [`label_key`](Self::label_key) and [`label_at`](Self::label_at).
 ///
-/// Numbers are taken, booleans as 1 and 0, and texts that are finite numbers.
+/// Accepted are numbers, booleans as 1 and 0, and texts that are finite numbers.
 #[derive(Clone, Debug)]
 #[must_use = "a field does nothing before a poll has it"]
 pub struct JsonField {
@@ -93,18 +94,18 @@ pub struct JsonField {
 #[derive(Clone, Debug)]
 enum LabelFrom {
     Text(String),
-    /// What the `*` stood for.
+    /// What the `*` matched.
     Key,
     /// A path from there on.
     At(Path),
 }
 
-/// The largest document that is read unless configured otherwise; arbitrary, and far more than a page of
-/// figures has. Parsed, a document takes some tens of times its size.
+/// The largest document that is read by default. Arbitrary: far more than a page of figures. A parsed
+/// document takes some tens of times its size.
 const LIMIT: usize = 1 << 20;
 
 impl JsonPoll {
-    /// Asks at `url`; `name` is the label `source` of the counts.
+    /// Requests `url`; `name` is the label `source` of the counts.
     ///
     /// A URL that cannot be used is an error of [`Source::register`].
     pub fn new(name: impl Into<String>, url: &str) -> Self {
@@ -119,7 +120,7 @@ impl JsonPoll {
         }
     }
 
-    /// How often to ask.
+    /// How often to request the document.
     pub fn every(self, interval: Duration) -> Self {
         Self { interval, ..self }
     }
@@ -135,7 +136,7 @@ impl JsonPoll {
         self
     }
 
-    /// Where the document tells the time stamp of its figures, as a number or as text.
+    /// The path of the time stamp that the document gives its figures, a number or a text.
     pub fn stamp(self, path: impl Into<String>) -> Self {
         Self { stamp: Some(Path::new(path.into())), ..self }
     }
@@ -151,13 +152,13 @@ impl JsonPoll {
         self
     }
 
-    /// How long a request may take, connection and document together; ten seconds by default.
+    /// How long a request may take, from connecting to the whole document; ten seconds by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.endpoint.timeout(timeout);
         self
     }
 
-    /// Allows a URL of plain http: whoever is on the way can read the figures, and the headers.
+    /// Allows a URL of plain http: then anyone on the way can read the figures and the headers.
     pub fn allow_plain_http(mut self) -> Self {
         self.endpoint.allow_plain_http();
         self
@@ -181,7 +182,7 @@ impl From<JsonPoll> for Source {
     }
 }
 
-/// One reading is one request; a source made of it by [`Source::from`] asks on its own thread.
+/// One reading is one request; a source created by [`Source::from`] requests on its own thread.
 impl Collector for JsonPoll {
     fn families(&self) -> Vec<Description> {
         let mut families: Vec<Description> = Vec::new();
@@ -209,7 +210,7 @@ impl Collector for JsonPoll {
         Ok(())
     }
 
-    /// Judges the URL, the headers, the paths and the label keys.
+    /// Checks the URL, the headers, the paths and the label keys.
     fn check(&self) -> Result<(), Error> {
         self.endpoint.check()?;
         for field in &self.fields {
@@ -257,7 +258,7 @@ impl JsonField {
         Self { path, kind, name, help: "".into(), unit: Unit::NONE, labels: Vec::new() }
     }
 
-    /// The description; of several fields of one name that of the first holds.
+    /// The description; of several fields with one name, the first description counts.
     pub fn help(self, help: impl Into<Cow<'static, str>>) -> Self {
         Self { help: help.into(), ..self }
     }
@@ -267,20 +268,20 @@ impl JsonField {
         Self { unit, ..self }
     }
 
-    /// A label with a value that is always the same.
+    /// A label with a fixed value.
     pub fn label(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.labels.push((key, LabelFrom::Text(value.into())));
         self
     }
 
-    /// A label with what `*` stood for: the name of the member, or the number of the element.
+    /// A label with what `*` matched: the name of the member, or the index of the element.
     pub fn label_key(mut self, key: &'static str) -> Self {
         self.labels.push((key, LabelFrom::Key));
         self
     }
 
-    /// A label with the text, number or boolean at `path`: from what `*` stood for, or from the
-    /// document where the field has no `*`.
+    /// A label with the text, number or boolean at `path`. The path begins at what `*` matched, or at
+    /// the document if the field has no `*`.
     pub fn label_at(mut self, key: &'static str, path: impl Into<String>) -> Self {
         self.labels.push((key, LabelFrom::At(Path::new(path.into()))));
         self
@@ -308,7 +309,7 @@ impl JsonField {
         Ok(())
     }
 
-    /// Tells every value that the path leads to; what is missing costs itself alone.
+    /// Observes every value that the path leads to; a missing value affects only its own series.
     fn tell(&self, document: &Value, to: &mut Reading) {
         let Some(places) = self.path.find(document) else {
             return to.fail(&self.name, missing(&self.path));

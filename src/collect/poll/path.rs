@@ -1,4 +1,4 @@
-//! Where in a JSON document a value lies.
+//! Paths to values in a JSON document.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Path {
     text: String,
     before: Vec<String>,
-    /// What is behind the `*`, if there is one.
+    /// The part after the `*`, if there is one.
     behind: Option<Vec<String>>,
     /// What is wrong with the text, if anything.
     fault: Option<&'static str>,
@@ -18,9 +18,9 @@ pub(super) struct Path {
 
 /// One place that a path leads to.
 pub(super) struct Found<'a> {
-    /// The name of the member or the number of the element that `*` stood for.
+    /// The name of the member or the index of the element that `*` matched.
     pub(super) key: Option<String>,
-    /// The document, or what `*` stood for: where paths of labels begin.
+    /// The document, or what `*` matched: paths of labels begin here.
     pub(super) base: &'a Value,
     pub(super) value: Option<&'a Value>,
 }
@@ -59,7 +59,7 @@ impl Path {
         self.behind.is_some()
     }
 
-    /// The places in `document`; `None` where there is nothing for `*` to stand for.
+    /// The places in `document`; `None` if there is nothing that `*` can match.
     pub(super) fn find<'a>(&self, document: &'a Value) -> Option<Vec<Found<'a>>> {
         let found = follow(document, &self.before);
         let Some(behind) = &self.behind else {
@@ -79,11 +79,11 @@ impl Path {
     }
 }
 
-/// The value at the end of `parts`; a null is none.
+/// The value at the end of `parts`; a null counts as absent.
 fn follow<'a>(value: &'a Value, parts: &[String]) -> Option<&'a Value> {
     let found = parts.iter().try_fold(value, |value, part| match value {
         Value::Object(members) => members.get(part),
-        // As RFC 6901 has it, a number has no leading zero and no sign.
+        // By RFC 6901 an index has no leading zero and no sign.
         Value::Array(elements) => {
             let number: usize = part.parse().ok()?;
             elements.get(number).filter(|_| number.to_string() == *part)

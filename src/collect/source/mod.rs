@@ -1,4 +1,4 @@
-//! A collector on a registry: when it is read, and how long what it read stands.
+//! A collector on a registry: when it is read, and how long its values stay.
 
 use std::{
     borrow::Cow,
@@ -24,7 +24,7 @@ use crate::{
     sync::Mutex,
 };
 
-/// A [`Collector`], and how it is to be read.
+/// A [`Collector`], and how it is read.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ pub struct Source {
     interval: Option<Duration>,
 }
 
-/// Keeps a source on its registry; dropping it takes the families off and ends the thread.
+/// Keeps a source on its registry. Dropping it removes the families and ends the thread.
 #[must_use = "dropping it takes the source off the registry"]
 pub struct Registered {
     cache: Arc<Cache>,
@@ -74,12 +74,13 @@ pub struct Registered {
     stop: Option<Sender<()>>,
 }
 
-/// How long a reading serves every reader: a little less than a second, so that who comes once a
-/// second finds a new one each time.
+/// How long one reading serves every reader: a little less than a second, so that a reader that comes
+/// once a second gets a new reading each time.
 const CACHED_FOR: Duration = Duration::from_millis(950);
-/// Families of one snapshot should be of one reading.
+/// Long enough that the families of one snapshot come from one reading.
 const MIN_CACHED_FOR: Duration = Duration::from_millis(10);
-/// How long values stand without a good reading: what Prometheus takes for a target that is gone.
+/// How long values stay without a good reading: the time after which Prometheus takes a target for
+/// gone.
 const STALE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 impl Source {
@@ -94,35 +95,36 @@ impl Source {
         }
     }
 
-    /// How long one reading serves all who look: a little less than a second by default, at least
-    /// ten milliseconds.
+    /// How long one reading serves all readers: a little less than a second by default, at least ten
+    /// milliseconds.
     pub fn cached_for(self, age: Duration) -> Self {
         Self { cached_for: age.max(MIN_CACHED_FOR), ..self }
     }
 
-    /// How long the last good values stand when readings fail or repeat themselves: five minutes by
-    /// default, or three intervals where that is longer.
+    /// How long the last good values stay if readings fail or are duplicates: five minutes by default,
+    /// or three intervals if that is longer.
     pub fn stale_after(self, age: Duration) -> Self {
         Self { stale_after: Some(age), ..self }
     }
 
-    /// Reads at this interval on a thread of its own, at once for the first time, instead of when
-    /// somebody looks: for what is slow or may hang. A reading that takes longer delays the next.
+    /// Reads at this interval on a thread of its own, for the first time at once, instead of at each
+    /// read of the registry. Use it for what is slow or may hang. A reading that takes longer delays
+    /// the next.
     ///
-    /// Without it, a source that is slower than the
-    /// [patience](crate::Builder::callback_patience) of those who look is read beside them: they see
-    /// what was read when somebody looked before.
+    /// Without it, a source that is slower than the [patience](crate::Builder::callback_patience) of
+    /// the readers is read in the background: they see the values of the last reading.
     pub fn every(self, interval: Duration) -> Self {
         Self { interval: Some(interval), ..self }
     }
 
-    /// Puts the families on `registry`, until the guard is dropped.
+    /// Adds the families to `registry`, until the guard is dropped.
     ///
     /// # Errors
     ///
-    /// What [`Collector::check`] finds wrong; as
+    /// The error of [`Collector::check`]; the errors of
     /// [`InstrumentBuilder::observe`](crate::metric::InstrumentBuilder::observe) for names that are not
-    /// legal or taken; [`ErrorKind::Io`] if the thread cannot be started. Nothing is registered then.
+    /// legal or are taken; [`ErrorKind::Io`] if the thread cannot be started. After an error nothing is
+    /// registered.
     #[track_caller]
     pub fn register(self, registry: &Registry) -> Result<Registered, Error> {
         self.collector.check()?;
@@ -167,13 +169,13 @@ impl fmt::Debug for Source {
 }
 
 impl Registered {
-    /// Reads now, on this thread, however old the last reading is; does nothing while another
+    /// Reads now, on this thread, whatever the age of the last reading. Does nothing while another
     /// thread reads.
     pub fn refresh(&self) {
         self.cache.read(None);
     }
 
-    /// Leaves the source registered, and its thread running, for as long as the registry lives.
+    /// Keeps the source registered, and its thread running, for as long as the registry lives.
     pub fn keep(mut self) {
         self.observers.drain(..).for_each(Observer::keep);
         std::mem::forget(self.stop.take()); // The thread ends when its sender is dropped.
@@ -192,7 +194,7 @@ struct Cache {
     counts: Counts,
     cached_for: Duration,
     stale_after: Duration,
-    /// Who has one is read by a thread and not by those who look.
+    /// If set, a thread reads at this interval, and readers do not.
     interval: Option<Duration>,
     /// Guards the values. No lock is taken inside it, and the collector runs outside it.
     state: Mutex<State>,
@@ -205,7 +207,7 @@ struct State {
     stamp: Option<String>,
     /// When the last reading ended, good or not.
     read: Option<Ticks>,
-    /// How many readings must be quick before those who look wait for one again; zero: they do.
+    /// How many readings must be quick before readers wait for one again; zero if they do wait.
     distrust: u8,
 }
 
@@ -222,7 +224,7 @@ struct Sample {
     read: Ticks,
 }
 
-/// What became of a reading.
+/// The result of a reading.
 enum Outcome {
     Good(Vec<Failure>),
     Duplicate,
@@ -230,7 +232,7 @@ enum Outcome {
 }
 
 impl Cache {
-    /// Hands over the values of a family that are not stale.
+    /// Calls `each` with the values of a family that are not stale.
     fn each_fresh(&self, place: usize, mut each: impl FnMut(f64, &[(&'static str, &str)])) {
         let now = clock::now();
         let state = self.state.lock();
@@ -244,7 +246,7 @@ impl Cache {
         }
     }
 
-    /// Whether those who look should see to a reading now.
+    /// Whether a reader should start a reading now.
     fn is_due(&self) -> bool {
         let state = self.state.lock();
         let is_old = |read| clock::now().since(read) >= self.cached_for;
@@ -255,8 +257,8 @@ impl Cache {
         self.state.lock().distrust > 0
     }
 
-    /// Reads, unless somebody else does: then the last good values are as new as any. For one who looks
-    /// and waits for `patience`, it learns whether that is long enough.
+    /// Reads, unless another thread does: then the last good values are shown. For a reader that waits
+    /// for `patience`, it notes whether that is long enough.
     fn read(&self, patience: Option<Duration>) {
         let taken = {
             let mut state = self.state.lock();
@@ -283,12 +285,12 @@ impl Cache {
     }
 }
 
-/// Quick readings that make up for a slow one: a source that is slow now and then would hide a family
-/// each time. Arbitrary.
+/// How many quick readings make up for a slow one: otherwise a source that is slow now and then would
+/// hide a family each time. Arbitrary.
 const DISTRUST: u8 = 10;
 
-/// Tells the values of a family that are not stale, after a reading if one is due. Nobody waits for a
-/// source that was slow: it is read on a thread of its own, and its last good values are shown.
+/// Observes the values of a family that are not stale, after a reading if one is due. If the source was
+/// slow, the reading runs on a thread of its own, and the last good values are shown without waiting.
 fn fill(cache: &Arc<Cache>, place: usize, to: &mut Observations) {
     if cache.is_due() {
         let patience = to.patience();
@@ -299,7 +301,7 @@ fn fill(cache: &Arc<Cache>, place: usize, to: &mut Observations) {
     cache.each_fresh(place, |value, labels| to.observe(value, labels));
 }
 
-/// Begins a reading that nobody waits for; `false` if no thread can be had.
+/// Begins a reading without waiting for it; `false` if no thread can be started.
 fn read_apart(cache: &Arc<Cache>, patience: Duration) -> bool {
     let (cache, sight) = (cache.clone(), Sight::of_this_thread());
     let run = move || sight.show(|| cache.read(Some(patience)));
@@ -341,7 +343,8 @@ impl Kept {
         let is_whole = gathered.failures.is_empty();
         self.series.retain(|_, sample| !is_whole && now.since(sample.read) < stale_after);
         for (labels, value) in gathered.series {
-            // The limit holds for old and new ones together; the next whole reading clears the old.
+            // The limit holds for old and new series together; the next complete reading removes the
+            // old.
             if self.series.len() < MAX_SERIES || self.series.contains_key(&labels) {
                 self.series.insert(labels, Sample { value, read: now });
             }

@@ -1,4 +1,4 @@
-//! The texts of the buckets that a page shows of histograms.
+//! The texts of the buckets that a page shows for histograms.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::{
     metric::{BucketLayout, PageBounds, Unit},
 };
 
-/// The buckets that a page shows of histograms.
+/// The buckets that a page shows for histograms.
 #[derive(Debug)]
 pub(super) struct Buckets {
     pub(super) shown: ShownBuckets,
-    /// For each bound `le="0.5"} `, the end of a line before its number.
+    /// For each bound `le="0.5"} `: the end of a line, before its number.
     pub(super) texts: Vec<Buffer>,
 }
 
@@ -25,8 +25,7 @@ pub(super) struct Buckets {
 pub(super) struct AllBuckets(Vec<Arc<Buckets>>);
 
 impl AllBuckets {
-    /// The buckets of histograms of this layout and unit, which show the bounds that were `asked` for
-    /// or their own.
+    /// The buckets of histograms of this layout and unit, with the bounds in `asked` or with their own.
     pub(super) fn of(
         &mut self,
         layout: &BucketLayout,

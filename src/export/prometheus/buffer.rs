@@ -1,13 +1,13 @@
-//! Bytes that are written front to back, in room that is kept from page to page.
+//! Bytes that are written front to back, in memory that is kept from page to page.
 //!
-//! The room is initialised bytes beyond the end, so that texts are copied in pieces of a fixed size,
-//! and numbers written in place, without a call for each: what a piece writes too much, the next one
-//! overwrites.
+//! The memory beyond the end is initialised. So texts are copied in pieces of a fixed size, and numbers
+//! are written in place, without a call for each. If a piece is longer than its text, the next one
+//! overwrites the excess.
 
 use super::number::{ROOM, Room, put_u64};
 use crate::exposition::WindowLength;
 
-/// Bytes written front to back: a page, or a text that stands on it again and again.
+/// Bytes written front to back: a page, or a text that occurs on it repeatedly.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffer {
     room: Vec<u8>, // Invariant: longer than `len` by `SLACK` wherever anything was written.
@@ -16,11 +16,11 @@ pub(super) struct Buffer {
 
 /// How many bytes are copied at once.
 const PIECE: usize = 32;
-/// What may be written beyond the end: a piece too much, and a number.
+/// How much may be written beyond the end: one excess piece, and a number.
 const SLACK: usize = PIECE + ROOM; // More than a word.
 
 impl Buffer {
-    /// Begins anew.
+    /// Removes everything that was written.
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }
@@ -37,7 +37,7 @@ impl Buffer {
         self.len == 0
     }
 
-    /// Forgets what was written after the first `len` bytes.
+    /// Removes everything after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
@@ -49,7 +49,7 @@ impl Buffer {
         self.len += bytes.len();
     }
 
-    /// Puts `bytes` before what was written from `place` on.
+    /// Inserts `bytes` at `place`, before what was written from there on.
     pub(super) fn insert(&mut self, place: usize, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.room.copy_within(place..self.len, place + bytes.len());
@@ -57,7 +57,7 @@ impl Buffer {
         self.len += bytes.len();
     }
 
-    /// Appends what `text` holds.
+    /// Appends the bytes of `text`.
     #[inline(always)]
     pub(super) fn copy(&mut self, text: &Self) {
         self.reserve(text.len);
@@ -67,7 +67,7 @@ impl Buffer {
 
     /// Appends texts, the number that `put` writes and the end of the line.
     ///
-    /// One load and one store of the length, on which the next line has to wait.
+    /// The length is loaded and stored only once, because the next line has to wait for it.
     #[inline(always)]
     pub(super) fn line<T, const N: usize>(
         &mut self,
@@ -97,9 +97,11 @@ impl Buffer {
         self.len += 1;
     }
 
-    /// Appends `text`, and `bytes` between it and a quote, if none of them is `special`; whether it did.
+    /// Appends `text`, then `bytes` and a quote, unless one of the bytes is `special`; returns whether
+    /// it did.
     ///
-    /// Eight at a time, in a word: most are short, and a call for each would take longer.
+    /// It checks eight bytes at a time, in a word: most texts are short, and a call for each would take
+    /// longer.
     #[inline(always)]
     pub(super) fn quoted_unless(&mut self, text: &Self, bytes: &[u8], special: [u8; 3]) -> bool {
         let len = text.len + bytes.len();
@@ -121,7 +123,7 @@ impl Buffer {
         is_plain
     }
 
-    /// Appends the number that `put` writes, with whatever it writes behind.
+    /// Appends the number that `put` writes, with what `put` writes after it.
     #[inline(always)]
     pub(super) fn number<T>(&mut self, put: impl Fn(&mut Room, T) -> usize, value: T) {
         self.reserve(0);
@@ -144,7 +146,7 @@ impl Buffer {
         }
     }
 
-    /// By an eighth, so that a page that is kept wastes little; large blocks grow in place.
+    /// Grows by an eighth, so that a page that is kept wastes little; large blocks grow in place.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, more: usize) {
@@ -154,12 +156,12 @@ impl Buffer {
     }
 }
 
-/// Copies what `text` holds to the start of `to`, which has room for a piece too much.
+/// Copies `text` to the start of `to`, which has room for an excess piece.
 #[inline(always)]
 fn copy_pieces(to: &mut [u8], text: &Buffer) {
     let mut done = 0;
     while done < text.len {
-        // A text that is not empty has its slack.
+        // A text that is not empty has slack.
         to[done..done + PIECE].copy_from_slice(&text.room[done..done + PIECE]);
         done += PIECE;
     }
@@ -167,7 +169,7 @@ fn copy_pieces(to: &mut [u8], text: &Buffer) {
 
 const WORD: usize = 8;
 
-/// Fewer than eight bytes as the first ones of a word, zeros behind them; by loads that overlap.
+/// Fewer than eight bytes as the first bytes of a word, followed by zeros; read by loads that overlap.
 #[inline(always)]
 fn last_word(bytes: &[u8]) -> [u8; WORD] {
     let len = bytes.len();
@@ -186,12 +188,13 @@ fn last_word(bytes: &[u8]) -> [u8; WORD] {
     word.to_le_bytes()
 }
 
-/// Not zero if one of the word's bytes is among `special`.
+/// Not zero if one of the bytes of `word` is among `special`.
 #[inline(always)]
 fn holds_any(word: u64, special: [u8; 3]) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; WORD]);
     const HIGH: u64 = ONES << 7;
-    // A byte that is zero, and of the others only some above one that is, borrows its highest bit.
+    // Borrowing sets the highest bit of a zero byte. Of other bytes it can set only some above a zero
+    // byte.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     special.into_iter().fold(0, |any, byte| any | zeros(word ^ (ONES * u64::from(byte))))
 }

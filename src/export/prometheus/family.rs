@@ -1,8 +1,8 @@
 //! A family's part of the page.
 //!
-//! What all its series have in common is kept from page to page: how lines begin, how keys are
-//! written, which buckets a histogram shows. Of a series nothing is kept: its labels are written anew
-//! for each page, which is one pass over a few bytes, and costs no memory.
+//! What all its series have in common is kept from page to page: the starts of lines, the texts of
+//! keys, the buckets of a histogram. Nothing is kept for a series: its labels are written again for
+//! each page. That is one pass over a few bytes, and takes no memory.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -36,41 +36,41 @@ pub(super) struct FamilyPage {
     pub(super) names: FamilyName,
     dialect: Dialect,
     options: PageOptions,
-    /// Whether a series says when its sum began.
+    /// Whether a series shows when its sum began.
     has_created: bool,
-    /// Whether a series may have an exemplar that is not of a bucket.
+    /// Whether a series may have an exemplar that does not belong to a bucket.
     has_exemplars: bool,
     /// Whether a counter is one line.
     is_line: bool,
-    /// What stands before the first series.
+    /// The lines before the first series.
     head: Buffer,
     starts: Starts,
     keys: Vec<Keys>, // One for all series as a rule, and one more for the overflow series.
-    /// Those of the last histogram.
+    /// The buckets of the last histogram.
     buckets: Option<Arc<Buckets>>,
-    /// Whether two series may have the same labels on the page, so that they are sorted by these and
-    /// merged; of a state set always, whose series come in another order.
+    /// Whether two series may have the same labels on the page: then they are sorted by these and
+    /// merged. Always true for a state set, because its series are in another order.
     is_ambiguous: bool,
 }
 
-/// Room that one series after the other uses, and what families share.
+/// Buffers that all series use in turn, and what families share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) buckets: AllBuckets,
     /// The labels of a series.
     block: Buffer,
-    /// How the lines of its buckets begin.
+    /// The starts of the lines of its buckets.
     prefix: Buffer,
     counts: BucketCounts,
-    /// Of histograms that are read together.
+    /// The counts of histograms that are read together.
     group: [BucketCounts; GROUP],
     native: Native,
-    /// The last date that was asked for, and what it was: most series began together.
+    /// The last instant whose date was needed, and the date: most series began together.
     pub(super) date: Option<(Ticks, u64)>,
 }
 
 impl FamilyPage {
-    /// The part of the family with this head, which is called `names`.
+    /// The part of the family with this head, under the names `names`.
     pub(super) fn new(
         family: Head<'_>,
         names: FamilyName,
@@ -104,7 +104,7 @@ impl FamilyPage {
         }
     }
 
-    /// Whether it is the part of the family with this head.
+    /// Whether this is the part of the family with this head.
     pub(super) fn is_of(&self, family: Head<'_>) -> bool {
         let (name, help) = (&*self.name, &*self.help);
         let Self { kind, unit, page_bounds, .. } = *self;
@@ -143,7 +143,7 @@ impl FamilyPage {
         }
     }
 
-    /// Appends the series, those that have the same labels on the page as one; how many there are.
+    /// Appends the series, merging those with the same labels on the page; returns how many there are.
     fn write_merged(
         &mut self,
         family: &impl FamilyReadings,
@@ -188,7 +188,7 @@ impl FamilyPage {
                 (Reading::Value(SeriesValue::Summary(summary)), _) => writer.summary(summary),
                 (Reading::Value(value), _) => writer.value(value),
                 (Reading::Counter(sum), _) => writer.value(&SeriesValue::Counter(sum)),
-                (Reading::Buckets(_), _) => {} // A page of protobuf is made of a snapshot.
+                (Reading::Buckets(_), _) => {} // A protobuf page is rendered from a snapshot.
             }
             return;
         }
@@ -214,7 +214,7 @@ impl FamilyPage {
         self.buckets.insert(buckets)
     }
 
-    /// Appends a counter that is one line; `false` as of [`write_labels`](Self::write_labels).
+    /// Appends a counter that is one line; returns `false` as [`write_labels`](Self::write_labels).
     #[inline(always)]
     fn write_line(&mut self, labels: &LabelSet, sum: u64, page: &mut Buffer) -> bool {
         let line = page.len();
@@ -229,8 +229,8 @@ impl FamilyPage {
         has_labels
     }
 
-    /// Appends the labels of a series as they stand on the page; `false` if the series may have those of
-    /// another one, which makes the family ambiguous.
+    /// Appends the labels of a series as they are on the page. Returns `false` if another series may
+    /// have the same labels, which makes the family ambiguous.
     #[inline(always)]
     fn write_labels(&mut self, labels: &LabelSet, to: &mut Buffer) -> bool {
         let (format, start) = (self.dialect.format(), to.len());
@@ -257,7 +257,7 @@ impl FamilyPage {
         }
     }
 
-    /// The exemplar of a counter, where the format has a place for it.
+    /// The exemplar of a counter, if the format has a place for it.
     #[inline(always)]
     fn exemplar_of<'a>(&self, place: &Place<'a>) -> Option<&'a Exemplar> {
         place.exemplar().filter(|_| self.has_exemplars)
@@ -330,11 +330,11 @@ impl VisitSeries for Writer<'_> {
     }
 }
 
-/// Adds the series up that have the same labels on the page.
+/// Adds up the series that have the same labels on the page.
 struct Merging<'a> {
     family: &'a mut FamilyPage,
     shared: &'a mut Shared,
-    /// By their labels there.
+    /// The series, by their labels on the page.
     merged: BTreeMap<Vec<u8>, Merged>,
 }
 

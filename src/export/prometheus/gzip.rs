@@ -1,11 +1,11 @@
-//! Compression of a page, where the scraper takes it.
+//! Compression of a page, if the scraper accepts it.
 
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 
-/// Whether the request header `Accept-Encoding` asks for gzip: not less than for the page as it is
-/// (RFC 9110, 12.5.3). An absent header does not.
+/// Whether the request header `Accept-Encoding` prefers gzip to the plain page, or accepts both equally
+/// (RFC 9110, 12.5.3). `false` without the header.
 ///
 /// # Examples
 ///
@@ -38,7 +38,8 @@ pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     gzip > 0.0 && gzip >= identity.unwrap_or(0.0)
 }
 
-/// Compresses `page`, for speed rather than size: a page is so repetitive that the fastest level does.
+/// Compresses `page`, for speed rather than size: a page is so repetitive that the fastest level is
+/// enough.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Labels as they are written on a page: values that cannot break out.
+//! Labels on a page: they are escaped, so that no value can end its quotes or its line.
 
 use super::{Format, buffer::Buffer, wire};
 use crate::{
@@ -6,16 +6,16 @@ use crate::{
     label::LabelSet,
 };
 
-/// How the keys of a label set are written; made once for all series with the same keys.
+/// The texts for the keys of a label set, built once for all series with the same keys.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// The first label set that had them; it keeps its keys where they lie.
+    /// The first label set that had these keys; it keeps their memory alive.
     of: LabelSet,
-    /// Where each key lies and how long it is: most other label sets share them.
+    /// The address and length of each key: most other label sets share them.
     places: Vec<(usize, usize)>,
     names: LabelNames,
-    /// What stands before each value in a text format: `key="`, after a comma but for the first. As many
-    /// as there are keys, in the same order.
+    /// The text before each value in a text format: `key="`, with a comma before all but the first. One
+    /// for each key, in the same order.
     texts: Vec<Buffer>,
 }
 
@@ -34,13 +34,13 @@ impl Keys {
         Self { of: labels.clone(), places, names, texts }
     }
 
-    /// What the keys are called.
+    /// The names of the keys on the page.
     pub(super) fn names(&self) -> &LabelNames {
         &self.names
     }
 
-    /// Appends the labels of a series to `to`, in their order; `false` if they have other keys, and then
-    /// some of them.
+    /// Appends the labels of a series to `to`, in their order. Returns `false` if its keys differ; some
+    /// labels may have been appended by then.
     #[inline(always)]
     pub(super) fn write(&self, labels: &LabelSet, format: Format, to: &mut Buffer) -> bool {
         let n_written = labels.all_bytes(|place, key, value| {
@@ -67,7 +67,7 @@ impl Keys {
     }
 }
 
-/// Makes `block` any labels; those that `naming` joins as one.
+/// Replaces `block` by any labels; those that `naming` joins become one.
 pub(super) fn push_joined<'a>(
     block: &mut Buffer,
     format: Format,
@@ -80,14 +80,14 @@ pub(super) fn push_joined<'a>(
     }
 }
 
-/// Where a key lies, and its length.
+/// The address of a key, and its length.
 #[inline(always)]
 fn place_of(key: &str) -> (usize, usize) {
     (key.as_ptr().addr(), key.len())
 }
 
-/// Appends a label: in a text format `key="value"`, after a comma where `block` is not empty, with a
-/// key that is not plain in quotes; else a field of a `Metric` or an `Exemplar`.
+/// Appends a label. In a text format it is `key="value"`, after a comma if `block` is not empty, and a
+/// key that is not plain is in quotes. In protobuf it is a field of a `Metric` or an `Exemplar`.
 pub(super) fn push_label(block: &mut Buffer, format: Format, key: &str, value: &str) {
     if format == Format::Protobuf {
         return wire::label(block, key, value.as_bytes());
@@ -122,13 +122,13 @@ pub(super) fn push_escaped(page: &mut Buffer, text: &[u8]) {
     escape(page, text, &QUOTED);
 }
 
-/// Appends a text that stands in no quotes, such as that of a text format's `HELP`, so that nothing in
-/// it ends the line.
+/// Appends a text that is not in quotes, such as the `HELP` of a text format, so that nothing in it
+/// ends the line.
 pub(super) fn push_line(page: &mut Buffer, text: &[u8]) {
     escape(page, text, &QUOTED[..2]);
 }
 
-/// What is escaped in a text; the last one only where it stands in quotes.
+/// The bytes that are escaped in a text; the last one only in quotes.
 const QUOTED: [u8; 3] = [b'\\', b'\n', b'"'];
 
 #[cold]

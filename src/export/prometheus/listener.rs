@@ -1,4 +1,4 @@
-//! `/metrics` over HTTP, from a thread of its own.
+//! `/metrics` over HTTP, from its own thread.
 
 use std::{
     fmt,
@@ -27,19 +27,19 @@ use crate::{
 
 /// Serves the Prometheus page at `/metrics`, and at `/metrics/`; dropping it stops it.
 ///
-/// It binds whatever address it is given, because Prometheus as a rule scrapes from another machine.
-/// Whoever reaches the address can read every series and the resource: there is no token and no TLS.
-/// Bind `127.0.0.1` where only a local agent scrapes.
+/// It binds any address that it is given, because Prometheus usually scrapes from another machine.
+/// There is no token and no TLS: everyone who can reach the address can read every series and the
+/// resource. If only a local agent scrapes, bind `127.0.0.1`.
 pub(crate) struct Listener {
     server: Server,
 }
 
 impl Listener {
-    /// Serves what `registry` holds on `addr`, `host:port` or `:port`.
+    /// Serves the series of `registry` on `addr`, `host:port` or `:port`.
     ///
     /// # Errors
     ///
-    /// Those of [`Server::bind`]: `addr` is no address, or the system refuses it.
+    /// Those of [`Server::bind`]: `addr` is not an address, or the system refuses it.
     pub(crate) fn start(
         addr: &str,
         options: PageOptions,
@@ -54,12 +54,12 @@ impl Listener {
         Ok(Self { server: Server::bind(addr, Arc::new(handler))? })
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.server.local_addr()
     }
 
-    /// Stops, and tells whether every answer under way was taken by `deadline`.
+    /// Stops; returns whether every response under way was sent by `deadline`.
     pub(crate) fn shutdown(&self, deadline: Instant) -> bool {
         self.server.shutdown(deadline)
     }
@@ -76,19 +76,19 @@ struct Pages {
     options: PageOptions,
     resource: Resource,
     registry: Registry,
-    /// Those that nobody is rendering, the one used last at the end; no lock is taken inside it.
+    /// Pages that are not being rendered, the last used at the end; no lock is taken inside it.
     kept: Mutex<Vec<Page>>,
 }
 
-/// How many pages are kept: a Prometheus asks for one dialect always, and a few may be replaced by
-/// others while a whole set of scrapers is upgraded. Beyond that, pages are made anew.
+/// How many pages are kept. A Prometheus always requests one dialect; others occur while a set of
+/// scrapers is upgraded. For more dialects than that, a page is built for each scrape.
 const KEPT: usize = 4;
 
 impl Pages {
     fn answer(&self, request: &Request) -> Response {
         let dialect = Dialect::negotiate(Some(&list(request, ACCEPT)));
         let is_compressed = accepts_gzip(Some(&list(request, ACCEPT_ENCODING)));
-        // Taken out for the time, so that scrapes of one moment do not wait for each other.
+        // Taken out while it is rendered, so that simultaneous scrapes do not wait for each other.
         let mut page = self.take(dialect);
         let by = time_for_callbacks(request).map(clock::deadline);
         let bytes = page.render_by(by, &self.registry, &self.resource);
@@ -125,17 +125,17 @@ impl Pages {
     }
 }
 
-/// How much of a scraper's own time-out callbacks may take; the rest is for the page and its way. A
-/// time-out that is none counts as not given.
+/// How much of the scraper's time-out callbacks may take; the rest is for rendering and sending the
+/// page. A time-out that cannot be read counts as absent.
 fn time_for_callbacks(request: &Request) -> Option<Duration> {
     let seconds = request.headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
     let timeout = Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()?;
-    // Half a second is what Prometheus' own exporters leave; of a short time-out it is a quarter.
+    // Half a second is what Prometheus' own exporters leave; for a short time-out it is a quarter.
     let rest = (timeout / 4).min(Duration::from_millis(500));
     (!timeout.is_zero()).then(|| timeout - rest)
 }
 
-/// The values of a header: several of one name are one list (RFC 9110, 5.3).
+/// The values of a header; several headers of one name are one list (RFC 9110, 5.3).
 fn list(request: &Request, name: HeaderName) -> String {
     let values = request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.collect::<Vec<_>>().join(",")

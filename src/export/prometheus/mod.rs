@@ -11,40 +11,40 @@
 //! # Names
 //!
 //! Names and label keys are mapped as OpenTelemetry's "Prometheus and OpenMetrics Compatibility"
-//! asks: `http.server.request.duration` in seconds is `http_server_request_duration_seconds`, a
-//! counter's sample ends in `_total`, and other characters become `_`, of which no two stand side by
-//! side and none at an end of a name. A unit is appended in words, with any prefix of the SI and as a
-//! rate: `KiBy` is `_kibibytes`, `By/s` is `_bytes_per_second`, `{request}/s` is `_per_second`. One that
-//! is not known is appended as it is. Beyond that:
+//! requires. `http.server.request.duration` in seconds is `http_server_request_duration_seconds`, and a
+//! counter's sample ends in `_total`. Other characters become `_`, never two in a row and none at an
+//! end of a name. A unit is appended in words, with any SI prefix and as a rate: `KiBy` is
+//! `_kibibytes`, `By/s` is `_bytes_per_second`, `{request}/s` is `_per_second`. An unknown unit is
+//! appended unchanged. Beyond that:
 //!
-//! - Two keys of a series that become one share it: their values are joined by `;`, in the order of
-//!   the keys. Should two series of a family then have the same labels, they become one: counters,
-//!   up-down counters and histograms are added, of gauges the last one stays.
-//! - A key that the format reserves gets the prefix `exported_`: `le` on a histogram, and those that
-//!   begin with two underscores, in their place: `__name__` is `exported_name_`. One that would begin
-//!   with a digit or is empty gets `key_`.
-//! - A label that a format gives to the samples of a kind, `quantile` and `window` of a summary, is
-//!   reserved there too. A summary's quantiles have the window's length in `window`: `10s`, `1m`.
+//! - If two keys of a series become equal, they become one key: their values are joined by `;`, in the
+//!   order of the keys. If two series of a family then have the same labels, they become one: counters,
+//!   up-down counters and histograms are added up; of gauges, the last one is shown.
+//! - A key that the format reserves gets the prefix `exported_`, for example `le` on a histogram. A key
+//!   that begins with two underscores gets it in their place: `__name__` is `exported_name_`. A key
+//!   that is empty or would begin with a digit gets `key_`.
+//! - A label that a format adds to the samples of a kind, such as `quantile` and `window` of a summary,
+//!   is reserved there too. A summary's quantiles have the window's length in `window`: `10s`, `1m`.
 //! - Values and help are written in full, escaped: no byte of them can end a line or a page.
 //!
-//! Another [`Translation`] leaves dots and all other characters in names and keys. They then stand in
-//! quotes, or are escaped, as the scraper asks ([`Escaping`]).
+//! Another [`Translation`] keeps dots and all other characters in names and keys. They are then quoted
+//! or escaped, as the scraper requests ([`Escaping`]).
 //!
-//! A series whose value a reader would refuse the page for is left out, and so is a family whose name
-//! another one has; nothing that was recorded can fail a scrape.
+//! A series is left out if its value would make a reader refuse the page, and a family is left out if
+//! another one has its name. So nothing that was recorded can fail a scrape.
 //!
-//! The resource is `target_info`, unless a family of the user's takes that name or `target`, or
-//! [`PageOptions`] leave it out.
+//! The resource is `target_info`. It is left out if a family of your own has that name or `target`, or
+//! by [`PageOptions`].
 //!
 //! # Buckets
 //!
-//! A histogram without bounds of its own shows those that people query, in a unit of time `le="0.1"`
-//! and the like, and powers of two in others ([`PageBounds`](crate::metric::PageBounds)). It is kept
-//! in finer buckets, and a count is taken at the first edge of one at or above the bound: a value on
-//! the bound is inside, and one at most 1.1 % above it may be. At powers of two, and where a histogram
-//! has bounds of its own, counts are exact. In protobuf its own buckets come too, as a native
-//! histogram. An exemplar stands on the line of the bounds that its value lies between; it is the
-//! newest of those that were kept.
+//! A histogram without explicit bounds shows the bounds that people query: for a unit of time
+//! `le="0.1"` and the like, for other units powers of two ([`PageBounds`](crate::metric::PageBounds)).
+//! It keeps finer buckets, and a count is taken at the first edge of these at or above the bound: it
+//! includes values on the bound, and may include values up to 1.1 % above it. At powers of two, and
+//! with explicit bounds, counts are exact. Protobuf also has the histogram's own buckets, as a native
+//! histogram. An exemplar is on the line of the bucket that contains its value; it is the newest that
+//! was kept.
 
 mod page;
 mod family;
@@ -78,7 +78,7 @@ pub use crate::exposition::{Escaping, Translation};
 
 use crate::{metric::Snapshot, resource::Resource};
 
-/// Renders `snapshot` as a page; who is scraped again and again keeps a [`Page`].
+/// Renders `snapshot` as a page. For repeated scrapes, keep a [`Page`].
 ///
 /// All formats but [`Format::Protobuf`] are UTF-8.
 ///
@@ -101,7 +101,7 @@ pub fn render(snapshot: &Snapshot, resource: &Resource, dialect: impl Into<Diale
     Page::new(dialect).render(snapshot, resource).to_vec()
 }
 
-/// Appends the page of `snapshot` to `page`, whose capacity can so be reused.
+/// Appends the page of `snapshot` to `page`, whose capacity can be reused this way.
 pub fn render_into(
     page: &mut Vec<u8>,
     snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! Which dialect a scraper gets.
+//! Chooses the dialect that a scraper gets.
 
 use crate::exposition::{Escaping, Model, Naming, Translation};
 
@@ -6,19 +6,19 @@ use crate::exposition::{Escaping, Model, Naming, Translation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// The Prometheus text format 0.0.4, which everything reads.
+    /// The Prometheus text format 0.0.4, which every scraper reads.
     Text,
-    /// The Prometheus text format 1.0.0: as 0.0.4, with names in quotes where they are not plain.
+    /// The Prometheus text format 1.0.0: as 0.0.4, but names that are not plain are in quotes.
     Text1,
-    /// OpenMetrics 1.0: with units, exemplars and the time at which a sum began.
+    /// OpenMetrics 1.0: adds units, exemplars and the time at which a sum began.
     OpenMetrics,
-    /// Messages `io.prometheus.client.MetricFamily`, each after its length: as OpenMetrics, and with
+    /// Messages `io.prometheus.client.MetricFamily`, each after its length: like OpenMetrics, with
     /// native histograms.
     Protobuf,
 }
 
 impl Format {
-    /// Whose rules its families follow.
+    /// The format whose rules its families follow.
     pub(super) const fn model(self) -> Model {
         match self {
             Self::OpenMetrics => Model::OpenMetrics,
@@ -27,7 +27,7 @@ impl Format {
     }
 }
 
-/// A format, and what becomes of names that are not plain in it.
+/// A format, and how names that are not plain are written in it.
 ///
 /// # Examples
 ///
@@ -46,8 +46,8 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// `format` with `escaping`; in [`Format::Text`], which has no quoted names,
-    /// [`Escaping::AllowUtf8`] is taken as [`Escaping::Underscores`].
+    /// `format` with `escaping`. [`Format::Text`] has no quoted names, so it takes
+    /// [`Escaping::AllowUtf8`] as [`Escaping::Underscores`].
     #[must_use]
     pub const fn new(format: Format, escaping: Escaping) -> Self {
         match (format, escaping) {
@@ -58,13 +58,13 @@ impl Dialect {
 
     /// The dialect that the request header `Accept` asks for.
     ///
-    /// The range with the highest `q` that can be served decides, the first of equal ones. An
-    /// absent or unreadable header, and one that asks only for what is not served, gets
-    /// [`Format::Text`], as Prometheus' "Scrape protocol content negotiation" says. `escaping` is
-    /// that of the same range, [`Escaping::Underscores`] where it has none or an unknown one.
+    /// The range with the highest `q` that can be served is chosen; of equal ones, the first. If the
+    /// header is absent or unreadable, or asks only for formats that are not served, the result is
+    /// [`Format::Text`], as Prometheus' "Scrape protocol content negotiation" requires. `escaping` is
+    /// that of the same range; if it is missing or unknown there, [`Escaping::Underscores`].
     ///
-    /// OpenMetrics 0.0.1, its draft, is answered by 1.0.0, which its readers read. Of protobuf only
-    /// `encoding=delimited` is served.
+    /// For OpenMetrics 0.0.1, its draft, the result is 1.0.0, which its readers accept. Of protobuf
+    /// only `encoding=delimited` is served.
     #[must_use]
     pub fn negotiate(accept: Option<&str>) -> Self {
         let mut best = (0.0, Self::from(Format::Text));
@@ -84,13 +84,13 @@ impl Dialect {
         self.format
     }
 
-    /// What becomes of names that are not plain.
+    /// How names that are not plain are written.
     #[must_use]
     pub const fn escaping(self) -> Escaping {
         self.escaping
     }
 
-    /// How names are made on such a page.
+    /// The naming on such a page.
     pub(super) const fn naming(self, translation: Translation) -> Naming {
         Naming { translation, escaping: self.escaping, model: self.format.model() }
     }
@@ -130,7 +130,7 @@ impl From<Format> for Dialect {
     }
 }
 
-/// What a media range of the header says of itself.
+/// The parameters of a media range in the header.
 #[derive(Default)]
 struct Parameters<'a> {
     version: Option<&'a str>,

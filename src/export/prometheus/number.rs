@@ -1,17 +1,17 @@
 //! Numbers as Prometheus writes them: the shortest text that reads back as the same number.
 //!
-//! Each is written to the start of a small room, without the machinery of `fmt`: a page has tens of
-//! thousands of them.
+//! Each is written to the start of a small buffer, without the machinery of `fmt`: a page has tens of
+//! thousands of numbers.
 
-/// Every number's text fits: the longest are those of a float, with 24 bytes.
+/// Long enough for every number: the longest are floats, with 24 bytes.
 pub(super) const ROOM: usize = 32;
 
-/// Where a number is written to, from the first byte on.
+/// The buffer for a number, which is written from the first byte on.
 pub(super) type Room = [u8; ROOM];
 
-/// Writes a whole number, and gives its length; what follows it in the room is overwritten too.
+/// Writes a whole number and returns its length; bytes after the number are overwritten too.
 ///
-/// Eight digits at a time and without a branch on their number, which nobody could predict.
+/// It writes eight digits at a time, without a branch on their number, which could not be predicted.
 #[inline]
 pub(super) fn put_u64(room: &mut Room, value: u64) -> usize {
     const EIGHT: u64 = 100_000_000;
@@ -29,9 +29,9 @@ pub(super) fn put_u64(room: &mut Room, value: u64) -> usize {
     put_eight(room, len, last)
 }
 
-/// Writes a number below 10^8 to the start, without zeros in front.
+/// Writes a number below 10^8 to the start, without leading zeros.
 ///
-/// The length, on which what follows has to wait, is found apart from the digits.
+/// The length is computed apart from the digits, because what follows has to wait for it.
 #[inline]
 fn put_first(room: &mut Room, value: u32) -> usize {
     let len = ((u64::from(value) + LENGTHS[(value | 1).ilog2() as usize]) >> 32) as usize;
@@ -41,8 +41,8 @@ fn put_first(room: &mut Room, value: u32) -> usize {
     len
 }
 
-/// For each place of the highest bit, what has to be added to a number so that its decimal length is
-/// in the upper half: the length of the smallest such number, and in the lower half what carries over
+/// For each index of the highest bit, what to add to a number so that the upper half is its decimal
+/// length. It has the length of the smallest such number in the upper half; the lower half carries over
 /// from the next power of ten on.
 static LENGTHS: [u64; 32] = {
     let mut lengths = [0; 32];
@@ -56,15 +56,15 @@ static LENGTHS: [u64; 32] = {
     lengths
 };
 
-/// Writes a number below 10^8 at `start`, with zeros in front.
+/// Writes a number below 10^8 at `start`, with leading zeros.
 #[inline]
 fn put_eight(room: &mut Room, start: usize, value: u32) -> usize {
     room[start..start + 8].copy_from_slice(&(digits(value) | ZEROS).to_le_bytes());
     start + 8
 }
 
-/// The eight digits of a number below 10^8, the first one in the lowest byte: halves, quarters and
-/// digits are divided side by side in one word, by multiplying with the inverse of 100 and of 10.
+/// The eight digits of a number below 10^8, the first one in the lowest byte. Halves, quarters and
+/// digits are divided side by side in one word, by multiplication with the inverse of 100 and of 10.
 #[inline]
 fn digits(value: u32) -> u64 {
     let halves = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
@@ -76,7 +76,7 @@ fn digits(value: u32) -> u64 {
 
 const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 
-/// Writes a whole number, and gives its length.
+/// Writes a whole number and returns its length.
 pub(super) fn put_i64(room: &mut Room, value: i64) -> usize {
     let len = put_u64(room, value.unsigned_abs());
     if value >= 0 {
@@ -87,11 +87,11 @@ pub(super) fn put_i64(room: &mut Room, value: i64) -> usize {
     len + 1
 }
 
-/// Writes `value` as Go's `%g` would, which is what Prometheus' own libraries write, so that a bound
-/// of a bucket is the same text everywhere; gives the length.
+/// Writes `value` like Go's `%g`, as Prometheus' own libraries do, so that a bound of a bucket has the
+/// same text everywhere; returns the length.
 pub(super) fn put_f64(room: &mut Room, value: f64) -> usize {
     let size = value.abs();
-    // Integers are frequent: gauges that count, sums of sizes. -0 is none of them.
+    // Integers are frequent: gauges that count, sums of sizes. -0 is not one of them.
     if size < 1e6 && value.fract() == 0.0 && value.to_bits() != NEGATIVE_ZERO {
         return put_i64(room, value as i64);
     }
@@ -109,8 +109,8 @@ pub(super) fn put_f64(room: &mut Room, value: f64) -> usize {
     }
 }
 
-/// Writes `value` so that it reads as a float even where it is whole: `1.0`. OpenMetrics asks for it
-/// in `le` (its section "Canonical Numbers").
+/// Writes `value` so that it reads as a float even if it is whole: `1.0`. OpenMetrics requires this in
+/// `le` (its section "Canonical Numbers").
 pub(super) fn put_canonical(room: &mut Room, value: f64) -> usize {
     let len = put_f64(room, value);
     if value.is_finite() && !room[..len].iter().any(|byte| matches!(byte, b'.' | b'e')) {
@@ -120,7 +120,7 @@ pub(super) fn put_canonical(room: &mut Room, value: f64) -> usize {
     len
 }
 
-/// Writes nanoseconds as seconds, with the milliseconds that Prometheus keeps; gives the length.
+/// Writes nanoseconds as seconds, with the milliseconds that Prometheus keeps; returns the length.
 pub(super) fn put_seconds(room: &mut Room, nanos: u64) -> usize {
     let len = put_u64(room, nanos / 1_000_000_000);
     let millis = (nanos / 1_000_000 % 1000) as usize;
@@ -143,8 +143,8 @@ fn put_text(room: &mut Room, text: &str) -> usize {
     text.len()
 }
 
-/// Writes a number that is not zero, given as `-1234567.5`, `0.00001` or `1e+16`, as Go's `%e` would:
-/// one digit before the point, and two in the exponent at least.
+/// Writes a number that is not zero, given as `-1234567.5`, `0.00001` or `1e+16`, like Go's `%e`: one
+/// digit before the point, and at least two in the exponent.
 fn put_scientific(room: &mut Room, shortest: &str) -> usize {
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));

@@ -1,8 +1,8 @@
-//! What a page says, whatever the scraper asks for.
+//! The options of a page, which apply to every scraper.
 
 use super::Translation;
 
-/// What a page says, whatever the scraper asks for.
+/// The options of a page, which apply to every scraper.
 ///
 /// # Examples
 ///
@@ -30,25 +30,25 @@ pub struct PageOptions {
 }
 
 impl PageOptions {
-    /// How names become names on the page; [`Translation::UnderscoreEscapingWithSuffixes`] unless
-    /// said otherwise.
+    /// How names are translated for the page; [`Translation::UnderscoreEscapingWithSuffixes`] by
+    /// default.
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.translation = translation;
         self
     }
 
-    /// How many buckets a native histogram has at most, 160 unless said otherwise: it gets the finest
-    /// schema that has no more, and 2^(1/16) between its bounds, schema -4, at the coarsest.
+    /// The most buckets of a native histogram, 160 by default. It gets the finest schema that fits; the
+    /// coarsest is schema -4, with 2^(1/16) between its bounds.
     #[must_use]
     pub fn native_buckets(mut self, limit: usize) -> Self {
         self.native_buckets = limit;
         self
     }
 
-    /// Leaves out when each sum began: the `_created` lines of OpenMetrics, which Prometheus keeps as
-    /// series of their own unless it is configured to take them as start times, and the time stamps of
-    /// protobuf.
+    /// Leaves out when each sum began: the `_created` lines of OpenMetrics and the time stamps of
+    /// protobuf. Prometheus keeps `_created` lines as series of their own, unless it is configured to
+    /// take them as start times.
     #[must_use]
     pub fn without_created(mut self) -> Self {
         self.with_created = false;
@@ -67,7 +67,7 @@ impl Default for PageOptions {
     fn default() -> Self {
         Self {
             translation: Translation::default(),
-            // The limit of OpenTelemetry's exponential histograms, and a common one of Prometheus'.
+            // The limit of OpenTelemetry's exponential histograms, and a common limit in Prometheus.
             native_buckets: 160,
             with_created: true,
             with_target_info: true,

@@ -1,4 +1,4 @@
-//! The page that is kept between scrapes, and the walk that renders it.
+//! A page that is kept between scrapes, and how it is rendered.
 
 use std::{
     borrow::Cow,
@@ -24,10 +24,10 @@ use crate::{
     snapshot::Head,
 };
 
-/// A page that keeps its room, and what the series of a family have in common.
+/// A page that keeps its buffers between scrapes, and what the series of a family have in common.
 ///
-/// It takes little more memory than the bytes it renders. In the steady state rendering allocates
-/// nothing, but for the labels of exemplars.
+/// It takes little more memory than the bytes it renders. Once its families are known, rendering
+/// allocates nothing except for the labels of exemplars.
 ///
 /// # Examples
 ///
@@ -52,9 +52,9 @@ pub struct Page {
     dialect: Dialect,
     options: PageOptions,
     bytes: Buffer,
-    /// One for each family, in their order; `None` before the first rendering.
+    /// One slot for each family, in their order; `None` before the first rendering.
     slots: Option<Vec<Slot>>,
-    /// `None` where a family of the user's has its name.
+    /// `None` if a family of the user has its name.
     target: Option<Target>,
     shared: Shared,
 }
@@ -98,18 +98,18 @@ impl Page {
         self.dialect
     }
 
-    /// Renders `snapshot`, in place of what was rendered before.
+    /// Renders `snapshot`; this replaces what was rendered before.
     ///
-    /// A family that would take a name which another one has is left out and reported; so is, in
-    /// silence, a sum of a counter that is negative or not a number, at which readers would refuse
-    /// the page.
+    /// A family is left out and reported if another family already has one of its names. A sum of a
+    /// counter that is negative or not a number is left out silently, because readers would refuse the
+    /// page.
     pub fn render(&mut self, snapshot: &Snapshot, resource: &Resource) -> &[u8] {
         self.render_from(snapshot, resource)
     }
 
-    /// Renders what `registry` holds, in the scope that this thread is in; as [`render`](Self::render)
-    /// of a snapshot, and without the cost of one where the page is text and the registry's views,
-    /// if it has any, change neither names nor labels. Each value is then the one of the moment in which it is written.
+    /// Renders the series of `registry`, in the scope of this thread; as [`render`](Self::render) of a
+    /// snapshot. It does not take a snapshot if the page is text and the registry's views, if any,
+    /// change neither names nor labels. Each value is then read at the moment when it is written.
     ///
     /// # Examples
     ///
@@ -131,7 +131,7 @@ impl Page {
         self.render_by(None, registry, resource)
     }
 
-    /// As [`render_registry`](Self::render_registry), without waiting for callbacks beyond `by`.
+    /// As [`render_registry`](Self::render_registry); waits for callbacks until `by` at most.
     pub(crate) fn render_by(
         &mut self,
         by: Option<Instant>,
@@ -139,7 +139,7 @@ impl Page {
         resource: &Resource,
     ) -> &[u8] {
         let in_place = match self.dialect.format() {
-            Format::Protobuf => None, // Shows histograms finer than they are read in place.
+            Format::Protobuf => None, // It shows finer histograms than can be read in place.
             format => registry.live(format == Format::OpenMetrics, by),
         };
         match in_place {
@@ -148,21 +148,21 @@ impl Page {
         }
     }
 
-    /// Renders what `readings` hold; as [`render`](Self::render).
+    /// Renders `readings`; as [`render`](Self::render).
     pub(crate) fn render_from(&mut self, readings: &impl Readings, resource: &Resource) -> &[u8] {
         if !self.write(readings, resource) {
             self.restructure(readings);
             if !self.write(readings, resource) {
-                self.slots = None; // The source did not keep its promise: what it left out is forgotten.
+                self.slots = None; // The source broke its promise: discard what it left out.
             }
         }
         self.bytes.as_slice()
     }
 
-    /// Writes the page; `false` if there was no place for each family, in their order.
+    /// Writes the page; returns `false` unless there was a slot for each family, in their order.
     fn write(&mut self, readings: &impl Readings, resource: &Resource) -> bool {
         self.bytes.clear();
-        // The wall clock may have gone back: noticed by the latest date, before any other is written.
+        // The wall clock may have gone back. The latest date reveals this before any other is written.
         (self.shared.date, _) = (None, clock::unix_nanos());
         self.write_target(resource);
         let Some(slots) = &mut self.slots else { return false };
@@ -183,12 +183,12 @@ impl Page {
         complete && slots.next().is_none()
     }
 
-    /// Makes a place for each family; one that is there is kept.
+    /// Makes a slot for each family; existing slots are kept.
     fn restructure<R: Readings>(&mut self, readings: &R) {
         let mut old: HashMap<String, FamilyPage> = (self.slots.take().into_iter().flatten())
             .map(|slot| (slot.family.name().to_owned(), slot.family))
             .collect();
-        self.shared.buckets.clear(); // Of families that are gone.
+        self.shared.buckets.clear(); // Drops those of families that are gone.
         let (mut slots, mut taken) = (Vec::new(), HashSet::new());
         readings.each_family(|family| {
             let head = family.head();
@@ -206,8 +206,8 @@ impl Page {
             .then(|| Target { resource: Resource::default(), bytes: Buffer::default() });
     }
 
-    /// The names of `family`: by the strategy, or else with underscores and suffixes, which are
-    /// unique in a registry; and whether not even these are free.
+    /// The names of `family`: those of the strategy, or else those with underscores and suffixes, which
+    /// are unique in a registry. Also returns whether even these are taken.
     fn free_names(
         &self,
         Head { name, kind, unit, .. }: Head<'_>,
@@ -232,7 +232,7 @@ impl Page {
         (free.unwrap_or(&tried[0]).clone(), free.is_none())
     }
 
-    /// Writes the resource as the family `target`, unless a family of the user's has that name.
+    /// Writes the resource as the family `target`, unless a family of the user has that name.
     fn write_target(&mut self, resource: &Resource) {
         let Some(target) = &mut self.target else { return };
         if target.resource != *resource {

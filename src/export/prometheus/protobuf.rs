@@ -1,5 +1,5 @@
-//! The messages of `io.prometheus.client`, written by hand: a dozen kinds of fields, of which each is
-//! a number, a text or a message, need no library and no copy of the labels for each scrape.
+//! The messages of `io.prometheus.client`, written by hand. A dozen kinds of fields, each a number, a
+//! text or a message, need no library and no copy of the labels for each scrape.
 //!
 //! The numbers of the fields are those of `metrics.proto` in Prometheus' `client_model`.
 
@@ -67,8 +67,8 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes a histogram, whose counts by the `buckets` are `counts`; in at most so many native ones
-    /// as well.
+    /// Writes a histogram with the `counts` of its `buckets`, and as a native histogram with at most so
+    /// many buckets.
     pub(super) fn histogram(
         &mut self,
         buckets: &Buckets,
@@ -100,8 +100,8 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes a metric for each window, and one for the whole: the format has quantiles only beside a
-    /// count and a sum, those of the window.
+    /// Writes a metric for each window, and one for all values: the format has quantiles only beside a
+    /// count and a sum, and for a window these are its own.
     pub(super) fn summary(&mut self, summary: &SummarySnapshot) {
         for (length, values) in &summary.windows {
             message(self.page, 4, |to| {

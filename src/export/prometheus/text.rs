@@ -36,7 +36,7 @@ pub(super) fn head(
     };
     let mut head = Buffer::default();
     if !help.is_empty() {
-        // Quotes of a help text are escaped in OpenMetrics and must not be in the text formats.
+        // Quotes in a help text are escaped in OpenMetrics and must not be escaped in the text formats.
         let push = if is_open { push_escaped } else { push_line };
         metadata(&mut head, "HELP", names.family(), |head| push(head, help.as_bytes()));
     }
@@ -60,24 +60,24 @@ fn metadata(head: &mut Buffer, what: &str, name: &str, text: impl FnOnce(&mut Bu
     head.push(b"\n");
 }
 
-/// How the lines of a family begin.
+/// The starts of the lines of a family.
 #[derive(Debug)]
 pub(super) struct Starts {
-    value: Start, // Of a summary, that of its quantiles.
+    value: Start, // For a summary, that of its quantiles.
     bucket: Start,
     sum: Start,
     count: Start,
     created: Start,
-    /// What stands between labels and a number.
+    /// The text between labels and a number.
     close: Buffer,
 }
 
 /// The start of a line.
 #[derive(Debug)]
 struct Start {
-    /// Before labels.
+    /// The start if labels follow.
     open: Buffer,
-    /// Before a number.
+    /// The start if a number follows.
     alone: Buffer,
 }
 
@@ -106,13 +106,13 @@ impl Starts {
         }
     }
 
-    /// Begins the one line of a counter, behind which its labels are appended.
+    /// Begins the one line of a counter; its labels are appended next.
     #[inline(always)]
     pub(super) fn open(&self, page: &mut Buffer) {
         page.copy(&self.value.open);
     }
 
-    /// Ends the line that begins at `line`, and whose labels begin at `block`.
+    /// Ends the line that begins at `line`, with labels from `block` on.
     #[inline(always)]
     pub(super) fn close(&self, page: &mut Buffer, (line, block): (usize, usize), sum: u64) {
         if page.len() > block {
@@ -143,7 +143,7 @@ impl Start {
     }
 }
 
-/// Writes the lines of one series; none of a value that the formats have no place for.
+/// Writes the lines of one series, or nothing if the formats have no place for the value.
 pub(super) struct Writer<'a> {
     pub(super) page: &'a mut Buffer,
     pub(super) starts: &'a Starts,
@@ -164,7 +164,7 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Puts the exemplar of a counter behind its line: only OpenMetrics has a place for it.
+    /// Appends the exemplar of a counter to its line: only OpenMetrics has a place for it.
     #[inline(always)]
     fn exemplar_of_sum(&mut self) {
         if let Some(exemplar) = self.of_sum
@@ -174,7 +174,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Puts an exemplar behind the line that was just written.
+    /// Appends an exemplar to the line that was just written.
     fn with_exemplar(&mut self, exemplar: &Exemplar) {
         self.page.truncate(self.page.len() - b"\n".len());
         self.exemplar(exemplar);
@@ -192,7 +192,7 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes a histogram, of which `counts` are those of the `buckets`; `prefix` is room.
+    /// Writes a histogram with the `counts` of its `buckets`; `prefix` is a buffer.
     pub(super) fn histogram(
         &mut self,
         buckets: &Buckets,
@@ -220,7 +220,7 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Writes the line of a bucket, whose labels begin with `prefix` and end in one of `texts`.
+    /// Writes the line of a bucket: its labels begin with `prefix` and end in one of `texts`.
     #[inline(always)]
     fn bucket(&mut self, prefix: &Buffer, texts: &[Buffer], sample: Sample) {
         if let (Extra::Bound(place), Number::Whole(count)) = (sample.extra, sample.number) {
@@ -250,7 +250,7 @@ impl Writer<'_> {
         self.created();
     }
 
-    /// Writes a sample, of a histogram one that is no bucket.
+    /// Writes a sample; for a histogram, one that is not a bucket.
     #[inline(always)]
     fn sample(&mut self, sample: Sample) {
         let start = self.starts.of(sample.part);
@@ -272,7 +272,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Only OpenMetrics has a line for it.
+    /// Writes when the sum began; only OpenMetrics has a line for it.
     #[inline(always)]
     fn created(&mut self) {
         if let Some(nanos) = self.created

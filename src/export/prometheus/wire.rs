@@ -2,8 +2,7 @@
 
 use super::{buffer::Buffer, number::Room};
 
-/// Writes what `write` appends as a message: its length is known when it is written, and then put
-/// before it.
+/// Writes what `write` appends as a message. Its length is known only then, and is inserted before it.
 pub(super) fn message(to: &mut Buffer, field: u8, write: impl FnOnce(&mut Buffer)) {
     number(to, u64::from(field) << 3 | Wire::Length as u64);
     let start = to.len();
@@ -11,7 +10,7 @@ pub(super) fn message(to: &mut Buffer, field: u8, write: impl FnOnce(&mut Buffer
     delimit(to, start);
 }
 
-/// Puts the length of what was written from `start` on before it.
+/// Inserts the length of what was written from `start` on before it.
 pub(super) fn delimit(to: &mut Buffer, start: usize) {
     let mut room = Room::default();
     let len = put_varint(&mut room, (to.len() - start) as u64);
@@ -58,12 +57,12 @@ enum Wire {
     Length = 2,
 }
 
-/// What stands before a field whose number is below 16.
+/// The byte before a field whose number is below 16.
 const fn tag(field: u8, wire: Wire) -> u8 {
     field << 3 | wire as u8
 }
 
-/// Writes seven bits in each byte, the lowest first, and gives the length.
+/// Writes seven bits in each byte, the lowest first; returns the length.
 fn put_varint(room: &mut Room, value: u64) -> usize {
     let (mut rest, mut len) = (value, 0);
     while rest >= 0x80 {

@@ -1,11 +1,12 @@
 //! Writes JSON (RFC 8259), straight into a buffer, without an allocation per field.
 //!
-//! - Text: `"`, `\` and all control characters are escaped, and U+007F, U+2028 and U+2029 too: they are
-//!   legal, but line breaks or noise to some readers. A `str` has no lone surrogates or bytes.
-//! - Numbers: whole ones as they are, beyond 2^53 too, which readers that turn them into doubles
-//!   round. Fractions in the shortest form that reads back as the same double.
-//! - NaN and the infinities, which JSON has no words for, are `null`.
-//! - Keys are written as they come: that they are unique is the caller's affair.
+//! - Text: `"`, `\` and all control characters are escaped. So are U+007F, U+2028 and U+2029: they are
+//!   legal, but some readers take them for line breaks or noise. A `str` has no lone surrogates or
+//!   bytes.
+//! - Numbers: whole numbers are exact, also beyond 2^53; readers that turn them into doubles round
+//!   them. Fractions have the shortest form that reads back as the same double.
+//! - NaN and the infinities are `null`, because JSON has no words for them.
+//! - Keys are written unchanged: the caller must keep them unique.
 
 use crate::label::Value;
 
@@ -52,7 +53,7 @@ impl<'a> Json<'a> {
         self.0.push(b'"');
     }
 
-    /// What `value` prints, which must need no escapes: ids, words of ours.
+    /// Writes `value` as it prints, without escapes: for ids and words of our own.
     pub(crate) fn plain(self, value: impl std::fmt::Display) {
         print(self.0, format_args!("\"{value}\""));
     }
@@ -91,7 +92,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Begins the field `key`; its value is what is returned.
+    /// Begins the field `key`; write its value with the result.
     pub(crate) fn field(&mut self, key: &str) -> Json<'_> {
         if !std::mem::take(&mut self.is_empty) {
             self.out.push(b',');

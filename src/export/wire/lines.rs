@@ -1,27 +1,27 @@
-//! Lines of one batch, written in one go; what was written is known to the line.
+//! The lines of one batch, written in one call; how much was written is known to the line.
 
 use std::io::{self, Write};
 
 use crate::pipeline::{Batch, ExportError, ExportResult};
 
-/// A batch as lines in one buffer, which is kept from batch to batch.
+/// A batch as lines in one buffer, which is reused for the next batch.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     buffer: Vec<u8>,
     ends: Vec<usize>, // Where each line ends, its line break included.
 }
 
-/// How much of the lines was written, and why no more.
+/// How much of the lines was written, and the error that stopped it.
 #[derive(Debug)]
 pub(crate) struct Written {
     whole_lines: usize,
-    is_torn: Option<bool>, // Whether the last byte is no line break; None: nothing was written.
+    is_torn: Option<bool>, // Whether the last byte is not a line break; `None` if nothing was written.
     stopped_by: Option<io::Error>,
 }
 
 impl Lines {
-    /// Forgets the lines; `torn`: the next one begins with a line break, because something before it
-    /// did not end with one.
+    /// Removes the lines. If `torn`, the next line begins with a line break, because what was written
+    /// before did not end with one.
     pub(crate) fn clear(&mut self, torn: bool) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES);
@@ -63,10 +63,10 @@ impl Lines {
     }
 }
 
-/// A buffer larger than this is given back after its batch. Arbitrary.
+/// A larger buffer is freed after its batch. Arbitrary.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// The exporter's answer: the lines that are not whole are to be written again.
+/// The result of an export: lines that are not whole are to be written again.
 pub(crate) fn answer<T>(
     written: Written,
     batch: &Batch<T>,
@@ -78,7 +78,7 @@ pub(crate) fn answer<T>(
     let Some(error) = stopped_by else { return Ok(()) };
     let message = format_args!("{place}: {error}");
     let answer = match error.kind() {
-        // Nobody will read it again.
+        // Nothing reads it any more.
         io::ErrorKind::BrokenPipe => ExportError::reject(message),
         _ => ExportError::retry(message),
     };

@@ -1,4 +1,4 @@
-//! Encodings that exporters share; knows records, and no backend.
+//! Encodings that exporters share. They know records, but no backend.
 
 pub(crate) mod json;
 pub(crate) mod lines;

@@ -7,7 +7,7 @@ use crate::{
     metric::{DataPoint, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot, Temporality},
 };
 
-/// Writes what `point` says.
+/// Writes the fields of `point`.
 pub(crate) fn fields(object: &mut Object<'_>, point: &DataPoint) {
     object.field("name").str(point.name());
     object.field("kind").plain(kind_word(point.kind()));
@@ -26,7 +26,7 @@ pub(crate) fn fields(object: &mut Object<'_>, point: &DataPoint) {
     value(object, point.value());
 }
 
-/// The word for a kind, as OpenTelemetry and OpenMetrics spell it.
+/// The name of a kind, in the spelling of OpenTelemetry and OpenMetrics.
 pub(crate) fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "counter",

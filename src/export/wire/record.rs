@@ -1,4 +1,4 @@
-//! A record of any signal as a line: one JSON object, or text for people.
+//! A record of any signal as one line: a JSON object, or text for people.
 
 use super::{json::Json, lines::Lines, point, span};
 use crate::{

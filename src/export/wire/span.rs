@@ -6,7 +6,7 @@ use crate::{
     trace::{SpanRecord, Status},
 };
 
-/// Writes what `span` says.
+/// Writes the fields of `span`.
 pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
     object.field("trace_id").plain(span.trace_id());
     object.field("span_id").plain(span.span_id());
@@ -54,16 +54,16 @@ fn attributes(json: Json<'_>, attributes: &[KeyValue]) {
     });
 }
 
-/// The attributes that hold: of those with one key the last, at the place where it stands.
+/// The attributes without repeated keys: the last value of a key counts, at its own position.
 pub(crate) fn last_of_each_key(attributes: &[KeyValue]) -> impl Iterator<Item = &KeyValue> {
-    // Quadratic, and for the few attributes of a span faster than any set.
+    // Quadratic, but faster than a set for the few attributes of a span.
     attributes.iter().enumerate().filter_map(|(place, attribute)| {
         let is_last = attributes[place + 1..].iter().all(|later| later.key != attribute.key);
         is_last.then_some(attribute)
     })
 }
 
-/// The one place where tests of exporters make a span.
+/// Builds a span for the tests of exporters.
 #[cfg(test)]
 pub(crate) fn sample(name: &str) -> SpanRecord {
     use std::time::Duration;

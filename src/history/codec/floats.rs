@@ -1,4 +1,4 @@
-//! Numbers of 64 bits as they are: what differs from the bits before, in whole bytes.
+//! Numbers of 64 bits: the bytes that differ from the previous number.
 //!
 //! ```text
 //!  00tttlll bytes          the next instant; `l` + 1 bytes differ, above `t` that do not
@@ -7,8 +7,8 @@
 //!  e6                      the next instant; no bit differs
 //! ```
 //!
-//! After the idea of Gorilla (Pelkonen et al., 2015), with bytes in place of bits: a third larger, and
-//! several times as fast to read. Any bits are kept, those of a NaN too.
+//! Based on the idea of Gorilla (Pelkonen et al., 2015), with bytes instead of bits: a third larger,
+//! and several times faster to read. All bits are kept, even those of a NaN.
 
 use super::{Bytes, Gap, put_varint, unzigzag, zigzag};
 
@@ -34,7 +34,7 @@ pub(in crate::history) fn put(to: &mut Vec<u8>, gap: Gap, last: u64, bits: u64) 
     }
 }
 
-/// Writes bits, of whatever instant.
+/// Writes bits, without a gap.
 pub(in crate::history) fn put_bits(to: &mut Vec<u8>, last: u64, bits: u64) {
     match last ^ bits {
         0 => to.push(SAME),
@@ -50,7 +50,8 @@ fn put_difference(to: &mut Vec<u8>, difference: u64, flag: u8, held: Option<u64>
     to.extend_from_slice(&(difference >> (8 * trailing)).to_le_bytes()[..n]);
 }
 
-/// Reads a sample, whose control byte is `control`: how many instants hold before it, and its bits.
+/// Reads a sample with the control byte `control`. Returns how many instants hold before it, and its
+/// bits.
 #[inline(always)]
 pub(in crate::history) fn read(from: &mut Bytes<'_>, control: u8, last: u64) -> (u64, u64) {
     match control {
@@ -68,7 +69,7 @@ pub(in crate::history) fn read(from: &mut Bytes<'_>, control: u8, last: u64) -> 
     }
 }
 
-/// The step from one whole number to another as six bits, if these give the very bits again.
+/// The step from one whole number to another as six bits, if it gives exactly the same bits again.
 fn whole_step(last: u64, bits: u64) -> Option<u8> {
     let step = f64::from_bits(bits) - f64::from_bits(last);
     if !(-32.0..32.0).contains(&step) || step.trunc().to_bits() != step.to_bits() {
@@ -79,7 +80,7 @@ fn whole_step(last: u64, bits: u64) -> Option<u8> {
     (again.to_bits() == bits).then_some(zigzag as u8)
 }
 
-/// How many instants hold before the sample with this control byte, which is followed by `from`.
+/// How many instants hold before the sample with this control byte; `from` is what follows it.
 #[inline(always)]
 pub(in crate::history) fn held(mut from: Bytes<'_>, control: u8) -> u64 {
     if control < WHOLE_STEP && control & AFTER_HOLD != 0 { from.varint() } else { 0 }

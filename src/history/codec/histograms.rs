@@ -2,20 +2,20 @@
 //!
 //! ```text
 //!  00 | 01 varint        the next instant, or after instants that hold
-//!  sum                   as `floats` has it
-//!  varint                how many cells changed; of each:
+//!  sum                   as in `floats`
+//!  varint                how many cells changed; for each:
 //!    varint                cells skipped since the one before
 //!    varint                zigzag of the step of a whole count, or
-//!    bits                  as `floats` has them, of a count that need not be whole
+//!    bits                  as in `floats`, of a count that need not be whole
 //! ```
 //!
-//! Cells are numbered by what the chunk's [`Layout`](crate::history::sample::Layout) says; one that is
-//! not there is zero.
+//! Cells are numbered by the chunk's [`Layout`](crate::history::sample::Layout); a missing cell is
+//! zero.
 
 use super::{Bytes, Gap, floats, put_varint, unzigzag, zigzag};
 use crate::history::sample::Cells;
 
-/// Writes a sample after `last`, whose counts are whole numbers or not as `are_whole` says.
+/// Writes a sample after `last`; `are_whole` says whether its counts are whole numbers.
 pub(in crate::history) fn put(
     to: &mut Vec<u8>,
     gap: Gap,
@@ -47,8 +47,8 @@ pub(in crate::history) fn put(
     }
 }
 
-/// Reads a sample, whose control byte is `control`, into `value`, which is the one before it: how many
-/// instants hold before it.
+/// Reads a sample with the control byte `control`. On entry, `value` is the previous sample. Returns
+/// how many instants hold before it.
 pub(in crate::history) fn read(
     from: &mut Bytes<'_>,
     control: u8,
@@ -82,12 +82,12 @@ pub(in crate::history) fn read(
     held
 }
 
-/// How many instants hold before the sample with this control byte, which is followed by `from`.
+/// How many instants hold before the sample with this control byte; `from` is what follows it.
 pub(in crate::history) fn held(mut from: Bytes<'_>, control: u8) -> u64 {
     if control == 1 { from.varint() } else { 0 }
 }
 
-/// The cells that differ: number, count before, count after.
+/// The cells that differ: number, previous count, new count.
 fn changes(last: &Cells, value: &Cells) -> impl Iterator<Item = (u64, u64, u64)> {
     let (mut old, mut new) = (last.cells.iter().peekable(), value.cells.iter().peekable());
     std::iter::from_fn(move || {

@@ -1,23 +1,23 @@
-//! Whole numbers: what sets each step apart from the expected one.
+//! Whole numbers: how each step differs from the expected one.
 //!
 //! ```text
 //!  0vvvvvvv            the next instant; the step is the expected one and zigzag `v`
 //!  10vvvvvv vvvvvvvv   the same, with 14 bits
-//!  110gggvv            `g` + 1 instants hold, then the expected step, less one, and `v`
+//!  110gggvv            `g` + 1 instants hold, then the expected step, minus one, and `v`
 //!  e4 varint           the next instant; the number itself
 //!  e5 varint           the next instant; the step is the expected one and a zigzag number
 //! ```
 //!
-//! The [expected](next_step) step follows the steps, each by an eighth: of a counter that grows by about
-//! 1,000 a tick one byte is left of each, the deviation. Numbers without a sign and with one are written
-//! alike, as all arithmetic wraps.
+//! The [expected](next_step) step follows the actual steps, by an eighth of the difference each time.
+//! For a counter that grows by about 1,000 a tick, each sample takes one byte, the deviation. Signed
+//! and unsigned numbers are written alike, because all arithmetic wraps.
 
 use super::{Bytes, Gap, Sink, put_varint, unzigzag, zigzag};
 
 const ABSOLUTE: u8 = 0xe4;
 const STEP: u8 = 0xe5;
 
-/// The step that is expected after one from `last` to `value`, for which `expected` was.
+/// The step that is expected after the one from `last` to `value`; for that one, `expected` was.
 #[inline(always)]
 pub(in crate::history) fn next_step(last: u64, value: u64, expected: i64) -> i64 {
     let step = value.wrapping_sub(last).cast_signed();
@@ -52,13 +52,14 @@ pub(in crate::history) fn put(to: &mut impl Sink, gap: Gap, last: u64, value: u6
     }
 }
 
-/// Writes a sample by itself: the first of a chunk.
+/// Writes a sample that depends on no other: the first of a chunk.
 pub(in crate::history) fn put_absolute(to: &mut impl Sink, value: u64) {
     to.put(ABSOLUTE);
     put_varint(to, value);
 }
 
-/// Reads a sample, whose control byte is `control`: how many instants hold before it, and its value.
+/// Reads a sample with the control byte `control`. Returns how many instants hold before it, and its
+/// value.
 #[inline(always)]
 pub(in crate::history) fn read(
     from: &mut Bytes<'_>,
@@ -79,20 +80,20 @@ pub(in crate::history) fn read(
     }
 }
 
-/// A sample of one or two bytes, as most are.
+/// A sample of one or two bytes; most are.
 ///
-/// It is written and read without a branch that depends on the value: whether a counter grows by 1 or by
-/// 100, and how often it holds, no processor can predict.
+/// It is written and read without a branch that depends on the value, because no processor can predict
+/// whether a counter grows by 1 or by 100, or how long it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::history) struct Brief {
     /// How many instants hold before it.
     pub(in crate::history) held: u64,
-    /// How much the step deviates from the expected one.
+    /// The difference between the step and the expected one.
     pub(in crate::history) deviation: i64,
 }
 
 impl Brief {
-    /// The bytes, the first one lowest, and how many they are; whether it can be written so.
+    /// The bytes, the first one lowest; how many there are; and whether this form can hold the sample.
     #[inline(always)]
     pub(in crate::history) fn bytes(self) -> (u16, usize, bool) {
         let Self { held, deviation } = self;
@@ -106,8 +107,8 @@ impl Brief {
         (bytes as u16, 1 + usize::from(is_wide & !is_held), is_brief)
     }
 
-    /// The sample whose first byte is `control` and whose second, if it has two, is `next`; and how many
-    /// bytes it has. `None` where it is none.
+    /// The sample whose first byte is `control` and whose second, if it has two, is `next`; and how
+    /// many bytes it has. `None` if it is not such a sample.
     #[inline(always)]
     pub(in crate::history) fn read(control: u8, next: u8) -> Option<(Self, usize)> {
         if control >= 0xe0 {

@@ -1,8 +1,8 @@
-//! How the samples of one series are written as bytes, and read again.
+//! The samples of one series as bytes: how they are written and read.
 //!
-//! A chunk's bytes are records, one after the other. Each begins with a control byte; the samples of
-//! the three forms have their own (`integers`, `floats`, `histograms`), and what all have in common is
-//! below. A record stands for one instant of its tier, the one after the record before it:
+//! A chunk's bytes are records, one after the other. Each begins with a control byte. The three forms
+//! of samples have their own (`integers`, `floats`, `histograms`); those that all forms share are
+//! below. A record stands for one instant of its tier, the one after the previous record:
 //!
 //! ```text
 //!  instant   10     11     12     13     14     15     16
@@ -10,13 +10,14 @@
 //!  bytes    = 7    + 2    hold 2        + 3   stale
 //! ```
 //!
-//! - `HOLD n`: at the next `n` instants the value is the one before; a sample follows.
+//! - `HOLD n`: at the next `n` instants the value stays the same; a sample follows.
 //! - `LACK n`: the next `n` instants have no sample of this series; a sample or a mark follows.
-//! - `STALE`: the series ended; this instant has no sample, and none until the next one that is written.
-//! - `START t`: what follows is a sum that began at `t`.
+//! - `STALE`: the series ended; there is no sample at this instant, nor until the next one that is
+//!   written.
+//! - `START t`: the following samples are of a sum that began at `t`.
 //!
-//! Values are differences from the sample before, the first of a chunk from nothing: a chunk is read
-//! without any other. Nothing here knows of labels or of time.
+//! Values are differences from the previous sample; for the first of a chunk, from zero. So a chunk can
+//! be read without any other. Nothing here knows of labels or of time.
 
 pub(super) mod floats;
 pub(super) mod histograms;
@@ -30,7 +31,7 @@ pub(super) const LACK: u8 = 0xe1;
 pub(super) const STALE: u8 = 0xe2;
 pub(super) const START: u8 = 0xe3;
 
-/// Where bytes are written.
+/// A destination of bytes.
 pub(super) trait Sink {
     fn put(&mut self, byte: u8);
 }
@@ -42,7 +43,7 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// A record in place, of as many bytes as one of a whole number takes at most.
+/// A record in place, with room for the longest one of a whole number.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Short {
     bytes: [u8; 24],
@@ -65,24 +66,24 @@ impl Sink for Short {
     }
 }
 
-/// How many instants lie between two records, and what they mean.
+/// The number of instants between two records, and what they mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
-    /// The value before was the value there too.
+    /// The value stayed the same.
     Held(u64),
-    /// There is no sample.
+    /// There are no samples.
     Lacking(u64),
 }
 
 impl Gap {
-    /// How many instants it is.
+    /// The number of instants.
     pub(super) fn len(self) -> u64 {
         match self {
             Self::Held(n) | Self::Lacking(n) => n,
         }
     }
 
-    /// Writes it as a record of its own, if there is one.
+    /// Writes it as a record of its own, unless it is empty.
     #[inline]
     pub(super) fn put(self, to: &mut impl Sink) {
         let (control, n) = match self {
@@ -102,7 +103,7 @@ pub(super) fn put_start(to: &mut Vec<u8>, start: Ticks) {
     to.extend_from_slice(&start.to_raw().to_le_bytes());
 }
 
-/// Writes seven bits a byte, the lowest first; all bytes but the last have the highest bit set.
+/// Writes seven bits in each byte, the lowest first; all bytes but the last have the highest bit set.
 #[inline]
 pub(super) fn put_varint(to: &mut impl Sink, mut n: u64) {
     while n >= 0x80 {
@@ -112,7 +113,7 @@ pub(super) fn put_varint(to: &mut impl Sink, mut n: u64) {
     to.put(n as u8);
 }
 
-/// Small for small differences of either sign: 0, -1, 1, -2 ... are 0, 1, 2, 3 ...
+/// Maps small differences of either sign to small numbers: 0, -1, 1, -2 ... are 0, 1, 2, 3 ...
 #[inline]
 pub(super) fn zigzag(n: i64) -> u64 {
     (n << 1 ^ n >> 63).cast_unsigned()
@@ -123,7 +124,8 @@ pub(super) fn unzigzag(n: u64) -> i64 {
     (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
 }
 
-/// Bytes that are read from the front. They were written here: what is cut short reads as zeros.
+/// Reads bytes from the front. They were written here, so if they are cut short, the rest reads as
+/// zeros.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bytes<'a> {
     bytes: &'a [u8],
@@ -135,12 +137,12 @@ impl<'a> Bytes<'a> {
         Self::from(bytes, 0)
     }
 
-    /// Those of `bytes` from the place `at` on.
+    /// Reads `bytes` from index `at` on.
     pub(super) fn from(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    /// How many were read.
+    /// How many bytes were read.
     pub(super) fn n_read(&self) -> usize {
         self.at
     }
@@ -152,7 +154,7 @@ impl<'a> Bytes<'a> {
         Some(byte)
     }
 
-    /// The next byte and the one after it, zero where it is the last; both stay.
+    /// The next byte and the one after it, or zero if there is none; both stay unread.
     #[inline(always)]
     pub(super) fn two(&self) -> Option<(u8, u8)> {
         match self.bytes.get(self.at..self.at + 2) {
@@ -161,7 +163,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// Passes over the next `n` bytes.
+    /// Skips the next `n` bytes.
     #[inline(always)]
     pub(super) fn skip(&mut self, n: usize) {
         self.at += n;

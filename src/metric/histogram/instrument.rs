@@ -24,24 +24,24 @@ use crate::{
 };
 
 typed_instrument! {
-    /// A distribution of values: how long requests took, how large answers were.
+    /// A distribution of values: how long requests took, how large responses were.
     ///
-    /// Quantiles are within 1 % for values in [1e-9, 1e12] of the unit; count and sum are exact (a value
-    /// beyond 1e290 adds that much). Zero,
-    /// smaller and larger values have buckets of their own. A negative value, NaN or an infinity is not
-    /// recorded but counted in `telemetry.measurements.rejected`.
+    /// Quantiles are within 1 % for values in [1e-9, 1e12] of the unit. Zero, smaller values and larger
+    /// values have buckets of their own. Count and sum are exact, but a value beyond 1e290 adds 1e290
+    /// to the sum. A negative value, NaN or an infinity is not recorded but counted in
+    /// `telemetry.measurements.rejected`.
     ///
-    /// By choice it keeps its values by explicit [`bounds`](Self::bounds) or in whole ticks
-    /// ([`hdr`](Self::hdr)), and in a [`range`](Self::range) only.
+    /// It can instead keep its values by explicit [`bounds`](Self::bounds) or in whole ticks
+    /// ([`hdr`](Self::hdr)), and only those in a [`range`](Self::range).
     ///
-    /// A record in a span that is sampled is kept as an [exemplar](HistogramSnapshot::exemplars), with
-    /// labels of your own by [`record_with_exemplar`](Self::record_with_exemplar): in each bucket the
-    /// first one since the last tick, or since somebody read it.
+    /// A record in a sampled span is kept as an [exemplar](HistogramSnapshot::exemplars). Each bucket
+    /// keeps the first one since the last tick or the last read.
+    /// [`record_with_exemplar`](Self::record_with_exemplar) adds labels of your own.
     ///
-    /// A thread keeps its first hundred values of a series in 256 bytes; then it takes 1.5 kB and
-    /// 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values, 10 kB
-    /// for a million (their logarithms vary by one), 38 kB for values of every magnitude.
-    /// Recording allocates only where a thread meets a new series or a new power of two.
+    /// A thread keeps its first hundred values of a series in 256 bytes. Then the series takes 1.5 kB,
+    /// and 512 bytes for each power of two that occurs: 9 kB for twenty thousand log-normal values,
+    /// 10 kB for a million (their logarithms vary by one), 38 kB for values of every magnitude. Recording
+    /// allocates only when a thread meets a new series or a new power of two.
     ///
     /// # Examples
     ///
@@ -61,13 +61,13 @@ typed_instrument! {
 }
 
 impl<L> Histogram<L> {
-    /// The histogram with a bucket up to and including each of `bounds`, and one beyond the last. A
-    /// thread's counts take 32 bytes for each.
+    /// Uses one bucket for each of `bounds`, up to and including it, and one beyond the last. A
+    /// thread's counts take 32 bytes for each bucket.
     ///
     /// # Panics
     ///
-    /// Panics if there are more than 256, or if they are not ascending, finite and at least zero: in
-    /// a static, that is an error of the build.
+    /// Panics if there are more than 256 bounds, or if they are not ascending, finite and at least
+    /// zero. In a static, this is a compile error.
     ///
     /// # Examples
     ///
@@ -93,18 +93,18 @@ impl<L> Histogram<L> {
         self.told(options)
     }
 
-    /// The histogram of whole ticks, one to the unit, told apart to so many significant digits: its
-    /// buckets are those of the crate `hdrhistogram`.
+    /// Counts in whole ticks, one tick to the unit, with so many significant digits. The buckets are
+    /// those of the crate `hdrhistogram`.
     ///
     /// A recorded value is rounded to the nearest tick; [`record_ticks`](Self::record_ticks) takes
-    /// it as it is. For durations, give the histogram a unit as fine as its ticks shall be.
+    /// ticks directly. For durations, give the histogram a unit as fine as its ticks should be.
     ///
-    /// A thread's counts take 512 bytes for every 64 neighbouring buckets that occur, and to
-    /// find them by 1 kB for every 4,096 that occur and 13 kB at most.
+    /// A thread's counts take 512 bytes for every 64 neighbouring buckets that occur. Their index takes
+    /// 1 kB for every 4,096 buckets that occur, at most 13 kB.
     ///
     /// # Panics
     ///
-    /// Panics if `significant_digits` is not in 1 to 5: in a static, that is an error of the build.
+    /// Panics if `significant_digits` is not in 1 to 5. In a static, this is a compile error.
     ///
     /// # Examples
     ///
@@ -123,13 +123,13 @@ impl<L> Histogram<L> {
         self.told(options)
     }
 
-    /// The histogram for values from `min` to `max`, both included: one outside is clamped to the
-    /// nearer end or dropped, and counted.
+    /// Restricts the histogram to values from `min` to `max`, both included. A value outside is clamped
+    /// to the nearer end or dropped, and counted.
     ///
     /// # Panics
     ///
-    /// Panics if `min` is negative, above `max` or not finite, or `max` is not finite: in a static,
-    /// that is an error of the build.
+    /// Panics if `min` is negative, above `max` or not finite, or if `max` is not finite. In a static,
+    /// this is a compile error.
     ///
     /// # Examples
     ///
@@ -148,12 +148,12 @@ impl<L> Histogram<L> {
         self.told(options)
     }
 
-    /// The histogram that shows these bounds on a page; it is kept as finely as without.
+    /// Shows these bounds on a page. The histogram still keeps its values as finely as without them.
     ///
     /// # Panics
     ///
-    /// Panics if they are more than 256, or not ascending, finite and at least zero: in a static,
-    /// that is an error of the build.
+    /// Panics if there are more than 256 bounds, or if they are not ascending, finite and at least
+    /// zero. In a static, this is a compile error.
     #[must_use]
     pub const fn page_bounds(self, bounds: PageBounds) -> Self {
         let options = self.instrument.histogram().page_bounds(bounds);
@@ -175,29 +175,29 @@ recorded! {
         };
 
         #[inline]
-        /// Records so many ticks, exactly in a histogram of [ticks](Histogram::hdr).
+        /// Records a number of ticks; exact in a histogram of [ticks](Histogram::hdr).
         fn record_ticks(ticks: u64) = |to, _| record_ticks(to.recording_id(), ticks);
 
         #[inline]
         /// Records `value`, and keeps it as the exemplar of its bucket, with `labels` of its own.
         ///
-        /// Where the current span is sampled, its trace is part of the exemplar. It takes a lock and
-        /// allocates; the memory is counted against the registry's budget of bytes: where that is spent
-        /// there is no exemplar, which is counted. A value that is not recorded leaves none, and one
-        /// beyond a range that clamps shows its end.
+        /// If the current span is sampled, its trace is part of the exemplar. The call takes a lock
+        /// and allocates. The memory is counted against the registry's budget of bytes; if the budget is
+        /// spent, there is no exemplar, and that is counted. A value that is not recorded leaves no
+        /// exemplar. If a range clamps the value, the exemplar shows the end of the range.
         ///
-        /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next one of the bucket
-        /// takes its place, whether it has labels or not. Keys are made of ASCII letters, digits and `_`,
-        /// no digit first: any other character becomes `_`. A label is left out, and counted by reason in
-        /// `telemetry.exemplars.rejected`,
+        /// An exemplar is on pages in OpenMetrics and protobuf, and in snapshots. The next exemplar of
+        /// the bucket replaces it, whether it has labels or not. Keys consist of ASCII letters, digits
+        /// and `_`, and do not start with a digit: any other character becomes `_`. A label is left
+        /// out, and counted by reason in `telemetry.exemplars.rejected`,
         ///
         /// - if its key is empty, begins with `__`, or is `trace_id` or `span_id` in a sampled span;
-        /// - if another before it has its key;
-        /// - if it does not fit: keys and values have at most 128 characters together, of which a trace
-        ///   takes 63 (OpenMetrics 1.0).
+        /// - if an earlier label has the same key;
+        /// - if it does not fit: keys and values have at most 128 characters together, and a trace
+        ///   takes 63 of them (OpenMetrics 1.0).
         ///
-        /// One with an empty value is no label. Without a label and without a sampled span there is no
-        /// exemplar.
+        /// A label with an empty value counts as absent. Without a label and without a sampled span
+        /// there is no exemplar.
         ///
         /// # Examples
         ///
@@ -224,7 +224,7 @@ impl<L> Histogram<L> {
         BoundHistogram(self.instrument.only(), TimeScale::of(&self.instrument))
     }
 
-    /// What was recorded so far, in the scope that this thread is in.
+    /// All values recorded so far, in the scope of this thread.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot
     where
@@ -234,7 +234,7 @@ impl<L> Histogram<L> {
     }
 }
 
-/// What a histogram's handle has to know for its timers.
+/// What a histogram's handle knows for its timers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeScale {
     per_nano: f64,
@@ -260,7 +260,8 @@ impl BoundHistogram {
         Self(handle, scale)
     }
 
-    /// As [`record`](Self::record), with little beside it: what a timer leaves at the end of a block.
+    /// As [`record`](Self::record), but with little code around it: what a timer calls at the end of a
+    /// block.
     #[inline(never)]
     pub(crate) fn record_time(&self, value: f64) {
         let id = self.0.id();
@@ -271,20 +272,20 @@ impl BoundHistogram {
         }
     }
 
-    /// What a timer multiplies nanoseconds by.
+    /// The factor by which a timer multiplies nanoseconds.
     #[inline(always)]
     pub(crate) fn scale(&self) -> TimeScale {
         self.1
     }
 
-    /// What was recorded so far, in the scope that this thread is in.
+    /// All values recorded so far, in the scope of this thread.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
         read(self.0.id())
     }
 }
 
-/// The way of `histogram!`: the values in the order of the keys.
+/// Used by `histogram!`: takes the values in the order of the keys.
 impl Histogram<Dynamic> {
     #[doc(hidden)]
     #[inline]
@@ -304,8 +305,8 @@ pub(in crate::metric) fn record(to: impl Target, value: f64) {
     }
 }
 
-/// What most records do not need: a histogram of another kind, or one that no shortcut leads to. Out of
-/// line and last, so that it takes neither room nor registers where they record.
+/// The cases that most records do not need: a histogram of another kind, or one without a shortcut. Out
+/// of line and called last, so that it takes neither room nor registers at the call site.
 #[inline(never)]
 fn record_further(id: u32, value: f64) {
     if !cells::record_chosen(id, value) {

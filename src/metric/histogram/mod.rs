@@ -1,4 +1,4 @@
-//! Histograms: the instrument, and what a snapshot tells of one.
+//! Histograms: the instrument, and its snapshot.
 
 mod instrument;
 

@@ -7,35 +7,36 @@ use crate::{
 
 /// How a histogram divides its values into buckets.
 ///
-/// Whatever it is, the count of each bucket is exact, and distributions of the same aggregation add
+/// With each of these, the count of each bucket is exact, and distributions of the same aggregation add
 /// up exactly, over threads, scopes and processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Aggregation {
-    /// 64 buckets for each power of two: quantiles within 1 % for values in [1e-9, 1e12], without
-    /// anything to choose.
+    /// 64 buckets for each power of two: quantiles within 1 % for values in [1e-9, 1e12], with nothing
+    /// to configure.
     #[default]
     Exponential,
-    /// A bucket up to and including each of these bounds, and one beyond the last.
+    /// One bucket for each of these bounds, up to and including it, and one beyond the last.
     ///
-    /// At most 256, ascending, finite and not negative. None at all leaves count and sum.
+    /// At most 256 bounds, ascending, finite and not negative. An empty list leaves count and sum.
     Explicit(&'static [f64]),
-    /// The buckets of an HDR histogram: values are whole ticks, one tick to the unit, told apart to
-    /// this many significant digits, 1 to 5.
+    /// The buckets of an HDR histogram: values are whole ticks, one tick to the unit, with this many
+    /// significant digits, 1 to 5.
     Hdr {
-        /// In 1 to 5.
+        /// From 1 to 5.
         significant_digits: u8,
     },
 }
 
-/// Which bounds a histogram shows where only a few are shown: the `le` of a classic Prometheus page.
+/// Which bounds a histogram shows to a backend that wants only a few: the `le` of a classic Prometheus
+/// page.
 ///
-/// It is kept finer than that, and what it shows may be changed at any time. A count is taken at the
-/// first edge of the histogram's own buckets at or above the bound: a value on the bound is counted
-/// within, and so may be one at most 1.1 % above it, or in a histogram of
-/// [ticks](Aggregation::Hdr) one that it does not tell apart from the bound. Counts at powers of two
-/// are exact by [`Aggregation::Exponential`]. A histogram with [explicit](Aggregation::Explicit)
-/// bounds always shows those.
+/// The histogram keeps finer buckets, so these bounds can be changed at any time. A count is taken at
+/// the first edge of the histogram's own buckets at or above the bound. So it includes values on the
+/// bound, and may include values up to 1.1 % above it; in a histogram of [ticks](Aggregation::Hdr),
+/// values that it does not tell apart from the bound. With [`Aggregation::Exponential`], counts at
+/// powers of two are exact. A histogram with [explicit](Aggregation::Explicit) bounds always shows
+/// those.
 ///
 /// # Examples
 ///
@@ -60,19 +61,21 @@ pub enum Aggregation {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum PageBounds {
-    /// Those that people query. For a unit of time (`s`, `ms`, `us`, `ns`, `min`, `h`, `d`): 0.0001,
-    /// 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5,
-    /// 5, 7.5, 10, 25 and 60 seconds, in that unit. For others as [`PowersOfTwo`](Self::PowersOfTwo).
+    /// The bounds that people query. For a unit of time (`s`, `ms`, `us`, `ns`, `min`, `h`, `d`):
+    /// 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75,
+    /// 1, 2.5, 5, 7.5, 10, 25 and 60 seconds, in that unit. For other units,
+    /// [`PowersOfTwo`](Self::PowersOfTwo).
     #[default]
     ByUnit,
-    /// For seconds the powers of two from 2^-14 (61 µs) to 64, for every other unit the powers of four
-    /// from 4^-10 (9.5e-7) to 4^20 (1.1e12).
+    /// For seconds, the powers of two from 2^-14 (61 µs) to 64; for every other unit, the powers of
+    /// four from 4^-10 (9.5e-7) to 4^20 (1.1e12).
     PowersOfTwo,
-    /// These: at most 256, ascending, finite and not negative. None at all leaves count and sum.
+    /// These bounds: at most 256, ascending, finite and not negative. An empty list leaves count and
+    /// sum.
     Explicit(&'static [f64]),
 }
 
-/// What becomes of a value outside the range that was declared.
+/// What happens to a value outside the configured range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a value is kept or it is not")]
 pub enum OutOfRange {
@@ -82,7 +85,7 @@ pub enum OutOfRange {
     Drop,
 }
 
-/// All options of a histogram, for one whose name is known at run time.
+/// All options of a histogram whose name is known at run time.
 ///
 /// # Examples
 ///
@@ -114,7 +117,7 @@ pub(crate) struct Range {
     pub(crate) outside: OutOfRange,
 }
 
-/// What a range makes of a value.
+/// What a range does with a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Admitted {
     Within(f64),
@@ -122,12 +125,12 @@ pub(crate) enum Admitted {
     Dropped,
 }
 
-/// The most bounds that a histogram may have: a scrape shows a series for each.
+/// The most bounds that a histogram may have: each is a series in a scrape.
 pub(crate) const MOST_BOUNDS: usize = 256;
 
 impl Aggregation {
-    /// Explicit bounds that are known at run time. They are kept as long as the process, once
-    /// however often they are asked for.
+    /// Explicit bounds that are known at run time. They are kept until the process ends; equal bounds
+    /// are kept only once.
     ///
     /// # Errors
     ///
@@ -142,7 +145,7 @@ impl Aggregation {
         }
     }
 
-    /// Why it is not legal.
+    /// Why it is not legal, if it is not.
     pub(crate) const fn fault(&self) -> Option<&'static str> {
         match self {
             Self::Exponential => None,
@@ -154,8 +157,8 @@ impl Aggregation {
 }
 
 impl PageBounds {
-    /// Bounds that are known at run time. They are kept as long as the process, once however often
-    /// they are asked for.
+    /// Bounds that are known at run time. They are kept until the process ends; equal bounds are kept
+    /// only once.
     ///
     /// # Errors
     ///
@@ -176,37 +179,37 @@ impl PageBounds {
 }
 
 impl HistogramOptions {
-    /// The default: exponential, any range, the bounds that people query.
+    /// The default: exponential buckets, any range, the bounds that people query.
     #[must_use]
     pub const fn new() -> Self {
         let (aggregation, page_bounds) = (Aggregation::Exponential, PageBounds::ByUnit);
         Self { aggregation, range: None, page_bounds }
     }
 
-    /// With this aggregation.
+    /// Sets the aggregation.
     #[must_use]
     pub const fn aggregation(self, aggregation: Aggregation) -> Self {
         Self { aggregation, ..self }
     }
 
-    /// With values expected from `min` to `max`, both included.
+    /// Sets the range of values, from `min` to `max`, both included.
     #[must_use]
     pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
         Self { range: Some(Range { min, max, outside }), ..self }
     }
 
-    /// With these bounds on a page.
+    /// Sets the bounds on a page.
     #[must_use]
     pub const fn page_bounds(self, page_bounds: PageBounds) -> Self {
         Self { page_bounds, ..self }
     }
 
-    /// Those of them that say how values are kept.
+    /// Only the options that decide how values are kept.
     pub(crate) const fn of_cells(self) -> Self {
         Self { page_bounds: PageBounds::ByUnit, ..self }
     }
 
-    /// Why they are not legal: in a static, that is an error of the build.
+    /// Why the options are not legal, if they are not. In a static, this is a compile error.
     pub(crate) const fn fault(&self) -> Option<&'static str> {
         match self.range {
             Some(Range { min, max, .. }) if !(0.0 <= min && min <= max && max.is_finite()) => {
@@ -221,7 +224,7 @@ impl HistogramOptions {
 }
 
 impl Range {
-    /// Why it is no range of a gauge.
+    /// Why it cannot be the range of a gauge, if it cannot.
     pub(crate) const fn fault(&self) -> Option<&'static str> {
         match self.min <= self.max && self.min.is_finite() && self.max.is_finite() {
             true => None,
@@ -229,7 +232,7 @@ impl Range {
         }
     }
 
-    /// What becomes of `value`, which is a number.
+    /// What happens to `value`, which is a number.
     pub(crate) fn admit(self, value: f64) -> Admitted {
         match self.outside {
             _ if self.min <= value && value <= self.max => Admitted::Within(value),
@@ -239,14 +242,14 @@ impl Range {
     }
 }
 
-/// Why these are no bounds.
+/// Why these bounds are not legal, if they are not.
 pub(crate) const fn bounds_fault(bounds: &[f64]) -> Option<&'static str> {
     if bounds.len() > MOST_BOUNDS {
         return Some("a histogram has at most 256 bounds");
     }
     let mut place = 0;
     while place < bounds.len() {
-        // By its sign, so that -0, which would be another text on a page, is none either.
+        // The sign is checked, so that -0 is refused too: it would be another text on a page.
         if !bounds[place].is_finite() || bounds[place].is_sign_negative() {
             return Some("a bound is finite and not negative");
         }
@@ -258,7 +261,7 @@ pub(crate) const fn bounds_fault(bounds: &[f64]) -> Option<&'static str> {
     None
 }
 
-/// `bounds` as bounds that live as long as the process.
+/// Bounds equal to `bounds` that live as long as the process.
 fn intern(bounds: &[f64]) -> &'static [f64] {
     static KNOWN: Mutex<Vec<&'static [f64]>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock();

@@ -1,4 +1,4 @@
-//! How the buckets of a snapshot are divided: what their numbers mean.
+//! The layout of the buckets of a snapshot, and what their numbers mean.
 
 use std::borrow::Cow;
 
@@ -13,22 +13,22 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum BucketLayout {
-    /// Bucket 0 holds zero, bucket 1 what is above zero and at most 2^-30, bucket 4,482 what is above
-    /// 2^40. Between them are those of an OpenTelemetry exponential histogram at scale 6: bucket 2
-    /// has the index -1,920 there.
+    /// Bucket 0 holds zero, bucket 1 the values above zero and at most 2^-30, bucket 4,482 the values
+    /// above 2^40. Between them are the buckets of an OpenTelemetry exponential histogram at scale 6,
+    /// where bucket 2 has the index -1,920.
     #[default]
     Exponential,
-    /// A bucket up to and including each bound, and one beyond the last.
+    /// One bucket for each bound, up to and including it, and one beyond the last.
     Explicit(Cow<'static, [f64]>),
     /// The buckets of an HDR histogram whose lowest discernible value is one.
     Hdr {
-        /// In 1 to 5.
+        /// From 1 to 5.
         significant_digits: u8,
     },
 }
 
 impl BucketLayout {
-    /// Why it is not legal: one that is read from elsewhere may be anything.
+    /// Why it is not legal, if it is not: a layout that is read from elsewhere may be anything.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         match self {
             Self::Exponential => None,
@@ -46,7 +46,7 @@ impl BucketLayout {
         }
     }
 
-    /// The bucket that `value`, neither negative nor NaN, falls into.
+    /// The bucket of `value`, which is neither negative nor NaN.
     pub(crate) fn bucket(&self, value: f64) -> u32 {
         let bucket = match self {
             Self::Exponential => layout::cell(value),
@@ -75,8 +75,9 @@ impl BucketLayout {
         }
     }
 
-    /// The number that stands for the values of `bucket` where they go to another layout: of ticks,
-    /// the smallest, as HdrHistogram adds histograms of different digits up; else the middle.
+    /// The number that stands for the values of `bucket` when they are converted to another layout. For
+    /// ticks it is the smallest, as when HdrHistogram adds up histograms of different digits; otherwise
+    /// the middle.
     pub(crate) fn representative(&self, bucket: u32) -> f64 {
         match self {
             Self::Hdr { significant_digits } => {
@@ -88,8 +89,8 @@ impl BucketLayout {
 
     /// The number in the middle of `bucket`.
     ///
-    /// As far, relatively, from one bound as from the other; at an end of the range, the bound that
-    /// there is. Of ticks, the middle of the smallest and the largest.
+    /// It has the same relative distance to both bounds. At an end of the range it is the only bound.
+    /// For ticks it is the middle between the smallest and the largest.
     pub(crate) fn middle(&self, bucket: u32) -> f64 {
         if let Self::Hdr { significant_digits } = self {
             let ticks = hdr::TickBuckets::new(*significant_digits);
@@ -104,8 +105,9 @@ impl BucketLayout {
         }
     }
 
-    /// Which exemplars stand for the same values as one of `value`: those of its bucket where the
-    /// buckets are wide, of a third of its power of two where they are narrow. Ascends with the value.
+    /// The key of an exemplar of `value`. Exemplars with one key stand for the same values: those of a
+    /// bucket if buckets are wide, those of a third of a power of two if they are narrow. Ascends with
+    /// the value.
     pub(crate) fn exemplar_key(&self, value: f64) -> u32 {
         match self {
             Self::Explicit(_) => self.bucket(value),
@@ -124,7 +126,7 @@ impl From<Aggregation> for BucketLayout {
     }
 }
 
-/// The bucket of a number among `bounds`, however many.
+/// The index of the bucket of a number among `bounds`, which may be many.
 pub(crate) fn explicit_bucket(bounds: &[f64], value: f64) -> usize {
     bounds.partition_point(|&bound| bound < value)
 }

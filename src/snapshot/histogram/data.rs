@@ -1,4 +1,4 @@
-//! A histogram at one instant: counts by bucket, and what they tell.
+//! A histogram at one instant: counts by bucket, and the values computed from them.
 
 use std::collections::BTreeMap;
 
@@ -10,27 +10,28 @@ use crate::{
 
 /// The distribution that a histogram recorded: exact counts by bucket and an exact sum.
 ///
-/// What a quantile tells depends on how the histogram divides its values:
+/// The error of a quantile depends on how the histogram divides its values:
 ///
-/// - Exponentially, by default: within 1 % of the nearest-rank value of the sorted data, for values
-///   in [1e-9, 1e12] of the unit. Smaller and larger ones are counted apart: a quantile that falls
-///   on them is the edge of the range, 2^-30 or 2^40.
-/// - In ticks ([`Histogram::hdr`](crate::Histogram::hdr)): the largest number of ticks that is not
-///   told apart from the nearest-rank value, as `hdrhistogram` has it.
-/// - By explicit bounds: interpolated within the bucket, as the function `histogram_quantile` of
-///   Prometheus does, and so off by the width of a bucket at most; beyond the last bound, that bound.
+/// - Exponentially, by default: within 1 % of the nearest-rank value of the sorted data, for values in
+///   [1e-9, 1e12] of the unit. Smaller and larger values have buckets of their own: a quantile that
+///   falls on them is the edge of the range, 2^-30 or 2^40.
+/// - In ticks ([`Histogram::hdr`](crate::Histogram::hdr)): the largest number of ticks in the same
+///   bucket as the nearest-rank value, as in `hdrhistogram`.
+/// - By explicit bounds: interpolated within the bucket, as by Prometheus' function
+///   `histogram_quantile`. So the error is at most the width of a bucket; beyond the last bound, the
+///   result is that bound.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistogramSnapshot {
     layout: BucketLayout,
     cells: Vec<(u32, u64)>, // Invariant: buckets of `layout`, ascending, counts not zero.
     count: u64,             // Invariant: the sum of the counts.
     sum: f64,
-    /// The smallest and the largest value, where they are known exactly.
+    /// The smallest and the largest value, if they are known exactly.
     extremes: Option<(f64, f64)>,
     pub(crate) exemplars: Vec<Exemplar>, // Sorted by value, one for each key of `layout`.
 }
 
-/// What a [`HistogramSnapshot`] consists of: to write it down and to read it again.
+/// The parts of a [`HistogramSnapshot`]: to write it down and to read it again.
 ///
 /// # Examples
 ///
@@ -52,15 +53,15 @@ pub struct HistogramParts {
     pub buckets: Vec<(u32, u64)>,
     /// The sum of the values.
     pub sum: f64,
-    /// The smallest and the largest value, where they are known exactly.
+    /// The smallest and the largest value, if they are known exactly.
     pub extremes: Option<(f64, f64)>,
-    /// Measurements of sampled spans, ascending: at most one of a bucket where bounds are explicit, of
-    /// a third of a power of two elsewhere.
+    /// Measurements of sampled spans, ascending: at most one for each bucket if bounds are explicit,
+    /// otherwise one for each third of a power of two.
     pub exemplars: Vec<Exemplar>,
 }
 
 impl HistogramSnapshot {
-    /// A snapshot of these cells, which are ascending and not zero.
+    /// A snapshot of these cells, which ascend and have no zero counts.
     pub(crate) fn from_cells(layout: BucketLayout, cells: Vec<(u32, u64)>, sum: f64) -> Self {
         debug_assert!(cells.is_sorted_by(|a, b| a.0 < b.0));
         let count = cells.iter().fold(0u64, |count, cell| count.saturating_add(cell.1));
@@ -72,7 +73,7 @@ impl HistogramSnapshot {
         Self { extremes: extremes.filter(|_| self.count > 0), ..self }
     }
 
-    /// One of a histogram that recorded nothing.
+    /// The snapshot of a histogram that recorded nothing.
     pub(crate) fn empty(layout: BucketLayout) -> Self {
         Self { layout, ..Self::default() }
     }
@@ -87,14 +88,19 @@ impl HistogramSnapshot {
         snapshot.with_extremes(min.zip(values.iter().copied().reduce(f64::max)))
     }
 
-    /// The snapshot that these parts make.
+    /// Builds a snapshot from these parts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] if the layout is not legal, if the numbers of the buckets do not
-    /// ascend or there are no such buckets, if a count is zero or all together are more than 2^64, if
-    /// the sum is negative or not finite, if the extremes are not in the first and the last bucket, or
-    /// if an exemplar has such a value or an id of zero, does not ascend or is the second of its bucket.
+    /// [`ErrorKind::InvalidOption`] if
+    ///
+    /// - the layout is not legal;
+    /// - the numbers of the buckets do not ascend, or the layout has no such buckets;
+    /// - a count is zero, or the counts add up to more than 2^64;
+    /// - the sum is negative or not finite;
+    /// - the extremes are not in the first and the last bucket;
+    /// - an exemplar has such a value or an id of zero, does not ascend, or is the second of its
+    ///   bucket.
     pub fn from_parts(parts: HistogramParts) -> Result<Self, Error> {
         let HistogramParts { layout, buckets, sum, extremes, exemplars } = parts;
         let error = |text: &str| Error::new(ErrorKind::InvalidOption, format!("histogram: {text}"));
@@ -124,7 +130,7 @@ impl HistogramSnapshot {
         Ok(Self { extremes, exemplars, ..Self::from_cells(layout, buckets, sum) })
     }
 
-    /// What it consists of.
+    /// The parts of the snapshot.
     #[must_use]
     pub fn parts(&self) -> HistogramParts {
         HistogramParts {
@@ -149,7 +155,7 @@ impl HistogramSnapshot {
         &self.layout
     }
 
-    /// The bounds of a histogram that has explicit ones.
+    /// The bounds, if the histogram has explicit ones.
     #[must_use]
     pub fn explicit_bounds(&self) -> Option<&[f64]> {
         match &self.layout {
@@ -175,21 +181,21 @@ impl HistogramSnapshot {
         self.sum
     }
 
-    /// The mean of the values; `None` where there is none.
+    /// The mean of the values; `None` if there are none.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The `q` quantile by nearest rank: the ceil(q n)-th smallest value, as near as the buckets tell
-    /// it (see [above](Self)).
+    /// The `q` quantile by nearest rank: the ceil(q n)-th smallest value, as exactly as the buckets
+    /// allow (see [above](Self)).
     ///
-    /// `None` where there is no value, and where explicit bounds are none. A `q` outside [0, 1] is
-    /// taken as the nearer end, NaN as 0.
+    /// `None` if there are no values, or if the list of explicit bounds is empty. A `q` outside [0, 1]
+    /// is taken as the nearer end, NaN as 0.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let rank = q.clamp(0.0, 1.0) * self.count as f64;
-        // Of NaN, a cast makes zero.
+        // A cast turns NaN into zero.
         let nearest = (rank.ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0u64;
         let &(bucket, count) = self.cells.iter().find(|&&(_, count)| {
@@ -231,11 +237,12 @@ impl HistogramSnapshot {
         self.quantile(0.99)
     }
 
-    /// The largest value: exact for everything that a series recorded since it began, and for what is
-    /// merged of such.
+    /// The largest value: exact for everything that a series recorded since it began, and for merged
+    /// snapshots of such series.
     ///
-    /// Of a window, a difference, or a series that was removed and came back, what came before is not
-    /// told apart: there it is what [`quantile`](Self::quantile) has, the middle or the edge of a bucket.
+    /// In a window, a difference, or a series that was removed and came back, earlier values cannot be
+    /// told apart. The result is then that of [`quantile`](Self::quantile): the middle or the edge of a
+    /// bucket.
     #[must_use]
     pub fn max(&self) -> Option<f64> {
         self.extremes.map(|(_, max)| max).or_else(|| self.quantile(1.0))
@@ -249,17 +256,18 @@ impl HistogramSnapshot {
 
     /// The buckets that are not empty, ascending: (lower bound, upper bound, count).
     ///
-    /// A bucket holds the values above its lower bound up to and including its upper one; the first
-    /// may be that of zero, (0, 0), and the last one up to infinity.
+    /// A bucket holds the values above its lower bound, up to and including its upper bound. The first
+    /// may be the bucket of zero, (0, 0); the last may end at infinity.
     pub fn buckets(&self) -> impl ExactSizeIterator<Item = (f64, f64, u64)> {
         self.cells.iter().map(|&(bucket, count)| {
             (self.layout.lower_bound(bucket), self.layout.upper_bound(bucket), count)
         })
     }
 
-    /// How many values are at most each of `bounds`, which ascend.
+    /// For each of `bounds`, which must ascend, how many values are at most that bound.
     ///
-    /// Exact at the bound of a bucket; in between, a bucket counts where its upper bound is reached.
+    /// Exact at the bound of a bucket. Between two bounds, a bucket counts only once its upper bound is
+    /// reached.
     #[must_use]
     pub fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
         let mut cells = self.cells.iter().peekable();
@@ -275,30 +283,32 @@ impl HistogramSnapshot {
         counts.collect()
     }
 
-    /// Measurements of sampled spans, sorted by value: one of each bucket where bounds are explicit, of
-    /// each third of a power of two elsewhere.
+    /// Measurements of sampled spans, sorted by value: one for each bucket if bounds are explicit,
+    /// otherwise one for each third of a power of two.
     ///
-    /// Each thread keeps the first one after a tick, or after anything of the process was read; of
-    /// several threads' ones the newest is shown. So it is of the newest tick in which there was one.
+    /// Each thread keeps the first one after a tick, or after any read of the process. If several
+    /// threads have one, the newest is shown. So it belongs to the newest tick in which there was one.
     #[must_use]
     pub fn exemplars(&self) -> &[Exemplar] {
         &self.exemplars
     }
 
-    /// The newest exemplar above `lower` and at most `upper`: that of the bucket they bound.
+    /// The newest exemplar above `lower` and at most `upper`, the bounds of a bucket.
     #[must_use]
     pub fn exemplar_within(&self, lower: f64, upper: f64) -> Option<&Exemplar> {
         let inside = self.exemplars.iter().filter(|one| lower < one.value && one.value <= upper);
         inside.max_by_key(|one| one.age())
     }
 
-    /// Adds the counts and the sum of `other`: what one histogram of both would have recorded.
+    /// Adds the counts and the sum of `other`: the result is what one histogram of both would have
+    /// recorded.
     ///
-    /// Exact where both divide their values in the same way, as all series of one family do. Where
-    /// they do not, count and sum are exact, and each bucket of `other` goes whole where its middle
-    /// falls, or its smallest number of ticks; but the default takes on the way of the other.
+    /// Exact if both divide their values in the same way, as all series of one family do. Otherwise
+    /// count and sum are exact, and each bucket of `other` is counted whole where its middle falls, or
+    /// for ticks its smallest number. An empty exponential snapshot takes on the layout of `other`
+    /// instead.
     ///
-    /// Of two exemplars of one bucket, or of one third of a power of two, the newer one stays.
+    /// Of two exemplars in one bucket, or in one third of a power of two, the newer is kept.
     pub fn merge(&mut self, other: &Self) {
         let extremes = match (self.count, other.count) {
             (_, 0) => self.extremes,
@@ -314,7 +324,7 @@ impl HistogramSnapshot {
             (self.layout, self.cells) = (other.layout.clone(), other.cells.clone());
             self.count = other.count;
             let own = std::mem::take(&mut self.exemplars);
-            self.add_exemplars(&own); // By the buckets of the other.
+            self.add_exemplars(&own); // By the buckets of `other`.
         } else {
             let mut converted = Self::empty(self.layout.clone());
             let values = other.cells.iter();
@@ -326,9 +336,10 @@ impl HistogramSnapshot {
         self.add_exemplars(&other.exemplars);
     }
 
-    /// What was recorded after `earlier`, a snapshot of the same series, was taken.
+    /// The values recorded after `earlier`, a snapshot of the same series, was taken.
     ///
-    /// Where `earlier` divides its values in another way, it is none of the same series: everything.
+    /// If `earlier` divides its values in another way, it belongs to another series, and all values are
+    /// returned.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
@@ -344,7 +355,7 @@ impl HistogramSnapshot {
         later
     }
 
-    /// Counts these values, each so many times; the sum is left alone.
+    /// Counts these values, each so many times. The sum does not change.
     pub(crate) fn fill(&mut self, values: impl Iterator<Item = (f64, u64)>) {
         let mut cells: BTreeMap<u32, u64> = self.cells.iter().copied().collect();
         for (value, count) in values.filter(|&(_, count)| count > 0) {
@@ -355,7 +366,7 @@ impl HistogramSnapshot {
         self.cells = cells.into_iter().collect();
     }
 
-    /// Keeps the newest exemplar of each key, of its own and of `others`.
+    /// Keeps the newest exemplar of each key, among its own and `others`.
     pub(crate) fn add_exemplars(&mut self, others: &[Exemplar]) {
         if others.is_empty() {
             return;
@@ -364,7 +375,7 @@ impl HistogramSnapshot {
         self.exemplars.extend_from_slice(others);
         let first = self.exemplars[0].taken;
         if !self.exemplars.iter().all(|one| one.taken.is_comparable_with(first)) {
-            // Some are of another process.
+            // Some come from another process.
             self.exemplars.iter_mut().for_each(|one| one.taken = one.taken.dated());
         }
         exemplar::keep_newest(&mut self.exemplars, |value| layout.exemplar_key(value));
@@ -395,7 +406,7 @@ impl HistogramSnapshot {
     }
 }
 
-/// Whether these may be the smallest and the largest value of the buckets.
+/// Whether these can be the smallest and the largest value of the buckets.
 fn are_extremes(extremes: (f64, f64), layout: &BucketLayout, buckets: &[(u32, u64)]) -> bool {
     let in_bucket = |value: f64, bucket: Option<&(u32, u64)>| {
         let is_number = (0.0..f64::INFINITY).contains(&value);
@@ -406,7 +417,7 @@ fn are_extremes(extremes: (f64, f64), layout: &BucketLayout, buckets: &[(u32, u6
         && in_bucket(extremes.1, buckets.last())
 }
 
-/// What is wrong with one of these exemplars, by its place.
+/// What is wrong with one of these exemplars, with its index.
 fn check_exemplars(layout: &BucketLayout, exemplars: &[Exemplar]) -> Result<(), String> {
     let mut last: Option<&Exemplar> = None;
     for (place, one) in exemplars.iter().enumerate() {

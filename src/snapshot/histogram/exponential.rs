@@ -1,8 +1,8 @@
 //! The exponential buckets of OpenTelemetry and of Prometheus' native histograms, at any scale.
 //!
-//! At scale `s` the bucket with index `i` holds (b^i, b^(i+1)] with b = 2^(2^-s). Going one scale
-//! down joins two neighbours, so that the finer index, shifted right, is the coarser one: what was
-//! recorded at scale 6 is exact at every scale below.
+//! At scale `s` the bucket with index `i` holds (b^i, b^(i+1)] with b = 2^(2^-s). One scale coarser,
+//! two neighbours are one bucket, and its index is the finer index shifted right. So what was recorded
+//! at scale 6 is exact at every coarser scale.
 
 use super::{buckets::BucketLayout, data::HistogramSnapshot, layout};
 
@@ -28,19 +28,20 @@ pub struct ExponentialBuckets {
     buckets: Vec<(i32, u64)>, // Ascending; counts not zero.
 }
 
-/// The scale of what is recorded.
+/// The scale at which histograms record.
 const FINEST: i32 = layout::PER_OCTAVE.trailing_zeros() as i32;
-/// At this scale, one bucket holds all that is above one, and another one all that is not.
+/// At this scale, one bucket holds all values above one, and another one all values up to one.
 const COARSEST: i32 = -10;
-/// The finest scale whose indices of all numbers are 32-bit ones.
+/// The finest scale at which the indices of all numbers have 32 bits.
 const FINEST_INDEX: i32 = 20;
 
 impl HistogramSnapshot {
-    /// The counts by exponential buckets at `scale`, or at 6, the finest there is, or at -10.
+    /// The counts by exponential buckets at `scale`; at 6 if that is finer, and at -10 if it is
+    /// coarser.
     ///
-    /// Exact for a histogram that records exponentially: values in (0, 2^-30] count as zero, those
-    /// beyond 2^40 are in the bucket right above it. Of one that records ticks, each bucket goes
-    /// whole to where its middle lies. `None` if the bounds are explicit.
+    /// Exact for a histogram with exponential buckets: values in (0, 2^-30] count as zero, and values
+    /// beyond 2^40 are in the bucket right above it. For a histogram of ticks, each bucket is counted
+    /// whole where its middle lies. `None` if the bounds are explicit.
     #[must_use]
     pub fn exponential(&self, scale: i32) -> Option<ExponentialBuckets> {
         let mut finest = ExponentialBuckets { scale: FINEST, zero_count: 0, buckets: Vec::new() };
@@ -81,7 +82,7 @@ impl ExponentialBuckets {
         &self.buckets
     }
 
-    /// The index of the first bucket, and the counts from there to the last one, empty ones too.
+    /// The index of the first bucket, and the counts from there to the last one, including empty ones.
     #[must_use]
     pub fn dense(&self) -> (i32, Vec<u64>) {
         let ends = self.buckets.first().zip(self.buckets.last());
@@ -93,7 +94,7 @@ impl ExponentialBuckets {
         (first, counts)
     }
 
-    /// The same counts at a coarser scale; at the same one, if `scale` is not coarser.
+    /// The same counts at a coarser scale; unchanged if `scale` is not coarser.
     #[must_use]
     pub fn downscaled(mut self, scale: i32) -> Self {
         let scale = scale.clamp(COARSEST, self.scale);
@@ -110,9 +111,10 @@ impl ExponentialBuckets {
         self
     }
 
-    /// The same counts at the finest scale at which `most` buckets reach from the first to the last.
+    /// The same counts at the finest scale at which at most `most` buckets reach from the first to the
+    /// last.
     ///
-    /// At the coarsest scale they are two, so that `most` is taken as two at least.
+    /// At the coarsest scale there are two, so `most` is taken as at least two.
     #[must_use]
     pub fn within(self, most: usize) -> Self {
         let ends = self.buckets.first().zip(self.buckets.last());
@@ -123,7 +125,7 @@ impl ExponentialBuckets {
         self.downscaled(scale - shift)
     }
 
-    /// Counts values of a cell of the layout; cells come in ascending order.
+    /// Counts the values of a cell of the layout; cells must come in ascending order.
     fn count(&mut self, cell: usize, count: u64) {
         if cell < layout::FIRST {
             self.zero_count = self.zero_count.saturating_add(count);
@@ -140,7 +142,7 @@ impl ExponentialBuckets {
 
 /// The index of the bucket of `value` at `scale`, by exact arithmetic.
 ///
-/// `None` for what is not a positive finite number, and for a scale that is not in -10 to 20.
+/// `None` if `value` is not a positive finite number, or if `scale` is not in -10 to 20.
 ///
 /// # Examples
 ///
@@ -158,7 +160,7 @@ pub fn exponential_index(value: f64, scale: i32) -> Option<i32> {
         return None;
     }
     let (exponent, mantissa) = split(value);
-    // A power of two is the upper bound of the bucket before the one whose lower bound it is.
+    // A power of two is an upper bound, so it belongs to the bucket before the one that begins there.
     let is_power = mantissa == 1 << 127;
     let octave = exponent - i32::from(is_power);
     Some(match u32::try_from(scale) {
@@ -172,7 +174,7 @@ pub fn exponential_index(value: f64, scale: i32) -> Option<i32> {
 fn split(value: f64) -> (i32, u128) {
     let bits = value.to_bits();
     let (field, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
-    // Those below the smallest normal number have no leading one.
+    // Subnormal numbers have no leading one.
     let (field, significand) = if field == 0 { (1, fraction) } else { (field, fraction | 1 << 52) };
     let leading = significand.leading_zeros() as i32;
     (field - 1023 + 11 - leading, u128::from(significand) << (64 + leading))
@@ -181,9 +183,9 @@ fn split(value: f64) -> (i32, u128) {
 /// The first `bits` bits of the logarithm to base two of a mantissa above one.
 ///
 /// Squaring doubles a logarithm: if the square is two or more, the next bit is a one. The squares are
-/// cut to 128 bits, so that after the 20 squarings there are at most, the error is below 2^-105 of
-/// the value. It decides nothing: no `f64` but a power of two is as near to the bound of a bucket,
-/// because there are 2^72 pairs of a mantissa and a bound, at distances spread evenly from 2^-53 on
+/// cut to 128 bits; after at most 20 squarings, the error is below 2^-105 of the value. It never
+/// changes the result: no `f64` other than a power of two is so near to the bound of a bucket. There
+/// are 2^72 pairs of a mantissa and a bound, and their distances are spread evenly from 2^-53
 /// downwards.
 fn log2_bits(mut mantissa: u128, bits: u32) -> i32 {
     let mut logarithm = 0;
@@ -196,7 +198,7 @@ fn log2_bits(mut mantissa: u128, bits: u32) -> i32 {
     logarithm
 }
 
-/// The upper 128 bits of the square, cut, less two units at most.
+/// The upper 128 bits of the square, cut: at most two units too small.
 fn high_half_of_square(number: u128) -> u128 {
     let (high, low) = (number >> 64, number & u128::from(u64::MAX));
     high * high + ((high * low) >> 63)

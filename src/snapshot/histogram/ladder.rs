@@ -1,12 +1,12 @@
 //! The bucket bounds that a histogram shows to a backend which wants a few fixed ones.
 //!
-//! The ladders are fixed, so that histograms of all processes and versions add up, and short, because
-//! each bound is a series in the backend.
+//! The ladders are fixed, so that histograms of all processes and versions add up. They are short,
+//! because each bound is a series in the backend.
 //!
 //! - Times: what people query for, `le="0.1"` and the like, the same for every unit of time.
-//! - Powers of two: for seconds 2^-14 (61 µs) to 2^6 (64 s), a factor of two each, for everything else
-//!   4^-10 (9.5e-7) to 4^20 (1.1e12), a factor of four each, because nothing is known about the scale:
-//!   bytes, items and ratios all have to fit. Each is the edge of a cell of
+//! - Powers of two: for seconds 2^-14 (61 µs) to 2^6 (64 s), a factor of two each. For everything else
+//!   4^-10 (9.5e-7) to 4^20 (1.1e12), a factor of four each: nothing is known about the scale, and
+//!   bytes, items and ratios all have to fit. Each bound is the edge of a cell of
 //!   [`layout`](super::layout), so that counts are exact.
 
 use std::borrow::Cow;
@@ -14,11 +14,11 @@ use std::borrow::Cow;
 use super::aggregation::PageBounds;
 use crate::snapshot::unit::Unit;
 
-/// The bounds, ascending, for a histogram of `unit` with the option `asked`; infinity is not among them.
+/// The bounds, ascending, for a histogram of `unit` with the option `asked`, without infinity.
 pub(crate) fn bounds(unit: Unit, asked: PageBounds) -> Cow<'static, [f64]> {
     match (asked, seconds_of(unit)) {
         (PageBounds::Explicit(bounds), _) => bounds.into(),
-        // One division of whole numbers each, so that a bound is the nearest number to its text.
+        // One division of whole numbers each, so that a bound is the number nearest to its text.
         (PageBounds::ByUnit, Some((parts, seconds))) => {
             TIMES.iter().map(|time| time * parts / (seconds * PER_SECOND)).collect()
         }
@@ -27,7 +27,7 @@ pub(crate) fn bounds(unit: Unit, asked: PageBounds) -> Cow<'static, [f64]> {
     }
 }
 
-/// How many of a unit of time are how many seconds, both whole numbers.
+/// Two whole numbers: so many of a unit of time are so many seconds.
 fn seconds_of(unit: Unit) -> Option<(f64, f64)> {
     Some(match unit.as_str() {
         "s" => (1.0, 1.0),
@@ -41,7 +41,7 @@ fn seconds_of(unit: Unit) -> Option<(f64, f64)> {
     })
 }
 
-/// The bounds of times, so many to the second.
+/// The bounds of times, in units of which `PER_SECOND` make a second.
 #[rustfmt::skip]
 const TIMES: [f64; 21] = [
     10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 7.5e3, 1e4, 2.5e4, 5e4, 7.5e4, 1e5, 2.5e5,

@@ -1,18 +1,18 @@
-//! Which bucket a value falls into.
+//! The bucket of a value.
 //!
 //! The buckets are those of an OpenTelemetry exponential histogram at scale 6: 64 for each power of
 //! two, so that neighbouring bounds differ by 2^(1/64), 1.09 %, and the middle of a bucket is at most
 //! 0.54 % away from any value in it. A bucket holds (lower, upper]: its upper bound belongs to it
 //! (OpenTelemetry data model, "Exponential Scale").
 //!
-//! The place is found from the bits of the `f64`, without a logarithm. Subtracting one from the bits
+//! The cell is found from the bits of the `f64`, without a logarithm. Subtracting one from the bits
 //! turns "upper bound included" into "lower bound included", so that the exponent field is the octave.
-//! The top seven bits of the mantissa cut an octave into 128 equal slices; a slice is narrower than
-//! any bucket, so it contains at most one bound, and one addition decides. The bounds are the floors
-//! of the true values, computed with integers: the logarithm's rounding would misplace some values.
+//! The top seven bits of the mantissa cut an octave into 128 equal slices. A slice is narrower than any
+//! bucket, so it contains at most one bound, and one addition decides. The bounds are the floors of the
+//! true values, computed with integers, because a rounded logarithm would misplace some values.
 //!
-//! Cells are numbered in the order of the values: zero, underflow, the 70 x 64 regular ones,
-//! overflow. Cumulative counts and quantiles so are one walk.
+//! Cells are numbered in the order of the values: zero, underflow, the 70 x 64 regular ones, overflow.
+//! So cumulative counts and quantiles need one pass.
 
 /// Buckets for each power of two.
 pub(crate) const PER_OCTAVE: usize = 64;
@@ -33,7 +33,7 @@ const MANTISSA_BITS: u32 = 52;
 /// The exponent field of the first octave's values.
 const FIRST_FIELD: u64 = (1023 + MIN_EXPONENT) as u64;
 
-/// Where a positive value is kept.
+/// The cell of a positive value, or that it has no regular one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In a regular cell: octave below [`OCTAVES`], bucket below [`PER_OCTAVE`].
@@ -45,12 +45,12 @@ pub(crate) enum Place {
 /// The place of `value`: one range check, one table look-up, one addition.
 #[inline(always)]
 pub(crate) fn place(value: f64) -> Place {
-    // Zero wraps to the largest number here, and negative ones have the sign bit: both, like NaN and
-    // infinity, come out of the addition as an octave that is out of range.
+    // Zero wraps to the largest number here, and negative numbers have the sign bit. Like NaN and
+    // infinity, both give an octave that is out of range after the addition.
     let bits = value.to_bits().wrapping_sub(1);
     let slice = (bits >> (MANTISSA_BITS - 7)) as usize & 127;
-    // Octaves and buckets in one number. It carries into the next bucket if the mantissa reaches the
-    // bound.
+    // Octave and bucket in one number. The addition carries into the next bucket if the mantissa
+    // reaches the bound.
     let place = (bits.wrapping_add(SLICES[slice]) >> CARRY) as usize;
     if place >= OCTAVES * PER_OCTAVE {
         return Place::Irregular;
@@ -71,18 +71,18 @@ pub(crate) fn regular_cell(octave: usize, bucket: usize) -> usize {
     FIRST + octave * PER_OCTAVE + bucket
 }
 
-/// Zero for zero, and a number that ascends with the value: three to each power of two, one up to 5/4,
-/// 6/4 and 8/4 of it each. Bounds that are a third apart, as those of a page are, have different ones.
+/// Zero for zero, otherwise a number that ascends with the value. Each power of two has three keys, up
+/// to 5/4, 6/4 and 8/4 of it. Bounds a third apart, like those of a page, have different keys.
 pub(crate) fn exemplar_key(value: f64) -> u32 {
     if value == 0.0 {
         return 0;
     }
-    // Less one bit, so that a power of two belongs to what is below it.
+    // Minus one bit, so that a power of two belongs to the values below it.
     let quarters = (value.to_bits() - 1) >> (MANTISSA_BITS - 2);
     (3 * (quarters >> 2) + (quarters & 3).min(2) + 1) as u32
 }
 
-/// The cell of a non-negative number that [`place`] calls irregular.
+/// The cell of a non-negative number that has no regular [`place`].
 pub(crate) fn irregular_cell(value: f64) -> usize {
     if value == 0.0 {
         ZERO
@@ -99,13 +99,13 @@ pub(crate) fn lower_bound(cell: usize) -> f64 {
     upper_bound(cell - 1)
 }
 
-/// The largest number in `cell`: exact, so that a count up to it is exact.
+/// The largest number in `cell`. It is exact, so that a count up to it is exact.
 pub(crate) fn upper_bound(cell: usize) -> f64 {
     match cell {
         ZERO => 0.0,
         OVERFLOW.. => f64::INFINITY,
         _ => {
-            // The underflow cell ends where bucket -1 of the first octave would: at 2^-30.
+            // The underflow cell ends at 2^-30, where a bucket -1 of the first octave would end.
             let place = cell - UNDERFLOW;
             let field = FIRST_FIELD + (place / PER_OCTAVE) as u64;
             let mantissa = match place % PER_OCTAVE {
@@ -117,14 +117,14 @@ pub(crate) fn upper_bound(cell: usize) -> f64 {
     }
 }
 
-/// Where the bucket begins in the sum of a number's bits and its word of [`SLICES`]: an octave is 64
-/// equal steps there, as it is 64 buckets.
+/// The position of the bucket in the sum of a number's bits and its word of [`SLICES`]. There an octave
+/// has 64 equal steps, as it has 64 buckets.
 const CARRY: u32 = MANTISSA_BITS - PER_OCTAVE.ilog2();
 
-/// Of each of the 128 slices of an octave: what to add to the bits of a number, less one bit, so that its
-/// bucket is in the place of the leading bits of its mantissa, and the octave, from the first one on, in
-/// front of it. A slice is half of a step, so that of its numbers those carry that are above the bound
-/// in it.
+/// For each of the 128 slices of an octave: what to add to a number's bits, minus one bit. In the sum,
+/// the bucket replaces the leading bits of the mantissa, and the octave, counted from the first, comes
+/// before it. A slice is half a step, so exactly those of its numbers carry that are above the bound in
+/// it.
 static SLICES: [u64; 128] = slices();
 
 const fn slices() -> [u64; 128] {
@@ -133,12 +133,12 @@ const fn slices() -> [u64; 128] {
     let mut bucket = 0;
     while slice < 128 {
         let (start, end) = ((slice as u64) << 45, (slice as u64 + 1) << 45);
-        // The last bound is 2^52, beyond every mantissa: no value of this octave passes it.
+        // The last bound is 2^52, beyond every mantissa: no value of this octave exceeds it.
         if BOUNDS[bucket] < start {
             bucket += 1;
         }
         assert!(BOUNDS[bucket] >= start, "a slice contains at most one bound");
-        // The first number of the next bucket; of the next slice, if that is not in this one.
+        // The first number of the next bucket, or of the next slice if that comes first.
         let next = if BOUNDS[bucket] < end { BOUNDS[bucket] } else { end };
         let carried = (bucket as u64 + 1) << CARRY;
         slices[slice] = (carried - next).wrapping_sub(FIRST_FIELD << MANTISSA_BITS);

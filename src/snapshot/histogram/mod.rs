@@ -1,4 +1,4 @@
-//! What a histogram tells: how its values are divided into buckets, and the counts of them.
+//! Histograms in a snapshot: how values are divided into buckets, and the counts of the buckets.
 
 mod aggregation;
 mod buckets;

@@ -22,11 +22,11 @@ use crate::{
 
 /// The most labels of a series; OpenTelemetry's limit for attributes.
 const MAX_LABELS: usize = 128;
-/// The most bytes of a label key; arbitrary, as many as of a value.
+/// The most bytes of a label key. Arbitrary: as many as of a value.
 const MAX_KEY_BYTES: usize = 1_024;
 /// The most bytes of a description; arbitrary.
 const MAX_HELP_BYTES: usize = 64 << 10;
-/// The most buckets of a histogram, and bounds of one; more than the finest layout has.
+/// The most buckets of a histogram, and the most bounds; more than the finest layout has.
 const MAX_BUCKETS: usize = 1 << 23;
 /// The most windows of a summary; arbitrary.
 const MAX_WINDOWS: usize = 16;
@@ -127,7 +127,7 @@ impl<'a> FamilyForm<'a> {
         &self.name
     }
 
-    /// The family that this stands for; an error goes behind its name.
+    /// The family of this form. The caller puts its name before an error.
     pub(crate) fn checked(self) -> Result<Family, String> {
         if let Some(fault) = name_fault(&self.name) {
             return Err(format!(": a name {fault}"));
@@ -345,7 +345,7 @@ fn label_fault(key: &str, value: &str, others: &[(String, String)]) -> Option<&'
     key_fault(key)
 }
 
-/// A number, also one that is not finite: those are texts, as JSON has no numbers for them.
+/// A number. One that is not finite is written as text, because JSON has no numbers for it.
 struct Number(f64);
 
 impl Serialize for Number {

@@ -1,8 +1,7 @@
-//! Snapshots between processes: what serde makes of one, and what is believed of one that is read.
+//! Snapshots between processes: how serde writes one, and how a foreign one is checked.
 //!
-//! `form` has the shape, as plain types that serde derives for. What is read is foreign: each family
-//! is limited and checked as it comes, so that at most one that was not is ever held, and an error
-//! names the place.
+//! `form` has the shape, as plain types with serde's derives. Each family that is read is limited and
+//! checked at once, so that at most one unchecked family is held. An error names the place.
 
 mod form;
 mod parts;
@@ -27,9 +26,9 @@ use super::{
 const FORMAT: &str = "bellwether.snapshot";
 const VERSION: u32 = 1;
 
-/// Writes a document that says what it is: `format` (`bellwether.snapshot`), `version` (1), `started`
+/// Writes a document that names its format: `format` (`bellwether.snapshot`), `version` (1), `started`
 /// and `taken`, and `families`, each with `name`, `kind`, `unit` in UCUM's spelling, `help` and
-/// `series`. A series has a map of `labels`, `started` and a `value`, named by what it is:
+/// `series`. A series has a map of `labels`, `started` and a `value`, named by its type:
 ///
 /// ```json
 /// {"format": "bellwether.snapshot", "version": 1, "started": 1577836800000000000,
@@ -46,21 +45,22 @@ const VERSION: u32 = 1;
 /// - A value is a `counter`, `float_counter`, `up_down_counter`, `gauge`, `histogram`, `summary`,
 ///   `state`, or the word `info` alone.
 /// - The `layout` of a histogram is `exponential`, or `explicit` with bounds, or `hdr` with
-///   `significant_digits`; `buckets` are pairs of a number and a count, numbered as
-///   [`BucketLayout`](super::BucketLayout) has it, those without values left out. `exemplars`, which
-///   may be missing, ascend and have a `value`, a `trace_id` and a `span_id` in hexadecimal digits,
-///   when they were `taken` and, as pairs, `labels` of their own, which may be missing; the ids of one
-///   without a trace are zero.
+///   `significant_digits`. `buckets` are pairs of a number and a count, numbered as in
+///   [`BucketLayout`](super::BucketLayout), without empty buckets.
+/// - `exemplars` of a histogram are optional and ascend. Each has a `value`, a `trace_id` and a
+///   `span_id` in hexadecimal digits, the time when it was `taken` and, optionally, its own `labels` as
+///   pairs. The ids are zero if it has no trace.
 /// - A counter's series may have one `exemplar` beside its value.
-/// - A `summary` has `count`, `sum` and `windows`, each of so many `nanos` and a `histogram`.
+/// - A `summary` has `count`, `sum` and `windows`, each with its length in `nanos` and a `histogram`.
 /// - A number that is not finite is the text `NaN`, `inf` or `-inf`.
 ///
-/// Any format of serde's will do that says what it holds, such as JSON, YAML, CBOR or MessagePack. A
-/// reader ignores fields that it does not know; a change that is not only such a field gets another
-/// version. A reader of JSON should be exact: `serde_json` is with its feature `float_roundtrip`.
+/// Any self-describing format of serde works, such as JSON, YAML, CBOR or MessagePack. A reader ignores
+/// unknown fields; any change other than a new field gets a new version. A reader of JSON should be
+/// exact: `serde_json` is with its feature `float_roundtrip`.
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // First the latest date: by it a step of the wall clock is noticed, before any other date is read.
+        // The latest date comes first: it reveals a step of the wall clock before any other date is
+        // read.
         let taken = self.taken().unix_nanos();
         let mut document = serializer.serialize_struct("Snapshot", 5)?;
         document.serialize_field("format", FORMAT)?;
@@ -80,19 +80,23 @@ impl Serialize for Families<'_> {
     }
 }
 
-/// Reads what `Serialize` writes, of this version. The document is foreign: whoever reads it from
-/// afar should limit its bytes.
+/// Reads what `Serialize` writes, of this version. The document is foreign: limit its bytes if it comes
+/// from another machine.
 ///
-/// An error names the family and the series. It is one if there are more than a million series, 128
-/// labels in a set, or 1,000 units that no earlier document had; if a name, key or unit is not legal,
-/// a label value longer than 1,024 bytes or a description longer than 64 KiB; if a name or a label set
-/// is there twice, or two names are one on a Prometheus page; if a value does not fit its family's
-/// kind; if buckets do not ascend, or there are none of that number, or their counts add up to more
-/// than 2^64; if exemplars do not ascend, two are of one bucket, one has an id of zero and no labels,
-/// or labels that no [`Exemplar`](super::Exemplar) can have.
+/// An error names the family and the series. It is an error if
 ///
-/// Times are then those of the other process's wall clock: they can be compared with each other and
-/// [merged](Snapshot::merge), and not set against snapshots that were taken here.
+/// - there are more than a million series, 128 labels in a set, or 1,000 units that no earlier document
+///   had;
+/// - a name, key or unit is not legal, a label value is longer than 1,024 bytes, or a description is
+///   longer than 64 KiB;
+/// - a name or a label set occurs twice, or two names are the same on a Prometheus page;
+/// - a value does not fit its family's kind;
+/// - buckets do not ascend, there is no bucket of that number, or counts add up to more than 2^64;
+/// - exemplars do not ascend, two are in one bucket, or one has an id of zero and no labels, or labels
+///   that no [`Exemplar`](super::Exemplar) can have.
+///
+/// Times are those of the other process's wall clock. They can be compared with each other and
+/// [merged](Snapshot::merge), but not compared with snapshots that were taken here.
 ///
 /// # Examples
 ///
@@ -158,7 +162,7 @@ impl<'de> Deserialize<'de> for ThisVersion {
     }
 }
 
-/// Families that are legal, each name once.
+/// Families that are legal, without equal names.
 struct Checked(Vec<Family>);
 
 impl<'de> Deserialize<'de> for Checked {
@@ -182,7 +186,7 @@ impl<'de> Visitor<'de> for CheckedVisitor {
             let name = shown(form.name());
             let error = |fault: String| A::Error::custom(format_args!("family {name:?}{fault}"));
             let family = form.checked().map_err(error)?;
-            // A family without series counts too: it takes its place.
+            // A family without series counts as one.
             n_series += family.series.len().max(1);
             if n_series > MAX_SERIES {
                 return Err(error(format!(": more than {MAX_SERIES} series")));

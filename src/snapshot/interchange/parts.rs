@@ -1,4 +1,4 @@
-//! The parts of a document that are limited as they are read.
+//! The parts of a document that are limited while they are read.
 
 use std::{collections::BTreeSet, fmt, marker::PhantomData};
 
@@ -13,7 +13,7 @@ use crate::{clock::Ticks, snapshot::unit::Unit, sync::Mutex};
 pub(crate) const MAX_SERIES: usize = 1_000_000;
 /// The most bytes of a unit (OpenTelemetry metrics API, "Instrument unit").
 const MAX_UNIT_BYTES: usize = 63;
-/// The most units that are learned by reading, which are kept as long as the process; arbitrary.
+/// The most units that are learned by reading; they are kept until the process ends. Arbitrary.
 pub(crate) const MAX_LEARNED_UNITS: usize = 1_000;
 
 /// A time, written in nanoseconds since the Unix epoch.
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// At most `MAX` items, the rest of a longer list never read.
+/// At most `MAX` items; the rest of a longer list is never read.
 pub(crate) struct AtMost<T, const MAX: usize>(pub(crate) Vec<T>);
 
 impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for AtMost<T, MAX> {
@@ -77,7 +77,7 @@ impl<T: Serialize, const MAX: usize> Serialize for AtMost<T, MAX> {
     }
 }
 
-/// The unit of this spelling.
+/// The unit with this spelling.
 pub(crate) fn unit(ucum: &str) -> Result<Unit, &'static str> {
     /// Guards itself; no lock is taken inside it.
     static LEARNED: Mutex<Units> = Mutex::new(Units(BTreeSet::new()));
@@ -88,7 +88,7 @@ pub(crate) fn unit(ucum: &str) -> Result<Unit, &'static str> {
     }
 }
 
-/// Units that were read, which are kept as long as the process: so there are only so many.
+/// Units that were read. They are kept until the process ends, so their number is limited.
 pub(crate) struct Units(pub(crate) BTreeSet<&'static str>);
 
 impl Units {
@@ -108,7 +108,7 @@ impl Units {
     }
 }
 
-/// The start of a foreign text, for an error.
+/// The start of a foreign text, for use in an error.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -1,9 +1,9 @@
-//! Views: what readers see of an instrument, decided apart from the code that records.
+//! Views: what readers see of an instrument, configured apart from the code that records.
 //!
-//! A [`View`] selects instruments by name and says what becomes of them; [`Views`] is a list of them
-//! that a registry applies whenever it is read. `apply` makes a snapshot out of a snapshot and changes
-//! nothing that was recorded. Limits and the buckets of histograms cannot be chosen afterwards: those
-//! are asked for when an instrument is first used.
+//! A [`View`] selects instruments by name and changes how they are shown; [`Views`] is a list of views
+//! that a registry applies whenever it is read. `apply` makes a new snapshot and changes nothing that
+//! was recorded. Limits and the buckets of histograms cannot be changed afterwards: they are decided
+//! when an instrument is first used.
 
 mod pattern;
 #[cfg(feature = "serde")]
@@ -25,7 +25,7 @@ use super::{
 
 /// What readers see of the instruments that a pattern selects.
 ///
-/// In the pattern `*` stands for any characters and `?` for one; in the keys of labels too. With the
+/// In the pattern, and in those of label keys, `*` stands for any characters and `?` for one. With the
 /// feature `serde` a view is read from a map of its options, with the pattern as `instrument`.
 ///
 /// # Examples
@@ -55,7 +55,7 @@ pub struct View {
     limit: Option<usize>,
 }
 
-/// The aggregation of histograms that a view chooses; legal only once it is checked.
+/// The aggregation that a view chooses for histograms; not checked yet.
 #[derive(Clone, Debug, PartialEq)]
 enum Buckets {
     Exponential,
@@ -63,7 +63,7 @@ enum Buckets {
     Hdr { digits: u8 },
 }
 
-/// The bounds that a view chooses for a page; legal only once it is checked.
+/// The bounds that a view chooses for a page; not checked yet.
 #[derive(Clone, Debug, PartialEq)]
 enum ShownBounds {
     PowersOfTwo,
@@ -71,7 +71,7 @@ enum ShownBounds {
 }
 
 impl View {
-    /// A view of the instruments whose name has the pattern `instrument`; it changes nothing yet.
+    /// A view of the instruments whose name matches the pattern `instrument`; it changes nothing yet.
     pub fn new(instrument: impl Into<String>) -> Self {
         Self {
             instrument: Pattern(instrument.into()),
@@ -97,50 +97,49 @@ impl View {
         Self { unit: Some(ucum.into()), ..self }
     }
 
-    /// Shows nothing of the instruments.
+    /// Hides the instruments.
     pub fn drop(self) -> Self {
         Self { drop: true, ..self }
     }
 
-    /// Shows the instruments under `name`; those of one kind and unit become one family.
+    /// Shows the instruments under `name`. Instruments of one kind and unit become one family.
     pub fn rename(self, name: impl Into<String>) -> Self {
         Self { rename: Some(name.into()), ..self }
     }
 
-    /// Keeps only labels whose key has one of these patterns, and none if there is no pattern.
+    /// Keeps only labels whose key matches one of these patterns; without a pattern, no label.
     pub fn keep_labels<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Self {
         Self { keep_labels: Some(patterns(keys)), ..self }
     }
 
-    /// Drops labels whose key has one of these patterns, also where `keep_labels` keeps them.
+    /// Drops labels whose key matches one of these patterns, even if `keep_labels` keeps them.
     pub fn drop_labels<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Self {
         Self { drop_labels: patterns(keys), ..self }
     }
 
-    /// Gives histograms these bounds, as [`Aggregation::explicit`] takes them, if they are not in use
-    /// yet.
+    /// Gives histograms these bounds, as by [`Aggregation::explicit`], if they are not in use yet.
     pub fn bounds(self, bounds: impl IntoIterator<Item = f64>) -> Self {
         self.buckets(Buckets::Explicit(bounds.into_iter().collect()))
     }
 
-    /// Gives histograms the resolution of so many significant digits, 1 to 5, by [`Aggregation::Hdr`],
-    /// if they are not in use yet.
+    /// Gives histograms this many significant digits, 1 to 5, by [`Aggregation::Hdr`], if they are not
+    /// in use yet.
     pub fn hdr(self, digits: u8) -> Self {
         self.buckets(Buckets::Hdr { digits })
     }
 
-    /// Gives histograms the resolution of [`Aggregation::Exponential`], if they are not in use yet.
+    /// Gives histograms the buckets of [`Aggregation::Exponential`], if they are not in use yet.
     pub fn exponential(self) -> Self {
         self.buckets(Buckets::Exponential)
     }
 
-    /// Shows these bounds on a page, as [`PageBounds::explicit`] takes them; the histograms stay as
-    /// fine as they are.
+    /// Shows these bounds on a page, as by [`PageBounds::explicit`]; the histograms keep their own
+    /// buckets.
     pub fn page_bounds(self, bounds: impl IntoIterator<Item = f64>) -> Self {
         self.shown(ShownBounds::Explicit(bounds.into_iter().collect()))
     }
 
-    /// Shows powers of two on a page, on which counts are exact: [`PageBounds::PowersOfTwo`].
+    /// Shows powers of two on a page, where counts are exact: [`PageBounds::PowersOfTwo`].
     pub fn page_powers_of_two(self) -> Self {
         self.shown(ShownBounds::PowersOfTwo)
     }
@@ -158,12 +157,12 @@ impl View {
         Self { shown: Some(shown), ..self }
     }
 
-    /// The buckets that it chooses, if it does.
+    /// The aggregation that it chooses, if any.
     pub(crate) fn aggregation(&self) -> Option<Aggregation> {
         self.buckets.as_ref()?.aggregation()
     }
 
-    /// The most series that it allows, if it says so.
+    /// The limit of series that it sets, if any.
     pub(crate) fn series_limit(&self) -> Option<usize> {
         self.limit
     }
@@ -174,7 +173,7 @@ impl View {
             && self.instrument.is_of(name)
     }
 
-    /// What is wrong with it, if anything: which option, and why.
+    /// What is wrong with it, if anything: the option and the reason.
     fn fault(&self) -> Option<(&'static str, &'static str)> {
         if self.instrument.0.is_empty() {
             return Some(("instrument", "must not be empty"));
@@ -199,7 +198,7 @@ impl View {
 }
 
 impl Buckets {
-    /// The aggregation, if it is legal; the bounds are then kept as long as the process.
+    /// The aggregation, if it is legal. Its bounds are then kept until the process ends.
     fn aggregation(&self) -> Option<Aggregation> {
         match self {
             Self::Exponential => Some(Aggregation::Exponential),
@@ -210,7 +209,7 @@ impl Buckets {
 }
 
 impl ShownBounds {
-    /// The bounds, if they are legal; they are then kept as long as the process.
+    /// The bounds, if they are legal. They are then kept until the process ends.
     fn page_bounds(&self) -> Option<PageBounds> {
         match self {
             Self::PowersOfTwo => Some(PageBounds::PowersOfTwo),

@@ -5,11 +5,11 @@
 pub(crate) struct Pattern(pub(crate) String);
 
 impl Pattern {
-    /// Whether it is the pattern of `name`; upper and lower case differ.
+    /// Whether `name` matches; upper and lower case differ.
     pub(crate) fn is_of(&self, name: &str) -> bool {
         let (mut pattern, mut rest) = (self.0.chars(), name.chars());
-        // What was left of both behind the latest star: where to go on when the rest does not fit.
-        // Going back to an earlier star could not help: the latest can take all that it could.
+        // The rests of both after the latest star: the place to continue from when the rest does not
+        // fit. An earlier star need not be tried again, because the latest can take all that it could.
         let mut star = None;
         loop {
             let mut ahead = (pattern.clone(), rest.clone());
@@ -26,7 +26,7 @@ impl Pattern {
                 }
                 _ => {}
             }
-            // The star takes one character more.
+            // The star takes one more character.
             let Some((behind, taken)) = &mut star else { return false };
             if taken.next().is_none() {
                 return false;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::View;
 use crate::snapshot::family::Kind;
 
-/// What stands in the place of the bounds on a page.
+/// The word that may replace the list of bounds on a page.
 const POWERS_OF_TWO: &str = "powers_of_two";
 
 const KINDS: [(&str, Kind); 7] = [
@@ -18,12 +18,12 @@ const KINDS: [(&str, Kind); 7] = [
     ("state_set", Kind::StateSet),
 ];
 
-/// The kind that is called `name` in serialised forms.
+/// The kind with this name in serialised forms.
 pub(crate) fn kind_named(name: &str) -> Option<Kind> {
     KINDS.iter().find_map(|&(known, kind)| (known == name).then_some(kind))
 }
 
-/// What `kind` is called in serialised forms.
+/// The name of `kind` in serialised forms.
 pub(crate) fn kind_name(kind: Kind) -> &'static str {
     KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
 }
@@ -57,8 +57,8 @@ enum PageBounds {
     Named(String),
 }
 
-/// Reads a map of the options, with the pattern as `instrument` and lists as lists. An option that
-/// there is not, or a value that is not legal, is an error.
+/// Reads a map of the options, with the pattern as `instrument` and lists as lists. An unknown option,
+/// or a value that is not legal, is an error.
 impl<'de> Deserialize<'de> for View {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let options = Options::deserialize(deserializer)?;

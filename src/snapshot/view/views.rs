@@ -1,4 +1,4 @@
-//! A list of views, and a snapshot as they show it.
+//! A list of views, and how it changes a snapshot.
 
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
@@ -23,25 +23,27 @@ use crate::{
 /// A list of views, which a registry applies whenever it is read; clones share it.
 ///
 /// As in OpenTelemetry, each view that selects an instrument makes a family of it, and an instrument
-/// that no view selects stays as it is. So one instrument can be seen twice under two names, and a
-/// view that drops speaks for itself only: with `* drop` the rest of the list says what is left. Views
-/// that leave an instrument under the same name make one family together, which has the labels that
-/// all of them keep. Of two that choose buckets, bounds on a page or a limit, the first does.
+/// that no view selects stays unchanged. So one instrument can be shown twice under two names. A view
+/// that drops affects no other view: with `* drop`, only what the rest of the list selects is shown.
+/// Views that leave an instrument under the same name make one family together, with the labels that
+/// all of them keep. If two of them choose buckets, bounds on a page or a limit, the first one counts.
 ///
-/// Series that become equal are added up: counters, up-down counters, histograms and summaries, the
-/// latter with the windows that all of them have. The sum starts when the first of its parts did. Of
-/// gauges the one holds that started last, of equal ones the last in the order of their labels; a
-/// state holds if one of them does. Where a series is removed from a registry, a sum that it was part of
-/// falls, which a reader of totals takes for a restart; a [delta reader](crate::metric::Reader::delta) takes
-/// differences before the views apply, and is not misled.
+/// Series that become equal are added up: counters, up-down counters, histograms, and summaries with
+/// the windows that all of them have. The sum starts when the first of its parts started. Of several
+/// gauges, the one that started last is shown; if they started together, the last in the order of their
+/// labels. A state holds if one of them does.
 ///
-/// Two families of one name, kind and unit are added up too. If the kind or unit differs, or both
-/// would be one name on a Prometheus page, the one that kept its name stands; of two that were
+/// If a series is removed from a registry, a sum that included it falls, and a reader of totals takes
+/// this for a restart. A [delta reader](crate::metric::Reader::delta) takes differences before the
+/// views apply, and is not affected.
+///
+/// Two families of one name, kind and unit are added up too. If the kind or unit differs, or if both
+/// would have the same name on a Prometheus page, the family that kept its name is shown; if both were
 /// renamed, the first by its old name. The other is left out and reported.
 ///
-/// The series of records beyond a family's limit keeps its label, unless the view keeps no label at
-/// all or drops that one by name; the label of a state set that tells its states apart always stays,
-/// under the new name.
+/// The overflow series of a family keeps its label, unless the view keeps no label at all or drops that
+/// label by name. The label that tells the states of a state set apart always stays, under the new
+/// name.
 ///
 /// # Examples
 ///
@@ -66,25 +68,25 @@ pub struct Views {
 #[derive(Default)]
 struct Inner {
     views: Vec<View>,
-    /// What becomes of each family that was met, by its name. Guards itself only; no lock is taken
-    /// inside it.
+    /// The plan for each family seen so far, by its name. Guards itself only; no lock is taken inside
+    /// it.
     plans: Mutex<HashMap<String, Arc<Plan>>>,
 }
 
-/// The names that are remembered; more than a process has of its own, and a bound for those that come
+/// How many names are remembered: more than a process has of its own, and a limit for names that come
 /// from elsewhere.
 const MAX_PLANS: usize = 10_000;
 
-/// What becomes of the families of one name, kind and unit.
+/// How the families of one name, kind and unit are shown.
 #[derive(Debug)]
 pub(crate) struct Plan {
     kind: Kind,
     unit: Unit,
     /// Whether no view selects it.
     as_it_is: bool,
-    /// What is shown of it, the names unique.
+    /// What is shown of it, with unique names.
     streams: Vec<Stream>,
-    /// Whether something of it was left out and that was reported.
+    /// Whether a part was left out and reported.
     reported: AtomicBool,
 }
 
@@ -92,19 +94,19 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 struct Stream {
     name: Cow<'static, str>,
-    /// The names that it takes on a page.
+    /// The names that it has on a page.
     claims: Vec<String>,
-    /// The views that made it, by their places in the list.
+    /// The views that made it, by their index in the list.
     views: Vec<usize>,
 }
 
 impl Views {
-    /// The list of `views`.
+    /// A list of these views.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidOption`] that names the view and the option: a new name that is not legal,
-    /// bounds that do not ascend, digits out of range, a limit of zero.
+    /// bounds that do not ascend, digits out of range, or a limit of zero.
     pub fn new(views: impl IntoIterator<Item = View>) -> Result<Self, Error> {
         let views: Vec<View> = views.into_iter().collect();
         let fault = |view: &View| view.fault().map(|fault| (view.instrument.0.clone(), fault));
@@ -115,7 +117,7 @@ impl Views {
         Ok(Self { inner: Arc::new(Inner { views, plans: Mutex::default() }) })
     }
 
-    /// Whether there is no view.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner.views.is_empty()
@@ -126,7 +128,7 @@ impl Views {
         &self.inner.views
     }
 
-    /// Whether every family stays as it is, but for what its histograms show on a page.
+    /// Whether every family stays unchanged, except for the bounds of its histograms on a page.
     pub(crate) fn keep_families(&self) -> bool {
         let keeps = |view: &View| {
             let labels = view.keep_labels.is_none() && view.drop_labels.is_empty();
@@ -144,8 +146,8 @@ impl Views {
 }
 
 impl Views {
-    /// The snapshot as these views show it. Where they change nothing it is the same one, and that is
-    /// found out by one look-up for each family.
+    /// Returns the snapshot as these views show it. If they change nothing, it is the same snapshot, at
+    /// the cost of one look-up for each family.
     #[must_use]
     pub fn apply(&self, snapshot: Snapshot) -> Snapshot {
         if self.inner.views.is_empty() {
@@ -158,7 +160,7 @@ impl Views {
         let (started, taken) = (snapshot.started(), snapshot.taken());
         let mut families = snapshot.into_families();
         let mut page = Page::default();
-        // Those that keep their names come first, so that no renamed one takes them.
+        // Families that keep their names come first, so that no renamed one takes them.
         for renamed in [false, true] {
             for (family, plan) in families.iter_mut().zip(&plans) {
                 let is_turn = |stream: &&Stream| (stream.name != family.name) == renamed;
@@ -218,7 +220,8 @@ impl Views {
         Plan { kind, unit, as_it_is, streams, reported: AtomicBool::new(false) }
     }
 
-    /// The family that `stream` shows of `family`, whose series are taken out if nobody else wants them.
+    /// The family that `stream` shows of `family`. The series are moved out if no other stream needs
+    /// them.
     fn shown(&self, family: &mut Family, plan: &Plan, stream: &Stream) -> Family {
         let mut series = match plan.streams.len() {
             1 => std::mem::take(&mut family.series),
@@ -242,7 +245,7 @@ impl Views {
     }
 }
 
-/// The labels that all of `views` keep; `None` if that is all of them.
+/// The labels that all of `views` keep; `None` if that is every label.
 fn shown_labels(
     labels: &LabelSet,
     family: &Family,
@@ -256,7 +259,7 @@ fn shown_labels(
     if family.kind != Kind::StateSet || name == family.name {
         return kept;
     }
-    // The label that tells states apart has the name of the family, which is a new one.
+    // The label that tells the states apart has the name of the family, which has changed.
     let kept = kept.unwrap_or_else(|| labels.clone());
     let state = kept.get(&family.name)?.to_owned();
     let others = kept.retain(|key| !is_state(key));
@@ -267,14 +270,14 @@ impl View {
     fn keeps(&self, key: &str) -> bool {
         let kept = self.keep_labels.as_ref().is_none_or(|keys| {
             keys.iter().any(|pattern| pattern.is_of(key))
-                // The total of everything has no need of a mark that some labels are not known.
+                // A total over all labels needs no mark that some label values are unknown.
                 || (key == OVERFLOW_KEY && !keys.is_empty())
         });
         kept && !self.drop_labels.iter().any(|pattern| pattern.is_of(key))
     }
 }
 
-/// Makes one series of those with equal labels.
+/// Adds up series with equal labels.
 fn folded(series: Vec<Series>, name: &str, plan: &Plan) -> Vec<Series> {
     merge::fold(series, Choice::LatestStarted, |labels, fault| {
         plan.report(format_args!(
@@ -285,7 +288,7 @@ fn folded(series: Vec<Series>, name: &str, plan: &Plan) -> Vec<Series> {
 }
 
 impl Plan {
-    /// Tells what is left out, once.
+    /// Reports what is left out, once.
     fn report(&self, text: fmt::Arguments<'_>) {
         // Relaxed: the flag publishes nothing.
         if !self.reported.swap(true, Relaxed) {
@@ -294,7 +297,7 @@ impl Plan {
     }
 }
 
-/// The families that are shown, and which names they take.
+/// The families that are shown, and the names that they take.
 #[derive(Default)]
 struct Page<'a> {
     families: Vec<Family>,
@@ -303,7 +306,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Adds a family that was called `origin`, or adds its series up with those of the same name.
+    /// Adds a family that was called `origin`, or adds its series to those of the same name.
     fn add(&mut self, family: Family, plan: &Plan, stream: &'a Stream, origin: &str) {
         let claimed = || stream.claims.iter().find_map(|claim| self.claims.get(claim.as_str()));
         let taken = self.names.get(stream.name.as_ref()).or_else(claimed).copied();

@@ -1,8 +1,8 @@
 //! A client and the runtime that drives it, on the thread that uses it.
 //!
-//! The runtime only runs while a request does. What is cancelled takes the client and the runtime with
-//! it: that closes its sockets at once. What blocks a thread of the runtime, the system's
-//! resolver, is not waited for.
+//! The runtime runs only during a request. When work is cancelled, client and runtime are dropped with
+//! it: this closes its sockets at once. The system's resolver blocks a thread of the runtime; that
+//! thread is not waited for.
 
 use std::{
     future::{Future, poll_fn},
@@ -21,12 +21,12 @@ use crate::clock::Deadline;
 
 /// A client and the runtime that drives it.
 pub(super) struct Connection {
-    runtime: Option<Runtime>, // Invariant: taken by the drop alone.
+    runtime: Option<Runtime>, // Invariant: taken only by the drop.
     pub(super) client: Client,
 }
 
 impl Connection {
-    /// The connections of the client that `builder` makes.
+    /// The connections of a client from `builder`.
     pub(super) fn new(builder: ClientBuilder) -> Result<Self, String> {
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.enable_all().thread_name("bellwether-dns").build();
@@ -35,7 +35,7 @@ impl Connection {
         Ok(Self { runtime: Some(runtime), client })
     }
 
-    /// What `work` comes to, if it ends by `latest` and by `deadline`, which may move nearer meanwhile.
+    /// The result of `work`, if it ends by `latest` and by `deadline`, which may move nearer meanwhile.
     pub(super) fn run<T>(
         &self,
         latest: Instant,
@@ -44,7 +44,7 @@ impl Connection {
     ) -> Option<T> {
         let runtime = self.runtime.as_ref()?;
         runtime.block_on(async {
-            // Twice: then the runtime has seen which idle connections were closed meanwhile.
+            // Twice: after that the runtime has seen which idle connections were closed meanwhile.
             task::yield_now().await;
             task::yield_now().await;
             let mut work = pin!(work);
@@ -71,7 +71,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Not the runtime's own drop, which waits for its threads.
+        // Replaces the runtime's own drop, which waits for its threads.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

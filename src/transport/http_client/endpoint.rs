@@ -19,8 +19,8 @@ use crate::{
     transport::address,
 };
 
-/// Where to send requests, and what is allowed on the way. Built anywhere, used on one thread, which
-/// it blocks: the client is made at the first request.
+/// Where to send requests, and what the policy allows. It can be built anywhere, and is used on one
+/// thread, which it blocks. The client is created at the first request.
 pub(crate) struct HttpEndpoint {
     url: Result<Url, &'static str>,
     headers: Vec<(String, String)>,
@@ -65,7 +65,7 @@ impl HttpEndpoint {
         self.allows_private = true;
     }
 
-    /// Whether a request could be sent, as far as that is known without sending one.
+    /// Whether a request could be sent, as far as this is known without sending one.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.permitted().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
         self.header_map().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
@@ -81,7 +81,7 @@ impl HttpEndpoint {
             "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
             _ => return Err(format!("{self} is neither https nor http")),
         }
-        // A host name is checked when it is connected to: by the addresses that it resolves to.
+        // A host name is checked when it is connected to, by the addresses that it resolves to.
         let host = url.host_str().unwrap_or_default();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         if let Ok(literal) = literal
@@ -93,7 +93,7 @@ impl HttpEndpoint {
         Ok(url)
     }
 
-    /// The client, with the connections that it still has.
+    /// The client, with the connections that are still open.
     pub(super) fn client(&mut self) -> Result<Client, String> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -116,8 +116,8 @@ impl HttpEndpoint {
         Connection::new(client)
     }
 
-    /// The result of `work` with the client. If it does not end within the time-out and by `deadline`, the
-    /// answer is `None` and all sockets are closed.
+    /// The result of `work` with the client. If it does not end within the time-out and by `deadline`,
+    /// returns `None` and closes all sockets.
     pub(super) fn run<T>(
         &mut self,
         deadline: &Deadline,
@@ -168,7 +168,7 @@ impl fmt::Debug for HttpEndpoint {
     }
 }
 
-/// An error with its causes, and without the URL that reqwest prints with its own.
+/// An error with its causes, but without the URL that reqwest prints.
 pub(super) fn chain(error: &reqwest::Error) -> String {
     let mut text = "the request failed".to_owned();
     let mut cause = std::error::Error::source(error);

@@ -1,4 +1,4 @@
-//! Asking for a document, limited in size and in time.
+//! Requests a document, with limits on its size and time.
 
 use reqwest::header::ACCEPT;
 
@@ -11,14 +11,14 @@ use crate::clock::Deadline;
 /// Why no document was read.
 #[derive(Debug)]
 pub(crate) struct GetFailure {
-    /// In a word: `forbidden`, `timeout`, `connection`, `status` or `too_large`.
+    /// One word: `forbidden`, `timeout`, `connection`, `status` or `too_large`.
     pub(crate) reason: &'static str,
     /// What happened, without secrets.
     pub(crate) message: String,
 }
 
 impl HttpEndpoint {
-    /// The document at the URL, if it has at most `limit` bytes and all of it comes within the
+    /// Returns the document at the URL, if it has at most `limit` bytes and arrives whole within the
     /// time-out.
     pub(crate) fn get(&mut self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
         let fail = |reason| move |message| GetFailure { reason, message };

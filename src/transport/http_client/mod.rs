@@ -1,12 +1,12 @@
-//! HTTP requests of notifiers and exporters: one client, with one policy, that a deadline cancels.
+//! HTTP requests of notifiers and exporters: one client, with one policy, which a deadline cancels.
 //!
-//! Redirects are not followed, proxies from the environment are not used, and neither plain http nor
-//! addresses that are not public are spoken to unless the code allows it. The address is checked
-//! where it is connected to: a resolver hands the client only addresses that passed, so that a name
-//! cannot change its mind between the check and the connection.
+//! Redirects are not followed, and proxies from the environment are not used. Plain http, and addresses
+//! that are not public, are refused unless the code allows them. The address is checked when the
+//! connection is made: the resolver returns only addresses that passed, so that a name cannot change
+//! its address between the check and the connection.
 //!
-//! Errors name scheme, host and port of a URL and nothing more: its userinfo, path and query are
-//! often secrets.
+//! Errors name only scheme, host and port of a URL, because its userinfo, path and query are often
+//! secrets.
 
 mod connection;
 mod endpoint;

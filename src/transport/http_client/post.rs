@@ -1,4 +1,4 @@
-//! Sending a body, and what the answer makes of it.
+//! Sends a body, and decides by the response what to do next.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ use crate::{
     util::http_date,
 };
 
-/// Why a request was not answered with a success.
+/// Why a request did not succeed.
 #[derive(Debug)]
 pub(crate) struct HttpFailure {
-    /// Whether another try may help, and when the server asked for it.
+    /// Whether a retry may help, and the delay that the server requested.
     pub(crate) retry: Option<RetryAfter>,
     /// What happened, without secrets.
     pub(crate) message: String,
 }
 
-/// When the server asked for another try, if it did.
+/// The delay that the server requested, if it did.
 pub(crate) type RetryAfter = Option<Duration>;
 
-/// The longest wait that a server is granted.
+/// The longest delay that a server can request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl HttpEndpoint {
-    /// Sends `body` and waits for the status, until `deadline` and no longer than the time-out; the body
-    /// of the answer is not read.
+    /// Sends `body` and waits for the status, until `deadline` and no longer than the time-out. The
+    /// body of the response is not read.
     pub(crate) fn post(
         &mut self,
         content_type: &str,
@@ -58,7 +58,7 @@ impl HttpEndpoint {
 
     fn send_failure(&self, error: &reqwest::Error) -> HttpFailure {
         let message = format!("{self}: {}", chain(error));
-        // The name stood for no public address: another try would find the same.
+        // The name has no public address: a retry would not change that.
         if error.is_builder() || is_not_public(error) {
             return HttpFailure::reject(message);
         }
@@ -76,12 +76,12 @@ impl HttpFailure {
     }
 }
 
-/// When the server asks for another try: in seconds or by a date (RFC 9110, 10.2.3).
+/// The delay that the server requests: in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap) -> RetryAfter {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = if is_number {
-        text.parse().unwrap_or(u64::MAX) // More digits than fit are a long time too.
+        text.parse().unwrap_or(u64::MAX) // More digits than fit mean a long time too.
     } else {
         http_date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
     };

@@ -1,6 +1,7 @@
-//! Which addresses are connected to: what the operating system says, and the policy allows.
+//! Resolves names to addresses that the policy allows.
 //!
-//! The system's resolver cannot be cancelled, so it runs on a thread of its own, which nobody waits for.
+//! The system's resolver cannot be cancelled, so it runs on a thread of its own, which is not waited
+//! for.
 
 use std::{
     error, fmt,
@@ -16,14 +17,15 @@ use crate::{
     transport::address,
 };
 
-/// Resolves names by the operating system, and lets only addresses pass that may be connected to.
+/// Resolves names by the operating system, and returns only addresses that are allowed.
 pub(super) struct Resolver {
     pub(super) allows_private: bool,
     /// How many names of the endpoint are being resolved. Relaxed: it publishes nothing but itself.
     pub(super) n_pending: Arc<AtomicUsize>,
 }
 
-/// More look-ups of one endpoint at once are refused: each may hang on a thread of its own. Arbitrary.
+/// More simultaneous look-ups of one endpoint are refused: each may hang on a thread of its own.
+/// Arbitrary.
 const MOST_PENDING: usize = 2;
 
 impl Resolve for Resolver {
@@ -52,7 +54,7 @@ impl Pending {
     fn begin(pending: &Arc<AtomicUsize>) -> Result<Self, &'static str> {
         let begun = Self(pending.clone());
         if pending.fetch_add(1, Relaxed) >= MOST_PENDING {
-            return Err("the system's resolver does not answer"); // Dropping `begun` takes it back.
+            return Err("the system's resolver does not answer"); // Dropping `begun` reverts the count.
         }
         Ok(begun)
     }

@@ -1,8 +1,8 @@
 //! One connection: its requests one after the other, under a deadline for each phase.
 //!
-//! hyper has one deadline, for reading a head, which also runs while a connection idles; it has none
-//! for writing. So the stream itself notes where the connection stands, and the connection's task
-//! ends when it has stood there for too long.
+//! hyper has one deadline, for reading a head, which also runs while a connection is idle; it has none
+//! for writing. So the stream itself notes the phase of the connection, and the connection's task ends
+//! when a phase has lasted for too long.
 
 use std::{
     convert::Infallible,
@@ -36,18 +36,18 @@ use super::{
 };
 use crate::{diagnostics, sync::Mutex};
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Between an answer and the next request.
+    /// Between a response and the next request.
     Idle,
     /// The head of a request is being read.
     Head,
-    /// An answer is being made or written.
+    /// A response is being prepared or written.
     Answer,
 }
 
-/// What a connection is at, and since when.
+/// The phase of a connection, and since when.
 pub(super) struct Progress {
     // Guards the two together; no lock is taken inside it.
     now: Mutex<(Phase, Instant)>,
@@ -55,7 +55,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of a new connection, which has to send a request at once.
+    /// The progress of a new connection, which must send a request at once.
     pub(super) fn new(limits: Limits) -> Self {
         Self { now: Mutex::new((Phase::Head, Instant::now())), limits }
     }
@@ -68,7 +68,7 @@ impl Progress {
         *self.now.lock() = (phase, Instant::now());
     }
 
-    /// Enters `to` if the connection is at `from`.
+    /// Enters the phase `to` if the connection is in `from`.
     fn advance(&self, from: Phase, to: Phase) {
         let mut now = self.now.lock();
         if now.0 == from {
@@ -87,8 +87,8 @@ impl Progress {
     }
 }
 
-/// Serves a connection until it is closed, breaks, or oversteps a deadline, or until `stop` while
-/// no answer is under way.
+/// Serves a connection until it is closed, breaks, or exceeds a deadline, or until `stop` while no
+/// response is under way.
 pub(super) async fn serve(
     stream: TcpStream,
     handler: Handler,
@@ -115,7 +115,7 @@ pub(super) async fn serve(
     });
     let mut stopped = false;
     let end = poll_fn(|cx| {
-        // The result is the client's affair: a broken connection, a head that is none.
+        // The result only concerns the client: a broken connection, or an invalid head.
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -131,7 +131,7 @@ pub(super) async fn serve(
     end.await;
 }
 
-/// Calls the handler where the method is one that is served; the body is dropped unread.
+/// Calls the handler if the method is served; the body is dropped unread.
 fn answer(handler: &Handler, request: hyper::Request<Incoming>) -> Response {
     let (head, _body) = request.into_parts();
     if head.method != Method::GET && head.method != Method::HEAD {
@@ -139,14 +139,14 @@ fn answer(handler: &Handler, request: hyper::Request<Incoming>) -> Response {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    // Whatever the handler left half done is its own: nothing here looks at it again.
+    // State that the handler left half done is its own: nothing here reads it again.
     catch_unwind(AssertUnwindSafe(|| handler(&head))).unwrap_or_else(|_| {
         diagnostics::report("http server", format_args!("a page panicked: {}", head.uri.path()));
         line(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n")
     })
 }
 
-/// A stream that notes when a request begins and when an answer has been written.
+/// A stream that notes when a request begins and when a response has been written.
 struct Watched {
     stream: TokioIo<TcpStream>,
     progress: Arc<Progress>,
@@ -155,7 +155,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Whether hyper writes of its own accord: nobody was asked for an answer.
+    /// Whether hyper writes by itself, without a response from the handler.
     fn is_refusing(&self) -> bool {
         self.progress.now().0 != Phase::Answer
     }
@@ -170,8 +170,8 @@ impl Read for Watched {
         if self.progress.now().0 != Phase::Head {
             self.n_head = 0;
         }
-        // hyper looks at the length only when all that it has room for is there: what it is given ends
-        // where a head may end. Beyond that it has refused already.
+        // hyper checks the length only when its buffer is full, so it receives bytes only up to the
+        // limit of a head. Beyond that it has refused already.
         let room = MAX_HEAD_BYTES.saturating_sub(self.n_head).clamp(1, cursor.remaining().max(1));
         let mut bytes = [0; 4096];
         let room = room.min(bytes.len());
@@ -213,7 +213,7 @@ impl Write for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes when all that it has to write is written.
+    /// hyper flushes when it has written everything.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.progress.advance(Phase::Answer, Phase::Idle);

@@ -1,4 +1,4 @@
-//! What goes to and fro, and what it may cost.
+//! Requests and responses, and their limits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use hyper::{
     http::request::Parts,
 };
 
-/// What the handler is given: the head of a GET or HEAD request.
+/// The input of the handler: the head of a GET or HEAD request.
 pub(crate) type Request = Parts;
-/// What it answers; the body is left out where the request was HEAD.
+/// The output of the handler; the body is left out if the request was HEAD.
 pub(crate) type Response = hyper::Response<Bytes>;
-/// Answers requests; called on the server's thread. A panic in it is answered by 500.
+/// Handles requests; called on the server's thread. If it panics, the response is 500.
 pub(crate) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 
-/// An answer of one line.
+/// A response of one line.
 pub(crate) fn line(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
@@ -25,16 +25,16 @@ pub(crate) fn line(status: StatusCode, text: &'static str) -> Response {
     response
 }
 
-/// What clients can cost.
+/// The limits on what clients can cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections served at a time.
     pub(crate) connections: usize,
     /// Time to send the head of a request, from its first byte or from the connection's start.
     pub(crate) head: Duration,
-    /// Time to make and take an answer.
+    /// Time to prepare and send a response.
     pub(crate) answer: Duration,
-    /// Time between an answer and the next request's first byte: longer than the usual interval
+    /// Time between a response and the next request's first byte. It is longer than the usual interval
     /// between scrapes, so that a scraper can keep its connection.
     pub(crate) idle: Duration,
 }
@@ -50,8 +50,8 @@ impl Default for Limits {
     }
 }
 
-/// The longest head of a request, its first line included: a browser whose cookies are of every
-/// service behind one name may send dozens of kilobytes.
+/// The longest head of a request, with its first line. A browser that has the cookies of every service
+/// behind one name may send dozens of kilobytes.
 pub(crate) const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The most fields of a head.
 pub(crate) const MAX_FIELDS: usize = 256;

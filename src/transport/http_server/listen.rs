@@ -1,4 +1,4 @@
-//! From an address as people write it to a socket that listens.
+//! Listens on an address as people write it.
 
 use std::{
     io,
@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidOption`] where it is no such address, with what to write instead;
-/// [`ErrorKind::Io`] where the host is unknown, or the system refuses.
+/// [`ErrorKind::InvalidOption`] if it is not such an address, with what to write instead;
+/// [`ErrorKind::Io`] if the host is unknown, or the system refuses.
 pub(super) fn listen(addr: &str) -> Result<TcpListener, Error> {
     let (host, port) = parse(addr).map_err(|fault| {
         let text = format!(
@@ -33,7 +33,7 @@ pub(super) fn listen(addr: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(&*addresses.collect::<Vec<_>>()).map_err(|error| failed(error, ""))
 }
 
-/// The host, which may be empty, and the port; or what is wrong.
+/// The host, which may be empty, and the port; or what is wrong with `addr`.
 fn parse(addr: &str) -> Result<(&str, u16), &'static str> {
     if addr.contains('/') {
         return Err("it is a URL or a path");
@@ -56,12 +56,12 @@ fn parse(addr: &str) -> Result<(&str, u16), &'static str> {
     }
 }
 
-/// Listens on every interface: of IPv6 and IPv4 where one socket takes both, and else of IPv4.
+/// Listens on every interface: for IPv6 and IPv4 if one socket accepts both, otherwise for IPv4.
 fn everywhere(port: u16) -> io::Result<TcpListener> {
     let Ok(both) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) else {
         return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     };
-    // Where IPv4 is still to be had, the first socket is of IPv6 alone, as the system was set up.
+    // If IPv4 is still free, the system is set up so that the first socket accepts only IPv6.
     match TcpListener::bind((Ipv4Addr::UNSPECIFIED, both.local_addr()?.port())) {
         Ok(of_ipv4) => Ok(of_ipv4),
         Err(_) => Ok(both),

@@ -1,8 +1,8 @@
-//! The answer to a client whose request cannot be read.
+//! The response to a client whose request cannot be read.
 //!
-//! hyper answers such a request by a bare status line and closes the connection. People see an empty
-//! page then, and some clients nothing at all: what they still send meets a closed socket, whose reset
-//! overtakes the answer. So the answer gets a text, and what comes after it is read and thrown away.
+//! To such a request hyper writes a bare status line and closes the connection. People then see an
+//! empty page, and some clients see nothing: what they still send meets a closed socket, whose reset
+//! overtakes the response. So the response gets a text, and everything after it is read and discarded.
 
 use std::{
     io,
@@ -16,21 +16,21 @@ use tokio::net::TcpStream;
 
 use super::exchange::{MAX_FIELDS, MAX_HEAD_BYTES};
 
-/// The answer to a request that could not be read, once there was one.
+/// The response to a request that could not be read, if there was one.
 #[derive(Default)]
 pub(super) struct Refusal {
-    /// What is written instead of hyper's answer, and how much of it is.
+    /// The bytes written instead of hyper's response, and how many were written.
     answer: Vec<u8>,
     n_written: usize,
     n_drained: usize,
 }
 
-/// What is read at most of a client that was refused. Its deadline holds all the while.
+/// How much is read at most from a refused client. Its deadline applies meanwhile.
 const MAX_DRAINED: usize = 1 << 20;
 
 impl Refusal {
-    /// Writes an answer with a text instead of `bytes`, which are hyper's own; all of them count as
-    /// written when it is.
+    /// Writes a response with a text instead of `bytes`, which are hyper's own. When it is written, all
+    /// of `bytes` count as written.
     pub(super) fn poll_write(
         &mut self,
         stream: &mut TokioIo<TcpStream>,
@@ -51,7 +51,7 @@ impl Refusal {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    /// Reads what a client still sends that was refused, until it stops or has sent enough.
+    /// Reads what a refused client still sends, until it stops or has sent enough.
     pub(super) fn poll_drain(
         &mut self,
         stream: &mut TokioIo<TcpStream>,
@@ -72,7 +72,7 @@ impl Refusal {
     }
 }
 
-/// The answer with a text for hyper's bare one; `None` where that is no refusal.
+/// A response with a text in place of hyper's bare one; `None` if that is not a refusal.
 fn answer(bare: &[u8]) -> Option<Vec<u8>> {
     let line = bare.split(|&byte| byte == b'\r').next()?;
     let line = std::str::from_utf8(line).ok().filter(|line| line.starts_with("HTTP/1."))?;

@@ -29,22 +29,22 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Server {
     local_addr: SocketAddr,
-    /// The process that its thread is in.
+    /// The process of its thread.
     generation: u32,
-    /// Until when answers under way may be taken, once the server is to stop.
+    /// The deadline for responses under way, once the server should stop.
     stop: watch::Sender<Option<Instant>>,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
 }
 
 impl Server {
-    /// Listens on `addr`, `host:port`, and serves from then on; port 0 takes a free one, and without
-    /// a host it is every interface, as in Prometheus' own flags.
+    /// Listens on `addr`, `host:port`, and serves from then on. Port 0 takes a free port; without a
+    /// host it is every interface, as in Prometheus' own flags.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] where `addr` is no address, [`ErrorKind::Io`] where the system
-    /// refuses: the host is unknown, the port is in use, or no thread can be had.
+    /// [`ErrorKind::InvalidOption`] if `addr` is not an address. [`ErrorKind::Io`] if the system
+    /// refuses: the host is unknown, the port is in use, or no thread can be started.
     pub(crate) fn bind(addr: &str, handler: Handler) -> Result<Self, Error> {
         Self::bind_with(addr, handler, Limits::default())
     }
@@ -54,7 +54,7 @@ impl Server {
         let failed = |error: io::Error| {
             Error::new(ErrorKind::Io, format!("cannot listen on {addr:?}: {error}"))
         };
-        // Bound here and not on the thread, so that the caller learns of a port in use.
+        // Bound here and not on the thread, so that the caller gets the error if the port is in use.
         let listener = listen::listen(addr)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
@@ -63,7 +63,7 @@ impl Server {
         let (started, start) = bounded(1);
         let (alive, ended) = bounded(0);
         let run = move || {
-            let _alive = alive; // Dropped when the thread ends, by a panic too.
+            let _alive = alive; // Dropped when the thread ends, even by a panic.
             // Built here because it must not be dropped on a thread of the user's runtime.
             match runtime::Builder::new_current_thread().enable_io().enable_time().build() {
                 Ok(runtime) => runtime.block_on(serve(listener, handler, limits, stopped, started)),
@@ -78,13 +78,13 @@ impl Server {
         }
     }
 
-    /// Where it listens: the port that was taken where port 0 was asked for.
+    /// The address where it listens, with the actual port if it was 0.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Stops listening, lets answers under way be taken until `deadline`, and tells whether
-    /// everything had ended by then. What has not is cut off without being waited for.
+    /// Stops listening, lets responses under way finish until `deadline`, and returns whether
+    /// everything had ended by then. What has not ended is cut off without waiting.
     pub(crate) fn shutdown(&self, deadline: Instant) -> bool {
         self.stop.send_replace(Some(deadline));
         self.ended.recv_deadline(deadline) != Err(RecvTimeoutError::Timeout)
@@ -94,9 +94,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.generation != process::generation() {
-            return; // In a forked child the thread is not there, and the parent's serves on.
+            return; // A forked child does not have the thread; the parent's serves on.
         }
-        // Arbitrary: a scrape under way takes milliseconds, and nobody waits long for a drop.
+        // Arbitrary: a scrape under way takes milliseconds, and a drop should not wait long.
         self.shutdown(clock::deadline(Duration::from_secs(1)));
     }
 }
@@ -146,7 +146,7 @@ async fn serve(
                     connections.push(Connection { progress, task: tokio::spawn(work) });
                 }
             }
-            // Out of file descriptors, as a rule: there may be some again later.
+            // Usually out of file descriptors: there may be free ones later.
             Ok(Err(error)) => {
                 diagnostics::report("http server", format_args!("cannot accept: {error}"));
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -154,7 +154,7 @@ async fn serve(
         }
     };
     drop(listener);
-    // Those without an answer under way end by themselves: they watch `stop` too.
+    // Connections without a response under way end by themselves: they watch `stop` too.
     let all = async {
         for connection in connections {
             let _ = connection.task.await;
@@ -165,7 +165,7 @@ async fn serve(
     }
 }
 
-/// Makes room for one more connection; false if every one there is has an answer under way.
+/// Makes room for one more connection; `false` if all have a response under way.
 fn make_room(connections: &mut Vec<Connection>, limit: usize) -> bool {
     connections.retain(|connection| !connection.task.is_finished());
     if connections.len() < limit {

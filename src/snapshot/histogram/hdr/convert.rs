@@ -11,10 +11,10 @@ use crate::{
 impl HistogramSnapshot {
     /// The same distribution in whole ticks, `ticks_per_unit` of them to the unit.
     ///
-    /// What was recorded in [ticks](crate::Histogram::hdr) of so many digits stays as it is
-    /// where there is one to the unit. Otherwise each bucket goes whole to where its middle lies (of
-    /// ticks, the fewest): within 0.54 % for one that was recorded exponentially; counts are exact.
-    /// A thousand ticks to a second, for example, counts milliseconds.
+    /// A histogram of [ticks](crate::Histogram::hdr) with as many digits is unchanged if there is one
+    /// tick to the unit. Otherwise each bucket is counted whole where its middle lies (for ticks, its
+    /// smallest number). That is within 0.54 % for exponential buckets; counts are exact. A thousand
+    /// ticks to the second, for example, count milliseconds.
     ///
     /// # Errors
     ///
@@ -47,8 +47,8 @@ impl HistogramSnapshot {
         Ok(converted)
     }
 
-    /// The same distribution as an `hdrhistogram::Histogram`, as [`in_ticks`](Self::in_ticks) has it;
-    /// the sum is not kept.
+    /// The same distribution as an `hdrhistogram::Histogram`, in ticks as by
+    /// [`in_ticks`](Self::in_ticks). The sum is not kept.
     ///
     /// # Errors
     ///
@@ -81,11 +81,11 @@ impl HistogramSnapshot {
         Ok(hdr)
     }
 
-    /// The distribution that `hdr` holds, in ticks.
+    /// The distribution in `hdr`, in ticks.
     ///
-    /// Counts are exact. The sum is that of the middles of the buckets, as is `hdr`'s own mean. Where
-    /// `hdr` tells no single ticks apart, because its lowest discernible value is not one, a value is
-    /// the largest that it may have been.
+    /// Counts are exact. The sum is that of the middles of the buckets, like `hdr`'s own mean. If the
+    /// lowest discernible value of `hdr` is not one, it does not tell single ticks apart; a value is
+    /// then the largest that it may have been.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl HistogramSnapshot {
         Self::of_ticks(hdr.sigfig(), values)
     }
 
-    /// The distribution of these ticks, each so many times.
+    /// The distribution of these ticks, each counted so many times.
     pub(crate) fn of_ticks(
         significant_digits: u8,
         values: impl Iterator<Item = (u64, u64)>,

@@ -1,7 +1,7 @@
 //! The binary form of an HDR histogram, V2, deflated or not: written and read by `hdrhistogram`.
 //!
-//! What is read may be anything, and `hdrhistogram` believes the lengths that it finds. So the bytes
-//! are inflated here, up to [`MOST_BYTES`], and looked at before it gets them.
+//! The bytes may be anything, and `hdrhistogram` trusts the lengths in them. So they are inflated here,
+//! up to [`MOST_BYTES`], and checked first.
 
 use std::{borrow::Cow, fmt, io::Read as _};
 
@@ -13,7 +13,7 @@ use crate::{
     snapshot::histogram::data::HistogramSnapshot,
 };
 
-/// The most bytes of one histogram, inflated: a million buckets at least.
+/// The most bytes of one histogram, inflated: at least a million buckets.
 pub(crate) const MOST_BYTES: usize = 16 << 20;
 
 const V2: [u8; 4] = 0x1c84_9313u32.to_be_bytes();
@@ -22,11 +22,10 @@ const V2_DEFLATED: [u8; 4] = 0x1c84_9314u32.to_be_bytes();
 const HEADER_BYTES: usize = 40;
 
 impl HistogramSnapshot {
-    /// The distribution in the V2 form of HDR histograms, in ticks as
-    /// [`in_ticks`](Self::in_ticks) has them. The sum is not kept.
+    /// The distribution in the V2 form of HDR histograms, in ticks as by [`in_ticks`](Self::in_ticks).
+    /// The sum is not kept.
     ///
-    /// An array of all buckets up to the largest value is made on the way: with five digits, up to
-    /// 100 MB.
+    /// It allocates an array of all buckets up to the largest value: with five digits, up to 100 MB.
     ///
     /// # Errors
     ///
@@ -48,7 +47,7 @@ impl HistogramSnapshot {
         self.serialized(ticks_per_unit, significant_digits, V2Serializer::new())
     }
 
-    /// [`to_hdr_v2`](Self::to_hdr_v2), deflated: what an interval log has.
+    /// [`to_hdr_v2`](Self::to_hdr_v2), deflated, as in an interval log.
     ///
     /// # Errors
     ///
@@ -73,14 +72,14 @@ impl HistogramSnapshot {
         Ok(bytes)
     }
 
-    /// The distribution that these bytes hold, in ticks: V2, deflated or not.
+    /// The distribution in these bytes, in ticks: V2, deflated or not.
     ///
-    /// As [`from_hdr`](Self::from_hdr) in all else. The older forms V1 and V0 are not read.
+    /// Otherwise as [`from_hdr`](Self::from_hdr). The older forms V1 and V0 are not read.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidOption`] if they are no such histogram, one of doubles, one whose indices
-    /// are shifted, one without significant digits, or one of more than 16 MiB.
+    /// [`ErrorKind::InvalidOption`] if they are not such a histogram; if it is one of doubles, has
+    /// shifted indices or no significant digits; or if it has more than 16 MiB.
     pub fn from_hdr_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let plain = match bytes.split_at_checked(8) {
             Some((head, deflated)) if head.starts_with(&V2_DEFLATED) => {
@@ -99,7 +98,7 @@ impl HistogramSnapshot {
         if length > counts.len() {
             return Err(refused(&"cut short"));
         }
-        // Nine such bytes are -2^63: so many empty buckets that their number cannot be negated.
+        // Nine such bytes are -2^63, a number of empty buckets that cannot be negated.
         if counts.windows(9).any(|bytes| bytes == [0xff; 9]) {
             return Err(refused(&"a bucket too many"));
         }

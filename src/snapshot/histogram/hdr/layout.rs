@@ -1,19 +1,19 @@
-//! Which bucket a number of ticks falls into.
+//! The bucket of a number of ticks.
 //!
-//! With `d` significant digits, numbers up to 2 x 10^d are told apart one by one; that many, rounded
-//! up to a power of two, are the *sub-buckets*. Beyond them each power of two is divided into half as
-//! many buckets of equal width. Buckets are numbered in the order of the values, so that the number
-//! is that of the index in the array of an HDR histogram whose lowest discernible value is one.
+//! With `d` significant digits, numbers up to 2 x 10^d are told apart one by one. That count, rounded
+//! up to a power of two, is the number of *sub-buckets*. Beyond them each power of two is divided into
+//! half as many buckets of equal width. Buckets are numbered in the order of the values; the number of
+//! a bucket is its index in the array of an HDR histogram whose lowest discernible value is one.
 
-/// The buckets for some number of significant digits.
+/// The buckets for a number of significant digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TickBuckets {
-    /// Of half the number of sub-buckets, the logarithm to base two. In 4 to 17.
+    /// The logarithm to base two of half the number of sub-buckets. From 4 to 17.
     half: u32,
 }
 
 impl TickBuckets {
-    /// The buckets that tell `significant_digits` apart: 1 to 5 of them, or as many as are nearest.
+    /// The buckets for `significant_digits`, which is clamped to 1 to 5.
     pub(crate) const fn new(significant_digits: u8) -> Self {
         let half = match significant_digits {
             0 | 1 => 4,
@@ -34,7 +34,7 @@ impl TickBuckets {
     #[inline(always)]
     pub(crate) const fn bucket(self, ticks: u64) -> usize {
         let sub_buckets = (2 << self.half) - 1;
-        // The exclusive or is 63 less the zeros, and what the processor counts in the first place.
+        // The exclusive or is 63 minus the leading zeros, which is what the processor counts anyway.
         let doublings = ((ticks | sub_buckets).leading_zeros() ^ 63) - self.half;
         ((doublings as usize) << self.half) + (ticks >> doublings) as usize
     }
@@ -50,26 +50,27 @@ impl TickBuckets {
         self.lowest(bucket) + ((1 << self.doublings(bucket)) - 1)
     }
 
-    /// How often the width of the first buckets, which is one, was doubled up to this one.
+    /// How often the width of the first buckets, which is one, was doubled up to this bucket.
     const fn doublings(self, bucket: usize) -> usize {
         (bucket >> self.half).saturating_sub(1)
     }
 }
 
-/// From here on neighbouring numbers are one apart.
+/// From here on, neighbouring numbers are at least one apart.
 pub(crate) const WHOLE: f64 = (1u64 << 52) as f64;
 
-/// The whole number of ticks nearest to `value`, halves rounded up; what is too large is the largest.
+/// The whole number of ticks nearest to `value`, halves rounded up; the largest number if it is too
+/// large.
 #[inline(always)]
 pub(crate) fn to_ticks(value: f64) -> u64 {
     if value >= WHOLE { value as u64 } else { small_to_ticks(value) }
 }
 
-/// As [`to_ticks`], of a number below [`WHOLE`].
+/// As [`to_ticks`], for a number below [`WHOLE`].
 #[inline(always)]
 pub(crate) fn small_to_ticks(value: f64) -> u64 {
-    // The addition rounds to a whole number, halves to an even one, and the last bits are that number:
-    // no conversion that must mind what is out of range, and no call as `round` is.
+    // The addition rounds to a whole number, halves to an even one, and the last bits are that number.
+    // It needs no conversion that checks the range, and no call like `round`.
     let sum = value + WHOLE;
     let ticks = sum.to_bits() - WHOLE.to_bits();
     ticks + u64::from(value - (sum - WHOLE) >= 0.5)

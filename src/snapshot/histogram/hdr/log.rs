@@ -1,4 +1,5 @@
-//! Interval logs (`.hlog`): a text with a histogram a line, as HdrHistogram's tools write and read.
+//! Interval logs (`.hlog`): a text with one histogram a line, as HdrHistogram's tools write and read
+//! it.
 //!
 //! ```text
 //! #[StartTime: 1441812279.474 (seconds since epoch)]
@@ -7,9 +8,9 @@
 //! Tag=A,1441812280.479,1.002,0.852,HISTFAAAAEV42pNpmSzMwMCgy...
 //! ```
 //!
-//! A line begins when its interval did: in seconds since the Unix epoch, or since the `BaseTime` of a
-//! comment before it. Where there is a `StartTime` only, times a year before it or more are counted
-//! from it, as HdrHistogram's own reader has it.
+//! A line begins with the start of its interval: in seconds since the Unix epoch, or since the
+//! `BaseTime` of a comment before it. If there is only a `StartTime`, times that are a year or more
+//! before it are counted from it, as in HdrHistogram's own reader.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::{
     snapshot::histogram::data::HistogramSnapshot,
 };
 
-/// What was recorded in some interval: one line of a log.
+/// The values recorded in one interval: one line of a log.
 ///
 /// # Examples
 ///
@@ -53,19 +54,19 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "the fields are those of the format")]
 pub struct Interval {
-    /// Which of several histograms of one log it is.
+    /// The tag, if a log has several histograms.
     pub tag: Option<String>,
     /// When it began, since the Unix epoch.
     pub start: Duration,
     /// How long it was.
     pub length: Duration,
-    /// What was recorded, in ticks.
+    /// The values recorded, in ticks.
     pub histogram: HistogramSnapshot,
 }
 
 impl Interval {
-    /// Its line, the line end included; the histogram is told apart to `significant_digits`, one of
-    /// its units is one tick, and times are written to the millisecond.
+    /// Its line, with the line end. The histogram has `significant_digits`, one unit is one tick, and
+    /// times are in milliseconds.
     ///
     /// # Errors
     ///
@@ -88,7 +89,7 @@ impl Interval {
     }
 }
 
-/// The lines that a log begins with; `started` is since the Unix epoch.
+/// The first lines of a log; `started` is since the Unix epoch.
 #[must_use]
 pub fn header(started: Duration) -> String {
     format!(
@@ -97,18 +98,18 @@ pub fn header(started: Duration) -> String {
     )
 }
 
-/// The intervals of a log, one after the other.
+/// Reads the intervals of a log, one after the other.
 ///
-/// A line that cannot be read is an error that names it, and costs no other line. Histograms are read
-/// in the form V2, which HdrHistogram writes since 2015.
+/// A line that cannot be read is an error that names it; the other lines are still read. Histograms are
+/// read in the form V2, which HdrHistogram writes since 2015.
 ///
 /// # Errors
 ///
-/// Each item may be one: [`ErrorKind::InvalidOption`].
+/// Each item may be an error: [`ErrorKind::InvalidOption`].
 pub fn read(log: &str) -> impl Iterator<Item = Result<Interval, Error>> {
     let mut times = Times::default();
     log.lines().enumerate().filter_map(move |(place, line)| {
-        // Line by line, as the iterator ends at the first line that it cannot read.
+        // Line by line, because the iterator ends at the first line that it cannot read.
         let line = format!("{}\n", line.trim());
         if line.len() == 1 {
             return None;
@@ -134,7 +135,7 @@ pub fn read(log: &str) -> impl Iterator<Item = Result<Interval, Error>> {
 const LEGEND: &str =
     r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
 
-/// From where the times of a log are counted.
+/// The instants from which the times of a log are counted.
 #[derive(Default)]
 struct Times {
     start: Option<Duration>,
