@@ -114,3 +114,53 @@ pub(super) mod flag {
 
 /// The flags of a row whose last change is not yet in all tiers.
 pub(super) const UNSETTLED: u8 = flag::CHANGED[MARKS] | flag::CHANGED[MINUTES];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row with a sample of `last` at the tick 10, whose next step is expected to be `expected`.
+    fn after(last: u64, expected: i64) -> Hot {
+        let mut hot = Hot { last, flags: flag::LIVE, ..Hot::default() };
+        hot.go_on(Some((10, expected)));
+        hot
+    }
+
+    #[test]
+    fn samples_of_one_and_two_bytes_are_staged_one_after_the_other() {
+        let mut hot = after(100, 3);
+        for (tick, value) in [(11, 104), (14, 108), (15, 1_000)] {
+            assert!(hot.stage_brief(tick, value), "{value}");
+        }
+        // One more than expected; after two ticks of the same; 889 more, of which zigzag is 1,776.
+        assert_eq!(hot.staged[..hot.n_staged.into()], [2, 0xc0 | 1 << 2 | 2, 0x80 | 6, 0xf2]);
+        assert_eq!((hot.at, hot.last, hot.flags & UNSETTLED), (15, 1_000, UNSETTLED));
+    }
+
+    #[test]
+    fn what_falls_or_is_not_brief_or_not_after_the_last_tick_is_not_staged() {
+        let is_staged = |last: u64, expected: i64, tick: u64, value: u64| {
+            let mut hot = after(last, expected);
+            let is_staged = hot.stage_brief(tick, value);
+            assert_eq!((hot.n_staged > 0, hot.last == value), (is_staged, is_staged));
+            is_staged
+        };
+        assert!(is_staged(100, 3, 11, 101));
+        assert!(!is_staged(100, 3, 11, 99), "it falls");
+        assert!(!is_staged(100, 3, 10, 101), "at the tick of the last sample");
+        assert!(!is_staged(100, 3, 9, 101), "before it");
+        assert!(!is_staged(100, 3, 11, 10_000), "three bytes");
+        assert!(!is_staged(100, 3, 30, 103), "after more than eight ticks of the same");
+        let most = i64::from(i32::MAX);
+        assert!(
+            !is_staged(0, most, 11, most.cast_unsigned() + 4_000),
+            "the next step is too large"
+        );
+        assert!(!is_staged(100, 3, u64::from(u32::MAX) + 1, 101), "a tick that does not fit");
+        let mut hot = Hot { last: 100, flags: flag::LIVE, ..Hot::default() };
+        assert!(!hot.stage_brief(11, 101), "it may not be staged");
+        let mut full = after(100, 1);
+        let n = (11..).take_while(|&tick| full.stage_brief(tick, 90 + tick)).count();
+        assert_eq!(n, N_STAGED - 1);
+    }
+}

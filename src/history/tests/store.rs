@@ -338,3 +338,25 @@ fn label_sets_that_come_and_go_leave_the_last_minute_of_ticks() {
     let [marks, minutes] = [MARKS, MINUTES].map(|tier| history.store.tiers[tier].len());
     assert!(marks < 150 && minutes > 30, "{marks} marks and {minutes} minutes are left");
 }
+
+#[test]
+fn room_for_series_that_are_gone_is_given_back() {
+    let scope = testing::scope();
+    let clock = scope.clock().clone();
+    let registry = Registry::new();
+    let seen = registry.counter("seen", "").keys(&["n"]).build().unwrap();
+    let mut history = History::new(BUDGET_BYTES);
+    (0..1_000).for_each(|n| seen.with_labels(&[("n", &n.to_string())]).inc());
+    tick(&mut history, &registry, &clock, SECOND);
+    let many = history.store.rows_weight();
+    seen.clear();
+    seen.with_labels(&[("n", "0")]).inc();
+    // A day and more: no tier knows of the others.
+    (0..1_500).for_each(|_| tick(&mut history, &registry, &clock, 60 * SECOND));
+    assert_eq!(history.store.n_rows(), 1);
+    assert!(history.store.rows_weight() < many / 100, "{} of {many}", history.store.rows_weight());
+    // And there is room for others, in rows of their own.
+    (0..100).for_each(|n| seen.with_labels(&[("n", &n.to_string())]).inc());
+    tick(&mut history, &registry, &clock, SECOND);
+    assert_eq!(history.store.n_rows(), 100);
+}
