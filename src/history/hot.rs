@@ -40,13 +40,13 @@ impl Hot {
     pub(super) fn stage_brief(&mut self, tick: u64, bits: u64) -> bool {
         let (at, expected) = (u64::from(self.at), i64::from(self.expected));
         let step = bits.wrapping_sub(self.last).cast_signed();
+        // Not brief if the tick is not after the last one.
         let held = tick.wrapping_sub(at + 1);
         let (bytes, len, is_brief) = Brief { held, deviation: step.wrapping_sub(expected) }.bytes();
         let next = integers::next_step(self.last, bits, expected);
         let may_be = is_brief
             & (bits > self.last)
             & (at != 0)
-            & (at < tick)
             & (i64::from(next as i32) == next)
             & (tick <= u64::from(u32::MAX));
         let place = usize::from(self.n_staged);
