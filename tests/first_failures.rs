@@ -1,12 +1,16 @@
 //! A first failure counts: a sum that appears while a rule watches counts from zero.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bellwether::{
     Counter, Histogram,
     alert::{AlertState::Firing, AlertState::Resolved, Rule, series},
     context::Outcome,
     label::Dynamic,
+    metric::{Observations, Registry},
     testing,
 };
 
@@ -87,4 +91,36 @@ fn the_first_value_of_a_histogram_has_quantiles() {
     scope.advance(SECOND);
     alerts.tick();
     assert_eq!(alerts.alerts().len(), 1);
+}
+
+#[test]
+fn a_total_that_a_callback_reads_elsewhere_is_no_increase_when_it_appears() {
+    static RECEIVED: AtomicU64 = AtomicU64::new(0);
+    let read = |to: &mut Observations| {
+        let received = RECEIVED.load(Relaxed);
+        if received > 0 {
+            to.observe(received as f64, &[("device", "eth1")]);
+        }
+    };
+    let received = Registry::global().counter("first.received", "").observe(read).unwrap();
+    let scope = testing::scope();
+    let rule = Rule::new("Floods", series("first.received").increase(MINUTE).above(0.0));
+    let mut alerts = scope.alerts(vec![rule]).unwrap();
+    let mut seconds = |n: u32| {
+        for _ in 0..n {
+            scope.advance(SECOND);
+            alerts.tick();
+        }
+        alerts.alerts().iter().map(|alert| (alert.state(), alert.value())).collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(120), []);
+    RECEIVED.store(1_000_000_000, Relaxed); // A device that was there before the process.
+    assert_eq!(seconds(10), []);
+    RECEIVED.fetch_add(7, Relaxed);
+    assert_eq!(seconds(1), [(Firing, 7.0)]);
+    assert_eq!(seconds(61)[0].0, Resolved);
+    RECEIVED.store(5, Relaxed); // It began anew.
+    let firing = seconds(1);
+    assert_eq!((firing[0].0, firing[0].1), (Firing, 5.0));
+    drop(received);
 }

@@ -21,6 +21,10 @@ fn held_and_counted(n_ticks: u64, mut record: impl FnMut(&Registry, u64)) -> (f6
         history.tick(&registry);
         assert!(history.bytes() <= BUDGET, "tick {n}");
     }
+    let of_history = counting::live_of_thread();
+    let window = history.window(&registry, Duration::from_secs(30));
+    drop(window);
+    assert_eq!(counting::live_of_thread(), of_history, "a window leaves nothing behind");
     let counted = history.bytes();
     let before = counting::live_of_thread();
     drop(history);

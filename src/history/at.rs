@@ -6,6 +6,7 @@ use super::{
     families::FamilyRows,
     sample::{Cells, Form, Layout, Sample},
     store::{RowId, Store},
+    tier::TICKS,
 };
 use crate::{
     clock::Ticks,
@@ -25,6 +26,7 @@ impl FamilyRows {
             unit: self.head.unit,
             help: self.help.clone(),
             page_bounds: self.page_bounds,
+            begins_at_zero: self.begins_at_zero,
             series,
         })
     }
@@ -82,7 +84,9 @@ impl Store {
     ) -> Option<T> {
         let row = self.row(id);
         if let Some(track) = row.track_of(tier) {
-            let read = track.value(number)?;
+            // Read in place: handing the staged samples over would take memory beyond the budget.
+            let staged = if tier == TICKS { self.hot[id as usize].staged() } else { &[] };
+            let read = track.value(number, staged)?;
             return Some(give(read.start, read.value()));
         }
         let (born, start, bits) = self.untracked(id, tier)?;

@@ -160,6 +160,15 @@ pub(super) struct Record {
     pub(super) is_stale: bool,
 }
 
+impl<'a> Decoder<'a> {
+    /// Reads records that follow a sample of the value `bits` at the instant `at`.
+    pub(super) fn after(bytes: &'a [u8], form: Form, head: Head, (at, bits): (u64, u64)) -> Self {
+        let (bytes, next, cells) = (Bytes::new(bytes), at + 1, Cells::default());
+        let Head { expected, start, .. } = head;
+        Self { bytes, form, head, next, expected, is_first: false, start, bits, cells }
+    }
+}
+
 impl Decoder<'_> {
     /// Returns the next record, and makes its sample the current value.
     #[inline]

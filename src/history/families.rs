@@ -52,6 +52,8 @@ pub(super) struct FamilyRows {
     pub(super) seen: u64,
     /// Whether its samples are added one by one, and not read from a registry.
     pub(super) has_no_cells: bool,
+    /// Whether its sums were zero before they appeared, as far as this is known.
+    pub(super) begins_at_zero: bool,
     divided: Option<Divided>,
 }
 
@@ -96,6 +98,7 @@ impl FamilyRows {
             removals: Removals::default(),
             seen: 0,
             has_no_cells: false,
+            begins_at_zero: true,
             divided: None,
         }
     }
@@ -147,6 +150,7 @@ impl FamilyRows {
                 let traits = Traits { shares_labels: are_shared, ..self.traits() };
                 store.add_row(labels.clone(), Ticks::ORIGIN, traits)
             });
+            store.rows[row as usize].begins_at_zero = self.begins_at_zero;
             selections.offer(&self.name, row, &mut store.rows[row as usize]);
             store.list(row);
             found.push(row);

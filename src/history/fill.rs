@@ -58,6 +58,7 @@ impl FollowRegistry for Filling<'_> {
         self.n_families += 1;
         let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
+        rows.begins_at_zero = true;
         let layout = (family.kind == Kind::Histogram)
             .then(|| BucketLayout::from(family.histogram.aggregation));
         family.follow(from.0, from.1, &mut Following { rows, store, memory, selections, layout });
@@ -75,6 +76,7 @@ impl FollowRegistry for Filling<'_> {
         let place = self.history.find(Named { name, help, head, page_bounds }, None);
         let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
+        rows.begins_at_zero = family.begins_at_zero;
         let labels = family.series().iter().map(snapshot::Series::labels);
         let found = rows.join(labels, family.series().len(), false, (store, selections));
         let mut following = Following { rows, store, memory, selections, layout: None };

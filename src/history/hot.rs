@@ -34,6 +34,11 @@ impl Default for Hot {
 }
 
 impl Hot {
+    /// The bytes of the staged samples, which follow those of the track.
+    pub(super) fn staged(&self) -> &[u8] {
+        &self.staged[..self.n_staged.into()]
+    }
+
     /// Stages a sample of one or two bytes, without a branch on its length. Returns `false` if the
     /// sample is not such a one, or if the value fell: a fall has to be noted in the track.
     #[inline(always)]

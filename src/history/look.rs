@@ -7,6 +7,7 @@
 use std::{ops::Range, time::Duration};
 
 use super::{
+    instants::Instant,
     past::History,
     sample::{Form, Layout, Sample},
     select::{Found, SelectionId},
@@ -215,7 +216,7 @@ impl Look<'_> {
             return Some((Base::Sample((base, value)), to));
         }
         let row = self.row();
-        if row.is_sum && row.since > base {
+        if row.is_sum && row.since > base && self.was_zero_at(base) {
             return Some((Base::Nothing(base), to));
         }
         let (form, mut first) = (row.form, None);
@@ -223,6 +224,14 @@ impl Look<'_> {
             first.get_or_insert_with(|| (at, sample.number(form)));
         });
         Some((Base::Sample(first?), to))
+    }
+
+    /// Whether the sum, which appeared after the tick `base`, was zero then. Of a total that is read
+    /// elsewhere this is known only if it began after that.
+    fn was_zero_at(&self, base: u64) -> bool {
+        let row = self.row();
+        let began_after = |base: &Instant| row.start > base.taken;
+        row.begins_at_zero || self.store.tiers[TICKS].get(base).is_some_and(began_after)
     }
 
     /// The newest sample, if it is at the tick `first` or after it.

@@ -264,11 +264,10 @@ impl History {
     /// Where a window of this `length` that ends at `later` begins: at the newest instant that is old
     /// enough, from the finest tier that has one. If no instant is old enough, the window begins at
     /// the oldest one. `None` if nothing is kept.
-    pub(crate) fn before(&mut self, later: Ticks, length: Duration) -> Option<Earlier> {
+    pub(crate) fn before(&self, later: Ticks, length: Duration) -> Option<Earlier> {
         if self.keeps == Keeps::Selected {
             return None;
         }
-        self.store.settle();
         let tiers = &self.store.tiers;
         let old_enough =
             (TICKS..TIERS).find_map(|tier| Some((tier, tiers[tier].before(later, length)?)));

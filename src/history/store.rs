@@ -77,6 +77,8 @@ pub(super) struct Row {
     pub(super) is_listed: bool,
     /// Whether the registry holds its labels too while it lists the series.
     shares_labels: bool,
+    /// Whether the sum was zero before it appeared, as far as this is known.
+    pub(super) begins_at_zero: bool,
 }
 
 /// What kind of series a row is.
@@ -145,6 +147,7 @@ impl Store {
             is_offered: false,
             is_listed: false,
             shares_labels: traits.shares_labels,
+            begins_at_zero: true,
         };
         self.labels_weight += row.labels.weight();
         let is = |yes: bool, flag: u8| if yes { flag } else { 0 };

@@ -229,7 +229,16 @@ impl Track {
 
     /// A decoder that has read up to the instant `at` and has its value; `None` if there was no
     /// sample.
-    pub(super) fn value(&self, at: u64) -> Option<Decoder<'_>> {
+    ///
+    /// `staged` are the bytes of samples that follow the track and are not handed over yet.
+    pub(super) fn value<'a>(&'a self, at: u64, staged: &'a [u8]) -> Option<Decoder<'a>> {
+        if at > self.at && !staged.is_empty() {
+            let mut decoder = self.decode_staged(staged);
+            while decoder.peek().is_some_and(|record| record.at <= at) {
+                decoder.next();
+            }
+            return Some(decoder); // A row with staged samples goes on: the last one holds.
+        }
         let Samples { chunk, decoder, .. } = self.read(at);
         let mut decoder = decoder?;
         let (_, is_there) = self.advance((chunk, &mut decoder), None, at);
@@ -344,6 +353,11 @@ impl Track {
 
     fn decode<'a>(&self, chunk: &'a Chunk) -> Decoder<'a> {
         chunk.read(self.form)
+    }
+
+    fn decode_staged<'a>(&self, staged: &'a [u8]) -> Decoder<'a> {
+        let head = Head { start: self.start, expected: self.expected, ..self.open.head };
+        Decoder::after(staged, self.form, head, (self.at, self.last))
     }
 
     fn gap_before(&self, at: u64) -> Gap {

@@ -31,6 +31,8 @@ pub(super) struct Observable {
     settings: Arc<Settings>,
     /// The limit of a view, if one sets it.
     limit: Option<usize>,
+    /// Whether a counter was zero before it appeared.
+    begins_at_zero: bool,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
     /// The series of the last run, the overflow series included. No other lock is taken inside it.
     last: Mutex<BTreeMap<LabelSet, Total>>,
@@ -194,12 +196,14 @@ impl Observable {
         family: Arc<Family>,
         settings: Arc<Settings>,
         limit: Option<usize>,
+        begins_at_zero: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
         Self {
             family,
             settings,
             limit,
+            begins_at_zero,
             observe: Box::new(observe),
             last: Mutex::default(),
             busy: AtomicBool::new(false),
@@ -343,7 +347,8 @@ impl Observable {
         });
         let (name, help, kind, unit) = (name.clone(), help.clone(), *kind, *unit);
         let (page_bounds, series) = (PageBounds::default(), series.collect());
-        snapshot::Family { name, kind, unit, help, page_bounds, series }
+        let begins_at_zero = self.begins_at_zero;
+        snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero, series }
     }
 
     fn warn(&self, limit: usize, is_sum: bool) {

@@ -28,7 +28,7 @@ fn observed(registry: &Registry, kind: Kind) -> (Told, super::Observer) {
     let tell = move |to: &mut Observations| {
         tell.lock().iter().for_each(|(n, value)| to.observe(*value, &[("n", n)]));
     };
-    (told, registry.observe(kind, "x", "", Unit::NONE, tell).unwrap())
+    (told, registry.observe(kind, ("x", ""), Unit::NONE, false, tell).unwrap())
 }
 
 fn tell(told: &Told, pairs: &[(&str, f64)]) {

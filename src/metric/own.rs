@@ -69,6 +69,7 @@ pub(super) fn read(storage: &Storage, constant: impl FnOnce() -> LabelSet) -> Ve
             unit: UNITS[at],
             help: HELP[at].into(),
             page_bounds: PageBounds::default(),
+            begins_at_zero: true,
             series,
         }
     });

@@ -271,6 +271,7 @@ mod tests {
             unit: Unit::NONE,
             help: "".into(),
             page_bounds: PageBounds::default(),
+            begins_at_zero: true,
             series,
         };
         Snapshot::new(at(0), at(taken), vec![family])

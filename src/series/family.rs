@@ -246,7 +246,7 @@ impl Family {
         }
         let (name, help) = (self.name.clone(), self.help.clone());
         let (kind, unit, page_bounds) = (self.kind, self.unit, self.told.page_bounds);
-        snapshot::Family { name, kind, unit, help, page_bounds, series }
+        snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero: true, series }
     }
 
     /// Calls `walk` with the list of the series, in the order of the labels, and whether they are there

@@ -38,8 +38,9 @@ impl Family {
         });
         self.note_look(storage, look);
         let (name, help, kind, unit) = (name.clone(), help.clone(), *kind, *unit);
-        let page_bounds = PageBounds::default();
-        Some(snapshot::Family { name, kind, unit, help, page_bounds, series: added_up(series) })
+        let (page_bounds, begins_at_zero) = (PageBounds::default(), true);
+        let series = added_up(series);
+        Some(snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero, series })
     }
 
     /// Notes that those of its series without readings were zero at `look`, if their creation time does

@@ -34,6 +34,9 @@ pub struct Family {
     pub(crate) unit: Unit,
     pub(crate) help: Cow<'static, str>,
     pub(crate) page_bounds: PageBounds,
+    /// Whether a counter was zero before it appeared. If a callback reads a total elsewhere, this is not
+    /// known.
+    pub(crate) begins_at_zero: bool,
     pub(crate) series: Vec<Series>, // Invariant: sorted by labels, labels unique.
 }
 

@@ -391,6 +391,7 @@ mod tests {
             unit: Unit::Seconds,
             help: "".into(),
             page_bounds: PageBounds::default(),
+            begins_at_zero: true,
             series: series.collect(),
         };
         let active = Family {
@@ -399,6 +400,7 @@ mod tests {
             unit: Unit::NONE,
             help: "".into(),
             page_bounds: PageBounds::default(),
+            begins_at_zero: true,
             series: vec![Series::new(
                 LabelSet::default(),
                 SeriesValue::UpDownCounter(3),

@@ -29,7 +29,7 @@ pub(super) fn register(
         of_processors(spans, metrics),
     ]);
     all.filter_map(|(kind, (name, help), unit, read)| {
-        match registry.observe(kind, name, help, Unit::new(unit), read) {
+        match registry.observe(kind, (name, help), Unit::new(unit), true, read) {
             Ok(observer) => Some(observer),
             // The user has registered a name of ours: the user's family stays.
             Err(error) => {

@@ -31,7 +31,15 @@ fn family(name: &'static str, kind: Kind, series: Vec<(LabelSet, SeriesValue)>) 
         .map(|(labels, value)| Series::new(labels, value, Ticks::ORIGIN))
         .collect();
     let page_bounds = PageBounds::default();
-    Family { name: name.into(), kind, unit: Unit::NONE, help: "".into(), page_bounds, series }
+    Family {
+        name: name.into(),
+        kind,
+        unit: Unit::NONE,
+        help: "".into(),
+        page_bounds,
+        begins_at_zero: true,
+        series,
+    }
 }
 
 fn snapshot(clock: &ManualClock, families: Vec<Family>) -> Snapshot {

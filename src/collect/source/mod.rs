@@ -134,7 +134,7 @@ impl Source {
         for (place, Description { kind, name, help, unit }) in families.into_iter().enumerate() {
             let cache = cache.clone();
             let fill = move |to: &mut Observations| fill(&cache, place, to);
-            observers.push(registry.observe(kind, &name, &help, unit, fill)?);
+            observers.push(registry.observe(kind, (&name, &help), unit, false, fill)?);
         }
         let stop = cache.interval.map(|interval| start(cache.clone(), interval)).transpose()?;
         Ok(Registered { cache, observers, stop })

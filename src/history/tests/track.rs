@@ -93,7 +93,7 @@ fn check(form: Form, is_sparse: bool, events: &[Event]) -> Result<(), TestCaseEr
     let Some((track, twin)) = play(form, is_sparse, events, &mut pool) else { return Ok(()) };
     let end = 100 + twin.len() as u64;
     for (at, expected) in (100..).zip(&twin) {
-        let found = track.value(at).map(|read| (read.start.to_raw(), Value::of(read.value())));
+        let found = track.value(at, &[]).map(|read| (read.start.to_raw(), Value::of(read.value())));
         prop_assert_eq!(&found, expected, "at {}", at);
     }
     for from in [100, 100 + twin.len() as u64 / 2] {
@@ -113,7 +113,7 @@ fn check(form: Form, is_sparse: bool, events: &[Event]) -> Result<(), TestCaseEr
     let needed = 100 + twin.len() as u64 * 2 / 3;
     track.trim(needed, &mut pool);
     for at in needed..end {
-        let found = track.value(at).map(|read| (read.start.to_raw(), Value::of(read.value())));
+        let found = track.value(at, &[]).map(|read| (read.start.to_raw(), Value::of(read.value())));
         prop_assert_eq!(&found, &twin[(at - 100) as usize]);
     }
     Ok(())
@@ -255,9 +255,9 @@ fn a_native_histogram_with_counts_of_fractions_is_kept_bit_for_bit() {
     let mut pool = Pool::default();
     let sample = (5, Ticks::ORIGIN, Sample::Histogram(LayoutId(3), &value), (LayoutId(3), false));
     let track = Track::new(Form::Histogram, true, sample, &mut pool);
-    let read = track.value(5).unwrap();
+    let read = track.value(5, &[]).unwrap();
     assert_eq!(Value::of(read.value()), Value::Histogram(LayoutId(3), value));
-    assert!(track.value(6).is_none(), "it has samples only where they were added");
+    assert!(track.value(6, &[]).is_none(), "it has samples only where they were added");
 }
 
 #[test]

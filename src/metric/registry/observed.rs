@@ -76,7 +76,7 @@ impl<I: ObservableInstrument> InstrumentBuilder<'_, I> {
             let text = format!("instrument {:?}: {fault}", descriptor.name);
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
-        registry.observe_described(descriptor, observe)
+        registry.observe_described(descriptor, false, observe)
     }
 }
 
@@ -89,25 +89,27 @@ impl ObservableInstrument for UpDownCounter {}
 impl ObservableInstrument for Gauge {}
 
 impl Registry {
-    /// [`InstrumentBuilder::observe`] of any kind that is no distribution.
+    /// As [`InstrumentBuilder::observe`], for any kind that is not a distribution. `begins_at_zero` says
+    /// whether a counter was zero before it appeared.
     #[track_caller]
     pub(crate) fn observe(
         &self,
         kind: Kind,
-        name: &str,
-        help: &str,
+        (name, help): (&str, &str),
         unit: Unit,
+        begins_at_zero: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         check_name(name)?;
         let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
         let descriptor = Descriptor { name, help, unit, ..Descriptor::new("", "", kind) };
-        self.observe_described(descriptor, observe)
+        self.observe_described(descriptor, begins_at_zero, observe)
     }
 
     fn observe_described(
         &self,
         descriptor: Descriptor,
+        begins_at_zero: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         let Descriptor { name, kind, unit, .. } = &descriptor;
@@ -121,7 +123,8 @@ impl Registry {
             return Err(error);
         }
         let limit = families.views.for_instrument(name, *kind, *unit).limit().or(descriptor.limit);
-        let observable = Observable::new(family, self.0.settings.clone(), limit, observe);
+        let settings = self.0.settings.clone();
+        let observable = Observable::new(family, settings, limit, begins_at_zero, observe);
         let number = families.add(observable);
         drop(families);
         let registry = self.clone();

@@ -156,7 +156,8 @@ impl<'a> FamilyForm<'a> {
             series.push(Series::new(labels, value, form.started.0).with_exemplar(exemplar));
         }
         let (name, help) = (self.name.into_owned().into(), self.help.into_owned().into());
-        Ok(Family { name, kind, unit, help, page_bounds: PageBounds::default(), series })
+        let (page_bounds, begins_at_zero) = (PageBounds::default(), true);
+        Ok(Family { name, kind, unit, help, page_bounds, begins_at_zero, series })
     }
 }
 

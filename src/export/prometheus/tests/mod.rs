@@ -38,7 +38,15 @@ fn snapshot(families: Vec<Family>) -> Snapshot {
 
 fn family(name: &str, kind: Kind, unit: Unit, help: &str, series: Vec<Series>) -> Family {
     let (name, help) = (name.to_owned().into(), help.to_owned().into());
-    Family { name, kind, unit, help, page_bounds: PageBounds::default(), series }
+    Family {
+        name,
+        kind,
+        unit,
+        help,
+        page_bounds: PageBounds::default(),
+        begins_at_zero: true,
+        series,
+    }
 }
 
 fn series(labels: &[(&str, &str)], value: SeriesValue) -> Series {

@@ -33,7 +33,8 @@ fn at(nanos: u64) -> Ticks {
 
 fn family(name: &str, kind: Kind, series: Vec<Series>) -> Family {
     let (name, help) = (name.to_owned().into(), "".into());
-    Family { name, kind, unit: Unit::NONE, help, page_bounds: PageBounds::default(), series }
+    let (page_bounds, unit) = (PageBounds::default(), Unit::NONE);
+    Family { name, kind, unit, help, page_bounds, begins_at_zero: true, series }
 }
 
 fn series(labels: &[(&'static str, &str)], started: u64, value: SeriesValue) -> Series {
