@@ -37,7 +37,7 @@ fn main() -> Result<(), bellwether::Error> {
     assert_eq!(
         report.to_string(),
         "Names spans offered=2 delivered=2 held=0 dropped=0\n\
-         offered=2 delivered=2 held=0 spooled=0 dropped=0"
+         offered=2 delivered=2 held=0 dropped=0"
     );
     println!("{}\n{report}", lines.join("\n"));
     Ok(())

@@ -372,6 +372,7 @@ fn a_backend_takes_notifications_as_a_notifier_does() {
         .export(exported.clone())
         .notify(notified.clone())
         .alert_rule(Rule::new("High", series("routes.high").last().above(0.0)))
+        .external_url("https://prometheus.example/")
         .tick(Duration::from_millis(5))
         .start()
         .unwrap();
@@ -379,7 +380,22 @@ fn a_backend_takes_notifications_as_a_notifier_does() {
     while exported.is_empty() || notified.is_empty() {
         telemetry.flush(LONG);
     }
+    let url =
+        "https://prometheus.example/graph?g0.expr=ALERTS%7Balertname%3D%22High%22%7D&g0.tab=1";
+    assert_eq!(exported.records()[0].due()[0].generator_url(), url);
     let names: Vec<_> = telemetry.shutdown(LONG).queues.iter().map(ToString::to_string).collect();
     assert!(names[0].starts_with("memory notifications offered=1 delivered=1"), "{names:?}");
     assert!(names[1].starts_with("memory-2 notifications offered=1 delivered=1"), "{names:?}");
+}
+
+#[test]
+fn a_flush_after_shutdown_reads_no_metrics_that_nobody_takes() {
+    let _turn = turn();
+    let points = Memory::<DataPoint>::new();
+    let telemetry = bellwether::builder("shop").export(points.clone()).start().unwrap();
+    ORDERS.inc();
+    let ended = telemetry.shutdown(LONG).totals();
+    assert!(ended.offered > 0 && ended.dropped == 0, "{ended}");
+    assert_eq!(telemetry.flush(LONG).totals(), ended);
+    assert_eq!(telemetry.shutdown(LONG).totals(), ended);
 }

@@ -113,7 +113,7 @@ fn a_hung_exporter_is_held_at_a_flush_and_dropped_at_the_shutdown_and_stops_no_o
     assert_eq!((totals.delivered, totals.held, totals.dropped), (10, 0, 10));
     assert_eq!(
         report.to_string().lines().last(),
-        Some("offered=20 delivered=10 held=0 spooled=0 dropped=10")
+        Some("offered=20 delivered=10 held=0 dropped=10")
     );
 }
 

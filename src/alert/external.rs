@@ -1,6 +1,6 @@
 //! External labels and the generator URL, which are added to alerts when they are sent.
 
-use std::{borrow::Cow, fmt::Write as _, net::SocketAddr};
+use std::{borrow::Cow, fmt::Write as _, fs, net::SocketAddr};
 
 use crate::{exposition, label::Value, resource::Resource};
 
@@ -19,7 +19,7 @@ enum Place {
     /// An interface under this URL that shows expressions, as Prometheus does.
     Expressions(String),
     /// The page of metrics.
-    Page(SocketAddr),
+    Page(String),
 }
 
 impl External {
@@ -40,8 +40,8 @@ impl External {
         };
         let place = match (url, listener) {
             (Some(url), _) => Place::Expressions(url.trim_end_matches('/').to_owned()),
-            (None, Some(address)) if !address.ip().is_unspecified() => Place::Page(address),
-            _ => Place::Nowhere,
+            (None, Some(address)) => Place::Page(reachable(address)),
+            (None, None) => Place::Nowhere,
         };
         Self { labels: keys.iter().filter_map(label).collect(), place }
     }
@@ -53,12 +53,24 @@ impl External {
             Place::Page(address) => format!("http://{address}/metrics"),
             Place::Expressions(url) => {
                 let mut text = format!("{url}/graph?g0.expr=");
-                percent_encode(&mut text, &format!("ALERTS{{alertname={name:?}}}"));
+                let name = name.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+                percent_encode(&mut text, &format!("ALERTS{{alertname=\"{name}\"}}"));
                 text.push_str("&g0.tab=1");
                 text
             }
         }
     }
+}
+
+/// The host and port of a listener. One that listens on all addresses is named by the host name, as
+/// Prometheus names itself.
+fn reachable(address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return address.to_string();
+    }
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
+    format!("{name}:{}", address.port())
 }
 
 /// Appends `text` as a value in a query: all characters except RFC 3986's unreserved ones are encoded.
@@ -97,6 +109,19 @@ mod tests {
         let url = "https://prometheus.example/graph?g0.expr=ALERTS%7Balertname%3D%22Zu%20voll%22%7D&g0.tab=1";
         assert_eq!(of(Some("https://prometheus.example/"), Some("127.0.0.1:9464")), url);
         assert_eq!(of(None, Some("127.0.0.1:9464")), "http://127.0.0.1:9464/metrics");
-        assert_eq!(of(None, Some("0.0.0.0:9464")), "");
+        for all in ["0.0.0.0:9464", "[::]:9464"] {
+            let url = of(None, Some(all));
+            let host =
+                url.strip_prefix("http://").and_then(|url| url.strip_suffix(":9464/metrics"));
+            assert!(host.is_some_and(|host| !host.is_empty() && !host.contains(':')), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_rule_is_quoted_as_promql_reads_it() {
+        let external = External::new(&Resource::default(), &[], Some("http://p"), None);
+        let url = external.generator_url("a\"b\\c\nd\u{7f}é");
+        let expr = "ALERTS%7Balertname%3D%22a%5C%22b%5C%5Cc%5Cnd%7F%C3%A9%22%7D";
+        assert_eq!(url, format!("http://p/graph?g0.expr={expr}&g0.tab=1"));
     }
 }

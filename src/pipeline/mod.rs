@@ -14,7 +14,7 @@
 //! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller
 //!   returns on time and the exporter closes what it has open.
 //! - Each offered record is counted under the queue's lock, in the same step that queues or drops it:
-//!   `offered = delivered + held + spooled + dropped` in every [`QueueReport`], at every instant.
+//!   `offered = delivered + held + dropped` in every [`QueueReport`], at every instant.
 //! - A flush waits until every record that was offered before it is delivered or dropped. Records that
 //!   are offered meanwhile do not prolong it.
 //! - Pushing never blocks on an exporter, never fails and never panics.

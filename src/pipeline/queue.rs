@@ -194,7 +194,6 @@ impl<T> Queue<T> {
             offered: state.offered,
             delivered: state.delivered,
             held: state.held().items as u64,
-            spooled: 0,
             dropped: state.dropped,
             retries: state.retries,
             last_error: state.last_error.clone(),

@@ -1,6 +1,6 @@
 //! What the pipeline counts about itself: reasons, the names of its series, and the report.
 //!
-//! This holds for every queue at every instant: `offered = delivered + held + spooled + dropped`. Held
+//! This holds for every queue at every instant: `offered = delivered + held + dropped`. Held
 //! are the records that wait in the queue or are in an exporter's hands. The figures of one
 //! [`QueueReport`] are read under the queue's lock, so it holds in each report, to the record.
 
@@ -99,8 +99,6 @@ pub struct QueueReport {
     pub delivered: u64,
     /// Records in the queue or in the exporter's hands.
     pub held: u64,
-    /// Records on disk, waiting for the backend.
-    pub spooled: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
     /// How often the exporter asked for a retry.
@@ -117,7 +115,6 @@ impl QueueReport {
             offered: self.offered,
             delivered: self.delivered,
             held: self.held,
-            spooled: self.spooled,
             dropped: self.dropped.total(),
         }
     }
@@ -150,27 +147,22 @@ pub struct Totals {
     pub delivered: u64,
     /// Records in a queue or in an exporter's hands.
     pub held: u64,
-    /// Records on disk.
-    pub spooled: u64,
     /// Records that were dropped.
     pub dropped: u64,
 }
 
 impl Totals {
-    /// Whether `offered = delivered + held + spooled + dropped`.
+    /// Whether `offered = delivered + held + dropped`.
     #[must_use]
     pub fn add_up(&self) -> bool {
-        self.offered == self.delivered + self.held + self.spooled + self.dropped
+        self.offered == self.delivered + self.held + self.dropped
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { offered, delivered, held, spooled, dropped } = self;
-        write!(
-            f,
-            "offered={offered} delivered={delivered} held={held} spooled={spooled} dropped={dropped}"
-        )
+        let Self { offered, delivered, held, dropped } = self;
+        write!(f, "offered={offered} delivered={delivered} held={held} dropped={dropped}")
     }
 }
 
@@ -184,7 +176,7 @@ impl fmt::Display for Totals {
 /// use bellwether::pipeline::Report;
 ///
 /// let report = Report::new(Vec::new(), true);
-/// assert_eq!(report.to_string(), "offered=0 delivered=0 held=0 spooled=0 dropped=0");
+/// assert_eq!(report.to_string(), "offered=0 delivered=0 held=0 dropped=0");
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -209,7 +201,6 @@ impl Report {
             offered: sum.offered + queue.offered,
             delivered: sum.delivered + queue.delivered,
             held: sum.held + queue.held,
-            spooled: sum.spooled + queue.spooled,
             dropped: sum.dropped + queue.dropped,
         })
     }
@@ -310,7 +301,7 @@ mod tests {
             report.to_string(),
             "file spans offered=10 delivered=6 held=1 dropped=3 queue_full=2 panic=1\n\
              otlp spans offered=10 delivered=6 held=1 dropped=3 queue_full=2 panic=1 last error: 503\n\
-             offered=20 delivered=12 held=2 spooled=0 dropped=6"
+             offered=20 delivered=12 held=2 dropped=6"
         );
         assert!(report.totals().add_up());
     }

@@ -71,13 +71,14 @@ impl Readings {
         }
     }
 
-    /// Pushes the last reading.
+    /// Pushes the last reading: later ones find no route, as its queue is closed.
     pub(super) fn end(&self, by: Instant) {
         self.push(by);
-        let Some(routes) = self.routes.try_lock_until(by) else { return };
+        let Some(mut routes) = self.routes.try_lock_until(by) else { return };
         if let Some(totals) = routes.iter().find_map(|pushed| pushed.reader.last_totals()) {
             *LAST.get().lock() = Some(totals.clone());
         }
+        routes.clear();
     }
 
     fn run(&self, stopped: &Receiver<()>) {

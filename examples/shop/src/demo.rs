@@ -10,7 +10,7 @@ use tokio::time::interval;
 use crate::{
     alerts,
     customers::Customers,
-    screen::{Paint, account, duration, routes, tree, wrapped},
+    screen::{Paint, account, duration, routes, totals, tree, wrapped},
     serve::{Running, signalled},
     server::REQUEST_DURATION,
     with_cause,
@@ -48,7 +48,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), String> {
     shop.stop().await;
     let report = telemetry.shutdown(PATIENCE);
     println!("\n{}", paint.bold("What became of every record"));
-    println!("{}\n\n{}", account(&report, paint), report.totals());
+    println!("{}\n\n{}", account(&report, paint), totals(&report));
     Ok(())
 }
 

@@ -9,7 +9,12 @@ use bellwether::{
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
-    alerts, options::ServeOptions, routes::Shop, screen::Paint, server::serve, with_cause,
+    alerts,
+    options::ServeOptions,
+    routes::Shop,
+    screen::{Paint, totals},
+    server::serve,
+    with_cause,
 };
 
 pub(crate) async fn run(options: ServeOptions) -> Result<(), String> {
@@ -33,7 +38,9 @@ pub(crate) async fn run(options: ServeOptions) -> Result<(), String> {
     }
     signalled().await;
     running.stop().await;
-    println!("{}", telemetry.shutdown(Duration::from_secs(5)));
+    let report = telemetry.shutdown(Duration::from_secs(5));
+    report.queues.iter().for_each(|queue| println!("{queue}"));
+    println!("{}", totals(&report));
     Ok(())
 }
 

@@ -1,12 +1,18 @@
 //! What became of every record, in words.
 
-use bellwether::pipeline::{QueueReport, Report};
+use bellwether::pipeline::{QueueReport, Report, Totals};
 
 use super::{Paint, thousands};
 
 pub(crate) fn account(report: &Report, paint: Paint) -> String {
     let queues: Vec<String> = report.queues.iter().map(|queue| queue_words(queue, paint)).collect();
     queues.join("\n")
+}
+
+/// All queues in one line, for scripts. Nothing is spooled in the shop.
+pub(crate) fn totals(report: &Report) -> String {
+    let Totals { offered, delivered, held, dropped, .. } = report.totals();
+    format!("offered={offered} delivered={delivered} held={held} spooled=0 dropped={dropped}")
 }
 
 fn queue_words(queue: &QueueReport, paint: Paint) -> String {

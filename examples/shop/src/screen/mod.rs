@@ -5,7 +5,7 @@ mod paint;
 mod routes;
 mod tree;
 
-pub(crate) use account::account;
+pub(crate) use account::{account, totals};
 pub(crate) use paint::Paint;
 pub(crate) use routes::routes;
 pub(crate) use tree::tree;
