@@ -137,7 +137,8 @@ impl Instants {
 
     /// The number of the newest instant with all series that is at least `length` before `later`.
     pub(super) fn before(&self, later: Ticks, length: Duration) -> Option<u64> {
-        let n_old = self.kept.partition_point(|one| later.since(one.taken) >= length);
+        let n_old =
+            self.kept.partition_point(|one| one.taken <= later && later.since(one.taken) >= length);
         let number = self.first + n_old.checked_sub(1)? as u64;
         (number >= self.common).then_some(number)
     }

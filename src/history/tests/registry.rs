@@ -226,7 +226,10 @@ impl Both {
         let span = later.elapsed_since(wanted);
         if span <= Duration::from_secs(300) {
             prop_assert_eq!(wanted.taken(), at.taken(), "{:?} {:?}", span, late);
+            let before = at.taken().since(distributions.taken());
+            prop_assert!(before < Duration::from_secs(10), "the newest mark: {before:?}");
         }
+        prop_assert!(distributions.taken() <= at.taken());
         let (twin_at, twin_of_all) = (twin_at.clone(), twin_of_all.clone());
         self.check_answers(later, length, (&twin_at, &twin_of_all))
     }

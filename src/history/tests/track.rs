@@ -140,22 +140,47 @@ fn check_summary(
         (Some(summary.first), Some(summary.last)),
         (values().next(), values().next_back())
     );
-    if form == Form::Whole {
-        prop_assert_eq!((Some(summary.min), Some(summary.max)), (values().min(), values().max()));
-        let grown = there.windows(2).map(|two| {
-            let [(start, from), (other, to)] = [two[0], two[1]];
-            if start != other || to < from { to } else { to - from }
-        });
-        prop_assert_eq!(summary.increase, grown.fold(0, u64::wrapping_add));
-    }
-    if form == Form::Float {
-        let numbers = || values().map(f64::from_bits);
-        prop_assert_eq!(
-            f64::from_bits(summary.min).to_string(),
-            numbers().fold(f64::NAN, f64::min).to_string()
-        );
+    let pairs = || there.windows(2).map(|two| (two[0], two[1]));
+    match form {
+        Form::Whole | Form::Histogram => {
+            let extremes = (Some(summary.min), Some(summary.max));
+            prop_assert_eq!(extremes, (values().min(), values().max()));
+            let grown = pairs().map(
+                |((start, from), (other, to))| {
+                    if start != other || to < from { to } else { to - from }
+                },
+            );
+            prop_assert_eq!(summary.increase, grown.fold(0, u64::wrapping_add));
+        }
+        Form::Signed => {
+            let signed = || values().map(u64::cast_signed);
+            let extremes = (Some(summary.min.cast_signed()), Some(summary.max.cast_signed()));
+            prop_assert_eq!(extremes, (signed().min(), signed().max()));
+            let number = |bits: u64| bits.cast_signed() as f64;
+            prop_assert!(are_same(f64::from_bits(summary.increase), grown(pairs(), number)));
+        }
+        Form::Float => {
+            let numbers = || values().map(f64::from_bits);
+            let (min, max) = (f64::from_bits(summary.min), f64::from_bits(summary.max));
+            prop_assert!(are_same(min, numbers().fold(f64::NAN, f64::min)));
+            prop_assert!(are_same(max, numbers().fold(f64::NAN, f64::max)));
+            let increase = f64::from_bits(summary.increase);
+            prop_assert!(are_same(increase, grown(pairs(), f64::from_bits)));
+        }
     }
     Ok(())
+}
+
+/// By how much numbers grew: from zero where they fell, or began anew.
+fn grown(pairs: impl Iterator<Item = ((u64, u64), (u64, u64))>, number: fn(u64) -> f64) -> f64 {
+    pairs.fold(0.0, |sum, ((start, from), (other, to))| {
+        let (from, to) = (number(from), number(to));
+        sum + (to - if start != other || to < from { 0.0 } else { from })
+    })
+}
+
+fn are_same(a: f64, b: f64) -> bool {
+    a == b || a.is_nan() && b.is_nan()
 }
 
 fn bits() -> impl Strategy<Value = u64> {
