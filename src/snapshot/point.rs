@@ -205,3 +205,15 @@ impl Route<DataPoint> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_of_metrics_sends_totals_every_ten_seconds_unless_configured() {
+        let MetricsOptions { interval, temporality, views } = MetricsOptions::default();
+        assert_eq!((interval, temporality), (Duration::from_secs(10), Temporality::Cumulative));
+        assert!(views.is_empty());
+    }
+}

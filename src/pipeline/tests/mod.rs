@@ -154,6 +154,20 @@ fn heavy_records_go_out_before_the_queue_is_full_of_them() {
 }
 
 #[test]
+fn a_batch_has_no_more_bytes_than_its_limit_but_for_a_single_part() {
+    let part = 128 + 8;
+    let (pipe, script) = start_busy(Settings { batch_bytes: 2 * part, ..settings(100) });
+    (1..=5).for_each(|record| pipe.push(vec![record]));
+    pipe.push((6..=9).collect::<Vec<_>>());
+    script.deliver();
+    let _ = pipe.begin_flush(soon());
+    for batch in [&[1, 2][..], &[3, 4], &[5], &[6, 7, 8, 9]] {
+        assert_eq!(script.batch(), batch);
+        script.deliver();
+    }
+}
+
+#[test]
 fn a_full_queue_drops_the_newest_and_takes_in_part_what_fits_in_part() {
     let (pipe, script) = start_busy(Settings { max_items: 4, ..settings(4) });
     pipe.push(vec![1, 2]);
