@@ -44,7 +44,7 @@ fn idle(n_counters: usize, n_histograms: usize) -> Result<(), bellwether::Error>
     if n_counters > 0 {
         let window = history.window(&registry, Duration::from_secs(3_600));
         let last = n_counters - 1;
-        assert_eq!(window.increase("counts", &[("n", &last.to_string())]), Some(0));
+        assert_eq!(window.increase("counts", &[("n", &last.to_string())]), Some(0.0));
         let requests = window.requests("times");
         assert_eq!(requests.map_or(0, |requests| requests.count), 0);
     }

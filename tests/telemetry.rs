@@ -231,7 +231,7 @@ fn a_window_tells_what_happened_within_it() {
     let telemetry = bellwether::builder("test").start().unwrap();
     EVENTS.add(3);
     let window = telemetry.window(Duration::from_secs(60));
-    assert_eq!(window.increase("test.window.events", &[]), Some(3));
+    assert_eq!(window.increase("test.window.events", &[]), Some(3.0));
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub struct RuleStatus {
 }
 
 /// An alert to be sent, and the index of its rule.
-struct Told {
+struct Notified {
     rule: usize,
     labels: LabelSet,
     alert: Alert,
@@ -130,9 +130,9 @@ impl Board {
         let mut standing = self.0.lock();
         let Standing { rules, groups, .. } = &mut *standing;
         let valid_until = now.unix_nanos.saturating_add(valid_for.as_nanos() as u64);
-        let told =
+        let notified =
             |group: &Vec<usize>| notifications_of(rules, group, now, resend_delay, valid_until);
-        groups.iter().flat_map(told).collect()
+        groups.iter().flat_map(notified).collect()
     }
 }
 
@@ -144,33 +144,35 @@ fn notifications_of(
     resend_delay: Duration,
     valid_until: u64,
 ) -> Vec<Notification> {
-    let is_due = |&place: &usize| rules[place].told(now, resend_delay).any(|(_, is_due)| is_due);
+    let is_due =
+        |&place: &usize| rules[place].notified(now, resend_delay).any(|(_, is_due)| is_due);
     if !group.iter().any(is_due) {
         return Vec::new();
     }
     let (mut due, mut others) = (Vec::new(), Vec::new());
     for &place in group {
-        for (labels, is_due) in rules[place].told(now, resend_delay) {
+        for (labels, is_due) in rules[place].notified(now, resend_delay) {
             let Some(mut alert) = rules[place].state.find(labels) else { continue };
             alert.valid_until = Some(valid_until);
-            let told = Told { rule: place, labels: labels.clone(), alert };
-            if is_due { due.push(told) } else { others.push(told) }
+            let notified = Notified { rule: place, labels: labels.clone(), alert };
+            if is_due { due.push(notified) } else { others.push(notified) }
         }
     }
     let n_alerts = due.len() + others.len();
-    let fires = |told: &Told| told.alert.state == AlertState::Firing;
+    let fires = |notified: &Notified| notified.alert.state == AlertState::Firing;
     let status = match due.iter().chain(&others).any(fires) {
         true => AlertState::Firing,
         false => AlertState::Resolved,
     };
-    others.sort_by_key(|told| !fires(told)); // Where not all have room.
+    others.sort_by_key(|notified| !fires(notified)); // Where not all have room.
     let mut notifications = Vec::new();
     while !due.is_empty() {
-        let mut part: Vec<Told> = due.drain(..due.len().min(MAX_BATCH)).collect();
+        let mut part: Vec<Notified> = due.drain(..due.len().min(MAX_BATCH)).collect();
         let n_due = part.len();
         part.extend(others.drain(..others.len().min(MAX_BATCH - n_due)));
-        part.iter().for_each(|told| rules[told.rule].state.note_sent(&told.labels, now));
-        let alerts: Vec<Alert> = part.into_iter().map(|told| told.alert).collect();
+        part.iter()
+            .for_each(|notified| rules[notified.rule].state.note_sent(&notified.labels, now));
+        let alerts: Vec<Alert> = part.into_iter().map(|notified| notified.alert).collect();
         notifications.push(Notification::of_group(alerts, n_due, status, n_alerts));
     }
     notifications
@@ -183,7 +185,11 @@ impl RuleStanding {
         Self { state: RuleState::new(rule), status }
     }
 
-    fn told(&self, now: Stamp, resend_delay: Duration) -> impl Iterator<Item = (&LabelSet, bool)> {
-        self.state.told(now, resend_delay, self.status.error.is_none())
+    fn notified(
+        &self,
+        now: Stamp,
+        resend_delay: Duration,
+    ) -> impl Iterator<Item = (&LabelSet, bool)> {
+        self.state.notified(now, resend_delay, self.status.error.is_none())
     }
 }

@@ -96,7 +96,7 @@ impl RuleState {
 
     /// The firing and resolved alerts, each with whether it is due to be sent at `now`
     /// (`Alert.needsSending`). While the rule is in error, only resolved ones are due.
-    pub(super) fn told(
+    pub(super) fn notified(
         &self,
         now: Stamp,
         resend_delay: Duration,

@@ -217,7 +217,8 @@ impl SeriesWindow<'_> {
     ///
     /// The first sample is the one at or before the start of the range, or else the oldest; the second
     /// is the newest. Where the sum fell or restarted, it counts from zero again. A sum that appeared
-    /// after the start of the range counts from zero, from its first sample on. `None` without a
+    /// after the start of the range counts from zero, from its first sample on. If a callback gives it,
+    /// what it counted before is unknown, and it counts from its first value on. `None` without a
     /// sample, and for other kinds with fewer than two.
     #[must_use]
     pub fn increase(&self, range: Duration) -> Option<(f64, Duration)> {

@@ -173,10 +173,10 @@ impl Cache {
     pub fn hit_ratio(&self, window: &Window) -> Option<f64> {
         let count = |result| {
             let labels = [("cache.name", self.name), ("cache.result", result)];
-            window.increase("cache.lookups", &labels).unwrap_or(0)
+            window.increase("cache.lookups", &labels).unwrap_or(0.0)
         };
         let (hits, misses) = (count("hit"), count("miss"));
-        (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64)
+        (hits + misses > 0.0).then(|| hits / (hits + misses))
     }
 
     fn series(&self) -> &'static Series {

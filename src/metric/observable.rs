@@ -42,11 +42,11 @@ pub(super) struct Observable {
     slow: AtomicBool,
     /// The values of the last run, until a reader that waited takes them. No other lock is taken
     /// inside it.
-    told: Mutex<Option<Told>>,
+    collected: Mutex<Option<Collected>>,
 }
 
 /// The values of one run.
-struct Told {
+struct Collected {
     family: snapshot::Family,
     /// The storage that the run saw. Only readers of this storage are shown the values.
     storage: Weak<Storage>,
@@ -208,7 +208,7 @@ impl Observable {
             last: Mutex::default(),
             busy: AtomicBool::new(false),
             slow: AtomicBool::new(false),
-            told: Mutex::new(None),
+            collected: Mutex::new(None),
         }
     }
 
@@ -241,18 +241,19 @@ impl Observable {
 
     /// Takes the values of a run that the reader waited for.
     pub(super) fn take(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
-        let told = self.told.lock().take()?;
-        told.is_for(storage, &self.settings.labels()).then_some(told.family)
+        let collected = self.collected.lock().take()?;
+        collected.is_for(storage, &self.settings.labels()).then_some(collected.family)
     }
 
     /// The values of the last run, for a reader that did not wait. `None` if they are stale, because
     /// the next run has not returned for minutes.
     pub(super) fn late(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
         let constant = self.settings.labels();
-        let told = self.told.lock();
-        let told = told.as_ref().filter(|told| told.is_for(storage, &constant))?;
-        let is_stale = self.is_running() && clock::now().since(told.at) >= STALE_AFTER;
-        (!is_stale).then(|| told.family.clone())
+        let collected = self.collected.lock();
+        let collected =
+            collected.as_ref().filter(|collected| collected.is_for(storage, &constant))?;
+        let is_stale = self.is_running() && clock::now().since(collected.at) >= STALE_AFTER;
+        (!is_stale).then(|| collected.family.clone())
     }
 
     /// Notes that a reader gave up waiting for the callback, which may still be running.
@@ -267,7 +268,7 @@ impl Observable {
     }
 
     /// Calls the callback and returns its values; `None` if it panics.
-    fn call(&self, storage: &Arc<Storage>) -> Option<Told> {
+    fn call(&self, storage: &Arc<Storage>) -> Option<Collected> {
         let name = &self.family.name;
         let mut observations = self.begun();
         let call = AssertUnwindSafe(|| (self.observe)(&mut observations));
@@ -280,7 +281,7 @@ impl Observable {
         if let Some(refused) = &observations.refused {
             diagnostics::report("callback", format_args!("of {name} left out: {refused}"));
         }
-        Some(Told {
+        Some(Collected {
             constant: observations.constant.clone(),
             family: self.family_of(observations, storage.started()),
             storage: Arc::downgrade(storage),
@@ -359,7 +360,7 @@ impl Observable {
         };
         diagnostics::report(
             "cardinality",
-            format_args!("{name} ({place}) tells more than {limit} series: further ones {what}"),
+            format_args!("{name} ({place}) gives more than {limit} series: further ones {what}"),
         );
     }
 }
@@ -374,8 +375,8 @@ impl Run {
     pub(super) fn run(self, storage: &Arc<Storage>) {
         let Self(observable) = &self;
         let quick = clock::deadline(quick(observable.patience()));
-        let told = observable.call(storage);
-        *observable.told.lock() = told;
+        let collected = observable.call(storage);
+        *observable.collected.lock() = collected;
         if !clock::until(quick).is_zero() {
             observable.slow.store(false, Relaxed);
         }
@@ -396,7 +397,7 @@ pub(crate) fn quick(patience: Duration) -> Duration {
     patience / 4 * 3
 }
 
-impl Told {
+impl Collected {
     fn is_for(&self, storage: &Arc<Storage>, constant: &LabelSet) -> bool {
         std::ptr::eq(self.storage.as_ptr(), Arc::as_ptr(storage)) && self.constant == *constant
     }

@@ -1,8 +1,11 @@
 //! What becomes of observations beyond a family's limit.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use super::{observable::Observations, registry::Registry};
@@ -76,7 +79,7 @@ fn whoever_has_a_series_keeps_it_whatever_the_order() {
     assert_eq!(lines(&registry), expected);
     // A place that is free goes to the next one, and what is left has begun anew.
     let before = overflow_started(&registry);
-    scope.advance(std::time::Duration::from_secs(1));
+    scope.advance(Duration::from_secs(1));
     tell(&told, &[("c", 5.0), ("d", 1.0), ("a", 1.0)]);
     let expected = [r#"{n="a"} 1"#, r#"{n="c"} 5"#, r#"{otel.metric.overflow="true"} 1"#];
     assert_eq!(lines(&registry), expected);
@@ -144,4 +147,31 @@ fn the_total_over_all_series_is_what_was_told() {
         assert_eq!(series.len(), 4);
         assert_eq!(series.iter().map(|one| one.value().as_f64()).sum::<f64>(), 1_000.0);
     }
+}
+
+#[test]
+fn a_window_has_the_increase_of_every_counter_and_of_a_callback_only_what_is_known() {
+    let scope = testing::scope();
+    let registry = Registry::new();
+    let spent = registry.float_counter("spent", "").keys(&["n"]).build().unwrap();
+    let whole = registry.counter("whole", "").build().unwrap();
+    let (told, _observer) = observed(&registry, Kind::Counter);
+    spent.with_labels(&[("n", "a")]).add(0.5);
+    whole.add(2);
+    tell(&told, &[("a", 10.5)]);
+    let earlier = registry.snapshot();
+    scope.advance(Duration::from_secs(2));
+    spent.with_labels(&[("n", "a")]).add(1.5);
+    spent.with_labels(&[("n", "b")]).add(3.0);
+    whole.add(4);
+    tell(&told, &[("a", 12.0), ("b", 1e12)]);
+    let window = registry.snapshot().since(&earlier);
+    let increase = |name, n| window.increase(name, &[("n", n)]);
+    assert_eq!([increase("spent", "a"), increase("spent", "b")], [Some(1.5), Some(3.0)]);
+    assert_eq!([increase("x", "a"), increase("x", "b")], [Some(1.5), None]);
+    assert_eq!((window.increase("whole", &[]), window.rate("whole", &[])), (Some(4.0), Some(2.0)));
+    assert_eq!((window.increase("none", &[]), window.increase("spent", &[])), (None, None));
+    scope.advance(Duration::from_secs(2));
+    tell(&told, &[("a", 3.0)]); // It fell: it began anew.
+    assert_eq!(registry.snapshot().since(&earlier).increase("x", &[("n", "a")]), Some(3.0));
 }

@@ -43,7 +43,7 @@ pub(crate) struct Family {
     /// How often a series was removed, plus one.
     pub(crate) removals: AtomicU32,
     /// The options of a histogram, as in the source.
-    pub(crate) told: HistogramOptions,
+    pub(crate) declared: HistogramOptions,
     /// How it keeps its values: by its options or by a view.
     pub(crate) histogram: HistogramOptions,
     /// The family of its rates, for a throughput.
@@ -87,10 +87,10 @@ impl Family {
     ) -> Self {
         let space = Space::of(descriptor.kind);
         let all_keys = Arc::new(Keys::new(&keys, &settings.labels()));
-        let told = descriptor.histogram;
+        let declared = descriptor.histogram;
         let histogram = match view.aggregation() {
-            Some(asked) if descriptor.kind == Kind::Histogram => told.aggregation(asked),
-            _ => told,
+            Some(asked) if descriptor.kind == Kind::Histogram => declared.aggregation(asked),
+            _ => declared,
         };
         let set = match shape {
             Shape::Closed { len, at } => {
@@ -113,7 +113,7 @@ impl Family {
             keys,
             space,
             removals: AtomicU32::new(1),
-            told,
+            declared,
             histogram,
             rates: None,
             is_rates: false,
@@ -245,7 +245,7 @@ impl Family {
             series = merge::fold(series, Choice::LatestStarted, |_, _| {});
         }
         let (name, help) = (self.name.clone(), self.help.clone());
-        let (kind, unit, page_bounds) = (self.kind, self.unit, self.told.page_bounds);
+        let (kind, unit, page_bounds) = (self.kind, self.unit, self.declared.page_bounds);
         snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero: true, series }
     }
 

@@ -142,7 +142,7 @@ impl Live {
         let from = Rc::new(Source { storage, reader, with_exemplars });
         let recorded = families.map(|family| {
             let asked = views.page_bounds(&family.name, family.kind, family.unit);
-            let page_bounds = asked.unwrap_or(family.told.page_bounds);
+            let page_bounds = asked.unwrap_or(family.declared.page_bounds);
             Repr::Recorded { family, page_bounds, from: from.clone() }
         });
         let mut families = Vec::with_capacity(recorded.len() + observed.len());

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    family::{Family, Series, SeriesValue, Snapshot},
+    family::{Family, Kind, Series, SeriesValue, Snapshot},
     histogram::HistogramSnapshot,
 };
 use crate::{clock::Ticks, context::Outcome, label::LabelSet};
@@ -145,26 +145,38 @@ impl Window {
         groups
     }
 
-    /// The increase of the counter `name` with exactly these labels.
+    /// By how much the counter `name` with exactly these labels grew. Where its sum fell or restarted,
+    /// it counts from zero again; so does a counter that appeared in the window.
+    ///
+    /// `None` if there is no such counter, and if it is a callback's that appeared in the window: what it
+    /// counted before is unknown.
     #[must_use]
-    pub fn increase(&self, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
+    pub fn increase(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let wanted = LabelSet::new(labels.iter().map(|&(key, value)| (key.to_owned(), value)));
-        let series = self.later.family(name)?.series_of(&wanted)?;
-        let SeriesValue::Counter(later) = series.value else { return None };
-        let earlier = match self.earlier.before(name, series).map(Series::value) {
-            Some(SeriesValue::Counter(earlier)) => *earlier,
-            _ => 0,
-        };
-        Some(later.checked_sub(earlier).unwrap_or(later))
+        let family = self.later.family(name).filter(|family| family.kind == Kind::Counter)?;
+        let series = family.series_of(&wanted)?;
+        let earlier = self.earlier.before(name, series).map(Series::value);
+        match (&series.value, earlier) {
+            (SeriesValue::Counter(later), Some(SeriesValue::Counter(earlier))) => {
+                Some(later.checked_sub(*earlier).unwrap_or(*later) as f64)
+            }
+            (later, Some(earlier)) => {
+                let (later, earlier) = (later.as_f64(), earlier.as_f64());
+                Some(if later < earlier { later } else { later - earlier })
+            }
+            (later, None) => {
+                let was_zero = family.begins_at_zero || series.started > self.earlier.taken();
+                was_zero.then(|| later.as_f64())
+            }
+        }
     }
 
-    /// The increase per second of the counter `name` with exactly these labels; `None` also if the
-    /// window has no length.
+    /// The [increase](Self::increase) per second; `None` also if the window has no length.
     #[must_use]
     pub fn rate(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let seconds = self.duration().as_secs_f64();
         (seconds > 0.0).then_some(())?;
-        Some(self.increase(name, labels)? as f64 / seconds)
+        Some(self.increase(name, labels)? / seconds)
     }
 
     fn grouped(
@@ -373,7 +385,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::ManualClock,
-        snapshot::{Kind, PageBounds, Unit},
+        snapshot::{PageBounds, Unit},
     };
 
     /// Labels, and the values recorded with them.

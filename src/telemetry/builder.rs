@@ -327,7 +327,8 @@ impl Builder {
 
     /// Sets the URL of an interface like that of Prometheus, in which alerts can be looked up. The
     /// `generatorURL` of sent alerts is then `URL/graph?g0.expr=ALERTS{alertname="NAME"}`. Without it,
-    /// the `generatorURL` is the address of the Prometheus listener, if there is one.
+    /// the `generatorURL` is the page of the Prometheus listener, if there is one. A listener on all
+    /// addresses is named by the host name.
     pub fn external_url(mut self, url: impl Into<String>) -> Self {
         self.external_url = Some(url.into());
         self

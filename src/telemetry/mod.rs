@@ -125,7 +125,7 @@ impl Telemetry {
     /// let telemetry = bellwether::builder("shop").start()?;
     /// ORDERS.add(3);
     /// let window = telemetry.window(Duration::from_secs(60));
-    /// assert_eq!(window.increase("window.orders", &[]), Some(3));
+    /// assert_eq!(window.increase("window.orders", &[]), Some(3.0));
     /// assert!(window.duration() < Duration::from_secs(60), "as old as the telemetry");
     /// # Ok::<(), bellwether::Error>(())
     /// ```

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::pipeline::{Route, Signal};
 
 /// Numbers all routes of one name but the first: `file`, `file-2`, `file-3`.
-pub(super) fn told_apart<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
+pub(super) fn distinct<S: Signal>(routes: Vec<Route<S>>) -> Vec<Route<S>> {
     let mut taken: HashSet<String> = routes.iter().map(|route| route.name().to_owned()).collect();
     let mut seen: HashSet<String> = HashSet::new();
     let mut tell_apart = |route: Route<S>| {
@@ -30,7 +30,7 @@ mod tests {
     fn the_second_route_of_a_name_gets_a_number_that_is_free() {
         let route = |name: &str| Route::new(Memory::<SpanRecord>::new()).named(name);
         let routes = ["file", "file-2", "file", "other", "file"].map(route);
-        let names: Vec<_> = told_apart(routes.into()).iter().map(|r| r.name().to_owned()).collect();
+        let names: Vec<_> = distinct(routes.into()).iter().map(|r| r.name().to_owned()).collect();
         assert_eq!(names, ["file", "file-2", "file-3", "other", "file-4"]);
     }
 }

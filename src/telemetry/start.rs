@@ -215,7 +215,7 @@ impl Started {
 
 fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S>>, Error> {
     // If one fails, the pipes that were started before it end when they are dropped.
-    names::told_apart(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
+    names::distinct(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
 }
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {

@@ -56,9 +56,11 @@ impl Ticking {
     fn evaluate(&mut self, slot: Slot) {
         let mut tick = self.engine.tick(slot);
         if !tick.notifications.is_empty() {
-            let mut told = std::mem::take(&mut tick.notifications);
-            told.iter_mut().for_each(|notification| notification.add_external(&self.external));
-            let chunk: Chunk<Notification> = told.into();
+            let mut notifications = std::mem::take(&mut tick.notifications);
+            notifications
+                .iter_mut()
+                .for_each(|notification| notification.add_external(&self.external));
+            let chunk: Chunk<Notification> = notifications.into();
             self.notifiers.iter().for_each(|pipe| pipe.push(chunk.clone()));
         }
         for transition in &tick.transitions {

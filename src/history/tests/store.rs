@@ -163,7 +163,7 @@ fn over_the_budget_the_oldest_ticks_go_first_and_what_is_left_is_exact() {
         let earlier = history.before(later.taken(), Duration::from_secs(seconds)).unwrap().at;
         let window = later.since(&earlier);
         let ticks = window.duration().as_secs();
-        assert_eq!(window.increase("hits", &[("n", "7")]), Some(3 * ticks), "{seconds}");
+        assert_eq!(window.increase("hits", &[("n", "7")]), Some(3.0 * ticks as f64), "{seconds}");
         ticks
     };
     assert_eq!([1, 10].map(&mut span), [1, 10], "ticks");
@@ -256,7 +256,7 @@ fn what_is_given_up_just_after_all_series_are_kept_again_leaves_every_window_exa
         let earlier = history.before(later.taken(), length * SECOND).unwrap().at;
         let window = later.since(&earlier);
         let ticks = window.duration().as_secs();
-        assert_eq!(window.increase("hits", &[("n", "1")]), Some(3 * ticks), "{length}");
+        assert_eq!(window.increase("hits", &[("n", "1")]), Some(3.0 * ticks as f64), "{length}");
     }
 }
 

@@ -90,7 +90,7 @@ impl<L> Histogram<L> {
     #[must_use]
     pub const fn bounds(self, bounds: &'static [f64]) -> Self {
         let options = self.instrument.histogram().aggregation(Aggregation::Explicit(bounds));
-        self.told(options)
+        self.with_options(options)
     }
 
     /// Counts in whole ticks, one tick to the unit, with so many significant digits. The buckets are
@@ -120,7 +120,7 @@ impl<L> Histogram<L> {
     pub const fn hdr(self, significant_digits: u8) -> Self {
         let hdr = Aggregation::Hdr { significant_digits };
         let options = self.instrument.histogram().aggregation(hdr);
-        self.told(options)
+        self.with_options(options)
     }
 
     /// Restricts the histogram to values from `min` to `max`, both included. A value outside is clamped
@@ -145,7 +145,7 @@ impl<L> Histogram<L> {
     #[must_use]
     pub const fn range(self, min: f64, max: f64, outside: OutOfRange) -> Self {
         let options = self.instrument.histogram().range(min, max, outside);
-        self.told(options)
+        self.with_options(options)
     }
 
     /// Shows these bounds on a page. The histogram still keeps its values as finely as without them.
@@ -157,10 +157,10 @@ impl<L> Histogram<L> {
     #[must_use]
     pub const fn page_bounds(self, bounds: PageBounds) -> Self {
         let options = self.instrument.histogram().page_bounds(bounds);
-        self.told(options)
+        self.with_options(options)
     }
 
-    const fn told(mut self, options: HistogramOptions) -> Self {
+    const fn with_options(mut self, options: HistogramOptions) -> Self {
         self.instrument.with_histogram(options);
         self
     }

@@ -155,7 +155,7 @@ pub(super) fn difference(
     if family.unit != descriptor.unit {
         return Some("is registered with two units");
     }
-    if family.told != descriptor.histogram {
+    if family.declared != descriptor.histogram {
         return Some("is registered with two aggregations, ranges or bounds on a page");
     }
     if family.keys != keys {

@@ -79,7 +79,7 @@ impl Prepared {
                 to.begin(taken, storage.started());
                 for family in families {
                     let asked = views.page_bounds(&family.name, family.kind, family.unit);
-                    let bounds = asked.unwrap_or(family.told.page_bounds);
+                    let bounds = asked.unwrap_or(family.declared.page_bounds);
                     to.family(family, bounds, (storage, &reader));
                 }
                 kept.iter().for_each(|family| to.kept(family));

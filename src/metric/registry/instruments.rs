@@ -138,7 +138,8 @@ impl Registry {
 /// [`observe`](Self::observe) registers a callback that gives its values.
 ///
 /// [`Registry::counter`] and the constructors of other kinds return one. The options are those of
-/// statics.
+/// statics; a histogram takes them as one value. A callback names its own labels, so
+/// [`observe`](Self::observe) is called without `labels` and `keys`.
 #[derive(Debug)]
 #[must_use = "it is not registered before `build`"]
 pub struct InstrumentBuilder<'a, I> {

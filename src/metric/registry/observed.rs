@@ -22,7 +22,11 @@ impl<I: ObservableInstrument> InstrumentBuilder<'_, I> {
     /// Registers a callback that gives the values, with any labels, whenever a snapshot is taken or a
     /// page is made, until the guard is dropped.
     ///
-    /// The values of a counter are totals that only grow. All callbacks run on one thread of the
+    /// The values of a counter are totals that only grow. What a total counted before its first value is
+    /// unknown, so rates and increases begin there. An up-down counter takes whole numbers: a fraction is
+    /// cut off.
+    ///
+    /// All callbacks run on one thread of the
     /// crate, one after the other and outside every lock. They see the values and the clock of the
     /// reader's scope. If a callback panics, its family is missing from that snapshot.
     ///
