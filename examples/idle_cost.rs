@@ -1,5 +1,6 @@
-//! What a started process pays for its metrics while nothing happens: the processor time of a tick, for an
-//! empty process, for 11,000 series and for 100,000.
+//! What the memory of the past costs while nothing happens: the processor time of a tick, for an empty
+//! process, for 11,000 series and for 100,000. A started process also reads its own figures at each tick:
+//! the rows "an idle tick" of `benches/peers` have all of it.
 //!
 //! `cargo run --release --example idle_cost`. It asserts that what is kept is exact, and prints the times:
 //! these are the machine's.

@@ -18,12 +18,13 @@
 //! What must stay true:
 //!
 //! - The value at an instant equals, bit for bit, the value in a snapshot taken at that instant. Of a
-//!   histogram this holds for what the tier keeps. Where a series has no sample, it has none here
-//!   either: the instant at which it ended is marked.
+//!   histogram this holds for what the tier keeps; of a gauge in the tier of minutes, the value is the
+//!   last of the minute before. Where a series has no sample, it has none here either: the instant at
+//!   which it ended is marked.
 //! - Each sum is kept with its start. A sum that restarts has another start.
 //! - Over the budget, the oldest ticks are given up first, down to the last minute of them; then the
-//!   oldest instants of the coarser tier that has the most. What is left spans less, and nothing in it is
-//!   less exact.
+//!   oldest instants of the coarser tier that has the most. What is left spans less time, and is as exact
+//!   as before.
 //! - A [selected](History::select) series is kept for as long as the range of its selection, and with
 //!   all buckets if its distributions are needed.
 //! - No code of the user runs while a history is locked: see [`Prepared`](crate::metric::Prepared).

@@ -145,6 +145,7 @@ impl DataPoint {
 
 /// The options of a route of metrics.
 #[derive(Clone, Debug)]
+#[doc(hidden)]
 pub struct MetricsOptions {
     pub(crate) interval: Duration,
     pub(crate) temporality: Temporality,

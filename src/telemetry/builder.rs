@@ -117,8 +117,9 @@ impl Builder {
 
     /// Adds a processor that changes or removes the data points of each reading before a route gets
     /// them. Processors run in the order in which they were added. Removed data points are counted in
-    /// `telemetry.processor.dropped`. A Prometheus page is not a route: it shows what is recorded,
-    /// through the [views](Self::view).
+    /// `telemetry.processor.dropped`. Each route has its own readings, so with two routes a processor runs
+    /// twice. A Prometheus page is not a route: it shows what is recorded, through the
+    /// [views](Self::view).
     pub fn metric_processor(mut self, processor: impl Processor<DataPoint>) -> Self {
         self.metric_processors.push(Box::new(processor));
         self
