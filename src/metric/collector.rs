@@ -85,18 +85,22 @@ pub(super) fn read(
     storage: &Arc<Storage>,
     by: Option<Instant>,
 ) -> Vec<Family> {
-    let Some(patience) = observables.iter().map(|observable| observable.patience()).max() else {
-        return Vec::new();
-    };
-    let (families, stuck) = (Vec::new(), Vec::new());
+    let (own, observables): (Vec<_>, Vec<_>) =
+        observables.iter().cloned().partition(|observable| observable.is_own());
+    let (families, stuck) = (Vec::with_capacity(own.len() + observables.len()), Vec::new());
     let mut look = Look { storage, by, families, n_skipped: 0, stuck, failure: None };
+    // On this thread: to wake another one would cost more than all of them.
+    look.families.extend(own.iter().filter_map(|observable| observable.read(storage)));
+    let Some(patience) = observables.iter().map(|observable| observable.patience()).max() else {
+        return look.families;
+    };
     // A callback that takes a snapshot would wait for itself.
     let collects = COLLECTS_FOR.get() == process::generation();
     let turn = look.until(patience.saturating_mul(TURN));
     match if collects { None } else { COLLECTOR.get().try_lock_until(turn) } {
         None => observables.iter().for_each(|observable| look.show_late(observable)),
         Some(mut worker) => {
-            let awaited = look.begin_late(observables);
+            let awaited = look.begin_late(&observables);
             look.wait(&mut worker, &awaited);
         }
     }

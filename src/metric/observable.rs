@@ -31,8 +31,9 @@ pub(super) struct Observable {
     settings: Arc<Settings>,
     /// The limit of a view, if one sets it.
     limit: Option<usize>,
-    /// Whether a counter was zero before it appeared.
-    begins_at_zero: bool,
+    /// Whether it is one of the crate's own: it returns at once, and its counters were zero before they
+    /// appeared.
+    is_own: bool,
     observe: Box<dyn Fn(&mut Observations) + Send + Sync>,
     /// The series of the last run, the overflow series included. No other lock is taken inside it.
     last: Mutex<BTreeMap<LabelSet, Total>>,
@@ -196,14 +197,14 @@ impl Observable {
         family: Arc<Family>,
         settings: Arc<Settings>,
         limit: Option<usize>,
-        begins_at_zero: bool,
+        is_own: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Self {
         Self {
             family,
             settings,
             limit,
-            begins_at_zero,
+            is_own,
             observe: Box::new(observe),
             last: Mutex::default(),
             busy: AtomicBool::new(false),
@@ -265,6 +266,15 @@ impl Observable {
             "the callback of {name} takes long: its values are shown to those who look later"
         );
         diagnostics::report("callback", text);
+    }
+
+    pub(super) fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// Calls the callback and returns its family; `None` if it panics.
+    pub(super) fn read(&self, storage: &Arc<Storage>) -> Option<snapshot::Family> {
+        self.call(storage).map(|collected| collected.family)
     }
 
     /// Calls the callback and returns its values; `None` if it panics.
@@ -348,7 +358,7 @@ impl Observable {
         });
         let (name, help, kind, unit) = (name.clone(), help.clone(), *kind, *unit);
         let (page_bounds, series) = (PageBounds::default(), series.collect());
-        let begins_at_zero = self.begins_at_zero;
+        let begins_at_zero = self.is_own;
         snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero, series }
     }
 

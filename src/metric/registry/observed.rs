@@ -93,27 +93,27 @@ impl ObservableInstrument for UpDownCounter {}
 impl ObservableInstrument for Gauge {}
 
 impl Registry {
-    /// As [`InstrumentBuilder::observe`], for any kind that is not a distribution. `begins_at_zero` says
-    /// whether a counter was zero before it appeared.
+    /// As [`InstrumentBuilder::observe`], for any kind that is not a distribution. The crate's own
+    /// callbacks return at once, and their counters were zero before they appeared.
     #[track_caller]
     pub(crate) fn observe(
         &self,
         kind: Kind,
         (name, help): (&str, &str),
         unit: Unit,
-        begins_at_zero: bool,
+        is_own: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         check_name(name)?;
         let (name, help) = (Cow::Owned(name.to_owned()), Cow::Owned(help.to_owned()));
         let descriptor = Descriptor { name, help, unit, ..Descriptor::new("", "", kind) };
-        self.observe_described(descriptor, begins_at_zero, observe)
+        self.observe_described(descriptor, is_own, observe)
     }
 
     fn observe_described(
         &self,
         descriptor: Descriptor,
-        begins_at_zero: bool,
+        is_own: bool,
         observe: impl Fn(&mut Observations) + Send + Sync + 'static,
     ) -> Result<Observer, Error> {
         let Descriptor { name, kind, unit, .. } = &descriptor;
@@ -128,7 +128,7 @@ impl Registry {
         }
         let limit = families.views.for_instrument(name, *kind, *unit).limit().or(descriptor.limit);
         let settings = self.0.settings.clone();
-        let observable = Observable::new(family, settings, limit, begins_at_zero, observe);
+        let observable = Observable::new(family, settings, limit, is_own, observe);
         let number = families.add(observable);
         drop(families);
         let registry = self.clone();
