@@ -15,7 +15,7 @@ use crate::{
     clock::Ticks,
     label::LabelSet,
     series::{Room, SeriesList},
-    snapshot::{BucketLayout, Kind, PageBounds, Unit, histogram::ladder},
+    snapshot::{self, BucketLayout, Kind, PageBounds, Unit, histogram::ladder},
 };
 
 /// What distinguishes two families of one name, as far as their series differ.
@@ -116,26 +116,48 @@ impl FamilyRows {
             return;
         }
         let labels = list.known().iter().map(|listed| &listed.labels);
-        self.places = self.join(labels, list.len(), true, to);
+        self.begins_at_zero = true;
+        self.join(labels, list.len(), true, to);
         self.list = Arc::downgrade(list);
     }
 
-    /// The row of the series at this index of the list.
+    /// Finds or makes the rows of `family`, which was read elsewhere. The rows of series that are not in
+    /// it end.
+    pub(super) fn learn_values(
+        &mut self,
+        family: &snapshot::Family,
+        (store, selections): Rows<'_>,
+    ) {
+        let labels = || family.series().iter().map(snapshot::Series::labels);
+        let are_known = self.begins_at_zero == family.begins_at_zero
+            && self.places.len() == family.series().len()
+            && self
+                .places
+                .iter()
+                .zip(labels())
+                .all(|(&row, labels)| store.row(row).labels == *labels);
+        if !are_known {
+            self.begins_at_zero = family.begins_at_zero;
+            self.join(labels(), family.series().len(), false, (store, selections));
+        }
+        self.list = std::sync::Weak::new();
+    }
+
+    /// The row of the series at this index of what was learned last.
     #[inline]
     pub(super) fn at(&self, place: usize) -> RowId {
         self.places[place]
     }
 
-    /// Returns the rows of these labels, which are in ascending order; every other row ends.
+    /// Finds or makes the rows of these labels, which are in ascending order; every other row ends.
     /// `are_shared` says whether the registry keeps these labels too.
-    pub(super) fn join<'a>(
+    fn join<'a>(
         &mut self,
         labels: impl Iterator<Item = &'a LabelSet>,
         len: usize,
         are_shared: bool,
         (store, selections): Rows<'_>,
-    ) -> Vec<RowId> {
-        self.list = std::sync::Weak::new(); // The rows are no longer in the order of that list.
+    ) {
         let mut found = Vec::with_capacity(len);
         // Most rows exist already: expect about as many as before.
         let mut merged = Vec::with_capacity(self.rows.len().max(len));
@@ -160,8 +182,7 @@ impl FamilyRows {
             store.unlist(row);
             merged.push(row);
         }
-        self.rows = merged;
-        found
+        (self.rows, self.places) = (merged, found);
     }
 
     /// Ends all rows: the family is not there any more.

@@ -58,7 +58,6 @@ impl FollowRegistry for Filling<'_> {
         self.n_families += 1;
         let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
-        rows.begins_at_zero = true;
         let layout = (family.kind == Kind::Histogram)
             .then(|| BucketLayout::from(family.histogram.aggregation));
         family.follow(from.0, from.1, &mut Following { rows, store, memory, selections, layout });
@@ -76,11 +75,10 @@ impl FollowRegistry for Filling<'_> {
         let place = self.history.find(Named { name, help, head, page_bounds }, None);
         let History { families, store, memory, selections, .. } = &mut *self.history;
         let rows = &mut families[place];
-        rows.begins_at_zero = family.begins_at_zero;
-        let labels = family.series().iter().map(snapshot::Series::labels);
-        let found = rows.join(labels, family.series().len(), false, (store, selections));
+        rows.learn_values(family, (store, selections));
         let mut following = Following { rows, store, memory, selections, layout: None };
-        for (row, series) in found.into_iter().zip(family.series()) {
+        for (place, series) in family.series().iter().enumerate() {
+            let row = following.rows.at(place);
             following.store.set_start(row, series.started());
             match bits_of(series.value(), head.form) {
                 Some(bits) => following.store.add_bits(row, bits),
