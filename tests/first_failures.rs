@@ -21,16 +21,21 @@ static FAILURES: Counter = Counter::new("first.failures", "");
 static ERRORS: Counter<Dynamic> = Counter::dynamic("first.errors", "", &["kind"]);
 static QUERIES: Histogram<Outcome> = Histogram::new("first.query.duration", "");
 
+/// Lets so many seconds pass, each with a tick.
+fn tick(scope: &testing::Scope, alerts: &mut testing::Alerts, n_seconds: u32) {
+    for _ in 0..n_seconds {
+        scope.advance(SECOND);
+        alerts.tick();
+    }
+}
+
 #[test]
 fn one_failure_after_two_quiet_minutes_is_an_increase_of_one_and_is_over_a_minute_later() {
     let scope = testing::scope();
     let rule = Rule::new("Failed", series("first.failures").increase(MINUTE).above(0.0));
     let mut alerts = scope.alerts(vec![rule]).unwrap();
     let mut seconds = |n: u32| {
-        for _ in 0..n {
-            scope.advance(SECOND);
-            alerts.tick();
-        }
+        tick(&scope, &mut alerts, n);
         alerts.alerts().iter().map(|alert| (alert.state(), alert.value())).collect::<Vec<_>>()
     };
     assert_eq!(seconds(120), []);
@@ -47,10 +52,7 @@ fn a_thousand_errors_under_a_new_label_are_a_rate() {
     let rule = Rule::new("Errors", series("first.errors").rate(MINUTE).above(1.0));
     let mut alerts = scope.alerts(vec![rule]).unwrap();
     let mut seconds = |n: u32| {
-        for _ in 0..n {
-            scope.advance(SECOND);
-            alerts.tick();
-        }
+        tick(&scope, &mut alerts, n);
         alerts.alerts().iter().map(|alert| alert.labels().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(seconds(120), [""; 0], "what was there at the first tick is no increase");
@@ -83,13 +85,9 @@ fn the_first_value_of_a_histogram_has_quantiles() {
     let scope = testing::scope();
     let slow = series("first.query.duration").p99(MINUTE).above(1.0);
     let mut alerts = scope.alerts(vec![Rule::new("Slow", slow)]).unwrap();
-    for _ in 0..10 {
-        scope.advance(SECOND);
-        alerts.tick();
-    }
+    tick(&scope, &mut alerts, 10);
     QUERIES.bind(Outcome::Error).record(2.0);
-    scope.advance(SECOND);
-    alerts.tick();
+    tick(&scope, &mut alerts, 1);
     assert_eq!(alerts.alerts().len(), 1);
 }
 
@@ -107,10 +105,7 @@ fn a_total_that_a_callback_reads_elsewhere_is_no_increase_when_it_appears() {
     let rule = Rule::new("Floods", series("first.received").increase(MINUTE).above(0.0));
     let mut alerts = scope.alerts(vec![rule]).unwrap();
     let mut seconds = |n: u32| {
-        for _ in 0..n {
-            scope.advance(SECOND);
-            alerts.tick();
-        }
+        tick(&scope, &mut alerts, n);
         alerts.alerts().iter().map(|alert| (alert.state(), alert.value())).collect::<Vec<_>>()
     };
     assert_eq!(seconds(120), []);
