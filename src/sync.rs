@@ -4,7 +4,7 @@
 //! loom explores (cell tables, flush tickets) use [`modelled`], which is the same thing in an
 //! ordinary build and loom's under `cfg(bellwether_loom)`, where nothing is `const`.
 
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{

@@ -111,10 +111,40 @@ impl Sliding {
     ) -> [Baseline<Arc<HistogramSnapshot>>; N] {
         let _busy = busy();
         let mut readings = self.readings.lock();
-        let ring = readings.histograms.entry(id);
-        let ring = ring.or_insert_with(|| Ring::new(started, Arc::default()));
+        let ring = readings.histogram(id, started);
         ring.keep(now.0, now.1);
         windows.map(|window| ring.before(now.0, now.1, window))
+    }
+
+    /// Notes the histogram.
+    pub(crate) fn keep_histogram(
+        &self,
+        id: u32,
+        started: Ticks,
+        now: (Ticks, &Arc<HistogramSnapshot>),
+    ) {
+        let _busy = busy();
+        self.readings.lock().histogram(id, started).keep(now.0, now.1);
+    }
+
+    /// Whether the histogram, which has recorded `count` values, is as at its latest reading. If so, this
+    /// is noted.
+    pub(crate) fn is_at_rest(&self, id: u32, count: u64, now: Ticks) -> bool {
+        let _busy = busy();
+        let mut readings = self.readings.lock();
+        let Some(ring) = readings.histograms.get_mut(&id) else { return false };
+        let latest = ring.latest().clone();
+        let is_at_rest = latest.count() == count;
+        if is_at_rest {
+            ring.keep(now, &latest);
+        }
+        is_at_rest
+    }
+}
+
+impl Readings {
+    fn histogram(&mut self, id: u32, started: Ticks) -> &mut Ring<Arc<HistogramSnapshot>> {
+        self.histograms.entry(id).or_insert_with(|| Ring::new(started, Arc::default()))
     }
 }
 
@@ -170,6 +200,12 @@ impl<T: Clone + PartialEq> Ring<T> {
 
     fn keep(&mut self, now: Ticks, value: &T) {
         self.lanes.iter_mut().for_each(|lane| lane.keep(now, value));
+    }
+
+    /// The value of the latest reading.
+    fn latest(&self) -> &T {
+        let [finest, ..] = &self.lanes;
+        &finest.readings[finest.readings.len() - 1].1
     }
 
     /// The value `window` ago, or as near to that as was read: rather earlier than later.

@@ -282,7 +282,8 @@ impl Anchors {
 }
 
 impl Anchor {
-    /// The tightest of several brackets, so that an interruption between two readings does not matter.
+    /// The tighter of two brackets of about the same width, so that an interruption between two readings
+    /// does not matter.
     fn now() -> Self {
         let bracket = || {
             let before = real_ticks();
@@ -290,12 +291,19 @@ impl Anchor {
             let after = real_ticks();
             (after.saturating_sub(before), Self { ticks: before, instant, unix_nanos })
         };
-        let first = bracket();
+        let mut best = bracket();
         // 20 is arbitrary: enough that one of them is very likely not interrupted.
-        (0..20)
-            .map(|_| bracket())
-            .fold(first, |best, next| if next.0 < best.0 { next } else { best })
-            .1
+        for _ in 0..20 {
+            let next = bracket();
+            let (width, other) = (best.0.min(next.0), best.0.max(next.0));
+            if next.0 < best.0 {
+                best = next;
+            }
+            if other - width <= width / 4 {
+                break;
+            }
+        }
+        best.1
     }
 }
 

@@ -135,6 +135,7 @@ impl Follow for Following<'_> {
             Some(layout) if is_changed => {
                 Wanted::Columns(self.rows.divided(layout, self.store).cuts)
             }
+            None if is_changed => Wanted::Buckets, // Of a summary its count and sum are kept.
             _ => Wanted::Nothing,
         }
     }

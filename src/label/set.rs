@@ -243,6 +243,19 @@ impl LabelSet {
         Some(Ordering::Equal)
     }
 
+    /// Whether it surely is `constant.with(pairs)`. It may be that and not be recognized: when one of
+    /// `pairs` replaces another one or a label of `constant`, has an empty value, or is cut.
+    pub(crate) fn is_of(&self, constant: &Self, pairs: &[(&'static str, &str)]) -> bool {
+        let are_distinct =
+            || (1..pairs.len()).all(|n| pairs[..n].iter().all(|(k, _)| *k != pairs[n].0));
+        self.len() == constant.len() + pairs.len()
+            && pairs.iter().all(|(key, value)| {
+                constant.get(key).is_none() && !value.is_empty() && self.get(key) == Some(value)
+            })
+            && are_distinct()
+            && constant.iter().all(|(key, value)| self.get(key) == Some(value))
+    }
+
     #[inline(never)]
     fn has_pairs_of(&self, other: &Self) -> bool {
         self.visible().eq(other.visible())

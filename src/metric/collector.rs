@@ -85,12 +85,13 @@ pub(super) fn read(
     storage: &Arc<Storage>,
     by: Option<Instant>,
 ) -> Vec<Family> {
-    let (own, observables): (Vec<_>, Vec<_>) =
-        observables.iter().cloned().partition(|observable| observable.is_own());
-    let (families, stuck) = (Vec::with_capacity(own.len() + observables.len()), Vec::new());
+    let (families, stuck) = (Vec::with_capacity(observables.len()), Vec::new());
     let mut look = Look { storage, by, families, n_skipped: 0, stuck, failure: None };
     // On this thread: to wake another one would cost more than all of them.
-    look.families.extend(own.iter().filter_map(|observable| observable.read(storage)));
+    let own = observables.iter().filter(|observable| observable.is_own());
+    look.families.extend(own.filter_map(|observable| observable.read(storage)));
+    let others = observables.iter().filter(|observable| !observable.is_own());
+    let observables: Vec<_> = others.cloned().collect();
     let Some(patience) = observables.iter().map(|observable| observable.patience()).max() else {
         return look.families;
     };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{observable::Observations, registry::Registry};
+use super::{observations::Observations, registry::Registry};
 use crate::{
     label::{LabelSet, LabelValue},
     snapshot::{Gauges, SeriesValue, Snapshot, View, Views},

@@ -13,6 +13,7 @@ mod info;
 mod instrument;
 mod measurement;
 mod observable;
+mod observations;
 mod own;
 mod reader;
 mod recorded;
@@ -29,7 +30,8 @@ pub use gauge::{BoundGauge, Gauge};
 pub use histogram::{BoundHistogram, Histogram};
 pub use info::{Info, StateSet};
 pub use measurement::Measurement;
-pub use observable::{Observations, Observer};
+pub use observable::Observer;
+pub use observations::Observations;
 pub use reader::{Delta, Reader};
 pub(crate) use registry::{FollowRegistry, Prepared};
 pub use registry::{

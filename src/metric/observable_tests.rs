@@ -1,6 +1,7 @@
 //! What becomes of observations beyond a family's limit.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -8,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::{observable::Observations, registry::Registry};
+use proptest::prelude::*;
+
+use super::{observations::Observations, registry::Registry};
 use crate::{
     snapshot::{Kind, SeriesValue, Unit, View, Views},
     sync::Mutex,
@@ -174,4 +177,118 @@ fn a_window_has_the_increase_of_every_counter_and_of_a_callback_only_what_is_kno
     scope.advance(Duration::from_secs(2));
     tell(&told, &[("a", 3.0)]); // It fell: it began anew.
     assert_eq!(registry.snapshot().since(&earlier).increase("x", &[("n", "a")]), Some(3.0));
+}
+
+/// What a family of observed counters should be: the latest of each label, with places for those of the
+/// last run first, then for the first new ones.
+#[derive(Default)]
+struct Twin {
+    /// The value and the start of each series of the last run, the overflow series included.
+    last: BTreeMap<String, (f64, u64)>,
+}
+
+const OVERFLOW: &str = "overflow";
+
+impl Twin {
+    fn run(&mut self, told: &[(u8, u8)], limit: usize, now: u64) {
+        let mut order: Vec<String> = Vec::new();
+        let mut values: BTreeMap<String, f64> = BTreeMap::new();
+        for (n, value) in told {
+            let n = n.to_string();
+            if values.insert(n.clone(), f64::from(*value)).is_none() {
+                order.push(n);
+            }
+        }
+        let (known, new): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|n| self.last.contains_key(n));
+        let (placed, beyond) = match known.len() + new.len() > limit {
+            true => (&new[..limit - known.len()], &new[limit - known.len()..]),
+            false => (&new[..], &[][..]),
+        };
+        let mut series: BTreeMap<String, f64> = BTreeMap::new();
+        known.iter().chain(placed).for_each(|n| _ = series.insert(n.clone(), values[n]));
+        if !beyond.is_empty() {
+            series.insert(OVERFLOW.to_owned(), beyond.iter().map(|n| values[n]).sum());
+        }
+        let started = |(n, value): (String, f64)| match self.last.get(&n) {
+            Some(&(last, _)) if value < last => (n, (value, now)),
+            Some(&(_, started)) => (n, (value, started)),
+            None => (n, (value, 0)),
+        };
+        self.last = series.into_iter().map(started).collect();
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_runs_of_a_callback_are_those_of_a_naive_twin(
+        // Fewer different labels than twice the limit: beyond that each observation is added.
+        runs in prop::collection::vec(prop::collection::vec((0u8..6, 0u8..4), 0..9), 1..12),
+        repeats in prop::collection::vec(1usize..4, 12),
+        constant in prop::bool::ANY,
+    ) {
+        const LIMIT: usize = 3;
+        let scope = testing::scope();
+        let registry = Registry::builder().series_limit(LIMIT);
+        let registry = if constant { registry.label("zone", "eu") } else { registry }.build();
+        let (told, _observer) = observed(&registry, Kind::Counter);
+        let mut twin = Twin::default();
+        let began = registry.snapshot().started();
+        let mut now = 0;
+        for (run, repeat) in runs.iter().zip(repeats) {
+            let named: Vec<_> = run.iter().map(|(n, v)| (n.to_string(), f64::from(*v))).collect();
+            *told.lock() = named;
+            for _ in 0..repeat {
+                now += 1;
+                scope.advance(Duration::from_secs(1));
+                twin.run(run, LIMIT, now);
+                let snapshot = registry.snapshot();
+                let series = snapshot.family("x").map_or(&[][..], |family| family.series());
+                let ours = series.iter().map(|one| {
+                    prop_assert_eq!(one.labels().get("zone"), constant.then_some("eu"));
+                    let n = one.labels().get("n").unwrap_or(OVERFLOW).to_owned();
+                    let started = one.started().since(began).as_secs();
+                    Ok((n, (one.value().as_f64(), started)))
+                });
+                let ours: Result<BTreeMap<_, _>, TestCaseError> = ours.collect();
+                prop_assert_eq!(&ours?, &twin.last);
+                prop_assert!(series.is_sorted_by(|a, b| a.labels() < b.labels()));
+            }
+        }
+    }
+}
+
+#[test]
+fn labels_that_only_look_like_those_of_the_last_run_are_told_apart() {
+    let registry = Registry::builder().label("zone", "eu").build();
+    let runs: [&[(&'static str, &str)]; 7] = [
+        &[("a", "1"), ("b", "2")],
+        &[("b", "2"), ("a", "1")],
+        &[("a", "1"), ("a", "1")],
+        &[("a", "1"), ("b", "2"), ("zone", "us")],
+        &[("a", "1"), ("b", "2"), ("c", "")],
+        &[("a", "1"), ("zone", "eu")],
+        &[("a", "1"), ("b", "")],
+    ];
+    let call = AtomicU64::new(0);
+    let tell = move |to: &mut Observations| {
+        let call = call.fetch_add(1, SeqCst) as usize;
+        to.observe(1.0, runs[call / 2 % runs.len()]);
+        if call % 2 == 1 {
+            to.observe(5.0, &[("a", "1"), ("b", "2")]);
+        }
+    };
+    let _observer = registry.gauge("x", "").observe(tell).unwrap();
+    let both = r#"{a="1", b="2", zone="eu"}"#;
+    let one = r#"{a="1", zone="eu"}"#;
+    let abroad = r#"{a="1", b="2", zone="us"}"#;
+    for labels in [both, both, one, abroad, both, one, one] {
+        assert_eq!(lines(&registry), [format!("{labels} 1")]);
+        let expected = match labels {
+            _ if labels == both => vec![format!("{both} 5")],
+            _ if labels == one => vec![format!("{both} 5"), format!("{one} 1")],
+            _ => vec![format!("{both} 5"), format!("{abroad} 1")],
+        };
+        assert_eq!(lines(&registry), expected);
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! As in [`live`](super::live), values are passed on one after the other, in place. In addition, the
 //! reader keeps a row for each series. It learns when the list of series has changed or a sum may have
-//! begun again; otherwise only values, by their index in the list. A histogram is read further only if
-//! its count has changed.
+//! begun again; otherwise only values, by their index in the list. A histogram or a summary is read
+//! further only if its count has changed.
 
 use std::{
     mem,
@@ -22,8 +22,8 @@ use crate::{
             gathered::Gathered,
         },
     },
-    clock::Ticks,
-    snapshot::{self, Kind, SeriesValue},
+    clock::{self, Ticks},
+    snapshot::{self, HistogramSnapshot, Kind, SeriesValue, SummarySnapshot},
 };
 
 /// A reader that follows the series of a family. Indices are those in the list that it received last.
@@ -44,7 +44,8 @@ pub(crate) trait Follow {
     /// The series has no value.
     fn absent(&mut self, place: usize);
 
-    /// What it needs from a histogram that has recorded so many values.
+    /// What it needs from a histogram or a summary that has recorded so many values. A summary is one
+    /// value to it, which it needs or not.
     fn wants(&mut self, place: usize, count: u64) -> Wanted;
 
     /// The histogram, counted by the bounds that it needs.
@@ -125,6 +126,9 @@ impl Family {
         if self.kind == Kind::Histogram {
             return self.follow_histograms((storage, reader, always), &list, to);
         }
+        if self.kind == Kind::Summary {
+            return self.follow_summaries((storage, reader, always), &list, to);
+        }
         let mark = (!storage.is_scoped()).then(|| self.removals.load(Relaxed));
         let whole = mark.filter(|_| self.has_whole_sums());
         for (place, entry) in entries {
@@ -182,11 +186,53 @@ impl Family {
         to.keep(mem::take(&mut room));
     }
 
+    /// Passes on what summaries have recorded, and keeps the readings that their windows need. One that
+    /// has recorded nothing since the latest reading is not read.
+    fn follow_summaries(
+        &self,
+        (storage, reader, always): (&Storage, &Reader, bool),
+        list: &SeriesList,
+        to: &mut impl Follow,
+    ) {
+        let now = clock::now();
+        for (place, &Entry { id, .. }) in list.entries().iter().enumerate() {
+            if reader.removed_at(Space::Histogram, id).is_some() {
+                match self.value(storage, reader, id, always) {
+                    Some(value) => to.value(place, &value),
+                    None => to.absent(place),
+                }
+                continue;
+            }
+            let count = reader.histogram_count(id);
+            let is_shown = count > 0
+                || always && !storage.is_scoped()
+                || reader.is_shown(Space::Histogram, id);
+            if !is_shown {
+                to.absent(place);
+            }
+            let is_wanted = is_shown && !matches!(to.wants(place, count), Wanted::Nothing);
+            let is_expected = is_shown || always;
+            let is_read = is_expected && !storage.sliding().is_at_rest(id, count, now);
+            if is_wanted || is_read {
+                let value = Arc::new(reader.histogram(id).unwrap_or_default());
+                storage.sliding().keep_histogram(id, storage.started(), (now, &value));
+                if is_shown {
+                    to.value(place, &summary_without_windows(&value));
+                }
+            }
+        }
+    }
+
     /// Whether its series are whole numbers that are the sums of their cells.
     fn has_whole_sums(&self) -> bool {
         let is_whole = self.number_kind == super::Number::Whole;
         is_whole && matches!(self.kind, Kind::Counter | Kind::UpDownCounter)
     }
+}
+
+fn summary_without_windows(value: &HistogramSnapshot) -> SeriesValue {
+    let (count, sum, windows) = (value.count(), value.sum(), Vec::new());
+    SeriesValue::Summary(Arc::new(SummarySnapshot { count, sum, windows }))
 }
 
 /// The bits of a number, for [`Follow::bits`].

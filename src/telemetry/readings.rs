@@ -8,9 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
-use super::{source::Source, ticker::Ticker};
+use super::{
+    source::Source,
+    ticker::{Stop, Ticker},
+};
 use crate::{
     cells, clock,
     error::Error,
@@ -59,7 +60,7 @@ impl Readings {
             return Ok(None);
         }
         let readings = self.clone();
-        Ticker::start("bellwether-readings", move |stopped| readings.run(stopped)).map(Some)
+        Ticker::start("bellwether-readings", move |stop| readings.run(stop)).map(Some)
     }
 
     /// Pushes a reading to every route, whenever the next is due. It gives up at `by` if another thread
@@ -81,11 +82,11 @@ impl Readings {
         routes.clear();
     }
 
-    fn run(&self, stopped: &Receiver<()>) {
+    fn run(&self, stop: &Stop) {
         loop {
             let due = self.routes.lock().iter().map(|pushed| pushed.due).min();
             let Some(due) = due else { return };
-            if stopped.recv_deadline(due) != Err(RecvTimeoutError::Timeout) {
+            if stop.comes_until(due) {
                 return;
             }
             let now = clock::real_instant();

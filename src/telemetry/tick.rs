@@ -2,9 +2,10 @@
 
 use std::sync::Weak;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
-use super::{running::Running, ticker::Ticker};
+use super::{
+    running::Running,
+    ticker::{Stop, Ticker},
+};
 use crate::{
     alert::{Engine, External, Transition, notify::Notification},
     clock::{self, Slot, Slots},
@@ -31,17 +32,13 @@ pub(super) struct Ticking {
 impl Ticking {
     /// Starts the thread that ticks.
     pub(super) fn start(self) -> Result<Ticker, Error> {
-        Ticker::start("bellwether-tick", move |stopped| self.run(stopped))
+        Ticker::start("bellwether-tick", move |stop| self.run(stop))
     }
 
     /// Ticks at the slots of the interval until it is stopped. Slots that pass during a tick are
     /// skipped, so that a machine that was suspended does not catch up.
-    fn run(mut self, stopped: &Receiver<()>) {
-        loop {
-            let pause = self.slots.until_next(clock::now());
-            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
+    fn run(mut self, stop: &Stop) {
+        while !stop.comes_until(clock::deadline(self.slots.until_next(clock::now()))) {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();

@@ -31,7 +31,9 @@ pub const CHILD: &str = "--child";
 pub fn report(what: &str) {
     let words: Vec<_> = what.split('/').collect();
     let numbers = match words[..] {
-        ["tick", series] => tick(series.parse().expect("a number")).to_vec(),
+        ["tick", series] => tick(series.parse().expect("a number"), EVERY).to_vec(),
+        ["often"] => [wake(OFTEN), tick(0, OFTEN)[0]].to_vec(),
+        ["wake"] => [wake(EVERY)].to_vec(),
         ["after"] => after_further_threads().to_vec(),
         [library, kind, bytes] => {
             let measured = MEMORY.iter().find(|(name, _)| *name == library);
@@ -196,39 +198,53 @@ fn in_further_threads(n: usize, work: impl Fn() + Sync) -> Vec<i64> {
     })
 }
 
+/// Long enough that caches are cold at each tick, as they are after a second.
 const EVERY: Duration = Duration::from_millis(50);
+/// So short that caches stay warm.
+const OFTEN: Duration = Duration::from_millis(5);
+
+const WAKE: &str = "a thread that wakes and does nothing";
+const WAKE_OFTEN: &str = "the same every 5 ms, in warm caches";
 
 /// Ticks of telemetry, by what its threads ran.
 pub fn ticks(_: Effort) -> Vec<Table> {
-    let rows = |of: &str, idle, busy| {
-        let [idle_took, busy_took] = child(&format!("tick/{of}"));
-        [(idle, idle_took), (busy, busy_took)]
-    };
-    let [empty, _] =
-        rows("0", row("an idle tick of an empty process", "").budget("20", |_| 20.0), row("", ""));
-    let usual = rows(
-        "11000",
-        row("an idle tick of 10,000 counters and 1,000 histograms", "").budget("500", |_| 500.0),
-        row("a tick of the same, all changed", "").budget("3,000", |_| 3_000.0),
-    );
-    let [many, _] = rows(
-        "100000",
-        row("an idle tick of 100,000 counters", "").budget("5,000", |_| 5_000.0),
-        row("", ""),
-    );
-    let entry = |(row, took): (Row, f64)| Entry {
+    let ([wake], [wake_often, often]) = (child("wake"), child("often"));
+    let floor =
+        |idiom, took| Entry { library: "", idiom, part: Part::Floor, at: [Some(took), None] };
+    let beside = |what, floor, budget: &'static str, limit, took| Entry {
         library: "bellwether",
-        idiom: row.what,
-        part: Part::Ours(row),
+        idiom: what,
+        part: Part::Ours(row(what, floor).budget(budget, limit)),
         at: [Some(took), None],
     };
-    let entries = [empty, usual[0], usual[1], many].map(entry).into();
+    let ours = |what, budget, limit, took| beside(what, WAKE, budget, limit, took);
+    let ([empty, _], [usual, changed], [many, _]) =
+        (child("tick/0"), child("tick/11000"), child("tick/100000"));
+    let entries = vec![
+        floor(WAKE, wake),
+        floor(WAKE_OFTEN, wake_often),
+        ours("an idle tick of an empty process", "20", |_| 20.0, empty),
+        beside("an idle tick of an empty process, every 5 ms", WAKE_OFTEN, "20", |_| 20.0, often),
+        ours("an idle tick of 10,000 counters and 1,000 histograms", "500", |_| 500.0, usual),
+        ours("a tick of the same, all changed", "3,000", |_| 3_000.0, changed),
+        ours("an idle tick of 100,000 counters", "5,000", |_| 5_000.0, many),
+    ];
     vec![Table { title: "a tick, of a core".to_owned(), unit: "µs", entries }]
 }
 
+/// Microseconds of a thread that only sleeps from one tick to the next.
+fn wake(every: Duration) -> f64 {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(every);
+        }
+    });
+    cpu_of_a_tick(every, || ())
+}
+
 /// Microseconds of an idle tick and of one that finds everything changed.
-fn tick(series: usize) -> [f64; 2] {
-    let telemetry = bellwether::builder("peers").tick(EVERY).series_limit(200_000);
+fn tick(series: usize, every: Duration) -> [f64; 2] {
+    let telemetry = bellwether::builder("peers").tick(every).series_limit(200_000);
     let telemetry = telemetry.byte_budget(1 << 30).start().expect("it starts");
     let page = (series == 11_000).then(|| Page::of(Bellwether::<WITHIN>::of(Registry::global())));
     if let Some(page) = &page {
@@ -239,22 +255,22 @@ fn tick(series: usize) -> [f64; 2] {
         let counters = exposed.counters(&format!("many{i}"), Texts::new(100, 32));
         counters.iter().for_each(|counter| counter.inc());
     }
-    let idle = cpu_of_a_tick(|| ());
-    let busy = cpu_of_a_tick(|| page.iter().for_each(|page| page.touch(1)));
+    let idle = cpu_of_a_tick(every, || ());
+    let busy = cpu_of_a_tick(every, || page.iter().for_each(|page| page.touch(1)));
     drop(telemetry);
     [idle, busy]
 }
 
 /// Microseconds that the threads of telemetry ran in a tick; `before` is done before each.
-fn cpu_of_a_tick(before: impl Fn()) -> f64 {
+fn cpu_of_a_tick(every: Duration, before: impl Fn()) -> f64 {
     const TICKS: u32 = 20;
-    std::thread::sleep(2 * EVERY);
+    std::thread::sleep(2 * every);
     let start = (Instant::now(), cpu_of_others());
     for n in 1..=TICKS {
         before();
-        std::thread::sleep((n * EVERY).saturating_sub(start.0.elapsed()));
+        std::thread::sleep((n * every).saturating_sub(start.0.elapsed()));
     }
-    let ticks = start.0.elapsed().as_secs_f64() / EVERY.as_secs_f64();
+    let ticks = start.0.elapsed().as_secs_f64() / every.as_secs_f64();
     (cpu_of_others() - start.1).as_secs_f64() * 1e6 / ticks
 }
 
@@ -319,5 +335,5 @@ fn readings(page: &mut Page) -> [f64; 3] {
         timed(|| page.render())
     });
     let of_snapshot = fastest(&mut || timed(|| drop(Registry::global().snapshot())));
-    [of_page, of_snapshot, cpu_of_a_tick(|| ())]
+    [of_page, of_snapshot, cpu_of_a_tick(EVERY, || ())]
 }

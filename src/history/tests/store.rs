@@ -13,8 +13,8 @@ use crate::{
         tier::{MARKS, MINUTES, TICKS},
     },
     label::{Dynamic, LabelSet},
-    metric::{Counter, Registry},
-    snapshot::{Kind, PageBounds, Unit},
+    metric::{Counter, Observations, Registry},
+    snapshot::{Kind, PageBounds, SeriesValue, Unit},
     testing,
 };
 
@@ -359,4 +359,57 @@ fn room_for_series_that_are_gone_is_given_back() {
     (0..100).for_each(|n| seen.with_labels(&[("n", &n.to_string())]).inc());
     tick(&mut history, &registry, &clock, SECOND);
     assert_eq!(history.store.n_rows(), 100);
+}
+
+#[test]
+fn a_name_that_passes_between_a_callback_and_an_instrument_begins_as_the_new_one_does() {
+    let scope = testing::scope();
+    let clock = scope.clock().clone();
+    let registry = Registry::new();
+    let mut history = History::new(BUDGET_BYTES);
+    let mut begins_at_zero = || {
+        tick(&mut history, &registry, &clock, SECOND);
+        let family = history.families.iter().find(|family| family.name == "x").unwrap();
+        let of_rows =
+            family.rows.iter().map(|&row| history.store.rows[row as usize].begins_at_zero);
+        of_rows.collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let tell = |to: &mut Observations| to.observe(3.0, &[("n", "a")]);
+        let observer = registry.counter("x", "").observe(tell).unwrap();
+        assert_eq!([begins_at_zero(), begins_at_zero()], [[false], [false]]);
+        drop(observer);
+        let sums = registry.float_counter("x", "").keys(&["n"]).build().unwrap();
+        sums.with_labels(&[("n", "a")]).add(2.0);
+        assert_eq!([begins_at_zero(), begins_at_zero()], [[true], [true]]);
+        assert!(registry.unregister("x"));
+    }
+}
+
+#[test]
+fn ticks_alone_keep_the_readings_that_the_windows_of_summaries_need() {
+    let scope = testing::scope();
+    let clock = scope.clock().clone();
+    let registry = Registry::new();
+    let sizes = registry.summary("sizes", "").keys(&["n"]).build().unwrap();
+    let (often, once, late) = ([("n", "often")], [("n", "once")], [("n", "late")]);
+    let unused = sizes.bind_labels(&late);
+    sizes.with_labels(&once).record(7.0);
+    let mut history = History::new(BUDGET_BYTES);
+    for round in 0..90 {
+        sizes.with_labels(&often).record(f64::from(round));
+        tick(&mut history, &registry, &clock, SECOND);
+    }
+    unused.record(1.0);
+    let snapshot = registry.snapshot();
+    let counts = |labels: &[(&str, &str)]| {
+        let SeriesValue::Summary(summary) = snapshot.value("sizes", labels).unwrap() else {
+            panic!("not a summary");
+        };
+        let windows = summary.windows.iter().map(|(window, of)| (window.as_secs(), of.count()));
+        (summary.count, windows.collect::<Vec<_>>())
+    };
+    assert_eq!(counts(&often), (90, vec![(10, 10), (60, 60), (300, 90)]));
+    assert_eq!(counts(&once), (1, vec![(10, 0), (60, 0), (300, 1)]));
+    assert_eq!(counts(&late), (1, vec![(10, 1), (60, 1), (300, 1)]));
 }

@@ -8,7 +8,8 @@ use crate::{
     metric::{
         counter::{Counter, UpDownCounter},
         gauge::Gauge,
-        observable::{Observable, Observations, Observer},
+        observable::{Observable, Observer},
+        observations::Observations,
         registry::{
             InstrumentBuilder, Registrable, Registry,
             families::{check_name, conflict, observed_family},

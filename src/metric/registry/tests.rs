@@ -10,7 +10,7 @@ use std::{
 use crate::{
     metric::{
         Counter, Gauge, Histogram, Reader,
-        observable::Observations,
+        observations::Observations,
         registry::*,
         tests::{Hit, Route, number},
     },
