@@ -249,7 +249,7 @@ fn of_clients() -> Vec<Story> {
             r#"sum by (server_address) (rate(http_client_request_duration_seconds_count{error_type!="", http_response_status_code!~"4.."}[5m])) / sum by (server_address) (rate(http_client_request_duration_seconds_count[5m])) > 0.05"#,
             share(failed, requests(), FIVE, by).above(0.05),
             all_is_well,
-            |_, _| CLIENT.start("GET", "api.example.com", 443).error("connection_refused"),
+            |_, _| CLIENT.start("GET", "api.example.com", 443).set_error("connection_refused"),
         ),
         story(
             "histogram_quantile(0.99, sum by (le, server_address) (rate(http_client_request_duration_seconds_bucket[5m]))) > 2",

@@ -14,8 +14,9 @@ use std::{
 
 use bellwether::{
     Counter, ErrorKind, Gauge, Telemetry,
-    alert::{Notification, Rule, series},
+    alert::{Condition, Need, Notification, Rule, SampleWindow, series},
     export::{Batch, Deadline, ExportError, ExportResult, Exporter, File, Memory, Route},
+    label::LabelSet,
     metric::{DataPoint, Observations, Registry, Temporality},
     pipeline::{DropReason, Signal},
     trace::SpanRecord,
@@ -398,4 +399,50 @@ fn a_flush_after_shutdown_reads_no_metrics_that_nobody_takes() {
     assert!(ended.offered > 0 && ended.dropped == 0, "{ended}");
     assert_eq!(telemetry.flush(LONG).totals(), ended);
     assert_eq!(telemetry.shutdown(LONG).totals(), ended);
+}
+
+/// Takes one reading and answers when it is told to, or when whoever tells it is gone.
+struct Stuck(mpsc::SyncSender<()>, mpsc::Receiver<()>);
+
+impl Exporter<DataPoint> for Stuck {
+    fn export(&mut self, _: &Batch<DataPoint>, _: &Deadline) -> ExportResult<DataPoint> {
+        self.0.send(()).ok();
+        self.1.recv().ok();
+        Ok(())
+    }
+}
+
+/// Tells of each tick, and never holds.
+struct Ticks(mpsc::Sender<()>);
+
+impl Condition for Ticks {
+    fn evaluate(&self, _: &SampleWindow, _: bellwether::clock::Ticks) -> Vec<(LabelSet, f64)> {
+        self.0.send(()).ok();
+        Vec::new()
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_route_that_hangs_does_not_delay_the_tick() {
+    let _turn = turn();
+    let ((began, begun), (go_on, told), (tick, ticks)) =
+        (mpsc::sync_channel(1), mpsc::channel(), mpsc::channel());
+    let route = Route::new(Stuck(began, told)).interval(Duration::from_millis(10));
+    let telemetry = bellwether::builder("shop")
+        .tick(Duration::from_millis(10))
+        .export(route.settings(|settings| settings.batch_delay = Duration::ZERO))
+        .alert_rule(Rule::new("Ticks", Ticks(tick)))
+        .start()
+        .unwrap();
+    begun.recv_timeout(LONG).unwrap();
+    ticks.try_iter().for_each(drop);
+    for _ in 0..20 {
+        ticks.recv_timeout(LONG).expect("a tick while the route hangs");
+    }
+    drop((go_on, begun));
+    assert!(telemetry.shutdown(LONG).totals().add_up());
 }

@@ -129,7 +129,7 @@ pub struct HttpServer {
 ///
 /// let scope = testing::scope();
 /// let mut request = API.start(Method::Post, "api.example.com", 443);
-/// request.error("connection_refused");
+/// request.set_error("connection_refused");
 /// drop(request);
 /// let labels = [
 ///     ("http.request.method", "POST"),
@@ -311,7 +311,7 @@ impl<'a> HttpRequest<'a> {
 
     /// Sets what went wrong, with or without a status: a word from a small set, such as `timeout` or
     /// the name of an error's variant, because each is a series of its own.
-    pub fn error(&mut self, kind: impl Into<Cow<'static, str>>) {
+    pub fn set_error(&mut self, kind: impl Into<Cow<'static, str>>) {
         self.error = Some(kind.into());
     }
 
@@ -598,10 +598,10 @@ mod tests {
     fn an_error_that_was_told_stands_with_its_status_and_without() {
         let scope = testing::scope();
         let mut request = SERVER.start("GET", "/");
-        request.error("empty_cart");
+        request.set_error("empty_cart");
         request.end(500);
         let mut request = SERVER.start("GET", "/");
-        request.error("timeout");
+        request.set_error("timeout");
         drop(request);
         scope.assert_value(DURATION, &served("/", "500", "empty_cart"), 1.0);
         scope.assert_value(DURATION, &served("/", "", "timeout"), 1.0);

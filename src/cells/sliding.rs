@@ -127,15 +127,17 @@ impl Sliding {
         self.readings.lock().histogram(id, started).keep(now.0, now.1);
     }
 
-    /// Whether the histogram, which has recorded `count` values, is as at its latest reading. If so, this
-    /// is noted.
+    /// Returns whether the two latest readings of the histogram have this `count`, so that it is as it
+    /// was. If so, notes that for `now`. One reading is not enough: a value that was being recorded then
+    /// may be in its count and not in its sum.
     pub(crate) fn is_at_rest(&self, id: u32, count: u64, now: Ticks) -> bool {
         let _busy = busy();
         let mut readings = self.readings.lock();
         let Some(ring) = readings.histograms.get_mut(&id) else { return false };
-        let latest = ring.latest().clone();
-        let is_at_rest = latest.count() == count;
+        let (before, latest) = ring.latest();
+        let is_at_rest = latest.count() == count && before.is_some_and(|it| it.count() == count);
         if is_at_rest {
+            let latest = latest.clone();
             ring.keep(now, &latest);
         }
         is_at_rest
@@ -202,10 +204,11 @@ impl<T: Clone + PartialEq> Ring<T> {
         self.lanes.iter_mut().for_each(|lane| lane.keep(now, value));
     }
 
-    /// The value of the latest reading.
-    fn latest(&self) -> &T {
-        let [finest, ..] = &self.lanes;
-        &finest.readings[finest.readings.len() - 1].1
+    /// The value of the reading before the latest one, if there is one, and of the latest.
+    fn latest(&self) -> (Option<&T>, &T) {
+        let [Lane { readings, .. }, ..] = &self.lanes;
+        let last = readings.len() - 1;
+        (last.checked_sub(1).map(|before| &readings[before].1), &readings[last].1)
     }
 
     /// The value `window` ago, or as near to that as was read: rather earlier than later.
@@ -252,6 +255,30 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+
+    #[test]
+    fn a_reading_that_missed_a_sum_is_repeated() {
+        let clock = ManualClock::new();
+        let (sliding, started) = (Sliding::default(), clock.now());
+        let second = Duration::from_secs(1);
+        let rests = |reading: &HistogramSnapshot| {
+            clock.advance(second);
+            let rests = sliding.is_at_rest(7, 2, clock.now());
+            if !rests {
+                let now = (clock.now(), &Arc::new(reading.clone()));
+                sliding.keep_histogram(7, started, now);
+            }
+            rests
+        };
+        // The writer counts a value before it adds it to the sum.
+        let (torn, whole) =
+            (HistogramSnapshot::of(&[1.0, 1.0]), HistogramSnapshot::of(&[1.0, 5.0]));
+        assert_eq!([rests(&torn), rests(&whole), rests(&whole)], [false, false, true]);
+        clock.advance(second);
+        let now = (clock.now(), &Arc::new(HistogramSnapshot::of(&[1.0, 5.0, 7.0])));
+        let [before] = sliding.histograms_before(7, started, now, [Duration::from_millis(900)]);
+        assert_eq!(now.1.sum() - before.value.sum(), 7.0);
+    }
 
     /// A ring, and beside it everything that ever happened.
     struct Twin {

@@ -282,8 +282,8 @@ impl Anchors {
 }
 
 impl Anchor {
-    /// The tighter of two brackets of about the same width, so that an interruption between two readings
-    /// does not matter.
+    /// The tightest of at least four brackets, two of which have about the same width, so that an
+    /// interruption between two readings does not matter.
     fn now() -> Self {
         let bracket = || {
             let before = real_ticks();
@@ -293,13 +293,13 @@ impl Anchor {
         };
         let mut best = bracket();
         // 20 is arbitrary: enough that one of them is very likely not interrupted.
-        for _ in 0..20 {
+        for n in 0..20 {
             let next = bracket();
             let (width, other) = (best.0.min(next.0), best.0.max(next.0));
             if next.0 < best.0 {
                 best = next;
             }
-            if other - width <= width / 4 {
+            if n >= 2 && other - width <= width / 4 {
                 break;
             }
         }

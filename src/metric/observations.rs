@@ -15,8 +15,8 @@ use crate::{
 /// the limit is added up in the overflow series, `otel.metric.overflow="true"`, if the values are
 /// sums: of a counter or an up-down counter. A gauge, a state or an info beyond the limit cannot be
 /// added up, so it is left out and reported. Each such observation is counted in
-/// `telemetry.series.overflowed`. When one of the series in a counter's overflow gets a place, the
-/// overflow series restarts.
+/// `telemetry.series.overflowed`. A counter's overflow series restarts when
+/// its total falls, as it does when one of the series in it gets a place.
 ///
 /// A series with an illegal label key is left out and reported. The registry's own labels are added to
 /// each series. A counter's total that is negative or NaN is left out; a total that falls restarts the

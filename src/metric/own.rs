@@ -22,7 +22,7 @@ const HELP: [&str; 7] = [
     "Measurements not recorded, by reason",
     "Measurements recorded as the nearer end of their instrument's range",
     "Label values of new series cut at 1,024 bytes",
-    "Callbacks that told nothing, by reason",
+    "Callbacks without values, by reason",
     "Look-ups and observations that were beyond a limit of series",
     "Measurements that were not recorded since their instrument lost a conflict",
     "Labels of exemplars that were left out, and exemplars without room, by reason",

@@ -71,7 +71,7 @@ impl Builder {
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
-        // If disabled, none of our own series are registered, because reading them would take a thread.
+        // If disabled, none of our own series are registered, because off means off.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
         let observers = tracer.as_ref().map(register).unwrap_or_default();

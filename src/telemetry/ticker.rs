@@ -16,7 +16,7 @@ use crate::{
 
 /// A running thread that ticks.
 pub(super) struct Ticker {
-    stop: Arc<Stop>,
+    stop: Asker,
     ended: Receiver<()>,
     thread: JoinHandle<()>,
 }
@@ -61,17 +61,26 @@ impl Ticker {
             let message = format!("the thread \"{name}\" cannot be started");
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;
-        Ok(Self { stop, ended, thread })
+        Ok(Self { stop: Asker(stop), ended, thread })
     }
 
     /// Makes the thread end, and waits for it until `deadline`.
     pub(super) fn stop(self, deadline: Instant) {
-        self.stop.ask();
+        self.stop.0.ask();
         // A callback that hangs is not waited for, nor one that itself stops the ticker.
         let itself = self.thread.thread().id() == thread::current().id();
         if !itself && self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected) {
             let _ = self.thread.join();
         }
+    }
+}
+
+/// Asks the thread to end when it is dropped: a ticker that nobody stops leaves none running.
+struct Asker(Arc<Stop>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.ask();
     }
 }
 
@@ -84,4 +93,23 @@ pub(super) fn is_own_thread() -> bool {
 thread_local! {
     // Has no destructor, so that exit hooks can read it when other thread-locals are gone.
     static IS_TICKER: Cell<bool> = const { Cell::new(false) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn a_ticker_that_is_dropped_leaves_no_thread_running() {
+        let ticker = Ticker::start("test", |stop| {
+            assert!(stop.comes_until(clock::deadline(LONG)), "it is asked to end");
+        });
+        let ended = ticker.map(|ticker| ticker.ended.clone()).unwrap();
+        assert_eq!(ended.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected));
+    }
 }

@@ -32,8 +32,10 @@ pub fn report(what: &str) {
     let words: Vec<_> = what.split('/').collect();
     let numbers = match words[..] {
         ["tick", series] => tick(series.parse().expect("a number"), EVERY).to_vec(),
-        ["often"] => [wake(OFTEN), tick(0, OFTEN)[0]].to_vec(),
-        ["wake"] => [wake(EVERY)].to_vec(),
+        ["often"] => tick(0, OFTEN).to_vec(),
+        ["wake", millis] => {
+            [wake(Duration::from_millis(millis.parse().expect("a number")))].to_vec()
+        }
         ["after"] => after_further_threads().to_vec(),
         [library, kind, bytes] => {
             let measured = MEMORY.iter().find(|(name, _)| *name == library);
@@ -208,7 +210,7 @@ const WAKE_OFTEN: &str = "the same every 5 ms, in warm caches";
 
 /// Ticks of telemetry, by what its threads ran.
 pub fn ticks(_: Effort) -> Vec<Table> {
-    let ([wake], [wake_often, often]) = (child("wake"), child("often"));
+    let ([wake], [wake_often], [often, _]) = (child("wake/50"), child("wake/5"), child("often"));
     let floor =
         |idiom, took| Entry { library: "", idiom, part: Part::Floor, at: [Some(took), None] };
     let beside = |what, floor, budget: &'static str, limit, took| Entry {

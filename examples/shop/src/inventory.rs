@@ -51,7 +51,7 @@ impl Inventory {
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(answer)
         };
         let Ok((status, stock)) = answer.await else {
-            sent.error("no_answer");
+            sent.set_error("no_answer");
             set_attribute("error.type", "no_answer");
             set_status(Status::Error("".into()));
             return Err(Fault::InventoryAway);
