@@ -1,7 +1,11 @@
 //! Records in the pipeline: chunks that queues share, and batches that are cut from them without
 //! copying.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt, mem,
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use super::Signal;
 
@@ -13,8 +17,35 @@ pub struct Chunk<T> {
 /// What a queue takes or drops as a whole when bytes are short. A piece of it would keep the memory of
 /// all its records, and be charged for only some.
 pub(super) struct Part<T> {
-    pub(super) records: Arc<Vec<T>>,
+    pub(super) records: Arc<Records<T>>,
     pub(super) bytes: usize,
+}
+
+/// Records that are shared. Whoever lets go of them last gives their memory back.
+pub(super) struct Records<T> {
+    records: Vec<T>,
+    bytes: usize,
+    recycle: fn(Vec<T>, usize),
+}
+
+impl<T> Records<T> {
+    fn new(records: Vec<T>, bytes: usize, recycle: fn(Vec<T>, usize)) -> Arc<Self> {
+        Arc::new(Self { records, bytes, recycle })
+    }
+}
+
+impl<T> Deref for Records<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.records
+    }
+}
+
+impl<T> Drop for Records<T> {
+    fn drop(&mut self) {
+        (self.recycle)(mem::take(&mut self.records), self.bytes);
+    }
 }
 
 /// The most records in one part of a chunk. Small enough to fill a queue that is short of bytes well.
@@ -38,7 +69,8 @@ impl<T: Signal> Chunk<T> {
         while !records.is_empty() {
             let (n, bytes) = first_part(&records);
             let rest = if n < records.len() { records.split_off(n) } else { Vec::new() };
-            parts.push(Part { records: Arc::new(std::mem::replace(&mut records, rest)), bytes });
+            let records = Records::new(mem::replace(&mut records, rest), bytes, T::recycle);
+            parts.push(Part { records, bytes });
         }
         Self { parts: parts.into() }
     }
@@ -81,17 +113,6 @@ impl<T: Signal> From<Vec<T>> for Chunk<T> {
     }
 }
 
-/// Records that others share stay where they are; the chunk then has one part.
-impl<T: Signal> From<Arc<Vec<T>>> for Chunk<T> {
-    fn from(records: Arc<Vec<T>>) -> Self {
-        match Arc::try_unwrap(records) {
-            Ok(owned) => Self::new(owned),
-            Err(shared) if shared.is_empty() => Self { parts: Arc::new([]) },
-            Err(shared) => Self { parts: Arc::new([Part::new(shared)]) },
-        }
-    }
-}
-
 // By hand: records need not be `Clone`.
 impl<T> Clone for Chunk<T> {
     fn clone(&self) -> Self {
@@ -102,14 +123,6 @@ impl<T> Clone for Chunk<T> {
 impl<T> fmt::Debug for Chunk<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Chunk({} records)", self.len())
-    }
-}
-
-impl<T: Signal> Part<T> {
-    fn new(records: Arc<Vec<T>>) -> Self {
-        let weights = records.iter().map(Signal::weight);
-        let bytes = weights.fold(PART_BYTES, usize::saturating_add);
-        Self { records, bytes }
     }
 }
 
@@ -131,8 +144,15 @@ pub struct Batch<T> {
 
 /// A run of records in one part.
 pub(super) struct Piece<T> {
-    pub(super) records: Arc<Vec<T>>,
+    pub(super) records: Arc<Records<T>>,
     pub(super) range: Range<usize>,
+}
+
+impl<T> Piece<T> {
+    fn of(records: Vec<T>) -> Self {
+        let range = 0..records.len();
+        Self { records: Records::new(records, 0, |records, _| drop(records)), range }
+    }
 }
 
 impl<T> Batch<T> {
@@ -204,8 +224,7 @@ impl<T> Batch<T> {
 impl<T> From<Vec<T>> for Batch<T> {
     fn from(records: Vec<T>) -> Self {
         let mut batch = Self::new();
-        let range = 0..records.len();
-        batch.push(Piece { records: Arc::new(records), range });
+        batch.push(Piece::of(records));
         batch
     }
 }
@@ -312,13 +331,6 @@ mod tests {
         assert_eq!(sizes, [(1, 600), (2, 1_000), (1, 2_000), (1, 1)]);
     }
 
-    #[test]
-    fn shared_records_are_not_copied() {
-        let records = Arc::new(vec![1u32, 2]);
-        let chunk = Chunk::from(records.clone());
-        assert!(Arc::ptr_eq(&chunk.parts()[0].records, &records));
-    }
-
     proptest! {
         #[test]
         fn cutting_matches_naive(
@@ -327,8 +339,7 @@ mod tests {
         ) {
             let mut batch = Batch::new();
             for records in &pieces {
-                let range = 0..records.len();
-                batch.push(Piece { records: Arc::new(records.clone()), range });
+                batch.push(Piece::of(records.clone()));
             }
             let all: Vec<u32> = pieces.concat();
             let read = |batch: &Batch<u32>| batch.iter().copied().collect::<Vec<_>>();

@@ -19,6 +19,13 @@ pub trait Signal: Send + Sync + Sized + 'static {
     /// queues in bytes. Called once for each record, on the thread that offers it, with no lock held.
     fn weight(&self) -> usize;
 
+    /// Takes the memory of `records` back, which weighed `bytes`, when nobody needs them any more: to be
+    /// used again, where a signal does that. Called on any thread.
+    #[doc(hidden)]
+    fn recycle(records: Vec<Self>, bytes: usize) {
+        let _ = (records, bytes);
+    }
+
     /// The settings of a route that sets none.
     #[must_use]
     fn settings() -> Settings {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Event, Link, SpanLimits, SpanRecord, Status,
+    record::Open,
     start::{Seed, Start},
     tracer::Tracer,
 };
@@ -13,82 +14,88 @@ use crate::{
     label::KeyValue,
 };
 
-/// A recorded span that has not ended: what will be its record, and what has to be known at its end.
+/// A recorded span that has not ended. Its record's `end` is its start, and its `outcome` what somebody
+/// said, or `Ok`.
 #[derive(Debug)]
 pub(super) struct Active {
-    pub(super) record: SpanRecord, // `end` is its start, and `outcome` what somebody said, or Ok.
-    pub(super) tracer: u64,
-    limits: SpanLimits,
-    was_panicking: bool, // Whether a panic was under way at the start: that one is not this span's.
-}
-
-/// No span's yet.
-impl Default for Active {
-    fn default() -> Self {
-        Self {
-            record: SpanRecord::EMPTY,
-            tracer: 0,
-            limits: SpanLimits::default(),
-            was_panicking: false,
-        }
-    }
+    pub(super) record: SpanRecord,
 }
 
 impl Active {
-    /// Starts a span, not before `earliest`, in a box that is new or whose record was taken.
+    /// Starts a span, not before `earliest`, in a record that is new or was used before.
     #[inline(always)] // As `Start::new`.
     pub(super) fn start(
-        &mut self,
+        mut record: SpanRecord,
         tracer: &Tracer,
         start: Start,
         seed: &mut Seed,
         earliest: Option<Ticks>,
-    ) {
-        self.tracer = tracer.id;
-        self.limits = tracer.limits;
-        self.was_panicking = std::thread::panicking();
+    ) -> Self {
+        let limits = tracer.limits;
         let at = seed.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        let name = self.limits.cut(std::mem::take(&mut seed.name));
-        let record = &mut self.record;
-        *record = SpanRecord::begun(start.context, name, at);
-        record.parent = start.parent;
-        record.parent_is_remote = start.parent_is_remote;
-        record.kind = seed.kind;
+        record.begin(start.context, limits.cut(std::mem::take(&mut seed.name)), at);
+        let body = record.body_mut();
+        body.parent = start.parent;
+        body.parent_is_remote = start.parent_is_remote;
+        body.kind = seed.kind;
+        let was_panicking = std::thread::panicking();
+        body.open = Open { tracer: tracer.id, limits, was_panicking };
+        Self { record }
+    }
+
+    /// The number of its tracer.
+    #[inline]
+    pub(super) fn tracer(&self) -> u64 {
+        self.record.body().open.tracer
+    }
+
+    fn limits(&self) -> SpanLimits {
+        self.record.body().open.limits
     }
 
     #[inline]
     pub(super) fn close(&mut self, at: Ticks) {
-        let record = &mut self.record;
-        record.end = at.max(record.start);
+        let has_failed = self.record.has_failed();
+        let body = self.record.body_mut();
+        body.end = at.max(body.start);
         // A future that is dropped by the panic of another was cancelled, and said so.
-        let unwinds = !self.was_panicking && std::thread::panicking();
-        if unwinds && record.outcome != Outcome::Cancelled {
-            record.outcome = Outcome::Panic;
-        } else if record.outcome == Outcome::Ok && record.has_failed() {
-            record.outcome = Outcome::Error;
+        let unwinds = std::thread::panicking() && !body.open.was_panicking;
+        if unwinds && body.outcome != Outcome::Cancelled {
+            body.outcome = Outcome::Panic;
+        } else if body.outcome == Outcome::Ok && has_failed {
+            body.outcome = Outcome::Error;
         }
     }
 
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
-        self.record.name = self.limits.cut(name);
+        self.record.body_mut().name = self.limits().cut(name);
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
         self.record.set_status(match status {
-            Status::Error(description) => Status::Error(self.limits.cut(description)),
+            Status::Error(description) => Status::Error(self.limits().cut(description)),
             other => other,
         });
     }
 
+    /// Sets the outcome.
+    pub(super) fn set_outcome(&mut self, outcome: Outcome) {
+        self.record.body_mut().outcome = outcome;
+    }
+
+    #[inline]
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
-        let attribute = self.limits.cut_attribute(attribute);
-        let attributes = &mut self.record.attributes;
+        let body = self.record.body_mut();
+        let limits = &body.open.limits;
+        let attribute =
+            if limits.allow(&attribute) { attribute } else { limits.cut_attribute(attribute) };
+        let attributes = &mut body.attributes;
         if let Some(same) = attributes.iter_mut().find(|other| other.key == attribute.key) {
             same.value = attribute.value;
-        } else if attributes.len() < self.limits.attributes as usize {
+        } else if attributes.len() < limits.attributes as usize {
             attributes.push(attribute);
         } else {
             let dropped = &mut self.record.rare_mut().dropped;
@@ -99,9 +106,10 @@ impl Active {
     /// The limits of an event that is about to be added, if there is room for one. Its attributes are
     /// gathered outside: whose they are may use spans.
     pub(super) fn room_for_event(&mut self) -> Option<SpanLimits> {
+        let limits = self.limits();
         let rare = self.record.rare_mut();
-        if rare.events.len() < self.limits.events as usize {
-            return Some(self.limits);
+        if rare.events.len() < limits.events as usize {
+            return Some(limits);
         }
         rare.dropped.events = rare.dropped.events.saturating_add(1);
         None
@@ -114,17 +122,18 @@ impl Active {
         at: Ticks,
         attributes: Vec<KeyValue>,
     ) {
-        if self.room_for_event().is_some() {
-            let (name, at) = (self.limits.cut(name), at.max(self.record.start));
+        if let Some(limits) = self.room_for_event() {
+            let (name, at) = (limits.cut(name), at.max(self.record.start()));
             self.record.rare_mut().events.push(Event { name, at, attributes });
         }
     }
 
     /// As [`room_for_event`](Self::room_for_event), for a link.
     pub(super) fn room_for_link(&mut self) -> Option<SpanLimits> {
+        let limits = self.limits();
         let rare = self.record.rare_mut();
-        if rare.links.len() < self.limits.links as usize {
-            return Some(self.limits);
+        if rare.links.len() < limits.links as usize {
+            return Some(limits);
         }
         rare.dropped.links = rare.dropped.links.saturating_add(1);
         None

@@ -52,6 +52,16 @@ impl SpanLimits {
         kept.map(|attribute| self.cut_attribute(attribute)).collect()
     }
 
+    /// Whether the texts of `attribute` are short enough.
+    #[inline]
+    pub(super) fn allow(&self, attribute: &KeyValue) -> bool {
+        let value_bytes = match &attribute.value {
+            Value::String(text) => text.len(),
+            _ => 0,
+        };
+        attribute.key.len().max(value_bytes) <= self.text_bytes
+    }
+
     pub(super) fn cut_attribute(&self, attribute: KeyValue) -> KeyValue {
         let value = match attribute.value {
             Value::String(text) => Value::String(self.cut(text)),

@@ -4,7 +4,8 @@
 //! exit hook. A second one with a destructor notes the end of the thread: it hands the buffer over
 //! and frees the stack. After it, spans still work; each then goes to the sink by itself.
 //!
-//! A span that ends leaves the box of its record to the next one, so that none is allocated. Where no
+//! A record is filled where it is, and moved as a pointer. Exported ones come back ([`spare`]), so that
+//! none is allocated in the long run. Where no
 //! span is recorded (no tracer, a muted thread) a frame only carries its parent's context on, and is
 //! there only if somebody named a parent: what is current stays so by itself.
 //!
@@ -20,8 +21,10 @@ use std::{
 };
 
 use super::{
+    SpanRecord,
     active::Active,
     sampler::Candidate,
+    spare,
     stack::{Left, Place, Stack},
     start::{Ids, Seed, Start},
     tracer::{self, Buffer, Tracer},
@@ -30,10 +33,6 @@ use crate::{
     clock::{self, Ticks},
     context::{self, SpanContext},
 };
-
-/// The most boxes that a thread keeps for its next spans: arbitrary, more than are open at once in
-/// ordinary nesting.
-const MAX_SPARE: usize = 64;
 
 thread_local! {
     static LOCAL: ManuallyDrop<RefCell<Local>> = const { ManuallyDrop::new(RefCell::new(Local {
@@ -55,8 +54,7 @@ struct Local {
     own: Option<Arc<Tracer>>, // The tracer that this thread entered; None is the process's.
     is_deciding: bool,    // While a sampler runs, which has `bound`.
     stack: Stack,
-    #[expect(clippy::vec_box, reason = "the boxes go to spans and come back")]
-    spare: Vec<Box<Active>>, // Empty ones, the hottest last.
+    spare: Vec<SpanRecord>, // For the next spans, the hottest last.
     has_ended: bool,
 }
 
@@ -69,7 +67,7 @@ struct Bound {
 /// An end that found `LOCAL` borrowed.
 enum Late {
     OnStack(Place, Ticks),
-    Owned(Box<Active>, Ticks),
+    Owned(Active, Ticks),
 }
 
 /// Starts a span and makes it current. Without a place, what was current still is.
@@ -93,15 +91,15 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
         let is_sampled = decision == Some(true);
         let start = Start::new(ids, parent, is_sampled);
         let local = &mut *local;
-        let tracer = &local.bound.as_ref()?.tracer;
         let context = start.context.clone();
-        let active = start.is_sampled.then(|| {
+        let active = if start.is_sampled {
             // A child's reading may be some nanoseconds early, being another core's.
-            let earliest = local.stack.innermost().map(|open| open.record.start);
-            let mut active = local.spare.pop().unwrap_or_default();
-            active.start(tracer, start, seed, earliest);
-            active
-        });
+            let earliest = local.stack.innermost().map(|open| open.record.start());
+            let record = local.record();
+            Some(Active::start(record, &local.bound.as_ref()?.tracer, start, seed, earliest))
+        } else {
+            None
+        };
         Some(local.stack.push(context, active))
     });
     if place.is_some() || seed.parent.is_none() { place } else { carry(seed) }
@@ -130,9 +128,8 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         let is_sampled = decision == Some(true);
         let start = Start::new(ids, parent, is_sampled);
         let left = if start.is_sampled {
-            let mut active = local.spare.pop().unwrap_or_default();
-            active.start(&local.bound.as_ref()?.tracer, start, seed, None);
-            Left::Recorded(active)
+            let record = local.record();
+            Left::Recorded(Active::start(record, &local.bound.as_ref()?.tracer, start, seed, None))
         } else {
             Left::Unrecorded(start.context)
         };
@@ -183,7 +180,9 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
         }
         Ok(match span {
             Left::Unrecorded(context) => local.stack.push(context, None),
-            Left::Recorded(active) => local.stack.push(active.record.context.clone(), Some(active)),
+            Left::Recorded(active) => {
+                local.stack.push(active.record.context().clone(), Some(active))
+            }
         })
     })
 }
@@ -223,7 +222,7 @@ pub(super) fn end(place: Place, at: Option<Ticks>) {
 
 /// Ends a span that is on no stack.
 #[inline]
-pub(super) fn finish(active: Box<Active>, at: Option<Ticks>) {
+pub(super) fn finish(active: Active, at: Option<Ticks>) {
     LOCAL.with(|cell| match cell.try_borrow_mut() {
         Ok(local) => file(local, active, at),
         Err(_) => end_late(Late::Owned(active, at.unwrap_or_else(clock::now))),
@@ -352,6 +351,23 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
 }
 
 impl Local {
+    /// A record for a span that starts.
+    #[inline]
+    fn record(&mut self) -> SpanRecord {
+        self.spare.pop().unwrap_or_else(|| self.more_records())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn more_records(&mut self) -> SpanRecord {
+        if !self.has_ended
+            && let Some(spare) = spare::take()
+        {
+            self.spare = spare;
+        }
+        self.spare.pop().unwrap_or_else(SpanRecord::empty)
+    }
+
     /// Asks for a call at the end of the thread; if that is over, nothing is kept from now on.
     fn watch_end(&mut self) {
         self.has_ended |= END.try_with(|_| ()).is_err();
@@ -381,30 +397,26 @@ impl Local {
 ///
 /// Consumes the borrow: a sink must find the thread's spans free.
 #[inline]
-fn file(mut local: RefMut<'_, Local>, mut active: Box<Active>, at: Option<Ticks>) {
+fn file(local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     active.close(at.unwrap_or_else(clock::now));
     match &local.bound {
-        Some(Bound { tracer, buffer: Some(buffer) }) if tracer.id == active.tracer => {
-            let must_hand_over = buffer.push(&mut active.record) || tracer.is_closed();
-            if local.spare.len() < MAX_SPARE {
-                local.spare.push(active);
-            }
-            if must_hand_over {
+        Some(Bound { tracer, buffer: Some(buffer) }) if tracer.id == active.tracer() => {
+            if buffer.push(active.record) || tracer.is_closed() {
                 hand_over(local);
             }
         }
-        _ => file_elsewhere(local, &mut active),
+        _ => file_elsewhere(local, active),
     }
 }
 
 /// Files the record of a span of another tracer than this thread's, or of a thread at its end.
 #[cold]
 #[inline(never)]
-fn file_elsewhere(mut local: RefMut<'_, Local>, active: &mut Active) {
+fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
     let after = local.release_after_end();
     drop(local);
-    if let Some(tracer) = tracer::find(active.tracer) {
-        tracer.take_one(active.record.take());
+    if let Some(tracer) = tracer::find(active.tracer()) {
+        tracer.take_one(active.record);
     }
     drop(after);
 }

@@ -19,6 +19,7 @@ mod propagator;
 mod record;
 pub mod sampler;
 mod span;
+mod spare;
 mod stack;
 mod start;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A finished span, as exporters see it.
 
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 
+use super::{SpanLimits, spare};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
@@ -11,34 +12,48 @@ use crate::{
 
 /// A span that has ended.
 #[derive(Clone, Debug)]
-pub struct SpanRecord {
-    pub(crate) context: SpanContext,
-    pub(crate) parent: SpanId, // Not valid for a root.
-    pub(crate) start: Ticks,
-    pub(crate) end: Ticks,
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) attributes: Vec<KeyValue>,
+pub struct SpanRecord(Box<Body>); // A pointer: a record is moved from hand to hand and never copied.
+
+/// What a record holds. It is filled in place, and used again for another span.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) context: SpanContext,
+    pub(super) parent: SpanId, // Not valid for a root.
+    pub(super) start: Ticks,
+    pub(super) end: Ticks,
+    pub(super) name: Cow<'static, str>,
+    pub(super) attributes: Vec<KeyValue>,
+    /// What few spans have. It stays when the record is used again.
     rare: Option<Box<Rare>>,
     status: StatusCode,
-    pub(crate) outcome: Outcome,
-    pub(crate) kind: SpanKind,
-    pub(crate) parent_is_remote: bool,
+    pub(super) outcome: Outcome,
+    pub(super) kind: SpanKind,
+    pub(super) parent_is_remote: bool,
+    /// Of a span that has not ended.
+    pub(super) open: Open,
 }
 
-/// What few spans have, apart: a record is moved and streamed through memory, and what it costs is
-/// its size (bench span).
+/// What has to be known at a span's end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Open {
+    pub(super) tracer: u64,
+    pub(super) limits: SpanLimits,
+    /// Whether a panic was under way at the start: that one is not this span's.
+    pub(super) was_panicking: bool,
+}
+
+/// What few spans have.
 #[derive(Clone, Debug)]
-pub(crate) struct Rare {
+pub(super) struct Rare {
     /// What an erroneous span's status is; an error, whatever the span's status.
     error: Status,
-    pub(crate) events: Vec<Event>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) dropped: Dropped,
+    pub(super) events: Vec<Event>,
+    pub(super) links: Vec<Link>,
+    pub(super) dropped: Dropped,
 }
 
-/// Two cache lines.
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<SpanRecord>() == 128);
+/// The most attributes, events and links that a record has room for when it is used again. Arbitrary.
+const MOST_SPARE_ROOM: usize = 32;
 
 /// A [`Status`] without its description.
 #[derive(Clone, Copy, Debug)]
@@ -106,47 +121,67 @@ pub struct Link {
 
 /// As it starts, and as its span fills it.
 impl SpanRecord {
-    /// No span's.
-    pub(crate) const EMPTY: Self = Self::begun(SpanContext::NONE, Cow::Borrowed(""), Ticks::ORIGIN);
-
-    /// The record of a span named `name` that has just started.
-    #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
-    pub(crate) const fn begun(context: SpanContext, name: Cow<'static, str>, start: Ticks) -> Self {
-        Self {
-            context,
+    /// No span's, to be begun.
+    pub(super) fn empty() -> Self {
+        Self(Box::new(Body {
+            context: SpanContext::NONE,
             parent: SpanId::INVALID,
-            start,
-            end: start,
-            name,
+            start: Ticks::ORIGIN,
+            end: Ticks::ORIGIN,
+            name: Cow::Borrowed(""),
             attributes: Vec::new(),
             rare: None,
             status: StatusCode::Unset,
             outcome: Outcome::Ok,
             kind: SpanKind::Internal,
             parent_is_remote: false,
+            open: Open::default(),
+        }))
+    }
+
+    /// Makes it the record of a span that has just started, whatever it was. The room that it has for
+    /// attributes and events stays.
+    #[inline(always)] // Filled where it is: a copy right after stalls on the stores (bench span).
+    pub(super) fn begin(&mut self, context: SpanContext, name: Cow<'static, str>, start: Ticks) {
+        let body = &mut *self.0;
+        body.context = context;
+        body.parent = SpanId::INVALID;
+        (body.start, body.end) = (start, start);
+        body.name = name;
+        (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
+        (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
+        if body.attributes.capacity() > 0 {
+            clear(&mut body.attributes);
+        }
+        if let Some(rare) = &mut body.rare {
+            rare.clear();
         }
     }
 
-    /// Moves the record out, and leaves one that owns nothing.
     #[inline(always)]
-    pub(crate) fn take(&mut self) -> Self {
-        mem::replace(self, Self::EMPTY)
+    pub(super) fn body(&self) -> &Body {
+        &self.0
+    }
+
+    #[inline(always)]
+    pub(super) fn body_mut(&mut self) -> &mut Body {
+        &mut self.0
     }
 
     /// The rare part, made where there is none.
-    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(|| Box::new(Rare::new()))
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.0.rare.get_or_insert_with(|| Box::new(Rare::new()))
     }
 
     /// Changes the status.
     pub fn set_status(&mut self, status: Status) {
-        self.status = match status {
+        self.0.status = match status {
             Status::Unset => StatusCode::Unset,
             Status::Ok => StatusCode::Ok,
             Status::Error(_) => StatusCode::Error,
         };
         // Without a description there is nothing to keep, unless another was kept before.
-        if matches!(&status, Status::Error(text) if self.rare.is_some() || !text.is_empty()) {
+        if matches!(&status, Status::Error(text) if self.0.rare.is_some() || !text.is_empty()) {
             self.rare_mut().error = status;
         }
     }
@@ -154,12 +189,12 @@ impl SpanRecord {
     /// Whether there is an error, by the status.
     #[inline]
     pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.status, StatusCode::Error)
+        matches!(self.0.status, StatusCode::Error)
     }
 
     #[inline]
     fn dropped(&self) -> &Dropped {
-        self.rare.as_ref().map_or(&NONE_DROPPED, |rare| &rare.dropped)
+        self.0.rare.as_ref().map_or(&NONE_DROPPED, |rare| &rare.dropped)
     }
 }
 
@@ -171,6 +206,22 @@ impl Rare {
             links: Vec::new(),
             dropped: NONE_DROPPED,
         }
+    }
+
+    fn clear(&mut self) {
+        if matches!(&self.error, Status::Error(Cow::Owned(_))) {
+            self.error = UNDESCRIBED.clone();
+        }
+        clear(&mut self.events);
+        clear(&mut self.links);
+        self.dropped = NONE_DROPPED;
+    }
+}
+
+fn clear<T>(items: &mut Vec<T>) {
+    items.clear();
+    if items.capacity() > MOST_SPARE_ROOM {
+        *items = Vec::new();
     }
 }
 
@@ -193,62 +244,74 @@ impl SpanRecord {
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         let (trace_id, span_id) = (TraceId::random(), SpanId::random());
         let context = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, TraceState::EMPTY);
-        Self::begun(context, name.into(), clock::now())
+        let mut record = Self::empty();
+        record.begin(context, name.into(), clock::now());
+        record
+    }
+
+    /// The record with these ids, flags and state.
+    #[must_use]
+    pub fn with_context(mut self, context: SpanContext) -> Self {
+        self.0.context = context;
+        self
     }
 
     /// The record of a child of `parent`: in its trace, with its flags and state.
     #[must_use]
     pub fn with_parent(mut self, parent: &SpanContext) -> Self {
         let (trace_id, span_id) = (parent.trace_id(), self.span_id());
-        self.context = SpanContext::new(trace_id, span_id, parent.flags(), parent.state().clone());
-        (self.parent, self.parent_is_remote) = (parent.span_id(), parent.is_remote());
+        self.0.context =
+            SpanContext::new(trace_id, span_id, parent.flags(), parent.state().clone());
+        (self.0.parent, self.0.parent_is_remote) = (parent.span_id(), parent.is_remote());
         self
     }
 
     /// The record with this kind.
     #[must_use]
-    pub fn with_kind(self, kind: SpanKind) -> Self {
-        Self { kind, ..self }
+    pub fn with_kind(mut self, kind: SpanKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// The record of a span from `start` to `end`, or to `start` if that is later.
     #[must_use]
-    pub fn with_times(self, start: Ticks, end: Ticks) -> Self {
-        Self { start, end: end.max(start), ..self }
+    pub fn with_times(mut self, start: Ticks, end: Ticks) -> Self {
+        (self.0.start, self.0.end) = (start, end.max(start));
+        self
     }
 
     /// Changes the name.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
-        self.name = name.into();
+        self.0.name = name.into();
     }
 
     /// Changes how the operation ended.
     pub fn set_outcome(&mut self, outcome: Outcome) {
-        self.outcome = outcome;
+        self.0.outcome = outcome;
     }
 
     /// Sets the attribute `key`, in place of what it was.
     pub fn set_attribute(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         let attribute = KeyValue::new(key, value);
-        self.attributes.retain(|other| other.key != attribute.key);
-        self.attributes.push(attribute);
+        self.0.attributes.retain(|other| other.key != attribute.key);
+        self.0.attributes.push(attribute);
     }
 
     /// The attributes, to be changed; of two with one key the later holds.
     pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
-        &mut self.attributes
+        &mut self.0.attributes
     }
 
     /// Keeps the events for which `keep` is true, which may change them.
     pub fn retain_events(&mut self, keep: impl FnMut(&mut Event) -> bool) {
-        if let Some(rare) = &mut self.rare {
+        if let Some(rare) = &mut self.0.rare {
             rare.events.retain_mut(keep);
         }
     }
 
     /// Keeps the links for which `keep` is true, which may change them.
     pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
-        if let Some(rare) = &mut self.rare {
+        if let Some(rare) = &mut self.0.rare {
             rare.links.retain_mut(keep);
         }
     }
@@ -269,61 +332,61 @@ impl SpanRecord {
     /// The ids, flags and trace state.
     #[must_use]
     pub fn context(&self) -> &SpanContext {
-        &self.context
+        &self.0.context
     }
 
     /// The trace.
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
-        self.context.trace_id()
+        self.0.context.trace_id()
     }
 
     /// The span.
     #[must_use]
     pub fn span_id(&self) -> SpanId {
-        self.context.span_id()
+        self.0.context.span_id()
     }
 
     /// The parent; `None` for a root.
     #[must_use]
     pub fn parent_span_id(&self) -> Option<SpanId> {
-        self.parent.is_valid().then_some(self.parent)
+        self.0.parent.is_valid().then_some(self.0.parent)
     }
 
     /// Whether the parent is a span of another process.
     #[must_use]
     pub fn parent_is_remote(&self) -> bool {
-        self.parent_is_remote
+        self.0.parent_is_remote
     }
 
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> SpanKind {
-        self.kind
+        self.0.kind
     }
 
     /// When it started.
     #[must_use]
     pub fn start(&self) -> Ticks {
-        self.start
+        self.0.start
     }
 
     /// When it ended, never before its start.
     #[must_use]
     pub fn end(&self) -> Ticks {
-        self.end
+        self.0.end
     }
 
     /// The status.
     #[must_use]
     pub fn status(&self) -> &Status {
-        match (self.status, &self.rare) {
+        match (self.0.status, &self.0.rare) {
             (StatusCode::Unset, _) => &Status::Unset,
             (StatusCode::Ok, _) => &Status::Ok,
             (StatusCode::Error, Some(rare)) => &rare.error,
@@ -334,25 +397,25 @@ impl SpanRecord {
     /// How the operation ended.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome
+        self.0.outcome
     }
 
     /// The attributes, in the order they were set; of two with one key the later holds.
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
-        &self.attributes
+        &self.0.attributes
     }
 
     /// The events, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
-        self.rare.as_ref().map_or(&[], |rare| &rare.events)
+        self.0.rare.as_ref().map_or(&[], |rare| &rare.events)
     }
 
     /// The links.
     #[must_use]
     pub fn links(&self) -> &[Link] {
-        self.rare.as_ref().map_or(&[], |rare| &rare.links)
+        self.0.rare.as_ref().map_or(&[], |rare| &rare.links)
     }
 
     /// How many attributes were beyond the limit, of the span itself.
@@ -381,11 +444,16 @@ impl Signal for SpanRecord {
 
     #[inline]
     fn weight(&self) -> usize {
-        let mut bytes = size_of::<Self>() + owned(&self.name) + weigh_state(&self.context);
-        if !self.attributes.is_empty() {
-            bytes += weight_of(&self.attributes);
+        let body = &*self.0;
+        let mut bytes = size_of::<Body>() + owned(&body.name) + weigh_state(&body.context);
+        if !body.attributes.is_empty() {
+            bytes += weight_of(&body.attributes);
         }
-        bytes + self.rare.as_ref().map_or(0, |rare| rare.weight())
+        bytes + body.rare.as_ref().map_or(0, |rare| rare.weight())
+    }
+
+    fn recycle(records: Vec<Self>, bytes: usize) {
+        spare::keep(records, bytes);
     }
 }
 

@@ -152,7 +152,7 @@ impl Span {
         match &self.left {
             None => &SpanContext::NONE,
             Some(Left::Unrecorded(context)) => context,
-            Some(Left::Recorded(active)) => &active.record.context,
+            Some(Left::Recorded(active)) => active.record.context(),
         }
     }
 
@@ -253,7 +253,7 @@ impl SpanScope {
     /// Says how the operation ended. An error is the status too, where nobody set one.
     pub(crate) fn conclude(&self, outcome: Outcome) {
         self.with_record(|active| {
-            active.record.outcome = outcome;
+            active.set_outcome(outcome);
             if outcome == Outcome::Error && *active.record.status() == Status::Unset {
                 active.set_status(Status::Error(Cow::Borrowed("")));
             }
@@ -333,7 +333,7 @@ macro_rules! setters {
             /// Sets how the operation ended; by default `Ok`, and always `Panic` if a panic that
             /// began inside unwinds through the span.
             pub fn set_outcome($($receiver)+, outcome: Outcome) {
-                $self.with_record(|record| record.record.outcome = outcome);
+                $self.with_record(|record| record.set_outcome(outcome));
             }
 
             /// Replaces the name.

@@ -1,8 +1,6 @@
 //! The spans that a thread is in.
 //!
-//! The stack is two vectors: a frame for each span that was entered, recorded or not, and the record
-//! of each recorded one. Records are boxes, so that entering, leaving and moving a span moves a
-//! pointer. A frame that is left while others are above it becomes hollow, and goes when those above
+//! The stack has a frame for each span that was entered, recorded or not. A frame that is left while others are above it becomes hollow, and goes when those above
 //! have gone; the context below it becomes current only then. So guards may be dropped in any order,
 //! and a span never hands its place to an ancestor that has ended. A guard that is leaked keeps its
 //! frame, and its context current, until a thread's frames reach the limit.
@@ -16,17 +14,15 @@ const MAX_FRAMES: usize = 4096;
 
 pub(super) struct Stack {
     frames: Vec<Frame>,
-    records: Vec<Option<Box<Active>>>, // Of the frames with a record, in their order.
 }
 
 struct Frame {
     previous: SpanContext, // What was current before.
     token: u64,            // The guard's; HOLLOW once it is gone.
-    record: u32,           // The place in `records`, or NO_RECORD.
+    active: Option<Active>,
 }
 
 const HOLLOW: u64 = 0;
-const NO_RECORD: u32 = u32::MAX;
 
 /// A frame as its guard knows it.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +33,13 @@ pub(super) struct Place {
 
 /// What a span that leaves the stack was.
 pub(super) enum Left {
-    Recorded(Box<Active>),
+    Recorded(Active),
     /// One that is not recorded: its own context, or the parent's where there is no tracer.
     Unrecorded(SpanContext),
 }
 
 impl Stack {
-    pub(super) const EMPTY: Self = Self { frames: Vec::new(), records: Vec::new() };
+    pub(super) const EMPTY: Self = Self { frames: Vec::new() };
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -63,24 +59,19 @@ impl Stack {
 
     /// Makes `context` current, with the record of its span if there is one.
     #[inline(always)] // Where a span starts: what was just written is moved as little as may be.
-    pub(super) fn push(&mut self, mut context: SpanContext, active: Option<Box<Active>>) -> Place {
+    pub(super) fn push(&mut self, mut context: SpanContext, active: Option<Active>) -> Place {
         let depth = self.frames.len() as u32;
         // A parent that is none is carried too, and has a token all the same.
         let token = context.span_id().to_u64().max(HOLLOW + 1);
-        let mut record = NO_RECORD;
-        if active.is_some() {
-            record = self.records.len() as u32;
-            self.records.push(active);
-        }
         context::swap(&mut context);
-        self.frames.push(Frame { previous: context, token, record });
+        self.frames.push(Frame { previous: context, token, active });
         Place { depth, token }
     }
 
-    /// The record that was begun last, if its span is open.
+    /// The innermost span, if it is recorded.
     #[inline]
     pub(super) fn innermost(&self) -> Option<&Active> {
-        self.records.last()?.as_deref()
+        self.frames.last()?.active.as_ref()
     }
 
     pub(super) fn topmost(&self) -> Option<Place> {
@@ -89,9 +80,8 @@ impl Stack {
     }
 
     pub(super) fn record_at(&mut self, place: Place) -> Option<&mut Active> {
-        let frame = self.frames.get(place.depth as usize)?;
-        let record = (frame.token == place.token).then_some(frame.record)?;
-        self.records.get_mut(record as usize)?.as_deref_mut()
+        let frame = self.frames.get_mut(place.depth as usize)?;
+        if frame.token == place.token { frame.active.as_mut() } else { None }
     }
 
     pub(super) fn context_at(&self, place: Place) -> SpanContext {
@@ -117,7 +107,7 @@ impl Stack {
 
     /// Takes a span off that ends; its record.
     #[inline]
-    pub(super) fn end(&mut self, place: Place) -> Option<Box<Active>> {
+    pub(super) fn end(&mut self, place: Place) -> Option<Active> {
         if self.is_topmost(place) {
             return self.pop();
         }
@@ -135,7 +125,7 @@ impl Stack {
 
     /// Takes the topmost frame off, and the hollow ones below it; its record.
     #[inline]
-    fn pop(&mut self) -> Option<Box<Active>> {
+    fn pop(&mut self) -> Option<Active> {
         let active = self.pop_frame();
         while self.frames.last().is_some_and(|top| top.token == HOLLOW) {
             self.pop_frame();
@@ -145,12 +135,12 @@ impl Stack {
 
     /// Takes the topmost frame off, and makes current what was before it.
     #[inline]
-    fn pop_frame(&mut self) -> Option<Box<Active>> {
+    fn pop_frame(&mut self) -> Option<Active> {
         let top = self.frames.last_mut()?;
         context::swap(&mut top.previous);
-        let record = top.record;
+        let active = top.active.take();
         self.frames.truncate(self.frames.len() - 1); // Not `pop`, which would move what was swapped.
-        if record == NO_RECORD { None } else { self.records.pop().flatten() }
+        active
     }
 
     /// Takes away a frame that is not the topmost.
@@ -162,9 +152,7 @@ impl Stack {
             return None;
         }
         frame.token = HOLLOW;
-        match self.records.get_mut(frame.record as usize) {
-            Some(record) => record.take().map(Left::Recorded),
-            None => Some(Left::Unrecorded(context)),
-        }
+        let left = frame.active.take().map_or(Left::Unrecorded(context), Left::Recorded);
+        Some(left)
     }
 }

@@ -340,14 +340,14 @@ struct Finished {
 }
 
 impl Buffer {
-    /// Moves what `span` holds here; whether the buffer is full then.
+    /// Adds a span; whether the buffer is full then.
     #[inline]
-    pub(super) fn push(&self, span: &mut SpanRecord) -> bool {
+    pub(super) fn push(&self, span: SpanRecord) -> bool {
         let weight = span.weight();
         let mut finished = self.finished.lock();
         finished.forget_parents();
         finished.bytes += weight;
-        finished.spans.push(span.take());
+        finished.spans.push(span);
         finished.is_full()
     }
 
@@ -403,7 +403,7 @@ impl Finished {
     }
 }
 
-/// The most spans of a batch, and their bytes; a span without attributes weighs 128.
+/// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
 const BATCH_SPANS: usize = 256;
 const BATCH_BYTES: usize = 64 * 1024;
 /// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.

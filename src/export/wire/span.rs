@@ -77,15 +77,18 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
     let clock = ManualClock::new();
     let start = clock.now();
     clock.advance(Duration::from_micros(12_500));
-    let (trace_id, span_id) = (TraceId::from_u128(10), SpanId::from_u64(11));
-    let context = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, TraceState::EMPTY);
-    let mut span = SpanRecord::begun(context, name.to_owned().into(), start);
-    span.parent = SpanId::from_u64(12);
-    span.kind = SpanKind::Server;
-    span.end = clock.now();
+    let context = |span| {
+        let (trace, span) = (TraceId::from_u128(10), SpanId::from_u64(span));
+        SpanContext::new(trace, span, TraceFlags::SAMPLED, TraceState::EMPTY)
+    };
+    let mut span = SpanRecord::new(name.to_owned())
+        .with_context(context(11))
+        .with_parent(&context(12))
+        .with_kind(SpanKind::Server)
+        .with_times(start, clock.now());
     span.set_status(Status::Error("no money".into()));
-    span.outcome = Outcome::Error;
-    span.attributes = vec![KeyValue::new("cart", 7)];
+    span.set_outcome(Outcome::Error);
+    *span.attributes_mut() = vec![KeyValue::new("cart", 7)];
     span
 }
 
@@ -95,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        context::{SpanContext, SpanId},
+        context::{Outcome, SpanContext},
         label::Value,
         trace::{Event, Link},
     };
@@ -122,10 +125,9 @@ mod tests {
 
     #[test]
     fn a_root_has_no_parent_and_the_later_of_two_attributes_holds() {
-        let mut span = sample("root");
-        span.parent = SpanId::INVALID;
-        span.set_status(Status::Unset);
-        span.attributes =
+        let mut span = SpanRecord::new("root");
+        span.set_outcome(Outcome::Error);
+        *span.attributes_mut() =
             vec![KeyValue::new("a", 1), KeyValue::new("b", f64::NAN), KeyValue::new("a", true)];
         let text = text(&span);
         assert!(text.contains(r#""parent_span_id":null,"#));
@@ -140,9 +142,9 @@ mod tests {
     fn events_and_links_are_arrays() {
         let mut span = sample("x");
         let attributes = vec![KeyValue::new("k", "v")];
-        let at = span.end;
-        span.rare_mut().events = vec![Event { name: "retry".into(), at, attributes }];
-        span.rare_mut().links = vec![Link { context: SpanContext::NONE, attributes: Vec::new() }];
+        let at = span.end();
+        span.add_event(Event::new("retry", at, attributes));
+        span.add_link(Link::new(SpanContext::NONE, Vec::new()));
         let text = text(&span);
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["events"][0]["name"], "retry");
@@ -167,12 +169,11 @@ mod tests {
             let hostile = hostile.as_str().unwrap();
             let mut span = sample(hostile);
             let attributes = vec![KeyValue::new(hostile.to_owned(), hostile.to_owned())];
-            span.attributes = attributes.clone();
+            *span.attributes_mut() = attributes.clone();
             span.set_status(Status::Error(hostile.to_owned().into()));
-            let at = span.end;
-            span.rare_mut().events =
-                vec![Event { name: hostile.to_owned().into(), at, attributes: attributes.clone() }];
-            span.rare_mut().links = vec![Link { context: SpanContext::NONE, attributes }];
+            let at = span.end();
+            span.add_event(Event::new(hostile.to_owned(), at, attributes.clone()));
+            span.add_link(Link::new(SpanContext::NONE, attributes));
             let line = text(&span);
             assert_eq!(line.lines().count(), 1, "{label}");
             let read: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn every_kind_of_value_reads_back() {
         let mut span = sample("x");
-        span.attributes = vec![
+        *span.attributes_mut() = vec![
             KeyValue::new("s", "t"),
             KeyValue::new("b", false),
             KeyValue::new("i", i64::MIN),
