@@ -1,5 +1,6 @@
 //! What models use in place of `modelled`: loom's types behind parking_lot's and once_cell's faces.
 
+pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::{
     MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering, fence},
@@ -18,6 +19,11 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Time does not pass in a model: it waits.
+    pub(crate) fn try_lock_for(&self, _timeout: std::time::Duration) -> Option<MutexGuard<'_, T>> {
+        Some(self.lock())
     }
 }
 

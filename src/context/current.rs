@@ -2,19 +2,26 @@
 
 use std::{
     cell::{Cell, RefCell},
-    mem,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
 };
 
-use super::SpanContext;
+use super::{
+    SpanContext, SpanId, TraceId, TraceState,
+    span_context::{Bits, Ids},
+};
 
 thread_local! {
+    // Word by word, as they are read and written when spans start and end: a wide load waits for the
+    // narrow stores before it.
+    static TRACE: Cell<TraceId> = const { Cell::new(TraceId::INVALID) };
+    static SPAN: Cell<SpanId> = const { Cell::new(SpanId::INVALID) };
+    static BITS: Cell<Bits> = const { Cell::new(Bits::NONE) };
     // `ManuallyDrop` keeps the thread-local without a destructor: it can be read in every destructor
     // and exit hook, and costs no check of whether it is still there. Nothing leaks, because a scope
-    // puts back what it found and the first thing found is `NONE`.
-    static CURRENT: ManuallyDrop<RefCell<SpanContext>> =
-        const { ManuallyDrop::new(RefCell::new(SpanContext::NONE)) };
-    // Whether `CURRENT` is a span of this process and sampled: one load for every record of a
+    // puts back what it found and the first thing found is empty.
+    static STATE: ManuallyDrop<RefCell<TraceState>> =
+        const { ManuallyDrop::new(RefCell::new(TraceState::EMPTY)) };
+    // Whether it is a span's of this process and sampled: one load for every record of a
     // histogram. A caller's context is current where it is only passed through.
     static SAMPLED: Cell<bool> = const { Cell::new(false) };
 }
@@ -24,7 +31,25 @@ thread_local! {
 #[inline]
 #[must_use]
 pub fn current() -> SpanContext {
-    CURRENT.with(|cell| cell.try_borrow().map_or(SpanContext::NONE, |current| current.clone()))
+    ids().with_state(state())
+}
+
+/// The current context without its trace state.
+#[inline(always)]
+pub(crate) fn ids() -> Ids {
+    Ids { trace_id: TRACE.get(), span_id: SPAN.get(), bits: BITS.get() }
+}
+
+/// The trace state of the current context.
+#[inline(always)]
+pub(crate) fn state() -> TraceState {
+    STATE.with(|cell| cell.try_borrow().map_or(TraceState::EMPTY, |state| state.clone()))
+}
+
+/// Whether the current context has a trace state.
+#[inline(always)]
+pub(crate) fn has_state() -> bool {
+    STATE.with(|cell| cell.try_borrow().is_ok_and(|state| !state.is_empty()))
 }
 
 /// Whether this thread is in a span that is recorded and exported.
@@ -33,18 +58,42 @@ pub(crate) fn is_sampled() -> bool {
     SAMPLED.get()
 }
 
-/// Makes `context` current, and puts there what was.
-///
-/// In place: a context that is moved is read again while its parts are still being written, and the
-/// processor waits (bench span).
-#[inline]
-pub(crate) fn swap(context: &mut SpanContext) {
-    CURRENT.with(|cell| {
+/// Makes another span of the current trace current, with the trace state as it is. Returns what was.
+#[inline(always)]
+pub(crate) fn replace_span(span_id: SpanId, bits: Bits) -> (SpanId, Bits) {
+    SAMPLED.set(bits.is_sampled_here());
+    (SPAN.replace(span_id), BITS.replace(bits))
+}
+
+/// Makes another trace current. Returns what was.
+#[inline(always)]
+pub(crate) fn replace_trace(trace_id: TraceId) -> TraceId {
+    TRACE.replace(trace_id)
+}
+
+/// Makes another trace current.
+#[inline(always)]
+pub(crate) fn set_trace(trace_id: TraceId) {
+    TRACE.set(trace_id);
+}
+
+/// Makes `state` that of the current context, and puts there what was.
+pub(crate) fn swap_state(state: &mut TraceState) {
+    STATE.with(|cell| {
         if let Ok(mut current) = cell.try_borrow_mut() {
-            mem::swap(&mut *current, context);
-            SAMPLED.set(current.is_sampled() & !current.is_remote());
+            mem::swap(&mut *current, state);
         }
     });
+}
+
+/// Makes `context` current, and puts there what was.
+#[cfg(test)]
+pub(crate) fn swap(context: &mut SpanContext) {
+    let (ids, mut state) = (context.ids(), context.state().clone());
+    swap_state(&mut state);
+    let trace_id = replace_trace(ids.trace_id);
+    let (span_id, bits) = replace_span(ids.span_id, ids.bits);
+    *context = Ids { trace_id, span_id, bits }.with_state(state);
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub use outcome::Outcome;
 pub use span_context::{SpanContext, TraceFlags};
 pub use state::TraceState;
 
-pub(crate) use current::{is_sampled, swap};
+#[cfg(test)]
+pub(crate) use current::swap;
+pub(crate) use current::{
+    has_state, ids, is_sampled, replace_span, replace_trace, set_trace, state, swap_state,
+};
 pub(crate) use muted::{is_muted, tune, tuned};
+pub(crate) use span_context::{Bits, Ids};
 pub(crate) use state::{Members, trim};

@@ -42,22 +42,80 @@ impl TraceFlags {
 /// The default, [`NONE`](Self::NONE), is the absence of a context.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct SpanContext {
-    trace_id: TraceId,
-    span_id: SpanId,
-    flags: TraceFlags,
-    remote: bool,
+    ids: Ids,
     state: TraceState,
+}
+
+/// A context without its trace state, which most have not: what is copied when a span starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Ids {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) bits: Bits,
+}
+
+/// The flags, and whether the context came from another process. A whole word: a copy of what was just
+/// written in smaller parts waits for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Bits(u64);
+
+impl Bits {
+    const SAMPLED: u64 = TraceFlags::SAMPLED.0 as u64;
+    const REMOTE: u64 = 1 << 8;
+
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Whether it is a span's of this process, and sampled.
+    #[inline(always)]
+    pub(crate) const fn is_sampled_here(self) -> bool {
+        self.0 & (Self::REMOTE | Self::SAMPLED) == Self::SAMPLED
+    }
+}
+
+impl Ids {
+    /// Those of no context.
+    pub(crate) const NONE: Self =
+        Self::new(TraceId::INVALID, SpanId::INVALID, TraceFlags::from_u8(0));
+
+    /// Those of a span of this process.
+    #[inline(always)]
+    pub(crate) const fn new(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> Self {
+        Self { trace_id, span_id, bits: Bits(flags.0 as u64) }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn flags(&self) -> TraceFlags {
+        TraceFlags(self.bits.0 as u8)
+    }
+
+    /// With the sampled flag set or not.
+    #[inline(always)]
+    pub(crate) const fn with_sampled(self, sampled: bool) -> Self {
+        Self { bits: Bits(self.bits.0 & !Bits::SAMPLED | sampled as u64), ..self }
+    }
+
+    /// Whether it came from another process.
+    #[inline(always)]
+    pub(crate) const fn is_remote(&self) -> bool {
+        self.bits.0 & Bits::REMOTE != 0
+    }
+
+    /// Whether both ids are valid.
+    #[inline(always)]
+    pub(crate) const fn is_valid(&self) -> bool {
+        self.trace_id.is_valid() && self.span_id.is_valid()
+    }
+
+    /// With the trace state of their trace.
+    #[inline(always)]
+    pub(crate) const fn with_state(self, state: TraceState) -> SpanContext {
+        SpanContext { ids: self, state }
+    }
 }
 
 impl SpanContext {
     /// No context.
-    pub const NONE: Self = Self {
-        trace_id: TraceId::INVALID,
-        span_id: SpanId::INVALID,
-        flags: TraceFlags::from_u8(0),
-        remote: false,
-        state: TraceState::EMPTY,
-    };
+    pub const NONE: Self = Self { ids: Ids::NONE, state: TraceState::EMPTY };
 
     /// The context of a span of this process.
     #[must_use]
@@ -67,31 +125,42 @@ impl SpanContext {
         flags: TraceFlags,
         state: TraceState,
     ) -> Self {
-        Self { trace_id, span_id, flags, remote: false, state }
+        Ids::new(trace_id, span_id, flags).with_state(state)
     }
 
     /// The same context, marked as having come from another process.
     #[must_use]
     pub fn into_remote(self) -> Self {
-        Self { remote: true, ..self }
+        Ids { bits: Bits(self.ids.bits.0 | Bits::REMOTE), ..self.ids }.with_state(self.state)
+    }
+
+    /// Without the trace state.
+    #[inline(always)]
+    pub(crate) const fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// The trace state alone.
+    pub(crate) fn into_state(self) -> TraceState {
+        self.state
     }
 
     /// The trace.
     #[must_use]
     pub const fn trace_id(&self) -> TraceId {
-        self.trace_id
+        self.ids.trace_id
     }
 
     /// The span.
     #[must_use]
     pub const fn span_id(&self) -> SpanId {
-        self.span_id
+        self.ids.span_id
     }
 
     /// The flags.
     #[must_use]
     pub const fn flags(&self) -> TraceFlags {
-        self.flags
+        self.ids.flags()
     }
 
     /// The vendors' entries.
@@ -103,18 +172,18 @@ impl SpanContext {
     /// Whether both ids are valid.
     #[must_use]
     pub const fn is_valid(&self) -> bool {
-        self.trace_id.is_valid() && self.span_id.is_valid()
+        self.ids.is_valid()
     }
 
     /// Whether the span is recorded and exported.
     #[must_use]
     pub const fn is_sampled(&self) -> bool {
-        self.flags.is_sampled()
+        self.ids.flags().is_sampled()
     }
 
     /// Whether it came from another process.
     #[must_use]
     pub const fn is_remote(&self) -> bool {
-        self.remote
+        self.ids.is_remote()
     }
 }

@@ -18,7 +18,7 @@ use super::Retry;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The most records that are held, those in the exporter's hands included. At least 1; 65,536 by
+    /// The most records that are held, those in the exporter's hands included. At least 1; 262,144 by
     /// default.
     pub max_items: usize,
     /// The most bytes that are held, by [`Signal::weight`](super::Signal::weight). At least 1; 64 MiB
@@ -45,7 +45,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_items: 65_536,
+            max_items: 262_144,
             max_bytes: 64 << 20,
             overflow: Overflow::DropNewest,
             batch_items: 512,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
-    context::{Outcome, SpanContext},
+    context::{Outcome, SpanContext, TraceState},
     label::KeyValue,
 };
 
@@ -28,21 +28,22 @@ impl Active {
         mut record: SpanRecord,
         tracer: &Tracer,
         start: Start,
+        state: TraceState,
         seed: &mut Seed,
         earliest: Option<Ticks>,
     ) -> Self {
-        let limits = tracer.limits;
+        let limits = &tracer.limits;
         let at = seed.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        record.begin(start.context, limits.cut(std::mem::take(&mut seed.name)), at);
+        record.begin(start.ids.with_state(state), limits.cut(std::mem::take(&mut seed.name)), at);
         let body = record.body_mut();
-        body.parent = start.parent;
-        body.parent_is_remote = start.parent_is_remote;
+        body.parent = start.parent.span_id;
+        body.parent_is_remote = start.parent.is_remote();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
-        body.open = Open { tracer: tracer.id, limits, was_panicking };
+        body.open = Open { tracer: tracer.id, limits: *limits, was_panicking };
         Self { record }
     }
 
@@ -68,6 +69,7 @@ impl Active {
         } else if body.outcome == Outcome::Ok && has_failed {
             body.outcome = Outcome::Error;
         }
+        self.record.weigh();
     }
 
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
@@ -89,18 +91,25 @@ impl Active {
     #[inline]
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
         let body = self.record.body_mut();
-        let limits = &body.open.limits;
-        let attribute =
-            if limits.allow(&attribute) { attribute } else { limits.cut_attribute(attribute) };
-        let attributes = &mut body.attributes;
-        if let Some(same) = attributes.iter_mut().find(|other| other.key == attribute.key) {
+        if !body.open.limits.allow(&attribute) {
+            return self.set_long_attribute(attribute);
+        }
+        let is_same = |other: &&mut KeyValue| are_same(&other.key, &attribute.key);
+        if let Some(same) = body.attributes.iter_mut().find(is_same) {
             same.value = attribute.value;
-        } else if attributes.len() < limits.attributes as usize {
-            attributes.push(attribute);
+        } else if body.attributes.len() < body.open.limits.attributes as usize {
+            body.attributes.push(attribute);
         } else {
             let dropped = &mut self.record.rare_mut().dropped;
             dropped.attributes = dropped.attributes.saturating_add(1);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_long_attribute(&mut self, attribute: KeyValue) {
+        let attribute = self.limits().cut_attribute(attribute);
+        self.set_attribute(attribute);
     }
 
     /// The limits of an event that is about to be added, if there is room for one. Its attributes are
@@ -145,4 +154,11 @@ impl Active {
             self.record.rare_mut().links.push(Link { context, attributes });
         }
     }
+}
+
+/// Whether two keys are the same: few of one length end with the same byte.
+#[inline]
+fn are_same(a: &str, b: &str) -> bool {
+    let last = |text: &str| text.as_bytes().last().copied();
+    a.len() == b.len() && last(a) == last(b) && a == b
 }

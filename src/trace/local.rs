@@ -4,7 +4,7 @@
 //! exit hook. A second one with a destructor notes the end of the thread: it hands the buffer over
 //! and frees the stack. After it, spans still work; each then goes to the sink by itself.
 //!
-//! A record is filled where it is, and moved as a pointer. Exported ones come back ([`spare`]), so that
+//! A record is filled where it is, and moved as a pointer. Exported ones come back ([`SPARE`]), so that
 //! none is allocated in the long run. Where no
 //! span is recorded (no tracer, a muted thread) a frame only carries its parent's context on, and is
 //! there only if somebody named a parent: what is current stays so by itself.
@@ -23,15 +23,16 @@ use std::{
 use super::{
     SpanRecord,
     active::Active,
+    buffer::Buffer,
+    record::SPARE,
     sampler::Candidate,
-    spare,
     stack::{Left, Place, Stack},
-    start::{Ids, Seed, Start},
-    tracer::{self, Buffer, Tracer},
+    start::{Seed, Start},
+    tracer::{self, Tracer},
 };
 use crate::{
     clock::{self, Ticks},
-    context::{self, SpanContext},
+    context::{self, Ids, SpanContext, TraceId},
 };
 
 thread_local! {
@@ -61,7 +62,7 @@ struct Local {
 /// This thread's tracer.
 struct Bound {
     tracer: Arc<Tracer>,
-    buffer: Option<Arc<Buffer>>, // None after the thread's end.
+    buffer: Option<Buffer>, // None after the thread's end.
 }
 
 /// An end that found `LOCAL` borrowed.
@@ -76,33 +77,53 @@ enum Late {
 #[inline]
 pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     let place = with_tracer(|cell, mut local| {
-        if local.stack.is_full() {
-            local.overflow();
+        let own = &mut *local;
+        if own.stack.is_full() {
+            own.overflow();
             return None;
         }
-        let current = context::current();
-        let parent = seed.parent.as_ref().unwrap_or(&current);
-        let ids = Ids::new(parent);
-        let candidate = ids.candidate(parent, seed);
-        let mut decision = local.bound.as_ref()?.tracer.decide(&candidate);
-        if decision.is_none() {
-            (local, decision) = ask(cell, local, &candidate)?;
+        // Most spans are children of the current one, and do as it does.
+        if seed.parent.is_none() {
+            let parent = context::ids();
+            let tracer = &own.bound.as_ref()?.tracer;
+            if parent.span_id.is_valid()
+                && let Some(is_sampled) = tracer.foresees(&parent)
+            {
+                let start = Start::child(parent, is_sampled);
+                if !is_sampled {
+                    return Some(own.stack.push(start.ids, None));
+                }
+                // A child's reading may be some nanoseconds early, being another core's.
+                let earliest = own.stack.innermost().map(|open| open.record.start());
+                let (record, state) = (record(&mut own.spare), context::state());
+                let active = Active::start(record, tracer, start, state, seed, earliest);
+                return Some(own.stack.push(start.ids, Some(active)));
+            }
         }
-        let is_sampled = decision == Some(true);
-        let start = Start::new(ids, parent, is_sampled);
-        let local = &mut *local;
-        let context = start.context.clone();
-        let active = if start.is_sampled {
-            // A child's reading may be some nanoseconds early, being another core's.
-            let earliest = local.stack.innermost().map(|open| open.record.start());
-            let record = local.record();
-            Some(Active::start(record, &local.bound.as_ref()?.tracer, start, seed, earliest))
-        } else {
-            None
-        };
-        Some(local.stack.push(context, active))
+        push_any(cell, local, seed)
     });
     if place.is_some() || seed.parent.is_none() { place } else { carry(seed) }
+}
+
+/// As [`push_new`], for a root, for a parent that is named, and for samplers that have to be asked.
+#[inline(never)] // The way past it is to stay short.
+fn push_any<'a>(
+    cell: &'a RefCell<Local>,
+    local: RefMut<'a, Local>,
+    seed: &mut Seed,
+) -> Option<Place> {
+    let (mut local, start) = decide(cell, local, seed)?;
+    let state = seed.state(&start);
+    let local = &mut *local;
+    let active = if start.ids.flags().is_sampled() {
+        let earliest = local.stack.innermost().map(|open| open.record.start());
+        let record = record(&mut local.spare);
+        let tracer = &local.bound.as_ref()?.tracer;
+        Some(Active::start(record, tracer, start, state.clone(), seed, earliest))
+    } else {
+        None
+    };
+    Some(local.stack.push_other(start.ids, state, active))
 }
 
 /// Makes the context of a parent current that nothing is recorded below.
@@ -116,22 +137,15 @@ fn carry(seed: &mut Seed) -> Option<Place> {
 
 /// Starts a span without making it current.
 pub(super) fn start(seed: &mut Seed) -> Option<Left> {
-    let left = with_tracer(|cell, mut local| {
-        let current = context::current();
-        let parent = seed.parent.as_ref().unwrap_or(&current);
-        let ids = Ids::new(parent);
-        let candidate = ids.candidate(parent, seed);
-        let mut decision = local.bound.as_ref()?.tracer.decide(&candidate);
-        if decision.is_none() {
-            (local, decision) = ask(cell, local, &candidate)?;
-        }
-        let is_sampled = decision == Some(true);
-        let start = Start::new(ids, parent, is_sampled);
-        let left = if start.is_sampled {
-            let record = local.record();
-            Left::Recorded(Active::start(record, &local.bound.as_ref()?.tracer, start, seed, None))
+    let left = with_tracer(|cell, local| {
+        let (mut local, start) = decide(cell, local, seed)?;
+        let state = seed.state(&start);
+        let left = if start.ids.flags().is_sampled() {
+            let record = record(&mut local.spare);
+            let tracer = &local.bound.as_ref()?.tracer;
+            Left::Recorded(Active::start(record, tracer, start, state, seed, None))
         } else {
-            Left::Unrecorded(start.context)
+            Left::Unrecorded(start.ids.with_state(state))
         };
         let after = local.release_after_end();
         drop(local);
@@ -149,23 +163,94 @@ pub(super) fn current_valid() -> Option<SpanContext> {
     Some(context::current()).filter(SpanContext::is_valid)
 }
 
-/// Asks a sampler that is not ours, for which this thread's spans are free. It has the tracer
-/// meanwhile, so that no count that threads share is touched.
-#[cold] // Not that it were rare: the way past it is to stay short.
-#[inline(never)]
-fn ask<'a>(
+/// The span that starts, and whether it is sampled.
+#[inline(always)] // So that ids stay in registers.
+fn decide<'a>(
     cell: &'a RefCell<Local>,
     mut local: RefMut<'a, Local>,
-    candidate: &Candidate<'_>,
-) -> Option<(RefMut<'a, Local>, Option<bool>)> {
-    let bound = local.bound.take()?;
-    local.is_deciding = true;
-    drop(local);
-    let is_sampled = bound.tracer.ask(candidate);
-    let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
-    local.is_deciding = false;
-    local.bound = Some(bound);
-    Some((local, Some(is_sampled)))
+    seed: &Seed,
+) -> Option<(RefMut<'a, Local>, Start)> {
+    let start = Start::below(seed.parent_ids());
+    let tracer = &local.bound.as_ref()?.tracer;
+    let is_sampled = match tracer.foresees(&start.parent) {
+        Some(is_sampled) => is_sampled,
+        None => {
+            let asked = Asked { trace_id: start.ids.trace_id, is_root: start.parent == Ids::NONE };
+            match asked.decided(tracer, seed) {
+                Some(is_sampled) => is_sampled,
+                None => {
+                    let is_sampled;
+                    (local, is_sampled) = asked.ask(cell, local, seed)?;
+                    is_sampled
+                }
+            }
+        }
+    };
+    Some((local, start.decided(is_sampled)))
+}
+
+/// A span that a sampler is asked about.
+#[derive(Clone, Copy)]
+struct Asked {
+    trace_id: TraceId,
+    is_root: bool,
+}
+
+impl Asked {
+    /// The decision of a sampler that can be asked at once.
+    #[inline]
+    fn decided(self, tracer: &Tracer, seed: &Seed) -> Option<bool> {
+        self.with_candidate(seed, |candidate| tracer.decide(candidate))
+    }
+
+    /// The decision of a sampler that is not ours. It is asked with this thread's spans free; it has the
+    /// tracer meanwhile, so that no count that threads share is touched.
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn ask<'a>(
+        self,
+        cell: &'a RefCell<Local>,
+        mut local: RefMut<'a, Local>,
+        seed: &Seed,
+    ) -> Option<(RefMut<'a, Local>, bool)> {
+        let bound = local.bound.take()?;
+        local.is_deciding = true;
+        drop(local);
+        let is_sampled = self.with_candidate(seed, |candidate| bound.tracer.ask(candidate));
+        let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
+        local.is_deciding = false;
+        local.bound = Some(bound);
+        Some((local, is_sampled))
+    }
+
+    #[inline]
+    fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
+        let Self { trace_id, is_root } = self;
+        let (name, kind) = (&seed.name, seed.kind);
+        match &seed.parent {
+            _ if is_root => ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind }),
+            Some(parent) => ask(&Candidate { parent, trace_id, name, kind }),
+            None => ask(&Candidate { parent: &context::current(), trace_id, name, kind }),
+        }
+    }
+}
+
+/// A record for a span that starts.
+#[inline(always)]
+fn record(spare: &mut Vec<SpanRecord>) -> SpanRecord {
+    match spare.pop() {
+        Some(record) => record,
+        None => more_records(spare),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn more_records(spare: &mut Vec<SpanRecord>) -> SpanRecord {
+    if let Some(chunk) = SPARE.take() {
+        *spare = chunk;
+    }
+    spare.pop().unwrap_or_else(SpanRecord::empty)
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
@@ -179,9 +264,13 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
             local.watch_end();
         }
         Ok(match span {
-            Left::Unrecorded(context) => local.stack.push(context, None),
+            Left::Unrecorded(context) => {
+                local.stack.push_other(context.ids(), context.into_state(), None)
+            }
             Left::Recorded(active) => {
-                local.stack.push(active.record.context().clone(), Some(active))
+                let context = active.record.context();
+                let (ids, state) = (context.ids(), context.state().clone());
+                local.stack.push_other(ids, state, Some(active))
             }
         })
     })
@@ -351,23 +440,6 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
 }
 
 impl Local {
-    /// A record for a span that starts.
-    #[inline]
-    fn record(&mut self) -> SpanRecord {
-        self.spare.pop().unwrap_or_else(|| self.more_records())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn more_records(&mut self) -> SpanRecord {
-        if !self.has_ended
-            && let Some(spare) = spare::take()
-        {
-            self.spare = spare;
-        }
-        self.spare.pop().unwrap_or_else(SpanRecord::empty)
-    }
-
     /// Asks for a call at the end of the thread; if that is over, nothing is kept from now on.
     fn watch_end(&mut self) {
         self.has_ended |= END.try_with(|_| ()).is_err();
@@ -397,11 +469,21 @@ impl Local {
 ///
 /// Consumes the borrow: a sink must find the thread's spans free.
 #[inline]
-fn file(local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
+fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     active.close(at.unwrap_or_else(clock::now));
-    match &local.bound {
+    match &mut local.bound {
         Some(Bound { tracer, buffer: Some(buffer) }) if tracer.id == active.tracer() => {
-            if buffer.push(active.record) || tracer.is_closed() {
+            if buffer.is_inherited() {
+                tracer.replace_thread(buffer);
+            }
+            let must_hand_over = match buffer.push(active.record) {
+                Ok(is_full) => is_full || tracer.is_closed(),
+                Err(span) => {
+                    tracer.take_later(span);
+                    true
+                }
+            };
+            if must_hand_over {
                 hand_over(local);
             }
         }
@@ -424,20 +506,24 @@ fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
 /// Hands this thread's buffer over.
 #[cold]
 #[inline(never)]
-fn hand_over(local: RefMut<'_, Local>) {
+fn hand_over(mut local: RefMut<'_, Local>) {
     if context::is_muted() {
         return; // A sink ends spans: it is not called within itself. They wait for the next time.
     }
-    if let Some(Bound { tracer, buffer: Some(buffer) }) = &local.bound {
-        let (tracer, buffer) = (Arc::clone(tracer), Arc::clone(buffer));
+    let Some(Bound { tracer, buffer: Some(buffer) }) = &local.bound else { return };
+    let (tracer, shared) = (Arc::clone(tracer), Arc::clone(buffer.shared()));
+    let take = |batch: &mut Vec<SpanRecord>| {
+        if let Some(Bound { buffer: Some(buffer), .. }) = &mut local.bound {
+            buffer.take(batch);
+        }
         drop(local); // A sink must find the thread's spans free.
-        tracer.take_full(&buffer);
-    }
+    };
+    shared.hand_over(take, |batch| tracer.hand_over(batch));
 }
 
 impl Bound {
     fn retire(self) {
-        if let Some(buffer) = &self.buffer {
+        if let Some(buffer) = self.buffer {
             self.tracer.remove_thread(buffer);
         }
     }

@@ -12,6 +12,8 @@
 //! events and links allocate.
 
 mod active;
+mod buffer;
+mod finished;
 mod future;
 mod limits;
 mod local;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{SpanLimits, spare};
+use super::{SpanLimits, spare::Spare};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
@@ -31,6 +31,8 @@ pub(super) struct Body {
     pub(super) parent_is_remote: bool,
     /// Of a span that has not ended.
     pub(super) open: Open,
+    /// What the record weighs, once that was added up; zero before, and when it may have changed.
+    weight: u32,
 }
 
 /// What has to be known at a span's end.
@@ -51,6 +53,9 @@ pub(super) struct Rare {
     pub(super) links: Vec<Link>,
     pub(super) dropped: Dropped,
 }
+
+/// Exported ones, for the next spans of any thread.
+pub(super) static SPARE: Spare<SpanRecord> = Spare::new();
 
 /// The most attributes, events and links that a record has room for when it is used again. Arbitrary.
 const MOST_SPARE_ROOM: usize = 32;
@@ -136,6 +141,7 @@ impl SpanRecord {
             kind: SpanKind::Internal,
             parent_is_remote: false,
             open: Open::default(),
+            weight: 0,
         }))
     }
 
@@ -148,6 +154,7 @@ impl SpanRecord {
         body.parent = SpanId::INVALID;
         (body.start, body.end) = (start, start);
         body.name = name;
+        body.weight = 0;
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
         if body.attributes.capacity() > 0 {
@@ -168,13 +175,21 @@ impl SpanRecord {
         &mut self.0
     }
 
+    /// Adds up what it weighs, once for all who ask.
+    #[inline]
+    pub(super) fn weigh(&mut self) {
+        self.0.weight = u32::try_from(self.0.add_up()).unwrap_or(u32::MAX);
+    }
+
     /// The rare part, made where there is none.
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.0.weight = 0;
         self.0.rare.get_or_insert_with(|| Box::new(Rare::new()))
     }
 
     /// Changes the status.
     pub fn set_status(&mut self, status: Status) {
+        self.0.weight = 0;
         self.0.status = match status {
             Status::Unset => StatusCode::Unset,
             Status::Ok => StatusCode::Ok,
@@ -252,7 +267,7 @@ impl SpanRecord {
     /// The record with these ids, flags and state.
     #[must_use]
     pub fn with_context(mut self, context: SpanContext) -> Self {
-        self.0.context = context;
+        (self.0.context, self.0.weight) = (context, 0);
         self
     }
 
@@ -263,6 +278,7 @@ impl SpanRecord {
         self.0.context =
             SpanContext::new(trace_id, span_id, parent.flags(), parent.state().clone());
         (self.0.parent, self.0.parent_is_remote) = (parent.span_id(), parent.is_remote());
+        self.0.weight = 0;
         self
     }
 
@@ -282,6 +298,7 @@ impl SpanRecord {
 
     /// Changes the name.
     pub fn set_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.0.weight = 0;
         self.0.name = name.into();
     }
 
@@ -292,6 +309,7 @@ impl SpanRecord {
 
     /// Sets the attribute `key`, in place of what it was.
     pub fn set_attribute(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        self.0.weight = 0;
         let attribute = KeyValue::new(key, value);
         self.0.attributes.retain(|other| other.key != attribute.key);
         self.0.attributes.push(attribute);
@@ -299,11 +317,13 @@ impl SpanRecord {
 
     /// The attributes, to be changed; of two with one key the later holds.
     pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
+        self.0.weight = 0;
         &mut self.0.attributes
     }
 
     /// Keeps the events for which `keep` is true, which may change them.
     pub fn retain_events(&mut self, keep: impl FnMut(&mut Event) -> bool) {
+        self.0.weight = 0;
         if let Some(rare) = &mut self.0.rare {
             rare.events.retain_mut(keep);
         }
@@ -311,6 +331,7 @@ impl SpanRecord {
 
     /// Keeps the links for which `keep` is true, which may change them.
     pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
+        self.0.weight = 0;
         if let Some(rare) = &mut self.0.rare {
             rare.links.retain_mut(keep);
         }
@@ -324,6 +345,21 @@ impl SpanRecord {
     /// Adds a link.
     pub fn add_link(&mut self, link: Link) {
         self.rare_mut().links.push(link);
+    }
+}
+
+impl Body {
+    #[inline]
+    fn add_up(&self) -> usize {
+        let is_plain = self.attributes.is_empty() && self.rare.is_none();
+        let own = size_of::<Self>() + owned(&self.name);
+        own + if is_plain && self.context.state().is_empty() { 0 } else { self.add_up_content() }
+    }
+
+    #[inline(never)]
+    fn add_up_content(&self) -> usize {
+        let rare = self.rare.as_ref().map_or(0, |rare| rare.weight());
+        weigh_state(&self.context) + weight_of(&self.attributes) + rare
     }
 }
 
@@ -444,16 +480,14 @@ impl Signal for SpanRecord {
 
     #[inline]
     fn weight(&self) -> usize {
-        let body = &*self.0;
-        let mut bytes = size_of::<Body>() + owned(&body.name) + weigh_state(&body.context);
-        if !body.attributes.is_empty() {
-            bytes += weight_of(&body.attributes);
+        match self.0.weight {
+            0 => self.0.add_up(),
+            known => known as usize,
         }
-        bytes + body.rare.as_ref().map_or(0, |rare| rare.weight())
     }
 
     fn recycle(records: Vec<Self>, bytes: usize) {
-        spare::keep(records, bytes);
+        SPARE.keep(records, bytes);
     }
 }
 

@@ -293,8 +293,8 @@ macro_rules! setters {
                 key: impl Into<Cow<'static, str>>,
                 value: impl Into<Value>,
             ) {
-                let attribute = KeyValue::new(key, value);
-                $self.with_record(|record| record.set_attribute(attribute));
+                let (key, value) = (key.into(), value.into());
+                $self.with_record(|record| record.set_attribute(KeyValue { key, value }));
             }
 
             /// Adds an event that happens now. `attributes` are asked for if the span is recorded and
@@ -305,6 +305,11 @@ macro_rules! setters {
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
                 let (name, at) = (name.into(), clock::now());
+                let attributes = attributes.into_iter();
+                if attributes.size_hint() == (0, Some(0)) {
+                    $self.with_record(|record| record.add_event(name, at, Vec::new()));
+                    return;
+                }
                 // What is iterated may use spans, this one too: first the attributes, then the span.
                 if let Some(limits) = $self.with_record(Active::room_for_event).flatten() {
                     let attributes = limits.gather(attributes);

@@ -1,34 +1,102 @@
-//! Records that have been exported, to be used again for other spans.
+//! Records that have been exported, to be used again.
 //!
-//! What a thread fills and a worker frees goes through the allocator twice, and the memory from one
+//! What a thread fills and a worker frees goes through the allocator twice, and its memory from one
 //! core to the other. So the worker lets go of a chunk as a whole, without touching its records, and a
 //! thread that needs some takes a chunk: the one that was given back last, which caches still hold.
 
-use super::SpanRecord;
+use std::mem;
+
 use crate::sync::Mutex;
 
-/// The most chunks that wait to be used again, and the bytes of one. Together with the room that a
-/// record keeps they bound what is held: some 20 MB after spans with much content. Arbitrary.
-const MOST_CHUNKS: usize = 32;
-const MOST_CHUNK_BYTES: usize = 256 * 1024;
+/// Chunks of records that nobody needs any more.
+pub(super) struct Spare<T> {
+    /// No lock is taken inside it, and no record dropped.
+    kept: Mutex<Kept<T>>,
+}
 
-/// No lock is taken inside it, and no record dropped.
-static SPARE: Mutex<Vec<Vec<SpanRecord>>> = Mutex::new(Vec::new());
+struct Kept<T> {
+    chunks: Vec<(Vec<T>, usize)>, // With what they weighed.
+    bytes: usize,
+    /// The fewest chunks since the last trim: so many were not needed.
+    n_idle: usize,
+}
 
-/// Takes records that nobody needs any more, which weighed `bytes`.
-pub(super) fn keep(records: Vec<SpanRecord>, bytes: usize) {
-    if records.is_empty() || bytes > MOST_CHUNK_BYTES {
-        return;
+/// The most bytes of all chunks, by what their records weighed, and of one. Together with the room that
+/// a record keeps they bound what is held. About what a queue of the default size holds.
+const MOST_BYTES: usize = 32 << 20;
+const MOST_CHUNK_BYTES: usize = 256 << 10;
+
+impl<T> Spare<T> {
+    pub(super) const fn new() -> Self {
+        Self { kept: Mutex::new(Kept { chunks: Vec::new(), bytes: 0, n_idle: 0 }) }
     }
-    let mut spare = SPARE.lock();
-    if spare.len() < MOST_CHUNKS {
-        spare.push(records);
-    } else {
-        drop(spare); // The records are dropped outside the lock.
+
+    /// Takes records that weighed `bytes`. What is too much to be kept is dropped.
+    pub(super) fn keep(&self, mut records: Vec<T>, bytes: usize) {
+        if records.is_empty() || bytes > MOST_CHUNK_BYTES {
+            return;
+        }
+        let mut kept = self.kept.lock();
+        if kept.bytes + bytes <= MOST_BYTES {
+            kept.bytes += bytes;
+            kept.chunks.push((mem::take(&mut records), bytes));
+        }
+        drop(kept); // Before the records are.
+    }
+
+    /// The chunk that was kept last, with what its records held.
+    pub(super) fn take(&self) -> Option<Vec<T>> {
+        let mut kept = self.kept.lock();
+        let (records, bytes) = kept.chunks.pop()?;
+        kept.bytes -= bytes;
+        kept.n_idle = kept.n_idle.min(kept.chunks.len());
+        Some(records)
+    }
+
+    /// Drops half of the chunks that were not needed since the last time. Called about once a second.
+    pub(super) fn trim(&self) {
+        let mut kept = self.kept.lock();
+        let n = kept.n_idle.div_ceil(2);
+        let dropped: Vec<_> = kept.chunks.drain(..n).collect();
+        kept.bytes -= dropped.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        kept.n_idle = kept.chunks.len();
+        drop(kept); // Before the records are.
     }
 }
 
-/// Some records, whose content is that of former spans.
-pub(super) fn take() -> Option<Vec<SpanRecord>> {
-    SPARE.lock().pop()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(spare: &Spare<usize>) -> Vec<usize> {
+        std::iter::from_fn(|| spare.take()).flatten().collect()
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_the_last_comes_first() {
+        const MOST: usize = MOST_BYTES / MOST_CHUNK_BYTES;
+        let spare = Spare::new();
+        spare.keep(vec![0], MOST_CHUNK_BYTES + 1);
+        spare.keep(Vec::new(), 0);
+        (1..=MOST + 3).for_each(|n| spare.keep(vec![n], MOST_CHUNK_BYTES));
+        assert_eq!(all(&spare), (1..=MOST).rev().collect::<Vec<_>>());
+        spare.keep(vec![7], MOST_CHUNK_BYTES);
+        assert_eq!(all(&spare), [7]);
+    }
+
+    #[test]
+    fn what_is_not_needed_goes_the_oldest_first() {
+        let spare = Spare::new();
+        (0..8).for_each(|n| spare.keep(vec![n], 1));
+        spare.trim(); // Kept since: nobody knows yet whether they are needed.
+        for _ in 0..3 {
+            let taken = spare.take().unwrap();
+            spare.keep(taken, 1);
+        }
+        spare.trim();
+        assert_eq!(all(&spare), [7, 6, 5, 4]);
+        (0..8).for_each(|n| spare.keep(vec![n], 1));
+        (0..8).for_each(|_| spare.trim());
+        assert_eq!(all(&spare), [0; 0]);
+    }
 }

@@ -5,21 +5,59 @@
 //! and a span never hands its place to an ancestor that has ended. A guard that is leaked keeps its
 //! frame, and its context current, until a thread's frames reach the limit.
 
+use std::num::NonZeroU64;
+
 use super::active::Active;
-use crate::context::{self, SpanContext};
+use crate::context::{self, Bits, Ids, SpanContext, SpanId, TraceId, TraceState};
 
 /// The most frames of a thread: arbitrary, far beyond honest nesting, and at 250 bytes each a bound
 /// for recursion with spans and for leaked guards.
 const MAX_FRAMES: usize = 4096;
 
 pub(super) struct Stack {
-    frames: Vec<Frame>,
+    frames: Vec<Frame>, // Those beyond `len` are empty, and filled in place.
+    len: usize,
 }
 
+/// A span, and what was current before it.
+#[derive(Default)]
 struct Frame {
-    previous: SpanContext, // What was current before.
-    token: u64,            // The guard's; HOLLOW once it is gone.
+    span: SpanId,
+    bits: Bits,
+    token: u64, // The guard's; HOLLOW once it is gone.
     active: Option<Active>,
+    /// Whether `trace` and `state` were current before; if not, it is the same trace.
+    is_other: bool,
+    trace: TraceId,
+    state: TraceState,
+}
+
+impl Frame {
+    /// Makes another trace current, with the state that is here, and keeps those that were.
+    #[inline(always)]
+    fn enter_trace(&mut self, trace: TraceId) {
+        self.is_other = true;
+        self.trace = context::replace_trace(trace);
+        self.swap_state();
+    }
+
+    /// Makes those current that were before.
+    #[inline(always)]
+    fn leave_trace(&mut self) {
+        self.is_other = false;
+        context::set_trace(self.trace);
+        self.swap_state();
+        if !self.state.is_empty() {
+            self.state = TraceState::EMPTY;
+        }
+    }
+
+    #[inline(always)]
+    fn swap_state(&mut self) {
+        if !self.state.is_empty() || context::has_state() {
+            context::swap_state(&mut self.state);
+        }
+    }
 }
 
 const HOLLOW: u64 = 0;
@@ -28,7 +66,7 @@ const HOLLOW: u64 = 0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     depth: u32,
-    token: u64, // Never HOLLOW.
+    token: NonZeroU64, // Never HOLLOW, so that an optional place is two words in registers.
 }
 
 /// What a span that leaves the stack was.
@@ -39,16 +77,16 @@ pub(super) enum Left {
 }
 
 impl Stack {
-    pub(super) const EMPTY: Self = Self { frames: Vec::new() };
+    pub(super) const EMPTY: Self = Self { frames: Vec::new(), len: 0 };
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.len == 0
     }
 
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.frames.len() >= MAX_FRAMES
+        self.len >= MAX_FRAMES
     }
 
     /// Whether it has no memory yet.
@@ -57,43 +95,87 @@ impl Stack {
         self.frames.capacity() == 0
     }
 
-    /// Makes `context` current, with the record of its span if there is one.
+    /// Makes a child of what is current current, with its record if there is one.
     #[inline(always)] // Where a span starts: what was just written is moved as little as may be.
-    pub(super) fn push(&mut self, mut context: SpanContext, active: Option<Active>) -> Place {
-        let depth = self.frames.len() as u32;
+    pub(super) fn push(&mut self, ids: Ids, active: Option<Active>) -> Place {
+        let depth = self.len;
+        if depth == self.frames.len() {
+            self.grow();
+        }
         // A parent that is none is carried too, and has a token all the same.
-        let token = context.span_id().to_u64().max(HOLLOW + 1);
-        context::swap(&mut context);
-        self.frames.push(Frame { previous: context, token, active });
-        Place { depth, token }
+        let token = NonZeroU64::new(ids.span_id.to_u64()).unwrap_or(NonZeroU64::MIN);
+        let frame = &mut self.frames[depth];
+        (frame.span, frame.bits) = context::replace_span(ids.span_id, ids.bits);
+        frame.token = token.get();
+        frame.active = active;
+        self.len = depth + 1;
+        Place { depth: depth as u32, token }
+    }
+
+    /// Makes `ids` current, which may be of another trace, with the trace state that is theirs.
+    #[inline(always)]
+    pub(super) fn push_other(
+        &mut self,
+        ids: Ids,
+        state: TraceState,
+        active: Option<Active>,
+    ) -> Place {
+        let place = self.push(ids, active);
+        let frame = &mut self.frames[self.len - 1];
+        if !state.is_empty() {
+            frame.state = state;
+        }
+        frame.enter_trace(ids.trace_id);
+        place
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.frames.resize_with((2 * self.len).clamp(16, MAX_FRAMES), Frame::default);
     }
 
     /// The innermost span, if it is recorded.
     #[inline]
     pub(super) fn innermost(&self) -> Option<&Active> {
-        self.frames.last()?.active.as_ref()
+        self.top()?.active.as_ref()
+    }
+
+    #[inline]
+    fn top(&self) -> Option<&Frame> {
+        self.frames.get(self.len.checked_sub(1)?)
     }
 
     pub(super) fn topmost(&self) -> Option<Place> {
-        let depth = self.frames.len().checked_sub(1)?;
-        Some(Place { depth: depth as u32, token: self.frames[depth].token })
+        let depth = self.len.checked_sub(1)?;
+        let token = NonZeroU64::new(self.frames[depth].token)?;
+        Some(Place { depth: depth as u32, token })
     }
 
     pub(super) fn record_at(&mut self, place: Place) -> Option<&mut Active> {
         let frame = self.frames.get_mut(place.depth as usize)?;
-        if frame.token == place.token { frame.active.as_mut() } else { None }
+        if frame.token == place.token.get() { frame.active.as_mut() } else { None }
     }
 
     pub(super) fn context_at(&self, place: Place) -> SpanContext {
         let depth = place.depth as usize;
         match self.frames.get(depth) {
-            Some(frame) if frame.token == place.token => {}
+            Some(frame) if frame.token == place.token.get() => {}
             _ => return SpanContext::NONE,
         }
-        match self.frames.get(depth + 1) {
-            Some(above) => above.previous.clone(),
-            None => context::current(),
+        let above = &self.frames[depth + 1..self.len];
+        let mut ids = context::ids();
+        if let Some(Frame { span, bits, .. }) = above.first() {
+            (ids.span_id, ids.bits) = (*span, *bits);
         }
+        let state = match above.iter().find(|frame| frame.is_other) {
+            Some(Frame { trace, state, .. }) => {
+                ids.trace_id = *trace;
+                state.clone()
+            }
+            None => context::state(),
+        };
+        ids.with_state(state)
     }
 
     /// Takes a span off, still open.
@@ -119,15 +201,15 @@ impl Stack {
 
     #[inline]
     fn is_topmost(&self, place: Place) -> bool {
-        place.depth as usize + 1 == self.frames.len()
-            && self.frames.last().is_some_and(|frame| frame.token == place.token)
+        place.depth as usize + 1 == self.len
+            && self.top().is_some_and(|frame| frame.token == place.token.get())
     }
 
     /// Takes the topmost frame off, and the hollow ones below it; its record.
     #[inline]
     fn pop(&mut self) -> Option<Active> {
         let active = self.pop_frame();
-        while self.frames.last().is_some_and(|top| top.token == HOLLOW) {
+        while self.top().is_some_and(|top| top.token == HOLLOW) {
             self.pop_frame();
         }
         active
@@ -136,11 +218,14 @@ impl Stack {
     /// Takes the topmost frame off, and makes current what was before it.
     #[inline]
     fn pop_frame(&mut self) -> Option<Active> {
-        let top = self.frames.last_mut()?;
-        context::swap(&mut top.previous);
-        let active = top.active.take();
-        self.frames.truncate(self.frames.len() - 1); // Not `pop`, which would move what was swapped.
-        active
+        self.len = self.len.checked_sub(1)?;
+        let frame = self.frames.get_mut(self.len)?;
+        context::replace_span(frame.span, frame.bits);
+        if frame.is_other {
+            frame.leave_trace();
+        }
+        frame.token = HOLLOW;
+        frame.active.take()
     }
 
     /// Takes away a frame that is not the topmost.
@@ -148,7 +233,7 @@ impl Stack {
     fn hollow_out(&mut self, place: Place) -> Option<Left> {
         let context = self.context_at(place);
         let frame = self.frames.get_mut(place.depth as usize)?;
-        if frame.token != place.token {
+        if frame.token != place.token.get() {
             return None;
         }
         frame.token = HOLLOW;

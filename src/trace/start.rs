@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{SpanKind, sampler::Candidate};
+use super::SpanKind;
 use crate::{
     clock::Ticks,
-    context::{SpanContext, SpanId, TraceFlags, TraceId},
+    context::{self, Ids, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
     util::random,
 };
 
@@ -18,64 +18,68 @@ pub(super) struct Seed {
     pub(super) start: Option<Ticks>,        // None is now.
 }
 
-/// The ids of a span about to start.
-pub(super) struct Ids {
-    trace_id: TraceId,
-    span_id: SpanId,
-    random: u8, // The flag, or 0.
-    is_root: bool,
-}
-
-/// A span about to start: its context and what was decided about it.
+/// A span about to start: its ids and those of its parent.
+#[derive(Clone, Copy)]
 pub(super) struct Start {
-    pub(super) context: SpanContext,
-    pub(super) parent: SpanId,
-    pub(super) parent_is_remote: bool,
-    pub(super) is_sampled: bool,
-}
-
-impl Ids {
-    #[inline(always)] // As `Start::new`.
-    pub(super) fn new(parent: &SpanContext) -> Self {
-        let is_root = !parent.is_valid();
-        let (trace_id, span_id, random) = if is_root {
-            let [high, low, span] = random::numbers();
-            let trace_id = TraceId::from_halves(high, low);
-            // Zeros come once in 2^64 spans.
-            let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
-            (trace_id, SpanId::from_u64(span), TraceFlags::RANDOM.to_u8())
-        } else {
-            let [span] = random::numbers();
-            let random = parent.flags().to_u8() & TraceFlags::RANDOM.to_u8();
-            (parent.trace_id(), SpanId::from_u64(span), random)
-        };
-        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        Self { trace_id, span_id, random, is_root }
-    }
-
-    /// The span, as a sampler sees it.
-    #[inline(always)]
-    pub(super) fn candidate<'a>(&self, parent: &'a SpanContext, seed: &'a Seed) -> Candidate<'a> {
-        Candidate {
-            parent: if self.is_root { &SpanContext::NONE } else { parent },
-            trace_id: self.trace_id,
-            name: &seed.name,
-            kind: seed.kind,
-        }
-    }
+    /// Not sampled before that is decided.
+    pub(super) ids: Ids,
+    /// [`Ids::NONE`] for a root.
+    pub(super) parent: Ids,
 }
 
 impl Start {
-    #[inline(always)] // Built where it goes: a copy right after stalls on the stores (bench span).
-    pub(super) fn new(ids: Ids, parent: &SpanContext, is_sampled: bool) -> Self {
-        let Ids { trace_id, span_id, random, is_root } = ids;
-        let flags = TraceFlags::from_u8(random).with_sampled(is_sampled);
-        let state = if is_root { Default::default() } else { parent.state().clone() };
-        Self {
-            context: SpanContext::new(trace_id, span_id, flags, state),
-            parent: if is_root { SpanId::INVALID } else { parent.span_id() },
-            parent_is_remote: !is_root && parent.is_remote(),
-            is_sampled,
+    /// A child of `parent`, or a root if that is not valid.
+    #[inline(always)]
+    pub(super) fn below(parent: Ids) -> Self {
+        if !parent.is_valid() {
+            return Self::root();
+        }
+        Self::child(parent, false)
+    }
+
+    #[inline(always)]
+    pub(super) fn child(parent: Ids, is_sampled: bool) -> Self {
+        let [span] = random::numbers();
+        let span_id = SpanId::from_u64(span);
+        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
+        let flags = TraceFlags::from_u8(parent.flags().to_u8() & TraceFlags::RANDOM.to_u8());
+        let ids = Ids::new(parent.trace_id, span_id, flags).with_sampled(is_sampled);
+        Self { ids, parent }
+    }
+
+    #[inline(always)]
+    fn root() -> Self {
+        let [high, low, span] = random::numbers();
+        let (trace_id, span_id) = (TraceId::from_halves(high, low), SpanId::from_u64(span));
+        // Zeros come once in 2^64 spans.
+        let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
+        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
+        Self { ids: Ids::new(trace_id, span_id, TraceFlags::RANDOM), parent: Ids::NONE }
+    }
+
+    /// Its ids when that is decided.
+    #[inline(always)]
+    pub(super) fn decided(self, is_sampled: bool) -> Self {
+        Self { ids: self.ids.with_sampled(is_sampled), ..self }
+    }
+}
+
+impl Seed {
+    /// The ids of the parent, which is the current context if none is set.
+    #[inline(always)]
+    pub(super) fn parent_ids(&self) -> Ids {
+        match &self.parent {
+            Some(parent) => parent.ids(),
+            None => context::ids(),
+        }
+    }
+
+    /// The trace state of a span that starts: its parent's.
+    pub(super) fn state(&self, start: &Start) -> TraceState {
+        match &self.parent {
+            _ if start.parent == Ids::NONE => TraceState::EMPTY,
+            Some(parent) => parent.state().clone(),
+            None => context::state(),
         }
     }
 }

@@ -14,21 +14,22 @@ use std::{
     any::Any,
     fmt, mem,
     sync::{Arc, Weak},
-    time::Duration,
 };
 
 use super::{
     SpanLimits, SpanRecord,
+    buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    record::SPARE,
     sampler::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, ParentBased, Sampler},
 };
 use crate::{
-    context, diagnostics,
-    pipeline::Signal as _,
+    context::{self, Ids},
+    diagnostics,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    util::{panics, process},
+    util::panics,
 };
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
@@ -59,12 +60,14 @@ pub struct Tracer {
     pub(super) id: u64, // Never reused, never zero.
     sampler: Box<dyn Sampler>,
     is_sampler_ours: bool, // Then it is asked where it stands: it uses no span and does not panic.
+    follows_local: bool,   // Whether a parent of this process decides for its children.
+    of_roots: Option<bool>, // What is decided about every root, if that is always the same.
     pub(super) limits: SpanLimits,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
-    buffers: Mutex<Vec<Arc<Buffer>>>,
+    buffers: Mutex<Vec<Arc<Shared>>>,
     /// What ended threads left.
-    leftovers: Buffer,
+    leftovers: Leftovers,
     /// Held by the thread that collects; an empty vector for it. The locks of buffers are taken
     /// inside it.
     collecting: Mutex<Vec<SpanRecord>>,
@@ -117,11 +120,13 @@ impl TracerBuilder {
         let tracer = Arc::new(Tracer {
             id: NEXT.fetch_add(1, Relaxed),
             is_sampler_ours: self.sampler.is_ours(Ours),
+            follows_local: self.sampler.follows_local(Ours),
+            of_roots: self.sampler.of_roots(Ours),
             sampler: self.sampler,
             limits: self.limits,
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
-            leftovers: Buffer::default(),
+            leftovers: Leftovers::default(),
             collecting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
             has_told_of_sampler: AtomicBool::new(false),
@@ -155,18 +160,18 @@ impl Tracer {
             return;
         };
         // What ended threads left is the oldest; and threads may end while this runs.
-        let leftovers = [&self.leftovers];
-        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)).chain(leftovers)
-        {
-            buffer.drain_into(&mut batch);
+        self.leftovers.take(&mut batch);
+        for buffer in &buffers {
+            buffer.collect(&mut batch);
             if batch.len() >= BATCH_SPANS {
                 self.hand_over(&mut batch);
             }
         }
+        self.leftovers.take(&mut batch);
         self.hand_over(&mut batch);
-        for buffer in leftovers.into_iter().chain(buffers.iter().map(Arc::as_ref)) {
-            buffer.wait_until_handed_over();
-        }
+        SPARE.trim();
+        self.leftovers.wait_until_handed_over();
+        buffers.iter().for_each(|buffer| buffer.wait_until_handed_over());
     }
 
     /// Collects, and from now on hands each span to the sink when it ends.
@@ -186,8 +191,19 @@ impl Tracer {
         self.n_lost.load(Relaxed)
     }
 
+    /// Whether a child of `parent`, or a root, is recorded, where that is known without asking the sampler.
+    #[inline(always)]
+    pub(super) fn foresees(&self, parent: &Ids) -> Option<bool> {
+        match parent.span_id.is_valid() {
+            true => {
+                let follows = self.follows_local && !parent.is_remote();
+                follows.then_some(parent.flags().is_sampled())
+            }
+            false => self.of_roots,
+        }
+    }
+
     /// Whether the span is recorded, if its sampler can be asked at once.
-    #[inline(always)] // In the middle of `Start::new`'s work.
     pub(super) fn decide(&self, span: &Candidate<'_>) -> Option<bool> {
         // Not the box's own `sample`, which is one call more.
         self.is_sampler_ours.then(|| (*self.sampler).sample(span) == Decision::RecordAndSample)
@@ -227,32 +243,37 @@ impl Tracer {
     }
 
     /// A new buffer for a thread.
-    pub(super) fn add_thread(&self) -> Arc<Buffer> {
-        let buffer = Arc::new(Buffer::default());
-        self.buffers.lock().push(Arc::clone(&buffer));
+    pub(super) fn add_thread(&self) -> Buffer {
+        let buffer = Buffer::new();
+        self.buffers.lock().push(buffer.shared().clone());
         buffer
     }
 
     /// Takes over what an ended thread left.
-    pub(super) fn remove_thread(&self, buffer: &Arc<Buffer>) {
-        let is_full = self.leftovers.append(buffer);
-        // Only now: a collection that no longer finds the buffer finds the leftovers.
-        self.buffers.lock().retain(|other| !Arc::ptr_eq(other, buffer));
-        if is_full || self.is_closed() {
-            self.take_full(&self.leftovers);
+    pub(super) fn remove_thread(&self, mut buffer: Buffer) {
+        let mut left = Vec::new();
+        if buffer.is_inherited() || buffer.take(&mut left) {
+            let is_full = self.leftovers.append(&mut left);
+            // Only now: a collection that no longer finds the buffer finds the leftovers.
+            self.buffers.lock().retain(|other| !Arc::ptr_eq(other, buffer.shared()));
+            if is_full || self.is_closed() {
+                self.leftovers.hand_over(|batch| self.hand_over(batch));
+            }
         }
     }
 
-    /// Hands over a buffer that was found full.
+    /// A buffer in place of one that a forked child has inherited.
     #[cold]
     #[inline(never)]
-    pub(super) fn take_full(&self, buffer: &Buffer) {
-        let mut batch = buffer.handing_over.lock();
-        if !self.is_closed() {
-            batch.reserve_exact(BATCH_SPANS);
-        }
-        buffer.take(&mut batch);
-        self.hand_over(&mut batch);
+    pub(super) fn replace_thread(&self, inherited: &mut Buffer) {
+        let inherited = mem::replace(inherited, self.add_thread());
+        self.buffers.lock().retain(|other| !Arc::ptr_eq(other, inherited.shared()));
+    }
+
+    /// Keeps a span for which a buffer has no room, until the next time that something is handed over.
+    #[cold]
+    pub(super) fn take_later(&self, span: SpanRecord) {
+        self.leftovers.append(&mut vec![span]);
     }
 
     /// Hands over one span of a thread that has no buffer any more.
@@ -267,7 +288,7 @@ impl Tracer {
     }
 
     /// Leaves `batch` empty, with its memory for the next one.
-    fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
+    pub(super) fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
         if batch.is_empty() {
             return;
         }
@@ -319,95 +340,6 @@ impl fmt::Debug for TracerBuilder {
             .finish_non_exhaustive()
     }
 }
-
-/// The spans that one thread has finished; only that thread adds to it, so that its lock is free
-/// nearly always.
-#[derive(Default)]
-pub(super) struct Buffer {
-    /// No lock is taken inside it, but by `append` that of another buffer.
-    finished: Mutex<Finished>,
-    /// Held by a thread other than the collector while it hands over what was in here; an empty
-    /// vector for that. It stays with the thread: another core's would have to come over line by
-    /// line (bench span, two threads). No lock is taken inside it but that of `finished`.
-    handing_over: Mutex<Vec<SpanRecord>>,
-}
-
-#[derive(Default)]
-struct Finished {
-    spans: Vec<SpanRecord>,
-    bytes: usize,    // The weight of `spans`.
-    generation: u32, // Of the process in which `spans` ended.
-}
-
-impl Buffer {
-    /// Adds a span; whether the buffer is full then.
-    #[inline]
-    pub(super) fn push(&self, span: SpanRecord) -> bool {
-        let weight = span.weight();
-        let mut finished = self.finished.lock();
-        finished.forget_parents();
-        finished.bytes += weight;
-        finished.spans.push(span);
-        finished.is_full()
-    }
-
-    /// Moves the spans of `other` here in one step; whether the buffer is full then.
-    fn append(&self, other: &Self) -> bool {
-        let mut finished = self.finished.lock();
-        let mut added = other.finished.lock();
-        finished.forget_parents();
-        added.forget_parents();
-        finished.bytes += mem::take(&mut added.bytes);
-        finished.spans.append(&mut added.spans);
-        finished.is_full()
-    }
-
-    /// Waits for a thread that took spans out before and has not handed them over yet.
-    fn wait_until_handed_over(&self) {
-        drop(self.handing_over.try_lock_for(PATIENCE));
-    }
-
-    /// Swaps its spans for `empty`.
-    fn take(&self, empty: &mut Vec<SpanRecord>) {
-        let mut finished = self.finished.lock();
-        finished.forget_parents();
-        finished.bytes = 0;
-        mem::swap(&mut finished.spans, empty);
-    }
-
-    /// Moves its spans to the end of `batch`. The memory stays with the thread, which will need it.
-    fn drain_into(&self, batch: &mut Vec<SpanRecord>) {
-        if let Some(mut finished) = self.finished.try_lock_for(PATIENCE) {
-            finished.forget_parents();
-            finished.bytes = 0;
-            batch.append(&mut finished.spans);
-        }
-    }
-}
-
-impl Finished {
-    /// Drops what ended before a fork: the parent process delivers it.
-    #[inline]
-    fn forget_parents(&mut self) {
-        let generation = process::generation();
-        if self.generation != generation {
-            self.generation = generation;
-            self.spans.clear();
-            self.bytes = 0;
-        }
-    }
-
-    #[inline]
-    fn is_full(&self) -> bool {
-        self.spans.len() >= BATCH_SPANS || self.bytes >= BATCH_BYTES
-    }
-}
-
-/// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
-const BATCH_SPANS: usize = 256;
-const BATCH_BYTES: usize = 64 * 1024;
-/// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Every tracer there is, for spans that end on a thread with another one. No lock is taken inside.
 static LIVE: Mutex<Vec<(u64, Weak<Tracer>)>> = Mutex::new(Vec::new());

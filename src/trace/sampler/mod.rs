@@ -28,6 +28,18 @@ pub trait Sampler: Send + Sync + fmt::Debug + 'static {
     fn is_ours(&self, _: Ours) -> bool {
         false
     }
+
+    /// Whether it always decides children of spans of this process as their parents were.
+    #[doc(hidden)]
+    fn follows_local(&self, _: Ours) -> bool {
+        false
+    }
+
+    /// What it decides about every root, if that is always the same.
+    #[doc(hidden)]
+    fn of_roots(&self, _: Ours) -> Option<bool> {
+        None
+    }
 }
 
 mod ours {
@@ -136,6 +148,14 @@ impl Sampler for Box<dyn Sampler> {
     fn is_ours(&self, ours: Ours) -> bool {
         (**self).is_ours(ours)
     }
+
+    fn follows_local(&self, ours: Ours) -> bool {
+        (**self).follows_local(ours)
+    }
+
+    fn of_roots(&self, ours: Ours) -> Option<bool> {
+        (**self).of_roots(ours)
+    }
 }
 
 impl Sampler for AlwaysOn {
@@ -147,6 +167,10 @@ impl Sampler for AlwaysOn {
     fn is_ours(&self, _: Ours) -> bool {
         true
     }
+
+    fn of_roots(&self, _: Ours) -> Option<bool> {
+        Some(true)
+    }
 }
 
 impl Sampler for AlwaysOff {
@@ -157,5 +181,9 @@ impl Sampler for AlwaysOff {
 
     fn is_ours(&self, _: Ours) -> bool {
         true
+    }
+
+    fn of_roots(&self, _: Ours) -> Option<bool> {
+        Some(false)
     }
 }

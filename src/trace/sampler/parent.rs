@@ -88,6 +88,14 @@ impl Sampler for ParentBased {
         let given = remote.into_iter().chain(local).flatten();
         given.chain([&self.root]).all(|sampler| sampler.is_ours(ours))
     }
+
+    fn follows_local(&self, _: Ours) -> bool {
+        self.local_sampled.is_none() && self.local_not_sampled.is_none()
+    }
+
+    fn of_roots(&self, ours: Ours) -> Option<bool> {
+        self.root.of_roots(ours)
+    }
 }
 
 #[cfg(test)]

@@ -25,11 +25,11 @@ fn a_full_buffer_is_handed_over_by_its_thread() {
     assert_eq!(kept.spans.lock().len(), 0);
     span("small").enter().end();
     assert_eq!(kept.spans.lock().len(), 256);
-    for _ in 0..8 {
+    for _ in 0..14 {
         let scope = span("large").enter();
         (0..10).for_each(|i| scope.set_attribute(format!("k{i}"), "v".repeat(1_000)));
     }
-    assert_eq!(kept.spans.lock().len(), 256 + 7);
+    assert_eq!(kept.spans.lock().len(), 256 + 13);
 }
 
 #[test]

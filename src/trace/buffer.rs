@@ -1,0 +1,161 @@
+//! The finished spans of a thread until they are handed over, and those that ended threads left.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    SpanRecord,
+    finished::{Finished, Writer},
+};
+use crate::{pipeline::Signal as _, sync::Mutex, util::process};
+
+/// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
+pub(super) const BATCH_SPANS: usize = 256;
+const BATCH_BYTES: usize = 128 * 1024;
+/// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The finished spans of a thread, on the thread's side.
+pub(super) struct Buffer {
+    writer: Writer<SpanRecord>,
+    shared: Arc<Shared>,
+    bytes: usize, // Of the spans that were added since it was empty.
+}
+
+/// The finished spans of a thread, as others see them.
+pub(super) struct Shared {
+    finished: Arc<Finished<SpanRecord>>,
+    handing_over: HandingOver,
+    generation: u32, // Of the process in which they end.
+}
+
+/// Held by a thread while it hands over what was in a buffer; an empty vector for that. It stays with
+/// the buffer: another core's would have to come over line by line (bench span). No lock is taken
+/// inside it but that of the buffer.
+#[derive(Default)]
+struct HandingOver(Mutex<Vec<SpanRecord>>);
+
+impl Buffer {
+    pub(super) fn new() -> Self {
+        let writer = Writer::new(BATCH_SPANS);
+        let (finished, generation) = (writer.finished().clone(), process::generation());
+        let shared = Shared { finished, handing_over: HandingOver::default(), generation };
+        Self { writer, shared: Arc::new(shared), bytes: 0 }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether it is that of a thread of the process that this one was forked from, which delivers what
+    /// is in it.
+    #[inline]
+    pub(super) fn is_inherited(&self) -> bool {
+        self.shared.is_inherited()
+    }
+
+    /// Adds a span; whether it must be handed over then. Where there is no room, the span is given back.
+    #[inline]
+    pub(super) fn push(&mut self, span: SpanRecord) -> Result<bool, SpanRecord> {
+        self.bytes += span.weight();
+        let is_full = self.writer.push(span)?;
+        Ok(is_full || self.bytes >= BATCH_BYTES)
+    }
+
+    /// Moves the spans to the end of `to`.
+    pub(super) fn take(&mut self, to: &mut Vec<SpanRecord>) -> bool {
+        self.bytes = 0;
+        self.writer.take_all(to)
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn is_inherited(&self) -> bool {
+        self.generation != process::generation()
+    }
+
+    /// Moves the spans to the end of `to`.
+    pub(super) fn collect(&self, to: &mut Vec<SpanRecord>) {
+        if !self.is_inherited() {
+            self.finished.collect(to);
+        }
+    }
+
+    /// Hands over what `take` moves to a vector, by `hand_over`.
+    pub(super) fn hand_over(
+        &self,
+        take: impl FnOnce(&mut Vec<SpanRecord>),
+        hand_over: impl FnOnce(&mut Vec<SpanRecord>),
+    ) {
+        let mut batch = self.handing_over.0.lock();
+        batch.reserve_exact(BATCH_SPANS);
+        take(&mut batch);
+        hand_over(&mut batch);
+    }
+
+    /// Waits for a thread that took spans out before and has not handed them over yet.
+    pub(super) fn wait_until_handed_over(&self) {
+        self.handing_over.wait();
+    }
+}
+
+/// What ended threads left.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    /// No lock is taken inside it.
+    spans: Mutex<Left>,
+    handing_over: HandingOver,
+}
+
+#[derive(Default)]
+struct Left {
+    spans: Vec<SpanRecord>,
+    generation: u32, // Of the process in which `spans` ended.
+}
+
+impl Leftovers {
+    /// Takes over `spans`; whether there are many now.
+    pub(super) fn append(&self, spans: &mut Vec<SpanRecord>) -> bool {
+        let mut left = self.spans.lock();
+        left.forget_parents();
+        left.spans.append(spans);
+        left.spans.len() >= BATCH_SPANS
+    }
+
+    /// Moves the spans to the end of `to`.
+    pub(super) fn take(&self, to: &mut Vec<SpanRecord>) {
+        if let Some(mut left) = self.spans.try_lock_for(PATIENCE) {
+            left.forget_parents();
+            to.append(&mut left.spans);
+        }
+    }
+
+    /// Hands everything over by `hand_over`.
+    pub(super) fn hand_over(&self, hand_over: impl FnOnce(&mut Vec<SpanRecord>)) {
+        let mut batch = self.handing_over.0.lock();
+        self.take(&mut batch);
+        hand_over(&mut batch);
+    }
+
+    /// As [`Shared::wait_until_handed_over`].
+    pub(super) fn wait_until_handed_over(&self) {
+        self.handing_over.wait();
+    }
+}
+
+impl Left {
+    /// Drops what ended before a fork: the parent process delivers it.
+    fn forget_parents(&mut self) {
+        let generation = process::generation();
+        if self.generation != generation {
+            self.generation = generation;
+            self.spans.clear();
+        }
+    }
+}
+
+impl HandingOver {
+    fn wait(&self) {
+        drop(self.0.try_lock_for(PATIENCE));
+    }
+}
