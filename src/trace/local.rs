@@ -17,7 +17,10 @@ use std::{
     cell::{RefCell, RefMut},
     marker::PhantomData,
     mem::{self, ManuallyDrop},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
 };
 
 use super::{
@@ -42,6 +45,7 @@ thread_local! {
         is_deciding: false,
         stack: Stack::EMPTY,
         spare: Vec::new(),
+        thread: 0,
         has_ended: false,
     })) };
     // What ended while `LOCAL` was borrowed.
@@ -56,6 +60,7 @@ struct Local {
     is_deciding: bool,    // While a sampler runs, which has `bound`.
     stack: Stack,
     spare: Vec<SpanRecord>, // For the next spans, the hottest last.
+    thread: u16,            // Its number; others may have it too.
     has_ended: bool,
 }
 
@@ -95,14 +100,18 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
                 }
                 // A child's reading may be some nanoseconds early, being another core's.
                 let earliest = own.stack.innermost().map(|open| open.record.start());
-                let (record, state) = (record(&mut own.spare), context::state());
-                let active = Active::start(record, tracer, start, state, seed, earliest);
+                let (record, state) = (record(&mut own.spare, own.thread), context::state());
+                let active =
+                    Active::start(record, tracer, start, state, seed, (earliest, own.thread));
                 return Some(own.stack.push(start.ids, Some(active)));
             }
         }
         push_any(cell, local, seed)
     });
-    if place.is_some() || seed.parent.is_none() { place } else { carry(seed) }
+    match (place, &seed.parent) {
+        (None, Some(parent)) if parent.is_valid() || context::ids().is_valid() => carry(seed),
+        _ => place,
+    }
 }
 
 /// As [`push_new`], for a root, for a parent that is named, and for samplers that have to be asked.
@@ -117,9 +126,9 @@ fn push_any<'a>(
     let local = &mut *local;
     let active = if start.ids.flags().is_sampled() {
         let earliest = local.stack.innermost().map(|open| open.record.start());
-        let record = record(&mut local.spare);
+        let record = record(&mut local.spare, local.thread);
         let tracer = &local.bound.as_ref()?.tracer;
-        Some(Active::start(record, tracer, start, state.clone(), seed, earliest))
+        Some(Active::start(record, tracer, start, state.clone(), seed, (earliest, local.thread)))
     } else {
         None
     };
@@ -130,9 +139,7 @@ fn push_any<'a>(
 #[cold]
 #[inline(never)]
 fn carry(seed: &mut Seed) -> Option<Place> {
-    let parent = seed.parent.take()?;
-    let changes = parent.is_valid() || context::current().is_valid();
-    changes.then(|| push(Left::Unrecorded(parent)).ok()).flatten()
+    push(Left::Unrecorded(seed.parent.take()?)).ok()
 }
 
 /// Starts a span without making it current.
@@ -141,9 +148,10 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         let (mut local, start) = decide(cell, local, seed)?;
         let state = seed.state(&start);
         let left = if start.ids.flags().is_sampled() {
-            let record = record(&mut local.spare);
+            let own = &mut *local;
+            let record = record(&mut own.spare, own.thread);
             let tracer = &local.bound.as_ref()?.tracer;
-            Left::Recorded(Active::start(record, tracer, start, state, seed, None))
+            Left::Recorded(Active::start(record, tracer, start, state, seed, (None, local.thread)))
         } else {
             Left::Unrecorded(start.ids.with_state(state))
         };
@@ -237,17 +245,17 @@ impl Asked {
 
 /// A record for a span that starts.
 #[inline(always)]
-fn record(spare: &mut Vec<SpanRecord>) -> SpanRecord {
+fn record(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
     match spare.pop() {
         Some(record) => record,
-        None => more_records(spare),
+        None => more_records(spare, thread),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn more_records(spare: &mut Vec<SpanRecord>) -> SpanRecord {
-    if let Some(chunk) = SPARE.take() {
+fn more_records(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
+    if let Some(chunk) = SPARE.take(thread.into()) {
         *spare = chunk;
     }
     spare.pop().unwrap_or_else(SpanRecord::empty)
@@ -442,6 +450,10 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
 impl Local {
     /// Asks for a call at the end of the thread; if that is over, nothing is kept from now on.
     fn watch_end(&mut self) {
+        static THREADS: AtomicU16 = AtomicU16::new(1);
+        if self.thread == 0 {
+            self.thread = THREADS.fetch_add(1, Relaxed);
+        }
         self.has_ended |= END.try_with(|_| ()).is_err();
     }
 

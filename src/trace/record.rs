@@ -40,6 +40,8 @@ pub(super) struct Body {
 pub(super) struct Open {
     pub(super) tracer: u64,
     pub(super) limits: SpanLimits,
+    /// The number of the thread that started it.
+    pub(super) thread: u16,
     /// Whether a panic was under way at the start: that one is not this span's.
     pub(super) was_panicking: bool,
 }
@@ -487,7 +489,8 @@ impl Signal for SpanRecord {
     }
 
     fn recycle(records: Vec<Self>, bytes: usize) {
-        SPARE.keep(records, bytes);
+        let thread = records.first().map_or(0, |record| record.0.open.thread);
+        SPARE.keep(thread.into(), records, bytes);
     }
 }
 

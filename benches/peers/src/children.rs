@@ -15,7 +15,8 @@ use crate::{
     memory::{allocated_in, resident},
     pages::{Page, timed},
     recorder,
-    table::{Entry, Part, Row, Table, row},
+    table::{At, Entry, Part, Row, Table, row},
+    trees,
 };
 use bellwether::metric::Registry;
 use std::{
@@ -35,6 +36,10 @@ pub fn report(what: &str) {
         ["often"] => tick(0, OFTEN).to_vec(),
         ["wake", millis] => {
             [wake(Duration::from_millis(millis.parse().expect("a number")))].to_vec()
+        }
+        ["flood", library, of, seconds] => {
+            let seconds = seconds.parse().expect("a number");
+            trees::flood::measure(library, of == "trees", seconds).to_vec()
         }
         ["after"] => after_further_threads().to_vec(),
         [library, kind, bytes] => {
@@ -286,6 +291,44 @@ fn cpu_of_others() -> Duration {
         statistics.split(' ').next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(others.filter_map(ran).sum())
+}
+
+/// Its words, and the limit.
+type Budget = (&'static str, fn(&At) -> f64);
+
+/// Spans flat out on two threads, by the settings that a user has who sets none.
+pub fn floods(effort: Effort) -> Vec<Table> {
+    // What fastrace has not exported stays in memory, a gigabyte a second.
+    let seconds = if effort.passes > 1 { 5 } else { 1 };
+    let table = |of: &str, what: [&'static str; 3], least: Budget| {
+        let ours: [f64; 3] = child(&format!("flood/bellwether/{of}/{seconds}"));
+        let fastrace: [f64; 3] = child(&format!("flood/fastrace/{of}/{seconds}"));
+        let budgets: [Budget; 3] = [least, ("0", |_| 0.005), ("64", |_| 64.0)];
+        let tables = (0..3).map(move |n| {
+            let row = row(what[n], "").budget(budgets[n].0, budgets[n].1);
+            let entry = |library, part, took| Entry {
+                library,
+                idiom: what[n],
+                part,
+                at: [None, Some(took)],
+            };
+            let entries = vec![
+                entry("fastrace", Part::Peer, fastrace[n]),
+                entry("bellwether", Part::Ours(row), ours[n]),
+            ];
+            Table { title: what[n].to_owned(), unit: ["ns", "%", "MB"][n], entries }
+        });
+        tables.collect::<Vec<_>>()
+    };
+    let roots = ["spans flat out, exported each", "spans flat out, lost", "spans flat out, memory"];
+    let trees = [
+        "trees with content flat out, a span exported each",
+        "trees with content flat out, lost",
+        "trees with content flat out, memory",
+    ];
+    let mut tables = table("roots", roots, ("20 M/s: 50 ns", |_| 50.0));
+    tables.extend(table("trees", trees, ("8 M/s: 125 ns", |_| 125.0)));
+    tables
 }
 
 /// Readings after 1,000 further threads lived and ended, to those with as many as own tables.

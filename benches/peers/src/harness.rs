@@ -23,6 +23,8 @@ pub struct Subject {
     total: Box<dyn Fn() -> u64 + Sync>,
     drain: Box<dyn Fn() + Sync>,
     expects: Expects,
+    /// How many records an operation makes: what it took is divided by it.
+    each: u64,
     recorded: AtomicU64,
 }
 
@@ -151,6 +153,7 @@ impl<W: Walk, P: Pace> Loop<W, P> {
             total: Box::new(move || total(shared)),
             drain: Box::new(|| ()),
             expects: Expects::Sum,
+            each: 1,
         }
     }
 
@@ -224,6 +227,11 @@ impl Subject {
         Self { expects: Expects::Last(items), ..self }
     }
 
+    /// An operation makes so many records, and what is told is the cost of one.
+    pub fn each(self, each: u64) -> Self {
+        Self { each, ..self }
+    }
+
     /// What empties the library's queue between two bursts, outside the measured time.
     pub fn drain(self, drain: impl Fn() + Sync + 'static) -> Self {
         Self { drain: Box::new(drain), ..self }
@@ -232,7 +240,8 @@ impl Subject {
     /// Panics unless the library's own total is what was recorded into it, now that each of the
     /// `threads` did `each` operations, at last `burst` of them at a stretch.
     fn verify(&self, threads: u64, each: u64, burst: u64) {
-        let recorded = each * threads + self.recorded.fetch_add(each * threads, SeqCst);
+        let new = each * threads * self.each;
+        let recorded = new + self.recorded.fetch_add(new, SeqCst);
         let expected = match self.expects {
             Expects::Sum => recorded,
             Expects::Last(items) => (burst - 1) % items as u64 + 1,
@@ -436,7 +445,7 @@ fn run(subject: &Subject, threads: usize, plan: Plan) -> (f64, f64) {
     (subject.drain)();
     subject.verify(threads as u64, plan.warm_up + plan.burst * plan.bursts, plan.burst);
 
-    let operations = (plan.burst * plan.bursts) as f64 * threads as f64;
+    let operations = (plan.burst * plan.bursts * subject.each) as f64 * threads as f64;
     let intervals = ran.iter().flat_map(|ran| &ran.intervals);
     let busy: Duration = intervals.map(|(start, end)| *end - *start).sum();
     (busy.as_nanos() as f64 / operations, overlap(&ran))

@@ -21,6 +21,7 @@ mod spans;
 mod table;
 mod texts;
 mod timers;
+mod trees;
 
 use harness::Effort;
 use std::{process::ExitCode, time::Duration};
@@ -61,7 +62,12 @@ const WORKLOADS: &[Workload] = workloads! {
     "#[observe] async, not started" spans::observed_not_started,
     "#[observe] async, not sampled" spans::observed_unsampled,
     "#[observe] async, sampled" spans::observed_sampled,
+    "spans of a tree" trees::bare,
+    "spans of a tree with content" trees::with_attributes,
     ;
+    "a root span nobody wants" trees::unwanted,
+    "headers" trees::headers,
+    "spans flat out" children::floods,
     "a page" pages::pages,
     "beside scrapes" pages::beside_scrapes,
     "after 1,000 further threads" children::after_threads,

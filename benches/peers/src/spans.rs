@@ -55,7 +55,7 @@ impl Spans {
         Self::of(bellwether::builder("peers").tick(tick))
     }
 
-    fn sampled_by(sampler: impl Sampler) -> Self {
+    pub fn sampled_by(sampler: impl Sampler) -> Self {
         Self::of(bellwether::builder("peers").sampler(sampler))
     }
 
@@ -68,7 +68,7 @@ impl Spans {
         Self(Arc::new(builder.export(route).start().expect("it starts")))
     }
 
-    fn drain(&self) -> impl Fn() + Sync + 'static {
+    pub fn drain(&self) -> impl Fn() + Sync + 'static {
         let telemetry = self.0.clone();
         move || {
             let report = telemetry.flush(Duration::from_secs(5)).totals();
@@ -91,12 +91,17 @@ pub fn sampled() -> SpanScope {
 const STARTED: &str = "started";
 const ENTERED: &str = "entered";
 const ASYNC: &str = "async";
+pub const TREE: &str = "tree";
+/// By the second idiom of a library, or through another one.
+pub const OTHER_TREE: &str = "other tree";
 
 /// What exporters were handed: spans of each name, of each library.
 struct Exported {
     started: AtomicU64,
     entered: AtomicU64,
     of_async: AtomicU64,
+    of_trees: AtomicU64,
+    of_other_trees: AtomicU64,
 }
 
 static OURS: Exported = Exported::new();
@@ -105,7 +110,9 @@ static OTEL: Exported = Exported::new();
 
 impl Exported {
     const fn new() -> Self {
-        Self { started: AtomicU64::new(0), entered: AtomicU64::new(0), of_async: AtomicU64::new(0) }
+        let [started, entered, of_async, of_trees, of_other_trees] =
+            [const { AtomicU64::new(0) }; 5];
+        Self { started, entered, of_async, of_trees, of_other_trees }
     }
 
     fn count<'a>(&self, names: impl Iterator<Item = &'a str>) {
@@ -114,10 +121,43 @@ impl Exported {
                 STARTED => self.started.fetch_add(1, Relaxed),
                 ENTERED => self.entered.fetch_add(1, Relaxed),
                 ASYNC => self.of_async.fetch_add(1, Relaxed),
+                TREE => self.of_trees.fetch_add(1, Relaxed),
+                OTHER_TREE => self.of_other_trees.fetch_add(1, Relaxed),
                 _ => 0,
             };
         }
     }
+}
+
+/// What each library's exporter was handed of the spans of trees.
+pub mod exported {
+    use super::{FASTRACE, OTEL, OURS};
+    use std::sync::atomic::Ordering::Relaxed;
+
+    pub fn ours() -> u64 {
+        OURS.of_trees.load(Relaxed)
+    }
+
+    pub fn fastrace() -> u64 {
+        FASTRACE.of_trees.load(Relaxed)
+    }
+
+    pub fn fastrace_moved() -> u64 {
+        FASTRACE.of_other_trees.load(Relaxed)
+    }
+
+    pub fn otel() -> u64 {
+        OTEL.of_trees.load(Relaxed)
+    }
+
+    pub fn otel_by_tracing() -> u64 {
+        OTEL.of_other_trees.load(Relaxed)
+    }
+}
+
+/// A route to an exporter that only counts, with the settings that a user has who sets none.
+pub fn counting() -> Route<SpanRecord> {
+    Route::new(Count)
 }
 
 struct Count;
@@ -166,12 +206,12 @@ pub fn root(effort: Effort) -> Table {
     Recording { stretch: BURSTS, ..recording }.measure(effort)
 }
 
-fn report_to_fastrace() {
+pub fn fastrace_reports() {
     fastrace::set_reporter(Count, Config::default().report_interval(HOUR));
 }
 
 fn fastrace_roots() -> [Subject; 2] {
-    report_to_fastrace();
+    fastrace_reports();
     let started = ALIKE.peer(
         "fastrace",
         "Span::root",
@@ -189,7 +229,8 @@ fn fastrace_roots() -> [Subject; 2] {
     [started.drain(fastrace::flush), entered.drain(fastrace::flush)]
 }
 
-fn otel() -> Subject {
+/// A provider whose worker takes what is queued when it is flushed.
+pub fn otel_provider() -> SdkTracerProvider {
     // Its default queue holds 2,048 spans, less than two threads' burst, and a batch of the
     // default 512 would wake its worker in the middle of one.
     let config = BatchConfigBuilder::default()
@@ -198,7 +239,11 @@ fn otel() -> Subject {
         .with_scheduled_delay(HOUR)
         .build();
     let processor = BatchSpanProcessor::builder(CountOtel).with_batch_config(config).build();
-    let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+    SdkTracerProvider::builder().with_span_processor(processor).build()
+}
+
+fn otel() -> Subject {
+    let provider = otel_provider();
     let tracer = provider.tracer("peers");
     let subject = ALIKE.peer_holding(
         "opentelemetry",
@@ -246,7 +291,7 @@ fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
             (vec![floors::clock(), tracing.uncounted(), alone.uncounted(), ours], Stretch::Round)
         }
         Some(spans) => {
-            report_to_fastrace();
+            fastrace_reports();
             let root = ALIKE.peer(
                 "fastrace",
                 "in_span of a root",
