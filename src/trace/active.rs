@@ -44,7 +44,17 @@ impl Active {
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
         body.open = Open { tracer: tracer.id, limits: *limits, thread, was_panicking };
-        Self { record }
+        let mut active = Self { record };
+        if !seed.attributes.is_empty() {
+            active.set_first_attributes(std::mem::take(&mut seed.attributes));
+        }
+        active
+    }
+
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn set_first_attributes(&mut self, attributes: Vec<KeyValue>) {
+        attributes.into_iter().for_each(|attribute| self.set_attribute(attribute));
     }
 
     /// The number of its tracer.

@@ -76,6 +76,20 @@ enum Late {
     Owned(Active, Ticks),
 }
 
+/// Whether any tracer runs.
+#[inline(always)]
+pub(super) fn is_active() -> bool {
+    tracer::active() != 0
+}
+
+/// Whether a span that is entered may change anything: whether a tracer runs, or a parent is to be
+/// current.
+#[inline(always)]
+pub(super) fn may_start(seed: &Seed) -> bool {
+    let carries = |parent: &SpanContext| parent.is_valid() || context::ids().is_valid();
+    is_active() || seed.parent.as_ref().is_some_and(carries)
+}
+
 /// Starts a span and makes it current. Without a place, what was current still is.
 ///
 /// The seed is lent: most of it is never looked at, and a copy of what was just written stalls.
@@ -234,11 +248,16 @@ impl Asked {
     #[inline]
     fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
         let Self { trace_id, is_root } = self;
-        let (name, kind) = (&seed.name, seed.kind);
+        let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
         match &seed.parent {
-            _ if is_root => ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind }),
-            Some(parent) => ask(&Candidate { parent, trace_id, name, kind }),
-            None => ask(&Candidate { parent: &context::current(), trace_id, name, kind }),
+            _ if is_root => {
+                ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind, attributes })
+            }
+            Some(parent) => ask(&Candidate { parent, trace_id, name, kind, attributes }),
+            None => {
+                let parent = &context::current();
+                ask(&Candidate { parent, trace_id, name, kind, attributes })
+            }
         }
     }
 }

@@ -30,7 +30,8 @@ use crate::{
 #[inline]
 pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
     let name = name.into();
-    SpanBuilder { seed: Seed { name, kind: SpanKind::Internal, parent: None, start: None } }
+    let kind = SpanKind::Internal;
+    SpanBuilder { seed: Seed { name, kind, parent: None, start: None, attributes: Vec::new() } }
 }
 
 /// A span about to start.
@@ -79,6 +80,23 @@ impl SpanBuilder {
         self.parent(SpanContext::NONE)
     }
 
+    /// An attribute that the span starts with, which a sampler can decide by. What it need not see is
+    /// better set on the started span: there it costs nothing if the span is not recorded. Where nothing
+    /// is recorded at all (disabled, not started, shut down), it is not kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let _request = bellwether::span("GET /orders").attribute("http.route", "/orders").enter();
+    /// ```
+    #[inline]
+    pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        if local::is_active() {
+            self.seed.attributes.push(KeyValue::new(key, value));
+        }
+        self
+    }
+
     /// When it started, where that was read already; by default the clock is read.
     #[inline]
     pub fn start_at(mut self, at: Ticks) -> Self {
@@ -88,9 +106,15 @@ impl SpanBuilder {
 
     /// Starts the span and makes it current on this thread until the scope is dropped, which ends
     /// it.
-    #[inline(always)] // So that a builder with a name alone is never written whole.
-    pub fn enter(mut self) -> SpanScope {
-        let stay = local::push_new(&mut self.seed).map_or(Stay::Inherits, Stay::At);
+    #[inline(always)] // So that a builder is written to memory only where a span may start.
+    pub fn enter(self) -> SpanScope {
+        let mut stay = Stay::Inherits;
+        if local::may_start(&self.seed) {
+            let mut seed = self.seed;
+            if let Some(place) = local::push_new(&mut seed) {
+                stay = Stay::At(place);
+            }
+        }
         SpanScope { stay, not_send: PhantomData }
     }
 

@@ -12,7 +12,8 @@ use crate::sync::{
 
 /// Chunks of records that nobody needs any more.
 pub(super) struct Spare<T> {
-    /// By the thread that filled them. No lock is taken inside one, and no record dropped.
+    /// By the thread that filled them. No lock is taken inside one, and no record dropped. They are only
+    /// tried: a forked child may inherit one that nobody there will open.
     shelves: [Mutex<Shelf<T>>; N_SHELVES],
     /// Relaxed: it publishes nothing but itself.
     bytes: AtomicUsize,
@@ -45,15 +46,17 @@ impl<T> Spare<T> {
         if records.is_empty() || bytes > MOST_CHUNK_BYTES || held + bytes > MOST_BYTES {
             return;
         }
-        self.bytes.fetch_add(bytes, Relaxed);
-        self.shelves[thread % N_SHELVES].lock().chunks.push((records, bytes));
+        if let Some(mut shelf) = self.shelves[thread % N_SHELVES].try_lock() {
+            self.bytes.fetch_add(bytes, Relaxed);
+            shelf.chunks.push((records, bytes));
+        }
     }
 
     /// The chunk that was kept last of those that the thread of this number filled, or of others, with
     /// what its records held.
     pub(super) fn take(&self, thread: usize) -> Option<Vec<T>> {
         let shelves = (0..N_SHELVES).map(|n| &self.shelves[(thread + n) % N_SHELVES]);
-        let (records, bytes) = shelves.into_iter().find_map(|shelf| shelf.lock().take())?;
+        let (records, bytes) = shelves.into_iter().find_map(|shelf| shelf.try_lock()?.take())?;
         self.bytes.fetch_sub(bytes, Relaxed);
         Some(records)
     }
@@ -61,7 +64,9 @@ impl<T> Spare<T> {
     /// Drops half of the chunks that were not needed since the last time. Called about once a second.
     pub(super) fn trim(&self) {
         for shelf in &self.shelves {
-            let dropped = shelf.lock().trim(); // Dropped after the lock.
+            let Some(mut shelf) = shelf.try_lock() else { continue };
+            let dropped = shelf.trim();
+            drop(shelf); // Before the records are.
             let bytes = dropped.iter().map(|(_, bytes)| bytes).sum();
             self.bytes.fetch_sub(bytes, Relaxed);
         }

@@ -6,6 +6,7 @@ use super::SpanKind;
 use crate::{
     clock::Ticks,
     context::{self, Ids, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
+    label::KeyValue,
     util::random,
 };
 
@@ -16,6 +17,7 @@ pub(super) struct Seed {
     pub(super) kind: SpanKind,
     pub(super) parent: Option<SpanContext>, // None is the current one.
     pub(super) start: Option<Ticks>,        // None is now.
+    pub(super) attributes: Vec<KeyValue>,
 }
 
 /// A span about to start: its ids and those of its parent.

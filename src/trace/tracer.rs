@@ -266,8 +266,13 @@ impl Tracer {
     #[cold]
     #[inline(never)]
     pub(super) fn replace_thread(&self, inherited: &mut Buffer) {
-        let inherited = mem::replace(inherited, self.add_thread());
-        self.buffers.lock().retain(|other| !Arc::ptr_eq(other, inherited.shared()));
+        let buffer = Buffer::new();
+        // With a limit, as in `collect`. Nothing is delivered in the child before another start.
+        if let Some(mut buffers) = self.buffers.try_lock_for(PATIENCE) {
+            buffers.retain(|other| !Arc::ptr_eq(other, inherited.shared()));
+            buffers.push(buffer.shared().clone());
+        }
+        *inherited = buffer;
     }
 
     /// Keeps a span for which a buffer has no room, until the next time that something is handed over.

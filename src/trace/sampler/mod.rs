@@ -9,7 +9,10 @@ pub use parent::ParentBased;
 pub use ratio::TraceIdRatio;
 
 use super::SpanKind;
-use crate::context::{SpanContext, TraceId};
+use crate::{
+    context::{SpanContext, TraceId},
+    label::KeyValue,
+};
 
 /// Decides, when a span starts, whether it is recorded and exported.
 ///
@@ -56,6 +59,7 @@ pub struct Candidate<'a> {
     pub(crate) trace_id: TraceId,
     pub(crate) name: &'a Cow<'static, str>, // Not read unless a sampler asks.
     pub(crate) kind: SpanKind,
+    pub(crate) attributes: &'a [KeyValue],
 }
 
 /// What becomes of a span.
@@ -104,7 +108,13 @@ impl<'a> Candidate<'a> {
         name: &'a Cow<'static, str>,
         kind: SpanKind,
     ) -> Self {
-        Self { parent, trace_id, name, kind }
+        Self { parent, trace_id, name, kind, attributes: &[] }
+    }
+
+    /// With the attributes that it starts with.
+    #[must_use]
+    pub const fn with_attributes(self, attributes: &'a [KeyValue]) -> Self {
+        Self { attributes, ..self }
     }
 
     /// The parent; [`SpanContext::NONE`] for a root.
@@ -129,6 +139,13 @@ impl<'a> Candidate<'a> {
     #[must_use]
     pub fn kind(&self) -> SpanKind {
         self.kind
+    }
+
+    /// The attributes that it starts with ([`SpanBuilder::attribute`](super::SpanBuilder::attribute)), in
+    /// the order they were set; of two with one key the later holds.
+    #[must_use]
+    pub fn attributes(&self) -> &'a [KeyValue] {
+        self.attributes
     }
 }
 

@@ -114,8 +114,8 @@ mod tests {
     }
 
     fn is_sampled(sampler: &ParentBased, parent: &SpanContext) -> bool {
-        let trace_id = TraceId::random();
-        let span = Candidate { parent, trace_id, name: &"".into(), kind: SpanKind::Internal };
+        let (trace_id, name) = (TraceId::random(), "".into());
+        let span = Candidate::new(parent, trace_id, &name, SpanKind::Internal);
         sampler.sample(&span) == Decision::RecordAndSample
     }
 

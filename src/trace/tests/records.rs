@@ -94,3 +94,31 @@ fn the_outcome_follows_the_status_and_the_panic() {
     ];
     assert_eq!(found, expected.map(|(name, outcome)| (name.to_owned(), outcome)));
 }
+
+/// Samples what starts with the attribute `keep`.
+#[derive(Debug)]
+struct KeepSeven;
+
+impl Sampler for KeepSeven {
+    fn sample(&self, span: &Candidate<'_>) -> Decision {
+        let keep = |attribute: &&KeyValue| attribute.key == "keep";
+        let last = span.attributes().iter().rfind(keep);
+        Decision::from_sampled(last.is_some_and(|keep| keep.value == crate::label::Value::I64(7)))
+    }
+}
+
+#[test]
+fn a_sampler_decides_by_the_attributes_that_a_span_starts_with_and_the_record_has_them() {
+    let kept = Kept::new(KeepSeven);
+    let seven = || span("seven").root().attribute("keep", 1).attribute("keep", 7);
+    let entered = seven().enter();
+    entered.set_attribute("later", true);
+    entered.end();
+    seven().start().end();
+    span("one").root().attribute("keep", 1).enter().end();
+    span("none").root().start().end();
+    let spans = kept.spans();
+    let attributes: Vec<_> = spans.iter().map(|span| span.attributes().to_vec()).collect();
+    let (keep, later) = (KeyValue::new("keep", 7), KeyValue::new("later", true));
+    assert_eq!(attributes, [vec![keep.clone(), later], vec![keep]]);
+}
