@@ -8,6 +8,9 @@ pub(crate) use loom::sync::{
 
 use std::time::Instant;
 
+/// The lock of a condition is no other one here.
+pub(crate) type WaitMutex<T> = Mutex<T>;
+
 /// A lock whose acquisition is a point of interleaving.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

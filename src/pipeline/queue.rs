@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock,
-    sync::modelled::{Condvar, Mutex, wait_until},
+    sync::modelled::{Condvar, WaitMutex, wait_until},
 };
 
 /// Everything offered to a queue before one instant.
@@ -38,7 +38,7 @@ pub(crate) struct Ticket(u64);
 pub(super) struct Queue<T> {
     limits: Limits,
     /// Guards all the counts and the records; no lock is taken inside it.
-    state: Mutex<State<T>>,
+    state: WaitMutex<State<T>>,
     /// Signalled when there is something to do for the worker.
     work: Condvar,
     /// Signalled when records were settled or the worker has ended.
@@ -70,7 +70,7 @@ fn shortly_before(deadline: Instant) -> Instant {
 impl<T> Queue<T> {
     pub(super) fn new(limits: Limits) -> Self {
         let (work, settled) = (Condvar::new(), Condvar::new());
-        Self { limits, state: Mutex::new(State::new()), work, settled }
+        Self { limits, state: WaitMutex::new(State::new()), work, settled }
     }
 
     /// Offers `chunk`, and wakes the worker if there is enough for a batch.

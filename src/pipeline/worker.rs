@@ -139,6 +139,7 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
             let latest = clock::deadline(common.attempt_timeout);
             let deadline = common.queue.begin_attempt(common.attempt_timeout, !was_cut);
             let Err(error) = delivery.attempt(&load, &deadline) else {
+                drop(load); // First, so that a flush finds its memory given back.
                 common.queue.settle(0, None);
                 return;
             };

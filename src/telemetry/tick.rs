@@ -12,6 +12,7 @@ use crate::{
     diagnostics,
     error::Error,
     pipeline::{Chunk, Pipe},
+    trace,
     util::catch::catch,
 };
 
@@ -42,6 +43,7 @@ impl Ticking {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();
+            trace::trim();
             if let Some(slot) = running.remember(&mut self.slots) {
                 self.evaluate(slot);
             }

@@ -2,16 +2,19 @@
 
 use std::{
     cell::Cell,
-    sync::Arc,
-    thread::{self, JoinHandle},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle, Thread},
     time::Instant,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::{
+    clock,
     error::{Error, ErrorKind},
-    sync::{Condvar, Mutex},
 };
 
 /// A running thread that ticks.
@@ -22,24 +25,46 @@ pub(super) struct Ticker {
 }
 
 /// Tells a ticking thread to end. A thread that waits for a channel looks for messages several times
-/// before it sleeps; this one sleeps at once, which costs a third less at each tick.
+/// before it sleeps; this one sleeps at once, which costs a third less at each tick. It is in no table
+/// of waiting threads, as those of parking_lot are, which a forked child would inherit and overwrite.
 #[derive(Default)]
 pub(super) struct Stop {
-    is_asked: Mutex<bool>,
-    asked: Condvar,
+    is_asked: AtomicBool,
 }
 
 impl Stop {
     /// Waits until `deadline`. Returns whether the thread should end.
     pub(super) fn comes_until(&self, deadline: Instant) -> bool {
-        let mut is_asked = self.is_asked.lock();
-        while !*is_asked && !self.asked.wait_until(&mut is_asked, deadline).timed_out() {}
-        *is_asked
+        loop {
+            // Relaxed: it publishes nothing, and `unpark` orders it before the thread goes on.
+            if self.is_asked.load(Relaxed) {
+                return true;
+            }
+            let left = clock::until(deadline);
+            if left.is_zero() {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
     }
+}
 
+/// Asks the thread to end when it is dropped: a ticker that nobody stops leaves none running.
+struct Asker {
+    stop: Arc<Stop>,
+    thread: Thread,
+}
+
+impl Asker {
     fn ask(&self) {
-        *self.is_asked.lock() = true;
-        self.asked.notify_all();
+        self.stop.is_asked.store(true, Relaxed);
+        self.thread.unpark();
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.ask();
     }
 }
 
@@ -61,26 +86,18 @@ impl Ticker {
             let message = format!("the thread \"{name}\" cannot be started");
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;
-        Ok(Self { stop: Asker(stop), ended, thread })
+        let stop = Asker { stop, thread: thread.thread().clone() };
+        Ok(Self { stop, ended, thread })
     }
 
     /// Makes the thread end, and waits for it until `deadline`.
     pub(super) fn stop(self, deadline: Instant) {
-        self.stop.0.ask();
+        self.stop.ask();
         // A callback that hangs is not waited for, nor one that itself stops the ticker.
         let itself = self.thread.thread().id() == thread::current().id();
         if !itself && self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected) {
             let _ = self.thread.join();
         }
-    }
-}
-
-/// Asks the thread to end when it is dropped: a ticker that nobody stops leaves none running.
-struct Asker(Arc<Stop>);
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        self.0.ask();
     }
 }
 
@@ -100,7 +117,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::clock;
 
     const LONG: Duration = Duration::from_secs(3_600);
 

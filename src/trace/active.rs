@@ -23,7 +23,7 @@ pub(super) struct Active {
 
 impl Active {
     /// Starts a span, not before `earliest`, in a record that is new or was used before.
-    #[inline(always)] // As `Start::new`.
+    #[inline(always)] // As `Start::child`.
     pub(super) fn start(
         mut record: SpanRecord,
         tracer: &Tracer,

@@ -18,7 +18,7 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Buffer {
     writer: Writer<SpanRecord>,
     shared: Arc<Shared>,
-    bytes: usize, // Of the spans that were added since it was empty.
+    bytes: usize, // Of the spans that were added since its thread took them.
 }
 
 /// The finished spans of a thread, as others see them.
@@ -62,9 +62,9 @@ impl Buffer {
     }
 
     /// Moves the spans to the end of `to`.
-    pub(super) fn take(&mut self, to: &mut Vec<SpanRecord>) -> bool {
+    pub(super) fn take(&mut self, to: &mut Vec<SpanRecord>) {
         self.bytes = 0;
-        self.writer.take_all(to)
+        self.writer.take_all(to);
     }
 }
 
@@ -114,11 +114,12 @@ struct Left {
 }
 
 impl Leftovers {
-    /// Takes over `spans`; whether there are many now.
-    pub(super) fn append(&self, spans: &mut Vec<SpanRecord>) -> bool {
-        let mut left = self.spans.lock();
+    /// Takes over the spans that `add` moves to a vector; whether there are many now.
+    pub(super) fn append(&self, add: impl FnOnce(&mut Vec<SpanRecord>)) -> bool {
+        // With a limit because a forked child may inherit a lock that nobody there will open.
+        let Some(mut left) = self.spans.try_lock_for(PATIENCE) else { return false };
         left.forget_parents();
-        left.spans.append(spans);
+        add(&mut left.spans);
         left.spans.len() >= BATCH_SPANS
     }
 

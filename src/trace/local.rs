@@ -36,6 +36,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{self, Ids, SpanContext, TraceId},
+    pipeline::Signal as _,
 };
 
 thread_local! {
@@ -105,7 +106,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
         if seed.parent.is_none() {
             let parent = context::ids();
             let tracer = &own.bound.as_ref()?.tracer;
-            if parent.span_id.is_valid()
+            if parent.is_valid()
                 && let Some(is_sampled) = tracer.foresees(&parent)
             {
                 let start = Start::child(parent, is_sampled);
@@ -135,8 +136,9 @@ fn push_any<'a>(
     local: RefMut<'a, Local>,
     seed: &mut Seed,
 ) -> Option<Place> {
-    let (mut local, start) = decide(cell, local, seed)?;
-    let state = seed.state(&start);
+    let start = Start::below(seed.parent_ids());
+    let state = seed.state(&start); // Before the sampler, which may leave the current span.
+    let (mut local, start) = decide(cell, local, seed, start)?;
     let local = &mut *local;
     let active = if start.ids.flags().is_sampled() {
         let earliest = local.stack.innermost().map(|open| open.record.start());
@@ -159,8 +161,9 @@ fn carry(seed: &mut Seed) -> Option<Place> {
 /// Starts a span without making it current.
 pub(super) fn start(seed: &mut Seed) -> Option<Left> {
     let left = with_tracer(|cell, local| {
-        let (mut local, start) = decide(cell, local, seed)?;
-        let state = seed.state(&start);
+        let start = Start::below(seed.parent_ids());
+        let state = seed.state(&start); // As in `push_any`.
+        let (mut local, start) = decide(cell, local, seed, start)?;
         let left = if start.ids.flags().is_sampled() {
             let own = &mut *local;
             let record = record(&mut own.spare, own.thread);
@@ -191,8 +194,8 @@ fn decide<'a>(
     cell: &'a RefCell<Local>,
     mut local: RefMut<'a, Local>,
     seed: &Seed,
+    start: Start,
 ) -> Option<(RefMut<'a, Local>, Start)> {
-    let start = Start::below(seed.parent_ids());
     let tracer = &local.bound.as_ref()?.tracer;
     let is_sampled = match tracer.foresees(&start.parent) {
         Some(is_sampled) => is_sampled,
@@ -274,9 +277,7 @@ fn record(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
 #[cold]
 #[inline(never)]
 fn more_records(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
-    if let Some(chunk) = SPARE.take(thread.into()) {
-        *spare = chunk;
-    }
+    SPARE.take(thread.into(), spare);
     spare.pop().unwrap_or_else(SpanRecord::empty)
 }
 
@@ -476,6 +477,12 @@ impl Local {
         self.has_ended |= END.try_with(|_| ()).is_err();
     }
 
+    /// Leaves the records that it has not used to other threads.
+    fn give_back(&mut self) {
+        let bytes = self.spare.iter().map(SpanRecord::weight).sum();
+        SPARE.keep(self.thread.into(), mem::take(&mut self.spare), bytes);
+    }
+
     /// After the thread's end nobody comes to free what is left here. The tracer that it had is to be
     /// dropped when this is not borrowed: its last owner runs code of its sink.
     #[inline]
@@ -484,7 +491,7 @@ impl Local {
             return None;
         }
         self.stack = Stack::EMPTY;
-        self.spare = Vec::new();
+        self.give_back();
         self.bound.take()
     }
 

@@ -8,8 +8,8 @@
 //!
 //! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and the
 //! context that a caller sent is passed on unchanged. The threads of exporters are [muted](mute): the
-//! same holds there. Recording a span does not block. Once the thread has recorded one, only attributes,
-//! events and links allocate.
+//! same holds there. Recording a span does not block. Records that were exported are used
+//! again, so that in the long run only texts that are not static allocate.
 
 mod active;
 mod buffer;
@@ -35,6 +35,7 @@ pub use local::{Entered, enter};
 pub use propagator::{Extractor, Injector, extract, inject, inject_context};
 pub use record::{Event, Link, SpanKind, SpanRecord, Status};
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
+pub(crate) use tracer::trim;
 #[doc(hidden)]
 pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};
 

@@ -226,7 +226,7 @@ impl Rare {
     }
 
     fn clear(&mut self) {
-        if matches!(&self.error, Status::Error(Cow::Owned(_))) {
+        if !matches!(&self.error, Status::Error(Cow::Borrowed(""))) {
             self.error = UNDESCRIBED.clone();
         }
         clear(&mut self.events);
@@ -351,17 +351,19 @@ impl SpanRecord {
 }
 
 impl Body {
+    /// With the room for attributes and events that it has from former spans.
     #[inline]
     fn add_up(&self) -> usize {
         let is_plain = self.attributes.is_empty() && self.rare.is_none();
-        let own = size_of::<Self>() + owned(&self.name);
+        let room = self.attributes.capacity() * size_of::<KeyValue>();
+        let own = size_of::<Self>() + owned(&self.name) + room;
         own + if is_plain && self.context.state().is_empty() { 0 } else { self.add_up_content() }
     }
 
     #[inline(never)]
     fn add_up_content(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| rare.weight());
-        weigh_state(&self.context) + weight_of(&self.attributes) + rare
+        weigh_state(&self.context) + texts_of(&self.attributes) + rare
     }
 }
 
@@ -475,7 +477,7 @@ impl SpanRecord {
     }
 }
 
-/// The memory it holds, by what is in use and not by what is reserved: static text weighs nothing.
+/// The memory it holds, with what is reserved; static text weighs nothing.
 impl Signal for SpanRecord {
     const NAME: &'static str = "spans";
     type RouteOptions = ();
@@ -496,15 +498,17 @@ impl Signal for SpanRecord {
 
 impl Rare {
     fn weight(&self) -> usize {
-        let mut bytes = size_of::<Self>();
+        let mut bytes = size_of::<Self>()
+            + self.events.capacity() * size_of::<Event>()
+            + self.links.capacity() * size_of::<Link>();
         if let Status::Error(description) = &self.error {
             bytes += owned(description);
         }
         for event in &self.events {
-            bytes += size_of::<Event>() + owned(&event.name) + weight_of(&event.attributes);
+            bytes += owned(&event.name) + weight_of(&event.attributes);
         }
         for link in &self.links {
-            bytes += size_of::<Link>() + weigh_state(&link.context) + weight_of(&link.attributes);
+            bytes += weigh_state(&link.context) + weight_of(&link.attributes);
         }
         bytes
     }
@@ -514,15 +518,19 @@ fn weigh_state(context: &SpanContext) -> usize {
     context.state().as_str().len()
 }
 
-fn weight_of(attributes: &[KeyValue]) -> usize {
-    let weight = |attribute: &KeyValue| {
+fn weight_of(attributes: &Vec<KeyValue>) -> usize {
+    attributes.capacity() * size_of::<KeyValue>() + texts_of(attributes)
+}
+
+fn texts_of(attributes: &[KeyValue]) -> usize {
+    let texts = |attribute: &KeyValue| {
         let value_bytes = match &attribute.value {
             Value::String(text) => owned(text),
             _ => 0,
         };
-        size_of::<KeyValue>() + owned(&attribute.key) + value_bytes
+        owned(&attribute.key) + value_bytes
     };
-    attributes.iter().map(weight).sum()
+    attributes.iter().map(texts).sum()
 }
 
 /// The bytes on the heap; static text costs nothing.

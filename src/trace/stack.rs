@@ -1,16 +1,17 @@
 //! The spans that a thread is in.
 //!
-//! The stack has a frame for each span that was entered, recorded or not. A frame that is left while others are above it becomes hollow, and goes when those above
-//! have gone; the context below it becomes current only then. So guards may be dropped in any order,
-//! and a span never hands its place to an ancestor that has ended. A guard that is leaked keeps its
-//! frame, and its context current, until a thread's frames reach the limit.
+//! The stack has a frame for each span that was entered, recorded or not. A frame that is left while
+//! others are above it becomes hollow, and goes when those above have gone; the context below it becomes
+//! current only then. So guards may be dropped in any order, and a span never hands its place to an
+//! ancestor that has ended. A guard that is leaked keeps its frame, and its context current, until a
+//! thread's frames reach the limit.
 
 use std::num::NonZeroU64;
 
 use super::active::Active;
 use crate::context::{self, Bits, Ids, SpanContext, SpanId, TraceId, TraceState};
 
-/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 250 bytes each a bound
+/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 300 bytes each a bound
 /// for recursion with spans and for leaked guards.
 const MAX_FRAMES: usize = 4096;
 
@@ -132,7 +133,7 @@ impl Stack {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        self.frames.resize_with((2 * self.len).clamp(16, MAX_FRAMES), Frame::default);
+        self.frames.resize_with((2 * self.len).max(16), Frame::default);
     }
 
     /// The innermost span, if it is recorded.

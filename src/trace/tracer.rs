@@ -34,7 +34,7 @@ use crate::{
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
 ///
-/// A batch is handed over by the thread that fills it (256 spans or 64 KiB), by a thread that ends
+/// A batch is handed over by the thread that fills it (256 spans or 128 KiB), by a thread that ends
 /// while much is left over, or by [`collect`](Self::collect).
 ///
 /// # Examples
@@ -169,7 +169,6 @@ impl Tracer {
         }
         self.leftovers.take(&mut batch);
         self.hand_over(&mut batch);
-        SPARE.trim();
         self.leftovers.wait_until_handed_over();
         buffers.iter().for_each(|buffer| buffer.wait_until_handed_over());
     }
@@ -178,9 +177,12 @@ impl Tracer {
     ///
     /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer.
     pub fn close(&self) {
-        // Relaxed: a thread that ends a span sees it, or has its span collected, because the lock of
-        // its buffer orders the two.
         self.closed.store(true, Relaxed);
+        self.collect();
+        // A thread that ended a span in the instant before may have added it without having seen the
+        // store, and this thread not have seen the span: stores reach others some time later. Without a
+        // lock for each span nothing orders the two. The time of a system call is far more than enough.
+        std::thread::yield_now();
         self.collect();
     }
 
@@ -251,14 +253,14 @@ impl Tracer {
 
     /// Takes over what an ended thread left.
     pub(super) fn remove_thread(&self, mut buffer: Buffer) {
-        let mut left = Vec::new();
-        if buffer.is_inherited() || buffer.take(&mut left) {
-            let is_full = self.leftovers.append(&mut left);
-            // Only now: a collection that no longer finds the buffer finds the leftovers.
-            self.buffers.lock().retain(|other| !Arc::ptr_eq(other, buffer.shared()));
-            if is_full || self.is_closed() {
-                self.leftovers.hand_over(|batch| self.hand_over(batch));
-            }
+        // In one step: a collection that no longer finds them in the buffer finds them in the leftovers.
+        let is_full = !buffer.is_inherited() && self.leftovers.append(|left| buffer.take(left));
+        // With a limit, as in `collect`.
+        if let Some(mut buffers) = self.buffers.try_lock_for(PATIENCE) {
+            buffers.retain(|other| !Arc::ptr_eq(other, buffer.shared()));
+        }
+        if is_full || self.is_closed() {
+            self.leftovers.hand_over(|batch| self.hand_over(batch));
         }
     }
 
@@ -278,7 +280,7 @@ impl Tracer {
     /// Keeps a span for which a buffer has no room, until the next time that something is handed over.
     #[cold]
     pub(super) fn take_later(&self, span: SpanRecord) {
-        self.leftovers.append(&mut vec![span]);
+        self.leftovers.append(|left| left.push(span));
     }
 
     /// Hands over one span of a thread that has no buffer any more.
@@ -391,6 +393,12 @@ pub fn uninstall() -> Option<Arc<Tracer>> {
     change(|global| global.tracer.take())
 }
 
+/// Gives back memory of records that nobody has needed since the last time; called once a second by the
+/// tick.
+pub(crate) fn trim() {
+    SPARE.trim();
+}
+
 /// Counts threads' own tracers.
 pub(super) fn count_entered(change_by: isize) {
     let mut global = GLOBAL.lock();
@@ -413,6 +421,7 @@ impl Global {
     fn publish(&mut self) {
         self.changes += 1;
         let is_active = self.n_entered > 0 || self.tracer.is_some();
+        SPARE.open(is_active);
         ACTIVE.store(if is_active { self.changes } else { 0 }, Relaxed);
     }
 }
