@@ -5,9 +5,9 @@
 //! and frees the stack. After it, spans still work; each then goes to the sink by itself.
 //!
 //! A record is filled where it is, and moved as a pointer. Exported ones come back ([`SPARE`]), so that
-//! none is allocated in the long run. Where no
-//! span is recorded (no tracer, a muted thread) a frame only carries its parent's context on, and is
-//! there only if somebody named a parent: what is current stays so by itself.
+//! none is allocated in the long run. Where no span is recorded (no tracer, a muted thread) a frame only
+//! carries its parent's context on, and is there only if somebody named a parent: what is current stays
+//! so by itself.
 //!
 //! Everything here is borrowed only while code of this crate runs. Samplers and sinks are called
 //! outside; only an allocator can start spans in that time, which are not recorded, or end some,

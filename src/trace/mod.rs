@@ -2,14 +2,13 @@
 //!
 //! [`span`] configures a span. Entered, its [`SpanScope`] makes it the parent of spans that start on the
 //! thread until the scope ends. A [`Span`] that is not entered can be moved between threads, or attached
-//! to a future by [`InSpan`]. A [`sampler`] decides which
-//! spans are recorded; they go to their routes when they have ended. [`extract`] and [`inject`] carry
-//! the context over process boundaries.
+//! to a future by [`InSpan`]. A [`sampler`] decides which spans are recorded; they go to their routes
+//! when they have ended. [`extract`] and [`inject`] carry the context over process boundaries.
 //!
 //! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and the
 //! context that a caller sent is passed on unchanged. The threads of exporters are [muted](mute): the
-//! same holds there. Recording a span does not block. Records that were exported are used
-//! again, so that in the long run only texts that are not static allocate.
+//! same holds there. Recording a span does not block. Records that were exported are used again, so that
+//! in the long run only texts that are not static allocate, and attributes of events and links.
 
 mod active;
 mod buffer;

@@ -1,5 +1,7 @@
 //! Parents, callers and the current context.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -92,4 +94,74 @@ fn a_caller_that_is_only_passed_through_is_no_exemplar() {
     let _kept = Kept::new(AlwaysOn);
     let _recorded = span("a").parent(caller(1)).enter();
     assert!(crate::context::is_sampled());
+}
+
+#[test]
+fn a_child_of_a_context_without_a_trace_is_a_root() {
+    let kept = Kept::new(ParentBased::new(AlwaysOn));
+    let half = SpanContext::new(
+        TraceId::INVALID,
+        SpanId::from_u64(7),
+        TraceFlags::SAMPLED,
+        TraceState::EMPTY,
+    );
+    let carried = {
+        let _muted = mute();
+        span("carried").parent(half).start()
+    };
+    let _scope = carried.enter();
+    span("root").enter().end();
+    let root = kept.spans().remove(0);
+    assert!(root.context().is_valid() && root.parent_span_id().is_none());
+}
+
+proptest! {
+    /// The twin keeps, of each scope that is open, the context that was current before it and its own; one
+    /// that is left while others are above it goes when those have gone.
+    #[test]
+    fn any_order_of_scopes_leaves_the_context_that_a_naive_twin_has(
+        acts in prop::collection::vec((0u8..5, 0usize..6), 1..40),
+    ) {
+        let _kept = Kept::new(ParentBased::new(AlwaysOn));
+        let callers = [caller(0), caller(1)];
+        let mut scopes: Vec<(u32, SpanScope)> = Vec::new();
+        let mut twin: Vec<(u32, SpanContext, bool)> = Vec::new(); // And whether it is still open.
+        for (n, (act, which)) in (0u32..).zip(acts) {
+            let builder = match act {
+                0 => span("root").root(),
+                1 => span("served").parent(callers[1].clone()),
+                2 => span("unsampled").parent(callers[0].clone()),
+                3 => span("child"),
+                _ => {
+                    if !scopes.is_empty() {
+                        let (left, scope) = scopes.remove(which % scopes.len());
+                        drop(scope);
+                        twin.iter_mut().filter(|it| it.0 == left).for_each(|it| it.2 = false);
+                        while twin.pop_if(|it| !it.2).is_some() {}
+                    }
+                    let expected = twin.last().map_or(SpanContext::NONE, |it| it.1.clone());
+                    prop_assert_eq!(current(), expected);
+                    continue;
+                }
+            };
+            let scope = builder.enter();
+            let context = current();
+            prop_assert_eq!(scope.context(), context.clone());
+            let above = twin.last().map_or(SpanContext::NONE, |it| it.1.clone());
+            let (trace, state) = match act {
+                0 => (context.trace_id(), String::new()),
+                1 => (callers[1].trace_id(), "a=1".to_owned()),
+                2 => (callers[0].trace_id(), "a=1".to_owned()),
+                _ if above.is_valid() => (above.trace_id(), above.state().as_str().to_owned()),
+                _ => (context.trace_id(), String::new()),
+            };
+            prop_assert_eq!((context.trace_id(), context.state().as_str()), (trace, &*state));
+            scopes.push((n, scope));
+            twin.push((n, context, true));
+            for (of, scope) in &scopes {
+                let own = twin.iter().find(|it| it.0 == *of).map(|it| it.1.clone());
+                prop_assert_eq!(Some(scope.context()), own);
+            }
+        }
+    }
 }

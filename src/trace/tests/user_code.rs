@@ -252,3 +252,27 @@ fn a_sampler_may_end_spans() {
     assert_eq!(names, ["a", "b", "c"]);
     assert_eq!(spans.iter().filter(|span| span.attributes().len() == 1).count(), 2);
 }
+
+#[test]
+fn a_span_has_its_parents_trace_state_though_the_sampler_ends_the_parent() {
+    thread_local!(static OPEN: std::cell::RefCell<Option<SpanScope>> = const { std::cell::RefCell::new(None) });
+    #[derive(Debug)]
+    struct EndsParent;
+    impl Sampler for EndsParent {
+        fn sample(&self, span: &Candidate<'_>) -> Decision {
+            if span.name() == "child" {
+                drop(OPEN.take());
+            }
+            Decision::RecordAndSample
+        }
+    }
+    let kept = Kept::new(EndsParent);
+    let caller = caller(1);
+    OPEN.set(Some(span("parent").parent(caller.clone()).enter()));
+    let child = span("child").enter();
+    assert_eq!(child.context().trace_id(), caller.trace_id());
+    assert_eq!(child.context().state().as_str(), "a=1");
+    drop(child);
+    assert_eq!(current(), SpanContext::NONE);
+    assert_eq!(kept.spans()[1].context().state().as_str(), "a=1");
+}
