@@ -401,7 +401,7 @@ fn a_flush_after_shutdown_reads_no_metrics_that_nobody_takes() {
     assert_eq!(telemetry.shutdown(LONG).totals(), ended);
 }
 
-/// Takes one reading and answers when it is told to, or when whoever tells it is gone.
+/// Says that it has begun an export, and returns when the other end of its channel is dropped.
 struct Stuck(mpsc::SyncSender<()>, mpsc::Receiver<()>);
 
 impl Exporter<DataPoint> for Stuck {
@@ -412,7 +412,7 @@ impl Exporter<DataPoint> for Stuck {
     }
 }
 
-/// Tells of each tick, and never holds.
+/// Counts ticks by messages, and never holds.
 struct Ticks(mpsc::Sender<()>);
 
 impl Condition for Ticks {

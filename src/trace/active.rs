@@ -30,7 +30,7 @@ impl Active {
         start: Start,
         state: TraceState,
         seed: &mut Seed,
-        (earliest, thread): (Option<Ticks>, u16),
+        earliest: Option<Ticks>,
     ) -> Self {
         let limits = &tracer.limits;
         let at = seed.start.unwrap_or_else(|| {
@@ -43,7 +43,7 @@ impl Active {
         body.parent_is_remote = start.parent.is_remote();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
-        body.open = Open { tracer: tracer.id, limits: *limits, thread, was_panicking };
+        body.open = Open { tracer: tracer.id, limits: *limits, was_panicking };
         let mut active = Self { record };
         if !seed.attributes.is_empty() {
             active.set_first_attributes(std::mem::take(&mut seed.attributes));

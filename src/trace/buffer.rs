@@ -18,7 +18,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Buffer {
     writer: Writer<SpanRecord>,
     shared: Arc<Shared>,
-    bytes: usize, // Of the spans that were added since its thread took them.
+    bytes: usize,    // Of the spans that were added since its thread took them.
+    generation: u32, // As in `shared`, at hand.
 }
 
 /// The finished spans of a thread, as others see them.
@@ -39,7 +40,7 @@ impl Buffer {
         let writer = Writer::new(BATCH_SPANS);
         let (finished, generation) = (writer.finished().clone(), process::generation());
         let shared = Shared { finished, handing_over: HandingOver::default(), generation };
-        Self { writer, shared: Arc::new(shared), bytes: 0 }
+        Self { writer, shared: Arc::new(shared), bytes: 0, generation }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -50,7 +51,7 @@ impl Buffer {
     /// is in it.
     #[inline]
     pub(super) fn is_inherited(&self) -> bool {
-        self.shared.is_inherited()
+        self.generation != process::generation()
     }
 
     /// Adds a span; whether it must be handed over then. Where there is no room, the span is given back.
@@ -69,14 +70,9 @@ impl Buffer {
 }
 
 impl Shared {
-    #[inline]
-    fn is_inherited(&self) -> bool {
-        self.generation != process::generation()
-    }
-
-    /// Moves the spans to the end of `to`.
+    /// Moves the spans to the end of `to`. The parent of a forked child delivers what it inherited.
     pub(super) fn collect(&self, to: &mut Vec<SpanRecord>) {
-        if !self.is_inherited() {
+        if self.generation == process::generation() {
             self.finished.collect(to);
         }
     }

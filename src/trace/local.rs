@@ -4,7 +4,7 @@
 //! exit hook. A second one with a destructor notes the end of the thread: it hands the buffer over
 //! and frees the stack. After it, spans still work; each then goes to the sink by itself.
 //!
-//! A record is filled where it is, and moved as a pointer. Exported ones come back ([`SPARE`]), so that
+//! A record is filled where it is, and moved as a pointer. Exported ones come back ([`Stock`]), so that
 //! none is allocated in the long run. Where no span is recorded (no tracer, a muted thread) a frame only
 //! carries its parent's context on, and is there only if somebody named a parent: what is current stays
 //! so by itself.
@@ -17,26 +17,22 @@ use std::{
     cell::{RefCell, RefMut},
     marker::PhantomData,
     mem::{self, ManuallyDrop},
-    sync::{
-        Arc,
-        atomic::{AtomicU16, Ordering::Relaxed},
-    },
+    sync::Arc,
 };
 
 use super::{
     SpanRecord,
     active::Active,
     buffer::Buffer,
-    record::SPARE,
     sampler::Candidate,
     stack::{Left, Place, Stack},
     start::{Seed, Start},
+    stock::Stock,
     tracer::{self, Tracer},
 };
 use crate::{
     clock::{self, Ticks},
     context::{self, Ids, SpanContext, TraceId},
-    pipeline::Signal as _,
 };
 
 thread_local! {
@@ -45,8 +41,7 @@ thread_local! {
         own: None,
         is_deciding: false,
         stack: Stack::EMPTY,
-        spare: Vec::new(),
-        thread: 0,
+        stock: Stock::EMPTY,
         has_ended: false,
     })) };
     // What ended while `LOCAL` was borrowed.
@@ -60,8 +55,7 @@ struct Local {
     own: Option<Arc<Tracer>>, // The tracer that this thread entered; None is the process's.
     is_deciding: bool,    // While a sampler runs, which has `bound`.
     stack: Stack,
-    spare: Vec<SpanRecord>, // For the next spans, the hottest last.
-    thread: u16,            // Its number; others may have it too.
+    stock: Stock,
     has_ended: bool,
 }
 
@@ -115,9 +109,8 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
                 }
                 // A child's reading may be some nanoseconds early, being another core's.
                 let earliest = own.stack.innermost().map(|open| open.record.start());
-                let (record, state) = (record(&mut own.spare, own.thread), context::state());
-                let active =
-                    Active::start(record, tracer, start, state, seed, (earliest, own.thread));
+                let (record, state) = (own.stock.take(), context::state());
+                let active = Active::start(record, tracer, start, state, seed, earliest);
                 return Some(own.stack.push(start.ids, Some(active)));
             }
         }
@@ -142,9 +135,9 @@ fn push_any<'a>(
     let local = &mut *local;
     let active = if start.ids.flags().is_sampled() {
         let earliest = local.stack.innermost().map(|open| open.record.start());
-        let record = record(&mut local.spare, local.thread);
+        let record = local.stock.take();
         let tracer = &local.bound.as_ref()?.tracer;
-        Some(Active::start(record, tracer, start, state.clone(), seed, (earliest, local.thread)))
+        Some(Active::start(record, tracer, start, state.clone(), seed, earliest))
     } else {
         None
     };
@@ -165,10 +158,9 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         let state = seed.state(&start); // As in `push_any`.
         let (mut local, start) = decide(cell, local, seed, start)?;
         let left = if start.ids.flags().is_sampled() {
-            let own = &mut *local;
-            let record = record(&mut own.spare, own.thread);
+            let record = local.stock.take();
             let tracer = &local.bound.as_ref()?.tracer;
-            Left::Recorded(Active::start(record, tracer, start, state, seed, (None, local.thread)))
+            Left::Recorded(Active::start(record, tracer, start, state, seed, None))
         } else {
             Left::Unrecorded(start.ids.with_state(state))
         };
@@ -263,22 +255,6 @@ impl Asked {
             }
         }
     }
-}
-
-/// A record for a span that starts.
-#[inline(always)]
-fn record(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
-    match spare.pop() {
-        Some(record) => record,
-        None => more_records(spare, thread),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn more_records(spare: &mut Vec<SpanRecord>, thread: u16) -> SpanRecord {
-    SPARE.take(thread.into(), spare);
-    spare.pop().unwrap_or_else(SpanRecord::empty)
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
@@ -470,17 +446,8 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
 impl Local {
     /// Asks for a call at the end of the thread; if that is over, nothing is kept from now on.
     fn watch_end(&mut self) {
-        static THREADS: AtomicU16 = AtomicU16::new(1);
-        if self.thread == 0 {
-            self.thread = THREADS.fetch_add(1, Relaxed);
-        }
+        self.stock.number();
         self.has_ended |= END.try_with(|_| ()).is_err();
-    }
-
-    /// Leaves the records that it has not used to other threads.
-    fn give_back(&mut self) {
-        let bytes = self.spare.iter().map(SpanRecord::weight).sum();
-        SPARE.keep(self.thread.into(), mem::take(&mut self.spare), bytes);
     }
 
     /// After the thread's end nobody comes to free what is left here. The tracer that it had is to be
@@ -491,7 +458,7 @@ impl Local {
             return None;
         }
         self.stack = Stack::EMPTY;
-        self.give_back();
+        self.stock.give_back();
         self.bound.take()
     }
 

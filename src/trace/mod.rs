@@ -16,6 +16,7 @@ mod finished;
 mod future;
 mod limits;
 mod local;
+mod parts;
 mod propagator;
 mod record;
 pub mod sampler;
@@ -23,6 +24,7 @@ mod span;
 mod spare;
 mod stack;
 mod start;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod tracer;
@@ -31,8 +33,9 @@ pub use future::{InSpan, Instrumented};
 pub use limits::SpanLimits;
 #[doc(hidden)]
 pub use local::{Entered, enter};
+pub use parts::{Event, Link, SpanKind, Status};
 pub use propagator::{Extractor, Injector, extract, inject, inject_context};
-pub use record::{Event, Link, SpanKind, SpanRecord, Status};
+pub use record::SpanRecord;
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
 pub(crate) use tracer::trim;
 #[doc(hidden)]

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{SpanLimits, spare::Spare};
+use super::{
+    SpanLimits,
+    parts::{Event, Link, SpanKind, Status},
+    spare::Spare,
+};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
@@ -31,6 +35,8 @@ pub(super) struct Body {
     pub(super) parent_is_remote: bool,
     /// Of a span that has not ended.
     pub(super) open: Open,
+    /// The number of the thread that took it for this span.
+    pub(super) thread: u16,
     /// What the record weighs, once that was added up; zero before, and when it may have changed.
     weight: u32,
 }
@@ -40,8 +46,6 @@ pub(super) struct Body {
 pub(super) struct Open {
     pub(super) tracer: u64,
     pub(super) limits: SpanLimits,
-    /// The number of the thread that started it.
-    pub(super) thread: u16,
     /// Whether a panic was under way at the start: that one is not this span's.
     pub(super) was_panicking: bool,
 }
@@ -81,51 +85,6 @@ pub(crate) struct Dropped {
     pub(crate) links: u32,
 }
 
-/// What a span's part in a call is, as OpenTelemetry defines it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum SpanKind {
-    /// Work inside the process.
-    #[default]
-    Internal,
-    /// Answers a request from outside.
-    Server,
-    /// Makes a request and waits for the answer.
-    Client,
-    /// Hands a message over to be worked on later.
-    Producer,
-    /// Works on a message.
-    Consumer,
-}
-
-/// Whether the work of a span succeeded, as OpenTelemetry defines it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Status {
-    /// Nobody said.
-    #[default]
-    Unset,
-    /// Somebody said that it did.
-    Ok,
-    /// It failed, with a description, which may be empty.
-    Error(Cow<'static, str>),
-}
-
-/// Something that happened at one instant of a span.
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) at: Ticks,
-    pub(crate) attributes: Vec<KeyValue>,
-}
-
-/// A span of this or another trace that this one belongs with, without being its child.
-#[derive(Clone, Debug)]
-pub struct Link {
-    pub(crate) context: SpanContext,
-    pub(crate) attributes: Vec<KeyValue>,
-}
-
 /// As it starts, and as its span fills it.
 impl SpanRecord {
     /// No span's, to be begun.
@@ -143,6 +102,7 @@ impl SpanRecord {
             kind: SpanKind::Internal,
             parent_is_remote: false,
             open: Open::default(),
+            thread: 0,
             weight: 0,
         }))
     }
@@ -491,7 +451,7 @@ impl Signal for SpanRecord {
     }
 
     fn recycle(records: Vec<Self>, bytes: usize) {
-        let thread = records.first().map_or(0, |record| record.0.open.thread);
+        let thread = records.first().map_or(0, |record| record.0.thread);
         SPARE.keep(thread.into(), records, bytes);
     }
 }
@@ -539,87 +499,5 @@ fn owned(text: &Cow<'static, str>) -> usize {
     match text {
         Cow::Borrowed(_) => 0,
         Cow::Owned(text) => text.len(),
-    }
-}
-
-impl SpanKind {
-    /// The lowercase word: `internal`, `server`, `client`, `producer`, `consumer`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Internal => "internal",
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Producer => "producer",
-            Self::Consumer => "consumer",
-        }
-    }
-}
-
-impl Status {
-    /// The lowercase word: `unset`, `ok`, `error`.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unset => "unset",
-            Self::Ok => "ok",
-            Self::Error(_) => "error",
-        }
-    }
-}
-
-impl Event {
-    /// An event that happens at `at`.
-    #[must_use]
-    pub fn new(name: impl Into<Cow<'static, str>>, at: Ticks, attributes: Vec<KeyValue>) -> Self {
-        Self { name: name.into(), at, attributes }
-    }
-
-    /// The attributes, to be changed.
-    pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
-        &mut self.attributes
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// When it happened.
-    #[must_use]
-    pub fn at(&self) -> Ticks {
-        self.at
-    }
-
-    /// The attributes.
-    #[must_use]
-    pub fn attributes(&self) -> &[KeyValue] {
-        &self.attributes
-    }
-}
-
-impl Link {
-    /// A link to the span of `context`.
-    #[must_use]
-    pub fn new(context: SpanContext, attributes: Vec<KeyValue>) -> Self {
-        Self { context, attributes }
-    }
-
-    /// The attributes, to be changed.
-    pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
-        &mut self.attributes
-    }
-
-    /// The span linked to.
-    #[must_use]
-    pub fn context(&self) -> &SpanContext {
-        &self.context
-    }
-
-    /// The attributes.
-    #[must_use]
-    pub fn attributes(&self) -> &[KeyValue] {
-        &self.attributes
     }
 }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     context::{self, Ids},
     diagnostics,
+    pipeline::Signal as _,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -83,7 +84,7 @@ pub struct Tracer {
 /// recorded; those that it ends are handed over with the next batch. A panic in it costs the batch.
 pub trait SpanSink: Send + Sync + 'static {
     /// Takes `spans`, which are never none: drains the vector, whose memory is then used again, or
-    /// takes it whole. What is left in it is dropped.
+    /// takes it whole. What is left in it is used again for other spans.
     fn accept(&self, spans: &mut Vec<SpanRecord>);
 }
 
@@ -307,7 +308,10 @@ impl Tracer {
             self.lose(n);
             diagnostics::report("span sink", format_args!("panicked, {n} spans are lost"));
         }
-        batch.clear();
+        if !batch.is_empty() {
+            let bytes = batch.iter().map(SpanRecord::weight).sum();
+            SpanRecord::recycle(mem::take(batch), bytes);
+        }
         batch.shrink_to(2 * BATCH_SPANS);
     }
 }

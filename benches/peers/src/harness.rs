@@ -227,7 +227,7 @@ impl Subject {
         Self { expects: Expects::Last(items), ..self }
     }
 
-    /// An operation makes so many records, and what is told is the cost of one.
+    /// An operation makes so many records; the table shows the cost of one.
     pub fn each(self, each: u64) -> Self {
         Self { each, ..self }
     }

@@ -98,6 +98,17 @@ fn fastrace_root(name: &'static str, has_content: bool) -> Span {
     fastrace_span(Span::root(name, SpanContext::random()), has_content)
 }
 
+#[inline(always)]
+fn local_span(has_content: bool) -> LocalSpan {
+    let span = LocalSpan::enter_with_local_parent(TREE);
+    if !has_content {
+        return span;
+    }
+    let span = span.with_properties(|| PROPERTIES);
+    LocalSpan::add_event(Event::new("paid"));
+    span
+}
+
 /// Its spans of a thread.
 #[derive(Clone, Copy)]
 struct Local;
@@ -114,24 +125,12 @@ impl Idiom for Local {
 
     #[inline(always)]
     fn of_root(self, _: &Self::Root, has_content: bool) -> LocalSpan {
-        let span = LocalSpan::enter_with_local_parent(TREE);
-        if !has_content {
-            return span;
-        }
-        let span = span.with_properties(|| PROPERTIES);
-        LocalSpan::add_event(Event::new("paid"));
-        span
+        local_span(has_content)
     }
 
     #[inline(always)]
     fn of_child(self, _: &LocalSpan, has_content: bool) -> LocalSpan {
-        let span = LocalSpan::enter_with_local_parent(TREE);
-        if !has_content {
-            return span;
-        }
-        let span = span.with_properties(|| PROPERTIES);
-        LocalSpan::add_event(Event::new("paid"));
-        span
+        local_span(has_content)
     }
 }
 

@@ -1,0 +1,51 @@
+//! A thread's records for its next spans.
+
+use std::{
+    mem,
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
+};
+
+use super::{SpanRecord, record::SPARE};
+use crate::pipeline::Signal as _;
+
+/// Some records that nobody uses, the hottest last.
+pub(super) struct Stock {
+    records: Vec<SpanRecord>,
+    thread: u16, // The thread's number; others may have it too. Zero before it has one.
+}
+
+impl Stock {
+    pub(super) const EMPTY: Self = Self { records: Vec::new(), thread: 0 };
+
+    /// Gives the thread a number, by which it gets its own records back.
+    pub(super) fn number(&mut self) {
+        static THREADS: AtomicU16 = AtomicU16::new(1);
+        if self.thread == 0 {
+            self.thread = THREADS.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A record for a span that starts, with what a former span left in it.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> SpanRecord {
+        let mut record = match self.records.pop() {
+            Some(record) => record,
+            None => self.refill(),
+        };
+        record.body_mut().thread = self.thread;
+        record
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) -> SpanRecord {
+        SPARE.take(self.thread.into(), &mut self.records);
+        self.records.pop().unwrap_or_else(SpanRecord::empty)
+    }
+
+    /// Leaves what it has to other threads.
+    pub(super) fn give_back(&mut self) {
+        let bytes = self.records.iter().map(SpanRecord::weight).sum();
+        SPARE.keep(self.thread.into(), mem::take(&mut self.records), bytes);
+    }
+}
