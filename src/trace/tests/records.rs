@@ -122,3 +122,46 @@ fn a_sampler_decides_by_the_attributes_that_a_span_starts_with_and_the_record_ha
     let (keep, later) = (KeyValue::new("keep", 7), KeyValue::new("later", true));
     assert_eq!(attributes, [vec![keep.clone(), later], vec![keep]]);
 }
+
+#[test]
+fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
+    let start = clock::now();
+    let context = || {
+        SpanContext::new(
+            TraceId::from_u128(1),
+            SpanId::from_u64(2),
+            TraceFlags::SAMPLED,
+            TraceState::EMPTY,
+        )
+    };
+    let mut used =
+        SpanRecord::new("x".repeat(500)).with_parent(&caller(1)).with_kind(SpanKind::Server);
+    used.set_status(Status::Error("no money".into()));
+    used.set_outcome(Outcome::Panic);
+    used.set_attribute("a", "v".repeat(500));
+    used.add_event(Event::new("e", start, vec![KeyValue::new("k", "v")]));
+    used.add_link(Link::new(caller(1), Vec::new()));
+    let dropped = &mut used.rare_mut().dropped;
+    (dropped.attributes, dropped.events, dropped.links) = (1, 2, 3);
+    used.weigh();
+    let before = used.weight();
+    let mut fresh = SpanRecord::empty();
+    for record in [&mut used, &mut fresh] {
+        record.begin(context(), "again".into(), start);
+    }
+    let content = |record: &SpanRecord| {
+        let counts = (record.attributes().len(), record.events().len(), record.links().len());
+        let dropped =
+            (record.dropped_attributes(), record.dropped_events(), record.dropped_links());
+        let parent = (record.parent_span_id(), record.parent_is_remote());
+        let (status, outcome) = (record.status().clone(), record.outcome());
+        let times = (record.start(), record.end());
+        let (name, context) = (record.name().to_owned(), record.context().clone());
+        (counts, dropped, parent, status, outcome, record.kind(), times, name, context)
+    };
+    assert_eq!(content(&used), content(&fresh));
+    // Room is weighed, texts that are gone are not.
+    assert!(fresh.weight() <= used.weight() && used.weight() + 1_000 < before);
+    used.set_status(Status::Error("".into()));
+    assert_eq!(*used.status(), Status::Error("".into()), "no other description");
+}
