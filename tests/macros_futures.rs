@@ -5,12 +5,12 @@ use std::{
     future::{Future, pending, ready},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    task::{self, Poll, Waker},
     time::Duration,
 };
 
 use bellwether::{
-    context::{Outcome, SpanContext},
+    context::{Context, Outcome},
     observe, testing,
 };
 use futures_util::future::{BoxFuture, FutureExt as _, LocalBoxFuture, TryFutureExt as _};
@@ -168,7 +168,7 @@ impl Corner {
 }
 
 fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
+    future.poll(&mut task::Context::from_waker(Waker::noop()))
 }
 
 fn drive<F: Future>(future: F) -> F::Output {
@@ -228,7 +228,7 @@ fn a_panic_in_the_future_and_a_drop_of_it_have_their_outcomes() {
         assert!(poll(future.as_mut()).is_pending() && poll(future.as_mut()).is_pending());
         let active = format!("{name}.active");
         scope.assert_value(&active, &[], 1.0);
-        assert!(!bellwether::current().is_valid(), "{name}");
+        assert!(!bellwether::current().span().is_valid(), "{name}");
         drop(future);
         assert_ended(&scope, name, Outcome::Cancelled, TIME);
     }
@@ -265,13 +265,13 @@ fn a_function_that_ran_before_its_future_is_cancelled_with_it() {
 #[test]
 fn fields_and_parent_are_those_of_the_call() {
     #[observe(name = "f.parent", parent = parent, fields(length = text.len(), text))]
-    fn with_parent(parent: SpanContext, text: &str) -> impl Future<Output = usize> + use<> {
+    fn with_parent(parent: Context, text: &str) -> impl Future<Output = usize> + use<> {
         let text = text.to_owned();
         async move { ready(text).await.len() }
     }
     let scope = testing::scope();
     let parent = bellwether::span("parent").start();
-    assert_eq!(drive(with_parent(parent.context().clone(), "abc")), 3);
+    assert_eq!(drive(with_parent(parent.context(), "abc")), 3);
     let span = scope.span("f.parent");
     assert_eq!(span.parent_span_id(), Some(parent.context().span_id()));
     assert_eq!(span.attributes().len(), 2);
@@ -348,7 +348,7 @@ fn a_panic_in_a_field_or_in_the_parent_is_the_panic_of_the_call() {
     fn field_future() -> impl Future<Output = ()> {
         ready(())
     }
-    #[observe(name = "p.parent", parent = no::<SpanContext>())]
+    #[observe(name = "p.parent", parent = no::<Context>())]
     fn parent() {}
     let calls: [(&str, fn()); 4] = [
         ("p.field", field),
@@ -363,7 +363,7 @@ fn a_panic_in_a_field_or_in_the_parent_is_the_panic_of_the_call() {
         let value = snapshot.value(&format!("{name}.duration"), &[("outcome", "panic")]);
         assert_eq!(value.map(|value| value.as_f64()), Some(1.0), "{name}");
         scope.assert_value(&format!("{name}.active"), &[], 0.0);
-        assert!(!bellwether::current().is_valid());
+        assert!(!bellwether::current().span().is_valid());
         if name != "p.parent" {
             assert_eq!(scope.span(name).outcome(), Outcome::Panic);
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bellwether::{
-    context::{Outcome, SpanContext},
+    context::Outcome,
     observe, testing,
     trace::{SpanKind, Status},
 };
@@ -102,7 +102,7 @@ fn an_err_is_the_status_of_the_span() {
 }
 
 #[observe(parent = caller)]
-async fn answer(caller: SpanContext, waits: bool) -> Result<u8, String> {
+async fn answer(caller: bellwether::context::Context, waits: bool) -> Result<u8, String> {
     pay();
     if waits {
         std::future::pending::<()>().await;
@@ -115,12 +115,12 @@ async fn answer(caller: SpanContext, waits: bool) -> Result<u8, String> {
 fn an_async_span_has_the_parent_it_is_given_and_is_left_between_polls() {
     let scope = testing::scope();
     let parent = bellwether::span("parent").start();
-    let context = parent.context().clone();
+    let context = parent.context();
     let mut task = Context::from_waker(Waker::noop());
     {
         let mut waiting = pin!(answer(context.clone(), true));
         assert!(waiting.as_mut().poll(&mut task).is_pending());
-        assert!(!bellwether::current().is_valid());
+        assert!(!bellwether::current().span().is_valid());
     }
     let span = scope.span("answer");
     assert_eq!(span.outcome(), Outcome::Cancelled);
@@ -143,7 +143,7 @@ fn nothing_is_left_current_by_a_panic() {
     assert!(polled.is_err());
     drop(future);
     assert_eq!(scope.span("panics").outcome(), Outcome::Panic);
-    assert!(!bellwether::current().is_valid());
+    assert!(!bellwether::current().span().is_valid());
     scope.assert_value("panics.duration", &[("outcome", "panic")], 1.0);
     assert!(
         scope

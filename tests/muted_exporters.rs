@@ -11,7 +11,6 @@ use std::{
 use bellwether::{
     Gauge,
     alert::{Rule, notify::Notification, series},
-    context::SpanContext,
     current, extract, inject, observe,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     span,
@@ -90,7 +89,10 @@ impl Exporter<SpanRecord> for Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         drop(span("drop").enter());
-        self.0.lock().unwrap().push(format!("dropped outside of spans: {}", !current().is_valid()));
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("dropped outside of spans: {}", !current().span().is_valid()));
     }
 }
 
@@ -142,5 +144,5 @@ fn a_notifier_that_makes_spans_sends_none_of_them() {
     assert_eq!(headers["traceparent"], CALLER);
     telemetry.shutdown(SECONDS);
     assert_eq!(*names.lock().unwrap(), ["dropped outside of spans: true"]);
-    assert_eq!(current(), SpanContext::NONE);
+    assert!(current().is_none());
 }

@@ -323,7 +323,7 @@ fn start(observe: &Observe) -> TokenStream {
             let root = root.at(at);
             quote_spanned! {at=>
                 ::core::option::Option::Some(
-                    ::core::convert::Into::<#root::context::SpanContext>::into(#parent),
+                    ::core::convert::Into::<#root::context::Context>::into(#parent),
                 )
             }
         }

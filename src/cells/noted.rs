@@ -51,7 +51,7 @@ pub(crate) fn keep_exemplar(
     value: f64,
     labels: &[(&str, &str)],
 ) {
-    let context = context::current();
+    let context = context::span_context();
     let (trace_id, span_id) = match context::is_sampled() {
         true => (context.trace_id(), context.span_id()),
         false => (context::TraceId::INVALID, context::SpanId::INVALID),

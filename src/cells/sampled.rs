@@ -50,7 +50,7 @@ fn exemplify_slow(id: u32, value: f64) {
     if !exemplars.is_ready() {
         with_table(is_own, |table| table.make_exemplars(id, exemplars));
     }
-    exemplars.keep(key, value, &context::current(), clock::now());
+    exemplars.keep(key, value, &context::span_context(), clock::now());
 }
 
 /// Where the exemplar of `value`, which was just recorded in the histogram `id`, belongs, and which

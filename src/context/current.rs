@@ -6,9 +6,31 @@ use std::{
 };
 
 use super::{
-    SpanContext, SpanId, TraceId, TraceState,
+    Baggage, Context, SpanContext, SpanId, TraceId, TraceState,
     span_context::{Bits, Ids},
 };
+
+/// What few contexts have: a trace state, baggage.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Attached {
+    pub(crate) state: TraceState,
+    pub(crate) baggage: Baggage,
+}
+
+impl Attached {
+    pub(crate) const NONE: Self = Self { state: TraceState::EMPTY, baggage: Baggage::EMPTY };
+
+    #[inline(always)]
+    pub(crate) const fn is_none(&self) -> bool {
+        self.state.is_empty() && self.baggage.is_empty()
+    }
+
+    /// The context of the span of `ids`, which this is attached to.
+    #[inline(always)]
+    pub(crate) fn to(self, ids: Ids) -> Context {
+        Context::new(ids.with_state(self.state), self.baggage)
+    }
+}
 
 thread_local! {
     // Word by word, as they are read and written when spans start and end: a wide load waits for the
@@ -19,37 +41,43 @@ thread_local! {
     // `ManuallyDrop` keeps the thread-local without a destructor: it can be read in every destructor
     // and exit hook, and costs no check of whether it is still there. Nothing leaks, because a scope
     // puts back what it found and the first thing found is empty.
-    static STATE: ManuallyDrop<RefCell<TraceState>> =
-        const { ManuallyDrop::new(RefCell::new(TraceState::EMPTY)) };
+    static ATTACHED: ManuallyDrop<RefCell<Attached>> =
+        const { ManuallyDrop::new(RefCell::new(Attached::NONE)) };
     // Whether it is a span's of this process and sampled: one load for every record of a
     // histogram. A caller's context is current where it is only passed through.
     static SAMPLED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The context of the span this thread is in; [`SpanContext::NONE`] outside of any. Where no span is
-/// recorded, it is that of the nearest parent that a span was given.
+/// The context of the span this thread is in, with the baggage; [`Context::NONE`] outside of any. Where
+/// no span is recorded, it is that of the nearest parent that a span was given.
 #[inline]
 #[must_use]
-pub fn current() -> SpanContext {
-    ids().with_state(state())
+pub fn current() -> Context {
+    attached().to(ids())
 }
 
-/// The current context without its trace state.
+/// The span of the current context.
+#[inline]
+pub(crate) fn span_context() -> SpanContext {
+    ids().with_state(attached().state)
+}
+
+/// The current context without what is attached to it.
 #[inline(always)]
 pub(crate) fn ids() -> Ids {
     Ids { trace_id: TRACE.get(), span_id: SPAN.get(), bits: BITS.get() }
 }
 
-/// The trace state of the current context.
+/// What is attached to the current context.
 #[inline(always)]
-pub(crate) fn state() -> TraceState {
-    STATE.with(|cell| cell.try_borrow().map_or(TraceState::EMPTY, |state| state.clone()))
+pub(crate) fn attached() -> Attached {
+    ATTACHED.with(|cell| cell.try_borrow().map_or(Attached::NONE, |attached| attached.clone()))
 }
 
-/// Whether the current context has a trace state.
+/// Whether anything is attached to the current context.
 #[inline(always)]
-pub(crate) fn has_state() -> bool {
-    STATE.with(|cell| cell.try_borrow().is_ok_and(|state| !state.is_empty()))
+pub(crate) fn has_attached() -> bool {
+    ATTACHED.with(|cell| cell.try_borrow().is_ok_and(|attached| !attached.is_none()))
 }
 
 /// Whether this thread is in a span that is recorded and exported.
@@ -58,7 +86,7 @@ pub(crate) fn is_sampled() -> bool {
     SAMPLED.get()
 }
 
-/// Makes another span of the current trace current, with the trace state as it is. Returns what was.
+/// Makes another span of the current trace current, with what is attached as it is. Returns what was.
 #[inline(always)]
 pub(crate) fn replace_span(span_id: SpanId, bits: Bits) -> (SpanId, Bits) {
     SAMPLED.set(bits.is_sampled_here());
@@ -77,11 +105,11 @@ pub(crate) fn set_trace(trace_id: TraceId) {
     TRACE.set(trace_id);
 }
 
-/// Makes `state` that of the current context, and puts there what was.
-pub(crate) fn swap_state(state: &mut TraceState) {
-    STATE.with(|cell| {
+/// Attaches `attached` to the current context, and puts there what was.
+pub(crate) fn swap_attached(attached: &mut Attached) {
+    ATTACHED.with(|cell| {
         if let Ok(mut current) = cell.try_borrow_mut() {
-            mem::swap(&mut *current, state);
+            mem::swap(&mut *current, attached);
         }
     });
 }
@@ -89,11 +117,12 @@ pub(crate) fn swap_state(state: &mut TraceState) {
 /// Makes `context` current, and puts there what was.
 #[cfg(test)]
 pub(crate) fn swap(context: &mut SpanContext) {
-    let (ids, mut state) = (context.ids(), context.state().clone());
-    swap_state(&mut state);
+    let (ids, state) = (context.ids(), context.state().clone());
+    let mut attached = Attached { state, ..Attached::NONE };
+    swap_attached(&mut attached);
     let trace_id = replace_trace(ids.trace_id);
     let (span_id, bits) = replace_span(ids.span_id, ids.bits);
-    *context = Ids { trace_id, span_id, bits }.with_state(state);
+    *context = Ids { trace_id, span_id, bits }.with_state(attached.state);
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! Trace and span ids, the span context that crosses threads and processes, and outcomes of operations.
+//! What crosses threads and processes: the span context and the baggage; ids, and outcomes of operations.
 
+mod baggage;
+mod boundary;
 mod current;
 pub(crate) mod hex;
 mod id;
@@ -8,6 +10,8 @@ mod outcome;
 mod span_context;
 mod state;
 
+pub use baggage::{Baggage, BaggageEntry};
+pub use boundary::Context;
 pub use current::current;
 pub use id::{SpanId, TraceId};
 pub use muted::{Muted, mute};
@@ -15,10 +19,12 @@ pub use outcome::Outcome;
 pub use span_context::{SpanContext, TraceFlags};
 pub use state::TraceState;
 
+pub(crate) use baggage::{Headers as BaggageHeaders, refused as refused_baggage};
 #[cfg(test)]
 pub(crate) use current::swap;
 pub(crate) use current::{
-    has_state, ids, is_sampled, replace_span, replace_trace, set_trace, state, swap_state,
+    Attached, attached, has_attached, ids, is_sampled, replace_span, replace_trace, set_trace,
+    span_context, swap_attached,
 };
 pub(crate) use muted::{is_muted, tune, tuned};
 pub(crate) use span_context::{Bits, Ids};

@@ -54,16 +54,35 @@ pub(crate) struct Ids {
     pub(crate) bits: Bits,
 }
 
-/// The flags, and whether the context came from another process. A whole word: a copy of what was just
-/// written in smaller parts waits for them.
+/// The flags, and what is known of the context besides. A whole word: a copy of what was just written in
+/// smaller parts waits for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Bits(u64);
 
 impl Bits {
     const SAMPLED: u64 = TraceFlags::SAMPLED.0 as u64;
     const REMOTE: u64 = 1 << 8;
+    /// Its span is recorded, sampled or not. Only of spans of this process.
+    const RECORDED: u64 = 1 << 9;
+    /// Whether it is sampled is for the receiver to decide. Only of remote contexts.
+    const DEFERRED: u64 = 1 << 10;
 
     pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As it is kept where half a word is enough: no bit is beyond.
+    #[inline(always)]
+    pub(crate) const fn to_u32(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn from_u32(bits: u32) -> Self {
+        Self(bits as u64)
+    }
 
     /// Whether it is a span's of this process, and sampled.
     #[inline(always)]
@@ -88,10 +107,17 @@ impl Ids {
         TraceFlags(self.bits.0 as u8)
     }
 
-    /// With the sampled flag set or not.
+    /// With the flag of a span that is recorded and exported, only recorded, or neither.
     #[inline(always)]
-    pub(crate) const fn with_sampled(self, sampled: bool) -> Self {
-        Self { bits: Bits(self.bits.0 & !Bits::SAMPLED | sampled as u64), ..self }
+    pub(crate) const fn decided(self, recorded: bool, sampled: bool) -> Self {
+        let bits = self.bits.0 & !(Bits::SAMPLED | Bits::RECORDED);
+        Self { bits: Bits(bits | sampled as u64 | (recorded as u64 * Bits::RECORDED)), ..self }
+    }
+
+    /// Whether its span is recorded, if it is one of this process.
+    #[inline(always)]
+    pub(crate) const fn is_recorded(&self) -> bool {
+        self.bits.0 & Bits::RECORDED != 0
     }
 
     /// Whether it came from another process.
@@ -110,6 +136,11 @@ impl Ids {
     #[inline(always)]
     pub(crate) const fn with_state(self, state: TraceState) -> SpanContext {
         SpanContext { ids: self, state }
+    }
+
+    /// Of no span, with what was decided about it.
+    pub(crate) const fn of_decision(bits: Bits) -> Self {
+        Self { bits, ..Self::NONE }
     }
 }
 
@@ -132,6 +163,39 @@ impl SpanContext {
     #[must_use]
     pub fn into_remote(self) -> Self {
         Ids { bits: Bits(self.ids.bits.0 | Bits::REMOTE), ..self.ids }.with_state(self.state)
+    }
+
+    /// The same context, of which the sampled flag says nothing: the receiver is to decide, as B3 has it.
+    #[must_use]
+    pub fn with_deferred_sampling(self) -> Self {
+        let bits = Bits(self.ids.bits.0 & !Bits::SAMPLED | Bits::DEFERRED);
+        Ids { bits, ..self.ids }.with_state(self.state)
+    }
+
+    /// No span, but the caller's decision about the trace that is to begin, as B3 has it (`b3: 0`).
+    #[must_use]
+    pub fn decision(sampled: bool) -> Self {
+        Self::new(
+            TraceId::INVALID,
+            SpanId::INVALID,
+            TraceFlags::default().with_sampled(sampled),
+            TraceState::EMPTY,
+        )
+        .into_remote()
+    }
+
+    /// What was decided: whether it is sampled, or `None` if that is for the receiver to decide. A
+    /// context without a span decides nothing, unless a caller sent [just that](Self::decision).
+    #[must_use]
+    pub fn decided(&self) -> Option<bool> {
+        let says = (self.is_valid() || self.is_remote()) && self.ids.bits.0 & Bits::DEFERRED == 0;
+        says.then_some(self.is_sampled())
+    }
+
+    /// The same context with another trace state.
+    #[must_use]
+    pub fn with_state(self, state: TraceState) -> Self {
+        Self { state, ..self }
     }
 
     /// Without the trace state.

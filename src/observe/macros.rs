@@ -248,7 +248,7 @@ macro_rules! histogram {
 /// - `name = "checkout"`, or a constant: by default the function's name, without its module, so that
 ///   two functions of one name share their series.
 /// - `kind = server`: `internal` (the default), `server`, `client`, `producer` or `consumer`.
-/// - `parent = EXPR`: a [`SpanContext`](crate::context::SpanContext) or what converts into one; by
+/// - `parent = EXPR`: a [`Context`](crate::context::Context) or what converts into one; by
 ///   default what is current. One that is not valid makes the span a root.
 /// - `fields(cart = cart.id, user, "http.route" = "/x")`: attributes of the span, read at the start
 ///   and only where the span is recorded; each is a [`Field`](super::Field), and `user` alone is

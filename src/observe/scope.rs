@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock,
-    context::{Outcome, SpanContext},
+    context::{Context, Outcome},
     label::KeyValue,
     trace::{Span, SpanKind, SpanScope, span},
 };
@@ -25,7 +25,7 @@ pub fn begin(operation: &'static Operation) -> Between {
 pub fn start(
     mut beginning: Between,
     kind: SpanKind,
-    parent: Option<SpanContext>,
+    parent: Option<Context>,
     fields: impl FnOnce() -> Vec<KeyValue>,
 ) -> Started {
     let measure = beginning.measure;

@@ -14,7 +14,7 @@ use crate::{
     pipeline::{Processor, Route},
     resource::Resource,
     series::Changes,
-    trace::{SpanLimits, SpanRecord, sampler::Sampler},
+    trace::{SpanLimits, SpanRecord, propagator::Propagators, sampler::Sampler},
 };
 
 pub(super) type Processors<S> = Vec<Box<dyn Processor<S>>>;
@@ -33,6 +33,7 @@ pub struct Builder {
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
     pub(super) sampler: Option<Box<dyn Sampler>>,
+    pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) views: Vec<View>,
     pub(super) registry: Changes,
@@ -58,6 +59,7 @@ impl Builder {
             external_url: None,
             parts: Vec::new(),
             sampler: None,
+            propagators: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
             registry: Changes::default(),
@@ -129,6 +131,13 @@ impl Builder {
     /// parent.
     pub fn sampler(self, sampler: impl Sampler) -> Self {
         Self { sampler: Some(Box::new(sampler)), ..self }
+    }
+
+    /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry
+    /// is disabled and after shutdown. By default, and with each start that names none, they are W3C's:
+    /// [`Propagators::default`].
+    pub fn propagators(self, propagators: Propagators) -> Self {
+        Self { propagators: Some(propagators), ..self }
     }
 
     /// Limits the attributes, events and links of a span.

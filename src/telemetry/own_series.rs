@@ -6,7 +6,7 @@ use super::source::Source;
 use crate::{
     alert::Board,
     cells::{orphaned, reentrant, shared_records},
-    diagnostics, label,
+    context, diagnostics, label,
     metric::{DataPoint, Kind, Observations, Observer, Registry, Unit},
     pipeline::{AnyPipe, QueueReport, Signal as _, leaked_workers, series},
     trace::{SpanRecord, Tracer},
@@ -26,6 +26,7 @@ pub(super) fn register(
     let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
         of_labels(),
         of_spans(tracer),
+        of_baggage(),
         of_processors(spans, metrics),
     ]);
     all.filter_map(|(kind, (name, help), unit, read)| {
@@ -101,6 +102,13 @@ fn of_labels() -> Series {
         ("telemetry.labels.overflowed", "Look-ups of interned label values beyond their limit");
     let read = |to: &mut Observations| to.observe(label::n_placeless() as f64, &[]);
     (Kind::Counter, beyond, "{lookup}", Box::new(read))
+}
+
+fn of_baggage() -> Series {
+    let refused =
+        ("telemetry.baggage.refused", "Entries of baggage that were malformed, or did not fit");
+    let read = |to: &mut Observations| to.observe(context::refused_baggage() as f64, &[]);
+    (Kind::Counter, refused, "{entry}", Box::new(read))
 }
 
 /// Names are unique within a signal.

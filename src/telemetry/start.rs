@@ -24,7 +24,7 @@ use crate::{
     resource::Resource,
     series::Changes,
     sync::Mutex,
-    trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
+    trace::{self, SpanLimits, SpanRecord, Tracer, propagator, sampler::Sampler},
     util::process,
 };
 
@@ -50,6 +50,7 @@ impl Builder {
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
+        let propagators = self.propagators.take();
         if self.disabled {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
@@ -71,6 +72,7 @@ impl Builder {
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
+        propagator::install(propagators);
         // If disabled, none of our own series are registered, because off means off.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);

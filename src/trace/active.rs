@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     Event, Link, SpanLimits, SpanRecord, Status,
     record::Open,
-    start::{Seed, Start},
+    seed::{Seed, Start},
     tracer::Tracer,
 };
 use crate::{
@@ -40,7 +40,7 @@ impl Active {
         record.begin(start.ids.with_state(state), limits.cut(std::mem::take(&mut seed.name)), at);
         let body = record.body_mut();
         body.parent = start.parent.span_id;
-        body.parent_is_remote = start.parent.is_remote();
+        body.parent_is_remote = start.parent.is_remote() && !start.is_root();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
         body.open = Open { tracer: tracer.id, limits: *limits, was_panicking };

@@ -9,8 +9,8 @@
 //! carries its parent's context on, and is there only if somebody named a parent: what is current stays
 //! so by itself.
 //!
-//! Everything here is borrowed only while code of this crate runs. Samplers and sinks are called
-//! outside; only an allocator can start spans in that time, which are not recorded, or end some,
+//! Everything here is borrowed only while code of this crate runs. Samplers (`start.rs`) and sinks are
+//! called outside; only an allocator can start spans in that time, which are not recorded, or end some,
 //! which end when the thread looks for its tracer next.
 
 use std::{
@@ -24,15 +24,13 @@ use super::{
     SpanRecord,
     active::Active,
     buffer::Buffer,
-    sampler::Candidate,
     stack::{Left, Place, Stack},
-    start::{Seed, Start},
     stock::Stock,
     tracer::{self, Tracer},
 };
 use crate::{
     clock::{self, Ticks},
-    context::{self, Ids, SpanContext, TraceId},
+    context::{self, Attached, Context},
 };
 
 thread_local! {
@@ -50,18 +48,20 @@ thread_local! {
     static END: End = const { End };
 }
 
-struct Local {
-    bound: Option<Bound>, // Holds for the state of the tracers that this thread is tuned to.
+pub(super) struct Local {
+    /// Holds for the state of the tracers that this thread is tuned to.
+    pub(super) bound: Option<Bound>,
     own: Option<Arc<Tracer>>, // The tracer that this thread entered; None is the process's.
-    is_deciding: bool,    // While a sampler runs, which has `bound`.
-    stack: Stack,
-    stock: Stock,
+    /// While a sampler runs, which has `bound`.
+    pub(super) is_deciding: bool,
+    pub(super) stack: Stack,
+    pub(super) stock: Stock,
     has_ended: bool,
 }
 
 /// This thread's tracer.
-struct Bound {
-    tracer: Arc<Tracer>,
+pub(super) struct Bound {
+    pub(super) tracer: Arc<Tracer>,
     buffer: Option<Buffer>, // None after the thread's end.
 }
 
@@ -69,192 +69,6 @@ struct Bound {
 enum Late {
     OnStack(Place, Ticks),
     Owned(Active, Ticks),
-}
-
-/// Whether any tracer runs.
-#[inline(always)]
-pub(super) fn is_active() -> bool {
-    tracer::active() != 0
-}
-
-/// Whether a span that is entered may change anything: whether a tracer runs, or a parent is to be
-/// current.
-#[inline(always)]
-pub(super) fn may_start(seed: &Seed) -> bool {
-    let carries = |parent: &SpanContext| parent.is_valid() || context::ids().is_valid();
-    is_active() || seed.parent.as_ref().is_some_and(carries)
-}
-
-/// Starts a span and makes it current. Without a place, what was current still is.
-///
-/// The seed is lent: most of it is never looked at, and a copy of what was just written stalls.
-#[inline]
-pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
-    let place = with_tracer(|cell, mut local| {
-        let own = &mut *local;
-        if own.stack.is_full() {
-            own.overflow();
-            return None;
-        }
-        // Most spans are children of the current one, and do as it does.
-        if seed.parent.is_none() {
-            let parent = context::ids();
-            let tracer = &own.bound.as_ref()?.tracer;
-            if parent.is_valid()
-                && let Some(is_sampled) = tracer.foresees(&parent)
-            {
-                let start = Start::child(parent, is_sampled);
-                if !is_sampled {
-                    return Some(own.stack.push(start.ids, None));
-                }
-                // A child's reading may be some nanoseconds early, being another core's.
-                let earliest = own.stack.innermost().map(|open| open.record.start());
-                let (record, state) = (own.stock.take(), context::state());
-                let active = Active::start(record, tracer, start, state, seed, earliest);
-                return Some(own.stack.push(start.ids, Some(active)));
-            }
-        }
-        push_any(cell, local, seed)
-    });
-    match (place, &seed.parent) {
-        (None, Some(parent)) if parent.is_valid() || context::ids().is_valid() => carry(seed),
-        _ => place,
-    }
-}
-
-/// As [`push_new`], for a root, for a parent that is named, and for samplers that have to be asked.
-#[inline(never)] // The way past it is to stay short.
-fn push_any<'a>(
-    cell: &'a RefCell<Local>,
-    local: RefMut<'a, Local>,
-    seed: &mut Seed,
-) -> Option<Place> {
-    let start = Start::below(seed.parent_ids());
-    let state = seed.state(&start); // Before the sampler, which may leave the current span.
-    let (mut local, start) = decide(cell, local, seed, start)?;
-    let local = &mut *local;
-    let active = if start.ids.flags().is_sampled() {
-        let earliest = local.stack.innermost().map(|open| open.record.start());
-        let record = local.stock.take();
-        let tracer = &local.bound.as_ref()?.tracer;
-        Some(Active::start(record, tracer, start, state.clone(), seed, earliest))
-    } else {
-        None
-    };
-    Some(local.stack.push_other(start.ids, state, active))
-}
-
-/// Makes the context of a parent current that nothing is recorded below.
-#[cold]
-#[inline(never)]
-fn carry(seed: &mut Seed) -> Option<Place> {
-    push(Left::Unrecorded(seed.parent.take()?)).ok()
-}
-
-/// Starts a span without making it current.
-pub(super) fn start(seed: &mut Seed) -> Option<Left> {
-    let left = with_tracer(|cell, local| {
-        let start = Start::below(seed.parent_ids());
-        let state = seed.state(&start); // As in `push_any`.
-        let (mut local, start) = decide(cell, local, seed, start)?;
-        let left = if start.ids.flags().is_sampled() {
-            let record = local.stock.take();
-            let tracer = &local.bound.as_ref()?.tracer;
-            Left::Recorded(Active::start(record, tracer, start, state, seed, None))
-        } else {
-            Left::Unrecorded(start.ids.with_state(state))
-        };
-        let after = local.release_after_end();
-        drop(local);
-        drop(after);
-        Some(left)
-    });
-    left.or_else(|| {
-        let parent = seed.parent.take();
-        parent.or_else(current_valid).map(Left::Unrecorded)
-    })
-}
-
-/// The current context to carry elsewhere, if there is one.
-pub(super) fn current_valid() -> Option<SpanContext> {
-    Some(context::current()).filter(SpanContext::is_valid)
-}
-
-/// The span that starts, and whether it is sampled.
-#[inline(always)] // So that ids stay in registers.
-fn decide<'a>(
-    cell: &'a RefCell<Local>,
-    mut local: RefMut<'a, Local>,
-    seed: &Seed,
-    start: Start,
-) -> Option<(RefMut<'a, Local>, Start)> {
-    let tracer = &local.bound.as_ref()?.tracer;
-    let is_sampled = match tracer.foresees(&start.parent) {
-        Some(is_sampled) => is_sampled,
-        None => {
-            let asked = Asked { trace_id: start.ids.trace_id, is_root: start.parent == Ids::NONE };
-            match asked.decided(tracer, seed) {
-                Some(is_sampled) => is_sampled,
-                None => {
-                    let is_sampled;
-                    (local, is_sampled) = asked.ask(cell, local, seed)?;
-                    is_sampled
-                }
-            }
-        }
-    };
-    Some((local, start.decided(is_sampled)))
-}
-
-/// A span that a sampler is asked about.
-#[derive(Clone, Copy)]
-struct Asked {
-    trace_id: TraceId,
-    is_root: bool,
-}
-
-impl Asked {
-    /// The decision of a sampler that can be asked at once.
-    #[inline]
-    fn decided(self, tracer: &Tracer, seed: &Seed) -> Option<bool> {
-        self.with_candidate(seed, |candidate| tracer.decide(candidate))
-    }
-
-    /// The decision of a sampler that is not ours. It is asked with this thread's spans free; it has the
-    /// tracer meanwhile, so that no count that threads share is touched.
-    #[cold] // Not that it were rare: the way past it is to stay short.
-    #[inline(never)]
-    fn ask<'a>(
-        self,
-        cell: &'a RefCell<Local>,
-        mut local: RefMut<'a, Local>,
-        seed: &Seed,
-    ) -> Option<(RefMut<'a, Local>, bool)> {
-        let bound = local.bound.take()?;
-        local.is_deciding = true;
-        drop(local);
-        let is_sampled = self.with_candidate(seed, |candidate| bound.tracer.ask(candidate));
-        let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
-        local.is_deciding = false;
-        local.bound = Some(bound);
-        Some((local, is_sampled))
-    }
-
-    #[inline]
-    fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
-        let Self { trace_id, is_root } = self;
-        let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
-        match &seed.parent {
-            _ if is_root => {
-                ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind, attributes })
-            }
-            Some(parent) => ask(&Candidate { parent, trace_id, name, kind, attributes }),
-            None => {
-                let parent = &context::current();
-                ask(&Candidate { parent, trace_id, name, kind, attributes })
-            }
-        }
-    }
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
@@ -269,12 +83,14 @@ pub(super) fn push(span: Left) -> Result<Place, Left> {
         }
         Ok(match span {
             Left::Unrecorded(context) => {
-                local.stack.push_other(context.ids(), context.into_state(), None)
+                let (span, baggage) = context.into_parts();
+                let (ids, state) = (span.ids(), span.into_state());
+                local.stack.push_other(ids, Attached { state, baggage }, None)
             }
-            Left::Recorded(active) => {
-                let context = active.record.context();
-                let (ids, state) = (context.ids(), context.state().clone());
-                local.stack.push_other(ids, state, Some(active))
+            Left::Recorded(active, baggage) => {
+                let span = active.record.context();
+                let (ids, state) = (span.ids(), span.state().clone());
+                local.stack.push_other(ids, Attached { state, baggage }, Some(active))
             }
         })
     })
@@ -356,10 +172,9 @@ pub(super) fn current_place() -> Option<Place> {
 }
 
 /// The context of the span at `place`.
-pub(super) fn context_at(place: Place) -> SpanContext {
-    LOCAL.with(|cell| {
-        cell.try_borrow().map_or(SpanContext::NONE, |local| local.stack.context_at(place))
-    })
+pub(super) fn context_at(place: Place) -> Context {
+    LOCAL
+        .with(|cell| cell.try_borrow().map_or(Context::NONE, |local| local.stack.context_at(place)))
 }
 
 /// Makes `tracer` that of this thread until the guard is dropped; `None` is the process's.
@@ -400,7 +215,7 @@ impl Drop for Entered {
 
 /// Calls `record` if this thread may have a tracer.
 #[inline]
-fn with_tracer<R>(
+pub(super) fn with_tracer<R>(
     record: impl for<'a> FnOnce(&'a RefCell<Local>, RefMut<'a, Local>) -> Option<R>,
 ) -> Option<R> {
     let active = tracer::active();
@@ -453,7 +268,7 @@ impl Local {
     /// After the thread's end nobody comes to free what is left here. The tracer that it had is to be
     /// dropped when this is not borrowed: its last owner runs code of its sink.
     #[inline]
-    fn release_after_end(&mut self) -> Option<Bound> {
+    pub(super) fn release_after_end(&mut self) -> Option<Bound> {
         if !self.has_ended || !self.stack.is_empty() {
             return None;
         }
@@ -462,8 +277,9 @@ impl Local {
         self.bound.take()
     }
 
+    /// Counts a span for which the stack has no room.
     #[cold]
-    fn overflow(&self) {
+    pub(super) fn overflow(&self) {
         if let Some(bound) = &self.bound {
             bound.tracer.lose(1);
         }

@@ -17,9 +17,10 @@ mod future;
 mod limits;
 mod local;
 mod parts;
-mod propagator;
+pub mod propagator;
 mod record;
 pub mod sampler;
+mod seed;
 mod span;
 mod spare;
 mod stack;
@@ -34,7 +35,8 @@ pub use limits::SpanLimits;
 #[doc(hidden)]
 pub use local::{Entered, enter};
 pub use parts::{Event, Link, SpanKind, Status};
-pub use propagator::{Extractor, Injector, extract, inject, inject_context};
+#[doc(no_inline)]
+pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
 pub(crate) use tracer::trim;

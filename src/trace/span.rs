@@ -6,12 +6,13 @@ use super::{
     SpanKind, Status,
     active::Active,
     local,
+    seed::Seed,
     stack::{Left, Place},
-    start::Seed,
+    start,
 };
 use crate::{
     clock::{self, Ticks},
-    context::{self, Outcome, SpanContext},
+    context::{self, Context, Outcome, SpanContext},
     label::{KeyValue, Value},
 };
 
@@ -52,8 +53,8 @@ impl SpanBuilder {
         self
     }
 
-    /// The parent; by default what is current on this thread. A parent that is not valid makes the
-    /// span a root.
+    /// The parent, and the baggage that is current in the span; by default what is current on this thread.
+    /// A context without a span makes this one a root. A [`SpanContext`] has no baggage.
     ///
     /// Where no span is recorded (disabled, not started, shut down, on a muted thread), the parent
     /// itself is what is current in the scope, so that what a caller sent goes on as it came; a root
@@ -69,15 +70,15 @@ impl SpanBuilder {
     /// let _request = bellwether::span("GET /").kind(SpanKind::Server).parent(caller).enter();
     /// ```
     #[inline]
-    pub fn parent(mut self, parent: SpanContext) -> Self {
-        self.seed.parent = Some(parent);
+    pub fn parent(mut self, parent: impl Into<Context>) -> Self {
+        self.seed.parent = Some(parent.into());
         self
     }
 
-    /// Starts a new trace, whatever is current.
+    /// Starts a new trace, whatever is current; the baggage stays.
     #[inline]
     pub fn root(self) -> Self {
-        self.parent(SpanContext::NONE)
+        self.parent(context::current().with_span(SpanContext::NONE))
     }
 
     /// An attribute that the span starts with, which a sampler can decide by. What it need not see is
@@ -91,7 +92,7 @@ impl SpanBuilder {
     /// ```
     #[inline]
     pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
-        if local::is_active() {
+        if start::is_active() {
             self.seed.attributes.push(KeyValue::new(key, value));
         }
         self
@@ -109,9 +110,9 @@ impl SpanBuilder {
     #[inline(always)] // So that a builder is written to memory only where a span may start.
     pub fn enter(self) -> SpanScope {
         let mut stay = Stay::Inherits;
-        if local::may_start(&self.seed) {
+        if start::may_start(&self.seed) {
             let mut seed = self.seed;
-            if let Some(place) = local::push_new(&mut seed) {
+            if let Some(place) = start::push_new(&mut seed) {
                 stay = Stay::At(place);
             }
         }
@@ -121,7 +122,7 @@ impl SpanBuilder {
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
     pub fn start(mut self) -> Span {
-        Span { left: local::start(&mut self.seed) }
+        Span { left: start::start(&mut self.seed) }
     }
 }
 
@@ -159,7 +160,7 @@ impl Span {
 
     /// Ends it at `at`, where the clock was read already.
     pub fn end_at(mut self, at: Ticks) {
-        if let Some(Left::Recorded(active)) = self.left.take() {
+        if let Some(Left::Recorded(active, _)) = self.left.take() {
             local::finish(active, Some(at));
         }
     }
@@ -167,22 +168,24 @@ impl Span {
     /// Whether it is recorded; if not, what is set on it goes nowhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        matches!(self.left, Some(Left::Recorded(_)))
+        matches!(self.left, Some(Left::Recorded(..)))
     }
 
     /// Its context, to be a parent elsewhere.
     #[must_use]
-    pub fn context(&self) -> &SpanContext {
+    pub fn context(&self) -> Context {
         match &self.left {
-            None => &SpanContext::NONE,
-            Some(Left::Unrecorded(context)) => context,
-            Some(Left::Recorded(active)) => active.record.context(),
+            None => Context::NONE,
+            Some(Left::Unrecorded(context)) => context.clone(),
+            Some(Left::Recorded(active, baggage)) => {
+                Context::new(active.record.context().clone(), baggage.clone())
+            }
         }
     }
 
     fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match &mut self.left {
-            Some(Left::Recorded(active)) => Some(change(active)),
+            Some(Left::Recorded(active, _)) => Some(change(active)),
             _ => None,
         }
     }
@@ -191,7 +194,7 @@ impl Span {
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        if let Some(Left::Recorded(active)) = self.left.take() {
+        if let Some(Left::Recorded(active, _)) = self.left.take() {
             local::finish(active, None);
         }
     }
@@ -200,12 +203,12 @@ impl Drop for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.left {
-            Some(Left::Recorded(active)) => active.record.name(),
+            Some(Left::Recorded(active, _)) => active.record.name(),
             _ => "",
         };
         f.debug_struct("Span")
             .field("name", &name)
-            .field("context", self.context())
+            .field("context", &self.context())
             .finish_non_exhaustive()
     }
 }
@@ -251,7 +254,7 @@ impl SpanScope {
     pub fn leave(mut self) -> Span {
         match std::mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere => Span::NONE,
-            Stay::Inherits => Span { left: local::current_valid().map(Left::Unrecorded) },
+            Stay::Inherits => Span { left: start::current_to_carry().map(Left::Unrecorded) },
             Stay::At(place) => Span { left: local::leave(place) },
             Stay::Apart(span) => *span,
         }
@@ -265,12 +268,12 @@ impl SpanScope {
 
     /// Its context, to be a parent elsewhere.
     #[must_use]
-    pub fn context(&self) -> SpanContext {
+    pub fn context(&self) -> Context {
         match &self.stay {
-            Stay::Nowhere => SpanContext::NONE,
+            Stay::Nowhere => Context::NONE,
             Stay::Inherits => context::current(),
             Stay::At(place) => local::context_at(*place),
-            Stay::Apart(span) => span.context().clone(),
+            Stay::Apart(span) => span.context(),
         }
     }
 

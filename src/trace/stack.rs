@@ -9,7 +9,7 @@
 use std::num::NonZeroU64;
 
 use super::active::Active;
-use crate::context::{self, Bits, Ids, SpanContext, SpanId, TraceId, TraceState};
+use crate::context::{self, Attached, Baggage, Bits, Context, Ids, SpanId, TraceId};
 
 /// The most frames of a thread: arbitrary, far beyond honest nesting, and at 300 bytes each a bound
 /// for recursion with spans and for leaked guards.
@@ -24,22 +24,24 @@ pub(super) struct Stack {
 #[derive(Default)]
 struct Frame {
     span: SpanId,
-    bits: Bits,
+    bits: u32, // As `Bits` gives them, so that a frame fits a cache line.
+    /// Whether `trace` and `attached` were current before; if not, they are the same.
+    is_other: bool,
     token: u64, // The guard's; HOLLOW once it is gone.
     active: Option<Active>,
-    /// Whether `trace` and `state` were current before; if not, it is the same trace.
-    is_other: bool,
     trace: TraceId,
-    state: TraceState,
+    attached: Attached,
 }
 
+const _: () = assert!(size_of::<Frame>() == 64);
+
 impl Frame {
-    /// Makes another trace current, with the state that is here, and keeps those that were.
+    /// Makes another trace current, with what is attached here, and keeps those that were.
     #[inline(always)]
     fn enter_trace(&mut self, trace: TraceId) {
         self.is_other = true;
         self.trace = context::replace_trace(trace);
-        self.swap_state();
+        self.swap_attached();
     }
 
     /// Makes those current that were before.
@@ -47,16 +49,16 @@ impl Frame {
     fn leave_trace(&mut self) {
         self.is_other = false;
         context::set_trace(self.trace);
-        self.swap_state();
-        if !self.state.is_empty() {
-            self.state = TraceState::EMPTY;
+        self.swap_attached();
+        if !self.attached.is_none() {
+            self.attached = Attached::NONE;
         }
     }
 
     #[inline(always)]
-    fn swap_state(&mut self) {
-        if !self.state.is_empty() || context::has_state() {
-            context::swap_state(&mut self.state);
+    fn swap_attached(&mut self) {
+        if !self.attached.is_none() || context::has_attached() {
+            context::swap_attached(&mut self.attached);
         }
     }
 }
@@ -72,9 +74,19 @@ pub(super) struct Place {
 
 /// What a span that leaves the stack was.
 pub(super) enum Left {
-    Recorded(Active),
+    /// With the baggage that is current in it.
+    Recorded(Active, Baggage),
     /// One that is not recorded: its own context, or the parent's where there is no tracer.
-    Unrecorded(SpanContext),
+    Unrecorded(Context),
+}
+
+impl Left {
+    fn new(active: Option<Active>, context: Context) -> Self {
+        match active {
+            Some(active) => Self::Recorded(active, context.into_parts().1),
+            None => Self::Unrecorded(context),
+        }
+    }
 }
 
 impl Stack {
@@ -106,25 +118,26 @@ impl Stack {
         // A parent that is none is carried too, and has a token all the same.
         let token = NonZeroU64::new(ids.span_id.to_u64()).unwrap_or(NonZeroU64::MIN);
         let frame = &mut self.frames[depth];
-        (frame.span, frame.bits) = context::replace_span(ids.span_id, ids.bits);
+        let (span, bits) = context::replace_span(ids.span_id, ids.bits);
+        (frame.span, frame.bits) = (span, bits.to_u32());
         frame.token = token.get();
         frame.active = active;
         self.len = depth + 1;
         Place { depth: depth as u32, token }
     }
 
-    /// Makes `ids` current, which may be of another trace, with the trace state that is theirs.
+    /// Makes `ids` current, which may be of another trace, with what is attached to them.
     #[inline(always)]
     pub(super) fn push_other(
         &mut self,
         ids: Ids,
-        state: TraceState,
+        attached: Attached,
         active: Option<Active>,
     ) -> Place {
         let place = self.push(ids, active);
         let frame = &mut self.frames[self.len - 1];
-        if !state.is_empty() {
-            frame.state = state;
+        if !attached.is_none() {
+            frame.attached = attached;
         }
         frame.enter_trace(ids.trace_id);
         place
@@ -158,25 +171,25 @@ impl Stack {
         if frame.token == place.token.get() { frame.active.as_mut() } else { None }
     }
 
-    pub(super) fn context_at(&self, place: Place) -> SpanContext {
+    pub(super) fn context_at(&self, place: Place) -> Context {
         let depth = place.depth as usize;
         match self.frames.get(depth) {
             Some(frame) if frame.token == place.token.get() => {}
-            _ => return SpanContext::NONE,
+            _ => return Context::NONE,
         }
         let above = &self.frames[depth + 1..self.len];
         let mut ids = context::ids();
         if let Some(Frame { span, bits, .. }) = above.first() {
-            (ids.span_id, ids.bits) = (*span, *bits);
+            (ids.span_id, ids.bits) = (*span, Bits::from_u32(*bits));
         }
-        let state = match above.iter().find(|frame| frame.is_other) {
-            Some(Frame { trace, state, .. }) => {
+        let attached = match above.iter().find(|frame| frame.is_other) {
+            Some(Frame { trace, attached, .. }) => {
                 ids.trace_id = *trace;
-                state.clone()
+                attached.clone()
             }
-            None => context::state(),
+            None => context::attached(),
         };
-        ids.with_state(state)
+        attached.to(ids)
     }
 
     /// Takes a span off, still open.
@@ -185,7 +198,7 @@ impl Stack {
             return self.hollow_out(place);
         }
         let context = context::current();
-        Some(self.pop().map_or(Left::Unrecorded(context), Left::Recorded))
+        Some(Left::new(self.pop(), context))
     }
 
     /// Takes a span off that ends; its record.
@@ -195,7 +208,7 @@ impl Stack {
             return self.pop();
         }
         match self.hollow_out(place) {
-            Some(Left::Recorded(active)) => Some(active),
+            Some(Left::Recorded(active, _)) => Some(active),
             _ => None,
         }
     }
@@ -221,7 +234,7 @@ impl Stack {
     fn pop_frame(&mut self) -> Option<Active> {
         self.len = self.len.checked_sub(1)?;
         let frame = self.frames.get_mut(self.len)?;
-        context::replace_span(frame.span, frame.bits);
+        context::replace_span(frame.span, Bits::from_u32(frame.bits));
         if frame.is_other {
             frame.leave_trace();
         }
@@ -238,7 +251,6 @@ impl Stack {
             return None;
         }
         frame.token = HOLLOW;
-        let left = frame.active.take().map_or(Left::Unrecorded(context), Left::Recorded);
-        Some(left)
+        Some(Left::new(frame.active.take(), context))
     }
 }

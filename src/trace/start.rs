@@ -1,87 +1,224 @@
-//! What a span starts from: the options of its builder, its ids, and the sampling decision.
+//! The start of a span, and the decision whether it is recorded.
+//!
+//! Most spans are children of the current one and do as it does. For all others the sampler is asked:
+//! where it stands if it is ours, else with this thread's spans free.
 
-use std::borrow::Cow;
+use std::cell::{RefCell, RefMut};
 
-use super::SpanKind;
-use crate::{
-    clock::Ticks,
-    context::{self, Ids, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-    label::KeyValue,
-    util::random,
+use super::{
+    active::Active,
+    local::{self, Local},
+    sampler::{Candidate, More, Sampling},
+    seed::{Seed, Start},
+    stack::{Left, Place},
+    tracer::{self, Tracer},
 };
+use crate::context::{self, Context, SpanContext, TraceId};
 
-/// The options of a span's builder.
-#[derive(Clone, Debug)]
-pub(super) struct Seed {
-    pub(super) name: Cow<'static, str>,
-    pub(super) kind: SpanKind,
-    pub(super) parent: Option<SpanContext>, // None is the current one.
-    pub(super) start: Option<Ticks>,        // None is now.
-    pub(super) attributes: Vec<KeyValue>,
+/// Whether any tracer runs.
+#[inline(always)]
+pub(super) fn is_active() -> bool {
+    tracer::active() != 0
 }
 
-/// A span about to start: its ids and those of its parent.
+/// Whether a span that is entered may change anything: whether a tracer runs, or a parent is to be
+/// current.
+#[inline(always)]
+pub(super) fn may_start(seed: &Seed) -> bool {
+    is_active() || carries(seed)
+}
+
+/// Whether a parent is to be current that nothing is recorded below.
+#[inline(always)]
+fn carries(seed: &Seed) -> bool {
+    let changes = |parent: &Context| {
+        let is_any = parent.span().is_valid() || !parent.baggage().is_empty();
+        is_any || context::ids().is_valid() || context::has_attached()
+    };
+    seed.parent.as_ref().is_some_and(changes)
+}
+
+/// Starts a span and makes it current. Without a place, what was current still is.
+///
+/// The seed is lent: most of it is never looked at, and a copy of what was just written stalls.
+#[inline]
+pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
+    let place = local::with_tracer(|cell, mut local| {
+        let own = &mut *local;
+        if own.stack.is_full() {
+            own.overflow();
+            return None;
+        }
+        // Most spans are children of the current one, and do as it does.
+        if seed.parent.is_none() {
+            let parent = context::ids();
+            let tracer = &own.bound.as_ref()?.tracer;
+            if parent.is_valid() && tracer.follows(&parent) {
+                let start = Start::child(parent);
+                if !start.ids.is_recorded() {
+                    return Some(own.stack.push(start.ids, None));
+                }
+                // A child's reading may be some nanoseconds early, being another core's.
+                let earliest = own.stack.innermost().map(|open| open.record.start());
+                let (record, state) = (own.stock.take(), context::attached().state);
+                let active = Active::start(record, tracer, start, state, seed, earliest);
+                return Some(own.stack.push(start.ids, Some(active)));
+            }
+        }
+        push_any(cell, local, seed)
+    });
+    if place.is_none() && carries(seed) { carry(seed) } else { place }
+}
+
+/// As [`push_new`], for a root, for a parent that is named, and for samplers that have to be asked.
+#[inline(never)] // The way past it is to stay short.
+fn push_any<'a>(
+    cell: &'a RefCell<Local>,
+    local: RefMut<'a, Local>,
+    seed: &mut Seed,
+) -> Option<Place> {
+    let start = Start::below(seed.parent_ids());
+    let mut attached = seed.attached(&start); // Before the sampler, which may leave the current span.
+    let (mut local, start, more) = decide(cell, local, seed, start)?;
+    let local = &mut *local;
+    if let Some(more) = more {
+        seed.take_over(*more, &mut attached.state);
+    }
+    let active = if start.ids.is_recorded() {
+        let earliest = local.stack.innermost().map(|open| open.record.start());
+        let (record, state) = (local.stock.take(), attached.state.clone());
+        let tracer = &local.bound.as_ref()?.tracer;
+        Some(Active::start(record, tracer, start, state, seed, earliest))
+    } else {
+        None
+    };
+    Some(local.stack.push_other(start.ids, attached, active))
+}
+
+/// Makes the context of a parent current that nothing is recorded below.
+#[cold]
+#[inline(never)]
+fn carry(seed: &mut Seed) -> Option<Place> {
+    local::push(Left::Unrecorded(seed.parent.take()?)).ok()
+}
+
+/// Starts a span without making it current.
+pub(super) fn start(seed: &mut Seed) -> Option<Left> {
+    let left = local::with_tracer(|cell, local| {
+        let start = Start::below(seed.parent_ids());
+        let mut attached = seed.attached(&start); // As in `push_any`.
+        let (mut local, start, more) = decide(cell, local, seed, start)?;
+        if let Some(more) = more {
+            seed.take_over(*more, &mut attached.state);
+        }
+        let left = if start.ids.is_recorded() {
+            let record = local.stock.take();
+            let tracer = &local.bound.as_ref()?.tracer;
+            let active = Active::start(record, tracer, start, attached.state, seed, None);
+            Left::Recorded(active, attached.baggage)
+        } else {
+            Left::Unrecorded(attached.to(start.ids))
+        };
+        let after = local.release_after_end();
+        drop(local);
+        drop(after);
+        Some(left)
+    });
+    left.or_else(|| {
+        let parent = seed.parent.take();
+        parent.or_else(current_to_carry).map(Left::Unrecorded)
+    })
+}
+
+/// The current context to carry elsewhere, if there is one.
+pub(super) fn current_to_carry() -> Option<Context> {
+    Some(context::current()).filter(|context| !context.is_none())
+}
+
+/// What a decision leaves: the thread's spans, the span's ids, and what the sampler said besides.
+type Decided<'a> = (RefMut<'a, Local>, Start, Option<Box<More>>);
+
+/// The span that starts, and whether it is recorded.
+#[inline(always)] // So that ids stay in registers.
+fn decide<'a>(
+    cell: &'a RefCell<Local>,
+    mut local: RefMut<'a, Local>,
+    seed: &Seed,
+    start: Start,
+) -> Option<Decided<'a>> {
+    let tracer = &local.bound.as_ref()?.tracer;
+    if !start.is_root() && tracer.follows(&start.parent) {
+        return Some((local, start, None));
+    }
+    if start.is_root()
+        && start.parent.bits.is_none()
+        && let Some(is_sampled) = tracer.of_roots()
+    {
+        return Some((local, start.decided(is_sampled, is_sampled), None));
+    }
+    let asked = Asked { trace_id: start.ids.trace_id, is_root: start.is_root() };
+    let sampling = match asked.decided(tracer, seed) {
+        Some(sampling) => sampling,
+        None => {
+            let sampling;
+            (local, sampling) = asked.ask(cell, local, seed)?;
+            sampling
+        }
+    };
+    let start = start.decided(sampling.is_recorded(), sampling.is_sampled());
+    Some((local, start, sampling.into_more()))
+}
+
+/// A span that a sampler is asked about.
 #[derive(Clone, Copy)]
-pub(super) struct Start {
-    /// Not sampled before that is decided.
-    pub(super) ids: Ids,
-    /// [`Ids::NONE`] for a root.
-    pub(super) parent: Ids,
+struct Asked {
+    trace_id: TraceId,
+    is_root: bool,
 }
 
-impl Start {
-    /// A child of `parent`, or a root if that is not valid.
-    #[inline(always)]
-    pub(super) fn below(parent: Ids) -> Self {
-        if !parent.is_valid() {
-            return Self::root();
-        }
-        Self::child(parent, false)
+impl Asked {
+    /// The decision of a sampler that can be asked at once.
+    #[inline]
+    fn decided(self, tracer: &Tracer, seed: &Seed) -> Option<Sampling> {
+        self.with_candidate(seed, |candidate| tracer.decide(candidate))
     }
 
-    #[inline(always)]
-    pub(super) fn child(parent: Ids, is_sampled: bool) -> Self {
-        let [span] = random::numbers();
-        let span_id = SpanId::from_u64(span);
-        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        let flags = TraceFlags::from_u8(parent.flags().to_u8() & TraceFlags::RANDOM.to_u8());
-        let ids = Ids::new(parent.trace_id, span_id, flags).with_sampled(is_sampled);
-        Self { ids, parent }
+    /// The decision of a sampler that is not ours. It is asked with this thread's spans free; it has the
+    /// tracer meanwhile, so that no count that threads share is touched.
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn ask<'a>(
+        self,
+        cell: &'a RefCell<Local>,
+        mut local: RefMut<'a, Local>,
+        seed: &Seed,
+    ) -> Option<(RefMut<'a, Local>, Sampling)> {
+        let bound = local.bound.take()?;
+        local.is_deciding = true;
+        drop(local);
+        let sampling = self.with_candidate(seed, |candidate| bound.tracer.ask(candidate));
+        let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
+        local.is_deciding = false;
+        local.bound = Some(bound);
+        Some((local, sampling))
     }
 
-    #[inline(always)]
-    fn root() -> Self {
-        let [high, low, span] = random::numbers();
-        let (trace_id, span_id) = (TraceId::from_halves(high, low), SpanId::from_u64(span));
-        // Zeros come once in 2^64 spans.
-        let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
-        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        Self { ids: Ids::new(trace_id, span_id, TraceFlags::RANDOM), parent: Ids::NONE }
-    }
-
-    /// Its ids when that is decided.
-    #[inline(always)]
-    pub(super) fn decided(self, is_sampled: bool) -> Self {
-        Self { ids: self.ids.with_sampled(is_sampled), ..self }
-    }
-}
-
-impl Seed {
-    /// The ids of the parent, which is the current context if none is set.
-    #[inline(always)]
-    pub(super) fn parent_ids(&self) -> Ids {
-        match &self.parent {
-            Some(parent) => parent.ids(),
-            None => context::ids(),
-        }
-    }
-
-    /// The trace state of a span that starts: its parent's.
-    pub(super) fn state(&self, start: &Start) -> TraceState {
-        match &self.parent {
-            _ if start.parent == Ids::NONE => TraceState::EMPTY,
-            Some(parent) => parent.state().clone(),
-            None => context::state(),
+    #[inline]
+    fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
+        let Self { trace_id, is_root } = self;
+        let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
+        match &seed.parent {
+            Some(parent) => {
+                let parent = parent.span();
+                ask(&Candidate { parent, trace_id, name, kind, attributes })
+            }
+            None if is_root => {
+                ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind, attributes })
+            }
+            None => {
+                let parent = &context::span_context();
+                ask(&Candidate { parent, trace_id, name, kind, attributes })
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     SpanLimits, SpanRecord,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
     record::SPARE,
-    sampler::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, ParentBased, Sampler},
+    sampler::{AlwaysOff, AlwaysOn, Candidate, Ours, ParentBased, Sampler, Sampling},
 };
 use crate::{
     context::{self, Ids},
@@ -194,35 +194,35 @@ impl Tracer {
         self.n_lost.load(Relaxed)
     }
 
-    /// Whether a child of `parent`, or a root, is recorded, where that is known without asking the sampler.
+    /// Whether a child of `parent` is decided as that was, which need not be asked of the sampler.
     #[inline(always)]
-    pub(super) fn foresees(&self, parent: &Ids) -> Option<bool> {
-        match parent.span_id.is_valid() {
-            true => {
-                let follows = self.follows_local && !parent.is_remote();
-                follows.then_some(parent.flags().is_sampled())
-            }
-            false => self.of_roots,
-        }
+    pub(super) fn follows(&self, parent: &Ids) -> bool {
+        self.follows_local && !parent.is_remote()
     }
 
-    /// Whether the span is recorded, if its sampler can be asked at once.
-    pub(super) fn decide(&self, span: &Candidate<'_>) -> Option<bool> {
+    /// Whether roots are sampled, if that is always the same.
+    #[inline(always)]
+    pub(super) fn of_roots(&self) -> Option<bool> {
+        self.of_roots
+    }
+
+    /// The decision about the span, if its sampler can be asked at once.
+    pub(super) fn decide(&self, span: &Candidate<'_>) -> Option<Sampling> {
         // Not the box's own `sample`, which is one call more.
-        self.is_sampler_ours.then(|| (*self.sampler).sample(span) == Decision::RecordAndSample)
+        self.is_sampler_ours.then(|| (*self.sampler).sample(span))
     }
 
     /// Asks a sampler that is the user's, with this thread's spans free. The application that starts
     /// a span has no part in a panic there: the span is not recorded.
-    pub(super) fn ask(&self, span: &Candidate<'_>) -> bool {
+    pub(super) fn ask(&self, span: &Candidate<'_>) -> Sampling {
         match panics::catch(|| self.sampler.sample(span)) {
-            Ok(decision) => decision == Decision::RecordAndSample,
+            Ok(sampling) => sampling,
             Err(payload) => self.survive_sampler(payload),
         }
     }
 
     #[cold]
-    fn survive_sampler(&self, payload: Box<dyn Any + Send>) -> bool {
+    fn survive_sampler(&self, payload: Box<dyn Any + Send>) -> Sampling {
         panics::discard(payload);
         self.lose(1);
         // Relaxed: it publishes nothing but itself.
@@ -233,7 +233,7 @@ impl Tracer {
             );
             diagnostics::report("sampler", text);
         }
-        false
+        Sampling::DROP
     }
 
     #[cfg(test)]

@@ -9,7 +9,11 @@ use crate::{
     spans::{OTHER_TREE, Spans, TREE, exported, fastrace_reports},
     table::{At, Table, row},
 };
-use bellwether::trace::{Extractor, Injector, SpanScope, sampler::AlwaysOff};
+use bellwether::trace::{
+    SpanScope,
+    propagator::{Extractor, Injector},
+    sampler::AlwaysOff,
+};
 use fastrace::{
     Event, Span,
     collector::SpanContext,

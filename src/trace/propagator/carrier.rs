@@ -7,6 +7,22 @@ use std::{
 
 use super::{Extractor, Injector};
 
+impl<C: Extractor + ?Sized> Extractor for &C {
+    fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
+        (**self).values(name, each);
+    }
+}
+
+impl<C: Injector + ?Sized> Injector for &mut C {
+    fn set(&mut self, name: &'static str, value: &str) {
+        (**self).set(name, value);
+    }
+
+    fn remove(&mut self, name: &'static str) {
+        (**self).remove(name);
+    }
+}
+
 impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for [(K, V)] {
     fn values<'a>(&'a self, name: &str, each: &mut dyn FnMut(&'a [u8])) {
         for (key, value) in self {

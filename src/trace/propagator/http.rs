@@ -40,7 +40,7 @@ mod tests {
         headers.append("tracestate", HeaderValue::from_static("a=1"));
         headers.append("tracestate", HeaderValue::from_static("b=2"));
         let context = extract(&headers);
-        assert_eq!(context.state().as_str(), "a=1,b=2");
+        assert_eq!(context.span().state().as_str(), "a=1,b=2");
 
         let mut outgoing = HeaderMap::new();
         inject_context(&context, &mut outgoing);

@@ -1,11 +1,26 @@
-//! The context in the headers of requests: read from incoming ones, written to outgoing ones.
+//! Propagators: the context in the headers of requests and messages, read from incoming ones and written
+//! to outgoing ones.
+//!
+//! [`extract`] and [`inject`] use the propagators of the process: [`TraceContext`] and [`Baggage`], unless
+//! telemetry was started with [others](crate::Builder::propagators).
 
+mod baggage;
 mod carrier;
+mod composite;
 #[cfg(feature = "http")]
 mod http;
+mod installed;
 mod w3c;
 
-pub use w3c::{extract, inject, inject_context};
+use std::fmt;
+
+pub use baggage::Baggage;
+pub use composite::Propagators;
+pub(crate) use installed::install;
+pub use installed::{extract, inject, inject_context};
+pub use w3c::TraceContext;
+
+use crate::context::Context;
 
 /// Incoming headers, of which values are read by name.
 ///
@@ -26,4 +41,57 @@ pub trait Injector {
 
     /// Takes the header `name`, which is lower case, away.
     fn remove(&mut self, name: &'static str);
+}
+
+/// One format of headers.
+///
+/// It is called on the thread that makes or answers a request: it must not block. What others sent is
+/// checked before anything is allocated for it, and is never a reason to panic.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{
+///     context::{Context, SpanContext, TraceFlags, TraceState},
+///     trace::propagator::{Extractor, Injector, Propagator},
+/// };
+///
+/// /// `x-trace: TRACE/SPAN`, always sampled.
+/// #[derive(Debug)]
+/// struct InHouse;
+///
+/// impl Propagator for InHouse {
+///     fn extract(&self, carrier: &dyn Extractor) -> Context {
+///         let mut found = None;
+///         carrier.values("x-trace", &mut |value| found = found.or(str::from_utf8(value).ok()));
+///         let ids = found.and_then(|value| value.split_once('/'));
+///         let Some((Ok(trace), Ok(span))) = ids.map(|(trace, span)| (trace.parse(), span.parse()))
+///         else {
+///             return Context::NONE;
+///         };
+///         let span = SpanContext::new(trace, span, TraceFlags::SAMPLED, TraceState::EMPTY);
+///         span.into_remote().into()
+///     }
+///
+///     fn inject(&self, context: &Context, carrier: &mut dyn Injector) {
+///         if context.span().is_valid() {
+///             carrier.set("x-trace", &format!("{}/{}", context.trace_id(), context.span_id()));
+///         }
+///     }
+/// }
+///
+/// let headers = [("x-trace", "0af7651916cd43dd8448eb211c80319c/b7ad6b7169203331")];
+/// let caller = InHouse.extract(&headers);
+/// let mut outgoing: Vec<(String, String)> = Vec::new();
+/// InHouse.inject(&caller, &mut outgoing);
+/// assert_eq!(outgoing[0].1, headers[0].1);
+/// ```
+pub trait Propagator: Send + Sync + fmt::Debug + 'static {
+    /// What the headers say in this format; [`Context::NONE`] where they say nothing, or nothing valid. The
+    /// span is marked as [remote](crate::context::SpanContext::into_remote).
+    fn extract(&self, carrier: &dyn Extractor) -> Context;
+
+    /// Writes `context` to outgoing headers. What is not in the context leaves them as they are, but what
+    /// is must not stand beside older headers of the same format.
+    fn inject(&self, context: &Context, carrier: &mut dyn Injector);
 }

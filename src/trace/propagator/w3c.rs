@@ -5,32 +5,37 @@
 //! version  trace id (32)              span id (16)     flags: 1 sampled, 2 random
 //! ```
 
-use super::{Extractor, Injector};
+use super::{Extractor, Injector, Propagator};
 use crate::context::{
-    self, Members, SpanContext, SpanId, TraceFlags, TraceId, TraceState, hex, trim,
+    Context, Members, SpanContext, SpanId, TraceFlags, TraceId, TraceState, hex, trim,
 };
+
+/// The headers `traceparent` and `tracestate` (W3C Trace Context Level 2).
+///
+/// A header that is not exactly as the specification has it, or is there twice, is no context. A trace
+/// state that is not valid is dropped, and the context kept. Nothing is allocated before everything has
+/// been checked, and then only for the trace state. Outgoing headers are of version 00.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the specification leaves no choice")]
+pub struct TraceContext;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 /// The bytes of a header of version 00, and the least of one of a later version.
 const LENGTH: usize = 55;
 
-/// Reads the caller's context from its headers; [`SpanContext::NONE`] if they have no valid one.
-///
-/// A header that is not exactly as the specification has it, or is there twice, is no context. A
-/// trace state that is not valid is dropped, and the context kept. Nothing is allocated before
-/// everything has been checked, and then only for the trace state.
-///
-/// # Examples
-///
-/// ```
-/// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
-/// let caller = bellwether::extract(&headers);
-/// assert_eq!(caller.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
-/// assert!(caller.is_remote() && caller.is_sampled());
-/// ```
-#[must_use]
-pub fn extract<C: Extractor + ?Sized>(carrier: &C) -> SpanContext {
+impl Propagator for TraceContext {
+    fn extract(&self, carrier: &dyn Extractor) -> Context {
+        read(carrier).into()
+    }
+
+    fn inject(&self, context: &Context, carrier: &mut dyn Injector) {
+        write(context.span(), carrier);
+    }
+}
+
+/// What the headers say; [`SpanContext::NONE`] if that is nothing valid.
+pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> SpanContext {
     let mut header = None;
     let mut n_headers = 0;
     carrier.values(TRACEPARENT, &mut |value| {
@@ -46,37 +51,18 @@ pub fn extract<C: Extractor + ?Sized>(carrier: &C) -> SpanContext {
     SpanContext::new(trace_id, span_id, flags, state).into_remote()
 }
 
-/// Writes the current context to outgoing headers; outside of any span it leaves them as they are.
-///
-/// Where no span is recorded, the current context is the one that a span was given as its parent: what
-/// [`extract`] read of a caller goes on, ids, flags and state.
-///
-/// # Examples
-///
-/// ```
-/// use std::collections::HashMap;
-///
-/// let mut headers: HashMap<String, String> = HashMap::new();
-/// bellwether::inject(&mut headers);
-/// assert!(headers.is_empty()); // No span is current here.
-/// ```
-pub fn inject<C: Injector + ?Sized>(carrier: &mut C) {
-    inject_context(&context::current(), carrier);
-}
-
-/// Writes `context` to outgoing headers, in version 00; one that is not valid leaves them as they
-/// are.
-pub fn inject_context<C: Injector + ?Sized>(context: &SpanContext, carrier: &mut C) {
-    if !context.is_valid() {
+/// Writes `span` in version 00; one that is not valid leaves the headers as they are.
+pub(super) fn write<C: Injector + ?Sized>(span: &SpanContext, carrier: &mut C) {
+    if !span.is_valid() {
         return;
     }
-    let header = format(context);
+    let header = format(span);
     carrier.set(TRACEPARENT, std::str::from_utf8(&header).unwrap_or_default());
     // A trace state that is there from before would be another trace's.
-    if context.state().is_empty() {
+    if span.state().is_empty() {
         carrier.remove(TRACESTATE);
     } else {
-        carrier.set(TRACESTATE, context.state().as_str());
+        carrier.set(TRACESTATE, span.state().as_str());
     }
 }
 
@@ -195,9 +181,9 @@ mod tests {
             );
             let mut headers: Vec<(String, String)> =
                 vec![("TraceParent".into(), "old".into()), ("TRACEPARENT".into(), "older".into())];
-            inject_context(&context, &mut headers);
+            write(&context, &mut headers);
             assert_eq!(headers.len(), 2);
-            assert_eq!(extract(&headers), context.into_remote());
+            assert_eq!(read(&headers), context.into_remote());
         }
     }
 
@@ -210,7 +196,7 @@ mod tests {
             TraceState::EMPTY,
         );
         let mut headers = std::collections::BTreeMap::from([("TraceState".into(), "a=1".into())]);
-        inject_context(&context, &mut headers);
+        write(&context, &mut headers);
         assert_eq!(headers.keys().collect::<Vec<&String>>(), ["traceparent"]);
     }
 
@@ -228,9 +214,9 @@ mod tests {
     #[test]
     fn two_headers_are_none_and_a_bad_state_is_dropped() {
         let (valid, other) = (VALID[0], VALID[1]);
-        assert_eq!(extract(&[("traceparent", valid), ("Traceparent", other)]), SpanContext::NONE);
-        let context = extract(&[("traceparent", valid), ("tracestate", "a=1,B=2")]);
+        assert_eq!(read(&[("traceparent", valid), ("Traceparent", other)]), SpanContext::NONE);
+        let context = read(&[("traceparent", valid), ("tracestate", "a=1,B=2")]);
         assert!(context.is_valid() && context.state().is_empty());
-        assert_eq!(extract(&[("tracestate", "a=1")]), SpanContext::NONE);
+        assert_eq!(read(&[("tracestate", "a=1")]), SpanContext::NONE);
     }
 }

@@ -2,11 +2,14 @@
 
 mod parent;
 mod ratio;
+mod sampling;
 
 use std::{borrow::Cow, fmt};
 
 pub use parent::ParentBased;
 pub use ratio::TraceIdRatio;
+pub(super) use sampling::More;
+pub use sampling::{Decision, Sampling};
 
 use super::SpanKind;
 use crate::{
@@ -20,11 +23,11 @@ use crate::{
 /// it starts itself are not recorded. Whatever it decides, the trace of a valid parent is continued.
 ///
 /// A panic in it does not come out where the span starts: the span is not recorded and its children
-/// learn that, as by [`Decision::Drop`]. It counts as [lost](super::Tracer::lost), and the first one of
+/// learn that, as by [`Sampling::DROP`]. It counts as [lost](super::Tracer::lost), and the first one of
 /// a tracer is reported.
 pub trait Sampler: Send + Sync + fmt::Debug + 'static {
     /// The decision on `span`.
-    fn sample(&self, span: &Candidate<'_>) -> Decision;
+    fn sample(&self, span: &Candidate<'_>) -> Sampling;
 
     /// Whether it runs none but this crate's code, which neither panics nor uses spans.
     #[doc(hidden)]
@@ -62,16 +65,6 @@ pub struct Candidate<'a> {
     pub(crate) attributes: &'a [KeyValue],
 }
 
-/// What becomes of a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Decision {
-    /// It is not recorded, and its children learn that.
-    Drop,
-    /// It is recorded and exported.
-    RecordAndSample,
-}
-
 /// Records every span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to say about always")]
@@ -90,12 +83,12 @@ impl<'a> Candidate<'a> {
     /// ```
     /// use bellwether::{
     ///     context::{SpanContext, TraceId},
-    ///     trace::{SpanKind, sampler::{AlwaysOn, Candidate, Decision, Sampler}},
+    ///     trace::{SpanKind, sampler::{AlwaysOn, Candidate, Sampler, Sampling}},
     /// };
     ///
     /// let name = "checkout".into();
     /// let root = Candidate::new(&SpanContext::NONE, TraceId::random(), &name, SpanKind::Internal);
-    /// assert_eq!(AlwaysOn.sample(&root), Decision::RecordAndSample);
+    /// assert_eq!(AlwaysOn.sample(&root), Sampling::SAMPLE);
     /// ```
     #[must_use]
     #[expect(
@@ -117,7 +110,8 @@ impl<'a> Candidate<'a> {
         Self { attributes, ..self }
     }
 
-    /// The parent; [`SpanContext::NONE`] for a root.
+    /// The parent, which is not valid for a root. A caller may have
+    /// [decided](SpanContext::decided) about a root all the same.
     #[must_use]
     pub fn parent(&self) -> &'a SpanContext {
         self.parent
@@ -149,16 +143,8 @@ impl<'a> Candidate<'a> {
     }
 }
 
-impl Decision {
-    /// `RecordAndSample` or `Drop`.
-    #[must_use]
-    pub const fn from_sampled(sampled: bool) -> Self {
-        if sampled { Self::RecordAndSample } else { Self::Drop }
-    }
-}
-
 impl Sampler for Box<dyn Sampler> {
-    fn sample(&self, span: &Candidate<'_>) -> Decision {
+    fn sample(&self, span: &Candidate<'_>) -> Sampling {
         (**self).sample(span)
     }
 
@@ -177,8 +163,8 @@ impl Sampler for Box<dyn Sampler> {
 
 impl Sampler for AlwaysOn {
     #[inline]
-    fn sample(&self, _span: &Candidate<'_>) -> Decision {
-        Decision::RecordAndSample
+    fn sample(&self, _span: &Candidate<'_>) -> Sampling {
+        Sampling::SAMPLE
     }
 
     fn is_ours(&self, _: Ours) -> bool {
@@ -192,8 +178,8 @@ impl Sampler for AlwaysOn {
 
 impl Sampler for AlwaysOff {
     #[inline]
-    fn sample(&self, _span: &Candidate<'_>) -> Decision {
-        Decision::Drop
+    fn sample(&self, _span: &Candidate<'_>) -> Sampling {
+        Sampling::DROP
     }
 
     fn is_ours(&self, _: Ours) -> bool {

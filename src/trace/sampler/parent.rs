@@ -1,8 +1,9 @@
 //! The parent's decision, and another sampler's where there is no parent.
 
-use super::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, Sampler};
+use super::{Candidate, Ours, Sampler, Sampling};
 
-/// Decides as the parent was decided, and by another sampler where there is no parent.
+/// Decides as the parent was decided, and by another sampler where there is no parent, or one that
+/// leaves the decision to this process.
 ///
 /// What a parent's flag means is a sampler of its own in each of four cases, so that, say, remote
 /// callers may be believed only up to a ratio.
@@ -38,25 +39,25 @@ impl ParentBased {
         }
     }
 
-    /// Decides spans whose parent is of another process and sampled; by default [`AlwaysOn`].
+    /// Decides spans whose parent is of another process and sampled; by default all.
     #[must_use]
     pub fn remote_sampled(self, sampler: impl Sampler) -> Self {
         Self { remote_sampled: Some(Box::new(sampler)), ..self }
     }
 
-    /// Decides spans whose parent is of another process and not sampled; by default [`AlwaysOff`].
+    /// Decides spans whose parent is of another process and not sampled; by default none.
     #[must_use]
     pub fn remote_not_sampled(self, sampler: impl Sampler) -> Self {
         Self { remote_not_sampled: Some(Box::new(sampler)), ..self }
     }
 
-    /// Decides spans whose parent is of this process and sampled; by default [`AlwaysOn`].
+    /// Decides spans whose parent is of this process and sampled; by default all.
     #[must_use]
     pub fn local_sampled(self, sampler: impl Sampler) -> Self {
         Self { local_sampled: Some(Box::new(sampler)), ..self }
     }
 
-    /// Decides spans whose parent is of this process and not sampled; by default [`AlwaysOff`].
+    /// Decides spans whose parent is of this process and not sampled; by default none.
     #[must_use]
     pub fn local_not_sampled(self, sampler: impl Sampler) -> Self {
         Self { local_not_sampled: Some(Box::new(sampler)), ..self }
@@ -64,12 +65,12 @@ impl ParentBased {
 }
 
 impl Sampler for ParentBased {
-    fn sample(&self, span: &Candidate<'_>) -> Decision {
+    fn sample(&self, span: &Candidate<'_>) -> Sampling {
         let parent = span.parent;
-        if !parent.is_valid() {
+        let Some(is_sampled) = parent.decided() else {
             return self.root.sample(span);
-        }
-        let delegate = match (parent.is_remote(), parent.is_sampled()) {
+        };
+        let delegate = match (parent.is_remote(), is_sampled) {
             (true, true) => &self.remote_sampled,
             (true, false) => &self.remote_not_sampled,
             (false, true) => &self.local_sampled,
@@ -77,8 +78,8 @@ impl Sampler for ParentBased {
         };
         match delegate {
             Some(delegate) => delegate.sample(span),
-            None if parent.is_sampled() => AlwaysOn.sample(span),
-            None => AlwaysOff.sample(span),
+            None if !is_sampled && parent.ids().is_recorded() => Sampling::RECORD,
+            None => Sampling::from_sampled(is_sampled),
         }
     }
 
@@ -103,7 +104,10 @@ mod tests {
     use super::*;
     use crate::{
         context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-        trace::{SpanKind, sampler::TraceIdRatio},
+        trace::{
+            SpanKind,
+            sampler::{AlwaysOff, AlwaysOn, TraceIdRatio},
+        },
     };
 
     fn parent(remote: bool, sampled: bool) -> SpanContext {
@@ -116,7 +120,7 @@ mod tests {
     fn is_sampled(sampler: &ParentBased, parent: &SpanContext) -> bool {
         let (trace_id, name) = (TraceId::random(), "".into());
         let span = Candidate::new(parent, trace_id, &name, SpanKind::Internal);
-        sampler.sample(&span) == Decision::RecordAndSample
+        sampler.sample(&span).is_sampled()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A share of all traces, chosen by their ids.
 
-use super::{Candidate, Decision, Ours, Sampler};
+use super::{Candidate, Ours, Sampler, Sampling};
 use crate::context::TraceId;
 
 /// Records a share of all traces, chosen by the low 63 random bits of the trace id, so that every
@@ -31,8 +31,8 @@ impl TraceIdRatio {
 
 impl Sampler for TraceIdRatio {
     #[inline]
-    fn sample(&self, span: &Candidate<'_>) -> Decision {
-        Decision::from_sampled(self.chooses(span.trace_id))
+    fn sample(&self, span: &Candidate<'_>) -> Sampling {
+        Sampling::from_sampled(self.chooses(span.trace_id))
     }
 
     fn is_ours(&self, _: Ours) -> bool {

@@ -9,10 +9,10 @@ fn an_unsampled_span_is_current_and_its_children_learn_it() {
     let kept = Kept::new(ParentBased::new(AlwaysOff));
     let root = span("root").enter();
     root.set_attribute("k", 1);
-    assert!(current().is_valid() && !current().is_sampled() && !root.is_recording());
+    assert!(current().span().is_valid() && !current().span().is_sampled() && !root.is_recording());
     let child = span("child").enter();
     assert_eq!(child.context().trace_id(), root.context().trace_id());
-    assert!(!child.context().is_sampled());
+    assert!(!child.context().span().is_sampled());
     drop((child, root));
     assert!(kept.spans().is_empty());
 }
@@ -26,9 +26,9 @@ fn a_valid_parents_trace_is_continued_whatever_is_decided() {
             let scope = span("served").parent(parent.clone()).enter();
             let context = scope.context();
             assert_eq!(context.trace_id(), parent.trace_id());
-            assert_eq!(context.flags().to_u8(), flags & 2 | u8::from(sampled));
-            assert_eq!(context.state().as_str(), "a=1");
-            assert!(!context.is_remote());
+            assert_eq!(context.span().flags().to_u8(), flags & 2 | u8::from(sampled));
+            assert_eq!(context.span().state().as_str(), "a=1");
+            assert!(!context.span().is_remote());
             drop(scope);
         }
         let spans = kept.spans();
@@ -73,7 +73,7 @@ fn a_muted_thread_records_nothing_and_carries_contexts_on() {
         assert_eq!(inner.context(), outer.context());
         let caller = caller(1);
         let carried = span("carried").parent(caller.clone()).enter();
-        assert_eq!(current(), caller);
+        assert_eq!(current(), caller.into());
         let nested = (mute(), Kept::new(AlwaysOn));
         span("nested").enter().end();
         assert!(nested.1.spans().is_empty());
@@ -89,7 +89,7 @@ fn a_muted_thread_records_nothing_and_carries_contexts_on() {
 #[test]
 fn a_caller_that_is_only_passed_through_is_no_exemplar() {
     let outer = span("a").parent(caller(1)).enter();
-    assert!(current().is_sampled() && !crate::context::is_sampled());
+    assert!(current().span().is_sampled() && !crate::context::is_sampled());
     drop(outer);
     let _kept = Kept::new(AlwaysOn);
     let _recorded = span("a").parent(caller(1)).enter();
@@ -123,9 +123,10 @@ proptest! {
         acts in prop::collection::vec((0u8..5, 0usize..6), 1..40),
     ) {
         let _kept = Kept::new(ParentBased::new(AlwaysOn));
-        let callers = [caller(0), caller(1)];
+        let tenant = Baggage::EMPTY.with("tenant", "acme");
+        let callers = [Context::new(caller(0), tenant), caller(1).into()];
         let mut scopes: Vec<(u32, SpanScope)> = Vec::new();
-        let mut twin: Vec<(u32, SpanContext, bool)> = Vec::new(); // And whether it is still open.
+        let mut twin: Vec<(u32, Context, bool)> = Vec::new(); // And whether it is still open.
         for (n, (act, which)) in (0u32..).zip(acts) {
             let builder = match act {
                 0 => span("root").root(),
@@ -139,7 +140,7 @@ proptest! {
                         twin.iter_mut().filter(|it| it.0 == left).for_each(|it| it.2 = false);
                         while twin.pop_if(|it| !it.2).is_some() {}
                     }
-                    let expected = twin.last().map_or(SpanContext::NONE, |it| it.1.clone());
+                    let expected = twin.last().map_or(Context::NONE, |it| it.1.clone());
                     prop_assert_eq!(current(), expected);
                     continue;
                 }
@@ -147,15 +148,20 @@ proptest! {
             let scope = builder.enter();
             let context = current();
             prop_assert_eq!(scope.context(), context.clone());
-            let above = twin.last().map_or(SpanContext::NONE, |it| it.1.clone());
-            let (trace, state) = match act {
-                0 => (context.trace_id(), String::new()),
-                1 => (callers[1].trace_id(), "a=1".to_owned()),
-                2 => (callers[0].trace_id(), "a=1".to_owned()),
-                _ if above.is_valid() => (above.trace_id(), above.state().as_str().to_owned()),
-                _ => (context.trace_id(), String::new()),
+            let above = twin.last().map_or(Context::NONE, |it| it.1.clone());
+            let (trace, state, baggage) = match act {
+                0 => (context.trace_id(), "", above.baggage()),
+                1 | 2 => {
+                    let caller = &callers[2 - usize::from(act)];
+                    (caller.trace_id(), "a=1", caller.baggage())
+                }
+                _ if above.span().is_valid() => {
+                    (above.trace_id(), above.span().state().as_str(), above.baggage())
+                }
+                _ => (context.trace_id(), "", above.baggage()),
             };
-            prop_assert_eq!((context.trace_id(), context.state().as_str()), (trace, &*state));
+            prop_assert_eq!((context.trace_id(), context.span().state().as_str()), (trace, state));
+            prop_assert_eq!(context.baggage(), baggage);
             scopes.push((n, scope));
             twin.push((n, context, true));
             for (of, scope) in &scopes {

@@ -11,7 +11,7 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     sync::{Arc, mpsc},
-    task::{Context, Poll, Waker},
+    task::{self, Poll, Waker},
     time::Duration,
 };
 
@@ -19,7 +19,9 @@ use super::{sampler::*, *};
 
 use crate::{
     clock::{self, ManualClock},
-    context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState, current},
+    context::{
+        Baggage, Context, Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState, current,
+    },
     label::KeyValue,
     pipeline::Signal as _,
     span,

@@ -100,10 +100,10 @@ fn the_outcome_follows_the_status_and_the_panic() {
 struct KeepSeven;
 
 impl Sampler for KeepSeven {
-    fn sample(&self, span: &Candidate<'_>) -> Decision {
+    fn sample(&self, span: &Candidate<'_>) -> Sampling {
         let keep = |attribute: &&KeyValue| attribute.key == "keep";
         let last = span.attributes().iter().rfind(keep);
-        Decision::from_sampled(last.is_some_and(|keep| keep.value == crate::label::Value::I64(7)))
+        Sampling::from_sampled(last.is_some_and(|keep| keep.value == crate::label::Value::I64(7)))
     }
 }
 

@@ -1,0 +1,42 @@
+//! `baggage` (W3C Baggage).
+
+use super::{Extractor, Injector, Propagator};
+use crate::context::{self, BaggageHeaders, Context};
+
+/// The header `baggage` (W3C Baggage).
+///
+/// Members that are malformed are left out, counted and reported, and the others kept. Headers of more
+/// than 8,192 bytes together are refused before anything is allocated for them; members beyond 180 are
+/// left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the specification leaves no choice")]
+pub struct Baggage;
+
+const BAGGAGE: &str = "baggage";
+
+impl Propagator for Baggage {
+    fn extract(&self, carrier: &dyn Extractor) -> Context {
+        Context::NONE.with_baggage(read(carrier))
+    }
+
+    fn inject(&self, context: &Context, carrier: &mut dyn Injector) {
+        write(context.baggage(), carrier);
+    }
+}
+
+/// The entries of all headers.
+pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> context::Baggage {
+    let mut headers = BaggageHeaders::default();
+    carrier.values(BAGGAGE, &mut |value| headers.measure(value));
+    if headers.are_readable() {
+        carrier.values(BAGGAGE, &mut |value| headers.read(value));
+    }
+    headers.finish()
+}
+
+/// Writes the entries; where there are none, the headers stay as they are.
+pub(super) fn write<C: Injector + ?Sized>(baggage: &context::Baggage, carrier: &mut C) {
+    if !baggage.is_empty() {
+        carrier.set(BAGGAGE, baggage.as_str());
+    }
+}

@@ -1,0 +1,111 @@
+//! What a span starts from: the options of its builder, and its ids.
+
+use std::borrow::Cow;
+
+use super::{SpanKind, sampler::More};
+use crate::{
+    clock::Ticks,
+    context::{self, Attached, Bits, Context, Ids, SpanId, TraceFlags, TraceId, TraceState},
+    label::KeyValue,
+    util::random,
+};
+
+/// The options of a span's builder.
+#[derive(Clone, Debug)]
+pub(super) struct Seed {
+    pub(super) name: Cow<'static, str>,
+    pub(super) kind: SpanKind,
+    pub(super) parent: Option<Context>, // None is the current one.
+    pub(super) start: Option<Ticks>,    // None is now.
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+/// A span about to start: its ids and those of its parent.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    /// As its parent was, before that is decided; a root is not sampled.
+    pub(super) ids: Ids,
+    /// For a root those of none, with what a caller decided about it.
+    pub(super) parent: Ids,
+}
+
+impl Start {
+    /// A child of `parent`, or a root if that is not valid.
+    #[inline(always)]
+    pub(super) fn below(parent: Ids) -> Self {
+        if !parent.is_valid() {
+            return Self::root(parent.bits);
+        }
+        Self::child(parent)
+    }
+
+    /// As `parent` was decided, if it is of this process.
+    #[inline(always)]
+    pub(super) fn child(parent: Ids) -> Self {
+        let [span] = random::numbers();
+        let span_id = SpanId::from_u64(span);
+        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
+        let flags = TraceFlags::from_u8(parent.flags().to_u8() & TraceFlags::RANDOM.to_u8());
+        let ids = Ids::new(parent.trace_id, span_id, flags);
+        let ids = ids.decided(parent.is_recorded(), parent.flags().is_sampled());
+        Self { ids, parent }
+    }
+
+    #[inline(always)]
+    fn root(decided: Bits) -> Self {
+        let [high, low, span] = random::numbers();
+        let (trace_id, span_id) = (TraceId::from_halves(high, low), SpanId::from_u64(span));
+        // Zeros come once in 2^64 spans.
+        let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
+        let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
+        let ids = Ids::new(trace_id, span_id, TraceFlags::RANDOM);
+        Self { ids, parent: Ids::of_decision(decided) }
+    }
+
+    /// Its ids when that is decided.
+    #[inline(always)]
+    pub(super) fn decided(self, is_recorded: bool, is_sampled: bool) -> Self {
+        Self { ids: self.ids.decided(is_recorded, is_sampled), ..self }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_root(&self) -> bool {
+        !self.parent.span_id.is_valid()
+    }
+}
+
+impl Seed {
+    /// The ids of the parent, which is the current context if none is set.
+    #[inline(always)]
+    pub(super) fn parent_ids(&self) -> Ids {
+        match &self.parent {
+            Some(parent) => parent.span().ids(),
+            None => context::ids(),
+        }
+    }
+
+    /// What is attached to a span that starts: the baggage of its parent, and in the same trace the trace
+    /// state.
+    pub(super) fn attached(&self, start: &Start) -> Attached {
+        let mut attached = match &self.parent {
+            Some(parent) => {
+                let (state, baggage) = (parent.span().state().clone(), parent.baggage().clone());
+                Attached { state, baggage }
+            }
+            None => context::attached(),
+        };
+        if start.is_root() {
+            attached.state = TraceState::EMPTY;
+        }
+        attached
+    }
+
+    /// Adds what a sampler said besides its decision.
+    #[cold]
+    pub(super) fn take_over(&mut self, more: More, state: &mut TraceState) {
+        self.attributes.extend(more.attributes);
+        if let Some(given) = more.state {
+            *state = given;
+        }
+    }
+}
