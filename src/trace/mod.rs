@@ -12,6 +12,7 @@
 
 mod active;
 mod buffer;
+mod carried;
 mod finished;
 mod future;
 mod limits;
@@ -30,6 +31,7 @@ mod stock;
 mod tests;
 mod tracer;
 
+pub use carried::{Carried, ContextScope, carry};
 pub use future::{InSpan, Instrumented};
 pub use limits::SpanLimits;
 #[doc(hidden)]

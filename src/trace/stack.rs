@@ -27,6 +27,8 @@ struct Frame {
     bits: u32, // As `Bits` gives them, so that a frame fits a cache line.
     /// Whether `trace` and `attached` were current before; if not, they are the same.
     is_other: bool,
+    /// Whether it has the span of the frame below, only with something else attached.
+    is_transparent: bool,
     token: u64, // The guard's; HOLLOW once it is gone.
     active: Option<Active>,
     trace: TraceId,
@@ -121,6 +123,7 @@ impl Stack {
         let (span, bits) = context::replace_span(ids.span_id, ids.bits);
         (frame.span, frame.bits) = (span, bits.to_u32());
         frame.token = token.get();
+        frame.is_transparent = false;
         frame.active = active;
         self.len = depth + 1;
         Place { depth: depth as u32, token }
@@ -134,8 +137,10 @@ impl Stack {
         attached: Attached,
         active: Option<Active>,
     ) -> Place {
+        let is_transparent = active.is_none() && ids == context::ids();
         let place = self.push(ids, active);
         let frame = &mut self.frames[self.len - 1];
+        frame.is_transparent = is_transparent;
         if !attached.is_none() {
             frame.attached = attached;
         }
@@ -152,7 +157,16 @@ impl Stack {
     /// The innermost span, if it is recorded.
     #[inline]
     pub(super) fn innermost(&self) -> Option<&Active> {
-        self.top()?.active.as_ref()
+        let mut frame = self.top()?;
+        if frame.is_transparent {
+            frame = self.frames.get(self.depth_of_span()?)?;
+        }
+        frame.active.as_ref()
+    }
+
+    /// The depth of the frame whose span is the current one.
+    fn depth_of_span(&self) -> Option<usize> {
+        self.frames[..self.len].iter().rposition(|frame| !frame.is_transparent)
     }
 
     #[inline]
@@ -161,7 +175,7 @@ impl Stack {
     }
 
     pub(super) fn topmost(&self) -> Option<Place> {
-        let depth = self.len.checked_sub(1)?;
+        let depth = self.depth_of_span()?;
         let token = NonZeroU64::new(self.frames[depth].token)?;
         Some(Place { depth: depth as u32, token })
     }

@@ -1,5 +1,6 @@
 //! Spans from end to end: what a sink gets.
 
+mod carried;
 mod contexts;
 mod futures;
 mod nesting;
