@@ -117,4 +117,4 @@ pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use observe::{Labels, observe};
 pub use telemetry::{Builder, Telemetry, builder, exit};
-pub use trace::{InSpan, extract, inject, span};
+pub use trace::{InSpan, carry, extract, inject, span};

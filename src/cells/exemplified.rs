@@ -3,7 +3,7 @@
 //! They are asked for one by one, by a call that says so or by an instrument that opted in, and then
 //! only in sampled spans. So they may cost a lock, which no other record meets: one for each storage.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use super::{
     budget::{Account, Room},
@@ -81,7 +81,7 @@ impl Exemplified {
         true
     }
 
-    /// The exemplars of a series, in no order.
+    /// The exemplars of a series that lead to something, in no order.
     pub(super) fn of(&self, space: Space, id: u32) -> Vec<Exemplar> {
         // Relaxed: what is kept is found under the lock.
         if !self.is_used.load(Relaxed) {
@@ -90,7 +90,9 @@ impl Exemplified {
         let _busy = busy();
         let kept = self.kept.lock();
         let exemplars = kept.get(&(space, id)).into_iter().flat_map(|kept| &kept.exemplars);
-        exemplars.map(|(_, exemplar)| exemplar.clone()).collect()
+        let exemplars: Vec<_> = exemplars.map(|(_, exemplar)| exemplar.clone()).collect();
+        drop(kept); // Whether a trace is exported is asked outside of the lock.
+        exemplars.into_iter().filter_map(Exemplar::exported).collect()
     }
 
     /// All there are, by series.
@@ -101,7 +103,13 @@ impl Exemplified {
         let _busy = busy();
         let kept = self.kept.lock();
         let exemplars = |kept: &Kept| kept.exemplars.iter().map(|(_, one)| one.clone()).collect();
-        kept.iter().map(|(series, kept)| (*series, exemplars(kept))).collect()
+        let mut all: HashMap<_, Vec<Exemplar>> =
+            kept.iter().map(|(series, kept)| (*series, exemplars(kept))).collect();
+        drop(kept); // As in `of`.
+        for exemplars in all.values_mut() {
+            *exemplars = mem::take(exemplars).into_iter().filter_map(Exemplar::exported).collect();
+        }
+        all
     }
 
     /// Forgets those of a series, and puts back what was paid for them.

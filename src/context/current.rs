@@ -43,7 +43,7 @@ thread_local! {
     // puts back what it found and the first thing found is empty.
     static ATTACHED: ManuallyDrop<RefCell<Attached>> =
         const { ManuallyDrop::new(RefCell::new(Attached::NONE)) };
-    // Whether it is a span's of this process and sampled: one load for every record of a
+    // Whether it is a span's of this process that may be exported: one load for every record of a
     // histogram. A caller's context is current where it is only passed through.
     static SAMPLED: Cell<bool> = const { Cell::new(false) };
 }
@@ -80,7 +80,7 @@ pub(crate) fn has_attached() -> bool {
     ATTACHED.with(|cell| cell.try_borrow().is_ok_and(|attached| !attached.is_none()))
 }
 
-/// Whether this thread is in a span that is recorded and exported.
+/// Whether this thread is in a span that is exported, or may be if a tail sampler keeps it.
 #[inline(always)]
 pub(crate) fn is_sampled() -> bool {
     SAMPLED.get()
@@ -89,7 +89,7 @@ pub(crate) fn is_sampled() -> bool {
 /// Makes another span of the current trace current, with what is attached as it is. Returns what was.
 #[inline(always)]
 pub(crate) fn replace_span(span_id: SpanId, bits: Bits) -> (SpanId, Bits) {
-    SAMPLED.set(bits.is_sampled_here());
+    SAMPLED.set(bits.may_be_exported());
     (SPAN.replace(span_id), BITS.replace(bits))
 }
 

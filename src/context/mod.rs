@@ -3,6 +3,7 @@
 mod baggage;
 mod boundary;
 mod current;
+mod exported;
 pub(crate) mod hex;
 mod id;
 mod muted;
@@ -26,6 +27,7 @@ pub(crate) use current::{
     Attached, attached, has_attached, ids, is_sampled, replace_span, replace_trace, set_trace,
     span_context, swap_attached,
 };
+pub(crate) use exported::{Exported, ask_whether_exported, is_exported};
 pub(crate) use muted::{is_muted, tune, tuned};
 pub(crate) use span_context::{Bits, Ids};
 pub(crate) use state::{Members, trim};

@@ -66,6 +66,11 @@ impl Bits {
     const RECORDED: u64 = 1 << 9;
     /// Whether it is sampled is for the receiver to decide. Only of remote contexts.
     const DEFERRED: u64 = 1 << 10;
+    /// A tail sampler decides whether its span is exported. Only of spans of this process.
+    const HELD: u64 = 1 << 11;
+    /// What a child in this process has of its parent's.
+    const INHERITED: u64 =
+        Self::SAMPLED | Self::RECORDED | Self::HELD | TraceFlags::RANDOM.0 as u64;
 
     pub(crate) const NONE: Self = Self(0);
 
@@ -84,10 +89,10 @@ impl Bits {
         Self(bits as u64)
     }
 
-    /// Whether it is a span's of this process, and sampled.
+    /// Whether it is a span's of this process that is, or may be, exported.
     #[inline(always)]
-    pub(crate) const fn is_sampled_here(self) -> bool {
-        self.0 & (Self::REMOTE | Self::SAMPLED) == Self::SAMPLED
+    pub(crate) const fn may_be_exported(self) -> bool {
+        self.0 & Self::REMOTE == 0 && self.0 & (Self::SAMPLED | Self::HELD) != 0
     }
 }
 
@@ -107,11 +112,19 @@ impl Ids {
         TraceFlags(self.bits.0 as u8)
     }
 
-    /// With the flag of a span that is recorded and exported, only recorded, or neither.
+    /// With the bits of what was decided: whether its span is recorded, sampled, and held for a tail
+    /// sampler.
     #[inline(always)]
-    pub(crate) const fn decided(self, recorded: bool, sampled: bool) -> Self {
-        let bits = self.bits.0 & !(Bits::SAMPLED | Bits::RECORDED);
-        Self { bits: Bits(bits | sampled as u64 | (recorded as u64 * Bits::RECORDED)), ..self }
+    pub(crate) const fn decided(self, recorded: bool, sampled: bool, held: bool) -> Self {
+        let bits = self.bits.0 & !(Bits::SAMPLED | Bits::RECORDED | Bits::HELD);
+        let recorded_bits = recorded as u64 * Bits::RECORDED + held as u64 * Bits::HELD;
+        Self { bits: Bits(bits | sampled as u64 | recorded_bits), ..self }
+    }
+
+    /// Those of a child of this span, which is decided as this one.
+    #[inline(always)]
+    pub(crate) const fn child(self, span_id: SpanId) -> Self {
+        Self { span_id, bits: Bits(self.bits.0 & Bits::INHERITED), ..self }
     }
 
     /// Whether its span is recorded, if it is one of this process.
@@ -163,6 +176,11 @@ impl SpanContext {
     #[must_use]
     pub fn into_remote(self) -> Self {
         Ids { bits: Bits(self.ids.bits.0 | Bits::REMOTE), ..self.ids }.with_state(self.state)
+    }
+
+    /// The same context with the sampled flag.
+    pub(crate) fn into_sampled(self) -> Self {
+        Ids { bits: Bits(self.ids.bits.0 | Bits::SAMPLED), ..self.ids }.with_state(self.state)
     }
 
     /// The same context, of which the sampled flag says nothing: the receiver is to decide, as B3 has it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     clock::Ticks,
-    context::{SpanId, TraceId},
+    context::{self, SpanId, TraceId},
 };
 
 /// One measurement that is kept: it leads from a bucket of a histogram, or from a counter, to a trace
@@ -65,6 +65,15 @@ impl Exemplar {
     ) -> Self {
         let labels = admitted(labels, self.trace_id.is_valid(), reject);
         Self { labels: (!labels.is_empty()).then(|| labels.into()), ..self }
+    }
+
+    /// What is left of it if its trace is not exported: its own labels, if there are any.
+    pub(crate) fn exported(self) -> Option<Self> {
+        if !self.trace_id.is_valid() || context::is_exported(self.trace_id) {
+            return Some(self);
+        }
+        let (trace_id, span_id) = (TraceId::INVALID, SpanId::INVALID);
+        self.labels.is_some().then_some(Self { trace_id, span_id, ..self })
     }
 
     /// Why it cannot belong to a histogram or counter.

@@ -14,7 +14,11 @@ use crate::{
     pipeline::{Processor, Route},
     resource::Resource,
     series::Changes,
-    trace::{SpanLimits, SpanRecord, propagator::Propagators, sampler::Sampler},
+    trace::{
+        SpanLimits, SpanRecord,
+        propagator::Propagators,
+        sampler::{Sampler, Tail},
+    },
 };
 
 pub(super) type Processors<S> = Vec<Box<dyn Processor<S>>>;
@@ -33,6 +37,7 @@ pub struct Builder {
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
     pub(super) sampler: Option<Box<dyn Sampler>>,
+    pub(super) tail: Option<Tail>,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) views: Vec<View>,
@@ -59,6 +64,7 @@ impl Builder {
             external_url: None,
             parts: Vec::new(),
             sampler: None,
+            tail: None,
             propagators: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
@@ -131,6 +137,15 @@ impl Builder {
     /// parent.
     pub fn sampler(self, sampler: impl Sampler) -> Self {
         Self { sampler: Some(Box::new(sampler)), ..self }
+    }
+
+    /// Decides what is exported when traces have ended in this process: keeps errors, slow ones and samples
+    /// of all others. By default every span is exported that was sampled at its start.
+    ///
+    /// Exemplars lead only to traces that are kept. See [`Tail`] for what it means across services, and
+    /// for its bounds.
+    pub fn tail_sampler(self, tail: Tail) -> Self {
+        Self { tail: Some(tail), ..self }
     }
 
     /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry

@@ -20,6 +20,7 @@ mod own_series;
 #[cfg(feature = "prometheus")]
 mod page;
 mod names;
+mod percentiles;
 #[cfg(feature = "process")]
 mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
@@ -40,7 +41,6 @@ pub use exit::exit;
 use crate::{
     alert::{Alert, RuleStatus},
     clock,
-    history::Earlier,
     metric::{Snapshot, Window},
     pipeline::Report,
     resource::Resource,
@@ -131,15 +131,7 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
-        let later = self.snapshot();
-        let earlier = match self.running.is_inherited() {
-            true => None, // A thread of the parent may have held the lock at the fork.
-            false => self.running.history.lock().before(later.taken(), length),
-        };
-        match earlier {
-            Some(Earlier { at, distributions }) => later.since_both(at, distributions),
-            None => later.since(&later),
-        }
+        self.running.window(length)
     }
 
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes. None in a

@@ -29,6 +29,7 @@ pub(super) fn register(
         of_baggage(),
         of_processors(spans, metrics),
     ]);
+    let all = all.chain(tracer.tail_counts().map(|_| of_tail(tracer)).into_iter().flatten());
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, (name, help), Unit::new(unit), true, read) {
             Ok(observer) => Some(observer),
@@ -102,6 +103,27 @@ fn of_labels() -> Series {
         ("telemetry.labels.overflowed", "Look-ups of interned label values beyond their limit");
     let read = |to: &mut Observations| to.observe(label::n_placeless() as f64, &[]);
     (Kind::Counter, beyond, "{lookup}", Box::new(read))
+}
+
+fn of_tail(tracer: &Arc<Tracer>) -> [Series; 2] {
+    let decided = ("telemetry.tail.spans", "Spans that the tail sampler has decided about");
+    let waiting = ("telemetry.tail.held", "Memory of spans that wait for the tail sampler");
+    let (of_decided, of_waiting) = (tracer.clone(), tracer.clone());
+    let read_decided = move |to: &mut Observations| {
+        let counts = of_decided.tail_counts().map(|(counts, _)| counts);
+        for (decision, n) in counts.into_iter().flatten() {
+            to.observe(n as f64, &[("decision", decision)]);
+        }
+    };
+    let read_waiting = move |to: &mut Observations| {
+        if let Some((_, n_bytes)) = of_waiting.tail_counts() {
+            to.observe(n_bytes as f64, &[]);
+        }
+    };
+    [
+        (Kind::Counter, decided, "{span}", Box::new(read_decided)),
+        (Kind::Gauge, waiting, "By", Box::new(read_waiting)),
+    ]
 }
 
 fn of_baggage() -> Series {

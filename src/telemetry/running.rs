@@ -15,8 +15,8 @@ use crate::{
     alert::Board,
     clock::{self, Slot, Slots},
     diagnostics,
-    history::History,
-    metric::{self, DataPoint, Observer, Registry},
+    history::{Earlier, History},
+    metric::{self, DataPoint, Observer, Registry, Window},
     pipeline::{self, AnyPipe, Report, Signal as _},
     resource::Resource,
     sync::Mutex,
@@ -88,7 +88,9 @@ impl Running {
             return self.report(); // It would wait for itself.
         }
         let deadline = clock::deadline(timeout);
-        self.collect();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush();
+        }
         // Pipes that wait for callbacks do not delay the others.
         let (early, late) = self.by_reading();
         let early = pipeline::begin_flush(early, deadline);
@@ -121,6 +123,19 @@ impl Running {
     pub(super) fn collect(&self) {
         if let Some(tracer) = &self.tracer {
             tracer.collect();
+        }
+    }
+
+    /// The window over the last `length`, or a little more.
+    pub(super) fn window(&self, length: Duration) -> Window {
+        let later = self.registry.snapshot();
+        let earlier = match self.is_inherited() {
+            true => None, // A thread of the parent may have held the lock at the fork.
+            false => self.history.lock().before(later.taken(), length),
+        };
+        match earlier {
+            Some(Earlier { at, distributions }) => later.since_both(at, distributions),
+            None => later.since(&later),
         }
     }
 

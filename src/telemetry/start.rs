@@ -6,6 +6,7 @@ use super::{
     Builder, Telemetry,
     builder::Processors,
     exit, names, own_series,
+    percentiles::Percentiles,
     readings::Readings,
     running::{Ending, Running},
     source::Source,
@@ -24,7 +25,10 @@ use crate::{
     resource::Resource,
     series::Changes,
     sync::Mutex,
-    trace::{self, SpanLimits, SpanRecord, Tracer, propagator, sampler::Sampler},
+    trace::{
+        self, SpanLimits, SpanRecord, SpanSink, Tracer, propagator,
+        sampler::{P99, Sampler, Tail},
+    },
     util::process,
 };
 
@@ -54,6 +58,10 @@ impl Builder {
         if self.disabled {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }
+        if self.history.is_none() && self.tail.as_ref().is_some_and(Tail::needs_p99) {
+            let text = "the tail sampler has `slower_than_p99`, which needs the history";
+            return Err(Error::new(ErrorKind::InvalidOption, text.to_owned()));
+        }
         let history = past(self.history);
         let engine = self.engine(history.clone())?;
         let mut slots = Slots::new(self.tick);
@@ -66,13 +74,15 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let tracer =
-            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
+        let (tail, percentiles) = with_percentiles(self.tail);
+        let head = (self.limits, self.sampler);
+        let tracer = (!self.disabled).then(|| tracer_into(spans.clone(), head, tail));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
         propagator::install(propagators);
+        trace::show_exemplars_of(tracer.as_deref());
         // If disabled, none of our own series are registered, because off means off.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
@@ -106,6 +116,7 @@ impl Builder {
                 notifiers: notifications,
                 external,
                 on_transition: self.on_transition,
+                percentiles,
             };
             run(&telemetry.running, ticking)?;
         }
@@ -224,17 +235,45 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
+/// The tail sampler, and the percentiles that it asks for.
+fn with_percentiles(tail: Option<Tail>) -> (Option<Tail>, Option<Arc<Percentiles>>) {
+    let tail = match tail {
+        Some(tail) if tail.needs_p99() => tail,
+        other => return (other, None),
+    };
+    let percentiles = Arc::new(Percentiles::default());
+    let asked = percentiles.clone();
+    let tail = tail.with_p99(P99::new(move |route| asked.of(route)));
+    (Some(tail), Some(percentiles))
+}
+
 /// A tracer that passes its spans to `source`.
 fn tracer_into(
     source: Arc<Source<SpanRecord>>,
-    limits: SpanLimits,
-    sampler: Option<Box<dyn Sampler>>,
+    (limits, sampler): (SpanLimits, Option<Box<dyn Sampler>>),
+    tail: Option<Tail>,
 ) -> Arc<Tracer> {
-    let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
-    let tracer = Tracer::builder(sink).limits(limits);
-    match sampler {
-        Some(sampler) => tracer.sampler(sampler),
-        None => tracer,
+    let mut tracer = Tracer::builder(ToSource(source)).limits(limits);
+    if let Some(sampler) = sampler {
+        tracer = tracer.sampler(sampler);
     }
-    .build()
+    if let Some(tail) = tail {
+        tracer = tracer.tail_sampler(tail);
+    }
+    tracer.build()
+}
+
+/// Passes spans to their processors and routes.
+struct ToSource(Arc<Source<SpanRecord>>);
+
+impl SpanSink for ToSource {
+    fn accept(&self, spans: &mut Vec<SpanRecord>) {
+        self.0.offer(spans);
+    }
+
+    fn see(&self, spans: &mut Vec<SpanRecord>) {
+        if self.0.is_used() {
+            self.0.process(spans);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! What is done once a second, so that no caller waits for it.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use super::{
+    percentiles::{self, Percentiles},
     running::Running,
     ticker::{Stop, Ticker},
 };
@@ -28,6 +29,8 @@ pub(super) struct Ticking {
     pub(super) notifiers: Vec<Pipe<Notification>>,
     pub(super) external: External,
     pub(super) on_transition: Vec<OnTransition>,
+    /// Where a tail sampler asks for them.
+    pub(super) percentiles: Option<Arc<Percentiles>>,
 }
 
 impl Ticking {
@@ -46,6 +49,9 @@ impl Ticking {
             trace::trim();
             if let Some(slot) = running.remember(&mut self.slots) {
                 self.evaluate(slot);
+            }
+            if let Some(percentiles) = &self.percentiles {
+                percentiles.refresh(|| running.window(percentiles::LENGTH));
             }
         }
     }

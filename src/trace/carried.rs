@@ -35,7 +35,7 @@ impl Context {
 /// it is dropped. Scopes may be dropped in any order, as those of spans.
 #[must_use = "the context is left when its scope is dropped"]
 pub struct ContextScope {
-    place: Option<Place>, // None where nothing changes.
+    place: Option<Place>,             // None where nothing changes.
     not_send: PhantomData<*const ()>, // It is a place on this thread's stack.
 }
 

@@ -15,6 +15,7 @@ mod buffer;
 mod carried;
 mod finished;
 mod future;
+mod held;
 mod limits;
 mod local;
 mod parts;
@@ -41,8 +42,8 @@ pub use parts::{Event, Link, SpanKind, Status};
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
-pub(crate) use tracer::trim;
 #[doc(hidden)]
 pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};
+pub(crate) use tracer::{show_exemplars_of, trim};
 
 pub use crate::context::{Muted, mute};

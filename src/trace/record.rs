@@ -163,6 +163,16 @@ impl SpanRecord {
         }
     }
 
+    /// Whether its parent is not of this process.
+    pub(crate) fn is_local_root(&self) -> bool {
+        self.0.parent_is_remote || !self.0.parent.is_valid()
+    }
+
+    /// Marks it as exported, of the share `ratio` of such spans.
+    pub(super) fn export(&mut self, _ratio: f64) {
+        self.0.context = self.0.context.clone().into_sampled();
+    }
+
     /// Whether there is an error, by the status.
     #[inline]
     pub(crate) fn has_failed(&self) -> bool {

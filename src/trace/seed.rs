@@ -45,10 +45,7 @@ impl Start {
         let [span] = random::numbers();
         let span_id = SpanId::from_u64(span);
         let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        let flags = TraceFlags::from_u8(parent.flags().to_u8() & TraceFlags::RANDOM.to_u8());
-        let ids = Ids::new(parent.trace_id, span_id, flags);
-        let ids = ids.decided(parent.is_recorded(), parent.flags().is_sampled());
-        Self { ids, parent }
+        Self { ids: parent.child(span_id), parent }
     }
 
     #[inline(always)]
@@ -64,8 +61,8 @@ impl Start {
 
     /// Its ids when that is decided.
     #[inline(always)]
-    pub(super) fn decided(self, is_recorded: bool, is_sampled: bool) -> Self {
-        Self { ids: self.ids.decided(is_recorded, is_sampled), ..self }
+    pub(super) fn decided(self, recorded: bool, sampled: bool, held: bool) -> Self {
+        Self { ids: self.ids.decided(recorded, sampled, held), ..self }
     }
 
     #[inline(always)]

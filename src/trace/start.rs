@@ -88,6 +88,7 @@ fn push_any<'a>(
         let earliest = local.stack.innermost().map(|open| open.record.start());
         let (record, state) = (local.stock.take(), attached.state.clone());
         let tracer = &local.bound.as_ref()?.tracer;
+        start.note(tracer);
         Some(Active::start(record, tracer, start, state, seed, earliest))
     } else {
         None
@@ -114,6 +115,7 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         let left = if start.ids.is_recorded() {
             let record = local.stock.take();
             let tracer = &local.bound.as_ref()?.tracer;
+            start.note(tracer);
             let active = Active::start(record, tracer, start, attached.state, seed, None);
             Left::Recorded(active, attached.baggage)
         } else {
@@ -135,6 +137,16 @@ pub(super) fn current_to_carry() -> Option<Context> {
     Some(context::current()).filter(|context| !context.is_none())
 }
 
+impl Start {
+    /// Notes a local root that is recorded, for the tail sampler.
+    #[inline(always)]
+    fn note(&self, tracer: &Tracer) {
+        if self.is_root() || self.parent.is_remote() {
+            tracer.note_root(self.ids.trace_id);
+        }
+    }
+}
+
 /// What a decision leaves: the thread's spans, the span's ids, and what the sampler said besides.
 type Decided<'a> = (RefMut<'a, Local>, Start, Option<Box<More>>);
 
@@ -154,7 +166,8 @@ fn decide<'a>(
         && start.parent.bits.is_none()
         && let Some(is_sampled) = tracer.of_roots()
     {
-        return Some((local, start.decided(is_sampled, is_sampled), None));
+        let start = tracer.decided(start, is_sampled, is_sampled);
+        return Some((local, start, None));
     }
     let asked = Asked { trace_id: start.ids.trace_id, is_root: start.is_root() };
     let sampling = match asked.decided(tracer, seed) {
@@ -165,7 +178,8 @@ fn decide<'a>(
             sampling
         }
     };
-    let start = start.decided(sampling.is_recorded(), sampling.is_sampled());
+    let tracer = &local.bound.as_ref()?.tracer;
+    let start = tracer.decided(start, sampling.is_recorded(), sampling.is_sampled());
     Some((local, start, sampling.into_more()))
 }
 

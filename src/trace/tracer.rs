@@ -19,11 +19,13 @@ use std::{
 use super::{
     SpanLimits, SpanRecord,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    held::Held,
     record::SPARE,
-    sampler::{AlwaysOff, AlwaysOn, Candidate, Ours, ParentBased, Sampler, Sampling},
+    sampler::{AlwaysOff, AlwaysOn, Candidate, Ours, ParentBased, Sampler, Sampling, Tail},
+    seed::Start,
 };
 use crate::{
-    context::{self, Ids},
+    context::{self, Exported, Ids, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
@@ -64,6 +66,9 @@ pub struct Tracer {
     follows_local: bool,   // Whether a parent of this process decides for its children.
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
     pub(super) limits: SpanLimits,
+    held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    /// Whether a sampler has ever let a span be recorded that is not sampled.
+    has_unsampled: AtomicBool,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
     buffers: Mutex<Vec<Arc<Shared>>>,
@@ -86,6 +91,11 @@ pub trait SpanSink: Send + Sync + 'static {
     /// Takes `spans`, which are never none: drains the vector, whose memory is then used again, or
     /// takes it whole. What is left in it is used again for other spans.
     fn accept(&self, spans: &mut Vec<SpanRecord>);
+
+    /// Sees `spans` that are recorded but not sampled, and so not exported.
+    fn see(&self, spans: &mut Vec<SpanRecord>) {
+        let _ = spans;
+    }
 }
 
 impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
@@ -97,6 +107,7 @@ impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
 /// Options of a [`Tracer`].
 pub struct TracerBuilder {
     sampler: Box<dyn Sampler>,
+    tail: Option<Tail>,
     limits: SpanLimits,
     sink: Box<dyn SpanSink>,
 }
@@ -106,6 +117,12 @@ impl TracerBuilder {
     #[must_use]
     pub fn sampler(self, sampler: impl Sampler) -> Self {
         Self { sampler: Box::new(sampler), ..self }
+    }
+
+    /// Decides what is exported when traces have ended; by default what was sampled is.
+    #[must_use]
+    pub fn tail_sampler(self, tail: Tail) -> Self {
+        Self { tail: Some(tail), ..self }
     }
 
     /// Limits what one span may hold.
@@ -125,6 +142,8 @@ impl TracerBuilder {
             of_roots: self.sampler.of_roots(Ours),
             sampler: self.sampler,
             limits: self.limits,
+            held: self.tail.map(|tail| Arc::new(Held::new(tail))),
+            has_unsampled: AtomicBool::new(false),
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
             leftovers: Leftovers::default(),
@@ -144,6 +163,7 @@ impl Tracer {
     pub fn builder(sink: impl SpanSink) -> TracerBuilder {
         TracerBuilder {
             sampler: Box::new(ParentBased::new(AlwaysOn)),
+            tail: None,
             limits: SpanLimits::default(),
             sink: Box::new(sink),
         }
@@ -172,6 +192,19 @@ impl Tracer {
         self.hand_over(&mut batch);
         self.leftovers.wait_until_handed_over();
         buffers.iter().for_each(|buffer| buffer.wait_until_handed_over());
+        if let Some(held) = &self.held {
+            held.end_round(&mut batch);
+            self.deliver(&mut batch);
+        }
+    }
+
+    /// As [`collect`](Self::collect), and a tail sampler decides about every trace whose local root had
+    /// ended before the call.
+    pub fn flush(&self) {
+        // The first time, roots may be seen; the second one waits for the spans that ended before them.
+        for _ in 0..if self.held.is_some() { 2 } else { 1 } {
+            self.collect();
+        }
     }
 
     /// Collects, and from now on hands each span to the sink when it ends.
@@ -185,6 +218,16 @@ impl Tracer {
         // lock for each span nothing orders the two. The time of a system call is far more than enough.
         std::thread::yield_now();
         self.collect();
+        let mut batch = Vec::new();
+        self.decide_rest(&mut batch);
+        self.deliver(&mut batch);
+    }
+
+    /// Lets the tail sampler decide about all that it holds.
+    fn decide_rest(&self, batch: &mut Vec<SpanRecord>) {
+        if let Some(held) = &self.held {
+            held.end(batch);
+        }
     }
 
     /// How many spans never came to the sink: the stack of open spans was full, or the sampler or the
@@ -204,6 +247,38 @@ impl Tracer {
     #[inline(always)]
     pub(super) fn of_roots(&self) -> Option<bool> {
         self.of_roots
+    }
+
+    /// A span that starts, as it was decided. What the head sampler does not record, a tail sampler may
+    /// want to see.
+    #[inline(always)]
+    pub(super) fn decided(&self, start: Start, recorded: bool, sampled: bool) -> Start {
+        let Some(held) = &self.held else {
+            if recorded && !sampled {
+                self.has_unsampled.store(true, Relaxed);
+            }
+            return start.decided(recorded, sampled, false);
+        };
+        let recorded = recorded || held.tail.sees_all;
+        start.decided(recorded, sampled, recorded)
+    }
+
+    /// Notes that a local root is recorded.
+    #[inline(always)]
+    pub(super) fn note_root(&self, trace: TraceId) {
+        if let Some(held) = &self.held {
+            held.open_root(trace);
+        }
+    }
+
+    /// How many spans a tail sampler has kept, dropped and cut, and how many bytes wait for it.
+    pub(crate) fn tail_counts(&self) -> Option<([(&'static str, u64); 3], usize)> {
+        self.held.as_ref().map(|held| (held.counts().read(), held.n_bytes()))
+    }
+
+    /// What a tail sampler holds.
+    fn held(&self) -> Option<&Arc<Held>> {
+        self.held.as_ref()
     }
 
     /// The decision about the span, if its sampler can be asked at once.
@@ -295,24 +370,46 @@ impl Tracer {
         self.closed.load(Relaxed)
     }
 
-    /// Leaves `batch` empty, with its memory for the next one.
+    /// Hands over what has ended; leaves `batch` empty, with its memory for the next one.
     pub(super) fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
-        if batch.is_empty() {
+        if let Some(held) = &self.held {
+            held.accept(batch);
+            if self.is_closed() {
+                self.decide_rest(batch);
+            }
+        }
+        self.deliver(batch);
+    }
+
+    /// Passes to the sink what is to be exported.
+    fn deliver(&self, batch: &mut Vec<SpanRecord>) {
+        // With a tail sampler all that comes here is sampled.
+        if self.has_unsampled.load(Relaxed) {
+            let is_unsampled = |span: &mut SpanRecord| !span.context().is_sampled();
+            let mut unsampled = batch.extract_if(.., is_unsampled).collect();
+            self.pass(&mut unsampled, |spans| self.sink.see(spans));
+        }
+        self.pass(batch, |spans| self.sink.accept(spans));
+        batch.shrink_to(2 * BATCH_SPANS);
+    }
+
+    /// Calls the sink with `spans`, and uses again what it leaves of them.
+    fn pass(&self, spans: &mut Vec<SpanRecord>, call: impl FnOnce(&mut Vec<SpanRecord>)) {
+        if spans.is_empty() {
             return;
         }
-        let n = batch.len();
+        let n = spans.len();
         let _muted = context::mute();
         // The sink's code is not the code that ended a span: a panic must not come out there.
-        if let Err(payload) = panics::catch(|| self.sink.accept(batch)) {
+        if let Err(payload) = panics::catch(|| call(spans)) {
             panics::discard(payload);
             self.lose(n);
             diagnostics::report("span sink", format_args!("panicked, {n} spans are lost"));
         }
-        if !batch.is_empty() {
-            let bytes = batch.iter().map(SpanRecord::weight).sum();
-            SpanRecord::recycle(mem::take(batch), bytes);
+        if !spans.is_empty() {
+            let bytes = spans.iter().map(SpanRecord::weight).sum();
+            SpanRecord::recycle(mem::take(spans), bytes);
         }
-        batch.shrink_to(2 * BATCH_SPANS);
     }
 }
 
@@ -321,6 +418,9 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         LIVE.lock().retain(|(id, _)| *id != self.id);
         self.collect();
+        let mut rest = Vec::new();
+        self.decide_rest(&mut rest);
+        self.deliver(&mut rest);
         // The last owner may be an application's thread that ends a span.
         let _muted = context::mute();
         let sampler = mem::replace(&mut self.sampler, Box::new(AlwaysOff));
@@ -395,6 +495,14 @@ pub fn install(tracer: Arc<Tracer>) -> Option<Arc<Tracer>> {
 /// [`close`](Tracer::close) hands over.
 pub fn uninstall() -> Option<Arc<Tracer>> {
     change(|global| global.tracer.take())
+}
+
+/// From now on exemplars are shown of traces that `tracer` exports; of all that are sampled if it has no
+/// tail sampler.
+pub(crate) fn show_exemplars_of(tracer: Option<&Tracer>) {
+    let held = tracer.and_then(Tracer::held).cloned();
+    let exports = |held: Arc<Held>| Exported::new(move |trace| held.exports(trace));
+    context::ask_whether_exported(held.map(exports));
 }
 
 /// Gives back memory of records that nobody has needed since the last time; called once a second by the

@@ -97,7 +97,7 @@ impl Exemplars {
         slots[key as usize % SLOTS].write(parts, TURN.load(Relaxed));
     }
 
-    /// All that can be read whole, in no order.
+    /// All that can be read whole and lead to a trace that is exported, in no order.
     pub(crate) fn read(&self) -> Vec<Exemplar> {
         let slots = self.0.get().into_iter().flatten();
         let exemplar = |[value, high, low, span_id, taken]: [u64; 5]| {
@@ -105,7 +105,7 @@ impl Exemplars {
             let (span_id, taken) = (SpanId::from_u64(span_id), Ticks::from_raw(taken));
             Exemplar::new(f64::from_bits(value), trace_id, span_id, taken)
         };
-        slots.filter_map(Slot::read).map(exemplar).collect()
+        slots.filter_map(Slot::read).map(exemplar).filter_map(Exemplar::exported).collect()
     }
 
     /// Back to none, by whoever knows that the owner does not write: see `series/removal.rs`.

@@ -3,6 +3,7 @@
 mod parent;
 mod ratio;
 mod sampling;
+mod tail;
 
 use std::{borrow::Cow, fmt};
 
@@ -10,6 +11,9 @@ pub use parent::ParentBased;
 pub use ratio::TraceIdRatio;
 pub(super) use sampling::More;
 pub use sampling::{Decision, Sampling};
+pub(crate) use tail::P99;
+pub(super) use tail::{Firsts, chooses};
+pub use tail::{LocalTrace, Tail};
 
 use super::SpanKind;
 use crate::{

@@ -5,6 +5,7 @@ mod contexts;
 mod futures;
 mod nesting;
 mod records;
+mod tail;
 mod threads;
 mod user_code;
 

@@ -1,0 +1,345 @@
+//! The spans of traces that wait for the tail sampler's decision.
+//!
+//! ```text
+//! finished spans ─► accept ─► their trace ─ root has ended, a collection later ─► decision
+//!                     │                                                             │ kept ─► the sink
+//!                     └─ the trace is decided ───────────────── as that was ────────┘ else used again
+//! ```
+//!
+//! Threads hand their spans over in any order. So a trace whose root was seen waits for one whole
+//! collection more, which brings all spans that had ended before the root.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    mem,
+    time::Duration,
+};
+
+use super::{
+    SpanRecord,
+    buffer::PATIENCE,
+    sampler::{Firsts, LocalTrace, Tail, chooses},
+};
+use crate::{
+    clock::{self, Ticks},
+    context::{self, TraceId},
+    diagnostics,
+    pipeline::Signal as _,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    util::panics,
+};
+
+/// The spans that wait, and the tail sampler that decides about them.
+pub(super) struct Held {
+    pub(super) tail: Tail,
+    firsts: Mutex<Firsts>,
+    /// No lock is taken inside it, and no code of the user's runs.
+    waiting: Mutex<Waiting>,
+    counts: TailCounts,
+}
+
+/// How many spans a tail sampler has decided about.
+#[derive(Debug, Default)]
+pub(super) struct TailCounts {
+    // All relaxed: they publish nothing but themselves.
+    kept: AtomicU64,
+    dropped: AtomicU64,
+    cut: AtomicU64,
+}
+
+/// The traces that wait. Ids are chosen by callers: the maps hash them with a key of their own.
+#[derive(Default)]
+struct Waiting {
+    traces: HashMap<TraceId, Trace>,
+    /// Traces in the order of their first spans, some of which have gone.
+    by_age: VecDeque<(Ticks, TraceId)>,
+    /// Traces whose roots have ended, with the round in which that was seen.
+    ended: VecDeque<(u64, TraceId)>,
+    round: u64,
+    n_bytes: usize,
+    decided: Decided,
+}
+
+/// A trace that waits.
+struct Trace {
+    spans: Vec<SpanRecord>,
+    since: Ticks,
+    n_open_roots: u32,
+    n_bytes: usize,
+}
+
+/// What was decided about the last traces: two generations, of which the older one goes when the newer one
+/// is full.
+#[derive(Default)]
+struct Decided {
+    newer: HashMap<TraceId, Verdict>,
+    older: HashMap<TraceId, Verdict>,
+}
+
+/// What becomes of a trace.
+#[derive(Clone, Copy)]
+enum Verdict {
+    /// With the share that such traces are kept of.
+    Keep(f64),
+    Drop,
+}
+
+/// How many decisions a generation remembers.
+const GENERATION: usize = 1 << 16;
+
+/// Spans to be exported, and those that are used again.
+#[derive(Default)]
+struct Sorted {
+    kept: Vec<SpanRecord>,
+    dropped: Vec<SpanRecord>,
+    n_cut: usize,
+}
+
+impl Held {
+    pub(super) fn new(tail: Tail) -> Self {
+        let (firsts, waiting) = (Mutex::default(), Mutex::default());
+        Self { tail, firsts, waiting, counts: TailCounts::default() }
+    }
+
+    pub(super) fn counts(&self) -> &TailCounts {
+        &self.counts
+    }
+
+    /// `None` where a forked child has inherited a lock that nobody there will open.
+    fn waiting(&self) -> Option<MutexGuard<'_, Waiting>> {
+        self.waiting.try_lock_for(PATIENCE)
+    }
+
+    /// How many bytes of spans wait.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.waiting().map_or(0, |waiting| waiting.n_bytes)
+    }
+
+    /// Whether the spans of a trace are exported, as far as is remembered.
+    pub(super) fn exports(&self, trace: TraceId) -> bool {
+        let verdict = self.waiting().and_then(|waiting| waiting.decided.get(trace));
+        matches!(verdict, Some(Verdict::Keep(_)))
+    }
+
+    /// Notes that a local root has started: its trace is not over before it has ended.
+    #[cold]
+    pub(super) fn open_root(&self, trace: TraceId) {
+        if let Some(mut waiting) = self.waiting()
+            && waiting.decided.get(trace).is_none()
+        {
+            waiting.trace(trace).n_open_roots += 1;
+        }
+    }
+
+    /// Takes finished spans, and leaves in `batch` those that are to be exported now.
+    pub(super) fn accept(&self, batch: &mut Vec<SpanRecord>) {
+        let mut sorted = Sorted::default();
+        let Some(mut waiting) = self.waiting() else { return batch.clear() };
+        batch.drain(..).for_each(|span| waiting.add(span, &self.tail, &mut sorted));
+        drop(waiting);
+        self.decide_all(|waiting| waiting.take_beyond(self.tail.max_bytes), &mut sorted);
+        self.settle(sorted, batch);
+    }
+
+    /// Decides about the traces whose roots had ended before the last collection, and about those that
+    /// have waited for too long. Adds to `batch` what is to be exported.
+    pub(super) fn end_round(&self, batch: &mut Vec<SpanRecord>) {
+        let mut sorted = Sorted::default();
+        let Some(mut waiting) = self.waiting() else { return };
+        waiting.round += 1;
+        drop(waiting);
+        let (now, limit) = (clock::now(), self.tail.max_wait);
+        let due = |waiting: &mut Waiting| {
+            waiting.take_ended().or_else(|| waiting.take_older_than(limit, now))
+        };
+        self.decide_all(due, &mut sorted);
+        self.settle(sorted, batch);
+    }
+
+    /// Decides about all traces as they stand.
+    pub(super) fn end(&self, batch: &mut Vec<SpanRecord>) {
+        let mut sorted = Sorted::default();
+        self.decide_all(Waiting::take_oldest, &mut sorted);
+        self.settle(sorted, batch);
+    }
+
+    /// Decides about the traces that `take` takes out, with nothing locked.
+    fn decide_all(
+        &self,
+        take: impl Fn(&mut Waiting) -> Option<(TraceId, Trace)>,
+        sorted: &mut Sorted,
+    ) {
+        while let Some((id, trace)) = self.waiting().and_then(|mut waiting| take(&mut waiting)) {
+            self.decide(id, trace, sorted);
+        }
+    }
+
+    /// Decides about a trace that was taken out, and about what came of it meanwhile.
+    fn decide(&self, id: TraceId, trace: Trace, sorted: &mut Sorted) {
+        if trace.spans.is_empty() {
+            return; // Only its root had started.
+        }
+        let verdict = self.verdict(id, &trace.spans);
+        let Some(mut waiting) = self.waiting() else { return };
+        waiting.decided.remember(id, verdict);
+        let late = waiting.remove(id).map(|late| late.spans).unwrap_or_default();
+        drop(waiting);
+        trace.spans.into_iter().chain(late).for_each(|span| sorted.add(span, verdict));
+    }
+
+    fn verdict(&self, id: TraceId, spans: &[SpanRecord]) -> Verdict {
+        let _muted = context::mute();
+        // A criterion of the user's may panic; whose thread this is has no part in that.
+        let ratio = panics::catch(|| self.tail.ratio(&LocalTrace::new(spans), &self.firsts));
+        let ratio = ratio.unwrap_or_else(|payload| {
+            panics::discard(payload);
+            diagnostics::report("tail sampler", format_args!("a criterion panicked"));
+            self.tail.otherwise_ratio()
+        });
+        match chooses(ratio, id) {
+            true => Verdict::Keep(ratio),
+            false => Verdict::Drop,
+        }
+    }
+
+    /// Counts what was sorted, gives the records of what is dropped back, and adds the others to `batch`.
+    fn settle(&self, mut sorted: Sorted, batch: &mut Vec<SpanRecord>) {
+        let counted = [
+            (&self.counts.kept, sorted.kept.len()),
+            (&self.counts.dropped, sorted.dropped.len() - sorted.n_cut),
+            (&self.counts.cut, sorted.n_cut),
+        ];
+        for (count, n) in counted {
+            count.fetch_add(n as u64, Relaxed);
+        }
+        batch.append(&mut sorted.kept);
+        if !sorted.dropped.is_empty() {
+            let bytes = sorted.dropped.iter().map(SpanRecord::weight).sum();
+            SpanRecord::recycle(sorted.dropped, bytes);
+        }
+    }
+}
+
+impl Sorted {
+    fn add(&mut self, mut span: SpanRecord, verdict: Verdict) {
+        match verdict {
+            Verdict::Keep(ratio) => {
+                span.export(ratio);
+                self.kept.push(span);
+            }
+            Verdict::Drop => self.dropped.push(span),
+        }
+    }
+}
+
+impl Waiting {
+    fn trace(&mut self, id: TraceId) -> &mut Trace {
+        match self.traces.entry(id) {
+            Entry::Occupied(trace) => trace.into_mut(),
+            Entry::Vacant(place) => {
+                let since = clock::now();
+                self.by_age.push_back((since, id));
+                place.insert(Trace { spans: Vec::new(), since, n_open_roots: 0, n_bytes: 0 })
+            }
+        }
+    }
+
+    /// Adds a finished span to its trace, or sorts it as that was decided.
+    fn add(&mut self, span: SpanRecord, tail: &Tail, sorted: &mut Sorted) {
+        let id = span.trace_id();
+        if let Some(verdict) = self.decided.get(id) {
+            return sorted.add(span, verdict);
+        }
+        let (is_root, weight) = (span.is_local_root(), span.weight());
+        let trace = self.trace(id);
+        // The root comes last, and is worth more than what it would have to wait for.
+        if trace.spans.len() >= tail.max_spans_per_trace && !is_root {
+            sorted.n_cut += 1;
+            return sorted.dropped.push(span);
+        }
+        trace.n_bytes += weight;
+        trace.spans.push(span);
+        if is_root {
+            trace.n_open_roots = trace.n_open_roots.saturating_sub(1);
+            if trace.n_open_roots == 0 {
+                self.ended.push_back((self.round, id));
+            }
+        }
+        self.n_bytes += weight;
+    }
+
+    fn remove(&mut self, id: TraceId) -> Option<Trace> {
+        let trace = self.traces.remove(&id)?;
+        self.n_bytes = self.n_bytes.saturating_sub(trace.n_bytes);
+        Some(trace)
+    }
+
+    /// Takes out a trace whose root had been seen before the round that has just ended began.
+    fn take_ended(&mut self) -> Option<(TraceId, Trace)> {
+        while let Some(&(seen, id)) = self.ended.front() {
+            if seen + 1 >= self.round {
+                return None;
+            }
+            self.ended.pop_front();
+            // Another root of the trace may have started meanwhile: that one's end is waited for.
+            if self.traces.get(&id).is_some_and(|trace| trace.n_open_roots == 0)
+                && let Some(trace) = self.remove(id)
+            {
+                return Some((id, trace));
+            }
+        }
+        None
+    }
+
+    /// Takes out the oldest trace, if more than `max_bytes` wait.
+    fn take_beyond(&mut self, max_bytes: usize) -> Option<(TraceId, Trace)> {
+        if self.n_bytes > max_bytes { self.take_oldest() } else { None }
+    }
+
+    /// Takes out the oldest trace, if it has waited for longer than `limit`.
+    fn take_older_than(&mut self, limit: Duration, now: Ticks) -> Option<(TraceId, Trace)> {
+        self.skip_gone();
+        let (since, _) = self.by_age.front()?;
+        if now.since(*since) > limit { self.take_oldest() } else { None }
+    }
+
+    fn take_oldest(&mut self) -> Option<(TraceId, Trace)> {
+        self.skip_gone();
+        let (_, id) = self.by_age.pop_front()?;
+        self.remove(id).map(|trace| (id, trace))
+    }
+
+    /// Forgets the ages of traces that have gone.
+    fn skip_gone(&mut self) {
+        while let Some((since, id)) = self.by_age.front() {
+            if self.traces.get(id).is_some_and(|trace| trace.since == *since) {
+                return;
+            }
+            self.by_age.pop_front();
+        }
+    }
+}
+
+impl Decided {
+    fn get(&self, id: TraceId) -> Option<Verdict> {
+        self.newer.get(&id).or_else(|| self.older.get(&id)).copied()
+    }
+
+    fn remember(&mut self, id: TraceId, verdict: Verdict) {
+        if self.newer.len() >= GENERATION {
+            self.older = mem::take(&mut self.newer);
+        }
+        self.newer.insert(id, verdict);
+    }
+}
+
+impl TailCounts {
+    /// How many spans were kept, dropped, and beyond the bound of a trace.
+    pub(super) fn read(&self) -> [(&'static str, u64); 3] {
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        [("kept", read(&self.kept)), ("dropped", read(&self.dropped)), ("cut", read(&self.cut))]
+    }
+}
