@@ -38,6 +38,7 @@ pub struct Builder {
     pub(super) parts: Vec<StartPart>,
     pub(super) sampler: Option<Box<dyn Sampler>>,
     pub(super) tail: Option<Tail>,
+    pub(super) baggage_attributes: Vec<Cow<'static, str>>,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) views: Vec<View>,
@@ -65,6 +66,7 @@ impl Builder {
             parts: Vec::new(),
             sampler: None,
             tail: None,
+            baggage_attributes: Vec::new(),
             propagators: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
@@ -153,6 +155,30 @@ impl Builder {
     /// [`Propagators::default`].
     pub fn propagators(self, propagators: Propagators) -> Self {
         Self { propagators: Some(propagators), ..self }
+    }
+
+    /// Lets every span take the entry `key` of its [baggage](crate::context::Baggage) as an attribute. No
+    /// entry is taken otherwise: who sends requests chooses what is in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{export::Memory, trace::SpanRecord};
+    ///
+    /// let spans = Memory::<SpanRecord>::new();
+    /// let telemetry = bellwether::builder("shop").baggage_attribute("tenant").export(spans.clone());
+    /// let telemetry = telemetry.start()?;
+    /// let caller = bellwether::extract(&[("baggage", "tenant=acme,other=1")]);
+    /// bellwether::span("GET /").parent(caller).enter().end();
+    /// telemetry.shutdown(Duration::from_secs(5));
+    /// let attributes = spans.records()[0].attributes().to_vec();
+    /// assert_eq!(attributes, [bellwether::label::KeyValue::new("tenant", "acme")]);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn baggage_attribute(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.baggage_attributes.push(key.into());
+        self
     }
 
     /// Limits the attributes, events and links of a span.

@@ -26,6 +26,7 @@ pub(super) fn register(
     let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
         of_labels(),
         of_spans(tracer),
+        of_open_spans(tracer),
         of_baggage(),
         of_processors(spans, metrics),
     ]);
@@ -80,6 +81,13 @@ fn of_spans(tracer: &Arc<Tracer>) -> Series {
     let lost = ("telemetry.spans.lost", "Spans that came to no queue: nested too deep, or a panic");
     let read = move |to: &mut Observations| to.observe(tracer.lost() as f64, &[]);
     (Kind::Counter, lost, "{span}", Box::new(read))
+}
+
+fn of_open_spans(tracer: &Arc<Tracer>) -> Series {
+    let tracer = tracer.clone();
+    let open = ("telemetry.spans.open", "Recorded spans that have not ended");
+    let read = move |to: &mut Observations| to.observe(tracer.open() as f64, &[]);
+    (Kind::Gauge, open, "{span}", Box::new(read))
 }
 
 fn of_records() -> Vec<Series> {

@@ -177,6 +177,7 @@ impl Running {
         if let Some(tracer) = &self.tracer {
             trace::uninstall();
             tracer.close();
+            report_open(tracer.open());
         }
         self.by_reading().0.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
         self.readings.end(patience);
@@ -186,5 +187,13 @@ impl Running {
         metric::release_collector(deadline);
         ending.report = Some(report.clone());
         report
+    }
+}
+
+/// Reports spans that are open at the end: they are not exported.
+fn report_open(n: u64) {
+    if n > 0 {
+        let text = format_args!("{n} had not ended at the shutdown, and are not exported");
+        diagnostics::report("spans", text);
     }
 }

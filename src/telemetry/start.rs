@@ -26,7 +26,7 @@ use crate::{
     series::Changes,
     sync::Mutex,
     trace::{
-        self, SpanLimits, SpanRecord, SpanSink, Tracer, propagator,
+        self, SpanRecord, SpanSink, Tracer, TracerBuilder, propagator,
         sampler::{P99, Sampler, Tail},
     },
     util::process,
@@ -75,8 +75,11 @@ impl Builder {
             (self.span_processors, self.metric_processors),
         )?;
         let (tail, percentiles) = with_percentiles(self.tail);
-        let head = (self.limits, self.sampler);
-        let tracer = (!self.disabled).then(|| tracer_into(spans.clone(), head, tail));
+        let head = self.sampler;
+        let tracer = (!self.disabled).then(|| {
+            let tracer = Tracer::builder(ToSource(spans.clone())).limits(self.limits);
+            sampled(tracer.baggage_attributes(self.baggage_attributes), head, tail)
+        });
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
@@ -247,15 +250,14 @@ fn with_percentiles(tail: Option<Tail>) -> (Option<Tail>, Option<Arc<Percentiles
     (Some(tail), Some(percentiles))
 }
 
-/// A tracer that passes its spans to `source`.
-fn tracer_into(
-    source: Arc<Source<SpanRecord>>,
-    (limits, sampler): (SpanLimits, Option<Box<dyn Sampler>>),
+/// The tracer with its samplers.
+fn sampled(
+    mut tracer: TracerBuilder,
+    head: Option<Box<dyn Sampler>>,
     tail: Option<Tail>,
 ) -> Arc<Tracer> {
-    let mut tracer = Tracer::builder(ToSource(source)).limits(limits);
-    if let Some(sampler) = sampler {
-        tracer = tracer.sampler(sampler);
+    if let Some(head) = head {
+        tracer = tracer.sampler(head);
     }
     if let Some(tail) = tail {
         tracer = tracer.tail_sampler(tail);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
-    context::{Outcome, SpanContext, TraceState},
+    context::{Baggage, Outcome, SpanContext, TraceState},
     label::KeyValue,
 };
 
@@ -48,7 +48,27 @@ impl Active {
         if !seed.attributes.is_empty() {
             active.set_first_attributes(std::mem::take(&mut seed.attributes));
         }
+        if let Some(links) = seed.links.take() {
+            active.set_first_links(*links);
+        }
         active
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn set_first_links(&mut self, links: Vec<Link>) {
+        links.into_iter().for_each(|link| self.add_link(link.context, link.attributes));
+    }
+
+    /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
+        for key in keys {
+            if let Some(value) = baggage.get(key) {
+                self.set_attribute(KeyValue::new(key.clone(), value.into_owned()));
+            }
+        }
     }
 
     #[cold] // Not that it were rare: the way past it is to stay short.

@@ -6,7 +6,14 @@ use super::{
     SpanRecord,
     finished::{Finished, Writer},
 };
-use crate::{pipeline::Signal as _, sync::Mutex, util::process};
+use crate::{
+    pipeline::Signal as _,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    util::process,
+};
 
 /// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
 pub(super) const BATCH_SPANS: usize = 256;
@@ -26,6 +33,9 @@ pub(super) struct Buffer {
 pub(super) struct Shared {
     finished: Arc<Finished<SpanRecord>>,
     handing_over: HandingOver,
+    /// How many more recorded spans have started than ended on the thread, which alone writes it. All
+    /// accesses are relaxed: it publishes nothing but itself.
+    n_open: AtomicI64,
     generation: u32, // Of the process in which they end.
 }
 
@@ -39,7 +49,8 @@ impl Buffer {
     pub(super) fn new() -> Self {
         let writer = Writer::new(BATCH_SPANS);
         let (finished, generation) = (writer.finished().clone(), process::generation());
-        let shared = Shared { finished, handing_over: HandingOver::default(), generation };
+        let handing_over = HandingOver::default();
+        let shared = Shared { finished, handing_over, n_open: AtomicI64::new(0), generation };
         Self { writer, shared: Arc::new(shared), bytes: 0, generation }
     }
 
@@ -52,6 +63,20 @@ impl Buffer {
     #[inline]
     pub(super) fn is_inherited(&self) -> bool {
         self.generation != process::generation()
+    }
+
+    /// Counts a recorded span that has started.
+    #[inline(always)]
+    pub(super) fn count_start(&self) {
+        let n_open = &self.shared.n_open;
+        n_open.store(n_open.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Counts one that has ended, wherever it started.
+    #[inline(always)]
+    pub(super) fn count_end(&self) {
+        let n_open = &self.shared.n_open;
+        n_open.store(n_open.load(Relaxed) - 1, Relaxed);
     }
 
     /// Adds a span; whether it must be handed over then. Where there is no room, the span is given back.
@@ -70,6 +95,11 @@ impl Buffer {
 }
 
 impl Shared {
+    /// How many more recorded spans have started than ended on the thread.
+    pub(super) fn n_open(&self) -> i64 {
+        self.n_open.load(Relaxed)
+    }
+
     /// Moves the spans to the end of `to`. The parent of a forked child delivers what it inherited.
     pub(super) fn collect(&self, to: &mut Vec<SpanRecord>) {
         if self.generation == process::generation() {

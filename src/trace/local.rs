@@ -65,6 +65,17 @@ pub(super) struct Bound {
     buffer: Option<Buffer>, // None after the thread's end.
 }
 
+impl Bound {
+    /// Counts a recorded span that has started on this thread.
+    #[inline(always)]
+    pub(super) fn count_start(&self) {
+        match &self.buffer {
+            Some(buffer) => buffer.count_start(),
+            None => self.tracer.count_open(1),
+        }
+    }
+}
+
 /// An end that found `LOCAL` borrowed.
 enum Late {
     OnStack(Place, Ticks),
@@ -297,6 +308,7 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
             if buffer.is_inherited() {
                 tracer.replace_thread(buffer);
             }
+            buffer.count_end();
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
                 Err(span) => {
@@ -319,6 +331,7 @@ fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
     let after = local.release_after_end();
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer()) {
+        tracer.count_open(-1);
         tracer.take_one(active.record);
     }
     drop(after);

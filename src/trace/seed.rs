@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{SpanKind, sampler::More};
+use super::{Link, SpanKind, sampler::More};
 use crate::{
     clock::Ticks,
     context::{self, Attached, Bits, Context, Ids, SpanId, TraceFlags, TraceId, TraceState},
@@ -18,6 +18,8 @@ pub(super) struct Seed {
     pub(super) parent: Option<Context>, // None is the current one.
     pub(super) start: Option<Ticks>,    // None is now.
     pub(super) attributes: Vec<KeyValue>,
+    /// None for none, as nearly every span has: a word less to write than an empty vector's three.
+    pub(super) links: Option<Box<Vec<Link>>>,
 }
 
 /// A span about to start: its ids and those of its parent.

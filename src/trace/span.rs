@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use super::{
-    SpanKind, Status,
+    Link, SpanKind, Status,
     active::Active,
     local,
     seed::Seed,
@@ -32,7 +32,9 @@ use crate::{
 pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
     let name = name.into();
     let kind = SpanKind::Internal;
-    SpanBuilder { seed: Seed { name, kind, parent: None, start: None, attributes: Vec::new() } }
+    SpanBuilder {
+        seed: Seed { name, kind, parent: None, start: None, attributes: Vec::new(), links: None },
+    }
 }
 
 /// A span about to start.
@@ -98,7 +100,42 @@ impl SpanBuilder {
         self
     }
 
+    /// A link to a span that belongs with this one without being its parent, such as that of a message's
+    /// producer; samplers see it. Where nothing is recorded at all, it is not kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::trace::SpanKind;
+    ///
+    /// # let messages: Vec<Vec<(String, String)>> = Vec::new();
+    /// let producers = messages.iter().map(|headers| bellwether::extract(headers));
+    /// let batch = bellwether::span("process orders").kind(SpanKind::Consumer);
+    /// let batch = producers.fold(batch, |batch, producer| batch.link(producer.span().clone()));
+    /// let _batch = batch.enter();
+    /// ```
+    pub fn link(mut self, context: SpanContext) -> Self {
+        if start::is_active() {
+            self.seed.links.get_or_insert_default().push(Link::new(context, Vec::new()));
+        }
+        self
+    }
+
     /// When it started, where that was read already; by default the clock is read.
+    ///
+    /// # Examples
+    ///
+    /// A span of what is over already, such as the time that a message waited in a queue:
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use bellwether::clock::{Ticks, Timestamp};
+    ///
+    /// let sent = SystemTime::now() - Duration::from_millis(250);
+    /// let (sent, taken) = (Timestamp::from(sent), Timestamp::now());
+    /// bellwether::span("orders wait").start_at(sent.into()).start().end_at(taken.into());
+    /// # let _: Ticks = taken.into();
+    /// ```
     #[inline]
     pub fn start_at(mut self, at: Ticks) -> Self {
         self.seed.start = Some(at);

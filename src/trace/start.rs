@@ -52,16 +52,20 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
         // Most spans are children of the current one, and do as it does.
         if seed.parent.is_none() {
             let parent = context::ids();
-            let tracer = &own.bound.as_ref()?.tracer;
+            let bound = own.bound.as_ref()?;
+            let tracer = &bound.tracer;
             if parent.is_valid() && tracer.follows(&parent) {
                 let start = Start::child(parent);
                 if !start.ids.is_recorded() {
                     return Some(own.stack.push(start.ids, None));
                 }
+                bound.count_start();
                 // A child's reading may be some nanoseconds early, being another core's.
                 let earliest = own.stack.innermost().map(|open| open.record.start());
-                let (record, state) = (own.stock.take(), context::attached().state);
-                let active = Active::start(record, tracer, start, state, seed, earliest);
+                let (record, attached) = (own.stock.take(), context::attached());
+                let mut active =
+                    Active::start(record, tracer, start, attached.state, seed, earliest);
+                tracer.copy_baggage(&attached.baggage, &mut active);
                 return Some(own.stack.push(start.ids, Some(active)));
             }
         }
@@ -87,9 +91,13 @@ fn push_any<'a>(
     let active = if start.ids.is_recorded() {
         let earliest = local.stack.innermost().map(|open| open.record.start());
         let (record, state) = (local.stock.take(), attached.state.clone());
-        let tracer = &local.bound.as_ref()?.tracer;
+        let bound = local.bound.as_ref()?;
+        let tracer = &bound.tracer;
+        bound.count_start();
         start.note(tracer);
-        Some(Active::start(record, tracer, start, state, seed, earliest))
+        let mut active = Active::start(record, tracer, start, state, seed, earliest);
+        tracer.copy_baggage(&attached.baggage, &mut active);
+        Some(active)
     } else {
         None
     };
@@ -114,9 +122,12 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         }
         let left = if start.ids.is_recorded() {
             let record = local.stock.take();
-            let tracer = &local.bound.as_ref()?.tracer;
+            let bound = local.bound.as_ref()?;
+            let tracer = &bound.tracer;
+            bound.count_start();
             start.note(tracer);
-            let active = Active::start(record, tracer, start, attached.state, seed, None);
+            let mut active = Active::start(record, tracer, start, attached.state, seed, None);
+            tracer.copy_baggage(&attached.baggage, &mut active);
             Left::Recorded(active, attached.baggage)
         } else {
             Left::Unrecorded(attached.to(start.ids))
@@ -220,19 +231,13 @@ impl Asked {
     #[inline]
     fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
         let Self { trace_id, is_root } = self;
+        let links = seed.links.as_ref().map_or(&[][..], |links| links);
         let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
+        let candidate = |parent| Candidate { parent, trace_id, name, kind, attributes, links };
         match &seed.parent {
-            Some(parent) => {
-                let parent = parent.span();
-                ask(&Candidate { parent, trace_id, name, kind, attributes })
-            }
-            None if is_root => {
-                ask(&Candidate { parent: &SpanContext::NONE, trace_id, name, kind, attributes })
-            }
-            None => {
-                let parent = &context::span_context();
-                ask(&Candidate { parent, trace_id, name, kind, attributes })
-            }
+            Some(parent) => ask(&candidate(parent.span())),
+            None if is_root => ask(&candidate(&SpanContext::NONE)),
+            None => ask(&candidate(&context::span_context())),
         }
     }
 }

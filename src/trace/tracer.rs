@@ -12,12 +12,14 @@
 
 use std::{
     any::Any,
+    borrow::Cow,
     fmt, mem,
     sync::{Arc, Weak},
 };
 
 use super::{
     SpanLimits, SpanRecord,
+    active::Active,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
     held::Held,
     record::SPARE,
@@ -25,12 +27,12 @@ use super::{
     seed::Start,
 };
 use crate::{
-    context::{self, Exported, Ids, TraceId},
+    context::{self, Baggage, Exported, Ids, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     util::panics,
 };
@@ -67,6 +69,7 @@ pub struct Tracer {
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
     pub(super) limits: SpanLimits,
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     /// Whether a sampler has ever let a span be recorded that is not sampled.
     has_unsampled: AtomicBool,
     sink: Box<dyn SpanSink>,
@@ -80,6 +83,8 @@ pub struct Tracer {
     closed: AtomicBool,
     has_told_of_sampler: AtomicBool,
     n_lost: AtomicU64,
+    /// Of spans that started or ended where no buffer counts them.
+    n_open: AtomicI64,
 }
 
 /// Takes finished spans.
@@ -107,6 +112,7 @@ impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
 /// Options of a [`Tracer`].
 pub struct TracerBuilder {
     sampler: Box<dyn Sampler>,
+    baggage_keys: Vec<Cow<'static, str>>,
     tail: Option<Tail>,
     limits: SpanLimits,
     sink: Box<dyn SpanSink>,
@@ -123,6 +129,12 @@ impl TracerBuilder {
     #[must_use]
     pub fn tail_sampler(self, tail: Tail) -> Self {
         Self { tail: Some(tail), ..self }
+    }
+
+    /// Lets spans take the baggage entries with these keys as attributes.
+    #[must_use]
+    pub fn baggage_attributes(self, keys: Vec<Cow<'static, str>>) -> Self {
+        Self { baggage_keys: keys, ..self }
     }
 
     /// Limits what one span may hold.
@@ -143,6 +155,7 @@ impl TracerBuilder {
             sampler: self.sampler,
             limits: self.limits,
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
+            baggage_keys: self.baggage_keys,
             has_unsampled: AtomicBool::new(false),
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
@@ -151,6 +164,7 @@ impl TracerBuilder {
             closed: AtomicBool::new(false),
             has_told_of_sampler: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
+            n_open: AtomicI64::new(0),
         });
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
         tracer
@@ -163,6 +177,7 @@ impl Tracer {
     pub fn builder(sink: impl SpanSink) -> TracerBuilder {
         TracerBuilder {
             sampler: Box::new(ParentBased::new(AlwaysOn)),
+            baggage_keys: Vec::new(),
             tail: None,
             limits: SpanLimits::default(),
             sink: Box::new(sink),
@@ -230,6 +245,24 @@ impl Tracer {
         }
     }
 
+    /// How many recorded spans have started and not ended. One whose guard is leaked never ends, so that
+    /// a number which grows and grows is a sign of such.
+    ///
+    /// Threads are counted one after the other: a span that moves between them meanwhile may be counted
+    /// twice or not at all.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let Some(buffers) = self.buffers.try_lock_for(PATIENCE) else { return 0 };
+        let by_threads: i64 = buffers.iter().map(|buffer| buffer.n_open()).sum();
+        (by_threads + self.n_open.load(Relaxed)).try_into().unwrap_or(0)
+    }
+
+    /// Counts starts and ends that no buffer does.
+    #[cold]
+    pub(super) fn count_open(&self, change: i64) {
+        self.n_open.fetch_add(change, Relaxed);
+    }
+
     /// How many spans never came to the sink: the stack of open spans was full, or the sampler or the
     /// sink panicked. A span whose guard is leaked never ends, and is not counted.
     #[must_use]
@@ -261,6 +294,14 @@ impl Tracer {
         };
         let recorded = recorded || held.tail.sees_all;
         start.decided(recorded, sampled, recorded)
+    }
+
+    /// Gives a span that starts the attributes that it takes from its baggage.
+    #[inline(always)]
+    pub(super) fn copy_baggage(&self, baggage: &Baggage, active: &mut Active) {
+        if !self.baggage_keys.is_empty() && !baggage.is_empty() {
+            active.take_from_baggage(&self.baggage_keys, baggage);
+        }
     }
 
     /// Notes that a local root is recorded.
@@ -334,6 +375,7 @@ impl Tracer {
         // With a limit, as in `collect`.
         if let Some(mut buffers) = self.buffers.try_lock_for(PATIENCE) {
             buffers.retain(|other| !Arc::ptr_eq(other, buffer.shared()));
+            self.count_open(buffer.shared().n_open());
         }
         if is_full || self.is_closed() {
             self.leftovers.hand_over(|batch| self.hand_over(batch));

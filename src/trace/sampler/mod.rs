@@ -15,7 +15,7 @@ pub(crate) use tail::P99;
 pub(super) use tail::{Firsts, chooses};
 pub use tail::{LocalTrace, Tail};
 
-use super::SpanKind;
+use super::{Link, SpanKind};
 use crate::{
     context::{SpanContext, TraceId},
     label::KeyValue,
@@ -67,6 +67,7 @@ pub struct Candidate<'a> {
     pub(crate) name: &'a Cow<'static, str>, // Not read unless a sampler asks.
     pub(crate) kind: SpanKind,
     pub(crate) attributes: &'a [KeyValue],
+    pub(crate) links: &'a [Link],
 }
 
 /// Records every span.
@@ -105,13 +106,19 @@ impl<'a> Candidate<'a> {
         name: &'a Cow<'static, str>,
         kind: SpanKind,
     ) -> Self {
-        Self { parent, trace_id, name, kind, attributes: &[] }
+        Self { parent, trace_id, name, kind, attributes: &[], links: &[] }
     }
 
     /// With the attributes that it starts with.
     #[must_use]
     pub const fn with_attributes(self, attributes: &'a [KeyValue]) -> Self {
         Self { attributes, ..self }
+    }
+
+    /// With the links that it starts with.
+    #[must_use]
+    pub const fn with_links(self, links: &'a [Link]) -> Self {
+        Self { links, ..self }
     }
 
     /// The parent, which is not valid for a root. A caller may have
@@ -144,6 +151,12 @@ impl<'a> Candidate<'a> {
     #[must_use]
     pub fn attributes(&self) -> &'a [KeyValue] {
         self.attributes
+    }
+
+    /// The links that it starts with ([`SpanBuilder::link`](super::SpanBuilder::link)).
+    #[must_use]
+    pub fn links(&self) -> &'a [Link] {
+        self.links
     }
 }
 

@@ -167,3 +167,25 @@ fn the_last_span_of_a_tracer_reaches_its_sink_from_a_thread_that_has_ended() {
         assert_eq!(received.iter().collect::<Vec<_>>(), [(1, true)]);
     }
 }
+
+#[test]
+fn open_spans_are_counted_wherever_they_start_and_end() {
+    let kept = Kept::new(AlwaysOn);
+    assert_eq!(kept.tracer.open(), 0);
+    let scope = span("scope").enter();
+    let moved = span("moved").start();
+    span("over").enter().end();
+    std::mem::forget(span("leaked").start());
+    assert_eq!(kept.tracer.open(), 3);
+    let tracer = kept.tracer.clone();
+    std::thread::spawn(move || {
+        let _entered = enter(Some(tracer));
+        drop(moved);
+        std::mem::forget(span("leaked").start());
+    })
+    .join()
+    .unwrap();
+    assert_eq!(kept.tracer.open(), 3);
+    drop(scope);
+    assert_eq!((kept.tracer.open(), kept.spans().len()), (2, 3));
+}
