@@ -1,11 +1,13 @@
 //! What a span starts from: the options of its builder, and its ids.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use super::{Link, SpanKind, sampler::More};
 use crate::{
     clock::Ticks,
-    context::{self, Attached, Bits, Context, Ids, SpanId, TraceFlags, TraceId, TraceState},
+    context::{
+        self, Attached, Bits, Context, Ids, SpanContext, SpanId, TraceFlags, TraceId, TraceState,
+    },
     label::KeyValue,
     util::random,
 };
@@ -15,11 +17,22 @@ use crate::{
 pub(super) struct Seed {
     pub(super) name: Cow<'static, str>,
     pub(super) kind: SpanKind,
-    pub(super) parent: Option<Context>, // None is the current one.
-    pub(super) start: Option<Ticks>,    // None is now.
+    pub(super) parent: Parent,
+    pub(super) start: Option<Ticks>, // None is now.
     pub(super) attributes: Vec<KeyValue>,
     /// None for none, as nearly every span has: a word less to write than an empty vector's three.
     pub(super) links: Option<Box<Vec<Link>>>,
+}
+
+/// Whose child a span is to be.
+#[derive(Clone, Debug)]
+pub(super) enum Parent {
+    /// Of the current context.
+    Current,
+    /// Nobody's; the baggage stays.
+    None,
+    /// Of this one, whose baggage it has.
+    Given(Context),
 }
 
 /// A span about to start: its ids and those of its parent.
@@ -74,12 +87,31 @@ impl Start {
 }
 
 impl Seed {
+    /// Drops it, for which most have nothing to do: the code for the others would keep a builder from
+    /// staying in registers.
+    #[inline(always)]
+    pub(super) fn discard(self) {
+        let is_given = matches!(self.parent, Parent::Given(_));
+        let owns = matches!(self.name, Cow::Owned(_)) || self.attributes.capacity() > 0;
+        if is_given || owns || self.links.is_some() {
+            return self.discard_slow();
+        }
+        mem::forget(self);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn discard_slow(self) {
+        drop(self);
+    }
+
     /// The ids of the parent, which is the current context if none is set.
     #[inline(always)]
     pub(super) fn parent_ids(&self) -> Ids {
         match &self.parent {
-            Some(parent) => parent.span().ids(),
-            None => context::ids(),
+            Parent::Current => context::ids(),
+            Parent::None => Ids::NONE,
+            Parent::Given(parent) => parent.span().ids(),
         }
     }
 
@@ -87,16 +119,25 @@ impl Seed {
     /// state.
     pub(super) fn attached(&self, start: &Start) -> Attached {
         let mut attached = match &self.parent {
-            Some(parent) => {
+            Parent::Current | Parent::None => context::attached(),
+            Parent::Given(parent) => {
                 let (state, baggage) = (parent.span().state().clone(), parent.baggage().clone());
                 Attached { state, baggage }
             }
-            None => context::attached(),
         };
         if start.is_root() {
             attached.state = TraceState::EMPTY;
         }
         attached
+    }
+
+    /// The context of a parent that nothing is recorded below; `None` if that is what is current.
+    pub(super) fn take_parent(&mut self) -> Option<Context> {
+        match mem::replace(&mut self.parent, Parent::Current) {
+            Parent::Current => None,
+            Parent::None => Some(context::current().with_span(SpanContext::NONE)),
+            Parent::Given(parent) => Some(parent),
+        }
     }
 
     /// Adds what a sampler said besides its decision.

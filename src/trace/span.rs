@@ -6,7 +6,7 @@ use super::{
     Link, SpanKind, Status,
     active::Active,
     local,
-    seed::Seed,
+    seed::{Parent, Seed},
     stack::{Left, Place},
     start,
 };
@@ -33,7 +33,14 @@ pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
     let name = name.into();
     let kind = SpanKind::Internal;
     SpanBuilder {
-        seed: Seed { name, kind, parent: None, start: None, attributes: Vec::new(), links: None },
+        seed: Seed {
+            name,
+            kind,
+            parent: Parent::Current,
+            start: None,
+            attributes: Vec::new(),
+            links: None,
+        },
     }
 }
 
@@ -73,14 +80,15 @@ impl SpanBuilder {
     /// ```
     #[inline]
     pub fn parent(mut self, parent: impl Into<Context>) -> Self {
-        self.seed.parent = Some(parent.into());
+        self.seed.parent = Parent::Given(parent.into());
         self
     }
 
     /// Starts a new trace, whatever is current; the baggage stays.
     #[inline]
-    pub fn root(self) -> Self {
-        self.parent(context::current().with_span(SpanContext::NONE))
+    pub fn root(mut self) -> Self {
+        self.seed.parent = Parent::None;
+        self
     }
 
     /// An attribute that the span starts with, which a sampler can decide by. What it need not see is
@@ -152,6 +160,9 @@ impl SpanBuilder {
             if let Some(place) = start::push_new(&mut seed) {
                 stay = Stay::At(place);
             }
+            seed.discard();
+        } else {
+            self.seed.discard();
         }
         SpanScope { stay, not_send: PhantomData }
     }

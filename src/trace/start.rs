@@ -9,7 +9,7 @@ use super::{
     active::Active,
     local::{self, Local},
     sampler::{Candidate, More, Sampling},
-    seed::{Seed, Start},
+    seed::{Parent, Seed, Start},
     stack::{Left, Place},
     tracer::{self, Tracer},
 };
@@ -31,11 +31,14 @@ pub(super) fn may_start(seed: &Seed) -> bool {
 /// Whether a parent is to be current that nothing is recorded below.
 #[inline(always)]
 fn carries(seed: &Seed) -> bool {
-    let changes = |parent: &Context| {
-        let is_any = parent.span().is_valid() || !parent.baggage().is_empty();
-        is_any || context::ids().is_valid() || context::has_attached()
-    };
-    seed.parent.as_ref().is_some_and(changes)
+    match &seed.parent {
+        Parent::Current => false,
+        Parent::None => context::ids().is_valid(),
+        Parent::Given(parent) => {
+            let is_any = parent.span().is_valid() || !parent.baggage().is_empty();
+            is_any || context::ids().is_valid() || context::has_attached()
+        }
+    }
 }
 
 /// Starts a span and makes it current. Without a place, what was current still is.
@@ -50,7 +53,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             return None;
         }
         // Most spans are children of the current one, and do as it does.
-        if seed.parent.is_none() {
+        if matches!(seed.parent, Parent::Current) {
             let parent = context::ids();
             let bound = own.bound.as_ref()?;
             let tracer = &bound.tracer;
@@ -108,7 +111,7 @@ fn push_any<'a>(
 #[cold]
 #[inline(never)]
 fn carry(seed: &mut Seed) -> Option<Place> {
-    local::push(Left::Unrecorded(seed.parent.take()?)).ok()
+    local::push(Left::Unrecorded(seed.take_parent()?)).ok()
 }
 
 /// Starts a span without making it current.
@@ -137,10 +140,7 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
         drop(after);
         Some(left)
     });
-    left.or_else(|| {
-        let parent = seed.parent.take();
-        parent.or_else(current_to_carry).map(Left::Unrecorded)
-    })
+    left.or_else(|| seed.take_parent().or_else(current_to_carry).map(Left::Unrecorded))
 }
 
 /// The current context to carry elsewhere, if there is one.
@@ -235,9 +235,9 @@ impl Asked {
         let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
         let candidate = |parent| Candidate { parent, trace_id, name, kind, attributes, links };
         match &seed.parent {
-            Some(parent) => ask(&candidate(parent.span())),
-            None if is_root => ask(&candidate(&SpanContext::NONE)),
-            None => ask(&candidate(&context::span_context())),
+            Parent::Given(parent) => ask(&candidate(parent.span())),
+            Parent::Current if !is_root => ask(&candidate(&context::span_context())),
+            Parent::Current | Parent::None => ask(&candidate(&SpanContext::NONE)),
         }
     }
 }
