@@ -20,7 +20,7 @@ use bellwether::{
     context::{Outcome, TraceId},
     export::{Memory, Route},
     span,
-    trace::{SpanRecord, set_attribute, sampler::Tail},
+    trace::{SpanRecord, sampler::Tail, set_attribute},
 };
 
 /// Telemetry is the process's: these tests take turns.

@@ -13,7 +13,7 @@ use super::{
     stack::{Left, Place},
     tracer::{self, Tracer},
 };
-use crate::context::{self, Context, SpanContext, TraceId};
+use crate::context::{self, Attached, Context, Ids, SpanContext, TraceId};
 
 /// Whether any tracer runs.
 #[inline(always)]
@@ -52,32 +52,48 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             own.overflow();
             return None;
         }
-        // Most spans are children of the current one, and do as it does.
-        if matches!(seed.parent, Parent::Current) {
-            let parent = context::ids();
-            let bound = own.bound.as_ref()?;
+        let bound = own.bound.as_ref()?;
+        let Some(start) = foreseen(&bound.tracer, seed) else {
+            return push_any(cell, local, seed);
+        };
+        let active = start.ids.is_recorded().then(|| {
+            bound.count_start();
+            // A child's reading may be some nanoseconds early, being another core's.
+            let earliest = own.stack.innermost().map(|open| open.record.start());
+            let (record, attached) = (own.stock.take(), context::attached());
             let tracer = &bound.tracer;
-            if parent.is_valid() && tracer.follows(&parent) {
-                let start = Start::child(parent);
-                if !start.ids.is_recorded() {
-                    return Some(own.stack.push(start.ids, None));
-                }
-                bound.count_start();
-                // A child's reading may be some nanoseconds early, being another core's.
-                let earliest = own.stack.innermost().map(|open| open.record.start());
-                let (record, attached) = (own.stock.take(), context::attached());
-                let mut active =
-                    Active::start(record, tracer, start, attached.state, seed, earliest);
-                tracer.copy_baggage(&attached.baggage, &mut active);
-                return Some(own.stack.push(start.ids, Some(active)));
-            }
-        }
-        push_any(cell, local, seed)
+            let mut active = Active::start(record, tracer, start, attached.state, seed, earliest);
+            tracer.copy_baggage(&attached.baggage, &mut active);
+            active
+        });
+        Some(match start.is_root() {
+            true => own.stack.push_other(start.ids, Attached::NONE, active),
+            false => own.stack.push(start.ids, active),
+        })
     });
     if place.is_none() && carries(seed) { carry(seed) } else { place }
 }
 
-/// As [`push_new`], for a root, for a parent that is named, and for samplers that have to be asked.
+/// The span, if no sampler has to be asked and nothing is attached but what a child inherits.
+///
+/// Most spans are children of the current one, and do as it does.
+#[inline(always)]
+fn foreseen(tracer: &Tracer, seed: &Seed) -> Option<Start> {
+    let parent = match seed.parent {
+        Parent::Current => context::ids(),
+        Parent::None => Ids::NONE,
+        Parent::Given(_) => return None,
+    };
+    if parent.is_valid() {
+        return tracer.follows(&parent).then(|| Start::child(parent));
+    }
+    let is_plain = parent.bits.is_none() && !context::has_attached();
+    let is_sampled = tracer.of_roots().filter(|_| is_plain && !tracer.is_held())?;
+    Some(Start::below(Ids::NONE).decided(is_sampled, is_sampled, false))
+}
+
+/// As [`push_new`], for a parent that is named, for samplers that have to be asked, and for roots with
+/// baggage.
 #[inline(never)] // The way past it is to stay short.
 fn push_any<'a>(
     cell: &'a RefCell<Local>,

@@ -282,6 +282,12 @@ impl Tracer {
         self.of_roots
     }
 
+    /// Whether a tail sampler decides what is exported.
+    #[inline(always)]
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// A span that starts, as it was decided. What the head sampler does not record, a tail sampler may
     /// want to see.
     #[inline(always)]
