@@ -1,6 +1,6 @@
 //! The finished spans of a thread until they are handed over, and those that ended threads left.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use super::{
     SpanRecord,
@@ -18,6 +18,11 @@ use crate::{
 /// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
 pub(super) const BATCH_SPANS: usize = 256;
 const BATCH_BYTES: usize = 128 * 1024;
+/// The most spans that are open at a time, and recorded: arbitrary, far beyond honest use, and with some
+/// attributes each a bound of 64 MiB for those that are leaked.
+const MOST_OPEN: u64 = 1 << 18;
+/// After how many more open spans of a thread those of all threads are counted.
+const COUNT_EVERY: i64 = 1 << 10;
 /// How long a lock of an inherited buffer is tried for. No holder keeps one for a millisecond.
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -27,6 +32,8 @@ pub(super) struct Buffer {
     shared: Arc<Shared>,
     bytes: usize,    // Of the spans that were added since its thread took them.
     generation: u32, // As in `shared`, at hand.
+    /// At how many open spans of this thread those of all threads are counted again.
+    count_at: Cell<i64>,
 }
 
 /// The finished spans of a thread, as others see them.
@@ -51,7 +58,8 @@ impl Buffer {
         let (finished, generation) = (writer.finished().clone(), process::generation());
         let handing_over = HandingOver::default();
         let shared = Shared { finished, handing_over, n_open: AtomicI64::new(0), generation };
-        Self { writer, shared: Arc::new(shared), bytes: 0, generation }
+        let count_at = Cell::new(COUNT_EVERY);
+        Self { writer, shared: Arc::new(shared), bytes: 0, generation, count_at }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -65,11 +73,26 @@ impl Buffer {
         self.generation != process::generation()
     }
 
-    /// Counts a recorded span that has started.
+    /// Counts a recorded span that starts; `false` if too many are open, so that it may not be recorded.
+    /// `n_all` counts those of all threads.
     #[inline(always)]
-    pub(super) fn count_start(&self) {
-        let n_open = &self.shared.n_open;
-        n_open.store(n_open.load(Relaxed) + 1, Relaxed);
+    pub(super) fn count_start(&self, n_all: impl FnOnce() -> u64) -> bool {
+        let n_open = self.shared.n_open.load(Relaxed);
+        if n_open >= self.count_at.get() && !self.is_room(n_open, n_all) {
+            return false;
+        }
+        self.shared.n_open.store(n_open + 1, Relaxed);
+        true
+    }
+
+    /// Whether another span may be open.
+    #[cold]
+    #[inline(never)]
+    fn is_room(&self, n_open: i64, n_all: impl FnOnce() -> u64) -> bool {
+        let is_room = n_all() < MOST_OPEN;
+        // Spans that end on other threads stay in the count of this one: only the sum says something.
+        self.count_at.set(if is_room { n_open + COUNT_EVERY } else { n_open });
+        is_room
     }
 
     /// Counts one that has ended, wherever it started.

@@ -66,13 +66,23 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Counts a recorded span that has started on this thread.
+    /// Counts a recorded span that starts on this thread; `false` if too many are open, so that it is
+    /// lost.
     #[inline(always)]
-    pub(super) fn count_start(&self) {
+    pub(super) fn count_start(&self) -> bool {
         match &self.buffer {
-            Some(buffer) => buffer.count_start(),
-            None => self.tracer.count_open(1),
+            Some(buffer) => buffer.count_start(|| self.tracer.open()) || self.lose(),
+            None => {
+                self.tracer.count_open(1);
+                true
+            }
         }
+    }
+
+    #[cold]
+    fn lose(&self) -> bool {
+        self.tracer.lose(1);
+        false
     }
 }
 

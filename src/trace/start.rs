@@ -7,7 +7,7 @@ use std::cell::{RefCell, RefMut};
 
 use super::{
     active::Active,
-    local::{self, Local},
+    local::{self, Bound, Local},
     sampler::{Candidate, More, Sampling},
     seed::{Parent, Seed, Start},
     stack::{Left, Place},
@@ -53,11 +53,11 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             return None;
         }
         let bound = own.bound.as_ref()?;
-        let Some(start) = foreseen(&bound.tracer, seed) else {
+        let Some(mut start) = foreseen(&bound.tracer, seed) else {
             return push_any(cell, local, seed);
         };
+        start.admit(bound);
         let active = start.ids.is_recorded().then(|| {
-            bound.count_start();
             // A child's reading may be some nanoseconds early, being another core's.
             let earliest = own.stack.innermost().map(|open| open.record.start());
             let (record, attached) = (own.stock.take(), context::attached());
@@ -102,17 +102,16 @@ fn push_any<'a>(
 ) -> Option<Place> {
     let start = Start::below(seed.parent_ids());
     let mut attached = seed.attached(&start); // Before the sampler, which may leave the current span.
-    let (mut local, start, more) = decide(cell, local, seed, start)?;
+    let (mut local, mut start, more) = decide(cell, local, seed, start)?;
     let local = &mut *local;
     if let Some(more) = more {
         seed.take_over(*more, &mut attached.state);
     }
+    start.admit(local.bound.as_ref()?);
     let active = if start.ids.is_recorded() {
         let earliest = local.stack.innermost().map(|open| open.record.start());
         let (record, state) = (local.stock.take(), attached.state.clone());
-        let bound = local.bound.as_ref()?;
-        let tracer = &bound.tracer;
-        bound.count_start();
+        let tracer = &local.bound.as_ref()?.tracer;
         start.note(tracer);
         let mut active = Active::start(record, tracer, start, state, seed, earliest);
         tracer.copy_baggage(&attached.baggage, &mut active);
@@ -135,15 +134,14 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
     let left = local::with_tracer(|cell, local| {
         let start = Start::below(seed.parent_ids());
         let mut attached = seed.attached(&start); // As in `push_any`.
-        let (mut local, start, more) = decide(cell, local, seed, start)?;
+        let (mut local, mut start, more) = decide(cell, local, seed, start)?;
         if let Some(more) = more {
             seed.take_over(*more, &mut attached.state);
         }
+        start.admit(local.bound.as_ref()?);
         let left = if start.ids.is_recorded() {
             let record = local.stock.take();
-            let bound = local.bound.as_ref()?;
-            let tracer = &bound.tracer;
-            bound.count_start();
+            let tracer = &local.bound.as_ref()?.tracer;
             start.note(tracer);
             let mut active = Active::start(record, tracer, start, attached.state, seed, None);
             tracer.copy_baggage(&attached.baggage, &mut active);
@@ -165,6 +163,14 @@ pub(super) fn current_to_carry() -> Option<Context> {
 }
 
 impl Start {
+    /// Counts the span among the open ones, if it is recorded; too many are not.
+    #[inline(always)]
+    fn admit(&mut self, bound: &Bound) {
+        if self.ids.is_recorded() && !bound.count_start() {
+            *self = self.decided(false, false, false);
+        }
+    }
+
     /// Notes a local root that is recorded, for the tail sampler.
     #[inline(always)]
     fn note(&self, tracer: &Tracer) {

@@ -189,3 +189,35 @@ fn open_spans_are_counted_wherever_they_start_and_end() {
     drop(scope);
     assert_eq!((kept.tracer.open(), kept.spans().len()), (2, 3));
 }
+
+#[test]
+fn a_million_open_spans_are_recorded_up_to_a_bound_and_the_others_are_counted() {
+    let kept = Kept::new(ParentBased::new(AlwaysOn));
+    let spans: Vec<Span> = (0..1_000_000).map(|_| span("open").start()).collect();
+    let n_recorded = spans.iter().filter(|span| span.is_recording()).count();
+    assert!((1 << 18..1_000_000).contains(&n_recorded), "{n_recorded}");
+    assert_eq!(kept.tracer.lost(), 1_000_000 - n_recorded as u64);
+    assert!(spans.iter().all(|span| span.context().span().is_valid()));
+    drop(spans);
+    assert_eq!(kept.tracer.open(), 0);
+    assert!(span("after").start().is_recording());
+}
+
+#[test]
+fn spans_that_end_on_other_threads_leave_room() {
+    let kept = Kept::new(AlwaysOn);
+    let (send, receive) = std::sync::mpsc::sync_channel::<Span>(64);
+    let tracer = kept.tracer.clone();
+    let ending = std::thread::spawn(move || {
+        let _entered = enter(Some(tracer));
+        receive.into_iter().for_each(drop);
+    });
+    for _ in 0..400_000 {
+        let span = span("moved").start();
+        assert!(span.is_recording());
+        send.send(span).unwrap();
+    }
+    drop(send);
+    ending.join().unwrap();
+    assert_eq!((kept.tracer.open(), kept.tracer.lost()), (0, 0));
+}
