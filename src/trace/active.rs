@@ -37,7 +37,7 @@ impl Active {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        record.begin(start.ids.with_state(state), limits.cut(std::mem::take(&mut seed.name)), at);
+        record.begin(start.ids.with_state(state), limits.cut(seed.take_name()), at);
         let body = record.body_mut();
         body.parent = start.parent.span_id;
         body.parent_is_remote = start.parent.is_remote() && !start.is_root();

@@ -99,6 +99,12 @@ impl Seed {
         mem::forget(self);
     }
 
+    /// The name, in whose place is one that owns nothing.
+    #[inline(always)]
+    pub(super) fn take_name(&mut self) -> Cow<'static, str> {
+        mem::replace(&mut self.name, Cow::Borrowed(""))
+    }
+
     #[cold]
     #[inline(never)]
     fn discard_slow(self) {
