@@ -67,6 +67,7 @@
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
+//! - `stream`: spans on streams.
 //! - `http`: trace headers in and out of `http::HeaderMap`; its methods and status codes as labels.
 //! - `hdrhistogram`: histograms to and from `hdrhistogram`, its bytes and `.hlog` files.
 //! - `process`: the process's own figures, as Prometheus' client libraries name them.

@@ -7,8 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::Span;
-use crate::context::Outcome;
+use super::{InContext, Span};
+use crate::context::{self, Outcome};
 
 /// Gives every future [`in_span`](Self::in_span).
 pub trait InSpan: Future + Sized {
@@ -28,6 +28,37 @@ pub trait InSpan: Future + Sized {
     /// ```
     fn in_span(self, span: Span) -> Instrumented<Self> {
         Instrumented { future: Some(self), span }
+    }
+
+    /// The future as a part of the span that is current here: what it does is below that span, wherever it
+    /// is polled. For tasks that are spawned.
+    ///
+    /// The span is not held open, and ends when its own scope does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{InSpan, span};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// async fn store() {
+    ///     let _store = span("store").enter(); // A child of `order`.
+    /// }
+    ///
+    /// let order = span("order").enter();
+    /// let storing = tokio::spawn(store().in_current_span());
+    /// drop(order);
+    /// storing.await.unwrap();
+    /// # }
+    /// ```
+    fn in_current_span(self) -> InContext<Self> {
+        self.in_context(context::current())
+    }
+
+    /// The future with `context` as the current one during each poll: its children are below the span of
+    /// that, and its outgoing headers have the baggage.
+    fn in_context(self, context: context::Context) -> InContext<Self> {
+        InContext::new(self, context)
     }
 }
 

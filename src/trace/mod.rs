@@ -16,6 +16,7 @@ mod carried;
 mod finished;
 mod future;
 mod held;
+mod in_context;
 mod limits;
 mod local;
 mod parts;
@@ -28,12 +29,15 @@ mod spare;
 mod stack;
 mod start;
 mod stock;
+#[cfg(feature = "stream")]
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tracer;
 
 pub use carried::{Carried, ContextScope, carry};
 pub use future::{InSpan, Instrumented};
+pub use in_context::InContext;
 pub use limits::SpanLimits;
 #[doc(hidden)]
 pub use local::{Entered, enter};
@@ -42,6 +46,8 @@ pub use parts::{Event, Link, SpanKind, Status};
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
+#[cfg(feature = "stream")]
+pub use stream::{InstrumentedStream, StreamInSpan};
 #[doc(hidden)]
 pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};
 pub(crate) use tracer::{show_exemplars_of, trim};

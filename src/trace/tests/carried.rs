@@ -86,3 +86,21 @@ fn a_value_is_changed_in_its_context() {
 fn baggage(value: &str) -> Baggage {
     Baggage::EMPTY.with("k", value)
 }
+
+#[test]
+fn a_task_that_is_spawned_is_below_the_span_that_was_current() {
+    let kept = Kept::new(AlwaysOn);
+    let order = span("order").enter();
+    let work = async {
+        span("before").enter().end();
+        yield_once().await;
+        span("after").enter().end();
+    };
+    let mut work = Box::pin(work.in_current_span());
+    drop(order);
+    let mut task = task::Context::from_waker(Waker::noop());
+    while work.as_mut().poll(&mut task).is_pending() {
+        assert!(current().is_none());
+    }
+    assert_eq!(kept.tree(), "order(before after)");
+}
