@@ -24,7 +24,10 @@ use crate::{
     resource::Resource,
     series::Changes,
     sync::Mutex,
-    trace::{self, SpanLimits, SpanRecord, Tracer, propagator, sampler::Sampler},
+    trace::{
+        self, SpanLimits, SpanRecord, Tracer, propagator,
+        sampler::{self, Sampler},
+    },
     util::process,
 };
 
@@ -66,8 +69,12 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let tracer =
-            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
+        let sampling = Sampling {
+            sampler: self.sampler,
+            remote_sampled: self.remote_sampled,
+            distrusts_callers: self.distrusts_callers,
+        };
+        let tracer = (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, sampling));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
@@ -224,17 +231,34 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
+/// What a builder says about which spans are recorded.
+struct Sampling {
+    sampler: Option<Box<dyn Sampler>>,
+    remote_sampled: Option<f64>,
+    distrusts_callers: bool,
+}
+
 /// A tracer that passes its spans to `source`.
 fn tracer_into(
     source: Arc<Source<SpanRecord>>,
     limits: SpanLimits,
-    sampler: Option<Box<dyn Sampler>>,
+    sampling: Sampling,
 ) -> Arc<Tracer> {
     let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
-    let tracer = Tracer::builder(sink).limits(limits);
-    match sampler {
-        Some(sampler) => tracer.sampler(sampler),
-        None => tracer,
+    let mut tracer = Tracer::builder(sink).limits(limits);
+    if let Some(sampler) = sampling.sampler.or_else(sampler_of_environment) {
+        tracer = tracer.boxed_sampler(sampler);
     }
-    .build()
+    if let Some(traces) = sampling.remote_sampled {
+        tracer = tracer.remote_sampled_per_second(traces);
+    }
+    if sampling.distrusts_callers { tracer.untrusted_callers() } else { tracer }.build()
+}
+
+/// The sampler of the environment, if it names one. What is wrong with it is reported.
+fn sampler_of_environment() -> Option<Box<dyn Sampler>> {
+    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+    let found = sampler::of_environment(variable);
+    found.faults.iter().for_each(|fault| diagnostics::report("sampler", format_args!("{fault}")));
+    found.sampler
 }

@@ -14,6 +14,7 @@ mod active;
 mod buffer;
 mod finished;
 mod future;
+mod head;
 mod limits;
 mod local;
 mod parts;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{
     SpanLimits,
     parts::{Event, Link, SpanKind, Status},
+    sampler::Probability,
     spare::Spare,
 };
 use crate::{
@@ -339,6 +340,14 @@ impl SpanRecord {
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
         self.0.context.trace_id()
+    }
+
+    /// With what probability the trace was sampled, as its trace state says (`ot=th:…`): its
+    /// [adjusted count](Probability::adjusted_count) is how many spans this one stands for. `None` if nobody
+    /// knows.
+    #[must_use]
+    pub fn probability(&self) -> Option<Probability> {
+        Probability::of_state(self.0.context.state())
     }
 
     /// The span.
