@@ -10,7 +10,10 @@ use bellwether::{
     extract, span,
     trace::{
         self, SpanRecord, Tracer, inject_context,
-        sampler::{AlwaysOff, AlwaysOn, Sampler, TraceIdRatio},
+        sampler::{
+            self, Adaptive, AlwaysOff, AlwaysOn, ConsistentProbability, RateLimited, Sampler,
+            TraceIdRatio,
+        },
     },
 };
 
@@ -24,7 +27,13 @@ fn main() {
     let root = || drop(black_box(span("root").enter()));
     measure("span, no tracer", root);
     under(AlwaysOff, || measure("root span, unsampled", root));
-    under(TraceIdRatio::new(0.0), || measure("root span, ratio 0", root));
+    under(TraceIdRatio::new(1e-9), || measure("root span, trace-id ratio 1e-9", root));
+    under(ConsistentProbability::new(1e-9), || measure("root span, probability 1e-9", root));
+    under(RateLimited::new(1e-3), || measure("root span, rate limited", root));
+    under(by_rules(), || measure("root span, by rules", root));
+    let adaptive = || Adaptive::per_second(1);
+    under(adaptive().floor_per_minute(0), || measure("root span, adaptive, no floor", root));
+    under(adaptive(), || measure("root span, adaptive", root));
     under(AlwaysOn, || {
         measure("root span, sampled", root);
         measure("root span, owned", || drop(black_box(span("root").start())));
@@ -70,6 +79,10 @@ fn two_threads() {
         work().max(other.join().unwrap_or(f64::NAN))
     });
     print("root span, sampled, on each of 2 threads", slower);
+}
+
+fn by_rules() -> impl Sampler {
+    sampler::rules().route("/health", 0.0).name("checkout*", 1.0).otherwise(1e-9)
 }
 
 fn under(sampler: impl Sampler, work: impl FnOnce()) {

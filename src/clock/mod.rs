@@ -122,6 +122,17 @@ impl Ticks {
         (now, now.scaled_since(self, per_nano))
     }
 
+    /// The reading `nanos` nanoseconds later, as near as a reading comes to it.
+    #[inline]
+    pub(crate) fn after(self, nanos: u64) -> Self {
+        let ticks = match self.is_nanos() {
+            true => nanos,
+            false => (nanos as f64 / self.nanos_per_tick()) as u64,
+        };
+        let mark = self.0 & (MANUAL_BIT | DATE_BIT);
+        Self((self.0 & READING).saturating_add(ticks).min(READING) | mark)
+    }
+
     /// Nanoseconds since the Unix epoch at this reading: its [`timestamp`](Self::timestamp) as a number.
     pub(crate) fn unix_nanos(self) -> u64 {
         if self.0 & DATE_BIT != 0 {

@@ -17,7 +17,7 @@ use crate::{
     trace::{
         SpanLimits, SpanRecord,
         propagator::Propagators,
-        sampler::{Sampler, Tail},
+        sampler::{IntoSampler, Sampler, Tail},
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Builder {
     pub(super) sampler: Option<Box<dyn Sampler>>,
     pub(super) tail: Option<Tail>,
     pub(super) baggage_attributes: Vec<Cow<'static, str>>,
+    pub(super) remote_sampled: Option<f64>, // Traces a second.
+    pub(super) distrusts_callers: bool,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) views: Vec<View>,
@@ -67,6 +69,8 @@ impl Builder {
             sampler: None,
             tail: None,
             baggage_attributes: Vec::new(),
+            remote_sampled: None,
+            distrusts_callers: false,
             propagators: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
@@ -135,10 +139,79 @@ impl Builder {
         self
     }
 
-    /// Decides which spans are sampled. By default a span is sampled if its parent is, or if it has no
-    /// parent.
-    pub fn sampler(self, sampler: impl Sampler) -> Self {
-        Self { sampler: Some(Box::new(sampler)), ..self }
+    /// Decides which traces are sampled: a [`Sampler`], or a number, the probability with which each is.
+    /// [`sampler`](crate::trace::sampler) has the samplers to choose from.
+    ///
+    /// It is asked where a trace begins. Spans with a parent are decided as that was, also if it is a
+    /// caller's; an [`EverySpan`](crate::trace::sampler::EverySpan) around the sampler asks it about each
+    /// span.
+    ///
+    /// Without this call `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` decide, and without these every
+    /// trace is sampled. A variable that names no sampler is reported to the
+    /// [diagnostic hook](Self::on_diagnostic), and the default holds.
+    /// [`Telemetry::set_sampler`](crate::Telemetry::set_sampler) puts another one in place later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::trace::sampler::{Adaptive, rules};
+    ///
+    /// let sampler = rules().route("/health", 0.0).otherwise(Adaptive::per_second(20));
+    /// let telemetry = bellwether::builder("shop").sampler(sampler).start()?;
+    /// assert!(!bellwether::span("GET /health").enter().is_recording());
+    /// assert!(bellwether::span("GET /orders").enter().is_recording());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn sampler(self, sampler: impl IntoSampler) -> Self {
+        Self { sampler: Some(sampler.into_sampler()), ..self }
+    }
+
+    /// Samples at most `traces` a second in the long run because callers sample them, and as many, or one, at
+    /// once. Beyond that a caller's trace goes on, and is not sampled. By default there is no limit: a caller
+    /// that has all its traces sampled has them sampled here too.
+    ///
+    /// It stays in force when another sampler is [put in place](crate::Telemetry::set_sampler). While the
+    /// limit is near, the trace state of such a trace does not say with what probability it was sampled. See
+    /// [`untrusted_callers`](Self::untrusted_callers) for callers that may be anybody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let telemetry = bellwether::builder("shop").remote_sampled_per_second(2).start()?;
+    /// let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    /// let serve = || bellwether::span("serve").parent(bellwether::extract(&headers)).enter();
+    /// assert_eq!((0..5).filter(|_| serve().is_recording()).count(), 2);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn remote_sampled_per_second(self, traces: impl Into<f64>) -> Self {
+        Self { remote_sampled: Some(traces.into()), ..self }
+    }
+
+    /// Continues no caller's trace: for a service that anybody may call. A span whose parent is of another
+    /// process begins a trace of its own, about which the sampler is asked as about any other. The caller's
+    /// baggage is left out. If the span is recorded, it has a link to the caller's, with the attribute
+    /// `caller.untrusted`, and without the caller's trace state.
+    ///
+    /// It is for all callers of the process. For some of them,
+    /// [`SpanBuilder::root`](crate::trace::SpanBuilder::root) and a link do the same. Where no span is
+    /// recorded (disabled, shut down, a muted thread), what a caller sent is passed on as ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let telemetry = bellwether::builder("shop").untrusted_callers().start()?;
+    /// let headers = [
+    ///     ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ///     ("baggage", "tenant=acme"),
+    /// ];
+    /// let caller = bellwether::extract(&headers);
+    /// let request = bellwether::span("GET /").parent(caller.clone()).enter();
+    /// assert_ne!(request.context().trace_id(), caller.trace_id());
+    /// assert!(request.context().baggage().is_empty());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn untrusted_callers(self) -> Self {
+        Self { distrusts_callers: true, ..self }
     }
 
     /// Decides what is exported when traces have ended in this process: keeps errors, slow ones and samples

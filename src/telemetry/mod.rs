@@ -44,6 +44,7 @@ use crate::{
     metric::{Snapshot, Window},
     pipeline::Report,
     resource::Resource,
+    trace::sampler::IntoSampler,
 };
 use running::{FAREWELL, Running};
 
@@ -132,6 +133,35 @@ impl Telemetry {
     #[must_use]
     pub fn window(&self, length: Duration) -> Window {
         self.running.window(length)
+    }
+
+    /// Puts another sampler in place of the one that decides which traces are sampled. Every trace that
+    /// begins after the return is decided by the new one. Traces that have begun stay as they were decided:
+    /// their spans go on as their parents, unless it is an
+    /// [`EverySpan`](crate::trace::sampler::EverySpan).
+    ///
+    /// The limit for [callers](Builder::remote_sampled_per_second) stays, and so do
+    /// [untrusted callers](Builder::untrusted_callers). Spans that start meanwhile do not wait. A thread has the old
+    /// sampler until it starts its next span, and the last one that does drops it. It has no effect if
+    /// telemetry is [disabled](Builder::disabled) or shut down, and in a forked child of the process that
+    /// started it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::trace::sampler::AlwaysOff;
+    ///
+    /// let telemetry = bellwether::builder("shop").start()?;
+    /// assert!(bellwether::span("visit").enter().is_recording());
+    /// telemetry.set_sampler(AlwaysOff);
+    /// assert!(!bellwether::span("visit").enter().is_recording());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn set_sampler(&self, sampler: impl IntoSampler) {
+        if let Some(tracer) = self.running.tracer.as_ref().filter(|_| !self.running.is_inherited())
+        {
+            tracer.set_sampler(sampler);
+        }
     }
 
     /// Every alert that is pending or firing, or was resolved within the last 15 minutes. None in a

@@ -27,7 +27,7 @@ use crate::{
     sync::Mutex,
     trace::{
         self, SpanRecord, SpanSink, Tracer, TracerBuilder, propagator,
-        sampler::{P99, Sampler, Tail},
+        sampler::{self, P99, Sampler, Tail},
     },
     util::process,
 };
@@ -75,10 +75,15 @@ impl Builder {
             (self.span_processors, self.metric_processors),
         )?;
         let (tail, percentiles) = with_percentiles(self.tail);
-        let head = self.sampler;
+        let sampling = Sampling {
+            sampler: self.sampler,
+            remote_sampled: self.remote_sampled,
+            distrusts_callers: self.distrusts_callers,
+            tail,
+        };
         let tracer = (!self.disabled).then(|| {
             let tracer = Tracer::builder(ToSource(spans.clone())).limits(self.limits);
-            sampled(tracer.baggage_attributes(self.baggage_attributes), head, tail)
+            sampling.of(tracer.baggage_attributes(self.baggage_attributes)).build()
         });
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
@@ -250,19 +255,39 @@ fn with_percentiles(tail: Option<Tail>) -> (Option<Tail>, Option<Arc<Percentiles
     (Some(tail), Some(percentiles))
 }
 
-/// The tracer with its samplers.
-fn sampled(
-    mut tracer: TracerBuilder,
-    head: Option<Box<dyn Sampler>>,
+/// What a builder says about which spans are recorded.
+struct Sampling {
+    sampler: Option<Box<dyn Sampler>>,
+    remote_sampled: Option<f64>,
+    distrusts_callers: bool,
     tail: Option<Tail>,
-) -> Arc<Tracer> {
-    if let Some(head) = head {
-        tracer = tracer.sampler(head);
+}
+
+impl Sampling {
+    /// `tracer` with it.
+    fn of(self, mut tracer: TracerBuilder) -> TracerBuilder {
+        if let Some(sampler) = self.sampler.or_else(sampler_of_environment) {
+            tracer = tracer.boxed_sampler(sampler);
+        }
+        if let Some(traces) = self.remote_sampled {
+            tracer = tracer.remote_sampled_per_second(traces);
+        }
+        if self.distrusts_callers {
+            tracer = tracer.untrusted_callers();
+        }
+        match self.tail {
+            Some(tail) => tracer.tail_sampler(tail),
+            None => tracer,
+        }
     }
-    if let Some(tail) = tail {
-        tracer = tracer.tail_sampler(tail);
-    }
-    tracer.build()
+}
+
+/// The sampler of the environment, if it names one. What is wrong with it is reported.
+fn sampler_of_environment() -> Option<Box<dyn Sampler>> {
+    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+    let found = sampler::of_environment(variable);
+    found.faults.iter().for_each(|fault| diagnostics::report("sampler", format_args!("{fault}")));
+    found.sampler
 }
 
 /// Passes spans to their processors and routes.

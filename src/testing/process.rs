@@ -14,7 +14,10 @@ use crate::{
     cells,
     metric::{Registry, Snapshot},
     sync::Mutex,
-    trace::{self, SpanRecord, Tracer},
+    trace::{
+        self, SpanRecord, Tracer,
+        sampler::{AlwaysOn, EverySpan},
+    },
 };
 
 /// Begins a scope for all threads of the process. It sees what is recorded from then on by any thread
@@ -59,7 +62,7 @@ pub fn process_scope() -> ProcessScope {
     let spans = Arc::new(Mutex::new(Vec::new()));
     let sink = spans.clone();
     let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
-    let tracer = tracer.sampler(trace::sampler::AlwaysOn).build();
+    let tracer = tracer.sampler(EverySpan::new(AlwaysOn)).build();
     let storage = {
         let _outside = cells::enter(None);
         cells::current_storage()

@@ -10,7 +10,10 @@ use crate::{
     error::Error,
     metric::{Registry, Snapshot},
     sync::Mutex,
-    trace::{self, SpanRecord, Tracer},
+    trace::{
+        self, SpanRecord, Tracer,
+        sampler::{AlwaysOn, EverySpan},
+    },
 };
 
 /// Begins a scope on this thread. Until it is dropped, everything recorded here is in the scope and
@@ -113,7 +116,7 @@ impl Inner {
         let spans = Arc::new(Mutex::new(Vec::new()));
         let sink = spans.clone();
         let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
-        let tracer = tracer.sampler(trace::sampler::AlwaysOn).build();
+        let tracer = tracer.sampler(EverySpan::new(AlwaysOn)).build();
         Self { storage: cells::Storage::new(true), tracer, spans, clock }
     }
 

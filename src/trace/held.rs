@@ -18,11 +18,11 @@ use std::{
 use super::{
     SpanRecord,
     buffer::PATIENCE,
-    sampler::{Firsts, LocalTrace, Tail, chooses},
+    sampler::{Firsts, LocalTrace, Probability, Tail},
 };
 use crate::{
     clock::{self, Ticks},
-    context::{self, TraceId},
+    context::{self, TraceId, TraceState},
     diagnostics,
     pipeline::Signal as _,
     sync::{
@@ -83,7 +83,7 @@ struct Decided {
 #[derive(Clone, Copy)]
 enum Verdict {
     /// With the share that such traces are kept of.
-    Keep(f64),
+    Keep(Probability),
     Drop,
 }
 
@@ -91,11 +91,14 @@ enum Verdict {
 const GENERATION: usize = 1 << 16;
 
 /// Spans to be exported, and those that are used again.
-#[derive(Default)]
 struct Sorted {
     kept: Vec<SpanRecord>,
     dropped: Vec<SpanRecord>,
     n_cut: usize,
+    /// Whether all spans were recorded, so that the tail alone decides with what probability.
+    sees_all: bool,
+    /// A trace state, and the one in its place of a span that was kept: that of the next span too, mostly.
+    last: Option<(Probability, TraceState, TraceState)>,
 }
 
 impl Held {
@@ -136,7 +139,7 @@ impl Held {
 
     /// Takes finished spans, and leaves in `batch` those that are to be exported now.
     pub(super) fn accept(&self, batch: &mut Vec<SpanRecord>) {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted::new(&self.tail);
         let Some(mut waiting) = self.waiting() else { return batch.clear() };
         batch.drain(..).for_each(|span| waiting.add(span, &self.tail, &mut sorted));
         drop(waiting);
@@ -147,7 +150,7 @@ impl Held {
     /// Decides about the traces whose roots had ended before the last collection, and about those that
     /// have waited for too long. Adds to `batch` what is to be exported.
     pub(super) fn end_round(&self, batch: &mut Vec<SpanRecord>) {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted::new(&self.tail);
         let Some(mut waiting) = self.waiting() else { return };
         waiting.round += 1;
         drop(waiting);
@@ -161,7 +164,7 @@ impl Held {
 
     /// Decides about all traces as they stand.
     pub(super) fn end(&self, batch: &mut Vec<SpanRecord>) {
-        let mut sorted = Sorted::default();
+        let mut sorted = Sorted::new(&self.tail);
         self.decide_all(Waiting::take_oldest, &mut sorted);
         self.settle(sorted, batch);
     }
@@ -199,8 +202,10 @@ impl Held {
             diagnostics::report("tail sampler", format_args!("a criterion panicked"));
             self.tail.otherwise_ratio()
         });
-        match chooses(ratio, id) {
-            true => Verdict::Keep(ratio),
+        let probability = Probability::new(ratio);
+        let state = spans.first().map_or(&TraceState::EMPTY, |span| span.context().state());
+        match probability.chooses(state, id) {
+            true => Verdict::Keep(probability),
             false => Verdict::Drop,
         }
     }
@@ -224,14 +229,32 @@ impl Held {
 }
 
 impl Sorted {
+    fn new(tail: &Tail) -> Self {
+        let (kept, dropped) = (Vec::new(), Vec::new());
+        Self { kept, dropped, n_cut: 0, sees_all: tail.sees_all, last: None }
+    }
+
     fn add(&mut self, mut span: SpanRecord, verdict: Verdict) {
         match verdict {
-            Verdict::Keep(ratio) => {
-                span.export(ratio);
+            Verdict::Keep(probability) => {
+                let state = self.state(span.context().state(), probability);
+                span.export(state);
                 self.kept.push(span);
             }
             Verdict::Drop => self.dropped.push(span),
         }
+    }
+
+    /// The trace state of a span that is kept, which says with what probability it was.
+    fn state(&mut self, state: &TraceState, probability: Probability) -> TraceState {
+        if let Some((of, before, after)) = &self.last
+            && (of, before) == (&probability, state)
+        {
+            return after.clone();
+        }
+        let after = probability.of_kept(state, self.sees_all);
+        self.last = Some((probability, state.clone(), after.clone()));
+        after
     }
 }
 

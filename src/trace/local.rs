@@ -24,6 +24,7 @@ use super::{
     SpanRecord,
     active::Active,
     buffer::Buffer,
+    head::Head,
     stack::{Left, Place, Stack},
     stock::Stock,
     tracer::{self, Tracer},
@@ -62,6 +63,7 @@ pub(super) struct Local {
 /// This thread's tracer.
 pub(super) struct Bound {
     pub(super) tracer: Arc<Tracer>,
+    pub(super) head: Arc<Head>,
     buffer: Option<Buffer>, // None after the thread's end.
 }
 
@@ -263,16 +265,23 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
     local.watch_end();
     let tracer = local.own.clone().or_else(tracer::installed);
     let is_same = |bound: &Bound| tracer.as_ref().is_some_and(|new| new.id == bound.tracer.id);
-    let mut before = None;
-    if !local.bound.as_ref().is_some_and(is_same) {
-        let buffer = |tracer: &Arc<Tracer>| (!local.has_ended).then(|| tracer.add_thread());
-        let bound = tracer.map(|tracer| Bound { buffer: buffer(&tracer), tracer });
-        before = mem::replace(&mut local.bound, bound);
+    let (mut before, mut head_before) = (None, None);
+    match &mut local.bound {
+        Some(bound) if is_same(bound) => {
+            head_before = Some(mem::replace(&mut bound.head, bound.tracer.head()));
+        }
+        _ => {
+            let buffer = |tracer: &Arc<Tracer>| (!local.has_ended).then(|| tracer.add_thread());
+            let bound =
+                tracer.map(|tracer| Bound { head: tracer.head(), buffer: buffer(&tracer), tracer });
+            before = mem::replace(&mut local.bound, bound);
+        }
     }
     if !local.has_ended {
         context::tune(active);
     }
-    drop(local); // The last owner of a tracer runs code of its sink.
+    drop(local); // The last owner of a tracer runs code of its sink, and that of a head of its sampler.
+    drop(head_before);
     if let Some(before) = before {
         before.retire();
     }
@@ -314,7 +323,7 @@ impl Local {
 fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     active.close(at.unwrap_or_else(clock::now));
     match &mut local.bound {
-        Some(Bound { tracer, buffer: Some(buffer) }) if tracer.id == active.tracer() => {
+        Some(Bound { tracer, buffer: Some(buffer), .. }) if tracer.id == active.tracer() => {
             if buffer.is_inherited() {
                 tracer.replace_thread(buffer);
             }
@@ -354,7 +363,7 @@ fn hand_over(mut local: RefMut<'_, Local>) {
     if context::is_muted() {
         return; // A sink ends spans: it is not called within itself. They wait for the next time.
     }
-    let Some(Bound { tracer, buffer: Some(buffer) }) = &local.bound else { return };
+    let Some(Bound { tracer, buffer: Some(buffer), .. }) = &local.bound else { return };
     let (tracer, shared) = (Arc::clone(tracer), Arc::clone(buffer.shared()));
     let take = |batch: &mut Vec<SpanRecord>| {
         if let Some(Bound { buffer: Some(buffer), .. }) = &mut local.bound {

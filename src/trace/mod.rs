@@ -17,6 +17,7 @@ mod finished;
 mod future;
 mod held;
 mod in_context;
+mod head;
 mod limits;
 mod local;
 mod parts;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{
     SpanLimits,
     parts::{Event, Link, SpanKind, Status},
+    sampler::Probability,
     spare::Spare,
 };
 use crate::{
@@ -168,9 +169,9 @@ impl SpanRecord {
         self.0.parent_is_remote || !self.0.parent.is_valid()
     }
 
-    /// Marks it as exported, of the share `ratio` of such spans.
-    pub(super) fn export(&mut self, _ratio: f64) {
-        self.0.context = self.0.context.clone().into_sampled();
+    /// Marks it as sampled, with the trace state that says with what probability.
+    pub(super) fn export(&mut self, state: TraceState) {
+        self.0.context = self.0.context.clone().with_state(state).into_sampled();
     }
 
     /// Whether there is an error, by the status.
@@ -349,6 +350,14 @@ impl SpanRecord {
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
         self.0.context.trace_id()
+    }
+
+    /// With what probability the trace was sampled, as its trace state says (`ot=th:…`): its
+    /// [adjusted count](Probability::adjusted_count) is how many spans this one stands for. `None` if nobody
+    /// knows.
+    #[must_use]
+    pub fn probability(&self) -> Option<Probability> {
+        Probability::of_state(self.0.context.state())
     }
 
     /// The span.

@@ -7,13 +7,17 @@ use std::cell::{RefCell, RefMut};
 
 use super::{
     active::Active,
+    head::Head,
     local::{self, Bound, Local},
     sampler::{Candidate, More, Sampling},
     seed::{Parent, Seed, Start},
     stack::{Left, Place},
     tracer::{self, Tracer},
 };
-use crate::context::{self, Attached, Context, Ids, SpanContext, TraceId};
+use crate::{
+    context::{self, Attached, Context, Ids, SpanContext, TraceId, TraceState},
+    label::KeyValue,
+};
 
 /// Whether any tracer runs.
 #[inline(always)]
@@ -53,7 +57,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             return None;
         }
         let bound = own.bound.as_ref()?;
-        let Some(mut start) = foreseen(&bound.tracer, seed) else {
+        let Some(mut start) = foreseen(bound, seed) else {
             return push_any(cell, local, seed);
         };
         start.admit(bound);
@@ -78,17 +82,17 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
 ///
 /// Most spans are children of the current one, and do as it does.
 #[inline(always)]
-fn foreseen(tracer: &Tracer, seed: &Seed) -> Option<Start> {
+fn foreseen(Bound { tracer, head, .. }: &Bound, seed: &Seed) -> Option<Start> {
     let parent = match seed.parent {
         Parent::Current => context::ids(),
         Parent::None => Ids::NONE,
         Parent::Given(_) => return None,
     };
     if parent.is_valid() {
-        return tracer.follows(&parent).then(|| Start::child(parent));
+        return head.follows(&parent).then(|| Start::child(parent));
     }
     let is_plain = parent.bits.is_none() && !context::has_attached();
-    let is_sampled = tracer.of_roots().filter(|_| is_plain && !tracer.is_held())?;
+    let is_sampled = head.of_roots().filter(|_| is_plain && !tracer.is_held())?;
     Some(Start::below(Ids::NONE).decided(is_sampled, is_sampled, false))
 }
 
@@ -100,12 +104,13 @@ fn push_any<'a>(
     local: RefMut<'a, Local>,
     seed: &mut Seed,
 ) -> Option<Place> {
+    let caller = distrust(&local, seed);
     let start = Start::below(seed.parent_ids());
     let mut attached = seed.attached(&start); // Before the sampler, which may leave the current span.
     let (mut local, mut start, more) = decide(cell, local, seed, start)?;
     let local = &mut *local;
     if let Some(more) = more {
-        seed.take_over(*more, &mut attached.state);
+        seed.take_over(more, &mut attached.state);
     }
     start.admit(local.bound.as_ref()?);
     let active = if start.ids.is_recorded() {
@@ -115,11 +120,37 @@ fn push_any<'a>(
         start.note(tracer);
         let mut active = Active::start(record, tracer, start, state, seed, earliest);
         tracer.copy_baggage(&attached.baggage, &mut active);
+        link_to(caller, &mut active);
         Some(active)
     } else {
         None
     };
     Some(local.stack.push_other(start.ids, attached, active))
+}
+
+/// Makes a root of a span whose parent is a caller that is not trusted; the ids of that.
+#[inline(always)]
+fn distrust(local: &Local, seed: &mut Seed) -> Option<Ids> {
+    let distrusts = local.bound.as_ref()?.tracer.distrusts_callers();
+    if distrusts && seed.parent_ids().is_remote() { Some(sever(seed)) } else { None }
+}
+
+#[cold]
+#[inline(never)]
+fn sever(seed: &mut Seed) -> Ids {
+    let caller = seed.parent_ids();
+    seed.parent = Parent::Given(Context::NONE);
+    caller
+}
+
+/// Links the span to a caller whose trace it does not continue.
+#[inline(always)]
+fn link_to(caller: Option<Ids>, active: &mut Active) {
+    if let Some(caller) = caller.filter(Ids::is_valid) {
+        // Not its trace state, which is a stranger's text.
+        let caller = caller.with_state(TraceState::EMPTY);
+        active.add_link(caller, vec![KeyValue::new("caller.untrusted", true)]);
+    }
 }
 
 /// Makes the context of a parent current that nothing is recorded below.
@@ -132,11 +163,12 @@ fn carry(seed: &mut Seed) -> Option<Place> {
 /// Starts a span without making it current.
 pub(super) fn start(seed: &mut Seed) -> Option<Left> {
     let left = local::with_tracer(|cell, local| {
+        let caller = distrust(&local, seed);
         let start = Start::below(seed.parent_ids());
         let mut attached = seed.attached(&start); // As in `push_any`.
         let (mut local, mut start, more) = decide(cell, local, seed, start)?;
         if let Some(more) = more {
-            seed.take_over(*more, &mut attached.state);
+            seed.take_over(more, &mut attached.state);
         }
         start.admit(local.bound.as_ref()?);
         let left = if start.ids.is_recorded() {
@@ -145,6 +177,7 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
             start.note(tracer);
             let mut active = Active::start(record, tracer, start, attached.state, seed, None);
             tracer.copy_baggage(&attached.baggage, &mut active);
+            link_to(caller, &mut active);
             Left::Recorded(active, attached.baggage)
         } else {
             Left::Unrecorded(attached.to(start.ids))
@@ -181,7 +214,7 @@ impl Start {
 }
 
 /// What a decision leaves: the thread's spans, the span's ids, and what the sampler said besides.
-type Decided<'a> = (RefMut<'a, Local>, Start, Option<Box<More>>);
+type Decided<'a> = (RefMut<'a, Local>, Start, Option<More>);
 
 /// The span that starts, and whether it is recorded.
 #[inline(always)] // So that ids stay in registers.
@@ -191,19 +224,19 @@ fn decide<'a>(
     seed: &Seed,
     start: Start,
 ) -> Option<Decided<'a>> {
-    let tracer = &local.bound.as_ref()?.tracer;
-    if !start.is_root() && tracer.follows(&start.parent) {
+    let Bound { tracer, head, .. } = local.bound.as_ref()?;
+    if !start.is_root() && head.follows(&start.parent) {
         return Some((local, start, None));
     }
     if start.is_root()
         && start.parent.bits.is_none()
-        && let Some(is_sampled) = tracer.of_roots()
+        && let Some(is_sampled) = head.of_roots()
     {
         let start = tracer.decided(start, is_sampled, is_sampled);
         return Some((local, start, None));
     }
     let asked = Asked { trace_id: start.ids.trace_id, is_root: start.is_root() };
-    let sampling = match asked.decided(tracer, seed) {
+    let sampling = match asked.decided(head, seed) {
         Some(sampling) => sampling,
         None => {
             let sampling;
@@ -226,8 +259,8 @@ struct Asked {
 impl Asked {
     /// The decision of a sampler that can be asked at once.
     #[inline]
-    fn decided(self, tracer: &Tracer, seed: &Seed) -> Option<Sampling> {
-        self.with_candidate(seed, |candidate| tracer.decide(candidate))
+    fn decided(self, head: &Head, seed: &Seed) -> Option<Sampling> {
+        self.with_candidate(seed, |candidate| head.decide(candidate))
     }
 
     /// The decision of a sampler that is not ours. It is asked with this thread's spans free; it has the
@@ -243,7 +276,8 @@ impl Asked {
         let bound = local.bound.take()?;
         local.is_deciding = true;
         drop(local);
-        let sampling = self.with_candidate(seed, |candidate| bound.tracer.ask(candidate));
+        let lose = || bound.tracer.lose(1);
+        let sampling = self.with_candidate(seed, |candidate| bound.head.ask(candidate, lose));
         let mut local = cell.try_borrow_mut().ok()?; // Nobody holds it across a call of a sampler.
         local.is_deciding = false;
         local.bound = Some(bound);

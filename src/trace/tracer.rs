@@ -11,7 +11,6 @@
 //! looks its tracer up among those that live.
 
 use std::{
-    any::Any,
     borrow::Cow,
     fmt, mem,
     sync::{Arc, Weak},
@@ -21,13 +20,14 @@ use super::{
     SpanLimits, SpanRecord,
     active::Active,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    head::{Head, minding_parents},
     held::Held,
     record::SPARE,
-    sampler::{AlwaysOff, AlwaysOn, Candidate, Ours, ParentBased, Sampler, Sampling, Tail},
+    sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
 };
 use crate::{
-    context::{self, Baggage, Exported, Ids, TraceId},
+    context::{self, Baggage, Exported, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
@@ -63,10 +63,9 @@ use crate::{
 /// ```
 pub struct Tracer {
     pub(super) id: u64, // Never reused, never zero.
-    sampler: Box<dyn Sampler>,
-    is_sampler_ours: bool, // Then it is asked where it stands: it uses no span and does not panic.
-    follows_local: bool,   // Whether a parent of this process decides for its children.
-    of_roots: Option<bool>, // What is decided about every root, if that is always the same.
+    /// What decides about spans that start, from threads' next look on. No lock is taken inside it.
+    head: Mutex<Arc<Head>>,
+    callers: Callers,
     pub(super) limits: SpanLimits,
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
@@ -81,10 +80,26 @@ pub struct Tracer {
     /// inside it.
     collecting: Mutex<Vec<SpanRecord>>,
     closed: AtomicBool,
-    has_told_of_sampler: AtomicBool,
     n_lost: AtomicU64,
     /// Of spans that started or ended where no buffer counts them.
     n_open: AtomicI64,
+}
+
+/// How far contexts of other processes are followed.
+#[derive(Clone, Debug, Default)]
+struct Callers {
+    limit: Option<CallerLimit>, // Of those that are sampled; None is no limit.
+    are_untrusted: bool,
+}
+
+impl Callers {
+    fn head(&self, sampler: Box<dyn Sampler>) -> Arc<Head> {
+        let sampler = minding_parents(sampler);
+        Arc::new(Head::new(match &self.limit {
+            Some(limit) => limit.around(sampler),
+            None => sampler,
+        }))
+    }
 }
 
 /// Takes finished spans.
@@ -112,6 +127,7 @@ impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
 /// Options of a [`Tracer`].
 pub struct TracerBuilder {
     sampler: Box<dyn Sampler>,
+    callers: Callers,
     baggage_keys: Vec<Cow<'static, str>>,
     tail: Option<Tail>,
     limits: SpanLimits,
@@ -119,10 +135,32 @@ pub struct TracerBuilder {
 }
 
 impl TracerBuilder {
-    /// Decides which spans are recorded; by default as the parent was, and every root.
+    /// Decides which traces are recorded; by default all. Spans with a parent are decided as that was,
+    /// unless the sampler is a [`ParentBased`](super::sampler::ParentBased) or an
+    /// [`EverySpan`](super::sampler::EverySpan).
     #[must_use]
-    pub fn sampler(self, sampler: impl Sampler) -> Self {
-        Self { sampler: Box::new(sampler), ..self }
+    pub fn sampler(self, sampler: impl IntoSampler) -> Self {
+        self.boxed_sampler(sampler.into_sampler())
+    }
+
+    pub(crate) fn boxed_sampler(self, sampler: Box<dyn Sampler>) -> Self {
+        Self { sampler, ..self }
+    }
+
+    /// Records at most so many traces a second because callers do; see
+    /// [`Builder::remote_sampled_per_second`](crate::Builder::remote_sampled_per_second).
+    #[must_use]
+    pub fn remote_sampled_per_second(mut self, traces: f64) -> Self {
+        self.callers.limit = Some(CallerLimit::new(traces));
+        self
+    }
+
+    /// Starts a new trace where a caller's would be continued; see
+    /// [`Builder::untrusted_callers`](crate::Builder::untrusted_callers).
+    #[must_use]
+    pub fn untrusted_callers(mut self) -> Self {
+        self.callers.are_untrusted = true;
+        self
     }
 
     /// Decides what is exported when traces have ended; by default what was sampled is.
@@ -149,10 +187,8 @@ impl TracerBuilder {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let tracer = Arc::new(Tracer {
             id: NEXT.fetch_add(1, Relaxed),
-            is_sampler_ours: self.sampler.is_ours(Ours),
-            follows_local: self.sampler.follows_local(Ours),
-            of_roots: self.sampler.of_roots(Ours),
-            sampler: self.sampler,
+            head: Mutex::new(self.callers.head(self.sampler)),
+            callers: self.callers,
             limits: self.limits,
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             baggage_keys: self.baggage_keys,
@@ -162,7 +198,6 @@ impl TracerBuilder {
             leftovers: Leftovers::default(),
             collecting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
-            has_told_of_sampler: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
             n_open: AtomicI64::new(0),
         });
@@ -176,7 +211,8 @@ impl Tracer {
     #[must_use]
     pub fn builder(sink: impl SpanSink) -> TracerBuilder {
         TracerBuilder {
-            sampler: Box::new(ParentBased::new(AlwaysOn)),
+            sampler: Box::new(AlwaysOn),
+            callers: Callers::default(),
             baggage_keys: Vec::new(),
             tail: None,
             limits: SpanLimits::default(),
@@ -270,16 +306,20 @@ impl Tracer {
         self.n_lost.load(Relaxed)
     }
 
-    /// Whether a child of `parent` is decided as that was, which need not be asked of the sampler.
-    #[inline(always)]
-    pub(super) fn follows(&self, parent: &Ids) -> bool {
-        self.follows_local && !parent.is_remote()
+    /// Puts another sampler in place of the one that decides. When it returns, every trace that starts is
+    /// decided by the new one; spans of traces that have started are decided as their parents were.
+    ///
+    /// A thread keeps the old one until it starts its next span, and the last that does drops it.
+    pub fn set_sampler(&self, sampler: impl IntoSampler) {
+        self.set_boxed_sampler(sampler.into_sampler());
     }
 
-    /// Whether roots are sampled, if that is always the same.
-    #[inline(always)]
-    pub(super) fn of_roots(&self) -> Option<bool> {
-        self.of_roots
+    pub(crate) fn set_boxed_sampler(&self, sampler: Box<dyn Sampler>) {
+        let head = self.callers.head(sampler);
+        let before = mem::replace(&mut *self.head.lock(), head);
+        // Threads look for what decides when this has changed.
+        change(|_| ());
+        drop(before); // With nothing locked: it may be the user's code.
     }
 
     /// Whether a tail sampler decides what is exported.
@@ -328,34 +368,15 @@ impl Tracer {
         self.held.as_ref()
     }
 
-    /// The decision about the span, if its sampler can be asked at once.
-    pub(super) fn decide(&self, span: &Candidate<'_>) -> Option<Sampling> {
-        // Not the box's own `sample`, which is one call more.
-        self.is_sampler_ours.then(|| (*self.sampler).sample(span))
+    /// What decides about spans that start.
+    pub(super) fn head(&self) -> Arc<Head> {
+        Arc::clone(&self.head.lock())
     }
 
-    /// Asks a sampler that is the user's, with this thread's spans free. The application that starts
-    /// a span has no part in a panic there: the span is not recorded.
-    pub(super) fn ask(&self, span: &Candidate<'_>) -> Sampling {
-        match panics::catch(|| self.sampler.sample(span)) {
-            Ok(sampling) => sampling,
-            Err(payload) => self.survive_sampler(payload),
-        }
-    }
-
-    #[cold]
-    fn survive_sampler(&self, payload: Box<dyn Any + Send>) -> Sampling {
-        panics::discard(payload);
-        self.lose(1);
-        // Relaxed: it publishes nothing but itself.
-        if !self.has_told_of_sampler.swap(true, Relaxed) {
-            let _muted = context::mute();
-            let text = format_args!(
-                "panicked; spans that it panics on are not recorded, and counted as lost"
-            );
-            diagnostics::report("sampler", text);
-        }
-        Sampling::DROP
+    /// Whether contexts of other processes are not continued.
+    #[inline]
+    pub(super) fn distrusts_callers(&self) -> bool {
+        self.callers.are_untrusted
     }
 
     #[cfg(test)]
@@ -471,13 +492,10 @@ impl Drop for Tracer {
         self.deliver(&mut rest);
         // The last owner may be an application's thread that ends a span.
         let _muted = context::mute();
-        let sampler = mem::replace(&mut self.sampler, Box::new(AlwaysOff));
         let sink = mem::replace(&mut self.sink, Box::new(|_: &mut Vec<SpanRecord>| ()));
-        for dropped in [panics::catch(|| drop(sampler)), panics::catch(|| drop(sink))] {
-            if let Err(payload) = dropped {
-                panics::discard(payload);
-                diagnostics::report("span sink", format_args!("panicked in its drop"));
-            }
+        if let Err(payload) = panics::catch(|| drop(sink)) {
+            panics::discard(payload);
+            diagnostics::report("span sink", format_args!("panicked in its drop"));
         }
     }
 }
@@ -485,7 +503,7 @@ impl Drop for Tracer {
 impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tracer")
-            .field("sampler", &self.sampler)
+            .field("sampler", &self.head())
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

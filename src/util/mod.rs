@@ -7,6 +7,7 @@ pub(crate) mod hash;
 #[cfg(feature = "webhook")]
 pub(crate) mod http_date;
 pub(crate) mod panics;
+pub(crate) mod pattern;
 pub(crate) mod per_process;
 #[cfg(unix)]
 pub(crate) mod process;

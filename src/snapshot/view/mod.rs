@@ -5,7 +5,6 @@
 //! was recorded. Limits and the buckets of histograms cannot be changed afterwards: they are decided
 //! when an instrument is first used.
 
-mod pattern;
 #[cfg(feature = "serde")]
 mod serialised;
 mod views;
@@ -15,13 +14,13 @@ use std::sync::Arc;
 #[cfg(feature = "serde")]
 pub(crate) use self::serialised::{kind_name, kind_named};
 pub use self::views::Views;
-use super::view::pattern::Pattern;
 use super::{
     family::Kind,
     histogram::{Aggregation, PageBounds, bounds_fault},
     name::name_fault,
     unit::Unit,
 };
+use crate::util::pattern::Pattern;
 
 /// What readers see of the instruments that a pattern selects.
 ///

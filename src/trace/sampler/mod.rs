@@ -1,34 +1,115 @@
 //! Samplers: which spans are recorded, decided when a span starts.
+//!
+//! Give one to [`Builder::sampler`](crate::Builder::sampler), a number for a share of all traces:
+//!
+//! ```
+//! use bellwether::trace::sampler;
+//!
+//! # use bellwether::telemetry::Builder;
+//! let a_twentieth: Builder = bellwether::builder("shop").sampler(0.05);
+//! let by_rules = bellwether::builder("shop").sampler(
+//!     sampler::rules().route("/health", 0.0).name("checkout*", 1.0).otherwise(0.05),
+//! );
+//! # let _ = (a_twentieth, by_rules);
+//! ```
+//!
+//! | what is wanted | sampler |
+//! |---|---|
+//! | every trace, or none | [`AlwaysOn`], the default, and [`AlwaysOff`] |
+//! | a share of all traces | a number, which is a [`ConsistentProbability`]: what is sampled says with what probability, so that counts can be estimated |
+//! | the same traces as services with an OpenTelemetry SDK of today sample | [`TraceIdRatio`] |
+//! | not more than so many a second | [`RateLimited`], for all traces or [for each route](RateLimited::per_route) |
+//! | about so many a second, whatever the load is, with counts that can be estimated, and some of each route | [`Adaptive`] |
+//! | something else for each route, name, kind or attribute | [`rules`] |
+//! | something of your own | a [`Sampler`] |
+//!
+//! All of them decide about **traces**, not spans: they are asked where a trace begins, and every other span
+//! is decided as its parent was, also if that is a caller's. [`ParentBased`] does it, which stands around
+//! every sampler that is given without it. [`EverySpan`] asks about each span, and tears traces apart unless
+//! that is what is wanted.
+//!
+//! **Callers.** A caller's trace is continued, and recorded if the caller records it. So a caller decides how
+//! much is recorded here:
+//! [`Builder::remote_sampled_per_second`](crate::Builder::remote_sampled_per_second) sets a limit. At a
+//! public edge, [`Builder::untrusted_callers`](crate::Builder::untrusted_callers) starts traces of its own,
+//! which link to the callers'.
+//!
+//! **Without a word in code**, `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` are heeded: `always_on`,
+//! `always_off`, `traceidratio`, and each with `parentbased_` in front. Without it every span is asked
+//! about, as OpenTelemetry has it: prefer `parentbased_traceidratio`.
+//!
+//! **While it runs**, [`Telemetry::set_sampler`](crate::Telemetry::set_sampler) puts another one in place.
 
+mod adaptive;
+mod always;
+mod bucket;
+mod callers;
+mod candidate;
+mod condition;
+mod consistent;
+mod environment;
+mod into;
 mod parent;
+mod probability;
+mod rate;
 mod ratio;
+mod routes;
+mod rules;
 mod sampling;
 mod tail;
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
+pub use adaptive::Adaptive;
+pub use always::{AlwaysOff, AlwaysOn, EverySpan};
+pub(crate) use callers::CallerLimit;
+pub use candidate::Candidate;
+pub use condition::Condition;
+pub use consistent::ConsistentProbability;
+pub(crate) use environment::of_environment;
+pub use into::IntoSampler;
 pub use parent::ParentBased;
+pub use probability::Probability;
+pub use rate::RateLimited;
 pub use ratio::TraceIdRatio;
+pub use rules::{Rules, rules};
 pub(super) use sampling::More;
 pub use sampling::{Decision, Sampling};
+pub(super) use tail::Firsts;
 pub(crate) use tail::P99;
-pub(super) use tail::{Firsts, chooses};
 pub use tail::{LocalTrace, Tail};
-
-use super::{Link, SpanKind};
-use crate::{
-    context::{SpanContext, TraceId},
-    label::KeyValue,
-};
 
 /// Decides, when a span starts, whether it is recorded and exported.
 ///
-/// It is called on the thread that starts the span, for every span: it must not block. Spans that
-/// it starts itself are not recorded. Whatever it decides, the trace of a valid parent is continued.
+/// A tracer asks it about roots: it puts a [`ParentBased`] around it, unless it is one or is in an
+/// [`EverySpan`].
+///
+/// It is called on the thread that starts the span: it must not block. Spans that it starts itself are not
+/// recorded. Whatever it decides, the trace of a valid parent is continued.
 ///
 /// A panic in it does not come out where the span starts: the span is not recorded and its children
 /// learn that, as by [`Sampling::DROP`]. It counts as [lost](super::Tracer::lost), and the first one of
 /// a tracer is reported.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{label::Value, trace::sampler::{Candidate, Sampler, Sampling}};
+///
+/// /// Samples what the synthetic checks of a staging system do.
+/// #[derive(Debug)]
+/// struct OfChecks;
+///
+/// impl Sampler for OfChecks {
+///     fn sample(&self, span: &Candidate<'_>) -> Sampling {
+///         let is_check = span.attribute("check") == Some(&Value::from(true));
+///         Sampling::from_sampled(is_check)
+///     }
+/// }
+///
+/// let builder = bellwether::builder("shop").sampler(OfChecks);
+/// # let _ = builder;
+/// ```
 pub trait Sampler: Send + Sync + fmt::Debug + 'static {
     /// The decision on `span`.
     fn sample(&self, span: &Candidate<'_>) -> Sampling;
@@ -45,10 +126,16 @@ pub trait Sampler: Send + Sync + fmt::Debug + 'static {
         false
     }
 
-    /// What it decides about every root, if that is always the same.
+    /// What it decides about every root, if that is always the same and says nothing else.
     #[doc(hidden)]
     fn of_roots(&self, _: Ours) -> Option<bool> {
         None
+    }
+
+    /// Whether it is to be asked about spans with parents too.
+    #[doc(hidden)]
+    fn minds_parents(&self, _: Ours) -> bool {
+        false
     }
 }
 
@@ -58,107 +145,6 @@ mod ours {
     pub struct Ours;
 }
 pub(super) use ours::Ours;
-
-/// A span about to start, as a sampler sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    pub(crate) parent: &'a SpanContext,
-    pub(crate) trace_id: TraceId,
-    pub(crate) name: &'a Cow<'static, str>, // Not read unless a sampler asks.
-    pub(crate) kind: SpanKind,
-    pub(crate) attributes: &'a [KeyValue],
-    pub(crate) links: &'a [Link],
-}
-
-/// Records every span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "there is nothing to say about always")]
-pub struct AlwaysOn;
-
-/// Records no span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "there is nothing to say about never")]
-pub struct AlwaysOff;
-
-impl<'a> Candidate<'a> {
-    /// A span about to start: to try a sampler with.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bellwether::{
-    ///     context::{SpanContext, TraceId},
-    ///     trace::{SpanKind, sampler::{AlwaysOn, Candidate, Sampler, Sampling}},
-    /// };
-    ///
-    /// let name = "checkout".into();
-    /// let root = Candidate::new(&SpanContext::NONE, TraceId::random(), &name, SpanKind::Internal);
-    /// assert_eq!(AlwaysOn.sample(&root), Sampling::SAMPLE);
-    /// ```
-    #[must_use]
-    #[expect(
-        clippy::ptr_arg,
-        reason = "the tracer has the name as one, and reads it only if asked"
-    )]
-    pub const fn new(
-        parent: &'a SpanContext,
-        trace_id: TraceId,
-        name: &'a Cow<'static, str>,
-        kind: SpanKind,
-    ) -> Self {
-        Self { parent, trace_id, name, kind, attributes: &[], links: &[] }
-    }
-
-    /// With the attributes that it starts with.
-    #[must_use]
-    pub const fn with_attributes(self, attributes: &'a [KeyValue]) -> Self {
-        Self { attributes, ..self }
-    }
-
-    /// With the links that it starts with.
-    #[must_use]
-    pub const fn with_links(self, links: &'a [Link]) -> Self {
-        Self { links, ..self }
-    }
-
-    /// The parent, which is not valid for a root. A caller may have
-    /// [decided](SpanContext::decided) about a root all the same.
-    #[must_use]
-    pub fn parent(&self) -> &'a SpanContext {
-        self.parent
-    }
-
-    /// The trace it will belong to.
-    #[must_use]
-    pub fn trace_id(&self) -> TraceId {
-        self.trace_id
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &'a str {
-        self.name
-    }
-
-    /// Its kind.
-    #[must_use]
-    pub fn kind(&self) -> SpanKind {
-        self.kind
-    }
-
-    /// The attributes that it starts with ([`SpanBuilder::attribute`](super::SpanBuilder::attribute)), in
-    /// the order they were set; of two with one key the later holds.
-    #[must_use]
-    pub fn attributes(&self) -> &'a [KeyValue] {
-        self.attributes
-    }
-
-    /// The links that it starts with ([`SpanBuilder::link`](super::SpanBuilder::link)).
-    #[must_use]
-    pub fn links(&self) -> &'a [Link] {
-        self.links
-    }
-}
 
 impl Sampler for Box<dyn Sampler> {
     fn sample(&self, span: &Candidate<'_>) -> Sampling {
@@ -176,34 +162,8 @@ impl Sampler for Box<dyn Sampler> {
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         (**self).of_roots(ours)
     }
-}
 
-impl Sampler for AlwaysOn {
-    #[inline]
-    fn sample(&self, _span: &Candidate<'_>) -> Sampling {
-        Sampling::SAMPLE
-    }
-
-    fn is_ours(&self, _: Ours) -> bool {
-        true
-    }
-
-    fn of_roots(&self, _: Ours) -> Option<bool> {
-        Some(true)
-    }
-}
-
-impl Sampler for AlwaysOff {
-    #[inline]
-    fn sample(&self, _span: &Candidate<'_>) -> Sampling {
-        Sampling::DROP
-    }
-
-    fn is_ours(&self, _: Ours) -> bool {
-        true
-    }
-
-    fn of_roots(&self, _: Ours) -> Option<bool> {
-        Some(false)
+    fn minds_parents(&self, ours: Ours) -> bool {
+        (**self).minds_parents(ours)
     }
 }

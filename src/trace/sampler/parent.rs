@@ -1,12 +1,23 @@
 //! The parent's decision, and another sampler's where there is no parent.
 
-use super::{Candidate, Ours, Sampler, Sampling};
+use super::{
+    Candidate, Ours, Sampler, Sampling, consistent, into::IntoSampler, probability::Probability,
+};
 
 /// Decides as the parent was decided, and by another sampler where there is no parent, or one that
 /// leaves the decision to this process.
 ///
+/// Telemetry and tracers put it around every sampler that they are given, unless that is one already. A ratio
+/// that is asked about children drops spans in the middle of traces that were sampled, and callers find their
+/// traces torn; [`EverySpan`](super::EverySpan) has that for those who want it.
+///
 /// What a parent's flag means is a sampler of its own in each of four cases, so that, say, remote
 /// callers may be believed only up to a ratio.
+///
+/// The trace state of the parent is the span's too. If a remote one says a probability that does not go with
+/// the flag (`ot=th:…` rejects the trace, but it is sampled, or the other way round), nobody knows the
+/// probability, and the span's state has none (OpenTelemetry's "TraceState: Probability Sampling", "General
+/// requirements").
 ///
 /// # Examples
 ///
@@ -29,9 +40,13 @@ pub struct ParentBased {
 impl ParentBased {
     /// Decides roots by `root`, and spans with a parent by the parent's flag.
     #[must_use]
-    pub fn new(root: impl Sampler) -> Self {
+    pub fn new(root: impl IntoSampler) -> Self {
+        Self::of(root.into_sampler())
+    }
+
+    pub(in crate::trace) fn of(root: Box<dyn Sampler>) -> Self {
         Self {
-            root: Box::new(root),
+            root,
             remote_sampled: None,
             remote_not_sampled: None,
             local_sampled: None,
@@ -41,26 +56,26 @@ impl ParentBased {
 
     /// Decides spans whose parent is of another process and sampled; by default all.
     #[must_use]
-    pub fn remote_sampled(self, sampler: impl Sampler) -> Self {
-        Self { remote_sampled: Some(Box::new(sampler)), ..self }
+    pub fn remote_sampled(self, sampler: impl IntoSampler) -> Self {
+        Self { remote_sampled: Some(sampler.into_sampler()), ..self }
     }
 
     /// Decides spans whose parent is of another process and not sampled; by default none.
     #[must_use]
-    pub fn remote_not_sampled(self, sampler: impl Sampler) -> Self {
-        Self { remote_not_sampled: Some(Box::new(sampler)), ..self }
+    pub fn remote_not_sampled(self, sampler: impl IntoSampler) -> Self {
+        Self { remote_not_sampled: Some(sampler.into_sampler()), ..self }
     }
 
     /// Decides spans whose parent is of this process and sampled; by default all.
     #[must_use]
-    pub fn local_sampled(self, sampler: impl Sampler) -> Self {
-        Self { local_sampled: Some(Box::new(sampler)), ..self }
+    pub fn local_sampled(self, sampler: impl IntoSampler) -> Self {
+        Self { local_sampled: Some(sampler.into_sampler()), ..self }
     }
 
     /// Decides spans whose parent is of this process and not sampled; by default none.
     #[must_use]
-    pub fn local_not_sampled(self, sampler: impl Sampler) -> Self {
-        Self { local_not_sampled: Some(Box::new(sampler)), ..self }
+    pub fn local_not_sampled(self, sampler: impl IntoSampler) -> Self {
+        Self { local_not_sampled: Some(sampler.into_sampler()), ..self }
     }
 }
 
@@ -77,10 +92,15 @@ impl Sampler for ParentBased {
             (false, false) => &self.local_not_sampled,
         };
         match delegate {
+            Some(delegate) if is_sampled => below_sampled(delegate.sample(span), span),
             Some(delegate) => delegate.sample(span),
             None if !is_sampled && parent.ids().is_recorded() => Sampling::RECORD,
-            None => Sampling::from_sampled(is_sampled),
+            None => consistent::kept(Sampling::from_sampled(is_sampled), span),
         }
+    }
+
+    fn minds_parents(&self, _: Ours) -> bool {
+        true
     }
 
     fn is_ours(&self, ours: Ours) -> bool {
@@ -96,6 +116,21 @@ impl Sampler for ParentBased {
 
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         self.root.of_roots(ours)
+    }
+}
+
+/// What a sampler says that was asked only because the parent is sampled: the smaller of the two
+/// probabilities holds, as both look at the same random bits.
+fn below_sampled(sampling: Sampling, span: &Candidate<'_>) -> Sampling {
+    let state = span.parent().state();
+    let Some(own) = sampling.state().and_then(Probability::of_state) else { return sampling };
+    let said = Probability::of_state(state).filter(|said| said.accepts(span.randomness()));
+    match said {
+        Some(parents) => {
+            let state = parents.min(own).write(state);
+            sampling.with_state(state)
+        }
+        None => consistent::unknown(sampling, span),
     }
 }
 
@@ -145,6 +180,57 @@ mod tests {
         for remote in [true, false] {
             assert!(!is_sampled(&inverted, &parent(remote, true)));
             assert!(is_sampled(&inverted, &parent(remote, false)));
+        }
+    }
+
+    /// A caller's trace with the low bits 7, and what becomes of its state.
+    fn state_of_child(flags: u8, state: &str) -> String {
+        let trace_id = TraceId::from_u128(1 << 100 | 7);
+        let (flags, state) = (TraceFlags::from_u8(flags), TraceState::parse(state).unwrap());
+        let caller = SpanContext::new(trace_id, SpanId::random(), flags, state).into_remote();
+        let name = "".into();
+        let span = Candidate::new(&caller, trace_id, &name, SpanKind::Server);
+        let sampling = ParentBased::new(AlwaysOff).sample(&span);
+        assert_eq!(sampling.is_sampled(), flags.is_sampled());
+        sampling.state().unwrap_or(caller.state()).as_str().to_owned()
+    }
+
+    #[test]
+    fn a_callers_probability_is_kept_if_it_goes_with_the_flag() {
+        for (flags, state, expected) in [
+            (1, "ot=th:0,a=1", "ot=th:0,a=1"),
+            (1, "a=1,ot=rv:80000000000000;th:8", "a=1,ot=rv:80000000000000;th:8"),
+            (1, "ot=th:8,a=1", "a=1"), // It would have been rejected.
+            (1, "a=1,ot=rv:70000000000000;th:8", "ot=rv:70000000000000,a=1"),
+            (1, "ot=th:xyz;p:1,a=1", "ot=p:1,a=1"),
+            (1, "ot=p:1,a=1", "ot=p:1,a=1"),
+            (0, "ot=th:8,a=1", "ot=th:8,a=1"),
+            (0, "ot=th:0,a=1", "a=1"), // It would have been sampled.
+            (1, "", ""),
+        ] {
+            assert_eq!(state_of_child(flags, state), expected, "{flags} {state}");
+        }
+    }
+
+    #[test]
+    fn of_a_callers_probability_and_our_own_the_smaller_holds() {
+        let trace_id = TraceId::from_u128(1 << 100 | 0xf0_0000_0000_0000);
+        let name = "".into();
+        for (of_caller, own, expected) in [
+            ("ot=th:8", 0.25, "ot=th:c"),
+            ("ot=th:c", 0.5, "ot=th:c"),
+            ("ot=th:c", 1.0, "ot=th:c"),
+            ("ot=th:f8", 0.5, ""), // It would have been rejected.
+            ("", 0.5, ""),         // With what probability the caller samples is not known.
+        ] {
+            let state = TraceState::parse(of_caller).unwrap();
+            let context = SpanContext::new(trace_id, SpanId::random(), TraceFlags::SAMPLED, state);
+            let caller = context.into_remote();
+            let span = Candidate::new(&caller, trace_id, &name, SpanKind::Server);
+            let sampling = ParentBased::new(AlwaysOff).remote_sampled(own).sample(&span);
+            let state = sampling.state().unwrap_or(caller.state());
+            assert!(sampling.is_sampled());
+            assert_eq!(state.as_str(), expected, "{of_caller} and {own}");
         }
     }
 }

@@ -1,25 +1,29 @@
 //! A share of all traces, chosen by their ids.
 
-use super::{Candidate, Ours, Sampler, Sampling};
+use super::{Candidate, Ours, Sampler, Sampling, consistent};
 use crate::context::TraceId;
 
 /// Records a share of all traces, chosen by the low 63 random bits of the trace id, so that every
 /// process with the same ratio chooses the same traces.
 ///
-/// The decision is that of opentelemetry_sdk 0.33's `TraceIdRatioBased`, to the id.
+/// The decision is that of opentelemetry_sdk 0.33's `TraceIdRatioBased`, to the id. A sampled trace does not
+/// say with what probability it was; [`ConsistentProbability`](super::ConsistentProbability)'s do, by another
+/// choice of ids.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TraceIdRatio {
-    bound: u64, // In [0, 2^63]: ids below it are recorded, so that 2^63 is all of them.
+    bound: u64, // In [0, ALL]: ids below it are recorded.
 }
+
+/// The number of values of 63 bits.
+const ALL: u64 = 1 << 63;
 
 impl TraceIdRatio {
     /// Records the share `ratio`; less than 0 and NaN are 0, more than 1 is 1.
     #[must_use]
     #[expect(clippy::manual_clamp, reason = "a clamped NaN stays one, which max turns into 0")]
     pub fn new(ratio: f64) -> Self {
-        let all = (1u64 << 63) as f64;
         // `max` gives the other operand for NaN; the product is at most 2^63, which f64 holds.
-        Self { bound: (ratio.max(0.0).min(1.0) * all) as u64 }
+        Self { bound: (ratio.max(0.0).min(1.0) * ALL as f64) as u64 }
     }
 
     #[inline]
@@ -32,11 +36,19 @@ impl TraceIdRatio {
 impl Sampler for TraceIdRatio {
     #[inline]
     fn sample(&self, span: &Candidate<'_>) -> Sampling {
-        Sampling::from_sampled(self.chooses(span.trace_id))
+        consistent::unknown(Sampling::from_sampled(self.chooses(span.trace_id)), span)
     }
 
     fn is_ours(&self, _: Ours) -> bool {
         true
+    }
+
+    fn of_roots(&self, _: Ours) -> Option<bool> {
+        match self.bound {
+            0 => Some(false),
+            ALL => Some(true),
+            _ => None,
+        }
     }
 }
 

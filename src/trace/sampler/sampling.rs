@@ -20,8 +20,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     decision: Decision,
-    more: Option<Box<More>>, // Few decisions say more, and all are handed on.
+    state: Option<TraceState>,
+    attributes: Option<Box<Attributes>>, // Few decisions have any, and all are handed on.
 }
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Attributes(Vec<KeyValue>);
 
 /// What becomes of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,8 +40,8 @@ pub enum Decision {
     RecordAndSample,
 }
 
-/// What a decision may say besides.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a decision says besides.
+#[derive(Debug)]
 pub(in crate::trace) struct More {
     pub(in crate::trace) attributes: Vec<KeyValue>,
     pub(in crate::trace) state: Option<TraceState>,
@@ -54,7 +58,7 @@ impl Sampling {
     /// The decision alone.
     #[must_use]
     pub const fn new(decision: Decision) -> Self {
-        Self { decision, more: None }
+        Self { decision, state: None, attributes: None }
     }
 
     /// [`SAMPLE`](Self::SAMPLE) or [`DROP`](Self::DROP).
@@ -70,7 +74,7 @@ impl Sampling {
         key: impl Into<Cow<'static, str>>,
         value: impl Into<Value>,
     ) -> Self {
-        self.more.get_or_insert_default().attributes.push(KeyValue::new(key, value));
+        self.attributes.get_or_insert_default().0.push(KeyValue::new(key, value));
         self
     }
 
@@ -78,7 +82,7 @@ impl Sampling {
     /// parent's.
     #[must_use]
     pub fn with_state(mut self, state: TraceState) -> Self {
-        self.more.get_or_insert_default().state = Some(state);
+        self.state = Some(state);
         self
     }
 
@@ -105,17 +109,23 @@ impl Sampling {
     /// The attributes that it adds.
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
-        self.more.as_ref().map_or(&[], |more| &more.attributes)
+        self.attributes.as_ref().map_or(&[], |attributes| &attributes.0)
     }
 
     /// The trace state, if it is another than the parent's.
     #[must_use]
     pub fn state(&self) -> Option<&TraceState> {
-        self.more.as_ref()?.state.as_ref()
+        self.state.as_ref()
     }
 
-    pub(in crate::trace) fn into_more(self) -> Option<Box<More>> {
-        self.more
+    /// What it says besides, if it does.
+    #[inline(always)]
+    pub(in crate::trace) fn into_more(self) -> Option<More> {
+        if self.state.is_none() && self.attributes.is_none() {
+            return None;
+        }
+        let attributes = self.attributes.unwrap_or_default().0;
+        Some(More { attributes, state: self.state })
     }
 }
 

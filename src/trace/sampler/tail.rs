@@ -280,14 +280,6 @@ fn share(ratio: f64) -> f64 {
     ratio.max(0.0).min(1.0)
 }
 
-/// Whether a trace is in the share `ratio`, by the random bits of its id, the lowest 56: as
-/// OpenTelemetry's consistent probability sampling chooses.
-pub(in crate::trace) fn chooses(ratio: f64, trace: TraceId) -> bool {
-    const ALL: u64 = 1 << 56;
-    let threshold = ((1.0 - ratio) * ALL as f64).round() as u64;
-    trace.to_u128() as u64 % ALL >= threshold
-}
-
 /// What a trace did in this process, as far as it has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTrace<'a> {

@@ -38,8 +38,9 @@ struct Kept {
 }
 
 impl Kept {
+    /// With a sampler that is asked about every span.
     fn new(sampler: impl Sampler) -> Self {
-        Self::with(|builder| builder.sampler(sampler))
+        Self::with(|builder| builder.sampler(EverySpan::new(sampler)))
     }
 
     fn with(options: impl FnOnce(TracerBuilder) -> TracerBuilder) -> Self {

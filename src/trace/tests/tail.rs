@@ -268,6 +268,30 @@ fn a_ratio_keeps_its_share_beside_all_errors() {
     // Five standard deviations of a binomial distribution.
     let (expected, variance) = (0.1 * (n - n_errors) as f64, 0.09 * (n - n_errors) as f64);
     assert!((n_good - expected).abs() < 5.0 * variance.sqrt(), "{n_good} of {expected}");
+    // Each says how many it stands for.
+    let spans = kept.spans.lock();
+    let standing = |span: &SpanRecord| span.probability().unwrap().adjusted_count();
+    let estimated: f64 = spans.iter().map(standing).sum();
+    assert!((estimated - n as f64).abs() < 5.0 * 10.0 * variance.sqrt(), "{estimated}");
+    assert!(
+        spans.iter().all(|span| standing(span) == if span.name() == "bad" { 1.0 } else { 10.0 })
+    );
+}
+
+#[test]
+fn what_the_head_samples_with_a_probability_is_exported_with_the_smaller_one() {
+    use crate::trace::sampler::ConsistentProbability;
+
+    for (head, tail, exported) in [(0.5, 0.25, 0.25), (0.25, 0.5, 0.25)] {
+        let tail = Tail::new().otherwise(tail).only_sampled();
+        let head = ConsistentProbability::new(head);
+        let kept = Kept::with(|builder| builder.sampler(head).tail_sampler(tail));
+        (0..1_000).for_each(|_| span("root").enter().end());
+        let n_kept = names(&kept).len();
+        assert!((150..350).contains(&n_kept), "{n_kept}");
+        let spans = kept.spans.lock();
+        assert!(spans.iter().all(|span| span.probability().unwrap().to_f64() == exported));
+    }
 }
 
 proptest! {
