@@ -206,7 +206,7 @@ fn a_million_open_spans_are_recorded_up_to_a_bound_and_the_others_are_counted() 
 #[test]
 fn spans_that_end_on_other_threads_leave_room() {
     let kept = Kept::new(AlwaysOn);
-    let (send, receive) = std::sync::mpsc::sync_channel::<Span>(64);
+    let (send, receive) = mpsc::sync_channel::<Span>(64);
     let tracer = kept.tracer.clone();
     let ending = std::thread::spawn(move || {
         let _entered = enter(Some(tracer));
