@@ -4,13 +4,13 @@ use std::{mem, ops::Deref};
 
 use super::{
     operation::{Measure, Operation},
-    place::Marks,
+    place::{Keeper, Marks},
 };
 use crate::{
     clock,
     context::{Outcome, SpanContext},
     label::KeyValue,
-    trace::{Span, SpanKind, SpanScope, span},
+    trace::{Failure, Span, SpanKind, SpanScope, span},
 };
 
 /// Starts the timer of an observed function.
@@ -135,6 +135,20 @@ impl Deref for Scope {
 
     fn deref(&self) -> &Marks {
         &self.marks
+    }
+}
+
+impl Keeper for Scope {
+    #[inline]
+    fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    #[cold]
+    fn hear(&self, failure: &Failure<'_>) {
+        if let Some(span) = &self.span {
+            span.fail(failure);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     resource::Resource,
     series::Changes,
     sync::Mutex,
-    trace::{self, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
+    trace::{self, ErrorTexts, SpanLimits, SpanRecord, Tracer, sampler::Sampler},
     util::process,
 };
 
@@ -65,8 +65,9 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let tracer =
-            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
+        let texts = self.error_texts;
+        let tracer = (!self.disabled)
+            .then(|| tracer_into(spans.clone(), self.limits, texts, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
@@ -226,10 +227,11 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
 fn tracer_into(
     source: Arc<Source<SpanRecord>>,
     limits: SpanLimits,
+    error_texts: ErrorTexts,
     sampler: Option<Box<dyn Sampler>>,
 ) -> Arc<Tracer> {
     let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
-    let tracer = Tracer::builder(sink).limits(limits);
+    let tracer = Tracer::builder(sink).limits(limits).error_texts(error_texts);
     match sampler {
         Some(sampler) => tracer.sampler(sampler),
         None => tracer,

@@ -24,6 +24,7 @@ use super::{
     SpanRecord,
     active::Active,
     buffer::Buffer,
+    failure::ErrorTexts,
     sampler::Candidate,
     stack::{Left, Place, Stack},
     start::{Seed, Start},
@@ -93,7 +94,6 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     let place = with_tracer(|cell, mut local| {
         let own = &mut *local;
         if own.stack.is_full() {
-            own.overflow();
             return None;
         }
         // Most spans are children of the current one, and do as it does.
@@ -148,6 +148,9 @@ fn push_any<'a>(
 #[cold]
 #[inline(never)]
 fn carry(seed: &mut Seed) -> Option<Place> {
+    if is_full() {
+        return None;
+    }
     push(Left::Unrecorded(seed.parent.take()?)).ok()
 }
 
@@ -257,6 +260,11 @@ impl Asked {
     }
 }
 
+/// Whether this thread's stack takes no more spans.
+pub(super) fn is_full() -> bool {
+    LOCAL.with(|cell| cell.try_borrow().is_ok_and(|local| local.stack.is_full()))
+}
+
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
 pub(super) fn push(span: Left) -> Result<Place, Left> {
     LOCAL.with(|cell| {
@@ -348,6 +356,16 @@ fn settle_late() {
 /// Calls `change` with the record of the span at `place`, if it has one.
 pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
     LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
+}
+
+/// What is kept of the texts of errors by the tracer of this number; nothing if it is gone.
+pub(super) fn error_texts(tracer: u64) -> ErrorTexts {
+    let own = LOCAL.with(|cell| {
+        let local = cell.try_borrow().ok()?;
+        let own = local.bound.as_ref().filter(|bound| bound.tracer.id == tracer)?;
+        Some(own.tracer.error_texts.clone())
+    });
+    own.or_else(|| Some(tracer::find(tracer)?.error_texts.clone())).unwrap_or(ErrorTexts::Off)
 }
 
 /// The place of the span this thread is in.
@@ -460,13 +478,6 @@ impl Local {
         self.stack = Stack::EMPTY;
         self.stock.give_back();
         self.bound.take()
-    }
-
-    #[cold]
-    fn overflow(&self) {
-        if let Some(bound) = &self.bound {
-            bound.tracer.lose(1);
-        }
     }
 }
 

@@ -11,7 +11,9 @@
 //! in the long run only texts that are not static allocate, and attributes of events and links.
 
 mod active;
+mod as_error;
 mod buffer;
+mod failure;
 mod finished;
 mod future;
 mod limits;
@@ -29,6 +31,10 @@ mod stock;
 mod tests;
 mod tracer;
 
+pub use as_error::AsError;
+#[doc(hidden)]
+pub use failure::Failure;
+pub(crate) use failure::ErrorTexts;
 pub use future::{InSpan, Instrumented};
 pub use limits::SpanLimits;
 #[doc(hidden)]
@@ -36,7 +42,10 @@ pub use local::{Entered, enter};
 pub use parts::{Event, Link, SpanKind, Status};
 pub use propagator::{Extractor, Injector, extract, inject, inject_context};
 pub use record::SpanRecord;
-pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
+pub(crate) use span::fail_part;
+pub use span::{
+    Span, SpanBuilder, SpanScope, add_event, record_error, set_attribute, set_status, span,
+};
 pub(crate) use tracer::trim;
 #[doc(hidden)]
 pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};

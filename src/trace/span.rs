@@ -1,10 +1,12 @@
 //! A span from its start to its end: the builder, the span, and the scope of a thread in it.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData, panic::AssertUnwindSafe};
 
 use super::{
     SpanKind, Status,
-    active::Active,
+    active::{Active, By, Told},
+    as_error::AsError,
+    failure::Failure,
     local,
     stack::{Left, Place},
     start::Seed,
@@ -111,9 +113,10 @@ impl SpanBuilder {
         let mut stay = Stay::Inherits;
         if local::may_start(&self.seed) {
             let mut seed = self.seed;
-            if let Some(place) = local::push_new(&mut seed) {
-                stay = Stay::At(place);
-            }
+            stay = match local::push_new(&mut seed) {
+                Some(place) => Stay::At(place),
+                None => Stay::of_none(&mut seed),
+            };
         }
         SpanScope { stay, not_send: PhantomData }
     }
@@ -147,7 +150,7 @@ impl Span {
         let stay = match self.left.take().map(local::push) {
             None => Stay::Nowhere,
             Some(Ok(place)) => Stay::At(place),
-            Some(Err(left)) => Stay::Apart(Box::new(Self { left: Some(left) })),
+            Some(Err(left)) => Stay::apart(left),
         };
         SpanScope { stay, not_send: PhantomData }
     }
@@ -228,8 +231,26 @@ enum Stay {
     /// No span was recorded and no parent named: what is current stays so.
     Inherits,
     At(Place),
-    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare.
-    Apart(Box<Span>),
+    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare; a
+    /// scope is of one thread, and borrows it only while code of this crate runs.
+    Apart(Box<AssertUnwindSafe<RefCell<Span>>>),
+}
+
+impl Stay {
+    fn apart(left: Left) -> Self {
+        Self::Apart(Box::new(AssertUnwindSafe(RefCell::new(Span { left: Some(left) }))))
+    }
+
+    /// Where a span is that was not made current.
+    #[cold]
+    #[inline(never)]
+    fn of_none(seed: &mut Seed) -> Self {
+        match local::is_full().then(|| local::start(seed)) {
+            None => Self::Inherits,
+            Some(None) => Self::Nowhere,
+            Some(Some(left)) => Self::apart(left),
+        }
+    }
 }
 
 impl SpanScope {
@@ -243,7 +264,7 @@ impl SpanScope {
         match std::mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere | Stay::Inherits => {}
             Stay::At(place) => local::end(place, Some(at)),
-            Stay::Apart(span) => span.end_at(at),
+            Stay::Apart(span) => span.0.into_inner().end_at(at),
         }
     }
 
@@ -253,7 +274,7 @@ impl SpanScope {
             Stay::Nowhere => Span::NONE,
             Stay::Inherits => Span { left: local::current_valid().map(Left::Unrecorded) },
             Stay::At(place) => Span { left: local::leave(place) },
-            Stay::Apart(span) => *span,
+            Stay::Apart(span) => span.0.into_inner(),
         }
     }
 
@@ -270,7 +291,7 @@ impl SpanScope {
             Stay::Nowhere => SpanContext::NONE,
             Stay::Inherits => context::current(),
             Stay::At(place) => local::context_at(*place),
-            Stay::Apart(span) => span.context().clone(),
+            Stay::Apart(span) => span.borrow().context().clone(),
         }
     }
 
@@ -284,9 +305,15 @@ impl SpanScope {
         });
     }
 
+    /// Records an error that the work of the span had for a result.
+    pub(crate) fn fail(&self, failure: &Failure<'_>) {
+        fail(failure, By::End, |change| self.with_record(change));
+    }
+
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-        match self.stay {
-            Stay::At(place) => local::with_record(place, change),
+        match &self.stay {
+            Stay::At(place) => local::with_record(*place, change),
+            Stay::Apart(span) => span.try_borrow_mut().ok()?.with_record(change),
             _ => None,
         }
     }
@@ -365,6 +392,25 @@ macro_rules! setters {
                 $self.with_record(|record| record.set_outcome(outcome));
             }
 
+            /// Records an error: its text is the description of the status, `error.type` its type, and
+            /// an event `exception` has both and what caused it. Another error later takes the place of
+            /// the first in status and type, and has an event of its own.
+            ///
+            /// The text is formatted only if the span is recorded, and at most
+            /// [`text_bytes`](super::SpanLimits::text_bytes) of it are kept. What
+            /// [`Builder`](crate::Builder) says of error texts holds here too:
+            /// [`redact_errors`](crate::Builder::redact_errors),
+            /// [`without_error_texts`](crate::Builder::without_error_texts). A text that panics is left
+            /// out.
+            ///
+            /// What `#[observe]` returns, or [`try_in_span`](super::InSpan::try_in_span) ends with, is
+            /// recorded without this.
+            pub fn record_error<K>($($receiver)+, error: &(impl AsError<K> + ?Sized)) {
+                error.tell(&mut |failure| {
+                    fail(failure, By::Hand, |change| $self.with_record(change));
+                });
+            }
+
             /// Replaces the name.
             pub fn set_name($($receiver)+, name: impl Into<Cow<'static, str>>) {
                 let name = name.into();
@@ -404,4 +450,56 @@ fn with_current(change: impl FnOnce(&mut Active)) {
     if let Some(place) = local::current_place() {
         local::with_record(place, change);
     }
+}
+
+/// Records an error on the span this thread is in, if that is recorded; see
+/// [`Span::record_error`].
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{testing, trace};
+///
+/// let scope = testing::scope();
+/// {
+///     let _span = bellwether::span("refund").enter();
+///     if let Err(error) = "five".parse::<u64>() {
+///         trace::record_error(&error);
+///     }
+/// }
+/// let span = scope.span("refund");
+/// assert_eq!(span.status(), &trace::Status::Error("invalid digit found in string".into()));
+/// assert_eq!(span.attributes()[0].value.to_string(), "core::num::error::ParseIntError");
+/// assert_eq!(span.events()[0].name(), "exception");
+/// ```
+pub fn record_error<K>(error: &(impl AsError<K> + ?Sized)) {
+    error.tell(&mut |failure| fail_current(failure, By::Hand));
+}
+
+/// Records an error that something in the current span had for a result, which began at `start`: an
+/// event, and nothing that says that the span has failed.
+pub(crate) fn fail_part(failure: &Failure<'_>, start: Ticks) {
+    fail_current(failure, By::Part(start));
+}
+
+fn fail_current(failure: &Failure<'_>, by: By) {
+    if let Some(place) = local::current_place() {
+        fail(failure, by, |change| local::with_record(place, change));
+    }
+}
+
+/// Records an error on the span whose record `with` lends. The user's code that makes its texts may use
+/// spans, this one too: it runs between two loans.
+#[cold]
+fn fail(
+    failure: &Failure<'_>,
+    by: By,
+    mut with: impl FnMut(&mut dyn FnMut(&mut Active)) -> Option<()>,
+) {
+    let mut asked = None;
+    with(&mut |active| asked = Some((active.limits(), active.tracer())));
+    let Some((limits, tracer)) = asked else { return };
+    let texts = failure.texts(&limits, &local::error_texts(tracer));
+    let mut told = Some(Told { kind: failure.kind(), at: clock::now(), texts });
+    with(&mut |active| told.take().into_iter().for_each(|told| active.fail(told, by)));
 }

@@ -12,6 +12,7 @@
 
 use std::{
     any::Any,
+    borrow::Cow,
     fmt, mem,
     sync::{Arc, Weak},
 };
@@ -19,6 +20,7 @@ use std::{
 use super::{
     SpanLimits, SpanRecord,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    failure::ErrorTexts,
     record::SPARE,
     sampler::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, ParentBased, Sampler},
 };
@@ -64,6 +66,7 @@ pub struct Tracer {
     follows_local: bool,   // Whether a parent of this process decides for its children.
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
     pub(super) limits: SpanLimits,
+    pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
     buffers: Mutex<Vec<Arc<Shared>>>,
@@ -98,6 +101,7 @@ impl<F: Fn(&mut Vec<SpanRecord>) + Send + Sync + 'static> SpanSink for F {
 pub struct TracerBuilder {
     sampler: Box<dyn Sampler>,
     limits: SpanLimits,
+    error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
 }
 
@@ -114,6 +118,26 @@ impl TracerBuilder {
         Self { limits, ..self }
     }
 
+    /// Gives `hook` each text of an error before it is kept; see
+    /// [`Builder::redact_errors`](crate::Builder::redact_errors).
+    #[must_use]
+    pub fn redact_errors(
+        self,
+        hook: impl Fn(&str) -> Cow<'_, str> + Send + Sync + 'static,
+    ) -> Self {
+        Self { error_texts: self.error_texts.redacted(Box::new(hook)), ..self }
+    }
+
+    /// Keeps no texts of errors, only their types, whatever hook there is.
+    #[must_use]
+    pub fn without_error_texts(self) -> Self {
+        self.error_texts(ErrorTexts::Off)
+    }
+
+    pub(crate) fn error_texts(self, error_texts: ErrorTexts) -> Self {
+        Self { error_texts, ..self }
+    }
+
     /// The tracer, which records nothing before it is [installed](install) or [entered](super::enter).
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
@@ -125,6 +149,7 @@ impl TracerBuilder {
             of_roots: self.sampler.of_roots(Ours),
             sampler: self.sampler,
             limits: self.limits,
+            error_texts: self.error_texts,
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
             leftovers: Leftovers::default(),
@@ -145,6 +170,7 @@ impl Tracer {
         TracerBuilder {
             sampler: Box::new(ParentBased::new(AlwaysOn)),
             limits: SpanLimits::default(),
+            error_texts: ErrorTexts::default(),
             sink: Box::new(sink),
         }
     }
@@ -187,8 +213,7 @@ impl Tracer {
         self.collect();
     }
 
-    /// How many spans never came to the sink: the stack of open spans was full, or the sampler or the
-    /// sink panicked. A span whose guard is leaked never ends, and is not counted.
+    /// How many spans never came to the sink, because the sampler or the sink panicked. A span whose guard is leaked never ends, and is not counted.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
