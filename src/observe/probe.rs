@@ -11,7 +11,10 @@
 //! - If both fit, it can take none. An integer that nothing decides is an `i32` in the end, which is
 //!   `Yes`.
 //!
-//! Both happen when all types are known (Rust reference, "Integer literal expressions"). In a generic
+//! A type that nothing decides either is `()` or `!` in the end, and answers `Yes` too, to say the same
+//! as by `No`.
+//!
+//! This happens when all types are known (Rust reference, "Integer literal expressions"). In a generic
 //! function it counts what that knows of its parameters.
 
 use std::{error::Error, fmt::Display, ops::Deref, task::Poll};
@@ -22,6 +25,19 @@ use crate::trace::Failure;
 type Yes = i32;
 /// Any other type of integers.
 type No = u8;
+
+/// `!`, which has no name of its own in this place.
+type Never = <fn() -> ! as Returns>::Value;
+
+/// What a function returns.
+pub trait Returns {
+    /// The type of it.
+    type Value;
+}
+
+impl<T> Returns for fn() -> T {
+    type Value = T;
+}
 
 /// What a value at the end of an operation says of how that went.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +73,15 @@ where
     }
 }
 
+/// The question for every type that it is not about.
+macro_rules! no_answer {
+    ($question:ident: $($body:tt)*) => {
+        impl<T> $question<No> for T { $($body)* }
+        impl $question<Yes> for () { $($body)* }
+        impl $question<Yes> for Never { $($body)* }
+    };
+}
+
 /// Whether it is a `Result`.
 pub trait IsResult<Answer> {
     /// Whether it is an `Err`, if it is a `Result`.
@@ -82,7 +107,8 @@ impl<T, E> IsResult<Yes> for Result<T, E> {
     }
 }
 
-impl<T> IsResult<No> for T {
+no_answer! {
+    IsResult:
     #[inline]
     fn has_failed(&self) -> Option<bool> {
         None
@@ -92,7 +118,7 @@ impl<T> IsResult<No> for T {
         text: Option<&'a dyn Display>,
         error: Option<&'a (dyn Error + 'a)>,
     ) -> Failure<'a> {
-        Failure::new::<T>(text, error)
+        Failure::new::<Self>(text, error)
     }
 }
 
@@ -108,7 +134,8 @@ impl<T, E: Display> IsShown<Yes> for Result<T, E> {
     }
 }
 
-impl<T> IsShown<No> for T {
+no_answer! {
+    IsShown:
     fn text(&self) -> Option<&dyn Display> {
         None
     }
@@ -126,7 +153,8 @@ impl<T, E: Error> IsError<Yes> for Result<T, E> {
     }
 }
 
-impl<T> IsError<No> for T {
+no_answer! {
+    IsError:
     fn error(&self) -> Option<&dyn Error> {
         None
     }
@@ -145,7 +173,8 @@ impl<T, E: Deref<Target: DynError>> HoldsError<Yes> for Result<T, E> {
     }
 }
 
-impl<T> HoldsError<No> for T {
+no_answer! {
+    HoldsError:
     fn held(&self) -> Option<&dyn Error> {
         None
     }

@@ -271,7 +271,7 @@ struct Telling;
 
 impl Telling {
     fn begin() -> Option<Self> {
-        (!IS_TELLING.replace(true)).then_some(Self)
+        (!IS_TELLING.replace(true)).then(|| Self)
     }
 }
 
