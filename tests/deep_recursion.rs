@@ -73,8 +73,12 @@ fn scopes_by_hand_serve_their_spans_too() {
     let scope = testing::scope();
     on_a_large_stack(|| enter(DEPTH - 1));
     let spans = scope.spans();
-    assert_eq!((spans.len(), spans.iter().all(|span| span.outcome() == Outcome::Error)), (DEPTH, true));
-    let mut depths: Vec<_> = spans.iter().map(|span| span.attributes()[0].value.to_string()).collect();
+    assert_eq!(
+        (spans.len(), spans.iter().all(|span| span.outcome() == Outcome::Error)),
+        (DEPTH, true)
+    );
+    let mut depths: Vec<_> =
+        spans.iter().map(|span| span.attributes()[0].value.to_string()).collect();
     depths.sort_unstable();
     depths.dedup();
     assert_eq!(depths.len(), DEPTH);

@@ -118,9 +118,8 @@ fn attribute(attributes: &[bellwether::label::KeyValue], key: &str) -> Option<St
 /// Type, text and causes of an event.
 fn told(event: &Event) -> (String, String, String) {
     assert_eq!(event.name(), "exception");
-    let [kind, message, causes] = ["type", "message", "stacktrace"].map(|key| {
-        attribute(event.attributes(), &format!("exception.{key}")).unwrap_or_default()
-    });
+    let [kind, message, causes] = ["type", "message", "stacktrace"]
+        .map(|key| attribute(event.attributes(), &format!("exception.{key}")).unwrap_or_default());
     (kind, message, causes)
 }
 

@@ -205,11 +205,7 @@ fn observed(
     let mut body = block.block.clone();
     let noted = Marker::new(root, &timer, Extent::Future).body(&mut body);
     let body = mark::own_block(&body);
-    let body = if noted {
-        end(root, &mark::branch(&body, root))
-    } else {
-        quote!(#body)
-    };
+    let body = if noted { end(root, &mark::branch(&body, root)) } else { quote!(#body) };
     // An `async` block cannot be annotated; a `return` never reached does it.
     let output = output.map(|ty| {
         quote! {

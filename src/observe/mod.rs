@@ -36,9 +36,7 @@ pub mod __private {
     pub use super::{
         future::{Awaiting, Followed, Observed, follow},
         place::{Keeper, Marks, Place, end, question, value},
-        probe::{
-            DynError, Ending, HoldsError, IsError, IsResult, IsShown, Question, Said, never,
-        },
+        probe::{DynError, Ending, HoldsError, IsError, IsResult, IsShown, Question, Said, never},
         scope::{Between, Scope, Started, begin, start},
     };
     pub use crate::label::{

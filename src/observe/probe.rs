@@ -197,7 +197,12 @@ macro_rules! dyn_errors {
     };
 }
 
-dyn_errors!(dyn Error + '_, dyn Error + Send + '_, dyn Error + Sync + '_, dyn Error + Send + Sync + '_);
+dyn_errors!(
+    dyn Error + '_,
+    dyn Error + Send + '_,
+    dyn Error + Sync + '_,
+    dyn Error + Send + Sync + '_
+);
 
 /// Values that `?` takes: whether it will leave with them, and with which error.
 pub trait Question<Answers> {

@@ -144,7 +144,7 @@ impl Keeper for Scope {
         &self.marks
     }
 
-    #[cold]
+    #[inline]
     fn hear(&self, failure: &Failure<'_>) {
         if let Some(span) = &self.span {
             span.fail(failure);
@@ -152,6 +152,7 @@ impl Keeper for Scope {
     }
 }
 
+#[inline(never)] // So that what leads to it is small, and moves the span where it is.
 fn end(measure: &Measure, span: SpanScope, outcome: Outcome) {
     let end = clock::now();
     span.conclude(outcome);

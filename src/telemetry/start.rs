@@ -66,8 +66,8 @@ impl Builder {
             (self.span_processors, self.metric_processors),
         )?;
         let texts = self.error_texts;
-        let tracer = (!self.disabled)
-            .then(|| tracer_into(spans.clone(), self.limits, texts, self.sampler));
+        let tracer =
+            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, texts, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());

@@ -271,7 +271,10 @@ struct Telling;
 
 impl Telling {
     fn begin() -> Option<Self> {
-        (!IS_TELLING.replace(true)).then(|| Self)
+        match IS_TELLING.replace(true) {
+            true => None,
+            false => Some(Self),
+        }
     }
 }
 

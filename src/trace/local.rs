@@ -42,6 +42,7 @@ thread_local! {
         own: None,
         is_deciding: false,
         stack: Stack::EMPTY,
+        apart: None,
         stock: Stock::EMPTY,
         has_ended: false,
     })) };
@@ -56,6 +57,7 @@ struct Local {
     own: Option<Arc<Tracer>>, // The tracer that this thread entered; None is the process's.
     is_deciding: bool,    // While a sampler runs, which has `bound`.
     stack: Stack,
+    apart: Option<Left>, // A span for which there was no frame, until its scope takes it.
     stock: Stock,
     has_ended: bool,
 }
@@ -94,7 +96,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     let place = with_tracer(|cell, mut local| {
         let own = &mut *local;
         if own.stack.is_full() {
-            return None;
+            return set_apart(cell, local, seed);
         }
         // Most spans are children of the current one, and do as it does.
         if seed.parent.is_none() {
@@ -148,14 +150,37 @@ fn push_any<'a>(
 #[cold]
 #[inline(never)]
 fn carry(seed: &mut Seed) -> Option<Place> {
-    if is_full() {
-        return None;
-    }
-    push(Left::Unrecorded(seed.parent.take()?)).ok()
+    let left = match push(Left::Unrecorded(seed.parent.take()?)) {
+        Ok(place) => return Some(place),
+        Err(left) => left,
+    };
+    LOCAL.with(|cell| {
+        if let Ok(mut local) = cell.try_borrow_mut() {
+            local.apart.get_or_insert(left);
+        }
+    });
+    None
+}
+
+/// Starts a span for which there is no frame.
+#[cold]
+#[inline(never)]
+fn set_apart(cell: &RefCell<Local>, local: RefMut<'_, Local>, seed: &mut Seed) -> Option<Place> {
+    drop(local);
+    let left = start(seed.clone());
+    cell.try_borrow_mut().ok()?.apart = left;
+    None
+}
+
+/// The span that [`push_new`] started and found no frame for.
+pub(super) fn take_apart() -> Option<Left> {
+    LOCAL.with(|cell| cell.try_borrow_mut().ok()?.apart.take())
 }
 
 /// Starts a span without making it current.
-pub(super) fn start(seed: &mut Seed) -> Option<Left> {
+#[inline(never)] // Once, with everything in it; what it returns is filled where the caller wants it.
+pub(super) fn start(mut seed: Seed) -> Option<Left> {
+    let seed = &mut seed;
     let left = with_tracer(|cell, local| {
         let start = Start::below(seed.parent_ids());
         let state = seed.state(&start); // As in `push_any`.
@@ -258,11 +283,6 @@ impl Asked {
             }
         }
     }
-}
-
-/// Whether this thread's stack takes no more spans.
-pub(super) fn is_full() -> bool {
-    LOCAL.with(|cell| cell.try_borrow().is_ok_and(|local| local.stack.is_full()))
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.

@@ -32,9 +32,9 @@ mod tests;
 mod tracer;
 
 pub use as_error::AsError;
+pub(crate) use failure::ErrorTexts;
 #[doc(hidden)]
 pub use failure::Failure;
-pub(crate) use failure::ErrorTexts;
 pub use future::{InSpan, Instrumented};
 pub use limits::SpanLimits;
 #[doc(hidden)]

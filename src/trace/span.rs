@@ -113,18 +113,19 @@ impl SpanBuilder {
         let mut stay = Stay::Inherits;
         if local::may_start(&self.seed) {
             let mut seed = self.seed;
-            stay = match local::push_new(&mut seed) {
-                Some(place) => Stay::At(place),
-                None => Stay::of_none(&mut seed),
-            };
+            if let Some(place) = local::push_new(&mut seed) {
+                stay = Stay::At(place);
+            } else if let Some(span) = Apart::taken() {
+                stay = Stay::Apart(span);
+            }
         }
         SpanScope { stay, not_send: PhantomData }
     }
 
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
-    pub fn start(mut self) -> Span {
-        Span { left: local::start(&mut self.seed) }
+    pub fn start(self) -> Span {
+        Span { left: local::start(self.seed) }
     }
 }
 
@@ -150,7 +151,7 @@ impl Span {
         let stay = match self.left.take().map(local::push) {
             None => Stay::Nowhere,
             Some(Ok(place)) => Stay::At(place),
-            Some(Err(left)) => Stay::apart(left),
+            Some(Err(left)) => Stay::Apart(Apart::new(left)),
         };
         SpanScope { stay, not_send: PhantomData }
     }
@@ -231,25 +232,35 @@ enum Stay {
     /// No span was recorded and no parent named: what is current stays so.
     Inherits,
     At(Place),
-    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare; a
-    /// scope is of one thread, and borrows it only while code of this crate runs.
-    Apart(Box<AssertUnwindSafe<RefCell<Span>>>),
+    /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare.
+    Apart(Box<Apart>),
 }
 
-impl Stay {
-    fn apart(left: Left) -> Self {
-        Self::Apart(Box::new(AssertUnwindSafe(RefCell::new(Span { left: Some(left) }))))
-    }
+/// A span of a scope, which is of one thread and borrows it only while code of this crate runs.
+struct Apart(AssertUnwindSafe<RefCell<Span>>);
 
-    /// Where a span is that was not made current.
+impl Apart {
     #[cold]
     #[inline(never)]
-    fn of_none(seed: &mut Seed) -> Self {
-        match local::is_full().then(|| local::start(seed)) {
-            None => Self::Inherits,
-            Some(None) => Self::Nowhere,
-            Some(Some(left)) => Self::apart(left),
-        }
+    fn new(left: Left) -> Box<Self> {
+        Box::new(Self(AssertUnwindSafe(RefCell::new(Span { left: Some(left) }))))
+    }
+
+    /// The span that was just started and found no place. Its result is one register: a scope that is
+    /// written to memory first costs a span a third more.
+    #[cold]
+    #[inline(never)]
+    fn taken() -> Option<Box<Self>> {
+        local::take_apart().map(Self::new)
+    }
+
+    #[cold]
+    fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+        self.0.try_borrow_mut().ok()?.with_record(change)
+    }
+
+    fn into_span(self) -> Span {
+        self.0.0.into_inner()
     }
 }
 
@@ -264,7 +275,7 @@ impl SpanScope {
         match std::mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere | Stay::Inherits => {}
             Stay::At(place) => local::end(place, Some(at)),
-            Stay::Apart(span) => span.0.into_inner().end_at(at),
+            Stay::Apart(span) => span.into_span().end_at(at),
         }
     }
 
@@ -274,7 +285,7 @@ impl SpanScope {
             Stay::Nowhere => Span::NONE,
             Stay::Inherits => Span { left: local::current_valid().map(Left::Unrecorded) },
             Stay::At(place) => Span { left: local::leave(place) },
-            Stay::Apart(span) => span.0.into_inner(),
+            Stay::Apart(span) => span.into_span(),
         }
     }
 
@@ -291,7 +302,7 @@ impl SpanScope {
             Stay::Nowhere => SpanContext::NONE,
             Stay::Inherits => context::current(),
             Stay::At(place) => local::context_at(*place),
-            Stay::Apart(span) => span.borrow().context().clone(),
+            Stay::Apart(span) => span.0.borrow().context().clone(),
         }
     }
 
@@ -306,14 +317,19 @@ impl SpanScope {
     }
 
     /// Records an error that the work of the span had for a result.
+    #[inline] // So that the scope stays in registers where there is none.
     pub(crate) fn fail(&self, failure: &Failure<'_>) {
-        fail(failure, By::End, |change| self.with_record(change));
+        match &self.stay {
+            Stay::At(place) => fail_at(*place, failure, By::End),
+            Stay::Apart(span) => fail(failure, By::End, |change| span.with_record(change)),
+            _ => {}
+        }
     }
 
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match &self.stay {
             Stay::At(place) => local::with_record(*place, change),
-            Stay::Apart(span) => span.try_borrow_mut().ok()?.with_record(change),
+            Stay::Apart(span) => span.with_record(change),
             _ => None,
         }
     }
@@ -484,13 +500,20 @@ pub(crate) fn fail_part(failure: &Failure<'_>, start: Ticks) {
 
 fn fail_current(failure: &Failure<'_>, by: By) {
     if let Some(place) = local::current_place() {
-        fail(failure, by, |change| local::with_record(place, change));
+        fail_at(place, failure, by);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn fail_at(place: Place, failure: &Failure<'_>, by: By) {
+    fail(failure, by, |change| local::with_record(place, change));
 }
 
 /// Records an error on the span whose record `with` lends. The user's code that makes its texts may use
 /// spans, this one too: it runs between two loans.
 #[cold]
+#[inline(never)]
 fn fail(
     failure: &Failure<'_>,
     by: By,
