@@ -91,9 +91,9 @@ pub(crate) fn time(time: Time) -> TokenStream {
     let value = match (has_value, noted) {
         (true, _) => {
             mark::ending(&mut expr, &root);
-            value(&root, &expr, &outcome_of_value(&root))
+            value(&root, &expr)
         }
-        (false, true) => value(&root, &mark::branch(&expr, &root), &outcome_of_an_end(&root)),
+        (false, true) => end(&root, &mark::branch(&expr, &root)),
         (false, false) => quote!(#expr),
     };
     let operation = operation(&root, &name);
@@ -129,7 +129,7 @@ pub(crate) fn observe(observe: Observe) -> TokenStream {
 /// The body runs in the function itself, in a block of its own: its locals are gone when the end is
 /// taken, and the arguments go after it, as they would anyway.
 fn sync_body(root: &Root, function: &mut ItemFn, start: &TokenStream) -> TokenStream {
-    let (timer, outcome) = (timer(), outcome_of_value(root));
+    let timer = timer();
     let (has_value, never_ends) = match &function.sig.output {
         ReturnType::Default => (false, false),
         ReturnType::Type(_, ty) => {
@@ -140,15 +140,15 @@ fn sync_body(root: &Root, function: &mut ItemFn, start: &TokenStream) -> TokenSt
     let ends_in_value = has_value && mark::ends_in_value(&function.block);
     let returned = |returned: &mut Expr| {
         if has_value {
-            *returned = Expr::Verbatim(value(root, returned, &outcome));
+            *returned = Expr::Verbatim(value(root, returned));
         }
     };
     let extent = Extent::Function(&returned);
     let noted = Marker::new(root, &timer, extent).body(&mut function.block);
     let block = mark::own_block(&function.block);
     let value = match (ends_in_value, noted && !never_ends) {
-        (true, _) => value(root, &mark::branch(&block, root), &outcome),
-        (false, true) => value(root, &mark::branch(&block, root), &outcome_of_an_end(root)),
+        (true, _) => value(root, &mark::branch(&block, root)),
+        (false, true) => end(root, &mark::branch(&block, root)),
         (false, false) => quote!(#block),
     };
     quote!({
@@ -201,15 +201,11 @@ fn observed(
     start: &TokenStream,
 ) -> TokenStream {
     let (timer, started) = (timer(), Ident::new("started", Span::mixed_site()));
-    let (outcome, capture) = (outcome_of_value(root), &block.capture);
+    let (answers, capture) = (mark::answers(Span::mixed_site()), &block.capture);
     let mut body = block.block.clone();
     let noted = Marker::new(root, &timer, Extent::Future).body(&mut body);
     let body = mark::own_block(&body);
-    let body = if noted {
-        value(root, &mark::branch(&body, root), &outcome_of_an_end(root))
-    } else {
-        quote!(#body)
-    };
+    let body = if noted { end(root, &mark::branch(&body, root)) } else { quote!(#body) };
     // An `async` block cannot be annotated; a `return` never reached does it.
     let output = output.map(|ty| {
         quote! {
@@ -228,7 +224,7 @@ fn observed(
                 #output
                 #body
             },
-            #outcome,
+            #answers,
         )
         .await
     }
@@ -273,37 +269,33 @@ fn hand_over(root: &Root, expr: &mut Expr, declared: Option<&Declared>) {
         }));
         return;
     }
-    let outcome = outcome_of_value(root);
+    let answers = mark::answers(Span::mixed_site());
     let Some(Declared { wrapping, ty, .. }) = declared else {
-        *expr = Expr::Verbatim(value(root, expr, &outcome));
+        *expr = Expr::Verbatim(value(root, expr));
         return;
     };
     let future = mark::branch(expr, root);
     *expr = Expr::Verbatim(match wrapping {
-        Wrapping::Opaque => quote!(#runtime::follow(#future, #timer, #outcome)),
+        Wrapping::Opaque => quote!(#runtime::follow(#future, #timer, #answers)),
         Wrapping::Pinned => {
-            quote!(::std::boxed::Box::pin(#runtime::follow::<#ty>(#future, #timer, #outcome)))
+            quote!(::std::boxed::Box::pin(#runtime::follow::<#ty, _>(#future, #timer, #answers)))
         }
         Wrapping::Boxed => {
-            quote!(::std::boxed::Box::new(#runtime::follow::<#ty>(#future, #timer, #outcome)))
+            quote!(::std::boxed::Box::new(#runtime::follow::<#ty, _>(#future, #timer, #answers)))
         }
     });
 }
 
-/// The closure that says what a value's outcome is: an `Err` is an error.
-fn outcome_of_value(root: &Root) -> TokenStream {
-    quote!(|value| #root::observe::__private::Probe(value).__bellwether_outcome())
-}
-
-/// The closure that says it of code that has no value, and got to its end.
-fn outcome_of_an_end(root: &Root) -> TokenStream {
-    quote!(|_| #root::observe::__private::Probe(&()).__bellwether_outcome())
-}
-
 /// `body`, whose value is asked for its outcome.
-fn value(root: &Root, body: &impl ToTokens, outcome: &TokenStream) -> TokenStream {
+fn value(root: &Root, body: &impl ToTokens) -> TokenStream {
+    let (timer, answers) = (timer(), mark::answers(Span::mixed_site()));
+    quote!(#root::observe::__private::value(&#timer, #body, #answers))
+}
+
+/// `body`, which has no value, and says nothing but that it got to its end.
+fn end(root: &Root, body: &impl ToTokens) -> TokenStream {
     let timer = timer();
-    quote!(#root::observe::__private::Marks::value(&#timer, #body, #outcome))
+    quote!(#root::observe::__private::end(&#timer, #body))
 }
 
 /// Starts the timer and the span; what is named in `fields` is read here, and only there. The timer is

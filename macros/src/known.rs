@@ -1,7 +1,7 @@
 //! The macros whose arguments are known to be expressions, and what the words of the others tell.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{
     Attribute, Expr, Ident, Macro, Pat, Path, Result, Token,
     ext::IdentExt as _,
@@ -15,6 +15,8 @@ pub(crate) enum Grammar {
     List,
     /// `pattern = future [, if condition] => handler,`.
     Arms,
+    /// A name, and an expression: our own `time!`, and what is called like it and looks like it.
+    Timed,
 }
 
 /// The macros of the standard library that take expressions, as they are called without a path too.
@@ -62,6 +64,7 @@ pub(crate) fn grammar(path: &Path) -> Option<Grammar> {
         (is_of(&["std", "core", "alloc"]), is_of(&["tokio", "futures", "futures_util"]));
     match () {
         () if is(&STD) && of_std.unwrap_or(true) => Some(Grammar::List),
+        () if last == "time" => Some(Grammar::Timed),
         () if is(&JOINS) && (of_std == Some(true) || of_theirs == Some(true)) => {
             Some(Grammar::List)
         }
@@ -73,6 +76,32 @@ pub(crate) fn grammar(path: &Path) -> Option<Grammar> {
 /// Whether the call has no value, as `panic!` has none.
 pub(crate) fn never_returns(call: &Macro) -> bool {
     call.path.segments.last().is_some_and(|last| NEVER.iter().any(|name| last.ident == name))
+}
+
+/// The arguments of `time!`.
+pub(crate) struct Timed {
+    name: Expr, // A literal, or the path of a constant.
+    comma: Token![,],
+    pub(crate) expr: Expr,
+}
+
+impl Parse for Timed {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name = input.parse()?;
+        if !matches!(name, Expr::Lit(_) | Expr::Path(_)) {
+            return Err(input.error("no name"));
+        }
+        let timed = Self { name, comma: input.parse()?, expr: input.parse()? };
+        input.parse::<Option<Token![,]>>()?;
+        Ok(timed)
+    }
+}
+
+impl ToTokens for Timed {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { name, comma, expr } = self;
+        tokens.extend(quote!(#name #comma #expr));
+    }
 }
 
 /// The arguments of a `select!`.

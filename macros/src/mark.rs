@@ -4,7 +4,7 @@
 //! told to the timer in place:
 //!
 //! ```text
-//! E?         question(timer, E)?             notes that this will leave, if it will
+//! E?         question(timer, E, ..)?         notes that this will leave, if it will, and the error
 //! E.await    awaiting(timer, E).await        notes that it waits until it is ready
 //! return E   return value(timer, E, ..)      notes the outcome of a value (functions only)
 //! ```
@@ -31,7 +31,7 @@ use syn::{
 };
 
 use crate::{
-    known::{self, Arm, Arms, Grammar, Words},
+    known::{self, Arm, Arms, Grammar, Timed, Words},
     root::Root,
 };
 
@@ -90,9 +90,9 @@ impl VisitMut for Marker<'_> {
             Expr::Try(question) => {
                 self.visit_expr_mut(&mut question.expr);
                 let (at, base) = (ours(question.expr.span()), &question.expr);
-                let (root, timer) = (self.root.at(at), self.timer);
+                let (root, timer, answers) = (self.root.at(at), self.timer, answers(at));
                 *question.expr = Expr::Verbatim(quote_spanned! {at=>
-                    #root::observe::__private::Marks::question(&#timer, #base)
+                    #root::observe::__private::question(&#timer, #base, #answers)
                 });
             }
             Expr::Await(awaited) if self.awaits() => {
@@ -268,6 +268,7 @@ impl Marker<'_> {
         let returns = words.returning && !matches!(self.extent, Extent::Expression);
         let looks_inside = match known::grammar(&call.path) {
             Some(Grammar::List) => returns || (words.question && waits_within),
+            Some(Grammar::Timed) => returns || words.question,
             Some(Grammar::Arms) => waits || returns || words.question,
             None => false,
         };
@@ -293,6 +294,11 @@ impl Marker<'_> {
         let marked = match grammar {
             Grammar::List => {
                 (|input: ParseStream<'_>| within.list(input)).parse2(call.tokens.clone()).ok()?
+            }
+            Grammar::Timed => {
+                let mut timed: Timed = call.parse_body().ok()?;
+                within.visit_expr_mut(&mut timed.expr);
+                timed.into_token_stream()
             }
             Grammar::Arms => within.arms(call.parse_body().ok()?, outside),
         };
@@ -453,6 +459,12 @@ pub(crate) fn own_braces(expr: &mut Expr) {
 /// As [`own_braces`], of a copy.
 pub(crate) fn own_block(block: &Block) -> Block {
     Block { brace_token: token::Brace(Span::mixed_site()), stmts: block.stmts.clone() }
+}
+
+/// What the type of a value answers to the questions of `probe` in the library, an integer for each: of
+/// no type here, so that the compiler decides.
+pub(crate) fn answers(at: Span) -> TokenStream {
+    quote_spanned!(at=> (0, 0, 0, 0))
 }
 
 /// Where `place` is, for messages, but with names of the macro's own.

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     place::{Marks, Place},
+    probe::{Ending, Said},
     scope::{Scope, Started},
 };
 use crate::{context::Outcome, trace::SpanScope};
@@ -23,7 +24,7 @@ pin_project_lite::pin_project! {
         #[pin]
         future: Option<F>, // None once it was ready, or is dropped.
         marks: Option<&'a Marks>, // Kept by `future`, if it is one that notes each `?`.
-        outcome: Option<P>, // None once it was asked.
+        ending: P, // Asks the output what it says.
         started: Option<Started>, // None once it has ended.
     }
 
@@ -39,35 +40,38 @@ pin_project_lite::pin_project! {
 
 impl Started {
     /// Enters the span whenever `future`, which keeps `marks`, is polled, until it is ready.
-    pub fn future<F, P>(self, marks: &Marks, future: F, outcome: P) -> Observed<'_, F, P>
+    pub fn future<F, A>(
+        self,
+        marks: &Marks,
+        future: F,
+        _: A,
+    ) -> Observed<'_, F, impl Fn(&F::Output) -> Said<'_>>
     where
-        F: Future,
-        P: FnOnce(&F::Output) -> Option<Outcome>,
+        F: Future<Output: Ending<A>>,
     {
-        let (future, outcome, started) = (Some(future), Some(outcome), Some(self));
-        Observed { future, marks: Some(marks), outcome, started }
+        let (future, marks, started) = (Some(future), Some(marks), Some(self));
+        Observed { future, marks, ending: <F::Output as Ending<A>>::said, started }
     }
 }
 
 /// A future that says of its value what it means: a pointer, so that all that one function returns
 /// are of one type.
-pub type Followed<F> = Observed<'static, F, fn(&<F as Future>::Output) -> Option<Outcome>>;
+pub type Followed<F> = Observed<'static, F, fn(&<F as Future>::Output) -> Said<'_>>;
 
 /// The future that `scope` ends with: it is observed from the call on, but what `?` returns in it is
 /// not seen.
-pub fn follow<F: Future>(
-    future: F,
-    scope: Scope,
-    outcome: fn(&F::Output) -> Option<Outcome>,
-) -> Followed<F> {
-    let (future, outcome) = (Some(future), Some(outcome));
-    Observed { future, marks: None, outcome, started: Some(scope.hand_over().started()) }
+pub fn follow<F, A>(future: F, scope: Scope, _: A) -> Followed<F>
+where
+    F: Future<Output: Ending<A>>,
+{
+    let (future, started) = (Some(future), Some(scope.hand_over().started()));
+    Observed { future, marks: None, ending: <F::Output as Ending<A>>::said, started }
 }
 
 impl<F, P> Future for Observed<'_, F, P>
 where
     F: Future,
-    P: FnOnce(&F::Output) -> Option<Outcome>,
+    P: Fn(&F::Output) -> Said<'_>,
 {
     type Output = F::Output;
 
@@ -83,10 +87,14 @@ where
             Poll::Pending => turn.stays = true,
             Poll::Ready(value) => {
                 this.future.set(None);
-                let said = this.outcome.take().and_then(|outcome| outcome(value));
-                turn.outcome = match this.marks {
-                    Some(marks) => marks.outcome_of_value(said),
-                    None => said.unwrap_or(Outcome::Ok),
+                turn.outcome = match (this.ending)(value) {
+                    Said::Failed(failure) => {
+                        turn.scope.iter().for_each(|span| span.fail(&failure));
+                        Outcome::Error
+                    }
+                    // A `None`, which does not say who returned it.
+                    Said::Nothing if this.marks.is_some_and(Marks::has_left) => Outcome::Error,
+                    Said::Nothing | Said::Ok => Outcome::Ok,
                 };
             }
         }

@@ -35,8 +35,8 @@ pub use operation::{Operation, OperationTimer};
 pub mod __private {
     pub use super::{
         future::{Awaiting, Followed, Observed, follow},
-        place::{Marks, Place},
-        probe::{AnyValue, Probe, Question, never},
+        place::{Keeper, Marks, Place, end, question, value},
+        probe::{DynError, Ending, HoldsError, IsError, IsResult, IsShown, Question, Said, never},
         scope::{Between, Scope, Started, begin, start},
     };
     pub use crate::label::{

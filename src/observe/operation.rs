@@ -2,11 +2,12 @@
 
 use std::ops::Deref;
 
-use super::place::Marks;
+use super::place::{Keeper, Marks};
 use crate::{
     clock::{self, Ticks},
     context::Outcome,
     metric::{Histogram, Unit, UpDownCounter},
+    trace::{self, Failure},
 };
 
 /// Something that is done again and again and takes time: a query, a request, a function.
@@ -106,6 +107,19 @@ impl Deref for OperationTimer {
 
     fn deref(&self) -> &Marks {
         &self.marks
+    }
+}
+
+/// It has no span of its own: what fails is a part of the current one.
+impl Keeper for OperationTimer {
+    #[inline]
+    fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    #[cold]
+    fn hear(&self, failure: &Failure<'_>) {
+        trace::fail_part(failure, self.measure.start());
     }
 }
 

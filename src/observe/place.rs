@@ -1,9 +1,10 @@
-//! Where the code of an operation is: what a drop there means.
+//! Where the code of an operation is: what a drop there means; and with which errors it is left.
 
-use super::probe::Question;
+use super::probe::{Ending, Question, Said};
 use crate::{
     context::Outcome,
     sync::atomic::{AtomicU8, Ordering::Relaxed},
+    trace::Failure,
 };
 
 /// A place in an operation, by what leaving it there means.
@@ -68,15 +69,6 @@ impl Marks {
         self.place.store(place.0, Relaxed);
     }
 
-    /// Notes that a `?` leaves, if it will with `value`, and hands it on.
-    #[inline]
-    pub fn question<T: Question>(&self, value: T) -> T {
-        if value.leaves() {
-            self.at(Place::QUESTION);
-        }
-        value
-    }
-
     /// Notes `place` once `value` is there, and hands it on; the unit is a note made before.
     #[inline]
     pub fn after<T>(&self, (): (), place: Place, value: T) -> T {
@@ -84,18 +76,9 @@ impl Marks {
         value
     }
 
-    /// Notes what the value of the operation says, if anything, and hands it on.
-    #[inline]
-    pub fn value<T>(&self, value: T, outcome: impl FnOnce(&T) -> Option<Outcome>) -> T {
-        self.at(outcome(&value).map_or(Place::RUNNING, Place::from));
-        value
-    }
-
-    /// What the value of a future means now: what it says of itself, if anything; else, what a `?`
-    /// returned is an error.
-    pub(super) fn outcome_of_value(&self, said: Option<Outcome>) -> Outcome {
-        let left = Place(self.place.load(Relaxed)) == Place::QUESTION;
-        said.unwrap_or(if left { Outcome::Error } else { Outcome::Ok })
+    /// Whether a `?` was noted to leave.
+    pub(super) fn has_left(&self) -> bool {
+        Place(self.place.load(Relaxed)) == Place::QUESTION
     }
 
     /// What a drop means now. A panic that was under way at the start is not the operation's.
@@ -105,4 +88,54 @@ impl Marks {
         }
         Place(self.place.load(Relaxed)).outcome()
     }
+}
+
+/// Whoever keeps the marks of an operation, and hears of the errors that leave it.
+pub trait Keeper {
+    /// The marks.
+    fn marks(&self) -> &Marks;
+    /// Takes an error that leaves the operation.
+    fn hear(&self, failure: &Failure<'_>);
+}
+
+/// The marks of a future, which hears of its error from its output.
+impl Keeper for &Marks {
+    #[inline]
+    fn marks(&self) -> &Marks {
+        self
+    }
+
+    #[inline]
+    fn hear(&self, _: &Failure<'_>) {}
+}
+
+/// Notes that a `?` leaves, if it will with `value`, and hands that on.
+#[inline]
+pub fn question<T: Question<A>, A>(keeper: &impl Keeper, value: T, _: A) -> T {
+    if value.leaves() {
+        keeper.marks().at(Place::QUESTION);
+        value.failure().iter().for_each(|failure| keeper.hear(failure));
+    }
+    value
+}
+
+/// Notes what the value of the operation says, if anything, and hands it on.
+#[inline]
+pub fn value<T: Ending<A>, A>(keeper: &impl Keeper, value: T, _: A) -> T {
+    let place = match value.said() {
+        Said::Failed(failure) => {
+            keeper.hear(&failure);
+            Place::FAILED
+        }
+        Said::Nothing | Said::Ok => Place::RUNNING,
+    };
+    keeper.marks().at(place);
+    value
+}
+
+/// Notes that the code of an operation without a value got to its end, and hands that on.
+#[inline]
+pub fn end<T>(keeper: &impl Keeper, value: T) -> T {
+    keeper.marks().at(Place::RUNNING);
+    value
 }

@@ -4,13 +4,13 @@ use std::{mem, ops::Deref};
 
 use super::{
     operation::{Measure, Operation},
-    place::Marks,
+    place::{Keeper, Marks},
 };
 use crate::{
     clock,
     context::{Context, Outcome},
     label::KeyValue,
-    trace::{Span, SpanKind, SpanScope, span},
+    trace::{Failure, Span, SpanKind, SpanScope, span},
 };
 
 /// Starts the timer of an observed function.
@@ -138,6 +138,21 @@ impl Deref for Scope {
     }
 }
 
+impl Keeper for Scope {
+    #[inline]
+    fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    #[inline]
+    fn hear(&self, failure: &Failure<'_>) {
+        if let Some(span) = &self.span {
+            span.fail(failure);
+        }
+    }
+}
+
+#[inline(never)] // So that what leads to it is small, and moves the span where it is.
 fn end(measure: &Measure, span: SpanScope, outcome: Outcome) {
     let end = clock::now();
     span.conclude(outcome);

@@ -15,7 +15,7 @@ use crate::{
     resource::Resource,
     series::Changes,
     trace::{
-        SpanLimits, SpanRecord,
+        ErrorTexts, SpanLimits, SpanRecord,
         propagator::Propagators,
         sampler::{IntoSampler, Sampler, Tail},
     },
@@ -43,6 +43,7 @@ pub struct Builder {
     pub(super) distrusts_callers: bool,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
+    pub(super) error_texts: ErrorTexts,
     pub(super) views: Vec<View>,
     pub(super) registry: Changes,
     pub(super) max_owning_threads: Option<usize>,
@@ -73,6 +74,7 @@ impl Builder {
             distrusts_callers: false,
             propagators: None,
             limits: SpanLimits::default(),
+            error_texts: ErrorTexts::default(),
             views: Vec::new(),
             registry: Changes::default(),
             max_owning_threads: None,
@@ -257,6 +259,51 @@ impl Builder {
     /// Limits the attributes, events and links of a span.
     pub fn span_limits(self, limits: SpanLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Gives `hook` each text of an error that a span records, and keeps what it returns: the
+    /// description of the status, the message of the event, and each cause. Use it to remove secrets,
+    /// or to cut texts. There is one hook; a later one replaces it.
+    ///
+    /// The hook runs on the thread that records the error. It may use spans; errors of its own are
+    /// recorded without a text. It sees up to twice as many bytes as
+    /// [`SpanLimits::text_bytes`] keeps, so that what it looks for is rarely cut in half. If it panics,
+    /// the text is left out, and a diagnostic reports it once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    /// use bellwether::{export::Memory, trace::{self, SpanRecord, Status}};
+    ///
+    /// let spans = Memory::<SpanRecord>::new();
+    /// let telemetry = bellwether::builder("shop")
+    ///     .export(spans.clone())
+    ///     .redact_errors(|text| match text.split_once("password=") {
+    ///         Some((before, _)) => format!("{before}password=***").into(),
+    ///         None => Cow::Borrowed(text),
+    ///     })
+    ///     .start()?;
+    /// {
+    ///     let _span = bellwether::span("connect").enter();
+    ///     trace::record_error("no server at db:5432?password=hunter2");
+    /// }
+    /// telemetry.flush(std::time::Duration::from_secs(5));
+    /// let description = "no server at db:5432?password=***";
+    /// assert_eq!(spans.records()[0].status(), &Status::Error(description.into()));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn redact_errors(
+        self,
+        hook: impl Fn(&str) -> Cow<'_, str> + Send + Sync + 'static,
+    ) -> Self {
+        Self { error_texts: self.error_texts.redacted(Box::new(hook)), ..self }
+    }
+
+    /// Keeps no texts of errors, whatever [`redact_errors`](Self::redact_errors) says: a span that
+    /// failed has the outcome, a status without a description, and `error.type`. No error is formatted.
+    pub fn without_error_texts(self) -> Self {
+        Self { error_texts: ErrorTexts::Off, ..self }
     }
 
     /// Adds a view of the process's instruments: it changes names, labels, buckets or limits. The

@@ -78,7 +78,8 @@ fn of_rules(board: &Arc<Board>) -> Vec<Series> {
 
 fn of_spans(tracer: &Arc<Tracer>) -> Series {
     let tracer = tracer.clone();
-    let lost = ("telemetry.spans.lost", "Spans that came to no queue: nested too deep, or a panic");
+    let lost =
+        ("telemetry.spans.lost", "Spans that came to no queue: the sampler or the sink panicked");
     let read = move |to: &mut Observations| to.observe(tracer.lost() as f64, &[]);
     (Kind::Counter, lost, "{span}", Box::new(read))
 }

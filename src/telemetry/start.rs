@@ -83,6 +83,7 @@ impl Builder {
         };
         let tracer = (!self.disabled).then(|| {
             let tracer = Tracer::builder(ToSource(spans.clone())).limits(self.limits);
+            let tracer = tracer.error_texts(self.error_texts);
             sampling.of(tracer.baggage_attributes(self.baggage_attributes)).build()
         });
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());

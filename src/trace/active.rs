@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Event, Link, SpanLimits, SpanRecord, Status,
+    failure::{self, Texts},
     record::Open,
     seed::{Seed, Start},
     tracer::Tracer,
@@ -61,9 +62,16 @@ impl Active {
     }
 
     /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
+    #[inline(always)]
+    pub(super) fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
+        if !keys.is_empty() && !baggage.is_empty() {
+            self.take_entries(keys, baggage);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
+    fn take_entries(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
         for key in keys {
             if let Some(value) = baggage.get(key) {
                 self.set_attribute(KeyValue::new(key.clone(), value.into_owned()));
@@ -83,7 +91,8 @@ impl Active {
         self.record.body().open.tracer
     }
 
-    fn limits(&self) -> SpanLimits {
+    #[inline]
+    pub(super) fn limits(&self) -> SpanLimits {
         self.record.body().open.limits
     }
 
@@ -182,6 +191,64 @@ impl Active {
     pub(super) fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
         if self.room_for_link().is_some() {
             self.record.rare_mut().links.push(Link { context, attributes });
+        }
+    }
+}
+
+/// Who says that there was an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The user.
+    Hand,
+    /// The end of the span's work, which had it for a result.
+    End,
+    /// The end of something in the span, which began then. It need not be one of the span.
+    Part(Ticks),
+}
+
+/// An error as a span keeps it.
+pub(super) struct Told {
+    pub(super) kind: &'static str,
+    pub(super) at: Ticks,
+    /// `None` if texts are off.
+    pub(super) texts: Option<Texts>,
+}
+
+impl Active {
+    /// Records an error. Its end says nothing anew of what was said before.
+    pub(super) fn fail(&mut self, told: Told, by: By) {
+        let Told { kind, at, texts } = told;
+        let is_known = texts.as_ref().is_some_and(|texts| self.knows(kind, texts, by));
+        if !matches!(by, By::Part(_)) {
+            let description = texts.as_ref().and_then(|texts| texts.message.clone());
+            self.set_failed(kind, description.unwrap_or_default().into(), by);
+        }
+        if let Some(texts) = texts.filter(|_| !is_known) {
+            let attributes = self.limits().gather(texts.into_attributes(kind));
+            self.add_event(Cow::Borrowed(failure::EVENT), at, attributes);
+        }
+    }
+
+    /// Whether the newest event of an error is that of this one.
+    fn knows(&self, kind: &str, texts: &Texts, by: By) -> bool {
+        let newest = self.record.events().iter().rev().find(|event| event.name == failure::EVENT);
+        newest.is_some_and(|event| {
+            let may_be = match by {
+                By::Hand => false,
+                By::End => true,
+                By::Part(start) => event.at >= start,
+            };
+            may_be && texts.are_in(&event.attributes, kind)
+        })
+    }
+
+    fn set_failed(&mut self, kind: &'static str, description: Cow<'static, str>, by: By) {
+        if by == By::Hand || *self.record.status() == Status::Unset {
+            self.set_status(Status::Error(description));
+        }
+        let has_type = |other: &KeyValue| are_same(&other.key, failure::ERROR_TYPE);
+        if by == By::Hand || !self.record.attributes().iter().any(has_type) {
+            self.set_attribute(KeyValue::new(failure::ERROR_TYPE, kind));
         }
     }
 }

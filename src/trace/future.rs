@@ -7,14 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{InContext, Span};
+use super::{AsError, InContext, Span, SpanScope};
 use crate::context::{self, Outcome};
 
-/// Gives every future [`in_span`](Self::in_span).
+/// Gives every future [`in_span`](Self::in_span), and those of a `Result`
+/// [`try_in_span`](Self::try_in_span).
 pub trait InSpan: Future + Sized {
     /// The future with `span` as its own: current during each poll, and ended with the future.
     ///
-    /// Its outcome is `cancelled` if the future is dropped before it is ready.
+    /// Its outcome is `cancelled` if the future is dropped before it is ready. What it is ready with is
+    /// not looked at, be it an `Err`: for that there is [`try_in_span`](Self::try_in_span).
     ///
     /// # Examples
     ///
@@ -27,7 +29,38 @@ pub trait InSpan: Future + Sized {
     /// # drop(future);
     /// ```
     fn in_span(self, span: Span) -> Instrumented<Self> {
-        Instrumented { future: Some(self), span }
+        Instrumented { future: Some(self), span, conclude: |_, _| () }
+    }
+
+    /// As [`in_span`](Self::in_span), for a future of a `Result`: an `Err` makes the outcome an error,
+    /// and is recorded as [`Span::record_error`] does it. A status and an `error.type` that somebody
+    /// set before stay, and of an error that was recorded last there is no second event.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{testing, trace::{InSpan, Status}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let scope = testing::scope();
+    /// let reading = async { std::str::from_utf8(b"\xff").map(str::len) };
+    /// let read = reading.try_in_span(bellwether::span("read").start()).await;
+    /// let description = read.unwrap_err().to_string();
+    /// assert_eq!(scope.span("read").status(), &Status::Error(description.into()));
+    /// # }
+    /// ```
+    fn try_in_span<T, E, K>(self, span: Span) -> Instrumented<Self>
+    where
+        Self: Future<Output = Result<T, E>>,
+        E: AsError<K>,
+    {
+        let conclude = |output: &Result<T, E>, scope: &SpanScope| {
+            if let Err(error) = output {
+                error.tell(&mut |failure| scope.fail(failure));
+                scope.conclude(Outcome::Error);
+            }
+        };
+        Instrumented { future: Some(self), span, conclude }
     }
 
     /// The future as a part of the span that is current here: what it does is below that span, wherever it
@@ -65,12 +98,13 @@ pub trait InSpan: Future + Sized {
 impl<F: Future> InSpan for F {}
 
 pin_project_lite::pin_project! {
-    /// A future with a span; made by [`InSpan::in_span`].
+    /// A future with a span; made by [`InSpan::in_span`] and [`InSpan::try_in_span`].
     #[must_use = "futures do nothing unless they are polled"]
     pub struct Instrumented<F: Future> {
         #[pin]
         future: Option<F>, // None once it is over.
         span: Span,
+        conclude: fn(&F::Output, &SpanScope),
     }
 
     impl<F: Future> PinnedDrop for Instrumented<F> {
@@ -100,6 +134,7 @@ impl<F: Future> Future for Instrumented<F> {
         match future.poll(cx) {
             Poll::Ready(output) => {
                 this.future.set(None);
+                (this.conclude)(&output, &scope);
                 scope.end();
                 Poll::Ready(output)
             }

@@ -24,6 +24,7 @@ use super::{
     SpanRecord,
     active::Active,
     buffer::Buffer,
+    failure::ErrorTexts,
     head::Head,
     stack::{Left, Place, Stack},
     stock::Stock,
@@ -40,6 +41,7 @@ thread_local! {
         own: None,
         is_deciding: false,
         stack: Stack::EMPTY,
+        apart: None,
         stock: Stock::EMPTY,
         has_ended: false,
     })) };
@@ -56,6 +58,8 @@ pub(super) struct Local {
     /// While a sampler runs, which has `bound`.
     pub(super) is_deciding: bool,
     pub(super) stack: Stack,
+    /// A span for which there was no frame, until its scope takes it.
+    pub(super) apart: Option<Left>,
     pub(super) stock: Stock,
     has_ended: bool,
 }
@@ -189,6 +193,30 @@ pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R
     LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
 }
 
+/// Keeps a context for which there is no frame, unless there is a span.
+pub(super) fn set_apart(left: Left) {
+    LOCAL.with(|cell| {
+        if let Ok(mut local) = cell.try_borrow_mut() {
+            local.apart.get_or_insert(left);
+        }
+    });
+}
+
+/// The span that was started and for which there was no frame.
+pub(super) fn take_apart() -> Option<Left> {
+    LOCAL.with(|cell| cell.try_borrow_mut().ok()?.apart.take())
+}
+
+/// What is kept of the texts of errors by the tracer of this number; nothing if it is gone.
+pub(super) fn error_texts(tracer: u64) -> ErrorTexts {
+    let own = LOCAL.with(|cell| {
+        let local = cell.try_borrow().ok()?;
+        let own = local.bound.as_ref().filter(|bound| bound.tracer.id == tracer)?;
+        Some(own.tracer.error_texts.clone())
+    });
+    own.or_else(|| Some(tracer::find(tracer)?.error_texts.clone())).unwrap_or(ErrorTexts::Off)
+}
+
 /// The place of the span this thread is in.
 pub(super) fn current_place() -> Option<Place> {
     LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost())
@@ -305,14 +333,6 @@ impl Local {
         self.stack = Stack::EMPTY;
         self.stock.give_back();
         self.bound.take()
-    }
-
-    /// Counts a span for which the stack has no room.
-    #[cold]
-    pub(super) fn overflow(&self) {
-        if let Some(bound) = &self.bound {
-            bound.tracer.lose(1);
-        }
     }
 }
 

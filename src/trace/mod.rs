@@ -11,8 +11,10 @@
 //! in the long run only texts that are not static allocate, and attributes of events and links.
 
 mod active;
+mod as_error;
 mod buffer;
 mod carried;
+mod failure;
 mod finished;
 mod future;
 mod held;
@@ -36,7 +38,11 @@ mod stream;
 mod tests;
 mod tracer;
 
+pub use as_error::AsError;
 pub use carried::{Carried, ContextScope, carry};
+pub(crate) use failure::ErrorTexts;
+#[doc(hidden)]
+pub use failure::Failure;
 pub use future::{InSpan, Instrumented};
 pub use in_context::InContext;
 pub use limits::SpanLimits;
@@ -46,7 +52,10 @@ pub use parts::{Event, Link, SpanKind, Status};
 #[doc(no_inline)]
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
-pub use span::{Span, SpanBuilder, SpanScope, add_event, set_attribute, set_status, span};
+pub(crate) use span::fail_part;
+pub use span::{
+    Span, SpanBuilder, SpanScope, add_event, record_error, set_attribute, set_status, span,
+};
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};
 #[doc(hidden)]

@@ -1,10 +1,12 @@
 //! A span from its start to its end: the builder, the span, and the scope of a thread in it.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData, panic::AssertUnwindSafe};
 
 use super::{
     Link, SpanKind, Status,
-    active::Active,
+    active::{Active, By, Told},
+    as_error::AsError,
+    failure::Failure,
     local,
     seed::{Parent, Seed},
     stack::{Left, Place},
@@ -159,6 +161,8 @@ impl SpanBuilder {
             let mut seed = self.seed;
             if let Some(place) = start::push_new(&mut seed) {
                 stay = Stay::At(place);
+            } else if let Some(span) = Apart::taken() {
+                stay = Stay::Apart(span);
             }
             seed.discard();
         } else {
@@ -169,8 +173,8 @@ impl SpanBuilder {
 
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
-    pub fn start(mut self) -> Span {
-        Span { left: start::start(&mut self.seed) }
+    pub fn start(self) -> Span {
+        Span { left: start::start(self.seed) }
     }
 }
 
@@ -196,7 +200,7 @@ impl Span {
         let stay = match self.left.take().map(local::push) {
             None => Stay::Nowhere,
             Some(Ok(place)) => Stay::At(place),
-            Some(Err(left)) => Stay::Apart(Box::new(Self { left: Some(left) })),
+            Some(Err(left)) => Stay::Apart(Apart::new(left)),
         };
         SpanScope { stay, not_send: PhantomData }
     }
@@ -280,7 +284,35 @@ enum Stay {
     Inherits,
     At(Place),
     /// A span that the thread's stack could not take: not current, but not lost. Boxed, being rare.
-    Apart(Box<Span>),
+    Apart(Box<Apart>),
+}
+
+/// A span of a scope, which is of one thread and borrows it only while code of this crate runs.
+struct Apart(AssertUnwindSafe<RefCell<Span>>);
+
+impl Apart {
+    #[cold]
+    #[inline(never)]
+    fn new(left: Left) -> Box<Self> {
+        Box::new(Self(AssertUnwindSafe(RefCell::new(Span { left: Some(left) }))))
+    }
+
+    /// The span that was just started and found no place. Its result is one register: a scope that is
+    /// written to memory first costs a span a third more.
+    #[cold]
+    #[inline(never)]
+    fn taken() -> Option<Box<Self>> {
+        local::take_apart().map(Self::new)
+    }
+
+    #[cold]
+    fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+        self.0.try_borrow_mut().ok()?.with_record(change)
+    }
+
+    fn into_span(self) -> Span {
+        self.0.0.into_inner()
+    }
 }
 
 impl SpanScope {
@@ -294,7 +326,7 @@ impl SpanScope {
         match std::mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere | Stay::Inherits => {}
             Stay::At(place) => local::end(place, Some(at)),
-            Stay::Apart(span) => span.end_at(at),
+            Stay::Apart(span) => span.into_span().end_at(at),
         }
     }
 
@@ -304,7 +336,7 @@ impl SpanScope {
             Stay::Nowhere => Span::NONE,
             Stay::Inherits => Span { left: start::current_to_carry().map(Left::Unrecorded) },
             Stay::At(place) => Span { left: local::leave(place) },
-            Stay::Apart(span) => *span,
+            Stay::Apart(span) => span.into_span(),
         }
     }
 
@@ -321,7 +353,7 @@ impl SpanScope {
             Stay::Nowhere => Context::NONE,
             Stay::Inherits => context::current(),
             Stay::At(place) => local::context_at(*place),
-            Stay::Apart(span) => span.context(),
+            Stay::Apart(span) => span.0.borrow().context(),
         }
     }
 
@@ -335,9 +367,20 @@ impl SpanScope {
         });
     }
 
+    /// Records an error that the work of the span had for a result.
+    #[inline] // So that the scope stays in registers where there is none.
+    pub(crate) fn fail(&self, failure: &Failure<'_>) {
+        match &self.stay {
+            Stay::At(place) => fail_at(*place, failure, By::End),
+            Stay::Apart(span) => fail(failure, By::End, |change| span.with_record(change)),
+            _ => {}
+        }
+    }
+
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-        match self.stay {
-            Stay::At(place) => local::with_record(place, change),
+        match &self.stay {
+            Stay::At(place) => local::with_record(*place, change),
+            Stay::Apart(span) => span.with_record(change),
             _ => None,
         }
     }
@@ -416,6 +459,25 @@ macro_rules! setters {
                 $self.with_record(|record| record.set_outcome(outcome));
             }
 
+            /// Records an error: its text is the description of the status, `error.type` its type, and
+            /// an event `exception` has both and what caused it. Another error later takes the place of
+            /// the first in status and type, and has an event of its own.
+            ///
+            /// The text is formatted only if the span is recorded, and at most
+            /// [`text_bytes`](super::SpanLimits::text_bytes) of it are kept. What
+            /// [`Builder`](crate::Builder) says of error texts holds here too:
+            /// [`redact_errors`](crate::Builder::redact_errors),
+            /// [`without_error_texts`](crate::Builder::without_error_texts). A text that panics is left
+            /// out.
+            ///
+            /// What `#[observe]` returns, or [`try_in_span`](super::InSpan::try_in_span) ends with, is
+            /// recorded without this.
+            pub fn record_error<K>($($receiver)+, error: &(impl AsError<K> + ?Sized)) {
+                error.tell(&mut |failure| {
+                    fail(failure, By::Hand, |change| $self.with_record(change));
+                });
+            }
+
             /// Replaces the name.
             pub fn set_name($($receiver)+, name: impl Into<Cow<'static, str>>) {
                 let name = name.into();
@@ -455,4 +517,63 @@ fn with_current(change: impl FnOnce(&mut Active)) {
     if let Some(place) = local::current_place() {
         local::with_record(place, change);
     }
+}
+
+/// Records an error on the span this thread is in, if that is recorded; see
+/// [`Span::record_error`].
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{testing, trace};
+///
+/// let scope = testing::scope();
+/// {
+///     let _span = bellwether::span("refund").enter();
+///     if let Err(error) = "five".parse::<u64>() {
+///         trace::record_error(&error);
+///     }
+/// }
+/// let span = scope.span("refund");
+/// assert_eq!(span.status(), &trace::Status::Error("invalid digit found in string".into()));
+/// assert_eq!(span.attributes()[0].value.to_string(), "core::num::error::ParseIntError");
+/// assert_eq!(span.events()[0].name(), "exception");
+/// ```
+pub fn record_error<K>(error: &(impl AsError<K> + ?Sized)) {
+    error.tell(&mut |failure| fail_current(failure, By::Hand));
+}
+
+/// Records an error that something in the current span had for a result, which began at `start`: an
+/// event, and nothing that says that the span has failed.
+pub(crate) fn fail_part(failure: &Failure<'_>, start: Ticks) {
+    fail_current(failure, By::Part(start));
+}
+
+fn fail_current(failure: &Failure<'_>, by: By) {
+    if let Some(place) = local::current_place() {
+        fail_at(place, failure, by);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn fail_at(place: Place, failure: &Failure<'_>, by: By) {
+    fail(failure, by, |change| local::with_record(place, change));
+}
+
+/// Records an error on the span whose record `with` lends. The user's code that makes its texts may use
+/// spans, this one too: it runs between two loans.
+#[cold]
+#[inline(never)]
+fn fail(
+    failure: &Failure<'_>,
+    by: By,
+    mut with: impl FnMut(&mut dyn FnMut(&mut Active)) -> Option<()>,
+) {
+    let mut asked = None;
+    with(&mut |active| asked = Some((active.limits(), active.tracer())));
+    let Some((limits, tracer)) = asked else { return };
+    let texts = failure.texts(&limits, &local::error_texts(tracer));
+    let mut told = Some(Told { kind: failure.kind(), at: clock::now(), texts });
+    with(&mut |active| told.take().into_iter().for_each(|told| active.fail(told, by)));
 }

@@ -53,8 +53,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     let place = local::with_tracer(|cell, mut local| {
         let own = &mut *local;
         if own.stack.is_full() {
-            own.overflow();
-            return None;
+            return set_apart(cell, local, seed);
         }
         let bound = own.bound.as_ref()?;
         let Some(mut start) = foreseen(bound, seed) else {
@@ -67,7 +66,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             let (record, attached) = (own.stock.take(), context::attached());
             let tracer = &bound.tracer;
             let mut active = Active::start(record, tracer, start, attached.state, seed, earliest);
-            tracer.copy_baggage(&attached.baggage, &mut active);
+            active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
             active
         });
         Some(match start.is_root() {
@@ -119,7 +118,7 @@ fn push_any<'a>(
         let tracer = &local.bound.as_ref()?.tracer;
         start.note(tracer);
         let mut active = Active::start(record, tracer, start, state, seed, earliest);
-        tracer.copy_baggage(&attached.baggage, &mut active);
+        active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
         link_to(caller, &mut active);
         Some(active)
     } else {
@@ -157,11 +156,28 @@ fn link_to(caller: Option<Ids>, active: &mut Active) {
 #[cold]
 #[inline(never)]
 fn carry(seed: &mut Seed) -> Option<Place> {
-    local::push(Left::Unrecorded(seed.take_parent()?)).ok()
+    let left = match local::push(Left::Unrecorded(seed.take_parent()?)) {
+        Ok(place) => return Some(place),
+        Err(left) => left,
+    };
+    local::set_apart(left);
+    None
+}
+
+/// Starts a span for which there is no frame.
+#[cold]
+#[inline(never)]
+fn set_apart(cell: &RefCell<Local>, local: RefMut<'_, Local>, seed: &mut Seed) -> Option<Place> {
+    drop(local);
+    let left = start(seed.clone());
+    cell.try_borrow_mut().ok()?.apart = left;
+    None
 }
 
 /// Starts a span without making it current.
-pub(super) fn start(seed: &mut Seed) -> Option<Left> {
+#[inline(never)] // Once, with everything in it; what it returns is filled where the caller wants it.
+pub(super) fn start(mut seed: Seed) -> Option<Left> {
+    let seed = &mut seed;
     let left = local::with_tracer(|cell, local| {
         let caller = distrust(&local, seed);
         let start = Start::below(seed.parent_ids());
@@ -176,7 +192,7 @@ pub(super) fn start(seed: &mut Seed) -> Option<Left> {
             let tracer = &local.bound.as_ref()?.tracer;
             start.note(tracer);
             let mut active = Active::start(record, tracer, start, attached.state, seed, None);
-            tracer.copy_baggage(&attached.baggage, &mut active);
+            active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
             link_to(caller, &mut active);
             Left::Recorded(active, attached.baggage)
         } else {

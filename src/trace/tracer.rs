@@ -18,8 +18,8 @@ use std::{
 
 use super::{
     SpanLimits, SpanRecord,
-    active::Active,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    failure::ErrorTexts,
     head::{Head, minding_parents},
     held::Held,
     record::SPARE,
@@ -27,7 +27,7 @@ use super::{
     seed::Start,
 };
 use crate::{
-    context::{self, Baggage, Exported, TraceId},
+    context::{self, Exported, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
@@ -71,6 +71,7 @@ pub struct Tracer {
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     /// Whether a sampler has ever let a span be recorded that is not sampled.
     has_unsampled: AtomicBool,
+    pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
     buffers: Mutex<Vec<Arc<Shared>>>,
@@ -131,6 +132,7 @@ pub struct TracerBuilder {
     baggage_keys: Vec<Cow<'static, str>>,
     tail: Option<Tail>,
     limits: SpanLimits,
+    error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
 }
 
@@ -181,6 +183,26 @@ impl TracerBuilder {
         Self { limits, ..self }
     }
 
+    /// Gives `hook` each text of an error before it is kept; see
+    /// [`Builder::redact_errors`](crate::Builder::redact_errors).
+    #[must_use]
+    pub fn redact_errors(
+        self,
+        hook: impl Fn(&str) -> Cow<'_, str> + Send + Sync + 'static,
+    ) -> Self {
+        Self { error_texts: self.error_texts.redacted(Box::new(hook)), ..self }
+    }
+
+    /// Keeps no texts of errors, only their types, whatever hook there is.
+    #[must_use]
+    pub fn without_error_texts(self) -> Self {
+        self.error_texts(ErrorTexts::Off)
+    }
+
+    pub(crate) fn error_texts(self, error_texts: ErrorTexts) -> Self {
+        Self { error_texts, ..self }
+    }
+
     /// The tracer, which records nothing before it is [installed](install) or [entered](super::enter).
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
@@ -193,6 +215,7 @@ impl TracerBuilder {
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             baggage_keys: self.baggage_keys,
             has_unsampled: AtomicBool::new(false),
+            error_texts: self.error_texts,
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
             leftovers: Leftovers::default(),
@@ -216,6 +239,7 @@ impl Tracer {
             baggage_keys: Vec::new(),
             tail: None,
             limits: SpanLimits::default(),
+            error_texts: ErrorTexts::default(),
             sink: Box::new(sink),
         }
     }
@@ -299,8 +323,7 @@ impl Tracer {
         self.n_open.fetch_add(change, Relaxed);
     }
 
-    /// How many spans never came to the sink: the stack of open spans was full, or the sampler or the
-    /// sink panicked. A span whose guard is leaked never ends, and is not counted.
+    /// How many spans never came to the sink, because the sampler or the sink panicked. A span whose guard is leaked never ends, and is not counted.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
@@ -342,12 +365,10 @@ impl Tracer {
         start.decided(recorded, sampled, recorded)
     }
 
-    /// Gives a span that starts the attributes that it takes from its baggage.
+    /// The keys of the entries of baggage that spans take as attributes.
     #[inline(always)]
-    pub(super) fn copy_baggage(&self, baggage: &Baggage, active: &mut Active) {
-        if !self.baggage_keys.is_empty() && !baggage.is_empty() {
-            active.take_from_baggage(&self.baggage_keys, baggage);
-        }
+    pub(super) fn baggage_keys(&self) -> &[Cow<'static, str>] {
+        &self.baggage_keys
     }
 
     /// Notes that a local root is recorded.

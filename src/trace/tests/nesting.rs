@@ -63,12 +63,59 @@ fn a_leaked_guard_does_not_hurt_those_around_it() {
 }
 
 #[test]
-fn frames_beyond_the_limit_are_counted_and_nothing_else() {
+fn spans_beyond_the_limit_of_frames_are_recorded_and_not_current() {
     let kept = Kept::new(AlwaysOn);
     let scopes: Vec<_> = (0..5_000).map(|_| span("deep").enter()).collect();
-    assert!(!scopes[4_999].is_recording());
+    assert_eq!(current(), scopes[4_095].context());
+    let apart = &scopes[4_999];
+    apart.set_attribute("k", 1);
+    apart.add_event("e", [KeyValue::new("n", 1)]);
+    apart.add_link(caller(1), []);
+    apart.set_name("renamed");
+    apart.set_status(Status::Error("no".into()));
+    assert!(apart.is_recording());
+    let context = apart.context();
     drop(scopes);
-    assert_eq!((kept.spans().len(), kept.tracer.lost()), (4_096, 904));
+    assert_eq!((kept.spans().len(), kept.tracer.lost()), (5_000, 0));
+    let spans = kept.spans();
+    let apart = spans.iter().find(|span| span.name() == "renamed").unwrap();
+    assert_eq!(apart.context(), context.span());
+    assert_eq!(
+        (apart.attributes().len(), apart.events().len(), apart.links().len(), apart.outcome()),
+        (1, 1, 1, Outcome::Error)
+    );
+    let top = spans.iter().find(|span| Some(span.span_id()) == apart.parent_span_id());
+    assert!(top.is_some_and(|top| top.context().trace_id() == context.trace_id()));
+    assert!(current().is_none());
+}
+
+#[test]
+fn a_span_beyond_the_limit_of_frames_can_be_left_entered_and_ended_at_an_instant() {
+    let kept = Kept::new(AlwaysOn);
+    let mut scopes: Vec<_> = (0..4_096).map(|_| span("deep").enter()).collect();
+    let caller = caller(1);
+    let apart = span("apart").parent(caller.clone()).enter();
+    let left = apart.leave();
+    assert_eq!(left.context().trace_id(), caller.trace_id());
+    scopes.pop();
+    let entered = left.enter();
+    assert_eq!(current(), entered.context());
+    let apart = span("late").enter();
+    apart.end_at(clock::now());
+    drop((scopes, entered));
+    assert_eq!(kept.spans().len(), 4_098);
+    assert!(current().is_none());
+}
+
+#[test]
+fn without_a_tracer_a_parent_beyond_the_limit_of_frames_is_the_scopes_context() {
+    let outer = caller(1);
+    let scopes: Vec<_> = (0..4_096).map(|_| span("deep").parent(outer.clone()).enter()).collect();
+    let other = caller(0);
+    let apart = span("apart").parent(other.clone()).enter();
+    assert_eq!((apart.context(), apart.is_recording()), (other.into(), false));
+    assert_eq!(span("apart").enter().context(), outer.into());
+    drop((scopes, apart));
     assert!(current().is_none());
 }
 
