@@ -78,6 +78,71 @@ impl TraceState {
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find_map(|(other, value)| (other == key).then_some(value))
     }
+
+    /// With `value` as the value of `key`, in front of the others, where the most recent entry stands
+    /// (section 3.5, "Mutating the tracestate Field"). If there are more than 32 entries or 8,192 bytes
+    /// then, the oldest ones, at the end, are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Parse`] if the key or the value does not follow the grammar.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::context::TraceState;
+    ///
+    /// let state = TraceState::parse("rojo=00f067,congo=t61rc")?;
+    /// assert_eq!(state.with("congo", "lZWRz")?.as_str(), "congo=lZWRz,rojo=00f067");
+    /// assert!(state.with("Congo", "1").is_err());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn with(&self, key: &str, value: &str) -> Result<Self, Error> {
+        if !is_key(key.as_bytes()) || !is_value(value.as_bytes()) {
+            let shown: String = format!("{key}={value}").chars().take(128).collect();
+            let text = format!("{shown:?} is no entry of a trace state");
+            return Err(Error::new(ErrorKind::Parse, text));
+        }
+        let mut text =
+            Text(String::with_capacity(self.as_str().len() + key.len() + value.len() + 2));
+        text.push(key, value);
+        for (other, value) in self.iter().filter(|(other, _)| *other != key).take(MAX_MEMBERS - 1) {
+            if text.0.len() + other.len() + value.len() + 2 > MAX_BYTES {
+                break;
+            }
+            text.push(other, value);
+        }
+        Ok(text.finish())
+    }
+
+    /// Without the entry of `key`, if there is one.
+    #[must_use]
+    pub fn without(&self, key: &str) -> Self {
+        if self.get(key).is_none() {
+            return self.clone();
+        }
+        let mut text = Text(String::with_capacity(self.as_str().len()));
+        for (other, value) in self.iter().filter(|(other, _)| *other != key) {
+            text.push(other, value);
+        }
+        text.finish()
+    }
+}
+
+/// The text of a state while it is written.
+struct Text(String);
+
+impl Text {
+    fn push(&mut self, key: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push(',');
+        }
+        self.0.extend([key, "=", value]);
+    }
+
+    fn finish(self) -> TraceState {
+        TraceState((!self.0.is_empty()).then(|| Arc::new(self.0)))
+    }
 }
 
 impl fmt::Debug for TraceState {
@@ -187,6 +252,7 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parsed(text: &str) -> Option<String> {
         TraceState::parse(text).ok().map(|state| state.as_str().to_owned())
@@ -245,5 +311,70 @@ mod tests {
             (0..30).map(|i| format!("key{i:02}=value-{i:020}")).collect::<Vec<_>>().join(",");
         assert!(text.len() > 512);
         assert_eq!(parsed(&text), Some(text));
+    }
+
+    #[test]
+    fn an_entry_that_is_set_is_the_first_and_the_oldest_make_room() {
+        let full = (0..32).map(|i| format!("k{i}=v")).collect::<Vec<_>>().join(",");
+        let full = TraceState::parse(&full).unwrap();
+        let longer = full.with("new", "1").unwrap();
+        assert_eq!((longer.iter().count(), longer.iter().next()), (32, Some(("new", "1"))));
+        assert_eq!((longer.get("k30"), longer.get("k31")), (Some("v"), None));
+        assert_eq!(full.with("k31", "1").unwrap().iter().count(), 32);
+
+        let long = "v".repeat(256);
+        let mut state = TraceState::EMPTY;
+        for i in 0..32 {
+            state = state.with(&format!("k{i:0>100}"), &long).unwrap();
+        }
+        assert!((8_192 - 358..=8_192).contains(&state.as_str().len()));
+        assert_eq!(TraceState::parse(state.as_str()).unwrap(), state);
+    }
+
+    #[test]
+    fn an_entry_that_is_not_legal_is_an_error() {
+        let long = "x".repeat(257);
+        for (key, value) in [
+            ("", "1"),
+            ("A", "1"),
+            ("a", ""),
+            ("a", "1,b=2"),
+            ("a", "1 "),
+            (&long, "1"),
+            ("a", &long),
+        ] {
+            let error = TraceState::EMPTY.with(key, value).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Parse, "{key}={value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn entries_come_and_go_as_in_a_naive_list(
+            acts in prop::collection::vec((0..40_u8, "[ -+.-<>-~]{0,3}", any::<bool>()), 0..80),
+        ) {
+            let (mut state, mut naive) = (TraceState::EMPTY, Vec::<(String, String)>::new());
+            for (key, value, sets) in acts {
+                let key = format!("k{key}");
+                let is_legal = !value.is_empty() && !value.ends_with(' ');
+                if sets {
+                    match state.with(&key, &value) {
+                        Ok(other) => state = other,
+                        Err(_) => prop_assert!(!is_legal),
+                    }
+                } else {
+                    state = state.without(&key);
+                }
+                if !sets || is_legal {
+                    naive.retain(|(other, _)| *other != key);
+                }
+                if sets && is_legal {
+                    naive.insert(0, (key, value));
+                    naive.truncate(32);
+                }
+                let text: Vec<_> = naive.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                prop_assert_eq!(state.as_str(), text.join(","));
+            }
+        }
     }
 }
