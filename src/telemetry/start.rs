@@ -50,7 +50,7 @@ impl Builder {
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
-        let propagators = self.propagators.take();
+        let propagators = self.propagators.take().or_else(propagator::from_environment);
         if self.disabled {
             self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
         }

@@ -13,7 +13,7 @@ use super::{
     stack::{Left, Place},
     tracer::{self, Tracer},
 };
-use crate::context::{self, Context, SpanContext, TraceId};
+use crate::context::{self, Context, Ids, SpanContext, TraceId};
 
 /// Whether any tracer runs.
 #[inline(always)]
@@ -32,8 +32,7 @@ pub(super) fn may_start(seed: &Seed) -> bool {
 #[inline(always)]
 fn carries(seed: &Seed) -> bool {
     let changes = |parent: &Context| {
-        let is_any = parent.span().is_valid() || !parent.baggage().is_empty();
-        is_any || context::ids().is_valid() || context::has_attached()
+        !parent.is_none() || context::ids() != Ids::NONE || context::has_attached()
     };
     seed.parent.as_ref().is_some_and(changes)
 }

@@ -34,9 +34,9 @@ pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> context::Baggage {
     headers.finish()
 }
 
-/// Writes the entries; where there are none, the headers stay as they are.
+/// Writes the entries that are not local; where there are none, the headers stay as they are.
 pub(super) fn write<C: Injector + ?Sized>(baggage: &context::Baggage, carrier: &mut C) {
-    if !baggage.is_empty() {
+    if !baggage.as_str().is_empty() {
         carrier.set(BAGGAGE, baggage.as_str());
     }
 }

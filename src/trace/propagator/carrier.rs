@@ -65,26 +65,26 @@ impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for BTreeMap<K, V> {
     }
 }
 
-impl Injector for Vec<(String, String)> {
+/// Of keys and values as text or as bytes, which the headers of messages have.
+impl<K, V> Injector for Vec<(K, V)>
+where
+    K: AsRef<str> + From<&'static str>,
+    V: for<'a> From<&'a str>,
+{
     fn set(&mut self, name: &'static str, value: &str) {
-        let is_it = |key: &String| key.eq_ignore_ascii_case(name);
-        let Some(first) = self.iter().position(|(key, _)| is_it(key)) else {
+        let mut is_set = false;
+        self.retain_mut(|(key, old)| keep_first(key.as_ref(), old, name, value, &mut is_set));
+        if !is_set {
             self.push((name.into(), value.into()));
-            return;
-        };
-        replace(&mut self[first].1, value);
-        let mut place = 0;
-        self.retain(|(key, _)| {
-            place += 1;
-            place <= first + 1 || !is_it(key)
-        });
+        }
     }
 
     fn remove(&mut self, name: &'static str) {
-        self.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.retain(|(key, _)| !key.as_ref().eq_ignore_ascii_case(name));
     }
 }
 
+// Of one type of values alone: so it need not be written where a map is made to be injected into.
 impl<S: BuildHasher> Injector for HashMap<String, String, S> {
     fn set(&mut self, name: &'static str, value: &str) {
         let mut is_set = false;
@@ -114,8 +114,14 @@ impl Injector for BTreeMap<String, String> {
     }
 }
 
-/// Whether to keep an entry: `value` is put in the first one of `name`, and the others go.
-fn keep_first(key: &str, old: &mut String, name: &str, value: &str, is_set: &mut bool) -> bool {
+/// Whether to keep an entry: the first one of `name` gets `value`, and the others go.
+fn keep_first<V: for<'a> From<&'a str>>(
+    key: &str,
+    old: &mut V,
+    name: &str,
+    value: &str,
+    is_set: &mut bool,
+) -> bool {
     if !key.eq_ignore_ascii_case(name) {
         return true;
     }
@@ -123,12 +129,6 @@ fn keep_first(key: &str, old: &mut String, name: &str, value: &str, is_set: &mut
         return false;
     }
     *is_set = true;
-    replace(old, value);
+    *old = value.into();
     true
-}
-
-/// Writes `value` over `old`, in its memory.
-fn replace(old: &mut String, value: &str) {
-    old.clear();
-    old.push_str(value);
 }

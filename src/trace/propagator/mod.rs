@@ -4,21 +4,41 @@
 //! [`extract`] and [`inject`] use the propagators of the process: [`TraceContext`] and [`Baggage`], unless
 //! telemetry was started with [others](crate::Builder::propagators).
 
+mod b3;
 mod baggage;
 mod carrier;
 mod composite;
+mod datadog;
+mod debug;
+mod environment;
+mod fields;
 #[cfg(feature = "http")]
 mod http;
 mod installed;
+mod jaeger;
+mod names;
+mod ot_trace;
+mod request_id;
+#[cfg(test)]
+mod tests;
 mod w3c;
+mod xray;
 
 use std::fmt;
 
+pub use b3::B3;
 pub use baggage::Baggage;
 pub use composite::Propagators;
+pub use datadog::Datadog;
+pub use environment::Environment;
 pub(crate) use installed::install;
 pub use installed::{extract, inject, inject_context};
+pub use jaeger::Jaeger;
+pub(crate) use names::from_environment;
+pub use ot_trace::OtTrace;
+pub use request_id::RequestId;
 pub use w3c::TraceContext;
+pub use xray::XRay;
 
 use crate::context::Context;
 

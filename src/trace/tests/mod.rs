@@ -1,5 +1,6 @@
 //! Spans from end to end: what a sink gets.
 
+mod callers;
 mod contexts;
 mod futures;
 mod nesting;
