@@ -16,8 +16,7 @@ use bellwether::{
     trace::{
         self, SpanRecord, Tracer,
         propagator::{
-            B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, RequestId, TraceContext,
-            XRay,
+            B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, TraceContext, XRay,
         },
         sampler::{AlwaysOff, Sampler},
     },
