@@ -2,6 +2,7 @@
 //!
 //! Each test starts this program again, with variables, for the one test that is the child.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,7 @@ use std::{
 
 use bellwether::{
     current, extract, inject, span,
-    trace::propagator::{Baggage, Environment, Propagators, TraceContext},
+    trace::propagator::{BaggageHeader, Environment, Propagators, TraceContext},
 };
 
 const CHILD: &str = "BELLWETHER_TEST_CHILD";
@@ -51,7 +52,7 @@ fn the_child() {
         sink.lock().unwrap().push(format!("{kind}: {text}"));
     });
     if kind == "chosen in code" {
-        builder = builder.propagators(Propagators::none().with(TraceContext).with(Baggage));
+        builder = builder.propagators(Propagators::none().with(TraceContext).with(BaggageHeader));
     }
     let telemetry = builder.start().unwrap();
     let step = span("step").parent(extract(&Environment::of_process())).enter();

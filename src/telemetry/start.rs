@@ -50,9 +50,8 @@ impl Builder {
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
-        let propagators = self.propagators.take().or_else(propagator::from_environment);
         if self.disabled {
-            self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
+            self = self.reduced();
         }
         let history = past(self.history);
         let engine = self.engine(history.clone())?;
@@ -72,7 +71,7 @@ impl Builder {
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
-        propagator::install(propagators);
+        propagator::install(self.propagators.or_else(propagator::from_environment));
         // If disabled, none of our own series are registered, because off means off.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
@@ -110,6 +109,12 @@ impl Builder {
             run(&telemetry.running, ticking)?;
         }
         Ok(telemetry)
+    }
+
+    /// What disabled telemetry has of it.
+    fn reduced(self) -> Self {
+        let Self { resource, tick, propagators, .. } = self;
+        Self { resource, tick, propagators, ..Self::new("").disabled() }
     }
 
     /// The engine that evaluates the rules over `history`.

@@ -1,6 +1,6 @@
 //! Several formats of headers, in order.
 
-use super::{Baggage, Extractor, Injector, Propagator, TraceContext};
+use super::{BaggageHeader, Extractor, Injector, Propagator, TraceContext};
 use crate::context::{Context, SpanContext};
 
 /// Several propagators, in the order of preference.
@@ -8,14 +8,14 @@ use crate::context::{Context, SpanContext};
 /// The span of incoming headers is that of the first one that finds any, and so is the baggage. Where none
 /// finds a span, it is what the first one that finds anything says about the trace: that it is sampled or
 /// not, or its id. All of them write outgoing headers, in this order. The default is [`TraceContext`] and
-/// [`Baggage`]; the environment may choose others ([`from_env`](Self::from_env)).
+/// [`BaggageHeader`]; the environment may choose others ([`from_env`](Self::from_env)).
 ///
 /// # Examples
 ///
 /// ```
-/// use bellwether::trace::propagator::{Baggage, Propagators, TraceContext};
+/// use bellwether::trace::propagator::{BaggageHeader, Propagators, TraceContext};
 ///
-/// let propagators = Propagators::none().with(TraceContext).with(Baggage);
+/// let propagators = Propagators::none().with(TraceContext).with(BaggageHeader);
 /// let telemetry = bellwether::builder("shop").propagators(propagators).start()?;
 /// # drop(telemetry);
 /// # Ok::<(), bellwether::Error>(())
@@ -42,7 +42,7 @@ impl Propagators {
 
 impl Default for Propagators {
     fn default() -> Self {
-        Self::none().with(TraceContext).with(Baggage)
+        Self::none().with(TraceContext).with(BaggageHeader)
     }
 }
 

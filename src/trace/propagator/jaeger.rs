@@ -24,7 +24,7 @@ use crate::context::{Context, SpanContext, SpanId, TraceId, hex};
 /// - Debug goes on as debug from the spans that are sampled here. In between it is the entry `b3=d` of the
 ///   trace state.
 /// - Jaeger's headers of baggage, `uberctx-*`, are neither read nor written, nor is `jaeger-debug-id`. For
-///   baggage add [`Baggage`](super::Baggage).
+///   baggage add [`BaggageHeader`](super::BaggageHeader).
 ///
 /// # Examples
 ///

@@ -1,6 +1,6 @@
 //! Propagators by the names that OpenTelemetry gives them, from `OTEL_PROPAGATORS`.
 
-use super::{B3, Baggage, Datadog, Jaeger, OtTrace, Propagators, TraceContext, XRay};
+use super::{B3, BaggageHeader, Datadog, Jaeger, OtTrace, Propagators, TraceContext, XRay};
 use crate::diagnostics;
 
 const VARIABLE: &str = "OTEL_PROPAGATORS";
@@ -11,7 +11,7 @@ type Add = fn(Propagators) -> Propagators;
 /// name of its own format. The first two are the default ones.
 const KNOWN: [(&str, Add); 8] = [
     ("tracecontext", |others| others.with(TraceContext)),
-    ("baggage", |others| others.with(Baggage)),
+    ("baggage", |others| others.with(BaggageHeader)),
     ("b3", |others| others.with(B3::single())),
     ("b3multi", |others| others.with(B3::multi())),
     ("jaeger", |others| others.with(Jaeger)),

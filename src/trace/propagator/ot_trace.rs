@@ -12,7 +12,7 @@ use crate::context::{Context, SpanContext, hex};
 /// - Of a trace id the lower 64 bits go out, for which the format has room. Both lengths are read.
 /// - Without `ot-tracer-sampled` the decision is left to the sampler of this process.
 /// - Its headers of baggage, `ot-baggage-*`, are neither read nor written. For baggage add
-///   [`Baggage`](super::Baggage).
+///   [`BaggageHeader`](super::BaggageHeader).
 ///
 /// # Examples
 ///

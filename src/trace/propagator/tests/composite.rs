@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     diagnostics,
     sync::Mutex,
-    trace::propagator::{B3, Baggage, Jaeger, Propagators, TraceContext, XRay, names},
+    trace::propagator::{B3, BaggageHeader, Jaeger, Propagators, TraceContext, XRay, names},
 };
 
 const W3C: (&str, &str) =
@@ -77,7 +77,7 @@ fn the_environment_names_propagators_in_their_order() {
     for (list, expected) in [
         ("b3", none().with(B3::single())),
         ("b3multi, tracecontext", none().with(B3::multi()).with(TraceContext)),
-        (" Jaeger ,baggage,jaeger,,BAGGAGE", none().with(Jaeger).with(Baggage)),
+        (" Jaeger ,baggage,jaeger,,BAGGAGE", none().with(Jaeger).with(BaggageHeader)),
         ("xray", none().with(XRay)),
         ("none", none()),
         (" None ", none()),
@@ -87,7 +87,7 @@ fn the_environment_names_propagators_in_their_order() {
     let (all, reports) = named(Some("tracecontext,baggage,b3,b3multi,jaeger,xray,ottrace,datadog"));
     assert!(reports.is_empty());
     for name in
-        ["TraceContext", "Baggage", "Single", "Multi", "Jaeger", "XRay", "OtTrace", "Datadog"]
+        ["TraceContext", "BaggageHeader", "Single", "Multi", "Jaeger", "XRay", "OtTrace", "Datadog"]
     {
         assert!(all.contains(name), "{name} in {all}");
     }
