@@ -15,6 +15,9 @@ use bellwether::{
     extract,
     trace::{
         self, SpanRecord, Tracer,
+        propagator::{
+            B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, TraceContext, XRay,
+        },
         sampler::{AlwaysOff, Sampler},
     },
 };
@@ -98,10 +101,11 @@ fn a_sampled_span_with_content_allocates_nothing_once_there_is_memory() {
     assert!(telemetry.shutdown(Duration::from_secs(20)).totals().delivered >= spans);
 }
 
+const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 #[test]
 fn bad_headers_allocate_nothing() {
     let _turn = turn();
-    const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let long = "0".repeat(1 << 20);
     let members = "a=1,".repeat(1 << 18);
     let bad: [&[(&str, &str)]; 8] = [
@@ -118,4 +122,58 @@ fn bad_headers_allocate_nothing() {
         let counted = allocations(|| assert!(extract(headers).span().state().is_empty()));
         assert_eq!(counted, 0);
     }
+}
+
+#[test]
+fn bad_headers_of_other_formats_allocate_nothing() {
+    let _turn = turn();
+    let all = Propagators::none()
+        .with(TraceContext)
+        .with(B3::single())
+        .with(Jaeger)
+        .with(XRay)
+        .with(OtTrace)
+        .with(Datadog);
+    let names = [
+        "traceparent",
+        "b3",
+        "x-b3-traceid",
+        "x-b3-spanid",
+        "x-b3-sampled",
+        "x-b3-flags",
+        "uber-trace-id",
+        "x-amzn-trace-id",
+        "ot-tracer-traceid",
+        "ot-tracer-spanid",
+        "ot-tracer-sampled",
+        "x-datadog-trace-id",
+        "x-datadog-parent-id",
+        "x-datadog-tags",
+    ];
+    let (zeros, fields) = ("0".repeat(1 << 20), "a=1;-:,".repeat(1 << 17));
+    for value in ["", " ", "\u{e9} ", "0-", ":::", "Root=1-;", &zeros, &fields] {
+        let headers = names.map(|name| (name, value));
+        let many: Vec<_> = headers.iter().cycle().take(1_000).copied().collect();
+        let counted = allocations(|| assert!(all.extract(&many).is_none(), "{value:.20}"));
+        assert_eq!(counted, 0, "{value:.20}");
+    }
+}
+
+#[test]
+fn headers_of_80_megabytes_are_refused_in_little_memory() {
+    let _turn = turn();
+    let value = "key=value,".repeat(819) + "a=";
+    let (baggage, state) = (("baggage", value.as_str()), ("tracestate", value.as_str()));
+    let headers: Vec<_> = [("traceparent", VALID)]
+        .into_iter()
+        .chain([baggage, state].into_iter().cycle().take(20_000))
+        .collect();
+    let before = counting::allocated();
+    let context = extract(&headers);
+    let allocated = counting::allocated() - before;
+    assert!(context.span().is_valid() && context.span().state().is_empty());
+    assert!(context.baggage().is_empty());
+    assert!(allocated < 64 << 10, "{allocated} bytes");
+    // Of what was refused only the report, once a minute, allocates.
+    assert_eq!(allocations(|| drop(extract(&headers))), 0);
 }

@@ -15,7 +15,8 @@ use crate::{
 /// sent is not to be trusted.
 ///
 /// It holds at most 180 entries and 8,192 bytes, as written in the header. What does not fit, or is
-/// malformed, is left out, counted and reported.
+/// malformed, is left out, counted and reported. Entries that are [local](Self::with_local) stay in the
+/// process; there is room for as many of them.
 ///
 /// # Examples
 ///
@@ -29,16 +30,32 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Baggage(
-    // Invariant: members as the grammar has them, without white space, never Some(""). One word, as in
-    // `TraceState`.
-    Option<Arc<String>>,
+    // Invariant: None if there are no entries. One word, as in `TraceState`.
+    Option<Arc<Entries>>,
 );
+
+/// Invariant: members as the grammar has them, without white space.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct Entries {
+    sent: String,
+    local: String,
+}
+
+impl Entries {
+    fn finish(self) -> Baggage {
+        let is_any = !self.sent.is_empty() || !self.local.is_empty();
+        Baggage(is_any.then(|| Arc::new(self)))
+    }
+}
 
 /// The most entries: what the grammar of the first version of the specification allowed, and what others
 /// accept. At least 64 have to be passed on (W3C Baggage, section 3.3.2, "Limits").
 const MAX_MEMBERS: usize = 180;
 /// The most bytes of all headers together, which is also what has to be passed on at least.
 const MAX_BYTES: usize = 8192;
+/// The local entry of the id that a request came with; the name is that of an attribute of Elastic's
+/// common schema.
+pub(crate) const REQUEST_ID: &str = "http.request.id";
 
 impl Baggage {
     /// No entries.
@@ -55,10 +72,14 @@ impl Baggage {
         headers.finish()
     }
 
-    /// The header's value; empty where there are no entries.
+    /// The header's value, which has no local entries; empty where there are no others.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("", |text| text)
+        self.0.as_ref().map_or("", |entries| &entries.sent)
+    }
+
+    fn local(&self) -> &str {
+        self.0.as_ref().map_or("", |entries| &entries.local)
     }
 
     /// Whether there are no entries.
@@ -67,9 +88,9 @@ impl Baggage {
         self.0.is_none()
     }
 
-    /// The entries, in order. A key may be there several times if a caller sent it so.
+    /// The entries, in order, local ones last. A key may be there several times if a caller sent it so.
     pub fn iter(&self) -> impl Iterator<Item = BaggageEntry<'_>> {
-        self.as_str().split(',').filter_map(BaggageEntry::read)
+        entries(self.as_str(), false).chain(entries(self.local(), true))
     }
 
     /// The value of `key`, decoded; the last one, if there are several. What is not UTF-8 in it is
@@ -95,43 +116,115 @@ impl Baggage {
     /// As [`with`](Self::with), with properties of the entry such as `ttl=30;public`.
     #[must_use]
     pub fn with_properties(&self, key: &str, value: &str, properties: &str) -> Self {
-        let mut text = self.text_without(key);
-        if !text.is_empty() {
-            text.push(',');
+        let mut entries = self.entries_without(key);
+        if push_entry(&mut entries.sent, key, value, properties) {
+            return entries.finish();
         }
-        let start = text.len();
-        text.push_str(key);
-        text.push('=');
-        encode(value, &mut text);
-        for property in properties.split(';').filter(|property| !property.is_empty()) {
-            text.push(';');
-            text.push_str(property);
+        self.clone()
+    }
+
+    /// As [`with`](Self::with), of an entry that stays in this process: it is wherever the context is, and
+    /// no header is written for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::context::Baggage;
+    ///
+    /// let baggage = Baggage::EMPTY.with("tenant", "acme").with_local("user.id", "4711");
+    /// assert_eq!(baggage.get("user.id").as_deref(), Some("4711"));
+    /// assert_eq!(baggage.as_str(), "tenant=acme");
+    /// ```
+    #[must_use]
+    pub fn with_local(&self, key: &str, value: &str) -> Self {
+        let mut entries = self.entries_without(key);
+        if push_entry(&mut entries.local, key, value, "") {
+            return entries.finish();
         }
-        let is_legal = Member::read(text[start..].as_bytes()).is_some() && is_token(key.as_bytes());
-        let n_members = text.split(',').count();
-        if !is_legal || text.len() > MAX_BYTES || n_members > MAX_MEMBERS {
-            refuse(1, format_args!("the entry {key:?} is not legal, or does not fit"));
-            return self.clone();
-        }
-        Self(Some(Arc::new(text)))
+        self.clone()
     }
 
     /// Without the entries of `key`.
     #[must_use]
     pub fn without(&self, key: &str) -> Self {
-        let text = self.text_without(key);
-        Self((!text.is_empty()).then(|| Arc::new(text)))
+        self.entries_without(key).finish()
     }
 
-    fn text_without(&self, key: &str) -> String {
-        let others = self.iter().filter(|entry| entry.key != key);
-        others.map(|entry| entry.text).collect::<Vec<&str>>().join(",")
+    fn entries_without(&self, key: &str) -> Entries {
+        let join = |entries: &mut dyn Iterator<Item = BaggageEntry<'_>>| {
+            let others = entries.filter(|entry| entry.key != key).map(|entry| entry.text);
+            others.collect::<Vec<&str>>().join(",")
+        };
+        Entries {
+            sent: join(&mut entries(self.as_str(), false)),
+            local: join(&mut entries(self.local(), true)),
+        }
     }
+
+    /// The local entry of the id that a request came with, alone.
+    pub(crate) fn of_request_id(id: &str) -> Self {
+        Self::EMPTY.with_local(REQUEST_ID, id)
+    }
+
+    /// The id that the request came with.
+    pub(crate) fn request_id(&self) -> Option<Cow<'_, str>> {
+        let local = self.local();
+        if local.is_empty() {
+            return None;
+        }
+        entries(local, true).find(|entry| entry.key == REQUEST_ID).map(|entry| entry.value())
+    }
+
+    /// With the entries of `other` where there are none: of those that are sent, and of local ones.
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        match (&self.0, &other.0) {
+            (_, None) => self.clone(),
+            (None, _) => other.clone(),
+            (Some(entries), Some(others)) => {
+                let choose = |one: &String, other: &String| {
+                    if one.is_empty() { other.clone() } else { one.clone() }
+                };
+                let sent = choose(&entries.sent, &others.sent);
+                Entries { sent, local: choose(&entries.local, &others.local) }.finish()
+            }
+        }
+    }
+}
+
+/// Adds an entry behind the others, or says so if it is not legal or does not fit.
+fn push_entry(text: &mut String, key: &str, value: &str, properties: &str) -> bool {
+    if !text.is_empty() {
+        text.push(',');
+    }
+    let start = text.len();
+    text.push_str(key);
+    text.push('=');
+    encode(value, text);
+    for property in properties.split(';').filter(|property| !property.is_empty()) {
+        text.push(';');
+        text.push_str(property);
+    }
+    let is_legal = Member::read(&text.as_bytes()[start..]).is_some() && is_token(key.as_bytes());
+    let fits = text.len() <= MAX_BYTES && text.split(',').count() <= MAX_MEMBERS;
+    if !is_legal || !fits {
+        refuse(1, format_args!("the entry {key:?} is not legal, or does not fit"));
+    }
+    is_legal && fits
+}
+
+fn entries(text: &str, is_local: bool) -> impl Iterator<Item = BaggageEntry<'_>> {
+    text.split(',').filter_map(move |text| BaggageEntry::read(text, is_local))
 }
 
 impl fmt::Debug for Baggage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        if self.local().is_empty() {
+            return fmt::Debug::fmt(self.as_str(), f);
+        }
+        f.debug_struct("Baggage")
+            .field("sent", &self.as_str())
+            .field("local", &self.local())
+            .finish()
     }
 }
 
@@ -142,13 +235,14 @@ pub struct BaggageEntry<'a> {
     key: &'a str,
     value: &'a str,
     properties: &'a str,
+    is_local: bool,
 }
 
 impl<'a> BaggageEntry<'a> {
-    fn read(text: &'a str) -> Option<Self> {
+    fn read(text: &'a str, is_local: bool) -> Option<Self> {
         let (key, rest) = text.split_once('=')?;
         let (value, properties) = rest.split_once(';').unwrap_or((rest, ""));
-        Some(Self { text, key, value, properties })
+        Some(Self { text, key, value, properties, is_local })
     }
 
     /// The key.
@@ -167,6 +261,12 @@ impl<'a> BaggageEntry<'a> {
     #[must_use]
     pub fn properties(&self) -> &'a str {
         self.properties
+    }
+
+    /// Whether it [stays](Baggage::with_local) in this process.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.is_local
     }
 }
 
@@ -218,7 +318,7 @@ impl Headers {
         } else if self.n_refused > 0 {
             refuse(self.n_refused, format_args!("{} malformed or too many", self.n_refused));
         }
-        Baggage((!self.text.is_empty()).then(|| Arc::new(self.text)))
+        Entries { sent: self.text, local: String::new() }.finish()
     }
 }
 

@@ -20,7 +20,7 @@ pub use outcome::Outcome;
 pub use span_context::{SpanContext, TraceFlags};
 pub use state::TraceState;
 
-pub(crate) use baggage::{Headers as BaggageHeaders, refused as refused_baggage};
+pub(crate) use baggage::{Headers as BaggageReader, REQUEST_ID, refused as refused_baggage};
 #[cfg(test)]
 pub(crate) use current::swap;
 pub(crate) use current::{

@@ -39,6 +39,10 @@ impl TraceFlags {
 
 /// Which span of which trace, and what travels with it.
 ///
+/// Some callers name no span: what they say is about the trace that is to begin, a
+/// [decision](Self::decision) or its id alone. A span that is started with such a context as its parent is
+/// a root that follows it.
+///
 /// The default, [`NONE`](Self::NONE), is the absence of a context.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct SpanContext {
@@ -149,11 +153,6 @@ impl Ids {
     #[inline(always)]
     pub(crate) const fn with_state(self, state: TraceState) -> SpanContext {
         SpanContext { ids: self, state }
-    }
-
-    /// Of no span, with what was decided about it.
-    pub(crate) const fn of_decision(bits: Bits) -> Self {
-        Self { bits, ..Self::NONE }
     }
 }
 

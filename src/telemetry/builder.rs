@@ -226,7 +226,8 @@ impl Builder {
     }
 
     /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry
-    /// is disabled and after shutdown. By default, and with each start that names none, they are W3C's:
+    /// is disabled and after shutdown. By default, and with each start that names none, they are those of
+    /// the environment variable `OTEL_PROPAGATORS` ([`Propagators::from_env`]), or W3C's:
     /// [`Propagators::default`].
     pub fn propagators(self, propagators: Propagators) -> Self {
         Self { propagators: Some(propagators), ..self }

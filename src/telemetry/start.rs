@@ -54,9 +54,8 @@ impl Builder {
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
         let changes = std::mem::take(&mut self.registry).checked()?;
-        let propagators = self.propagators.take();
         if self.disabled {
-            self = Self { resource: self.resource, tick: self.tick, ..Self::new("").disabled() };
+            self = self.reduced();
         }
         if self.history.is_none() && self.tail.as_ref().is_some_and(Tail::needs_p99) {
             let text = "the tail sampler has `slower_than_p99`, which needs the history";
@@ -90,7 +89,7 @@ impl Builder {
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
         change(&registry, changes, views, self.max_owning_threads);
-        propagator::install(propagators);
+        propagator::install(self.propagators.or_else(propagator::from_environment));
         trace::show_exemplars_of(tracer.as_deref());
         // If disabled, none of our own series are registered, because off means off.
         let register =
@@ -130,6 +129,12 @@ impl Builder {
             run(&telemetry.running, ticking)?;
         }
         Ok(telemetry)
+    }
+
+    /// What disabled telemetry has of it.
+    fn reduced(self) -> Self {
+        let Self { resource, tick, propagators, .. } = self;
+        Self { resource, tick, propagators, ..Self::new("").disabled() }
     }
 
     /// The engine that evaluates the rules over `history`.

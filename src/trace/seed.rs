@@ -6,7 +6,8 @@ use super::{Link, SpanKind, sampler::More};
 use crate::{
     clock::Ticks,
     context::{
-        self, Attached, Bits, Context, Ids, SpanContext, SpanId, TraceFlags, TraceId, TraceState,
+        self, Attached, Context, Ids, REQUEST_ID, SpanContext, SpanId, TraceFlags, TraceId,
+        TraceState,
     },
     label::KeyValue,
     util::random,
@@ -40,7 +41,7 @@ pub(super) enum Parent {
 pub(super) struct Start {
     /// As its parent was, before that is decided; a root is not sampled.
     pub(super) ids: Ids,
-    /// For a root those of none, with what a caller decided about it.
+    /// For a root those of no span, with what a caller said about it: a decision, the trace's id.
     pub(super) parent: Ids,
 }
 
@@ -49,7 +50,7 @@ impl Start {
     #[inline(always)]
     pub(super) fn below(parent: Ids) -> Self {
         if !parent.is_valid() {
-            return Self::root(parent.bits);
+            return Self::root(parent);
         }
         Self::child(parent)
     }
@@ -64,14 +65,19 @@ impl Start {
     }
 
     #[inline(always)]
-    fn root(decided: Bits) -> Self {
+    fn root(caller: Ids) -> Self {
         let [high, low, span] = random::numbers();
         let (trace_id, span_id) = (TraceId::from_halves(high, low), SpanId::from_u64(span));
         // Zeros come once in 2^64 spans.
         let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
         let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        let ids = Ids::new(trace_id, span_id, TraceFlags::RANDOM);
-        Self { ids, parent: Ids::of_decision(decided) }
+        let mut ids = Ids::new(trace_id, span_id, TraceFlags::RANDOM);
+        if caller.trace_id.is_valid() {
+            // Whether that is random is the caller's to say.
+            let flags = caller.flags().to_u8() & TraceFlags::RANDOM.to_u8();
+            ids = Ids::new(caller.trace_id, span_id, TraceFlags::from_u8(flags));
+        }
+        Self { ids, parent: Ids { span_id: SpanId::INVALID, ..caller } }
     }
 
     /// Its ids when that is decided.
@@ -121,8 +127,8 @@ impl Seed {
         }
     }
 
-    /// What is attached to a span that starts: the baggage of its parent, and in the same trace the trace
-    /// state.
+    /// What is attached to a span that starts: the baggage of its parent, and the trace state if a parent
+    /// or a caller said anything about the trace.
     pub(super) fn attached(&self, start: &Start) -> Attached {
         let mut attached = match &self.parent {
             Parent::Current | Parent::None => context::attached(),
@@ -131,7 +137,7 @@ impl Seed {
                 Attached { state, baggage }
             }
         };
-        if start.is_root() {
+        if start.parent == Ids::NONE {
             attached.state = TraceState::EMPTY;
         }
         attached
@@ -143,6 +149,16 @@ impl Seed {
             Parent::Current => None,
             Parent::None => Some(context::current().with_span(SpanContext::NONE)),
             Parent::Given(parent) => Some(parent),
+        }
+    }
+
+    /// Notes the id that the request came with whose caller is `parent`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note_request(&mut self, parent: &Context) {
+        let is_own = parent.span().is_valid() && !parent.span().is_remote();
+        if let Some(id) = parent.baggage().request_id().filter(|_| !is_own) {
+            self.attributes.push(KeyValue::new(REQUEST_ID, id.into_owned()));
         }
     }
 

@@ -65,7 +65,9 @@ impl SpanBuilder {
     }
 
     /// The parent, and the baggage that is current in the span; by default what is current on this thread.
-    /// A context without a span makes this one a root. A [`SpanContext`] has no baggage.
+    /// A context without a span makes this one a root, of the trace that the caller named, if it did. A
+    /// [`SpanContext`] has no baggage. If the caller's request came with an id
+    /// ([`RequestId`](super::propagator::RequestId)), it becomes the attribute `http.request.id`.
     ///
     /// Where no span is recorded (disabled, not started, shut down, on a muted thread), the parent
     /// itself is what is current in the scope, so that what a caller sent goes on as it came; a root
@@ -82,7 +84,11 @@ impl SpanBuilder {
     /// ```
     #[inline]
     pub fn parent(mut self, parent: impl Into<Context>) -> Self {
-        self.seed.parent = Parent::Given(parent.into());
+        let parent = parent.into();
+        if !parent.baggage().is_empty() && start::is_active() {
+            self.seed.note_request(&parent);
+        }
+        self.seed.parent = Parent::Given(parent);
         self
     }
 

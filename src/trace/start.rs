@@ -37,10 +37,9 @@ pub(super) fn may_start(seed: &Seed) -> bool {
 fn carries(seed: &Seed) -> bool {
     match &seed.parent {
         Parent::Current => false,
-        Parent::None => context::ids().is_valid(),
+        Parent::None => context::ids() != Ids::NONE,
         Parent::Given(parent) => {
-            let is_any = parent.span().is_valid() || !parent.baggage().is_empty();
-            is_any || context::ids().is_valid() || context::has_attached()
+            !parent.is_none() || context::ids() != Ids::NONE || context::has_attached()
         }
     }
 }
@@ -90,7 +89,7 @@ fn foreseen(Bound { tracer, head, .. }: &Bound, seed: &Seed) -> Option<Start> {
     if parent.is_valid() {
         return head.follows(&parent).then(|| Start::child(parent));
     }
-    let is_plain = parent.bits.is_none() && !context::has_attached();
+    let is_plain = parent == Ids::NONE && !context::has_attached();
     let is_sampled = head.of_roots().filter(|_| is_plain && !tracer.is_held())?;
     Some(Start::below(Ids::NONE).decided(is_sampled, is_sampled, false))
 }

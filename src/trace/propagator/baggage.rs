@@ -1,7 +1,7 @@
 //! `baggage` (W3C Baggage).
 
 use super::{Extractor, Injector, Propagator};
-use crate::context::{self, BaggageHeaders, Context};
+use crate::context::{Baggage, BaggageReader, Context};
 
 /// The header `baggage` (W3C Baggage).
 ///
@@ -10,11 +10,11 @@ use crate::context::{self, BaggageHeaders, Context};
 /// left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the specification leaves no choice")]
-pub struct Baggage;
+pub struct BaggageHeader;
 
 const BAGGAGE: &str = "baggage";
 
-impl Propagator for Baggage {
+impl Propagator for BaggageHeader {
     fn extract(&self, carrier: &dyn Extractor) -> Context {
         Context::NONE.with_baggage(read(carrier))
     }
@@ -25,8 +25,8 @@ impl Propagator for Baggage {
 }
 
 /// The entries of all headers.
-pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> context::Baggage {
-    let mut headers = BaggageHeaders::default();
+pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> Baggage {
+    let mut headers = BaggageReader::default();
     carrier.values(BAGGAGE, &mut |value| headers.measure(value));
     if headers.are_readable() {
         carrier.values(BAGGAGE, &mut |value| headers.read(value));
@@ -34,9 +34,9 @@ pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> context::Baggage {
     headers.finish()
 }
 
-/// Writes the entries; where there are none, the headers stay as they are.
-pub(super) fn write<C: Injector + ?Sized>(baggage: &context::Baggage, carrier: &mut C) {
-    if !baggage.is_empty() {
+/// Writes the entries that are not local; where there are none, the headers stay as they are.
+pub(super) fn write<C: Injector + ?Sized>(baggage: &Baggage, carrier: &mut C) {
+    if !baggage.as_str().is_empty() {
         carrier.set(BAGGAGE, baggage.as_str());
     }
 }

@@ -65,32 +65,32 @@ impl<K: AsRef<str>, V: AsRef<[u8]>> Extractor for BTreeMap<K, V> {
     }
 }
 
-impl Injector for Vec<(String, String)> {
+/// Of keys and values as texts, or as bytes, which the headers of messages are.
+impl<K, V> Injector for Vec<(K, V)>
+where
+    K: AsRef<str> + From<&'static str>,
+    V: for<'a> From<&'a str>,
+{
     fn set(&mut self, name: &'static str, value: &str) {
-        let is_it = |key: &String| key.eq_ignore_ascii_case(name);
-        let Some(first) = self.iter().position(|(key, _)| is_it(key)) else {
+        let mut first = First::of(name);
+        self.retain_mut(|(key, old)| first.keeps(key.as_ref(), || *old = value.into()));
+        if !first.was_seen {
             self.push((name.into(), value.into()));
-            return;
-        };
-        replace(&mut self[first].1, value);
-        let mut place = 0;
-        self.retain(|(key, _)| {
-            place += 1;
-            place <= first + 1 || !is_it(key)
-        });
+        }
     }
 
     fn remove(&mut self, name: &'static str) {
-        self.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.retain(|(key, _)| !key.as_ref().eq_ignore_ascii_case(name));
     }
 }
 
+// The maps are of one type of values alone: so it need not be written where one is made.
+
 impl<S: BuildHasher> Injector for HashMap<String, String, S> {
     fn set(&mut self, name: &'static str, value: &str) {
-        let mut is_set = false;
-        // Names in another case are other keys here, but the same header on the wire.
-        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
-        if !is_set {
+        let mut first = First::of(name);
+        self.retain(|key, old| first.keeps(key, || replace(old, value)));
+        if !first.was_seen {
             self.insert(name.into(), value.into());
         }
     }
@@ -102,9 +102,9 @@ impl<S: BuildHasher> Injector for HashMap<String, String, S> {
 
 impl Injector for BTreeMap<String, String> {
     fn set(&mut self, name: &'static str, value: &str) {
-        let mut is_set = false;
-        self.retain(|key, old| keep_first(key, old, name, value, &mut is_set));
-        if !is_set {
+        let mut first = First::of(name);
+        self.retain(|key, old| first.keeps(key, || replace(old, value)));
+        if !first.was_seen {
             self.insert(name.into(), value.into());
         }
     }
@@ -114,17 +114,29 @@ impl Injector for BTreeMap<String, String> {
     }
 }
 
-/// Whether to keep an entry: `value` is put in the first one of `name`, and the others go.
-fn keep_first(key: &str, old: &mut String, name: &str, value: &str, is_set: &mut bool) -> bool {
-    if !key.eq_ignore_ascii_case(name) {
-        return true;
+/// The first entry of a name, while entries are looked through. Names in another case are other keys of
+/// a map, but the same header on the wire.
+struct First<'a> {
+    name: &'a str,
+    was_seen: bool,
+}
+
+impl<'a> First<'a> {
+    const fn of(name: &'a str) -> Self {
+        Self { name, was_seen: false }
     }
-    if *is_set {
-        return false;
+
+    /// Whether to keep an entry: the first one of the name is set, and the others go.
+    fn keeps(&mut self, key: &str, set: impl FnOnce()) -> bool {
+        if !key.eq_ignore_ascii_case(self.name) {
+            return true;
+        }
+        let is_first = !std::mem::replace(&mut self.was_seen, true);
+        if is_first {
+            set();
+        }
+        is_first
     }
-    *is_set = true;
-    replace(old, value);
-    true
 }
 
 /// Writes `value` over `old`, in its memory.

@@ -1,19 +1,21 @@
 //! Several formats of headers, in order.
 
-use super::{Baggage, Extractor, Injector, Propagator, TraceContext};
-use crate::context::Context;
+use super::{BaggageHeader, Extractor, Injector, Propagator, TraceContext};
+use crate::context::{Context, SpanContext};
 
 /// Several propagators, in the order of preference.
 ///
-/// The span of incoming headers is that of the first one that finds any, and so is the baggage. All of
-/// them write outgoing headers. The default is [`TraceContext`] and [`Baggage`].
+/// The span of incoming headers is that of the first one that finds any, and so is the baggage. Where none
+/// finds a span, it is what the first one that finds anything says about the trace: that it is sampled or
+/// not, or its id. All of them write outgoing headers, in this order. The default is [`TraceContext`] and
+/// [`BaggageHeader`]; the environment may choose others ([`from_env`](Self::from_env)).
 ///
 /// # Examples
 ///
 /// ```
-/// use bellwether::trace::propagator::{Baggage, Propagators, TraceContext};
+/// use bellwether::trace::propagator::{BaggageHeader, Propagators, TraceContext};
 ///
-/// let propagators = Propagators::none().with(TraceContext).with(Baggage);
+/// let propagators = Propagators::none().with(TraceContext).with(BaggageHeader);
 /// let telemetry = bellwether::builder("shop").propagators(propagators).start()?;
 /// # drop(telemetry);
 /// # Ok::<(), bellwether::Error>(())
@@ -40,7 +42,7 @@ impl Propagators {
 
 impl Default for Propagators {
     fn default() -> Self {
-        Self::none().with(TraceContext).with(Baggage)
+        Self::none().with(TraceContext).with(BaggageHeader)
     }
 }
 
@@ -50,13 +52,11 @@ impl Propagator for Propagators {
         for propagator in &self.list {
             let (span, baggage) = propagator.extract(carrier).into_parts();
             let found = context.span();
-            // What is no span may be a decision about the trace that is to begin.
-            if !found.is_valid() && (span.is_valid() || found.decided().is_none()) {
+            if *found == SpanContext::NONE || span.is_valid() && !found.is_valid() {
                 context = context.with_span(span);
             }
-            if context.baggage().is_empty() {
-                context = context.with_baggage(baggage);
-            }
+            let baggage = context.baggage().or(&baggage);
+            context = context.with_baggage(baggage);
         }
         context
     }

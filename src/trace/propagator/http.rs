@@ -1,5 +1,7 @@
 //! `http::HeaderMap` as a carrier.
 
+use std::str::FromStr as _;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Extractor, Injector};
@@ -14,15 +16,24 @@ impl Extractor for HeaderMap {
 
 impl Injector for HeaderMap {
     fn set(&mut self, name: &'static str, value: &str) {
-        // What is set here is printable ASCII, so it always is a header value.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.insert(HeaderName::from_static(name), value);
+        // What this crate writes always is a legal header; what others do may not be.
+        if let (Some(name), Ok(value)) = (header_name(name), HeaderValue::from_str(value)) {
+            self.insert(name, value);
         }
     }
 
     fn remove(&mut self, name: &'static str) {
         HeaderMap::remove(self, name);
     }
+}
+
+/// The name, if it is legal: `from_static` allocates nothing, and panics at one that it does not take.
+fn header_name(name: &'static str) -> Option<HeaderName> {
+    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return Some(HeaderName::from_static(name));
+    }
+    HeaderName::from_str(name).ok()
 }
 
 #[cfg(test)]
@@ -45,5 +56,18 @@ mod tests {
         let mut outgoing = HeaderMap::new();
         inject_context(&context, &mut outgoing);
         assert_eq!(extract(&outgoing), context);
+    }
+
+    #[test]
+    fn a_name_that_is_no_lower_case_is_set_all_the_same_and_an_illegal_one_is_not() {
+        let mut headers = HeaderMap::new();
+        for name in ["X-Trace", "x-trace", "", "x trace", "\u{e9}"] {
+            headers.set(name, "1");
+            headers.set("x-value", "\n");
+        }
+        assert_eq!(headers.iter().count(), 1);
+        assert_eq!(headers["x-trace"], "1");
+        Injector::remove(&mut headers, "X-TRACE");
+        assert!(headers.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! Spans from end to end: what a sink gets.
 
 mod carried;
+mod callers;
 mod contexts;
 mod futures;
 mod nesting;
