@@ -514,6 +514,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_local_entry_is_not_sent_and_an_entry_has_one_place() {
+        let baggage = Baggage::parse("a=1,b=2").with_local("c", "3 4").with_local("a", "5");
+        assert_eq!(baggage.as_str(), "b=2");
+        let shown: Vec<_> = baggage.iter().map(|entry| (entry.key(), entry.is_local())).collect();
+        assert_eq!(shown, [("b", false), ("c", true), ("a", true)]);
+        assert_eq!(baggage.get("c").as_deref(), Some("3 4"));
+        let sent = baggage.with("c", "6");
+        assert_eq!((sent.as_str(), sent.get("a").as_deref()), ("b=2,c=6", Some("5")));
+        assert_eq!(baggage.without("a").without("c"), Baggage::parse("b=2"));
+        assert_ne!(Baggage::EMPTY.with("a", "1"), Baggage::EMPTY.with_local("a", "1"));
+        assert_eq!(Baggage::EMPTY.with_local("a b", "1"), Baggage::EMPTY);
+    }
+
+    #[test]
+    fn local_entries_have_room_of_their_own() {
+        let full = Baggage::parse(&format!("k={}", "v".repeat(8_190)));
+        let both = full.with_local("k2", &"v".repeat(8_189));
+        assert_eq!((both.as_str().len(), both.iter().count()), (8_192, 2));
+        assert_eq!(both.with_local("k3", ""), both);
+    }
+
+    #[test]
+    fn what_is_sent_and_what_is_local_are_filled_in_apart() {
+        let (sent, local) = (Baggage::parse("a=1"), Baggage::EMPTY.with_local("b", "2"));
+        let both = sent.with_local("b", "2");
+        assert_eq!((sent.or(&local), local.or(&sent)), (both.clone(), both.clone()));
+        let other = Baggage::parse("c=3").with_local("d", "4");
+        assert_eq!(both.or(&other), both);
+        assert_eq!(sent.or(&other).iter().map(|entry| entry.key()).collect::<String>(), "ad");
+        assert_eq!((Baggage::EMPTY.or(&both), both.or(&Baggage::EMPTY)), (both.clone(), both));
+    }
+
     proptest! {
         #[test]
         fn any_value_is_read_back(value in ".*", other in "[a-z]{1,3}") {

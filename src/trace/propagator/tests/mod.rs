@@ -1,12 +1,14 @@
 //! The formats against plain readings of their specifications, and what they have in common.
 
 mod b3;
+mod baggage;
 mod carriers;
 mod composite;
 mod datadog;
 mod jaeger;
 mod ot_trace;
 mod request_id;
+mod tracestate;
 mod xray;
 
 use super::{Extractor, Propagator};
