@@ -1,4 +1,5 @@
 //! Beyond the frames that a thread's stack of spans takes, each span still has its outcome and its error.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::HashMap;
 

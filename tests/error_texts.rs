@@ -1,6 +1,7 @@
 //! The texts of errors that spans keep: how long they are, what a hook makes of them, what is left where
 //! they are off, and what code of the user's may do while they are made.
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::{
     borrow::Cow,

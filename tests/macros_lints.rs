@@ -3,7 +3,7 @@
 /// Every rule that may be told, of the compiler and of clippy, where not even an `allow` is let through.
 mod under_every_rule {
     #![forbid(unused, unused_imports, unreachable_code, warnings)]
-    #![forbid(clippy::all, clippy::pedantic)]
+    #![forbid(clippy::all, clippy::pedantic, clippy::default_numeric_fallback)]
 
     use std::future::Future;
 
@@ -130,6 +130,7 @@ mod under_every_rule {
         });
         if timed == 4 {
             let _: u8 = time!("l.timed.call", fail("four"));
+            time!("l.timed.call", fail("four"));
             time!("l.timed.call", {
                 fail("four");
             });
@@ -152,7 +153,7 @@ mod under_every_rule {
     pub(super) fn counts(room: &str) {
         count!("l.count", "http.route" = room);
         gauge!("l.gauge", 1.0, room);
-        histogram!("l.histogram", 1.0, room, a = 1);
+        histogram!("l.histogram", 1.0_f64, room, a = 1_i32);
     }
 }
 

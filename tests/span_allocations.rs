@@ -12,9 +12,9 @@ use std::{
 
 use bellwether::{
     export::{Batch, Deadline, ExportResult, Exporter, Route},
-    extract,
+    extract, observe, testing, time,
     trace::{
-        self, SpanRecord, Tracer,
+        self, InSpan as _, SpanRecord, Tracer,
         propagator::{
             B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, TraceContext, XRay,
         },
@@ -64,6 +64,37 @@ fn an_unsampled_span_allocates_nothing() {
 fn a_span_without_a_tracer_allocates_nothing() {
     let _turn = turn();
     assert_eq!(allocations(|| (0..1_000).for_each(|_| nested())), 0);
+}
+
+#[observe]
+fn fails(text: &str) -> Result<u8, std::num::ParseIntError> {
+    time!("fails.timed", text.parse::<u8>()).and(Ok(text.parse()?))
+}
+
+#[observe]
+async fn fails_later(text: &str) -> Result<u8, std::num::ParseIntError> {
+    std::future::ready(text.parse()).await
+}
+
+#[test]
+fn an_err_of_a_span_that_is_not_recorded_allocates_nothing() {
+    let _turn = turn();
+    let fail = || {
+        let error = fails("x").unwrap_err();
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(std::pin::pin!(fails_later("x")).poll(&mut task).is_ready());
+        trace::record_error(&error);
+        let mut span = bellwether::span("owned").start();
+        span.record_error(&error);
+        let future = std::pin::pin!(std::future::ready(Err::<(), _>(error)).try_in_span(span));
+        assert!(future.poll(&mut task).is_ready());
+    };
+    let _time_stands_still = testing::scope();
+    for (case, tracer) in [("without a tracer", None), ("unsampled", Some(tracer(AlwaysOff)))] {
+        let _entered = trace::enter(tracer);
+        (0..200).for_each(|_| fail()); // The instruments, and the thread's memory.
+        assert_eq!(allocations(|| (0..1_000).for_each(|_| fail())), 0, "{case}");
+    }
 }
 
 struct Nowhere;

@@ -124,8 +124,16 @@ pub(crate) fn only_block(body: &mut Block) -> Option<&mut ExprAsync> {
 
 /// The `async` block that `expr` makes a value of, perhaps boxed.
 pub(crate) fn async_block(expr: &mut Expr) -> Option<&mut ExprAsync> {
-    const METHODS: [&str; 7] =
-        ["boxed", "boxed_local", "fuse", "into", "instrument", "in_span", "in_current_span"];
+    const METHODS: [&str; 8] = [
+        "boxed",
+        "boxed_local",
+        "fuse",
+        "into",
+        "instrument",
+        "in_span",
+        "try_in_span",
+        "in_current_span",
+    ];
     match expr {
         Expr::Async(block) => Some(block),
         Expr::Paren(inner) => async_block(&mut inner.expr),

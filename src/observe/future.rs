@@ -88,13 +88,13 @@ where
             Poll::Ready(value) => {
                 this.future.set(None);
                 turn.outcome = match (this.ending)(value) {
-                    Said::Failed(failure) => {
+                    Some(Err(failure)) => {
                         turn.scope.iter().for_each(|span| span.fail(&failure));
                         Outcome::Error
                     }
                     // A `None`, which does not say who returned it.
-                    Said::Nothing if this.marks.is_some_and(Marks::has_left) => Outcome::Error,
-                    Said::Nothing | Said::Ok => Outcome::Ok,
+                    None if this.marks.is_some_and(Marks::has_left) => Outcome::Error,
+                    Some(Ok(())) | None => Outcome::Ok,
                 };
             }
         }

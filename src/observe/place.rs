@@ -1,6 +1,6 @@
 //! Where the code of an operation is: what a drop there means; and with which errors it is left.
 
-use super::probe::{Ending, Question, Said};
+use super::probe::{Ending, Question};
 use crate::{
     context::Outcome,
     sync::atomic::{AtomicU8, Ordering::Relaxed},
@@ -123,11 +123,11 @@ pub fn question<T: Question<A>, A>(keeper: &impl Keeper, value: T, _: A) -> T {
 #[inline]
 pub fn value<T: Ending<A>, A>(keeper: &impl Keeper, value: T, _: A) -> T {
     let place = match value.said() {
-        Said::Failed(failure) => {
+        Some(Err(failure)) => {
             keeper.hear(&failure);
             Place::FAILED
         }
-        Said::Nothing | Said::Ok => Place::RUNNING,
+        Some(Ok(())) | None => Place::RUNNING,
     };
     keeper.marks().at(place);
     value

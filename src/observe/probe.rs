@@ -39,16 +39,8 @@ impl<T> Returns for fn() -> T {
     type Value = T;
 }
 
-/// What a value at the end of an operation says of how that went.
-#[derive(Clone, Copy, Debug)]
-pub enum Said<'a> {
-    /// Nothing: it is no `Result`.
-    Nothing,
-    /// It is an `Ok`.
-    Ok,
-    /// It is an `Err`.
-    Failed(Failure<'a>),
-}
+/// What a value at the end of an operation says of how that went; nothing if it is no `Result`.
+pub type Said<'a> = Option<Result<(), Failure<'a>>>;
 
 /// A value at the end of an operation, and the answers to the four questions about its type.
 pub trait Ending<Answers> {
@@ -62,14 +54,10 @@ where
 {
     #[inline]
     fn said(&self) -> Said<'_> {
-        match self.has_failed() {
-            None => Said::Nothing,
-            Some(false) => Said::Ok,
-            Some(true) => {
-                let error = self.error().or_else(|| self.held());
-                Said::Failed(T::failure(self.text(), error))
-            }
-        }
+        self.has_failed().map(|has_failed| match has_failed {
+            false => Ok(()),
+            true => Err(T::failure(self.text(), self.error().or_else(|| self.held()))),
+        })
     }
 }
 
@@ -233,10 +221,7 @@ where
     }
 
     fn failure(&self) -> Option<Failure<'_>> {
-        match self.said() {
-            Said::Failed(failure) => Some(failure),
-            _ => None,
-        }
+        self.said()?.err()
     }
 }
 

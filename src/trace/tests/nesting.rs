@@ -142,3 +142,10 @@ fn without_a_tracer_a_span_is_nothing() {
     drop(owned.enter());
     assert_eq!((scope.context(), scope.leave().is_recording()), (Context::NONE, false));
 }
+
+#[test]
+fn a_scope_may_be_used_where_a_panic_is_caught() {
+    fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_unwind_safe::<SpanScope>();
+    is_unwind_safe::<Span>();
+}

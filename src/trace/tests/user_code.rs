@@ -276,3 +276,82 @@ fn a_span_has_its_parents_trace_state_though_the_sampler_ends_the_parent() {
     assert!(current().is_none());
     assert_eq!(kept.spans()[1].context().state().as_str(), "a=1");
 }
+
+/// An error whose text is made by `0`.
+struct Fault<F>(F);
+
+impl<F: Fn()> std::fmt::Display for Fault<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (self.0)();
+        f.write_str("text")
+    }
+}
+
+impl<F> std::fmt::Debug for Fault<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("fault")
+    }
+}
+
+impl<F: Fn()> std::error::Error for Fault<F> {}
+
+#[test]
+fn a_text_that_ends_its_own_span_costs_the_error_and_nothing_else() {
+    let kept = Kept::new(AlwaysOn);
+    let own = std::cell::RefCell::new(Some(span("own").enter()));
+    let next = std::cell::RefCell::new(None);
+    record_error(&Fault(|| {
+        drop(own.take());
+        // Another span in its place does not get its error.
+        *next.borrow_mut() = Some(span("next").enter());
+    }));
+    drop(next);
+    assert_eq!(kept.tree(), "own next");
+    let is_clean = |span: &SpanRecord| span.events().is_empty() && span.status() == &Status::Unset;
+    assert!(kept.spans().iter().all(is_clean));
+    assert_eq!(current(), SpanContext::NONE);
+}
+
+#[test]
+fn a_text_may_record_what_it_likes_on_its_own_span() {
+    let kept = Kept::new(AlwaysOn);
+    let scope = span("own").enter();
+    scope.record_error(&Fault(|| {
+        scope.set_attribute("k", 1);
+        scope.record_error("within");
+    }));
+    drop(scope);
+    let own = kept.spans().remove(0);
+    assert_eq!(own.status(), &Status::Error("text".into()));
+    let keys: Vec<_> = own.attributes().iter().map(|attribute| &*attribute.key).collect();
+    assert_eq!((keys, own.events().len()), (vec!["k", "error.type"], 1));
+}
+
+#[test]
+fn the_texts_of_a_span_are_those_of_its_tracer_wherever_it_fails() {
+    let redacting = Kept::with(|builder| builder.redact_errors(|_| "redacted".into()));
+    let mut owned = span("owned").start();
+    let other = Kept::new(AlwaysOn);
+    owned.record_error("secret");
+    drop(owned);
+    span("other").enter().record_error("open");
+    assert_eq!(other.spans()[0].status(), &Status::Error("open".into()));
+    drop(other);
+    assert_eq!(redacting.spans()[0].status(), &Status::Error("redacted".into()));
+}
+
+#[test]
+fn the_hook_for_errors_may_panic_in_its_drop() {
+    let held = PanicsInDrop;
+    let tracer = Tracer::builder(|_: &mut Vec<SpanRecord>| ())
+        .redact_errors(move |text| {
+            let _ = &held;
+            text.into()
+        })
+        .build();
+    let entered = enter(Some(Arc::clone(&tracer)));
+    span("a").enter().record_error("no");
+    drop((entered, tracer));
+    let _other = Kept::new(AlwaysOn);
+    span("binds the thread to the other tracer").enter().end();
+}

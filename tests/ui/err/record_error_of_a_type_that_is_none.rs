@@ -1,0 +1,5 @@
+struct Fault;
+
+fn main() {
+    bellwether::trace::record_error(&Fault);
+}
