@@ -36,9 +36,7 @@ pub struct Builder {
     pub(super) alert_attributes: Vec<Cow<'static, str>>,
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
-    pub(super) sampler: Option<Box<dyn Sampler>>,
-    pub(super) remote_sampled: Option<f64>, // Traces a second.
-    pub(super) distrusts_callers: bool,
+    pub(super) sampling: Sampling,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) views: Vec<View>,
@@ -54,6 +52,14 @@ pub struct Builder {
     pub(super) deny_conflicts: bool,
 }
 
+/// Which spans are recorded.
+#[derive(Default)]
+pub(super) struct Sampling {
+    pub(super) sampler: Option<Box<dyn Sampler>>, // None is the environment's.
+    pub(super) remote_sampled: Option<f64>,       // Traces a second; None is no limit.
+    pub(super) distrusts_callers: bool,
+}
+
 impl Builder {
     pub(super) fn new(service: &str) -> Self {
         Self {
@@ -64,9 +70,7 @@ impl Builder {
             alert_attributes: vec!["service.name".into()],
             external_url: None,
             parts: Vec::new(),
-            sampler: None,
-            remote_sampled: None,
-            distrusts_callers: false,
+            sampling: Sampling::default(),
             propagators: None,
             limits: SpanLimits::default(),
             views: Vec::new(),
@@ -158,8 +162,9 @@ impl Builder {
     /// assert!(bellwether::span("GET /orders").enter().is_recording());
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn sampler(self, sampler: impl IntoSampler) -> Self {
-        Self { sampler: Some(sampler.into_sampler()), ..self }
+    pub fn sampler(mut self, sampler: impl IntoSampler) -> Self {
+        self.sampling.sampler = Some(sampler.into_sampler());
+        self
     }
 
     /// Samples at most `traces` a second in the long run because callers sample them, and as many, or one, at
@@ -179,8 +184,9 @@ impl Builder {
     /// assert_eq!((0..5).filter(|_| serve().is_recording()).count(), 2);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn remote_sampled_per_second(self, traces: impl Into<f64>) -> Self {
-        Self { remote_sampled: Some(traces.into()), ..self }
+    pub fn remote_sampled_per_second(mut self, traces: impl Into<f64>) -> Self {
+        self.sampling.remote_sampled = Some(traces.into());
+        self
     }
 
     /// Continues no caller's trace: for a service that anybody may call. A span whose parent is of another
@@ -206,8 +212,9 @@ impl Builder {
     /// assert!(request.context().baggage().is_empty());
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn untrusted_callers(self) -> Self {
-        Self { distrusts_callers: true, ..self }
+    pub fn untrusted_callers(mut self) -> Self {
+        self.sampling.distrusts_callers = true;
+        self
     }
 
     /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry

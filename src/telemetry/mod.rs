@@ -166,7 +166,8 @@ impl Telemetry {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn set_sampler(&self, sampler: impl IntoSampler) {
-        if let Some(tracer) = self.running.tracer.as_ref().filter(|_| !self.running.is_inherited()) {
+        if let Some(tracer) = self.running.tracer.as_ref().filter(|_| !self.running.is_inherited())
+        {
             tracer.set_sampler(sampler);
         }
     }

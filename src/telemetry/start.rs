@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     Builder, Telemetry,
-    builder::Processors,
+    builder::{Processors, Sampling},
     exit, names, own_series,
     readings::Readings,
     running::{Ending, Running},
@@ -69,12 +69,7 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let sampling = Sampling {
-            sampler: self.sampler,
-            remote_sampled: self.remote_sampled,
-            distrusts_callers: self.distrusts_callers,
-        };
-        let tracer = (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, sampling));
+        let tracer = (!self.disabled).then(|| tracer_into(&spans, self.limits, self.sampling));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
@@ -231,19 +226,13 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
-/// What a builder says about which spans are recorded.
-struct Sampling {
-    sampler: Option<Box<dyn Sampler>>,
-    remote_sampled: Option<f64>,
-    distrusts_callers: bool,
-}
-
 /// A tracer that passes its spans to `source`.
 fn tracer_into(
-    source: Arc<Source<SpanRecord>>,
+    source: &Arc<Source<SpanRecord>>,
     limits: SpanLimits,
     sampling: Sampling,
 ) -> Arc<Tracer> {
+    let source = source.clone();
     let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
     let mut tracer = Tracer::builder(sink).limits(limits);
     if let Some(sampler) = sampling.sampler.or_else(sampler_of_environment) {

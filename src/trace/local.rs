@@ -251,11 +251,8 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
         }
         _ => {
             let buffer = |tracer: &Arc<Tracer>| (!local.has_ended).then(|| tracer.add_thread());
-            let bound = tracer.map(|tracer| Bound {
-                head: tracer.head(),
-                buffer: buffer(&tracer),
-                tracer,
-            });
+            let bound =
+                tracer.map(|tracer| Bound { head: tracer.head(), buffer: buffer(&tracer), tracer });
             before = mem::replace(&mut local.bound, bound);
         }
     }

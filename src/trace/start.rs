@@ -186,7 +186,7 @@ fn decide<'a>(
     }
     if start.is_root()
         && start.parent.bits.is_none()
-        && let Some(is_sampled) = head.of_roots()
+        && let Some(is_sampled) = head.of_root(start.ids.trace_id)
     {
         return Some((local, start.decided(is_sampled, is_sampled), None));
     }

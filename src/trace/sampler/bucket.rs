@@ -27,7 +27,10 @@ impl Rate {
         // Conversions saturate: what is too large is some centuries.
         let interval = (1e9 / per_second).round();
         let room = (burst.max(1.0) - 1.0) * interval;
-        Self { interval: (interval as u64).min(u64::MAX / 4), room: (room as u64).min(u64::MAX / 4) }
+        Self {
+            interval: (interval as u64).min(u64::MAX / 4),
+            room: (room as u64).min(u64::MAX / 4),
+        }
     }
 
     /// Whether there is ever a token.
@@ -151,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_token_is_scarce_where_less_than_half_are_left() {
-        let (now, rate, bucket) = (ManualClock::new().now(), Rate::new(1.0, 5.0), Bucket::default());
+        let (now, rate, bucket) =
+            (ManualClock::new().now(), Rate::new(1.0, 5.0), Bucket::default());
         let taken: Vec<_> = (0..6).map(|_| bucket.take(&rate, now)).collect();
         use Taken::{Ample, Refused, Scarce};
         assert_eq!(taken, [Ample, Ample, Scarce, Scarce, Scarce, Refused]);

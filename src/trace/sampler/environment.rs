@@ -66,7 +66,10 @@ mod tests {
             ARGUMENT => argument.map(str::to_owned),
             _ => None,
         });
-        (found.sampler.map(|sampler| format!("{sampler:?}")).unwrap_or_default(), found.faults.len())
+        (
+            found.sampler.map(|sampler| format!("{sampler:?}")).unwrap_or_default(),
+            found.faults.len(),
+        )
     }
 
     fn shown(sampler: &dyn Sampler) -> String {

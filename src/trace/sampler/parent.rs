@@ -2,6 +2,7 @@
 
 use super::{
     Candidate, Ours, Sampler, Sampling, consistent, into::IntoSampler, probability::Probability,
+    rejection::Rejection,
 };
 
 /// Decides as the parent was decided, and by another sampler where there is no parent, or one that
@@ -117,6 +118,10 @@ impl Sampler for ParentBased {
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         self.root.of_roots(ours)
     }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.root.rejection(ours)
+    }
 }
 
 /// What a sampler says that was asked only because the parent is sampled: the smaller of the two
@@ -224,8 +229,7 @@ mod tests {
             ("", 0.5, ""),         // With what probability the caller samples is not known.
         ] {
             let state = TraceState::parse(of_caller).unwrap();
-            let context =
-                SpanContext::new(trace_id, SpanId::random(), TraceFlags::SAMPLED, state);
+            let context = SpanContext::new(trace_id, SpanId::random(), TraceFlags::SAMPLED, state);
             let caller = context.into_remote();
             let span = Candidate::new(&caller, trace_id, &name, SpanKind::Server);
             let sampling = ParentBased::new(AlwaysOff).remote_sampled(own).sample(&span);

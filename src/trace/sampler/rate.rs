@@ -5,6 +5,7 @@ use super::{
     bucket::{Bucket, Rate},
     consistent,
     into::IntoSampler,
+    rejection::Rejection,
     routes::Routes,
 };
 use crate::clock;
@@ -102,6 +103,10 @@ impl Sampler for RateLimited {
         let wants_any = self.inner.as_ref().and_then(|inner| inner.of_roots(ours)) != Some(false);
         (!self.rate.has_any() || !wants_any).then_some(false)
     }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.inner.as_ref().map_or(Rejection::NONE, |inner| inner.rejection(ours))
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +117,10 @@ mod tests {
     use crate::{
         clock::ManualClock,
         context::{SpanContext, TraceId},
-        trace::{SpanKind, sampler::{AlwaysOff, Probability}},
+        trace::{
+            SpanKind,
+            sampler::{AlwaysOff, Probability},
+        },
     };
 
     fn ask(sampler: &RateLimited, name: &str) -> Sampling {
@@ -183,10 +191,12 @@ mod tests {
         let clock = ManualClock::new();
         let _installed = clock::enter(Some(clock.clone()));
         let sampler = RateLimited::new(1.0).per_route();
-        let busy = |n: usize| (0..100).map(|route| sampled(&sampler, &format!("busy {route}"), n)).sum();
+        let busy =
+            |n: usize| (0..100).map(|route| sampled(&sampler, &format!("busy {route}"), n)).sum();
         let first: usize = busy(2);
         assert_eq!(first, 100);
-        let made_up: usize = (0..100_000).map(|n| sampled(&sampler, &format!("made up {n}"), 1)).sum();
+        let made_up: usize =
+            (0..100_000).map(|n| sampled(&sampler, &format!("made up {n}"), 1)).sum();
         assert!((1_500..=2_048).contains(&made_up), "{made_up}");
         // The busy routes still have their places.
         clock.advance(Duration::from_millis(1_001));

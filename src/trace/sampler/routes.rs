@@ -137,7 +137,8 @@ mod tests {
             assert!(!routes.of(name, now).is_known);
             assert_eq!(routes.of(name, now).bucket.take(&rate, now), Taken::Scarce, "{name}");
         }
-        let buckets: HashSet<_> = names.iter().map(|name| ptr::from_ref(routes.of(name, now).bucket)).collect();
+        let buckets: HashSet<_> =
+            names.iter().map(|name| ptr::from_ref(routes.of(name, now).bucket)).collect();
         assert_eq!(buckets.len(), names.len());
         assert!(names.iter().all(|name| routes.of(name, now).is_known));
         assert!(!buckets.contains(&ptr::from_ref(&routes.rest)));
@@ -167,7 +168,8 @@ mod tests {
     #[test]
     fn threads_that_meet_at_a_route_share_its_bucket() {
         let (now, rate, routes) = (clock::now(), Rate::new(1e-3, 1.0), Routes::new());
-        let take = |n: usize| routes.of(&n.to_string(), now).bucket.take(&rate, now) != Taken::Refused;
+        let take =
+            |n: usize| routes.of(&n.to_string(), now).bucket.take(&rate, now) != Taken::Refused;
         let taken = std::thread::scope(|scope| {
             let other = scope.spawn(|| (0..1_000).filter(|n| take(*n)).count());
             (0..1_000).filter(|n| take(*n)).count() + other.join().unwrap()

@@ -4,6 +4,7 @@ mod contexts;
 mod futures;
 mod nesting;
 mod records;
+mod sampling;
 mod threads;
 mod user_code;
 
