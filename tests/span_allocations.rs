@@ -18,7 +18,10 @@ use bellwether::{
         propagator::{
             B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, TraceContext, XRay,
         },
-        sampler::{AlwaysOff, Sampler},
+        sampler::{
+            self, Adaptive, AlwaysOff, AlwaysOn, Condition, ConsistentProbability, IntoSampler,
+            RateLimited, Sampler, TraceIdRatio,
+        },
     },
 };
 
@@ -34,7 +37,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tracer(sampler: impl Sampler) -> Arc<Tracer> {
+fn tracer(sampler: impl IntoSampler) -> Arc<Tracer> {
     Tracer::builder(|spans: &mut Vec<SpanRecord>| spans.clear()).sampler(sampler).build()
 }
 
@@ -58,6 +61,40 @@ fn an_unsampled_span_allocates_nothing() {
         }
     });
     assert_eq!(counted, 0);
+}
+
+/// Each after the few traces that it samples at first.
+#[test]
+fn samplers_allocate_nothing_for_what_they_do_not_sample() {
+    let _turn = turn();
+    let rules = sampler::rules().route("/health", 0.0).when(Condition::has_attribute("a"), 1.0);
+    let samplers: [Box<dyn Sampler>; 5] = [
+        Box::new(TraceIdRatio::new(1e-15)),
+        Box::new(ConsistentProbability::new(1e-15)),
+        Box::new(RateLimited::new(1e-6).per_route()),
+        Box::new(rules.otherwise(AlwaysOff)),
+        Box::new(Adaptive::per_second(1e-6)),
+    ];
+    for sampler in samplers {
+        let shown = format!("{sampler:?}").chars().take(40).collect::<String>();
+        let _entered = trace::enter(Some(tracer(sampler)));
+        (0..10).for_each(|_| nested());
+        let counted = allocations(|| (0..10_000).for_each(|_| nested()));
+        assert_eq!(counted, 0, "{shown}");
+    }
+}
+
+#[test]
+fn a_probability_that_is_said_allocates_nothing() {
+    let _turn = turn();
+    let _entered = trace::enter(Some(tracer(ConsistentProbability::new(1.0))));
+    (0..1_000).for_each(|_| nested());
+    // A full buffer is handed over, and the sink lets the records go.
+    let with_state = allocations(|| (0..10_000).for_each(|_| nested()));
+    let _entered = trace::enter(Some(tracer(AlwaysOn)));
+    (0..1_000).for_each(|_| nested());
+    let without = allocations(|| (0..10_000).for_each(|_| nested()));
+    assert!(with_state <= without + 10, "{with_state}, and {without} without a state");
 }
 
 #[test]

@@ -36,11 +36,8 @@ pub struct Builder {
     pub(super) alert_attributes: Vec<Cow<'static, str>>,
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
-    pub(super) sampler: Option<Box<dyn Sampler>>,
-    pub(super) tail: Option<Tail>,
+    pub(super) sampling: Sampling,
     pub(super) baggage_attributes: Vec<Cow<'static, str>>,
-    pub(super) remote_sampled: Option<f64>, // Traces a second.
-    pub(super) distrusts_callers: bool,
     pub(super) propagators: Option<Propagators>,
     pub(super) limits: SpanLimits,
     pub(super) error_texts: ErrorTexts,
@@ -57,6 +54,15 @@ pub struct Builder {
     pub(super) deny_conflicts: bool,
 }
 
+/// Which spans are recorded.
+#[derive(Default)]
+pub(super) struct Sampling {
+    pub(super) sampler: Option<Box<dyn Sampler>>, // None is the environment's.
+    pub(super) remote_sampled: Option<f64>,       // Traces a second; None is no limit.
+    pub(super) distrusts_callers: bool,
+    pub(super) tail: Option<Tail>,
+}
+
 impl Builder {
     pub(super) fn new(service: &str) -> Self {
         Self {
@@ -67,11 +73,8 @@ impl Builder {
             alert_attributes: vec!["service.name".into()],
             external_url: None,
             parts: Vec::new(),
-            sampler: None,
-            tail: None,
+            sampling: Sampling::default(),
             baggage_attributes: Vec::new(),
-            remote_sampled: None,
-            distrusts_callers: false,
             propagators: None,
             limits: SpanLimits::default(),
             error_texts: ErrorTexts::default(),
@@ -164,8 +167,9 @@ impl Builder {
     /// assert!(bellwether::span("GET /orders").enter().is_recording());
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn sampler(self, sampler: impl IntoSampler) -> Self {
-        Self { sampler: Some(sampler.into_sampler()), ..self }
+    pub fn sampler(mut self, sampler: impl IntoSampler) -> Self {
+        self.sampling.sampler = Some(sampler.into_sampler());
+        self
     }
 
     /// Samples at most `traces` a second in the long run because callers sample them, and as many, or one, at
@@ -185,8 +189,9 @@ impl Builder {
     /// assert_eq!((0..5).filter(|_| serve().is_recording()).count(), 2);
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn remote_sampled_per_second(self, traces: impl Into<f64>) -> Self {
-        Self { remote_sampled: Some(traces.into()), ..self }
+    pub fn remote_sampled_per_second(mut self, traces: impl Into<f64>) -> Self {
+        self.sampling.remote_sampled = Some(traces.into());
+        self
     }
 
     /// Continues no caller's trace: for a service that anybody may call. A span whose parent is of another
@@ -212,8 +217,9 @@ impl Builder {
     /// assert!(request.context().baggage().is_empty());
     /// # Ok::<(), bellwether::Error>(())
     /// ```
-    pub fn untrusted_callers(self) -> Self {
-        Self { distrusts_callers: true, ..self }
+    pub fn untrusted_callers(mut self) -> Self {
+        self.sampling.distrusts_callers = true;
+        self
     }
 
     /// Decides what is exported when traces have ended in this process: keeps errors, slow ones and samples
@@ -221,8 +227,9 @@ impl Builder {
     ///
     /// Exemplars lead only to traces that are kept. See [`Tail`] for what it means across services, and
     /// for its bounds.
-    pub fn tail_sampler(self, tail: Tail) -> Self {
-        Self { tail: Some(tail), ..self }
+    pub fn tail_sampler(mut self, tail: Tail) -> Self {
+        self.sampling.tail = Some(tail);
+        self
     }
 
     /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry

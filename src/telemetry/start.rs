@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     Builder, Telemetry,
-    builder::Processors,
+    builder::{Processors, Sampling},
     exit, names, own_series,
     percentiles::Percentiles,
     readings::Readings,
@@ -57,7 +57,7 @@ impl Builder {
         if self.disabled {
             self = self.reduced();
         }
-        if self.history.is_none() && self.tail.as_ref().is_some_and(Tail::needs_p99) {
+        if self.history.is_none() && self.sampling.tail.as_ref().is_some_and(Tail::needs_p99) {
             let text = "the tail sampler has `slower_than_p99`, which needs the history";
             return Err(Error::new(ErrorKind::InvalidOption, text.to_owned()));
         }
@@ -73,17 +73,11 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let (tail, percentiles) = with_percentiles(self.tail);
-        let sampling = Sampling {
-            sampler: self.sampler,
-            remote_sampled: self.remote_sampled,
-            distrusts_callers: self.distrusts_callers,
-            tail,
-        };
+        let percentiles = add_percentiles(&mut self.sampling.tail);
         let tracer = (!self.disabled).then(|| {
             let tracer = Tracer::builder(ToSource(spans.clone())).limits(self.limits);
             let tracer = tracer.error_texts(self.error_texts);
-            sampling.of(tracer.baggage_attributes(self.baggage_attributes)).build()
+            sampled(tracer.baggage_attributes(self.baggage_attributes), self.sampling).build()
         });
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
@@ -249,42 +243,29 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
-/// The tail sampler, and the percentiles that it asks for.
-fn with_percentiles(tail: Option<Tail>) -> (Option<Tail>, Option<Arc<Percentiles>>) {
-    let tail = match tail {
-        Some(tail) if tail.needs_p99() => tail,
-        other => return (other, None),
-    };
+/// Lets the tail sampler know the percentiles, if it asks for them.
+fn add_percentiles(tail: &mut Option<Tail>) -> Option<Arc<Percentiles>> {
+    let asking = tail.take_if(|tail| tail.needs_p99())?;
     let percentiles = Arc::new(Percentiles::default());
     let asked = percentiles.clone();
-    let tail = tail.with_p99(P99::new(move |route| asked.of(route)));
-    (Some(tail), Some(percentiles))
+    *tail = Some(asking.with_p99(P99::new(move |route| asked.of(route))));
+    Some(percentiles)
 }
 
-/// What a builder says about which spans are recorded.
-struct Sampling {
-    sampler: Option<Box<dyn Sampler>>,
-    remote_sampled: Option<f64>,
-    distrusts_callers: bool,
-    tail: Option<Tail>,
-}
-
-impl Sampling {
-    /// `tracer` with it.
-    fn of(self, mut tracer: TracerBuilder) -> TracerBuilder {
-        if let Some(sampler) = self.sampler.or_else(sampler_of_environment) {
-            tracer = tracer.boxed_sampler(sampler);
-        }
-        if let Some(traces) = self.remote_sampled {
-            tracer = tracer.remote_sampled_per_second(traces);
-        }
-        if self.distrusts_callers {
-            tracer = tracer.untrusted_callers();
-        }
-        match self.tail {
-            Some(tail) => tracer.tail_sampler(tail),
-            None => tracer,
-        }
+/// `tracer` with what decides about its spans.
+fn sampled(mut tracer: TracerBuilder, sampling: Sampling) -> TracerBuilder {
+    if let Some(sampler) = sampling.sampler.or_else(sampler_of_environment) {
+        tracer = tracer.boxed_sampler(sampler);
+    }
+    if let Some(traces) = sampling.remote_sampled {
+        tracer = tracer.remote_sampled_per_second(traces);
+    }
+    if sampling.distrusts_callers {
+        tracer = tracer.untrusted_callers();
+    }
+    match sampling.tail {
+        Some(tail) => tracer.tail_sampler(tail),
+        None => tracer,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::sampler::{AlwaysOff, Candidate, Ours, ParentBased, Sampler, Sampling};
+use super::sampler::{AlwaysOff, Candidate, Ours, ParentBased, Rejection, Sampler, Sampling};
 use crate::{
-    context::{self, Ids},
+    context::{self, Ids, TraceId},
     diagnostics,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     util::panics,
@@ -17,6 +17,7 @@ pub(super) struct Head {
     is_ours: bool, // Then it is asked where it stands: it uses no span and does not panic.
     follows_local: bool, // Whether a parent of this process decides for its children.
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
+    rejection: Rejection,
     has_told: AtomicBool,
 }
 
@@ -27,6 +28,7 @@ impl Head {
             is_ours: sampler.is_ours(Ours),
             follows_local: sampler.follows_local(Ours),
             of_roots: sampler.of_roots(Ours),
+            rejection: sampler.rejection(Ours),
             sampler,
             has_told: AtomicBool::new(false),
         }
@@ -38,10 +40,10 @@ impl Head {
         self.follows_local && !parent.is_remote()
     }
 
-    /// Whether roots are sampled, if that is always the same.
+    /// Whether a root with this trace is sampled, if its sampler need not be asked.
     #[inline(always)]
-    pub(super) fn of_roots(&self) -> Option<bool> {
-        self.of_roots
+    pub(super) fn of_root(&self, trace_id: TraceId) -> Option<bool> {
+        if self.rejection.rejects(trace_id) { Some(false) } else { self.of_roots }
     }
 
     /// The decision about the span, if its sampler can be asked at once.

@@ -55,8 +55,9 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             return set_apart(cell, local, seed);
         }
         let bound = own.bound.as_ref()?;
-        let Some(mut start) = foreseen(bound, seed) else {
-            return push_any(cell, local, seed);
+        let mut start = match foresee(bound, seed) {
+            Foreseen::Decided(start) => start,
+            Foreseen::Open(start) => return push_any(cell, local, seed, start),
         };
         start.admit(bound);
         let active = start.ids.is_recorded().then(|| {
@@ -76,22 +77,36 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     if place.is_none() && carries(seed) { carry(seed) } else { place }
 }
 
-/// The span, if no sampler has to be asked and nothing is attached but what a child inherits.
-///
+/// A span about to start, as far as it can be told at once.
+enum Foreseen {
+    /// No sampler has to be asked, and nothing is attached but what a child inherits.
+    Decided(Start),
+    /// With its ids, if it has them already: a sampler may decide by them.
+    Open(Option<Start>),
+}
+
 /// Most spans are children of the current one, and do as it does.
 #[inline(always)]
-fn foreseen(Bound { tracer, head, .. }: &Bound, seed: &Seed) -> Option<Start> {
+fn foresee(Bound { tracer, head, .. }: &Bound, seed: &Seed) -> Foreseen {
     let parent = match seed.parent {
         Parent::Current => context::ids(),
         Parent::None => Ids::NONE,
-        Parent::Given(_) => return None,
+        Parent::Given(_) => return Foreseen::Open(None),
     };
     if parent.is_valid() {
-        return head.follows(&parent).then(|| Start::child(parent));
+        return match head.follows(&parent) {
+            true => Foreseen::Decided(Start::child(parent)),
+            false => Foreseen::Open(None),
+        };
     }
-    let is_plain = parent == Ids::NONE && !context::has_attached();
-    let is_sampled = head.of_roots().filter(|_| is_plain && !tracer.is_held())?;
-    Some(Start::below(Ids::NONE).decided(is_sampled, is_sampled, false))
+    if parent != Ids::NONE || context::has_attached() || tracer.is_held() {
+        return Foreseen::Open(None);
+    }
+    let root = Start::below(Ids::NONE);
+    match head.of_root(root.ids.trace_id) {
+        Some(is_sampled) => Foreseen::Decided(root.decided(is_sampled, is_sampled, false)),
+        None => Foreseen::Open(Some(root)),
+    }
 }
 
 /// As [`push_new`], for a parent that is named, for samplers that have to be asked, and for roots with
@@ -101,9 +116,10 @@ fn push_any<'a>(
     cell: &'a RefCell<Local>,
     local: RefMut<'a, Local>,
     seed: &mut Seed,
+    start: Option<Start>,
 ) -> Option<Place> {
     let caller = distrust(&local, seed);
-    let start = Start::below(seed.parent_ids());
+    let start = start.unwrap_or_else(|| Start::below(seed.parent_ids()));
     let mut attached = seed.attached(&start); // Before the sampler, which may leave the current span.
     let (mut local, mut start, more) = decide(cell, local, seed, start)?;
     let local = &mut *local;
@@ -245,7 +261,7 @@ fn decide<'a>(
     }
     if start.is_root()
         && start.parent.bits.is_none()
-        && let Some(is_sampled) = head.of_roots()
+        && let Some(is_sampled) = head.of_root(start.ids.trace_id)
     {
         let start = tracer.decided(start, is_sampled, is_sampled);
         return Some((local, start, None));

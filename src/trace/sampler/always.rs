@@ -1,6 +1,8 @@
 //! Every span, none, and another sampler's word on each.
 
-use super::{Candidate, Ours, Sampler, Sampling, consistent, into::IntoSampler};
+use super::{
+    Candidate, Ours, Sampler, Sampling, consistent, into::IntoSampler, rejection::Rejection,
+};
 
 /// Records every span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,10 @@ impl Sampler for EverySpan {
 
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         self.0.of_roots(ours)
+    }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.0.rejection(ours)
     }
 
     fn minds_parents(&self, _: Ours) -> bool {

@@ -6,6 +6,7 @@ use super::{
     Candidate, Ours, Sampler, Sampling,
     bucket::{Bucket, Rate},
     consistent,
+    rejection::Rejection,
 };
 use crate::clock;
 
@@ -52,6 +53,10 @@ impl Sampler for Limited {
 
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         self.sampler.of_roots(ours)
+    }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.sampler.rejection(ours)
     }
 
     fn minds_parents(&self, _: Ours) -> bool {

@@ -162,3 +162,82 @@ impl fmt::Debug for Closure {
         f.write_str("..")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        context::{SpanContext, TraceId},
+        label::KeyValue,
+    };
+
+    fn is_met(condition: &Condition, name: &str, kind: SpanKind, attributes: &[KeyValue]) -> bool {
+        let name = Cow::Owned(name.to_owned());
+        let span = Candidate::new(&SpanContext::NONE, TraceId::random(), &name, kind);
+        condition.is_met_by(&span.with_attributes(attributes))
+    }
+
+    #[test]
+    fn a_route_is_the_attribute_or_the_name_or_the_path_in_it() {
+        let condition = Condition::route("/orders*");
+        let route = |route: &'static str| [KeyValue::new("http.route", route)];
+        for (name, attributes, expected) in [
+            ("/orders", &[][..], true),
+            ("GET /orders/{id}", &[], true),
+            ("orders", &[], false),
+            ("get /orders", &[], false),
+            ("GET  /orders", &[], false),
+            (" /orders", &[], false),
+            ("GET orders", &[], false),
+            ("anything", &route("/orders/{id}"), true),
+            ("GET /orders", &route("/health"), false),
+            ("GET /orders", &[KeyValue::new("http.route", 7)], true),
+        ] {
+            let met = is_met(&condition, name, SpanKind::Server, attributes);
+            assert_eq!(met, expected, "{name} {attributes:?}");
+        }
+        assert!(is_met(&Condition::route("GET /a"), "GET /a", SpanKind::Server, &[]));
+    }
+
+    #[test]
+    fn an_attribute_has_the_value_that_was_set_last() {
+        let attributes = [("a", 1), ("b", 2), ("a", 3)].map(|(key, n)| KeyValue::new(key, n));
+        for (condition, expected) in [
+            (Condition::attribute("a", 3), true),
+            (Condition::attribute("a", 1), false),
+            (Condition::attribute("b", "2"), false),
+            (Condition::attribute_in("b", [1, 2]), true),
+            (Condition::attribute_in("b", Vec::<i64>::new()), false),
+            (Condition::attribute("c", 3), false),
+            (Condition::has_attribute("b"), true),
+            (Condition::has_attribute("c"), false),
+        ] {
+            let met = is_met(&condition, "", SpanKind::Internal, &attributes);
+            assert_eq!(met, expected, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_joined_and_turned_round() {
+        let (name, kind) = (Condition::name("a*"), Condition::kind(SpanKind::Server));
+        let conditions = [
+            name.clone().and(kind.clone()),
+            name.clone().or(kind.clone()),
+            !name.clone(),
+            (!name.clone()).and(!kind.clone()),
+            Condition::holds(|span| span.name().len() == 2),
+        ];
+        let (server, client) = (SpanKind::Server, SpanKind::Client);
+        for (span, expected) in [
+            (("ab", server), [true, true, false, false, true]),
+            (("ab", client), [false, true, false, false, true]),
+            (("b", server), [false, true, true, false, false]),
+            (("b", client), [false, false, true, true, false]),
+        ] {
+            let met = conditions.each_ref().map(|it| is_met(it, span.0, span.1, &[]));
+            assert_eq!(met, expected, "{span:?}");
+        }
+        assert!(conditions[..4].iter().all(Condition::is_ours) && !conditions[4].is_ours());
+        assert!(!(!conditions[4].clone()).is_ours() && !name.or(conditions[4].clone()).is_ours());
+    }
+}

@@ -4,6 +4,7 @@ use super::{
     Candidate, Ours, Sampler, Sampling,
     bucket::Taken,
     probability::{self, Probability},
+    rejection::Rejection,
 };
 use crate::context::TraceState;
 
@@ -82,6 +83,13 @@ impl Sampler for ConsistentProbability {
         // What samples all says so of each.
         (self.probability == Probability::ZERO).then_some(false)
     }
+
+    fn rejection(&self, _: Ours) -> Rejection {
+        match self.probability {
+            Probability::ZERO => Rejection::NONE,
+            other => Rejection::below(other.threshold()),
+        }
+    }
 }
 
 /// The decision of `probability`, which a sampled span says and one that is not does not.
@@ -138,4 +146,60 @@ pub(super) fn unknown(sampling: Sampling, span: &Candidate<'_>) -> Sampling {
     }
     let state = probability::erase(state);
     sampling.with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        context::{SpanContext, SpanId, TraceFlags, TraceId},
+        trace::{
+            SpanKind,
+            sampler::{AlwaysOff, AlwaysOn, TraceIdRatio},
+        },
+    };
+
+    /// What `sampler` says about a span below a parent of this process.
+    fn ask(sampler: &dyn Sampler, id: TraceId, flags: TraceFlags, state: &str) -> (bool, String) {
+        let state = TraceState::parse(state).unwrap();
+        let parent = SpanContext::new(id, SpanId::random(), flags, state);
+        let name = Cow::Borrowed("");
+        let sampling = sampler.sample(&Candidate::new(&parent, id, &name, SpanKind::Internal));
+        let state = sampling.state().unwrap_or(parent.state()).as_str().to_owned();
+        (sampling.is_sampled(), state)
+    }
+
+    #[test]
+    fn a_span_says_its_own_probability_and_not_its_parents() {
+        let id = TraceId::from_u128(1 << 64 | 0xc0_0000_0000_0000);
+        let asked = |sampler: &dyn Sampler, state| ask(sampler, id, TraceFlags::SAMPLED, state);
+        let own = ConsistentProbability::new(0.5);
+        assert_eq!(asked(&own, "ot=th:c,a=1"), (true, "ot=th:8,a=1".into()));
+        assert_eq!(asked(&own, "a=1"), (true, "ot=th:8,a=1".into()));
+        assert_eq!(
+            asked(&own, "ot=rv:70000000000000;th:0"),
+            (false, "ot=rv:70000000000000".into())
+        );
+        assert_eq!(asked(&AlwaysOn, "ot=th:c"), (true, "ot=th:0".into()));
+        assert_eq!(asked(&AlwaysOn, "a=1"), (true, "a=1".into()));
+        assert_eq!(asked(&AlwaysOff, "ot=th:c,a=1"), (false, "a=1".into()));
+        // Another choice of ids, which a threshold cannot say.
+        assert_eq!(asked(&TraceIdRatio::new(1.0), "ot=th:c,a=1"), (true, "a=1".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_larger_probability_samples_whatever_a_smaller_one_does(
+            low in any::<u64>(), p in 0.0..=1.0, q in 0.0..=1.0,
+        ) {
+            let (p, q) = if p <= q { (p, q) } else { (q, p) };
+            let id = TraceId::from_u128(1 << 64 | u128::from(low));
+            let asked = |p| ask(&ConsistentProbability::new(p), id, TraceFlags::default(), "").0;
+            prop_assert!(!asked(p) || asked(q));
+        }
+    }
 }

@@ -53,6 +53,7 @@ mod parent;
 mod probability;
 mod rate;
 mod ratio;
+mod rejection;
 mod routes;
 mod rules;
 mod sampling;
@@ -72,6 +73,7 @@ pub use parent::ParentBased;
 pub use probability::Probability;
 pub use rate::RateLimited;
 pub use ratio::TraceIdRatio;
+pub(super) use rejection::Rejection;
 pub use rules::{Rules, rules};
 pub(super) use sampling::More;
 pub use sampling::{Decision, Sampling};
@@ -132,6 +134,12 @@ pub trait Sampler: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// The roots that it drops by their trace ids alone, without a word.
+    #[doc(hidden)]
+    fn rejection(&self, _: Ours) -> Rejection {
+        Rejection::NONE
+    }
+
     /// Whether it is to be asked about spans with parents too.
     #[doc(hidden)]
     fn minds_parents(&self, _: Ours) -> bool {
@@ -161,6 +169,10 @@ impl Sampler for Box<dyn Sampler> {
 
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         (**self).of_roots(ours)
+    }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        (**self).rejection(ours)
     }
 
     fn minds_parents(&self, ours: Ours) -> bool {

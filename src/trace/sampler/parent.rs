@@ -2,6 +2,7 @@
 
 use super::{
     Candidate, Ours, Sampler, Sampling, consistent, into::IntoSampler, probability::Probability,
+    rejection::Rejection,
 };
 
 /// Decides as the parent was decided, and by another sampler where there is no parent, or one that
@@ -116,6 +117,10 @@ impl Sampler for ParentBased {
 
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         self.root.of_roots(ours)
+    }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.root.rejection(ours)
     }
 }
 

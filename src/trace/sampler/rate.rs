@@ -5,6 +5,7 @@ use super::{
     bucket::{Bucket, Rate},
     consistent,
     into::IntoSampler,
+    rejection::Rejection,
     routes::Routes,
 };
 use crate::clock;
@@ -101,6 +102,10 @@ impl Sampler for RateLimited {
     fn of_roots(&self, ours: Ours) -> Option<bool> {
         let wants_any = self.inner.as_ref().and_then(|inner| inner.of_roots(ours)) != Some(false);
         (!self.rate.has_any() || !wants_any).then_some(false)
+    }
+
+    fn rejection(&self, ours: Ours) -> Rejection {
+        self.inner.as_ref().map_or(Rejection::NONE, |inner| inner.rejection(ours))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A share of all traces, chosen by their ids.
 
-use super::{Candidate, Ours, Sampler, Sampling, consistent};
+use super::{Candidate, Ours, Sampler, Sampling, consistent, rejection::Rejection};
 use crate::context::TraceId;
 
 /// Records a share of all traces, chosen by the low 63 random bits of the trace id, so that every
@@ -49,6 +49,10 @@ impl Sampler for TraceIdRatio {
             ALL => Some(true),
             _ => None,
         }
+    }
+
+    fn rejection(&self, _: Ours) -> Rejection {
+        if self.bound == 0 { Rejection::NONE } else { Rejection::from_half(self.bound) }
     }
 }
 

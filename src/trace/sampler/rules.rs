@@ -136,3 +136,86 @@ impl Sampler for Rules {
             && rules.all(|rule| rule.condition.is_ours() && rule.sampler.is_ours(ours))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        clock::ManualClock,
+        context::{SpanContext, TraceId},
+        trace::sampler::{AlwaysOff, Probability, RateLimited},
+    };
+
+    fn ask(rules: &Rules, name: &str, kind: SpanKind) -> Sampling {
+        let name = Cow::Owned(name.to_owned());
+        rules.sample(&Candidate::new(&SpanContext::NONE, TraceId::random(), &name, kind))
+    }
+
+    #[test]
+    fn each_rule_has_a_rate_of_its_own_and_all_together_another() {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        let rules = rules()
+            .name("a", RateLimited::new(3))
+            .name("b*", RateLimited::new(2).per_route())
+            .otherwise(0.0);
+        let n = |rules: &Rules, name: &str| {
+            (0..20).filter(|_| ask(rules, name, SpanKind::Internal).is_sampled()).count()
+        };
+        assert_eq!(["a", "b1", "b2", "c"].map(|name| n(&rules, name)), [3, 2, 2, 0]);
+        clock.advance(Duration::from_secs(1));
+        let limited = rules.per_second(4);
+        assert_eq!(["a", "b1", "b2", "c"].map(|name| n(&limited, name)), [3, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_no_rule_is_for_is_sampled() {
+        let rules = rules().name("a", AlwaysOff);
+        assert_eq!(ask(&rules, "b", SpanKind::Internal), Sampling::SAMPLE);
+        assert_eq!(ask(&rules, "a", SpanKind::Internal), Sampling::DROP);
+    }
+
+    #[test]
+    fn rules_are_ours_if_all_that_is_in_them_is() {
+        let of_user = || Condition::holds(|_| true);
+        assert!(rules().name("a", 0.5).is_ours(Ours));
+        assert!(!rules().when(of_user(), 0.5).is_ours(Ours));
+        let inner = rules().when(of_user(), 0.5);
+        assert!(!rules().otherwise(inner).is_ours(Ours));
+    }
+
+    proptest! {
+        /// The twin looks for the first rule by hand. Each has a probability of its own, which tells them apart.
+        #[test]
+        fn the_first_rule_that_is_for_a_span_decides(
+            wanted in prop::collection::vec(("[ab]{1,2}", any::<bool>(), any::<bool>()), 0..6),
+            names in prop::collection::vec(("[ab]{1,2}", any::<bool>()), 1..20),
+        ) {
+            let kind_of = |is_server| if is_server { SpanKind::Server } else { SpanKind::Client };
+            let p = |place: usize| 1.0 - (place + 1) as f64 / 1e9;
+            let mut rules = rules().otherwise(1.0);
+            for (place, (name, is_server, by_name)) in wanted.iter().enumerate() {
+                rules = match by_name {
+                    true => rules.name(name.as_str(), p(place)),
+                    false => rules.kind(kind_of(*is_server), p(place)),
+                };
+            }
+            for (name, is_server) in names {
+                let first = wanted.iter().position(|(wanted, of_server, by_name)| match by_name {
+                    true => *wanted == name,
+                    false => *of_server == is_server,
+                });
+                let expected = Probability::new(first.map_or(1.0, p));
+                let sampling = ask(&rules, &name, kind_of(is_server));
+                // Once in 10^8 a trace is dropped, and says nothing.
+                if sampling.is_sampled() {
+                    prop_assert_eq!(sampling.state().and_then(Probability::of_state), Some(expected));
+                }
+            }
+        }
+    }
+}

@@ -124,7 +124,7 @@ impl Sampling {
         if self.state.is_none() && self.attributes.is_none() {
             return None;
         }
-        let attributes = self.attributes.unwrap_or_default().0;
+        let attributes = self.attributes.map(|attributes| attributes.0).unwrap_or_default();
         Some(More { attributes, state: self.state })
     }
 }

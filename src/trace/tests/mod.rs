@@ -7,6 +7,7 @@ mod futures;
 mod nesting;
 mod records;
 mod tail;
+mod sampling;
 mod threads;
 mod user_code;
 

@@ -52,7 +52,10 @@ impl Plan {
             due: AtomicU64::new(0),
             arrivals: Stripes::default(),
             grants: AtomicU64::new(0),
-            past: Mutex::new(Past::default()),
+            past: Mutex::new(Past {
+                seconds: Vec::with_capacity(SECONDS), // So that no trace allocates.
+                ..Past::default()
+            }),
         }
     }
 
