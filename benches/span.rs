@@ -3,11 +3,11 @@
 //! A plain loop: the least of many rounds, which a busy machine disturbs less than a mean, beside
 //! the two readings of the clock that no recorded span can do without.
 
-use std::{collections::HashMap, hint::black_box, sync::Arc, sync::Barrier};
+use std::{collections::HashMap, fmt, hint::black_box, sync::Arc, sync::Barrier};
 
 use bellwether::{
     clock::{self, Ticks},
-    extract, span,
+    extract, observe, span,
     trace::{
         self, SpanRecord, Tracer, inject_context,
         sampler::{
@@ -50,8 +50,26 @@ fn main() {
             scope.set_attribute("c", true);
         });
     });
+    errors();
     two_threads();
     headers();
+}
+
+/// A recorded error is three texts, of which each allocates; one that is not recorded costs nothing.
+fn errors() {
+    #[observe(name = "observed")]
+    fn observed(fails: bool) -> Result<(), fmt::Error> {
+        if fails { Err(fmt::Error) } else { Ok(()) }
+    }
+    let call = |fails| move || _ = black_box(observed(black_box(fails)));
+    under(AlwaysOff, || {
+        measure("observed function, unsampled, Ok", call(false));
+        measure("observed function, unsampled, Err", call(true));
+    });
+    under(AlwaysOn, || {
+        measure("observed function, sampled, Ok", call(false));
+        measure("observed function, sampled, Err", call(true));
+    });
 }
 
 fn headers() {

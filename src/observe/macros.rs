@@ -264,6 +264,25 @@ macro_rules! histogram {
 /// or `fields` too. A future that is dropped before it is ready is `cancelled`; one that is never polled
 /// records nothing. All else is `ok`.
 ///
+/// # What failed
+///
+/// Of an `Err`, the span has the text as the description of its status, `error.type` with the name of
+/// the type, and an event `exception`: `exception.type`, `exception.message` and, where the error has
+/// sources, `exception.stacktrace` with a line `Caused by: ..` for each. An [`Error`](std::error::Error)
+/// has all of that, also in a `Box<dyn Error>` or an `anyhow::Error`; what only has `Display` has no
+/// sources, and any other type only its name. A generic function knows of its parameters what its
+/// bounds say. The type in a `Box<dyn Error>` is not known, and is `_OTHER`.
+///
+/// A status and an `error.type` that were set before stay, and an error that was the newest `exception`
+/// of the span gets no second event. Nothing is formatted where the span is not recorded. Texts are
+/// limited ([`SpanLimits`](crate::trace::SpanLimits)), redacted
+/// ([`redact_errors`](crate::Builder::redact_errors)) and switched off
+/// ([`without_error_texts`](crate::Builder::without_error_texts)) in one place.
+///
+/// Of a `?`, a function without `async` takes the error as it is before the conversion to what the
+/// function returns; a future takes what it is ready with. What leaves a function without `async` from
+/// within another macro (`bail!`, `vec![a?]`) is an error of which nothing is known.
+///
 /// # Functions that return a future
 ///
 /// One without `async` ends with the future that it returns, as far as that can be seen: where the
@@ -294,6 +313,22 @@ macro_rules! histogram {
 /// #[bellwether::observe]
 /// async fn pay(total: u64) {}
 /// # drop(checkout(&Cart { id: 1, total: "5".into() }));
+/// ```
+///
+/// ```
+/// use bellwether::{observe, testing, trace::Status};
+///
+/// #[observe]
+/// fn total(cart: &str) -> Result<u64, std::num::ParseIntError> {
+///     Ok(cart.parse::<u64>()? + 1)
+/// }
+///
+/// let scope = testing::scope();
+/// assert!(total("five").is_err());
+/// let span = scope.span("total");
+/// assert_eq!(span.status(), &Status::Error("invalid digit found in string".into()));
+/// assert_eq!(span.attributes()[0].key, "error.type");
+/// assert_eq!(span.attributes()[0].value.to_string(), "core::num::error::ParseIntError");
 /// ```
 ///
 /// Anything else is an error of the build:
@@ -330,9 +365,11 @@ pub use bellwether_macros::observe;
 /// error if there is a `?` in it or it is called `bail` or `ensure`, and else cancelled if there is an
 /// `await` in it.
 ///
-/// The value must not borrow from temporaries of the expression: they are dropped at its end. An
-/// expression that is no more than a call which never returns is timed as a statement:
-/// `time!("serve", { serve(); })`.
+/// The error of an `Err`, or of a `?`, is an event `exception` of the current span, if that is recorded,
+/// as [`#[observe]`](macro@observe) has it; the status of the span stays as it is. Where the error
+/// goes on through other operations of the span, it gets no second event.
+///
+/// The value must not borrow from temporaries of the expression: they are dropped at its end.
 ///
 /// # Examples
 ///

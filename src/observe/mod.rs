@@ -14,6 +14,9 @@
 //!            a panic that began after the start ────► drop: panic
 //! ```
 //!
+//! At a `?` that leaves, and at a value that is an `Err`, the guard hears of the error too (`place::Keeper`):
+//! what can be said of it, `probe` finds out without a bound on anything of the user's.
+//!
 //! The future of an observed `async` function sees its own output, and a drop before that is a
 //! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it. A function
 //! that returns a future hands its operation over to that (`scope::Between`).

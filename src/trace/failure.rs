@@ -332,9 +332,7 @@ mod tests {
         struct Pieces<'a>(&'a [&'a str]);
         impl fmt::Display for Pieces<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                for piece in self.0 {
-                    let _ = f.write_str(piece);
-                }
+                self.0.iter().for_each(|piece| _ = f.write_str(piece));
                 Ok(())
             }
         }

@@ -4,6 +4,7 @@
 //! thread until the scope ends. A [`Span`] that is not entered can be moved between threads, or attached
 //! to a future by [`InSpan`]. A [`sampler`] decides which spans are recorded; they go to their routes
 //! when they have ended. [`extract`] and [`inject`] carry the context over process boundaries.
+//! [`record_error`] says what failed.
 //!
 //! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and the
 //! context that a caller sent is passed on unchanged. The threads of exporters are [muted](mute): the

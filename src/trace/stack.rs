@@ -12,7 +12,7 @@ use super::active::Active;
 use crate::context::{self, Attached, Baggage, Bits, Context, Ids, SpanId, TraceId};
 
 /// The most frames of a thread: arbitrary, far beyond honest nesting, and at 300 bytes each a bound
-/// for recursion with spans and for leaked guards.
+/// for recursion with spans and for leaked guards. A span beyond is its scope's alone.
 const MAX_FRAMES: usize = 4096;
 
 pub(super) struct Stack {
