@@ -204,6 +204,16 @@ fn what_was_there_before_does_not_stay_beside_what_is_written() {
 }
 
 #[test]
+fn an_origin_has_room_to_the_last_character() {
+    for (n, kept) in [(250, 256), (251, 0)] {
+        let origin = "o".repeat(n);
+        let headers = [(NAMES[0], "1"), (NAMES[1], "2"), (NAMES[2], "1"), (NAMES[3], &origin)];
+        let context = Datadog.extract(&headers);
+        assert_eq!(context.span().state().get("dd").map_or(0, str::len), kept, "{n}");
+    }
+}
+
+#[test]
 fn tags_that_do_not_fit_are_dropped_whole() {
     let tag = |n: usize| format!("_dd.p.k{n:02}={}", "v".repeat(40));
     let all = (0..10).map(tag).collect::<Vec<_>>().join(",");
