@@ -86,10 +86,10 @@ macro_rules! whole_numbers {
                 Self::I64(value.into())
             }
         })*
-        // A number beyond i64 becomes the nearest one that fits: OpenTelemetry has no wider type.
+        // A number beyond i64 is text: OpenTelemetry has no wider type.
         $(impl From<$wide> for Value {
             fn from(value: $wide) -> Self {
-                Self::I64(value.try_into().unwrap_or(i64::MAX))
+                value.try_into().map_or_else(|_| value.to_string().into(), Self::I64)
             }
         })*
     };
@@ -100,5 +100,18 @@ whole_numbers!(i8 i16 i32 i64 u8 u16 u32 ; u64 usize);
 impl From<isize> for Value {
     fn from(value: isize) -> Self {
         Self::I64(value as i64) // isize is at most 64 bits wide.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_beyond_i64_is_its_decimal_text() {
+        assert_eq!(Value::from(i64::MAX as u64), Value::I64(i64::MAX));
+        assert_eq!(Value::from(u64::MAX).to_string(), "18446744073709551615");
+        assert_eq!(Value::from(i64::MAX as u64 + 1).to_string(), "9223372036854775808");
+        assert_eq!(Value::from(usize::MAX).to_string(), usize::MAX.to_string());
     }
 }
