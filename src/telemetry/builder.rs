@@ -33,7 +33,7 @@ pub struct Builder {
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
     pub(super) sampler: Option<Box<dyn Sampler>>,
-    pub(super) limits: SpanLimits,
+    pub(super) limits: Option<SpanLimits>, // None for those of the environment.
     pub(super) views: Vec<View>,
     pub(super) registry: Changes,
     pub(super) max_owning_threads: Option<usize>,
@@ -58,7 +58,7 @@ impl Builder {
             external_url: None,
             parts: Vec::new(),
             sampler: None,
-            limits: SpanLimits::default(),
+            limits: None,
             views: Vec::new(),
             registry: Changes::default(),
             max_owning_threads: None,
@@ -131,9 +131,11 @@ impl Builder {
         Self { sampler: Some(Box::new(sampler)), ..self }
     }
 
-    /// Limits the attributes, events and links of a span.
+    /// Limits the attributes, events and links of a span, and the length of their texts. By default the
+    /// limits are those of the environment at `start`, as [`SpanLimits::from_env`] reads them. What is
+    /// beyond is counted in the span and in `telemetry.spans.truncated`.
     pub fn span_limits(self, limits: SpanLimits) -> Self {
-        Self { limits, ..self }
+        Self { limits: Some(limits), ..self }
     }
 
     /// Adds a view of the process's instruments: it changes names, labels, buckets or limits. The

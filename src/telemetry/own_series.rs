@@ -26,6 +26,7 @@ pub(super) fn register(
     let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
         of_labels(),
         of_spans(tracer),
+        of_limits(tracer),
         of_processors(spans, metrics),
     ]);
     all.filter_map(|(kind, (name, help), unit, read)| {
@@ -78,6 +79,17 @@ fn of_spans(tracer: &Arc<Tracer>) -> Series {
     let lost = ("telemetry.spans.lost", "Spans that came to no queue: nested too deep, or a panic");
     let read = move |to: &mut Observations| to.observe(tracer.lost() as f64, &[]);
     (Kind::Counter, lost, "{span}", Box::new(read))
+}
+
+fn of_limits(tracer: &Arc<Tracer>) -> Series {
+    let tracer = tracer.clone();
+    let beyond = ("telemetry.spans.truncated", "What of ended spans was beyond their limits");
+    let read = move |to: &mut Observations| {
+        for (what, n) in tracer.truncated() {
+            to.observe(n as f64, &[("what", what)]);
+        }
+    };
+    (Kind::Counter, beyond, "{item}", Box::new(read))
 }
 
 fn of_records() -> Vec<Series> {

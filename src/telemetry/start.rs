@@ -65,8 +65,10 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let tracer =
-            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
+        let tracer = (!self.disabled).then(|| {
+            let limits = self.limits.unwrap_or_else(SpanLimits::from_env);
+            tracer_into(spans.clone(), limits, self.sampler)
+        });
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Event, Link, SpanLimits, SpanRecord, Status,
+    Link, SpanRecord, Status,
+    limits::{Cuts, Gathered, Room, SpanLimits},
     record::Open,
     start::{Seed, Start},
     tracer::Tracer,
@@ -32,19 +33,23 @@ impl Active {
         seed: &mut Seed,
         earliest: Option<Ticks>,
     ) -> Self {
-        let limits = &tracer.limits;
         let at = seed.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        record.begin(start.ids.with_state(state), limits.cut(std::mem::take(&mut seed.name)), at);
+        record.begin(start.ids.with_state(state), std::mem::take(&mut seed.name), at);
         let body = record.body_mut();
         body.parent = start.parent.span_id;
         body.parent_is_remote = start.parent.is_remote();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
-        body.open = Open { tracer: tracer.id, limits: *limits, was_panicking };
+        let limits = tracer.limits;
+        body.open = Open { tracer: tracer.id, limits, was_panicking, has_cuts: false };
+        let is_long = body.name.len() > limits.text_chars;
         let mut active = Self { record };
+        if is_long {
+            active.cut_name();
+        }
         if !seed.attributes.is_empty() {
             active.set_first_attributes(std::mem::take(&mut seed.attributes));
         }
@@ -63,8 +68,14 @@ impl Active {
         self.record.body().open.tracer
     }
 
-    fn limits(&self) -> SpanLimits {
+    fn limits(&self) -> &'static SpanLimits {
         self.record.body().open.limits
+    }
+
+    /// Whether anything was beyond the limits.
+    #[inline]
+    pub(super) fn has_cuts(&self) -> bool {
+        self.record.body().open.has_cuts
     }
 
     #[inline]
@@ -83,14 +94,25 @@ impl Active {
     }
 
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
-        self.record.body_mut().name = self.limits().cut(name);
+        self.record.body_mut().name = name;
+        self.cut_name();
     }
 
-    pub(super) fn set_status(&mut self, status: Status) {
-        self.record.set_status(match status {
-            Status::Error(description) => Status::Error(self.limits().cut(description)),
-            other => other,
-        });
+    #[cold]
+    #[inline(never)]
+    fn cut_name(&mut self) {
+        let mut cuts = Cuts::NONE;
+        self.limits().cut_text(&mut self.record.body_mut().name, &mut cuts);
+        self.count(cuts);
+    }
+
+    pub(super) fn set_status(&mut self, mut status: Status) {
+        if let Status::Error(description) = &mut status {
+            let mut cuts = Cuts::NONE;
+            self.limits().cut_text(description, &mut cuts);
+            self.count(cuts);
+        }
+        self.record.set_status(status);
     }
 
     /// Sets the outcome.
@@ -100,69 +122,118 @@ impl Active {
 
     #[inline]
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
-        let body = self.record.body_mut();
-        if !body.open.limits.allow(&attribute) {
-            return self.set_long_attribute(attribute);
+        match self.limits().allow(&attribute) {
+            true => _ = self.put_attribute(attribute),
+            false => self.set_long_attribute(attribute),
         }
+    }
+
+    /// Whether there was room.
+    #[inline(always)]
+    fn put_attribute(&mut self, attribute: KeyValue) -> bool {
+        let body = self.record.body_mut();
         let is_same = |other: &&mut KeyValue| are_same(&other.key, &attribute.key);
         if let Some(same) = body.attributes.iter_mut().find(is_same) {
             same.value = attribute.value;
         } else if body.attributes.len() < body.open.limits.attributes as usize {
             body.attributes.push(attribute);
         } else {
-            let dropped = &mut self.record.rare_mut().dropped;
-            dropped.attributes = dropped.attributes.saturating_add(1);
+            self.count(Cuts { attributes: 1, ..Cuts::NONE });
+            return false;
         }
+        true
     }
 
     #[cold]
     #[inline(never)]
-    fn set_long_attribute(&mut self, attribute: KeyValue) {
-        let attribute = self.limits().cut_attribute(attribute);
-        self.set_attribute(attribute);
+    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
+        let mut cuts = Cuts::NONE;
+        self.limits().cut(&mut attribute, &mut cuts);
+        if self.put_attribute(attribute) {
+            self.count(cuts);
+        }
     }
 
-    /// The limits of an event that is about to be added, if there is room for one. Its attributes are
-    /// gathered outside: whose they are may use spans.
-    pub(super) fn room_for_event(&mut self) -> Option<SpanLimits> {
-        let limits = self.limits();
-        let rare = self.record.rare_mut();
-        if rare.events.len() < limits.events as usize {
-            return Some(limits);
+    /// Counts what was beyond the limits.
+    #[cold]
+    #[inline(never)]
+    fn count(&mut self, cuts: Cuts) {
+        if cuts != Cuts::NONE {
+            self.record.body_mut().open.has_cuts = true;
+            self.record.rare_mut().cuts.add(cuts);
         }
-        rare.dropped.events = rare.dropped.events.saturating_add(1);
-        None
+    }
+
+    /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
+    /// outside: whose they are may use spans.
+    pub(super) fn room_for_event(&mut self) -> Option<Room> {
+        let limits = self.limits();
+        self.has_room_for_event().then(|| {
+            let attributes = self.record.rare_mut().events.take_room();
+            Room { limits, most: limits.event_attributes, attributes }
+        })
+    }
+
+    #[inline]
+    fn has_room_for_event(&mut self) -> bool {
+        let most = self.limits().events as usize;
+        let has_room = self.record.rare_mut().events.as_slice().len() < most;
+        if !has_room {
+            self.count(Cuts { events: 1, ..Cuts::NONE });
+        }
+        has_room
     }
 
     /// Adds an event; there may be no more room by now.
-    pub(super) fn add_event(
-        &mut self,
-        name: Cow<'static, str>,
-        at: Ticks,
-        attributes: Vec<KeyValue>,
-    ) {
-        if let Some(limits) = self.room_for_event() {
-            let (name, at) = (limits.cut(name), at.max(self.record.start()));
-            self.record.rare_mut().events.push(Event { name, at, attributes });
+    pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
+        if !self.has_room_for_event() {
+            return;
+        }
+        let at = at.max(self.record.start());
+        let limits = self.limits();
+        let Gathered { attributes, mut cuts } = gathered;
+        let event = self.record.rare_mut().events.add();
+        (event.name, event.at) = (name, at);
+        if attributes.capacity() > 0 {
+            event.attributes = attributes;
+        }
+        event.dropped_attributes = std::mem::take(&mut cuts.attributes);
+        limits.cut_text(&mut event.name, &mut cuts);
+        if event.dropped_attributes > 0 || cuts != Cuts::NONE {
+            self.count_within(cuts);
         }
     }
 
     /// As [`room_for_event`](Self::room_for_event), for a link.
-    pub(super) fn room_for_link(&mut self) -> Option<SpanLimits> {
+    pub(super) fn room_for_link(&mut self) -> Option<Room> {
         let limits = self.limits();
-        let rare = self.record.rare_mut();
-        if rare.links.len() < limits.links as usize {
-            return Some(limits);
+        let links = &mut self.record.rare_mut().links;
+        if links.as_slice().len() < limits.links as usize {
+            let attributes = links.take_room();
+            return Some(Room { limits, most: limits.link_attributes, attributes });
         }
-        rare.dropped.links = rare.dropped.links.saturating_add(1);
+        self.count(Cuts { links: 1, ..Cuts::NONE });
         None
     }
 
     /// Adds a link; there may be no more room by now.
-    pub(super) fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        if self.room_for_link().is_some() {
-            self.record.rare_mut().links.push(Link { context, attributes });
+    pub(super) fn add_link(&mut self, context: SpanContext, gathered: Gathered) {
+        if self.room_for_link().is_none() {
+            return;
         }
+        let Gathered { attributes, mut cuts } = gathered;
+        let dropped_attributes = std::mem::take(&mut cuts.attributes);
+        self.record.rare_mut().links.push(Link { context, attributes, dropped_attributes });
+        if dropped_attributes > 0 || cuts != Cuts::NONE {
+            self.count_within(cuts);
+        }
+    }
+
+    /// Counts what was beyond the limits in an event or a link, which has its attributes' count itself.
+    #[cold]
+    fn count_within(&mut self, cuts: Cuts) {
+        self.record.body_mut().open.has_cuts = true;
+        self.count(cuts);
     }
 }
 

@@ -350,9 +350,9 @@ pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R
     LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
 }
 
-/// The place of the span this thread is in.
-pub(super) fn current_place() -> Option<Place> {
-    LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost())
+/// The place of the span this thread is in, if that is recorded.
+pub(super) fn recorded_place() -> Option<Place> {
+    LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost()).filter(|place| place.is_recorded())
 }
 
 /// The context of the span at `place`.
@@ -481,6 +481,9 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
             if buffer.is_inherited() {
                 tracer.replace_thread(buffer);
             }
+            if active.has_cuts() {
+                tracer.count_cuts(&active.record);
+            }
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
                 Err(span) => {
@@ -503,6 +506,9 @@ fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
     let after = local.release_after_end();
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer()) {
+        if active.has_cuts() {
+            tracer.count_cuts(&active.record);
+        }
         tracer.take_one(active.record);
     }
     drop(after);

@@ -14,6 +14,7 @@ mod active;
 mod buffer;
 mod finished;
 mod future;
+mod kept;
 mod limits;
 mod local;
 mod parts;

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 use super::{
     SpanKind, Status,
     active::Active,
+    limits::Gathered,
     local,
     stack::{Left, Place},
     start::Seed,
@@ -180,6 +181,11 @@ impl Span {
         }
     }
 
+    #[inline]
+    fn may_record(&self) -> bool {
+        self.is_recording()
+    }
+
     fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match &mut self.left {
             Some(Left::Recorded(active)) => Some(change(active)),
@@ -284,6 +290,13 @@ impl SpanScope {
         });
     }
 
+    /// Whether it is recorded, unless its thread's stack was lost: asked without a look at that.
+    #[inline]
+    fn may_record(&self) -> bool {
+        matches!(self.stay, Stay::At(place) if place.is_recorded())
+    }
+
+    #[inline]
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match self.stay {
             Stay::At(place) => local::with_record(place, change),
@@ -311,33 +324,43 @@ impl fmt::Debug for SpanScope {
 macro_rules! setters {
     ($type:ty, $self:ident: $($receiver:tt)+) => {
         impl $type {
-            /// Sets the attribute `key`, replacing one of that key.
+            /// Sets the attribute `key`, replacing one of that key. Where the span is not recorded, `key`
+            /// and `value` are not converted.
+            ///
+            /// A text is copied, and allocates nothing if it has at most 22 bytes;
+            /// [`Value::from_static`] is for long ones that live for ever.
             pub fn set_attribute(
                 $($receiver)+,
                 key: impl Into<Cow<'static, str>>,
                 value: impl Into<Value>,
             ) {
-                let (key, value) = (key.into(), value.into());
-                $self.with_record(|record| record.set_attribute(KeyValue { key, value }));
+                if $self.may_record() {
+                    let attribute = KeyValue::new(key, value); // A conversion may use spans.
+                    $self.with_record(|record| record.set_attribute(attribute));
+                }
             }
 
             /// Adds an event that happens now. `attributes` are asked for if the span is recorded and
-            /// has room for the event, and no more of them than its limit.
+            /// has room for the event. If they are more than an event may have and do not know how many,
+            /// they are asked for, and counted, up to twice that number.
             pub fn add_event(
                 $($receiver)+,
                 name: impl Into<Cow<'static, str>>,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
+                if !$self.may_record() {
+                    return;
+                }
                 let (name, at) = (name.into(), clock::now());
                 let attributes = attributes.into_iter();
                 if attributes.size_hint() == (0, Some(0)) {
-                    $self.with_record(|record| record.add_event(name, at, Vec::new()));
+                    $self.with_record(|record| record.add_event(name, at, Gathered::default()));
                     return;
                 }
                 // What is iterated may use spans, this one too: first the attributes, then the span.
-                if let Some(limits) = $self.with_record(Active::room_for_event).flatten() {
-                    let attributes = limits.gather(attributes);
-                    $self.with_record(|record| record.add_event(name, at, attributes));
+                if let Some(room) = $self.with_record(Active::room_for_event).flatten() {
+                    let gathered = room.gather(attributes);
+                    $self.with_record(|record| record.add_event(name, at, gathered));
                 }
             }
 
@@ -348,9 +371,9 @@ macro_rules! setters {
                 context: SpanContext,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
-                if let Some(limits) = $self.with_record(Active::room_for_link).flatten() {
-                    let attributes = limits.gather(attributes);
-                    $self.with_record(|record| record.add_link(context, attributes));
+                if let Some(room) = $self.with_record(Active::room_for_link).flatten() {
+                    let gathered = room.gather(attributes);
+                    $self.with_record(|record| record.add_link(context, gathered));
                 }
             }
 
@@ -367,8 +390,10 @@ macro_rules! setters {
 
             /// Replaces the name.
             pub fn set_name($($receiver)+, name: impl Into<Cow<'static, str>>) {
-                let name = name.into();
-                $self.with_record(|record| record.set_name(name));
+                if $self.may_record() {
+                    let name = name.into();
+                    $self.with_record(|record| record.set_name(name));
+                }
             }
         }
     };
@@ -377,10 +402,12 @@ macro_rules! setters {
 setters!(Span, self: &mut self);
 setters!(SpanScope, self: &self);
 
-/// Sets the attribute `key` on the span this thread is in, if that is recorded.
+/// Sets the attribute `key` on the span this thread is in, if that is recorded; if not, `key` and
+/// `value` are not converted.
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+    let Some(place) = local::recorded_place() else { return };
     let attribute = KeyValue::new(key, value);
-    with_current(|record| record.set_attribute(attribute));
+    local::with_record(place, |record| record.set_attribute(attribute));
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.
@@ -388,11 +415,11 @@ pub fn add_event(
     name: impl Into<Cow<'static, str>>,
     attributes: impl IntoIterator<Item = KeyValue>,
 ) {
+    let Some(place) = local::recorded_place() else { return };
     let (name, at) = (name.into(), clock::now());
-    let Some(place) = local::current_place() else { return };
-    let Some(limits) = local::with_record(place, Active::room_for_event).flatten() else { return };
-    let attributes = limits.gather(attributes);
-    local::with_record(place, |record| record.add_event(name, at, attributes));
+    let Some(room) = local::with_record(place, Active::room_for_event).flatten() else { return };
+    let gathered = room.gather(attributes);
+    local::with_record(place, |record| record.add_event(name, at, gathered));
 }
 
 /// Sets the status of the span this thread is in, if that is recorded.
@@ -401,7 +428,7 @@ pub fn set_status(status: Status) {
 }
 
 fn with_current(change: impl FnOnce(&mut Active)) {
-    if let Some(place) = local::current_place() {
+    if let Some(place) = local::recorded_place() {
         local::with_record(place, change);
     }
 }

@@ -63,11 +63,31 @@ impl Frame {
 
 const HOLLOW: u64 = 0;
 
-/// A frame as its guard knows it.
+/// A frame as its guard knows it. An optional place is two words in registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    depth: u32,
-    token: NonZeroU64, // Never HOLLOW, so that an optional place is two words in registers.
+    depth: u32,        // With `RECORDED`, if the span is recorded.
+    token: NonZeroU64, // Never HOLLOW.
+}
+
+const RECORDED: u32 = 1 << 31;
+
+impl Place {
+    #[inline(always)]
+    fn new(depth: usize, is_recorded: bool, token: NonZeroU64) -> Self {
+        Self { depth: depth as u32 | if is_recorded { RECORDED } else { 0 }, token }
+    }
+
+    #[inline(always)]
+    fn depth(self) -> usize {
+        (self.depth & !RECORDED) as usize
+    }
+
+    /// Whether the span that was entered is recorded.
+    #[inline(always)]
+    pub(super) fn is_recorded(self) -> bool {
+        self.depth & RECORDED != 0
+    }
 }
 
 /// What a span that leaves the stack was.
@@ -108,9 +128,10 @@ impl Stack {
         let frame = &mut self.frames[depth];
         (frame.span, frame.bits) = context::replace_span(ids.span_id, ids.bits);
         frame.token = token.get();
+        let is_recorded = active.is_some();
         frame.active = active;
         self.len = depth + 1;
-        Place { depth: depth as u32, token }
+        Place::new(depth, is_recorded, token)
     }
 
     /// Makes `ids` current, which may be of another trace, with the trace state that is theirs.
@@ -149,17 +170,18 @@ impl Stack {
 
     pub(super) fn topmost(&self) -> Option<Place> {
         let depth = self.len.checked_sub(1)?;
-        let token = NonZeroU64::new(self.frames[depth].token)?;
-        Some(Place { depth: depth as u32, token })
+        let frame = &self.frames[depth];
+        let token = NonZeroU64::new(frame.token)?;
+        Some(Place::new(depth, frame.active.is_some(), token))
     }
 
     pub(super) fn record_at(&mut self, place: Place) -> Option<&mut Active> {
-        let frame = self.frames.get_mut(place.depth as usize)?;
+        let frame = self.frames.get_mut(place.depth())?;
         if frame.token == place.token.get() { frame.active.as_mut() } else { None }
     }
 
     pub(super) fn context_at(&self, place: Place) -> SpanContext {
-        let depth = place.depth as usize;
+        let depth = place.depth();
         match self.frames.get(depth) {
             Some(frame) if frame.token == place.token.get() => {}
             _ => return SpanContext::NONE,
@@ -202,7 +224,7 @@ impl Stack {
 
     #[inline]
     fn is_topmost(&self, place: Place) -> bool {
-        place.depth as usize + 1 == self.len
+        place.depth() + 1 == self.len
             && self.top().is_some_and(|frame| frame.token == place.token.get())
     }
 
@@ -233,7 +255,7 @@ impl Stack {
     #[cold]
     fn hollow_out(&mut self, place: Place) -> Option<Left> {
         let context = self.context_at(place);
-        let frame = self.frames.get_mut(place.depth as usize)?;
+        let frame = self.frames.get_mut(place.depth())?;
         if frame.token != place.token.get() {
             return None;
         }

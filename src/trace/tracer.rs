@@ -17,8 +17,9 @@ use std::{
 };
 
 use super::{
-    SpanLimits, SpanRecord,
+    SpanRecord,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
+    limits::{Cuts, SpanLimits},
     record::SPARE,
     sampler::{AlwaysOff, AlwaysOn, Candidate, Decision, Ours, ParentBased, Sampler},
 };
@@ -63,7 +64,7 @@ pub struct Tracer {
     is_sampler_ours: bool, // Then it is asked where it stands: it uses no span and does not panic.
     follows_local: bool,   // Whether a parent of this process decides for its children.
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
-    pub(super) limits: SpanLimits,
+    pub(super) limits: &'static SpanLimits,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
     buffers: Mutex<Vec<Arc<Shared>>>,
@@ -75,6 +76,9 @@ pub struct Tracer {
     closed: AtomicBool,
     has_told_of_sampler: AtomicBool,
     n_lost: AtomicU64,
+    /// What was beyond the limits of spans, as [`Cuts::NAMES`] has them. Relaxed: they publish nothing but
+    /// themselves.
+    cuts: [AtomicU64; Cuts::NAMES.len()],
 }
 
 /// Takes finished spans.
@@ -124,7 +128,7 @@ impl TracerBuilder {
             follows_local: self.sampler.follows_local(Ours),
             of_roots: self.sampler.of_roots(Ours),
             sampler: self.sampler,
-            limits: self.limits,
+            limits: self.limits.shared(),
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
             leftovers: Leftovers::default(),
@@ -132,6 +136,7 @@ impl TracerBuilder {
             closed: AtomicBool::new(false),
             has_told_of_sampler: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
+            cuts: Default::default(),
         });
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
         tracer
@@ -192,6 +197,22 @@ impl Tracer {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
+    }
+
+    /// What was beyond the limits of spans that have ended, by the name of what it is.
+    #[must_use]
+    pub fn truncated(&self) -> [(&'static str, u64); 5] {
+        let mut names = Cuts::NAMES.into_iter();
+        self.cuts.each_ref().map(|n| (names.next().unwrap_or_default(), n.load(Relaxed)))
+    }
+
+    /// Adds what of an ended span was beyond the limits.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_cuts(&self, span: &SpanRecord) {
+        for (sum, n) in self.cuts.iter().zip(span.all_cuts().as_array()) {
+            sum.fetch_add(n.into(), Relaxed);
+        }
     }
 
     /// Whether a child of `parent`, or a root, is recorded, where that is known without asking the sampler.

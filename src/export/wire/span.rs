@@ -1,6 +1,6 @@
 //! A span as the fields of a JSON object; the schema is [`File`](crate::export::File)'s.
 
-use super::json::{Json, Object};
+use super::json::Object;
 use crate::{
     label::KeyValue,
     trace::{SpanRecord, Status},
@@ -25,33 +25,45 @@ pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
         object.field("status_description").str(description);
     }
     object.field("outcome").plain(span.outcome().as_str());
-    attributes(object.field("attributes"), span.attributes());
+    attributes(object, span.attributes(), span.dropped_attributes());
     if !span.events().is_empty() {
         object.field("events").array(span.events(), |json, event| {
             json.object(|object| {
                 object.field("name").str(event.name());
                 object.field("unix_nanos").u64(event.at().unix_nanos());
-                attributes(object.field("attributes"), event.attributes());
+                attributes(object, event.attributes(), event.dropped_attributes());
             });
         });
     }
+    count(object, "dropped_events", span.dropped_events());
     if !span.links().is_empty() {
         object.field("links").array(span.links(), |json, link| {
             json.object(|object| {
                 object.field("trace_id").plain(link.context().trace_id());
                 object.field("span_id").plain(link.context().span_id());
-                attributes(object.field("attributes"), link.attributes());
+                attributes(object, link.attributes(), link.dropped_attributes());
             });
         });
     }
+    count(object, "dropped_links", span.dropped_links());
+    count(object, "truncated_texts", span.truncated_texts());
+    count(object, "dropped_array_items", span.dropped_array_items());
 }
 
-fn attributes(json: Json<'_>, attributes: &[KeyValue]) {
-    json.object(|object| {
+fn attributes(object: &mut Object<'_>, attributes: &[KeyValue], dropped: u32) {
+    object.field("attributes").object(|object| {
         for attribute in last_of_each_key(attributes) {
             object.field(&attribute.key).value(&attribute.value);
         }
     });
+    count(object, "dropped_attributes", dropped);
+}
+
+/// Writes what was beyond a limit, if anything was.
+fn count(object: &mut Object<'_>, key: &str, n: u32) {
+    if n > 0 {
+        object.field(key).u64(n.into());
+    }
 }
 
 /// The attributes without repeated keys: the last value of a key counts, at its own position.
@@ -96,7 +108,7 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
 mod tests {
     use std::io::Write as _;
 
-    use super::*;
+    use super::{super::json::Json, *};
     use crate::{
         context::{Outcome, SpanContext},
         label::Value,

@@ -1,6 +1,6 @@
 //! What is in a span's record.
 
-use super::*;
+use super::{limits::Cuts, *};
 
 #[test]
 fn times_are_the_clocks_and_never_run_backwards() {
@@ -141,8 +141,8 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     used.set_attribute("a", "v".repeat(500));
     used.add_event(Event::new("e", start, vec![KeyValue::new("k", "v")]));
     used.add_link(Link::new(caller(1), Vec::new()));
-    let dropped = &mut used.rare_mut().dropped;
-    (dropped.attributes, dropped.events, dropped.links) = (1, 2, 3);
+    used.rare_mut().cuts =
+        Cuts { attributes: 1, events: 2, links: 3, texts: 4, array_items: 5 };
     used.weigh();
     let before = used.weight();
     let mut fresh = SpanRecord::empty();
@@ -151,8 +151,7 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     }
     let content = |record: &SpanRecord| {
         let counts = (record.attributes().len(), record.events().len(), record.links().len());
-        let dropped =
-            (record.dropped_attributes(), record.dropped_events(), record.dropped_links());
+        let dropped = record.all_cuts();
         let parent = (record.parent_span_id(), record.parent_is_remote());
         let (status, outcome) = (record.status().clone(), record.outcome());
         let times = (record.start(), record.end());

@@ -107,9 +107,9 @@ fn attributes_that_end_their_own_span_cost_the_event_and_nothing_else() {
 }
 
 #[test]
-fn attributes_that_are_beyond_the_limit_or_for_nobody_are_not_asked_for() {
+fn attributes_for_nobody_are_not_asked_for_and_endless_ones_not_for_ever() {
     let kept = Kept::with(|builder| {
-        builder.limits(SpanLimits { attributes: 2, events: 1, ..SpanLimits::default() })
+        builder.limits(SpanLimits { event_attributes: 2, events: 1, ..SpanLimits::default() })
     });
     let asked = std::cell::Cell::new(0);
     let endless = || {
@@ -123,9 +123,11 @@ fn attributes_that_are_beyond_the_limit_or_for_nobody_are_not_asked_for() {
     scope.add_event("e", endless());
     scope.add_event("beyond", endless());
     drop(scope);
-    assert_eq!(asked.get(), 2);
+    assert_eq!(asked.get(), 4);
     let span = kept.spans().remove(0);
-    assert_eq!((span.events()[0].attributes().len(), span.dropped_events()), (2, 1));
+    let event = &span.events()[0];
+    assert_eq!((event.attributes().len(), event.dropped_attributes()), (2, 2));
+    assert_eq!(span.dropped_events(), 1);
 }
 
 #[test]
