@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Link, SpanRecord, Status,
+    Event, Link, SpanRecord, Status,
     limits::{Cuts, Gathered, Room, SpanLimits},
     record::Open,
     start::{Seed, Start},
@@ -48,7 +48,8 @@ impl Active {
         let is_long = body.name.len() > limits.text_chars;
         let mut active = Self { record };
         if is_long {
-            active.cut_name();
+            let name = std::mem::take(&mut active.record.body_mut().name);
+            active.set_name(name);
         }
         if !seed.attributes.is_empty() {
             active.set_first_attributes(std::mem::take(&mut seed.attributes));
@@ -94,25 +95,30 @@ impl Active {
     }
 
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
-        self.record.body_mut().name = name;
-        self.cut_name();
+        self.record.body_mut().name = self.within_limit(name);
+    }
+
+    pub(super) fn set_status(&mut self, status: Status) {
+        let status = match status {
+            Status::Error(description) => Status::Error(self.within_limit(description)),
+            other => other,
+        };
+        self.record.set_status(status);
+    }
+
+    /// `text`, cut if it is too long.
+    #[inline]
+    fn within_limit(&mut self, text: Cow<'static, str>) -> Cow<'static, str> {
+        if text.len() <= self.limits().text_chars { text } else { self.cut(text) }
     }
 
     #[cold]
     #[inline(never)]
-    fn cut_name(&mut self) {
+    fn cut(&mut self, mut text: Cow<'static, str>) -> Cow<'static, str> {
         let mut cuts = Cuts::NONE;
-        self.limits().cut_text(&mut self.record.body_mut().name, &mut cuts);
+        self.limits().cut_text(&mut text, &mut cuts);
         self.count(cuts);
-    }
-
-    pub(super) fn set_status(&mut self, mut status: Status) {
-        if let Status::Error(description) = &mut status {
-            let mut cuts = Cuts::NONE;
-            self.limits().cut_text(description, &mut cuts);
-            self.count(cuts);
-        }
-        self.record.set_status(status);
+        text
     }
 
     /// Sets the outcome.
@@ -120,7 +126,7 @@ impl Active {
         self.record.body_mut().outcome = outcome;
     }
 
-    #[inline]
+    #[inline(always)] // The value is made where it stays: a copy of what was just written stalls.
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
         match self.limits().allow(&attribute) {
             true => _ = self.put_attribute(attribute),
@@ -131,17 +137,28 @@ impl Active {
     /// Whether there was room.
     #[inline(always)]
     fn put_attribute(&mut self, attribute: KeyValue) -> bool {
-        let body = self.record.body_mut();
-        let is_same = |other: &&mut KeyValue| are_same(&other.key, &attribute.key);
-        if let Some(same) = body.attributes.iter_mut().find(is_same) {
-            same.value = attribute.value;
-        } else if body.attributes.len() < body.open.limits.attributes as usize {
-            body.attributes.push(attribute);
-        } else {
-            self.count(Cuts { attributes: 1, ..Cuts::NONE });
-            return false;
+        let Some(place) = self.place_of(&attribute.key) else { return false };
+        let attributes = &mut self.record.body_mut().attributes;
+        match attributes.get_mut(place) {
+            Some(same) => same.value = attribute.value,
+            None => attributes.push(attribute),
         }
         true
+    }
+
+    /// Where the attribute `key` is, or comes to if there is room for it.
+    #[inline(never)] // Called where attributes are set.
+    fn place_of(&mut self, key: &str) -> Option<usize> {
+        let body = self.record.body();
+        if let Some(same) = body.attributes.iter().position(|other| are_same(&other.key, key)) {
+            return Some(same);
+        }
+        let n = body.attributes.len();
+        if n < body.open.limits.attributes as usize {
+            return Some(n);
+        }
+        self.count(Cuts { attributes: 1, ..Cuts::NONE });
+        None
     }
 
     #[cold]
@@ -184,24 +201,34 @@ impl Active {
         has_room
     }
 
+    /// Adds an event without attributes.
+    pub(super) fn add_bare_event(&mut self, name: Cow<'static, str>, at: Ticks) {
+        if self.has_room_for_event() {
+            self.put_event(name, at);
+        }
+    }
+
     /// Adds an event; there may be no more room by now.
     pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
         if !self.has_room_for_event() {
             return;
         }
-        let at = at.max(self.record.start());
-        let limits = self.limits();
         let Gathered { attributes, mut cuts } = gathered;
-        let event = self.record.rare_mut().events.add();
-        (event.name, event.at) = (name, at);
-        if attributes.capacity() > 0 {
-            event.attributes = attributes;
-        }
+        let event = self.put_event(name, at);
+        event.attributes = attributes;
         event.dropped_attributes = std::mem::take(&mut cuts.attributes);
-        limits.cut_text(&mut event.name, &mut cuts);
         if event.dropped_attributes > 0 || cuts != Cuts::NONE {
             self.count_within(cuts);
         }
+    }
+
+    #[inline]
+    fn put_event(&mut self, name: Cow<'static, str>, at: Ticks) -> &mut Event {
+        let name = self.within_limit(name);
+        let at = at.max(self.record.start());
+        let event = self.record.rare_mut().events.add();
+        (event.name, event.at) = (name, at);
+        event
     }
 
     /// As [`room_for_event`](Self::room_for_event), for a link.

@@ -230,7 +230,6 @@ pub(super) struct Room {
 }
 
 /// The attributes of an event or a link, within the limits.
-#[derive(Default)]
 pub(super) struct Gathered {
     pub(super) attributes: Vec<KeyValue>,
     pub(super) cuts: Cuts,

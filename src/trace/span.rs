@@ -5,7 +5,6 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 use super::{
     SpanKind, Status,
     active::Active,
-    limits::Gathered,
     local,
     stack::{Left, Place},
     start::Seed,
@@ -354,7 +353,7 @@ macro_rules! setters {
                 let (name, at) = (name.into(), clock::now());
                 let attributes = attributes.into_iter();
                 if attributes.size_hint() == (0, Some(0)) {
-                    $self.with_record(|record| record.add_event(name, at, Gathered::default()));
+                    $self.with_record(|record| record.add_bare_event(name, at));
                     return;
                 }
                 // What is iterated may use spans, this one too: first the attributes, then the span.
