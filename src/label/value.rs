@@ -17,6 +17,9 @@ pub struct KeyValue {
 }
 
 impl KeyValue {
+    /// A place for another.
+    pub(crate) const EMPTY: Self = Self { key: Cow::Borrowed(""), value: Value::Bool(false) };
+
     /// Pairs `key` with `value`.
     pub fn new(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         Self { key: key.into(), value: value.into() }

@@ -1,6 +1,6 @@
 //! A recorded span that has not ended.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem::{self, ManuallyDrop}};
 
 use super::{
     Event, Link, SpanRecord, Status,
@@ -126,49 +126,49 @@ impl Active {
         self.record.body_mut().outcome = outcome;
     }
 
-    #[inline(always)] // The value is made where it stays: a copy of what was just written stalls.
-    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
-        match self.limits().allow(&attribute) {
-            true => _ = self.put_attribute(attribute),
-            false => self.set_long_attribute(attribute),
-        }
-    }
-
-    /// Whether there was room.
+    /// Sets an attribute of `record`, if there is one.
+    ///
+    /// The attribute is made where it stays: it is never in memory before, because a copy of what was just
+    /// written stalls. So it is forgotten where something panics, and is taken apart for calls.
     #[inline(always)]
-    fn put_attribute(&mut self, attribute: KeyValue) -> bool {
-        let Some(place) = self.place_of(&attribute.key) else { return false };
-        let attributes = &mut self.record.body_mut().attributes;
-        match attributes.get_mut(place) {
-            Some(same) => same.value = attribute.value,
-            None => attributes.push(attribute),
+    pub(super) fn set_attribute_of(record: Option<&mut Self>, attribute: KeyValue) {
+        let KeyValue { key, value } = attribute;
+        let (key, value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
+        let slot = record.and_then(|record| record.slot_of_key(&key));
+        let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
+        match slot {
+            // What is there is empty.
+            Some(slot) => {
+                mem::forget(mem::replace(&mut slot.key, key));
+                mem::forget(mem::replace(&mut slot.value, value));
+            }
+            None => {
+                discard(KeyValue { key, value });
+            }
         }
-        true
     }
 
-    /// Where the attribute `key` is, or comes to if there is room for it.
+    /// An empty attribute for `key`, if there is room: the one that has the key, or a further one.
     #[inline(never)] // Called where attributes are set.
-    fn place_of(&mut self, key: &str) -> Option<usize> {
-        let body = self.record.body();
-        if let Some(same) = body.attributes.iter().position(|other| are_same(&other.key, key)) {
+    fn slot_of_key(&mut self, key: &str) -> Option<&mut KeyValue> {
+        let body = self.record.body_mut();
+        let found = body.attributes.iter().position(|other| are_same(&other.key, key));
+        if let Some(place) = found {
+            let same = self.record.body_mut().attributes.get_mut(place)?;
+            *same = KeyValue::EMPTY;
             return Some(same);
         }
-        let n = body.attributes.len();
-        if n < body.open.limits.attributes as usize {
-            return Some(n);
+        if body.attributes.len() < body.open.limits.attributes as usize {
+            let attributes = &mut self.record.body_mut().attributes;
+            attributes.push(KeyValue::EMPTY);
+            return attributes.last_mut();
         }
         self.count(Cuts { attributes: 1, ..Cuts::NONE });
         None
     }
 
-    #[cold]
-    #[inline(never)]
-    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
-        let mut cuts = Cuts::NONE;
-        self.limits().cut(&mut attribute, &mut cuts);
-        if self.put_attribute(attribute) {
-            self.count(cuts);
-        }
+    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
+        Self::set_attribute_of(Some(self), attribute);
     }
 
     /// Counts what was beyond the limits.
@@ -262,6 +262,12 @@ impl Active {
         self.record.body_mut().open.has_cuts = true;
         self.count(cuts);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn discard(attribute: KeyValue) {
+    drop(attribute);
 }
 
 /// Whether two keys are the same: few of one length end with the same byte.

@@ -350,6 +350,14 @@ pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R
     LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
 }
 
+#[inline(always)]
+pub(super) fn with_any(place: Place, change: impl FnOnce(Option<&mut Active>)) {
+    LOCAL.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut local) => change(local.stack.record_at(place)),
+        Err(_) => change(None),
+    })
+}
+
 /// The place of the span this thread is in, if that is recorded.
 pub(super) fn recorded_place() -> Option<Place> {
     LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost()).filter(|place| place.is_recorded())

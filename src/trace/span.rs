@@ -185,6 +185,14 @@ impl Span {
         self.is_recording()
     }
 
+    #[inline(always)]
+    fn with_any(&mut self, change: impl FnOnce(Option<&mut Active>)) {
+        match &mut self.left {
+            Some(Left::Recorded(active)) => change(Some(active)),
+            _ => change(None),
+        }
+    }
+
     fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match &mut self.left {
             Some(Left::Recorded(active)) => Some(change(active)),
@@ -295,6 +303,14 @@ impl SpanScope {
         matches!(self.stay, Stay::At(place) if place.is_recorded())
     }
 
+    #[inline(always)]
+    fn with_any(&self, change: impl FnOnce(Option<&mut Active>)) {
+        match self.stay {
+            Stay::At(place) => local::with_any(place, change),
+            _ => change(None),
+        }
+    }
+
     #[inline]
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         match self.stay {
@@ -335,7 +351,7 @@ macro_rules! setters {
             ) {
                 if $self.may_record() {
                     let attribute = KeyValue::new(key, value); // A conversion may use spans.
-                    $self.with_record(|record| record.set_attribute(attribute));
+                    $self.with_any(|record| Active::set_attribute_of(record, attribute));
                 }
             }
 
