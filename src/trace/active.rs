@@ -1,6 +1,9 @@
 //! A recorded span that has not ended.
 
-use std::{borrow::Cow, mem::{self, ManuallyDrop}};
+use std::{
+    borrow::Cow,
+    mem::{self, ManuallyDrop},
+};
 
 use super::{
     Event, Link, SpanRecord, Status,
@@ -12,7 +15,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext, TraceState},
-    label::KeyValue,
+    label::{KeyValue, Value},
 };
 
 /// A recorded span that has not ended. Its record's `end` is its start, and its `outcome` what somebody
@@ -37,7 +40,7 @@ impl Active {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        record.begin(start.ids.with_state(state), std::mem::take(&mut seed.name), at);
+        record.begin(start.ids.with_state(state), mem::take(&mut seed.name), at);
         let body = record.body_mut();
         body.parent = start.parent.span_id;
         body.parent_is_remote = start.parent.is_remote();
@@ -48,11 +51,11 @@ impl Active {
         let is_long = body.name.len() > limits.text_chars;
         let mut active = Self { record };
         if is_long {
-            let name = std::mem::take(&mut active.record.body_mut().name);
+            let name = mem::take(&mut active.record.body_mut().name);
             active.set_name(name);
         }
         if !seed.attributes.is_empty() {
-            active.set_first_attributes(std::mem::take(&mut seed.attributes));
+            active.set_first_attributes(mem::take(&mut seed.attributes));
         }
         active
     }
@@ -128,47 +131,59 @@ impl Active {
 
     /// Sets an attribute of `record`, if there is one.
     ///
-    /// The attribute is made where it stays: it is never in memory before, because a copy of what was just
-    /// written stalls. So it is forgotten where something panics, and is taken apart for calls.
+    /// Key and value go from where they are made to where they stay: in between they are in no memory, of
+    /// which a copy right after would stall. So they are taken apart, what is rare gets copies, and they are
+    /// forgotten where an allocation panics.
     #[inline(always)]
     pub(super) fn set_attribute_of(record: Option<&mut Self>, attribute: KeyValue) {
         let KeyValue { key, value } = attribute;
         let (key, value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
-        let slot = record.and_then(|record| record.slot_of_key(&key));
+        let mut slot = None;
+        if let Some(record) = record {
+            if !record.limits().allow(&key, &value) {
+                let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
+                return record.set_long_attribute(KeyValue { key, value });
+            }
+            slot = record.slot_of(&key);
+        }
         let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
         match slot {
-            // What is there is empty.
-            Some(slot) => {
-                mem::forget(mem::replace(&mut slot.key, key));
-                mem::forget(mem::replace(&mut slot.value, value));
+            Some(slot) => slot.fill(key, value),
+            None => discard(KeyValue { key, value }),
+        }
+    }
+
+    /// The place for an attribute `key`, if there is room: where that is already, or a further one.
+    #[inline(never)] // Called where attributes are set.
+    fn slot_of(&mut self, key: &str) -> Option<Slot<'_>> {
+        let body = self.record.body_mut();
+        let n = body.attributes.len();
+        match body.attributes.iter().position(|other| are_same(&other.key, key)) {
+            Some(same) => Slot::emptied(self.record.body_mut().attributes.get_mut(same)?),
+            None if n < body.open.limits.attributes as usize => {
+                Slot::added(&mut self.record.body_mut().attributes)
             }
             None => {
-                discard(KeyValue { key, value });
+                self.count(Cuts { attributes: 1, ..Cuts::NONE });
+                None
             }
         }
     }
 
-    /// An empty attribute for `key`, if there is room: the one that has the key, or a further one.
-    #[inline(never)] // Called where attributes are set.
-    fn slot_of_key(&mut self, key: &str) -> Option<&mut KeyValue> {
-        let body = self.record.body_mut();
-        let found = body.attributes.iter().position(|other| are_same(&other.key, key));
-        if let Some(place) = found {
-            let same = self.record.body_mut().attributes.get_mut(place)?;
-            *same = KeyValue::EMPTY;
-            return Some(same);
-        }
-        if body.attributes.len() < body.open.limits.attributes as usize {
-            let attributes = &mut self.record.body_mut().attributes;
-            attributes.push(KeyValue::EMPTY);
-            return attributes.last_mut();
-        }
-        self.count(Cuts { attributes: 1, ..Cuts::NONE });
-        None
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        Self::set_attribute_of(Some(self), attribute);
     }
 
-    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
-        Self::set_attribute_of(Some(self), attribute);
+    #[cold]
+    #[inline(never)]
+    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
+        let mut cuts = Cuts::NONE;
+        self.limits().cut(&mut attribute, &mut cuts);
+        let KeyValue { key, value } = attribute;
+        if let Some(slot) = self.slot_of(&key) {
+            slot.fill(key, value);
+            self.count(cuts);
+        }
     }
 
     /// Counts what was beyond the limits.
@@ -216,7 +231,7 @@ impl Active {
         let Gathered { attributes, mut cuts } = gathered;
         let event = self.put_event(name, at);
         event.attributes = attributes;
-        event.dropped_attributes = std::mem::take(&mut cuts.attributes);
+        event.dropped_attributes = mem::take(&mut cuts.attributes);
         if event.dropped_attributes > 0 || cuts != Cuts::NONE {
             self.count_within(cuts);
         }
@@ -249,7 +264,7 @@ impl Active {
             return;
         }
         let Gathered { attributes, mut cuts } = gathered;
-        let dropped_attributes = std::mem::take(&mut cuts.attributes);
+        let dropped_attributes = mem::take(&mut cuts.attributes);
         self.record.rare_mut().links.push(Link { context, attributes, dropped_attributes });
         if dropped_attributes > 0 || cuts != Cuts::NONE {
             self.count_within(cuts);
@@ -261,6 +276,28 @@ impl Active {
     fn count_within(&mut self, cuts: Cuts) {
         self.record.body_mut().open.has_cuts = true;
         self.count(cuts);
+    }
+}
+
+/// An attribute of a record that holds nothing yet.
+struct Slot<'a>(&'a mut KeyValue);
+
+impl<'a> Slot<'a> {
+    fn emptied(attribute: &'a mut KeyValue) -> Option<Self> {
+        *attribute = KeyValue::EMPTY;
+        Some(Self(attribute))
+    }
+
+    fn added(attributes: &'a mut Vec<KeyValue>) -> Option<Self> {
+        attributes.push(KeyValue::EMPTY);
+        attributes.last_mut().map(Self)
+    }
+
+    #[inline(always)]
+    fn fill(self, key: Cow<'static, str>, value: Value) {
+        // There is nothing to drop, so nobody looks whether there is.
+        mem::forget(mem::replace(&mut self.0.key, key));
+        mem::forget(mem::replace(&mut self.0.value, value));
     }
 }
 

@@ -144,16 +144,16 @@ impl SpanLimits {
         new
     }
 
-    /// Whether `attribute` is within the limits as it is, as most are. A text of so many bytes has no more
+    /// Whether an attribute is within the limits as it is, as most are. A text of so many bytes has no more
     /// characters.
-    #[inline]
-    pub(super) fn allow(&self, attribute: &KeyValue) -> bool {
-        let is_short = match &attribute.value {
+    #[inline(always)] // It is known of most when the program is built.
+    pub(super) fn allow(&self, key: &str, value: &Value) -> bool {
+        let is_short = match value {
             Value::String(text) => text.len() <= self.value_chars && !text.is_truncated(),
             Value::Array(_) => false,
             _ => true,
         };
-        is_short && attribute.key.len() <= self.text_chars
+        is_short && key.len() <= self.text_chars
     }
 
     /// Cuts what is too long.
@@ -243,7 +243,7 @@ impl Room {
         let mut gathered = Gathered { attributes: kept, cuts: Cuts::NONE };
         let mut rest = attributes.into_iter().fuse();
         for mut attribute in rest.by_ref().take(most as usize) {
-            if !limits.allow(&attribute) {
+            if !limits.allow(&attribute.key, &attribute.value) {
                 limits.cut(&mut attribute, &mut gathered.cuts);
             }
             gathered.attributes.push(attribute);

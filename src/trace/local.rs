@@ -347,11 +347,12 @@ fn settle_late() {
 
 /// Calls `change` with the record of the span at `place`, if it has one.
 pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-    LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
+    access(place, |record| record.map(change))
 }
 
-#[inline(always)]
-pub(super) fn with_any(place: Place, change: impl FnOnce(Option<&mut Active>)) {
+/// As [`with_record`]; without a record `change` is called too.
+#[inline]
+pub(super) fn access<R>(place: Place, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
     LOCAL.with(|cell| match cell.try_borrow_mut() {
         Ok(mut local) => change(local.stack.record_at(place)),
         Err(_) => change(None),

@@ -185,18 +185,12 @@ impl Span {
         self.is_recording()
     }
 
-    #[inline(always)]
-    fn with_any(&mut self, change: impl FnOnce(Option<&mut Active>)) {
+    /// Calls `change` with its record, if there is one.
+    #[inline]
+    fn access<R>(&mut self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
         match &mut self.left {
             Some(Left::Recorded(active)) => change(Some(active)),
             _ => change(None),
-        }
-    }
-
-    fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-        match &mut self.left {
-            Some(Left::Recorded(active)) => Some(change(active)),
-            _ => None,
         }
     }
 }
@@ -303,19 +297,12 @@ impl SpanScope {
         matches!(self.stay, Stay::At(place) if place.is_recorded())
     }
 
-    #[inline(always)]
-    fn with_any(&self, change: impl FnOnce(Option<&mut Active>)) {
-        match self.stay {
-            Stay::At(place) => local::with_any(place, change),
-            _ => change(None),
-        }
-    }
-
+    /// As [`Span::access`].
     #[inline]
-    fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+    fn access<R>(&self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
         match self.stay {
-            Stay::At(place) => local::with_record(place, change),
-            _ => None,
+            Stay::At(place) => local::access(place, change),
+            _ => change(None),
         }
     }
 }
@@ -339,6 +326,10 @@ impl fmt::Debug for SpanScope {
 macro_rules! setters {
     ($type:ty, $self:ident: $($receiver:tt)+) => {
         impl $type {
+            fn with_record<R>($($receiver)+, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+                $self.access(|record| record.map(change))
+            }
+
             /// Sets the attribute `key`, replacing one of that key. Where the span is not recorded, `key`
             /// and `value` are not converted.
             ///
@@ -351,7 +342,7 @@ macro_rules! setters {
             ) {
                 if $self.may_record() {
                     let attribute = KeyValue::new(key, value); // A conversion may use spans.
-                    $self.with_any(|record| Active::set_attribute_of(record, attribute));
+                    $self.access(|record| Active::set_attribute_of(record, attribute));
                 }
             }
 
@@ -422,7 +413,7 @@ setters!(SpanScope, self: &self);
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
     let Some(place) = local::recorded_place() else { return };
     let attribute = KeyValue::new(key, value);
-    local::with_record(place, |record| record.set_attribute(attribute));
+    local::access(place, |record| Active::set_attribute_of(record, attribute));
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.
