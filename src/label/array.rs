@@ -215,3 +215,70 @@ impl<T: ArrayItem> From<Vec<T>> for Array {
         T::array(items)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_array_prints_as_json(
+            texts in prop::collection::vec(any::<String>(), 0..5),
+            numbers in prop::collection::vec(any::<i64>(), 0..5),
+            floats in prop::collection::vec(any::<f64>(), 0..5),
+            bools in prop::collection::vec(any::<bool>(), 0..5),
+        ) {
+            let json = |array: Array| serde_json::from_str::<serde_json::Value>(&array.to_string());
+            prop_assert_eq!(json(Array::from(texts.clone())).unwrap(), serde_json::json!(texts));
+            prop_assert_eq!(json(Array::from(numbers.clone())).unwrap(), serde_json::json!(numbers));
+            prop_assert_eq!(json(Array::from(bools.clone())).unwrap(), serde_json::json!(bools));
+            let read = json(Array::from(floats.clone())).unwrap();
+            for (read, float) in read.as_array().unwrap().iter().zip(floats) {
+                match word_of(float) {
+                    Some(word) => prop_assert_eq!(read, word),
+                    None => prop_assert_eq!(read, float),
+                }
+            }
+        }
+
+        #[test]
+        fn a_cut_array_has_its_first_items_and_their_first_characters(
+            texts in prop::collection::vec(".{0,30}", 0..6), items in 0usize..7, chars in 0usize..31,
+        ) {
+            let naive: Vec<String> =
+                texts.iter().take(items).map(|text| text.chars().take(chars).collect()).collect();
+            let cut = texts.iter().take(items).filter(|text| text.chars().count() > chars).count();
+            let mut array = Array::from(texts.clone());
+            prop_assert_eq!(array.truncate(items, chars), (texts.len() - naive.len(), cut));
+            prop_assert_eq!(array, Array::from(naive));
+        }
+    }
+
+    #[test]
+    fn items_have_one_type_whatever_they_are_made_of() {
+        let numbers = Array::I64s([1, 2].into());
+        assert_eq!(Array::from(vec![1u8, 2]), numbers);
+        assert_eq!(Array::from(vec![1u64, 2]), numbers);
+        assert_eq!(Array::from(vec![1usize, 2]), numbers);
+        assert_eq!(Array::from(vec![1i128, 2]), numbers);
+        assert_eq!(Array::from(vec![0.5f32]), Array::F64s([0.5].into()));
+        let texts = Array::Strings(["a".into(), "b".into()].into());
+        assert_eq!(Array::from(vec!["a", "b"]), texts);
+        assert_eq!(Array::from(vec!['a', 'b']), texts);
+        assert_eq!(Array::from(vec!["a".to_owned(), "b".to_owned()]), texts);
+    }
+
+    #[test]
+    fn all_whole_numbers_are_text_if_one_is_beyond_i64() {
+        let array = Array::from(vec![7, u64::MAX]);
+        assert_eq!(array.to_string(), r#"["7","18446744073709551615"]"#);
+    }
+
+    #[test]
+    fn nan_in_an_array_equals_nothing() {
+        assert_ne!(Array::from(vec![f64::NAN]), Array::from(vec![f64::NAN]));
+        assert_eq!(Array::from(vec![f64::NAN, 1.0]).to_string(), r#"["NaN",1.0]"#);
+    }
+}

@@ -39,9 +39,15 @@ pub struct Text(Repr);
 #[derive(Clone)]
 enum Repr {
     /// The first `len` bytes are the text.
-    Short { len: u8, bytes: [u8; SHORT_BYTES] },
+    Short {
+        len: u8,
+        bytes: [u8; SHORT_BYTES],
+    },
     Static(&'static str),
-    Long { text: Box<str>, is_truncated: bool },
+    Long {
+        text: Box<str>,
+        is_truncated: bool,
+    },
 }
 
 /// The longest text in place: with it, a text is as large as a `String`, and so is a
@@ -132,10 +138,10 @@ impl Text {
             Repr::Short { len, .. } => *len = (*len).min(end as u8),
             Repr::Static(text) => *text = &text[..end],
             // A copy, so that the memory of the long one is given back.
-            Repr::Long { text, .. } => self.0 = short(&text[..end]).unwrap_or_else(|| Repr::Long {
-                text: text[..end].into(),
-                is_truncated: true,
-            }),
+            Repr::Long { text, .. } => {
+                self.0 = short(&text[..end])
+                    .unwrap_or_else(|| Repr::Long { text: text[..end].into(), is_truncated: true })
+            }
         }
         true
     }
@@ -295,5 +301,87 @@ impl From<Cow<'static, str>> for Text {
 impl From<char> for Text {
     fn from(character: char) -> Self {
         Self::from(&*character.encode_utf8(&mut [0; 4]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher as _, RandomState};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The text, made in every way.
+    fn all(text: &str) -> [Text; 6] {
+        [
+            text.into(),
+            (&text.to_owned()).into(),
+            text.to_owned().into(),
+            Box::<str>::from(text).into(),
+            Cow::<'static, str>::Owned(text.to_owned()).into(),
+            Text::from_static(text.to_owned().leak()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_what_it_was_made_of(a in ".{0,30}", b in ".{0,30}") {
+            let hasher = RandomState::new();
+            for (one, other) in all(&a).iter().zip(&all(&b)) {
+                prop_assert_eq!(one.as_str(), &a);
+                prop_assert_eq!((one.len(), one.is_empty()), (a.len(), a.is_empty()));
+                prop_assert_eq!((one == &*a, one == &a.as_str(), one == other), (true, true, a == b));
+                prop_assert_eq!(one.cmp(other), a.cmp(&b));
+                prop_assert_eq!(hasher.hash_one(one), hasher.hash_one(&a));
+                prop_assert_eq!(format!("{one} {one:?}"), format!("{a} {a:?}"));
+                prop_assert!(!one.is_truncated());
+            }
+            prop_assert!(all(&a).iter().all(|text| *text == all(&a)[0]));
+        }
+
+        #[test]
+        fn a_cut_text_has_its_first_characters(text in ".{0,40}", chars in 0usize..45) {
+            let naive: String = text.chars().take(chars).collect();
+            for mut cut in all(&text) {
+                prop_assert_eq!(cut.truncate(chars), naive != text);
+                prop_assert_eq!(cut.as_str(), &naive);
+                prop_assert_eq!(cut.clone(), cut);
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_borrowed_text_beyond_every_limit_only_the_beginning_is_copied() {
+        const TEN_MB: usize = 10 << 20;
+        let long = "\u{e9}".repeat(TEN_MB / 2);
+        let mut copied = Text::from(&long);
+        assert!(copied.is_truncated() && copied.heap_bytes() < TEN_MB / 10);
+        assert!(long.starts_with(&*copied) && copied.len() >= 60 << 10);
+        assert!(copied.truncate(usize::MAX), "a limit that it does not reach has to count it");
+        // What is not copied is whole.
+        let owned = Text::from(long.clone());
+        assert_eq!((owned.len(), owned.is_truncated()), (TEN_MB, false));
+        assert_eq!(Text::from_static(long.leak()).len(), TEN_MB);
+    }
+
+    #[test]
+    fn a_long_text_that_is_cut_gives_its_memory_back() {
+        let mut text = Text::from("x".repeat(5_000));
+        assert!(text.truncate(100));
+        assert_eq!((text.len(), text.heap_bytes()), (100, 100));
+        assert!(text.truncate(22));
+        assert_eq!((text.as_str(), text.heap_bytes()), ("x".repeat(22).as_str(), 0));
+    }
+
+    #[test]
+    fn numbers_and_characters_are_as_they_print() {
+        for number in [0, -1, i128::MIN, i128::MAX] {
+            assert_eq!(Text::of_number(number), number.to_string().as_str());
+        }
+        assert_eq!(Text::of_number(u128::MAX), u128::MAX.to_string().as_str());
+        for character in ['a', '\u{e9}', '\u{1f980}'] {
+            assert_eq!(Text::from(character), character.to_string().as_str());
+        }
     }
 }

@@ -173,3 +173,69 @@ impl<T: ArrayItem + Clone, const N: usize> From<&[T; N]> for Value {
         Self::from(items.as_slice())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_beyond_i64_is_its_decimal_text() {
+        assert_eq!(Value::from(i64::MAX as u64), Value::I64(i64::MAX));
+        assert_eq!(Value::from(i128::from(i64::MIN)), Value::I64(i64::MIN));
+        let text = |value: Value| matches!(&value, Value::String(_)).then(|| value.to_string());
+        assert_eq!(text(u64::MAX.into()).as_deref(), Some("18446744073709551615"));
+        assert_eq!(text((i64::MAX as u64 + 1).into()).as_deref(), Some("9223372036854775808"));
+        assert_eq!(text(usize::MAX.into()), Some(usize::MAX.to_string()));
+        assert_eq!(text(u128::MAX.into()), Some(u128::MAX.to_string()));
+        assert_eq!(text(i128::MIN.into()), Some(i128::MIN.to_string()));
+    }
+
+    #[test]
+    fn texts_of_any_lifetime_and_owner_are_values() {
+        let local = String::from("ann");
+        let borrowed: &str = &local;
+        let values: [Value; 6] = [
+            borrowed.into(),
+            (&local).into(),
+            local.clone().into(),
+            Cow::<'static, str>::Borrowed("ann").into(),
+            Box::<str>::from(borrowed).into(),
+            Value::from_static("ann"),
+        ];
+        assert!(values.iter().all(|value| *value == Value::String("ann".into())));
+        assert_eq!(Value::from('a'), Value::from("a"));
+    }
+
+    #[test]
+    fn arrays_slices_and_vectors_are_one_array() {
+        let array = Value::from(vec!["a", "b"]);
+        assert_eq!(Value::from(["a", "b"]), array);
+        assert_eq!(Value::from(&["a", "b"]), array);
+        assert_eq!(Value::from(&["a", "b"][..]), array);
+        assert_eq!(Value::from(&vec!["a".to_owned(), "b".to_owned()]), array);
+        assert_eq!(array.to_string(), r#"["a","b"]"#);
+        assert_ne!(array, Value::from("a"));
+    }
+
+    #[test]
+    fn a_value_prints_as_opentelemetry_has_it_and_nan_equals_nothing() {
+        let print = |value: Value| value.to_string();
+        let printed =
+            [print(true.into()), print((-7).into()), print(0.5.into()), print("t".into())];
+        assert_eq!(printed, ["true", "-7", "0.5", "t"]);
+        let words = [f64::NAN, f64::INFINITY, -f64::INFINITY].map(|number| print(number.into()));
+        assert_eq!(words, ["NaN", "Infinity", "-Infinity"]);
+        assert_ne!(Value::from(f64::NAN), Value::from(f64::NAN));
+        assert_eq!(format!("{:?}", Value::from("t")), r#"String("t")"#);
+    }
+
+    #[test]
+    fn what_is_in_place_or_static_weighs_nothing() {
+        let weight = |value: Value| KeyValue::new("k", value).heap_bytes();
+        assert_eq!(weight("x".repeat(22).into()), 0);
+        assert_eq!(weight(Value::from_static("a text that is longer than one in place")), 0);
+        assert_eq!(weight("x".repeat(23).into()), 23);
+        assert_eq!(weight(vec![1, 2].into()), size_of::<Array>() + 16);
+        assert_eq!(KeyValue::new("k".repeat(3), 1).heap_bytes(), 3);
+    }
+}

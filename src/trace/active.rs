@@ -55,15 +55,15 @@ impl Active {
             active.set_name(name);
         }
         if !seed.attributes.is_empty() {
-            active.set_first_attributes(mem::take(&mut seed.attributes));
+            active.set_first_attributes(&mut seed.attributes);
         }
         active
     }
 
     #[cold] // Not that it were rare: the way past it is to stay short.
     #[inline(never)]
-    fn set_first_attributes(&mut self, attributes: Vec<KeyValue>) {
-        attributes.into_iter().for_each(|attribute| self.set_attribute(attribute));
+    fn set_first_attributes(&mut self, attributes: &mut Vec<KeyValue>) {
+        attributes.drain(..).for_each(|attribute| self.set_attribute(attribute));
     }
 
     /// The number of its tracer.
@@ -120,7 +120,7 @@ impl Active {
     fn cut(&mut self, mut text: Cow<'static, str>) -> Cow<'static, str> {
         let mut cuts = Cuts::NONE;
         self.limits().cut_text(&mut text, &mut cuts);
-        self.count(cuts);
+        self.count_any(cuts);
         text
     }
 
@@ -131,9 +131,9 @@ impl Active {
 
     /// Sets an attribute of `record`, if there is one.
     ///
-    /// Key and value go from where they are made to where they stay: in between they are in no memory, of
-    /// which a copy right after would stall. So they are taken apart, what is rare gets copies, and they are
-    /// forgotten where an allocation panics.
+    /// Key and value are made in registers and written once, where they stay: written elsewhere and copied
+    /// right after, they would take twice as long (bench span). So nothing may ask for their address: they
+    /// are taken apart, the rare ways get copies, and where an allocation panics they are leaked.
     #[inline(always)]
     pub(super) fn set_attribute_of(record: Option<&mut Self>, attribute: KeyValue) {
         let KeyValue { key, value } = attribute;
@@ -182,17 +182,7 @@ impl Active {
         let KeyValue { key, value } = attribute;
         if let Some(slot) = self.slot_of(&key) {
             slot.fill(key, value);
-            self.count(cuts);
-        }
-    }
-
-    /// Counts what was beyond the limits.
-    #[cold]
-    #[inline(never)]
-    fn count(&mut self, cuts: Cuts) {
-        if cuts != Cuts::NONE {
-            self.record.body_mut().open.has_cuts = true;
-            self.record.rare_mut().cuts.add(cuts);
+            self.count_any(cuts);
         }
     }
 
@@ -202,7 +192,7 @@ impl Active {
         let limits = self.limits();
         self.has_room_for_event().then(|| {
             let attributes = self.record.rare_mut().events.take_room();
-            Room { limits, most: limits.event_attributes, attributes }
+            Room { limits, most: limits.event_attributes as usize, attributes }
         })
     }
 
@@ -225,15 +215,11 @@ impl Active {
 
     /// Adds an event; there may be no more room by now.
     pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
-        if !self.has_room_for_event() {
-            return;
-        }
-        let Gathered { attributes, mut cuts } = gathered;
-        let event = self.put_event(name, at);
-        event.attributes = attributes;
-        event.dropped_attributes = mem::take(&mut cuts.attributes);
-        if event.dropped_attributes > 0 || cuts != Cuts::NONE {
-            self.count_within(cuts);
+        if self.has_room_for_event() {
+            let Gathered { attributes, cuts } = gathered;
+            let event = self.put_event(name, at);
+            (event.attributes, event.dropped_attributes) = (attributes, cuts.attributes);
+            self.count_any(cuts);
         }
     }
 
@@ -249,33 +235,45 @@ impl Active {
     /// As [`room_for_event`](Self::room_for_event), for a link.
     pub(super) fn room_for_link(&mut self) -> Option<Room> {
         let limits = self.limits();
-        let links = &mut self.record.rare_mut().links;
-        if links.as_slice().len() < limits.links as usize {
-            let attributes = links.take_room();
-            return Some(Room { limits, most: limits.link_attributes, attributes });
+        self.has_room_for_link().then(|| {
+            let attributes = self.record.rare_mut().links.take_room();
+            Room { limits, most: limits.link_attributes as usize, attributes }
+        })
+    }
+
+    fn has_room_for_link(&mut self) -> bool {
+        let most = self.limits().links as usize;
+        let has_room = self.record.rare_mut().links.as_slice().len() < most;
+        if !has_room {
+            self.count(Cuts { links: 1, ..Cuts::NONE });
         }
-        self.count(Cuts { links: 1, ..Cuts::NONE });
-        None
+        has_room
     }
 
     /// Adds a link; there may be no more room by now.
     pub(super) fn add_link(&mut self, context: SpanContext, gathered: Gathered) {
-        if self.room_for_link().is_none() {
-            return;
-        }
-        let Gathered { attributes, mut cuts } = gathered;
-        let dropped_attributes = mem::take(&mut cuts.attributes);
-        self.record.rare_mut().links.push(Link { context, attributes, dropped_attributes });
-        if dropped_attributes > 0 || cuts != Cuts::NONE {
-            self.count_within(cuts);
+        if self.has_room_for_link() {
+            let Gathered { attributes, cuts } = gathered;
+            let link = self.record.rare_mut().links.add();
+            *link = Link { context, attributes, dropped_attributes: cuts.attributes };
+            self.count_any(cuts);
         }
     }
 
-    /// Counts what was beyond the limits in an event or a link, which has its attributes' count itself.
+    /// Counts what was beyond the limits, if anything was. An event and a link have the count of their own
+    /// attributes.
+    fn count_any(&mut self, cuts: Cuts) {
+        if cuts != Cuts::NONE {
+            self.count(Cuts { attributes: 0, ..cuts });
+        }
+    }
+
+    /// Counts what was beyond the limits.
     #[cold]
-    fn count_within(&mut self, cuts: Cuts) {
+    #[inline(never)]
+    fn count(&mut self, cuts: Cuts) {
         self.record.body_mut().open.has_cuts = true;
-        self.count(cuts);
+        self.record.rare_mut().cuts.add(cuts);
     }
 }
 

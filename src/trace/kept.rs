@@ -158,3 +158,106 @@ fn weight_of(attributes: &Vec<KeyValue>) -> usize {
 pub(super) fn texts_of(attributes: &[KeyValue]) -> usize {
     attributes.iter().map(KeyValue::heap_bytes).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        /// Room is taken, filled with so many attributes, and added.
+        Add(usize),
+        AddBare,
+        Push(usize),
+        /// Room is taken and never used.
+        TakeRoom,
+        /// Those whose number of attributes is even stay.
+        Retain,
+        Clone,
+        Clear,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            (0usize..40).prop_map(Act::Add),
+            Just(Act::AddBare),
+            (0usize..9).prop_map(Act::Push),
+            Just(Act::TakeRoom),
+            Just(Act::Retain),
+            Just(Act::Clone),
+            Just(Act::Clear),
+        ]
+    }
+
+    fn some(n: usize) -> Vec<KeyValue> {
+        vec![KeyValue::new("k", 1); n]
+    }
+
+    fn room(events: &[Event]) -> usize {
+        events.iter().map(|event| event.attributes.capacity()).sum()
+    }
+
+    /// As `act` is done to the twin, which has names and numbers of attributes.
+    fn act_on(kept: &mut Kept<Event>, twin: &mut Vec<(String, usize)>, name: String, act: Act) {
+        match act {
+            Act::Add(attributes) => {
+                let mut room = kept.take_room();
+                assert!(room.is_empty());
+                room.extend(some(attributes));
+                let event = kept.add();
+                (event.name, event.attributes) = (name.clone().into(), room);
+                twin.push((name, attributes));
+            }
+            Act::AddBare => {
+                kept.add().name = name.clone().into();
+                twin.push((name, 0));
+            }
+            Act::Push(attributes) => {
+                kept.push(Event::new(name.clone(), Ticks::ORIGIN, some(attributes)));
+                twin.push((name, attributes));
+            }
+            Act::TakeRoom => drop(kept.take_room()),
+            Act::Retain => {
+                kept.retain(|event| event.attributes.len() % 2 == 0);
+                twin.retain(|(_, attributes)| attributes % 2 == 0);
+            }
+            Act::Clone => *kept = kept.clone(),
+            Act::Clear => {
+                kept.clear();
+                twin.clear();
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_spent_is_not_seen_and_its_room_is_weighed_and_bounded(
+            acts in prop::collection::vec(act(), 0..60),
+        ) {
+            let (mut kept, mut twin) = (Kept::EMPTY, Vec::new());
+            for (n, act) in acts.into_iter().enumerate() {
+                act_on(&mut kept, &mut twin, n.to_string(), act);
+                let seen = |event: &Event| (event.name().to_owned(), event.attributes().len());
+                prop_assert_eq!(&kept.as_slice().iter().map(seen).collect::<Vec<_>>(), &twin);
+                let weight = kept.items.capacity() * size_of::<Event>()
+                    + room(&kept.items) * size_of::<KeyValue>()
+                    + twin.iter().map(|(name, _)| name.len()).sum::<usize>();
+                prop_assert_eq!(kept.weight(), weight);
+                let spent = &kept.items[kept.len..];
+                prop_assert!(room(spent) <= MOST_SPARE_ROOM && spent.len() <= MOST_SPARE_ROOM);
+            }
+        }
+    }
+
+    #[test]
+    fn a_further_event_has_the_room_of_a_former_one() {
+        let mut kept = Kept::<Event>::EMPTY;
+        kept.push(Event::new("long", Ticks::ORIGIN, Vec::with_capacity(MOST_SPARE_ROOM + 1)));
+        kept.push(Event::new("short", Ticks::ORIGIN, Vec::with_capacity(5)));
+        kept.clear();
+        assert_eq!((kept.take_room().capacity(), kept.add().attributes.capacity()), (0, 0));
+        assert_eq!(kept.take_room().capacity(), 5);
+    }
+}

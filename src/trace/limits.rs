@@ -88,10 +88,7 @@ impl SpanLimits {
 
     /// The limits that `look_up` finds by the names of variables; `report` is told of values that are no
     /// number.
-    fn read(
-        look_up: impl Fn(&str) -> Option<String>,
-        mut report: impl FnMut(&str, &str),
-    ) -> Self {
+    fn read(look_up: impl Fn(&str) -> Option<String>, mut report: impl FnMut(&str, &str)) -> Self {
         let mut number = |name: &str| {
             let value = look_up(name).filter(|value| !value.trim().is_empty())?;
             let number = value.trim().parse::<u64>();
@@ -225,7 +222,7 @@ impl Cuts {
 /// What an event or a link may have, and the memory for it: the attributes of a former one were there.
 pub(super) struct Room {
     pub(super) limits: &'static SpanLimits,
-    pub(super) most: u32,
+    pub(super) most: usize,
     pub(super) attributes: Vec<KeyValue>, // Empty.
 }
 
@@ -242,7 +239,7 @@ impl Room {
         let Self { limits, most, attributes: kept } = self;
         let mut gathered = Gathered { attributes: kept, cuts: Cuts::NONE };
         let mut rest = attributes.into_iter().fuse();
-        for mut attribute in rest.by_ref().take(most as usize) {
+        for mut attribute in rest.by_ref().take(most) {
             if !limits.allow(&attribute.key, &attribute.value) {
                 limits.cut(&mut attribute, &mut gathered.cuts);
             }
@@ -250,7 +247,7 @@ impl Room {
         }
         let n_more = match rest.size_hint() {
             (least, Some(at_most)) if least == at_most => least,
-            _ => rest.take(most.max(1) as usize).count(),
+            _ => rest.take(most.max(1)).count(),
         };
         gathered.cuts.attributes = to_u32(n_more);
         gathered
@@ -259,4 +256,131 @@ impl Room {
 
 fn to_u32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (SpanLimits, Vec<String>) {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        let mut told = Vec::new();
+        let limits = SpanLimits::read(
+            |name| find(name).map(|(_, value)| (*value).to_owned()),
+            |name, value| told.push(format!("{name}={value}")),
+        );
+        (limits, told)
+    }
+
+    #[test]
+    fn each_limit_has_its_variable() {
+        let all = [
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1"),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "2"),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", "3"),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "4"),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0"),
+            ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "99999999999"),
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "8"),
+        ];
+        let expected = SpanLimits {
+            attributes: 1,
+            events: 2,
+            links: 3,
+            event_attributes: 4,
+            link_attributes: 0,
+            value_chars: 99_999_999_999,
+            ..SpanLimits::DEFAULT
+        };
+        assert_eq!(read(&all), (expected, vec![]));
+        assert_eq!(read(&[]), (SpanLimits::DEFAULT, vec![]));
+    }
+
+    #[test]
+    fn a_general_limit_holds_where_there_is_no_other() {
+        let (limits, _) = read(&[
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", " 7 "),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "8"),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "9"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", ""),
+        ]);
+        let expected = SpanLimits {
+            attributes: 7,
+            event_attributes: 9,
+            link_attributes: 7,
+            value_chars: 8,
+            ..SpanLimits::DEFAULT
+        };
+        assert_eq!(limits, expected);
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_and_counts_as_not_set() {
+        let (limits, mut told) = read(&[
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", "many"),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", "-1"),
+            ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1.5"),
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5000000000"),
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT", "5000000000"),
+        ]);
+        let expected = SpanLimits {
+            attributes: u32::MAX,
+            event_attributes: u32::MAX,
+            link_attributes: u32::MAX,
+            value_chars: 5_000_000_000,
+            ..SpanLimits::DEFAULT
+        };
+        assert_eq!(limits, expected);
+        let mut all = [
+            "OTEL_SPAN_EVENT_COUNT_LIMIT=many",
+            "OTEL_SPAN_LINK_COUNT_LIMIT=-1",
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT=1.5",
+        ];
+        told.sort();
+        all.sort();
+        assert_eq!(told, all);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_character_and_counted() {
+        let limits = SpanLimits { text_chars: 4, ..SpanLimits::DEFAULT };
+        for (text, cut, n) in
+            [("abc\u{e9}", "abc\u{e9}", 0), ("ab\u{e9}de", "ab\u{e9}d", 1), ("", "", 0)]
+        {
+            for mut text in [Cow::Borrowed(text), Cow::Owned(text.to_owned())] {
+                let mut cuts = Cuts::NONE;
+                limits.cut_text(&mut text, &mut cuts);
+                assert_eq!((&*text, cuts), (cut, Cuts { texts: n, ..Cuts::NONE }));
+            }
+        }
+    }
+
+    #[test]
+    fn attributes_beyond_a_limit_are_counted_of_those_that_know_their_number_all() {
+        let limits = SpanLimits::DEFAULT.shared();
+        let gather = |attributes: &mut dyn Iterator<Item = KeyValue>| {
+            let room = Room { limits, most: 2, attributes: Vec::new() };
+            let gathered = room.gather(attributes);
+            (gathered.attributes.len(), gathered.cuts.attributes)
+        };
+        let some = |n: usize| vec![KeyValue::new("k", 1); n].into_iter();
+        for (n, expected) in [(0, (0, 0)), (1, (1, 0)), (2, (2, 0)), (3, (2, 1)), (9, (2, 7))] {
+            assert_eq!(gather(&mut some(n)), expected);
+        }
+        for (n, expected) in [(1, (1, 0)), (3, (2, 1)), (9, (2, 2))] {
+            assert_eq!(
+                gather(&mut some(n).filter(|_| true)),
+                expected,
+                "asked up to twice as many"
+            );
+        }
+    }
+
+    #[test]
+    fn equal_limits_are_shared() {
+        let limits = SpanLimits { events: 77, ..SpanLimits::DEFAULT };
+        assert!(std::ptr::eq(limits.shared(), limits.shared()));
+        assert_eq!(*limits.shared(), limits);
+    }
 }

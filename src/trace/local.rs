@@ -33,6 +33,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{self, Ids, SpanContext, TraceId},
+    label::KeyValue,
 };
 
 thread_local! {
@@ -142,6 +143,25 @@ fn push_any<'a>(
         None
     };
     Some(local.stack.push_other(start.ids, state, active))
+}
+
+/// Room for the attributes of a builder.
+#[cold] // Not that it were rare: builders without attributes are to stay short.
+#[inline(never)]
+pub(super) fn take_attributes() -> Vec<KeyValue> {
+    LOCAL.with(|cell| {
+        cell.try_borrow_mut().map(|mut local| local.stock.take_attributes()).unwrap_or_default()
+    })
+}
+
+/// Keeps the room of a builder that has started its span, or none.
+#[cold]
+#[inline(never)]
+pub(super) fn keep_attributes(attributes: Vec<KeyValue>) {
+    LOCAL.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut local) if !local.has_ended => local.stock.keep_attributes(attributes),
+        _ => {}
+    });
 }
 
 /// Makes the context of a parent current that nothing is recorded below.

@@ -92,7 +92,11 @@ impl SpanBuilder {
     #[inline]
     pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         if local::is_active() {
-            self.seed.attributes.push(KeyValue::new(key, value));
+            let attribute = KeyValue::new(key, value); // A conversion may use spans.
+            if self.seed.attributes.capacity() == 0 {
+                self.seed.attributes = local::take_attributes();
+            }
+            self.seed.attributes.push(attribute);
         }
         self
     }
@@ -114,6 +118,7 @@ impl SpanBuilder {
             if let Some(place) = local::push_new(&mut seed) {
                 stay = Stay::At(place);
             }
+            keep_room(seed);
         }
         SpanScope { stay, not_send: PhantomData }
     }
@@ -121,7 +126,17 @@ impl SpanBuilder {
     /// Starts the span, to be moved to where its work is; current nowhere yet.
     #[must_use = "the span ends when it is dropped"]
     pub fn start(mut self) -> Span {
-        Span { left: local::start(&mut self.seed) }
+        let left = local::start(&mut self.seed);
+        keep_room(self.seed);
+        Span { left }
+    }
+}
+
+/// Keeps the memory for attributes of a builder that has started its span.
+#[inline(always)]
+fn keep_room(seed: Seed) {
+    if seed.attributes.capacity() > 0 {
+        local::keep_attributes(seed.attributes);
     }
 }
 

@@ -141,8 +141,7 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     used.set_attribute("a", "v".repeat(500));
     used.add_event(Event::new("e", start, vec![KeyValue::new("k", "v")]));
     used.add_link(Link::new(caller(1), Vec::new()));
-    used.rare_mut().cuts =
-        Cuts { attributes: 1, events: 2, links: 3, texts: 4, array_items: 5 };
+    used.rare_mut().cuts = Cuts { attributes: 1, events: 2, links: 3, texts: 4, array_items: 5 };
     used.weigh();
     let before = used.weight();
     let mut fresh = SpanRecord::empty();
