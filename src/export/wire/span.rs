@@ -209,10 +209,54 @@ mod tests {
             KeyValue::new("i", i64::MIN),
             KeyValue::new("f", 0.1),
             KeyValue { key: "inf".into(), value: Value::F64(f64::INFINITY) },
+            KeyValue::new("u", u64::MAX),
+            KeyValue::new("ss", ["t\n\"", "a text that is longer than one in place"]),
+            KeyValue::new("bs", [true, false]),
+            KeyValue::new("is", [i64::MIN, 7]),
+            KeyValue::new("fs", [0.1, f64::NAN]),
+            KeyValue::new("none", Vec::<i64>::new()),
         ];
         let read: serde_json::Value = serde_json::from_str(&text(&span)).unwrap();
-        let expected =
-            serde_json::json!({"s": "t", "b": false, "i": i64::MIN, "f": 0.1, "inf": null});
+        let expected = serde_json::json!({
+            "s": "t", "b": false, "i": i64::MIN, "f": 0.1, "inf": null, "u": u64::MAX.to_string(),
+            "ss": ["t\n\"", "a text that is longer than one in place"], "bs": [true, false],
+            "is": [i64::MIN, 7], "fs": [0.1, null], "none": [],
+        });
         assert_eq!(read["attributes"], expected);
+    }
+
+    #[test]
+    fn what_was_beyond_a_limit_is_a_number_where_it_is_not_zero() {
+        let scope = crate::testing::scope();
+        let long = "x".repeat(2_000);
+        let inner = crate::span("cut").enter();
+        for n in 0..130 {
+            inner.set_attribute(n.to_string(), 1);
+            inner.add_event("e", vec![KeyValue::new("k", 1); 129 * usize::from(n == 0)]);
+            inner.add_link(
+                SpanContext::NONE,
+                vec![KeyValue::new("k", 1); 130 * usize::from(n == 1)],
+            );
+        }
+        inner.set_attribute("1", long);
+        inner.set_attribute("2", vec![1; 131]);
+        inner.end();
+        let read: serde_json::Value = serde_json::from_str(&text(&scope.span("cut"))).unwrap();
+        assert_eq!([&read["dropped_attributes"], &read["dropped_events"]], [2, 2]);
+        assert_eq!([&read["dropped_links"], &read["dropped_array_items"]], [2, 3]);
+        assert_eq!(read["truncated_texts"], 1);
+        assert_eq!(read["events"][0]["dropped_attributes"], 1);
+        assert_eq!(read["links"][1]["dropped_attributes"], 2);
+        assert_eq!(
+            [
+                read["events"][1].get("dropped_attributes"),
+                read["links"][0].get("dropped_attributes")
+            ],
+            [None; 2]
+        );
+        assert!(
+            !text(&sample("whole")).contains("dropped")
+                && !text(&sample("whole")).contains("truncated")
+        );
     }
 }

@@ -161,6 +161,55 @@ fn conversions_may_use_spans() {
 }
 
 #[test]
+fn what_is_set_on_a_span_that_is_not_recorded_is_not_converted() {
+    struct Never;
+    impl From<Never> for std::borrow::Cow<'static, str> {
+        fn from(_: Never) -> Self {
+            panic!("converted")
+        }
+    }
+    impl From<Never> for crate::label::Value {
+        fn from(_: Never) -> Self {
+            panic!("converted")
+        }
+    }
+    let set_all = || {
+        let scope = span("a").enter();
+        scope.set_attribute(Never, Never);
+        scope.add_event(Never, [KeyValue::new("k", 1)]);
+        scope.set_name(Never);
+        set_attribute(Never, Never);
+        add_event(Never, []);
+        let mut owned = span("b").start();
+        owned.set_attribute(Never, Never);
+        owned.add_event(Never, []);
+    };
+    set_all(); // Without a tracer.
+    let _kept = Kept::new(AlwaysOff);
+    set_all();
+    set_attribute(Never, Never);
+    let _kept = Kept::new(ParentBased::new(AlwaysOn));
+    let _carried = span("not sampled").parent(caller(0)).enter();
+    set_all();
+}
+
+#[test]
+fn a_conversion_that_ends_the_span_costs_the_attribute_and_nothing_else() {
+    let kept = Kept::new(AlwaysOn);
+    struct Ends<'a>(&'a std::cell::RefCell<Vec<SpanScope>>);
+    impl From<Ends<'_>> for crate::label::Value {
+        fn from(ends: Ends<'_>) -> Self {
+            drop(ends.0.take());
+            "a text that is on the heap".into()
+        }
+    }
+    let open = std::cell::RefCell::new(vec![span("a").enter()]);
+    set_attribute("k", Ends(&open));
+    assert_eq!(current(), SpanContext::NONE);
+    assert!(kept.spans()[0].attributes().is_empty());
+}
+
+#[test]
 fn a_sampler_that_panics_drops_its_span_and_nothing_else() {
     #[derive(Debug)]
     struct Panicking;
