@@ -14,6 +14,7 @@ struct Counting;
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static LIVE_OF_THREAD: Cell<i64> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
@@ -25,6 +26,7 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        LARGEST.set(LARGEST.get().max(layout.size()));
         count_live(layout.size() as i64);
         // SAFETY: the caller's promise is the one that `System` asks for.
         unsafe { System.alloc(layout) }
@@ -45,6 +47,11 @@ fn count_live(bytes: i64) {
 /// How often this thread has allocated.
 pub(crate) fn allocations() -> u64 {
     ALLOCATIONS.get()
+}
+
+/// The bytes of this thread's largest allocation since the last call.
+pub(crate) fn largest() -> usize {
+    LARGEST.take()
 }
 
 /// The bytes that this thread has allocated and not given back.
