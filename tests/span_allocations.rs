@@ -120,7 +120,7 @@ fn a_text_of_ten_megabytes_is_never_copied_whole() {
     counting::largest();
     let span = bellwether::span("long").enter();
     span.set_attribute("text", &long);
-    span.set_attribute("texts", &texts);
+    span.set_attribute("texts", texts);
     span.add_event("e", [KeyValue::new("text", &long)]);
     span.add_link(span.context(), [KeyValue::new("text", &long)]);
     assert!(counting::largest() <= 64 << 10);

@@ -65,10 +65,8 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let tracer = (!self.disabled).then(|| {
-            let limits = self.limits.unwrap_or_else(SpanLimits::from_env);
-            tracer_into(spans.clone(), limits, self.sampler)
-        });
+        let tracer =
+            (!self.disabled).then(|| tracer_into(spans.clone(), self.limits, self.sampler));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         report_missing(keys, &self.resource);
         let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
@@ -224,13 +222,14 @@ fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }
 
-/// A tracer that passes its spans to `source`.
+/// A tracer that passes its spans to `source`; without `limits`, with those of the environment.
 fn tracer_into(
     source: Arc<Source<SpanRecord>>,
-    limits: SpanLimits,
+    limits: Option<SpanLimits>,
     sampler: Option<Box<dyn Sampler>>,
 ) -> Arc<Tracer> {
     let sink = move |spans: &mut Vec<SpanRecord>| source.offer(spans);
+    let limits = limits.unwrap_or_else(SpanLimits::from_env);
     let tracer = Tracer::builder(sink).limits(limits);
     match sampler {
         Some(sampler) => tracer.sampler(sampler),
