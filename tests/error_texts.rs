@@ -185,15 +185,16 @@ fn a_long_text_is_cut_while_it_is_made() {
     }
     impl Error for Endless<'_> {}
     let pieces = Cell::new(0);
-    let limits = SpanLimits { text_bytes: 101, ..SpanLimits::default() };
+    let limits = SpanLimits { text_chars: 101, ..SpanLimits::default() };
     let span = one_span(|builder| builder.limits(limits), failing(Endless(&pieces)));
-    assert_eq!((description(&span), pieces.get()), (&*"é".repeat(50), 51));
+    assert_eq!((description(&span), pieces.get()), (&*"é".repeat(101), 103));
+    assert_eq!(span.truncated_texts(), 1);
     // The hook sees twice as much.
     let redacted = one_span(
         |builder| builder.limits(limits).redact_errors(|text| text[100..].into()),
         failing(Endless(&pieces)),
     );
-    assert_eq!(description(&redacted), "é".repeat(50));
+    assert_eq!(description(&redacted), "é".repeat(101));
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn causes_are_bounded_in_number_and_bytes() {
     assert_eq!(causes.lines().count(), 16);
     assert!(causes.lines().all(|line| line == "Caused by: round"));
 
-    let limits = SpanLimits { text_bytes: 20, ..SpanLimits::default() };
+    let limits = SpanLimits { text_chars: 20, ..SpanLimits::default() };
     let span = one_span(|builder| builder.limits(limits), failing(Cyclic));
     let causes = text(&span.events()[0], "exception.stacktrace");
     assert_eq!(causes.as_deref(), Some("Caused by: round\nCau"));
@@ -272,7 +273,7 @@ fn a_text_that_does_not_expect_a_writer_to_refuse_is_kept_as_far_as_it_came() {
         }
     }
     impl Error for Unwraps {}
-    let limits = SpanLimits { text_bytes: 3, ..SpanLimits::default() };
+    let limits = SpanLimits { text_chars: 3, ..SpanLimits::default() };
     let span = one_span(|builder| builder.limits(limits), failing(Unwraps));
     assert_eq!(description(&span), "too");
 }

@@ -9,6 +9,7 @@ use std::{
 
 use bellwether::{
     context::Outcome,
+    label::Value,
     observe, testing,
     trace::{SpanKind, Status},
 };
@@ -62,6 +63,29 @@ fn a_field_is_any_expression() {
         .map(|field| format!("{}={}", field.key, field.value))
         .collect();
     assert_eq!(fields, ["sum=3", "wide=1", "less=true"]);
+}
+
+#[test]
+fn a_field_may_be_text_of_any_length_an_array_or_a_wide_number() {
+    #[observe(name = "typed", fields(
+        long = "a literal that is longer than a text in place",
+        names = names, sizes = [1, 2], first = &names[0], wide = u64::MAX, letter = 'x'
+    ))]
+    fn typed(names: &[String]) {}
+
+    let scope = testing::scope();
+    typed(&["ann".into(), "bob".into()]);
+    let span = scope.span("typed");
+    let values: Vec<_> = span.attributes().iter().map(|field| field.value.clone()).collect();
+    let expected: [Value; 6] = [
+        Value::from_static("a literal that is longer than a text in place"),
+        ["ann", "bob"].into(),
+        [1, 2].into(),
+        "ann".into(),
+        "18446744073709551615".into(),
+        "x".into(),
+    ];
+    assert_eq!(values, expected);
 }
 
 /// In one line each, where the compiler finds braces that it calls needless.

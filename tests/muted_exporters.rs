@@ -49,7 +49,7 @@ impl Exporter<SpanRecord> for Traced {
         let mut sent = Vec::new();
         for record in batch.iter() {
             let scope = span("encode").parent(record.context().clone()).enter();
-            scope.set_attribute("name", record.name().to_owned());
+            scope.set_attribute("name", record.name());
             sent.push(post(1));
             drop(span("owned").start());
         }

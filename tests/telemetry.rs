@@ -13,7 +13,7 @@ use bellwether::{
     export::Memory,
     metric::{Registry, View, Views},
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
-    trace::SpanRecord,
+    trace::{SpanLimits, SpanRecord},
 };
 
 /// Telemetry is one for the process: these tests take turns.
@@ -61,6 +61,35 @@ fn spans_before_the_start_and_after_the_shutdown_are_not_offered() {
     assert_eq!(telemetry.shutdown(SECONDS).totals().offered, 1);
     span();
     assert_eq!(telemetry.shutdown(SECONDS).totals().offered, 1, "the second says the same");
+}
+
+#[test]
+fn what_is_beyond_the_limits_of_spans_is_in_a_series_by_what_it_is() {
+    let _turn = turn();
+    let limits = SpanLimits {
+        attributes: 1,
+        events: 1,
+        links: 0,
+        array_items: 2,
+        value_chars: 3,
+        ..SpanLimits::DEFAULT
+    };
+    let telemetry = bellwether::builder("test").span_limits(limits).start().unwrap();
+    let truncated = || {
+        let snapshot = telemetry.snapshot();
+        ["attributes", "events", "links", "texts", "array_items"].map(|what| {
+            snapshot.value("telemetry.spans.truncated", &[("what", what)]).unwrap().as_f64()
+        })
+    };
+    assert_eq!(truncated(), [0.0; 5]);
+    let span = bellwether::span("a").enter();
+    span.set_attribute("texts", ["long", "no", "no"]);
+    span.set_attribute("second", 1);
+    (0..3).for_each(|_| span.add_event("e", []));
+    (0..4).for_each(|_| span.add_link(span.context(), []));
+    assert_eq!(truncated(), [0.0; 5], "it has not ended");
+    span.end();
+    assert_eq!(truncated(), [1.0, 2.0, 4.0, 1.0, 1.0]);
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
     let value = match value {
         // A literal lives for ever and need not be copied.
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            quote_spanned!(at=> #root::label::Value::from(#text))
+            quote_spanned!(at=> #root::label::Value::from_static(#text))
         }
         _ => quote_spanned!(at=> #root::observe::Field::to_value(&(#value))),
     };

@@ -86,6 +86,13 @@ impl Context {
     }
 }
 
+/// Without the baggage.
+impl From<Context> for SpanContext {
+    fn from(context: Context) -> Self {
+        context.span
+    }
+}
+
 /// Without baggage.
 impl From<SpanContext> for Context {
     fn from(span: SpanContext) -> Self {

@@ -2,21 +2,27 @@
 
 mod typed;
 mod address;
+mod array;
 #[cfg(feature = "http")]
 mod http;
 mod interner;
 mod set;
+mod text;
 mod value;
 
 pub(crate) mod closed;
 pub(crate) mod keys;
 
+pub use array::{Array, ArrayItem};
 pub use interner::Interner;
 pub(crate) use interner::n_placeless;
 pub use set::LabelSet;
 pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
+pub use text::Text;
+pub(crate) use text::{copy_up_to, end_within};
 pub(crate) use typed::NoLabels;
 pub use typed::{Dynamic, LabelValue, LabelValues, Labels};
+pub(crate) use value::owned_bytes;
 pub use value::{KeyValue, Value};
 
 /// The longest label value; a longer one is cut at a character boundary and counted.

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::label::Value;
+use crate::label::{ArrayItem, Text, Value};
 
 /// A value that `fields(...)` of [`#[observe]`](macro@super::observe) takes: text, numbers, `bool`,
-/// and references to them.
+/// slices, arrays and vectors of them, and references.
 ///
 /// Borrowed text is copied, and only where the span is recorded.
 #[diagnostic::on_unimplemented(
@@ -26,7 +26,7 @@ impl<F: Field + ?Sized> Field for &F {
 
 impl Field for str {
     fn to_value(&self) -> Value {
-        self.to_owned().into()
+        self.into()
     }
 }
 
@@ -48,6 +48,30 @@ impl Field for Value {
     }
 }
 
+impl Field for Text {
+    fn to_value(&self) -> Value {
+        self.clone().into()
+    }
+}
+
+impl<T: ArrayItem + Clone> Field for [T] {
+    fn to_value(&self) -> Value {
+        self.into()
+    }
+}
+
+impl<T: ArrayItem + Clone> Field for Vec<T> {
+    fn to_value(&self) -> Value {
+        self.into()
+    }
+}
+
+impl<T: ArrayItem + Clone, const N: usize> Field for [T; N] {
+    fn to_value(&self) -> Value {
+        self.into()
+    }
+}
+
 macro_rules! copied {
     ($($ty:ty)*) => {
         $(impl Field for $ty {
@@ -58,4 +82,4 @@ macro_rules! copied {
     };
 }
 
-copied!(bool f32 f64 i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
+copied!(bool char f32 f64 i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);

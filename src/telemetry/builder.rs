@@ -39,7 +39,7 @@ pub struct Builder {
     pub(super) sampling: Sampling,
     pub(super) baggage_attributes: Vec<Cow<'static, str>>,
     pub(super) propagators: Option<Propagators>,
-    pub(super) limits: SpanLimits,
+    pub(super) limits: Option<SpanLimits>, // None for those of the environment.
     pub(super) error_texts: ErrorTexts,
     pub(super) views: Vec<View>,
     pub(super) registry: Changes,
@@ -76,7 +76,7 @@ impl Builder {
             sampling: Sampling::default(),
             baggage_attributes: Vec::new(),
             propagators: None,
-            limits: SpanLimits::default(),
+            limits: None,
             error_texts: ErrorTexts::default(),
             views: Vec::new(),
             registry: Changes::default(),
@@ -264,9 +264,11 @@ impl Builder {
         self
     }
 
-    /// Limits the attributes, events and links of a span.
+    /// Limits the attributes, events and links of a span, and the length of their texts. By default the
+    /// limits are those of the environment at `start`, as [`SpanLimits::from_env`] reads them. What is
+    /// beyond is counted in the span and in `telemetry.spans.truncated`.
     pub fn span_limits(self, limits: SpanLimits) -> Self {
-        Self { limits, ..self }
+        Self { limits: Some(limits), ..self }
     }
 
     /// Gives `hook` each text of an error that a span records, and keeps what it returns: the

@@ -28,6 +28,7 @@ pub(super) fn register(
         of_spans(tracer),
         of_open_spans(tracer),
         of_baggage(),
+        of_limits(tracer),
         of_processors(spans, metrics),
     ]);
     let all = all.chain(tracer.tail_counts().map(|_| of_tail(tracer)).into_iter().flatten());
@@ -89,6 +90,17 @@ fn of_open_spans(tracer: &Arc<Tracer>) -> Series {
     let open = ("telemetry.spans.open", "Recorded spans that have not ended");
     let read = move |to: &mut Observations| to.observe(tracer.open() as f64, &[]);
     (Kind::Gauge, open, "{span}", Box::new(read))
+}
+
+fn of_limits(tracer: &Arc<Tracer>) -> Series {
+    let tracer = tracer.clone();
+    let beyond = ("telemetry.spans.truncated", "What of ended spans was beyond their limits");
+    let read = move |to: &mut Observations| {
+        for (what, n) in tracer.truncated() {
+            to.observe(n as f64, &[("what", what)]);
+        }
+    };
+    (Kind::Counter, beyond, "{item}", Box::new(read))
 }
 
 fn of_records() -> Vec<Series> {

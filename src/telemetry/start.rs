@@ -26,7 +26,7 @@ use crate::{
     series::Changes,
     sync::Mutex,
     trace::{
-        self, SpanRecord, SpanSink, Tracer, TracerBuilder, propagator,
+        self, SpanLimits, SpanRecord, SpanSink, Tracer, TracerBuilder, propagator,
         sampler::{self, P99, Sampler, Tail},
     },
     util::process,
@@ -75,7 +75,8 @@ impl Builder {
         )?;
         let percentiles = add_percentiles(&mut self.sampling.tail);
         let tracer = (!self.disabled).then(|| {
-            let tracer = Tracer::builder(ToSource(spans.clone())).limits(self.limits);
+            let limits = self.limits.unwrap_or_else(SpanLimits::from_env);
+            let tracer = Tracer::builder(ToSource(spans.clone())).limits(limits);
             let tracer = tracer.error_texts(self.error_texts);
             sampled(tracer.baggage_attributes(self.baggage_attributes), self.sampling).build()
         });

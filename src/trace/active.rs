@@ -1,10 +1,14 @@
 //! A recorded span that has not ended.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    mem::{self, ManuallyDrop},
+};
 
 use super::{
-    Event, Link, SpanLimits, SpanRecord, Status,
+    Event, Link, SpanRecord, Status,
     failure::{self, Texts},
+    limits::{Cuts, Gathered, Room, SpanLimits},
     record::Open,
     seed::{Seed, Start},
     tracer::Tracer,
@@ -12,7 +16,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{Baggage, Outcome, SpanContext, TraceState},
-    label::KeyValue,
+    label::{KeyValue, Value},
 };
 
 /// A recorded span that has not ended. Its record's `end` is its start, and its `outcome` what somebody
@@ -33,21 +37,26 @@ impl Active {
         seed: &mut Seed,
         earliest: Option<Ticks>,
     ) -> Self {
-        let limits = &tracer.limits;
         let at = seed.start.unwrap_or_else(|| {
             let now = clock::now();
             earliest.map_or(now, |earliest| now.max(earliest))
         });
-        record.begin(start.ids.with_state(state), limits.cut(seed.take_name()), at);
+        record.begin(start.ids.with_state(state), seed.take_name(), at);
         let body = record.body_mut();
         body.parent = start.parent.span_id;
         body.parent_is_remote = start.parent.is_remote() && !start.is_root();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
-        body.open = Open { tracer: tracer.id, limits: *limits, was_panicking };
+        let limits = tracer.limits;
+        body.open = Open { tracer: tracer.id, limits, was_panicking, has_cuts: false };
+        let is_long = body.name.len() > limits.text_chars;
         let mut active = Self { record };
+        if is_long {
+            let name = mem::take(&mut active.record.body_mut().name);
+            active.set_name(name);
+        }
         if !seed.attributes.is_empty() {
-            active.set_first_attributes(std::mem::take(&mut seed.attributes));
+            active.set_first_attributes(&mut seed.attributes);
         }
         if let Some(links) = seed.links.take() {
             active.set_first_links(*links);
@@ -58,7 +67,7 @@ impl Active {
     #[cold]
     #[inline(never)]
     fn set_first_links(&mut self, links: Vec<Link>) {
-        links.into_iter().for_each(|link| self.add_link(link.context, link.attributes));
+        links.into_iter().for_each(|link| self.link(link.context, link.attributes));
     }
 
     /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
@@ -81,8 +90,8 @@ impl Active {
 
     #[cold] // Not that it were rare: the way past it is to stay short.
     #[inline(never)]
-    fn set_first_attributes(&mut self, attributes: Vec<KeyValue>) {
-        attributes.into_iter().for_each(|attribute| self.set_attribute(attribute));
+    fn set_first_attributes(&mut self, attributes: &mut Vec<KeyValue>) {
+        attributes.drain(..).for_each(|attribute| self.set_attribute(attribute));
     }
 
     /// The number of its tracer.
@@ -92,8 +101,14 @@ impl Active {
     }
 
     #[inline]
-    pub(super) fn limits(&self) -> SpanLimits {
+    pub(super) fn limits(&self) -> &'static SpanLimits {
         self.record.body().open.limits
+    }
+
+    /// Whether anything was beyond the limits.
+    #[inline]
+    pub(super) fn has_cuts(&self) -> bool {
+        self.record.body().open.has_cuts
     }
 
     #[inline]
@@ -112,14 +127,30 @@ impl Active {
     }
 
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
-        self.record.body_mut().name = self.limits().cut(name);
+        self.record.body_mut().name = self.within_limit(name);
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
-        self.record.set_status(match status {
-            Status::Error(description) => Status::Error(self.limits().cut(description)),
+        let status = match status {
+            Status::Error(description) => Status::Error(self.within_limit(description)),
             other => other,
-        });
+        };
+        self.record.set_status(status);
+    }
+
+    /// `text`, cut if it is too long.
+    #[inline]
+    fn within_limit(&mut self, text: Cow<'static, str>) -> Cow<'static, str> {
+        if text.len() <= self.limits().text_chars { text } else { self.cut(text) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cut(&mut self, mut text: Cow<'static, str>) -> Cow<'static, str> {
+        let mut cuts = Cuts::NONE;
+        self.limits().cut_text(&mut text, &mut cuts);
+        self.count_any(cuts);
+        text
     }
 
     /// Sets the outcome.
@@ -127,72 +158,188 @@ impl Active {
         self.record.body_mut().outcome = outcome;
     }
 
-    #[inline]
-    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
+    /// Sets an attribute of `record`, if there is one.
+    ///
+    /// Key and value are made in registers and written once, where they stay: written elsewhere and copied
+    /// right after, they would take twice as long (bench span). So nothing may ask for their address: they
+    /// are taken apart, the rare ways get copies, and where an allocation panics they are leaked.
+    #[inline(always)]
+    pub(super) fn set_attribute_of(record: Option<&mut Self>, attribute: KeyValue) {
+        let KeyValue { key, value } = attribute;
+        let (key, value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
+        let mut slot = None;
+        if let Some(record) = record {
+            if !record.limits().allow(&key, &value) {
+                let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
+                return record.set_long_attribute(KeyValue { key, value });
+            }
+            slot = record.slot_of(&key);
+        }
+        let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
+        match slot {
+            Some(slot) => slot.fill(key, value),
+            None => discard(KeyValue { key, value }),
+        }
+    }
+
+    /// The place for an attribute `key`, if there is room: where that is already, or a further one.
+    #[inline(never)] // Called where attributes are set.
+    fn slot_of(&mut self, key: &str) -> Option<Slot<'_>> {
         let body = self.record.body_mut();
-        if !body.open.limits.allow(&attribute) {
-            return self.set_long_attribute(attribute);
+        let n = body.attributes.len();
+        match body.attributes.iter().position(|other| are_same(&other.key, key)) {
+            Some(same) => Slot::emptied(self.record.body_mut().attributes.get_mut(same)?),
+            None if n < body.open.limits.attributes as usize => {
+                Slot::added(&mut self.record.body_mut().attributes)
+            }
+            None => {
+                self.count(Cuts { attributes: 1, ..Cuts::NONE });
+                None
+            }
         }
-        let is_same = |other: &&mut KeyValue| are_same(&other.key, &attribute.key);
-        if let Some(same) = body.attributes.iter_mut().find(is_same) {
-            same.value = attribute.value;
-        } else if body.attributes.len() < body.open.limits.attributes as usize {
-            body.attributes.push(attribute);
-        } else {
-            let dropped = &mut self.record.rare_mut().dropped;
-            dropped.attributes = dropped.attributes.saturating_add(1);
-        }
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        Self::set_attribute_of(Some(self), attribute);
     }
 
     #[cold]
     #[inline(never)]
-    fn set_long_attribute(&mut self, attribute: KeyValue) {
-        let attribute = self.limits().cut_attribute(attribute);
-        self.set_attribute(attribute);
+    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
+        let mut cuts = Cuts::NONE;
+        self.limits().cut(&mut attribute, &mut cuts);
+        let KeyValue { key, value } = attribute;
+        if let Some(slot) = self.slot_of(&key) {
+            slot.fill(key, value);
+            self.count_any(cuts);
+        }
     }
 
-    /// The limits of an event that is about to be added, if there is room for one. Its attributes are
-    /// gathered outside: whose they are may use spans.
-    pub(super) fn room_for_event(&mut self) -> Option<SpanLimits> {
+    /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
+    /// outside: whose they are may use spans.
+    pub(super) fn room_for_event(&mut self) -> Option<Room> {
         let limits = self.limits();
-        let rare = self.record.rare_mut();
-        if rare.events.len() < limits.events as usize {
-            return Some(limits);
+        self.has_room_for_event().then(|| {
+            let attributes = self.record.rare_mut().events.take_room();
+            Room { limits, most: limits.event_attributes as usize, attributes }
+        })
+    }
+
+    #[inline]
+    fn has_room_for_event(&mut self) -> bool {
+        let most = self.limits().events as usize;
+        let has_room = self.record.rare_mut().events.as_slice().len() < most;
+        if !has_room {
+            self.count(Cuts { events: 1, ..Cuts::NONE });
         }
-        rare.dropped.events = rare.dropped.events.saturating_add(1);
-        None
+        has_room
+    }
+
+    /// Adds an event without attributes.
+    pub(super) fn add_bare_event(&mut self, name: Cow<'static, str>, at: Ticks) {
+        if self.has_room_for_event() {
+            self.put_event(name, at);
+        }
     }
 
     /// Adds an event; there may be no more room by now.
-    pub(super) fn add_event(
-        &mut self,
-        name: Cow<'static, str>,
-        at: Ticks,
-        attributes: Vec<KeyValue>,
-    ) {
-        if let Some(limits) = self.room_for_event() {
-            let (name, at) = (limits.cut(name), at.max(self.record.start()));
-            self.record.rare_mut().events.push(Event { name, at, attributes });
+    pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
+        if self.has_room_for_event() {
+            let Gathered { attributes, cuts } = gathered;
+            let event = self.put_event(name, at);
+            (event.attributes, event.dropped_attributes) = (attributes, cuts.attributes);
+            self.count_any(cuts);
         }
+    }
+
+    #[inline]
+    fn put_event(&mut self, name: Cow<'static, str>, at: Ticks) -> &mut Event {
+        let name = self.within_limit(name);
+        let at = at.max(self.record.start());
+        let event = self.record.rare_mut().events.add();
+        (event.name, event.at) = (name, at);
+        event
     }
 
     /// As [`room_for_event`](Self::room_for_event), for a link.
-    pub(super) fn room_for_link(&mut self) -> Option<SpanLimits> {
+    pub(super) fn room_for_link(&mut self) -> Option<Room> {
         let limits = self.limits();
-        let rare = self.record.rare_mut();
-        if rare.links.len() < limits.links as usize {
-            return Some(limits);
+        self.has_room_for_link().then(|| {
+            let attributes = self.record.rare_mut().links.take_room();
+            Room { limits, most: limits.link_attributes as usize, attributes }
+        })
+    }
+
+    fn has_room_for_link(&mut self) -> bool {
+        let most = self.limits().links as usize;
+        let has_room = self.record.rare_mut().links.as_slice().len() < most;
+        if !has_room {
+            self.count(Cuts { links: 1, ..Cuts::NONE });
         }
-        rare.dropped.links = rare.dropped.links.saturating_add(1);
-        None
+        has_room
+    }
+
+    /// Adds a link with attributes that are there already.
+    pub(super) fn link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
+        if let Some(room) = self.room_for_link() {
+            let gathered = room.gather(attributes);
+            self.add_link(context, gathered);
+        }
     }
 
     /// Adds a link; there may be no more room by now.
-    pub(super) fn add_link(&mut self, context: SpanContext, attributes: Vec<KeyValue>) {
-        if self.room_for_link().is_some() {
-            self.record.rare_mut().links.push(Link { context, attributes });
+    pub(super) fn add_link(&mut self, context: SpanContext, gathered: Gathered) {
+        if self.has_room_for_link() {
+            let Gathered { attributes, cuts } = gathered;
+            let link = self.record.rare_mut().links.add();
+            *link = Link { context, attributes, dropped_attributes: cuts.attributes };
+            self.count_any(cuts);
         }
     }
+
+    /// Counts what was beyond the limits, if anything was. An event and a link have the count of their own
+    /// attributes.
+    fn count_any(&mut self, cuts: Cuts) {
+        if cuts != Cuts::NONE {
+            self.count(Cuts { attributes: 0, ..cuts });
+        }
+    }
+
+    /// Counts what was beyond the limits.
+    #[cold]
+    #[inline(never)]
+    fn count(&mut self, cuts: Cuts) {
+        self.record.body_mut().open.has_cuts = true;
+        self.record.rare_mut().cuts.add(cuts);
+    }
+}
+
+/// An attribute of a record that holds nothing yet.
+struct Slot<'a>(&'a mut KeyValue);
+
+impl<'a> Slot<'a> {
+    fn emptied(attribute: &'a mut KeyValue) -> Option<Self> {
+        *attribute = KeyValue::EMPTY;
+        Some(Self(attribute))
+    }
+
+    fn added(attributes: &'a mut Vec<KeyValue>) -> Option<Self> {
+        attributes.push(KeyValue::EMPTY);
+        attributes.last_mut().map(Self)
+    }
+
+    #[inline(always)]
+    fn fill(self, key: Cow<'static, str>, value: Value) {
+        // There is nothing to drop, so nobody looks whether there is.
+        mem::forget(mem::replace(&mut self.0.key, key));
+        mem::forget(mem::replace(&mut self.0.value, value));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn discard(attribute: KeyValue) {
+    drop(attribute);
 }
 
 /// Who says that there was an error.
@@ -223,9 +370,12 @@ impl Active {
             let description = texts.as_ref().and_then(|texts| texts.message.clone());
             self.set_failed(kind, description.unwrap_or_default().into(), by);
         }
-        if let Some(texts) = texts.filter(|_| !is_known) {
-            let attributes = self.limits().gather(texts.into_attributes(kind));
-            self.add_event(Cow::Borrowed(failure::EVENT), at, attributes);
+        if let Some(texts) = texts {
+            self.count_any(Cuts { texts: texts.n_cut, ..Cuts::NONE });
+            if !is_known && let Some(room) = self.room_for_event() {
+                let gathered = room.gather(texts.into_attributes(kind));
+                self.add_event(Cow::Borrowed(failure::EVENT), at, gathered);
+            }
         }
     }
 

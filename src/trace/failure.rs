@@ -9,7 +9,7 @@ use std::{any, borrow::Cow, cell::Cell, error::Error, fmt, sync::Arc};
 use super::SpanLimits;
 use crate::{
     context, diagnostics,
-    label::{KeyValue, Value},
+    label::{self, KeyValue, Value},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     util::panics,
 };
@@ -60,11 +60,12 @@ impl<'a> Failure<'a> {
             ErrorTexts::Redacted(redaction) => Some(&**redaction),
         };
         let _telling = Telling::begin()?;
-        let telling = Teller { limits, redaction };
-        Some(Texts {
-            message: self.text.and_then(|text| telling.tell(text)),
-            causes: self.error.and_then(|error| telling.causes(error)),
-        })
+        // As long as the description of a status may be, and the value of an attribute.
+        let most = limits.text_chars.min(limits.value_chars);
+        let telling = Teller { most, redaction, n_cut: Cell::new(0) };
+        let message = self.text.and_then(|text| telling.tell(text));
+        let causes = self.error.and_then(|error| telling.causes(error));
+        Some(Texts { message, causes, n_cut: telling.n_cut.get() })
     }
 }
 
@@ -78,6 +79,8 @@ impl fmt::Debug for Failure<'_> {
 pub(super) struct Texts {
     pub(super) message: Option<String>,
     causes: Option<String>,
+    /// How many were too long.
+    pub(super) n_cut: u32,
 }
 
 impl Texts {
@@ -177,22 +180,29 @@ impl Drop for Redaction {
 
 /// Makes texts of errors.
 struct Teller<'a> {
-    limits: &'a SpanLimits,
+    most: usize, // Characters of a text.
     redaction: Option<&'a Redaction>,
+    n_cut: Cell<u32>,
 }
 
 impl Teller<'_> {
     /// The text as it is kept, if it is not empty.
     fn tell(&self, text: &dyn fmt::Display) -> Option<String> {
         let text = match self.redaction {
-            None => format(text, self.limits.text_bytes)?,
+            // One more, to see whether there is more.
+            None => format(text, self.most.saturating_add(1))?,
             // More than is kept, so that what the hook looks for is rarely cut in half.
-            Some(redaction) => {
-                let text = format(text, self.limits.text_bytes.saturating_mul(2))?;
-                self.limits.cut(redaction.redact(&text)?.into()).into_owned()
-            }
+            Some(redaction) => redaction.redact(&format(text, self.most.saturating_mul(2))?)?,
         };
+        let text = self.cut(text);
         (!text.is_empty()).then_some(text)
+    }
+
+    fn cut(&self, text: String) -> String {
+        let Some(end) = label::end_within(&text, self.most) else { return text };
+        self.n_cut.set(self.n_cut.get().saturating_add(1));
+        // A copy, because a shortened String would keep the memory of the long one.
+        text[..end].to_owned()
     }
 
     /// What caused `error`, the nearest first, with a line for each.
@@ -201,7 +211,7 @@ impl Teller<'_> {
         let mut next = cause_of(error);
         for _ in 0..MAX_CAUSES {
             let Some(cause) = next else { break };
-            if lines.len() >= self.limits.text_bytes {
+            if lines.len() >= self.most {
                 break;
             }
             if let Some(text) = self.tell(&cause) {
@@ -210,7 +220,7 @@ impl Teller<'_> {
             }
             next = cause_of(cause);
         }
-        (!lines.is_empty()).then(|| self.limits.cut(lines.into()).into_owned())
+        (!lines.is_empty()).then(|| self.cut(lines))
     }
 }
 
@@ -221,9 +231,9 @@ fn cause_of(error: &dyn Error) -> Option<&(dyn Error + 'static)> {
     })
 }
 
-/// At most `limit` bytes of what `text` writes; nothing if it panics before.
-fn format(text: &dyn fmt::Display, limit: usize) -> Option<String> {
-    let mut bounded = Bounded { text: String::new(), limit, is_full: false };
+/// At most so many `chars` of what `text` writes; nothing if it panics before.
+fn format(text: &dyn fmt::Display, chars: usize) -> Option<String> {
+    let mut bounded = Bounded { text: String::new(), chars, is_full: false };
     // An error that `text` returns by itself leaves what it wrote before.
     let written = panics::catch(|| fmt::write(&mut bounded, format_args!("{text}")));
     if let Err(payload) = written {
@@ -239,7 +249,7 @@ fn format(text: &dyn fmt::Display, limit: usize) -> Option<String> {
 /// Takes text up to a limit, and refuses what is beyond.
 struct Bounded {
     text: String,
-    limit: usize,
+    chars: usize, // For which there is still room.
     is_full: bool,
 }
 
@@ -248,13 +258,12 @@ impl fmt::Write for Bounded {
         if self.is_full {
             return Err(fmt::Error);
         }
-        let room = self.limit - self.text.len();
-        if more.len() <= room {
+        let Some(end) = label::end_within(more, self.chars) else {
             self.text.push_str(more);
+            self.chars -= more.chars().count();
             return Ok(());
-        }
+        };
         self.is_full = true;
-        let end = (0..=room).rev().find(|&end| more.is_char_boundary(end)).unwrap_or(0);
         self.text.push_str(&more[..end]);
         Err(fmt::Error)
     }
@@ -338,8 +347,8 @@ mod tests {
         }
         for (pieces, text) in [
             (&["abcd"][..], "abcd"),
-            (&["abc", "\u{e9}", "f"], "abc"), // Nothing of what is beyond, however short.
-            (&["ab", "cdef", "g"], "abcd"),
+            (&["abc", "\u{e9}", "f"], "abc\u{e9}"),
+            (&["ab", "cdef", "g"], "abcd"), // Nothing of what is beyond, however short.
             (&[], ""),
         ] {
             assert_eq!(format(&Pieces(pieces), 4).as_deref(), Some(text));

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{self, Attached, Context},
+    label::KeyValue,
 };
 
 thread_local! {
@@ -96,6 +97,25 @@ impl Bound {
 enum Late {
     OnStack(Place, Ticks),
     Owned(Active, Ticks),
+}
+
+/// Room for the attributes of a builder.
+#[cold] // Not that it were rare: builders without attributes are to stay short.
+#[inline(never)]
+pub(super) fn take_attributes() -> Vec<KeyValue> {
+    LOCAL.with(|cell| {
+        cell.try_borrow_mut().map(|mut local| local.stock.take_attributes()).unwrap_or_default()
+    })
+}
+
+/// Keeps the room of a builder that has started its span, or none.
+#[cold]
+#[inline(never)]
+pub(super) fn keep_attributes(attributes: Vec<KeyValue>) {
+    LOCAL.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut local) if !local.has_ended => local.stock.keep_attributes(attributes),
+        _ => {}
+    });
 }
 
 /// Makes a started span current; gives it back if this thread's stack cannot take it.
@@ -190,7 +210,7 @@ fn settle_late() {
 
 /// Calls `change` with the record of the span at `place`, if it has one.
 pub(super) fn with_record<R>(place: Place, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-    LOCAL.with(|cell| cell.try_borrow_mut().ok()?.stack.record_at(place).map(change))
+    access(place, |record| record.map(change))
 }
 
 /// Keeps a context for which there is no frame, unless there is a span.
@@ -217,9 +237,18 @@ pub(super) fn error_texts(tracer: u64) -> ErrorTexts {
     own.or_else(|| Some(tracer::find(tracer)?.error_texts.clone())).unwrap_or(ErrorTexts::Off)
 }
 
-/// The place of the span this thread is in.
-pub(super) fn current_place() -> Option<Place> {
-    LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost())
+/// As [`with_record`]; without a record `change` is called too.
+#[inline]
+pub(super) fn access<R>(place: Place, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
+    LOCAL.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut local) => change(local.stack.record_at(place)),
+        Err(_) => change(None),
+    })
+}
+
+/// The place of the span this thread is in, if that is recorded.
+pub(super) fn recorded_place() -> Option<Place> {
+    LOCAL.with(|cell| cell.try_borrow().ok()?.stack.topmost()).filter(|place| place.is_recorded())
 }
 
 /// The context of the span at `place`.
@@ -348,6 +377,9 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
                 tracer.replace_thread(buffer);
             }
             buffer.count_end();
+            if active.has_cuts() {
+                tracer.count_cuts(&active.record);
+            }
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
                 Err(span) => {
@@ -371,6 +403,9 @@ fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer()) {
         tracer.count_open(-1);
+        if active.has_cuts() {
+            tracer.count_cuts(&active.record);
+        }
         tracer.take_one(active.record);
     }
     drop(after);

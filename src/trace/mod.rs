@@ -9,7 +9,9 @@
 //! Without telemetry (disabled, not started, shut down) a span costs one relaxed load, and the
 //! context that a caller sent is passed on unchanged. The threads of exporters are [muted](mute): the
 //! same holds there. Recording a span does not block. Records that were exported are used again, so that
-//! in the long run only texts that are not static allocate, and attributes of events and links.
+//! in the long run only what is long allocates: arrays, texts of more than 22 bytes that are not static,
+//! names and keys that are made at run time. What one span may hold is limited ([`SpanLimits`]), and what
+//! is beyond is counted.
 
 mod active;
 mod as_error;
@@ -21,6 +23,7 @@ mod future;
 mod held;
 mod in_context;
 mod head;
+mod kept;
 mod limits;
 mod local;
 mod parts;

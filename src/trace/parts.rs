@@ -40,6 +40,7 @@ pub struct Event {
     pub(crate) name: Cow<'static, str>,
     pub(crate) at: Ticks,
     pub(crate) attributes: Vec<KeyValue>,
+    pub(super) dropped_attributes: u32,
 }
 
 /// A span of this or another trace that this one belongs with, without being its child.
@@ -47,6 +48,7 @@ pub struct Event {
 pub struct Link {
     pub(crate) context: SpanContext,
     pub(crate) attributes: Vec<KeyValue>,
+    pub(super) dropped_attributes: u32,
 }
 
 impl SpanKind {
@@ -79,7 +81,7 @@ impl Event {
     /// An event that happens at `at`.
     #[must_use]
     pub fn new(name: impl Into<Cow<'static, str>>, at: Ticks, attributes: Vec<KeyValue>) -> Self {
-        Self { name: name.into(), at, attributes }
+        Self { name: name.into(), at, attributes, dropped_attributes: 0 }
     }
 
     /// The attributes, to be changed.
@@ -104,13 +106,19 @@ impl Event {
     pub fn attributes(&self) -> &[KeyValue] {
         &self.attributes
     }
+
+    /// How many further attributes were beyond the limit.
+    #[must_use]
+    pub fn dropped_attributes(&self) -> u32 {
+        self.dropped_attributes
+    }
 }
 
 impl Link {
     /// A link to the span of `context`.
     #[must_use]
     pub fn new(context: SpanContext, attributes: Vec<KeyValue>) -> Self {
-        Self { context, attributes }
+        Self { context, attributes, dropped_attributes: 0 }
     }
 
     /// The attributes, to be changed.
@@ -128,5 +136,11 @@ impl Link {
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
         &self.attributes
+    }
+
+    /// How many further attributes were beyond the limit.
+    #[must_use]
+    pub fn dropped_attributes(&self) -> u32 {
+        self.dropped_attributes
     }
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    SpanLimits,
+    kept::{Kept, MOST_SPARE_ROOM, texts_of},
+    limits::{Cuts, SpanLimits},
     parts::{Event, Link, SpanKind, Status},
     sampler::Probability,
     spare::Spare,
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-    label::{KeyValue, Value},
+    label::{KeyValue, Value, owned_bytes},
     pipeline::Signal,
 };
 
@@ -42,13 +43,18 @@ pub(super) struct Body {
     weight: u32,
 }
 
-/// What has to be known at a span's end.
-#[derive(Clone, Copy, Debug, Default)]
+// It is written when a span starts: what few spans have is in `Rare`.
+const _: () = assert!(size_of::<Body>() <= 160);
+
+/// What has to be known while a span is open, and at its end.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
     pub(super) tracer: u64,
-    pub(super) limits: SpanLimits,
+    pub(super) limits: &'static SpanLimits,
     /// Whether a panic was under way at the start: that one is not this span's.
     pub(super) was_panicking: bool,
+    /// Whether anything was beyond the limits.
+    pub(super) has_cuts: bool,
 }
 
 /// What few spans have.
@@ -56,16 +62,14 @@ pub(super) struct Open {
 pub(super) struct Rare {
     /// What an erroneous span's status is; an error, whatever the span's status.
     error: Status,
-    pub(super) events: Vec<Event>,
-    pub(super) links: Vec<Link>,
-    pub(super) dropped: Dropped,
+    pub(super) events: Kept<Event>,
+    pub(super) links: Kept<Link>,
+    /// What was beyond the limits; of attributes, those of the span itself.
+    pub(super) cuts: Cuts,
 }
 
 /// Exported ones, for the next spans of any thread.
 pub(super) static SPARE: Spare<SpanRecord> = Spare::new();
-
-/// The most attributes, events and links that a record has room for when it is used again. Arbitrary.
-const MOST_SPARE_ROOM: usize = 32;
 
 /// A [`Status`] without its description.
 #[derive(Clone, Copy, Debug)]
@@ -76,14 +80,10 @@ enum StatusCode {
 }
 
 static UNDESCRIBED: Status = Status::Error(Cow::Borrowed(""));
-static NONE_DROPPED: Dropped = Dropped { attributes: 0, events: 0, links: 0 };
 
-/// How much of a span was beyond its limits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dropped {
-    pub(crate) attributes: u32,
-    pub(crate) events: u32,
-    pub(crate) links: u32,
+impl Open {
+    const NONE: Self =
+        Self { tracer: 0, limits: &SpanLimits::DEFAULT, was_panicking: false, has_cuts: false };
 }
 
 /// As it starts, and as its span fills it.
@@ -102,7 +102,7 @@ impl SpanRecord {
             outcome: Outcome::Ok,
             kind: SpanKind::Internal,
             parent_is_remote: false,
-            open: Open::default(),
+            open: Open::NONE,
             thread: 0,
             weight: 0,
         }))
@@ -121,7 +121,10 @@ impl SpanRecord {
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
         if body.attributes.capacity() > 0 {
-            clear(&mut body.attributes);
+            body.attributes.clear();
+            if body.attributes.capacity() > MOST_SPARE_ROOM {
+                body.attributes = Vec::new();
+            }
         }
         if let Some(rare) = &mut body.rare {
             rare.clear();
@@ -180,9 +183,18 @@ impl SpanRecord {
         matches!(self.0.status, StatusCode::Error)
     }
 
-    #[inline]
-    fn dropped(&self) -> &Dropped {
-        self.0.rare.as_ref().map_or(&NONE_DROPPED, |rare| &rare.dropped)
+    fn cuts(&self) -> Cuts {
+        self.0.rare.as_ref().map_or(Cuts::NONE, |rare| rare.cuts)
+    }
+
+    /// What was beyond the limits, with the attributes of events and links.
+    pub(super) fn all_cuts(&self) -> Cuts {
+        let mut cuts = self.cuts();
+        let of_events = self.events().iter().map(Event::dropped_attributes);
+        let of_links = self.links().iter().map(Link::dropped_attributes);
+        let more = of_events.chain(of_links).fold(0, u32::saturating_add);
+        cuts.attributes = cuts.attributes.saturating_add(more);
+        cuts
     }
 }
 
@@ -190,9 +202,9 @@ impl Rare {
     fn new() -> Self {
         Self {
             error: UNDESCRIBED.clone(),
-            events: Vec::new(),
-            links: Vec::new(),
-            dropped: NONE_DROPPED,
+            events: Kept::EMPTY,
+            links: Kept::EMPTY,
+            cuts: Cuts::NONE,
         }
     }
 
@@ -200,16 +212,17 @@ impl Rare {
         if !matches!(&self.error, Status::Error(Cow::Borrowed(""))) {
             self.error = UNDESCRIBED.clone();
         }
-        clear(&mut self.events);
-        clear(&mut self.links);
-        self.dropped = NONE_DROPPED;
+        self.events.clear();
+        self.links.clear();
+        self.cuts = Cuts::NONE;
     }
-}
 
-fn clear<T>(items: &mut Vec<T>) {
-    items.clear();
-    if items.capacity() > MOST_SPARE_ROOM {
-        *items = Vec::new();
+    fn weight(&self) -> usize {
+        let description = match &self.error {
+            Status::Error(description) => owned_bytes(description),
+            _ => 0,
+        };
+        size_of::<Self>() + description + self.events.weight() + self.links.weight()
     }
 }
 
@@ -298,7 +311,7 @@ impl SpanRecord {
     pub fn retain_events(&mut self, keep: impl FnMut(&mut Event) -> bool) {
         self.0.weight = 0;
         if let Some(rare) = &mut self.0.rare {
-            rare.events.retain_mut(keep);
+            rare.events.retain(keep);
         }
     }
 
@@ -306,7 +319,7 @@ impl SpanRecord {
     pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
         self.0.weight = 0;
         if let Some(rare) = &mut self.0.rare {
-            rare.links.retain_mut(keep);
+            rare.links.retain(keep);
         }
     }
 
@@ -327,14 +340,14 @@ impl Body {
     fn add_up(&self) -> usize {
         let is_plain = self.attributes.is_empty() && self.rare.is_none();
         let room = self.attributes.capacity() * size_of::<KeyValue>();
-        let own = size_of::<Self>() + owned(&self.name) + room;
+        let own = size_of::<Self>() + owned_bytes(&self.name) + room;
         own + if is_plain && self.context.state().is_empty() { 0 } else { self.add_up_content() }
     }
 
     #[inline(never)]
     fn add_up_content(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| rare.weight());
-        weigh_state(&self.context) + texts_of(&self.attributes) + rare
+        self.context.state().as_str().len() + texts_of(&self.attributes) + rare
     }
 }
 
@@ -428,31 +441,45 @@ impl SpanRecord {
     /// The events, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
-        self.0.rare.as_ref().map_or(&[], |rare| &rare.events)
+        self.0.rare.as_ref().map_or(&[], |rare| rare.events.as_slice())
     }
 
     /// The links.
     #[must_use]
     pub fn links(&self) -> &[Link] {
-        self.0.rare.as_ref().map_or(&[], |rare| &rare.links)
+        self.0.rare.as_ref().map_or(&[], |rare| rare.links.as_slice())
     }
 
     /// How many attributes were beyond the limit, of the span itself.
     #[must_use]
     pub fn dropped_attributes(&self) -> u32 {
-        self.dropped().attributes
+        self.cuts().attributes
     }
 
     /// How many events were beyond the limit.
     #[must_use]
     pub fn dropped_events(&self) -> u32 {
-        self.dropped().events
+        self.cuts().events
     }
 
     /// How many links were beyond the limit.
     #[must_use]
     pub fn dropped_links(&self) -> u32 {
-        self.dropped().links
+        self.cuts().links
+    }
+
+    /// How many texts were cut because they were too long: names, keys, values and items of arrays, the
+    /// description of the status; of the span, its events and its links. A text that was replaced later
+    /// is counted too.
+    #[must_use]
+    pub fn truncated_texts(&self) -> u32 {
+        self.cuts().texts
+    }
+
+    /// How many items of arrays were beyond the limit, of the span, its events and its links.
+    #[must_use]
+    pub fn dropped_array_items(&self) -> u32 {
+        self.cuts().array_items
     }
 }
 
@@ -472,51 +499,5 @@ impl Signal for SpanRecord {
     fn recycle(records: Vec<Self>, bytes: usize) {
         let thread = records.first().map_or(0, |record| record.0.thread);
         SPARE.keep(thread.into(), records, bytes);
-    }
-}
-
-impl Rare {
-    fn weight(&self) -> usize {
-        let mut bytes = size_of::<Self>()
-            + self.events.capacity() * size_of::<Event>()
-            + self.links.capacity() * size_of::<Link>();
-        if let Status::Error(description) = &self.error {
-            bytes += owned(description);
-        }
-        for event in &self.events {
-            bytes += owned(&event.name) + weight_of(&event.attributes);
-        }
-        for link in &self.links {
-            bytes += weigh_state(&link.context) + weight_of(&link.attributes);
-        }
-        bytes
-    }
-}
-
-fn weigh_state(context: &SpanContext) -> usize {
-    context.state().as_str().len()
-}
-
-fn weight_of(attributes: &Vec<KeyValue>) -> usize {
-    attributes.capacity() * size_of::<KeyValue>() + texts_of(attributes)
-}
-
-fn texts_of(attributes: &[KeyValue]) -> usize {
-    let texts = |attribute: &KeyValue| {
-        let value_bytes = match &attribute.value {
-            Value::String(text) => owned(text),
-            _ => 0,
-        };
-        owned(&attribute.key) + value_bytes
-    };
-    attributes.iter().map(texts).sum()
-}
-
-/// The bytes on the heap; static text costs nothing.
-#[expect(clippy::ptr_arg, reason = "whether it is owned is the question")]
-fn owned(text: &Cow<'static, str>) -> usize {
-    match text {
-        Cow::Borrowed(_) => 0,
-        Cow::Owned(text) => text.len(),
     }
 }

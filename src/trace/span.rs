@@ -111,7 +111,11 @@ impl SpanBuilder {
     #[inline]
     pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         if start::is_active() {
-            self.seed.attributes.push(KeyValue::new(key, value));
+            let attribute = KeyValue::new(key, value); // A conversion may use spans.
+            if self.seed.attributes.capacity() == 0 {
+                self.seed.attributes = local::take_attributes();
+            }
+            self.seed.attributes.push(attribute);
         }
         self
     }
@@ -127,12 +131,13 @@ impl SpanBuilder {
     /// # let messages: Vec<Vec<(String, String)>> = Vec::new();
     /// let producers = messages.iter().map(|headers| bellwether::extract(headers));
     /// let batch = bellwether::span("process orders").kind(SpanKind::Consumer);
-    /// let batch = producers.fold(batch, |batch, producer| batch.link(producer.span().clone()));
+    /// let batch = producers.fold(batch, |batch, producer| batch.link(producer));
     /// let _batch = batch.enter();
     /// ```
-    pub fn link(mut self, context: SpanContext) -> Self {
+    pub fn link(mut self, context: impl Into<SpanContext>) -> Self {
         if start::is_active() {
-            self.seed.links.get_or_insert_default().push(Link::new(context, Vec::new()));
+            let link = Link::new(context.into(), Vec::new());
+            self.seed.links.get_or_insert_default().push(link);
         }
         self
     }
@@ -170,6 +175,7 @@ impl SpanBuilder {
             } else if let Some(span) = Apart::taken() {
                 stay = Stay::Apart(span);
             }
+            keep_room(&mut seed);
             seed.discard();
         } else {
             self.seed.discard();
@@ -181,6 +187,14 @@ impl SpanBuilder {
     #[must_use = "the span ends when it is dropped"]
     pub fn start(self) -> Span {
         Span { left: start::start(self.seed) }
+    }
+}
+
+/// Keeps the memory for attributes of a builder that has started its span.
+#[inline(always)]
+fn keep_room(seed: &mut Seed) {
+    if seed.attributes.capacity() > 0 {
+        local::keep_attributes(std::mem::take(&mut seed.attributes));
     }
 }
 
@@ -241,10 +255,17 @@ impl Span {
         }
     }
 
-    fn with_record<R>(&mut self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+    #[inline]
+    fn may_record(&self) -> bool {
+        self.is_recording()
+    }
+
+    /// Calls `change` with its record, if there is one.
+    #[inline]
+    fn access<R>(&mut self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
         match &mut self.left {
-            Some(Left::Recorded(active, _)) => Some(change(active)),
-            _ => None,
+            Some(Left::Recorded(active, _)) => change(Some(active)),
+            _ => change(None),
         }
     }
 }
@@ -312,8 +333,20 @@ impl Apart {
     }
 
     #[cold]
+    fn may_record(&self) -> bool {
+        self.0.try_borrow().is_ok_and(|span| span.may_record())
+    }
+
+    #[cold]
+    fn access<R>(&self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
+        match self.0.try_borrow_mut() {
+            Ok(mut span) => span.access(change),
+            Err(_) => change(None),
+        }
+    }
+
     fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
-        self.0.try_borrow_mut().ok()?.with_record(change)
+        self.access(|record| record.map(change))
     }
 
     fn into_span(self) -> Span {
@@ -383,11 +416,23 @@ impl SpanScope {
         }
     }
 
-    fn with_record<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+    /// Whether it may be recorded: asked without a look at the thread's stack.
+    #[inline]
+    fn may_record(&self) -> bool {
         match &self.stay {
-            Stay::At(place) => local::with_record(*place, change),
-            Stay::Apart(span) => span.with_record(change),
-            _ => None,
+            Stay::At(place) => place.is_recorded(),
+            Stay::Apart(span) => span.may_record(),
+            _ => false,
+        }
+    }
+
+    /// As [`Span::access`].
+    #[inline]
+    fn access<R>(&self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
+        match &self.stay {
+            Stay::At(place) => local::access(*place, change),
+            Stay::Apart(span) => span.access(change),
+            _ => change(None),
         }
     }
 }
@@ -411,33 +456,47 @@ impl fmt::Debug for SpanScope {
 macro_rules! setters {
     ($type:ty, $self:ident: $($receiver:tt)+) => {
         impl $type {
-            /// Sets the attribute `key`, replacing one of that key.
+            fn with_record<R>($($receiver)+, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+                $self.access(|record| record.map(change))
+            }
+
+            /// Sets the attribute `key`, replacing one of that key. Where the span is not recorded, `key`
+            /// and `value` are not converted.
+            ///
+            /// A text is copied, and allocates nothing if it has at most 22 bytes;
+            /// [`Value::from_static`] is for long ones that live for ever.
             pub fn set_attribute(
                 $($receiver)+,
                 key: impl Into<Cow<'static, str>>,
                 value: impl Into<Value>,
             ) {
-                let (key, value) = (key.into(), value.into());
-                $self.with_record(|record| record.set_attribute(KeyValue { key, value }));
+                if $self.may_record() {
+                    let attribute = KeyValue::new(key, value); // A conversion may use spans.
+                    $self.access(|record| Active::set_attribute_of(record, attribute));
+                }
             }
 
             /// Adds an event that happens now. `attributes` are asked for if the span is recorded and
-            /// has room for the event, and no more of them than its limit.
+            /// has room for the event. If they are more than an event may have and do not know how many,
+            /// they are asked for, and counted, up to twice that number.
             pub fn add_event(
                 $($receiver)+,
                 name: impl Into<Cow<'static, str>>,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
+                if !$self.may_record() {
+                    return;
+                }
                 let (name, at) = (name.into(), clock::now());
                 let attributes = attributes.into_iter();
                 if attributes.size_hint() == (0, Some(0)) {
-                    $self.with_record(|record| record.add_event(name, at, Vec::new()));
+                    $self.with_record(|record| record.add_bare_event(name, at));
                     return;
                 }
                 // What is iterated may use spans, this one too: first the attributes, then the span.
-                if let Some(limits) = $self.with_record(Active::room_for_event).flatten() {
-                    let attributes = limits.gather(attributes);
-                    $self.with_record(|record| record.add_event(name, at, attributes));
+                if let Some(room) = $self.with_record(Active::room_for_event).flatten() {
+                    let gathered = room.gather(attributes);
+                    $self.with_record(|record| record.add_event(name, at, gathered));
                 }
             }
 
@@ -445,12 +504,13 @@ macro_rules! setters {
             /// asked for as those of an event.
             pub fn add_link(
                 $($receiver)+,
-                context: SpanContext,
+                context: impl Into<SpanContext>,
                 attributes: impl IntoIterator<Item = KeyValue>,
             ) {
-                if let Some(limits) = $self.with_record(Active::room_for_link).flatten() {
-                    let attributes = limits.gather(attributes);
-                    $self.with_record(|record| record.add_link(context, attributes));
+                if let Some(room) = $self.with_record(Active::room_for_link).flatten() {
+                    let gathered = room.gather(attributes);
+                    let context = context.into();
+                    $self.with_record(|record| record.add_link(context, gathered));
                 }
             }
 
@@ -486,8 +546,10 @@ macro_rules! setters {
 
             /// Replaces the name.
             pub fn set_name($($receiver)+, name: impl Into<Cow<'static, str>>) {
-                let name = name.into();
-                $self.with_record(|record| record.set_name(name));
+                if $self.may_record() {
+                    let name = name.into();
+                    $self.with_record(|record| record.set_name(name));
+                }
             }
         }
     };
@@ -496,10 +558,12 @@ macro_rules! setters {
 setters!(Span, self: &mut self);
 setters!(SpanScope, self: &self);
 
-/// Sets the attribute `key` on the span this thread is in, if that is recorded.
+/// Sets the attribute `key` on the span this thread is in, if that is recorded; if not, `key` and
+/// `value` are not converted.
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+    let Some(place) = local::recorded_place() else { return };
     let attribute = KeyValue::new(key, value);
-    with_current(|record| record.set_attribute(attribute));
+    local::access(place, |record| Active::set_attribute_of(record, attribute));
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.
@@ -507,11 +571,11 @@ pub fn add_event(
     name: impl Into<Cow<'static, str>>,
     attributes: impl IntoIterator<Item = KeyValue>,
 ) {
+    let Some(place) = local::recorded_place() else { return };
     let (name, at) = (name.into(), clock::now());
-    let Some(place) = local::current_place() else { return };
-    let Some(limits) = local::with_record(place, Active::room_for_event).flatten() else { return };
-    let attributes = limits.gather(attributes);
-    local::with_record(place, |record| record.add_event(name, at, attributes));
+    let Some(room) = local::with_record(place, Active::room_for_event).flatten() else { return };
+    let gathered = room.gather(attributes);
+    local::with_record(place, |record| record.add_event(name, at, gathered));
 }
 
 /// Sets the status of the span this thread is in, if that is recorded.
@@ -520,7 +584,7 @@ pub fn set_status(status: Status) {
 }
 
 fn with_current(change: impl FnOnce(&mut Active)) {
-    if let Some(place) = local::current_place() {
+    if let Some(place) = local::recorded_place() {
         local::with_record(place, change);
     }
 }
@@ -556,7 +620,7 @@ pub(crate) fn fail_part(failure: &Failure<'_>, start: Ticks) {
 }
 
 fn fail_current(failure: &Failure<'_>, by: By) {
-    if let Some(place) = local::current_place() {
+    if let Some(place) = local::recorded_place() {
         fail_at(place, failure, by);
     }
 }

@@ -67,11 +67,31 @@ impl Frame {
 
 const HOLLOW: u64 = 0;
 
-/// A frame as its guard knows it.
+/// A frame as its guard knows it. An optional place is two words in registers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    depth: u32,
-    token: NonZeroU64, // Never HOLLOW, so that an optional place is two words in registers.
+    depth: u32,        // With `RECORDED`, if the span is recorded.
+    token: NonZeroU64, // Never HOLLOW.
+}
+
+const RECORDED: u32 = 1 << 31;
+
+impl Place {
+    #[inline(always)]
+    fn new(depth: usize, is_recorded: bool, token: NonZeroU64) -> Self {
+        Self { depth: depth as u32 | if is_recorded { RECORDED } else { 0 }, token }
+    }
+
+    #[inline(always)]
+    fn depth(self) -> usize {
+        (self.depth & !RECORDED) as usize
+    }
+
+    /// Whether the span that was entered is recorded.
+    #[inline(always)]
+    pub(super) fn is_recorded(self) -> bool {
+        self.depth & RECORDED != 0
+    }
 }
 
 /// What a span that leaves the stack was.
@@ -124,9 +144,10 @@ impl Stack {
         (frame.span, frame.bits) = (span, bits.to_u32());
         frame.token = token.get();
         frame.is_transparent = false;
+        let is_recorded = active.is_some();
         frame.active = active;
         self.len = depth + 1;
-        Place { depth: depth as u32, token }
+        Place::new(depth, is_recorded, token)
     }
 
     /// Makes `ids` current, which may be of another trace, with what is attached to them.
@@ -176,17 +197,18 @@ impl Stack {
 
     pub(super) fn topmost(&self) -> Option<Place> {
         let depth = self.depth_of_span()?;
-        let token = NonZeroU64::new(self.frames[depth].token)?;
-        Some(Place { depth: depth as u32, token })
+        let frame = &self.frames[depth];
+        let token = NonZeroU64::new(frame.token)?;
+        Some(Place::new(depth, frame.active.is_some(), token))
     }
 
     pub(super) fn record_at(&mut self, place: Place) -> Option<&mut Active> {
-        let frame = self.frames.get_mut(place.depth as usize)?;
+        let frame = self.frames.get_mut(place.depth())?;
         if frame.token == place.token.get() { frame.active.as_mut() } else { None }
     }
 
     pub(super) fn context_at(&self, place: Place) -> Context {
-        let depth = place.depth as usize;
+        let depth = place.depth();
         match self.frames.get(depth) {
             Some(frame) if frame.token == place.token.get() => {}
             _ => return Context::NONE,
@@ -229,7 +251,7 @@ impl Stack {
 
     #[inline]
     fn is_topmost(&self, place: Place) -> bool {
-        place.depth as usize + 1 == self.len
+        place.depth() + 1 == self.len
             && self.top().is_some_and(|frame| frame.token == place.token.get())
     }
 
@@ -260,7 +282,7 @@ impl Stack {
     #[cold]
     fn hollow_out(&mut self, place: Place) -> Option<Left> {
         let context = self.context_at(place);
-        let frame = self.frames.get_mut(place.depth as usize)?;
+        let frame = self.frames.get_mut(place.depth())?;
         if frame.token != place.token.get() {
             return None;
         }

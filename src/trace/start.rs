@@ -163,7 +163,7 @@ fn link_to(caller: Option<Ids>, active: &mut Active) {
     if let Some(caller) = caller.filter(Ids::is_valid) {
         // Not its trace state, which is a stranger's text.
         let caller = caller.with_state(TraceState::EMPTY);
-        active.add_link(caller, vec![KeyValue::new("caller.untrusted", true)]);
+        active.link(caller, vec![KeyValue::new("caller.untrusted", true)]);
     }
 }
 

@@ -1,21 +1,22 @@
-//! A thread's records for its next spans.
+//! A thread's memory for its next spans: records, and room for the attributes of a builder.
 
 use std::{
     mem,
     sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
-use super::{SpanRecord, record::SPARE};
-use crate::pipeline::Signal as _;
+use super::{SpanRecord, kept::MOST_SPARE_ROOM, record::SPARE};
+use crate::{label::KeyValue, pipeline::Signal as _};
 
 /// Some records that nobody uses, the hottest last.
 pub(super) struct Stock {
     records: Vec<SpanRecord>,
+    attributes: Vec<KeyValue>, // Empty: the room of a builder that has started its span.
     thread: u16, // The thread's number; others may have it too. Zero before it has one.
 }
 
 impl Stock {
-    pub(super) const EMPTY: Self = Self { records: Vec::new(), thread: 0 };
+    pub(super) const EMPTY: Self = Self { records: Vec::new(), attributes: Vec::new(), thread: 0 };
 
     /// Gives the thread a number, by which it gets its own records back.
     pub(super) fn number(&mut self) {
@@ -43,8 +44,22 @@ impl Stock {
         self.records.pop().unwrap_or_else(SpanRecord::empty)
     }
 
-    /// Leaves what it has to other threads.
+    /// Room for the attributes of a builder.
+    pub(super) fn take_attributes(&mut self) -> Vec<KeyValue> {
+        mem::take(&mut self.attributes)
+    }
+
+    /// Keeps the room of a builder for the next one.
+    pub(super) fn keep_attributes(&mut self, mut attributes: Vec<KeyValue>) {
+        attributes.clear();
+        if attributes.capacity() <= MOST_SPARE_ROOM {
+            self.attributes = attributes;
+        }
+    }
+
+    /// Leaves its records to other threads.
     pub(super) fn give_back(&mut self) {
+        self.attributes = Vec::new();
         let bytes = self.records.iter().map(SpanRecord::weight).sum();
         SPARE.keep(self.thread.into(), mem::take(&mut self.records), bytes);
     }

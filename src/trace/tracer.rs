@@ -17,11 +17,12 @@ use std::{
 };
 
 use super::{
-    SpanLimits, SpanRecord,
+    SpanRecord,
     buffer::{BATCH_SPANS, Buffer, Leftovers, PATIENCE, Shared},
     failure::ErrorTexts,
     head::{Head, minding_parents},
     held::Held,
+    limits::{Cuts, SpanLimits},
     record::SPARE,
     sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
@@ -66,7 +67,7 @@ pub struct Tracer {
     /// What decides about spans that start, from threads' next look on. No lock is taken inside it.
     head: Mutex<Arc<Head>>,
     callers: Callers,
-    pub(super) limits: SpanLimits,
+    pub(super) limits: &'static SpanLimits,
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     /// Whether a sampler has ever let a span be recorded that is not sampled.
@@ -82,6 +83,9 @@ pub struct Tracer {
     collecting: Mutex<Vec<SpanRecord>>,
     closed: AtomicBool,
     n_lost: AtomicU64,
+    /// What was beyond the limits of spans, as [`Cuts::NAMES`] has them. Relaxed: they publish nothing but
+    /// themselves.
+    cuts: [AtomicU64; Cuts::NAMES.len()],
     /// Of spans that started or ended where no buffer counts them.
     n_open: AtomicI64,
 }
@@ -211,7 +215,7 @@ impl TracerBuilder {
             id: NEXT.fetch_add(1, Relaxed),
             head: Mutex::new(self.callers.head(self.sampler)),
             callers: self.callers,
-            limits: self.limits,
+            limits: self.limits.shared(),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             baggage_keys: self.baggage_keys,
             has_unsampled: AtomicBool::new(false),
@@ -223,6 +227,7 @@ impl TracerBuilder {
             closed: AtomicBool::new(false),
             n_lost: AtomicU64::new(0),
             n_open: AtomicI64::new(0),
+            cuts: Default::default(),
         });
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
         tracer
@@ -343,6 +348,22 @@ impl Tracer {
         // Threads look for what decides when this has changed.
         change(|_| ());
         drop(before); // With nothing locked: it may be the user's code.
+    }
+
+    /// What was beyond the limits of spans that have ended, by the name of what it is.
+    #[must_use]
+    pub fn truncated(&self) -> [(&'static str, u64); 5] {
+        let mut names = Cuts::NAMES.into_iter();
+        self.cuts.each_ref().map(|n| (names.next().unwrap_or_default(), n.load(Relaxed)))
+    }
+
+    /// Adds what of an ended span was beyond the limits.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_cuts(&self, span: &SpanRecord) {
+        for (sum, n) in self.cuts.iter().zip(span.all_cuts().as_array()) {
+            sum.fetch_add(n.into(), Relaxed);
+        }
     }
 
     /// Whether a tail sampler decides what is exported.

@@ -3,6 +3,7 @@
 pub(crate) mod catch;
 pub(crate) mod civil;
 pub(crate) mod date;
+pub(crate) mod escape;
 pub(crate) mod hash;
 #[cfg(feature = "webhook")]
 pub(crate) mod http_date;

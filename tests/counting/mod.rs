@@ -15,6 +15,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static ALLOCATED: Cell<u64> = const { Cell::new(0) };
     static LIVE_OF_THREAD: Cell<i64> = const { Cell::new(0) };
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
@@ -27,6 +28,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         ALLOCATED.set(ALLOCATED.get() + layout.size() as u64);
+        LARGEST.set(LARGEST.get().max(layout.size()));
         count_live(layout.size() as i64);
         // SAFETY: the caller's promise is the one that `System` asks for.
         unsafe { System.alloc(layout) }
@@ -52,6 +54,11 @@ pub(crate) fn allocations() -> u64 {
 /// The bytes that this thread has allocated so far, given back or not.
 pub(crate) fn allocated() -> u64 {
     ALLOCATED.get()
+}
+
+/// The bytes of this thread's largest allocation since the last call.
+pub(crate) fn largest() -> usize {
+    LARGEST.take()
 }
 
 /// The bytes that this thread has allocated and not given back.

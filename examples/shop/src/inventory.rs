@@ -33,8 +33,8 @@ impl Inventory {
     pub(crate) async fn stock(&self) -> Result<String, Fault> {
         let mut call = span("GET").kind(SpanKind::Client).start();
         call.set_attribute("http.request.method", "GET");
-        call.set_attribute("server.address", self.host.clone());
-        call.set_attribute("server.port", i64::from(self.port));
+        call.set_attribute("server.address", &self.host);
+        call.set_attribute("server.port", self.port);
         call.set_attribute("url.full", format!("http://{}:{}/inventory", self.host, self.port));
         self.ask().in_span(call).await
     }
@@ -57,9 +57,9 @@ impl Inventory {
             return Err(Fault::InventoryAway);
         };
         sent.end(status.as_u16());
-        set_attribute("http.response.status_code", i64::from(status.as_u16()));
+        set_attribute("http.response.status_code", status.as_u16());
         if !status.is_success() {
-            set_attribute("error.type", status.as_str().to_owned());
+            set_attribute("error.type", status.as_str());
             set_status(Status::Error("".into()));
             return Err(Fault::InventoryAway);
         }

@@ -62,9 +62,9 @@ async fn answer(shop: &Shop, request: Request<Incoming>) -> Response<String> {
     let response = async {
         let response = shop.answer(route, &request).await;
         let status = response.status();
-        set_attribute("http.response.status_code", i64::from(status.as_u16()));
+        set_attribute("http.response.status_code", status.as_u16());
         if status.is_server_error() {
-            set_attribute("error.type", status.as_str().to_owned());
+            set_attribute("error.type", status.as_str());
             set_status(Status::Error("".into()));
         }
         response
@@ -88,11 +88,11 @@ fn server_span(request: &Request<Incoming>, route: Option<Route>) -> Span {
     };
     let parent = extract(request.headers());
     let mut span = span(name).kind(SpanKind::Server).parent(parent).start();
-    span.set_attribute("http.request.method", method.to_owned());
+    span.set_attribute("http.request.method", method);
     span.set_attribute("url.scheme", "http");
-    span.set_attribute("url.path", request.uri().path().to_owned());
+    span.set_attribute("url.path", request.uri().path());
     if let Some(query) = request.uri().query() {
-        span.set_attribute("url.query", query.to_owned());
+        span.set_attribute("url.query", query);
     }
     if let Some(route) = route {
         span.set_attribute("http.route", route.pattern());

@@ -8,7 +8,10 @@
 //! - NaN and the infinities are `null`, because JSON has no words for them.
 //! - Keys are written unchanged: the caller must keep them unique.
 
-use crate::label::Value;
+use crate::{
+    label::{Array, Value},
+    util::escape::escape,
+};
 
 /// A value under construction: exactly one of its methods is called.
 pub(crate) struct Json<'a>(&'a mut Vec<u8>);
@@ -49,7 +52,7 @@ impl<'a> Json<'a> {
 
     pub(crate) fn str(self, text: &str) {
         self.0.push(b'"');
-        escape(self.0, text);
+        escape(text, |piece| self.0.extend_from_slice(piece.as_bytes()));
         self.0.push(b'"');
     }
 
@@ -64,6 +67,16 @@ impl<'a> Json<'a> {
             Value::Bool(value) => self.bool(*value),
             Value::I64(value) => self.i64(*value),
             Value::F64(value) => self.f64(*value),
+            Value::Array(array) => self.items(array),
+        }
+    }
+
+    fn items(self, array: &Array) {
+        match array {
+            Array::Strings(texts) => self.array(texts, |json, text| json.str(text)),
+            Array::Bools(bools) => self.array(bools, |json, value| json.bool(*value)),
+            Array::I64s(numbers) => self.array(numbers, |json, value| json.i64(*value)),
+            Array::F64s(numbers) => self.array(numbers, |json, value| json.f64(*value)),
         }
     }
 
@@ -101,28 +114,6 @@ impl Object<'_> {
         self.out.push(b':');
         Json(self.out)
     }
-}
-
-fn escape(out: &mut Vec<u8>, text: &str) {
-    // Every character that is escaped has a leading byte of its own, so whole runs are copied.
-    let mut copied = 0;
-    for (place, character) in text.char_indices() {
-        let short = match character {
-            '"' | '\\' => Some(character as u8),
-            '\n' => Some(b'n'),
-            '\r' => Some(b'r'),
-            '\t' => Some(b't'),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => None,
-            _ => continue,
-        };
-        out.extend_from_slice(&text.as_bytes()[copied..place]);
-        copied = place + character.len_utf8();
-        match short {
-            Some(letter) => out.extend_from_slice(&[b'\\', letter]),
-            None => print(out, format_args!("\\u{:04x}", u32::from(character))),
-        }
-    }
-    out.extend_from_slice(&text.as_bytes()[copied..]);
 }
 
 fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

@@ -1,6 +1,6 @@
 //! A span as the fields of a JSON object; the schema is [`File`](crate::export::File)'s.
 
-use super::json::{Json, Object};
+use super::json::Object;
 use crate::{
     label::KeyValue,
     trace::{SpanRecord, Status},
@@ -25,33 +25,45 @@ pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
         object.field("status_description").str(description);
     }
     object.field("outcome").plain(span.outcome().as_str());
-    attributes(object.field("attributes"), span.attributes());
+    attributes(object, span.attributes(), span.dropped_attributes());
     if !span.events().is_empty() {
         object.field("events").array(span.events(), |json, event| {
             json.object(|object| {
                 object.field("name").str(event.name());
                 object.field("unix_nanos").u64(event.at().unix_nanos());
-                attributes(object.field("attributes"), event.attributes());
+                attributes(object, event.attributes(), event.dropped_attributes());
             });
         });
     }
+    count(object, "dropped_events", span.dropped_events());
     if !span.links().is_empty() {
         object.field("links").array(span.links(), |json, link| {
             json.object(|object| {
                 object.field("trace_id").plain(link.context().trace_id());
                 object.field("span_id").plain(link.context().span_id());
-                attributes(object.field("attributes"), link.attributes());
+                attributes(object, link.attributes(), link.dropped_attributes());
             });
         });
     }
+    count(object, "dropped_links", span.dropped_links());
+    count(object, "truncated_texts", span.truncated_texts());
+    count(object, "dropped_array_items", span.dropped_array_items());
 }
 
-fn attributes(json: Json<'_>, attributes: &[KeyValue]) {
-    json.object(|object| {
+fn attributes(object: &mut Object<'_>, attributes: &[KeyValue], dropped: u32) {
+    object.field("attributes").object(|object| {
         for attribute in last_of_each_key(attributes) {
             object.field(&attribute.key).value(&attribute.value);
         }
     });
+    count(object, "dropped_attributes", dropped);
+}
+
+/// Writes what was beyond a limit, if anything was.
+fn count(object: &mut Object<'_>, key: &str, n: u32) {
+    if n > 0 {
+        object.field(key).u64(n.into());
+    }
 }
 
 /// The attributes without repeated keys: the last value of a key counts, at its own position.
@@ -96,7 +108,7 @@ pub(crate) fn sample(name: &str) -> SpanRecord {
 mod tests {
     use std::io::Write as _;
 
-    use super::*;
+    use super::{super::json::Json, *};
     use crate::{
         context::{Outcome, SpanContext},
         label::Value,
@@ -197,10 +209,54 @@ mod tests {
             KeyValue::new("i", i64::MIN),
             KeyValue::new("f", 0.1),
             KeyValue { key: "inf".into(), value: Value::F64(f64::INFINITY) },
+            KeyValue::new("u", u64::MAX),
+            KeyValue::new("ss", ["t\n\"", "a text that is longer than one in place"]),
+            KeyValue::new("bs", [true, false]),
+            KeyValue::new("is", [i64::MIN, 7]),
+            KeyValue::new("fs", [0.1, f64::NAN]),
+            KeyValue::new("none", Vec::<i64>::new()),
         ];
         let read: serde_json::Value = serde_json::from_str(&text(&span)).unwrap();
-        let expected =
-            serde_json::json!({"s": "t", "b": false, "i": i64::MIN, "f": 0.1, "inf": null});
+        let expected = serde_json::json!({
+            "s": "t", "b": false, "i": i64::MIN, "f": 0.1, "inf": null, "u": u64::MAX.to_string(),
+            "ss": ["t\n\"", "a text that is longer than one in place"], "bs": [true, false],
+            "is": [i64::MIN, 7], "fs": [0.1, null], "none": [],
+        });
         assert_eq!(read["attributes"], expected);
+    }
+
+    #[test]
+    fn what_was_beyond_a_limit_is_a_number_where_it_is_not_zero() {
+        let scope = crate::testing::scope();
+        let long = "x".repeat(2_000);
+        let inner = crate::span("cut").enter();
+        for n in 0..130 {
+            inner.set_attribute(n.to_string(), 1);
+            inner.add_event("e", vec![KeyValue::new("k", 1); 129 * usize::from(n == 0)]);
+            inner.add_link(
+                SpanContext::NONE,
+                vec![KeyValue::new("k", 1); 130 * usize::from(n == 1)],
+            );
+        }
+        inner.set_attribute("1", long);
+        inner.set_attribute("2", vec![1; 131]);
+        inner.end();
+        let read: serde_json::Value = serde_json::from_str(&text(&scope.span("cut"))).unwrap();
+        assert_eq!([&read["dropped_attributes"], &read["dropped_events"]], [2, 2]);
+        assert_eq!([&read["dropped_links"], &read["dropped_array_items"]], [2, 3]);
+        assert_eq!(read["truncated_texts"], 1);
+        assert_eq!(read["events"][0]["dropped_attributes"], 1);
+        assert_eq!(read["links"][1]["dropped_attributes"], 2);
+        assert_eq!(
+            [
+                read["events"][1].get("dropped_attributes"),
+                read["links"][0].get("dropped_attributes")
+            ],
+            [None; 2]
+        );
+        assert!(
+            !text(&sample("whole")).contains("dropped")
+                && !text(&sample("whole")).contains("truncated")
+        );
     }
 }

@@ -107,9 +107,9 @@ fn attributes_that_end_their_own_span_cost_the_event_and_nothing_else() {
 }
 
 #[test]
-fn attributes_that_are_beyond_the_limit_or_for_nobody_are_not_asked_for() {
+fn attributes_for_nobody_are_not_asked_for_and_endless_ones_not_for_ever() {
     let kept = Kept::with(|builder| {
-        builder.limits(SpanLimits { attributes: 2, events: 1, ..SpanLimits::default() })
+        builder.limits(SpanLimits { event_attributes: 2, events: 1, ..SpanLimits::default() })
     });
     let asked = std::cell::Cell::new(0);
     let endless = || {
@@ -123,9 +123,11 @@ fn attributes_that_are_beyond_the_limit_or_for_nobody_are_not_asked_for() {
     scope.add_event("e", endless());
     scope.add_event("beyond", endless());
     drop(scope);
-    assert_eq!(asked.get(), 2);
+    assert_eq!(asked.get(), 4);
     let span = kept.spans().remove(0);
-    assert_eq!((span.events()[0].attributes().len(), span.dropped_events()), (2, 1));
+    let event = &span.events()[0];
+    assert_eq!((event.attributes().len(), event.dropped_attributes()), (2, 2));
+    assert_eq!(span.dropped_events(), 1);
 }
 
 #[test]
@@ -156,6 +158,55 @@ fn conversions_may_use_spans() {
     let keys: Vec<_> = outer.attributes().iter().map(|attribute| attribute.key.as_ref()).collect();
     assert_eq!(keys, ["a", "b", "c", "d"]);
     assert_eq!(kept.spans().len(), 6);
+}
+
+#[test]
+fn what_is_set_on_a_span_that_is_not_recorded_is_not_converted() {
+    struct Never;
+    impl From<Never> for std::borrow::Cow<'static, str> {
+        fn from(_: Never) -> Self {
+            panic!("converted")
+        }
+    }
+    impl From<Never> for crate::label::Value {
+        fn from(_: Never) -> Self {
+            panic!("converted")
+        }
+    }
+    let set_all = || {
+        let scope = span("a").enter();
+        scope.set_attribute(Never, Never);
+        scope.add_event(Never, [KeyValue::new("k", 1)]);
+        scope.set_name(Never);
+        set_attribute(Never, Never);
+        add_event(Never, []);
+        let mut owned = span("b").start();
+        owned.set_attribute(Never, Never);
+        owned.add_event(Never, []);
+    };
+    set_all(); // Without a tracer.
+    let _kept = Kept::new(AlwaysOff);
+    set_all();
+    set_attribute(Never, Never);
+    let _kept = Kept::new(ParentBased::new(AlwaysOn));
+    let _carried = span("not sampled").parent(caller(0)).enter();
+    set_all();
+}
+
+#[test]
+fn a_conversion_that_ends_the_span_costs_the_attribute_and_nothing_else() {
+    let kept = Kept::new(AlwaysOn);
+    struct Ends<'a>(&'a std::cell::RefCell<Vec<SpanScope>>);
+    impl From<Ends<'_>> for crate::label::Value {
+        fn from(ends: Ends<'_>) -> Self {
+            drop(ends.0.take());
+            "a text that is on the heap".into()
+        }
+    }
+    let open = std::cell::RefCell::new(vec![span("a").enter()]);
+    set_attribute("k", Ends(&open));
+    assert!(current().is_none());
+    assert!(kept.spans()[0].attributes().is_empty());
 }
 
 #[test]
