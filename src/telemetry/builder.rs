@@ -277,7 +277,7 @@ impl Builder {
     ///
     /// The hook runs on the thread that records the error. It may use spans; errors of its own are
     /// recorded without a text. It sees up to twice as many bytes as
-    /// [`SpanLimits::text_bytes`] keeps, so that what it looks for is rarely cut in half. If it panics,
+    /// [`SpanLimits::text_chars`] keeps, so that what it looks for is rarely cut in half. If it panics,
     /// the text is left out, and a diagnostic reports it once.
     ///
     /// # Examples

@@ -530,7 +530,7 @@ macro_rules! setters {
             /// the first in status and type, and has an event of its own.
             ///
             /// The text is formatted only if the span is recorded, and at most
-            /// [`text_bytes`](super::SpanLimits::text_bytes) of it are kept. What
+            /// [`text_chars`](super::SpanLimits::text_chars) of it are kept. What
             /// [`Builder`](crate::Builder) says of error texts holds here too:
             /// [`redact_errors`](crate::Builder::redact_errors),
             /// [`without_error_texts`](crate::Builder::without_error_texts). A text that panics is left
