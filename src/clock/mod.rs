@@ -389,6 +389,18 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_after_some_time_is_that_much_later_on_either_clock() {
+        for at in [now(), ManualClock::new().now()] {
+            for nanos in [0, 1_000, 1_000_000_000, 86_400_000_000_000] {
+                let off = at.after(nanos).nanos_since(at).abs_diff(nanos);
+                // Another test may have the rate of the counter refined in between.
+                assert!(off <= 1 + nanos / 100, "{nanos}: off by {off}");
+            }
+            assert!(at.after(u64::MAX).is_comparable_with(at) && at.after(u64::MAX) > at);
+        }
+    }
+
+    #[test]
     fn a_difference_the_wrong_way_round_is_zero() {
         let earlier = now();
         let later = now();

@@ -140,8 +140,8 @@ impl Telemetry {
     /// their spans go on as their parents, unless it is an
     /// [`EverySpan`](crate::trace::sampler::EverySpan).
     ///
-    /// The limit for [callers](Builder::remote_sampled_per_second) stays, and so do
-    /// [untrusted callers](Builder::untrusted_callers). Spans that start meanwhile do not wait. A thread has the old
+    /// The limit for [callers](Builder::remote_sampled_per_second) stays, and so do [untrusted
+    /// callers](Builder::untrusted_callers). Spans that start meanwhile do not wait. A thread has the old
     /// sampler until it starts its next span, and the last one that does drops it. It has no effect if
     /// telemetry is [disabled](Builder::disabled) or shut down, and in a forked child of the process that
     /// started it.

@@ -86,8 +86,9 @@ impl<'a> Candidate<'a> {
         self.kind
     }
 
-    /// The attributes that it starts with ([`SpanBuilder::attribute`](crate::trace::SpanBuilder::attribute)), in
-    /// the order they were set; of two with one key the later holds.
+    /// The attributes that it starts with
+    /// ([`SpanBuilder::attribute`](crate::trace::SpanBuilder::attribute)), in the order they were set; of
+    /// two with one key the later holds.
     #[must_use]
     pub fn attributes(&self) -> &'a [KeyValue] {
         self.attributes

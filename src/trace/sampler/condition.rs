@@ -58,8 +58,8 @@ impl Condition {
         Self(Test::Kind(kind))
     }
 
-    /// Spans that start with this [attribute](crate::trace::SpanBuilder::attribute). What is set on them later
-    /// is not known when they start.
+    /// Spans that start with this [attribute](crate::trace::SpanBuilder::attribute). What is set on them
+    /// later is not known when they start.
     #[must_use]
     pub fn attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         Self(Test::OneOf(key.into(), vec![value.into()]))

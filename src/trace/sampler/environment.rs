@@ -17,8 +17,8 @@ pub(crate) struct OfEnvironment {
 const NAME: &str = "OTEL_TRACES_SAMPLER";
 const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 
-/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` ask for. `look_up` gives the value of a
-/// variable.
+/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` ask for. `look_up` gives the value
+/// of a variable.
 ///
 /// Case and white space around do not matter, and an empty variable is one that is not set. The samplers of
 /// others (`jaeger_remote`, `xray`) are not there. A ratio that is none is left out, which means all.

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | every trace, or none | [`AlwaysOn`], the default, and [`AlwaysOff`] |
 //! | a share of all traces | a number, which is a [`ConsistentProbability`]: what is sampled says with what probability, so that counts can be estimated |
-//! | the same traces as services with an OpenTelemetry SDK of today sample | [`TraceIdRatio`] |
+//! | the traces that services with opentelemetry_sdk sample, by the same ratio | [`TraceIdRatio`] |
 //! | not more than so many a second | [`RateLimited`], for all traces or [for each route](RateLimited::per_route) |
 //! | about so many a second, whatever the load is, with counts that can be estimated, and some of each route | [`Adaptive`] |
 //! | something else for each route, name, kind or attribute | [`rules`] |
@@ -59,7 +59,7 @@ mod rules;
 mod sampling;
 mod tail;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 pub use adaptive::Adaptive;
 pub use always::{AlwaysOff, AlwaysOn, EverySpan};
@@ -154,28 +154,35 @@ mod ours {
 }
 pub(super) use ours::Ours;
 
-impl Sampler for Box<dyn Sampler> {
-    fn sample(&self, span: &Candidate<'_>) -> Sampling {
-        (**self).sample(span)
-    }
+/// The sampler that a pointer leads to: in an `Arc` it may be had elsewhere too.
+macro_rules! pointers {
+    ($($pointer:ident)*) => {$(
+        impl<S: Sampler + ?Sized> Sampler for $pointer<S> {
+            fn sample(&self, span: &Candidate<'_>) -> Sampling {
+                (**self).sample(span)
+            }
 
-    fn is_ours(&self, ours: Ours) -> bool {
-        (**self).is_ours(ours)
-    }
+            fn is_ours(&self, ours: Ours) -> bool {
+                (**self).is_ours(ours)
+            }
 
-    fn follows_local(&self, ours: Ours) -> bool {
-        (**self).follows_local(ours)
-    }
+            fn follows_local(&self, ours: Ours) -> bool {
+                (**self).follows_local(ours)
+            }
 
-    fn of_roots(&self, ours: Ours) -> Option<bool> {
-        (**self).of_roots(ours)
-    }
+            fn of_roots(&self, ours: Ours) -> Option<bool> {
+                (**self).of_roots(ours)
+            }
 
-    fn rejection(&self, ours: Ours) -> Rejection {
-        (**self).rejection(ours)
-    }
+            fn rejection(&self, ours: Ours) -> Rejection {
+                (**self).rejection(ours)
+            }
 
-    fn minds_parents(&self, ours: Ours) -> bool {
-        (**self).minds_parents(ours)
-    }
+            fn minds_parents(&self, ours: Ours) -> bool {
+                (**self).minds_parents(ours)
+            }
+        }
+    )*};
 }
+
+pointers!(Box Arc);

@@ -71,9 +71,9 @@ impl Routes {
         }
     }
 
-    /// A place for a route that is new, in the group that has more of them: so few find none before nearly all
-    /// are taken. Another thread may take one for it at the same time; if that leaves it with two, one of
-    /// them is never found again.
+    /// A place for a route that is new, in the group that has more of them: so few find none before nearly
+    /// all are taken. Another thread may take one for it at the same time; if that leaves it with two, one
+    /// of them is never found again.
     #[cold]
     fn take_place<'a>(
         &'a self,

@@ -47,8 +47,8 @@ pub fn rules() -> Rules {
 /// [`ConsistentProbability`](super::ConsistentProbability): what is sampled says with what probability, so
 /// that counts of all traces can be estimated though rules sample different shares.
 ///
-/// A [`RateLimited`](super::RateLimited) or an [`Adaptive`](super::Adaptive) sampler of a rule has a rate of its
-/// own, for the traces that come to this rule. Made by [`rules`].
+/// A [`RateLimited`](super::RateLimited) or an [`Adaptive`](super::Adaptive) sampler of a rule has a rate
+/// of its own, for the traces that come to this rule. Made by [`rules`].
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -63,8 +63,8 @@ struct Rule {
 }
 
 impl Rules {
-    /// Adds a rule for the traces whose route matches `pattern`, as [`Condition::route`] has it: the attribute
-    /// `http.route`, or where there is none the name, or the path in it.
+    /// Adds a rule for the traces whose route matches `pattern`, as [`Condition::route`] has it: the
+    /// attribute `http.route`, or where there is none the name, or the path in it.
     #[must_use]
     pub fn route(self, pattern: impl Into<String>, sampler: impl IntoSampler) -> Self {
         self.when(Condition::route(pattern), sampler)
@@ -189,7 +189,8 @@ mod tests {
     }
 
     proptest! {
-        /// The twin looks for the first rule by hand. Each has a probability of its own, which tells them apart.
+        /// The twin looks for the first rule by hand. Each has a probability of its own, which tells them
+        /// apart.
         #[test]
         fn the_first_rule_that_is_for_a_span_decides(
             wanted in prop::collection::vec(("[ab]{1,2}", any::<bool>(), any::<bool>()), 0..6),

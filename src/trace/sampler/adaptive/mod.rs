@@ -33,10 +33,10 @@ use plan::Plan;
 /// is sampled.
 ///
 /// **The floor** is for each [route](Candidate::route), so that a rare one is not lost beside a busy one:
-/// at least so many of its traces a minute, or all if there are fewer. Up to five are saved up while a route is
-/// quiet. Floors take half of the target at most, and those of routes that were not seen before another
-/// quarter; where that is not enough for all routes, they share it. About 1,000 routes have a floor of their own,
-/// in 32 KB; further ones share one.
+/// at least so many of its traces a minute, or all if there are fewer. Up to five are saved up while a
+/// route is quiet. Floors take half of the target at most, and those of routes that were not seen before
+/// another quarter; where that is not enough for all routes, they share it. About 1,000 routes have a floor
+/// of their own, in 32 KB; further ones share one.
 ///
 /// **In a burst** the probability is halved again and again as traces are sampled. Any second holds at most
 /// five times the target and one, however many traces begin; with a target below one, any span of time in
