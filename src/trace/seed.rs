@@ -49,10 +49,11 @@ impl Start {
     /// A child of `parent`, or a root if that is not valid.
     #[inline(always)]
     pub(super) fn below(parent: Ids) -> Self {
-        if !parent.is_valid() {
-            return Self::root(parent);
+        if parent.is_valid() {
+            return Self::child(parent);
         }
-        Self::child(parent)
+        let root = Self::root();
+        if parent.bits.is_none() { root } else { root.of_caller(parent) }
     }
 
     /// As `parent` was decided, if it is of this process.
@@ -65,17 +66,23 @@ impl Start {
     }
 
     #[inline(always)]
-    fn root(caller: Ids) -> Self {
+    fn root() -> Self {
         let [high, low, span] = random::numbers();
         let (trace_id, span_id) = (TraceId::from_halves(high, low), SpanId::from_u64(span));
         // Zeros come once in 2^64 spans.
         let trace_id = if trace_id.is_valid() { trace_id } else { TraceId::random() };
         let span_id = if span_id.is_valid() { span_id } else { SpanId::random() };
-        let mut ids = Ids::new(trace_id, span_id, TraceFlags::RANDOM);
+        Self { ids: Ids::new(trace_id, span_id, TraceFlags::RANDOM), parent: Ids::NONE }
+    }
+
+    /// The root of the trace that `caller` named, if it did.
+    #[inline(always)] // A call would have the ids of all roots written to memory.
+    fn of_caller(self, caller: Ids) -> Self {
+        let mut ids = self.ids;
         if caller.trace_id.is_valid() {
             // Whether that is random is the caller's to say.
             let flags = caller.flags().to_u8() & TraceFlags::RANDOM.to_u8();
-            ids = Ids::new(caller.trace_id, span_id, TraceFlags::from_u8(flags));
+            ids = Ids::new(caller.trace_id, ids.span_id, TraceFlags::from_u8(flags));
         }
         Self { ids, parent: Ids { span_id: SpanId::INVALID, ..caller } }
     }
@@ -137,7 +144,7 @@ impl Seed {
                 Attached { state, baggage }
             }
         };
-        if start.parent == Ids::NONE {
+        if start.is_root() && start.parent.bits.is_none() {
             attached.state = TraceState::EMPTY;
         }
         attached
