@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{running::Part, tick::OnTransition};
+use super::{running::Part, span_options::SpanOptions, tick::OnTransition};
 use crate::{
     alert::{Rule, Transition, notify::Notification},
     diagnostics::Hook,
@@ -17,7 +17,7 @@ use crate::{
     trace::{
         ErrorTexts, SpanLimits, SpanRecord,
         propagator::Propagators,
-        sampler::{IntoSampler, Sampler, Tail},
+        sampler::{IntoSampler, Tail},
     },
 };
 
@@ -36,11 +36,8 @@ pub struct Builder {
     pub(super) alert_attributes: Vec<Cow<'static, str>>,
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
-    pub(super) sampling: Sampling,
-    pub(super) baggage_attributes: Vec<Cow<'static, str>>,
+    pub(super) spans: SpanOptions,
     pub(super) propagators: Option<Propagators>,
-    pub(super) limits: Option<SpanLimits>, // None for those of the environment.
-    pub(super) error_texts: ErrorTexts,
     pub(super) views: Vec<View>,
     pub(super) registry: Changes,
     pub(super) max_owning_threads: Option<usize>,
@@ -54,15 +51,6 @@ pub struct Builder {
     pub(super) deny_conflicts: bool,
 }
 
-/// Which spans are recorded.
-#[derive(Default)]
-pub(super) struct Sampling {
-    pub(super) sampler: Option<Box<dyn Sampler>>, // None is the environment's.
-    pub(super) remote_sampled: Option<f64>,       // Traces a second; None is no limit.
-    pub(super) distrusts_callers: bool,
-    pub(super) tail: Option<Tail>,
-}
-
 impl Builder {
     pub(super) fn new(service: &str) -> Self {
         Self {
@@ -73,11 +61,8 @@ impl Builder {
             alert_attributes: vec!["service.name".into()],
             external_url: None,
             parts: Vec::new(),
-            sampling: Sampling::default(),
-            baggage_attributes: Vec::new(),
+            spans: SpanOptions::default(),
             propagators: None,
-            limits: None,
-            error_texts: ErrorTexts::default(),
             views: Vec::new(),
             registry: Changes::default(),
             max_owning_threads: None,
@@ -144,7 +129,7 @@ impl Builder {
         self
     }
 
-    /// Decides which traces are sampled: a [`Sampler`], or a number, the probability with which each is.
+    /// Decides which traces are sampled: a [`Sampler`](crate::trace::sampler::Sampler), or a number, the probability with which each is.
     /// [`sampler`](crate::trace::sampler) has the samplers to choose from.
     ///
     /// It is asked where a trace begins. Spans with a parent are decided as that was, also if it is a
@@ -168,7 +153,7 @@ impl Builder {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn sampler(mut self, sampler: impl IntoSampler) -> Self {
-        self.sampling.sampler = Some(sampler.into_sampler());
+        self.spans.sampler = Some(sampler.into_sampler());
         self
     }
 
@@ -190,7 +175,7 @@ impl Builder {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn remote_sampled_per_second(mut self, traces: impl Into<f64>) -> Self {
-        self.sampling.remote_sampled = Some(traces.into());
+        self.spans.remote_sampled = Some(traces.into());
         self
     }
 
@@ -218,7 +203,7 @@ impl Builder {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn untrusted_callers(mut self) -> Self {
-        self.sampling.distrusts_callers = true;
+        self.spans.distrusts_callers = true;
         self
     }
 
@@ -228,7 +213,7 @@ impl Builder {
     /// Exemplars lead only to traces that are kept. See [`Tail`] for what it means across services, and
     /// for its bounds.
     pub fn tail_sampler(mut self, tail: Tail) -> Self {
-        self.sampling.tail = Some(tail);
+        self.spans.tail = Some(tail);
         self
     }
 
@@ -260,15 +245,16 @@ impl Builder {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn baggage_attribute(mut self, key: impl Into<Cow<'static, str>>) -> Self {
-        self.baggage_attributes.push(key.into());
+        self.spans.baggage_attributes.push(key.into());
         self
     }
 
     /// Limits the attributes, events and links of a span, and the length of their texts. By default the
     /// limits are those of the environment at `start`, as [`SpanLimits::from_env`] reads them. What is
     /// beyond is counted in the span and in `telemetry.spans.truncated`.
-    pub fn span_limits(self, limits: SpanLimits) -> Self {
-        Self { limits: Some(limits), ..self }
+    pub fn span_limits(mut self, limits: SpanLimits) -> Self {
+        self.spans.limits = Some(limits);
+        self
     }
 
     /// Gives `hook` each text of an error that a span records, and keeps what it returns: the
@@ -304,16 +290,18 @@ impl Builder {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn redact_errors(
-        self,
+        mut self,
         hook: impl Fn(&str) -> Cow<'_, str> + Send + Sync + 'static,
     ) -> Self {
-        Self { error_texts: self.error_texts.redacted(Box::new(hook)), ..self }
+        self.spans.error_texts = self.spans.error_texts.redacted(Box::new(hook));
+        self
     }
 
     /// Keeps no texts of errors, whatever [`redact_errors`](Self::redact_errors) says: a span that
     /// failed has the outcome, a status without a description, and `error.type`. No error is formatted.
-    pub fn without_error_texts(self) -> Self {
-        Self { error_texts: ErrorTexts::Off, ..self }
+    pub fn without_error_texts(mut self) -> Self {
+        self.spans.error_texts = ErrorTexts::Off;
+        self
     }
 
     /// Adds a view of the process's instruments: it changes names, labels, buckets or limits. The

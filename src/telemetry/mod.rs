@@ -29,6 +29,7 @@ mod readings;
 mod running;
 mod source;
 mod sources;
+mod span_options;
 mod start;
 mod tick;
 mod ticker;

@@ -1,12 +1,11 @@
 //! Starts what a builder configured.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use super::{
     Builder, Telemetry,
-    builder::{Processors, Sampling},
+    builder::Processors,
     exit, names, own_series,
-    percentiles::Percentiles,
     readings::Readings,
     running::{Ending, Running},
     source::Source,
@@ -26,8 +25,8 @@ use crate::{
     series::Changes,
     sync::Mutex,
     trace::{
-        self, SpanLimits, SpanRecord, SpanSink, Tracer, TracerBuilder, propagator,
-        sampler::{self, P99, Sampler, Tail},
+        self, SpanRecord, Tracer,
+        propagator::{self, Propagators},
     },
     util::process,
 };
@@ -57,10 +56,7 @@ impl Builder {
         if self.disabled {
             self = self.reduced();
         }
-        if self.history.is_none() && self.sampling.tail.as_ref().is_some_and(Tail::needs_p99) {
-            let text = "the tail sampler has `slower_than_p99`, which needs the history";
-            return Err(Error::new(ErrorKind::InvalidOption, text.to_owned()));
-        }
+        let percentiles = self.spans.percentiles(self.history.is_some())?;
         let history = past(self.history);
         let engine = self.engine(history.clone())?;
         let mut slots = Slots::new(self.tick);
@@ -73,19 +69,11 @@ impl Builder {
             self.routes,
             (self.span_processors, self.metric_processors),
         )?;
-        let percentiles = add_percentiles(&mut self.sampling.tail);
-        let tracer = (!self.disabled).then(|| {
-            let limits = self.limits.unwrap_or_else(SpanLimits::from_env);
-            let tracer = Tracer::builder(ToSource(spans.clone())).limits(limits);
-            let tracer = tracer.error_texts(self.error_texts);
-            sampled(tracer.baggage_attributes(self.baggage_attributes), self.sampling).build()
-        });
+        let tracer = (!self.disabled).then(|| self.spans.into_tracer(&spans));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
-        report_missing(keys, &self.resource);
-        let external = External::new(&self.resource, keys, url, local_addrs.first().copied());
+        let external = external(&self.resource, keys, url, &local_addrs);
         change(&registry, changes, views, self.max_owning_threads);
-        propagator::install(self.propagators.or_else(propagator::from_environment));
-        trace::show_exemplars_of(tracer.as_deref());
+        guide(self.propagators, tracer.as_deref());
         // If disabled, none of our own series are registered, because off means off.
         let register =
             |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
@@ -158,13 +146,20 @@ fn past(budget_bytes: Option<usize>) -> Arc<Mutex<History>> {
     Arc::new(Mutex::new(budget_bytes.map_or_else(of_selected, History::new)))
 }
 
-/// Reports the attributes in `keys` that the resource lacks; alerts will not have these labels.
-fn report_missing(keys: &[Cow<'static, str>], resource: &Resource) {
+/// What alerts that are sent have besides. Attributes in `keys` that the resource lacks are reported:
+/// alerts will not have these labels.
+fn external(
+    resource: &Resource,
+    keys: &[Cow<'static, str>],
+    url: Option<&str>,
+    addrs: &[SocketAddr],
+) -> External {
     for key in keys.iter().filter(|key| resource.get(key).is_none()) {
         let text =
             format_args!("the resource has no attribute {key:?}, so alerts have no such label");
         diagnostics::report("alert label", text);
     }
+    External::new(resource, keys, url, addrs.first().copied())
 }
 
 /// Applies the settings that stay in force after shutdown.
@@ -174,6 +169,12 @@ fn change(registry: &Registry, changes: Changes, views: Views, most_owners: Opti
     if !views.is_empty() {
         registry.set_views(views);
     }
+}
+
+/// Sets which headers are read and written, and to which traces exemplars lead.
+fn guide(propagators: Option<Propagators>, tracer: Option<&Tracer>) {
+    propagator::install(propagators.or_else(propagator::from_environment));
+    trace::show_exemplars_of(tracer);
 }
 
 /// Reports the statics that `registry` has refused: as one error with all reasons if `deny` is set,
@@ -242,53 +243,4 @@ fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
-}
-
-/// Lets the tail sampler know the percentiles, if it asks for them.
-fn add_percentiles(tail: &mut Option<Tail>) -> Option<Arc<Percentiles>> {
-    let asking = tail.take_if(|tail| tail.needs_p99())?;
-    let percentiles = Arc::new(Percentiles::default());
-    let asked = percentiles.clone();
-    *tail = Some(asking.with_p99(P99::new(move |route| asked.of(route))));
-    Some(percentiles)
-}
-
-/// `tracer` with what decides about its spans.
-fn sampled(mut tracer: TracerBuilder, sampling: Sampling) -> TracerBuilder {
-    if let Some(sampler) = sampling.sampler.or_else(sampler_of_environment) {
-        tracer = tracer.boxed_sampler(sampler);
-    }
-    if let Some(traces) = sampling.remote_sampled {
-        tracer = tracer.remote_sampled_per_second(traces);
-    }
-    if sampling.distrusts_callers {
-        tracer = tracer.untrusted_callers();
-    }
-    match sampling.tail {
-        Some(tail) => tracer.tail_sampler(tail),
-        None => tracer,
-    }
-}
-
-/// The sampler of the environment, if it names one. What is wrong with it is reported.
-fn sampler_of_environment() -> Option<Box<dyn Sampler>> {
-    let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
-    let found = sampler::of_environment(variable);
-    found.faults.iter().for_each(|fault| diagnostics::report("sampler", format_args!("{fault}")));
-    found.sampler
-}
-
-/// Passes spans to their processors and routes.
-struct ToSource(Arc<Source<SpanRecord>>);
-
-impl SpanSink for ToSource {
-    fn accept(&self, spans: &mut Vec<SpanRecord>) {
-        self.0.offer(spans);
-    }
-
-    fn see(&self, spans: &mut Vec<SpanRecord>) {
-        if self.0.is_used() {
-            self.0.process(spans);
-        }
-    }
 }

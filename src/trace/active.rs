@@ -59,7 +59,7 @@ impl Active {
             active.set_first_attributes(&mut seed.attributes);
         }
         if let Some(links) = seed.links.take() {
-            active.set_first_links(*links);
+            active.set_first_links(links.0);
         }
         active
     }

@@ -22,8 +22,12 @@ pub(super) struct Seed {
     pub(super) start: Option<Ticks>, // None is now.
     pub(super) attributes: Vec<KeyValue>,
     /// None for none, as nearly every span has: a word less to write than an empty vector's three.
-    pub(super) links: Option<Box<Vec<Link>>>,
+    pub(super) links: Option<Box<Links>>,
 }
+
+/// The links that a span starts with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links(pub(super) Vec<Link>);
 
 /// Whose child a span is to be.
 #[derive(Clone, Debug)]

@@ -137,7 +137,7 @@ impl SpanBuilder {
     pub fn link(mut self, context: impl Into<SpanContext>) -> Self {
         if start::is_active() {
             let link = Link::new(context.into(), Vec::new());
-            self.seed.links.get_or_insert_default().push(link);
+            self.seed.links.get_or_insert_default().0.push(link);
         }
         self
     }
@@ -643,7 +643,7 @@ fn fail(
     let mut asked = None;
     with(&mut |active| asked = Some((active.limits(), active.tracer())));
     let Some((limits, tracer)) = asked else { return };
-    let texts = failure.texts(&limits, &local::error_texts(tracer));
+    let texts = failure.texts(limits, &local::error_texts(tracer));
     let mut told = Some(Told { kind: failure.kind(), at: clock::now(), texts });
     with(&mut |active| told.take().into_iter().for_each(|told| active.fail(told, by)));
 }

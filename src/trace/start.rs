@@ -318,7 +318,7 @@ impl Asked {
     #[inline]
     fn with_candidate<R>(self, seed: &Seed, ask: impl FnOnce(&Candidate<'_>) -> R) -> R {
         let Self { trace_id, is_root } = self;
-        let links = seed.links.as_ref().map_or(&[][..], |links| links);
+        let links = seed.links.as_ref().map_or(&[][..], |links| &links.0);
         let (name, kind, attributes) = (&seed.name, seed.kind, &*seed.attributes);
         let candidate = |parent| Candidate { parent, trace_id, name, kind, attributes, links };
         match &seed.parent {

@@ -82,7 +82,9 @@ enum Criterion {
 
 /// Knows a route's 99th percentile, in seconds.
 #[derive(Clone)]
-pub(crate) struct P99(Arc<dyn Fn(&str) -> Option<f64> + Send + Sync>);
+pub(crate) struct P99(Arc<OfRoute>);
+
+type OfRoute = dyn Fn(&str) -> Option<f64> + Send + Sync;
 
 /// The most routes that [`Tail::first_per_minute`] tells apart; the others are one. Arbitrary.
 const MAX_ROUTES: usize = 1_000;
@@ -317,12 +319,11 @@ impl<'a> LocalTrace<'a> {
     #[must_use]
     pub fn route(&self) -> &'a str {
         let Some(root) = self.root() else { return "" };
-        let routes = root.attributes().iter().filter(|attribute| attribute.key == "http.route");
-        let texts = routes.filter_map(|attribute| match &attribute.value {
-            Value::String(route) => Some(&**route),
-            _ => None,
-        });
-        texts.last().unwrap_or(root.name())
+        let mut attributes = root.attributes().iter().rev();
+        match attributes.find(|attribute| attribute.key == "http.route").map(|it| &it.value) {
+            Some(Value::String(route)) => route,
+            _ => root.name(),
+        }
     }
 }
 

@@ -317,9 +317,7 @@ proptest! {
                     drop(child);
                     n_spans[which] += 1;
                 }
-                2 => if roots[which].take().is_some() {
-                    n_spans[which] += 1;
-                },
+                2 if roots[which].take().is_some() => n_spans[which] += 1,
                 3 => kept.tracer.collect(),
                 _ => {}
             }
