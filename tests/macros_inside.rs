@@ -359,3 +359,61 @@ fn what_is_assigned_in_timed_code_is_assigned_after_it() {
     });
     assert_eq!((first, second, third, value), (1, 2, 3, 5));
 }
+
+#[test]
+fn leaving_a_timed_expression_leaves_the_observed_function_around_it_the_same_way() {
+    #[observe(name = "i.around")]
+    fn around(way: u8) -> Answer {
+        time!("i.within", {
+            match way {
+                0 => return one(false),
+                1 => one(false),
+                2 => Ok(one(false)?),
+                3 => {
+                    bail!();
+                }
+                4 => Ok(pairs!(a => one(false)?)[0].1),
+                5 => return one(true),
+                _ => one(true),
+            }
+        })
+    }
+    #[observe(name = "i.around.macro")]
+    fn around_a_macro(ok: bool) -> Result<usize, String> {
+        let pairs = time!("i.within.macro", pairs!(a => one(ok)?, b => 2));
+        Ok(pairs.len())
+    }
+    #[observe(name = "i.around.async")]
+    async fn around_async(ok: bool) -> Option<u8> {
+        Some(time!("i.within.async", ready(one(ok).ok()).await?))
+    }
+    for way in 0..7 {
+        assert_eq!(around(way).is_ok(), way > 4, "way {way}");
+    }
+    assert_outcomes("i.around", [2, 5, 0, 0]);
+    assert_outcomes("i.within", [3, 4, 0, 0]); // A `return` out of it is ok.
+    assert!(around_a_macro(true).is_ok() && around_a_macro(false).is_err());
+    assert_outcomes("i.around.macro", [1, 1, 0, 0]);
+    assert_outcomes("i.within.macro", [1, 1, 0, 0]);
+    assert_eq!((block_on(around_async(true)), block_on(around_async(false))), (Some(1), None));
+    assert_outcomes("i.around.async", [1, 1, 0, 0]);
+    assert_outcomes("i.within.async", [1, 1, 0, 0]);
+}
+
+#[test]
+fn another_macro_that_is_called_time_stays_what_it_is() {
+    macro_rules! time {
+        ($name:ident ?) => {
+            stringify!($name)
+        };
+        ($text:literal, $name:ident) => {
+            concat!($text, stringify!($name))
+        };
+    }
+    #[observe(name = "i.time")]
+    fn observed() -> (&'static str, &'static str) {
+        (time!(name?), time!("a ", name))
+    }
+    assert_eq!(observed(), ("name", "a name"));
+    assert_outcomes("i.time", [1, 0, 0, 0]);
+}

@@ -93,6 +93,18 @@ mod under_every_rule {
         Ok(number)
     }
 
+    #[observe(name = "l.around")]
+    pub(super) fn around(number: u8) -> Result<u8, String> {
+        time!("l.around.bail", {
+            if number == 0 {
+                bail!("zero");
+            }
+        });
+        let number = time!("l.around.question", "1".parse::<u8>().map_err(|_| "no")?);
+        let _: u8 = time!("l.around.call", time!("l.around.inner", fail("always")));
+        time!("l.around.return", return Ok(number))
+    }
+
     #[observe(name = "l.async")]
     pub(super) async fn waits(number: u8) -> Result<u8, String> {
         match std::future::ready(number).await {
@@ -165,6 +177,8 @@ fn code_under_every_rule_does_what_it_says() {
     assert!(diverges(1).is_err() && diverges(2).is_err());
     panics(|| drop(diverges(3)));
     panics(|| assert_eq!(only_calls(), 0));
+    assert!(around(0).is_err());
+    panics(|| drop(around(1)));
     panics(|| never());
     panics(|| returns_nothing(false));
     returns_nothing(true);

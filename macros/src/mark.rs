@@ -268,7 +268,7 @@ impl Marker<'_> {
         let returns = words.returning && !matches!(self.extent, Extent::Expression);
         let looks_inside = match known::grammar(&call.path) {
             Some(Grammar::List) => returns || (words.question && waits_within),
-            Some(Grammar::Timed) => returns || words.question,
+            Some(Grammar::Timed) => true,
             Some(Grammar::Arms) => waits || returns || words.question,
             None => false,
         };
@@ -297,7 +297,7 @@ impl Marker<'_> {
             }
             Grammar::Timed => {
                 let mut timed: Timed = call.parse_body().ok()?;
-                within.visit_expr_mut(&mut timed.expr);
+                within.scoped(&mut timed.expr);
                 timed.into_token_stream()
             }
             Grammar::Arms => within.arms(call.parse_body().ok()?, outside),
