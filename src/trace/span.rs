@@ -306,7 +306,7 @@ impl SpanScope {
         });
     }
 
-    /// Whether it is recorded, unless its thread's stack was lost: asked without a look at that.
+    /// Whether its span was recorded when it was entered: asked first, without a look at the thread's stack.
     #[inline]
     fn may_record(&self) -> bool {
         matches!(self.stay, Stay::At(place) if place.is_recorded())
