@@ -7,7 +7,9 @@ use std::{collections::HashMap, fmt, hint::black_box, sync::Arc, sync::Barrier};
 
 use bellwether::{
     clock::{self, Ticks},
-    extract, observe, span,
+    extract,
+    label::KeyValue,
+    observe, span,
     trace::{
         self, SpanRecord, Tracer, inject_context,
         sampler::{
@@ -48,6 +50,14 @@ fn main() {
             scope.set_attribute("a", 1);
             scope.set_attribute("b", "text");
             scope.set_attribute("c", true);
+        });
+        let user = String::from("ann.smith@shop.example");
+        measure("child span with a borrowed text", || {
+            span("child").enter().set_attribute("user", black_box(&user));
+        });
+        measure("child span with an event of 2 attributes", || {
+            let attributes = [KeyValue::new("user", &user), KeyValue::new("attempt", 2)];
+            span("child").enter().add_event("tried", attributes);
         });
     });
     errors();

@@ -1,5 +1,7 @@
 //! The events and the links of a record, which keeps the memory of former ones.
 
+use std::{fmt, mem};
+
 use super::parts::{Event, Link};
 use crate::{
     clock::Ticks,
@@ -12,7 +14,6 @@ pub(super) const MOST_SPARE_ROOM: usize = 32;
 
 /// Events or links of a span. Those of former spans stay behind them, empty, for the room that they have
 /// for attributes.
-#[derive(Debug)]
 pub(super) struct Kept<T> {
     items: Vec<T>, // Those from `len` on are spent.
     len: usize,
@@ -56,7 +57,7 @@ impl<T: Part> Kept<T> {
 
     /// Memory for the attributes of a further one: empty, with room if there is some.
     pub(super) fn take_room(&mut self) -> Vec<KeyValue> {
-        let room = self.items.get_mut(self.len).map(|spent| std::mem::take(spent.attributes()));
+        let room = self.items.get_mut(self.len).map(|spent| mem::take(spent.attributes()));
         let room = room.unwrap_or_default();
         self.spare_room -= room.capacity();
         room
@@ -98,6 +99,12 @@ impl<T: Part> Kept<T> {
         let own: usize = self.as_slice().iter().map(T::weight).sum();
         let reserved = self.items.capacity() * size_of::<T>();
         own + reserved + self.spare_room * size_of::<KeyValue>()
+    }
+}
+
+impl<T: Part + fmt::Debug> fmt::Debug for Kept<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
     }
 }
 

@@ -416,7 +416,7 @@ impl SpanScope {
         }
     }
 
-    /// Whether it may be recorded: asked without a look at the thread's stack.
+    /// Whether its span was recorded when it was entered: asked first, without a look at the thread's stack.
     #[inline]
     fn may_record(&self) -> bool {
         match &self.stay {
