@@ -28,6 +28,16 @@ use crate::{
 /// assert_eq!(baggage.as_str(), "tenant=acme%20&%20sons,tier=gold");
 /// assert_eq!(baggage.without("tenant").iter().count(), 1);
 /// ```
+///
+/// An entry becomes an attribute of spans by [`Builder::baggage_attribute`](crate::Builder::baggage_attribute),
+/// and a label of a metric where the code says so: the number of its values is bounded as that of every
+/// label.
+///
+/// ```
+/// let baggage = bellwether::current().baggage().clone();
+/// let tenant = baggage.get("tenant").unwrap_or("none".into()).into_owned();
+/// bellwether::count!("orders", tenant);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Baggage(
     // Invariant: None if there are no entries. One word, as in `TraceState`.
