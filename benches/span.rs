@@ -33,9 +33,10 @@ fn main() {
     under(ConsistentProbability::new(1e-9), || measure("root span, probability 1e-9", root));
     under(RateLimited::new(1e-3), || measure("root span, rate limited", root));
     under(by_rules(), || measure("root span, by rules", root));
-    let adaptive = || Adaptive::per_second(1);
-    under(adaptive().floor_per_minute(0), || measure("root span, adaptive, no floor", root));
-    under(adaptive(), || measure("root span, adaptive", root));
+    under(adaptive_sampler().floor_per_minute(0), || {
+        measure("root span, adaptive, no floor", root)
+    });
+    under(adaptive_sampler(), || measure("root span, adaptive", root));
     under(AlwaysOn, || {
         measure("root span, sampled", root);
         measure("root span, owned", || drop(black_box(span("root").start())));
@@ -61,7 +62,9 @@ fn main() {
         });
     });
     errors();
-    two_threads();
+    two_threads("root span, sampled, on each of 2 threads", AlwaysOn);
+    two_threads("root span, rate limited, on each of 2", RateLimited::new(1e-3));
+    two_threads("root span, adaptive, on each of 2 threads", adaptive_sampler());
     headers();
 }
 
@@ -95,8 +98,8 @@ fn headers() {
     });
 }
 
-fn two_threads() {
-    let (tracer, both) = (tracer(AlwaysOn), Barrier::new(2));
+fn two_threads(what: &str, sampler: impl Sampler) {
+    let (tracer, both) = (tracer(sampler), Barrier::new(2));
     let work = || {
         let _entered = trace::enter(Some(Arc::clone(&tracer)));
         both.wait();
@@ -106,7 +109,11 @@ fn two_threads() {
         let other = scope.spawn(work);
         work().max(other.join().unwrap_or(f64::NAN))
     });
-    print("root span, sampled, on each of 2 threads", slower);
+    print(what, slower);
+}
+
+fn adaptive_sampler() -> Adaptive {
+    Adaptive::per_second(1)
 }
 
 fn by_rules() -> impl Sampler {
