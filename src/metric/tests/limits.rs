@@ -127,7 +127,8 @@ fn a_registry_stays_within_its_bytes() {
     }
     let snapshot = registry.snapshot();
     let series = ["a", "b"].map(|name| snapshot.family(name).unwrap().series().len());
-    assert!(series[0] + series[1] < 1_300 && series[0] > 900, "{series:?}");
+    // How many depends on whether the thread owns a table or shares one.
+    assert!(series[0] + series[1] < 1_300 && series[0] > 850, "{series:?}");
     let overflow = number(&snapshot, "b", &[("otel.metric.overflow", "true")]);
     assert_eq!(overflow, Some(5_000.0), "the first family took all that there is");
 }
