@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Ticks,
+    clock::{self, Ticks},
     context::{Outcome, TraceId},
     label::Value,
     sync::Mutex,
@@ -119,7 +119,8 @@ impl Tail {
         self.keeps(Criterion::Panic, ratio)
     }
 
-    /// Keeps the share `ratio` of traces whose local root took longer than `duration`.
+    /// Keeps the share `ratio` of traces whose local root took longer than `duration`, or has been open for
+    /// longer when its trace is decided because that [waits for too long](Self::max_wait).
     pub fn slower_than(self, duration: Duration, ratio: f64) -> Self {
         self.keeps(Criterion::Slower(duration), ratio)
     }
@@ -222,13 +223,15 @@ impl Tail {
         firsts: &Mutex<Firsts>,
     ) -> bool {
         let any = |is: &dyn Fn(&SpanRecord) -> bool| trace.spans.iter().any(is);
+        // An end may have been set ahead of time.
+        let ended = |root: &SpanRecord| root.end().min(clock::now());
         let duration = || trace.root().map(|root| root.end().since(root.start()));
         match criterion {
             Criterion::Error => any(&|span| {
                 span.has_failed() || matches!(span.outcome(), Outcome::Error | Outcome::Panic)
             }),
             Criterion::Panic => any(&|span| span.outcome() == Outcome::Panic),
-            Criterion::Slower(limit) => duration().is_some_and(|duration| duration > *limit),
+            Criterion::Slower(limit) => duration().max(Some(trace.open_for)) > Some(*limit),
             Criterion::SlowerThanP99 => duration().is_some_and(|duration| {
                 let p99 = self.p99.as_ref().and_then(|P99(p99)| p99(trace.route()));
                 p99.is_some_and(|p99| duration.as_secs_f64() > p99)
@@ -238,7 +241,7 @@ impl Tail {
             }),
             Criterion::FirstPerMinute(n) => trace
                 .root()
-                .is_some_and(|root| firsts.lock().count(trace.route(), root.end()) <= *n),
+                .is_some_and(|root| firsts.lock().count(trace.route(), ended(root)) <= *n),
             Criterion::Matching(matches) => matches(trace),
         }
     }
@@ -286,13 +289,20 @@ fn share(ratio: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTrace<'a> {
     spans: &'a [SpanRecord],
+    /// How long a local root has been open that still is.
+    open_for: Duration,
 }
 
 impl<'a> LocalTrace<'a> {
     /// The trace of `spans`, which are all of one trace: to try a criterion with.
     #[must_use]
     pub const fn new(spans: &'a [SpanRecord]) -> Self {
-        Self { spans }
+        Self { spans, open_for: Duration::ZERO }
+    }
+
+    /// The trace, of which a local root is still open after this time.
+    pub(in crate::trace) const fn open_for(self, open_for: Duration) -> Self {
+        Self { open_for, ..self }
     }
 
     /// The spans, in no order. A trace that waited for too long, or for which there was no room, may lack

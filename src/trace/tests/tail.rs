@@ -294,6 +294,47 @@ fn what_the_head_samples_with_a_probability_is_exported_with_the_smaller_one() {
     }
 }
 
+#[test]
+fn an_end_that_is_far_ahead_does_not_stop_the_first_of_each_minute() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let kept = kept(Tail::new().first_per_minute(1));
+    let ahead = clock::now().after(10_000_000_000_000);
+    span("far ahead").start().end_at(ahead);
+    for _ in 0..2 {
+        kept.tracer.flush();
+        clock.advance(60 * SECOND);
+        span("far ahead").enter().end();
+    }
+    assert_eq!(names(&kept).len(), 3);
+}
+
+#[test]
+fn a_root_that_is_open_for_longer_than_traces_wait_is_slow() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    for (limit, expected) in [(5, &["child", "root"][..]), (20, &[])] {
+        let kept = kept(Tail::new().slower_than(limit * SECOND, 1.0).max_wait(10 * SECOND));
+        let root = span("root").enter();
+        span("child").enter().end();
+        clock.advance(11 * SECOND);
+        kept.tracer.collect();
+        clock.advance(SECOND);
+        drop(root);
+        assert_eq!(names(&kept), expected);
+    }
+}
+
+#[test]
+fn what_no_sampler_wanted_is_not_exported_by_the_next_tracer_either() {
+    let first = Kept::with(|builder| builder.sampler(AlwaysOff).tail_sampler(Tail::new()));
+    let _root = span("root").enter();
+    let second = Kept::new(ParentBased::new(AlwaysOn));
+    span("child").enter().end();
+    assert!(second.spans().is_empty());
+    drop((second, first));
+}
+
 proptest! {
     /// Traces of some spans, ended in any order with collections between: each is kept whole or not at
     /// all, and exactly if one of its spans that ended before its root has failed.

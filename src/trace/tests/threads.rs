@@ -221,3 +221,19 @@ fn spans_that_end_on_other_threads_leave_room() {
     ending.join().unwrap();
     assert_eq!((kept.tracer.open(), kept.tracer.lost()), (0, 0));
 }
+
+#[test]
+fn a_thread_that_ends_the_spans_of_others_has_no_room_for_more_of_its_own() {
+    let kept = Kept::new(AlwaysOn);
+    let started: Vec<Span> = (0..200_000).map(|_| span("moved").start()).collect();
+    let tracer = kept.tracer.clone();
+    std::thread::spawn(move || {
+        let _entered = enter(Some(tracer));
+        drop(started);
+        let open: Vec<Span> = (0..400_000).map(|_| span("open").start()).collect();
+        let n_recorded = open.iter().filter(|span| span.is_recording()).count();
+        assert!((1 << 18..270_000).contains(&n_recorded), "{n_recorded}");
+    })
+    .join()
+    .unwrap();
+}
