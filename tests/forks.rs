@@ -85,7 +85,7 @@ impl Collector for Level {
 }
 
 fn start() -> Result<Telemetry, bellwether::Error> {
-    let memory = Memory::<bellwether::trace::SpanRecord>::new();
+    let memory = Memory::<SpanRecord>::new();
     bellwether::builder("test").export(memory).source(Source::new("level", Level)).start()
 }
 

@@ -302,20 +302,19 @@ impl Waiting {
         }
         let (is_root, weight) = (span.is_local_root(), span.weight());
         let trace = self.trace(id);
+        trace.n_open_roots = trace.n_open_roots.saturating_sub(is_root.into());
+        let is_last = is_root && trace.n_open_roots == 0;
         // The root comes last, and is worth more than what it would have to wait for.
-        if trace.spans.len() >= tail.max_spans_per_trace && !is_root {
+        if trace.spans.len() >= tail.max_spans_per_trace && !is_last {
             sorted.n_cut += 1;
             return sorted.dropped.push(span);
         }
         trace.n_bytes += weight;
         trace.spans.push(span);
-        if is_root {
-            trace.n_open_roots = trace.n_open_roots.saturating_sub(1);
-            if trace.n_open_roots == 0 {
-                self.ended.push_back((self.round, id));
-            }
-        }
         self.n_bytes += weight;
+        if is_last {
+            self.ended.push_back((self.round, id));
+        }
     }
 
     fn remove(&mut self, id: TraceId) -> Option<Trace> {

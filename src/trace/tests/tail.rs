@@ -1,6 +1,14 @@
 //! Traces that are decided about when they have ended.
 
-use std::{sync::Barrier, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 
@@ -333,6 +341,69 @@ fn what_no_sampler_wanted_is_not_exported_by_the_next_tracer_either() {
     span("child").enter().end();
     assert!(second.spans().is_empty());
     drop((second, first));
+}
+
+#[test]
+fn callers_that_all_name_one_trace_have_the_room_of_one() {
+    let kept = kept(Tail::new().otherwise(1.0).max_spans_per_trace(10));
+    let caller = caller(1);
+    let requests: Vec<_> =
+        (0..100).map(|_| span("request").parent(caller.clone()).start()).collect();
+    drop(requests);
+    assert_eq!(names(&kept).len(), 11); // The last root is the one that is never cut.
+    assert_eq!(kept.tracer.tail_counts().unwrap().0, [("kept", 11), ("dropped", 0), ("cut", 89)]);
+}
+
+#[test]
+fn traces_over_threads_are_whole_whoever_collects_meanwhile() {
+    const N: u32 = 2_000;
+    let kept = kept(Tail::new().errors(1.0));
+    let (is_over, expected) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
+    let traced = &|| enter(Some(kept.tracer.clone()));
+    thread::scope(|threads| {
+        let makers = [0, 1].map(|maker| {
+            let (send, receive) = mpsc::sync_channel::<(Context, bool, mpsc::Sender<()>)>(0);
+            threads.spawn(move || {
+                let _entered = traced();
+                for (order, has_failed, done) in receive {
+                    let _order = order.enter();
+                    let (outer, inner) = (span("outer").enter(), span("inner").enter());
+                    if has_failed {
+                        fail();
+                    }
+                    drop((inner, outer));
+                    done.send(()).unwrap();
+                }
+            });
+            let expected = &expected;
+            threads.spawn(move || {
+                let _entered = traced();
+                for n in 0..N {
+                    let (root, has_failed) = (span("root").enter(), (n + maker) % 5 == 0);
+                    let (done, wait) = mpsc::channel();
+                    send.send((root.context(), has_failed, done)).unwrap();
+                    wait.recv().unwrap();
+                    let n_expected = if has_failed { 3 } else { 0 };
+                    expected.lock().insert(root.context().trace_id(), n_expected);
+                }
+            })
+        });
+        threads.spawn(|| {
+            while !is_over.load(Relaxed) {
+                kept.tracer.flush()
+            }
+        });
+        makers.into_iter().for_each(|maker| maker.join().unwrap());
+        is_over.store(true, Relaxed);
+    });
+    kept.tracer.flush();
+    let mut n_kept: HashMap<TraceId, i32> = HashMap::new();
+    kept.spans.lock().iter().for_each(|span| *n_kept.entry(span.trace_id()).or_default() += 1);
+    let expected = expected.into_inner();
+    assert_eq!(expected.len(), 2 * N as usize);
+    for (trace, n) in expected {
+        assert_eq!(n_kept.get(&trace).copied().unwrap_or(0), n);
+    }
 }
 
 proptest! {
