@@ -34,11 +34,11 @@ use crate::{
 /// # Bounds
 ///
 /// A trace waits until its local root has ended and all threads were asked for their spans, for one to two
-/// seconds, and not longer than [`max_wait`](Self::max_wait) after its first span. If more than
+/// seconds, and not longer than [`max_wait`](Self::max_wait) after its local root started. If more than
 /// [`max_bytes`](Self::max_bytes) wait, the oldest trace is decided as it stands. Of one trace at most
-/// [`max_spans_per_trace`](Self::max_spans_per_trace) wait; what is beyond is dropped, and counted in
-/// `telemetry.tail.spans` with `decision="cut"`. Spans that end after the decision follow it, as long as
-/// it is remembered: for the last 65,536 traces at least.
+/// [`max_spans_per_trace`](Self::max_spans_per_trace) wait, and its local root; what is beyond is dropped,
+/// and counted in `telemetry.tail.spans` with `decision="cut"`. Spans that end after the decision follow
+/// it, as long as it is remembered: for the last 65,536 traces at least.
 ///
 /// # Examples
 ///
@@ -149,14 +149,18 @@ impl Tail {
         self.keeps(Criterion::Attribute(key.into(), value.into()), ratio)
     }
 
-    /// Keeps the first `n` traces of each route in each minute. The route is the root's attribute
-    /// `http.route`, else its name. A thousand routes are told apart; all others are one.
+    /// Keeps the first `n` traces of each route in each minute, of those that no criterion before it keeps
+    /// anyway. The route is the root's attribute `http.route`, else its name. A thousand routes are told
+    /// apart; all others are one.
     pub fn first_per_minute(self, n: u32) -> Self {
         self.keeps(Criterion::FirstPerMinute(n), 1.0)
     }
 
-    /// Keeps the share `ratio` of traces for which `matches` returns true. If it panics, it does not
-    /// match.
+    /// Keeps the share `ratio` of traces for which `matches` returns true. If it panics, nothing matches:
+    /// the trace is kept by [`otherwise`](Self::otherwise).
+    ///
+    /// It runs on the thread that collects, or on any that ends spans while too many wait: be quick, do not
+    /// block. Spans that it starts are not recorded, and a flush in it waits in vain.
     pub fn matching(
         self,
         matches: impl Fn(&LocalTrace<'_>) -> bool + Send + Sync + 'static,
@@ -175,7 +179,8 @@ impl Tail {
         Self { sees_all: false, ..self }
     }
 
-    /// How long after its first span a trace waits for its local root at most; 60 seconds by default.
+    /// How long after its local root started a trace waits for the end of that at most; 60 seconds by
+    /// default. What is known then decides, and the root follows.
     pub fn max_wait(self, wait: Duration) -> Self {
         Self { max_wait: wait, ..self }
     }
