@@ -23,13 +23,12 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{self, TraceId, TraceState},
-    diagnostics,
     pipeline::Signal as _,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    util::{panics, process},
+    util::process,
 };
 
 /// The spans that wait, and the tail sampler that decides about them.
@@ -209,14 +208,7 @@ impl Held {
     /// Calls code of the user's, on a thread that is muted.
     fn verdict(&self, id: TraceId, trace: &Trace) -> Verdict {
         let local = LocalTrace::new(&trace.spans).open_for(trace.open_for());
-        // A criterion of the user's may panic; whose thread this is has no part in that.
-        let ratio = panics::catch(|| self.tail.ratio(&local, &self.firsts));
-        let ratio = ratio.unwrap_or_else(|payload| {
-            panics::discard(payload);
-            diagnostics::report("tail sampler", format_args!("a criterion panicked"));
-            self.tail.otherwise_ratio()
-        });
-        let probability = Probability::new(ratio);
+        let probability = Probability::new(self.tail.ratio(&local, &self.firsts));
         let state = trace.spans.first().map_or(&TraceState::EMPTY, |span| span.context().state());
         match probability.chooses(state, id) {
             true => Verdict::Keep(probability),

@@ -5,9 +5,11 @@ use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
 use crate::{
     clock::{self, Ticks},
     context::{Outcome, TraceId},
+    diagnostics,
     label::Value,
     sync::Mutex,
     trace::SpanRecord,
+    util::panics,
 };
 
 /// Decides which traces are exported when their part in this process has ended: when the local root has,
@@ -156,8 +158,8 @@ impl Tail {
         self.keeps(Criterion::FirstPerMinute(n), 1.0)
     }
 
-    /// Keeps the share `ratio` of traces for which `matches` returns true. If it panics, nothing matches:
-    /// the trace is kept by [`otherwise`](Self::otherwise).
+    /// Keeps the share `ratio` of traces for which `matches` returns true. If it panics, it does not
+    /// match.
     ///
     /// It runs on the thread that collects, or on any that ends spans while too many wait: be quick, do not
     /// block. Spans that it starts are not recorded, and a flush in it waits in vain.
@@ -205,11 +207,6 @@ impl Tail {
         Self { p99: Some(p99), ..self }
     }
 
-    /// The share that is kept of traces of which nothing is known.
-    pub(in crate::trace) fn otherwise_ratio(&self) -> f64 {
-        self.otherwise
-    }
-
     /// The share of traces like this one that is kept. Calls code of the user's.
     pub(in crate::trace) fn ratio(&self, trace: &LocalTrace<'_>, firsts: &Mutex<Firsts>) -> f64 {
         let mut ratio: Option<f64> = None;
@@ -247,7 +244,14 @@ impl Tail {
             Criterion::FirstPerMinute(n) => trace
                 .root()
                 .is_some_and(|root| firsts.lock().count(trace.route(), ended(root)) <= *n),
-            Criterion::Matching(matches) => matches(trace),
+            // Whose thread this is has no part in a panic.
+            Criterion::Matching(matches) => {
+                panics::catch(|| matches(trace)).unwrap_or_else(|payload| {
+                    panics::discard(payload);
+                    diagnostics::report("tail sampler", format_args!("a criterion panicked"));
+                    false
+                })
+            }
         }
     }
 }

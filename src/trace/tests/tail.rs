@@ -199,6 +199,16 @@ fn a_criterion_may_panic_and_use_spans_and_flush() {
 }
 
 #[test]
+fn a_criterion_that_panics_costs_no_trace_that_another_one_keeps() {
+    let kept = kept(Tail::new().matching(|_| panic!("by intent"), 0.5).errors(1.0));
+    {
+        let _root = span("bad").enter();
+        fail();
+    }
+    assert_eq!(names(&kept), ["bad"]);
+}
+
+#[test]
 fn a_trace_of_many_spans_is_cut_and_what_was_cut_is_counted() {
     let kept = kept(Tail::new().otherwise(1.0).max_spans_per_trace(100));
     {
