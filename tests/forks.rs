@@ -22,6 +22,7 @@ use bellwether::{
     collect::{Collector, Description, Failure, Reading, Source},
     export::Memory,
     metric::{Observations, Observer, Registry, Snapshot},
+    trace::{self, SpanRecord, Tracer, sampler::Tail},
 };
 
 /// Telemetry is the process's: one test at a time. A panic of one is no reason for the others.
@@ -84,7 +85,7 @@ impl Collector for Level {
 }
 
 fn start() -> Result<Telemetry, bellwether::Error> {
-    let memory = Memory::<bellwether::trace::SpanRecord>::new();
+    let memory = Memory::<SpanRecord>::new();
     bellwether::builder("test").export(memory).source(Source::new("level", Level)).start()
 }
 
@@ -240,4 +241,28 @@ fn a_child_has_no_alerts_rules_or_windows_of_its_parent() {
     };
     assert_eq!(told(), "1 1 true");
     assert_eq!(in_child(told), "0 0 false");
+}
+
+#[test]
+fn a_child_exports_no_spans_that_wait_for_its_parents_tail_sampler() {
+    let _turn = turn();
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&names);
+    let accept = move |spans: &mut Vec<SpanRecord>| {
+        sink.lock().unwrap().extend(spans.iter().map(|span| span.name().to_owned()));
+    };
+    let tail = Tail::new().otherwise(1.0);
+    let tracer = Tracer::builder(accept).tail_sampler(tail).build();
+    let _entered = trace::enter(Some(Arc::clone(&tracer)));
+    let all = || {
+        tracer.flush();
+        names.lock().unwrap().join(" ")
+    };
+    bellwether::span("parents").enter().end();
+    tracer.collect(); // It has seen the root, and waits for what may have ended before.
+    let in_child = in_child(|| {
+        bellwether::span("childs").enter().end();
+        all()
+    });
+    assert_eq!((in_child.as_str(), all().as_str()), ("childs", "parents"));
 }

@@ -12,7 +12,7 @@ use std::{
 
 use bellwether::{
     current, span,
-    trace::{self, Span, SpanRecord, SpanScope, Tracer},
+    trace::{self, Span, SpanRecord, SpanScope, Tracer, sampler::Tail},
 };
 
 thread_local! {
@@ -21,12 +21,21 @@ thread_local! {
     static OWNED: ManuallyDrop<Cell<Option<Span>>> = const { ManuallyDrop::new(Cell::new(None)) };
 }
 
+thread_local! {
+    /// Whether each allocation makes a span.
+    static MAKES: ManuallyDrop<Cell<bool>> = const { ManuallyDrop::new(Cell::new(false)) };
+}
+
 struct Ending;
 
 // SAFETY: every call is handed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Ending {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         drop((ON_STACK.with(|scope| scope.take()), OWNED.with(|span| span.take())));
+        if MAKES.with(|makes| makes.replace(false)) {
+            span("of an allocation").enter().end();
+            MAKES.with(|makes| makes.set(true));
+        }
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -64,4 +73,17 @@ fn what_an_allocation_ends_within_a_spans_start_is_not_lost_and_not_current() {
     names.sort_unstable();
     assert_eq!(names, ["inner", "next", "outer", "owned"]);
     assert_eq!(tracer.lost(), 0);
+}
+
+#[test]
+fn an_allocation_may_make_a_span_while_a_tail_sampler_takes_some() {
+    let tracer = Tracer::builder(|batch: &mut Vec<SpanRecord>| batch.clear())
+        .tail_sampler(Tail::new().otherwise(1.0))
+        .build();
+    let _entered = trace::enter(Some(Arc::clone(&tracer)));
+    tracer.close(); // From now on each span is handed over when it ends.
+    MAKES.with(|makes| makes.set(true));
+    span("root").enter().end();
+    MAKES.with(|makes| makes.set(false));
+    assert!(current().is_none());
 }

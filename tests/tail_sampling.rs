@@ -138,3 +138,29 @@ fn without_a_history_a_percentile_is_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::InvalidOption);
     assert!(error.to_string().contains("slower_than_p99"), "{error}");
 }
+
+#[test]
+fn a_bucket_that_every_trace_comes_to_leads_to_one_that_is_kept() {
+    static BUSY: Histogram = Histogram::new("tail.busy", "Size of answers").unit(Unit::Bytes);
+    let _turn = turn();
+    let tail = Tail::new().otherwise(1.0);
+    let builder = bellwether::builder("busy").tick(Duration::from_millis(20)).tail_sampler(tail);
+    let (telemetry, spans) = started(builder);
+    let work = || {
+        let _root = span("root").enter();
+        BUSY.record(2.0);
+    };
+    let until = Instant::now() + PATIENCE;
+    // Without a flush: what is shown is decided by the ticks alone.
+    let shown = loop {
+        work();
+        let snapshot = telemetry.snapshot();
+        let busy = snapshot.value("tail.busy", &[]).unwrap().as_histogram().unwrap();
+        match busy.exemplars().first() {
+            Some(exemplar) => break exemplar.trace_id(),
+            None => assert!(Instant::now() < until, "none is ever shown"),
+        }
+    };
+    telemetry.shutdown(PATIENCE);
+    assert!(spans.records().iter().any(|span| span.trace_id() == shown));
+}

@@ -8,13 +8,21 @@ use crate::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
+/// Whether a trace is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Export {
+    Yes,
+    No,
+    Undecided,
+}
+
 /// Knows whether a trace is exported.
 #[derive(Clone)]
-pub(crate) struct Exported(Arc<dyn Fn(TraceId) -> bool + Send + Sync>);
+pub(crate) struct Exported(Arc<dyn Fn(TraceId) -> Export + Send + Sync>);
 
 impl Exported {
-    pub(crate) fn new(is_exported: impl Fn(TraceId) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_exported))
+    pub(crate) fn new(export: impl Fn(TraceId) -> Export + Send + Sync + 'static) -> Self {
+        Self(Arc::new(export))
     }
 }
 
@@ -26,11 +34,19 @@ impl fmt::Debug for Exported {
 
 /// Whether `trace`, which was or may be exported, is: what leads to one that is not leads nowhere.
 pub(crate) fn is_exported(trace: TraceId) -> bool {
-    if !IS_ASKED.load(Relaxed) {
-        return true;
-    }
+    !is_export_asked() || export_of(trace) == Export::Yes
+}
+
+/// Whether some that are sampled are not exported.
+#[inline]
+pub(crate) fn is_export_asked() -> bool {
+    IS_ASKED.load(Relaxed)
+}
+
+/// What is known of `trace`, which was or may be exported.
+pub(crate) fn export_of(trace: TraceId) -> Export {
     let exported = EXPORTED.lock().clone();
-    exported.is_none_or(|Exported(is_exported)| is_exported(trace))
+    exported.map_or(Export::Yes, |Exported(export)| export(trace))
 }
 
 /// From now on `exported` is asked; `None` if all traces are exported that are sampled.

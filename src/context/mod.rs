@@ -27,7 +27,9 @@ pub(crate) use current::{
     Attached, attached, has_attached, ids, is_sampled, replace_span, replace_trace, set_trace,
     span_context, swap_attached,
 };
-pub(crate) use exported::{Exported, ask_whether_exported, is_exported};
+pub(crate) use exported::{
+    Export, Exported, ask_whether_exported, export_of, is_export_asked, is_exported,
+};
 pub(crate) use muted::{is_muted, tune, tuned};
 pub(crate) use span_context::{Bits, Ids};
 pub(crate) use state::{Members, trim};

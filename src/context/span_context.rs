@@ -160,7 +160,8 @@ impl SpanContext {
     /// No context.
     pub const NONE: Self = Self { ids: Ids::NONE, state: TraceState::EMPTY };
 
-    /// The context of a span of this process.
+    /// The context of a span of this process, which is recorded if it is sampled. That of another process is
+    /// made [remote](Self::into_remote).
     #[must_use]
     pub const fn new(
         trace_id: TraceId,
@@ -168,13 +169,16 @@ impl SpanContext {
         flags: TraceFlags,
         state: TraceState,
     ) -> Self {
-        Ids::new(trace_id, span_id, flags).with_state(state)
+        let is_sampled = flags.is_sampled();
+        let ids = Ids::new(trace_id, span_id, flags).decided(is_sampled, is_sampled, false);
+        ids.with_state(state)
     }
 
     /// The same context, marked as having come from another process.
     #[must_use]
     pub fn into_remote(self) -> Self {
-        Ids { bits: Bits(self.ids.bits.0 | Bits::REMOTE), ..self.ids }.with_state(self.state)
+        let bits = Bits(self.ids.bits.0 & !(Bits::RECORDED | Bits::HELD) | Bits::REMOTE);
+        Ids { bits, ..self.ids }.with_state(self.state)
     }
 
     /// The same context with the sampled flag.

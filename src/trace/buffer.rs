@@ -98,8 +98,12 @@ impl Buffer {
     /// Counts one that has ended, wherever it started.
     #[inline(always)]
     pub(super) fn count_end(&self) {
-        let n_open = &self.shared.n_open;
-        n_open.store(n_open.load(Relaxed) - 1, Relaxed);
+        let n_open = self.shared.n_open.load(Relaxed) - 1;
+        self.shared.n_open.store(n_open, Relaxed);
+        // A thread that ends the spans of others is far below zero, and is to be counted all the same.
+        if n_open + 2 * COUNT_EVERY < self.count_at.get() {
+            self.count_at.set(n_open + COUNT_EVERY);
+        }
     }
 
     /// Adds a span; whether it must be handed over then. Where there is no room, the span is given back.

@@ -13,7 +13,8 @@ impl Context {
     /// children of its span, outgoing headers have its ids and its baggage.
     ///
     /// The span itself is not touched, and may have ended. While the context has the span that this thread
-    /// is in anyway, only with other baggage, attributes still go to that span.
+    /// is in anyway, only with other baggage, attributes still go to that span. A thread that is in 4,096
+    /// scopes already stays in the context that it has.
     ///
     /// # Examples
     ///
@@ -24,10 +25,9 @@ impl Context {
     /// assert_eq!(bellwether::current().baggage().get("tenant").as_deref(), Some("acme"));
     /// ```
     pub fn enter(&self) -> ContextScope {
-        // Past the limit of nested scopes the context is not current, and nothing else is lost.
-        let is_current = context::current() == *self;
-        let place = (!is_current).then(|| local::push(Left::Unrecorded(self.clone())).ok());
-        ContextScope { place: place.flatten(), not_send: PhantomData }
+        // Also where it is current: what made it so may be left first.
+        let place = local::push(Left::Unrecorded(self.clone())).ok();
+        ContextScope { place, not_send: PhantomData }
     }
 }
 
@@ -35,7 +35,7 @@ impl Context {
 /// it is dropped. Scopes may be dropped in any order, as those of spans.
 #[must_use = "the context is left when its scope is dropped"]
 pub struct ContextScope {
-    place: Option<Place>,             // None where nothing changes.
+    place: Option<Place>,             // None where the thread's stack is full.
     not_send: PhantomData<*const ()>, // It is a place on this thread's stack.
 }
 

@@ -22,14 +22,13 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
-    context::{self, TraceId, TraceState},
-    diagnostics,
+    context::{self, Export, TraceId, TraceState},
     pipeline::Signal as _,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    util::panics,
+    util::process,
 };
 
 /// The spans that wait, and the tail sampler that decides about them.
@@ -59,8 +58,11 @@ struct Waiting {
     /// Traces whose roots have ended, with the round in which that was seen.
     ended: VecDeque<(u64, TraceId)>,
     round: u64,
+    /// At how many entries of `by_age` and `ended` those of traces that have gone are forgotten.
+    forget_at: usize,
     n_bytes: usize,
     decided: Decided,
+    generation: u32, // Of the process in which the spans ended.
 }
 
 /// A trace that waits.
@@ -87,8 +89,14 @@ enum Verdict {
     Drop,
 }
 
+/// How long the lock is tried for where nothing depends on it. No holder keeps it for longer.
+const GLANCE: Duration = Duration::from_millis(1);
+
 /// How many decisions a generation remembers.
 const GENERATION: usize = 1 << 16;
+
+/// Beyond how many entries of traces that have gone it is worth while to look for them.
+const LEAST_NOTED: usize = 1024;
 
 /// Spans to be exported, and those that are used again.
 struct Sorted {
@@ -113,7 +121,9 @@ impl Held {
 
     /// `None` where a forked child has inherited a lock that nobody there will open.
     fn waiting(&self) -> Option<MutexGuard<'_, Waiting>> {
-        self.waiting.try_lock_for(PATIENCE)
+        let mut waiting = self.waiting.try_lock_for(PATIENCE)?;
+        waiting.forget_parents();
+        Some(waiting)
     }
 
     /// How many bytes of spans wait.
@@ -122,9 +132,14 @@ impl Held {
     }
 
     /// Whether the spans of a trace are exported, as far as is remembered.
-    pub(super) fn exports(&self, trace: TraceId) -> bool {
-        let verdict = self.waiting().and_then(|waiting| waiting.decided.get(trace));
-        matches!(verdict, Some(Verdict::Keep(_)))
+    pub(super) fn export_of(&self, trace: TraceId) -> Export {
+        // Who asks may record in an allocation of this thread's that has the lock.
+        let Some(waiting) = self.waiting.try_lock_for(GLANCE) else { return Export::Undecided };
+        match waiting.decided.get(trace) {
+            Some(Verdict::Keep(_)) => Export::Yes,
+            None if waiting.traces.contains_key(&trace) => Export::Undecided,
+            Some(Verdict::Drop) | None => Export::No,
+        }
     }
 
     /// Notes that a local root has started: its trace is not over before it has ended.
@@ -137,19 +152,22 @@ impl Held {
         }
     }
 
-    /// Takes finished spans, and leaves in `batch` those that are to be exported now.
-    pub(super) fn accept(&self, batch: &mut Vec<SpanRecord>) {
+    /// Takes finished spans, and leaves in `batch` those that are to be exported now. How many are lost.
+    pub(super) fn accept(&self, batch: &mut Vec<SpanRecord>) -> usize {
+        let _muted = context::mute(); // An allocator that makes spans would come here again.
         let mut sorted = Sorted::new(&self.tail);
-        let Some(mut waiting) = self.waiting() else { return batch.clear() };
+        let Some(mut waiting) = self.waiting() else { return batch.drain(..).len() };
         batch.drain(..).for_each(|span| waiting.add(span, &self.tail, &mut sorted));
         drop(waiting);
         self.decide_all(|waiting| waiting.take_beyond(self.tail.max_bytes), &mut sorted);
         self.settle(sorted, batch);
+        0
     }
 
     /// Decides about the traces whose roots had ended before the last collection, and about those that
     /// have waited for too long. Adds to `batch` what is to be exported.
     pub(super) fn end_round(&self, batch: &mut Vec<SpanRecord>) {
+        let _muted = context::mute(); // As in `accept`.
         let mut sorted = Sorted::new(&self.tail);
         let Some(mut waiting) = self.waiting() else { return };
         waiting.round += 1;
@@ -164,6 +182,7 @@ impl Held {
 
     /// Decides about all traces as they stand.
     pub(super) fn end(&self, batch: &mut Vec<SpanRecord>) {
+        let _muted = context::mute(); // As in `accept`.
         let mut sorted = Sorted::new(&self.tail);
         self.decide_all(Waiting::take_oldest, &mut sorted);
         self.settle(sorted, batch);
@@ -185,25 +204,20 @@ impl Held {
         if trace.spans.is_empty() {
             return; // Only its root had started.
         }
-        let verdict = self.verdict(id, &trace.spans);
-        let Some(mut waiting) = self.waiting() else { return };
-        waiting.decided.remember(id, verdict);
-        let late = waiting.remove(id).map(|late| late.spans).unwrap_or_default();
-        drop(waiting);
+        let (mut verdict, mut late) = (self.verdict(id, &trace), Vec::new());
+        if let Some(mut waiting) = self.waiting() {
+            // Another thread may have been first to decide, about spans that came after these.
+            verdict = waiting.decided.remember(id, verdict);
+            late = waiting.remove(id).map(|late| late.spans).unwrap_or_default();
+        }
         trace.spans.into_iter().chain(late).for_each(|span| sorted.add(span, verdict));
     }
 
-    fn verdict(&self, id: TraceId, spans: &[SpanRecord]) -> Verdict {
-        let _muted = context::mute();
-        // A criterion of the user's may panic; whose thread this is has no part in that.
-        let ratio = panics::catch(|| self.tail.ratio(&LocalTrace::new(spans), &self.firsts));
-        let ratio = ratio.unwrap_or_else(|payload| {
-            panics::discard(payload);
-            diagnostics::report("tail sampler", format_args!("a criterion panicked"));
-            self.tail.otherwise_ratio()
-        });
-        let probability = Probability::new(ratio);
-        let state = spans.first().map_or(&TraceState::EMPTY, |span| span.context().state());
+    /// Calls code of the user's, on a thread that is muted.
+    fn verdict(&self, id: TraceId, trace: &Trace) -> Verdict {
+        let local = LocalTrace::new(&trace.spans).open_for(trace.open_for());
+        let probability = Probability::new(self.tail.ratio(&local, &self.firsts));
+        let state = trace.spans.first().map_or(&TraceState::EMPTY, |span| span.context().state());
         match probability.chooses(state, id) {
             true => Verdict::Keep(probability),
             false => Verdict::Drop,
@@ -225,6 +239,13 @@ impl Held {
             let bytes = sorted.dropped.iter().map(SpanRecord::weight).sum();
             SpanRecord::recycle(sorted.dropped, bytes);
         }
+    }
+}
+
+impl Trace {
+    /// How long a root has been open that still is.
+    fn open_for(&self) -> Duration {
+        if self.n_open_roots > 0 { clock::now().since(self.since) } else { Duration::ZERO }
     }
 }
 
@@ -272,26 +293,28 @@ impl Waiting {
 
     /// Adds a finished span to its trace, or sorts it as that was decided.
     fn add(&mut self, span: SpanRecord, tail: &Tail, sorted: &mut Sorted) {
+        if self.by_age.len() + self.ended.len() > self.forget_at {
+            self.forget_gone();
+        }
         let id = span.trace_id();
         if let Some(verdict) = self.decided.get(id) {
             return sorted.add(span, verdict);
         }
         let (is_root, weight) = (span.is_local_root(), span.weight());
         let trace = self.trace(id);
+        trace.n_open_roots = trace.n_open_roots.saturating_sub(is_root.into());
+        let is_last = is_root && trace.n_open_roots == 0;
         // The root comes last, and is worth more than what it would have to wait for.
-        if trace.spans.len() >= tail.max_spans_per_trace && !is_root {
+        if trace.spans.len() >= tail.max_spans_per_trace && !is_last {
             sorted.n_cut += 1;
             return sorted.dropped.push(span);
         }
         trace.n_bytes += weight;
         trace.spans.push(span);
-        if is_root {
-            trace.n_open_roots = trace.n_open_roots.saturating_sub(1);
-            if trace.n_open_roots == 0 {
-                self.ended.push_back((self.round, id));
-            }
-        }
         self.n_bytes += weight;
+        if is_last {
+            self.ended.push_back((self.round, id));
+        }
     }
 
     fn remove(&mut self, id: TraceId) -> Option<Trace> {
@@ -335,7 +358,24 @@ impl Waiting {
         self.remove(id).map(|trace| (id, trace))
     }
 
-    /// Forgets the ages of traces that have gone.
+    /// Forgets what is noted of traces that have gone, which piles up behind one that waits.
+    fn forget_gone(&mut self) {
+        let traces = &self.traces;
+        self.by_age.retain(|(since, id)| traces.get(id).is_some_and(|trace| trace.since == *since));
+        self.ended.retain(|(_, id)| traces.contains_key(id));
+        self.forget_at = 2 * (self.by_age.len() + self.ended.len()) + LEAST_NOTED;
+    }
+
+    /// Drops what ended before a fork: the parent process delivers it.
+    fn forget_parents(&mut self) {
+        let generation = process::generation();
+        if self.generation != generation {
+            let decided = mem::take(&mut self.decided);
+            *self = Self { generation, decided, ..Self::default() };
+        }
+    }
+
+    /// Forgets the ages of the oldest traces, as far as these have gone.
     fn skip_gone(&mut self) {
         while let Some((since, id)) = self.by_age.front() {
             if self.traces.get(id).is_some_and(|trace| trace.since == *since) {
@@ -351,11 +391,16 @@ impl Decided {
         self.newer.get(&id).or_else(|| self.older.get(&id)).copied()
     }
 
-    fn remember(&mut self, id: TraceId, verdict: Verdict) {
+    /// Remembers a verdict, unless there is one already. The one that holds.
+    fn remember(&mut self, id: TraceId, verdict: Verdict) -> Verdict {
+        if let Some(first) = self.get(id) {
+            return first;
+        }
         if self.newer.len() >= GENERATION {
             self.older = mem::take(&mut self.newer);
         }
         self.newer.insert(id, verdict);
+        verdict
     }
 }
 
@@ -364,5 +409,51 @@ impl TailCounts {
     pub(super) fn read(&self) -> [(&'static str, u64); 3] {
         let read = |count: &AtomicU64| count.load(Relaxed);
         [("kept", read(&self.kept)), ("dropped", read(&self.dropped)), ("cut", read(&self.cut))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(n: usize) -> Vec<SpanRecord> {
+        (0..n).map(|_| SpanRecord::new("root")).collect()
+    }
+
+    #[test]
+    fn a_trace_that_stays_open_does_not_keep_the_ages_of_all_later_ones() {
+        let held = Held::new(Tail::new());
+        held.open_root(TraceId::random());
+        for _ in 0..500 {
+            let mut batch = roots(10);
+            held.accept(&mut batch);
+            held.end_round(&mut batch);
+        }
+        let waiting = held.waiting().unwrap();
+        assert!(waiting.by_age.len() < 2_000, "{}", waiting.by_age.len());
+    }
+
+    #[test]
+    fn what_was_decided_first_holds_for_the_whole_trace() {
+        let (id, mut decided) = (TraceId::random(), Decided::default());
+        decided.remember(id, Verdict::Keep(Probability::new(1.0)));
+        assert!(matches!(decided.remember(id, Verdict::Drop), Verdict::Keep(_)));
+    }
+
+    #[test]
+    fn spans_that_the_lock_keeps_out_are_counted() {
+        let held = Held::new(Tail::new());
+        let locked = held.waiting();
+        let mut batch = roots(3);
+        assert_eq!((held.accept(&mut batch), batch.len()), (3, 0));
+        drop(locked);
+    }
+
+    #[test]
+    fn without_collections_what_is_noted_is_bounded_too() {
+        let held = Held::new(Tail::new().max_bytes(10_000));
+        (0..500).for_each(|_| assert_eq!(held.accept(&mut roots(10)), 0));
+        let waiting = held.waiting().unwrap();
+        assert!(waiting.ended.len() < 2_000, "{}", waiting.ended.len());
     }
 }

@@ -70,8 +70,6 @@ pub struct Tracer {
     pub(super) limits: &'static SpanLimits,
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
-    /// Whether a sampler has ever let a span be recorded that is not sampled.
-    has_unsampled: AtomicBool,
     pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
     /// The buffers of threads that live. No lock is taken inside it but those of buffers.
@@ -218,7 +216,6 @@ impl TracerBuilder {
             limits: self.limits.shared(),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             baggage_keys: self.baggage_keys,
-            has_unsampled: AtomicBool::new(false),
             error_texts: self.error_texts,
             sink: self.sink,
             buffers: Mutex::new(Vec::new()),
@@ -328,7 +325,9 @@ impl Tracer {
         self.n_open.fetch_add(change, Relaxed);
     }
 
-    /// How many spans never came to the sink, because the sampler or the sink panicked. A span whose guard is leaked never ends, and is not counted.
+    /// How many spans never came to the sink: because the sampler or the sink panicked, because
+    /// too many were open, or because a lock was not to be had. One whose guard is leaked never ends, and
+    /// is not counted.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.n_lost.load(Relaxed)
@@ -376,14 +375,11 @@ impl Tracer {
     /// want to see.
     #[inline(always)]
     pub(super) fn decided(&self, start: Start, recorded: bool, sampled: bool) -> Start {
-        let Some(held) = &self.held else {
-            if recorded && !sampled {
-                self.has_unsampled.store(true, Relaxed);
-            }
-            return start.decided(recorded, sampled, false);
-        };
-        let recorded = recorded || held.tail.sees_all;
-        start.decided(recorded, sampled, recorded)
+        let recorded = recorded || self.held.as_ref().is_some_and(|held| held.tail.sees_all);
+        if recorded && !sampled && !HAS_UNSAMPLED.load(Relaxed) {
+            HAS_UNSAMPLED.store(true, Relaxed);
+        }
+        start.decided(recorded, sampled, recorded && self.held.is_some())
     }
 
     /// The keys of the entries of baggage that spans take as attributes.
@@ -484,7 +480,10 @@ impl Tracer {
     /// Hands over what has ended; leaves `batch` empty, with its memory for the next one.
     pub(super) fn hand_over(&self, batch: &mut Vec<SpanRecord>) {
         if let Some(held) = &self.held {
-            held.accept(batch);
+            match held.accept(batch) {
+                0 => {}
+                n => self.lose(n),
+            }
             if self.is_closed() {
                 self.decide_rest(batch);
             }
@@ -494,8 +493,9 @@ impl Tracer {
 
     /// Passes to the sink what is to be exported.
     fn deliver(&self, batch: &mut Vec<SpanRecord>) {
+        let _muted = context::mute(); // An allocator that makes spans would come here again.
         // With a tail sampler all that comes here is sampled.
-        if self.has_unsampled.load(Relaxed) {
+        if self.held.is_none() && HAS_UNSAMPLED.load(Relaxed) {
             let is_unsampled = |span: &mut SpanRecord| !span.context().is_sampled();
             let mut unsampled = batch.extract_if(.., is_unsampled).collect();
             self.pass(&mut unsampled, |spans| self.sink.see(spans));
@@ -510,7 +510,6 @@ impl Tracer {
             return;
         }
         let n = spans.len();
-        let _muted = context::mute();
         // The sink's code is not the code that ended a span: a panic must not come out there.
         if let Err(payload) = panics::catch(|| call(spans)) {
             panics::discard(payload);
@@ -559,6 +558,10 @@ impl fmt::Debug for TracerBuilder {
             .finish_non_exhaustive()
     }
 }
+
+/// Whether a span was ever recorded that is not sampled. Of all tracers: its children, which are not sampled
+/// either, may be another one's.
+static HAS_UNSAMPLED: AtomicBool = AtomicBool::new(false);
 
 /// Every tracer there is, for spans that end on a thread with another one. No lock is taken inside.
 static LIVE: Mutex<Vec<(u64, Weak<Tracer>)>> = Mutex::new(Vec::new());
@@ -609,7 +612,7 @@ pub fn uninstall() -> Option<Arc<Tracer>> {
 /// tail sampler.
 pub(crate) fn show_exemplars_of(tracer: Option<&Tracer>) {
     let held = tracer.and_then(Tracer::held).cloned();
-    let exports = |held: Arc<Held>| Exported::new(move |trace| held.exports(trace));
+    let exports = |held: Arc<Held>| Exported::new(move |trace| held.export_of(trace));
     context::ask_whether_exported(held.map(exports));
 }
 

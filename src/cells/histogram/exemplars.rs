@@ -10,10 +10,12 @@
 //! has read parts of two exemplars and looks again. All stores are Release and all loads Acquire: a
 //! reader that sees a part of a writing so sees the odd number that came before it.
 
+use std::time::Duration;
+
 use crate::{
     cells::budget::Room,
     clock::Ticks,
-    context::{SpanContext, SpanId, TraceId},
+    context::{self, Export, SpanContext, SpanId, TraceId},
     snapshot::Exemplar,
     sync::{
         atomic::AtomicU64 as StaticAtomicU64,
@@ -40,6 +42,9 @@ const SLOTS: usize = 1;
 const LOOKS: usize = 8;
 #[cfg(bellwether_loom)]
 const LOOKS: usize = 2;
+
+/// How long an exemplar whose trace was kept stays, where a tail sampler decides. Arbitrary.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The number of the turn: even, and not zero.
 static TURN: StaticAtomicU64 = StaticAtomicU64::new(2);
@@ -94,7 +99,11 @@ impl Exemplars {
             context.span_id().to_u64(),
             taken.to_raw(),
         ];
-        slots[key as usize % SLOTS].write(parts, TURN.load(Relaxed));
+        let (slot, turn) = (&slots[key as usize % SLOTS], TURN.load(Relaxed));
+        if context::is_export_asked() && slot.is_worth_more(taken) {
+            return slot.renew(turn);
+        }
+        slot.write(parts, turn);
     }
 
     /// All that can be read whole and lead to a trace that is exported, in no order.
@@ -136,6 +145,27 @@ impl Slot {
             to.store(part, Release);
         }
         self.turn.store(turn, Release);
+    }
+
+    /// Whether what is here should stay rather than one of a trace that has just begun: a tail sampler has
+    /// kept its trace a short while ago, or has not decided yet. Else a bucket that many traces come to
+    /// would never lead to one that is kept.
+    #[cold]
+    fn is_worth_more(&self, now: Ticks) -> bool {
+        let Some([_, high, low, _, taken]) = self.read() else { return false };
+        match context::export_of(TraceId::from_halves(high, low)) {
+            Export::Undecided => true,
+            Export::Yes => now.since(Ticks::from_raw(taken)) < KEPT_FOR,
+            Export::No => false,
+        }
+    }
+
+    /// Leaves what is here for another turn.
+    fn renew(&self, turn: u64) {
+        let written = self.turn.load(Relaxed);
+        if written < turn && written.is_multiple_of(2) {
+            let _ = self.turn.compare_exchange(written, turn, AcqRel, Relaxed);
+        }
     }
 
     fn read(&self) -> Option<[u64; 5]> {

@@ -3,11 +3,13 @@
 use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Ticks,
+    clock::{self, Ticks},
     context::{Outcome, TraceId},
+    diagnostics,
     label::Value,
     sync::Mutex,
     trace::SpanRecord,
+    util::panics,
 };
 
 /// Decides which traces are exported when their part in this process has ended: when the local root has,
@@ -34,11 +36,11 @@ use crate::{
 /// # Bounds
 ///
 /// A trace waits until its local root has ended and all threads were asked for their spans, for one to two
-/// seconds, and not longer than [`max_wait`](Self::max_wait) after its first span. If more than
+/// seconds, and not longer than [`max_wait`](Self::max_wait) after its local root started. If more than
 /// [`max_bytes`](Self::max_bytes) wait, the oldest trace is decided as it stands. Of one trace at most
-/// [`max_spans_per_trace`](Self::max_spans_per_trace) wait; what is beyond is dropped, and counted in
-/// `telemetry.tail.spans` with `decision="cut"`. Spans that end after the decision follow it, as long as
-/// it is remembered: for the last 65,536 traces at least.
+/// [`max_spans_per_trace`](Self::max_spans_per_trace) wait, and its local root; what is beyond is dropped,
+/// and counted in `telemetry.tail.spans` with `decision="cut"`. Spans that end after the decision follow
+/// it, as long as it is remembered: for the last 65,536 traces at least.
 ///
 /// # Examples
 ///
@@ -119,7 +121,8 @@ impl Tail {
         self.keeps(Criterion::Panic, ratio)
     }
 
-    /// Keeps the share `ratio` of traces whose local root took longer than `duration`.
+    /// Keeps the share `ratio` of traces whose local root took longer than `duration`, or has been open for
+    /// longer when its trace is decided because that [waits for too long](Self::max_wait).
     pub fn slower_than(self, duration: Duration, ratio: f64) -> Self {
         self.keeps(Criterion::Slower(duration), ratio)
     }
@@ -148,14 +151,18 @@ impl Tail {
         self.keeps(Criterion::Attribute(key.into(), value.into()), ratio)
     }
 
-    /// Keeps the first `n` traces of each route in each minute. The route is the root's attribute
-    /// `http.route`, else its name. A thousand routes are told apart; all others are one.
+    /// Keeps the first `n` traces of each route in each minute, of those that no criterion before it keeps
+    /// anyway. The route is the root's attribute `http.route`, else its name. A thousand routes are told
+    /// apart; all others are one.
     pub fn first_per_minute(self, n: u32) -> Self {
         self.keeps(Criterion::FirstPerMinute(n), 1.0)
     }
 
     /// Keeps the share `ratio` of traces for which `matches` returns true. If it panics, it does not
     /// match.
+    ///
+    /// It runs on the thread that collects, or on any that ends spans while too many wait: be quick, do not
+    /// block. Spans that it starts are not recorded, and a flush in it waits in vain.
     pub fn matching(
         self,
         matches: impl Fn(&LocalTrace<'_>) -> bool + Send + Sync + 'static,
@@ -174,7 +181,8 @@ impl Tail {
         Self { sees_all: false, ..self }
     }
 
-    /// How long after its first span a trace waits for its local root at most; 60 seconds by default.
+    /// How long after its local root started a trace waits for the end of that at most; 60 seconds by
+    /// default. What is known then decides, and the root follows.
     pub fn max_wait(self, wait: Duration) -> Self {
         Self { max_wait: wait, ..self }
     }
@@ -199,11 +207,6 @@ impl Tail {
         Self { p99: Some(p99), ..self }
     }
 
-    /// The share that is kept of traces of which nothing is known.
-    pub(in crate::trace) fn otherwise_ratio(&self) -> f64 {
-        self.otherwise
-    }
-
     /// The share of traces like this one that is kept. Calls code of the user's.
     pub(in crate::trace) fn ratio(&self, trace: &LocalTrace<'_>, firsts: &Mutex<Firsts>) -> f64 {
         let mut ratio: Option<f64> = None;
@@ -222,13 +225,15 @@ impl Tail {
         firsts: &Mutex<Firsts>,
     ) -> bool {
         let any = |is: &dyn Fn(&SpanRecord) -> bool| trace.spans.iter().any(is);
+        // An end may have been set ahead of time.
+        let ended = |root: &SpanRecord| root.end().min(clock::now());
         let duration = || trace.root().map(|root| root.end().since(root.start()));
         match criterion {
             Criterion::Error => any(&|span| {
                 span.has_failed() || matches!(span.outcome(), Outcome::Error | Outcome::Panic)
             }),
             Criterion::Panic => any(&|span| span.outcome() == Outcome::Panic),
-            Criterion::Slower(limit) => duration().is_some_and(|duration| duration > *limit),
+            Criterion::Slower(limit) => duration().max(Some(trace.open_for)) > Some(*limit),
             Criterion::SlowerThanP99 => duration().is_some_and(|duration| {
                 let p99 = self.p99.as_ref().and_then(|P99(p99)| p99(trace.route()));
                 p99.is_some_and(|p99| duration.as_secs_f64() > p99)
@@ -238,8 +243,15 @@ impl Tail {
             }),
             Criterion::FirstPerMinute(n) => trace
                 .root()
-                .is_some_and(|root| firsts.lock().count(trace.route(), root.end()) <= *n),
-            Criterion::Matching(matches) => matches(trace),
+                .is_some_and(|root| firsts.lock().count(trace.route(), ended(root)) <= *n),
+            // Whose thread this is has no part in a panic.
+            Criterion::Matching(matches) => {
+                panics::catch(|| matches(trace)).unwrap_or_else(|payload| {
+                    panics::discard(payload);
+                    diagnostics::report("tail sampler", format_args!("a criterion panicked"));
+                    false
+                })
+            }
         }
     }
 }
@@ -286,13 +298,20 @@ fn share(ratio: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTrace<'a> {
     spans: &'a [SpanRecord],
+    /// How long a local root has been open that still is.
+    open_for: Duration,
 }
 
 impl<'a> LocalTrace<'a> {
     /// The trace of `spans`, which are all of one trace: to try a criterion with.
     #[must_use]
     pub const fn new(spans: &'a [SpanRecord]) -> Self {
-        Self { spans }
+        Self { spans, open_for: Duration::ZERO }
+    }
+
+    /// The trace, of which a local root is still open after this time.
+    pub(in crate::trace) const fn open_for(self, open_for: Duration) -> Self {
+        Self { open_for, ..self }
     }
 
     /// The spans, in no order. A trace that waited for too long, or for which there was no room, may lack

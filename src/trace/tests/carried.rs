@@ -104,3 +104,15 @@ fn a_task_that_is_spawned_is_below_the_span_that_was_current() {
     }
     assert_eq!(kept.tree(), "order(before after)");
 }
+
+#[test]
+fn a_context_that_is_entered_stays_current_when_its_span_has_ended() {
+    let _kept = Kept::new(AlwaysOn);
+    let order = span("order").enter();
+    let context = current();
+    let scope = context.enter();
+    drop(order);
+    assert_eq!(current(), context);
+    drop(scope);
+    assert!(current().is_none());
+}

@@ -171,3 +171,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_child_of_a_context_that_was_made_by_hand_is_decided_as_that_says() {
+    let kept = Kept::with(|builder| builder);
+    for flags in [TraceFlags::SAMPLED, TraceFlags::RANDOM] {
+        let parent =
+            SpanContext::new(TraceId::random(), SpanId::random(), flags, TraceState::EMPTY);
+        let child = span("child").parent(parent.clone()).start();
+        assert_eq!(child.is_recording(), parent.is_sampled());
+        assert_eq!(child.context().span().is_sampled(), parent.is_sampled());
+    }
+    assert_eq!(kept.tree(), "");
+    assert_eq!(kept.spans().len(), 1);
+}

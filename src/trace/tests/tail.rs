@@ -1,6 +1,14 @@
 //! Traces that are decided about when they have ended.
 
-use std::{sync::Barrier, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 
@@ -191,6 +199,16 @@ fn a_criterion_may_panic_and_use_spans_and_flush() {
 }
 
 #[test]
+fn a_criterion_that_panics_costs_no_trace_that_another_one_keeps() {
+    let kept = kept(Tail::new().matching(|_| panic!("by intent"), 0.5).errors(1.0));
+    {
+        let _root = span("bad").enter();
+        fail();
+    }
+    assert_eq!(names(&kept), ["bad"]);
+}
+
+#[test]
 fn a_trace_of_many_spans_is_cut_and_what_was_cut_is_counted() {
     let kept = kept(Tail::new().otherwise(1.0).max_spans_per_trace(100));
     {
@@ -291,6 +309,110 @@ fn what_the_head_samples_with_a_probability_is_exported_with_the_smaller_one() {
         assert!((150..350).contains(&n_kept), "{n_kept}");
         let spans = kept.spans.lock();
         assert!(spans.iter().all(|span| span.probability().unwrap().to_f64() == exported));
+    }
+}
+
+#[test]
+fn an_end_that_is_far_ahead_does_not_stop_the_first_of_each_minute() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let kept = kept(Tail::new().first_per_minute(1));
+    let ahead = clock::now().after(10_000_000_000_000);
+    span("far ahead").start().end_at(ahead);
+    for _ in 0..2 {
+        kept.tracer.flush();
+        clock.advance(60 * SECOND);
+        span("far ahead").enter().end();
+    }
+    assert_eq!(names(&kept).len(), 3);
+}
+
+#[test]
+fn a_root_that_is_open_for_longer_than_traces_wait_is_slow() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    for (limit, expected) in [(5, &["child", "root"][..]), (20, &[])] {
+        let kept = kept(Tail::new().slower_than(limit * SECOND, 1.0).max_wait(10 * SECOND));
+        let root = span("root").enter();
+        span("child").enter().end();
+        clock.advance(11 * SECOND);
+        kept.tracer.collect();
+        clock.advance(SECOND);
+        drop(root);
+        assert_eq!(names(&kept), expected);
+    }
+}
+
+#[test]
+fn what_no_sampler_wanted_is_not_exported_by_the_next_tracer_either() {
+    let first = Kept::with(|builder| builder.sampler(AlwaysOff).tail_sampler(Tail::new()));
+    let _root = span("root").enter();
+    let second = Kept::new(ParentBased::new(AlwaysOn));
+    span("child").enter().end();
+    assert!(second.spans().is_empty());
+    drop((second, first));
+}
+
+#[test]
+fn callers_that_all_name_one_trace_have_the_room_of_one() {
+    let kept = kept(Tail::new().otherwise(1.0).max_spans_per_trace(10));
+    let caller = caller(1);
+    let requests: Vec<_> =
+        (0..100).map(|_| span("request").parent(caller.clone()).start()).collect();
+    drop(requests);
+    assert_eq!(names(&kept).len(), 11); // The last root is the one that is never cut.
+    assert_eq!(kept.tracer.tail_counts().unwrap().0, [("kept", 11), ("dropped", 0), ("cut", 89)]);
+}
+
+#[test]
+fn traces_over_threads_are_whole_whoever_collects_meanwhile() {
+    const N: u32 = 2_000;
+    let kept = kept(Tail::new().errors(1.0));
+    let (is_over, expected) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
+    let traced = &|| enter(Some(kept.tracer.clone()));
+    thread::scope(|threads| {
+        let makers = [0, 1].map(|maker| {
+            let (send, receive) = mpsc::sync_channel::<(Context, bool, mpsc::Sender<()>)>(0);
+            threads.spawn(move || {
+                let _entered = traced();
+                for (order, has_failed, done) in receive {
+                    let _order = order.enter();
+                    let (outer, inner) = (span("outer").enter(), span("inner").enter());
+                    if has_failed {
+                        fail();
+                    }
+                    drop((inner, outer));
+                    done.send(()).unwrap();
+                }
+            });
+            let expected = &expected;
+            threads.spawn(move || {
+                let _entered = traced();
+                for n in 0..N {
+                    let (root, has_failed) = (span("root").enter(), (n + maker) % 5 == 0);
+                    let (done, wait) = mpsc::channel();
+                    send.send((root.context(), has_failed, done)).unwrap();
+                    wait.recv().unwrap();
+                    let n_expected = if has_failed { 3 } else { 0 };
+                    expected.lock().insert(root.context().trace_id(), n_expected);
+                }
+            })
+        });
+        threads.spawn(|| {
+            while !is_over.load(Relaxed) {
+                kept.tracer.flush()
+            }
+        });
+        makers.into_iter().for_each(|maker| maker.join().unwrap());
+        is_over.store(true, Relaxed);
+    });
+    kept.tracer.flush();
+    let mut n_kept: HashMap<TraceId, i32> = HashMap::new();
+    kept.spans.lock().iter().for_each(|span| *n_kept.entry(span.trace_id()).or_default() += 1);
+    let expected = expected.into_inner();
+    assert_eq!(expected.len(), 2 * N as usize);
+    for (trace, n) in expected {
+        assert_eq!(n_kept.get(&trace).copied().unwrap_or(0), n);
     }
 }
 

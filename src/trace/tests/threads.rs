@@ -221,3 +221,23 @@ fn spans_that_end_on_other_threads_leave_room() {
     ending.join().unwrap();
     assert_eq!((kept.tracer.open(), kept.tracer.lost()), (0, 0));
 }
+
+#[test]
+fn a_thread_that_ends_the_spans_of_others_has_no_room_for_more_of_its_own() {
+    let kept = Kept::new(AlwaysOn);
+    let (send, receive) = mpsc::sync_channel::<Vec<Span>>(0);
+    let tracer = kept.tracer.clone();
+    let ending = std::thread::spawn(move || {
+        let _entered = enter(Some(tracer));
+        span("own").enter().end(); // From now on this thread counts for itself.
+        receive.into_iter().for_each(drop);
+        let open: Vec<Span> = (0..400_000).map(|_| span("open").start()).collect();
+        let n_recorded = open.iter().filter(|span| span.is_recording()).count();
+        assert!((1 << 18..270_000).contains(&n_recorded), "{n_recorded}");
+    });
+    for _ in 0..6 {
+        send.send((0..50_000).map(|_| span("moved").start()).collect()).unwrap();
+    }
+    drop(send);
+    ending.join().unwrap();
+}
