@@ -14,6 +14,7 @@ use std::{
     borrow::Cow,
     fmt, mem,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use super::{
@@ -35,7 +36,7 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
-    util::panics,
+    util::{panics, process},
 };
 
 /// Samples spans, gathers the finished ones by thread, and hands them to a [`SpanSink`] in batches.
@@ -80,6 +81,7 @@ pub struct Tracer {
     /// inside it.
     collecting: Mutex<Vec<SpanRecord>>,
     closed: AtomicBool,
+    generation: u32, // Of the process that built it.
     n_lost: AtomicU64,
     /// What was beyond the limits of spans, as [`Cuts::NAMES`] has them. Relaxed: they publish nothing but
     /// themselves.
@@ -222,6 +224,7 @@ impl TracerBuilder {
             leftovers: Leftovers::default(),
             collecting: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
+            generation: process::generation(),
             n_lost: AtomicU64::new(0),
             n_open: AtomicI64::new(0),
             cuts: Default::default(),
@@ -251,8 +254,7 @@ impl Tracer {
     /// When it returns, every span that ended before the call has been handed over, by it or by
     /// another thread. Not to be called from a sink.
     pub fn collect(&self) {
-        // With a limit because a forked child may inherit a lock that nobody there will open.
-        let Some(mut batch) = self.collecting.try_lock_for(PATIENCE) else { return };
+        let Some(mut batch) = self.collecting.try_lock_for(self.patience()) else { return };
         let Some(buffers) = self.buffers.try_lock_for(PATIENCE).map(|buffers| buffers.clone())
         else {
             return;
@@ -273,6 +275,14 @@ impl Tracer {
             held.end_round(&mut batch);
             self.deliver(&mut batch);
         }
+    }
+
+    /// How long a thread waits for another one that collects, which may run a criterion of the user's.
+    fn patience(&self) -> Duration {
+        // A forked child may have inherited a lock that nobody there will open, and a muted thread may
+        // have it itself.
+        let may_be_lost = self.generation != process::generation() || context::is_muted();
+        if may_be_lost { PATIENCE } else { LONG_PATIENCE }
     }
 
     /// As [`collect`](Self::collect), and a tail sampler decides about every trace whose local root had
@@ -562,6 +572,9 @@ impl fmt::Debug for TracerBuilder {
 /// Whether a span was ever recorded that is not sampled. Of all tracers: its children, which are not sampled
 /// either, may be another one's.
 static HAS_UNSAMPLED: AtomicBool = AtomicBool::new(false);
+
+/// How long a collection is waited for. Less than an exit takes at most.
+const LONG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every tracer there is, for spans that end on a thread with another one. No lock is taken inside.
 static LIVE: Mutex<Vec<(u64, Weak<Tracer>)>> = Mutex::new(Vec::new());

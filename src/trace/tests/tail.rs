@@ -454,3 +454,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_flush_waits_for_another_thread_that_decides() {
+    let (began, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let barriers = (began.clone(), go_on.clone());
+    let matching = move |trace: &LocalTrace<'_>| {
+        if trace.route() == "slow" {
+            barriers.0.wait();
+            barriers.1.wait();
+        }
+        true
+    };
+    let kept = kept(Tail::new().matching(matching, 1.0));
+    span("slow").enter().end();
+    let tracer = kept.tracer.clone();
+    let other = thread::spawn(move || tracer.flush());
+    began.wait();
+    span("meanwhile").enter().end();
+    let tracer = kept.tracer.clone();
+    let flushing = thread::spawn(move || tracer.flush());
+    // Long enough for it to have given up, if it did.
+    let since = clock::now();
+    while clock::now().seconds_since(since) < 0.3 && !flushing.is_finished() {
+        thread::yield_now();
+    }
+    go_on.wait();
+    [other, flushing].map(|thread| thread.join().unwrap());
+    assert_eq!(kept.spans.lock().len(), 2);
+}
