@@ -480,6 +480,8 @@ fn a_flush_waits_for_another_thread_that_decides() {
         thread::yield_now();
     }
     go_on.wait();
-    [other, flushing].map(|thread| thread.join().unwrap());
+    for thread in [other, flushing] {
+        thread.join().unwrap();
+    }
     assert_eq!(kept.spans.lock().len(), 2);
 }
