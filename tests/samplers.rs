@@ -21,8 +21,8 @@ use bellwether::{
     trace::{
         self, SpanBuilder, SpanKind, SpanRecord, Tracer,
         sampler::{
-            self, Adaptive, AlwaysOff, AlwaysOn, Condition, EverySpan, IntoSampler, ParentBased,
-            Probability, RateLimited, TraceIdRatio,
+            self, Adaptive, AlwaysOff, AlwaysOn, EverySpan, IntoSampler, ParentBased, Probability,
+            RateLimited, SpanCondition, TraceIdRatio,
         },
     },
 };
@@ -76,7 +76,7 @@ fn a_million_traces_are_sampled_as_the_rules_say_and_can_be_counted() {
     let sampler = sampler::rules()
         .route("/health", 0.0)
         .attribute("tenant", "acme", 1.0)
-        .when(Condition::name("checkout*").and(Condition::kind(SpanKind::Server)), 0.5)
+        .when(SpanCondition::name("checkout*").and(SpanCondition::kind(SpanKind::Server)), 0.5)
         .kind(SpanKind::Consumer, 0.1)
         .otherwise(0.01);
     let _telemetry = builder().sampler(sampler).start().unwrap();

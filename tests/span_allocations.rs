@@ -21,8 +21,8 @@ use bellwether::{
             B3, Datadog, Jaeger, OtTrace, Propagator as _, Propagators, TraceContext, XRay,
         },
         sampler::{
-            self, Adaptive, AlwaysOff, AlwaysOn, Condition, ConsistentProbability, IntoSampler,
-            RateLimited, Sampler, TraceIdRatio,
+            self, Adaptive, AlwaysOff, AlwaysOn, ConsistentProbability, IntoSampler, RateLimited,
+            Sampler, SpanCondition, TraceIdRatio,
         },
     },
 };
@@ -70,7 +70,7 @@ fn an_unsampled_span_allocates_nothing() {
 #[test]
 fn samplers_allocate_nothing_for_what_they_do_not_sample() {
     let _turn = turn();
-    let rules = sampler::rules().route("/health", 0.0).when(Condition::has_attribute("a"), 1.0);
+    let rules = sampler::rules().route("/health", 0.0).when(SpanCondition::has_attribute("a"), 1.0);
     let samplers: [Box<dyn Sampler>; 5] = [
         Box::new(TraceIdRatio::new(1e-15)),
         Box::new(ConsistentProbability::new(1e-15)),

@@ -71,8 +71,8 @@ pub trait Carry: Future + Sized {
     /// assert_eq!(JOBS.value(), 0);
     /// # }
     /// ```
-    fn carried(self) -> Carried<Self> {
-        Carried { scope: current(), future: Some(self) }
+    fn carried(self) -> InScope<Self> {
+        InScope { scope: current(), future: Some(self) }
     }
 }
 
@@ -81,13 +81,13 @@ impl<F: Future> Carry for F {}
 pin_project! {
     /// A future that runs in a scope; see [`Carry::carried`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct Carried<F> {
+    pub struct InScope<F> {
         scope: Option<Arc<Inner>>,
         #[pin]
         future: Option<F>, // None only while it is being dropped.
     }
 
-    impl<F> PinnedDrop for Carried<F> {
+    impl<F> PinnedDrop for InScope<F> {
         fn drop(this: Pin<&mut Self>) {
             // In the scope, because a future that is dropped unfinished records that it was cancelled.
             let mut this = this.project();
@@ -97,7 +97,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Carried<F> {
+impl<F: Future> Future for InScope<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -108,8 +108,8 @@ impl<F: Future> Future for Carried<F> {
     }
 }
 
-impl<F> std::fmt::Debug for Carried<F> {
+impl<F> std::fmt::Debug for InScope<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Carried").finish_non_exhaustive()
+        f.debug_struct("InScope").finish_non_exhaustive()
     }
 }

@@ -13,6 +13,6 @@ mod scope;
 mod tree;
 
 pub use crate::clock::ManualClock;
-pub use carry::{Carried, Carry, carry};
+pub use carry::{Carry, InScope, carry};
 pub use process::{ProcessScope, process_scope};
 pub use scope::{Alerts, Scope, scope};

@@ -12,15 +12,15 @@ use crate::{label::Value, trace::SpanKind, util::pattern::Pattern};
 /// # Examples
 ///
 /// ```
-/// use bellwether::trace::{SpanKind, sampler::{self, Condition}};
+/// use bellwether::trace::{SpanKind, sampler::{self, SpanCondition}};
 ///
-/// let orders_of_acme = Condition::route("/orders*").and(Condition::attribute("tenant", "acme"));
-/// let incoming = Condition::kind(SpanKind::Server).or(Condition::kind(SpanKind::Consumer));
+/// let orders_of_acme = SpanCondition::route("/orders*").and(SpanCondition::attribute("tenant", "acme"));
+/// let incoming = SpanCondition::kind(SpanKind::Server).or(SpanCondition::kind(SpanKind::Consumer));
 /// let sampler = sampler::rules().when(orders_of_acme, 1.0).when(!incoming, 0.0).otherwise(0.05);
 /// # let _ = sampler;
 /// ```
 #[derive(Clone, Debug)]
-pub struct Condition(Test);
+pub struct SpanCondition(Test);
 
 #[derive(Clone, Debug)]
 enum Test {
@@ -38,7 +38,7 @@ enum Test {
 #[derive(Clone)]
 struct Closure(Arc<dyn Fn(&Candidate<'_>) -> bool + Send + Sync>);
 
-impl Condition {
+impl SpanCondition {
     /// Spans whose [route](Candidate::route) matches `pattern`: the attribute `http.route`, or where a span
     /// has none its name, or what follows the method in it (`/orders` of `GET /orders`).
     #[must_use]
@@ -149,7 +149,7 @@ fn path_of(name: &str) -> Option<&str> {
 }
 
 /// Spans for which it does not hold.
-impl Not for Condition {
+impl Not for SpanCondition {
     type Output = Self;
 
     fn not(self) -> Self {
@@ -171,7 +171,12 @@ mod tests {
         label::KeyValue,
     };
 
-    fn is_met(condition: &Condition, name: &str, kind: SpanKind, attributes: &[KeyValue]) -> bool {
+    fn is_met(
+        condition: &SpanCondition,
+        name: &str,
+        kind: SpanKind,
+        attributes: &[KeyValue],
+    ) -> bool {
         let name = Cow::Owned(name.to_owned());
         let span = Candidate::new(&SpanContext::NONE, TraceId::random(), &name, kind);
         condition.is_met_by(&span.with_attributes(attributes))
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_route_is_the_attribute_or_the_name_or_the_path_in_it() {
-        let condition = Condition::route("/orders*");
+        let condition = SpanCondition::route("/orders*");
         let route = |route: &'static str| [KeyValue::new("http.route", route)];
         for (name, attributes, expected) in [
             ("/orders", &[][..], true),
@@ -196,21 +201,21 @@ mod tests {
             let met = is_met(&condition, name, SpanKind::Server, attributes);
             assert_eq!(met, expected, "{name} {attributes:?}");
         }
-        assert!(is_met(&Condition::route("GET /a"), "GET /a", SpanKind::Server, &[]));
+        assert!(is_met(&SpanCondition::route("GET /a"), "GET /a", SpanKind::Server, &[]));
     }
 
     #[test]
     fn an_attribute_has_the_value_that_was_set_last() {
         let attributes = [("a", 1), ("b", 2), ("a", 3)].map(|(key, n)| KeyValue::new(key, n));
         for (condition, expected) in [
-            (Condition::attribute("a", 3), true),
-            (Condition::attribute("a", 1), false),
-            (Condition::attribute("b", "2"), false),
-            (Condition::attribute_in("b", [1, 2]), true),
-            (Condition::attribute_in("b", Vec::<i64>::new()), false),
-            (Condition::attribute("c", 3), false),
-            (Condition::has_attribute("b"), true),
-            (Condition::has_attribute("c"), false),
+            (SpanCondition::attribute("a", 3), true),
+            (SpanCondition::attribute("a", 1), false),
+            (SpanCondition::attribute("b", "2"), false),
+            (SpanCondition::attribute_in("b", [1, 2]), true),
+            (SpanCondition::attribute_in("b", Vec::<i64>::new()), false),
+            (SpanCondition::attribute("c", 3), false),
+            (SpanCondition::has_attribute("b"), true),
+            (SpanCondition::has_attribute("c"), false),
         ] {
             let met = is_met(&condition, "", SpanKind::Internal, &attributes);
             assert_eq!(met, expected, "{condition:?}");
@@ -219,13 +224,13 @@ mod tests {
 
     #[test]
     fn conditions_are_joined_and_turned_round() {
-        let (name, kind) = (Condition::name("a*"), Condition::kind(SpanKind::Server));
+        let (name, kind) = (SpanCondition::name("a*"), SpanCondition::kind(SpanKind::Server));
         let conditions = [
             name.clone().and(kind.clone()),
             name.clone().or(kind.clone()),
             !name.clone(),
             (!name.clone()).and(!kind.clone()),
-            Condition::holds(|span| span.name().len() == 2),
+            SpanCondition::holds(|span| span.name().len() == 2),
         ];
         let (server, client) = (SpanKind::Server, SpanKind::Client);
         for (span, expected) in [
@@ -237,7 +242,7 @@ mod tests {
             let met = conditions.each_ref().map(|it| is_met(it, span.0, span.1, &[]));
             assert_eq!(met, expected, "{span:?}");
         }
-        assert!(conditions[..4].iter().all(Condition::is_ours) && !conditions[4].is_ours());
+        assert!(conditions[..4].iter().all(SpanCondition::is_ours) && !conditions[4].is_ours());
         assert!(!(!conditions[4].clone()).is_ours() && !name.or(conditions[4].clone()).is_ours());
     }
 }

@@ -65,7 +65,7 @@ pub use adaptive::Adaptive;
 pub use always::{AlwaysOff, AlwaysOn, EverySpan};
 pub(crate) use callers::CallerLimit;
 pub use candidate::Candidate;
-pub use condition::Condition;
+pub use condition::SpanCondition;
 pub use consistent::ConsistentProbability;
 pub(crate) use environment::of_environment;
 pub use into::IntoSampler;

@@ -4,7 +4,7 @@ use super::{
     Candidate, Ours, Sampler, Sampling,
     always::AlwaysOn,
     bucket::{Bucket, Rate},
-    condition::Condition,
+    condition::SpanCondition,
     consistent,
     into::IntoSampler,
 };
@@ -58,29 +58,29 @@ pub struct Rules {
 
 #[derive(Debug)]
 struct Rule {
-    condition: Condition,
+    condition: SpanCondition,
     sampler: Box<dyn Sampler>,
 }
 
 impl Rules {
-    /// Adds a rule for the traces whose route matches `pattern`, as [`Condition::route`] has it: the
+    /// Adds a rule for the traces whose route matches `pattern`, as [`SpanCondition::route`] has it: the
     /// attribute `http.route`, or where there is none the name, or the path in it.
     #[must_use]
     pub fn route(self, pattern: impl Into<String>, sampler: impl IntoSampler) -> Self {
-        self.when(Condition::route(pattern), sampler)
+        self.when(SpanCondition::route(pattern), sampler)
     }
 
     /// Adds a rule for the traces whose first span's name matches `pattern`, where `*` stands for any
     /// characters and `?` for one.
     #[must_use]
     pub fn name(self, pattern: impl Into<String>, sampler: impl IntoSampler) -> Self {
-        self.when(Condition::name(pattern), sampler)
+        self.when(SpanCondition::name(pattern), sampler)
     }
 
     /// Adds a rule for the traces whose first span is of this kind.
     #[must_use]
     pub fn kind(self, kind: SpanKind, sampler: impl IntoSampler) -> Self {
-        self.when(Condition::kind(kind), sampler)
+        self.when(SpanCondition::kind(kind), sampler)
     }
 
     /// Adds a rule for the traces whose first span starts with this
@@ -92,12 +92,12 @@ impl Rules {
         value: impl Into<Value>,
         sampler: impl IntoSampler,
     ) -> Self {
-        self.when(Condition::attribute(key, value), sampler)
+        self.when(SpanCondition::attribute(key, value), sampler)
     }
 
     /// Adds a rule for the traces whose first span meets the condition.
     #[must_use]
-    pub fn when(mut self, condition: Condition, sampler: impl IntoSampler) -> Self {
+    pub fn when(mut self, condition: SpanCondition, sampler: impl IntoSampler) -> Self {
         self.rules.push(Rule { condition, sampler: sampler.into_sampler() });
         self
     }
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn rules_are_ours_if_all_that_is_in_them_is() {
-        let of_user = || Condition::holds(|_| true);
+        let of_user = || SpanCondition::holds(|_| true);
         assert!(rules().name("a", 0.5).is_ours(Ours));
         assert!(!rules().when(of_user(), 0.5).is_ours(Ours));
         let inner = rules().when(of_user(), 0.5);
