@@ -15,6 +15,34 @@ fn a_webhook_checks_its_url() {
     assert!(error.to_string().contains("http://alerts.example.com"), "{error}");
 }
 
+#[cfg(feature = "stream")]
+#[test]
+fn stream_gives_a_stream_a_span() {
+    use std::{
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+    };
+
+    use bellwether::{span, testing, trace::StreamInSpan};
+    use futures_core::Stream;
+
+    struct Nothing;
+
+    impl Stream for Nothing {
+        type Item = ();
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<()>> {
+            assert!(bellwether::current().span().is_valid());
+            Poll::Ready(None)
+        }
+    }
+
+    let scope = testing::scope();
+    let stream = pin!(Nothing.in_span(span("rows").start()));
+    assert!(stream.poll_next(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert_eq!(scope.spans().len(), 1);
+}
+
 #[cfg(feature = "http")]
 #[test]
 fn a_context_goes_through_a_header_map() {
