@@ -354,7 +354,7 @@ pub(super) enum By {
 }
 
 /// An error as a span keeps it.
-pub(super) struct Told {
+pub(super) struct FailureRecord {
     pub(super) kind: &'static str,
     pub(super) at: Ticks,
     /// `None` if texts are off.
@@ -363,8 +363,8 @@ pub(super) struct Told {
 
 impl Active {
     /// Records an error. Its end says nothing anew of what was said before.
-    pub(super) fn fail(&mut self, told: Told, by: By) {
-        let Told { kind, at, texts } = told;
+    pub(super) fn fail(&mut self, failure: FailureRecord, by: By) {
+        let FailureRecord { kind, at, texts } = failure;
         let is_known = texts.as_ref().is_some_and(|texts| self.knows(kind, texts, by));
         if !matches!(by, By::Part(_)) {
             let description = texts.as_ref().and_then(|texts| texts.message.clone());

@@ -21,7 +21,7 @@ use super::failure::Failure;
 )]
 pub trait AsError<Kind> {
     #[doc(hidden)]
-    fn tell(&self, to: &mut dyn FnMut(&Failure<'_>));
+    fn describe(&self, to: &mut dyn FnMut(&Failure<'_>));
 }
 
 /// The kinds of errors, so that no type is of two by the rules of coherence.
@@ -37,7 +37,7 @@ mod kind {
 }
 
 impl<E: Error + ?Sized> AsError<kind::Own> for E {
-    fn tell(&self, to: &mut dyn FnMut(&Failure<'_>)) {
+    fn describe(&self, to: &mut dyn FnMut(&Failure<'_>)) {
         // Twice borrowed, so that one whose size is not known can be shown too.
         to(&Failure::new::<E>(Some(&self), Some(&self)));
     }
@@ -46,7 +46,7 @@ impl<E: Error + ?Sized> AsError<kind::Own> for E {
 macro_rules! texts {
     ($($ty:ty),+) => {
         $(impl AsError<kind::Text> for $ty {
-            fn tell(&self, to: &mut dyn FnMut(&Failure<'_>)) {
+            fn describe(&self, to: &mut dyn FnMut(&Failure<'_>)) {
                 to(&Failure::new::<$ty>(Some(&self), None));
             }
         })+
@@ -58,7 +58,7 @@ texts!(str, &str, String, Cow<'_, str>, Box<str>);
 macro_rules! boxed {
     ($($ty:ty),+) => {
         $(impl AsError<kind::Boxed> for $ty {
-            fn tell(&self, to: &mut dyn FnMut(&Failure<'_>)) {
+            fn describe(&self, to: &mut dyn FnMut(&Failure<'_>)) {
                 to(&Failure::new::<$ty>(Some(&self), Some(&**self)));
             }
         })+
@@ -68,7 +68,7 @@ macro_rules! boxed {
 boxed!(Box<dyn Error + '_>, Box<dyn Error + Send + '_>);
 
 impl<E: AsRef<dyn Error + Send + Sync>> AsError<kind::Referred> for E {
-    fn tell(&self, to: &mut dyn FnMut(&Failure<'_>)) {
+    fn describe(&self, to: &mut dyn FnMut(&Failure<'_>)) {
         let error = self.as_ref();
         to(&Failure::new::<E>(Some(&error), Some(error)));
     }

@@ -25,7 +25,7 @@ const CAUSES: &str = "exception.stacktrace";
 /// What [`ERROR_TYPE`] says of an error whose type cannot be known.
 const OTHER: &str = "_OTHER";
 
-/// The most causes of an error that are told: arbitrary, beyond any honest chain, and a bound for one
+/// The most causes of an error that are kept: arbitrary, beyond any honest chain, and a bound for one
 /// that leads back to itself.
 const MAX_CAUSES: usize = 16;
 
@@ -34,7 +34,7 @@ const MAX_CAUSES: usize = 16;
 pub struct Failure<'a> {
     type_name: &'static str,
     text: Option<&'a dyn fmt::Display>,
-    error: Option<&'a (dyn Error + 'a)>, // Whose causes are told.
+    error: Option<&'a (dyn Error + 'a)>, // Whose causes are kept.
 }
 
 impl<'a> Failure<'a> {
@@ -59,13 +59,13 @@ impl<'a> Failure<'a> {
             ErrorTexts::Kept => None,
             ErrorTexts::Redacted(redaction) => Some(&**redaction),
         };
-        let _telling = Telling::begin()?;
+        let _formatting = Formatting::begin()?;
         // As long as the description of a status may be, and the value of an attribute.
         let most = limits.text_chars.min(limits.value_chars);
-        let telling = Teller { most, redaction, n_cut: Cell::new(0) };
-        let message = self.text.and_then(|text| telling.tell(text));
-        let causes = self.error.and_then(|error| telling.causes(error));
-        Some(Texts { message, causes, n_cut: telling.n_cut.get() })
+        let texts = Formatter { most, redaction, n_cut: Cell::new(0) };
+        let message = self.text.and_then(|text| texts.format(text));
+        let causes = self.error.and_then(|error| texts.causes(error));
+        Some(Texts { message, causes, n_cut: texts.n_cut.get() })
     }
 }
 
@@ -179,15 +179,15 @@ impl Drop for Redaction {
 }
 
 /// Makes texts of errors.
-struct Teller<'a> {
+struct Formatter<'a> {
     most: usize, // Characters of a text.
     redaction: Option<&'a Redaction>,
     n_cut: Cell<u32>,
 }
 
-impl Teller<'_> {
+impl Formatter<'_> {
     /// The text as it is kept, if it is not empty.
-    fn tell(&self, text: &dyn fmt::Display) -> Option<String> {
+    fn format(&self, text: &dyn fmt::Display) -> Option<String> {
         let text = match self.redaction {
             // One more, to see whether there is more.
             None => format(text, self.most.saturating_add(1))?,
@@ -214,7 +214,7 @@ impl Teller<'_> {
             if lines.len() >= self.most {
                 break;
             }
-            if let Some(text) = self.tell(&cause) {
+            if let Some(text) = self.format(&cause) {
                 lines.push_str(if lines.is_empty() { "Caused by: " } else { "\nCaused by: " });
                 lines.push_str(&text);
             }
@@ -270,15 +270,15 @@ impl fmt::Write for Bounded {
 }
 
 thread_local! {
-    // Without a destructor, so that errors can be told in exit hooks, where others are gone.
+    // Without a destructor, so that errors can be recorded in exit hooks, where others are gone.
     static IS_TELLING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// While it lives, this thread makes texts of an error. What the user's code fails with meanwhile has
 /// no text: it would be made within itself, perhaps without an end.
-struct Telling;
+struct Formatting;
 
-impl Telling {
+impl Formatting {
     fn begin() -> Option<Self> {
         match IS_TELLING.replace(true) {
             true => None,
@@ -287,7 +287,7 @@ impl Telling {
     }
 }
 
-impl Drop for Telling {
+impl Drop for Formatting {
     fn drop(&mut self) {
         IS_TELLING.set(false);
     }

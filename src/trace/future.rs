@@ -56,7 +56,7 @@ pub trait InSpan: Future + Sized {
     {
         let conclude = |output: &Result<T, E>, scope: &SpanScope| {
             if let Err(error) = output {
-                error.tell(&mut |failure| scope.fail(failure));
+                error.describe(&mut |failure| scope.fail(failure));
                 scope.conclude(Outcome::Error);
             }
         };

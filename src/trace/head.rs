@@ -18,7 +18,7 @@ pub(super) struct Head {
     follows_local: bool, // Whether a parent of this process decides for its children.
     of_roots: Option<bool>, // What is decided about every root, if that is always the same.
     rejection: Rejection,
-    has_told: AtomicBool,
+    has_reported: AtomicBool,
 }
 
 impl Head {
@@ -30,7 +30,7 @@ impl Head {
             of_roots: sampler.of_roots(Ours),
             rejection: sampler.rejection(Ours),
             sampler,
-            has_told: AtomicBool::new(false),
+            has_reported: AtomicBool::new(false),
         }
     }
 
@@ -60,16 +60,16 @@ impl Head {
             Err(payload) => {
                 panics::discard(payload);
                 lose();
-                self.tell();
+                self.report();
                 Sampling::DROP
             }
         }
     }
 
     #[cold]
-    fn tell(&self) {
+    fn report(&self) {
         // Relaxed: it publishes nothing but itself.
-        if !self.has_told.swap(true, Relaxed) {
+        if !self.has_reported.swap(true, Relaxed) {
             let _muted = context::mute();
             let text = format_args!(
                 "panicked; spans that it panics on are not recorded, and counted as lost"

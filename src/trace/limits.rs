@@ -86,7 +86,7 @@ impl SpanLimits {
         })
     }
 
-    /// The limits that `look_up` finds by the names of variables; `report` is told of values that are no
+    /// The limits that `look_up` finds by the names of variables; `report` is called with values that are no
     /// number.
     fn read(look_up: impl Fn(&str) -> Option<String>, mut report: impl FnMut(&str, &str)) -> Self {
         let mut number = |name: &str| {

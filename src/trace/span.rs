@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData, panic::AssertUnw
 
 use super::{
     Link, SpanKind, Status,
-    active::{Active, By, Told},
+    active::{Active, By, FailureRecord},
     as_error::AsError,
     failure::Failure,
     local,
@@ -539,7 +539,7 @@ macro_rules! setters {
             /// What `#[observe]` returns, or [`try_in_span`](super::InSpan::try_in_span) ends with, is
             /// recorded without this.
             pub fn record_error<K>($($receiver)+, error: &(impl AsError<K> + ?Sized)) {
-                error.tell(&mut |failure| {
+                error.describe(&mut |failure| {
                     fail(failure, By::Hand, |change| $self.with_record(change));
                 });
             }
@@ -610,7 +610,7 @@ fn with_current(change: impl FnOnce(&mut Active)) {
 /// assert_eq!(span.events()[0].name(), "exception");
 /// ```
 pub fn record_error<K>(error: &(impl AsError<K> + ?Sized)) {
-    error.tell(&mut |failure| fail_current(failure, By::Hand));
+    error.describe(&mut |failure| fail_current(failure, By::Hand));
 }
 
 /// Records an error that something in the current span had for a result, which began at `start`: an
@@ -644,6 +644,6 @@ fn fail(
     with(&mut |active| asked = Some((active.limits(), active.tracer())));
     let Some((limits, tracer)) = asked else { return };
     let texts = failure.texts(limits, &local::error_texts(tracer));
-    let mut told = Some(Told { kind: failure.kind(), at: clock::now(), texts });
-    with(&mut |active| told.take().into_iter().for_each(|told| active.fail(told, by)));
+    let mut record = Some(FailureRecord { kind: failure.kind(), at: clock::now(), texts });
+    with(&mut |active| record.take().into_iter().for_each(|record| active.fail(record, by)));
 }

@@ -77,7 +77,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
     if place.is_none() && carries(seed) { carry(seed) } else { place }
 }
 
-/// A span about to start, as far as it can be told at once.
+/// A span about to start, as far as is known without asking a sampler.
 enum Foreseen {
     /// No sampler has to be asked, and nothing is attached but what a child inherits.
     Decided(Start),

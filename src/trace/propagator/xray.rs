@@ -17,7 +17,7 @@ use crate::context::{Context, SpanContext, SpanId, TraceId, hex, trim};
 ///
 /// - `Root` without `Parent`, as load balancers write it, names the trace: the next span is its root.
 /// - Without `Sampled`, or with `Sampled=?`, the decision is left to the sampler of this process. That a
-///   caller asks to be told (`?`) is not answered.
+///   caller's request for the decision (`?`) is not answered.
 /// - A decision alone (`Sampled=0`) is that about the trace that begins here.
 /// - Fields may stand in any order. `Self`, `Lineage` and others are ignored, and not passed on.
 ///

@@ -21,7 +21,8 @@ const ARGUMENT: &str = "OTEL_TRACES_SAMPLER_ARG";
 /// of a variable.
 ///
 /// Case and white space around do not matter, and an empty variable is one that is not set. The samplers of
-/// others (`jaeger_remote`, `xray`) are not there. A ratio that is none is left out, which means all.
+/// vendors (`jaeger_remote`, `xray`) are not supported. A ratio that is no number is ignored: then every
+/// trace is sampled.
 pub(crate) fn of_environment(look_up: impl Fn(&str) -> Option<String>) -> OfEnvironment {
     let value = |variable| {
         let text = look_up(variable)?.trim().to_owned();

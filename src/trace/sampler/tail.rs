@@ -152,7 +152,7 @@ impl Tail {
     }
 
     /// Keeps the first `n` traces of each route in each minute, of those that no criterion before it keeps
-    /// anyway. The route is the root's attribute `http.route`, else its name. A thousand routes are told
+    /// anyway. The route is the root's attribute `http.route`, else its name. A thousand routes are counted
     /// apart; all others are one.
     pub fn first_per_minute(self, n: u32) -> Self {
         self.keeps(Criterion::FirstPerMinute(n), 1.0)
