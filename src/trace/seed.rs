@@ -25,6 +25,13 @@ pub(super) struct Seed {
     pub(super) links: Option<Box<Links>>,
 }
 
+/// Drops a seed that owns something.
+#[cold]
+#[inline(never)]
+pub(super) fn discard(seed: Seed) {
+    drop(seed);
+}
+
 /// The links that a span starts with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links(pub(super) Vec<Link>);
@@ -104,28 +111,18 @@ impl Start {
 }
 
 impl Seed {
-    /// Drops it, for which most have nothing to do: the code for the others would keep a builder from
-    /// staying in registers.
+    /// Whether there is anything to drop, as few have.
     #[inline(always)]
-    pub(super) fn discard(self) {
+    pub(super) fn owns_anything(&self) -> bool {
         let is_given = matches!(self.parent, Parent::Given(_));
-        let owns = matches!(self.name, Cow::Owned(_)) || self.attributes.capacity() > 0;
-        if is_given || owns || self.links.is_some() {
-            return self.discard_slow();
-        }
-        mem::forget(self);
+        let has_name = matches!(self.name, Cow::Owned(_));
+        is_given || has_name || self.attributes.capacity() > 0 || self.links.is_some()
     }
 
     /// The name, in whose place is one that owns nothing.
     #[inline(always)]
     pub(super) fn take_name(&mut self) -> Cow<'static, str> {
         mem::replace(&mut self.name, Cow::Borrowed(""))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn discard_slow(self) {
-        drop(self);
     }
 
     /// The ids of the parent, which is the current context if none is set.

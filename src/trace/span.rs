@@ -1,6 +1,13 @@
 //! A span from its start to its end: the builder, the span, and the scope of a thread in it.
 
-use std::{borrow::Cow, cell::RefCell, fmt, marker::PhantomData, panic::AssertUnwindSafe};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    fmt,
+    marker::PhantomData,
+    mem::{self, ManuallyDrop},
+    panic::AssertUnwindSafe,
+};
 
 use super::{
     Link, SpanKind, Status,
@@ -8,7 +15,7 @@ use super::{
     as_error::AsError,
     failure::Failure,
     local,
-    seed::{Parent, Seed},
+    seed::{self, Parent, Seed},
     stack::{Left, Place},
     start,
 };
@@ -169,16 +176,20 @@ impl SpanBuilder {
     pub fn enter(self) -> SpanScope {
         let mut stay = Stay::Inherits;
         if start::may_start(&self.seed) {
-            let mut seed = self.seed;
+            let mut seed = ManuallyDrop::new(self.seed);
             if let Some(place) = start::push_new(&mut seed) {
                 stay = Stay::At(place);
             } else if let Some(span) = Apart::taken() {
                 stay = Stay::Apart(span);
             }
             keep_room(&mut seed);
-            seed.discard();
+            if seed.owns_anything() {
+                seed::discard(ManuallyDrop::into_inner(seed));
+            }
+        } else if self.seed.owns_anything() {
+            seed::discard(self.seed);
         } else {
-            self.seed.discard();
+            mem::forget(self); // Its drop would keep a builder from staying in registers.
         }
         SpanScope { stay, not_send: PhantomData }
     }
@@ -194,7 +205,7 @@ impl SpanBuilder {
 #[inline(always)]
 fn keep_room(seed: &mut Seed) {
     if seed.attributes.capacity() > 0 {
-        local::keep_attributes(std::mem::take(&mut seed.attributes));
+        local::keep_attributes(mem::take(&mut seed.attributes));
     }
 }
 
@@ -362,7 +373,7 @@ impl SpanScope {
 
     /// Ends the span at `at`, where the clock was read already.
     pub fn end_at(mut self, at: Ticks) {
-        match std::mem::replace(&mut self.stay, Stay::Nowhere) {
+        match mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere | Stay::Inherits => {}
             Stay::At(place) => local::end(place, Some(at)),
             Stay::Apart(span) => span.into_span().end_at(at),
@@ -371,7 +382,7 @@ impl SpanScope {
 
     /// Leaves the span without ending it.
     pub fn leave(mut self) -> Span {
-        match std::mem::replace(&mut self.stay, Stay::Nowhere) {
+        match mem::replace(&mut self.stay, Stay::Nowhere) {
             Stay::Nowhere => Span::NONE,
             Stay::Inherits => Span { left: start::current_to_carry().map(Left::Unrecorded) },
             Stay::At(place) => Span { left: local::leave(place) },
