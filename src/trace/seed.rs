@@ -25,11 +25,30 @@ pub(super) struct Seed {
     pub(super) links: Option<Box<Links>>,
 }
 
-/// Drops a seed that owns something.
+/// Drops the parts of a seed that may own something. Few do, and only for those is a part in memory.
+#[inline(always)]
+pub(super) fn discard(
+    name: Cow<'static, str>,
+    parent: Parent,
+    attributes: Vec<KeyValue>,
+    links: Option<Box<Links>>,
+) {
+    let is_given = matches!(parent, Parent::Given(_));
+    if is_given || matches!(name, Cow::Owned(_)) || attributes.capacity() > 0 || links.is_some() {
+        return discard_slow(name, parent, attributes, links);
+    }
+    mem::forget((name, parent, attributes, links));
+}
+
 #[cold]
 #[inline(never)]
-pub(super) fn discard(seed: Seed) {
-    drop(seed);
+fn discard_slow(
+    name: Cow<'static, str>,
+    parent: Parent,
+    attributes: Vec<KeyValue>,
+    links: Option<Box<Links>>,
+) {
+    drop((name, parent, attributes, links));
 }
 
 /// The links that a span starts with.
@@ -111,14 +130,6 @@ impl Start {
 }
 
 impl Seed {
-    /// Whether there is anything to drop, as few have.
-    #[inline(always)]
-    pub(super) fn owns_anything(&self) -> bool {
-        let is_given = matches!(self.parent, Parent::Given(_));
-        let has_name = matches!(self.name, Cow::Owned(_));
-        is_given || has_name || self.attributes.capacity() > 0 || self.links.is_some()
-    }
-
     /// The name, in whose place is one that owns nothing.
     #[inline(always)]
     pub(super) fn take_name(&mut self) -> Cow<'static, str> {

@@ -175,21 +175,21 @@ impl SpanBuilder {
     #[inline(always)] // So that a builder is written to memory only where a span may start.
     pub fn enter(self) -> SpanScope {
         let mut stay = Stay::Inherits;
-        if start::may_start(&self.seed) {
-            let mut seed = ManuallyDrop::new(self.seed);
+        // Part by part: as a whole it would be copied, and be in memory also where no span starts.
+        let Seed { name, kind, parent, start, attributes, links } = self.seed;
+        if start::may_start(&parent) {
+            let seed = Seed { name, kind, parent, start, attributes, links };
+            let mut seed = ManuallyDrop::new(seed);
             if let Some(place) = start::push_new(&mut seed) {
                 stay = Stay::At(place);
             } else if let Some(span) = Apart::taken() {
                 stay = Stay::Apart(span);
             }
             keep_room(&mut seed);
-            if seed.owns_anything() {
-                seed::discard(ManuallyDrop::into_inner(seed));
-            }
-        } else if self.seed.owns_anything() {
-            seed::discard(self.seed);
+            let Seed { name, parent, attributes, links, .. } = ManuallyDrop::into_inner(seed);
+            seed::discard(name, parent, attributes, links);
         } else {
-            mem::forget(self); // Its drop would keep a builder from staying in registers.
+            seed::discard(name, parent, attributes, links);
         }
         SpanScope { stay, not_send: PhantomData }
     }

@@ -28,14 +28,14 @@ pub(super) fn is_active() -> bool {
 /// Whether a span that is entered may change anything: whether a tracer runs, or a parent is to be
 /// current.
 #[inline(always)]
-pub(super) fn may_start(seed: &Seed) -> bool {
-    is_active() || carries(seed)
+pub(super) fn may_start(parent: &Parent) -> bool {
+    is_active() || carries(parent)
 }
 
 /// Whether a parent is to be current that nothing is recorded below.
 #[inline(always)]
-fn carries(seed: &Seed) -> bool {
-    match &seed.parent {
+fn carries(parent: &Parent) -> bool {
+    match parent {
         Parent::Current => false,
         Parent::None => context::ids() != Ids::NONE,
         Parent::Given(parent) => {
@@ -74,7 +74,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             false => own.stack.push(start.ids, active),
         })
     });
-    if place.is_none() && carries(seed) { carry(seed) } else { place }
+    if place.is_none() && carries(&seed.parent) { carry(seed) } else { place }
 }
 
 /// A span about to start, as far as is known without asking a sampler.
