@@ -434,6 +434,22 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_is_decided_one_whole_collection_after_its_root_was_seen() {
+        let held = Held::new(Tail::new().errors(1.0));
+        let root = SpanRecord::new("root");
+        held.open_root(root.trace_id());
+        let mut failed = SpanRecord::new("failed").with_parent(root.context());
+        failed.set_outcome(crate::context::Outcome::Error);
+        let mut batch = vec![root];
+        held.accept(&mut batch);
+        held.end_round(&mut batch);
+        // It ended before the root, on a thread whose buffer had been emptied by then.
+        held.accept(&mut vec![failed]);
+        held.end_round(&mut batch);
+        assert_eq!(batch.len(), 2);
+    }
+
+    #[test]
     fn what_was_decided_first_holds_for_the_whole_trace() {
         let (id, mut decided) = (TraceId::random(), Decided::default());
         decided.remember(id, Verdict::Keep(Probability::new(1.0)));

@@ -485,3 +485,15 @@ fn a_flush_waits_for_another_thread_that_decides() {
     }
     assert_eq!(kept.spans.lock().len(), 2);
 }
+
+#[test]
+fn of_several_criteria_that_match_the_largest_share_holds() {
+    for shares in [[0.0, 1.0], [1.0, 0.0]] {
+        let tail = Tail::new().errors(shares[0]).matching(|_| true, shares[1]);
+        let kept = kept(tail);
+        let root = span("root").enter();
+        fail();
+        drop(root);
+        assert_eq!(names(&kept), ["root"], "{shares:?}");
+    }
+}
