@@ -439,7 +439,7 @@ mod tests {
         let root = SpanRecord::new("root");
         held.open_root(root.trace_id());
         let mut failed = SpanRecord::new("failed").with_parent(root.context());
-        failed.set_outcome(crate::context::Outcome::Error);
+        failed.set_outcome(context::Outcome::Error);
         let mut batch = vec![root];
         held.accept(&mut batch);
         held.end_round(&mut batch);
