@@ -1,14 +1,12 @@
 //! A recorded span that has not ended.
 
-use std::{
-    borrow::Cow,
-    mem::{self, ManuallyDrop},
-};
+use std::{borrow::Cow, mem};
 
 use super::{
     Event, Link, SpanRecord, Status,
     failure::{self, Texts},
     limits::{Cuts, Gathered, Room, SpanLimits},
+    plain::Plain,
     record::Open,
     seed::{Seed, Start},
     tracer::Tracer,
@@ -16,7 +14,7 @@ use super::{
 use crate::{
     clock::{self, Ticks},
     context::{Baggage, Outcome, SpanContext, TraceState},
-    label::{KeyValue, Value},
+    label::KeyValue,
 };
 
 /// A recorded span that has not ended. Its record's `end` is its start, and its `outcome` what somebody
@@ -158,49 +156,17 @@ impl Active {
         self.record.body_mut().outcome = outcome;
     }
 
-    /// Sets an attribute of `record`, if there is one.
-    ///
-    /// Key and value are made in registers and written once, where they stay: written elsewhere and copied
-    /// right after, they would take twice as long (bench span). So nothing may ask for their address: they
-    /// are taken apart, the rare ways get copies, and where an allocation panics they are leaked.
-    #[inline(always)]
-    pub(super) fn set_attribute_of(record: Option<&mut Self>, attribute: KeyValue) {
-        let KeyValue { key, value } = attribute;
-        let (key, value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
-        let mut slot = None;
-        if let Some(record) = record {
-            if !record.limits().allow(&key, &value) {
-                let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
-                return record.set_long_attribute(KeyValue { key, value });
-            }
-            slot = record.slot_of(&key);
+    /// Sets an attribute.
+    #[inline(always)] // So that an attribute is copied once, from where it was made to where it stays.
+    pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
+        if !self.limits().allow(&attribute.key, &attribute.value) {
+            return self.set_long_attribute(attribute);
         }
-        let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
-        match slot {
-            Some(slot) => slot.fill(key, value),
-            None => discard(KeyValue { key, value }),
+        let owns = attribute.heap_bytes() > 0;
+        if let Some(place) = self.place_for(&attribute.key) {
+            mem::forget(mem::replace(place, attribute));
+            self.record.body_mut().owns_attributes |= owns;
         }
-    }
-
-    /// The place for an attribute `key`, if there is room: where that is already, or a further one.
-    #[inline(never)] // Called where attributes are set.
-    fn slot_of(&mut self, key: &str) -> Option<Slot<'_>> {
-        let body = self.record.body_mut();
-        let n = body.attributes.len();
-        match body.attributes.iter().position(|other| are_same(&other.key, key)) {
-            Some(same) => Slot::emptied(self.record.body_mut().attributes.get_mut(same)?),
-            None if n < body.open.limits.attributes as usize => {
-                Slot::added(&mut self.record.body_mut().attributes)
-            }
-            None => {
-                self.count(Cuts { attributes: 1, ..Cuts::NONE });
-                None
-            }
-        }
-    }
-
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        Self::set_attribute_of(Some(self), attribute);
     }
 
     #[cold]
@@ -208,11 +174,45 @@ impl Active {
     fn set_long_attribute(&mut self, mut attribute: KeyValue) {
         let mut cuts = Cuts::NONE;
         self.limits().cut(&mut attribute, &mut cuts);
-        let KeyValue { key, value } = attribute;
-        if let Some(slot) = self.slot_of(&key) {
-            slot.fill(key, value);
+        if let Some(place) = self.place_for(&attribute.key) {
+            *place = attribute;
+            self.record.body_mut().owns_attributes = true;
             self.count_any(cuts);
         }
+    }
+
+    /// As [`set_attribute`](Self::set_attribute), of what fits registers.
+    #[inline(always)]
+    pub(super) fn set_plain(&mut self, key: &'static str, value: Plain) {
+        if key.len() > self.limits().text_chars {
+            return self.set_long_attribute(KeyValue { key: key.into(), value: value.into() });
+        }
+        if let Some(place) = self.place_for(key) {
+            mem::forget(mem::replace(&mut place.key, Cow::Borrowed(key)));
+            value.write_to(&mut place.value);
+        }
+    }
+
+    /// The place for an attribute of this key, if there is one: where that is already, or behind the others.
+    /// It holds nothing that would have to be dropped.
+    #[inline(always)]
+    fn place_for(&mut self, key: &str) -> Option<&mut KeyValue> {
+        let body = self.record.body_mut();
+        let n = match body.attributes.iter().position(|other| are_same(&other.key, key)) {
+            Some(same) => {
+                self.record.body_mut().attributes[same] = KeyValue::EMPTY;
+                same
+            }
+            None if body.attributes.len() >= body.open.limits.attributes as usize => {
+                self.count(Cuts { attributes: 1, ..Cuts::NONE });
+                return None;
+            }
+            None => {
+                body.attributes.push(KeyValue::EMPTY);
+                body.attributes.len() - 1
+            }
+        };
+        self.record.body_mut().attributes.get_mut(n)
     }
 
     /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
@@ -236,9 +236,15 @@ impl Active {
     }
 
     /// Adds an event without attributes.
-    pub(super) fn add_bare_event(&mut self, name: Cow<'static, str>, at: Ticks) {
+    #[inline(always)] // Called from one place.
+    pub(super) fn add_bare_event(&mut self, name: &'static str, at: Ticks) {
+        if name.len() > self.limits().text_chars {
+            return self.add_event(Cow::Borrowed(name), at, Gathered::NOTHING);
+        }
         if self.has_room_for_event() {
-            self.put_event(name, at);
+            let at = at.max(self.record.start());
+            let event = self.record.rare_mut().events.add_bare();
+            (event.name, event.at) = (Cow::Borrowed(name), at);
         }
     }
 
@@ -312,34 +318,6 @@ impl Active {
         self.record.body_mut().open.has_cuts = true;
         self.record.rare_mut().cuts.add(cuts);
     }
-}
-
-/// An attribute of a record that holds nothing yet.
-struct Slot<'a>(&'a mut KeyValue);
-
-impl<'a> Slot<'a> {
-    fn emptied(attribute: &'a mut KeyValue) -> Option<Self> {
-        *attribute = KeyValue::EMPTY;
-        Some(Self(attribute))
-    }
-
-    fn added(attributes: &'a mut Vec<KeyValue>) -> Option<Self> {
-        attributes.push(KeyValue::EMPTY);
-        attributes.last_mut().map(Self)
-    }
-
-    #[inline(always)]
-    fn fill(self, key: Cow<'static, str>, value: Value) {
-        // There is nothing to drop, so nobody looks whether there is.
-        mem::forget(mem::replace(&mut self.0.key, key));
-        mem::forget(mem::replace(&mut self.0.value, value));
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn discard(attribute: KeyValue) {
-    drop(attribute);
 }
 
 /// Who says that there was an error.

@@ -19,6 +19,9 @@ pub(super) struct Kept<T> {
     len: usize,
     /// For how many attributes the spent ones have room.
     spare_room: usize,
+    /// Whether any of them may own memory, spent ones too: if none does, they are neither weighed nor
+    /// dropped one by one.
+    owns: bool,
 }
 
 /// What has attributes, and may be used again.
@@ -35,7 +38,7 @@ pub(super) trait Part: Clone {
 }
 
 impl<T: Part> Kept<T> {
-    pub(super) const EMPTY: Self = Self { items: Vec::new(), len: 0, spare_room: 0 };
+    pub(super) const EMPTY: Self = Self { items: Vec::new(), len: 0, spare_room: 0, owns: false };
 
     /// The span's own.
     #[inline]
@@ -43,9 +46,16 @@ impl<T: Part> Kept<T> {
         self.items.get(..self.len).unwrap_or(&self.items)
     }
 
-    /// A further one, which is empty.
+    /// A further one, without attributes. The rest may be a former one's, and is to be set.
     #[inline]
     pub(super) fn add(&mut self) -> &mut T {
+        self.owns = true;
+        self.add_bare()
+    }
+
+    /// As [`add`](Self::add), for one that is to own nothing.
+    #[inline]
+    pub(super) fn add_bare(&mut self) -> &mut T {
         if self.len == self.items.len() {
             self.items.push(T::empty());
         }
@@ -70,7 +80,7 @@ impl<T: Part> Kept<T> {
     /// Keeps those for which `keep` is true. What is spent is given up.
     pub(super) fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
         self.items.truncate(self.len);
-        self.spare_room = 0;
+        (self.spare_room, self.owns) = (0, true); // They may be changed.
         self.items.retain_mut(keep);
         self.len = self.items.len();
     }
@@ -83,7 +93,16 @@ impl<T: Part> Kept<T> {
         if self.len == 0 {
             return;
         }
-        (self.len, self.spare_room) = (0, 0);
+        self.len = 0;
+        if self.owns {
+            self.clear_each();
+        }
+    }
+
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn clear_each(&mut self) {
+        self.spare_room = 0;
         for spent in &mut self.items {
             spent.clear();
             let room = spent.attributes().capacity();
@@ -92,11 +111,12 @@ impl<T: Part> Kept<T> {
                 false => *spent.attributes() = Vec::new(),
             }
         }
+        self.owns = self.spare_room > 0;
     }
 
     /// The bytes that they have on the heap, with what is reserved.
     pub(super) fn weight(&self) -> usize {
-        let own: usize = self.as_slice().iter().map(T::weight).sum();
+        let own = if self.owns { self.as_slice().iter().map(T::weight).sum() } else { 0 };
         let reserved = self.items.capacity() * size_of::<T>();
         own + reserved + self.spare_room * size_of::<KeyValue>()
     }
@@ -112,7 +132,7 @@ impl<T: Part + fmt::Debug> fmt::Debug for Kept<T> {
 impl<T: Part> Clone for Kept<T> {
     fn clone(&self) -> Self {
         let items = self.as_slice().to_vec();
-        Self { len: items.len(), items, spare_room: 0 }
+        Self { len: items.len(), items, spare_room: 0, owns: self.owns }
     }
 }
 

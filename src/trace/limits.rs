@@ -232,6 +232,10 @@ pub(super) struct Gathered {
     pub(super) cuts: Cuts,
 }
 
+impl Gathered {
+    pub(super) const NOTHING: Self = Self { attributes: Vec::new(), cuts: Cuts::NONE };
+}
+
 impl Room {
     /// The first of `attributes`, and how many more there are. If they do not know how many they are,
     /// they are asked for as many again as there is room for, since they may be endless.

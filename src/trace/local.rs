@@ -14,6 +14,7 @@
 //! which end when the thread looks for its tracer next.
 
 use std::{
+    borrow::Cow,
     cell::{RefCell, RefMut},
     marker::PhantomData,
     mem::{self, ManuallyDrop},
@@ -26,6 +27,7 @@ use super::{
     buffer::Buffer,
     failure::ErrorTexts,
     head::Head,
+    plain::Plain,
     stack::{Left, Place, Stack},
     stock::Stock,
     tracer::{self, Tracer},
@@ -244,6 +246,33 @@ pub(super) fn access<R>(place: Place, change: impl FnOnce(Option<&mut Active>) -
         Ok(mut local) => change(local.stack.record_at(place)),
         Err(_) => change(None),
     })
+}
+
+/// Sets an attribute of the span at `place`, if that is recorded.
+#[inline(always)]
+pub(super) fn set_attribute(place: Place, KeyValue { key, value }: KeyValue) {
+    match (key, Plain::of(value)) {
+        (Cow::Borrowed(key), Ok(value)) => set_plain(place, key, value),
+        (key, Ok(value)) => set_any(place, KeyValue { key, value: value.into() }),
+        (key, Err(value)) => set_any(place, KeyValue { key, value }),
+    }
+}
+
+#[inline(never)] // Called where attributes are set, with all that it needs in registers.
+fn set_plain(place: Place, key: &'static str, value: Plain) {
+    with_record(place, |record| record.set_plain(key, value));
+}
+
+#[inline(never)]
+fn set_any(place: Place, attribute: KeyValue) {
+    with_record(place, |record| record.set_attribute(attribute));
+}
+
+/// Adds an event without attributes that happens now to the span at `place`, if that is recorded.
+#[inline(never)]
+pub(super) fn add_bare_event(place: Place, name: &'static str) {
+    let at = clock::now();
+    with_record(place, |record| record.add_bare_event(name, at));
 }
 
 /// The place of the span this thread is in, if that is recorded.

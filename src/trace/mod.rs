@@ -27,6 +27,7 @@ mod kept;
 mod limits;
 mod local;
 mod parts;
+mod plain;
 pub mod propagator;
 mod record;
 pub mod sampler;

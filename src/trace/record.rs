@@ -1,6 +1,6 @@
 //! A finished span, as exporters see it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use super::{
     kept::{Kept, MOST_SPARE_ROOM, texts_of},
@@ -29,6 +29,8 @@ pub(super) struct Body {
     pub(super) end: Ticks,
     pub(super) name: Cow<'static, str>,
     pub(super) attributes: Vec<KeyValue>,
+    /// Whether an attribute may own memory: if none does, they are neither weighed nor dropped one by one.
+    pub(super) owns_attributes: bool,
     /// What few spans have. It stays when the record is used again.
     rare: Option<Box<Rare>>,
     status: StatusCode,
@@ -97,6 +99,7 @@ impl SpanRecord {
             end: Ticks::ORIGIN,
             name: Cow::Borrowed(""),
             attributes: Vec::new(),
+            owns_attributes: false,
             rare: None,
             status: StatusCode::Unset,
             outcome: Outcome::Ok,
@@ -121,10 +124,7 @@ impl SpanRecord {
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
         if body.attributes.capacity() > 0 {
-            body.attributes.clear();
-            if body.attributes.capacity() > MOST_SPARE_ROOM {
-                body.attributes = Vec::new();
-            }
+            body.clear_attributes();
         }
         if let Some(rare) = &mut body.rare {
             rare.clear();
@@ -295,15 +295,15 @@ impl SpanRecord {
 
     /// Sets the attribute `key`, in place of what it was.
     pub fn set_attribute(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        self.0.weight = 0;
         let attribute = KeyValue::new(key, value);
+        (self.0.weight, self.0.owns_attributes) = (0, true);
         self.0.attributes.retain(|other| other.key != attribute.key);
         self.0.attributes.push(attribute);
     }
 
     /// The attributes, to be changed; of two with one key the later holds.
     pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
-        self.0.weight = 0;
+        (self.0.weight, self.0.owns_attributes) = (0, true);
         &mut self.0.attributes
     }
 
@@ -335,6 +335,23 @@ impl SpanRecord {
 }
 
 impl Body {
+    /// Drops the attributes. The room for others stays, if it is not too much.
+    #[inline(always)]
+    fn clear_attributes(&mut self) {
+        if self.owns_attributes || self.attributes.capacity() > MOST_SPARE_ROOM {
+            return self.drop_attributes();
+        }
+        self.attributes.drain(..).for_each(mem::forget); // Which have nothing to drop.
+    }
+
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn drop_attributes(&mut self) {
+        self.attributes.clear();
+        self.attributes.shrink_to(MOST_SPARE_ROOM);
+        self.owns_attributes = false;
+    }
+
     /// With the room for attributes and events that it has from former spans.
     #[inline]
     fn add_up(&self) -> usize {
@@ -347,7 +364,8 @@ impl Body {
     #[inline(never)]
     fn add_up_content(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| rare.weight());
-        self.context.state().as_str().len() + texts_of(&self.attributes) + rare
+        let texts = if self.owns_attributes { texts_of(&self.attributes) } else { 0 };
+        self.context.state().as_str().len() + texts + rare
     }
 }
 

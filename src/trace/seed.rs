@@ -130,6 +130,28 @@ impl Start {
 }
 
 impl Seed {
+    /// Whether there is anything to drop.
+    #[inline(always)]
+    pub(super) fn owns(&self) -> bool {
+        matches!(self.parent, Parent::Given(_))
+            || matches!(self.name, Cow::Owned(_))
+            || self.attributes.capacity() > 0
+            || self.links.is_some()
+    }
+
+    /// All of it, in whose place is nothing that would have to be dropped.
+    pub(super) fn take(&mut self) -> Self {
+        let Self { kind, start, .. } = *self;
+        Self {
+            name: self.take_name(),
+            kind,
+            parent: mem::replace(&mut self.parent, Parent::None),
+            start,
+            attributes: mem::take(&mut self.attributes),
+            links: self.links.take(),
+        }
+    }
+
     /// The name, in whose place is one that owns nothing.
     #[inline(always)]
     pub(super) fn take_name(&mut self) -> Cow<'static, str> {

@@ -185,9 +185,9 @@ impl SpanBuilder {
             } else if let Some(span) = Apart::taken() {
                 stay = Stay::Apart(span);
             }
-            keep_room(&mut seed);
-            let Seed { name, parent, attributes, links, .. } = ManuallyDrop::into_inner(seed);
-            seed::discard(name, parent, attributes, links);
+            if seed.owns() {
+                clear(&mut seed);
+            }
         } else {
             seed::discard(name, parent, attributes, links);
         }
@@ -201,12 +201,13 @@ impl SpanBuilder {
     }
 }
 
-/// Keeps the memory for attributes of a builder that has started its span.
-#[inline(always)]
-fn keep_room(seed: &mut Seed) {
-    if seed.attributes.capacity() > 0 {
-        local::keep_attributes(mem::take(&mut seed.attributes));
-    }
+/// Leaves nothing in a seed that would have to be dropped. The memory for attributes is kept.
+#[cold] // Not that it were rare: the way past it is to stay short.
+#[inline(never)]
+fn clear(seed: &mut Seed) {
+    let Seed { name, parent, attributes, links, .. } = seed.take();
+    local::keep_attributes(attributes);
+    drop((name, parent, links));
 }
 
 /// A started span that is current nowhere: it may be moved to another thread, kept across awaits
@@ -269,6 +270,15 @@ impl Span {
     #[inline]
     fn may_record(&self) -> bool {
         self.is_recording()
+    }
+
+    fn put_attribute(&mut self, attribute: KeyValue) {
+        self.with_record(|record| record.set_attribute(attribute));
+    }
+
+    fn add_bare_event(&mut self, name: &'static str) {
+        let at = clock::now();
+        self.with_record(|record| record.add_bare_event(name, at));
     }
 
     /// Calls `change` with its record, if there is one.
@@ -360,6 +370,19 @@ impl Apart {
         self.access(|record| record.map(change))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn put_attribute(&self, attribute: KeyValue) {
+        self.with_record(|record| record.set_attribute(attribute));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_bare_event(&self, name: &'static str) {
+        let at = clock::now();
+        self.with_record(|record| record.add_bare_event(name, at));
+    }
+
     fn into_span(self) -> Span {
         self.0.0.into_inner()
     }
@@ -437,6 +460,24 @@ impl SpanScope {
         }
     }
 
+    #[inline(always)] // So that what is known of the attribute is known here.
+    fn put_attribute(&self, attribute: KeyValue) {
+        match &self.stay {
+            Stay::At(place) => local::set_attribute(*place, attribute),
+            Stay::Apart(span) => span.put_attribute(attribute),
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn add_bare_event(&self, name: &'static str) {
+        match &self.stay {
+            Stay::At(place) => local::add_bare_event(*place, name),
+            Stay::Apart(span) => span.add_bare_event(name),
+            _ => {}
+        }
+    }
+
     /// As [`Span::access`].
     #[inline]
     fn access<R>(&self, change: impl FnOnce(Option<&mut Active>) -> R) -> R {
@@ -482,8 +523,7 @@ macro_rules! setters {
                 value: impl Into<Value>,
             ) {
                 if $self.may_record() {
-                    let attribute = KeyValue::new(key, value); // A conversion may use spans.
-                    $self.access(|record| Active::set_attribute_of(record, attribute));
+                    $self.put_attribute(KeyValue::new(key, value)); // A conversion may use spans.
                 }
             }
 
@@ -498,12 +538,13 @@ macro_rules! setters {
                 if !$self.may_record() {
                     return;
                 }
-                let (name, at) = (name.into(), clock::now());
-                let attributes = attributes.into_iter();
-                if attributes.size_hint() == (0, Some(0)) {
-                    $self.with_record(|record| record.add_bare_event(name, at));
-                    return;
+                let (name, attributes) = (name.into(), attributes.into_iter());
+                if let Cow::Borrowed(name) = name
+                    && attributes.size_hint() == (0, Some(0))
+                {
+                    return $self.add_bare_event(name);
                 }
+                let at = clock::now();
                 // What is iterated may use spans, this one too: first the attributes, then the span.
                 if let Some(room) = $self.with_record(Active::room_for_event).flatten() {
                     let gathered = room.gather(attributes);
@@ -573,8 +614,7 @@ setters!(SpanScope, self: &self);
 /// `value` are not converted.
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
     let Some(place) = local::recorded_place() else { return };
-    let attribute = KeyValue::new(key, value);
-    local::access(place, |record| Active::set_attribute_of(record, attribute));
+    local::set_attribute(place, KeyValue::new(key, value));
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.

@@ -52,7 +52,7 @@ impl Stock {
     /// Keeps the room of a builder for the next one.
     pub(super) fn keep_attributes(&mut self, mut attributes: Vec<KeyValue>) {
         attributes.clear();
-        if attributes.capacity() <= MOST_SPARE_ROOM {
+        if (1..=MOST_SPARE_ROOM).contains(&attributes.capacity()) {
             self.attributes = attributes;
         }
     }
