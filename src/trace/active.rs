@@ -7,7 +7,6 @@ use super::{
     failure::{self, Texts},
     limits::{Cuts, Gathered, Room, SpanLimits},
     plain::Plain,
-    record::Open,
     seed::{Seed, Start},
     tracer::Tracer,
 };
@@ -45,9 +44,8 @@ impl Active {
         body.parent_is_remote = start.parent.is_remote() && !start.is_root();
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
-        let limits = tracer.limits;
-        body.open = Open { tracer: tracer.id, limits, was_panicking, has_cuts: false };
-        let is_long = body.name.len() > limits.text_chars;
+        (body.origin, body.was_panicking) = (tracer.origin, was_panicking);
+        let is_long = body.name.len() > tracer.origin.limits.text_chars;
         let mut active = Self { record };
         if is_long {
             let name = mem::take(&mut active.record.body_mut().name);
@@ -95,18 +93,12 @@ impl Active {
     /// The number of its tracer.
     #[inline]
     pub(super) fn tracer(&self) -> u64 {
-        self.record.body().open.tracer
+        self.record.body().origin.tracer
     }
 
     #[inline]
     pub(super) fn limits(&self) -> &'static SpanLimits {
-        self.record.body().open.limits
-    }
-
-    /// Whether anything was beyond the limits.
-    #[inline]
-    pub(super) fn has_cuts(&self) -> bool {
-        self.record.body().open.has_cuts
+        self.record.body().origin.limits
     }
 
     #[inline]
@@ -115,7 +107,7 @@ impl Active {
         let body = self.record.body_mut();
         body.end = at.max(body.start);
         // A future that is dropped by the panic of another was cancelled, and said so.
-        let unwinds = std::thread::panicking() && !body.open.was_panicking;
+        let unwinds = std::thread::panicking() && !body.was_panicking;
         if unwinds && body.outcome != Outcome::Cancelled {
             body.outcome = Outcome::Panic;
         } else if body.outcome == Outcome::Ok && has_failed {
@@ -197,22 +189,28 @@ impl Active {
     /// It holds nothing that would have to be dropped.
     #[inline(always)]
     fn place_for(&mut self, key: &str) -> Option<&mut KeyValue> {
-        let body = self.record.body_mut();
-        let n = match body.attributes.iter().position(|other| are_same(&other.key, key)) {
-            Some(same) => {
-                self.record.body_mut().attributes[same] = KeyValue::EMPTY;
-                same
-            }
-            None if body.attributes.len() >= body.open.limits.attributes as usize => {
-                self.count(Cuts { attributes: 1, ..Cuts::NONE });
-                return None;
-            }
-            None => {
-                body.attributes.push(KeyValue::EMPTY);
-                body.attributes.len() - 1
-            }
+        let most = self.limits().attributes as usize;
+        let attributes = self.record.attributes();
+        let known = attributes.iter().position(|other| are_same(&other.key, key));
+        if known.is_some() || attributes.len() >= most {
+            return self.place_of(known);
+        }
+        let attributes = &mut self.record.content_mut().attributes;
+        attributes.push(KeyValue::EMPTY);
+        attributes.last_mut()
+    }
+
+    /// The place of a known attribute, emptied; of another one that there is no room for it is counted.
+    #[cold]
+    #[inline(never)]
+    fn place_of(&mut self, known: Option<usize>) -> Option<&mut KeyValue> {
+        let Some(known) = known else {
+            self.count(Cuts { attributes: 1, ..Cuts::NONE });
+            return None;
         };
-        self.record.body_mut().attributes.get_mut(n)
+        let place = self.record.content_mut().attributes.get_mut(known)?;
+        *place = KeyValue::EMPTY;
+        Some(place)
     }
 
     /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
@@ -220,7 +218,7 @@ impl Active {
     pub(super) fn room_for_event(&mut self) -> Option<Room> {
         let limits = self.limits();
         self.has_room_for_event().then(|| {
-            let attributes = self.record.rare_mut().events.take_room();
+            let attributes = self.record.content_mut().events.take_room();
             Room { limits, most: limits.event_attributes as usize, attributes }
         })
     }
@@ -228,7 +226,7 @@ impl Active {
     #[inline]
     fn has_room_for_event(&mut self) -> bool {
         let most = self.limits().events as usize;
-        let has_room = self.record.rare_mut().events.as_slice().len() < most;
+        let has_room = self.record.content_mut().events.as_slice().len() < most;
         if !has_room {
             self.count(Cuts { events: 1, ..Cuts::NONE });
         }
@@ -243,7 +241,7 @@ impl Active {
         }
         if self.has_room_for_event() {
             let at = at.max(self.record.start());
-            let event = self.record.rare_mut().events.add_bare();
+            let event = self.record.content_mut().events.add_bare();
             (event.name, event.at) = (Cow::Borrowed(name), at);
         }
     }
@@ -262,7 +260,7 @@ impl Active {
     fn put_event(&mut self, name: Cow<'static, str>, at: Ticks) -> &mut Event {
         let name = self.within_limit(name);
         let at = at.max(self.record.start());
-        let event = self.record.rare_mut().events.add();
+        let event = self.record.content_mut().events.add();
         (event.name, event.at) = (name, at);
         event
     }
@@ -315,7 +313,6 @@ impl Active {
     #[cold]
     #[inline(never)]
     fn count(&mut self, cuts: Cuts) {
-        self.record.body_mut().open.has_cuts = true;
         self.record.rare_mut().cuts.add(cuts);
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Kept<T> {
     items: Vec<T>, // Those from `len` on are spent.
     len: usize,
     /// For how many attributes the spent ones have room.
-    spare_room: usize,
+    spare_room: u32,
     /// Whether any of them may own memory, spent ones too: if none does, they are neither weighed nor
     /// dropped one by one.
     owns: bool,
@@ -61,7 +61,7 @@ impl<T: Part> Kept<T> {
         }
         self.len += 1;
         let added = &mut self.items[self.len - 1];
-        self.spare_room -= added.attributes().capacity();
+        self.spare_room -= room_of(added.attributes());
         added
     }
 
@@ -69,7 +69,7 @@ impl<T: Part> Kept<T> {
     pub(super) fn take_room(&mut self) -> Vec<KeyValue> {
         let room = self.items.get_mut(self.len).map(|spent| mem::take(spent.attributes()));
         let room = room.unwrap_or_default();
-        self.spare_room -= room.capacity();
+        self.spare_room -= room_of(&room);
         room
     }
 
@@ -105,9 +105,9 @@ impl<T: Part> Kept<T> {
         self.spare_room = 0;
         for spent in &mut self.items {
             spent.clear();
-            let room = spent.attributes().capacity();
-            match self.spare_room + room <= MOST_SPARE_ROOM {
-                true => self.spare_room += room,
+            let room = self.spare_room.saturating_add(room_of(spent.attributes()));
+            match room <= MOST_SPARE_ROOM as u32 {
+                true => self.spare_room = room,
                 false => *spent.attributes() = Vec::new(),
             }
         }
@@ -118,8 +118,13 @@ impl<T: Part> Kept<T> {
     pub(super) fn weight(&self) -> usize {
         let own = if self.owns { self.as_slice().iter().map(T::weight).sum() } else { 0 };
         let reserved = self.items.capacity() * size_of::<T>();
-        own + reserved + self.spare_room * size_of::<KeyValue>()
+        own + reserved + self.spare_room as usize * size_of::<KeyValue>()
     }
+}
+
+/// How many attributes there is memory for; of spent ones that is little.
+fn room_of(attributes: &Vec<KeyValue>) -> u32 {
+    u32::try_from(attributes.capacity()).unwrap_or(u32::MAX)
 }
 
 impl<T: Part + fmt::Debug> fmt::Debug for Kept<T> {

@@ -406,7 +406,7 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
                 tracer.replace_thread(buffer);
             }
             buffer.count_end();
-            if active.has_cuts() {
+            if active.record.has_rare() {
                 tracer.count_cuts(&active.record);
             }
             let must_hand_over = match buffer.push(active.record) {
@@ -432,7 +432,7 @@ fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer()) {
         tracer.count_open(-1);
-        if active.has_cuts() {
+        if active.record.has_rare() {
             tracer.count_cuts(&active.record);
         }
         tracer.take_one(active.record);

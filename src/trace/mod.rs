@@ -17,6 +17,7 @@ mod active;
 mod as_error;
 mod buffer;
 mod carried;
+mod content;
 mod failure;
 mod finished;
 mod future;

@@ -1,9 +1,9 @@
 //! A finished span, as exporters see it.
 
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 
 use super::{
-    kept::{Kept, MOST_SPARE_ROOM, texts_of},
+    content::{Content, Rare, UNDESCRIBED},
     limits::{Cuts, SpanLimits},
     parts::{Event, Link, SpanKind, Status},
     sampler::Probability,
@@ -20,54 +20,45 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct SpanRecord(Box<Body>); // A pointer: a record is moved from hand to hand and never copied.
 
-/// What a record holds. It is filled in place, and used again for another span.
+/// What a record holds: two cache lines, which are filled in place, and used again for another span.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Body {
     pub(super) context: SpanContext,
     pub(super) parent: SpanId, // Not valid for a root.
     pub(super) start: Ticks,
     pub(super) end: Ticks,
     pub(super) name: Cow<'static, str>,
-    pub(super) attributes: Vec<KeyValue>,
-    /// Whether an attribute may own memory: if none does, they are neither weighed nor dropped one by one.
-    pub(super) owns_attributes: bool,
-    /// What few spans have. It stays when the record is used again.
+    content: Option<Box<Content>>,
     rare: Option<Box<Rare>>,
+    pub(super) origin: &'static Origin,
+    /// What the record weighs, once that was added up; zero before, and when it may have changed.
+    weight: u32,
+    /// What `content` and `rare` weigh where the span has nothing of them.
+    room: u16,
+    /// The number of the thread that took it for this span.
+    pub(super) thread: u16,
     status: StatusCode,
     pub(super) outcome: Outcome,
     pub(super) kind: SpanKind,
     pub(super) parent_is_remote: bool,
-    /// Of a span that has not ended.
-    pub(super) open: Open,
-    /// The number of the thread that took it for this span.
-    pub(super) thread: u16,
-    /// What the record weighs, once that was added up; zero before, and when it may have changed.
-    weight: u32,
+    /// Of a span that has not ended: whether a panic was under way at the start, which is not this span's.
+    pub(super) was_panicking: bool,
+    /// Whether the span has any of `content`, and of `rare`.
+    has_content: bool,
+    has_rare: bool,
+    /// Whether an attribute may own memory: if none does, they are neither weighed nor dropped one by one.
+    pub(super) owns_attributes: bool,
 }
 
-// It is written when a span starts: what few spans have is in `Rare`.
-const _: () = assert!(size_of::<Body>() <= 160);
+const _: () = assert!(size_of::<Body>() == 128);
 
-/// What has to be known while a span is open, and at its end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+/// What a span has to know of its tracer, which may end before it.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// The tracer's number; zero is none's.
     pub(super) tracer: u64,
     pub(super) limits: &'static SpanLimits,
-    /// Whether a panic was under way at the start: that one is not this span's.
-    pub(super) was_panicking: bool,
-    /// Whether anything was beyond the limits.
-    pub(super) has_cuts: bool,
-}
-
-/// What few spans have.
-#[derive(Clone, Debug)]
-pub(super) struct Rare {
-    /// What an erroneous span's status is; an error, whatever the span's status.
-    error: Status,
-    pub(super) events: Kept<Event>,
-    pub(super) links: Kept<Link>,
-    /// What was beyond the limits; of attributes, those of the span itself.
-    pub(super) cuts: Cuts,
 }
 
 /// Exported ones, for the next spans of any thread.
@@ -81,11 +72,13 @@ enum StatusCode {
     Error,
 }
 
-static UNDESCRIBED: Status = Status::Error(Cow::Borrowed(""));
+impl Origin {
+    const NONE: &Self = &Self { tracer: 0, limits: &SpanLimits::DEFAULT };
 
-impl Open {
-    const NONE: Self =
-        Self { tracer: 0, limits: &SpanLimits::DEFAULT, was_panicking: false, has_cuts: false };
+    /// Kept for ever: a process has few tracers.
+    pub(super) fn new(tracer: u64, limits: SpanLimits) -> &'static Self {
+        Box::leak(Box::new(Self { tracer, limits: limits.shared() }))
+    }
 }
 
 /// As it starts, and as its span fills it.
@@ -98,16 +91,20 @@ impl SpanRecord {
             start: Ticks::ORIGIN,
             end: Ticks::ORIGIN,
             name: Cow::Borrowed(""),
-            attributes: Vec::new(),
-            owns_attributes: false,
+            content: None,
             rare: None,
+            origin: Origin::NONE,
+            weight: 0,
+            room: 0,
+            thread: 0,
             status: StatusCode::Unset,
             outcome: Outcome::Ok,
             kind: SpanKind::Internal,
             parent_is_remote: false,
-            open: Open::NONE,
-            thread: 0,
-            weight: 0,
+            was_panicking: false,
+            has_content: false,
+            has_rare: false,
+            owns_attributes: false,
         }))
     }
 
@@ -123,11 +120,8 @@ impl SpanRecord {
         body.weight = 0;
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
-        if body.attributes.capacity() > 0 {
-            body.clear_attributes();
-        }
-        if let Some(rare) = &mut body.rare {
-            rare.clear();
+        if body.has_content || body.has_rare {
+            body.clear();
         }
     }
 
@@ -147,10 +141,35 @@ impl SpanRecord {
         self.0.weight = u32::try_from(self.0.add_up()).unwrap_or(u32::MAX);
     }
 
-    /// The rare part, made where there is none.
+    /// Whether the span has anything that few spans have.
+    #[inline]
+    pub(super) fn has_rare(&self) -> bool {
+        self.0.has_rare
+    }
+
+    /// The attributes and events, to be changed; made where there are none.
+    #[inline(always)]
+    pub(super) fn content_mut(&mut self) -> &mut Content {
+        let body = &mut *self.0;
+        (body.weight, body.has_content) = (0, true);
+        body.content.get_or_insert_with(new_content)
+    }
+
+    /// What few spans have, to be changed; made where there is none.
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
-        self.0.weight = 0;
-        self.0.rare.get_or_insert_with(|| Box::new(Rare::new()))
+        let body = &mut *self.0;
+        (body.weight, body.has_rare) = (0, true);
+        body.rare.get_or_insert_with(|| Box::new(Rare::new()))
+    }
+
+    #[inline]
+    fn content(&self) -> Option<&Content> {
+        if self.0.has_content { self.0.content.as_deref() } else { None }
+    }
+
+    #[inline]
+    fn rare(&self) -> Option<&Rare> {
+        if self.0.has_rare { self.0.rare.as_deref() } else { None }
     }
 
     /// Changes the status.
@@ -162,7 +181,7 @@ impl SpanRecord {
             Status::Error(_) => StatusCode::Error,
         };
         // Without a description there is nothing to keep, unless another was kept before.
-        if matches!(&status, Status::Error(text) if self.0.rare.is_some() || !text.is_empty()) {
+        if matches!(&status, Status::Error(text) if self.0.has_rare || !text.is_empty()) {
             self.rare_mut().error = status;
         }
     }
@@ -184,7 +203,7 @@ impl SpanRecord {
     }
 
     fn cuts(&self) -> Cuts {
-        self.0.rare.as_ref().map_or(Cuts::NONE, |rare| rare.cuts)
+        self.rare().map_or(Cuts::NONE, |rare| rare.cuts)
     }
 
     /// What was beyond the limits, with the attributes of events and links.
@@ -198,32 +217,10 @@ impl SpanRecord {
     }
 }
 
-impl Rare {
-    fn new() -> Self {
-        Self {
-            error: UNDESCRIBED.clone(),
-            events: Kept::EMPTY,
-            links: Kept::EMPTY,
-            cuts: Cuts::NONE,
-        }
-    }
-
-    fn clear(&mut self) {
-        if !matches!(&self.error, Status::Error(Cow::Borrowed(""))) {
-            self.error = UNDESCRIBED.clone();
-        }
-        self.events.clear();
-        self.links.clear();
-        self.cuts = Cuts::NONE;
-    }
-
-    fn weight(&self) -> usize {
-        let description = match &self.error {
-            Status::Error(description) => owned_bytes(description),
-            _ => 0,
-        };
-        size_of::<Self>() + description + self.events.weight() + self.links.weight()
-    }
+#[cold]
+#[inline(never)]
+fn new_content() -> Box<Content> {
+    Box::new(Content::EMPTY)
 }
 
 /// As tests and [processors](crate::pipeline::Processor) make and change it.
@@ -296,36 +293,34 @@ impl SpanRecord {
     /// Sets the attribute `key`, in place of what it was.
     pub fn set_attribute(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         let attribute = KeyValue::new(key, value);
-        (self.0.weight, self.0.owns_attributes) = (0, true);
-        self.0.attributes.retain(|other| other.key != attribute.key);
-        self.0.attributes.push(attribute);
+        let attributes = self.attributes_mut();
+        attributes.retain(|other| other.key != attribute.key);
+        attributes.push(attribute);
     }
 
     /// The attributes, to be changed; of two with one key the later holds.
     pub fn attributes_mut(&mut self) -> &mut Vec<KeyValue> {
-        (self.0.weight, self.0.owns_attributes) = (0, true);
-        &mut self.0.attributes
+        self.0.owns_attributes = true;
+        &mut self.content_mut().attributes
     }
 
     /// Keeps the events for which `keep` is true, which may change them.
     pub fn retain_events(&mut self, keep: impl FnMut(&mut Event) -> bool) {
-        self.0.weight = 0;
-        if let Some(rare) = &mut self.0.rare {
-            rare.events.retain(keep);
+        if self.0.has_content {
+            self.content_mut().events.retain(keep);
         }
     }
 
     /// Keeps the links for which `keep` is true, which may change them.
     pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
-        self.0.weight = 0;
-        if let Some(rare) = &mut self.0.rare {
-            rare.links.retain(keep);
+        if self.0.has_rare {
+            self.rare_mut().links.retain(keep);
         }
     }
 
     /// Adds an event.
     pub fn add_event(&mut self, event: Event) {
-        self.rare_mut().events.push(event);
+        self.content_mut().events.push(event);
     }
 
     /// Adds a link.
@@ -335,37 +330,36 @@ impl SpanRecord {
 }
 
 impl Body {
-    /// Drops the attributes. The room for others stays, if it is not too much.
-    #[inline(always)]
-    fn clear_attributes(&mut self) {
-        if self.owns_attributes || self.attributes.capacity() > MOST_SPARE_ROOM {
-            return self.drop_attributes();
+    /// Drops what it holds beside what every span has. The room for more stays.
+    #[inline(never)] // Spans without content are to stay short.
+    fn clear(&mut self) {
+        let mut room = 0;
+        if let Some(content) = &mut self.content {
+            content.clear(self.owns_attributes);
+            room += content.weight(false);
         }
-        self.attributes.drain(..).for_each(mem::forget); // Which have nothing to drop.
+        if let Some(rare) = &mut self.rare {
+            if self.has_rare {
+                rare.clear();
+            }
+            room += rare.weight();
+        }
+        self.room = u16::try_from(room).unwrap_or(u16::MAX); // What is spare is bounded far below.
+        (self.has_content, self.has_rare, self.owns_attributes) = (false, false, false);
     }
 
-    #[cold] // Not that it were rare: the way past it is to stay short.
-    #[inline(never)]
-    fn drop_attributes(&mut self) {
-        self.attributes.clear();
-        self.attributes.shrink_to(MOST_SPARE_ROOM);
-        self.owns_attributes = false;
-    }
-
-    /// With the room for attributes and events that it has from former spans.
+    /// With the room for more that it has from former spans.
     #[inline]
     fn add_up(&self) -> usize {
-        let is_plain = self.attributes.is_empty() && self.rare.is_none();
-        let room = self.attributes.capacity() * size_of::<KeyValue>();
-        let own = size_of::<Self>() + owned_bytes(&self.name) + room;
-        own + if is_plain && self.context.state().is_empty() { 0 } else { self.add_up_content() }
+        let own = size_of::<Self>() + owned_bytes(&self.name) + self.context.state().as_str().len();
+        let is_bare = !self.has_content && !self.has_rare;
+        own + if is_bare { self.room.into() } else { self.add_up_content() }
     }
 
     #[inline(never)]
     fn add_up_content(&self) -> usize {
-        let rare = self.rare.as_ref().map_or(0, |rare| rare.weight());
-        let texts = if self.owns_attributes { texts_of(&self.attributes) } else { 0 };
-        self.context.state().as_str().len() + texts + rare
+        let content = self.content.as_ref().map_or(0, |it| it.weight(self.owns_attributes));
+        content + self.rare.as_ref().map_or(0, |rare| rare.weight())
     }
 }
 
@@ -436,7 +430,7 @@ impl SpanRecord {
     /// The status.
     #[must_use]
     pub fn status(&self) -> &Status {
-        match (self.0.status, &self.0.rare) {
+        match (self.0.status, self.rare()) {
             (StatusCode::Unset, _) => &Status::Unset,
             (StatusCode::Ok, _) => &Status::Ok,
             (StatusCode::Error, Some(rare)) => &rare.error,
@@ -453,19 +447,19 @@ impl SpanRecord {
     /// The attributes, in the order they were set; of two with one key the later holds.
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
-        &self.0.attributes
+        self.content().map_or(&[], |content| &content.attributes)
     }
 
     /// The events, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
-        self.0.rare.as_ref().map_or(&[], |rare| rare.events.as_slice())
+        self.content().map_or(&[], |content| content.events.as_slice())
     }
 
     /// The links.
     #[must_use]
     pub fn links(&self) -> &[Link] {
-        self.0.rare.as_ref().map_or(&[], |rare| rare.links.as_slice())
+        self.rare().map_or(&[], |rare| rare.links.as_slice())
     }
 
     /// How many attributes were beyond the limit, of the span itself.

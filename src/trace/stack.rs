@@ -25,8 +25,10 @@ pub(super) struct Stack {
 struct Frame {
     span: SpanId,
     bits: u32, // As `Bits` gives them, so that a frame fits a cache line.
-    /// Whether `trace` and `attached` were current before; if not, they are the same.
-    is_other: bool,
+    /// Whether `trace` was current before; if not, it is the same.
+    has_trace: bool,
+    /// Whether `attached` was attached before; if not, it is the same.
+    has_attached: bool,
     /// Whether it has the span of the frame below, only with something else attached.
     is_transparent: bool,
     token: u64, // The guard's; HOLLOW once it is gone.
@@ -38,30 +40,42 @@ struct Frame {
 const _: () = assert!(size_of::<Frame>() == 64);
 
 impl Frame {
-    /// Makes another trace current, with what is attached here, and keeps those that were.
+    /// Makes another trace current, and keeps the one that was.
     #[inline(always)]
     fn enter_trace(&mut self, trace: TraceId) {
-        self.is_other = true;
+        self.has_trace = true;
         self.trace = context::replace_trace(trace);
-        self.swap_attached();
     }
 
-    /// Makes those current that were before.
+    /// Attaches something else, and keeps what was.
     #[inline(always)]
-    fn leave_trace(&mut self) {
-        self.is_other = false;
-        context::set_trace(self.trace);
-        self.swap_attached();
-        if !self.attached.is_none() {
-            self.attached = Attached::NONE;
-        }
-    }
-
-    #[inline(always)]
-    fn swap_attached(&mut self) {
-        if !self.attached.is_none() || context::has_attached() {
+    fn attach(&mut self, attached: Attached) {
+        if !attached.is_none() || context::has_attached() {
+            self.has_attached = true;
+            self.attached = attached;
             context::swap_attached(&mut self.attached);
         }
+    }
+
+    /// Makes current what was before.
+    #[inline(always)]
+    fn put_back(&mut self) {
+        context::replace_span(self.span, Bits::from_u32(self.bits));
+        if self.has_trace {
+            self.has_trace = false;
+            context::set_trace(self.trace);
+        }
+        if self.has_attached {
+            self.detach();
+        }
+    }
+
+    #[cold] // Not that it were rare: the way past it is to stay short.
+    #[inline(never)]
+    fn detach(&mut self) {
+        self.has_attached = false;
+        context::swap_attached(&mut self.attached);
+        self.attached = Attached::NONE;
     }
 }
 
@@ -150,6 +164,14 @@ impl Stack {
         Place::new(depth, is_recorded, token)
     }
 
+    /// Makes a root current where nothing is attached.
+    #[inline(always)]
+    pub(super) fn push_root(&mut self, ids: Ids, active: Option<Active>) -> Place {
+        let place = self.push(ids, active);
+        self.frames[place.depth()].enter_trace(ids.trace_id);
+        place
+    }
+
     /// Makes `ids` current, which may be of another trace, with what is attached to them.
     #[inline(always)]
     pub(super) fn push_other(
@@ -162,10 +184,8 @@ impl Stack {
         let place = self.push(ids, active);
         let frame = &mut self.frames[self.len - 1];
         frame.is_transparent = is_transparent;
-        if !attached.is_none() {
-            frame.attached = attached;
-        }
         frame.enter_trace(ids.trace_id);
+        frame.attach(attached);
         place
     }
 
@@ -218,11 +238,11 @@ impl Stack {
         if let Some(Frame { span, bits, .. }) = above.first() {
             (ids.span_id, ids.bits) = (*span, Bits::from_u32(*bits));
         }
-        let attached = match above.iter().find(|frame| frame.is_other) {
-            Some(Frame { trace, attached, .. }) => {
-                ids.trace_id = *trace;
-                attached.clone()
-            }
+        if let Some(frame) = above.iter().find(|frame| frame.has_trace) {
+            ids.trace_id = frame.trace;
+        }
+        let attached = match above.iter().find(|frame| frame.has_attached) {
+            Some(frame) => frame.attached.clone(),
             None => context::attached(),
         };
         attached.to(ids)
@@ -270,10 +290,7 @@ impl Stack {
     fn pop_frame(&mut self) -> Option<Active> {
         self.len = self.len.checked_sub(1)?;
         let frame = self.frames.get_mut(self.len)?;
-        context::replace_span(frame.span, Bits::from_u32(frame.bits));
-        if frame.is_other {
-            frame.leave_trace();
-        }
+        frame.put_back();
         frame.token = HOLLOW;
         frame.active.take()
     }

@@ -15,7 +15,7 @@ use super::{
     tracer::{self, Tracer},
 };
 use crate::{
-    context::{self, Attached, Context, Ids, SpanContext, TraceId, TraceState},
+    context::{self, Context, Ids, SpanContext, TraceId, TraceState},
     label::KeyValue,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             active
         });
         Some(match start.is_root() {
-            true => own.stack.push_other(start.ids, Attached::NONE, active),
+            true => own.stack.push_root(start.ids, active),
             false => own.stack.push(start.ids, active),
         })
     });

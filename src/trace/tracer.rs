@@ -24,7 +24,7 @@ use super::{
     head::{Head, minding_parents},
     held::Held,
     limits::{Cuts, SpanLimits},
-    record::SPARE,
+    record::{Origin, SPARE},
     sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
 };
@@ -68,7 +68,7 @@ pub struct Tracer {
     /// What decides about spans that start, from threads' next look on. No lock is taken inside it.
     head: Mutex<Arc<Head>>,
     callers: Callers,
-    pub(super) limits: &'static SpanLimits,
+    pub(super) origin: &'static Origin, // Of its spans.
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     pub(super) error_texts: ErrorTexts,
@@ -211,11 +211,12 @@ impl TracerBuilder {
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Relaxed);
         let tracer = Arc::new(Tracer {
-            id: NEXT.fetch_add(1, Relaxed),
+            id,
             head: Mutex::new(self.callers.head(self.sampler)),
             callers: self.callers,
-            limits: self.limits.shared(),
+            origin: Origin::new(id, self.limits),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             baggage_keys: self.baggage_keys,
             error_texts: self.error_texts,
@@ -555,7 +556,7 @@ impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tracer")
             .field("sampler", &self.head())
-            .field("limits", &self.limits)
+            .field("limits", &self.origin.limits)
             .finish_non_exhaustive()
     }
 }
