@@ -297,14 +297,14 @@ impl Headers {
         self.n_bytes = self.n_bytes.saturating_add(header.len() + usize::from(self.n_bytes > 0));
     }
 
-    /// Whether there is something to be read.
-    pub(crate) fn are_readable(&self) -> bool {
-        self.n_bytes > 0 && self.n_bytes <= MAX_BYTES
+    /// Whether there is nothing to be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.n_bytes == 0
     }
 
-    /// Reads the next header.
+    /// Reads the next header, if they are not too long together.
     pub(crate) fn read(&mut self, header: &[u8]) {
-        if !self.are_readable() {
+        if self.n_bytes > MAX_BYTES {
             return;
         }
         for member in header.split(|&byte| byte == b',').map(trim) {

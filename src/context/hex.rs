@@ -1,22 +1,40 @@
 //! Lower-case hexadecimal, eight digits at a time in a register.
 //!
-//! A group of eight digits is decoded without a look at what they are, and encoded again: only lower
-//! hex digits come back as they were, so that one comparison is the whole check.
+//! Eight digits are decoded without a look at what they are. Beside the number comes a word of what was no
+//! digit, so that of a whole id one comparison is the check.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// Eight bytes as digits: the number that they stand for, and zero if they are lower hex digits.
+#[inline(always)]
+fn read8(digits: [u8; 8]) -> (u32, u64) {
+    let text = u64::from_be_bytes(digits);
+    // '0'..='9' are 0x30..=0x39 and 'a'..='f' are 0x61..=0x66: bit 6 tells them apart.
+    let letters = text >> 6 & ONES;
+    let values = (text & (0x0f * ONES)) + 9 * letters; // At most 24 each.
+    // The high half of a byte is 3 or 6, its value is below 16, and from 10 on for letters alone.
+    let halves = (text ^ (0x30 * ONES + 0x30 * letters)) & (0xf0 * ONES);
+    let sizes = values & (0xf0 * ONES);
+    let kinds = ((values + 6 * ONES) ^ (letters << 4)) & (0x10 * ONES);
+    // Two nibbles to a byte, two bytes to a half, two halves to the word.
+    let mut packed = values & (0x0f * ONES);
+    packed = (packed | packed >> 4) & 0x00ff_00ff_00ff_00ff;
+    packed = (packed | packed >> 8) & 0x0000_ffff_0000_ffff;
+    ((packed | packed >> 16) as u32, halves | sizes | kinds)
+}
+
+#[inline(always)]
+fn read16(digits: &[u8; 16]) -> (u64, u64) {
+    let (high, low) = halves(digits);
+    let ((high, wrong), (low, wrong_too)) = (read8(high), read8(low));
+    (u64::from(high) << 32 | u64::from(low), wrong | wrong_too)
+}
 
 /// The number that eight lower hex digits stand for; `None` if they are not that.
 #[inline]
 pub(crate) fn decode8(digits: [u8; 8]) -> Option<u32> {
-    let text = u64::from_be_bytes(digits);
-    // '0'..='9' are 0x30..=0x39 and 'a'..='f' are 0x61..=0x66: bit 6 tells them apart.
-    let mut packed =
-        (text & (0x0f * ONES)).wrapping_add((text >> 6 & ONES).wrapping_mul(9)) & (0x0f * ONES);
-    // Two nibbles to a byte, two bytes to a half, two halves to the word.
-    packed = (packed | packed >> 4) & 0x00ff_00ff_00ff_00ff;
-    packed = (packed | packed >> 8) & 0x0000_ffff_0000_ffff;
-    let number = (packed | packed >> 16) as u32;
-    (encode8(number) == digits).then_some(number)
+    let (number, wrong) = read8(digits);
+    (wrong == 0).then_some(number)
 }
 
 /// The eight lower hex digits of `number`.
@@ -34,8 +52,8 @@ pub(crate) fn encode8(number: u32) -> [u8; 8] {
 /// The number of sixteen lower hex digits.
 #[inline]
 pub(crate) fn decode16(digits: &[u8; 16]) -> Option<u64> {
-    let (high, low) = halves(digits);
-    Some(u64::from(decode8(high)?) << 32 | u64::from(decode8(low)?))
+    let (number, wrong) = read16(digits);
+    (wrong == 0).then_some(number)
 }
 
 /// The sixteen lower hex digits of `number`.
@@ -48,7 +66,8 @@ pub(crate) fn encode16(number: u64) -> [u8; 16] {
 #[inline]
 pub(crate) fn decode32(digits: &[u8; 32]) -> Option<u128> {
     let (high, low) = halves(digits);
-    Some(u128::from(decode16(&high)?) << 64 | u128::from(decode16(&low)?))
+    let ((high, wrong), (low, wrong_too)) = (read16(&high), read16(&low));
+    (wrong | wrong_too == 0).then_some(u128::from(high) << 64 | u128::from(low))
 }
 
 /// The thirty-two lower hex digits of `number`.

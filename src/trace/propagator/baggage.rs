@@ -28,9 +28,10 @@ impl Propagator for BaggageHeader {
 pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> Baggage {
     let mut headers = BaggageReader::default();
     carrier.values(BAGGAGE, &mut |value| headers.measure(value));
-    if headers.are_readable() {
-        carrier.values(BAGGAGE, &mut |value| headers.read(value));
+    if headers.is_empty() {
+        return Baggage::EMPTY;
     }
+    carrier.values(BAGGAGE, &mut |value| headers.read(value));
     headers.finish()
 }
 
