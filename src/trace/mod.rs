@@ -27,6 +27,7 @@ mod kept;
 mod limits;
 mod local;
 mod parts;
+mod placed;
 pub mod propagator;
 mod record;
 pub mod sampler;
@@ -53,6 +54,7 @@ pub use limits::SpanLimits;
 #[doc(hidden)]
 pub use local::{Entered, enter};
 pub use parts::{Event, Link, SpanKind, Status};
+pub(crate) use placed::PlacedSpan;
 #[doc(no_inline)]
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
