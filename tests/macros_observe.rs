@@ -88,6 +88,34 @@ fn a_field_may_be_text_of_any_length_an_array_or_a_wide_number() {
     assert_eq!(values, expected);
 }
 
+#[test]
+fn fields_and_parent_are_read_where_the_caller_is() {
+    fn id() -> String {
+        bellwether::current().span().span_id().to_string()
+    }
+    #[observe(name = "read", fields(around = id()))]
+    fn read() -> String {
+        id()
+    }
+    #[observe(name = "read.async", parent = bellwether::current(), fields(around = id()))]
+    async fn read_async() -> String {
+        id()
+    }
+
+    let scope = testing::scope();
+    let around = bellwether::span("around").enter();
+    let mut task = Context::from_waker(Waker::noop());
+    let within = [Poll::Ready(read()), pin!(read_async()).poll(&mut task)];
+    drop(around);
+    for (name, within) in ["read", "read.async"].into_iter().zip(within) {
+        let span = scope.span(name);
+        assert_eq!(within, Poll::Ready(span.span_id().to_string()));
+        let field = span.attributes()[0].value.to_string();
+        assert_eq!(field, scope.span("around").span_id().to_string(), "{name}");
+        assert_eq!(span.parent_span_id(), Some(scope.span("around").span_id()), "{name}");
+    }
+}
+
 /// In one line each, where the compiler finds braces that it calls needless.
 #[rustfmt::skip]
 #[deny(unused_braces, unused_parens)]

@@ -14,7 +14,7 @@ use syn::{
 use crate::{
     known,
     mark::{self, Extent, Marker},
-    model::{Count, Kind, Name, Observe, Record, Time},
+    model::{Count, Duration, Kind, Name, Observe, Options, Record, Time},
     names::{self, Key},
     root::Root,
     shape::{self, Declared, Wrapping},
@@ -96,7 +96,7 @@ pub(crate) fn time(time: Time) -> TokenStream {
         (false, true) => end(&root, &mark::branch(&expr, &root)),
         (false, false) => quote!(#expr),
     };
-    let operation = operation(&root, &name);
+    let operation = operation(&root, &name, Duration::Always);
     quote! {{
         #operation
         let #timer = #root::observe::Operation::start(&__BELLWETHER_OPERATION);
@@ -105,20 +105,20 @@ pub(crate) fn time(time: Time) -> TokenStream {
 }
 
 pub(crate) fn observe(observe: Observe) -> TokenStream {
-    let (start, operation) = (start(&observe), operation(&observe.options.root, &observe.name));
-    let root = &observe.options.root;
+    let Options { root, duration, .. } = &observe.options;
+    let (said, operation) = (said(&observe), operation(root, &observe.name, *duration));
     let mut function = observe.function;
     let declared = Declared::of(&function.sig.output);
     let body = if function.sig.asyncness.is_some() {
-        async_body(root, &function, &start)
+        async_body(root, &function, &begun(root, &said))
     } else if let Some(block) = shape::only_block(&mut function.block) {
-        *block = whole_future(root, block, declared.as_ref(), &start);
+        *block = whole_future(root, block, declared.as_ref(), &begun(root, &said));
         let block = mark::own_block(&function.block);
         quote!(#block)
     } else if declared.is_some() || shape::makes_a_block(&mut function.block) {
-        future_body(root, &mut function, declared.as_ref(), &start)
+        future_body(root, &mut function, declared.as_ref(), &said)
     } else {
-        sync_body(root, &mut function, &start)
+        sync_body(root, &mut function, &said)
     };
     // In the user's braces, so that the function as a whole is the user's, and is judged as such.
     function.block.stmts =
@@ -128,7 +128,7 @@ pub(crate) fn observe(observe: Observe) -> TokenStream {
 
 /// The body runs in the function itself, in a block of its own: its locals are gone when the end is
 /// taken, and the arguments go after it, as they would anyway.
-fn sync_body(root: &Root, function: &mut ItemFn, start: &TokenStream) -> TokenStream {
+fn sync_body(root: &Root, function: &mut ItemFn, said: &TokenStream) -> TokenStream {
     let timer = timer();
     let (has_value, never_ends) = match &function.sig.output {
         ReturnType::Default => (false, false),
@@ -151,15 +151,16 @@ fn sync_body(root: &Root, function: &mut ItemFn, start: &TokenStream) -> TokenSt
         (false, true) => end(root, &mark::branch(&block, root)),
         (false, false) => quote!(#block),
     };
+    let entered = entered(root, said);
     quote!({
-        let #timer = #root::observe::__private::Started::enter(#start);
+        let #timer = #entered;
         #value
     })
 }
 
 /// The body becomes a future, which sees its own output and its drop: of its marks it needs only what
 /// a `?` returned.
-fn async_body(root: &Root, function: &ItemFn, start: &TokenStream) -> TokenStream {
+fn async_body(root: &Root, function: &ItemFn, begun: &TokenStream) -> TokenStream {
     let (ty, after): (Type, _) = match &function.sig.output {
         ReturnType::Default => (parse_quote!(()), None),
         // `!` cannot be named in a body.
@@ -170,7 +171,7 @@ fn async_body(root: &Root, function: &ItemFn, start: &TokenStream) -> TokenStrea
     };
     let block = parse_quote!(async move {});
     let block = ExprAsync { block: function.block.as_ref().clone(), ..block };
-    let future = observed(root, &block, Some(&ty), start);
+    let future = observed(root, &block, Some(&ty), begun);
     quote!({ #future #after })
 }
 
@@ -180,10 +181,10 @@ fn whole_future(
     root: &Root,
     block: &ExprAsync,
     declared: Option<&Declared>,
-    start: &TokenStream,
+    begun: &TokenStream,
 ) -> ExprAsync {
     let output = declared.and_then(|declared| declared.output.as_ref());
-    let future = observed(root, block, output, start);
+    let future = observed(root, block, output, begun);
     ExprAsync { block: own(future), ..block.clone() }
 }
 
@@ -193,14 +194,14 @@ fn own(statements: TokenStream) -> Block {
     Block { brace_token: token::Brace(Span::mixed_site()), stmts: vec![statements] }
 }
 
-/// `block` awaited, with what `start` started.
+/// `block` awaited, as the work of what is `begun`.
 fn observed(
     root: &Root,
     block: &ExprAsync,
     output: Option<&Type>,
-    start: &TokenStream,
+    begun: &TokenStream,
 ) -> TokenStream {
-    let (timer, started) = (timer(), Ident::new("started", Span::mixed_site()));
+    let (timer, started) = (timer(), started());
     let (answers, capture) = (mark::answers(Span::mixed_site()), &block.capture);
     let mut body = block.block.clone();
     let noted = Marker::new(root, &timer, Extent::Future).body(&mut body);
@@ -215,10 +216,10 @@ fn observed(
         }
     });
     quote! {
-        let #started = #start;
-        let #timer = &#root::observe::__private::Marks::new();
+        let mut #started = #begun;
+        let #timer = &#root::observe::__private::Marks::in_future();
         #root::observe::__private::Started::future(
-            #started,
+            &mut #started,
             #timer,
             async #capture {
                 #output
@@ -235,7 +236,7 @@ fn future_body(
     root: &Root,
     function: &mut ItemFn,
     declared: Option<&Declared>,
-    start: &TokenStream,
+    said: &TokenStream,
 ) -> TokenStream {
     let timer = timer();
     let returned = |returned: &mut Expr| hand_over(root, returned, declared);
@@ -243,8 +244,9 @@ fn future_body(
     Marker::new(root, &timer, extent).body(&mut function.block);
     shape::values(&mut function.block, &mut |value| hand_over(root, value, declared));
     let block = mark::own_block(&function.block);
+    let entered = entered(root, said);
     quote!({
-        let #timer = #root::observe::__private::Started::enter(#start);
+        let #timer = #entered;
         #block
     })
 }
@@ -261,7 +263,7 @@ fn hand_over(root: &Root, expr: &mut Expr, declared: Option<&Declared>) {
     }
     if let Some(block) = shape::async_block(expr) {
         let output = declared.and_then(|declared| declared.output.as_ref());
-        let future = observed(root, block, output, &quote!(#runtime::Between::started(#handed)));
+        let future = observed(root, block, output, &quote!(#handed));
         block.block = own(future);
         *expr = Expr::Verbatim(quote!({
             let #handed = #runtime::Scope::hand_over(#timer);
@@ -298,9 +300,28 @@ fn end(root: &Root, body: &impl ToTokens) -> TokenStream {
     quote!(#root::observe::__private::end(&#timer, #body))
 }
 
-/// Starts the timer and the span; what is named in `fields` is read here, and only there. The timer is
-/// first, so that a panic in what is given is one of the operation.
-fn start(observe: &Observe) -> TokenStream {
+/// A future's operation, whose timer and span have started. The timer is first, so that a panic in what
+/// is `said` of the span is one of the operation.
+fn begun(root: &Root, said: &TokenStream) -> TokenStream {
+    let started = started();
+    quote! {
+        #root::observe::__private::Started::begin(&__BELLWETHER_OPERATION);
+        #root::observe::__private::Started::start(&mut #started, #said)
+    }
+}
+
+/// The same for the body of a function that is not `async`.
+fn entered(root: &Root, said: &TokenStream) -> TokenStream {
+    quote! {
+        #root::observe::__private::Begun::enter(
+            #root::observe::__private::Begun::begin(&__BELLWETHER_OPERATION),
+            #said
+        )
+    }
+}
+
+/// What is said of the span; what is named in `fields` is read here, and only there.
+fn said(observe: &Observe) -> TokenStream {
     let (options, root) = (&observe.options, &observe.options.root);
     let kind = match options.kind {
         Kind::Internal => quote!(Internal),
@@ -322,13 +343,14 @@ fn start(observe: &Observe) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let fields = options.fields.iter().map(|(key, value)| field(root, &key.text, value));
+    let fields = match options.fields.is_empty() {
+        true => quote!(#root::observe::__private::NO_FIELDS),
+        false => quote!(::core::option::Option::Some(|| ::std::vec![#(#fields),*])),
+    };
     quote! {
-        #root::observe::__private::start(
-            #root::observe::__private::begin(&__BELLWETHER_OPERATION),
-            #root::trace::SpanKind::#kind,
-            #parent,
-            || ::std::vec![#(#fields),*],
-        )
+        #root::trace::SpanKind::#kind,
+        #parent,
+        #fields,
     }
 }
 
@@ -345,13 +367,13 @@ fn field(root: &Root, key: &str, value: &Expr) -> TokenStream {
     quote!(#root::label::KeyValue::new(#key, #value))
 }
 
-fn operation(root: &Root, name: &Name) -> TokenStream {
+fn operation(root: &Root, name: &Name, duration: Duration) -> TokenStream {
     // A constant's own message is the better one, without a static of ours at its place.
     let at = match name {
         Name::Literal { at, .. } => Span::mixed_site().located_at(*at),
         Name::Constant(_) => Span::mixed_site(),
     };
-    let [duration, active] =
+    let [seconds, active] =
         [(names::DURATION, 0_usize), (names::ACTIVE, 1)].map(|(suffix, place)| match name {
             Name::Literal { text, .. } => (text.clone() + suffix).to_token_stream(),
             Name::Constant(_) => quote_spanned!(at=> __BELLWETHER_NAMES.key(#place)),
@@ -363,10 +385,14 @@ fn operation(root: &Root, name: &Name) -> TokenStream {
                 #root::observe::__private::Prefixed::new(#name, &[#(#suffixes),*]);
         }
     });
+    let always = match duration {
+        Duration::Once => TokenStream::new(),
+        Duration::Always => quote_spanned!(at=> .always_recorded()),
+    };
     quote_spanned! {at=>
         #names
         static __BELLWETHER_OPERATION: #root::observe::Operation =
-            #root::observe::Operation::new(#name, #duration, #active);
+            #root::observe::Operation::new(#name, #seconds, #active) #always;
     }
 }
 
@@ -377,6 +403,11 @@ impl ToTokens for Name {
             Self::Constant(constant) => constant.to_tokens(tokens),
         }
     }
+}
+
+/// The name of a future's operation.
+fn started() -> Ident {
+    Ident::new("started", Span::mixed_site())
 }
 
 /// The timer's name, which the user's code cannot see.

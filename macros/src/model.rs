@@ -47,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) kind: Kind,
     pub(crate) parent: Option<Expr>,
     pub(crate) fields: Vec<(Key, Expr)>,
+    pub(crate) duration: Duration,
 }
 
 /// The kind of a span.
@@ -69,6 +70,21 @@ impl Kind {
         ("producer", Self::Producer),
         ("consumer", Self::Consumer),
     ];
+}
+
+/// When the histogram of durations has an operation.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Duration {
+    /// Unless a bundle measures it.
+    #[default]
+    Once,
+    Always,
+}
+
+impl Duration {
+    /// The words that `duration = ...` takes.
+    pub(crate) const WORDS: [(&'static str, Self); 2] =
+        [("once", Self::Once), ("always", Self::Always)];
 }
 
 /// The function under `#[observe]`, free or a method, with a name for its histogram and span.

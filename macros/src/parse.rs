@@ -12,7 +12,7 @@ use syn::{
 };
 
 use crate::{
-    model::{Count, Kind, Name, Options, Record, Time},
+    model::{Count, Duration, Kind, Name, Options, Record, Time},
     names::{self, Key},
     root::Root,
 };
@@ -110,7 +110,11 @@ impl Options {
             }
             "kind" => {
                 input.parse::<Token![=]>()?;
-                self.kind = input.parse()?;
+                self.kind = one_of(&Kind::WORDS, "kind of span", input)?;
+            }
+            "duration" => {
+                input.parse::<Token![=]>()?;
+                self.duration = one_of(&Duration::WORDS, "way to record a duration", input)?;
             }
             "parent" => {
                 input.parse::<Token![=]>()?;
@@ -123,7 +127,7 @@ impl Options {
                     word.span(),
                     format!(
                         "`observe` knows no argument `{word}`: \
-                         it takes `name`, `kind`, `parent`, `fields(...)` and `crate`"
+                         it takes `name`, `kind`, `parent`, `fields(...)`, `duration` and `crate`"
                     ),
                 ));
             }
@@ -132,15 +136,16 @@ impl Options {
     }
 }
 
-impl Parse for Kind {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let word = input.call(Ident::parse_any)?;
-        let found = Self::WORDS.into_iter().find(|(known, _)| word == known);
-        found.map(|(_, kind)| kind).ok_or_else(|| {
-            let known = Self::WORDS.map(|(known, _)| known).join("`, `");
-            Error::new(word.span(), format!("`{word}` is no kind of span: one of `{known}`"))
-        })
-    }
+/// One of some words, for `what`.
+fn one_of<T: Copy>(words: &[(&str, T)], what: &str, input: ParseStream<'_>) -> Result<T> {
+    let known = || words.iter().map(|(known, _)| *known).collect::<Vec<_>>().join("`, `");
+    let Ok(word) = input.call(Ident::parse_any) else {
+        return Err(input.error(format_args!("a {what} is one of `{}`", known())));
+    };
+    let found = words.iter().find(|(known, _)| word == known);
+    found.map(|(_, one)| *one).ok_or_else(|| {
+        Error::new(word.span(), format!("`{word}` is no {what}: one of `{}`", known()))
+    })
 }
 
 /// Reads the function under `#[observe]`.

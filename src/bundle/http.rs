@@ -10,6 +10,7 @@ use bellwether_macros::Labels;
 
 use super::Begun;
 use crate::{
+    context,
     label::{LabelValue, Labels},
     metric::{Held, Histogram, Unit, UpDownCounter},
 };
@@ -234,6 +235,7 @@ impl HttpServer {
         route: impl Into<Cow<'static, str>>,
     ) -> HttpRequest<'_> {
         let (method, scheme) = (method.into(), self.scheme);
+        context::note_measured();
         let active = self.active.bind(BeingServed { method, scheme }).hold();
         HttpRequest::new(Side::Server(self, route.into()), method, active)
     }

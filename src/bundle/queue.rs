@@ -6,7 +6,7 @@ use bellwether_macros::Labels;
 
 use super::{Begun, Bound, set};
 use crate::{
-    context::Outcome,
+    context::{self, Outcome},
     metric::{
         BoundCounter, BoundGauge, BoundHistogram, BoundUpDownCounter, Counter, Gauge, Held,
         Histogram, Unit, UpDownCounter, Window,
@@ -232,6 +232,7 @@ struct Series {
 impl Series {
     fn process(&'static self) -> Processing {
         self.taken.inc();
+        context::note_measured();
         Processing { series: self, begun: Begun::now(), outcome: None, _active: self.active.hold() }
     }
 }

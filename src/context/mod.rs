@@ -6,6 +6,7 @@ mod current;
 mod exported;
 pub(crate) mod hex;
 mod id;
+mod measured;
 mod muted;
 mod outcome;
 mod span_context;
@@ -30,6 +31,7 @@ pub(crate) use current::{
 pub(crate) use exported::{
     Export, Exported, ask_whether_exported, export_of, is_export_asked, is_exported,
 };
+pub(crate) use measured::{Measured, note_measured, replace_measured};
 pub(crate) use muted::{is_muted, tune, tuned};
 pub(crate) use span_context::{Bits, Ids};
 pub(crate) use state::{Members, trim};

@@ -253,8 +253,49 @@ macro_rules! histogram {
 /// - `fields(cart = cart.id, user, "http.route" = "/x")`: attributes of the span, read at the start
 ///   and only where the span is recorded; each is a [`Field`](super::Field), and `user` alone is
 ///   `user = user`. Arguments are recorded nowhere else.
+/// - `duration = always`: the histogram has every call; by default, `once`, a bundle may take its place
+///   ([below](#measured-once)).
 /// - `crate = observed`: where this crate is, as `#[label(crate = ..)]` of
 ///   [`Labels`](derive@Labels) says it.
+///
+/// # Measured once
+///
+/// A request that a function serves with [`HttpServer`](crate::bundle::HttpServer), or a message that it
+/// processes from a [`Queue`](crate::bundle::Queue), is the same operation as the function, and those
+/// measure it in more detail. So a call in which one of them was started, by the function itself or by
+/// what it calls, is not recorded in `NAME.duration` too. Of functions within one another it is the
+/// innermost observed one. The span is as it would be, and `NAME.active` counts the call while it is
+/// under way: whether something will measure it is not known when it begins.
+///
+/// A call that starts two or more is a batch, an operation besides its parts, and is recorded. A
+/// function that takes as many as there are, also a single one, says `duration = always`, and so does one
+/// that shall be in both histograms. Clients, databases, caches and pools are what an operation uses:
+/// they take nothing from it.
+///
+/// ```
+/// use bellwether::{bundle::HttpServer, observe, testing};
+///
+/// static HTTP: HttpServer = HttpServer::new();
+///
+/// #[observe(kind = server)]
+/// fn order() {
+///     HTTP.start("GET", "/orders").end(200);
+/// }
+///
+/// #[observe(kind = server, duration = always)]
+/// fn cancel() {
+///     HTTP.start("DELETE", "/orders").end(204);
+/// }
+///
+/// let scope = testing::scope();
+/// order();
+/// cancel();
+/// let snapshot = scope.snapshot();
+/// let requests = snapshot.family("http.server.request.duration").unwrap();
+/// assert_eq!(requests.series().len(), 2);
+/// assert!(snapshot.value("order.duration", &[("outcome", "ok")]).is_none());
+/// scope.assert_value("cancel.duration", &[("outcome", "ok")], 1.0);
+/// ```
 ///
 /// # Outcomes
 ///

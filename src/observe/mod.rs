@@ -19,7 +19,10 @@
 //!
 //! The future of an observed `async` function sees its own output, and a drop before that is a
 //! cancellation; of the marks it needs only `?`, since a `None` does not say who returned it. A function
-//! that returns a future hands its operation over to that (`scope::Between`).
+//! that returns a future hands its operation over to that (`scope::Scope::hand_over`).
+//!
+//! Whoever is in an operation has a count of its own of the bundles that measure it (`context/measured.rs`):
+//! a scope, and a future at each poll, puts it there and puts back the one of the operation around.
 
 mod field;
 mod future;
@@ -40,7 +43,7 @@ pub mod __private {
         future::{Awaiting, Followed, Observed, follow},
         place::{Keeper, Marks, Place, end, question, value},
         probe::{DynError, Ending, HoldsError, IsError, IsResult, IsShown, Question, Said, never},
-        scope::{Between, Scope, Started, begin, start},
+        scope::{Begun, NO_FIELDS, Scope, Started},
     };
     pub use crate::label::{
         closed::{Interned, List, Number, Range, Words, cardinality, places},

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use super::place::{Keeper, Marks};
 use crate::{
     clock::{self, Ticks},
-    context::Outcome,
+    context::{Measured, Outcome},
     metric::{Histogram, Unit, UpDownCounter},
     trace::{self, Failure},
 };
@@ -34,6 +34,7 @@ pub struct Operation {
     name: &'static str,
     duration: Histogram<Outcome>,
     active: UpDownCounter,
+    is_always_recorded: bool,
 }
 
 impl Operation {
@@ -50,7 +51,16 @@ impl Operation {
             duration: Histogram::new(duration, "Duration of the operation, by how it ended")
                 .unit(Unit::Seconds),
             active: UpDownCounter::new(active, "Operations under way"),
+            is_always_recorded: false,
         }
+    }
+
+    /// Has an observed function record its duration also where a bundle measures it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn always_recorded(mut self) -> Self {
+        self.is_always_recorded = true;
+        self
     }
 
     /// Starts the clock. The end is taken when the guard goes.
@@ -131,6 +141,7 @@ pub(super) struct Measure {
 }
 
 impl Measure {
+    #[inline]
     pub(super) fn new(operation: &'static Operation) -> Self {
         operation.active.inc();
         Self { operation, start: clock::now() }
@@ -145,8 +156,19 @@ impl Measure {
     }
 
     /// Records the time from the start to `end`.
+    #[inline]
     pub(super) fn record(&self, end: Ticks, outcome: Outcome) {
         self.operation.duration.with(outcome).record(end.seconds_since(self.start));
         self.operation.active.dec();
+    }
+
+    /// As [`record`](Self::record), unless a bundle `measured` the operation.
+    #[inline]
+    pub(super) fn record_once(&self, end: Ticks, outcome: Outcome, measured: Measured) {
+        if measured == Measured::Once && !self.operation.is_always_recorded {
+            self.operation.active.dec();
+        } else {
+            self.record(end, outcome);
+        }
     }
 }

@@ -62,6 +62,13 @@ impl Marks {
         Self { place: AtomicU8::new(Place::RUNNING.0), was_panicking: std::thread::panicking() }
     }
 
+    /// The marks of a future, which sees by itself whether it panics.
+    #[inline]
+    #[must_use]
+    pub fn in_future() -> Self {
+        Self { place: AtomicU8::new(Place::RUNNING.0), was_panicking: false }
+    }
+
     /// Notes `place`.
     #[inline]
     pub fn at(&self, place: Place) {

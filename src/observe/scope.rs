@@ -1,6 +1,6 @@
 //! An observed function: its timer and its span, which share their time stamps.
 
-use std::{mem, ops::Deref};
+use std::{mem::ManuallyDrop, ops::Deref};
 
 use super::{
     operation::{Measure, Operation},
@@ -8,100 +8,164 @@ use super::{
 };
 use crate::{
     clock,
-    context::{Context, Outcome},
+    context::{self, Context, Measured, Outcome},
     label::KeyValue,
-    trace::{Failure, Span, SpanKind, SpanScope, span},
+    trace::{Failure, PlacedSpan, SpanBuilder, SpanKind, SpanScope, span},
 };
 
-/// Starts the timer of an observed function.
-#[must_use]
-pub fn begin(operation: &'static Operation) -> Between {
-    Between::new(Measure::new(operation), Span::NONE, Outcome::Panic)
-}
+/// The fields of a function that has none.
+pub const NO_FIELDS: Option<fn() -> Vec<KeyValue>> = None;
 
-/// Starts the span of an observed function whose timer runs; without a `parent`, the span is a child
-/// of what is current. `fields` is called where the span is recorded.
-#[must_use]
-pub fn start(
-    mut beginning: Between,
-    kind: SpanKind,
-    parent: Option<Context>,
-    fields: impl FnOnce() -> Vec<KeyValue>,
-) -> Started {
-    let measure = beginning.measure;
+/// The span of an observed function; without a `parent`, it is a child of what is current.
+#[inline(always)]
+fn builder(measure: Measure, kind: SpanKind, parent: Option<Context>) -> SpanBuilder {
     let builder = span(measure.operation().name()).kind(kind).start_at(measure.start());
-    let span = &mut beginning.span;
-    *span = match parent {
-        Some(parent) => builder.parent(parent).start(),
-        None => builder.start(),
-    };
-    if span.is_recording() {
-        for field in fields() {
-            span.set_attribute(field.key, field.value);
-        }
-    }
-    beginning.started()
-}
-
-/// An observed function between its beginning and its body, or between its body and the future that it
-/// returns: dropped there, it has ended.
-#[derive(Debug)]
-pub struct Between {
-    measure: Measure,
-    span: Span,
-    outcome: Outcome, // What it means to be dropped.
-    goes_on: bool,
-}
-
-impl Between {
-    fn new(measure: Measure, span: Span, outcome: Outcome) -> Self {
-        Self { measure, span, outcome, goes_on: false }
-    }
-
-    /// What goes on.
-    #[must_use]
-    pub fn started(mut self) -> Started {
-        self.goes_on = true;
-        Started { measure: self.measure, span: mem::take(&mut self.span) }
+    match parent {
+        Some(parent) => builder.parent(parent),
+        None => builder,
     }
 }
 
-impl Drop for Between {
-    fn drop(&mut self) {
-        if !self.goes_on {
-            end(&self.measure, mem::take(&mut self.span).enter(), self.outcome);
-        }
-    }
-}
-
-/// An observed function that has begun. It ends once: by its scope, or by its future.
+/// An observed function that has begun and whose work is a future. It is over once: by the future, or
+/// by its drop before that is polled.
 #[derive(Debug)]
 pub struct Started {
     measure: Measure,
-    span: Span, // `Span::NONE` while it is current on some thread, and after its end.
+    measured: Measured, // So far; while a thread is in it, that thread knows.
+    is_over: bool,
+    dropped: Outcome, // What a drop means.
+    span: PlacedSpan,
 }
 
 impl Started {
-    /// Enters the span on this thread, until the scope is dropped.
+    /// Starts the timer.
+    #[inline(always)]
     #[must_use]
-    pub fn enter(self) -> Scope {
-        let Self { measure, span } = self;
-        Scope { measure, marks: Marks::new(), span: Some(span.enter()) }
+    pub fn begin(operation: &'static Operation) -> Self {
+        Self::new(Measure::new(operation), Measured::Never, Outcome::Panic, PlacedSpan::NONE)
     }
 
-    /// Enters the span for one poll.
-    pub(super) fn poll(&mut self) -> SpanScope {
-        mem::take(&mut self.span).enter()
+    #[inline(always)]
+    fn new(measure: Measure, measured: Measured, dropped: Outcome, span: PlacedSpan) -> Self {
+        Self { measure, measured, is_over: false, dropped, span }
     }
 
-    /// Leaves the span until the next poll.
-    pub(super) fn pause(&mut self, scope: SpanScope) {
-        self.span = scope.leave();
+    /// Starts the span, and asks for its `fields` if it is recorded. It is entered already, as long as
+    /// nobody's code runs before the function's own.
+    #[inline(always)] // So that what is known of a function leaves little of it.
+    pub fn start<F>(&mut self, kind: SpanKind, parent: Option<Context>, fields: Option<F>)
+    where
+        F: FnOnce() -> Vec<KeyValue>,
+    {
+        self.span.start(builder(self.measure, kind, parent));
+        if let Some(fields) = fields
+            && self.span.is_recorded()
+        {
+            self.set_fields(fields);
+        }
     }
 
-    /// Ends the timer and the span, which `scope` is in, now.
-    pub(super) fn end(&self, scope: SpanScope, outcome: Outcome) {
-        end(&self.measure, scope, outcome);
+    /// Sets fields, which are read where the caller is.
+    #[inline(never)]
+    fn set_fields(&mut self, fields: impl FnOnce() -> Vec<KeyValue>) {
+        self.span.leave();
+        self.span.set_attributes(fields());
+    }
+
+    /// Enters the operation for one poll, unless it is over. Returns what [`pause`](Self::pause) and
+    /// [`finish`](Self::finish) put back: how often the operation around was measured.
+    #[inline]
+    pub(super) fn poll(&mut self) -> Option<Measured> {
+        if self.is_over {
+            return None;
+        }
+        self.span.enter();
+        Some(context::replace_measured(self.measured))
+    }
+
+    /// Leaves the operation until the next poll.
+    pub(super) fn pause(&mut self, around: Measured) {
+        self.measured = context::replace_measured(around);
+        self.span.leave();
+    }
+
+    /// Leaves the operation, which is over.
+    #[inline]
+    pub(super) fn finish(&mut self, around: Measured, outcome: Outcome) {
+        let measured = context::replace_measured(around);
+        self.end(outcome, measured);
+    }
+
+    #[inline(never)] // So that what leads to it is small.
+    fn end(&mut self, outcome: Outcome, measured: Measured) {
+        let end = clock::now();
+        self.is_over = true;
+        // In the span, of which the duration may be an exemplar.
+        self.measure.record_once(end, outcome, measured);
+        self.span.end(outcome, end);
+    }
+
+    pub(super) fn fail(&mut self, failure: &Failure<'_>) {
+        self.span.fail(failure);
+    }
+}
+
+impl Drop for Started {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_over {
+            give_up(self);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn give_up(started: &mut Started) {
+    started.span.enter();
+    started.end(started.dropped, started.measured);
+}
+
+/// The timer of an observed function that is not `async`, before its span: dropped there, the function
+/// has panicked.
+#[derive(Debug)]
+pub struct Begun(Measure);
+
+impl Begun {
+    /// Starts the timer.
+    #[inline(always)]
+    #[must_use]
+    pub fn begin(operation: &'static Operation) -> Self {
+        Self(Measure::new(operation))
+    }
+
+    /// Starts the span, and enters the operation until the scope is dropped.
+    #[inline(always)] // As `Started::start`.
+    #[must_use]
+    pub fn enter<F>(self, kind: SpanKind, parent: Option<Context>, fields: Option<F>) -> Scope
+    where
+        F: FnOnce() -> Vec<KeyValue>,
+    {
+        let measure = ManuallyDrop::new(self).0;
+        let span = match fields {
+            None => builder(measure, kind, parent).enter(),
+            Some(fields) => {
+                let (never, panics) = (Measured::Never, Outcome::Panic);
+                let mut started = Started::new(measure, never, panics, PlacedSpan::NONE);
+                started.start(kind, parent, Some(fields));
+                started.is_over = true; // It goes on as the scope.
+                started.span.take().into_scope()
+            }
+        };
+        let around = context::replace_measured(Measured::Never);
+        Scope { measure, marks: Marks::new(), around, is_over: false, span }
+    }
+}
+
+impl Drop for Begun {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.record(clock::now(), Outcome::Panic);
     }
 }
 
@@ -110,22 +174,35 @@ impl Started {
 pub struct Scope {
     measure: Measure,
     marks: Marks,
-    span: Option<SpanScope>, // None only in `drop`.
+    around: Measured, // How often the operation around was measured.
+    is_over: bool,
+    span: SpanScope,
 }
 
 impl Scope {
     /// Leaves the function for the future that it returns; before that runs, a drop is a cancellation.
     #[must_use]
-    pub fn hand_over(mut self) -> Between {
-        let span = self.span.take().map_or(Span::NONE, SpanScope::leave);
-        Between::new(self.measure, span, Outcome::Cancelled)
+    pub fn hand_over(mut self) -> Started {
+        self.is_over = true; // It goes on as the future.
+        let measured = context::replace_measured(self.around);
+        let span = PlacedSpan::out(self.span.take().leave());
+        Started::new(self.measure, measured, Outcome::Cancelled, span)
+    }
+
+    #[inline(never)] // As `Started::end`.
+    fn end(&mut self, outcome: Outcome, measured: Measured) {
+        let end = clock::now();
+        self.measure.record_once(end, outcome, measured);
+        self.span.end_with(outcome, end);
     }
 }
 
 impl Drop for Scope {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(span) = self.span.take() {
-            end(&self.measure, span, self.marks.outcome());
+        if !self.is_over {
+            let measured = context::replace_measured(self.around);
+            self.end(self.marks.outcome(), measured);
         }
     }
 }
@@ -146,17 +223,6 @@ impl Keeper for Scope {
 
     #[inline]
     fn hear(&self, failure: &Failure<'_>) {
-        if let Some(span) = &self.span {
-            span.fail(failure);
-        }
+        self.span.fail(failure);
     }
-}
-
-#[inline(never)] // So that what leads to it is small, and moves the span where it is.
-fn end(measure: &Measure, span: SpanScope, outcome: Outcome) {
-    let end = clock::now();
-    span.conclude(outcome);
-    // In the span, of which the duration may be an exemplar.
-    measure.record(end, outcome);
-    span.end_at(end);
 }

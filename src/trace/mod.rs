@@ -28,6 +28,7 @@ mod kept;
 mod limits;
 mod local;
 mod parts;
+mod placed;
 mod plain;
 pub mod propagator;
 mod record;
@@ -55,6 +56,7 @@ pub use limits::SpanLimits;
 #[doc(hidden)]
 pub use local::{Entered, enter};
 pub use parts::{Event, Link, SpanKind, Status};
+pub(crate) use placed::PlacedSpan;
 #[doc(no_inline)]
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;

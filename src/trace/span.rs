@@ -172,8 +172,14 @@ impl SpanBuilder {
 
     /// Starts the span and makes it current on this thread until the scope is dropped, which ends
     /// it.
-    #[inline(always)] // So that a builder is written to memory only where a span may start.
+    #[inline(always)]
     pub fn enter(self) -> SpanScope {
+        SpanScope::of(self.stay())
+    }
+
+    /// Starts the span and enters it.
+    #[inline(always)] // So that a builder is written to memory only where a span may start.
+    pub(super) fn stay(self) -> Stay {
         let mut stay = Stay::Inherits;
         // Part by part: as a whole it would be copied, and be in memory also where no span starts.
         let Seed { name, kind, parent, start, attributes, links } = self.seed;
@@ -191,7 +197,7 @@ impl SpanBuilder {
         } else {
             seed::discard(name, parent, attributes, links);
         }
-        SpanScope { stay, not_send: PhantomData }
+        stay
     }
 
     /// Starts the span, to be moved to where its work is; current nowhere yet.
@@ -219,7 +225,7 @@ fn clear(seed: &mut Seed) {
 #[must_use = "the span ends when it is dropped"]
 #[derive(Default)]
 pub struct Span {
-    left: Option<Left>,
+    pub(super) left: Option<Left>,
 }
 
 impl Span {
@@ -234,7 +240,7 @@ impl Span {
             Some(Ok(place)) => Stay::At(place),
             Some(Err(left)) => Stay::Apart(Apart::new(left)),
         };
-        SpanScope { stay, not_send: PhantomData }
+        SpanScope::of(stay)
     }
 
     /// Ends it now.
@@ -325,7 +331,7 @@ pub struct SpanScope {
 }
 
 /// How a scope is in its span.
-enum Stay {
+pub(super) enum Stay {
     /// There is no span.
     Nowhere,
     /// No span was recorded and no parent named: what is current stays so.
@@ -336,7 +342,7 @@ enum Stay {
 }
 
 /// A span of a scope, which is of one thread and borrows it only while code of this crate runs.
-struct Apart(AssertUnwindSafe<RefCell<Span>>);
+pub(super) struct Apart(AssertUnwindSafe<RefCell<Span>>);
 
 impl Apart {
     #[cold]
@@ -383,12 +389,17 @@ impl Apart {
         self.with_record(|record| record.add_bare_event(name, at));
     }
 
-    fn into_span(self) -> Span {
+    pub(super) fn into_span(self) -> Span {
         self.0.0.into_inner()
     }
 }
 
 impl SpanScope {
+    #[inline(always)]
+    pub(super) const fn of(stay: Stay) -> Self {
+        Self { stay, not_send: PhantomData }
+    }
+
     /// Ends the span now.
     pub fn end(self) {
         drop(self);
@@ -432,12 +443,25 @@ impl SpanScope {
 
     /// Says how the operation ended. An error is the status too, where nobody set one.
     pub(crate) fn conclude(&self, outcome: Outcome) {
-        self.with_record(|active| {
-            active.set_outcome(outcome);
-            if outcome == Outcome::Error && *active.record.status() == Status::Unset {
-                active.set_status(Status::Error(Cow::Borrowed("")));
+        self.with_record(|active| active.conclude(outcome));
+    }
+
+    /// Takes it away from where it lies.
+    pub(crate) fn take(&mut self) -> Self {
+        Self::of(mem::replace(&mut self.stay, Stay::Nowhere))
+    }
+
+    /// Ends the span at `at`, where the clock was read already, with the outcome of its operation.
+    #[inline]
+    pub(crate) fn end_with(&mut self, outcome: Outcome, at: Ticks) {
+        match mem::replace(&mut self.stay, Stay::Nowhere) {
+            Stay::Nowhere | Stay::Inherits => {}
+            Stay::At(place) => end_at(place, outcome, at),
+            Stay::Apart(span) => {
+                span.with_record(|active| active.conclude(outcome));
+                span.into_span().end_at(at);
             }
-        });
+        }
     }
 
     /// Records an error that the work of the span had for a result.
@@ -508,7 +532,10 @@ impl fmt::Debug for SpanScope {
 macro_rules! setters {
     ($type:ty, $self:ident: $($receiver:tt)+) => {
         impl $type {
-            fn with_record<R>($($receiver)+, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+            pub(super) fn with_record<R>(
+                $($receiver)+,
+                change: impl FnOnce(&mut Active) -> R,
+            ) -> Option<R> {
                 $self.access(|record| record.map(change))
             }
 
@@ -676,9 +703,28 @@ fn fail_current(failure: &Failure<'_>, by: By) {
     }
 }
 
+/// Ends the span at `place` with the outcome of its operation.
+#[inline]
+pub(super) fn end_at(place: Place, outcome: Outcome, at: Ticks) {
+    // A record is ok by itself, and there is one look at the stack less.
+    if outcome != Outcome::Ok && place.is_recorded() {
+        local::with_record(place, |active| active.conclude(outcome));
+    }
+    local::end(place, Some(at));
+}
+
+impl Active {
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        self.set_outcome(outcome);
+        if outcome == Outcome::Error && *self.record.status() == Status::Unset {
+            self.set_status(Status::Error(Cow::Borrowed("")));
+        }
+    }
+}
+
 #[cold]
 #[inline(never)]
-fn fail_at(place: Place, failure: &Failure<'_>, by: By) {
+pub(super) fn fail_at(place: Place, failure: &Failure<'_>, by: By) {
     fail(failure, by, |change| local::with_record(place, change));
 }
 
@@ -686,7 +732,7 @@ fn fail_at(place: Place, failure: &Failure<'_>, by: By) {
 /// spans, this one too: it runs between two loans.
 #[cold]
 #[inline(never)]
-fn fail(
+pub(super) fn fail(
     failure: &Failure<'_>,
     by: By,
     mut with: impl FnMut(&mut dyn FnMut(&mut Active)) -> Option<()>,

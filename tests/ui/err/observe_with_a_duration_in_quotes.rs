@@ -1,0 +1,4 @@
+#[bellwether::observe(duration = "always")]
+fn checkout() {}
+
+fn main() {}

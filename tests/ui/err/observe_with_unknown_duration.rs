@@ -1,0 +1,4 @@
+#[bellwether::observe(duration = never)]
+fn checkout() {}
+
+fn main() {}
