@@ -12,6 +12,7 @@ use super::{
     record::Open,
     seed::{Seed, Start},
     tracer::Tracer,
+    watched,
 };
 use crate::{
     clock::{self, Ticks},
@@ -48,7 +49,7 @@ impl Active {
         body.kind = seed.kind;
         let was_panicking = std::thread::panicking();
         let limits = tracer.limits;
-        body.open = Open { tracer: tracer.id, limits, was_panicking, has_cuts: false };
+        body.open = Open { tracer: tracer.id, limits, was_panicking, marks: 0 };
         let is_long = body.name.len() > limits.text_chars;
         let mut active = Self { record };
         if is_long {
@@ -70,17 +71,25 @@ impl Active {
         links.into_iter().for_each(|link| self.link(link.context, link.attributes));
     }
 
-    /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
-    #[inline(always)]
-    pub(super) fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
-        if !keys.is_empty() && !baggage.is_empty() {
-            self.take_entries(keys, baggage);
-        }
+    /// Does what some tracers do besides about a span that starts. It is the last thing at a start: where
+    /// others watch the span, its record is no longer here.
+    #[inline(always)] // By value: what lends its address is no longer in a register.
+    pub(super) fn completed(self, tracer: &Tracer, baggage: &Baggage) -> Self {
+        if tracer.has_extras() { self.with_extras(tracer, baggage) } else { self }
     }
 
     #[cold]
     #[inline(never)]
-    fn take_entries(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
+    fn with_extras(mut self, tracer: &Tracer, baggage: &Baggage) -> Self {
+        self.take_from_baggage(tracer.baggage_keys(), baggage);
+        if tracer.wants_to_watch(self.record.span_id()) {
+            self.watch();
+        }
+        self
+    }
+
+    /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
+    fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
         for key in keys {
             if let Some(value) = baggage.get(key) {
                 self.set_attribute(KeyValue::new(key.clone(), value.into_owned()));
@@ -108,7 +117,13 @@ impl Active {
     /// Whether anything was beyond the limits.
     #[inline]
     pub(super) fn has_cuts(&self) -> bool {
-        self.record.body().open.has_cuts
+        self.record.body().open.marks & Open::CUT != 0
+    }
+
+    /// Whether anything has to be seen to at the end: cuts to count, a record to take back.
+    #[inline]
+    pub(super) fn has_marks(&self) -> bool {
+        self.record.body().open.marks != 0
     }
 
     #[inline]
@@ -126,11 +141,19 @@ impl Active {
         self.record.weigh();
     }
 
+    // Of a watched span the record is elsewhere: each setter asks for that first.
+
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_name(name));
+        }
         self.record.body_mut().name = self.within_limit(name);
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_status(status));
+        }
         let status = match status {
             Status::Error(description) => Status::Error(self.within_limit(description)),
             other => other,
@@ -155,7 +178,21 @@ impl Active {
 
     /// Sets the outcome.
     pub(super) fn set_outcome(&mut self, outcome: Outcome) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_outcome(outcome));
+        }
         self.record.body_mut().outcome = outcome;
+    }
+
+    /// Sets the outcome of the span's work. An error is the status too, where nobody set one.
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        if self.is_watched() {
+            return self.reach(|active| active.conclude(outcome));
+        }
+        self.set_outcome(outcome);
+        if outcome == Outcome::Error && *self.record.status() == Status::Unset {
+            self.set_status(Status::Error(Cow::Borrowed("")));
+        }
     }
 
     /// Sets an attribute of `record`, if there is one.
@@ -169,9 +206,9 @@ impl Active {
         let (key, value) = (ManuallyDrop::new(key), ManuallyDrop::new(value));
         let mut slot = None;
         if let Some(record) = record {
-            if !record.limits().allow(&key, &value) {
+            if record.is_watched() || !record.limits().allow(&key, &value) {
                 let (key, value) = (ManuallyDrop::into_inner(key), ManuallyDrop::into_inner(value));
-                return record.set_long_attribute(KeyValue { key, value });
+                return record.set_other_attribute(KeyValue { key, value });
             }
             slot = record.slot_of(&key);
         }
@@ -203,9 +240,13 @@ impl Active {
         Self::set_attribute_of(Some(self), attribute);
     }
 
+    /// Sets an attribute that may be too long, or is one of a watched span.
     #[cold]
     #[inline(never)]
-    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
+    fn set_other_attribute(&mut self, mut attribute: KeyValue) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_attribute(attribute));
+        }
         let mut cuts = Cuts::NONE;
         self.limits().cut(&mut attribute, &mut cuts);
         let KeyValue { key, value } = attribute;
@@ -218,6 +259,9 @@ impl Active {
     /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
     /// outside: whose they are may use spans.
     pub(super) fn room_for_event(&mut self) -> Option<Room> {
+        if self.is_watched() {
+            return self.reach(Self::room_for_event);
+        }
         let limits = self.limits();
         self.has_room_for_event().then(|| {
             let attributes = self.record.rare_mut().events.take_room();
@@ -237,6 +281,9 @@ impl Active {
 
     /// Adds an event without attributes.
     pub(super) fn add_bare_event(&mut self, name: Cow<'static, str>, at: Ticks) {
+        if self.is_watched() {
+            return self.reach(|active| active.add_bare_event(name, at));
+        }
         if self.has_room_for_event() {
             self.put_event(name, at);
         }
@@ -244,6 +291,9 @@ impl Active {
 
     /// Adds an event; there may be no more room by now.
     pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
+        if self.is_watched() {
+            return self.reach(|active| active.add_event(name, at, gathered));
+        }
         if self.has_room_for_event() {
             let Gathered { attributes, cuts } = gathered;
             let event = self.put_event(name, at);
@@ -263,6 +313,9 @@ impl Active {
 
     /// As [`room_for_event`](Self::room_for_event), for a link.
     pub(super) fn room_for_link(&mut self) -> Option<Room> {
+        if self.is_watched() {
+            return self.reach(Self::room_for_link);
+        }
         let limits = self.limits();
         self.has_room_for_link().then(|| {
             let attributes = self.record.rare_mut().links.take_room();
@@ -289,6 +342,9 @@ impl Active {
 
     /// Adds a link; there may be no more room by now.
     pub(super) fn add_link(&mut self, context: SpanContext, gathered: Gathered) {
+        if self.is_watched() {
+            return self.reach(|active| active.add_link(context, gathered));
+        }
         if self.has_room_for_link() {
             let Gathered { attributes, cuts } = gathered;
             let link = self.record.rare_mut().links.add();
@@ -309,8 +365,59 @@ impl Active {
     #[cold]
     #[inline(never)]
     fn count(&mut self, cuts: Cuts) {
-        self.record.body_mut().open.has_cuts = true;
+        self.record.body_mut().open.marks |= Open::CUT;
         self.record.rare_mut().cuts.add(cuts);
+    }
+}
+
+/// A watched span, whose record is where others can read it.
+impl Active {
+    /// Moves the record to where others can read it.
+    fn watch(&mut self) {
+        let stand_in = self.record.stand_in();
+        let record = mem::replace(&mut self.record, stand_in);
+        match watched::keep(self.record.span_id(), record) {
+            Ok(()) => self.record.body_mut().open.marks |= Open::WATCHED,
+            Err(record) => self.record = record,
+        }
+    }
+
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.record.body().open.marks & Open::WATCHED != 0
+    }
+
+    /// Calls `change` with the record of a watched span in place.
+    #[cold]
+    #[inline(never)]
+    fn reach<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
+        watched::with(self.record.span_id(), |kept| {
+            let Some(kept) = kept else {
+                self.forget_watched();
+                return change(self);
+            };
+            mem::swap(&mut self.record, kept);
+            let result = change(self);
+            mem::swap(&mut self.record, kept);
+            result
+        })
+    }
+
+    /// Takes the record of a watched span back, which has ended as what stood in for it did.
+    #[cold]
+    pub(super) fn take_back(&mut self) {
+        if self.is_watched() {
+            self.forget_watched();
+            if let Some(record) = watched::take(self.record.span_id()) {
+                let stood_in = mem::replace(&mut self.record, record);
+                self.close(stood_in.end());
+            }
+        }
+    }
+
+    /// The span is as any other from now on. In a forked child all are: it has no records of its parent's.
+    fn forget_watched(&mut self) {
+        self.record.body_mut().open.marks &= !Open::WATCHED;
     }
 }
 
@@ -364,6 +471,9 @@ pub(super) struct FailureRecord {
 impl Active {
     /// Records an error. Its end says nothing anew of what was said before.
     pub(super) fn fail(&mut self, failure: FailureRecord, by: By) {
+        if self.is_watched() {
+            return self.reach(|active| active.fail(failure, by));
+        }
         let FailureRecord { kind, at, texts } = failure;
         let is_known = texts.as_ref().is_some_and(|texts| self.knows(kind, texts, by));
         if !matches!(by, By::Part(_)) {

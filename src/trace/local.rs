@@ -78,7 +78,7 @@ impl Bound {
     #[inline(always)]
     pub(super) fn count_start(&self) -> bool {
         match &self.buffer {
-            Some(buffer) => buffer.count_start(|| self.tracer.open()) || self.lose(),
+            Some(buffer) => buffer.count_start(|| self.tracer.heed_open()) || self.lose(),
             None => {
                 self.tracer.count_open(1);
                 true
@@ -377,8 +377,8 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
                 tracer.replace_thread(buffer);
             }
             buffer.count_end();
-            if active.has_cuts() {
-                tracer.count_cuts(&active.record);
+            if active.has_marks() {
+                settle(tracer, &mut active);
             }
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
@@ -395,16 +395,27 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     }
 }
 
+/// Sees to what few spans need at their end.
+#[cold]
+#[inline(never)]
+fn settle(tracer: &Tracer, active: &mut Active) {
+    active.take_back();
+    if active.has_cuts() {
+        tracer.count_cuts(&active.record);
+    }
+}
+
 /// Files the record of a span of another tracer than this thread's, or of a thread at its end.
 #[cold]
 #[inline(never)]
-fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
+fn file_elsewhere(mut local: RefMut<'_, Local>, mut active: Active) {
+    active.take_back(); // Also where its tracer is gone.
     let after = local.release_after_end();
     drop(local);
     if let Some(tracer) = tracer::find(active.tracer()) {
         tracer.count_open(-1);
-        if active.has_cuts() {
-            tracer.count_cuts(&active.record);
+        if active.has_marks() {
+            settle(&tracer, &mut active);
         }
         tracer.take_one(active.record);
     }

@@ -53,9 +53,12 @@ pub(super) struct Open {
     pub(super) limits: &'static SpanLimits,
     /// Whether a panic was under way at the start: that one is not this span's.
     pub(super) was_panicking: bool,
-    /// Whether anything was beyond the limits.
-    pub(super) has_cuts: bool,
+    /// What few spans are: [`CUT`](Self::CUT) and its like, added up.
+    pub(super) marks: u8,
 }
+
+/// The attribute of a span that was exported before its end. OpenTelemetry has no word for it.
+const IS_OPEN: &str = "bellwether.span.open";
 
 /// What few spans have.
 #[derive(Clone, Debug)]
@@ -83,7 +86,14 @@ static UNDESCRIBED: Status = Status::Error(Cow::Borrowed(""));
 
 impl Open {
     const NONE: Self =
-        Self { tracer: 0, limits: &SpanLimits::DEFAULT, was_panicking: false, has_cuts: false };
+        Self { tracer: 0, limits: &SpanLimits::DEFAULT, was_panicking: false, marks: 0 };
+
+    /// Something was beyond the limits.
+    pub(super) const CUT: u8 = 1;
+    /// The record is among those that are watched, and this one stands in for it.
+    pub(super) const WATCHED: u8 = 1 << 1;
+    /// The record is a copy that was made before the end.
+    const UNFINISHED: u8 = 1 << 2;
 }
 
 /// As it starts, and as its span fills it.
@@ -151,6 +161,26 @@ impl SpanRecord {
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
         self.0.weight = 0;
         self.0.rare.get_or_insert_with(|| Box::new(Rare::new()))
+    }
+
+    /// A record that the span's owner has in place of this one: what is asked of an open span.
+    pub(super) fn stand_in(&self) -> Self {
+        let mut record = Self::empty();
+        record.begin(self.0.context.clone(), self.0.name.clone(), self.0.start);
+        let body = &mut *record.0;
+        (body.parent, body.parent_is_remote) = (self.0.parent, self.0.parent_is_remote);
+        (body.kind, body.open, body.thread) = (self.0.kind, self.0.open, self.0.thread);
+        record
+    }
+
+    /// A copy of an open span's record, as if the span ended now, and with the mark that it has not.
+    pub(super) fn as_it_stands(&self, now: Ticks) -> Self {
+        let mut record = self.clone();
+        record.0.end = now.max(record.0.start);
+        record.0.open.marks |= Open::UNFINISHED;
+        record.set_attribute(IS_OPEN, true);
+        record.weigh();
+        record
     }
 
     /// Changes the status.
@@ -409,6 +439,15 @@ impl SpanRecord {
         self.0.start
     }
 
+    /// Whether the span had not ended when it was exported, which
+    /// [`Builder::export_open_spans`](crate::Builder::export_open_spans) chooses. The record then says how
+    /// the span stood at [`end`](Self::end), and has the attribute `bellwether.span.open`. When the span
+    /// ends, another record with the same ids comes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.open.marks & Open::UNFINISHED != 0
+    }
+
     /// When it ended, never before its start.
     #[must_use]
     pub fn end(&self) -> Ticks {
@@ -426,7 +465,7 @@ impl SpanRecord {
         }
     }
 
-    /// How the operation ended.
+    /// How the operation ended. Of a span that [is open](Self::is_open), what was said so far, or `Ok`.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome

@@ -409,12 +409,7 @@ impl SpanScope {
 
     /// Says how the operation ended. An error is the status too, where nobody set one.
     pub(crate) fn conclude(&self, outcome: Outcome) {
-        self.with_record(|active| {
-            active.set_outcome(outcome);
-            if outcome == Outcome::Error && *active.record.status() == Status::Unset {
-                active.set_status(Status::Error(Cow::Borrowed("")));
-            }
-        });
+        self.with_record(|active| active.conclude(outcome));
     }
 
     /// Records an error that the work of the span had for a result.

@@ -27,14 +27,16 @@ use super::{
     record::SPARE,
     sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
+    watched,
+    watching::{OpenSpans, Overdue, Watching},
 };
 use crate::{
-    context::{self, Exported, TraceId},
+    context::{self, Exported, SpanId, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     util::{panics, process},
 };
@@ -70,6 +72,10 @@ pub struct Tracer {
     callers: Callers,
     pub(super) limits: &'static SpanLimits,
     held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    watching: Watching,
+    /// What is done about some spans that start: [`TAKES_BAGGAGE`] and its like, added up. Relaxed: it
+    /// publishes nothing but itself.
+    extras: AtomicU8,
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
@@ -135,6 +141,7 @@ pub struct TracerBuilder {
     callers: Callers,
     baggage_keys: Vec<Cow<'static, str>>,
     tail: Option<Tail>,
+    open_spans: OpenSpans,
     limits: SpanLimits,
     error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
@@ -175,6 +182,12 @@ impl TracerBuilder {
         Self { tail: Some(tail), ..self }
     }
 
+    /// What is done about spans that stay open; by default a sample of them is reported if they are many.
+    #[must_use]
+    pub(crate) fn open_spans(self, open_spans: OpenSpans) -> Self {
+        Self { open_spans, ..self }
+    }
+
     /// Lets spans take the baggage entries with these keys as attributes.
     #[must_use]
     pub fn baggage_attributes(self, keys: Vec<Cow<'static, str>>) -> Self {
@@ -211,12 +224,15 @@ impl TracerBuilder {
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let takes_baggage = if self.baggage_keys.is_empty() { 0 } else { TAKES_BAGGAGE };
         let tracer = Arc::new(Tracer {
             id: NEXT.fetch_add(1, Relaxed),
             head: Mutex::new(self.callers.head(self.sampler)),
             callers: self.callers,
             limits: self.limits.shared(),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
+            extras: AtomicU8::new(takes_baggage),
+            watching: Watching::new(self.open_spans),
             baggage_keys: self.baggage_keys,
             error_texts: self.error_texts,
             sink: self.sink,
@@ -229,6 +245,7 @@ impl TracerBuilder {
             n_open: AtomicI64::new(0),
             cuts: Default::default(),
         });
+        tracer.watch_if(tracer.watching.wants_any(0));
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
         tracer
     }
@@ -243,6 +260,7 @@ impl Tracer {
             callers: Callers::default(),
             baggage_keys: Vec::new(),
             tail: None,
+            open_spans: OpenSpans::default(),
             limits: SpanLimits::default(),
             error_texts: ErrorTexts::default(),
             sink: Box::new(sink),
@@ -286,17 +304,22 @@ impl Tracer {
     }
 
     /// As [`collect`](Self::collect), and a tail sampler decides about every trace whose local root had
-    /// ended before the call.
+    /// ended before the call. If it was chosen, sampled spans that are open are handed over as they stand;
+    /// not on a muted thread, which may be that of an exporter.
     pub fn flush(&self) {
         // The first time, roots may be seen; the second one waits for the spans that ended before them.
         for _ in 0..if self.held.is_some() { 2 } else { 1 } {
             self.collect();
         }
+        if !context::is_muted() {
+            self.export_open(Held::sort_decided);
+        }
     }
 
     /// Collects, and from now on hands each span to the sink when it ends.
     ///
-    /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer.
+    /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer. If it was
+    /// chosen, it is handed over as it stands, too.
     pub fn close(&self) {
         self.closed.store(true, Relaxed);
         self.collect();
@@ -305,9 +328,24 @@ impl Tracer {
         // lock for each span nothing orders the two. The time of a system call is far more than enough.
         std::thread::yield_now();
         self.collect();
+        self.export_open(Held::accept);
         let mut batch = Vec::new();
         self.decide_rest(&mut batch);
         self.deliver(&mut batch);
+    }
+
+    /// Hands over copies of the sampled spans that are open, if that was chosen. With a tail sampler `sort`
+    /// leaves those that are to be exported now, and says how many are lost.
+    fn export_open(&self, sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize) {
+        if self.watching.exports() {
+            watched::copy_each(self.id, |batch| {
+                match &self.held {
+                    Some(held) => self.lose(sort(held, batch)),
+                    None => batch.retain(|span| span.context().is_sampled()),
+                }
+                self.deliver(batch);
+            });
+        }
     }
 
     /// Lets the tail sampler decide about all that it holds.
@@ -327,6 +365,44 @@ impl Tracer {
         let Some(buffers) = self.buffers.try_lock_for(PATIENCE) else { return 0 };
         let by_threads: i64 = buffers.iter().map(|buffer| buffer.n_open()).sum();
         (by_threads + self.n_open.load(Relaxed)).try_into().unwrap_or(0)
+    }
+
+    /// As [`open`](Self::open); where many are, a sample of those that start is watched from now on.
+    #[cold]
+    pub(super) fn heed_open(&self) -> u64 {
+        let n_open = self.open();
+        self.watch_if(self.watching.wants_any(n_open));
+        n_open
+    }
+
+    fn watch_if(&self, is_wanted: bool) {
+        if is_wanted {
+            self.extras.fetch_or(WATCHES, Relaxed);
+        } else {
+            self.extras.fetch_and(!WATCHES, Relaxed);
+        }
+    }
+
+    /// Whether anything is done about some spans that start: attributes of their baggage, or a watch.
+    #[inline(always)]
+    pub(super) fn has_extras(&self) -> bool {
+        self.extras.load(Relaxed) != 0
+    }
+
+    /// Whether a span that starts is to be watched.
+    pub(super) fn wants_to_watch(&self, span: SpanId) -> bool {
+        self.extras.load(Relaxed) & WATCHES != 0 && self.watching.wants(span)
+    }
+
+    /// What there is to report of spans that stay open; asked once a second.
+    pub(crate) fn overdue(&self) -> Option<Overdue> {
+        let n_open = self.heed_open();
+        self.watching.look(self.id, n_open)
+    }
+
+    /// Whether open spans are exported as they stand.
+    pub(crate) fn exports_open(&self) -> bool {
+        self.watching.exports()
     }
 
     /// Counts starts and ends that no buffer does.
@@ -393,7 +469,6 @@ impl Tracer {
     }
 
     /// The keys of the entries of baggage that spans take as attributes.
-    #[inline(always)]
     pub(super) fn baggage_keys(&self) -> &[Cow<'static, str>] {
         &self.baggage_keys
     }
@@ -568,6 +643,11 @@ impl fmt::Debug for TracerBuilder {
             .finish_non_exhaustive()
     }
 }
+
+/// Spans take entries of their baggage as attributes.
+const TAKES_BAGGAGE: u8 = 1;
+/// Spans are watched, all of them or a sample.
+const WATCHES: u8 = 1 << 1;
 
 /// Whether a span was ever recorded that is not sampled. Of all tracers: its children, which are not sampled
 /// either, may be another one's.
