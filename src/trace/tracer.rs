@@ -321,6 +321,11 @@ impl Tracer {
     /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer. If it was
     /// chosen, it is handed over as it stands, too.
     pub fn close(&self) {
+        if self.watching.exports() {
+            // Before it is closed: from then on a tail sampler decides about each batch at once.
+            self.collect();
+            self.export_open(Held::accept);
+        }
         self.closed.store(true, Relaxed);
         self.collect();
         // A thread that ended a span in the instant before may have added it without having seen the
@@ -328,7 +333,6 @@ impl Tracer {
         // lock for each span nothing orders the two. The time of a system call is far more than enough.
         std::thread::yield_now();
         self.collect();
-        self.export_open(Held::accept);
         let mut batch = Vec::new();
         self.decide_rest(&mut batch);
         self.deliver(&mut batch);

@@ -163,6 +163,11 @@ impl Overdue {
         of_name.longest = of_name.longest.max(age);
     }
 
+    #[cfg(test)]
+    pub(super) fn n_names(&self) -> usize {
+        self.names.len()
+    }
+
     /// Those with the most spans, the first of them with most.
     fn first_names(&self) -> Vec<(&str, OfName)> {
         let mut names: Vec<_> = self.names.iter().map(|(name, of)| (&**name, *of)).collect();
