@@ -131,11 +131,13 @@ impl Running {
         }
     }
 
-    /// Reports spans that have been open for too long.
-    pub(super) fn report_overdue(&self) {
-        if let Some(overdue) = self.tracer.as_ref().and_then(|tracer| tracer.overdue()) {
+    /// Sees to spans that have been open for too long.
+    pub(super) fn mind_open_spans(&self) {
+        let Some(tracer) = &self.tracer else { return };
+        if let Some(overdue) = tracer.overdue() {
             diagnostics::report("spans", format_args!("{overdue}"));
         }
+        tracer.give_up_old();
     }
 
     /// The window over the last `length`, or a little more.

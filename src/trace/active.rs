@@ -391,33 +391,35 @@ impl Active {
     #[cold]
     #[inline(never)]
     fn reach<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
-        watched::with(self.record.span_id(), |kept| {
-            let Some(kept) = kept else {
-                self.forget_watched();
-                return change(self);
-            };
-            mem::swap(&mut self.record, kept);
-            let result = change(self);
-            mem::swap(&mut self.record, kept);
-            result
+        watched::with(self.record.span_id(), |kept| match kept {
+            Some(kept) => {
+                mem::swap(&mut self.record, kept);
+                let result = change(self);
+                mem::swap(&mut self.record, kept);
+                result
+            }
+            // It was given up: nobody sees what is set now.
+            None => {
+                self.record.body_mut().open.marks &= !Open::WATCHED;
+                let result = change(self);
+                self.record.body_mut().open.marks |= Open::WATCHED;
+                result
+            }
         })
     }
 
-    /// Takes the record of a watched span back, which has ended as what stood in for it did.
+    /// Takes the record of a watched span back, which has ended as what stood in for it did; `false` if it is
+    /// not there any more, because the span was given up, or is one of a process that this one was forked
+    /// from.
     #[cold]
-    pub(super) fn take_back(&mut self) {
-        if self.is_watched() {
-            self.forget_watched();
-            if let Some(record) = watched::take(self.record.span_id()) {
-                let stood_in = mem::replace(&mut self.record, record);
-                self.close(stood_in.end());
-            }
+    pub(super) fn take_back(&mut self) -> bool {
+        if !self.is_watched() {
+            return true;
         }
-    }
-
-    /// The span is as any other from now on. In a forked child all are: it has no records of its parent's.
-    fn forget_watched(&mut self) {
-        self.record.body_mut().open.marks &= !Open::WATCHED;
+        let Some(record) = watched::take(self.record.span_id()) else { return false };
+        let stood_in = mem::replace(&mut self.record, record);
+        self.close(stood_in.end());
+        true
     }
 }
 

@@ -377,8 +377,8 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
                 tracer.replace_thread(buffer);
             }
             buffer.count_end();
-            if active.has_marks() {
-                settle(tracer, &mut active);
+            if active.has_marks() && !settle(tracer, &mut active) {
+                return;
             }
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
@@ -395,27 +395,30 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     }
 }
 
-/// Sees to what few spans need at their end.
+/// Sees to what few spans need at their end; `false` if one was given up before, and is counted as ended.
 #[cold]
 #[inline(never)]
-fn settle(tracer: &Tracer, active: &mut Active) {
-    active.take_back();
-    if active.has_cuts() {
+fn settle(tracer: &Tracer, active: &mut Active) -> bool {
+    let is_there = active.take_back();
+    if !is_there {
+        tracer.count_open(1);
+    } else if active.has_cuts() {
         tracer.count_cuts(&active.record);
     }
+    is_there
 }
 
 /// Files the record of a span of another tracer than this thread's, or of a thread at its end.
 #[cold]
 #[inline(never)]
 fn file_elsewhere(mut local: RefMut<'_, Local>, mut active: Active) {
-    active.take_back(); // Also where its tracer is gone.
+    let is_there = active.take_back(); // Also where its tracer is gone.
     let after = local.release_after_end();
     drop(local);
-    if let Some(tracer) = tracer::find(active.tracer()) {
+    if is_there && let Some(tracer) = tracer::find(active.tracer()) {
         tracer.count_open(-1);
-        if active.has_marks() {
-            settle(&tracer, &mut active);
+        if active.has_cuts() {
+            tracer.count_cuts(&active.record);
         }
         tracer.take_one(active.record);
     }

@@ -342,13 +342,29 @@ impl Tracer {
     /// leaves those that are to be exported now, and says how many are lost.
     fn export_open(&self, sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize) {
         if self.watching.exports() {
-            watched::copy_each(self.id, |batch| {
-                match &self.held {
-                    Some(held) => self.lose(sort(held, batch)),
-                    None => batch.retain(|span| span.context().is_sampled()),
-                }
-                self.deliver(batch);
-            });
+            watched::copy_each(self.id, |batch| self.deliver_open(batch, &sort));
+        }
+    }
+
+    fn deliver_open(
+        &self,
+        batch: &mut Vec<SpanRecord>,
+        sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize,
+    ) {
+        match &self.held {
+            Some(held) => self.lose(sort(held, batch)),
+            None => batch.retain(|span| span.context().is_sampled()),
+        }
+        self.deliver(batch);
+    }
+
+    /// Gives up the spans that have been open for too long, if that was chosen: they are exported as they
+    /// stand, and count as ended. Asked once a second.
+    pub(crate) fn give_up_old(&self) {
+        if let Some(age) = self.watching.gives_up() {
+            let hand_over = |batch: &mut Vec<SpanRecord>| self.deliver_open(batch, Held::accept);
+            let n = watched::give_up(self.id, age, hand_over);
+            self.count_open(-i64::try_from(n).unwrap_or(0));
         }
     }
 

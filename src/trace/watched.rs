@@ -8,12 +8,13 @@
 //! start ─► is it watched? ─ no ──► its owner has the record
 //!             └ yes ─► the record is kept here; its owner has a stand-in
 //!                        ▲ each change, by the owner     │ read by the tick and by flushes
-//!                        └ taken back at the end         ▼ which spans are overdue; copies to be exported
+//!                        └ taken back at the end,        ▼ which spans are overdue; copies to be exported
+//!                          or given up before, by the tick
 //! ```
 //!
 //! Which spans are watched is said in `watching.rs`.
 
-use std::{array, collections::HashMap, sync::Arc};
+use std::{array, collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     SpanRecord,
@@ -114,6 +115,33 @@ pub(super) fn copy_each(tracer: u64, mut hand_over: impl FnMut(&mut Vec<SpanReco
         }
     }
     hand_over(&mut batch);
+}
+
+/// Takes out a tracer's watched spans that are older than `age`, and hands them over as they stand;
+/// `hand_over` leaves its vector empty. How many there were.
+pub(super) fn give_up(
+    tracer: u64,
+    age: Duration,
+    mut hand_over: impl FnMut(&mut Vec<SpanRecord>),
+) -> usize {
+    let _muted = context::mute(); // As in `each`.
+    let (now, mut old) = (clock::now(), Vec::new());
+    each(tracer, |record| {
+        if now.since(record.start()) > age {
+            old.push(record.span_id());
+        }
+    });
+    let (mut n, mut batch) = (0, Vec::new());
+    for id in old {
+        let Some(record) = take(id) else { continue }; // It has ended meanwhile.
+        batch.push(record.as_it_stands(now));
+        n += 1;
+        if batch.len() >= BATCH_SPANS {
+            hand_over(&mut batch);
+        }
+    }
+    hand_over(&mut batch);
+    n
 }
 
 /// What is in a shard now.

@@ -20,6 +20,8 @@ pub(crate) struct OpenSpans {
     pub(crate) are_exported: bool,
     /// From which age on they are reported, of all spans; `None` of a sample, if many are open.
     pub(crate) overdue: Option<Duration>,
+    /// From which age on they are given up: exported as they stand, and forgotten.
+    pub(crate) given_up: Option<Duration>,
 }
 
 /// Which spans of a tracer are watched.
@@ -32,6 +34,7 @@ pub(super) struct Watching {
 #[derive(Default)]
 struct Looks {
     last: Option<Ticks>,
+    last_for_given_up: Option<Ticks>,
     /// How many were overdue at the last report; zero when none were since.
     n_reported: usize,
 }
@@ -65,6 +68,12 @@ impl Watching {
         self.choice.are_exported
     }
 
+    /// From which age on spans are given up, if that was chosen and it is time to look for some.
+    pub(super) fn gives_up(&self) -> Option<Duration> {
+        let age = self.choice.given_up?;
+        is_due(&mut self.looks.lock().last_for_given_up, clock::now(), age).then_some(age)
+    }
+
     /// Whether this span, which starts, is to be watched.
     pub(super) fn wants(&self, id: SpanId) -> bool {
         let is_in_sample = || id.to_u64() % SAMPLED_OF == 0 && watched::n_kept() < MOST_SAMPLED;
@@ -84,7 +93,7 @@ impl Watching {
             return None;
         }
         let (now, limit) = (clock::now(), self.choice.limit());
-        if !self.looks.lock().is_due(now, limit) {
+        if !is_due(&mut self.looks.lock().last, now, limit) {
             return None;
         }
         let mut overdue = Overdue { n_open, limit, ..Overdue::default() };
@@ -98,28 +107,27 @@ impl Watching {
     }
 }
 
-impl Looks {
-    /// Whether it is time to look for spans that are older than `limit`.
-    fn is_due(&mut self, now: Ticks, limit: Duration) -> bool {
-        let (least, most) = LOOK_WITHIN;
-        let wait = (limit / 8).clamp(least, most);
-        let is_due = self.last.is_none_or(|last| now.since(last) >= wait);
-        if is_due {
-            self.last = Some(now);
-        }
-        is_due
+/// Whether it is time to look for spans that are older than `limit`; notes that somebody does.
+fn is_due(last: &mut Option<Ticks>, now: Ticks, limit: Duration) -> bool {
+    let (least, most) = LOOK_WITHIN;
+    let wait = (limit / 8).clamp(least, most);
+    let is_due = last.is_none_or(|last| now.since(last) >= wait);
+    if is_due {
+        *last = Some(now);
     }
+    is_due
 }
 
 impl OpenSpans {
     fn watches_all(self) -> bool {
-        self.are_exported || self.overdue.is_some()
+        self.are_exported || self.overdue.is_some() || self.given_up.is_some()
     }
 
-    /// From which age on spans are reported.
+    /// From which age on spans are reported, which is before they are given up.
     fn limit(self) -> Duration {
-        let others = if self.are_exported { OVERDUE } else { OVERDUE_OF_MANY };
-        self.overdue.unwrap_or(others)
+        let others = if self.watches_all() { OVERDUE } else { OVERDUE_OF_MANY };
+        let limit = self.overdue.unwrap_or(others);
+        self.given_up.map_or(limit, |age| limit.min(age))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const EXPORTED: OpenSpans = OpenSpans { are_exported: true, overdue: None };
+const EXPORTED: OpenSpans = OpenSpans { are_exported: true, overdue: None, given_up: None };
 
 /// Spans that are open are exported.
 fn exporting() -> Kept {
@@ -483,4 +483,69 @@ fn names_that_are_made_up_are_told_apart_up_to_a_bound_and_the_report_is_short()
     assert_eq!(overdue.n_names(), 256);
     let text = overdue.to_string();
     assert!(text.len() < 600 && text.starts_with("2000 spans are open. 2000 of"), "{text}");
+}
+
+fn giving_up(age: Duration) -> OpenSpans {
+    OpenSpans { given_up: Some(age), ..OpenSpans::default() }
+}
+
+#[test]
+fn a_span_that_is_given_up_is_exported_once_and_counts_as_ended() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let kept = Kept::with(|builder| builder.open_spans(giving_up(60 * SECOND)));
+    std::mem::forget(span("leaked").start());
+    let (mut late, scope) = (span("late").start(), span("scope").enter());
+    late.set_attribute("in time", 1);
+    let moved = span("moved").start();
+    clock.advance(60 * SECOND);
+    kept.tracer.give_up_old();
+    assert_eq!(named(&kept.spans()), [""; 0]);
+    let young = span("young").start();
+    clock.advance(8 * SECOND);
+    assert!(report(&kept).is_some_and(|text| text.starts_with("5 spans are open. 4 of the 5")));
+    kept.tracer.give_up_old();
+    assert_eq!((kept.tracer.open(), n_watched(&kept.tracer)), (1, 1));
+    late.set_attribute("too late", 1);
+    scope.add_event("too late", []);
+    drop((late, scope, young));
+    thread::spawn(move || drop(moved)).join().unwrap();
+    let spans = kept.spans();
+    assert_eq!(named(&spans), ["late…", "leaked…", "moved…", "scope…", "young"]);
+    let late = spans.iter().find(|span| span.name() == "late").unwrap();
+    let keys: Vec<_> = late.attributes().iter().map(|attribute| &*attribute.key).collect();
+    assert_eq!(keys, ["in time", "bellwether.span.open"]);
+    assert_eq!((kept.tracer.open(), n_watched(&kept.tracer)), (0, 0));
+}
+
+#[test]
+fn a_tail_sampler_waits_no_longer_for_a_root_that_is_given_up() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let tail = Tail::new().errors(1.0).max_wait(3600 * SECOND);
+    let options = giving_up(60 * SECOND);
+    let kept = Kept::with(|builder| builder.tail_sampler(tail).open_spans(options));
+    let root = span("root").enter();
+    span("child").enter().end();
+    set_status(Status::Error("no".into()));
+    clock.advance(61 * SECOND);
+    assert_eq!(flushed(&kept), [""; 0]);
+    kept.tracer.give_up_old();
+    assert_eq!(flushed(&kept), ["child", "root…"]);
+    drop(root);
+    assert_eq!(flushed(&kept), [""; 0]);
+}
+
+#[test]
+fn spans_that_are_given_up_leave_room_for_others() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let kept = Kept::with(|builder| builder.open_spans(giving_up(SECOND)));
+    for _ in 0..3 {
+        (0..100_000).for_each(|_| std::mem::forget(span("leaked").start()));
+        clock.advance(2 * SECOND);
+        kept.tracer.give_up_old();
+        assert_eq!((kept.tracer.open(), n_watched(&kept.tracer)), (0, 0));
+    }
+    assert_eq!((kept.tracer.lost(), kept.spans().len()), (0, 300_000));
 }
