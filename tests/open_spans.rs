@@ -105,6 +105,23 @@ fn spans_that_stay_open_are_reported_by_the_tick() {
 }
 
 #[test]
+fn spans_that_are_given_up_are_reported_and_exported_by_the_tick() {
+    let _turn = turn();
+    let builder = bellwether::builder("open")
+        .give_up_open_spans(Duration::ZERO)
+        .tick(Duration::from_millis(5));
+    let (telemetry, spans, told) = started(builder);
+    std::mem::forget(span("checkout").start());
+    while telemetry.report().open_spans > 0 {
+        std::thread::yield_now();
+    }
+    assert!(told.recv_timeout(PATIENCE).unwrap().contains("100 % are \"checkout\""));
+    let report = telemetry.shutdown(PATIENCE);
+    assert_eq!((report.open_spans, offered(&report), spans.len()), (0, 1, 1));
+    assert!(spans.records()[0].is_open());
+}
+
+#[test]
 fn the_lines_of_an_open_span_have_the_mark_and_no_outcome() {
     let _turn = turn();
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));

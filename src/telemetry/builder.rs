@@ -266,8 +266,9 @@ impl Builder {
     /// next report comes when twice as many are overdue.
     ///
     /// Each recorded span is then watched, which costs what [`export_open_spans`](Self::export_open_spans)
-    /// says. Without either, one in 64 spans that start is watched while more than 16,384 are open, and
-    /// those of them that are open for longer than a minute are reported.
+    /// says. Without this, that and [`give_up_open_spans`](Self::give_up_open_spans), one in 64 spans that
+    /// start is watched while more than 16,384 are open, and those of them that are open for longer than a
+    /// minute are reported.
     pub fn report_open_spans(mut self, age: Duration) -> Self {
         self.spans.open.overdue = Some(age);
         self
@@ -278,9 +279,9 @@ impl Builder {
     /// they are sampled, and what they hold is freed. They count as ended, and leave room for others: at
     /// most about 262,144 spans may be open.
     ///
-    /// If such a span ends after all, it is not exported again, and what was set on it meanwhile is lost. So
-    /// choose an age that no honest span reaches. It costs what `export_open_spans` says. By default no span
-    /// is given up.
+    /// They are reported first, as [`report_open_spans`](Self::report_open_spans) does it. If such a span
+    /// ends after all, it is not exported again, and what was set on it meanwhile is lost: choose an age
+    /// that no honest span reaches. It costs what `export_open_spans` says. By default no span is given up.
     ///
     /// # Examples
     ///

@@ -76,7 +76,8 @@ impl Watching {
 
     /// Whether this span, which starts, is to be watched.
     pub(super) fn wants(&self, id: SpanId) -> bool {
-        let is_in_sample = || id.to_u64() % SAMPLED_OF == 0 && watched::n_kept() < MOST_SAMPLED;
+        let is_in_sample =
+            || id.to_u64().is_multiple_of(SAMPLED_OF) && watched::n_kept() < MOST_SAMPLED;
         self.choice.watches_all() || is_in_sample()
     }
 

@@ -378,7 +378,6 @@ fn recorded(changes: &[Change], open_spans: OpenSpans) -> String {
         array_items: 2,
         value_chars: 8,
         text_chars: 4,
-        ..SpanLimits::DEFAULT
     };
     let kept = Kept::with(|builder| builder.limits(limits).open_spans(open_spans));
     let open = Stand::Owned(span("n").start());
