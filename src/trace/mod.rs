@@ -26,6 +26,7 @@ mod head;
 mod kept;
 mod limits;
 mod local;
+mod open_spans;
 mod parts;
 pub mod propagator;
 mod record;

@@ -27,11 +27,10 @@ use super::{
     record::SPARE,
     sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
-    watched,
-    watching::{OpenSpans, Overdue, Watching},
+    watching::{OpenSpans, Watching},
 };
 use crate::{
-    context::{self, Exported, SpanId, TraceId},
+    context::{self, Exported, TraceId},
     diagnostics,
     pipeline::Signal as _,
     sync::{
@@ -71,11 +70,11 @@ pub struct Tracer {
     head: Mutex<Arc<Head>>,
     callers: Callers,
     pub(super) limits: &'static SpanLimits,
-    held: Option<Arc<Held>>, // What a tail sampler has to decide about.
-    watching: Watching,
+    pub(super) held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    pub(super) watching: Watching,
     /// What is done about some spans that start: [`TAKES_BAGGAGE`] and its like, added up. Relaxed: it
     /// publishes nothing but itself.
-    extras: AtomicU8,
+    pub(super) extras: AtomicU8,
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
@@ -338,36 +337,6 @@ impl Tracer {
         self.deliver(&mut batch);
     }
 
-    /// Hands over copies of the sampled spans that are open, if that was chosen. With a tail sampler `sort`
-    /// leaves those that are to be exported now, and says how many are lost.
-    fn export_open(&self, sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize) {
-        if self.watching.exports() {
-            watched::copy_each(self.id, |batch| self.deliver_open(batch, &sort));
-        }
-    }
-
-    fn deliver_open(
-        &self,
-        batch: &mut Vec<SpanRecord>,
-        sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize,
-    ) {
-        match &self.held {
-            Some(held) => self.lose(sort(held, batch)),
-            None => batch.retain(|span| span.context().is_sampled()),
-        }
-        self.deliver(batch);
-    }
-
-    /// Gives up the spans that have been open for too long, if that was chosen: they are exported as they
-    /// stand, and count as ended. Asked once a second.
-    pub(crate) fn give_up_old(&self) {
-        if let Some(age) = self.watching.gives_up() {
-            let hand_over = |batch: &mut Vec<SpanRecord>| self.deliver_open(batch, Held::accept);
-            let n = watched::give_up(self.id, age, hand_over);
-            self.count_open(-i64::try_from(n).unwrap_or(0));
-        }
-    }
-
     /// Lets the tail sampler decide about all that it holds.
     fn decide_rest(&self, batch: &mut Vec<SpanRecord>) {
         if let Some(held) = &self.held {
@@ -385,44 +354,6 @@ impl Tracer {
         let Some(buffers) = self.buffers.try_lock_for(PATIENCE) else { return 0 };
         let by_threads: i64 = buffers.iter().map(|buffer| buffer.n_open()).sum();
         (by_threads + self.n_open.load(Relaxed)).try_into().unwrap_or(0)
-    }
-
-    /// As [`open`](Self::open); where many are, a sample of those that start is watched from now on.
-    #[cold]
-    pub(super) fn heed_open(&self) -> u64 {
-        let n_open = self.open();
-        self.watch_if(self.watching.wants_any(n_open));
-        n_open
-    }
-
-    fn watch_if(&self, is_wanted: bool) {
-        if is_wanted {
-            self.extras.fetch_or(WATCHES, Relaxed);
-        } else {
-            self.extras.fetch_and(!WATCHES, Relaxed);
-        }
-    }
-
-    /// Whether anything is done about some spans that start: attributes of their baggage, or a watch.
-    #[inline(always)]
-    pub(super) fn has_extras(&self) -> bool {
-        self.extras.load(Relaxed) != 0
-    }
-
-    /// Whether a span that starts is to be watched.
-    pub(super) fn wants_to_watch(&self, span: SpanId) -> bool {
-        self.extras.load(Relaxed) & WATCHES != 0 && self.watching.wants(span)
-    }
-
-    /// What there is to report of spans that stay open; asked once a second.
-    pub(crate) fn overdue(&self) -> Option<Overdue> {
-        let n_open = self.heed_open();
-        self.watching.look(self.id, n_open)
-    }
-
-    /// Whether open spans are exported as they stand.
-    pub(crate) fn exports_open(&self) -> bool {
-        self.watching.exports()
     }
 
     /// Counts starts and ends that no buffer does.
@@ -597,7 +528,7 @@ impl Tracer {
     }
 
     /// Passes to the sink what is to be exported.
-    fn deliver(&self, batch: &mut Vec<SpanRecord>) {
+    pub(super) fn deliver(&self, batch: &mut Vec<SpanRecord>) {
         let _muted = context::mute(); // An allocator that makes spans would come here again.
         // With a tail sampler all that comes here is sampled.
         if self.held.is_none() && HAS_UNSAMPLED.load(Relaxed) {
@@ -667,7 +598,7 @@ impl fmt::Debug for TracerBuilder {
 /// Spans take entries of their baggage as attributes.
 const TAKES_BAGGAGE: u8 = 1;
 /// Spans are watched, all of them or a sample.
-const WATCHES: u8 = 1 << 1;
+pub(super) const WATCHES: u8 = 1 << 1;
 
 /// Whether a span was ever recorded that is not sampled. Of all tracers: its children, which are not sampled
 /// either, may be another one's.
