@@ -20,15 +20,7 @@ use super::{
     SpanRecord,
     buffer::{BATCH_SPANS, PATIENCE},
 };
-use crate::{
-    clock, context,
-    context::SpanId,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    util::per_process::PerProcess,
-};
+use crate::{clock, context, context::SpanId, sync::Mutex, util::per_process::PerProcess};
 
 /// Those of all tracers. A forked child has none of its parent's.
 static WATCHED: PerProcess<Watched> = PerProcess::new();
@@ -37,7 +29,6 @@ struct Watched {
     /// By the first bits of their ids. No lock is taken inside one. They are tried for a while only: an
     /// allocator that uses spans may come here again.
     shards: [Mutex<HashMap<SpanId, Kept>>; 1 << SHARD_BITS],
-    n: AtomicUsize, // Relaxed: it publishes nothing but itself.
 }
 
 /// A record that is kept; `None` once it was taken back. No lock is taken inside it, and none of a shard is
@@ -49,7 +40,7 @@ const SHARD_BITS: u32 = 5;
 
 impl Default for Watched {
     fn default() -> Self {
-        Self { shards: array::from_fn(|_| Mutex::default()), n: AtomicUsize::new(0) }
+        Self { shards: array::from_fn(|_| Mutex::default()) }
     }
 }
 
@@ -64,7 +55,6 @@ pub(super) fn keep(id: SpanId, record: SpanRecord) -> Result<(), SpanRecord> {
     let watched = WATCHED.get();
     let Some(mut shard) = watched.shard(id).try_lock_for(PATIENCE) else { return Err(record) };
     shard.insert(id, Arc::new(Mutex::new(Some(record))));
-    watched.n.fetch_add(1, Relaxed);
     Ok(())
 }
 
@@ -82,13 +72,7 @@ pub(super) fn with<R>(id: SpanId, change: impl FnOnce(Option<&mut SpanRecord>) -
 pub(super) fn take(id: SpanId) -> Option<SpanRecord> {
     let watched = WATCHED.get();
     let kept = watched.shard(id).try_lock_for(PATIENCE)?.remove(&id)?;
-    watched.n.fetch_sub(1, Relaxed);
     kept.lock().take()
-}
-
-/// How many there are, of all tracers.
-pub(super) fn n_kept() -> usize {
-    WATCHED.get().n.load(Relaxed)
 }
 
 /// Shows `see` the records of a tracer's watched spans, in no order. It must not use spans.

@@ -44,11 +44,8 @@ struct Looks {
 pub(super) const MANY: u64 = 1 << 14;
 
 /// One of so many is in the sample. So it is small beside what is open, and among thousands that are leaked
-/// there are enough to name them.
+/// there are enough to name them; as open spans are bounded, some 4,100 at most.
 const SAMPLED_OF: u64 = 64;
-
-/// The most spans of samples: twice what they are if as many are open as may be.
-const MOST_SAMPLED: usize = 1 << 13;
 
 /// From which age on spans are reported: of all that are watched by choice, and of a sample.
 const OVERDUE: Duration = Duration::from_secs(60 * 60);
@@ -76,9 +73,7 @@ impl Watching {
 
     /// Whether this span, which starts, is to be watched.
     pub(super) fn wants(&self, id: SpanId) -> bool {
-        let is_in_sample =
-            || id.to_u64().is_multiple_of(SAMPLED_OF) && watched::n_kept() < MOST_SAMPLED;
-        self.choice.watches_all() || is_in_sample()
+        self.choice.watches_all() || id.to_u64().is_multiple_of(SAMPLED_OF)
     }
 
     /// Whether any of the spans that start are to be watched while `n_open` are open.
