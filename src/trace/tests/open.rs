@@ -509,8 +509,11 @@ fn a_span_that_is_given_up_is_exported_once_and_counts_as_ended() {
     scope.add_event("too late", []);
     drop((late, scope, young));
     thread::spawn(move || drop(moved)).join().unwrap();
+    let last = span("last").start();
+    assert_eq!(kept.tracer.open(), 1, "none has ended twice");
+    drop(last);
     let spans = kept.spans();
-    assert_eq!(named(&spans), ["late…", "leaked…", "moved…", "scope…", "young"]);
+    assert_eq!(named(&spans), ["last", "late…", "leaked…", "moved…", "scope…", "young"]);
     let late = spans.iter().find(|span| span.name() == "late").unwrap();
     let keys: Vec<_> = late.attributes().iter().map(|attribute| &*attribute.key).collect();
     assert_eq!(keys, ["in time", "bellwether.span.open"]);
