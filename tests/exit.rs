@@ -128,6 +128,8 @@ fn main() {
             ("an exporter that hangs holds the exit up for two seconds", Box::new(hung) as _),
             ("a thread that is refused is an error of the start", Box::new(no_thread) as _),
             ("a forked child gets ids of its own and an exit of its own", Box::new(forked) as _),
+            ("spans that are open at an exit are counted", Box::new(open_are_counted) as _),
+            ("spans that are open at an exit are exported by choice", Box::new(open_are_sent) as _),
         ])
         .collect();
     // Cargo puts the filter first; what follows a flag may be the flag's value.
@@ -195,6 +197,8 @@ fn run_child(child: &str) {
             Ok(_) => println!("started"),
             Err(error) => println!("{error}"),
         },
+        "open" => leave_open(builder()),
+        "open, exported" => leave_open(builder().export_open_spans()),
         #[cfg(unix)]
         "forked" => fork::run(),
         _ => ENDS.iter().find(|(name, _)| *name == child).unwrap().1(),
@@ -231,6 +235,35 @@ fn hung() {
     assert_eq!(lines, 0);
     // Ten times the two seconds: what is tested is that it ends, on a machine that may be busy.
     assert!(begin.elapsed() < Duration::from_secs(20));
+}
+
+/// Leaves with a span open on this thread, one on another, and one whose guard is leaked.
+fn leave_open(builder: Builder) {
+    let _telemetry = builder.start().unwrap();
+    std::mem::forget(bellwether::span("leaked").start());
+    let (started, is_started) = mpsc::channel();
+    thread::spawn(move || {
+        let _scope = bellwether::span("other thread's").enter();
+        started.send(()).unwrap();
+        thread::park();
+    });
+    is_started.recv().unwrap();
+    let _scope = bellwether::span("own").enter();
+    exit(0);
+}
+
+fn open_are_counted() {
+    let (output, lines) = child("open", &[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && lines == 0, "{output:?}");
+    assert!(told.contains("3 had not ended at the shutdown, and are not exported"), "{told}");
+}
+
+fn open_are_sent() {
+    let (output, lines) = child("open, exported", &[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && lines == 3, "{output:?}");
+    assert!(told.contains("3 had not ended at the shutdown, and if"), "{told}");
 }
 
 fn no_thread() {

@@ -244,6 +244,33 @@ fn a_child_has_no_alerts_rules_or_windows_of_its_parent() {
 }
 
 #[test]
+fn a_child_exports_no_open_spans_of_its_parent() {
+    let _turn = turn();
+    let start = |spans: &Memory<SpanRecord>| {
+        let builder = bellwether::builder("test").export(spans.clone()).export_open_spans();
+        builder.start().unwrap()
+    };
+    let names = |spans: &Memory<SpanRecord>| {
+        let names = spans.records().into_iter().map(|span| span.name().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let spans = Memory::<SpanRecord>::new();
+    let telemetry = start(&spans);
+    let mut parents = bellwether::span("parents").start();
+    let in_child = in_child(|| {
+        let spans = Memory::<SpanRecord>::new();
+        let telemetry = start(&spans);
+        let _childs = bellwether::span("childs").start();
+        parents.set_attribute("in", "child");
+        telemetry.flush(Duration::from_secs(5));
+        names(&spans)
+    });
+    telemetry.flush(Duration::from_secs(5));
+    assert_eq!((in_child.as_str(), names(&spans).as_str()), ("childs", "parents"));
+    assert_eq!(spans.records()[0].attributes().len(), 1, "the mark alone");
+}
+
+#[test]
 fn a_child_exports_no_spans_that_wait_for_its_parents_tail_sampler() {
     let _turn = turn();
     let names = Arc::new(Mutex::new(Vec::new()));

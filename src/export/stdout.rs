@@ -57,9 +57,9 @@ struct Out {
 }
 
 impl Stdout {
-    /// Prints lines for people. A span has: start (UTC), duration, name, kind, outcome, ids,
-    /// attributes. A series has: time, name, labels, value, unit. Control characters are escaped, so
-    /// that no value can move the cursor or forge a line.
+    /// Prints lines for people. A span has: start (UTC), duration, name, kind, outcome (`open` if it
+    /// has not ended), ids, attributes. A series has: time, name, labels, value, unit. Control
+    /// characters are escaped, so that no value can move the cursor or forge a line.
     #[must_use]
     pub fn human() -> Self {
         Self::of(Format::Human)

@@ -168,7 +168,8 @@ impl fmt::Display for Totals {
 
 /// The result of a flush or shutdown: every exporter's queue, and whether all was settled in time.
 ///
-/// `Display` prints one line for each queue and, last and from column 0, the totals.
+/// `Display` prints one line for each queue, one for spans that are open, if any are, and, last and from
+/// column 0, the totals.
 ///
 /// # Examples
 ///
@@ -185,13 +186,16 @@ pub struct Report {
     pub queues: Vec<QueueReport>,
     /// Whether everything offered before the call was delivered or dropped when the call returned.
     pub settled: bool,
+    /// Recorded spans that had started and not ended when the call returned; they were not offered, unless
+    /// [`Builder::export_open_spans`](crate::Builder::export_open_spans) was called.
+    pub open_spans: u64,
 }
 
 impl Report {
     /// Creates a report of `queues`.
     #[must_use]
     pub fn new(queues: Vec<QueueReport>, settled: bool) -> Self {
-        Self { queues, settled }
+        Self { queues, settled, open_spans: 0 }
     }
 
     /// The sums over all queues.
@@ -216,6 +220,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for queue in &self.queues {
             writeln!(f, "{queue}")?;
+        }
+        if self.open_spans > 0 {
+            writeln!(f, "{} spans are open", self.open_spans)?;
         }
         write!(f, "{}", self.totals())
     }

@@ -217,6 +217,86 @@ impl Builder {
         self
     }
 
+    /// Exports spans that are open, too, as they stand: at each [`flush`](crate::Telemetry::flush), at
+    /// shutdown and at the end of the process. By default a span is exported when it has ended, so that one
+    /// that never ends is only counted (`telemetry.spans.open`,
+    /// [`Report::open_spans`](crate::pipeline::Report::open_spans)).
+    ///
+    /// The record has all that was set so far, and ends at that moment. It has the attribute
+    /// `bellwether.span.open`, for which OpenTelemetry has no word, and
+    /// [`SpanRecord::is_open`](crate::trace::SpanRecord::is_open) tells processors. It is offered and
+    /// counted as any other. When the span ends, a second record with the same ids comes: backends show the
+    /// later one, or both. Only sampled spans are exported. With a [tail sampler](Self::tail_sampler) a
+    /// flush exports those whose traces are kept already: others are not decided about before their local
+    /// root has ended. At shutdown it decides about all traces as they stand, open spans among them.
+    ///
+    /// A flush on a muted thread, such as an exporter's, exports no open spans.
+    ///
+    /// So that others than its owner can read it, each recorded span is kept in a table behind locks while
+    /// it is open. A span then costs about a tenth of a microsecond more, and each change some tens of
+    /// nanoseconds. Spans that are open for longer than an hour are reported, as
+    /// [`report_open_spans`](Self::report_open_spans) does it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{export::Memory, trace::SpanRecord};
+    ///
+    /// let spans = Memory::<SpanRecord>::new();
+    /// let telemetry = bellwether::builder("shop").export(spans.clone()).export_open_spans().start()?;
+    /// let import = bellwether::span("import").enter();
+    /// import.set_attribute("rows", 20_000);
+    /// let report = telemetry.flush(Duration::from_secs(5));
+    /// assert_eq!((report.open_spans, report.totals().delivered), (1, 1));
+    /// assert!(spans.records()[0].is_open());
+    /// import.end();
+    /// telemetry.flush(Duration::from_secs(5));
+    /// assert!(!spans.records()[1].is_open());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn export_open_spans(mut self) -> Self {
+        self.spans.open.are_exported = true;
+        self
+    }
+
+    /// Reports spans that have been open for longer than `age` to the
+    /// [diagnostic hook](Self::on_diagnostic): how many, the three names with most of them, and since when
+    /// the oldest is open. Use it to find guards that are leaked, and futures and tasks that never end. The
+    /// next report comes when twice as many are overdue.
+    ///
+    /// Each recorded span is then watched, which costs what [`export_open_spans`](Self::export_open_spans)
+    /// says. Without this, that and [`give_up_open_spans`](Self::give_up_open_spans), one in 64 spans that
+    /// start is watched while more than 16,384 are open, and those of them that are open for longer than a
+    /// minute are reported.
+    pub fn report_open_spans(mut self, age: Duration) -> Self {
+        self.spans.open.overdue = Some(age);
+        self
+    }
+
+    /// Gives up spans that have been open for longer than `age`, so that what is leaked is not held for ever:
+    /// they are exported as they stand, with the mark of [`export_open_spans`](Self::export_open_spans), if
+    /// they are sampled, and what they hold is freed. They count as ended, and leave room for others: at
+    /// most about 262,144 spans may be open.
+    ///
+    /// They are reported first, as [`report_open_spans`](Self::report_open_spans) does it. If such a span
+    /// ends after all, it is not exported again, and what was set on it meanwhile is lost: choose an age
+    /// that no honest span reaches. It costs what `export_open_spans` says. By default no span is given up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let telemetry = bellwether::builder("shop").give_up_open_spans(day).start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn give_up_open_spans(mut self, age: Duration) -> Self {
+        self.spans.open.given_up = Some(age);
+        self
+    }
+
     /// Reads and writes trace headers in these formats, from [`start`](Self::start) on, also where telemetry
     /// is disabled and after shutdown. By default, and with each start that names none, they are those of
     /// the environment variable `OTEL_PROPAGATORS` ([`Propagators::from_env`]), or W3C's:

@@ -101,7 +101,7 @@ impl Running {
         let late = pipeline::begin_flush(late, deadline);
         let is_settled = pipeline::wait(early.into_iter().chain(late), deadline);
         let queues = self.pipes.iter().map(|pipe| pipe.report()).collect();
-        Report::new(queues, is_settled)
+        Report { open_spans: self.open_spans(), ..Report::new(queues, is_settled) }
     }
 
     /// The pipes that get nothing from a reading, and those that do.
@@ -116,7 +116,12 @@ impl Running {
         }
         let queues: Vec<_> = self.pipes.iter().map(|pipe| pipe.report()).collect();
         let settled = queues.iter().all(|queue| queue.held == 0);
-        Report::new(queues, settled)
+        Report { open_spans: self.open_spans(), ..Report::new(queues, settled) }
+    }
+
+    /// How many recorded spans have not ended.
+    fn open_spans(&self) -> u64 {
+        self.tracer.as_ref().map_or(0, |tracer| tracer.open())
     }
 
     /// Hands the spans that have ended to the queues.
@@ -124,6 +129,15 @@ impl Running {
         if let Some(tracer) = &self.tracer {
             tracer.collect();
         }
+    }
+
+    /// Sees to spans that have been open for too long.
+    pub(super) fn mind_open_spans(&self) {
+        let Some(tracer) = &self.tracer else { return };
+        if let Some(overdue) = tracer.overdue() {
+            diagnostics::report("spans", format_args!("{overdue}"));
+        }
+        tracer.give_up_old();
     }
 
     /// The window over the last `length`, or a little more.
@@ -177,11 +191,12 @@ impl Running {
         if let Some(tracer) = &self.tracer {
             trace::uninstall();
             tracer.close();
-            report_open(tracer.open());
+            report_open(tracer);
         }
         self.by_reading().0.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
         self.readings.end(patience);
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));
+        let report = Report { open_spans: self.open_spans(), ..report };
         ending.parts.iter_mut().for_each(|part| part.stop(deadline));
         ending.observers.clear();
         metric::release_collector(deadline);
@@ -190,10 +205,14 @@ impl Running {
     }
 }
 
-/// Reports spans that are open at the end: they are not exported.
-fn report_open(n: u64) {
+/// Reports spans that are open at the end.
+fn report_open(tracer: &Tracer) {
+    let n = tracer.open();
     if n > 0 {
-        let text = format_args!("{n} had not ended at the shutdown, and are not exported");
-        diagnostics::report("spans", text);
+        let fate = match tracer.exports_open() {
+            true => "if they were sampled, they are exported as they stand",
+            false => "are not exported",
+        };
+        diagnostics::report("spans", format_args!("{n} had not ended at the shutdown, and {fate}"));
     }
 }

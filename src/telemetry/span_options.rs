@@ -7,7 +7,7 @@ use crate::{
     diagnostics,
     error::{Error, ErrorKind},
     trace::{
-        ErrorTexts, SpanLimits, SpanRecord, SpanSink, Tracer,
+        ErrorTexts, OpenSpans, SpanLimits, SpanRecord, SpanSink, Tracer,
         sampler::{self, P99, Sampler, Tail},
     },
 };
@@ -19,6 +19,7 @@ pub(super) struct SpanOptions {
     pub(super) remote_sampled: Option<f64>,       // Traces a second; None is no limit.
     pub(super) distrusts_callers: bool,
     pub(super) tail: Option<Tail>,
+    pub(super) open: OpenSpans,
     pub(super) limits: Option<SpanLimits>, // None is the environment's.
     pub(super) error_texts: ErrorTexts,
     pub(super) baggage_attributes: Vec<Cow<'static, str>>,
@@ -46,6 +47,7 @@ impl SpanOptions {
         let mut tracer = Tracer::builder(ToSource(source.clone()))
             .limits(self.limits.unwrap_or_else(SpanLimits::from_env))
             .error_texts(self.error_texts)
+            .open_spans(self.open)
             .baggage_attributes(self.baggage_attributes);
         if let Some(sampler) = self.sampler.or_else(sampler_of_environment) {
             tracer = tracer.boxed_sampler(sampler);

@@ -46,6 +46,7 @@ impl Ticking {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
             running.collect();
+            running.mind_open_spans();
             trace::trim();
             if let Some(slot) = running.remember(&mut self.slots) {
                 self.evaluate(slot);

@@ -7,8 +7,10 @@ use super::{
     failure::{self, Texts},
     limits::{Cuts, Gathered, Room, SpanLimits},
     plain::Plain,
+    record::Body,
     seed::{Seed, Start},
     tracer::Tracer,
+    watched,
 };
 use crate::{
     clock::{self, Ticks},
@@ -66,17 +68,25 @@ impl Active {
         links.into_iter().for_each(|link| self.link(link.context, link.attributes));
     }
 
-    /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
-    #[inline(always)]
-    pub(super) fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
-        if !keys.is_empty() && !baggage.is_empty() {
-            self.take_entries(keys, baggage);
-        }
+    /// Does what some tracers do besides about a span that starts. It is the last thing at a start: where
+    /// others watch the span, its record is no longer here.
+    #[inline(always)] // By value: what lends its address is no longer in a register.
+    pub(super) fn completed(self, tracer: &Tracer, baggage: &Baggage) -> Self {
+        if tracer.has_extras() { self.with_extras(tracer, baggage) } else { self }
     }
 
     #[cold]
     #[inline(never)]
-    fn take_entries(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
+    fn with_extras(mut self, tracer: &Tracer, baggage: &Baggage) -> Self {
+        self.take_from_baggage(tracer.baggage_keys(), baggage);
+        if tracer.wants_to_watch(self.record.span_id()) {
+            self.watch();
+        }
+        self
+    }
+
+    /// Takes the entries of `baggage` with these keys as attributes, under their own keys.
+    fn take_from_baggage(&mut self, keys: &[Cow<'static, str>], baggage: &Baggage) {
         for key in keys {
             if let Some(value) = baggage.get(key) {
                 self.set_attribute(KeyValue::new(key.clone(), value.into_owned()));
@@ -116,11 +126,19 @@ impl Active {
         self.record.weigh();
     }
 
+    // Of a watched span the record is elsewhere: each setter asks for that first.
+
     pub(super) fn set_name(&mut self, name: Cow<'static, str>) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_name(name));
+        }
         self.record.body_mut().name = self.within_limit(name);
     }
 
     pub(super) fn set_status(&mut self, status: Status) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_status(status));
+        }
         let status = match status {
             Status::Error(description) => Status::Error(self.within_limit(description)),
             other => other,
@@ -145,14 +163,28 @@ impl Active {
 
     /// Sets the outcome.
     pub(super) fn set_outcome(&mut self, outcome: Outcome) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_outcome(outcome));
+        }
         self.record.body_mut().outcome = outcome;
+    }
+
+    /// Sets the outcome of the span's work. An error is the status too, where nobody set one.
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        if self.is_watched() {
+            return self.reach(|active| active.conclude(outcome));
+        }
+        self.set_outcome(outcome);
+        if outcome == Outcome::Error && *self.record.status() == Status::Unset {
+            self.set_status(Status::Error(Cow::Borrowed("")));
+        }
     }
 
     /// Sets an attribute.
     #[inline(always)] // So that an attribute is copied once, from where it was made to where it stays.
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {
-        if !self.limits().allow(&attribute.key, &attribute.value) {
-            return self.set_long_attribute(attribute);
+        if self.is_watched() || !self.limits().allow(&attribute.key, &attribute.value) {
+            return self.set_other_attribute(attribute);
         }
         let owns = attribute.heap_bytes() > 0;
         if let Some(place) = self.place_for(&attribute.key) {
@@ -161,9 +193,13 @@ impl Active {
         }
     }
 
+    /// Sets an attribute that may be too long, or is one of a watched span.
     #[cold]
     #[inline(never)]
-    fn set_long_attribute(&mut self, mut attribute: KeyValue) {
+    fn set_other_attribute(&mut self, mut attribute: KeyValue) {
+        if self.is_watched() {
+            return self.reach(|active| active.set_attribute(attribute));
+        }
         let mut cuts = Cuts::NONE;
         self.limits().cut(&mut attribute, &mut cuts);
         if let Some(place) = self.place_for(&attribute.key) {
@@ -176,8 +212,8 @@ impl Active {
     /// As [`set_attribute`](Self::set_attribute), of what fits registers.
     #[inline(always)]
     pub(super) fn set_plain(&mut self, key: &'static str, value: Plain) {
-        if key.len() > self.limits().text_chars {
-            return self.set_long_attribute(KeyValue { key: key.into(), value: value.into() });
+        if self.is_watched() || key.len() > self.limits().text_chars {
+            return self.set_other_attribute(KeyValue { key: key.into(), value: value.into() });
         }
         if let Some(place) = self.place_for(key) {
             mem::forget(mem::replace(&mut place.key, Cow::Borrowed(key)));
@@ -216,6 +252,9 @@ impl Active {
     /// Room for an event that is about to be added, if there may be one. Its attributes are gathered
     /// outside: whose they are may use spans.
     pub(super) fn room_for_event(&mut self) -> Option<Room> {
+        if self.is_watched() {
+            return self.reach(Self::room_for_event);
+        }
         let limits = self.limits();
         self.has_room_for_event().then(|| {
             let attributes = self.record.content_mut().events.take_room();
@@ -236,7 +275,7 @@ impl Active {
     /// Adds an event without attributes.
     #[inline(always)] // Called from one place.
     pub(super) fn add_bare_event(&mut self, name: &'static str, at: Ticks) {
-        if name.len() > self.limits().text_chars {
+        if self.is_watched() || name.len() > self.limits().text_chars {
             return self.add_event(Cow::Borrowed(name), at, Gathered::NOTHING);
         }
         if self.has_room_for_event() {
@@ -248,6 +287,9 @@ impl Active {
 
     /// Adds an event; there may be no more room by now.
     pub(super) fn add_event(&mut self, name: Cow<'static, str>, at: Ticks, gathered: Gathered) {
+        if self.is_watched() {
+            return self.reach(|active| active.add_event(name, at, gathered));
+        }
         if self.has_room_for_event() {
             let Gathered { attributes, cuts } = gathered;
             let event = self.put_event(name, at);
@@ -267,6 +309,9 @@ impl Active {
 
     /// As [`room_for_event`](Self::room_for_event), for a link.
     pub(super) fn room_for_link(&mut self) -> Option<Room> {
+        if self.is_watched() {
+            return self.reach(Self::room_for_link);
+        }
         let limits = self.limits();
         self.has_room_for_link().then(|| {
             let attributes = self.record.rare_mut().links.take_room();
@@ -293,6 +338,9 @@ impl Active {
 
     /// Adds a link; there may be no more room by now.
     pub(super) fn add_link(&mut self, context: SpanContext, gathered: Gathered) {
+        if self.is_watched() {
+            return self.reach(|active| active.add_link(context, gathered));
+        }
         if self.has_room_for_link() {
             let Gathered { attributes, cuts } = gathered;
             let link = self.record.rare_mut().links.add();
@@ -314,6 +362,59 @@ impl Active {
     #[inline(never)]
     fn count(&mut self, cuts: Cuts) {
         self.record.rare_mut().cuts.add(cuts);
+    }
+}
+
+/// A watched span, whose record is where others can read it.
+impl Active {
+    /// Moves the record to where others can read it.
+    fn watch(&mut self) {
+        let stand_in = self.record.stand_in();
+        let record = mem::replace(&mut self.record, stand_in);
+        match watched::keep(self.record.span_id(), record) {
+            Ok(()) => self.record.mark(Body::WATCHED),
+            Err(record) => self.record = record,
+        }
+    }
+
+    #[inline]
+    fn is_watched(&self) -> bool {
+        self.record.body().marks & Body::WATCHED != 0
+    }
+
+    /// Calls `change` with the record of a watched span in place.
+    #[cold]
+    #[inline(never)]
+    fn reach<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
+        watched::with(self.record.span_id(), |kept| match kept {
+            Some(kept) => {
+                mem::swap(&mut self.record, kept);
+                let result = change(self);
+                mem::swap(&mut self.record, kept);
+                result
+            }
+            // It was given up: nobody sees what is set now.
+            None => {
+                self.record.body_mut().marks &= !Body::WATCHED;
+                let result = change(self);
+                self.record.mark(Body::WATCHED);
+                result
+            }
+        })
+    }
+
+    /// Takes the record of a watched span back, which has ended as what stood in for it did; `false` if it is
+    /// not there any more, because the span was given up, or is one of a process that this one was forked
+    /// from.
+    #[cold]
+    pub(super) fn take_back(&mut self) -> bool {
+        if !self.is_watched() {
+            return true;
+        }
+        let Some(record) = watched::take(self.record.span_id()) else { return false };
+        let stood_in = mem::replace(&mut self.record, record);
+        self.close(stood_in.end());
+        true
     }
 }
 
@@ -339,6 +440,9 @@ pub(super) struct FailureRecord {
 impl Active {
     /// Records an error. Its end says nothing anew of what was said before.
     pub(super) fn fail(&mut self, failure: FailureRecord, by: By) {
+        if self.is_watched() {
+            return self.reach(|active| active.fail(failure, by));
+        }
         let FailureRecord { kind, at, texts } = failure;
         let is_known = texts.as_ref().is_some_and(|texts| self.knows(kind, texts, by));
         if !matches!(by, By::Part(_)) {

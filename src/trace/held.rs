@@ -164,6 +164,22 @@ impl Held {
         0
     }
 
+    /// Leaves in `batch` the open spans whose traces are exported already, as such. Those of others are not
+    /// decided about before they have ended.
+    pub(super) fn sort_decided(&self, batch: &mut Vec<SpanRecord>) -> usize {
+        let _muted = context::mute(); // As in `accept`.
+        let mut sorted = Sorted::new(&self.tail);
+        let Some(waiting) = self.waiting() else { return batch.drain(..).len() };
+        for span in batch.drain(..) {
+            if let Some(verdict @ Verdict::Keep(_)) = waiting.decided.get(span.trace_id()) {
+                sorted.add(span, verdict);
+            }
+        }
+        drop(waiting);
+        self.settle(sorted, batch);
+        0
+    }
+
     /// Decides about the traces whose roots had ended before the last collection, and about those that
     /// have waited for too long. Adds to `batch` what is to be exported.
     pub(super) fn end_round(&self, batch: &mut Vec<SpanRecord>) {

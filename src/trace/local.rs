@@ -80,7 +80,7 @@ impl Bound {
     #[inline(always)]
     pub(super) fn count_start(&self) -> bool {
         match &self.buffer {
-            Some(buffer) => buffer.count_start(|| self.tracer.open()) || self.lose(),
+            Some(buffer) => buffer.count_start(|| self.tracer.heed_open()) || self.lose(),
             None => {
                 self.tracer.count_open(1);
                 true
@@ -406,8 +406,8 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
                 tracer.replace_thread(buffer);
             }
             buffer.count_end();
-            if active.record.has_rare() {
-                tracer.count_cuts(&active.record);
+            if active.record.has_marks() && !settle(tracer, &mut active) {
+                return;
             }
             let must_hand_over = match buffer.push(active.record) {
                 Ok(is_full) => is_full || tracer.is_closed(),
@@ -424,15 +424,29 @@ fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     }
 }
 
+/// Sees to what few spans need at their end; `false` if one was given up before, and is counted as ended.
+#[cold]
+#[inline(never)]
+fn settle(tracer: &Tracer, active: &mut Active) -> bool {
+    let is_there = active.take_back();
+    if !is_there {
+        tracer.count_open(1);
+    } else {
+        tracer.count_cuts(&active.record);
+    }
+    is_there
+}
+
 /// Files the record of a span of another tracer than this thread's, or of a thread at its end.
 #[cold]
 #[inline(never)]
-fn file_elsewhere(mut local: RefMut<'_, Local>, active: Active) {
+fn file_elsewhere(mut local: RefMut<'_, Local>, mut active: Active) {
+    let is_there = active.take_back(); // Also where its tracer is gone.
     let after = local.release_after_end();
     drop(local);
-    if let Some(tracer) = tracer::find(active.tracer()) {
+    if is_there && let Some(tracer) = tracer::find(active.tracer()) {
         tracer.count_open(-1);
-        if active.record.has_rare() {
+        if active.record.has_marks() {
             tracer.count_cuts(&active.record);
         }
         tracer.take_one(active.record);

@@ -27,6 +27,7 @@ mod head;
 mod kept;
 mod limits;
 mod local;
+mod open_spans;
 mod parts;
 mod placed;
 mod plain;
@@ -44,6 +45,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tracer;
+mod watched;
+mod watching;
 
 pub use as_error::AsError;
 pub use carried::{Carried, ContextScope, carry};
@@ -69,5 +72,6 @@ pub use stream::{InstrumentedStream, StreamInSpan};
 #[doc(hidden)]
 pub use tracer::{SpanSink, Tracer, TracerBuilder, install, uninstall};
 pub(crate) use tracer::{show_exemplars_of, trim};
+pub(crate) use watching::OpenSpans;
 
 pub use crate::context::{Muted, mute};

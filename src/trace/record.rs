@@ -44,9 +44,10 @@ pub(super) struct Body {
     pub(super) parent_is_remote: bool,
     /// Of a span that has not ended: whether a panic was under way at the start, which is not this span's.
     pub(super) was_panicking: bool,
-    /// Whether the span has any of `content`, and of `rare`.
+    /// Whether the span has any of `content`.
     has_content: bool,
-    has_rare: bool,
+    /// What few spans are: [`RARE`](Self::RARE) and its like, added up.
+    pub(super) marks: u8,
     /// Whether an attribute may own memory: if none does, they are neither weighed nor dropped one by one.
     pub(super) owns_attributes: bool,
 }
@@ -60,6 +61,9 @@ pub(super) struct Origin {
     pub(super) tracer: u64,
     pub(super) limits: &'static SpanLimits,
 }
+
+/// The attribute of a span that was exported before its end. OpenTelemetry has no word for it.
+const IS_OPEN: &str = "bellwether.span.open";
 
 /// Exported ones, for the next spans of any thread.
 pub(super) static SPARE: Spare<SpanRecord> = Spare::new();
@@ -103,7 +107,7 @@ impl SpanRecord {
             parent_is_remote: false,
             was_panicking: false,
             has_content: false,
-            has_rare: false,
+            marks: 0,
             owns_attributes: false,
         }))
     }
@@ -120,7 +124,7 @@ impl SpanRecord {
         body.weight = 0;
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
-        if body.has_content || body.has_rare {
+        if body.has_content || body.marks != 0 {
             body.clear();
         }
     }
@@ -141,10 +145,14 @@ impl SpanRecord {
         self.0.weight = u32::try_from(self.0.add_up()).unwrap_or(u32::MAX);
     }
 
-    /// Whether the span has anything that few spans have.
+    /// Whether anything has to be seen to at the end: cuts to count, a record to take back.
     #[inline]
-    pub(super) fn has_rare(&self) -> bool {
-        self.0.has_rare
+    pub(super) fn has_marks(&self) -> bool {
+        self.0.marks != 0
+    }
+
+    pub(super) fn mark(&mut self, mark: u8) {
+        self.0.marks |= mark;
     }
 
     /// The attributes and events, to be changed; made where there are none.
@@ -158,7 +166,8 @@ impl SpanRecord {
     /// What few spans have, to be changed; made where there is none.
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
         let body = &mut *self.0;
-        (body.weight, body.has_rare) = (0, true);
+        body.weight = 0;
+        body.marks |= Body::RARE;
         body.rare.get_or_insert_with(|| Box::new(Rare::new()))
     }
 
@@ -169,7 +178,28 @@ impl SpanRecord {
 
     #[inline]
     fn rare(&self) -> Option<&Rare> {
-        if self.0.has_rare { self.0.rare.as_deref() } else { None }
+        if self.0.has_rare() { self.0.rare.as_deref() } else { None }
+    }
+
+    /// A record that the span's owner has in place of this one: what is asked of an open span.
+    pub(super) fn stand_in(&self) -> Self {
+        let mut record = Self::empty();
+        record.begin(self.0.context.clone(), self.0.name.clone(), self.0.start);
+        let body = &mut *record.0;
+        (body.parent, body.parent_is_remote) = (self.0.parent, self.0.parent_is_remote);
+        (body.kind, body.origin, body.thread) = (self.0.kind, self.0.origin, self.0.thread);
+        body.was_panicking = self.0.was_panicking;
+        record
+    }
+
+    /// A copy of an open span's record, as if the span ended now, and with the mark that it has not.
+    pub(super) fn as_it_stands(&self, now: Ticks) -> Self {
+        let mut record = self.clone();
+        record.0.end = now.max(record.0.start);
+        record.mark(Body::UNFINISHED);
+        record.set_attribute(IS_OPEN, true);
+        record.weigh();
+        record
     }
 
     /// Changes the status.
@@ -181,7 +211,7 @@ impl SpanRecord {
             Status::Error(_) => StatusCode::Error,
         };
         // Without a description there is nothing to keep, unless another was kept before.
-        if matches!(&status, Status::Error(text) if self.0.has_rare || !text.is_empty()) {
+        if matches!(&status, Status::Error(text) if self.0.has_rare() || !text.is_empty()) {
             self.rare_mut().error = status;
         }
     }
@@ -313,7 +343,7 @@ impl SpanRecord {
 
     /// Keeps the links for which `keep` is true, which may change them.
     pub fn retain_links(&mut self, keep: impl FnMut(&mut Link) -> bool) {
-        if self.0.has_rare {
+        if self.0.has_rare() {
             self.rare_mut().links.retain(keep);
         }
     }
@@ -330,6 +360,18 @@ impl SpanRecord {
 }
 
 impl Body {
+    /// The span has some of `rare`.
+    const RARE: u8 = 1;
+    /// The record is among those that are watched, and this one stands in for it.
+    pub(super) const WATCHED: u8 = 1 << 1;
+    /// The record is a copy that was made before the end.
+    const UNFINISHED: u8 = 1 << 2;
+
+    #[inline]
+    fn has_rare(&self) -> bool {
+        self.marks & Self::RARE != 0
+    }
+
     /// Drops what it holds beside what every span has. The room for more stays.
     #[inline(never)] // Spans without content are to stay short.
     fn clear(&mut self) {
@@ -338,21 +380,22 @@ impl Body {
             content.clear(self.owns_attributes);
             room += content.weight(false);
         }
+        let has_rare = self.has_rare();
         if let Some(rare) = &mut self.rare {
-            if self.has_rare {
+            if has_rare {
                 rare.clear();
             }
             room += rare.weight();
         }
         self.room = u16::try_from(room).unwrap_or(u16::MAX); // What is spare is bounded far below.
-        (self.has_content, self.has_rare, self.owns_attributes) = (false, false, false);
+        (self.has_content, self.marks, self.owns_attributes) = (false, 0, false);
     }
 
     /// With the room for more that it has from former spans.
     #[inline]
     fn add_up(&self) -> usize {
         let own = size_of::<Self>() + owned_bytes(&self.name) + self.context.state().as_str().len();
-        let is_bare = !self.has_content && !self.has_rare;
+        let is_bare = !self.has_content && !self.has_rare();
         own + if is_bare { self.room.into() } else { self.add_up_content() }
     }
 
@@ -421,6 +464,15 @@ impl SpanRecord {
         self.0.start
     }
 
+    /// Whether the span had not ended when it was exported, which
+    /// [`Builder::export_open_spans`](crate::Builder::export_open_spans) chooses. The record then says how
+    /// the span stood at [`end`](Self::end), and has the attribute `bellwether.span.open`. When the span
+    /// ends, another record with the same ids comes.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.marks & Body::UNFINISHED != 0
+    }
+
     /// When it ended, never before its start.
     #[must_use]
     pub fn end(&self) -> Ticks {
@@ -438,7 +490,7 @@ impl SpanRecord {
         }
     }
 
-    /// How the operation ended.
+    /// How the operation ended. Of a span that [is open](Self::is_open), what was said so far, or `Ok`.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.0.outcome

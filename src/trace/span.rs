@@ -713,15 +713,6 @@ pub(super) fn end_at(place: Place, outcome: Outcome, at: Ticks) {
     local::end(place, Some(at));
 }
 
-impl Active {
-    pub(super) fn conclude(&mut self, outcome: Outcome) {
-        self.set_outcome(outcome);
-        if outcome == Outcome::Error && *self.record.status() == Status::Unset {
-            self.set_status(Status::Error(Cow::Borrowed("")));
-        }
-    }
-}
-
 #[cold]
 #[inline(never)]
 pub(super) fn fail_at(place: Place, failure: &Failure<'_>, by: By) {

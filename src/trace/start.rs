@@ -65,9 +65,8 @@ pub(super) fn push_new(seed: &mut Seed) -> Option<Place> {
             let earliest = own.stack.innermost().map(|open| open.record.start());
             let (record, attached) = (own.stock.take(), context::attached());
             let tracer = &bound.tracer;
-            let mut active = Active::start(record, tracer, start, attached.state, seed, earliest);
-            active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
-            active
+            let active = Active::start(record, tracer, start, attached.state, seed, earliest);
+            active.completed(tracer, &attached.baggage)
         });
         Some(match start.is_root() {
             true => own.stack.push_root(start.ids, active),
@@ -133,9 +132,8 @@ fn push_any<'a>(
         let tracer = &local.bound.as_ref()?.tracer;
         start.note(tracer);
         let mut active = Active::start(record, tracer, start, state, seed, earliest);
-        active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
         link_to(caller, &mut active);
-        Some(active)
+        Some(active.completed(tracer, &attached.baggage))
     } else {
         None
     };
@@ -207,9 +205,8 @@ pub(super) fn start(mut seed: Seed) -> Option<Left> {
             let tracer = &local.bound.as_ref()?.tracer;
             start.note(tracer);
             let mut active = Active::start(record, tracer, start, attached.state, seed, None);
-            active.take_from_baggage(tracer.baggage_keys(), &attached.baggage);
             link_to(caller, &mut active);
-            Left::Recorded(active, attached.baggage)
+            Left::Recorded(active.completed(tracer, &attached.baggage), attached.baggage)
         } else {
             Left::Unrecorded(attached.to(start.ids))
         };

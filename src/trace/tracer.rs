@@ -27,6 +27,7 @@ use super::{
     record::{Origin, SPARE},
     sampler::{AlwaysOn, CallerLimit, IntoSampler, Sampler, Tail},
     seed::Start,
+    watching::{OpenSpans, Watching},
 };
 use crate::{
     context::{self, Exported, TraceId},
@@ -34,7 +35,7 @@ use crate::{
     pipeline::Signal as _,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     util::{panics, process},
 };
@@ -69,7 +70,11 @@ pub struct Tracer {
     head: Mutex<Arc<Head>>,
     callers: Callers,
     pub(super) origin: &'static Origin, // Of its spans.
-    held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    pub(super) held: Option<Arc<Held>>, // What a tail sampler has to decide about.
+    pub(super) watching: Watching,
+    /// What is done about some spans that start: [`TAKES_BAGGAGE`] and its like, added up. Relaxed: it
+    /// publishes nothing but itself.
+    pub(super) extras: AtomicU8,
     baggage_keys: Vec<Cow<'static, str>>, // Of entries that spans take as attributes.
     pub(super) error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
@@ -135,6 +140,7 @@ pub struct TracerBuilder {
     callers: Callers,
     baggage_keys: Vec<Cow<'static, str>>,
     tail: Option<Tail>,
+    open_spans: OpenSpans,
     limits: SpanLimits,
     error_texts: ErrorTexts,
     sink: Box<dyn SpanSink>,
@@ -175,6 +181,12 @@ impl TracerBuilder {
         Self { tail: Some(tail), ..self }
     }
 
+    /// What is done about spans that stay open; by default a sample of them is reported if they are many.
+    #[must_use]
+    pub(crate) fn open_spans(self, open_spans: OpenSpans) -> Self {
+        Self { open_spans, ..self }
+    }
+
     /// Lets spans take the baggage entries with these keys as attributes.
     #[must_use]
     pub fn baggage_attributes(self, keys: Vec<Cow<'static, str>>) -> Self {
@@ -212,12 +224,15 @@ impl TracerBuilder {
     pub fn build(self) -> Arc<Tracer> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Relaxed);
+        let takes_baggage = if self.baggage_keys.is_empty() { 0 } else { TAKES_BAGGAGE };
         let tracer = Arc::new(Tracer {
             id,
             head: Mutex::new(self.callers.head(self.sampler)),
             callers: self.callers,
             origin: Origin::new(id, self.limits),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
+            extras: AtomicU8::new(takes_baggage),
+            watching: Watching::new(self.open_spans),
             baggage_keys: self.baggage_keys,
             error_texts: self.error_texts,
             sink: self.sink,
@@ -230,6 +245,7 @@ impl TracerBuilder {
             n_open: AtomicI64::new(0),
             cuts: Default::default(),
         });
+        tracer.watch_if(tracer.watching.wants_any(0));
         LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
         tracer
     }
@@ -244,6 +260,7 @@ impl Tracer {
             callers: Callers::default(),
             baggage_keys: Vec::new(),
             tail: None,
+            open_spans: OpenSpans::default(),
             limits: SpanLimits::default(),
             error_texts: ErrorTexts::default(),
             sink: Box::new(sink),
@@ -287,18 +304,28 @@ impl Tracer {
     }
 
     /// As [`collect`](Self::collect), and a tail sampler decides about every trace whose local root had
-    /// ended before the call.
+    /// ended before the call. If it was chosen, sampled spans that are open are handed over as they stand;
+    /// not on a muted thread, which may be that of an exporter.
     pub fn flush(&self) {
         // The first time, roots may be seen; the second one waits for the spans that ended before them.
         for _ in 0..if self.held.is_some() { 2 } else { 1 } {
             self.collect();
         }
+        if !context::is_muted() {
+            self.export_open(Held::sort_decided);
+        }
     }
 
     /// Collects, and from now on hands each span to the sink when it ends.
     ///
-    /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer.
+    /// For the end of the telemetry: a span that is still open then is not forgotten in a buffer. If it was
+    /// chosen, it is handed over as it stands, too.
     pub fn close(&self) {
+        if self.watching.exports() {
+            // Before it is closed: from then on a tail sampler decides about each batch at once.
+            self.collect();
+            self.export_open(Held::accept);
+        }
         self.closed.store(true, Relaxed);
         self.collect();
         // A thread that ended a span in the instant before may have added it without having seen the
@@ -394,7 +421,6 @@ impl Tracer {
     }
 
     /// The keys of the entries of baggage that spans take as attributes.
-    #[inline(always)]
     pub(super) fn baggage_keys(&self) -> &[Cow<'static, str>] {
         &self.baggage_keys
     }
@@ -503,7 +529,7 @@ impl Tracer {
     }
 
     /// Passes to the sink what is to be exported.
-    fn deliver(&self, batch: &mut Vec<SpanRecord>) {
+    pub(super) fn deliver(&self, batch: &mut Vec<SpanRecord>) {
         let _muted = context::mute(); // An allocator that makes spans would come here again.
         // With a tail sampler all that comes here is sampled.
         if self.held.is_none() && HAS_UNSAMPLED.load(Relaxed) {
@@ -569,6 +595,11 @@ impl fmt::Debug for TracerBuilder {
             .finish_non_exhaustive()
     }
 }
+
+/// Spans take entries of their baggage as attributes.
+const TAKES_BAGGAGE: u8 = 1;
+/// Spans are watched, all of them or a sample.
+pub(super) const WATCHES: u8 = 1 << 1;
 
 /// Whether a span was ever recorded that is not sampled. Of all tracers: its children, which are not sampled
 /// either, may be another one's.

@@ -57,7 +57,7 @@ impl Line for SpanRecord {
             format!("{:.1?}", self.end().since(self.start())),
             OneLine(self.name()),
             self.kind().as_str(),
-            self.outcome().as_str(),
+            if self.is_open() { "open" } else { self.outcome().as_str() },
             self.trace_id(),
             self.span_id(),
         )?;

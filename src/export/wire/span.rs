@@ -24,7 +24,10 @@ pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
     {
         object.field("status_description").str(description);
     }
-    object.field("outcome").plain(span.outcome().as_str());
+    match span.is_open() {
+        false => object.field("outcome").plain(span.outcome().as_str()),
+        true => object.field("outcome").null(),
+    }
     attributes(object, span.attributes(), span.dropped_attributes());
     if !span.events().is_empty() {
         object.field("events").array(span.events(), |json, event| {

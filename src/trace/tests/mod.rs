@@ -5,6 +5,7 @@ mod callers;
 mod contexts;
 mod futures;
 mod nesting;
+mod open;
 mod records;
 mod tail;
 mod sampling;
