@@ -1,6 +1,6 @@
 //! A finished span, as exporters see it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use super::{
     content::{Content, Rare, UNDESCRIBED},
@@ -112,18 +112,24 @@ impl SpanRecord {
         }))
     }
 
-    /// Makes it the record of a span that has just started, whatever it was. The room that it has for
-    /// attributes and events stays.
+    /// Makes it the record of a span that has just started. It is new, or [clean](Self::clean): so nothing of
+    /// it is read, which may lie in another core's cache, and the thread waits for nothing.
     #[inline(always)] // Filled where it is: a copy right after stalls on the stores (bench span).
     pub(super) fn begin(&mut self, context: SpanContext, name: Cow<'static, str>, start: Ticks) {
         let body = &mut *self.0;
-        body.context = context;
+        mem::forget(mem::replace(&mut body.context, context));
+        mem::forget(mem::replace(&mut body.name, name));
         body.parent = SpanId::INVALID;
         (body.start, body.end) = (start, start);
-        body.name = name;
         body.weight = 0;
         (body.status, body.outcome) = (StatusCode::Unset, Outcome::Ok);
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
+    }
+
+    /// Drops what it holds, for another span. The room that it has for attributes and events stays.
+    pub(super) fn clean(&mut self) {
+        let body = &mut *self.0;
+        (body.context, body.name) = (SpanContext::NONE, Cow::Borrowed(""));
         if body.has_content || body.marks != 0 {
             body.clear();
         }
@@ -373,7 +379,6 @@ impl Body {
     }
 
     /// Drops what it holds beside what every span has. The room for more stays.
-    #[inline(never)] // Spans without content are to stay short.
     fn clear(&mut self) {
         let mut room = 0;
         if let Some(content) = &mut self.content {
@@ -560,7 +565,8 @@ impl Signal for SpanRecord {
         }
     }
 
-    fn recycle(records: Vec<Self>, bytes: usize) {
+    fn recycle(mut records: Vec<Self>, bytes: usize) {
+        records.iter_mut().for_each(Self::clean);
         let thread = records.first().map_or(0, |record| record.0.thread);
         SPARE.keep(thread.into(), records, bytes);
     }
