@@ -135,6 +135,15 @@ impl SpanRecord {
         }
     }
 
+    /// Makes it one that this thread uses. It is new, or clean.
+    pub(super) fn belong_to(&mut self, thread: u16) {
+        let body = &mut *self.0;
+        (body.thread, body.parent) = (thread, SpanId::INVALID);
+        if let Some(content) = &mut body.content {
+            content.touch();
+        }
+    }
+
     #[inline(always)]
     pub(super) fn body(&self) -> &Body {
         &self.0

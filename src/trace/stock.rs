@@ -29,19 +29,23 @@ impl Stock {
     /// A record for a span that starts, with what a former span left in it.
     #[inline(always)]
     pub(super) fn take(&mut self) -> SpanRecord {
-        let mut record = match self.records.pop() {
+        match self.records.pop() {
             Some(record) => record,
             None => self.refill(),
-        };
-        record.body_mut().thread = self.thread;
-        record
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn refill(&mut self) -> SpanRecord {
         SPARE.take(self.thread.into(), &mut self.records);
-        self.records.pop().unwrap_or_else(SpanRecord::empty)
+        // All are written to, so that they come from another core's cache together and not one by one.
+        self.records.iter_mut().for_each(|record| record.belong_to(self.thread));
+        self.records.pop().unwrap_or_else(|| {
+            let mut record = SpanRecord::empty();
+            record.belong_to(self.thread);
+            record
+        })
     }
 
     /// Room for the attributes of a builder.
