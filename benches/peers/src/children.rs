@@ -9,6 +9,7 @@ use crate::{
         BOUNDS, Bellwether, Exposed, Fastmetrics, HDR, Measured, Metrics, Opentelemetry,
         Prometheus, PrometheusClient, WITHIN,
     },
+    floods,
     harness::Effort,
     histograms::SECONDS,
     labels::{OpenSet, Texts},
@@ -16,7 +17,6 @@ use crate::{
     pages::{Page, timed},
     recorder,
     table::{At, Entry, Part, Row, Table, row},
-    trees,
 };
 use bellwether::metric::Registry;
 use std::{
@@ -39,7 +39,7 @@ pub fn report(what: &str) {
         }
         ["flood", library, of, seconds] => {
             let seconds = seconds.parse().expect("a number");
-            trees::flood::measure(library, of == "trees", seconds).to_vec()
+            floods::measure(library, of == "trees", seconds).to_vec()
         }
         ["after"] => after_further_threads().to_vec(),
         [library, kind, bytes] => {
@@ -301,8 +301,8 @@ pub fn floods(effort: Effort) -> Vec<Table> {
     // What fastrace has not exported stays in memory, a gigabyte a second.
     let seconds = if effort.passes > 1 { 5 } else { 1 };
     let table = |of: &str, what: [&'static str; 3], least: Budget| {
-        let ours: [f64; 3] = child(&format!("flood/bellwether/{of}/{seconds}"));
-        let fastrace: [f64; 3] = child(&format!("flood/fastrace/{of}/{seconds}"));
+        let [ours, fastrace, emit]: [[f64; 3]; 3] = ["bellwether", "fastrace", "emit"]
+            .map(|library| child(&format!("flood/{library}/{of}/{seconds}")));
         let budgets: [Budget; 3] = [least, ("0", |_| 0.005), ("64", |_| 64.0)];
         let tables = (0..3).map(move |n| {
             let row = row(what[n], "").budget(budgets[n].0, budgets[n].1);
@@ -314,6 +314,7 @@ pub fn floods(effort: Effort) -> Vec<Table> {
             };
             let entries = vec![
                 entry("fastrace", Part::Peer, fastrace[n]),
+                entry("emit", Part::Peer, emit[n]),
                 entry("bellwether", Part::Ours(row), ours[n]),
             ];
             Table { title: what[n].to_owned(), unit: ["ns", "%", "MB"][n], entries }

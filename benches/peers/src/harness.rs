@@ -3,7 +3,7 @@
 //! All libraries of a workload have one loop, whose variables are in registers. Threads start spinning at a barrier; a round counts only if they really ran at the same time. After each round the
 //! library's own total must be what was recorded: a wrong total ends the run.
 
-use crate::table::{Entry, NO_OVERLAP, Part, Row, Table};
+use crate::table::{Entry, NO_OVERLAP, Part, Row, Table, row};
 use std::{
     hint::{black_box, spin_loop},
     marker::PhantomData,
@@ -26,6 +26,9 @@ pub struct Subject {
     /// How many records an operation makes: what it took is divided by it.
     each: u64,
     recorded: AtomicU64,
+    /// How many records were made, with one thread and with two, and how many of them never arrived.
+    made: [AtomicU64; 2],
+    lost: [AtomicU64; 2],
 }
 
 /// What a library's own total must be after each round.
@@ -35,6 +38,8 @@ enum Expects {
     Sum,
     /// The place, from one, of the item that each thread used last: a gauge holds what was set last.
     Last(usize),
+    /// At most one for each operation: what never arrives is counted, and told.
+    Part,
     /// There is none: nobody records.
     Nothing,
 }
@@ -150,6 +155,8 @@ impl<W: Walk, P: Pace> Loop<W, P> {
             part: Part::Peer,
             worker: Box::new(move || self.worker(hold(shared), operation)),
             recorded: AtomicU64::new(total(shared)),
+            made: Default::default(),
+            lost: Default::default(),
             total: Box::new(move || total(shared)),
             drain: Box::new(|| ()),
             expects: Expects::Sum,
@@ -222,6 +229,11 @@ impl Subject {
         Self { expects: Expects::Nothing, ..self }
     }
 
+    /// It may lose records: how many is told, and ends no run.
+    pub fn may_lose(self) -> Self {
+        Self { expects: Expects::Part, ..self }
+    }
+
     /// The total is the place of the item that each thread used last, of so many.
     pub fn keeps_last(self, items: usize) -> Self {
         Self { expects: Expects::Last(items), ..self }
@@ -242,13 +254,32 @@ impl Subject {
     fn verify(&self, threads: u64, each: u64, burst: u64) {
         let new = each * threads * self.each;
         let recorded = new + self.recorded.fetch_add(new, SeqCst);
+        let at = threads as usize - 1;
+        self.made[at].fetch_add(new, SeqCst);
         let expected = match self.expects {
             Expects::Sum => recorded,
             Expects::Last(items) => (burst - 1) % items as u64 + 1,
+            Expects::Part => return self.miss(recorded, at),
             Expects::Nothing => return,
         };
         let total = (self.total)();
         assert_eq!(total, expected, "{} ({}): a wrong total", self.library, self.idiom);
+    }
+
+    /// Counts what never arrived, and expects it no more.
+    fn miss(&self, recorded: u64, at: usize) {
+        let total = (self.total)();
+        assert!(total <= recorded, "{} ({}): more than there was", self.library, self.idiom);
+        self.lost[at].fetch_add(recorded - total, SeqCst);
+        self.recorded.store(total, SeqCst);
+    }
+
+    /// The percentage that was lost, with one thread and with two.
+    fn losses(&self) -> [Option<f64>; 2] {
+        [0, 1].map(|at| {
+            let [lost, made] = [&self.lost, &self.made].map(|n| n[at].load(SeqCst) as f64);
+            Some(100.0 * lost / made)
+        })
     }
 }
 
@@ -289,6 +320,8 @@ pub enum Stretch {
     Round,
     /// So many between two drains, for a workload that fills queues, and so many times.
     Bursts(u64, u64),
+    /// So many beside workers that take them meanwhile: a thread may have to wait for its core.
+    BesideWorkers(u64),
     /// So many by a new thread each time, the first ones included.
     NewThread(u64),
 }
@@ -316,6 +349,25 @@ impl Recording {
         };
         let entries = self.subjects.iter().zip(one).zip(two).map(entry).collect();
         Table { title: self.title.clone(), unit: "ns", entries }
+    }
+
+    /// What has been lost so far of the records of each subject, of which `rows` are bellwether's.
+    pub fn losses(&self, rows: &[&'static str]) -> Table {
+        let mut rows = rows.iter();
+        let entry = |subject: &Subject| {
+            let part = match subject.part {
+                Part::Ours(_) => {
+                    let what = rows.next().expect("as many rows as bellwether has");
+                    Part::Ours(row(what, "").budget("0", |_| 0.005))
+                }
+                Part::Peer => Part::Peer,
+                Part::Floor | Part::Work => return None,
+            };
+            let (library, idiom) = (subject.library, subject.idiom);
+            Some(Entry { library, idiom, part, at: subject.losses() })
+        };
+        let entries = self.subjects.iter().filter_map(entry).collect();
+        Table { title: format!("{}, lost", self.title), unit: "%", entries }
     }
 
     fn with_threads(&self, threads: usize, effort: Effort) -> Vec<f64> {
@@ -380,6 +432,8 @@ struct Plan {
     warm_up: u64,
     burst: u64,
     bursts: u64,
+    /// Whether what a thread waits for its core is a part of what an operation takes.
+    waits: bool,
 }
 
 impl Plan {
@@ -387,8 +441,15 @@ impl Plan {
     fn calibrated(subject: &Subject, threads: usize, effort: Effort, stretch: Stretch) -> Self {
         match stretch {
             Stretch::Round => {}
-            Stretch::Bursts(burst, bursts) => return Self { warm_up: burst, burst, bursts },
-            Stretch::NewThread(burst) => return Self { warm_up: 0, burst, bursts: 1 },
+            Stretch::Bursts(burst, bursts) => {
+                return Self { warm_up: burst, burst, bursts, waits: false };
+            }
+            Stretch::BesideWorkers(burst) => {
+                return Self { warm_up: burst / 10, burst, bursts: 1, waits: true };
+            }
+            Stretch::NewThread(burst) => {
+                return Self { warm_up: 0, burst, bursts: 1, waits: false };
+            }
         }
         let (nanos, _) = run(subject, threads, Self::warmed(20_000));
         let operations = (effort.round.as_nanos() as f64 / nanos.max(0.2)) as u64;
@@ -397,7 +458,7 @@ impl Plan {
 
     /// A thread touches every one of 10,000 label sets before its time counts.
     fn warmed(burst: u64) -> Self {
-        Self { warm_up: (burst / 10).max(10_000), burst, bursts: 1 }
+        Self { warm_up: (burst / 10).max(10_000), burst, bursts: 1, waits: false }
     }
 }
 
@@ -448,11 +509,12 @@ fn run(subject: &Subject, threads: usize, plan: Plan) -> (f64, f64) {
     let operations = (plan.burst * plan.bursts * subject.each) as f64 * threads as f64;
     let intervals = ran.iter().flat_map(|ran| &ran.intervals);
     let busy: Duration = intervals.map(|(start, end)| *end - *start).sum();
-    (busy.as_nanos() as f64 / operations, overlap(&ran))
+    (busy.as_nanos() as f64 / operations, overlap(&ran, plan.waits))
 }
 
-/// The time in which all threads ran over the time in which any did.
-fn overlap(ran: &[Ran]) -> f64 {
+/// The time in which all threads ran over the time in which any did. One that `waits` for its core
+/// counts as running.
+fn overlap(ran: &[Ran], waits: bool) -> f64 {
     let (mut shared, mut whole) = (Duration::ZERO, Duration::ZERO);
     for burst in 0..ran[0].intervals.len() {
         let (starts, ends): (Vec<_>, Vec<_>) = ran.iter().map(|ran| ran.intervals[burst]).unzip();
@@ -462,7 +524,7 @@ fn overlap(ran: &[Ran]) -> f64 {
         whole += *last - *first;
     }
     // Two threads that take turns on one core overlap by the clock, and do not run at once.
-    let waited = ran.iter().map(|ran| ran.waited).max().unwrap_or_default();
+    let waited = ran.iter().map(|ran| ran.waited).filter(|_| !waits).max().unwrap_or_default();
     shared.saturating_sub(waited).as_secs_f64() / whole.as_secs_f64()
 }
 

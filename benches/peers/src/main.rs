@@ -8,7 +8,9 @@
 
 mod children;
 mod counters;
+mod emitted;
 mod exposition;
+mod floods;
 mod floors;
 mod harness;
 mod histograms;
@@ -67,6 +69,9 @@ const WORKLOADS: &[Workload] = workloads! {
     ;
     "a root span nobody wants" trees::unwanted,
     "headers" trees::headers,
+    "beside an awake worker, a root span" spans::root_beside,
+    "beside an awake worker, spans of a tree" trees::bare_beside,
+    "beside an awake worker, spans of a tree with content" trees::with_attributes_beside,
     "spans flat out" children::floods,
     "a page" pages::pages,
     "beside scrapes" pages::beside_scrapes,

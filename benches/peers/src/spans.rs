@@ -1,11 +1,12 @@
 //! Spans: root spans to an exporter that only counts, and observed asynchronous functions.
 //!
 //! Spans come in bursts that fit every library's queue, drained in between outside the measured
-//! time, so that no library looks fast by dropping: each must have exported what was started.
+//! time, so that no library looks fast by dropping: each must have exported what was started. So the
+//! workers sleep while it is measured; the rows "beside an awake worker" are the other half.
 
 use crate::{
     counters::sum_of,
-    floors,
+    emitted, floors,
     harness::{ALIKE, Effort, Recording, Stretch, Subject},
     table::{At, Row, Table, row},
 };
@@ -45,6 +46,8 @@ use std::{
 /// A root span is three commands to fastrace, whose ring holds 10,240 a thread and wakes its
 /// collector, which would then compete for the cores, when half of them are taken.
 const BURSTS: Stretch = Stretch::Bursts(1_500, 50);
+/// The spans of a thread while workers take them: many times what any of them takes at once.
+pub const BESIDE_WORKERS: u64 = 300_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Telemetry whose spans go to an exporter that counts them, until it is dropped.
@@ -52,19 +55,14 @@ pub struct Spans(Arc<Telemetry>);
 
 impl Spans {
     pub fn start(tick: Duration) -> Self {
-        Self::of(bellwether::builder("peers").tick(tick))
+        Self::of(bellwether::builder("peers").tick(tick), drained())
     }
 
     pub fn sampled_by(sampler: impl Sampler) -> Self {
-        Self::of(bellwether::builder("peers").sampler(sampler))
+        Self::of(bellwether::builder("peers").sampler(sampler), drained())
     }
 
-    fn of(builder: bellwether::Builder) -> Self {
-        // As for the peers: the worker takes what is queued when it is drained, not while it is measured.
-        let route = Route::new(Count).settings(|settings| {
-            settings.batch_items = 8_192;
-            settings.batch_delay = HOUR;
-        });
+    fn of(builder: bellwether::Builder, route: Route<SpanRecord>) -> Self {
         Self(Arc::new(builder.export(route).start().expect("it starts")))
     }
 
@@ -80,6 +78,52 @@ impl Spans {
 impl Drop for Spans {
     fn drop(&mut self) {
         let _ = self.0.shutdown(Duration::from_secs(5));
+    }
+}
+
+/// What the libraries' workers do while threads record.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Workers {
+    /// They take what is queued when it is drained.
+    Asleep,
+    /// They take it meanwhile, by the settings that a user has who sets none: one more thread that
+    /// needs a core.
+    Awake,
+}
+
+impl Workers {
+    pub fn spans(self) -> Spans {
+        let route = if self == Self::Awake { counting() } else { drained() };
+        Spans::of(bellwether::builder("peers"), route)
+    }
+
+    pub fn fastrace(self) {
+        match self {
+            Self::Asleep => {
+                fastrace::set_reporter(Count, Config::default().report_interval(HOUR));
+            }
+            Self::Awake => fastrace::set_reporter(Count, Config::default()),
+        }
+    }
+
+    pub fn otel(self) -> SdkTracerProvider {
+        let mut config = BatchConfigBuilder::default();
+        if self == Self::Asleep {
+            // Its default queue holds 2,048 spans, less than two threads' burst, and a batch of the
+            // default 512 would wake its worker in the middle of one.
+            config = config
+                .with_max_queue_size(65_536)
+                .with_max_export_batch_size(8_192)
+                .with_scheduled_delay(HOUR);
+        }
+        let processor =
+            BatchSpanProcessor::builder(CountOtel).with_batch_config(config.build()).build();
+        SdkTracerProvider::builder().with_span_processor(processor).build()
+    }
+
+    /// A peer may lose what comes faster than its worker takes.
+    pub fn peer(self, subject: Subject) -> Subject {
+        if self == Self::Awake { subject.may_lose() } else { subject }
     }
 }
 
@@ -160,6 +204,14 @@ pub fn counting() -> Route<SpanRecord> {
     Route::new(Count)
 }
 
+/// As for the peers: the worker takes what is queued when it is drained, not while it is measured.
+fn drained() -> Route<SpanRecord> {
+    counting().settings(|settings| {
+        settings.batch_items = 8_192;
+        settings.batch_delay = HOUR;
+    })
+}
+
 struct Count;
 
 impl Exporter<SpanRecord> for Count {
@@ -186,32 +238,56 @@ impl SpanExporter for CountOtel {
 }
 
 pub fn root(effort: Effort) -> Table {
-    let spans = Spans::start(Duration::from_secs(1));
     let row = |what| {
         let limit = |at: &At| at.floor(floors::CLOCK) + 15.0;
         row(what, floors::CLOCK).budget("2 clock + 15 ns", limit).flat()
     };
-    let started = || OURS.started.load(Relaxed);
-    let entered = || OURS.entered.load(Relaxed);
-    let start = |()| bellwether::span(STARTED).root().start().end();
-    let enter = |()| drop(bellwether::span(ENTERED).root().enter());
-    let (started, entered) = (
-        ALIKE.ours(row("a sampled root span, started"), start, started),
-        ALIKE.ours(row("a sampled root span, entered"), enter, entered),
-    );
-    let mut subjects = vec![floors::clock(), otel()];
-    subjects.extend(fastrace_roots());
-    subjects.extend([started.drain(spans.drain()), entered.drain(spans.drain())]);
+    let rows = [row("a sampled root span, started"), row("a sampled root span, entered")];
+    let spans = Workers::Asleep.spans();
+    let mut subjects = roots(&spans, Workers::Asleep, rows);
+    subjects.push(ALIKE.peer(
+        "emit",
+        "#[span], counted in the span's own thread: nothing is buffered",
+        (),
+        |_, _| emitted::span(&emitted::COUNTING, || ()),
+        |_| emitted::handed(),
+    ));
     let recording = Recording::new("a sampled root span", subjects);
     Recording { stretch: BURSTS, ..recording }.measure(effort)
 }
 
-pub fn fastrace_reports() {
-    fastrace::set_reporter(Count, Config::default().report_interval(HOUR));
+/// The same while the workers take the spans. Without a budget: on two cores, three threads need more
+/// than two do.
+pub fn root_beside(effort: Effort) -> Vec<Table> {
+    let started = "a sampled root span, started, beside an awake worker";
+    let entered = "a sampled root span, entered, beside an awake worker";
+    let rows = [row(started, floors::CLOCK), row(entered, floors::CLOCK)];
+    let spans = Workers::Awake.spans();
+    let subjects = roots(&spans, Workers::Awake, rows);
+    let recording = Recording::new("a sampled root span beside an awake worker", subjects);
+    let recording = Recording { stretch: Stretch::BesideWorkers(BESIDE_WORKERS), ..recording };
+    let lost = [
+        "a sampled root span, started, beside an awake worker, lost",
+        "a sampled root span, entered, beside an awake worker, lost",
+    ];
+    vec![recording.measure(effort), recording.losses(&lost)]
+}
+
+fn roots(spans: &Spans, workers: Workers, [started, entered]: [Row; 2]) -> Vec<Subject> {
+    let start = |()| bellwether::span(STARTED).root().start().end();
+    let enter = |()| drop(bellwether::span(ENTERED).root().enter());
+    let (started, entered) = (
+        ALIKE.ours(started, start, || OURS.started.load(Relaxed)),
+        ALIKE.ours(entered, enter, || OURS.entered.load(Relaxed)),
+    );
+    let mut subjects = vec![floors::clock(), workers.peer(otel(workers.otel()))];
+    workers.fastrace();
+    subjects.extend(fastrace_roots().map(|subject| workers.peer(subject)));
+    subjects.extend([started.drain(spans.drain()), entered.drain(spans.drain())]);
+    subjects
 }
 
 fn fastrace_roots() -> [Subject; 2] {
-    fastrace_reports();
     let started = ALIKE.peer(
         "fastrace",
         "Span::root",
@@ -229,21 +305,7 @@ fn fastrace_roots() -> [Subject; 2] {
     [started.drain(fastrace::flush), entered.drain(fastrace::flush)]
 }
 
-/// A provider whose worker takes what is queued when it is flushed.
-pub fn otel_provider() -> SdkTracerProvider {
-    // Its default queue holds 2,048 spans, less than two threads' burst, and a batch of the
-    // default 512 would wake its worker in the middle of one.
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(65_536)
-        .with_max_export_batch_size(8_192)
-        .with_scheduled_delay(HOUR)
-        .build();
-    let processor = BatchSpanProcessor::builder(CountOtel).with_batch_config(config).build();
-    SdkTracerProvider::builder().with_span_processor(processor).build()
-}
-
-fn otel() -> Subject {
-    let provider = otel_provider();
+fn otel(provider: SdkTracerProvider) -> Subject {
     let tracer = provider.tracer("peers");
     let subject = ALIKE.peer_holding(
         "opentelemetry",
@@ -276,8 +338,16 @@ fn finish(future: impl Future<Output = ()>) {
     assert!(pin!(future).poll(&mut context).is_ready());
 }
 
+/// An asynchronous function that does nothing, by emit's attribute, and its total.
+fn by_emit<F: Future<Output = ()>>(
+    idiom: &'static str,
+    observed: impl Fn() -> F + Copy + Sync + 'static,
+) -> Subject {
+    ALIKE.peer("emit", idiom, (), move |_, _| finish(observed()), |_| emitted::handed())
+}
+
 /// An asynchronous function that does nothing, and what is said of it.
-fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
+fn observing(effort: Effort, row: Row, emit: Subject, drained: Option<&Spans>) -> Table {
     let ours = ALIKE.ours(
         row,
         |_| finish(observed()),
@@ -288,10 +358,11 @@ fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
     let alone = ALIKE.peer("fastrace", "trace, no parent", (), |_, _| finish(traced()), |_| 0);
     let (subjects, stretch) = match drained {
         None => {
-            (vec![floors::clock(), tracing.uncounted(), alone.uncounted(), ours], Stretch::Round)
+            let peers = [tracing.uncounted(), alone.uncounted(), emit.uncounted()];
+            ([floors::clock()].into_iter().chain(peers).chain([ours]).collect(), Stretch::Round)
         }
         Some(spans) => {
-            fastrace_reports();
+            Workers::Asleep.fastrace();
             let root = ALIKE.peer(
                 "fastrace",
                 "in_span of a root",
@@ -303,7 +374,7 @@ fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
                 |_| FASTRACE.of_async.load(Relaxed),
             );
             let peer = root.drain(fastrace::flush);
-            (vec![floors::clock(), peer, ours.drain(spans.drain())], BURSTS)
+            (vec![floors::clock(), peer, emit, ours.drain(spans.drain())], BURSTS)
         }
     };
     let recording = Recording::new(row.what, subjects);
@@ -313,19 +384,25 @@ fn observing(effort: Effort, row: Row, drained: Option<&Spans>) -> Table {
 pub fn observed_not_started(effort: Effort) -> Table {
     let limit = |at: &At| at.floor(floors::CLOCK) + 20.0;
     let row = row("#[observe] on an async fn, not started", floors::CLOCK);
-    observing(effort, row.budget("2 clock + 20 ns", limit).flat(), None)
+    let emit = by_emit("#[span], no runtime set up", emitted::observed_not_started);
+    observing(effort, row.budget("2 clock + 20 ns", limit).flat(), emit, None)
 }
 
 pub fn observed_unsampled(effort: Effort) -> Table {
     let _spans = Spans::sampled_by(AlwaysOff);
     let limit = |at: &At| at.floor(floors::CLOCK) + 40.0;
     let row = row("#[observe] on an async fn, not sampled", floors::CLOCK);
-    observing(effort, row.budget("2 clock + 40 ns", limit).flat(), None)
+    let emit =
+        by_emit("#[span], a filter that wants none", || emitted::observed(&emitted::FILTERED));
+    observing(effort, row.budget("2 clock + 40 ns", limit).flat(), emit, None)
 }
 
 pub fn observed_sampled(effort: Effort) -> Table {
     let spans = Spans::start(Duration::from_secs(1));
     let limit = |at: &At| at.floor(floors::CLOCK) + 60.0;
     let row = row("#[observe] on an async fn, sampled", floors::CLOCK);
-    observing(effort, row.budget("2 clock + 60 ns", limit).flat(), Some(&spans))
+    let emit = by_emit("#[span], counted in the span's own thread: nothing is buffered", || {
+        emitted::observed(&emitted::COUNTING)
+    });
+    observing(effort, row.budget("2 clock + 60 ns", limit).flat(), emit, Some(&spans))
 }

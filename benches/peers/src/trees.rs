@@ -4,16 +4,17 @@
 //! each exporter must have been handed every one.
 
 use crate::{
-    floors,
+    emitted, floors,
     harness::{ALIKE, Effort, Recording, Stretch, Subject},
-    spans::{OTHER_TREE, Spans, TREE, exported, fastrace_reports},
-    table::{At, Table, row},
+    spans::{BESIDE_WORKERS, OTHER_TREE, Spans, TREE, Workers, exported},
+    table::{At, Row, Table, row},
 };
 use bellwether::trace::{
     SpanScope,
     propagator::{Extractor, Injector},
     sampler::AlwaysOff,
 };
+use emit_traceparent::Traceparent;
 use fastrace::{
     Event, Span,
     collector::SpanContext,
@@ -24,16 +25,16 @@ use opentelemetry::{
     trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _},
 };
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
-use std::{collections::HashMap, hint::black_box, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, hint::black_box};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// The spans of a tree.
-const SPANS: u64 = 111;
+pub const SPANS: u64 = 111;
 /// About as many spans as a burst of roots has, for the same reasons.
 const BURSTS: Stretch = Stretch::Bursts(13, 50);
 
 /// One way to nest spans.
-trait Idiom: Copy + Sync + 'static {
+pub trait Idiom: Copy + Sync + 'static {
     type Root;
     type Child;
 
@@ -54,7 +55,7 @@ trait Idiom: Copy + Sync + 'static {
 }
 
 #[derive(Clone, Copy)]
-struct Ours;
+pub struct Ours;
 
 #[inline(always)]
 fn with_content(span: SpanScope, has_content: bool) -> SpanScope {
@@ -98,7 +99,7 @@ fn fastrace_span(span: Span, has_content: bool) -> Span {
     span
 }
 
-fn fastrace_root(name: &'static str, has_content: bool) -> Span {
+pub fn fastrace_root(name: &'static str, has_content: bool) -> Span {
     fastrace_span(Span::root(name, SpanContext::random()), has_content)
 }
 
@@ -115,7 +116,7 @@ fn local_span(has_content: bool) -> LocalSpan {
 
 /// Its spans of a thread.
 #[derive(Clone, Copy)]
-struct Local;
+pub struct Local;
 
 impl Idiom for Local {
     type Root = (LocalParentGuard, Span);
@@ -231,12 +232,12 @@ impl Idiom for Tracing {
     }
 }
 
-fn provider() -> &'static SdkTracerProvider {
-    Box::leak(Box::new(crate::spans::otel_provider()))
+fn provider(workers: Workers) -> &'static SdkTracerProvider {
+    Box::leak(Box::new(workers.otel()))
 }
 
-fn otel(has_content: bool) -> Subject {
-    let provider = provider();
+fn otel(workers: Workers, has_content: bool) -> Subject {
+    let provider = provider(workers);
     let tracer = Otel(Box::leak(Box::new(provider.tracer("peers"))));
     let tree = move |_: &(), ()| tracer.tree(has_content);
     let subject = ALIKE.peer("opentelemetry", "start, attach", (), tree, |_| exported::otel());
@@ -244,7 +245,7 @@ fn otel(has_content: bool) -> Subject {
 }
 
 fn tracing_opentelemetry(has_content: bool) -> Subject {
-    let provider = provider();
+    let provider = provider(Workers::Asleep);
     let subscribed = move |_: &()| {
         let layer = tracing_opentelemetry::layer()
             .with_location(false)
@@ -275,27 +276,69 @@ fn fastrace(
     subject.each(SPANS).drain(fastrace::flush)
 }
 
+fn emit(has_content: bool) -> Subject {
+    let subject = ALIKE.peer(
+        "emit",
+        "#[span], counted in the span's own thread: nothing is buffered",
+        (),
+        move |_, ()| emitted::tree(&emitted::COUNTING, has_content),
+        |_| emitted::handed(),
+    );
+    subject.each(SPANS)
+}
+
+/// What has a worker, in bellwether's row.
+fn subjects(spans: &Spans, workers: Workers, row: Row, has_content: bool) -> Vec<Subject> {
+    workers.fastrace();
+    let peers = [
+        fastrace("LocalSpan", Local, exported::fastrace, has_content),
+        fastrace("Span::enter_with_parent", Moved, exported::fastrace_moved, has_content),
+        otel(workers, has_content),
+    ];
+    let ours = ALIKE.ours(row, move |()| Ours.tree(has_content), exported::ours);
+    let mut subjects = vec![floors::clock()];
+    subjects.extend(peers.map(|peer| workers.peer(peer)));
+    subjects.push(ours.each(SPANS).drain(spans.drain()));
+    subjects
+}
+
 fn trees(effort: Effort, what: &'static str, limit: fn(&At) -> f64, has_content: bool) -> Table {
     let budget = match has_content {
         false => "2 clock + 15 ns, ahead of fastrace",
         true => "3 clock + 35 ns, 0.6 x fastrace",
     };
-    let spans = Spans::start(Duration::from_secs(1));
-    fastrace_reports();
-    let ours = ALIKE.ours(
-        row(what, floors::CLOCK).budget(budget, limit).flat(),
-        move |()| Ours.tree(has_content),
-        exported::ours,
-    );
-    let subjects = vec![
-        floors::clock(),
-        fastrace("LocalSpan", Local, exported::fastrace, has_content),
-        fastrace("Span::enter_with_parent", Moved, exported::fastrace_moved, has_content),
-        otel(has_content),
-        tracing_opentelemetry(has_content),
-        ours.each(SPANS).drain(spans.drain()),
-    ];
+    let spans = Workers::Asleep.spans();
+    let row = row(what, floors::CLOCK).budget(budget, limit).flat();
+    let mut subjects = subjects(&spans, Workers::Asleep, row, has_content);
+    subjects.extend([tracing_opentelemetry(has_content), emit(has_content)]);
     Recording { stretch: BURSTS, ..Recording::new(what, subjects) }.measure(effort)
+}
+
+/// The same while the workers take the spans. Without a budget: on two cores, three threads need more
+/// than two do.
+fn beside(effort: Effort, what: [&'static str; 2], has_content: bool) -> Vec<Table> {
+    let [what, lost] = what;
+    let spans = Workers::Awake.spans();
+    let subjects = subjects(&spans, Workers::Awake, row(what, floors::CLOCK), has_content);
+    let stretch = Stretch::BesideWorkers(BESIDE_WORKERS / SPANS);
+    let recording = Recording { stretch, ..Recording::new(what, subjects) };
+    vec![recording.measure(effort), recording.losses(&[lost])]
+}
+
+pub fn bare_beside(effort: Effort) -> Vec<Table> {
+    let what = [
+        "a span of a tree of 111, beside an awake worker",
+        "a span of a tree of 111, beside an awake worker, lost",
+    ];
+    beside(effort, what, false)
+}
+
+pub fn with_attributes_beside(effort: Effort) -> Vec<Table> {
+    let what = [
+        "a span of a tree of 111, three attributes and an event, beside an awake worker",
+        "a span of a tree of 111, three attributes and an event, beside an awake worker, lost",
+    ];
+    beside(effort, what, true)
 }
 
 fn best_fastrace(at: &At) -> f64 {
@@ -317,15 +360,20 @@ fn disabled_span() -> Subject {
     ALIKE.peer("tracing", "a disabled span", (), enter, |_| 0).uncounted()
 }
 
+fn emit_unwanted(idiom: &'static str, span: impl Fn() + Copy + Sync + 'static) -> Subject {
+    ALIKE.peer("emit", idiom, (), move |_, ()| span(), |_| 0).uncounted()
+}
+
 /// A root span where no telemetry is started, and one that is not sampled.
 pub fn unwanted(effort: Effort) -> Vec<Table> {
+    let handed = emitted::handed();
     let enter = |()| drop(black_box(bellwether::span("root").root().enter()));
     let limit = |at: &At| 2.0 * at.peer(|library| library == "tracing");
     let off = row("a root span, not started", floors::ADD).budget("2 x tracing, off", limit).flat();
     let off = ALIKE.ours(off, enter, || 0).uncounted();
-    let recording =
-        Recording::new("a root span, not started", vec![floors::add(), disabled_span(), off]);
-    let not_started = recording.measure(effort);
+    let emit = emit_unwanted("#[span], no runtime set up", emitted::not_started);
+    let subjects = vec![floors::add(), disabled_span(), emit, off];
+    let not_started = Recording::new("a root span, not started", subjects).measure(effort);
 
     let _spans = Spans::sampled_by(AlwaysOff);
     let limit = |at: &At| 4.0 * at.peer(|library| library == "tracing");
@@ -347,10 +395,22 @@ pub fn unwanted(effort: Effort) -> Vec<Table> {
         |(tracer, context), ()| tracer.start_with_context("root", context).end(),
         |_| 0,
     );
-    let subjects =
-        vec![floors::add(), disabled_span(), fastrace.uncounted(), otel.uncounted(), unsampled];
-    let recording = Recording::new("a root span, not sampled", subjects);
-    vec![not_started, recording.measure(effort)]
+    let subjects = vec![
+        floors::add(),
+        disabled_span(),
+        fastrace.uncounted(),
+        otel.uncounted(),
+        emit_unwanted("#[span], a filter that wants none", || {
+            emitted::span(&emitted::FILTERED, || black_box(()));
+        }),
+        emit_unwanted("#[span], emit_traceparent's sampler", || {
+            emitted::span(&emitted::UNSAMPLED, || black_box(()));
+        }),
+        unsampled,
+    ];
+    let unsampled = Recording::new("a root span, not sampled", subjects).measure(effort);
+    assert_eq!(emitted::handed(), handed, "emit: a span that nobody wants was handed out");
+    vec![not_started, unsampled]
 }
 
 /// A carrier of one header, whose text is written over.
@@ -410,7 +470,21 @@ pub fn headers(effort: Effort) -> Vec<Table> {
             },
             |_| 0,
         );
-        let subjects = vec![floors::add(), peer.uncounted(), ours.uncounted()];
+        let emit = ALIKE.peer_holding(
+            "emit",
+            "emit_traceparent: try_from_str, write!",
+            (),
+            |_| (VALUE.to_owned(), String::new()),
+            |(incoming, outgoing), ()| {
+                outgoing.clear();
+                if let Ok(context) = Traceparent::try_from_str(black_box(incoming)) {
+                    write!(outgoing, "{context}").expect("a String takes all");
+                }
+                black_box(&outgoing);
+            },
+            |_| 0,
+        );
+        let subjects = vec![floors::add(), peer.uncounted(), emit.uncounted(), ours.uncounted()];
         Recording::new("traceparent in and out, one header", subjects).measure(effort)
     };
     let incoming = || HashMap::from([(HEADER.to_owned(), VALUE.to_owned())]);
@@ -442,65 +516,22 @@ pub fn headers(effort: Effort) -> Vec<Table> {
         },
         |_| 0,
     );
-    let subjects = vec![floors::add(), peer.uncounted(), ours.uncounted()];
+    let emit = ALIKE.peer_holding(
+        "emit",
+        "emit_traceparent: get, try_from_str, to_string, insert",
+        (),
+        move |_| (incoming(), HashMap::<String, String>::new()),
+        |(incoming, outgoing), ()| {
+            let value = black_box(&*incoming).get(HEADER);
+            let context = value.and_then(|value| Traceparent::try_from_str(value).ok());
+            if let Some(context) = context {
+                outgoing.insert(HEADER.to_owned(), context.to_string());
+            }
+            black_box(&outgoing);
+        },
+        |_| 0,
+    );
+    let subjects = vec![floors::add(), peer.uncounted(), emit.uncounted(), ours.uncounted()];
     let in_map = Recording::new("traceparent in and out, a HashMap", subjects).measure(effort);
     vec![one_header, in_map]
-}
-
-/// What two threads do in so many seconds: spans, or trees with content.
-pub mod flood {
-    use super::{Idiom as _, Local, Ours, SPANS, fastrace_reports};
-    use crate::{memory::resident, spans::exported};
-    use std::{
-        sync::atomic::{AtomicU64, Ordering::Relaxed},
-        time::{Duration, Instant},
-    };
-
-    /// Nanoseconds in which a span was exported, the percentage that was lost, and the growth of resident
-    /// memory in MB.
-    pub fn measure(library: &str, is_trees: bool, seconds: u64) -> [f64; 3] {
-        let before = resident().unwrap_or(0) as f64;
-        let (made, took, delivered, after) = match library {
-            "bellwether" => {
-                let telemetry = bellwether::builder("peers").export(crate::spans::counting());
-                let telemetry = telemetry.start().expect("it starts");
-                let (made, took) = match is_trees {
-                    true => flood(seconds, || Ours.tree(true), SPANS),
-                    false => flood(seconds, || drop(bellwether::span("root").root().enter()), 1),
-                };
-                let after = resident().unwrap_or(0) as f64;
-                let totals = telemetry.shutdown(Duration::from_secs(10)).totals();
-                (made, took, totals.delivered, after)
-            }
-            _ => {
-                fastrace_reports();
-                let (made, took) = match is_trees {
-                    true => flood(seconds, || Local.tree(true), SPANS),
-                    false => flood(seconds, || drop(super::fastrace_root(super::TREE, false)), 1),
-                };
-                let after = resident().unwrap_or(0) as f64;
-                fastrace::flush();
-                (made, took, exported::fastrace(), after)
-            }
-        };
-        let lost = 1.0 - delivered as f64 / made as f64;
-        [took.as_secs_f64() * 1e9 / delivered as f64, 100.0 * lost, (after - before) / 1e6]
-    }
-
-    fn flood(seconds: u64, work: impl Fn() + Sync, spans: u64) -> (u64, Duration) {
-        let (start, made) = (Instant::now(), AtomicU64::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    let mut n = 0;
-                    while start.elapsed() < Duration::from_secs(seconds) {
-                        (0..1_000 / spans + 1).for_each(|_| work());
-                        n += (1_000 / spans + 1) * spans;
-                    }
-                    made.fetch_add(n, Relaxed);
-                });
-            }
-        });
-        (made.into_inner(), start.elapsed())
-    }
 }
