@@ -43,6 +43,8 @@ thread_local! {
     // puts back what it found and the first thing found is empty.
     static ATTACHED: ManuallyDrop<RefCell<Attached>> =
         const { ManuallyDrop::new(RefCell::new(Attached::NONE)) };
+    // Whether there is anything in it, as in few: one load where spans start and end.
+    static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
     // Whether it is a span's of this process that may be exported: one load for every record of a
     // histogram. A caller's context is current where it is only passed through.
     static SAMPLED: Cell<bool> = const { Cell::new(false) };
@@ -71,13 +73,19 @@ pub(crate) fn ids() -> Ids {
 /// What is attached to the current context.
 #[inline(always)]
 pub(crate) fn attached() -> Attached {
+    if has_attached() { clone_attached() } else { Attached::NONE }
+}
+
+#[cold] // Not that it were rare: the way past it is to stay short.
+#[inline(never)]
+fn clone_attached() -> Attached {
     ATTACHED.with(|cell| cell.try_borrow().map_or(Attached::NONE, |attached| attached.clone()))
 }
 
 /// Whether anything is attached to the current context.
 #[inline(always)]
 pub(crate) fn has_attached() -> bool {
-    ATTACHED.with(|cell| cell.try_borrow().is_ok_and(|attached| !attached.is_none()))
+    HAS_ATTACHED.get()
 }
 
 /// Whether this thread is in a span that is exported, or may be if a tail sampler keeps it.
@@ -110,6 +118,7 @@ pub(crate) fn swap_attached(attached: &mut Attached) {
     ATTACHED.with(|cell| {
         if let Ok(mut current) = cell.try_borrow_mut() {
             mem::swap(&mut *current, attached);
+            HAS_ATTACHED.set(!current.is_none());
         }
     });
 }

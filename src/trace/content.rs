@@ -44,11 +44,6 @@ impl Content {
         }
     }
 
-    /// Writes to it, which has nothing.
-    pub(super) fn touch(&mut self) {
-        self.events.touch();
-    }
-
     /// The bytes of it with what is reserved.
     #[inline]
     pub(super) fn weight(&self, owns_attributes: bool) -> usize {

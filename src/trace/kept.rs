@@ -85,11 +85,6 @@ impl<T: Part> Kept<T> {
         self.len = self.items.len();
     }
 
-    /// Writes to it, which has none.
-    pub(super) fn touch(&mut self) {
-        self.len = 0;
-    }
-
     /// Makes all of them spent, for the next span.
     pub(super) fn clear(&mut self) {
         if self.items.capacity() > MOST_SPARE_ROOM {

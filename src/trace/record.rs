@@ -112,8 +112,8 @@ impl SpanRecord {
         }))
     }
 
-    /// Makes it the record of a span that has just started. It is new, or [clean](Self::clean): so nothing of
-    /// it is read, which may lie in another core's cache, and the thread waits for nothing.
+    /// Makes it the record of a span that has just started. It is new, or [clean](Self::clean), so that
+    /// nothing of it has to be looked at.
     #[inline(always)] // Filled where it is: a copy right after stalls on the stores (bench span).
     pub(super) fn begin(&mut self, context: SpanContext, name: Cow<'static, str>, start: Ticks) {
         let body = &mut *self.0;
@@ -126,21 +126,13 @@ impl SpanRecord {
         (body.kind, body.parent_is_remote) = (SpanKind::Internal, false);
     }
 
-    /// Drops what it holds, for another span. The room that it has for attributes and events stays.
-    pub(super) fn clean(&mut self) {
+    /// Drops what it holds, for another span of the thread of this number. The room that it has for
+    /// attributes and events stays.
+    pub(super) fn clean(&mut self, thread: u16) {
         let body = &mut *self.0;
-        (body.context, body.name) = (SpanContext::NONE, Cow::Borrowed(""));
+        (body.context, body.name, body.thread) = (SpanContext::NONE, Cow::Borrowed(""), thread);
         if body.has_content || body.marks != 0 {
             body.clear();
-        }
-    }
-
-    /// Makes it one that this thread uses. It is new, or clean.
-    pub(super) fn belong_to(&mut self, thread: u16) {
-        let body = &mut *self.0;
-        (body.thread, body.parent) = (thread, SpanId::INVALID);
-        if let Some(content) = &mut body.content {
-            content.touch();
         }
     }
 
@@ -574,8 +566,7 @@ impl Signal for SpanRecord {
         }
     }
 
-    fn recycle(mut records: Vec<Self>, bytes: usize) {
-        records.iter_mut().for_each(Self::clean);
+    fn recycle(records: Vec<Self>, bytes: usize) {
         let thread = records.first().map_or(0, |record| record.0.thread);
         SPARE.keep(thread.into(), records, bytes);
     }

@@ -39,11 +39,11 @@ impl Stock {
     #[inline(never)]
     fn refill(&mut self) -> SpanRecord {
         SPARE.take(self.thread.into(), &mut self.records);
-        // All are written to, so that they come from another core's cache together and not one by one.
-        self.records.iter_mut().for_each(|record| record.belong_to(self.thread));
+        // Together: what another core has of them is waited for once, and not at each span.
+        self.records.iter_mut().for_each(|record| record.clean(self.thread));
         self.records.pop().unwrap_or_else(|| {
             let mut record = SpanRecord::empty();
-            record.belong_to(self.thread);
+            record.clean(self.thread);
             record
         })
     }

@@ -248,6 +248,7 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     used.rare_mut().cuts = Cuts { attributes: 1, events: 2, links: 3, texts: 4, array_items: 5 };
     used.weigh();
     let before = used.weight();
+    used.clean(1);
     let mut fresh = SpanRecord::empty();
     for record in [&mut used, &mut fresh] {
         record.begin(context(), "again".into(), start);
