@@ -42,7 +42,7 @@ struct Looks {
 }
 
 /// From how many open spans on a sample of those that start is watched: a sixteenth of the most. Honest use
-/// has fewer, and what is reported of it is true too.
+/// has fewer. Where it has more, the report is right all the same: those spans are open.
 pub(super) const MANY: u64 = 1 << 14;
 
 /// One of so many is in the sample. So it is small beside what is open, and among thousands that are leaked
