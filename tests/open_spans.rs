@@ -8,7 +8,7 @@ use std::{
 };
 
 use bellwether::{
-    Builder, Telemetry,
+    Builder, Telemetry, clock,
     context::Outcome,
     export::{File, Memory, Route},
     pipeline::Report,
@@ -112,7 +112,9 @@ fn spans_that_are_given_up_are_reported_and_exported_by_the_tick() {
         .tick(Duration::from_millis(5));
     let (telemetry, spans, told) = started(builder);
     std::mem::forget(span("checkout").start());
+    let begin = clock::now();
     while telemetry.report().open_spans > 0 {
+        assert!(clock::now().since(begin) < PATIENCE, "it is not given up");
         std::thread::yield_now();
     }
     assert!(told.recv_timeout(PATIENCE).unwrap().contains("100 % are \"checkout\""));

@@ -7,11 +7,15 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     mem::ManuallyDrop,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
 };
 
 use bellwether::{
-    current, span,
+    current,
+    export::Memory,
+    span,
     trace::{self, Span, SpanRecord, SpanScope, Tracer, sampler::Tail},
 };
 
@@ -26,6 +30,11 @@ thread_local! {
     static MAKES: ManuallyDrop<Cell<bool>> = const { ManuallyDrop::new(Cell::new(false)) };
 }
 
+thread_local! {
+    /// Whether each allocation sets an attribute of the current span.
+    static SETS: ManuallyDrop<Cell<bool>> = const { ManuallyDrop::new(Cell::new(false)) };
+}
+
 struct Ending;
 
 // SAFETY: every call is handed on to the system's allocator as it came.
@@ -35,6 +44,10 @@ unsafe impl GlobalAlloc for Ending {
         if MAKES.with(|makes| makes.replace(false)) {
             span("of an allocation").enter().end();
             MAKES.with(|makes| makes.set(true));
+        }
+        if SETS.with(|sets| sets.replace(false)) {
+            trace::set_attribute("bytes", layout.size() as i64);
+            SETS.with(|sets| sets.set(true));
         }
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
@@ -86,4 +99,25 @@ fn an_allocation_may_make_a_span_while_a_tail_sampler_takes_some() {
     span("root").enter().end();
     MAKES.with(|makes| makes.set(false));
     assert!(current().is_none());
+}
+
+#[test]
+fn an_allocation_may_set_attributes_of_a_span_that_is_exported_as_it_stands() {
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        let spans = Memory::<SpanRecord>::new();
+        let builder = bellwether::builder("allocator").export(spans.clone()).export_open_spans();
+        let telemetry = builder.start().unwrap();
+        let import = span("import").enter();
+        import.set_attribute("file", "a.csv");
+        SETS.with(|sets| sets.set(true));
+        telemetry.flush(Duration::from_secs(5));
+        SETS.with(|sets| sets.set(false));
+        import.end();
+        telemetry.shutdown(Duration::from_secs(5));
+        let are_open: Vec<_> = spans.records().iter().map(SpanRecord::is_open).collect();
+        done.send(are_open).unwrap();
+    });
+    // Longer than everything above waits for, and only if it waits for itself.
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(60)), Ok(vec![true, false]));
 }

@@ -18,7 +18,7 @@
 //!
 //! A request that is served, and a message that is processed, is often the work of a function under
 //! [`#[observe]`](macro@crate::observe). It is measured once, by the bundle: the function keeps its span
-//! and its number under way, and records no duration of its own unless it says `duration = always`. What
+//! and `NAME.active`, and records no duration of its own unless it says `duration = always`. What
 //! a function only uses (clients, databases, caches, pools) changes nothing of it.
 //!
 //! # Examples

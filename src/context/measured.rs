@@ -10,8 +10,8 @@ thread_local! {
     static MEASURED: Cell<Measured> = const { Cell::new(Measured::Never) };
 }
 
-/// How often a bundle began to measure within one operation, in callees that are no operations of their
-/// own among it.
+/// How often a bundle began to measure within one operation. What callees begin counts too, unless they are
+/// operations themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measured {
     Never,

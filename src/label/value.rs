@@ -25,6 +25,17 @@ impl KeyValue {
         Self { key: key.into(), value: value.into() }
     }
 
+    /// Whether it may have memory on the heap. A key may have some and be empty.
+    #[inline(always)] // It is known of most when the program is built.
+    pub(crate) fn owns(&self) -> bool {
+        let value_owns = match &self.value {
+            Value::String(text) => text.heap_bytes() > 0,
+            Value::Array(_) => true,
+            Value::Bool(_) | Value::I64(_) | Value::F64(_) => false,
+        };
+        value_owns || matches!(self.key, Cow::Owned(_))
+    }
+
     /// The bytes that it has on the heap; static text costs nothing.
     pub(crate) fn heap_bytes(&self) -> usize {
         let of_value = match &self.value {

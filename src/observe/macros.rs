@@ -263,14 +263,15 @@ macro_rules! histogram {
 /// A request that a function serves with [`HttpServer`](crate::bundle::HttpServer), or a message that it
 /// processes from a [`Queue`](crate::bundle::Queue), is the same operation as the function, and those
 /// measure it in more detail. So a call in which one of them was started, by the function itself or by
-/// what it calls, is not recorded in `NAME.duration` too. Of functions within one another it is the
-/// innermost observed one. The span is as it would be, and `NAME.active` counts the call while it is
-/// under way: whether something will measure it is not known when it begins.
+/// what it calls, is not recorded in `NAME.duration` too. Where observed functions call one another, that
+/// holds for the innermost of them alone. The span is as it would be, and `NAME.active` counts the call while
+/// it is under way: whether something will measure it is not known when it begins.
 ///
-/// A call that starts two or more is a batch, an operation besides its parts, and is recorded. A
-/// function that takes as many as there are, also a single one, says `duration = always`, and so does one
-/// that shall be in both histograms. Clients, databases, caches and pools are what an operation uses:
-/// they take nothing from it.
+/// A call that starts two or more is a batch, an operation besides its parts, and is recorded. A function
+/// that takes a batch of any size, a single one included, says `duration = always`, and so does one that
+/// shall be in both histograms. A function that is called while a request is already under way, as by a
+/// middleware, is a part of that request, and is recorded. Clients, databases, caches and pools are what an
+/// operation uses: whether it is recorded does not depend on them.
 ///
 /// ```
 /// use bellwether::{bundle::HttpServer, observe, testing};

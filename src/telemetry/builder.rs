@@ -266,9 +266,10 @@ impl Builder {
     /// next report comes when twice as many are overdue.
     ///
     /// Each recorded span is then watched, which costs what [`export_open_spans`](Self::export_open_spans)
-    /// says. Without this, that and [`give_up_open_spans`](Self::give_up_open_spans), one in 64 spans that
-    /// start is watched while more than 16,384 are open, and those of them that are open for longer than a
-    /// minute are reported.
+    /// says. Without any of this, [`export_open_spans`](Self::export_open_spans) and
+    /// [`give_up_open_spans`](Self::give_up_open_spans), spans are watched only while more than 16,384 are
+    /// open: one in 64 of those that start then. Such a span is reported when it has been open for longer
+    /// than a minute.
     pub fn report_open_spans(mut self, age: Duration) -> Self {
         self.spans.open.overdue = Some(age);
         self
@@ -279,9 +280,10 @@ impl Builder {
     /// they are sampled, and what they hold is freed. They count as ended, and leave room for others: at
     /// most about 262,144 spans may be open.
     ///
-    /// They are reported first, as [`report_open_spans`](Self::report_open_spans) does it. If such a span
-    /// ends after all, it is not exported again, and what was set on it meanwhile is lost: choose an age
-    /// that no honest span reaches. It costs what `export_open_spans` says. By default no span is given up.
+    /// They are reported first, as [`report_open_spans`](Self::report_open_spans) does it: the next report
+    /// comes when twice as many are overdue, with those that were given up meanwhile. If a span that was
+    /// given up ends after all, it is not exported again, and what was set on it since is lost: choose an
+    /// age that no honest span reaches. It costs what `export_open_spans` says. By default no span is given up.
     ///
     /// # Examples
     ///

@@ -186,7 +186,7 @@ impl Active {
         if self.is_watched() || !self.limits().allow(&attribute.key, &attribute.value) {
             return self.set_other_attribute(attribute);
         }
-        let owns = attribute.heap_bytes() > 0;
+        let owns = attribute.owns();
         if let Some(place) = self.place_for(&attribute.key) {
             mem::forget(mem::replace(place, attribute));
             self.record.body_mut().owns_attributes |= owns;
@@ -375,6 +375,17 @@ impl Active {
             Ok(()) => self.record.mark(Body::WATCHED),
             Err(record) => self.record = record,
         }
+    }
+
+    /// The name, also of a watched span.
+    pub(super) fn name(&self) -> Cow<'static, str> {
+        let own = &self.record.body().name;
+        if !self.is_watched() {
+            return own.clone();
+        }
+        let id = self.record.span_id();
+        watched::with(id, |kept| kept.map(|kept| kept.body().name.clone()))
+            .unwrap_or_else(|| own.clone())
     }
 
     #[inline]

@@ -15,11 +15,11 @@ use crate::{
     util::process,
 };
 
-/// The most spans of a batch, and their bytes; a span without attributes weighs some 180.
+/// The most spans of a batch, and their bytes; a span without attributes weighs 128.
 pub(super) const BATCH_SPANS: usize = 256;
 const BATCH_BYTES: usize = 128 * 1024;
 /// The most spans that are open at a time, and recorded: arbitrary, far beyond honest use, and with some
-/// attributes each a bound of 64 MiB for those that are leaked.
+/// attributes each a bound of about 100 MiB for those that are leaked.
 const MOST_OPEN: u64 = 1 << 18;
 /// After how many more open spans of a thread those of all threads are counted.
 const COUNT_EVERY: i64 = 1 << 10;

@@ -73,8 +73,12 @@ impl Tracer {
     /// stand, and count as ended. Asked once a second.
     pub(crate) fn give_up_old(&self) {
         if let Some(age) = self.watching.gives_up() {
-            let hand_over = |batch: &mut Vec<SpanRecord>| self.deliver_open(batch, Held::accept);
+            let hand_over = |batch: &mut Vec<SpanRecord>| {
+                batch.iter().for_each(|span| self.count_cuts(span));
+                self.deliver_open(batch, Held::accept);
+            };
             let n = watched::give_up(self.id, age, hand_over);
+            self.watching.note_given_up(n);
             self.count_open(-i64::try_from(n).unwrap_or(0));
         }
     }

@@ -131,6 +131,7 @@ impl SpanRecord {
     pub(super) fn clean(&mut self, thread: u16) {
         let body = &mut *self.0;
         (body.context, body.name, body.thread) = (SpanContext::NONE, Cow::Borrowed(""), thread);
+        body.weight = 0; // That of the former span.
         if body.has_content || body.marks != 0 {
             body.clear();
         }

@@ -309,8 +309,8 @@ impl Drop for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.left {
-            Some(Left::Recorded(active, _)) => active.record.name(),
-            _ => "",
+            Some(Left::Recorded(active, _)) => active.name(),
+            _ => Cow::Borrowed(""),
         };
         f.debug_struct("Span")
             .field("name", &name)

@@ -26,7 +26,7 @@ impl Stock {
         }
     }
 
-    /// A record for a span that starts, with what a former span left in it.
+    /// A clean record for a span that starts, with the room that a former span left in it.
     #[inline(always)]
     pub(super) fn take(&mut self) -> SpanRecord {
         match self.records.pop() {

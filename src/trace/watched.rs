@@ -32,7 +32,7 @@ struct Watched {
 }
 
 /// A record that is kept; `None` once it was taken back. No lock is taken inside it, and none of a shard is
-/// held meanwhile.
+/// held meanwhile. It is tried for a while only, as a shard is: a copy is allocated under it.
 type Kept = Arc<Mutex<Option<SpanRecord>>>;
 
 /// So that threads seldom meet. Arbitrary.
@@ -58,21 +58,25 @@ pub(super) fn keep(id: SpanId, record: SpanRecord) -> Result<(), SpanRecord> {
     Ok(())
 }
 
-/// Calls `change` with the record of a watched span; with `None` if it is not kept here.
+/// Calls `change` with the record of a watched span; with `None` if it is not kept here, or not to be had.
 pub(super) fn with<R>(id: SpanId, change: impl FnOnce(Option<&mut SpanRecord>) -> R) -> R {
-    let kept =
-        WATCHED.get().shard(id).try_lock_for(PATIENCE).and_then(|shard| shard.get(&id).cloned());
-    match kept {
-        Some(kept) => change(kept.lock().as_mut()),
+    let kept = find(id);
+    match kept.as_ref().and_then(|kept| kept.try_lock_for(PATIENCE)) {
+        Some(mut record) => change(record.as_mut()),
         None => change(None),
     }
 }
 
-/// Takes the record of a watched span out, for its end.
+/// Takes the record of a watched span out, for its end. One that is not to be had stays.
 pub(super) fn take(id: SpanId) -> Option<SpanRecord> {
-    let watched = WATCHED.get();
-    let kept = watched.shard(id).try_lock_for(PATIENCE)?.remove(&id)?;
-    kept.lock().take()
+    let record = find(id)?.try_lock_for(PATIENCE)?.take();
+    let shard = WATCHED.get().shard(id).try_lock_for(PATIENCE);
+    drop(shard.and_then(|mut shard| shard.remove(&id)));
+    record
+}
+
+fn find(id: SpanId) -> Option<Kept> {
+    WATCHED.get().shard(id).try_lock_for(PATIENCE)?.get(&id).cloned()
 }
 
 /// Shows `see` the records of a tracer's watched spans, in no order. It must not use spans.

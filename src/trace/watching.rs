@@ -35,12 +35,14 @@ pub(super) struct Watching {
 struct Looks {
     last: Option<Ticks>,
     last_for_given_up: Option<Ticks>,
-    /// How many were overdue at the last report; zero when none were since.
+    /// How many were overdue at the last report, and were given up before it; zero when none are.
     n_reported: usize,
+    /// How many were given up since none were overdue.
+    n_given_up: usize,
 }
 
 /// From how many open spans on a sample of those that start is watched: a sixteenth of the most. Honest use
-/// has fewer, and what is reported of it is true too.
+/// has fewer. Where it has more, the report is right all the same: those spans are open.
 pub(super) const MANY: u64 = 1 << 14;
 
 /// One of so many is in the sample. So it is small beside what is open, and among thousands that are leaked
@@ -71,6 +73,11 @@ impl Watching {
         is_due(&mut self.looks.lock().last_for_given_up, clock::now(), age).then_some(age)
     }
 
+    /// Notes that `n` overdue spans were given up: they are news all the same.
+    pub(super) fn note_given_up(&self, n: usize) {
+        self.looks.lock().n_given_up += n;
+    }
+
     /// Whether this span, which starts, is to be watched.
     pub(super) fn wants(&self, id: SpanId) -> bool {
         self.choice.watches_all() || id.to_u64().is_multiple_of(SAMPLED_OF)
@@ -82,10 +89,10 @@ impl Watching {
     }
 
     /// What there is to report of `n_open` open spans of `tracer`: overdue ones, and when they were reported
-    /// before, twice as many.
+    /// before, twice as many, with those that were given up.
     pub(super) fn look(&self, tracer: u64, n_open: u64) -> Option<Overdue> {
         if !self.wants_any(n_open) {
-            self.looks.lock().n_reported = 0;
+            self.looks.lock().forget();
             return None;
         }
         let (now, limit) = (clock::now(), self.choice.limit());
@@ -95,11 +102,23 @@ impl Watching {
         let mut overdue = Overdue { n_open, limit, ..Overdue::default() };
         watched::each(tracer, |record| overdue.see(record, now));
         let mut looks = self.looks.lock();
-        let has_news = overdue.n > 0 && overdue.n >= 2 * looks.n_reported;
-        if has_news || overdue.n == 0 {
-            looks.n_reported = overdue.n;
+        if overdue.n == 0 {
+            looks.forget();
+            return None;
+        }
+        let n = overdue.n + looks.n_given_up;
+        let has_news = n >= 2 * looks.n_reported;
+        if has_news {
+            looks.n_reported = n;
         }
         has_news.then_some(overdue)
+    }
+}
+
+impl Looks {
+    /// Forgets what was reported: none are overdue any more.
+    fn forget(&mut self) {
+        (self.n_reported, self.n_given_up) = (0, 0);
     }
 }
 

@@ -462,3 +462,18 @@ fn each_operation_is_in_one_histogram_started_or_not_and_sampled_or_not() {
     let histograms = of_route.filter_map(|series| series.value().as_histogram());
     assert_eq!(histograms.map(|histogram| histogram.count()).sum::<u64>(), 4);
 }
+
+#[test]
+fn a_function_within_a_request_that_is_under_way_is_a_part_of_it_and_recorded() {
+    #[observe(name = "once.part")]
+    async fn part() {
+        turn().await;
+    }
+    let scope = testing::scope();
+    finish(async {
+        let request = HTTP.start("GET", "/");
+        part().await;
+        request.end(200);
+    });
+    assert_counts(&scope, &[("once.part.duration", 1), (REQUESTS, 1)]);
+}

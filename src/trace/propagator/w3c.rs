@@ -45,7 +45,7 @@ pub(super) fn read<C: Extractor + ?Sized>(carrier: &C) -> SpanContext {
     let Some((trace_id, span_id, flags)) = header.filter(|_| n_headers == 1).and_then(parse) else {
         return SpanContext::NONE;
     };
-    let mut members = None; // Made for those who have some: there are places for 32.
+    let mut members = None; // Made only where there is such a header: it has room for 32 members.
     carrier.values(TRACESTATE, &mut |value| members.get_or_insert_with(Members::new).add(value));
     let state = members.and_then(|members| members.finish()).unwrap_or(TraceState::EMPTY);
     SpanContext::new(trace_id, span_id, flags, state).into_remote()

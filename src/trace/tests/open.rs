@@ -83,6 +83,14 @@ fn an_open_span_is_exported_as_it_stands_and_again_when_it_ends() {
 }
 
 #[test]
+fn what_is_printed_of_a_watched_span_has_the_name_that_was_set() {
+    let _kept = exporting();
+    let mut open = span("old").start();
+    open.set_name("new");
+    assert!(format!("{open:?}").contains("\"new\""), "{open:?}");
+}
+
+#[test]
 fn spans_are_not_exported_before_their_end_unless_that_is_chosen() {
     for new in [|| Kept::new(AlwaysOn), || reporting(SECOND)] {
         let kept = new();
@@ -550,4 +558,36 @@ fn spans_that_are_given_up_leave_room_for_others() {
         assert_eq!((kept.tracer.open(), n_watched(&kept.tracer)), (0, 0));
     }
     assert_eq!((kept.tracer.lost(), kept.spans().len()), (0, 300_000));
+}
+
+#[test]
+fn what_is_beyond_the_limits_of_a_span_that_is_given_up_is_counted_once() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let limits = SpanLimits { attributes: 1, ..SpanLimits::DEFAULT };
+    let kept = Kept::with(|builder| builder.limits(limits).open_spans(giving_up(SECOND)));
+    let leaked = span("leaked").enter();
+    leaked.set_attribute("first", 1);
+    leaked.set_attribute("second", 2);
+    clock.advance(2 * SECOND);
+    kept.tracer.give_up_old();
+    assert_eq!(kept.tracer.truncated()[0].1, 1);
+    leaked.set_attribute("third", 3);
+    drop(leaked);
+    assert_eq!(kept.tracer.truncated()[0].1, 1);
+}
+
+#[test]
+fn spans_that_are_given_up_at_a_steady_rate_are_reported_again_when_they_are_twice_as_many() {
+    let clock = ManualClock::new();
+    let _time = clock::enter(Some(clock.clone()));
+    let kept = Kept::with(|builder| builder.open_spans(giving_up(8 * SECOND)));
+    let mut n_reports = 0;
+    for _ in 0..1_000 {
+        std::mem::forget(span("leaked").start());
+        clock.advance(SECOND);
+        n_reports += usize::from(report(&kept).is_some());
+        kept.tracer.give_up_old();
+    }
+    assert!((8..=12).contains(&n_reports), "{n_reports}"); // Each time twice as many.
 }

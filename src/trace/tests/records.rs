@@ -249,6 +249,10 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     used.weigh();
     let before = used.weight();
     used.clean(1);
+    assert!(
+        used.weight() + 1_000 < before,
+        "what is gone is not weighed before the next span either"
+    );
     let mut fresh = SpanRecord::empty();
     for record in [&mut used, &mut fresh] {
         record.begin(context(), "again".into(), start);
@@ -267,4 +271,13 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
     assert!(fresh.weight() <= used.weight() && used.weight() + 1_000 < before);
     used.set_status(Status::Error("".into()));
     assert_eq!(*used.status(), Status::Error("".into()), "no other description");
+}
+
+#[test]
+fn a_key_that_owns_memory_is_freed_though_it_is_empty() {
+    let kept = Kept::new(AlwaysOn);
+    let scope = span("a").enter();
+    scope.set_attribute(String::with_capacity(100), true);
+    scope.end();
+    assert!(kept.spans()[0].body().owns_attributes);
 }
