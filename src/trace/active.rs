@@ -414,7 +414,7 @@ impl Active {
         })
     }
 
-    /// Takes the record of a watched span back, which has ended as what stood in for it did; `false` if it is
+    /// Takes the record of a watched span back, with the end that the record in its place was given; `false` if it is
     /// not there any more, because the span was given up, or is one of a process that this one was forked
     /// from.
     #[cold]

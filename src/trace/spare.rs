@@ -2,8 +2,8 @@
 //!
 //! What a thread fills and a worker frees goes through the allocator twice, and its memory from one
 //! core to the other. So the worker lets go of a chunk as a whole, without touching its records, and a
-//! thread that needs some takes a chunk: of those that it filled itself the one that was given back last,
-//! which its caches still hold.
+//! thread that needs some takes a part of a chunk: of those that it filled itself the one that was given
+//! back last, of which its caches hold most.
 
 use crate::sync::{
     Mutex, MutexGuard,
