@@ -414,9 +414,9 @@ impl Active {
         })
     }
 
-    /// Takes the record of a watched span back, with the end that the record in its place was given; `false` if it is
-    /// not there any more, because the span was given up, or is one of a process that this one was forked
-    /// from.
+    /// Takes the record of a watched span back, with the end that the record in its place was given; `false`
+    /// if it is not there any more, because the span was given up, or is one of a process that this one was
+    /// forked from.
     #[cold]
     pub(super) fn take_back(&mut self) -> bool {
         if !self.is_watched() {
