@@ -12,11 +12,11 @@ use std::{
     hint::black_box,
     pin::pin,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bellwether::{
-    Telemetry, builder, observe,
+    Telemetry, builder, clock, observe,
     pipeline::{Batch, Deadline, ExportResult, Exporter, Route},
     span,
     trace::{SpanRecord, sampler::AlwaysOff},
@@ -98,9 +98,9 @@ fn time(how: Start, work: fn(), n: u64) -> Result<f64, bellwether::Error> {
     let _around = span("around").root().enter();
     let mut fastest = Duration::MAX;
     for _ in 0..n / BURST {
-        let begun = Instant::now();
+        let begun = clock::now();
         (0..BURST).for_each(|_| work());
-        fastest = fastest.min(begun.elapsed());
+        fastest = fastest.min(clock::now().since(begun));
         if let Some(telemetry) = &telemetry {
             let report = telemetry.flush(Duration::from_secs(5));
             assert_eq!(report.totals().dropped, 0, "{report}");
