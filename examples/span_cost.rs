@@ -23,11 +23,13 @@ use bellwether::{
 };
 
 /// What is done again and again, and whether its spans are sampled.
-const WORK: [(&str, Start, fn()); 7] = [
+const WORK: [(&str, Start, fn()); 9] = [
     ("not-sampled", Start::NotSampled, root),
     ("root", Start::Sampled, root),
     ("child", Start::Sampled, child),
     ("content", Start::Sampled, content),
+    ("child-watched", Start::Watched, child),
+    ("content-watched", Start::Watched, content),
     ("observed-not-started", Start::No, observed),
     ("observed-not-sampled", Start::NotSampled, observed),
     ("observed", Start::Sampled, observed),
@@ -41,6 +43,8 @@ enum Start {
     No,
     NotSampled,
     Sampled,
+    /// Sampled, and open spans are exported too.
+    Watched,
 }
 
 #[inline(never)]
@@ -89,6 +93,7 @@ fn start(how: Start) -> Result<Option<Telemetry>, bellwether::Error> {
         Start::No => Ok(None),
         Start::NotSampled => builder.sampler(AlwaysOff).start().map(Some),
         Start::Sampled => builder.start().map(Some),
+        Start::Watched => builder.export_open_spans().start().map(Some),
     }
 }
 

@@ -233,8 +233,8 @@ impl Builder {
     /// A flush on a muted thread, such as an exporter's, exports no open spans.
     ///
     /// So that others than its owner can read it, each recorded span is kept in a table behind locks while
-    /// it is open. A span then costs about a tenth of a microsecond more, and each change some tens of
-    /// nanoseconds. Spans that are open for longer than an hour are reported, as
+    /// it is open. A span then costs some 150 ns more, and each change some 40 ns (`cargo run --release
+    /// --example span_cost` shows both kinds). Spans that are open for longer than an hour are reported, as
     /// [`report_open_spans`](Self::report_open_spans) does it.
     ///
     /// # Examples

@@ -233,7 +233,7 @@ pub(super) fn take_apart() -> Option<Left> {
 pub(super) fn error_texts(tracer: u64) -> ErrorTexts {
     let own = LOCAL.with(|cell| {
         let local = cell.try_borrow().ok()?;
-        let own = local.bound.as_ref().filter(|bound| bound.tracer.id == tracer)?;
+        let own = local.bound.as_ref().filter(|bound| bound.tracer.id() == tracer)?;
         Some(own.tracer.error_texts.clone())
     });
     own.or_else(|| Some(tracer::find(tracer)?.error_texts.clone())).unwrap_or(ErrorTexts::Off)
@@ -350,7 +350,7 @@ fn bind(cell: &RefCell<Local>, active: u64) -> bool {
     }
     local.watch_end();
     let tracer = local.own.clone().or_else(tracer::installed);
-    let is_same = |bound: &Bound| tracer.as_ref().is_some_and(|new| new.id == bound.tracer.id);
+    let is_same = |bound: &Bound| tracer.as_ref().is_some_and(|new| new.id() == bound.tracer.id());
     let (mut before, mut head_before) = (None, None);
     match &mut local.bound {
         Some(bound) if is_same(bound) => {
@@ -401,7 +401,7 @@ impl Local {
 fn file(mut local: RefMut<'_, Local>, mut active: Active, at: Option<Ticks>) {
     active.close(at.unwrap_or_else(clock::now));
     match &mut local.bound {
-        Some(Bound { tracer, buffer: Some(buffer), .. }) if tracer.id == active.tracer() => {
+        Some(Bound { tracer, buffer: Some(buffer), .. }) if tracer.id() == active.tracer() => {
             if buffer.is_inherited() {
                 tracer.replace_thread(buffer);
             }

@@ -16,6 +16,7 @@
 mod active;
 mod as_error;
 mod buffer;
+mod builder;
 mod carried;
 mod content;
 mod failure;
@@ -49,6 +50,7 @@ mod watched;
 mod watching;
 
 pub use as_error::AsError;
+pub use builder::{SpanBuilder, span};
 pub use carried::{Carried, ContextScope, carry};
 pub(crate) use failure::ErrorTexts;
 #[doc(hidden)]
@@ -64,9 +66,7 @@ pub(crate) use placed::PlacedSpan;
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub(crate) use span::fail_part;
-pub use span::{
-    Span, SpanBuilder, SpanScope, add_event, record_error, set_attribute, set_status, span,
-};
+pub use span::{Span, SpanScope, add_event, record_error, set_attribute, set_status};
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};
 #[doc(hidden)]

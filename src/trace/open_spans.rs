@@ -41,7 +41,7 @@ impl Tracer {
     /// What there is to report of spans that stay open; asked once a second.
     pub(crate) fn overdue(&self) -> Option<Overdue> {
         let n_open = self.heed_open();
-        self.watching.look(self.id, n_open)
+        self.watching.look(self.id(), n_open)
     }
 
     /// Whether open spans are exported as they stand.
@@ -53,7 +53,7 @@ impl Tracer {
     /// leaves those that are to be exported now, and says how many are lost.
     pub(super) fn export_open(&self, sort: impl Fn(&Held, &mut Vec<SpanRecord>) -> usize) {
         if self.watching.exports() {
-            watched::copy_each(self.id, |batch| self.deliver_open(batch, &sort));
+            watched::copy_each(self.id(), |batch| self.deliver_open(batch, &sort));
         }
     }
 
@@ -77,7 +77,7 @@ impl Tracer {
                 batch.iter().for_each(|span| self.count_cuts(span));
                 self.deliver_open(batch, Held::accept);
             };
-            let n = watched::give_up(self.id, age, hand_over);
+            let n = watched::give_up(self.id(), age, hand_over);
             self.watching.note_given_up(n);
             self.count_open(-i64::try_from(n).unwrap_or(0));
         }

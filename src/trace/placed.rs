@@ -3,8 +3,9 @@
 use std::mem;
 
 use super::{
-    Failure, SpanBuilder, SpanScope,
+    Failure, SpanScope,
     active::By,
+    builder::SpanBuilder,
     local,
     span::{self, Span, Stay},
     stack::{Left, Place},
@@ -30,7 +31,7 @@ enum Stand {
 }
 
 impl PlacedSpan {
-    /// A span that is none.
+    /// No span.
     pub(crate) const NONE: Self = Self(Stand::Inherits);
 
     /// One that is not entered.

@@ -21,7 +21,7 @@ use crate::{
 pub struct SpanRecord(Box<Body>); // A pointer: a record is moved from hand to hand and never copied.
 
 /// What a record holds: two cache lines, which are filled in place, and used again for another span.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Body {
     pub(super) context: SpanContext,
@@ -57,7 +57,7 @@ const _: () = assert!(size_of::<Body>() == 128);
 /// What a span has to know of its tracer, which may end before it.
 #[derive(Debug)]
 pub(super) struct Origin {
-    /// The tracer's number; zero is none's.
+    /// The tracer's number, which is never used again; zero is none's.
     pub(super) tracer: u64,
     pub(super) limits: &'static SpanLimits,
 }
@@ -82,6 +82,21 @@ impl Origin {
     /// Kept for ever: a process has few tracers.
     pub(super) fn new(tracer: u64, limits: SpanLimits) -> &'static Self {
         Box::leak(Box::new(Self { tracer, limits: limits.shared() }))
+    }
+}
+
+/// Without the room of former spans, which is this one's alone.
+impl Clone for Body {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            name: self.name.clone(),
+            content: self.content.as_ref().filter(|_| self.has_content).cloned(),
+            rare: self.rare.as_ref().filter(|_| self.has_rare()).cloned(),
+            weight: 0,
+            room: 0,
+            ..*self
+        }
     }
 }
 

@@ -65,11 +65,10 @@ use crate::{
 /// # drop(installed);
 /// ```
 pub struct Tracer {
-    pub(super) id: u64, // Never reused, never zero.
+    pub(super) origin: &'static Origin, // Of its spans.
     /// What decides about spans that start, from threads' next look on. No lock is taken inside it.
     head: Mutex<Arc<Head>>,
     callers: Callers,
-    pub(super) origin: &'static Origin, // Of its spans.
     pub(super) held: Option<Arc<Held>>, // What a tail sampler has to decide about.
     pub(super) watching: Watching,
     /// What is done about some spans that start: [`TAKES_BAGGAGE`] and its like, added up. Relaxed: it
@@ -223,13 +222,11 @@ impl TracerBuilder {
     #[must_use]
     pub fn build(self) -> Arc<Tracer> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Relaxed);
         let takes_baggage = if self.baggage_keys.is_empty() { 0 } else { TAKES_BAGGAGE };
         let tracer = Arc::new(Tracer {
-            id,
+            origin: Origin::new(NEXT.fetch_add(1, Relaxed), self.limits),
             head: Mutex::new(self.callers.head(self.sampler)),
             callers: self.callers,
-            origin: Origin::new(id, self.limits),
             held: self.tail.map(|tail| Arc::new(Held::new(tail))),
             extras: AtomicU8::new(takes_baggage),
             watching: Watching::new(self.open_spans),
@@ -246,7 +243,7 @@ impl TracerBuilder {
             cuts: Default::default(),
         });
         tracer.watch_if(tracer.watching.wants_any(0));
-        LIVE.lock().push((tracer.id, Arc::downgrade(&tracer)));
+        LIVE.lock().push((tracer.id(), Arc::downgrade(&tracer)));
         tracer
     }
 }
@@ -265,6 +262,12 @@ impl Tracer {
             error_texts: ErrorTexts::default(),
             sink: Box::new(sink),
         }
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub(super) fn id(&self) -> u64 {
+        self.origin.tracer
     }
 
     /// Hands the finished spans of all threads to the sink.
@@ -563,7 +566,7 @@ impl Tracer {
 /// What is left goes to the sink.
 impl Drop for Tracer {
     fn drop(&mut self) {
-        LIVE.lock().retain(|(id, _)| *id != self.id);
+        LIVE.lock().retain(|(id, _)| *id != self.id());
         self.collect();
         let mut rest = Vec::new();
         self.decide_rest(&mut rest);

@@ -229,7 +229,7 @@ impl Subject {
         Self { expects: Expects::Nothing, ..self }
     }
 
-    /// It may lose records: how many is told, and ends no run.
+    /// It may lose records. A run goes on then, and says how many.
     pub fn may_lose(self) -> Self {
         Self { expects: Expects::Part, ..self }
     }

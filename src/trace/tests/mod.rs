@@ -6,6 +6,7 @@ mod contexts;
 mod futures;
 mod nesting;
 mod open;
+mod overdue;
 mod records;
 mod tail;
 mod sampling;

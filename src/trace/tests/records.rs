@@ -267,6 +267,7 @@ fn a_record_that_is_used_again_has_nothing_of_its_former_span() {
         (counts, dropped, parent, status, outcome, record.kind(), times, name, context)
     };
     assert_eq!(content(&used), content(&fresh));
+    assert_eq!(used.clone().weight(), fresh.weight(), "a clone has no room of former spans");
     // Room is weighed, texts that are gone are not.
     assert!(fresh.weight() <= used.weight() && used.weight() + 1_000 < before);
     used.set_status(Status::Error("".into()));
