@@ -587,3 +587,20 @@ impl Signal for SpanRecord {
         SPARE.keep(thread.into(), records, bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_has_no_memory_of_former_spans() {
+        let mut record = SpanRecord::new("first");
+        record.set_attribute("key", 1);
+        record.set_status(Status::Error("no".into()));
+        assert!(record.clone().0.content.is_some() && record.clone().0.rare.is_some());
+        record.clean(1);
+        assert!(record.0.content.is_some() && record.0.rare.is_some());
+        let clone = record.clone();
+        assert!(clone.0.content.is_none() && clone.0.rare.is_none());
+    }
+}

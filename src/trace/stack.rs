@@ -11,8 +11,8 @@ use std::num::NonZeroU64;
 use super::active::Active;
 use crate::context::{self, Attached, Baggage, Bits, Context, Ids, SpanId, TraceId};
 
-/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 64 bytes each, and a record, a bound
-/// for recursion with spans and for leaked guards. A span beyond is its scope's alone.
+/// The most frames of a thread: arbitrary, far beyond honest nesting, and at 64 bytes and a record each a
+/// bound for recursion with spans and for leaked guards. A span beyond is its scope's alone.
 const MAX_FRAMES: usize = 4096;
 
 pub(super) struct Stack {
