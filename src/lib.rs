@@ -75,6 +75,8 @@
 //! - `tokio-runtime`: workers, tasks and queues of tokio runtimes.
 //! - `poll-json`: series from a JSON document behind a URL.
 //! - `serde`: snapshots written, read and merged across processes; views from configuration.
+//! - `tower`, `axum`, `reqwest`, `tracing`, `log`, `metrics`, `opentelemetry`: the [`integration`]s, each by
+//!   the name of the library that it is for; `integrations`: all seven.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -87,6 +89,7 @@ extern crate self as bellwether; // The macros name the crate from outside; its 
 pub mod prelude;
 pub mod testing;
 pub mod telemetry;
+pub mod integration;
 pub mod observe;
 pub mod bundle;
 pub mod alert;

@@ -1,0 +1,4 @@
+//! At home in code that has other libraries: layers, subscribers and recorders that bring what those record
+//! into the same pipeline.
+//!
+//! Each is a feature of its own, and of the other library's name.
