@@ -98,6 +98,7 @@ pub mod collect;
 mod history;
 mod exposition;
 pub mod trace;
+pub mod log;
 pub mod metric;
 mod series;
 mod cells;

@@ -1,4 +1,4 @@
-//! Appends spans and metrics to a file as JSON lines. The page of [`File`] describes its behaviour and
+//! Appends spans, log records and metrics to a file as JSON lines. The page of [`File`] describes its behaviour and
 //! the schema.
 
 use std::{
@@ -18,18 +18,20 @@ use super::{
 use crate::{
     diagnostics,
     error::{Error, ErrorKind},
+    log::LogRecord,
     metric::DataPoint,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Setup},
     sync::Mutex,
     trace::SpanRecord,
 };
 
-/// Appends spans and metrics to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit,
+/// Appends spans, log records and metrics to a file as JSON lines, for shippers that tail it (Filebeat, Fluent Bit,
 /// Vector).
 #[doc = include_str!("file.md")]
 #[derive(Clone, Debug)]
 pub struct File {
     service: String,
+    format: Format,
     /// Held while a batch is written, so that lines of two routes stay whole. No lock is taken inside
     /// it.
     appended: Arc<Mutex<Appended>>,
@@ -75,16 +77,46 @@ impl File {
         })?;
         let path = std::path::absolute(&path).unwrap_or(path);
         let appended = Appended { path, opened, lines: Lines::default(), is_lost: false };
-        Ok(Self { service: String::new(), appended: Arc::new(Mutex::new(appended)) })
+        Ok(Self {
+            service: String::new(),
+            format: Format::Json,
+            appended: Arc::new(Mutex::new(appended)),
+        })
+    }
+}
+
+impl File {
+    /// Writes log records with the field names of the Elastic Common Schema (8.11), so that Filebeat and
+    /// Elasticsearch need no mapping: `@timestamp`, `log.level`, `message`, `trace.id`, and attributes under
+    /// their own keys. Spans and metrics, for which it has no fields, stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{export::{File, Route}, log::LogRecord};
+    ///
+    /// let path = std::env::temp_dir().join("bellwether-ecs.jsonl");
+    /// let logs = Route::<LogRecord>::new(File::open(path)?.ecs());
+    /// let telemetry = bellwether::builder("shop").export(logs).start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn ecs(self) -> Self {
+        Self { format: Format::Ecs, ..self }
     }
 }
 
 impl Appended {
-    fn append<S: Line>(&mut self, service: &str, batch: &Batch<S>) -> ExportResult<S> {
+    fn append<S: Line>(
+        &mut self,
+        format: Format,
+        service: &str,
+        batch: &Batch<S>,
+    ) -> ExportResult<S> {
         let place = format!("file {:?}", self.path);
         self.follow().map_err(|error| ExportError::retry(format_args!("{place}: {error}")))?;
         self.lines.clear(self.opened.torn);
-        record::write(&mut self.lines, Format::Json, service, batch);
+        record::write(&mut self.lines, format, service, batch);
         let written = self.lines.write_to(&mut self.opened.file);
         lines::answer(written, batch, &mut self.opened.torn, &place)
     }
@@ -130,6 +162,7 @@ impl Appended {
 impl Backend for File {
     fn routes(self, routes: &mut Routes) {
         routes.add(Route::<SpanRecord>::new(self.clone()));
+        routes.add(Route::<LogRecord>::new(self.clone()));
         routes.add(Route::<DataPoint>::new(self));
     }
 }
@@ -144,7 +177,7 @@ impl<S: Line> Exporter<S> for File {
         let Some(mut appended) = self.appended.try_lock_until(deadline.instant()) else {
             return Err(ExportError::retry("the file is busy with another signal"));
         };
-        appended.append(&self.service, batch)
+        appended.append(self.format, &self.service, batch)
     }
 
     fn name(&self) -> &str {

@@ -1,4 +1,4 @@
-//! Prints spans and metrics on standard output, for people or as JSON lines.
+//! Prints spans, log records and metrics on standard output, for people or as JSON lines.
 //!
 //! - What is sent, and when? A line for each span, when its batch is full or a second old. A line for
 //!   each series every ten seconds.
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    log::LogRecord,
     metric::DataPoint,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route, Setup},
     sync::Mutex,
@@ -28,9 +29,9 @@ use crate::{
     util::standard,
 };
 
-/// Prints each span and each series of a metric on standard output.
+/// Prints each span, each log record and each series of a metric on standard output.
 ///
-/// As a backend it takes both; `Route::<SpanRecord>::new(Stdout::human())` takes only spans.
+/// As a backend it takes all three; `Route::<SpanRecord>::new(Stdout::human())` takes only spans.
 ///
 /// # Examples
 ///
@@ -71,6 +72,13 @@ impl Stdout {
         Self::of(Format::Json)
     }
 
+    /// As [`json`](Self::json), with log records by the names of the Elastic Common Schema: see
+    /// [`File::ecs`](super::File::ecs).
+    #[must_use]
+    pub fn ecs() -> Self {
+        Self::of(Format::Ecs)
+    }
+
     fn of(format: Format) -> Self {
         Self { format, service: String::new(), out: Arc::default() }
     }
@@ -79,6 +87,7 @@ impl Stdout {
 impl Backend for Stdout {
     fn routes(self, routes: &mut Routes) {
         routes.add(Route::<SpanRecord>::new(self.clone()));
+        routes.add(Route::<LogRecord>::new(self.clone()));
         routes.add(Route::<DataPoint>::new(self));
     }
 }

@@ -38,12 +38,7 @@ impl KeyValue {
 
     /// The bytes that it has on the heap; static text costs nothing.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let of_value = match &self.value {
-            Value::String(text) => text.heap_bytes(),
-            Value::Array(array) => array.bytes(),
-            Value::Bool(_) | Value::I64(_) | Value::F64(_) => 0,
-        };
-        owned_bytes(&self.key) + of_value
+        owned_bytes(&self.key) + self.value.heap_bytes()
     }
 }
 
@@ -98,6 +93,15 @@ impl Value {
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self::String(Text::from_static(text))
+    }
+
+    /// The bytes that it has on the heap; static text costs nothing.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::String(text) => text.heap_bytes(),
+            Self::Array(array) => array.bytes(),
+            Self::Bool(_) | Self::I64(_) | Self::F64(_) => 0,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     export::{Backend, Routes},
     history,
     label::Value,
+    log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
     pipeline::{Processor, Route},
     resource::Resource,
@@ -33,6 +34,9 @@ pub struct Builder {
     pub(super) routes: Routes,
     pub(super) span_processors: Processors<SpanRecord>,
     pub(super) metric_processors: Processors<DataPoint>,
+    pub(super) log_processors: Processors<LogRecord>,
+    /// `None` if nothing is said of logs: they are then taken where a route is for them.
+    pub(super) logs: Option<LogOptions>,
     pub(super) alert_attributes: Vec<Cow<'static, str>>,
     pub(super) external_url: Option<String>,
     pub(super) parts: Vec<StartPart>,
@@ -58,6 +62,8 @@ impl Builder {
             routes: Routes::default(),
             span_processors: Vec::new(),
             metric_processors: Vec::new(),
+            log_processors: Vec::new(),
+            logs: None,
             alert_attributes: vec!["service.name".into()],
             external_url: None,
             parts: Vec::new(),
@@ -81,7 +87,7 @@ impl Builder {
         Self { resource: self.resource.with(key, value), ..self }
     }
 
-    /// Sends to `backend` the signals it takes: sampled spans, readings of metrics. Each signal has
+    /// Sends to `backend` the signals it takes: sampled spans, readings of metrics, log records. Each signal has
     /// its own [`Route`], with a queue and a thread.
     ///
     /// # Examples
@@ -127,6 +133,41 @@ impl Builder {
     pub fn metric_processor(mut self, processor: impl Processor<DataPoint>) -> Self {
         self.metric_processors.push(Box::new(processor));
         self
+    }
+
+    /// Adds a processor that changes or removes log records before any route gets them. Processors run in
+    /// the order in which they were added. Removed records are counted in `telemetry.processor.dropped`.
+    pub fn log_processor(mut self, processor: impl Processor<LogRecord>) -> Self {
+        self.log_processors.push(Box::new(processor));
+        self
+    }
+
+    /// Sets which log records are kept, and how many; by default what `RUST_LOG` says, or `info`.
+    ///
+    /// Logs are recorded if a backend takes them. With this call they are also recorded if none does, for
+    /// their figures alone: `log.records` counts them by level and target, `log.errors` counts errors by
+    /// target and place in the source, and `log.error.sites` counts the places that had errors, so that an
+    /// alert can fire at a message that was never seen before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{error, log::LogOptions};
+    /// use std::time::Duration;
+    ///
+    /// let logs = LogOptions::new().filter("warn".parse()?);
+    /// let telemetry = bellwether::builder("shop").logs(logs).start()?;
+    /// for _ in 0..3 {
+    ///     error!(target: "shop::pay", "the card reader is gone");
+    /// }
+    /// telemetry.flush(Duration::from_secs(5));
+    /// let labels = [("level", "error"), ("target", "shop::pay")];
+    /// assert_eq!(telemetry.snapshot().value("log.records", &labels).unwrap().as_f64(), 3.0);
+    /// assert_eq!(telemetry.snapshot().value("log.error.sites", &[]).unwrap().as_f64(), 1.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn logs(self, logs: LogOptions) -> Self {
+        Self { logs: Some(logs), ..self }
     }
 
     /// Decides which traces are sampled: a [`Sampler`](crate::trace::sampler::Sampler), or a number, the probability with which each is.

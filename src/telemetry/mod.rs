@@ -16,6 +16,8 @@ mod builder;
 mod exit;
 #[cfg(feature = "host")]
 mod host_metrics;
+mod log_figures;
+mod logs;
 mod own_series;
 #[cfg(feature = "prometheus")]
 mod page;
@@ -31,6 +33,7 @@ mod source;
 mod sources;
 mod span_options;
 mod start;
+mod started;
 mod tick;
 mod ticker;
 
@@ -42,6 +45,7 @@ pub use exit::exit;
 use crate::{
     alert::{Alert, RuleStatus},
     clock,
+    log::{self, LogFilter},
     metric::{Snapshot, Window},
     pipeline::Report,
     resource::Resource,
@@ -162,6 +166,31 @@ impl Telemetry {
         if let Some(tracer) = self.running.tracer.as_ref().filter(|_| !self.running.is_inherited())
         {
             tracer.set_sampler(sampler);
+        }
+    }
+
+    /// Puts another filter in place of the one that decides which log records are kept, from now on. The
+    /// bridges from `log` and `tracing` follow it. It has no effect in a forked child of the process that
+    /// started the telemetry.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{debug, export::Memory, log::LogRecord};
+    ///
+    /// let logs = Memory::<LogRecord>::new();
+    /// let telemetry = bellwether::builder("shop").export(logs.clone()).start()?;
+    /// let log = || debug!(target: "shop::pay", "the reader answers");
+    /// log();
+    /// telemetry.set_log_filter("info,shop::pay=debug".parse()?);
+    /// log();
+    /// telemetry.shutdown(std::time::Duration::from_secs(5));
+    /// assert_eq!(logs.len(), 1);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn set_log_filter(&self, filter: LogFilter) {
+        if !self.running.is_inherited() {
+            log::set_filter(filter);
         }
     }
 

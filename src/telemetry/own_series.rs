@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::source::Source;
+use super::{log_figures::LogFigures, source::Source, started::Started};
 use crate::{
     alert::Board,
     cells::{orphaned, reentrant, shared_records},
     context, diagnostics, label,
+    log::{self, LogCounts, LogRecord},
     metric::{DataPoint, Kind, Observations, Observer, Registry, Unit},
     pipeline::{AnyPipe, QueueReport, Signal as _, leaked_workers, series},
     trace::{SpanRecord, Tracer},
@@ -14,24 +15,26 @@ use crate::{
 
 type Read = Box<dyn Fn(&mut Observations) + Send + Sync>;
 
-/// Registers the figures of `pipes`, `board`, `tracer` and the metrics until the observers are dropped.
+/// Registers the figures of what was started, of `board` and `tracer`, until the observers are dropped.
 pub(super) fn register(
     registry: &Registry,
-    pipes: &[Arc<dyn AnyPipe>],
+    started: &Started,
     board: &Arc<Board>,
     tracer: &Arc<Tracer>,
-    spans: &Arc<Source<SpanRecord>>,
-    metrics: &Arc<Source<DataPoint>>,
 ) -> Vec<Observer> {
+    let Started { spans, metrics, logs, pipes, .. } = started;
     let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
         of_labels(),
         of_spans(tracer),
         of_open_spans(tracer),
         of_baggage(),
         of_limits(tracer),
-        of_processors(spans, metrics),
+        of_processors(spans, metrics, &logs.source),
     ]);
-    let all = all.chain(tracer.tail_counts().map(|_| of_tail(tracer)).into_iter().flatten());
+    let of_logs = logs.are_taken().then(|| of_logs(&logs.figures)).into_iter().flatten();
+    let all = all
+        .chain(of_logs)
+        .chain(tracer.tail_counts().map(|_| of_tail(tracer)).into_iter().flatten());
     all.filter_map(|(kind, (name, help), unit, read)| {
         match registry.observe(kind, (name, help), Unit::new(unit), true, read) {
             Ok(observer) => Some(observer),
@@ -175,13 +178,59 @@ fn drops(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
     }
 }
 
-fn of_processors(spans: &Arc<Source<SpanRecord>>, metrics: &Arc<Source<DataPoint>>) -> Series {
-    let (spans, metrics) = (spans.clone(), metrics.clone());
+fn of_logs(figures: &Arc<LogFigures>) -> Vec<Series> {
+    let read = |read: fn(&LogFigures, &mut Observations)| -> Read {
+        let figures = figures.clone();
+        Box::new(move |to| read(&figures, to))
+    };
+    let count = |name, help, unit, count: fn(LogCounts) -> u64| -> Series {
+        let read =
+            Box::new(move |to: &mut Observations| to.observe(count(log::counts()) as f64, &[]));
+        (Kind::Counter, (name, help), unit, read)
+    };
+    let records = ("log.records", "Log records, by level and target");
+    let errors = ("log.errors", "Errors that were logged, by target and place in the source");
+    let sites = ("log.error.sites", "Places in the source that have logged errors");
+    let of_targets = read(|figures, to| {
+        figures.each_target(|level, target, n| {
+            to.observe(n as f64, &[("level", level), ("target", target)]);
+        });
+    });
+    let of_errors = read(|figures, to| {
+        figures.each_error(|target, site, n| {
+            to.observe(n as f64, &[("site", site), ("target", target)]);
+        });
+    });
+    let of_sites = read(|figures, to| to.observe(figures.n_error_sites() as f64, &[]));
+    let lost =
+        "Log records that were dropped because they came faster than they could be handed over";
+    let suppressed = "Log records that the limit of their call site suppressed";
+    let truncated = "Texts and attributes of log records that were beyond their limits";
+    let reentrant = "Log records from inside the logging of another, dropped";
+    vec![
+        (Kind::Counter, records, "{record}", of_targets),
+        (Kind::Counter, errors, "{record}", of_errors),
+        (Kind::Counter, sites, "{site}", of_sites),
+        count("telemetry.logs.lost", lost, "{record}", |counts| counts.lost),
+        count("telemetry.logs.suppressed", suppressed, "{record}", |counts| counts.suppressed),
+        count("telemetry.logs.truncated", truncated, "{item}", |counts| counts.truncated),
+        count("telemetry.logs.reentrant", reentrant, "{record}", |counts| counts.reentrant),
+    ]
+}
+
+fn of_processors(
+    spans: &Arc<Source<SpanRecord>>,
+    metrics: &Arc<Source<DataPoint>>,
+    logs: &Arc<Source<LogRecord>>,
+) -> Series {
+    let (spans, metrics, logs) = (spans.clone(), metrics.clone(), logs.clone());
     let dropped = ("telemetry.processor.dropped", "Records that a processor removed, or lost");
     let read = move |to: &mut Observations| {
-        for (signal, dropped) in
-            [(SpanRecord::NAME, spans.dropped()), (DataPoint::NAME, metrics.dropped())]
-        {
+        for (signal, dropped) in [
+            (SpanRecord::NAME, spans.dropped()),
+            (DataPoint::NAME, metrics.dropped()),
+            (LogRecord::NAME, logs.dropped()),
+        ] {
             for (reason, count) in dropped.into_iter().filter(|&(_, count)| count > 0) {
                 let labels = [(series::REASON_KEY, reason), (series::SIGNAL_KEY, signal)];
                 to.observe(count as f64, &labels);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    logs::Logs,
     readings::Readings,
     source,
     ticker::{self, Ticker},
@@ -36,6 +37,7 @@ pub(super) struct Running {
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
+    pub(super) logs: Logs,
     /// Guards the past of all series. Inside it the families of the registry are locked for reading,
     /// and no code of the user runs.
     pub(super) history: Arc<Mutex<History>>,
@@ -91,6 +93,7 @@ impl Running {
         if let Some(tracer) = &self.tracer {
             tracer.flush();
         }
+        self.logs.collect();
         // Pipes that wait for callbacks do not delay the others.
         let (early, late) = self.by_reading();
         let early = pipeline::begin_flush(early, deadline);
@@ -124,11 +127,12 @@ impl Running {
         self.tracer.as_ref().map_or(0, |tracer| tracer.open())
     }
 
-    /// Hands the spans that have ended to the queues.
+    /// Hands the spans that have ended and what was logged to the queues.
     pub(super) fn collect(&self) {
         if let Some(tracer) = &self.tracer {
             tracer.collect();
         }
+        self.logs.collect();
     }
 
     /// Sees to spans that have been open for too long.
@@ -193,6 +197,7 @@ impl Running {
             tracer.close();
             report_open(tracer);
         }
+        self.logs.uninstall();
         self.by_reading().0.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
         self.readings.end(patience);
         let report = pipeline::shutdown(&self.pipes, clock::until(deadline));

@@ -3,29 +3,26 @@
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use super::{
-    Builder, Telemetry,
-    builder::Processors,
-    exit, names, own_series,
+    Builder, Telemetry, exit, own_series,
     readings::Readings,
     running::{Ending, Running},
-    source::Source,
+    started::Started,
     tick::Ticking,
 };
 use crate::{
-    alert::{self, Engine, External, notify::Notification},
+    alert::{self, Engine, External},
     cells,
     clock::Slots,
     diagnostics,
-    error::{Error, ErrorKind},
-    export::Routes,
+    error::Error,
     history::{self, History},
-    metric::{DataPoint, MetricsOptions, Registry, Views},
-    pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    metric::{Registry, Views},
+    pipeline::Setup,
     resource::Resource,
     series::Changes,
     sync::Mutex,
     trace::{
-        self, SpanRecord, Tracer,
+        self, Tracer,
         propagator::{self, Propagators},
     },
     util::process,
@@ -64,24 +61,23 @@ impl Builder {
         let parts = self.parts.into_iter().map(|start| start(&self.resource));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
-        let Started { spans, metrics, notifications, options, pipes } = Started::new(
-            &Setup::new(self.resource.clone()),
-            self.routes,
-            (self.span_processors, self.metric_processors),
-        )?;
-        let tracer = (!self.disabled).then(|| self.spans.into_tracer(&spans));
+        let processors = (self.span_processors, self.metric_processors, self.log_processors);
+        let setup = Setup::new(self.resource.clone());
+        let started = Started::new(&setup, self.routes, processors, self.logs)?;
+        let tracer = (!self.disabled).then(|| self.spans.into_tracer(&started.spans));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         let external = external(&self.resource, keys, url, &local_addrs);
         change(&registry, changes, views, self.max_owning_threads);
         guide(self.propagators, tracer.as_deref());
         // If disabled, none of our own series are registered, because off means off.
-        let register =
-            |tracer| own_series::register(&registry, &pipes, &board, tracer, &spans, &metrics);
+        let register = |tracer| own_series::register(&registry, &started, &board, tracer);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
+        let Started { metrics, logs, notifications, options, pipes, .. } = started;
         let running = Arc::new(Running {
             generation: process::generation(),
             history,
             readings: Readings::new(&registry, metrics, options),
+            logs,
             resource: self.resource,
             local_addrs,
             ending: Mutex::new(Ending { parts, observers, ..Ending::default() }),
@@ -137,6 +133,7 @@ fn run(running: &Running, ticking: Ticking) -> Result<(), Error> {
     let ticker = ticking.start()?;
     running.ending.lock().tickers.extend(readings.into_iter().chain([ticker]));
     running.tracer.iter().for_each(install);
+    running.logs.install();
     Ok(())
 }
 
@@ -196,51 +193,4 @@ fn install(tracer: &Arc<Tracer>) {
     if exit::is_child() {
         std::mem::forget(replaced); // It is the parent's, and its queues are not served here.
     }
-}
-
-/// The pipes of all routes.
-struct Started {
-    spans: Arc<Source<SpanRecord>>,
-    metrics: Arc<Source<DataPoint>>,
-    notifications: Vec<Pipe<Notification>>,
-    options: Vec<MetricsOptions>, // In the order of the pipes of `metrics`.
-    pipes: Vec<Arc<dyn AnyPipe>>,
-}
-
-impl Started {
-    fn new(
-        setup: &Setup,
-        mut routes: Routes,
-        (of_spans, of_metrics): (Processors<SpanRecord>, Processors<DataPoint>),
-    ) -> Result<Self, Error> {
-        let (spans, metrics, notifications) = (routes.take(), routes.take(), routes.take());
-        if let Some((signal, name)) = routes.left() {
-            let text = format!(
-                "the route {name:?} is of the signal {signal:?}, which telemetry does not send"
-            );
-            return Err(Error::new(ErrorKind::InvalidOption, text));
-        }
-        let options =
-            metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
-        let spans = started(spans, setup)?;
-        let metrics = started(metrics, setup)?;
-        let notifications = started(notifications, setup)?;
-        let pipes = any(&spans).chain(any(&metrics)).chain(any(&notifications)).collect();
-        Ok(Self {
-            spans: Arc::new(Source::new(of_spans, spans)),
-            metrics: Arc::new(Source::new(of_metrics, metrics)),
-            notifications,
-            options,
-            pipes,
-        })
-    }
-}
-
-fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S>>, Error> {
-    // If one fails, the pipes that were started before it end when they are dropped.
-    names::distinct(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
-}
-
-fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
-    pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
 }

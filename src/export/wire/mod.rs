@@ -2,6 +2,7 @@
 
 pub(crate) mod json;
 pub(crate) mod lines;
+pub(crate) mod log;
 pub(crate) mod point;
 pub(crate) mod record;
 pub(crate) mod span;

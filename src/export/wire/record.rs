@@ -1,7 +1,8 @@
 //! A record of any signal as one line: a JSON object, or text for people.
 
-use super::{json::Json, lines::Lines, point, span};
+use super::{json::Json, lines::Lines, log, point, span};
 use crate::{
+    log::LogRecord,
     metric::{DataPoint, Kind, SeriesValue},
     pipeline::{Batch, OneLine, Signal},
     trace::{SpanRecord, Status},
@@ -13,6 +14,12 @@ pub(crate) trait Line: Signal {
     /// Writes it as one JSON object of the service `service`, without a line break.
     fn json(&self, service: &str, out: &mut Vec<u8>);
 
+    /// Writes it as [`json`](Self::json) does, with the field names of the Elastic Common Schema where that
+    /// has a place for it.
+    fn ecs(&self, service: &str, out: &mut Vec<u8>) {
+        self.json(service, out);
+    }
+
     /// Writes it for people. Control characters are escaped.
     fn human(&self, text: &mut String) -> std::fmt::Result;
 }
@@ -22,6 +29,7 @@ pub(crate) trait Line: Signal {
 pub(crate) enum Format {
     Human,
     Json,
+    Ecs,
 }
 
 /// Adds a line for each record of `batch`.
@@ -29,6 +37,7 @@ pub(crate) fn write<S: Line>(lines: &mut Lines, format: Format, service: &str, b
     for record in batch {
         lines.line(|out| match format {
             Format::Json => record.json(service, out),
+            Format::Ecs => record.ecs(service, out),
             Format::Human => {
                 let mut text = String::new();
                 // Writing to a String cannot fail.
@@ -76,6 +85,40 @@ impl Line for SpanRecord {
             write!(text, "{}", OneLine(&attribute.value.to_string()))?;
         }
         Ok(())
+    }
+}
+
+impl Line for LogRecord {
+    fn json(&self, service: &str, out: &mut Vec<u8>) {
+        Json::new(out).object(|object| {
+            object.field("signal").plain(Self::NAME);
+            object.field("service.name").str(service);
+            log::fields(object, self);
+        });
+    }
+
+    fn ecs(&self, service: &str, out: &mut Vec<u8>) {
+        Json::new(out).object(|object| log::ecs_fields(object, service, self));
+    }
+
+    fn human(&self, text: &mut String) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        write!(text, "{} {:<5}", Utc(self.time().unix_nanos()), self.severity())?;
+        if !self.target().is_empty() {
+            write!(text, " {}:", OneLine(self.target()))?;
+        }
+        write!(text, " {}", OneLine(&self.body().to_string()))?;
+        for attribute in span::last_of_each_key(self.attributes()) {
+            write!(text, " {}=", OneLine(&attribute.key))?;
+            write!(text, "{}", OneLine(&attribute.value.to_string()))?;
+        }
+        if let (Some(trace), Some(span)) = (self.trace_id(), self.span_id()) {
+            write!(text, " trace={trace} span={span}")?;
+        }
+        match self.repeated() {
+            0 => Ok(()),
+            n => write!(text, " (and {n} more like it)"),
+        }
     }
 }
 

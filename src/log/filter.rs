@@ -1,0 +1,344 @@
+//! Which records are kept, by level and target: `RUST_LOG`'s syntax.
+//!
+//! One word says both what the lowest level is that any target has, and which filter it is of. So a call
+//! that is out costs one relaxed load and a comparison, and a call site that has asked this filter before
+//! costs one load more.
+
+use std::{cmp::Reverse, fmt, str::FromStr, sync::Arc};
+
+use super::Severity;
+use crate::{
+    error::{Error, ErrorKind},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// Which log records are kept, by their level and their target.
+///
+/// The syntax is that of `RUST_LOG`: directives with commas between them. `info` is for all targets,
+/// `shop::pay=debug` for those that begin with `shop::pay`, `hyper=off` keeps nothing of `hyper`, and
+/// `shop` alone keeps everything of `shop`. The directive with the longest target that fits counts; of two
+/// equal ones, the later. Without a directive that fits, a record is not kept. Levels are those of
+/// [`Severity`]'s names in any case, `off`, or 0 to 5.
+///
+/// Filters by fields of spans (`[span{field=value}]`) and by regular expressions (`/text`), which some
+/// readers of `RUST_LOG` know, are errors here.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::log::{LogFilter, Severity};
+///
+/// let filter: LogFilter = "info,shop::pay=debug,hyper=off".parse()?;
+/// assert!(filter.keeps(Severity::DEBUG, "shop::pay::card"));
+/// assert!(!filter.keeps(Severity::DEBUG, "shop"));
+/// assert!(!filter.keeps(Severity::ERROR, "hyper::proto"));
+/// let error = "info,shop=loud".parse::<LogFilter>().unwrap_err();
+/// assert_eq!(error.to_string(), r#"log filter: in "shop=loud": "loud" is no level: trace, debug, info, warn, error, off"#);
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter {
+    directives: Vec<Directive>, // The longest targets first.
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Directive {
+    target: String,
+    at_least: u8, // A severity's number; `OFF` keeps nothing.
+}
+
+/// More than any severity's number.
+const OFF: u8 = 25;
+
+/// The most directives of a filter: arbitrary, far more than people write.
+const MOST_DIRECTIVES: usize = 1024;
+
+impl LogFilter {
+    /// Keeps what is at least as grave as `severity`, of all targets.
+    #[must_use]
+    pub fn at_least(severity: Severity) -> Self {
+        let directive = Directive { target: String::new(), at_least: severity.number() };
+        Self { directives: vec![directive] }
+    }
+
+    /// Keeps nothing.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self { directives: Vec::new() }
+    }
+
+    /// The filter of the environment variable `RUST_LOG`; without it, or where it is empty, `info` for all
+    /// targets. Directives that cannot be read are handed to `fault` with the reason, and the others hold.
+    pub(crate) fn from_env(mut fault: impl FnMut(Error)) -> Self {
+        let text = std::env::var_os("RUST_LOG").unwrap_or_default();
+        let text = text.to_string_lossy();
+        if text.trim().is_empty() {
+            return Self::at_least(Severity::INFO);
+        }
+        Self::read(&text, &mut fault)
+    }
+
+    /// Whether a record of this severity and target is kept.
+    #[must_use]
+    pub fn keeps(&self, severity: Severity, target: &str) -> bool {
+        let directive = self.directives.iter().find(|of| target.starts_with(&*of.target));
+        directive.is_some_and(|directive| severity.number() >= directive.at_least)
+    }
+
+    fn read(text: &str, fault: &mut impl FnMut(Error)) -> Self {
+        let mut directives = Vec::<Directive>::new();
+        let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        for (n, text) in texts.enumerate() {
+            if n == MOST_DIRECTIVES {
+                fault(error(format!("has more than {MOST_DIRECTIVES} directives")));
+                break;
+            }
+            match text.parse::<Directive>() {
+                Ok(directive) => {
+                    directives.retain(|earlier| earlier.target != directive.target);
+                    directives.push(directive);
+                }
+                Err(reason) => fault(error(format!("in {text:.80?}: {reason}"))),
+            }
+        }
+        directives.sort_by_key(|directive| Reverse(directive.target.len()));
+        Self { directives }
+    }
+
+    /// The number of the lowest severity that is kept of any target.
+    fn lowest(&self) -> u8 {
+        self.directives.iter().map(|directive| directive.at_least).min().unwrap_or(OFF)
+    }
+}
+
+fn error(text: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidOption, format!("log filter: {text}"))
+}
+
+impl FromStr for LogFilter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut first = None;
+        let filter = Self::read(text, &mut |fault| {
+            first.get_or_insert(fault);
+        });
+        first.map_or(Ok(filter), Err)
+    }
+}
+
+impl FromStr for Directive {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = |reason: &str| Err(Error::new(ErrorKind::InvalidOption, reason.to_owned()));
+        if text.contains(['[', ']', '{', '}']) {
+            return invalid("filters by spans and fields are not supported");
+        }
+        if text.contains('/') {
+            return invalid("filters by regular expressions are not supported");
+        }
+        match text.split_once('=') {
+            Some((target, level)) => {
+                let (target, level) = (target.trim().to_owned(), level.trim());
+                // As in tracing: nothing behind the `=` keeps everything.
+                let at_least = if level.is_empty() { 1 } else { at_least(level)? };
+                Ok(Self { target, at_least })
+            }
+            None => Ok(match at_least(text) {
+                Ok(at_least) => Self { target: String::new(), at_least },
+                Err(_) => Self { target: text.to_owned(), at_least: 1 },
+            }),
+        }
+    }
+}
+
+fn at_least(level: &str) -> Result<u8, Error> {
+    match level {
+        "0" => Ok(OFF),
+        level if level.eq_ignore_ascii_case("off") => Ok(OFF),
+        level => level.parse().map(Severity::number),
+    }
+}
+
+/// As it is read.
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.directives.is_empty() {
+            return f.write_str("off");
+        }
+        for (place, Directive { target, at_least }) in self.directives.iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            let equals = if target.is_empty() { "" } else { "=" };
+            let level = match *at_least {
+                OFF => "off",
+                number => Severity::new(number).as_str(),
+            };
+            write!(f, "{comma}{target}{equals}{level}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of the filter in force, from bit 8 on, and below it the number of the lowest severity that
+/// it keeps. Relaxed: who finds a new number asks for the filter under its lock.
+static IN_FORCE: AtomicU64 = AtomicU64::new(OFF as u64);
+
+/// The filter, and what follows its changes. No lock is taken inside it.
+static FILTER: Mutex<InForce> =
+    Mutex::new(InForce { filter: None, is_open: false, followers: Vec::new() });
+
+struct InForce {
+    filter: Option<Arc<LogFilter>>, // None is `off`.
+    /// Whether somebody takes records: otherwise nothing is kept, whatever the filter says.
+    is_open: bool,
+    followers: Vec<fn()>,
+}
+
+/// Whether any target keeps records of this severity.
+#[inline(always)]
+pub(crate) fn may_keep(severity: Severity) -> bool {
+    u64::from(severity.number()) >= IN_FORCE.load(Relaxed) & 0xff
+}
+
+/// The number of the filter in force, which changes with the filter.
+#[inline(always)]
+pub(super) fn number() -> u64 {
+    IN_FORCE.load(Relaxed) >> 8
+}
+
+/// Whether the filter in force keeps records of this severity and target; the filter's number.
+pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
+    let in_force = FILTER.lock();
+    let number = number();
+    let filter = in_force.filter.clone().filter(|_| in_force.is_open);
+    drop(in_force);
+    (filter.is_some_and(|filter| filter.keeps(severity, target)), number)
+}
+
+/// The lowest severity that any target keeps; none where nothing is kept.
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) fn lowest() -> Option<Severity> {
+    let number = (IN_FORCE.load(Relaxed) & 0xff) as u8;
+    (number < OFF).then(|| Severity::new(number))
+}
+
+/// Puts `filter` in force.
+pub(super) fn set(filter: LogFilter) {
+    change(|in_force| in_force.filter = Some(Arc::new(filter)));
+}
+
+/// Says whether somebody takes records.
+pub(super) fn set_open(is_open: bool) {
+    change(|in_force| in_force.is_open = is_open);
+}
+
+/// Calls `follower` at each change of the filter, and now: for libraries that keep their own idea of what
+/// is enabled.
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) fn follow(follower: fn()) {
+    let mut in_force = FILTER.lock();
+    if !in_force.followers.iter().any(|known| std::ptr::fn_addr_eq(*known, follower)) {
+        in_force.followers.push(follower);
+    }
+    drop(in_force);
+    follower();
+}
+
+fn change(change: impl FnOnce(&mut InForce)) {
+    let mut in_force = FILTER.lock();
+    change(&mut in_force);
+    let lowest = match &in_force.filter {
+        Some(filter) if in_force.is_open => filter.lowest(),
+        _ => OFF,
+    };
+    // Only this writes it, under the lock.
+    IN_FORCE.store((number() + 1) << 8 | u64::from(lowest), Relaxed);
+    let followers = in_force.followers.clone();
+    drop(in_force);
+    followers.into_iter().for_each(|follower| follower());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keeps(filter: &str, severity: Severity, target: &str) -> bool {
+        filter.parse::<LogFilter>().unwrap().keeps(severity, target)
+    }
+
+    #[test]
+    fn directives_are_those_of_rust_log() {
+        for (filter, severity, target, kept) in [
+            ("info", Severity::INFO, "any", true),
+            ("info", Severity::DEBUG, "any", false),
+            ("", Severity::FATAL, "any", false),
+            ("off", Severity::FATAL, "any", false),
+            ("shop", Severity::TRACE, "shop::pay", true),
+            ("shop", Severity::FATAL, "hyper", false),
+            ("shop=", Severity::TRACE, "shop", true),
+            (" warn , shop = DEBUG ", Severity::DEBUG, "shop", true),
+            ("shop=debug,shop::pay=warn", Severity::INFO, "shop::pay::card", false),
+            ("shop::pay=warn,shop=debug", Severity::INFO, "shop::pay::card", false),
+            ("debug,hyper=off", Severity::ERROR, "hyper::h1", false),
+            ("error,error=off", Severity::ERROR, "any", true),
+            ("debug,warn", Severity::INFO, "any", false),
+            ("shop=3", Severity::INFO, "shop", true),
+            ("shop=0", Severity::FATAL, "shop", false),
+        ] {
+            assert_eq!(keeps(filter, severity, target), kept, "{filter} {severity} {target}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_the_rest_holds() {
+        let mut faults = Vec::new();
+        let text = "info,[span]=debug,shop=loud,a/b,hyper=off";
+        let filter = LogFilter::read(text, &mut |fault| faults.push(fault.to_string()));
+        assert_eq!(filter.to_string(), "hyper=off,INFO");
+        let named = ["[span]=debug", "shop=loud", "a/b"];
+        assert_eq!(faults.len(), named.len());
+        assert!(faults.iter().zip(named).all(|(fault, name)| fault.contains(name)), "{faults:?}");
+    }
+
+    #[test]
+    fn a_flood_of_directives_is_cut() {
+        let text: String = (0..5000).map(|n| format!("a{n}=info,")).collect();
+        assert!(text.parse::<LogFilter>().unwrap_err().to_string().contains("1024"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_is_read_as_it_is_written(
+            directives in prop::collection::vec(("[a-c:]{0,4}", 0u8..6), 0..8),
+            target in "[a-c:]{0,6}", number in 1u8..25,
+        ) {
+            let texts = directives.iter().map(|(target, level)| format!("{target}={level}"));
+            let text = texts.collect::<Vec<_>>().join(",");
+            let filter: LogFilter = text.parse().unwrap();
+            let again: LogFilter = filter.to_string().parse().unwrap();
+            let severity = Severity::new(number);
+            prop_assert_eq!(filter.keeps(severity, &target), again.keeps(severity, &target));
+            // A naive twin: the longest target that fits, the last of equal ones.
+            let mut best: Option<&(String, u8)> = None;
+            for directive in &directives {
+                let fits = target.starts_with(&directive.0);
+                if fits && best.is_none_or(|best| directive.0.len() >= best.0.len()) {
+                    best = Some(directive);
+                }
+            }
+            let kept = best.is_some_and(|(_, level)| match level {
+                0 => false,
+                level => number >= [17, 13, 9, 5, 1][usize::from(*level) - 1],
+            });
+            prop_assert_eq!(filter.keeps(severity, &target), kept);
+            let lowest = filter.lowest();
+            prop_assert!(!kept || number >= lowest);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A place in the source that logs: what it says of itself, whether the filter lets it, and how often it
+//! may.
+
+use std::{borrow::Cow, fmt};
+
+use super::{Severity, filter};
+use crate::{
+    clock,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// A place in the source that logs. The macros make one for each call.
+#[doc(hidden)]
+pub struct CallSite {
+    severity: Severity,
+    target: Cow<'static, str>,
+    file: Cow<'static, str>, // Empty if it is not known.
+    line: u32,
+    /// The number of the filter that was asked, and in the lowest bit whether it keeps the site's records.
+    answer: AtomicU64,
+    limit: Limit,
+}
+
+impl CallSite {
+    /// A call site of a macro.
+    #[must_use]
+    pub const fn new(
+        severity: Severity,
+        target: &'static str,
+        file: &'static str,
+        line: u32,
+    ) -> Self {
+        Self::of(severity, Cow::Borrowed(target), Cow::Borrowed(file), line)
+    }
+
+    pub(super) const fn of(
+        severity: Severity,
+        target: Cow<'static, str>,
+        file: Cow<'static, str>,
+        line: u32,
+    ) -> Self {
+        Self { severity, target, file, line, answer: AtomicU64::new(0), limit: Limit::new() }
+    }
+
+    /// Whether its records are kept by the filter in force.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        filter::may_keep(self.severity) && self.is_kept()
+    }
+
+    #[inline]
+    fn is_kept(&self) -> bool {
+        // Relaxed: the word says of which filter it is. The first one has the number 1.
+        let answer = self.answer.load(Relaxed);
+        if answer >> 1 == filter::number() { answer & 1 != 0 } else { self.ask() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ask(&self) -> bool {
+        let (is_kept, number) = filter::ask(self.severity, &self.target);
+        self.answer.store(number << 1 | u64::from(is_kept), Relaxed);
+        is_kept
+    }
+
+    /// Whether it may log once more in this second. Counts it if not.
+    pub(super) fn passes(&'static self) -> bool {
+        let most = MOST.load(Relaxed);
+        most == 0 || self.limit.passes(most, || SUPPRESSING.lock().push(self))
+    }
+
+    /// How many records were suppressed since this was asked last.
+    pub(super) fn take_suppressed(&self) -> u64 {
+        self.limit.take()
+    }
+
+    pub(crate) fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(crate) fn location(&self) -> Option<(&str, u32)> {
+        (!self.file.is_empty()).then_some((&self.file, self.line))
+    }
+}
+
+impl fmt::Debug for CallSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} at {}:{}", self.severity, self.target, self.file, self.line)
+    }
+}
+
+/// How many records a call site may log in a second; zero is no limit. Relaxed: it publishes nothing but
+/// itself.
+static MOST: AtomicU32 = AtomicU32::new(0);
+
+/// The sites that have suppressed records which nobody has taken yet. No lock is taken inside it.
+static SUPPRESSING: Mutex<Vec<&'static CallSite>> = Mutex::new(Vec::new());
+
+/// Limits all call sites to so many records a second; zero is no limit.
+pub(super) fn limit_all(most: u32) {
+    MOST.store(most, Relaxed);
+}
+
+/// The sites that have suppressed records since this was asked last, and how many.
+pub(super) fn suppressed() -> Vec<(&'static CallSite, u64)> {
+    let sites = std::mem::take(&mut *SUPPRESSING.lock());
+    let counted = sites.into_iter().map(|site| (site, site.take_suppressed()));
+    counted.filter(|&(_, n)| n > 0).collect()
+}
+
+/// Counts the records of a site in the second that runs. A second begins with the first record in it.
+struct Limit {
+    /// The second, and below it how many records there were in it. Relaxed, as all here: counts publish
+    /// nothing but themselves.
+    counted: AtomicU64,
+    suppressed: AtomicU64,
+    is_listed: AtomicBool,
+}
+
+impl Limit {
+    const fn new() -> Self {
+        let (counted, suppressed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { counted, suppressed, is_listed: AtomicBool::new(false) }
+    }
+
+    /// Whether there were fewer than `most` in this second. The first that is suppressed is listed by
+    /// `list`.
+    fn passes(&self, most: u32, list: impl FnOnce()) -> bool {
+        let second = clock::now().unix_nanos() / 1_000_000_000;
+        let first = second << 32 | 1;
+        let mut counted = self.counted.load(Relaxed);
+        // Another thread may begin the second meanwhile; then this one counts in it.
+        while counted >> 32 != first >> 32 {
+            match self.counted.compare_exchange(counted, first, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(other) => counted = other,
+            }
+        }
+        // Counts beyond `most` are no more than threads that were here at once.
+        if (counted as u32) < most && (self.counted.fetch_add(1, Relaxed) as u32) < most {
+            return true;
+        }
+        self.suppressed.fetch_add(1, Relaxed);
+        if !self.is_listed.load(Relaxed) && !self.is_listed.swap(true, Relaxed) {
+            list();
+        }
+        false
+    }
+
+    fn take(&self) -> u64 {
+        // Before the count: what is suppressed from here on lists it anew.
+        self.is_listed.store(false, Relaxed);
+        self.suppressed.swap(0, Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_site_may_log_so_often_in_a_second_and_what_is_more_is_counted() {
+        let clock = ManualClock::new();
+        let _installed = clock::enter(Some(clock.clone()));
+        let (limit, listed) = (Limit::new(), std::cell::Cell::new(0));
+        let pass =
+            |n: u32| (0..n).filter(|_| limit.passes(3, || listed.set(listed.get() + 1))).count();
+        assert_eq!((pass(10), limit.take(), listed.get()), (3, 7, 1));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((pass(2), limit.take()), (2, 0));
+        clock.advance(Duration::from_millis(500));
+        assert_eq!((pass(2), limit.take(), listed.get()), (1, 1, 2));
+        assert_eq!(limit.take(), 0);
+    }
+
+    #[test]
+    fn threads_together_log_no_more_than_the_limit_and_none_is_uncounted() {
+        const EACH: u64 = if cfg!(miri) { 50 } else { 20_000 };
+        let limit = Limit::new();
+        let clock = ManualClock::new();
+        let passed: u64 = std::thread::scope(|scope| {
+            let count = || {
+                let _installed = clock::enter(Some(clock.clone()));
+                (0..EACH).filter(|_| limit.passes(100, || {})).count() as u64
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((passed, limit.take()), ((4 * EACH).min(100), 4 * EACH - (4 * EACH).min(100)));
+    }
+}

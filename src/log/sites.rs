@@ -1,0 +1,61 @@
+//! The call sites of other libraries, which bring none of ours: found by a number that says which they are.
+
+use once_cell::race::OnceRef;
+
+use super::CallSite;
+
+/// The most call sites that are known: beyond them, records have no site, and no limit applies to them.
+const PLACES: usize = 8192;
+
+/// How far from its place a site may lie.
+const REACH: usize = 16;
+
+/// Never grows, and nothing in it is given up.
+static TABLE: [OnceRef<'static, Known>; PLACES] = [const { OnceRef::new() }; PLACES];
+
+struct Known {
+    id: u64,
+    site: CallSite,
+}
+
+/// The site of number `id`, which `make` describes if it is new; none if there are too many. An id is a
+/// hash of what is said of the site, or where in memory that is: two sites with one id are taken for one.
+pub(crate) fn find(id: u64, make: impl Fn() -> CallSite) -> Option<&'static CallSite> {
+    // Addresses end in zeros: the high bits of the product depend on all of them.
+    let home = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize;
+    for step in 0..REACH {
+        let place = &TABLE[(home + step) % PLACES];
+        let known = match place.get() {
+            Some(known) => known,
+            // Kept for ever; of two threads that make it at once, the late one leaves some bytes behind.
+            None => place.get_or_init(|| Box::leak(Box::new(Known { id, site: make() }))),
+        };
+        if known.id == id {
+            return Some(&known.site);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Severity;
+
+    #[test]
+    fn a_site_is_found_again_and_their_number_is_bounded() {
+        let site = |n: u64| {
+            let make = || CallSite::of(Severity::INFO, format!("t{n}").into(), "".into(), 0);
+            find(n << 4 | 1 << 40, make)
+        };
+        let n_sites = 2 * PLACES as u64;
+        let first: Vec<_> = (0..n_sites).map(site).collect();
+        let n_known = first.iter().flatten().count();
+        assert!(n_known > PLACES / 2 && n_known <= PLACES, "{n_known}");
+        for (n, first) in first.iter().enumerate() {
+            let again = site(n as u64);
+            assert_eq!(first.map(std::ptr::from_ref), again.map(std::ptr::from_ref));
+            assert!(again.is_none_or(|again| again.target() == format!("t{n}")));
+        }
+    }
+}
