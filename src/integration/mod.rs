@@ -2,3 +2,10 @@
 //! into the same pipeline.
 //!
 //! Each is a feature of its own, and of the other library's name.
+//!
+//! | integration | library | versions | what flows |
+//! |---|---|---|---|
+//! | `log` | `log` | 0.4.21 and later | records with their key-values |
+
+#[cfg(feature = "log")]
+pub mod log;

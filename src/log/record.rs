@@ -169,7 +169,7 @@ impl LogRecord {
 
     /// As [`set_attribute`](Self::set_attribute), with what `args` print.
     #[doc(hidden)]
-    pub fn print_attribute(&mut self, key: &'static str, args: fmt::Arguments<'_>) {
+    pub fn print_attribute(&mut self, key: impl Into<Cow<'static, str>>, args: fmt::Arguments<'_>) {
         self.set_attribute(key, text::print(args));
     }
 }
@@ -332,6 +332,12 @@ impl LogRecord {
             let (items, chars) = (limits.array_items as usize, limits.value_chars);
             *truncated_texts += u32::from(text::cut_value(&mut attribute.value, items, chars));
         }
+    }
+
+    /// Counts attributes that were left out before they were set.
+    #[cfg(any(feature = "log", feature = "tracing", feature = "opentelemetry"))]
+    pub(crate) fn add_dropped_attributes(&mut self, n: u32) {
+        self.0.dropped_attributes = self.0.dropped_attributes.saturating_add(n);
     }
 
     /// Counts `n` more records like it.

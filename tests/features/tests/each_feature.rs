@@ -186,3 +186,10 @@ fn a_poll_checks_its_url() {
     let error = Source::from(poll).register(&Registry::new()).expect_err("plain http");
     assert!(error.to_string().starts_with("http://stats.example.com is plain"), "{error}");
 }
+
+#[cfg(feature = "log")]
+#[test]
+fn records_of_log_have_a_bridge() {
+    bellwether::integration::log::install().expect("the first logger");
+    assert!(bellwether::integration::log::install().is_err());
+}
