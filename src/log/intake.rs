@@ -49,6 +49,13 @@ pub fn take(mut record: LogRecord) {
     gather::push(record);
 }
 
+/// Takes in a record of the library's own, as it is: wherever this is called, whatever the filter says.
+pub(crate) fn take_whole(record: LogRecord) {
+    if OPEN_IN.load(Relaxed) == process::generation() {
+        gather::push(record);
+    }
+}
+
 /// Whether records are taken on this thread.
 #[inline]
 pub(crate) fn may_record() -> bool {

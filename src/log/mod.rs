@@ -58,7 +58,7 @@ pub(crate) use gather::{LogCounts, LogSink, counts};
 pub use intake::emit;
 #[doc(hidden)]
 pub use intake::{begin, take};
-pub(crate) use intake::{collect, install, set_filter, uninstall};
+pub(crate) use intake::{collect, install, set_filter, take_whole, uninstall};
 pub use limits::LogLimits;
 pub use options::LogOptions;
 pub use record::LogRecord;

@@ -170,6 +170,42 @@ impl Builder {
         Self { logs: Some(logs), ..self }
     }
 
+    /// Makes a wide event of each unit of work, as one log record: when a local root has ended (a span without
+    /// a parent in this process), its name, attributes, kind, `outcome` and `duration_ms`, and for the spans
+    /// below it by name `NAME.count`, `NAME.duration_ms` (their sum) and, if any failed, `NAME.errors`. People
+    /// call them canonical log lines: one row for each request, with all that is to be known of it.
+    ///
+    /// Its target is `wide_event`, its level `ERROR` if the root failed and `INFO` else, whatever the filter
+    /// of logs says; its ids are those of the root. It is made of spans that were recorded, also if they are
+    /// not sampled, after the span processors and the tail sampler. It comes within two seconds, or with a
+    /// flush. Of a trace, 8,192 spans and 64 names are told apart; other names are `_OTHER`. Spans that end
+    /// after their local root are in no event; `telemetry.wide_events.left_out` counts them. It needs a
+    /// backend that takes logs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{export::Memory, log::LogRecord, span};
+    ///
+    /// let logs = Memory::<LogRecord>::new();
+    /// let telemetry = bellwether::builder("shop").wide_events().export(logs.clone()).start()?;
+    /// let request = span("GET /cart").enter();
+    /// request.set_attribute("cart", 7);
+    /// (0..3).for_each(|_| span("db.query").enter().end());
+    /// request.end();
+    /// telemetry.flush(Duration::from_secs(5));
+    /// let event = &logs.records()[0];
+    /// let attribute = |key| &event.attributes().iter().find(|of| of.key == key).unwrap().value;
+    /// assert_eq!(event.body(), &"GET /cart".into());
+    /// assert_eq!((attribute("cart"), attribute("db.query.count")), (&7.into(), &3.into()));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn wide_events(mut self) -> Self {
+        self.spans.makes_wide_events = true;
+        self
+    }
+
     /// Decides which traces are sampled: a [`Sampler`](crate::trace::sampler::Sampler), or a number, the probability with which each is.
     /// [`sampler`](crate::trace::sampler) has the samplers to choose from.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{log_figures::LogFigures, source::Source};
+use super::{log_figures::LogFigures, source::Source, wide_events::WideEvents};
 use crate::log::{self, LogOptions, LogRecord, LogSink};
 
 /// Where logs go while telemetry runs.
@@ -11,13 +11,21 @@ pub(super) struct Logs {
     pub(super) figures: Arc<LogFigures>,
     /// How they are taken; `None` if they are not.
     options: Option<LogOptions>,
+    /// Where they are made of spans.
+    pub(super) wide_events: Option<Arc<WideEvents>>,
 }
 
 impl Logs {
     /// Logs are taken if there is a route for them, or if `options` say how.
     pub(super) fn new(source: Arc<Source<LogRecord>>, options: Option<LogOptions>) -> Self {
         let of_routes = (!source.pipes.is_empty()).then(LogOptions::new);
-        Self { source, figures: Arc::default(), options: options.or(of_routes) }
+        Self { source, figures: Arc::default(), options: options.or(of_routes), wide_events: None }
+    }
+
+    /// Makes wide events, if `makes` and logs are taken.
+    pub(super) fn with_wide_events(self, makes: bool) -> Self {
+        let wide_events = (makes && self.are_taken()).then(Arc::default);
+        Self { wide_events, ..self }
     }
 
     /// Whether logs are taken.
@@ -36,13 +44,25 @@ impl Logs {
     /// Hands what was logged to the queues.
     pub(super) fn collect(&self) {
         if self.are_taken() {
+            if let Some(wide_events) = &self.wide_events {
+                wide_events.end_round(false);
+            }
             log::collect();
         }
     }
 
-    /// As [`collect`](Self::collect), for the last time.
+    /// As [`collect`](Self::collect), with the wide events of all roots that have come.
+    pub(super) fn flush(&self) {
+        if let Some(wide_events) = &self.wide_events {
+            wide_events.end_round(true);
+        }
+        self.collect();
+    }
+
+    /// As [`flush`](Self::flush), for the last time.
     pub(super) fn uninstall(&self) {
         if self.are_taken() {
+            self.flush();
             log::uninstall();
         }
     }

@@ -36,6 +36,7 @@ mod start;
 mod started;
 mod tick;
 mod ticker;
+mod wide_events;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 

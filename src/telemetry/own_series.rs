@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{log_figures::LogFigures, source::Source, started::Started};
+use super::{log_figures::LogFigures, source::Source, started::Started, wide_events::WideEvents};
 use crate::{
     alert::Board,
     cells::{orphaned, reentrant, shared_records},
@@ -32,6 +32,7 @@ pub(super) fn register(
         of_processors(spans, metrics, &logs.source),
     ]);
     let of_logs = logs.are_taken().then(|| of_logs(&logs.figures)).into_iter().flatten();
+    let of_logs = of_logs.chain(logs.wide_events.as_ref().map(of_wide_events));
     let all = all
         .chain(of_logs)
         .chain(tracer.tail_counts().map(|_| of_tail(tracer)).into_iter().flatten());
@@ -216,6 +217,16 @@ fn of_logs(figures: &Arc<LogFigures>) -> Vec<Series> {
         count("telemetry.logs.truncated", truncated, "{item}", |counts| counts.truncated),
         count("telemetry.logs.reentrant", reentrant, "{record}", |counts| counts.reentrant),
     ]
+}
+
+fn of_wide_events(wide_events: &Arc<WideEvents>) -> Series {
+    let wide_events = wide_events.clone();
+    let left_out = (
+        "telemetry.wide_events.left_out",
+        "Spans that are in no wide event: they ended after their root, or were too many",
+    );
+    let read = move |to: &mut Observations| to.observe(wide_events.n_left_out() as f64, &[]);
+    (Kind::Counter, left_out, "{span}", Box::new(read))
 }
 
 fn of_processors(

@@ -92,8 +92,12 @@ impl Running {
         let deadline = clock::deadline(timeout);
         if let Some(tracer) = &self.tracer {
             tracer.flush();
+            if self.logs.wide_events.is_some() {
+                // Roots were seen; this brings the spans that ended before them.
+                tracer.collect();
+            }
         }
-        self.logs.collect();
+        self.logs.flush();
         // Pipes that wait for callbacks do not delay the others.
         let (early, late) = self.by_reading();
         let early = pipeline::begin_flush(early, deadline);

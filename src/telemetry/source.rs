@@ -28,15 +28,25 @@ impl<S: Signal> Source<S> {
     /// Whether records have any effect.
     pub(super) fn is_used(&self) -> bool {
         // In a forked child a queue's lock may be held by a thread that stayed behind.
-        !self.pipes.is_empty() && self.generation == process::generation()
+        !self.pipes.is_empty() && !self.is_inherited()
+    }
+
+    /// Whether it is that of the process that this one was forked from.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.generation != process::generation()
     }
 
     /// Offers the records to every pipe; they are shared, not copied.
     pub(super) fn offer(&self, records: &mut Vec<S>) {
         if self.is_used() && self.process(records) {
-            let chunk: Chunk<S> = mem::take(records).into();
-            self.pipes.iter().for_each(|pipe| pipe.push(chunk.clone()));
+            self.push(records);
         }
+    }
+
+    /// Offers what the processors have had to every pipe.
+    pub(super) fn push(&self, records: &mut Vec<S>) {
+        let chunk: Chunk<S> = mem::take(records).into();
+        self.pipes.iter().for_each(|pipe| pipe.push(chunk.clone()));
     }
 
     /// Lets the processors change `records`; returns whether any are left.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{percentiles::Percentiles, source::Source};
+use super::{logs::Logs, percentiles::Percentiles, source::Source, wide_events::WideEvents};
 use crate::{
     diagnostics,
     error::{Error, ErrorKind},
@@ -23,6 +23,7 @@ pub(super) struct SpanOptions {
     pub(super) limits: Option<SpanLimits>, // None is the environment's.
     pub(super) error_texts: ErrorTexts,
     pub(super) baggage_attributes: Vec<Cow<'static, str>>,
+    pub(super) makes_wide_events: bool,
 }
 
 impl SpanOptions {
@@ -42,9 +43,10 @@ impl SpanOptions {
         Ok(Some(percentiles))
     }
 
-    /// A tracer that passes its spans to `source`.
-    pub(super) fn into_tracer(self, source: &Arc<Source<SpanRecord>>) -> Arc<Tracer> {
-        let mut tracer = Tracer::builder(ToSource(source.clone()))
+    /// A tracer that passes its spans to `source`, and shows them where wide events are made.
+    pub(super) fn into_tracer(self, source: &Arc<Source<SpanRecord>>, logs: &Logs) -> Arc<Tracer> {
+        let sink = ToSource { source: source.clone(), wide_events: logs.wide_events.clone() };
+        let mut tracer = Tracer::builder(sink)
             .limits(self.limits.unwrap_or_else(SpanLimits::from_env))
             .error_texts(self.error_texts)
             .open_spans(self.open)
@@ -74,16 +76,35 @@ fn sampler_of_environment() -> Option<Box<dyn Sampler>> {
 }
 
 /// Passes spans to their processors and routes.
-struct ToSource(Arc<Source<SpanRecord>>);
+struct ToSource {
+    source: Arc<Source<SpanRecord>>,
+    wide_events: Option<Arc<WideEvents>>,
+}
 
 impl SpanSink for ToSource {
     fn accept(&self, spans: &mut Vec<SpanRecord>) {
-        self.0.offer(spans);
+        if self.is_used() && self.source.process(spans) {
+            self.show(spans);
+            self.source.push(spans);
+        }
     }
 
     fn see(&self, spans: &mut Vec<SpanRecord>) {
-        if self.0.is_used() {
-            self.0.process(spans);
+        if self.is_used() && self.source.process(spans) {
+            self.show(spans);
+        }
+    }
+}
+
+impl ToSource {
+    /// Whether spans have any effect.
+    fn is_used(&self) -> bool {
+        self.source.is_used() || self.wide_events.is_some() && !self.source.is_inherited()
+    }
+
+    fn show(&self, spans: &[SpanRecord]) {
+        if let Some(wide_events) = &self.wide_events {
+            wide_events.see(spans);
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::{
     error::Error,
     history::{self, History},
     metric::{Registry, Views},
-    pipeline::Setup,
     resource::Resource,
     series::Changes,
     sync::Mutex,
@@ -62,9 +61,10 @@ impl Builder {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
         let processors = (self.span_processors, self.metric_processors, self.log_processors);
-        let setup = Setup::new(self.resource.clone());
-        let started = Started::new(&setup, self.routes, processors, self.logs)?;
-        let tracer = (!self.disabled).then(|| self.spans.into_tracer(&started.spans));
+        let of_logs = (self.logs, self.spans.makes_wide_events);
+        let started = Started::new(&self.resource, self.routes, processors, of_logs)?;
+        let tracer =
+            (!self.disabled).then(|| self.spans.into_tracer(&started.spans, &started.logs));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
         let external = external(&self.resource, keys, url, &local_addrs);
         change(&registry, changes, views, self.max_owning_threads);

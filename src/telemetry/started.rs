@@ -10,6 +10,7 @@ use crate::{
     log::{LogOptions, LogRecord},
     metric::{DataPoint, MetricsOptions},
     pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    resource::Resource,
     trace::SpanRecord,
 };
 
@@ -27,11 +28,12 @@ type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<
 
 impl Started {
     pub(super) fn new(
-        setup: &Setup,
+        resource: &Resource,
         mut routes: Routes,
         (of_spans, of_metrics, of_logs): AllProcessors,
-        log_options: Option<LogOptions>,
+        (log_options, makes_wide_events): (Option<LogOptions>, bool),
     ) -> Result<Self, Error> {
+        let setup = &Setup::new(resource.clone());
         let (spans, metrics, logs) = (routes.take(), routes.take(), routes.take());
         let notifications = routes.take();
         if let Some((signal, name)) = routes.left() {
@@ -51,7 +53,8 @@ impl Started {
         Ok(Self {
             spans: Arc::new(Source::new(of_spans, spans)),
             metrics: Arc::new(Source::new(of_metrics, metrics)),
-            logs: Logs::new(Arc::new(Source::new(of_logs, logs)), log_options),
+            logs: Logs::new(Arc::new(Source::new(of_logs, logs)), log_options)
+                .with_wide_events(makes_wide_events),
             notifications,
             options,
             pipes,
