@@ -21,6 +21,8 @@ use bellwether::{
     alert::{Rule, absent, series},
     collect::{Collector, Description, Failure, Reading, Source},
     export::Memory,
+    info,
+    log::LogRecord,
     metric::{Observations, Observer, Registry, Snapshot},
     trace::{self, SpanRecord, Tracer, sampler::Tail},
 };
@@ -268,6 +270,27 @@ fn a_child_exports_no_open_spans_of_its_parent() {
     telemetry.flush(Duration::from_secs(5));
     assert_eq!((in_child.as_str(), names(&spans).as_str()), ("childs", "parents"));
     assert_eq!(spans.records()[0].attributes().len(), 1, "the mark alone");
+}
+
+#[test]
+fn a_child_delivers_no_logs_of_its_parent_and_may_log_anew() {
+    let _turn = turn();
+    let logs = Memory::<LogRecord>::new();
+    let builder = bellwether::builder("parent").export(logs.clone());
+    let telemetry = builder.start().unwrap();
+    info!("of the parent");
+    let told = in_child(|| {
+        info!("nobody takes it");
+        let own = Memory::<LogRecord>::new();
+        let telemetry = bellwether::builder("child").export(own.clone()).start().unwrap();
+        info!("of the child");
+        telemetry.shutdown(Duration::from_secs(20));
+        let bodies: Vec<_> = own.records().iter().map(|of| of.body().to_string()).collect();
+        bodies.join(",")
+    });
+    assert_eq!(told, "of the child");
+    telemetry.shutdown(Duration::from_secs(20));
+    assert_eq!(logs.len(), 1);
 }
 
 #[test]

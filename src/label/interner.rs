@@ -217,7 +217,8 @@ thread_local! {
 
 impl Turn {
     fn take() -> Option<Self> {
-        (!IS_ADDING.replace(true)).then_some(Self)
+        // Not `then_some`: what it is given is made, and dropped, in any case.
+        (!IS_ADDING.replace(true)).then(|| Self)
     }
 }
 
@@ -237,6 +238,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_thread_has_one_turn_at_a_time_however_often_it_asks() {
+        let turn = Turn::take();
+        assert!(turn.is_some() && Turn::take().is_none() && Turn::take().is_none());
+        drop(turn);
+        assert!(Turn::take().is_some());
+    }
 
     proptest! {
         #[test]

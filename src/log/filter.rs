@@ -8,6 +8,7 @@ use std::{cmp::Reverse, fmt, str::FromStr, sync::Arc};
 
 use super::Severity;
 use crate::{
+    context,
     error::{Error, ErrorKind},
     sync::{
         Mutex,
@@ -210,8 +211,12 @@ pub(super) fn number() -> u64 {
     IN_FORCE.load(Relaxed) >> 8
 }
 
-/// Whether the filter in force keeps records of this severity and target; the filter's number.
+/// Whether the filter in force keeps records of this severity and target; the filter's number, which is
+/// none's on a muted thread.
 pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
+    if context::is_muted() {
+        return (false, 0);
+    }
     let in_force = FILTER.lock();
     let number = number();
     let filter = in_force.filter.clone().filter(|_| in_force.is_open);
@@ -240,15 +245,18 @@ pub(super) fn set_open(is_open: bool) {
 /// is enabled.
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) fn follow(follower: fn()) {
+    let muted = context::mute();
     let mut in_force = FILTER.lock();
     if !in_force.followers.iter().any(|known| std::ptr::fn_addr_eq(*known, follower)) {
         in_force.followers.push(follower);
     }
-    drop(in_force);
+    drop((in_force, muted));
     follower();
 }
 
 fn change(change: impl FnOnce(&mut InForce)) {
+    // What an allocator logs meanwhile would wait for this lock.
+    let muted = context::mute();
     let mut in_force = FILTER.lock();
     change(&mut in_force);
     let lowest = match &in_force.filter {
@@ -258,7 +266,7 @@ fn change(change: impl FnOnce(&mut InForce)) {
     // Only this writes it, under the lock.
     IN_FORCE.store((number() + 1) << 8 | u64::from(lowest), Relaxed);
     let followers = in_force.followers.clone();
-    drop(in_force);
+    drop((in_force, muted));
     followers.into_iter().for_each(|follower| follower());
 }
 

@@ -89,7 +89,8 @@ struct Inside(());
 
 impl Inside {
     fn enter() -> Option<Self> {
-        (!IS_INSIDE.replace(true)).then_some(Self(()))
+        // Not `then_some`: what it is given is made, and dropped, in any case.
+        (!IS_INSIDE.replace(true)).then(|| Self(()))
     }
 }
 

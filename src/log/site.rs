@@ -1,7 +1,7 @@
 //! A place in the source that logs: what it says of itself, whether the filter lets it, and how often it
 //! may.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{Severity, filter};
 use crate::{
@@ -70,7 +70,15 @@ impl CallSite {
     /// Whether it may log once more in this second. Counts it if not.
     pub(super) fn passes(&'static self) -> bool {
         let most = MOST.load(Relaxed);
-        most == 0 || self.limit.passes(most, || SUPPRESSING.lock().push(self))
+        most == 0 || self.limit.passes(most, || self.list())
+    }
+
+    /// Lists it among those that have suppressed records; `false` if that has to wait for another time.
+    #[cold]
+    fn list(&'static self) -> bool {
+        // With a limit, because an allocator that logs may be called with the lock held.
+        let list = SUPPRESSING.try_lock_for(PATIENCE);
+        list.map(|mut list| list.push(self)).is_some()
     }
 
     /// How many records were suppressed since this was asked last.
@@ -104,6 +112,9 @@ static MOST: AtomicU32 = AtomicU32::new(0);
 /// The sites that have suppressed records which nobody has taken yet. No lock is taken inside it.
 static SUPPRESSING: Mutex<Vec<&'static CallSite>> = Mutex::new(Vec::new());
 
+/// How long that lock is waited for: holders keep it for less than a millisecond.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// Limits all call sites to so many records a second; zero is no limit.
 pub(super) fn limit_all(most: u32) {
     MOST.store(most, Relaxed);
@@ -133,7 +144,7 @@ impl Limit {
 
     /// Whether there were fewer than `most` in this second. The first that is suppressed is listed by
     /// `list`.
-    fn passes(&self, most: u32, list: impl FnOnce()) -> bool {
+    fn passes(&self, most: u32, list: impl FnOnce() -> bool) -> bool {
         let second = clock::now().unix_nanos() / 1_000_000_000;
         let first = second << 32 | 1;
         let mut counted = self.counted.load(Relaxed);
@@ -150,7 +161,7 @@ impl Limit {
         }
         self.suppressed.fetch_add(1, Relaxed);
         if !self.is_listed.load(Relaxed) && !self.is_listed.swap(true, Relaxed) {
-            list();
+            self.is_listed.store(list(), Relaxed);
         }
         false
     }
@@ -164,8 +175,6 @@ impl Limit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::ManualClock;
 
@@ -174,8 +183,9 @@ mod tests {
         let clock = ManualClock::new();
         let _installed = clock::enter(Some(clock.clone()));
         let (limit, listed) = (Limit::new(), std::cell::Cell::new(0));
-        let pass =
-            |n: u32| (0..n).filter(|_| limit.passes(3, || listed.set(listed.get() + 1))).count();
+        let pass = |n: u32| {
+            (0..n).filter(|_| limit.passes(3, || listed.replace(listed.get() + 1) < 9)).count()
+        };
         assert_eq!((pass(10), limit.take(), listed.get()), (3, 7, 1));
         clock.advance(Duration::from_secs(1));
         assert_eq!((pass(2), limit.take()), (2, 0));
@@ -192,7 +202,7 @@ mod tests {
         let passed: u64 = std::thread::scope(|scope| {
             let count = || {
                 let _installed = clock::enter(Some(clock.clone()));
-                (0..EACH).filter(|_| limit.passes(100, || {})).count() as u64
+                (0..EACH).filter(|_| limit.passes(100, || true)).count() as u64
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
