@@ -227,6 +227,33 @@ fn records_of_many_threads_come_whole_and_sorted_by_time() {
 }
 
 #[test]
+fn an_alert_fires_at_an_error_that_was_never_seen_before_and_not_at_known_ones() {
+    use bellwether::alert::{Rule, series};
+    let _turn = turn();
+    let rule = Rule::new(
+        "NewError",
+        series("log.error.sites").increase(Duration::from_secs(60)).above(0.0),
+    );
+    let builder = bellwether::builder("shop").alert_rule(rule).tick(Duration::from_millis(5));
+    let (telemetry, _logs) = start_with(builder, options("info"));
+    let known = |n: u32| (0..n).for_each(|_| error!("known"));
+    known(1);
+    while telemetry.alerts().is_empty() {
+        std::thread::yield_now();
+    }
+    known(100);
+    assert!(telemetry.flush(PATIENCE).settled);
+    assert_eq!(value(&telemetry, "log.error.sites", &[]), 1.0);
+    error!("unknown");
+    assert!(telemetry.flush(PATIENCE).settled);
+    assert_eq!(value(&telemetry, "log.error.sites", &[]), 2.0);
+    let snapshot = telemetry.snapshot();
+    let site = format!("{}:{}", file!(), line!() - 4);
+    let labels = [("site", &*site), ("target", "logs")];
+    assert_eq!(snapshot.value("log.errors", &labels).map(|value| value.as_f64()), Some(1.0));
+}
+
+#[test]
 fn what_processors_log_is_dropped_and_what_they_change_and_remove_counts() {
     let _turn = turn();
     let builder = bellwether::builder("shop").log_processor(|records: &mut Vec<LogRecord>| {

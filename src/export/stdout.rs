@@ -10,7 +10,7 @@
 //!   the worker waits, and the queue drops what does not fit.
 //! - What may be doubled? A line, after an error in the middle of a batch other than a closed pipe.
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use super::{
     Backend, Routes,
@@ -58,12 +58,13 @@ struct Out {
 }
 
 impl Stdout {
-    /// Prints lines for people. A span has: start (UTC), duration, name, kind, outcome (`open` if it
-    /// has not ended), ids, attributes. A series has: time, name, labels, value, unit. Control
-    /// characters are escaped, so that no value can move the cursor or forge a line.
+    /// Prints lines for people. A log record has: time (UTC), level, target, body, attributes, ids. A span
+    /// has: start, duration, name, kind, outcome (`open` if it has not ended), ids, attributes. A series has:
+    /// time, name, labels, value, unit. Control characters are escaped, so that no value can move the cursor
+    /// or forge a line. On a terminal levels have colours, unless the environment has `NO_COLOR`.
     #[must_use]
     pub fn human() -> Self {
-        Self::of(Format::Human)
+        Self::of(if shows_colors() { Format::Colored } else { Format::Human })
     }
 
     /// Prints one JSON object a line, in the schema of [`File`](super::File).
@@ -82,6 +83,15 @@ impl Stdout {
     fn of(format: Format) -> Self {
         Self { format, service: String::new(), out: Arc::default() }
     }
+}
+
+/// Whether standard output is a terminal that shows colours, and whoever sits there has not said that they
+/// want none (no-color.org).
+fn shows_colors() -> bool {
+    let says = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal()
+        && !says("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
 impl Backend for Stdout {

@@ -1,11 +1,56 @@
 //! A log record as the fields of a JSON object: in the schema of [`File`](crate::export::File), or in the
 //! Elastic Common Schema.
 
+use std::fmt::{self, Write as _};
+
 use super::{
     json::Object,
     span::{attributes, count, last_of_each_key},
+    utc::Utc,
 };
-use crate::{clock::Timestamp, label::Value, log::LogRecord, util::civil::civil};
+use crate::{
+    clock::Timestamp,
+    label::Value,
+    log::{LogRecord, Severity},
+    pipeline::OneLine,
+    util::civil::civil,
+};
+
+/// Writes `record` for people, its level between `before` and `after`.
+pub(super) fn human(
+    text: &mut String,
+    record: &LogRecord,
+    before: &str,
+    after: &str,
+) -> fmt::Result {
+    let date = Utc(record.time().unix_nanos());
+    write!(text, "{date} {before}{:<5}{after}", record.severity())?;
+    if !record.target().is_empty() {
+        write!(text, " {}:", OneLine(record.target()))?;
+    }
+    write!(text, " {}", OneLine(&record.body().to_string()))?;
+    for attribute in last_of_each_key(record.attributes()) {
+        write!(text, " {}=", OneLine(&attribute.key))?;
+        write!(text, "{}", OneLine(&attribute.value.to_string()))?;
+    }
+    if let (Some(trace), Some(span)) = (record.trace_id(), record.span_id()) {
+        write!(text, " trace={trace} span={span}")?;
+    }
+    match record.repeated() {
+        0 => Ok(()),
+        n => write!(text, " (and {n} more like it)"),
+    }
+}
+
+/// The colour of a level on a terminal (ECMA-48, "Select Graphic Rendition").
+pub(super) fn color(severity: Severity) -> &'static str {
+    match severity {
+        grave if grave >= Severity::ERROR => "\u{1b}[31m", // Red.
+        grave if grave >= Severity::WARN => "\u{1b}[33m",  // Yellow.
+        grave if grave >= Severity::INFO => "\u{1b}[32m",  // Green.
+        _ => "\u{1b}[2m",                                  // Dim.
+    }
+}
 
 /// The version of the Elastic Common Schema that the names are of.
 const ECS_VERSION: &str = "8.11.0";
@@ -152,10 +197,7 @@ fn date(time: Timestamp) -> [u8; 30] {
 /// Builds a record for the tests of exporters.
 #[cfg(test)]
 pub(crate) fn sample(body: &'static str) -> LogRecord {
-    use crate::{
-        context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-        log::Severity,
-    };
+    use crate::context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
     let (trace, span) = (TraceId::from_u128(10), SpanId::from_u64(11));
     let context = SpanContext::new(trace, span, TraceFlags::SAMPLED, TraceState::EMPTY);
@@ -175,7 +217,6 @@ mod tests {
     use crate::{
         clock::{self, ManualClock},
         export::wire::{json::Json, record::Line as _},
-        log::Severity,
     };
 
     fn json(record: &LogRecord) -> String {
@@ -248,6 +289,20 @@ mod tests {
             out
         };
         assert!(text.starts_with(br#"{"@timestamp":""#));
+    }
+
+    #[test]
+    fn a_line_for_people_has_a_color_only_where_one_is_asked_for() {
+        let record = sample("no\nmoney\u{1b}[2J");
+        let (mut plain, mut colored) = (String::new(), String::new());
+        record.human(&mut plain).unwrap();
+        record.colored(&mut colored).unwrap();
+        assert_eq!(
+            plain,
+            "2020-01-01T00:00:00.012500Z WARN  shop::pay: no\\nmoney\\u{1b}[2J cart=7 \
+             trace=0000000000000000000000000000000a span=000000000000000b"
+        );
+        assert_eq!(colored, plain.replacen("WARN ", "\u{1b}[33mWARN \u{1b}[0m", 1));
     }
 
     proptest! {

@@ -6,3 +6,4 @@ pub(crate) mod log;
 pub(crate) mod point;
 pub(crate) mod record;
 pub(crate) mod span;
+mod utc;

@@ -1,12 +1,11 @@
 //! A record of any signal as one line: a JSON object, or text for people.
 
-use super::{json::Json, lines::Lines, log, point, span};
+use super::{json::Json, lines::Lines, log, point, span, utc::Utc};
 use crate::{
     log::LogRecord,
     metric::{DataPoint, Kind, SeriesValue},
     pipeline::{Batch, OneLine, Signal},
     trace::{SpanRecord, Status},
-    util::civil::civil,
 };
 
 /// A record that can be written as a line.
@@ -22,12 +21,18 @@ pub(crate) trait Line: Signal {
 
     /// Writes it for people. Control characters are escaped.
     fn human(&self, text: &mut String) -> std::fmt::Result;
+
+    /// As [`human`](Self::human), for a terminal that shows colours.
+    fn colored(&self, text: &mut String) -> std::fmt::Result {
+        self.human(text)
+    }
 }
 
 /// How records become lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Format {
     Human,
+    Colored,
     Json,
     Ecs,
 }
@@ -38,14 +43,17 @@ pub(crate) fn write<S: Line>(lines: &mut Lines, format: Format, service: &str, b
         lines.line(|out| match format {
             Format::Json => record.json(service, out),
             Format::Ecs => record.ecs(service, out),
-            Format::Human => {
-                let mut text = String::new();
-                // Writing to a String cannot fail.
-                let _ = record.human(&mut text);
-                out.extend_from_slice(text.as_bytes());
-            }
+            Format::Human => people(out, |text| record.human(text)),
+            Format::Colored => people(out, |text| record.colored(text)),
         });
     }
+}
+
+fn people(out: &mut Vec<u8>, write: impl FnOnce(&mut String) -> std::fmt::Result) {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut text);
+    out.extend_from_slice(text.as_bytes());
 }
 
 impl Line for SpanRecord {
@@ -102,23 +110,11 @@ impl Line for LogRecord {
     }
 
     fn human(&self, text: &mut String) -> std::fmt::Result {
-        use std::fmt::Write as _;
-        write!(text, "{} {:<5}", Utc(self.time().unix_nanos()), self.severity())?;
-        if !self.target().is_empty() {
-            write!(text, " {}:", OneLine(self.target()))?;
-        }
-        write!(text, " {}", OneLine(&self.body().to_string()))?;
-        for attribute in span::last_of_each_key(self.attributes()) {
-            write!(text, " {}=", OneLine(&attribute.key))?;
-            write!(text, "{}", OneLine(&attribute.value.to_string()))?;
-        }
-        if let (Some(trace), Some(span)) = (self.trace_id(), self.span_id()) {
-            write!(text, " trace={trace} span={span}")?;
-        }
-        match self.repeated() {
-            0 => Ok(()),
-            n => write!(text, " (and {n} more like it)"),
-        }
+        log::human(text, self, "", "")
+    }
+
+    fn colored(&self, text: &mut String) -> std::fmt::Result {
+        log::human(text, self, log::color(self.severity()), "\u{1b}[0m")
     }
 }
 
@@ -162,19 +158,6 @@ impl Line for DataPoint {
     }
 }
 
-/// Nanoseconds since the Unix epoch as RFC 3339 with microseconds.
-struct Utc(u64);
-
-impl std::fmt::Display for Utc {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (seconds, micros) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000 / 1_000);
-        let (days, second) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = civil(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,19 +166,6 @@ mod tests {
         export::wire::span::sample,
         metric::{Registry, Temporality, Unit},
     };
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, date) in [
-            (0, "1970-01-01T00:00:00.000000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000000Z"),
-            (951_868_800, "2000-03-01T00:00:00.000000Z"),
-            (1_577_836_799, "2019-12-31T23:59:59.000000Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
-        ] {
-            assert_eq!(Utc(seconds * 1_000_000_000).to_string(), date);
-        }
-    }
 
     fn human(record: &impl Line) -> String {
         let mut text = String::new();
