@@ -5,7 +5,7 @@
 //!
 //! | integration | library | versions | what flows |
 //! | --- | --- | --- | --- |
-//! | `tower` | tower, axum, hyper, tonic | tower-layer 0.3, tower-service 0.3, http-body 1; axum 0.8, tonic 0.14 | of each request served or sent, over HTTP or gRPC: a span, its metrics, the context in its headers |
+//! | `tower`, `axum` | tower's services: axum, hyper, tonic | tower-layer and tower-service 0.3.3, http 1.1, http-body 1.0; axum 0.8.0, tonic 0.14.0 | of each request served or sent, over HTTP or gRPC: a span, its metrics, the context in its headers |
 
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]

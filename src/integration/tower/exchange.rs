@@ -161,12 +161,14 @@ impl Exchange {
     /// Sets on the span what is known at its end.
     #[inline(never)]
     fn describe(&self, scope: &SpanScope, outcome: Outcome, error: Option<&'static str>) {
-        for (key, bytes) in [
-            ("http.request.body.size", self.request_bytes),
-            ("http.response.body.size", self.response_bytes),
-        ] {
-            if let Some(bytes) = bytes {
-                scope.set_attribute(key, bytes);
+        if !self.is_grpc() {
+            for (key, bytes) in [
+                ("http.request.body.size", self.request_bytes),
+                ("http.response.body.size", self.response_bytes),
+            ] {
+                if let Some(bytes) = bytes {
+                    scope.set_attribute(key, bytes);
+                }
             }
         }
         if let Some(code) = self.code {

@@ -3,6 +3,8 @@
 //! A router of axum is called in this process: bare, with a layer that only passes requests on (what axum
 //! pays for any layer), and with one that observes them. Of many short rounds the fastest counts.
 
+#![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
+
 #[path = "../../../counting/mod.rs"]
 mod counting;
 

@@ -47,6 +47,17 @@ pub async fn fetch(app: &Router, request: Request<Body>) -> (http::StatusCode, B
     (status, response.into_body().collect().await.expect("a body").to_bytes())
 }
 
+/// Waits until `is` says so; what it waits for happens on another task.
+pub async fn until(mut is: impl FnMut() -> bool) {
+    for _ in 0..5000 {
+        if is() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("it never was");
+}
+
 /// The value of an attribute as text; empty if there is none.
 pub fn attribute(span: &bellwether::trace::SpanRecord, key: &str) -> String {
     let found = span.attributes().iter().find(|attribute| attribute.key == key);
