@@ -65,9 +65,8 @@ pub(super) fn original_method(span: &SpanScope, head: &Parts, method: Method) {
 pub(super) fn of_server(span: &SpanScope, head: &Parts) {
     version(span, head.version);
     let host = || str::from_utf8(head.headers.get(HOST)?.as_bytes()).ok();
-    match head.uri.authority().map(Authority::as_str).or_else(host) {
-        Some(authority) => set_server(span, authority),
-        None => {}
+    if let Some(authority) = head.uri.authority().map(Authority::as_str).or_else(host) {
+        set_server(span, authority);
     }
 }
 
