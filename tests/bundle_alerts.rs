@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use bellwether::{
-    bundle::{Cache, ConnectionPool, Database, HttpClient, HttpServer, Queue, ThreadPool},
+    bundle::{
+        Cache, ConnectionPool, Database, GrpcClient, GrpcCode, GrpcServer, HttpClient, HttpServer,
+        Queue, ThreadPool,
+    },
     context::Outcome,
     export::prometheus::{Format, render},
     metric::Registry,
@@ -15,6 +18,8 @@ use bellwether::{
 
 static SERVER: HttpServer = HttpServer::new();
 static CLIENT: HttpClient = HttpClient::new();
+static CALLS: GrpcServer = GrpcServer::new();
+static STOCK: GrpcClient = GrpcClient::new();
 static POOL: ConnectionPool = ConnectionPool::new("pool");
 static WORKERS: ThreadPool = ThreadPool::new("workers");
 static CACHE: Cache = Cache::new("cache");
@@ -46,6 +51,8 @@ fn every_name_in_an_expression_is_on_the_page() {
 fn use_everything() {
     SERVER.start("GET", "/").end(500);
     CLIENT.start("GET", "localhost", 80).end(200);
+    CALLS.start("shop.Orders/Get").end(GrpcCode::Internal);
+    STOCK.start("shop.Stock/Take", "localhost", 80).end(GrpcCode::Ok);
     POOL.set_max(1);
     drop(POOL.wait().acquired());
     WORKERS.set_max(1);

@@ -10,7 +10,8 @@ use std::{any::Any, fs, path::Path, time::Duration};
 use bellwether::{
     alert::{Condition, Expr, Need, Rule, SampleWindow, Selector, ratio, series},
     bundle::{
-        Cache, ConnectionPool, Database, EvictionCause, HttpClient, HttpServer, Queue, ThreadPool,
+        Cache, ConnectionPool, Database, EvictionCause, GrpcClient, GrpcCode, GrpcServer,
+        HttpClient, HttpServer, Queue, ThreadPool,
     },
     clock::Ticks,
     context::Outcome,
@@ -20,6 +21,8 @@ use bellwether::{
 
 static SERVER: HttpServer = HttpServer::new();
 static CLIENT: HttpClient = HttpClient::new();
+static CALLS: GrpcServer = GrpcServer::new();
+static STOCK: GrpcClient = GrpcClient::new();
 static POOL: ConnectionPool = ConnectionPool::new("pool");
 static WORKERS: ThreadPool = ThreadPool::new("workers");
 static CACHE: Cache = Cache::new("cache");
@@ -272,6 +275,59 @@ fn of_clients() -> Vec<Story> {
     ]
 }
 
+/// A gRPC call that takes as long, on both sides.
+fn called_by_grpc(scope: &Scope, code: GrpcCode, took: Duration) {
+    let sides = (CALLS.start("shop.Orders/Get"), STOCK.start("shop.Stock/Take", "stock", 443));
+    scope.advance(took);
+    sides.0.end(code);
+    sides.1.end(code);
+}
+
+fn of_calls() -> Vec<Story> {
+    let (answered, by) = (|| series("rpc.server.call.duration"), "rpc.method");
+    let (made, by_server) = (|| series("rpc.client.call.duration"), "server.address");
+    let failed = answered().label_not("error.type", "").label_not("error.type", "cancelled");
+    let codes = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"];
+    let refused = made().label_one_of("rpc.response.status_code", codes);
+    let all_is_well: Step = |scope, held| {
+        held.clear();
+        called_by_grpc(scope, GrpcCode::Ok, QUICK);
+        called_by_grpc(scope, GrpcCode::NotFound, QUICK);
+    };
+    vec![
+        story(
+            r#"sum by (rpc_method) (rate(rpc_server_call_duration_seconds_count{error_type!~"|cancelled"}[5m])) / sum by (rpc_method) (rate(rpc_server_call_duration_seconds_count[5m])) > 0.01"#,
+            share(failed, answered(), FIVE, by).above(0.01),
+            all_is_well,
+            |scope, _| called_by_grpc(scope, GrpcCode::Internal, QUICK),
+        ),
+        story(
+            "histogram_quantile(0.99, sum by (le, rpc_method) (rate(rpc_server_call_duration_seconds_bucket[5m]))) > 1",
+            answered().p99(FIVE).by(&[by]).above(1.0),
+            all_is_well,
+            |scope, _| called_by_grpc(scope, GrpcCode::Ok, SLOW),
+        ),
+        story(
+            "sum(rpc_server_call_active) > 100",
+            series("rpc.server.call.active").last().sum().above(100.0),
+            all_is_well,
+            |_, held| held.push(Box::new(CALLS.start("shop.Orders/Get"))),
+        ),
+        story(
+            r#"sum by (server_address) (rate(rpc_client_call_duration_seconds_count{ rpc_response_status_code=~"UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|UNKNOWN"}[5m])) / sum by (server_address) (rate(rpc_client_call_duration_seconds_count[5m])) > 0.05"#,
+            share(refused, made(), FIVE, by_server).above(0.05),
+            all_is_well,
+            |scope, _| called_by_grpc(scope, GrpcCode::Unavailable, QUICK),
+        ),
+        story(
+            "histogram_quantile(0.99, sum by (le, server_address) (rate(rpc_client_call_duration_seconds_bucket[5m]))) > 2",
+            made().p99(FIVE).by(&[by_server]).above(2.0),
+            all_is_well,
+            |scope, _| called_by_grpc(scope, GrpcCode::Ok, SLOW),
+        ),
+    ]
+}
+
 fn of_connections() -> Vec<Story> {
     let by = "db.client.connection.pool.name";
     let used = series("db.client.connection.count").label("db.client.connection.state", "used");
@@ -456,6 +512,7 @@ fn stories() -> Vec<Story> {
         of_databases(),
         of_servers(),
         of_clients(),
+        of_calls(),
         of_connections(),
         of_threads(),
         of_queues(),

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use bellwether_macros::Labels;
 
-use super::Begun;
+use super::{Begun, given::Given};
 use crate::{
     context,
-    label::{LabelValue, Labels},
+    label::Labels,
     metric::{Held, Histogram, Unit, UpDownCounter},
 };
 
@@ -234,10 +234,23 @@ impl HttpServer {
         method: impl Into<Method>,
         route: impl Into<Cow<'static, str>>,
     ) -> HttpRequest<'_> {
-        let (method, scheme) = (method.into(), self.scheme);
+        let method = method.into();
         context::note_measured();
-        let active = self.active.bind(BeingServed { method, scheme }).hold();
+        let active = self.hold(method);
         HttpRequest::new(Side::Server(self, route.into()), method, active)
+    }
+
+    /// Counts a request as in flight: for one that whoever measures it will [`record`](Self::record).
+    pub(crate) fn hold(&self, method: Method) -> Held {
+        self.active.bind(BeingServed { method, scheme: self.scheme }).hold()
+    }
+
+    /// Records a request that is over.
+    pub(crate) fn record(&self, route: &str, over: &HttpExchange<'_>) {
+        let (status, error) = (over.status(), over.error_type(500));
+        let labels = Served { method: over.method, scheme: self.scheme, route, status, error };
+        let exchanges: &Exchanges<Served<'_>> = &self.exchanges;
+        exchanges.record(over, labels);
     }
 
     /// How many requests are in flight, in the scope of this thread.
@@ -272,7 +285,8 @@ impl HttpClient {
         }
     }
 
-    /// Starts a request to the host `address` at `port`.
+    /// Starts a request to the host `address` at `port`; an empty address, and a port of 0, are not
+    /// known and no labels.
     pub fn start(
         &self,
         method: impl Into<Method>,
@@ -280,9 +294,22 @@ impl HttpClient {
         port: u16,
     ) -> HttpRequest<'_> {
         let (method, address) = (method.into(), address.into());
-        let series: &UpDownCounter<BeingSent<'_>> = &self.active;
-        let active = series.bind(BeingSent { method, address: &address, port }).hold();
+        let active = self.hold(method, &address, port);
         HttpRequest::new(Side::Client(self, address, port), method, active)
+    }
+
+    /// As [`HttpServer::hold`].
+    pub(crate) fn hold(&self, method: Method, address: &str, port: u16) -> Held {
+        let series: &UpDownCounter<BeingSent<'_>> = &self.active;
+        series.bind(BeingSent { method, address, port: Given::port(port) }).hold()
+    }
+
+    /// Records a request that is over.
+    pub(crate) fn record(&self, address: &str, port: u16, over: &HttpExchange<'_>) {
+        let (status, error) = (over.status(), over.error_type(400));
+        let labels = Sent { method: over.method, address, port: Given::port(port), status, error };
+        let exchanges: &Exchanges<Sent<'_>> = &self.exchanges;
+        exchanges.record(over, labels);
     }
 }
 
@@ -326,33 +353,53 @@ impl<'a> HttpRequest<'a> {
     pub fn response_size(&mut self, bytes: u64) {
         self.response_bytes = Some(bytes);
     }
-
-    /// The label `error.type`.
-    fn error_type(&self) -> Given<'_> {
-        let errors = match self.side {
-            Side::Server(..) => 500,
-            Side::Client(..) => 400,
-        };
-        match (&self.error, self.status) {
-            (Some(kind), _) => Given::Text(kind),
-            (None, Some(code)) if code >= errors => Given::Code(code),
-            (None, Some(_)) => Given::Nothing,
-            (None, None) => Given::Text(self.begun.abandoned().as_str()),
-        }
-    }
 }
 
 impl Drop for HttpRequest<'_> {
     fn drop(&mut self) {
-        let status = self.status.map_or(Given::Nothing, Given::Code);
-        let (method, error) = (self.method, self.error_type());
+        let error = match (&self.error, self.status) {
+            (Some(kind), _) => Some(&**kind),
+            (None, Some(_)) => None,
+            (None, None) => Some(self.begun.abandoned().as_str()),
+        };
+        let over = HttpExchange {
+            method: self.method,
+            status: self.status,
+            error,
+            seconds: self.begun.seconds(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+        };
         match &self.side {
-            Side::Server(HttpServer { scheme, exchanges, .. }, route) => {
-                exchanges.record(self, Served { method, scheme: *scheme, route, status, error });
-            }
-            Side::Client(HttpClient { exchanges, .. }, address, port) => {
-                exchanges.record(self, Sent { method, address, port: *port, status, error });
-            }
+            Side::Server(server, route) => server.record(route, &over),
+            Side::Client(client, address, port) => client.record(address, *port, &over),
+        }
+    }
+}
+
+/// What is recorded of a request that is over.
+#[derive(Debug)]
+pub(crate) struct HttpExchange<'a> {
+    pub(crate) method: Method,
+    pub(crate) status: Option<u16>,
+    /// What went wrong besides the status.
+    pub(crate) error: Option<&'a str>,
+    pub(crate) seconds: f64,
+    pub(crate) request_bytes: Option<u64>,
+    pub(crate) response_bytes: Option<u64>,
+}
+
+impl HttpExchange<'_> {
+    fn status(&self) -> Given<'_> {
+        self.status.map_or(Given::Nothing, Given::Code)
+    }
+
+    /// The label `error.type`, where a status is an error from `errors` on.
+    fn error_type(&self, errors: u16) -> Given<'_> {
+        match (self.error, self.status) {
+            (Some(kind), _) => Given::Text(kind),
+            (None, Some(code)) if code >= errors => Given::Code(code),
+            (None, _) => Given::Nothing,
         }
     }
 }
@@ -370,6 +417,23 @@ impl Method {
         Self::Trace,
         Self::Other,
     ];
+
+    /// The name; `_OTHER` of any other method.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::Delete => "DELETE",
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Patch => "PATCH",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Trace => "TRACE",
+            Self::Other => "_OTHER",
+        }
+    }
 }
 
 /// The case of methods counts (RFC 9110, 9.1): `get` is another method.
@@ -422,12 +486,10 @@ impl<L> Exchanges<L> {
 }
 
 impl<L: Labels + Copy> Exchanges<L> {
-    fn record(&self, request: &HttpRequest<'_>, labels: L) {
-        self.duration.with(labels).record(request.begun.seconds());
-        let sizes = [
-            (&self.request_size, request.request_bytes),
-            (&self.response_size, request.response_bytes),
-        ];
+    fn record(&self, over: &HttpExchange<'_>, labels: L) {
+        self.duration.with(labels).record(over.seconds);
+        let sizes =
+            [(&self.request_size, over.request_bytes), (&self.response_size, over.response_bytes)];
         for (histogram, bytes) in sizes {
             if let Some(bytes) = bytes {
                 histogram.with(labels).record(bytes as f64);
@@ -465,7 +527,7 @@ struct BeingSent<'a> {
     #[label(name = "server.address")]
     address: &'a str,
     #[label(name = "server.port")]
-    port: u16,
+    port: Given<'a>,
 }
 
 #[derive(Labels, Clone, Copy, Debug)]
@@ -475,39 +537,11 @@ struct Sent<'a> {
     #[label(name = "server.address")]
     address: &'a str,
     #[label(name = "server.port")]
-    port: u16,
+    port: Given<'a>,
     #[label(name = "http.response.status_code")]
     status: Given<'a>,
     #[label(name = "error.type")]
     error: Given<'a>,
-}
-
-/// A label that not every request has; an empty one counts as absent everywhere.
-#[derive(Clone, Copy, Debug)]
-enum Given<'a> {
-    Nothing,
-    Code(u16),
-    Text(&'a str),
-}
-
-impl LabelValue for Given<'_> {
-    const CARDINALITY: Option<usize> = None;
-
-    fn index(&self) -> usize {
-        0
-    }
-
-    fn visit(&self, each: &mut dyn FnMut(&str)) {
-        match self {
-            Self::Nothing => each(""),
-            Self::Code(code) => LabelValue::visit(code, each),
-            Self::Text(text) => each(text),
-        }
-    }
-
-    fn at(_index: usize) -> Cow<'static, str> {
-        Cow::Borrowed("")
-    }
 }
 
 #[cfg(test)]
@@ -515,7 +549,10 @@ mod tests {
     use std::{panic, time::Duration};
 
     use super::*;
-    use crate::testing::{self, Scope};
+    use crate::{
+        label::LabelValue,
+        testing::{self, Scope},
+    };
 
     static SERVER: HttpServer = HttpServer::new();
     static CLIENT: HttpClient = HttpClient::new();
@@ -636,7 +673,7 @@ mod tests {
         for method in Method::ALL {
             let mut name = String::new();
             LabelValue::visit(&method, &mut |text| name.push_str(text));
-            assert_eq!(Method::from(&*name), method);
+            assert_eq!((Method::from(&*name), &*name), (method, method.as_str()));
         }
         assert_eq!(Method::from("get"), Method::Other);
         assert_eq!(Method::from("QUERY\n"), Method::Other);

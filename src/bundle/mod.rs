@@ -1,4 +1,4 @@
-//! Ready-made metrics for HTTP servers and clients, pools, caches, queues and databases.
+//! Ready-made metrics for servers and clients of HTTP and gRPC, pools, caches, queues and databases.
 //!
 //! A bundle is a static with a small set of instruments, under the names that dashboards expect. Its
 //! guards record how work ended. A guard that is dropped without being ended records *cancelled*, or
@@ -8,12 +8,13 @@
 //! | bundle | what it records |
 //! | --- | --- |
 //! | [`HttpServer`], [`HttpClient`] | requests by route and status, in flight, latency, sizes |
+//! | [`GrpcServer`], [`GrpcClient`] | calls by method and status, in flight, latency |
 //! | [`ConnectionPool`], [`ThreadPool`] | in use, idle, waiting, time-outs, waiting time, utilisation |
 //! | [`Cache`] | hits and misses, evictions by cause, size, latency |
 //! | [`Queue`] | length, in and out, time in the queue, age of the oldest, consumer's speed |
 //! | [`Database`] | calls by operation and error, latency, waiting for locks, its connections |
 //!
-//! Names are OpenTelemetry's where its semantic conventions have them (`http.*`, `db.*`). Several
+//! Names are OpenTelemetry's where its semantic conventions have them (`http.*`, `rpc.*`, `db.*`). Several
 //! bundles of one type share their families and differ in a label with their name.
 //!
 //! A request that is served, and a message that is processed, is often the work of a function under
@@ -38,7 +39,9 @@
 //! assert_eq!(served.family("http.server.request.duration").unwrap().series().len(), 1);
 //! ```
 
+mod given;
 mod http;
+mod grpc;
 mod pool;
 mod cache;
 mod queue;
@@ -48,9 +51,12 @@ use once_cell::race::OnceRef;
 
 pub use cache::{Cache, EvictionCause, Lookup};
 pub use database::{Call, Database};
+pub use grpc::{GrpcCall, GrpcClient, GrpcCode, GrpcServer};
 pub use http::{HttpClient, HttpRequest, HttpServer, Method, Scheme};
 pub use pool::{ConnectionPool, InUse, ThreadPool, Waiting};
 pub use queue::{Processing, Queue, Ticket};
+#[cfg(feature = "tower")]
+pub(crate) use {grpc::GrpcExchange, http::HttpExchange};
 
 use crate::{
     clock::{self, Ticks},

@@ -5,7 +5,10 @@
 //!
 //! | integration | library | versions | what flows |
 //! |---|---|---|---|
+//! | `tower`, `axum` | tower's services: axum, hyper, tonic | tower-layer and tower-service 0.3.3, http 1.1, http-body 1.0; axum 0.8.0, tonic 0.14.0 | of each request served or sent, over HTTP or gRPC: a span, its metrics, the context in its headers |
 //! | `log` | `log` | 0.4.21 and later | records with their key-values |
 
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "log")]
 pub mod log;

@@ -69,6 +69,10 @@ impl Operation {
         OperationTimer { marks: Marks::new(), measure: Measure::new(self) }
     }
 
+    pub(super) const fn is_always_recorded(&self) -> bool {
+        self.is_always_recorded
+    }
+
     /// The name of its spans.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -165,7 +169,8 @@ impl Measure {
     /// As [`record`](Self::record), unless a bundle `measured` the operation.
     #[inline]
     pub(super) fn record_once(&self, end: Ticks, outcome: Outcome, measured: Measured) {
-        if measured == Measured::Once && !self.operation.is_always_recorded {
+        let is_measured = matches!(measured, Measured::Once | Measured::Outside);
+        if is_measured && !self.operation.is_always_recorded {
             self.operation.active.dec();
         } else {
             self.record(end, outcome);

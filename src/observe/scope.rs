@@ -80,7 +80,19 @@ impl Started {
             return None;
         }
         self.span.enter();
-        Some(context::replace_measured(self.measured))
+        let around = context::replace_measured(self.measured);
+        Some(if around == Measured::Offered { self.take_over() } else { around })
+    }
+
+    /// Serves the request that a layer around measures, unless it is recorded in any case. Returns what
+    /// is around it then.
+    #[inline(never)]
+    fn take_over(&self) -> Measured {
+        if self.measure.operation().is_always_recorded() {
+            return Measured::Offered;
+        }
+        context::replace_measured(Measured::Outside);
+        Measured::Never
     }
 
     /// Leaves the operation until the next poll.

@@ -48,7 +48,7 @@ impl<'a> Failure<'a> {
     }
 
     /// Its type, as [`ERROR_TYPE`] has it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         kind_of(self.type_name)
     }
 

@@ -3,7 +3,10 @@
 //! Most spans are children of the current one and do as it does. For all others the sampler is asked:
 //! where it stands if it is ours, else with this thread's spans free.
 
-use std::cell::{RefCell, RefMut};
+use std::{
+    cell::{RefCell, RefMut},
+    mem,
+};
 
 use super::{
     active::Active,
@@ -215,6 +218,10 @@ pub(super) fn start(mut seed: Seed) -> Option<Left> {
         drop(after);
         Some(left)
     });
+    let attributes = mem::take(&mut seed.attributes);
+    if attributes.capacity() > 0 {
+        local::keep_attributes(attributes);
+    }
     left.or_else(|| seed.take_parent().or_else(current_to_carry).map(Left::Unrecorded))
 }
 

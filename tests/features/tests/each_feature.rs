@@ -192,4 +192,47 @@ fn a_poll_checks_its_url() {
 fn records_of_log_have_a_bridge() {
     bellwether::integration::log::install().expect("the first logger");
     assert!(bellwether::integration::log::install().is_err());
+
+#[cfg(feature = "tower")]
+#[test]
+fn a_request_through_a_layer_has_a_span_and_is_measured() {
+    use std::{
+        convert::Infallible,
+        future::{Future as _, Ready, ready},
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bellwether::{integration::tower::ServerLayer, testing};
+    use http::{Request, Response};
+    use tower_layer::Layer as _;
+    use tower_service::Service;
+
+    struct Empty;
+
+    impl Service<Request<String>> for Empty {
+        type Response = Response<String>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<String>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<String>) -> Self::Future {
+            ready(Ok(Response::new(String::new())))
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    let layer = ServerLayer::axum();
+    #[cfg(not(feature = "axum"))]
+    let layer = ServerLayer::new();
+    let scope = testing::scope();
+    let response = layer.layer(Empty).call(Request::new(String::new()));
+    assert!(pin!(response).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert_eq!(scope.spans().len(), 1);
+    let snapshot = scope.snapshot();
+    let served = snapshot.family("http.server.request.duration").expect("it was recorded");
+    assert_eq!(served.series().len(), 1);
 }
