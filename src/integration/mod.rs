@@ -2,3 +2,11 @@
 //! into the same pipeline.
 //!
 //! Each is a feature of its own, and of the other library's name.
+//!
+//! | integration | library | versions | what flows |
+//! | --- | --- | --- | --- |
+//! | `metrics` | [`metrics`](https://docs.rs/metrics) | 0.24 | counters, gauges and histograms into a [`Registry`](crate::metric::Registry) |
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;

@@ -186,3 +186,10 @@ fn a_poll_checks_its_url() {
     let error = Source::from(poll).register(&Registry::new()).expect_err("plain http");
     assert!(error.to_string().starts_with("http://stats.example.com is plain"), "{error}");
 }
+
+#[cfg(feature = "metrics")]
+#[test]
+fn a_recorder_of_the_metrics_facade_is_installed_once() {
+    bellwether::integration::metrics::install().expect("nobody else has installed one");
+    assert!(bellwether::integration::metrics::install().is_err());
+}
