@@ -193,3 +193,13 @@ fn a_recorder_of_the_metrics_facade_is_installed_once() {
     bellwether::integration::metrics::install().expect("nobody else has installed one");
     assert!(bellwether::integration::metrics::install().is_err());
 }
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_client_of_reqwest_is_traced() {
+    use bellwether::{context::Outcome, integration::reqwest::TracedClient, testing};
+
+    let scope = testing::scope();
+    drop(TracedClient::default().get("http://127.0.0.1:1/").send());
+    assert_eq!(scope.span("GET").outcome(), Outcome::Cancelled);
+}
