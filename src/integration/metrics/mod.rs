@@ -66,7 +66,7 @@
 //!
 //! | there | here |
 //! | --- | --- |
-//! | `install()` with a listener | [`install`], and [`Builder::prometheus`](crate::Builder) |
+//! | `install()` with a listener | [`install`], and `Builder::prometheus` |
 //! | `set_buckets`, `set_buckets_for_metric` | a [view](crate::metric::View) with an aggregation, or with bounds for the page |
 //! | `idle_timeout` | [`MetricsRecorder::expire_after`] |
 //! | `add_global_label` | [`Builder::constant_label`](crate::Builder::constant_label) |

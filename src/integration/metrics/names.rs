@@ -33,6 +33,7 @@ struct Named<K> {
     instrument: Arc<K>,
     /// The name of its family.
     legal: Box<str>,
+    is_described: bool,
     unit: Unit,
     /// Whether another unit came later, which is reported once.
     is_late: bool,
@@ -82,15 +83,9 @@ impl<K: Kind> Names<K> {
                 Some(idle) => builder.expire_after(idle),
                 None => builder,
             });
-            (
-                Named {
-                    instrument: Arc::new(instrument),
-                    legal: legal.into(),
-                    unit,
-                    is_late: false,
-                },
-                error,
-            )
+            let (instrument, legal) = (Arc::new(instrument), legal.into());
+            let is_described = !said.help.is_empty();
+            (Named { instrument, legal, is_described, unit, is_late: false }, error)
         };
         let legal = name::legal(name);
         let other = name::apart(name, &legal);
@@ -127,7 +122,11 @@ impl<K: Kind> Names<K> {
         let unit = if settings.ignores_units { Unit::NONE } else { unit };
         let mut known = self.known.lock();
         if let Some(named) = known.made.get_mut(name) {
-            settings.registry.describe(&named.legal, help);
+            // Some libraries say it with each record.
+            if !named.is_described && !help.is_empty() {
+                named.is_described = true;
+                settings.registry.describe(&named.legal, help);
+            }
             if unit == Unit::NONE || unit == named.unit || named.is_late {
                 return Report::default();
             }

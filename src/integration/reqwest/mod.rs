@@ -1,4 +1,4 @@
-//! Spans and figures of the requests that a [`reqwest::Client`](::reqwest::Client) sends, with the context
+//! Spans and figures of the requests that a [`reqwest::Client`] sends, with the context
 //! in their headers.
 //!
 //! [`TracedClient`] traces all requests of a client, [`Traced`] a single one.
@@ -54,15 +54,17 @@
 //! # Redirects and retries
 //!
 //! reqwest follows redirects by itself, all within one span and one measurement, and with one context in
-//! the headers. What it sends again by a retry policy of its own ([`retry`](::reqwest::retry)) is not
-//! seen. Retries of the caller, or of a tower layer above a [`TracedClient`], each have a span.
+//! the headers. So are requests that it sends again by a retry policy of its own
+//! ([`reqwest::retry`]). The request's span is the current one where such a policy's classifier runs, so
+//! that this can say that it sends again: `bellwether::trace::add_event("http.retry", [])`. Retries of the
+//! caller, or of a tower layer above a [`TracedClient`], each have a span.
 //!
 //! # What is left alone
 //!
 //! On a [muted](crate::trace::mute) thread, where exporters work, requests go out as they are. Where no
 //! telemetry runs, requests are measured, and the headers of the caller's context go on as they came.
 //! The blocking client is a feature of reqwest that this one does not turn on; for its requests there are
-//! [`time!`](macro@crate::observe::time), [`inject`](crate::inject) and the bundle.
+//! [`time!`](macro@crate::time), [`inject`](crate::inject) and the bundle.
 
 mod client;
 mod sending;

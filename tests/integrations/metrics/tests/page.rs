@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use bellwether::{
     Counter,
+    alert::{AlertState, Rule, series},
     integration::metrics::MetricsRecorder,
     metric::{Registry, View, Views},
     testing,
@@ -220,4 +223,26 @@ fn a_handle_and_a_macro_record_into_one_series_and_a_test_has_a_scope_of_it() {
         drop(scope);
         assert_eq!(own("test.facade", &[("a", "1")]), 100.0);
     });
+}
+
+#[test]
+fn a_rule_looks_back_on_what_the_facade_recorded() {
+    let scope = testing::scope();
+    let recorder = MetricsRecorder::new(Registry::global());
+    let minute = Duration::from_secs(60);
+    let rule = Rule::new("JobFails", series("test.job.failures").increase(minute).above(1.0));
+    let mut alerts = scope.alerts(vec![rule]).unwrap();
+    with_local_recorder(&recorder, || {
+        for n in 0..3 {
+            // More keys come while the rule follows the series.
+            counter!("test.job.failures", format!("key{n}") => "x").increment(1);
+            counter!("test.job.failures", "queue" => "mail").increment(1);
+            alerts.tick();
+            scope.advance(Duration::from_secs(1));
+        }
+    });
+    alerts.tick();
+    alerts.assert_state("JobFails", AlertState::Firing);
+    let firing = alerts.alerts();
+    assert_eq!(firing.len(), 1, "only one series has grown by more: {firing:?}");
 }

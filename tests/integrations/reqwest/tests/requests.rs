@@ -363,6 +363,25 @@ async fn an_unknown_method_is_one_of_others() {
 }
 
 #[tokio::test]
+async fn a_classifier_of_reqwests_own_retries_runs_in_the_span_of_the_request() {
+    let (scope, server) = (testing::scope(), Server::start().await);
+    let policy = reqwest::retry::for_host("127.0.0.1").no_budget().max_retries_per_request(2);
+    let policy = policy.classify_fn(|attempt| {
+        if attempt.status().is_some_and(|status| status.is_server_error()) {
+            trace::add_event("http.retry", []);
+            return attempt.retryable();
+        }
+        attempt.success()
+    });
+    let client = Client::builder().no_proxy().retry(policy).build().unwrap();
+    TracedClient::from(client).get(server.url("/fails")).send().await.unwrap();
+    let span = scope.span("GET");
+    assert_eq!(server.heard("traceparent").len(), 3);
+    assert!(span.events().iter().filter(|event| event.name() == "http.retry").count() >= 2);
+    assert_eq!(measured(&scope, server.labels("500", "500")), 1.0);
+}
+
+#[tokio::test]
 async fn a_client_is_a_service_below_a_layer_that_retries() {
     #[derive(Clone)]
     struct Twice(u8);
