@@ -5,7 +5,7 @@ mod common;
 use std::{
     sync::{
         Barrier,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::SeqCst},
     },
     thread,
 };
@@ -55,18 +55,42 @@ fn increments_of_all_threads_add_up() {
 
 #[test]
 fn an_absolute_value_is_the_highest_that_any_thread_set_and_never_more() {
+    const ROUNDS: u64 = 8_000;
     let (registry, recorder) = recorder();
-    let read = AtomicU64::new(0);
-    on_threads(&recorder, |_| {
-        for _ in 0..TIMES {
-            let value = read.fetch_add(1, Relaxed) + 1;
-            counter!("external").absolute(value);
+    // Two threads that spin, so that they call at the same instant.
+    let (arrived, wrong) = (AtomicU64::new(0), AtomicU64::new(0));
+    let meet = |times: u64| {
+        arrived.fetch_add(1, SeqCst);
+        for n in 1.. {
+            match n % 10_000 {
+                _ if arrived.load(SeqCst) >= times => break,
+                0 => thread::yield_now(),
+                _ => std::hint::spin_loop(),
+            }
+        }
+    };
+    let total = || registry.snapshot().value("external", &[]).unwrap().as_f64();
+    thread::scope(|scope| {
+        for thread in 0..2 {
+            let (recorder, meet, wrong, total) = (&recorder, &meet, &wrong, &total);
+            scope.spawn(move || {
+                with_local_recorder(recorder, || {
+                    let kept = counter!("external");
+                    for round in 1..=ROUNDS {
+                        meet(round * 4 - 2);
+                        kept.absolute(round * 1_000 - thread);
+                        meet(round * 4);
+                        if thread == 0 && total() != (round * 1_000) as f64 {
+                            wrong.fetch_add(1, SeqCst);
+                        }
+                    }
+                });
+            });
         }
     });
-    let recorded = page_of(&registry)["external_total"];
-    assert_eq!(recorded, (THREADS * TIMES) as f64);
+    assert_eq!(wrong.load(SeqCst), 0, "rounds after which the sum was another one");
     with_local_recorder(&recorder, || counter!("external").absolute(3));
-    assert_eq!(page_of(&registry)["external_total"], recorded, "a smaller value changes nothing");
+    assert_eq!(total(), (ROUNDS * 1_000) as f64, "a smaller one changes nothing");
 }
 
 #[test]
