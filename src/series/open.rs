@@ -207,7 +207,7 @@ impl OpenSet {
             cells::tally(|tally| tally.truncate(truncated));
         }
         if let Some((full, widest)) = overflow {
-            self.tell_overflow(full, widest);
+            self.report_overflow(full, widest);
         }
         found
     }
@@ -216,7 +216,7 @@ impl OpenSet {
     pub(super) fn overflow_for(&self, full: Full) -> Found {
         let found = cells::guarded(|| self.overflow_of(&mut self.known.lock()));
         let Some((id, widest)) = found else { return Found::Overflow(DISABLED) };
-        self.tell_overflow(full, widest);
+        self.report_overflow(full, widest);
         Found::Overflow(id)
     }
 
@@ -230,7 +230,7 @@ impl OpenSet {
         (id, Some(known.widest()))
     }
 
-    fn tell_overflow(&self, full: Full, widest: Option<(String, usize)>) {
+    fn report_overflow(&self, full: Full, widest: Option<(String, usize)>) {
         cells::tally(|tally| tally.overflow(&self.name, 1));
         if let Some(widest) = widest {
             self.warn(full, widest);

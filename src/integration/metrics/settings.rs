@@ -23,7 +23,7 @@ pub(super) struct Settings {
     pub(super) name_limit: usize,
     pub(super) ignores_units: bool,
     n_names: AtomicUsize, // Of all kinds; at most `name_limit`.
-    told_limit: AtomicBool,
+    has_reported_limit: AtomicBool,
     /// The facade's name that each legal name stands for. Nothing is locked inside.
     claims: Mutex<HashMap<Box<str>, Box<str>, BuildHash>>,
 }
@@ -46,7 +46,7 @@ impl Settings {
             name_limit: NAME_LIMIT,
             ignores_units: false,
             n_names: AtomicUsize::new(0),
-            told_limit: AtomicBool::new(false),
+            has_reported_limit: AtomicBool::new(false),
             claims: Mutex::default(),
         }
     }
@@ -61,7 +61,7 @@ impl Settings {
     pub(super) fn limit_report(&self, name: &str) -> Option<String> {
         let limit = self.name_limit;
         let name = truncate(name);
-        let is_first = !self.told_limit.swap(true, Relaxed);
+        let is_first = !self.has_reported_limit.swap(true, Relaxed);
         is_first.then(|| format!("{name:?} and others are beyond the limit of {limit} names"))
     }
 

@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 struct Server {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<(String, HeaderMap)>>>,
-    /// Told when a request to `/hang` has come.
+    /// Notified when a request to `/hang` has come.
     hangs: Arc<Notify>,
 }
 
@@ -40,11 +40,11 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (heard, hangs) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
-        let (of, told) = (heard.clone(), hangs.clone());
+        let (of, notified) = (heard.clone(), hangs.clone());
         let app = Router::new().fallback(move |request: Incoming| {
             let path = request.uri().path().to_owned();
             of.lock().unwrap().push((path.clone(), request.headers().clone()));
-            answer(path, told.clone())
+            answer(path, notified.clone())
         });
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address, heard, hangs }
