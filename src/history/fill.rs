@@ -49,7 +49,7 @@ impl FollowRegistry for Filling<'_> {
         }
         let head = Head { kind: family.kind, unit: family.unit, form: form_of(family) };
         let hint = self.history.order.get(self.n_families).copied();
-        let (name, help) = (&family.name, &family.help);
+        let (name, help) = (&family.name, family.help());
         let place = self.history.find(Named { name, help, head, page_bounds: bounds }, hint);
         match hint {
             Some(_) => self.history.order[self.n_families] = place,

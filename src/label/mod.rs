@@ -21,7 +21,7 @@ pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
 pub use text::Text;
 pub(crate) use text::{copy_up_to, end_within};
 pub(crate) use typed::NoLabels;
-pub use typed::{Dynamic, LabelValue, LabelValues, Labels};
+pub use typed::{AnyKeys, Dynamic, LabelValue, LabelValues, Labels};
 pub(crate) use value::owned_bytes;
 pub use value::{KeyValue, Value};
 

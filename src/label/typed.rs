@@ -88,6 +88,12 @@ impl NoLabels for () {
 #[expect(clippy::exhaustive_enums, reason = "it has no value: it only names a kind of labels")]
 pub enum Dynamic {}
 
+/// Labels that are pairs of texts with any keys: each series has keys of its own, as
+/// [`InstrumentBuilder::any_keys`](crate::metric::InstrumentBuilder::any_keys) says.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "it has no value: it only names a kind of labels")]
+pub enum AnyKeys {}
+
 /// A reference has the labels of its target.
 impl<L: Labels + ?Sized> Labels for &L {
     const KEYS: &'static [&'static str] = L::KEYS;

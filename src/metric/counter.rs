@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cells::{self, Rejection, Space},
     context,
-    label::{Dynamic, LabelValues, Labels, NoLabels},
+    label::{AnyKeys, Dynamic, LabelValues, Labels, NoLabels},
     series::{is_disabled, refused},
     snapshot::{Kind, Unit},
 };

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cells::{self, Rejection, Space, Tally},
-    label::{Dynamic, LabelValues, Labels, NoLabels},
+    label::{AnyKeys, Dynamic, LabelValues, Labels, NoLabels},
     series::{is_disabled, refused},
     snapshot::{Admitted, Kind, OutOfRange, Range, Unit},
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     cells::{self, current_storage},
     clock::{self, Ticks},
-    series::{Family, Found, Pin, Visit, lookup},
+    series::{Family, Found, OpenSet, Pin, Visit, lookup},
 };
 
 /// A handle to a series: its id, and a pin if the id could otherwise go to another series.
@@ -25,7 +25,19 @@ impl Handle {
             return Self::of_id(family, family.writing_id(index()));
         };
         let found = lookup::remembered(set, values).map(Found::Series);
-        match found.unwrap_or_else(|| set.find_or_add(values)) {
+        Self::of_found(family, set, found.unwrap_or_else(|| set.find_or_add(values)))
+    }
+
+    /// The series of `family` with these labels, whose keys may be any.
+    pub(super) fn of_labels(family: &Family, labels: &[(&str, &str)]) -> Self {
+        match family.open() {
+            Some(set) => Self::of_found(family, set, set.find_or_add_labels(labels)),
+            None => Self::of_id(family, family.writing_id(0)),
+        }
+    }
+
+    fn of_found(family: &Family, set: &OpenSet, found: Found) -> Self {
+        match found {
             Found::Series(pin) => {
                 let id = pin.series().id;
                 cells::show(family.space, id);
@@ -58,6 +70,12 @@ impl Handle {
     /// When its series was created, as far as the handle knows.
     pub(crate) fn made(&self) -> Option<Ticks> {
         self.pin.as_ref().map(|pin| pin.series().started)
+    }
+
+    /// The pin of its series, or of the family if it is the overflow series.
+    #[cfg(feature = "metrics")]
+    pub(super) fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
     }
 
     /// The id for reading the series.

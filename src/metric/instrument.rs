@@ -160,6 +160,22 @@ impl Instrument {
         }
     }
 
+    /// An instrument in place of one that a registry has refused: what it would have recorded is counted
+    /// by its name.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn refused(descriptor: Descriptor) -> Self {
+        let id = if descriptor.name.is_empty() { DISABLED } else { refused::id_for(&descriptor) };
+        Self {
+            base: AtomicU32::new(DISABLED),
+            handle_base: AtomicU32::new(DISABLED),
+            family: OnceRef::new(),
+            refused: AtomicU32::new(id),
+            per_nano: per_nano(descriptor.unit),
+            made: None,
+            descriptor,
+        }
+    }
+
     /// The family, if it is registered.
     fn known_family(&self) -> Option<&Family> {
         self.family.get().or(self.made.as_deref())
@@ -332,6 +348,14 @@ impl Instrument {
         match self.dynamic_family() {
             None => Handle::lasting(self.disabled_id()),
             Some(family) => Handle::of(family, values, || 0),
+        }
+    }
+
+    /// A handle to the series with these labels, whose keys may be any.
+    pub(crate) fn bind_any(&self, labels: &[(&str, &str)]) -> Handle {
+        match self.known_family() {
+            None => Handle::lasting(self.disabled_id()),
+            Some(family) => Handle::of_labels(family, labels),
         }
     }
 

@@ -4,6 +4,8 @@
 //! each series an id. A measurement is written to the cell with that id in the thread's own table. A
 //! [`Snapshot`] adds up the tables of all threads.
 
+#[cfg(feature = "metrics")]
+pub(crate) mod bridge;
 mod collector;
 mod counter;
 mod gauge;
@@ -55,6 +57,8 @@ pub use crate::snapshot::{
 pub(crate) use collector::{Sight, release as release_collector};
 pub(crate) use observable::quick;
 
+#[cfg(test)]
+mod any_keys_tests;
 #[cfg(test)]
 mod empty_labels_tests;
 #[cfg(test)]

@@ -207,7 +207,7 @@ impl Observable {
     }
 
     fn family_of(&self, series: Vec<Series>) -> snapshot::Family {
-        let Family { name, kind, unit, help, .. } = &*self.family;
+        let (Family { name, kind, unit, .. }, help) = (&*self.family, self.family.help());
         snapshot::Family {
             name: name.clone(),
             kind: *kind,

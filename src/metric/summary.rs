@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cells::{self, Baseline, SPANS},
     clock,
-    label::{Dynamic, Labels, NoLabels},
+    label::{AnyKeys, Dynamic, Labels, NoLabels},
     snapshot::{HistogramSnapshot, Kind, Unit},
 };
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cells::{self, Baseline, SPANS, Space, per_second},
     clock,
-    label::{Dynamic, Labels, NoLabels},
+    label::{AnyKeys, Dynamic, Labels, NoLabels},
     series::is_disabled,
     snapshot::{Kind, Unit},
 };

@@ -233,6 +233,32 @@ macro_rules! typed_instrument {
             }
         }
 
+        impl $name<AnyKeys> {
+            /// Returns a handle to the series with `labels`, whose keys may be any, as
+            /// [`any_keys`](crate::metric::InstrumentBuilder::any_keys) says.
+            #[must_use]
+            pub fn bind_any(&self, labels: &[(&str, &str)]) -> $bound {
+                $bound(self.instrument.bind_any(labels), <$known>::of(&self.instrument))
+            }
+        }
+
+        #[cfg(feature = "metrics")]
+        impl crate::metric::bridge::Bridged for $name<AnyKeys> {
+            type Bound = $bound;
+
+            fn of(instrument: Instrument) -> Self {
+                Self::from_instrument(instrument)
+            }
+
+            fn bind(&self, labels: &[(&str, &str)]) -> $bound {
+                self.bind_any(labels)
+            }
+
+            fn handle(bound: &$bound) -> &Handle {
+                &bound.0
+            }
+        }
+
         impl<L> fmt::Debug for $name<L> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.instrument.fmt(f)

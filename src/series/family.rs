@@ -1,6 +1,10 @@
 //! The series of one name: a block of ids for a closed label set, a growing map for an open one.
 
-use std::{borrow::Cow, panic::Location, sync::Arc};
+use std::{
+    borrow::Cow,
+    panic::Location,
+    sync::{Arc, OnceLock},
+};
 
 use once_cell::race::OnceRef;
 
@@ -32,7 +36,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Family {
     pub(crate) name: Cow<'static, str>,
-    pub(crate) help: Cow<'static, str>,
+    help: Help,
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
     pub(crate) number_kind: Number,
@@ -71,10 +75,22 @@ pub(super) enum SeriesSet {
     Open(OpenSet),
 }
 
+/// What a family measures, in words: as it was registered, or as it was said later.
+#[derive(Debug)]
+struct Help {
+    registered: Cow<'static, str>,
+    later: OnceLock<Cow<'static, str>>, // Only if `registered` is empty.
+}
+
 /// How the series of a family are identified.
 pub(crate) enum Shape {
-    Closed { len: usize, at: fn(usize) -> Vec<Cow<'static, str>> },
+    Closed {
+        len: usize,
+        at: fn(usize) -> Vec<Cow<'static, str>>,
+    },
     Open,
+    /// As `Open`, with keys that are learned.
+    AnyKeys,
 }
 
 impl Family {
@@ -97,15 +113,17 @@ impl Family {
                 let base = settings.ids.reserve(space, histogram, len as u32);
                 SeriesSet::Closed(ClosedSet::new(base, len, at, all_keys))
             }
-            Shape::Open => {
+            Shape::Open | Shape::AnyKeys => {
                 let limit = view.limit().or(descriptor.limit);
                 let settings = settings.clone();
-                SeriesSet::Open(OpenSet::new(descriptor, histogram, all_keys, limit, settings))
+                let set = OpenSet::new(descriptor, histogram, all_keys, limit, settings);
+                let takes_any = matches!(shape, Shape::AnyKeys);
+                SeriesSet::Open(if takes_any { set.of_any_keys() } else { set })
             }
         };
         Self {
             name: descriptor.name.clone(),
-            help: descriptor.help.clone(),
+            help: Help { registered: descriptor.help.clone(), later: OnceLock::new() },
             kind: descriptor.kind,
             unit: descriptor.unit,
             number_kind: descriptor.number,
@@ -124,6 +142,16 @@ impl Family {
             lasting: OnceRef::new(),
             anchor: Arc::new(PinnedSeries::new(DISABLED, clock::now(), &[])),
         }
+    }
+
+    /// What it measures, in words.
+    pub(crate) fn help(&self) -> &Cow<'static, str> {
+        self.help.later.get().unwrap_or(&self.help.registered)
+    }
+
+    /// Sets what it measures, if nobody has said so yet. Returns whether nobody had.
+    pub(crate) fn describe(&self, help: &str) -> bool {
+        self.help().is_empty() && self.help.later.set(help.to_owned().into()).is_ok()
     }
 
     /// Makes its sums begin now: another family may have had its name before.
@@ -150,7 +178,8 @@ impl Family {
     /// the same values.
     pub(crate) fn has_shape(&self, shape: &Shape) -> bool {
         match (&self.set, shape) {
-            (SeriesSet::Open(_), Shape::Open) => true,
+            (SeriesSet::Open(set), Shape::Open) => !set.takes_any_keys(),
+            (SeriesSet::Open(set), Shape::AnyKeys) => set.takes_any_keys(),
             (SeriesSet::Closed(set), Shape::Closed { len, at }) => {
                 // Nearly always the same type. If the compiler made two of one function, the texts are
                 // compared.
@@ -163,14 +192,14 @@ impl Family {
 
     /// Sets the registry's current labels on all series, in place of the previous ones.
     pub(crate) fn relabel(&self, settings: &Settings) {
-        // Read inside the family's lock: if two changes run at once, both set the later labels.
-        let keys = || Arc::new(Keys::new(&self.keys, &settings.labels()));
         match &self.set {
             SeriesSet::Closed(set) => {
                 let mut seen = set.seen.lock();
-                (seen.keys, seen.list) = (keys(), None);
+                // Read inside the lock: if two changes run at once, both set the later labels.
+                let keys = Arc::new(Keys::new(&self.keys, &settings.labels()));
+                (seen.keys, seen.list) = (keys, None);
             }
-            SeriesSet::Open(set) => set.relabel(keys),
+            SeriesSet::Open(set) => set.relabel(&self.keys, settings),
         }
     }
 
@@ -244,7 +273,7 @@ impl Family {
         if has_twins {
             series = merge::fold(series, Choice::LatestStarted, |_, _| {});
         }
-        let (name, help) = (self.name.clone(), self.help.clone());
+        let (name, help) = (self.name.clone(), self.help().clone());
         let (kind, unit, page_bounds) = (self.kind, self.unit, self.declared.page_bounds);
         snapshot::Family { name, kind, unit, help, page_bounds, begins_at_zero: true, series }
     }

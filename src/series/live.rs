@@ -162,7 +162,7 @@ impl LiveFamily {
     pub(crate) fn head(&self) -> Head<'_> {
         match &self.0 {
             Repr::Recorded { family, page_bounds, .. } => {
-                let Family { name, kind, unit, help, .. } = &**family;
+                let (Family { name, kind, unit, .. }, help) = (&**family, family.help());
                 Head { name, kind: *kind, unit: *unit, help, page_bounds: *page_bounds }
             }
             Repr::Observed(family) => family.head(),

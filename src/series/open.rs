@@ -61,6 +61,8 @@ pub(crate) struct OpenSet {
     pub(super) settings: Arc<Settings>,
     idle: Option<Duration>,
     tags: Tags,
+    /// Whether its series have labels with any keys: see `any_keys.rs`.
+    takes_any_keys: bool,
     /// Guards the series. Inside it, only the locks of the free ids, of the registry's labels and, in a
     /// sweep, of storages are taken.
     pub(super) known: Mutex<Known>,
@@ -69,6 +71,8 @@ pub(crate) struct OpenSet {
 }
 
 pub(super) struct Known {
+    /// The keys that were learned, in the order of their values, if the set takes any.
+    pub(super) learned: Vec<Cow<'static, str>>,
     /// The keys of the series, and the registry's labels.
     pub(super) keys: Arc<Keys>,
     pub(super) by_key: HashSet<ByKey, BuildHash>,
@@ -86,7 +90,8 @@ pub(super) struct ByKey(pub(super) Arc<Series>);
 
 /// Why there is no series for new label values.
 #[derive(Clone, Copy)]
-enum Full {
+pub(super) enum Full {
+    Keys(usize),
     Limit(usize),
     Budget(u64),
     Ids,
@@ -106,7 +111,31 @@ impl OpenSet {
         let tags = Tags::new(space, idle.is_some(), keeps_exemplars);
         let number = NUMBERS.lock().take();
         let (known, walk) = (Mutex::new(Known::new(keys)), RwLock::default());
-        Self { number, name, place, space, histogram, limit, settings, idle, tags, known, walk }
+        let takes_any_keys = false;
+        Self {
+            number,
+            name,
+            place,
+            space,
+            histogram,
+            limit,
+            settings,
+            idle,
+            tags,
+            takes_any_keys,
+            known,
+            walk,
+        }
+    }
+
+    /// The set, for labels with any keys.
+    pub(crate) fn of_any_keys(mut self) -> Self {
+        self.takes_any_keys = true;
+        self
+    }
+
+    pub(crate) fn takes_any_keys(&self) -> bool {
+        self.takes_any_keys
     }
 
     #[inline(always)]
@@ -128,11 +157,13 @@ impl OpenSet {
         self.tags
     }
 
-    /// Sets other keys for the series; `keys` is called inside the lock.
-    pub(crate) fn relabel(&self, keys: impl FnOnce() -> Arc<Keys>) {
+    /// Sets the registry's current labels on the series, besides the labels with `own` keys.
+    pub(crate) fn relabel(&self, own: &[Cow<'static, str>], settings: &Settings) {
         let _busy = cells::busy();
         let mut known = self.known.lock();
-        known.keys = keys();
+        // Read inside the lock: if two changes run at once, both set the later labels.
+        let own = if self.takes_any_keys { &known.learned } else { own };
+        known.keys = Arc::new(Keys::new(own, &settings.labels()));
         known.list = None;
     }
 
@@ -165,12 +196,7 @@ impl OpenSet {
             match self.add(&mut known, encoded.bytes()) {
                 Ok(pin) => (Found::Series(pin), None, truncated),
                 Err(full) => {
-                    let is_first = known.overflow.is_none();
-                    let id = *known.overflow.get_or_insert_with(|| self.reserve_id());
-                    if is_first {
-                        known.list = None;
-                    }
-                    let widest = is_first.then(|| known.widest());
+                    let (id, widest) = self.overflow_of(&mut known);
                     (Found::Overflow(id), Some((full, widest)), 0)
                 }
             }
@@ -181,12 +207,34 @@ impl OpenSet {
             cells::tally(|tally| tally.truncate(truncated));
         }
         if let Some((full, widest)) = overflow {
-            cells::tally(|tally| tally.overflow(&self.name, 1));
-            if let Some(widest) = widest {
-                self.warn(full, widest);
-            }
+            self.report_overflow(full, widest);
         }
         found
+    }
+
+    /// The overflow series, instead of one with labels for which there is no room.
+    pub(super) fn overflow_for(&self, full: Full) -> Found {
+        let found = cells::guarded(|| self.overflow_of(&mut self.known.lock()));
+        let Some((id, widest)) = found else { return Found::Overflow(DISABLED) };
+        self.report_overflow(full, widest);
+        Found::Overflow(id)
+    }
+
+    /// The id of the overflow series; if this makes it, also the key that has the most values.
+    fn overflow_of(&self, known: &mut Known) -> (u32, Option<(String, usize)>) {
+        if let Some(id) = known.overflow {
+            return (id, None);
+        }
+        let id = self.reserve_id();
+        (known.overflow, known.list) = (Some(id), None);
+        (id, Some(known.widest()))
+    }
+
+    fn report_overflow(&self, full: Full, widest: Option<(String, usize)>) {
+        cells::tally(|tally| tally.overflow(&self.name, 1));
+        if let Some(widest) = widest {
+            self.warn(full, widest);
+        }
     }
 
     fn add(&self, known: &mut Known, encoded: &[u8]) -> Result<Pin, Full> {
@@ -234,6 +282,7 @@ impl OpenSet {
     fn warn(&self, full: Full, (key, values): (String, usize)) {
         let (name, place) = (&self.name, self.place);
         let limit = match full {
+            Full::Keys(keys) => format!("its limit of {keys} label keys"),
             Full::Limit(limit) => format!("its limit of {limit} series"),
             Full::Budget(bytes) => format!("its registry's budget of {bytes} bytes"),
             Full::Ids => "the end of the ids of this process".to_owned(),
@@ -296,7 +345,8 @@ impl fmt::Debug for OpenSet {
 impl Known {
     fn new(keys: Arc<Keys>) -> Self {
         let (by_key, removed) = (HashSet::default(), HashMap::new());
-        Self { keys, by_key, removed, n_removed: 0, overflow: None, list: None }
+        let learned = Vec::new();
+        Self { learned, keys, by_key, removed, n_removed: 0, overflow: None, list: None }
     }
 
     /// A pin of the series with these values; if it was removed, this brings it back.

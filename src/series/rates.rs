@@ -17,7 +17,8 @@ pub(crate) const WINDOW_KEY: &str = "window";
 impl Family {
     /// The rates of all series that `storage` shows, if this is a throughput.
     pub(crate) fn read_rates(&self, storage: &Storage) -> Option<snapshot::Family> {
-        let Self { name, kind, unit, help, .. } = &**self.rates.as_ref()?;
+        let family = &**self.rates.as_ref()?;
+        let (Self { name, kind, unit, .. }, help) = (family, family.help());
         // Before the series are listed: a series that is created later is zero now.
         let look = clock::now();
         let reader = storage.reader();

@@ -213,6 +213,7 @@ impl Drop for Family {
             SeriesSet::Closed(_) => {}
             SeriesSet::Open(set) => {
                 let known = set.known.get_mut();
+                set.settings.budget.put_back(known.weight_of_keys() as u64);
                 if let Some(id) = known.overflow.filter(|id| *id != DISABLED) {
                     let from = from.clone();
                     self.anchor.orphan(move || from.give_up(id, 1));

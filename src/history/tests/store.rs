@@ -147,6 +147,26 @@ fn busy(n: usize) -> (Registry, Counter<Dynamic>, impl Fn()) {
 }
 
 #[test]
+fn a_series_goes_on_when_its_family_learns_more_keys() {
+    let scope = testing::scope();
+    let clock = scope.clock().clone();
+    let registry = Registry::new();
+    let hits = registry.counter("hits", "").any_keys().build().unwrap();
+    let kept = hits.bind_any(&[("b", "1")]);
+    let mut history = History::new(1_000_000);
+    for n in 0..10_u32 {
+        kept.add(3);
+        hits.bind_any(&[("b", "1"), (&format!("a{n}"), "1")]).inc();
+        tick(&mut history, &registry, &clock, SECOND);
+    }
+    let later = registry.snapshot();
+    let earlier = history.before(later.taken(), Duration::from_secs(9)).unwrap().at;
+    let window = later.since(&earlier);
+    assert_eq!(window.increase("hits", &[("b", "1")]), Some(27.0));
+    assert_eq!(window.increase("hits", &[("b", "1"), ("a5", "1")]), Some(1.0));
+}
+
+#[test]
 fn over_the_budget_the_oldest_ticks_go_first_and_what_is_left_is_exact() {
     let scope = testing::scope();
     let clock = scope.clock().clone();

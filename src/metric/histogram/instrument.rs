@@ -8,7 +8,7 @@ use crate::{
         histogram::chosen::{self, Amount},
     },
     context,
-    label::{Dynamic, LabelValues, Labels, NoLabels},
+    label::{AnyKeys, Dynamic, LabelValues, Labels, NoLabels},
     metric::{
         handle::Handle,
         instrument::{Instrument, pairs},

@@ -4,7 +4,7 @@ use std::{borrow::Cow, marker::PhantomData, sync::Arc, time::Duration};
 
 use crate::{
     error::{Error, ErrorKind},
-    label::{Dynamic, Labels},
+    label::{AnyKeys, Dynamic, Labels},
     metric::{
         counter::{Counter, FloatCounter, UpDownCounter},
         gauge::Gauge,
@@ -200,6 +200,43 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
         })
     }
 
+    /// Gives the instrument labels with any keys: each series names its own.
+    ///
+    /// For what comes from elsewhere, such as another library, where nobody knows the keys beforehand.
+    /// [`bind_any`](Counter::bind_any) looks a series up. Label sets that are equal as sets are one
+    /// series, in whatever order the labels come. A label with an empty value counts as absent; if a
+    /// key comes twice, the last value counts. In a key that is not legal, each character that may not
+    /// be there becomes `_`.
+    ///
+    /// The instrument learns at most 64 keys, of 255 bytes each at most; their memory counts towards
+    /// the registry's budget of bytes. Label sets with a further key go to the overflow series. Keys
+    /// that are known beforehand are faster to look up: see [`keys`](Self::keys).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// let jobs = registry.counter("jobs.done", "Jobs").any_keys().build()?;
+    /// jobs.bind_any(&[("queue", "mail")]).add(2);
+    /// jobs.bind_any(&[("host", "a"), ("queue", "mail")]).inc();
+    /// jobs.bind_any(&[]).inc();
+    /// let snapshot = registry.snapshot();
+    /// let value = |labels: &[(&str, &str)]| snapshot.value("jobs.done", labels).unwrap().as_f64();
+    /// assert_eq!(value(&[("queue", "mail")]), 2.0);
+    /// assert_eq!(value(&[("queue", "mail"), ("host", "a")]), 1.0);
+    /// assert_eq!(value(&[]), 1.0);
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`build`](Self::build) refuses a throughput, whose rates have keys of their own.
+    pub fn any_keys(self) -> InstrumentBuilder<'a, I::Of<AnyKeys>> {
+        self.registered_by(&[], |registry, descriptor, _| registry.register_any_keys(descriptor))
+    }
+
     /// Limits the instrument to `limit` label sets besides the overflow series, whatever the
     /// registry's limit is. Closed label sets are not limited.
     pub fn series_limit(mut self, limit: usize) -> Self {
@@ -229,6 +266,26 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
         let family = register(registry, &mut descriptor, keys)?;
         let registered = Instrument::registered(descriptor, family);
         Ok(I::from_registered(sealed::Registered(registered)))
+    }
+
+    /// Registers the instrument. In place of one that is refused, returns one whose measurements are
+    /// counted by its name, and why.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn build_or_refuse(self) -> (I, Option<Error>) {
+        let (keys, register) = (self.keys, self.register);
+        let kind = self.descriptor.kind;
+        let (descriptor, error) = match self.described() {
+            Err(error) => (Descriptor::new("", "", kind), error),
+            Ok((registry, mut descriptor)) => match register(registry, &mut descriptor, keys) {
+                Err(error) => (descriptor, error),
+                Ok(family) => {
+                    let instrument = Instrument::registered(descriptor, family);
+                    return (I::from_registered(sealed::Registered(instrument)), None);
+                }
+            },
+        };
+        let refused = Instrument::refused(descriptor);
+        (I::from_registered(sealed::Registered(refused)), Some(error))
     }
 
     /// The description, with texts of its own, if its name and options are legal.

@@ -35,7 +35,7 @@ use crate::{
     clock, diagnostics,
     error::{Error, ErrorKind},
     label::{LabelSet, Labels},
-    series::{Changes, Descriptor, Family, Settings, Shape, is_closed},
+    series::{Changes, Descriptor, Family, Settings, Shape, WINDOW_KEY, illegal_key, is_closed},
     snapshot::{self, Snapshot, Views},
     sync::{Mutex, MutexGuard},
 };
@@ -180,6 +180,26 @@ impl Registry {
         drop((families, busy));
         drop((observable, family)); // Outside the lock: user code, and the end of a family.
         true
+    }
+
+    /// Says what the family called `name` measures, if that was not said when it was registered.
+    /// Returns whether there is such a family, and nobody had said it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::metric::Registry;
+    ///
+    /// let registry = Registry::new();
+    /// registry.counter("plugin.sent", "").build()?.inc();
+    /// assert!(registry.describe("plugin.sent", "Messages sent"));
+    /// assert!(!registry.describe("plugin.sent", "Messages that were sent"));
+    /// assert_eq!(registry.snapshot().family("plugin.sent").unwrap().help(), "Messages sent");
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn describe(&self, name: &str, help: &str) -> bool {
+        let family = self.families().by_name.get(name).cloned();
+        family.is_some_and(|family| family.describe(help))
     }
 
     /// The views that show this registry.
@@ -335,6 +355,17 @@ impl Registry {
             false => Shape::Open,
         };
         self.register_shape(descriptor, keys, shape)
+    }
+
+    /// The family of `descriptor`, whose series have labels with any keys.
+    pub(crate) fn register_any_keys(&self, descriptor: &Descriptor) -> Result<Arc<Family>, Error> {
+        if descriptor.has_rates {
+            return Err(illegal_key(
+                WINDOW_KEY,
+                "could be one of any keys, and a throughput has its own",
+            ));
+        }
+        self.register_shape(descriptor, Vec::new(), Shape::AnyKeys)
     }
 
     /// The family of a state set. Its only key is its own name.

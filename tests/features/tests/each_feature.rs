@@ -192,6 +192,7 @@ fn a_poll_checks_its_url() {
 fn records_of_log_have_a_bridge() {
     bellwether::integration::log::install().expect("the first logger");
     assert!(bellwether::integration::log::install().is_err());
+}
 
 #[cfg(feature = "tower")]
 #[test]
@@ -235,4 +236,21 @@ fn a_request_through_a_layer_has_a_span_and_is_measured() {
     let snapshot = scope.snapshot();
     let served = snapshot.family("http.server.request.duration").expect("it was recorded");
     assert_eq!(served.series().len(), 1);
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn a_recorder_of_the_metrics_facade_is_installed_once() {
+    bellwether::integration::metrics::install().expect("nobody else has installed one");
+    assert!(bellwether::integration::metrics::install().is_err());
+}
+
+#[cfg(feature = "reqwest")]
+#[test]
+fn a_client_of_reqwest_is_traced() {
+    use bellwether::{context::Outcome, integration::reqwest::TracedClient, testing};
+
+    let scope = testing::scope();
+    drop(TracedClient::default().get("http://127.0.0.1:1/").send());
+    assert_eq!(scope.span("GET").outcome(), Outcome::Cancelled);
 }
