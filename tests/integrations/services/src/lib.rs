@@ -1,0 +1,1 @@
+//! Nothing: services are in `src/bin/` and `tests/`.
