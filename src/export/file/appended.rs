@@ -137,7 +137,7 @@ impl Appended {
     fn follow(&mut self, reports: &mut Vec<Report>) -> io::Result<()> {
         let followed = match fs::metadata(&self.path) {
             Ok(there) if self.opened.is(&there) => {
-                self.opened.look(&self.path, &there);
+                self.opened.look(&there);
                 Ok(())
             }
             Ok(_) => self.reopen(),
@@ -145,18 +145,22 @@ impl Appended {
             // For example, the process may no longer have access. That says nothing about the path.
             Err(error) => Err(error),
         };
-        if followed.is_err() && self.opened.is_nameless() {
-            return followed;
+        if followed.is_err() {
+            if self.opened.is_nameless() {
+                return followed;
+            }
+            self.opened.look_without_path();
         }
         reports.extend(self.follows.note(followed, &self.path));
         Ok(())
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        self.opened = Opened::new(&self.path, &self.settings.creation)?;
+        let opened = Opened::new(&self.path, &self.settings.creation)?;
+        std::mem::replace(&mut self.opened, opened).leave();
         self.begin_period();
         // It lacked nothing but this.
-        self.rotates.is_over();
+        self.rotates.ended();
         Ok(())
     }
 
@@ -193,7 +197,6 @@ impl Appended {
 
     /// Renames the open file and opens a new one in its place.
     fn rotate(&mut self, now: u64, reports: &mut Vec<Report>) -> io::Result<()> {
-        // A line whose end is missing would not be read in a file that nothing is added to.
         self.opened.mend()?;
         let names = self.names()?;
         let found = kept::list(&names)?.last().map(|newest| newest.stamp);

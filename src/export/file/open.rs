@@ -21,6 +21,9 @@ pub(super) struct Creation {
 #[derive(Debug)]
 pub(super) struct Opened {
     file: fs::File,
+    /// The same file, to look at its end; `None` if it cannot be read. `file` cannot do that: a pipe that
+    /// is open for both would never be closed.
+    reader: Option<fs::File>,
     identity: Identity,
     /// Whether it is a file on a disk: not a pipe, a terminal or a device.
     pub(super) is_regular: bool,
@@ -42,15 +45,15 @@ impl Opened {
             opened => opened?,
         };
         let metadata = file.metadata()?;
-        let mut opened = Self {
-            file,
-            identity: Identity::of(&metadata),
-            is_regular: metadata.is_file(),
-            n_bytes: 0,
-            written: None,
-            torn: false,
+        let identity = Identity::of(&metadata);
+        let is_same = |reader: &fs::File| {
+            reader.metadata().is_ok_and(|metadata| Identity::of(&metadata) == identity)
         };
-        opened.look(path, &metadata);
+        let is_regular = metadata.is_file();
+        let reader = if is_regular { fs::File::open(path).ok().filter(is_same) } else { None };
+        let mut opened =
+            Self { file, reader, identity, is_regular, n_bytes: 0, written: None, torn: false };
+        opened.look(&metadata);
         if opened.n_bytes > 0 {
             let modified = metadata.modified().ok();
             let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -64,12 +67,19 @@ impl Opened {
         Identity::of(metadata) == self.identity
     }
 
-    /// Takes note of what others wrote, or of what they cut off. `path` leads to this file.
-    pub(super) fn look(&mut self, path: &Path, metadata: &fs::Metadata) {
+    /// Takes note of what others wrote, or of what they cut off, by the file's `metadata`.
+    pub(super) fn look(&mut self, metadata: &fs::Metadata) {
         if self.is_regular && metadata.len() != self.n_bytes {
             self.n_bytes = metadata.len();
             // A file that cannot be read can still be appended to.
-            self.torn = self.n_bytes > 0 && self.ends_torn(path).unwrap_or(false);
+            self.torn = self.n_bytes > 0 && self.ends_torn().unwrap_or(false);
+        }
+    }
+
+    /// [`look`](Self::look), where no path leads to the file.
+    pub(super) fn look_without_path(&mut self) {
+        if let Ok(metadata) = self.file.metadata() {
+            self.look(&metadata);
         }
     }
 
@@ -81,6 +91,13 @@ impl Opened {
             self.n_bytes += 1;
         }
         Ok(())
+    }
+
+    /// Ends a torn line in a file that goes: one that lacks only its end would not be read where nothing
+    /// is added any more. If the disk does not have that byte, it stays so.
+    pub(super) fn leave(mut self) {
+        self.look_without_path();
+        let _ = self.mend();
     }
 
     /// Appends these lines.
@@ -103,17 +120,24 @@ impl Opened {
         false
     }
 
-    fn ends_torn(&self, path: &Path) -> io::Result<bool> {
-        let mut file = fs::File::open(path)?;
-        if !self.is(&file.metadata()?) {
-            return Ok(false);
+    fn ends_torn(&self) -> io::Result<bool> {
+        let Some(mut reader) = self.reader.as_ref() else { return Ok(false) };
+        for _ in 0..LOOKS {
+            reader.seek(io::SeekFrom::End(-1))?;
+            let mut last = [0];
+            reader.read_exact(&mut last)?;
+            if last == *b"\n" {
+                return Ok(false);
+            }
+            std::thread::yield_now();
         }
-        file.seek(io::SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        Ok(last != *b"\n")
+        Ok(true)
     }
 }
+
+/// How often the end is looked at before it counts as torn. Another process may be about to write a line,
+/// of which a part can be read already; if that takes longer, an empty line follows it. Arbitrary.
+const LOOKS: usize = 100;
 
 #[cfg(not(unix))]
 fn open(path: &Path, _creation: &Creation) -> io::Result<fs::File> {

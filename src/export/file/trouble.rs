@@ -27,7 +27,7 @@ impl Trouble {
     }
 
     /// Takes note that it works again.
-    pub(super) fn is_over(&mut self) {
+    pub(super) fn ended(&mut self) {
         self.is_known = false;
     }
 }

@@ -171,8 +171,26 @@ fn a_torn_line_is_ended_before_its_file_is_rotated() {
     assert_eq!(unsent.len(), 1);
     export_all(&mut file, &unsent).unwrap();
     assert_eq!(all_names(&folder), ["a", "b"]);
-    assert_eq!(fs::metadata(folder.file()).unwrap().len(), most, "no empty line");
+    for name in files(&folder.0) {
+        let length = fs::metadata(folder.0.join(&name)).unwrap().len();
+        assert_eq!(length, most, "{name} has a line, with its end, and no empty one");
+    }
     assert_eq!(files(&folder.0).len(), 2);
+}
+
+#[test]
+fn a_torn_line_is_ended_in_the_file_that_others_have_renamed() {
+    let folder = Folder::new("torn-moved");
+    let moved = folder.0.join("moved");
+    let most = line_bytes();
+    let mut file = File::open(folder.file()).unwrap();
+    faults::leave_room(most as usize - 1);
+    export_all(&mut file, &vec![sample("a")].into()).unwrap_err();
+    faults::leave_room(usize::MAX);
+    fs::rename(folder.file(), &moved).unwrap();
+    export(&mut file, &["b"]);
+    assert!(fs::read(&moved).unwrap().ends_with(b"\n"));
+    assert_eq!(fs::metadata(folder.file()).unwrap().len(), most, "no empty line");
 }
 
 #[test]
