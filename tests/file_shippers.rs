@@ -136,7 +136,7 @@ fn shipped(builder: FileBuilder, mut shipper: impl Shipper + 'static, lead: usiz
         scope.advance(Duration::from_secs(10)); // Compression waits for that.
         let batch = (first..first + BATCH).map(|n| format!("{n:05}"));
         export(&mut file, &spans(batch)).unwrap();
-        if first / BATCH % lead == 0 {
+        if (first / BATCH).is_multiple_of(lead) {
             ask.send(()).unwrap();
             wait.recv().unwrap();
         }

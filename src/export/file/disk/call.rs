@@ -1,7 +1,7 @@
 //! What can fail.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Call {
+pub(crate) enum Call {
     Open,
     Reserve,
     Rename,

@@ -14,12 +14,12 @@ thread_local! {
 }
 
 /// Lets every one of `calls` fail from now on, and no other.
-pub(in super::super) fn fail(calls: &[Call]) {
+pub(crate) fn fail(calls: &[Call]) {
     FAILING.set(calls.to_vec());
 }
 
 /// Lets the disk be full after `room` more bytes of lines.
-pub(in super::super) fn leave_room(room: usize) {
+pub(crate) fn leave_room(room: usize) {
     ROOM.set(room);
 }
 
@@ -30,7 +30,7 @@ pub(super) fn before(call: Call) -> io::Result<()> {
     }
 }
 
-pub(in super::super) fn writer(file: &mut fs::File) -> impl Write {
+pub(crate) fn writer(file: &mut fs::File) -> impl Write {
     Limited(file)
 }
 

@@ -9,6 +9,6 @@ pub(super) fn before(_call: Call) -> io::Result<()> {
     Ok(())
 }
 
-pub(in super::super) fn writer(file: &mut fs::File) -> &mut fs::File {
+pub(crate) fn writer(file: &mut fs::File) -> &mut fs::File {
     file
 }

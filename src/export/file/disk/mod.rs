@@ -2,9 +2,9 @@
 
 use std::{fs, io, path::Path};
 
-mod call;
+pub(crate) mod call;
 #[cfg(test)]
-pub(super) mod faults;
+pub(crate) mod faults;
 #[cfg(not(test))]
 #[path = "faults_absent.rs"]
 mod faults;
