@@ -11,6 +11,12 @@ use super::call::Call;
 thread_local! {
     static FAILING: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
     static ROOM: Cell<usize> = const { Cell::new(usize::MAX) };
+    static AT_RENAME: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
+
+/// Lets `other` act just before the next rename.
+pub(crate) fn at_rename(other: impl FnOnce() + 'static) {
+    AT_RENAME.set(Some(Box::new(other)));
 }
 
 /// Lets every one of `calls` fail from now on, and no other.
@@ -24,6 +30,11 @@ pub(crate) fn leave_room(room: usize) {
 }
 
 pub(super) fn before(call: Call) -> io::Result<()> {
+    if call == Call::Rename
+        && let Some(other) = AT_RENAME.take()
+    {
+        other();
+    }
     match FAILING.with_borrow(|failing| failing.contains(&call)) {
         true => Err(io::ErrorKind::PermissionDenied.into()),
         false => Ok(()),

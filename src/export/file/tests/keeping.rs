@@ -219,6 +219,33 @@ mod gzip {
     }
 
     #[test]
+    fn a_line_that_comes_last_is_in_the_plain_file_which_stays() {
+        let folder = Folder::new("gzip-last");
+        let plain = folder.0.join("spans-2020-01-01T00-00-00Z.jsonl");
+        export(&mut File::open(&plain).unwrap(), &["a"]);
+        let late = plain.clone();
+        faults::at_rename(move || export(&mut File::open(late).unwrap(), &["b"]));
+        crate::export::file::gzip::compress(&plain).unwrap();
+        assert_eq!(names(&plain), ["a", "b"]);
+        crate::export::file::gzip::compress(&plain).unwrap();
+        assert!(!plain.exists());
+        assert_eq!(all_names(&folder), ["a", "b"]);
+        assert_eq!(files(&folder.0).len(), 1);
+    }
+
+    #[test]
+    fn a_file_whose_name_went_to_another_one_is_not_replaced_by_the_older_lines() {
+        let folder = Folder::new("gzip-other");
+        let plain = folder.0.join("spans-2020-01-01T00-00-00Z.jsonl");
+        export(&mut File::open(&plain).unwrap(), &["a"]);
+        let (other, new) = (plain.clone(), folder.0.join("new"));
+        export(&mut File::open(&new).unwrap(), &["b"]);
+        faults::at_rename(move || fs::rename(new, other).unwrap());
+        crate::export::file::gzip::compress(&plain).unwrap();
+        assert_eq!(names(&plain), ["b"]);
+    }
+
+    #[test]
     fn a_file_that_was_written_to_meanwhile_stays() {
         let folder = Folder::new("gzip-late");
         let plain = folder.0.join("spans-2020-01-01T00-00-00Z.jsonl");

@@ -232,6 +232,28 @@ fn a_rotation_that_fails_is_reported_once_and_writing_goes_on() {
 }
 
 #[test]
+fn a_rename_replaces_nothing_that_another_process_has_rotated_meanwhile() {
+    let folder = Folder::new("lost-race");
+    let (_clock, _entered) = manual();
+    let open = || File::builder(folder.file()).rotate_bytes(1).open().unwrap();
+    let (mut file, mut other) = (open(), open());
+    export(&mut file, &["a"]);
+    // The other one rotates when this one has looked already, and begins a new file.
+    faults::at_rename(move || export(&mut other, &["b", "c"]));
+    export(&mut file, &["d"]);
+    let mut all = all_names(&folder);
+    all.sort();
+    assert_eq!(all, ["a", "b", "c", "d"]);
+    // Or there is no file any more at that moment.
+    let (path, moved) = (folder.file(), folder.0.join("moved"));
+    faults::at_rename(move || fs::rename(path, moved).unwrap());
+    assert_eq!(n_reported("cannot rotate", || export(&mut file, &["e"])), 0);
+    let mut all = all_names(&folder);
+    all.sort();
+    assert_eq!(all, ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
 fn a_link_stays_and_the_file_it_leads_to_is_rotated() {
     let (folder, elsewhere) = (Folder::new("link"), Folder::new("link-target"));
     let (_clock, _entered) = manual();
