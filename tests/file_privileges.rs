@@ -131,6 +131,23 @@ fn a_rotation_that_cannot_be_followed_leaves_the_renamed_file() {
 }
 
 #[test]
+fn a_file_that_may_no_longer_be_rotated_is_written_to_and_keeps_its_name() {
+    let _turn = turn();
+    let (folder, span) = (Folder::new("unrotatable"), span());
+    let mut file = File::builder(folder.file()).rotate_bytes(1).open().unwrap();
+    let n_files = || fs::read_dir(folder.0.join("logs")).unwrap().count();
+    let was_run = unprivileged(|| {
+        export(&mut file, &span).unwrap();
+        export(&mut file, &span).unwrap();
+    });
+    if was_run {
+        assert_eq!((n_lines(&folder.file()), n_files()), (2, 1));
+        export(&mut file, &span).unwrap();
+        assert_eq!((n_lines(&folder.file()), n_files()), (1, 2));
+    }
+}
+
+#[test]
 fn a_relative_path_is_that_of_the_folder_it_was_opened_in() {
     let _turn = turn();
     let (folder, span) = (Folder::new("relative"), span());

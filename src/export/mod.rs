@@ -14,7 +14,7 @@ mod stdout;
 mod wire;
 
 pub use backend::{Backend, Routes};
-pub use file::File;
+pub use file::{File, FileBuilder, Rotation};
 pub use memory::Memory;
 pub use stdout::Stdout;
 

@@ -74,7 +74,7 @@ impl Stdout {
     }
 
     /// As [`json`](Self::json), with log records by the names of the Elastic Common Schema: see
-    /// [`File::ecs`](super::File::ecs).
+    /// [`FileBuilder::ecs`](super::FileBuilder::ecs).
     #[must_use]
     pub fn ecs() -> Self {
         Self::of(Format::Ecs)

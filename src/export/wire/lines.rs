@@ -1,6 +1,9 @@
-//! The lines of one batch, written in one call; how much was written is known to the line.
+//! The lines of one batch, written in one call or in parts; how much was written is known to the line.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::Range,
+};
 
 use crate::pipeline::{Batch, ExportError, ExportResult};
 
@@ -14,7 +17,9 @@ pub(crate) struct Lines {
 /// How much of the lines was written, and the error that stopped it.
 #[derive(Debug)]
 pub(crate) struct Written {
+    /// How many lines of the batch are whole now, those of earlier parts included.
     whole_lines: usize,
+    pub(crate) n_bytes: u64,
     is_torn: Option<bool>, // Whether the last byte is not a line break; `None` if nothing was written.
     stopped_by: Option<io::Error>,
 }
@@ -38,18 +43,44 @@ impl Lines {
         self.ends.push(self.buffer.len());
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many bytes the line `at` takes, with its line break.
+    pub(crate) fn n_bytes(&self, at: usize) -> u64 {
+        (self.ends[at] - self.start(at)) as u64
+    }
+
+    /// The lines from `first` on that take at most `room` bytes, but one at least.
+    pub(crate) fn fitting(&self, first: usize, room: u64) -> Range<usize> {
+        let start = self.start(first);
+        let n = self.ends[first..].partition_point(|&end| (end - start) as u64 <= room);
+        first..(first + n.max(1)).min(self.len())
+    }
+
     /// Writes all lines: with one call of `write`, unless the system takes less at once.
+    pub(crate) fn write_to(&self, to: &mut impl Write) -> Written {
+        self.write_bytes(0..self.buffer.len(), to)
+    }
+
+    /// Writes these lines, as [`write_to`](Self::write_to) does.
+    pub(crate) fn write_part(&self, lines: Range<usize>, to: &mut impl Write) -> Written {
+        self.write_bytes(self.start(lines.start)..self.start(lines.end), to)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "what `write_all` wrote before an error is unknown"
     )]
-    pub(crate) fn write_to(&self, to: &mut impl Write) -> Written {
-        let mut done = 0;
+    fn write_bytes(&self, bytes: Range<usize>, to: &mut impl Write) -> Written {
+        let Range { start, end } = bytes;
+        let mut done = start;
         let stopped_by = loop {
-            if done == self.buffer.len() {
+            if done == end {
                 break to.flush().err();
             }
-            match to.write(&self.buffer[done..]) {
+            match to.write(&self.buffer[done..end]) {
                 Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -58,8 +89,13 @@ impl Lines {
         };
         // A line that lacks only its line break is whole: the next write begins with one.
         let whole_lines = self.ends.partition_point(|&end| end - 1 <= done);
-        let is_torn = done.checked_sub(1).map(|last| self.buffer[last] != b'\n');
-        Written { whole_lines, is_torn, stopped_by }
+        let is_torn = (done > start).then(|| self.buffer[done - 1] != b'\n');
+        Written { whole_lines, n_bytes: (done - start) as u64, is_torn, stopped_by }
+    }
+
+    /// Where the line `at` begins; a line break that mends what was torn belongs to the first line.
+    fn start(&self, at: usize) -> usize {
+        at.checked_sub(1).map_or(0, |before| self.ends[before])
     }
 }
 
@@ -73,16 +109,28 @@ pub(crate) fn answer<T>(
     torn: &mut bool,
     place: &str,
 ) -> ExportResult<T> {
-    let Written { whole_lines, is_torn, stopped_by } = written;
+    let Written { whole_lines, is_torn, stopped_by, .. } = written;
     *torn = is_torn.unwrap_or(*torn);
-    let Some(error) = stopped_by else { return Ok(()) };
+    match stopped_by {
+        None => Ok(()),
+        Some(error) => Err(unsent(&error, batch, whole_lines, place)),
+    }
+}
+
+/// The error of an export of which only the first `whole_lines` lines are written.
+pub(crate) fn unsent<T>(
+    error: &io::Error,
+    batch: &Batch<T>,
+    whole_lines: usize,
+    place: &str,
+) -> ExportError<Batch<T>> {
     let message = format_args!("{place}: {error}");
     let answer = match error.kind() {
         // Nothing reads it any more.
         io::ErrorKind::BrokenPipe => ExportError::reject(message),
         _ => ExportError::retry(message),
     };
-    Err(answer.unsent(batch.skip(whole_lines)))
+    answer.unsent(batch.skip(whole_lines))
 }
 
 #[cfg(test)]

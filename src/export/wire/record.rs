@@ -29,10 +29,11 @@ pub(crate) trait Line: Signal {
 }
 
 /// How records become lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Format {
     Human,
     Colored,
+    #[default]
     Json,
     Ecs,
 }

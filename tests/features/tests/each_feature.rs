@@ -102,6 +102,17 @@ fn a_page_is_rendered() {
 
 #[cfg(feature = "gzip")]
 #[test]
+fn a_rotated_file_can_be_compressed() {
+    use bellwether::export::File;
+
+    let folder = std::env::temp_dir().join(format!("bellwether-gzip-{}", std::process::id()));
+    let builder = File::builder(folder.join("app.jsonl")).create_folder().rotate_bytes(1000).gzip();
+    assert!(builder.open().is_ok());
+    std::fs::remove_dir_all(folder).expect("the folder was made");
+}
+
+#[cfg(feature = "gzip")]
+#[test]
 fn a_page_is_compressed() {
     use bellwether::export::prometheus::{accepts_gzip, gzip};
 

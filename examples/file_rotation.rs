@@ -1,0 +1,39 @@
+//! A file that is rotated, compressed and kept within limits, under load.
+//!
+//! ```text
+//! cargo run --example file_rotation -- FOLDER [SPANS]
+//! ```
+//!
+//! Writes that many spans (100,000 if nothing is said) to `FOLDER/app.jsonl`, in files of 256 KiB, and
+//! prints how many were delivered. A shipper that tails the folder must have got each of them once.
+
+use std::{path::PathBuf, time::Duration};
+
+use bellwether::{
+    export::{File, Rotation},
+    span,
+};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let n_spans: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
+
+    let file = File::builder(folder.join("app.jsonl"))
+        .create_folder()
+        .rotate_bytes(256 << 10)
+        .rotate_every(Rotation::Hourly)
+        .keep_bytes(1 << 30)
+        .keep_age(Duration::from_secs(7 * 24 * 3600))
+        .gzip()
+        .open()?;
+    let telemetry = bellwether::builder("rotation").export(file).start()?;
+    for n in 0..n_spans {
+        drop(span("work").attribute("n", n).enter());
+        if n % 1000 == 999 {
+            let _ = telemetry.flush(Duration::from_secs(10));
+        }
+    }
+    println!("{}", telemetry.shutdown(Duration::from_secs(10)));
+    Ok(())
+}
