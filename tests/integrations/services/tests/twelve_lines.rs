@@ -43,7 +43,8 @@ fn a_service_has_spans_red_propagation_logs_with_ids_and_an_alert_in_twelve_line
     // The alert comes by itself, a second after the fact.
     let mut alerts = BufReader::new(child.stderr.take().unwrap()).lines();
     let alert = alerts.by_ref().map(Result::unwrap).find(|line| line.contains("Failing"));
-    assert!(alert.unwrap().contains("firing"));
+    let alert = alert.unwrap();
+    assert!(alert.contains("FIRING"), "{alert}");
     let is_complete = |records: &[serde_json::Value]| {
         records.iter().filter(|of| of["signal"] == "spans").count() == 2
             && records.iter().filter(|of| of["signal"] == "logs").count() == 2
