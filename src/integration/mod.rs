@@ -9,6 +9,9 @@
 //! | `reqwest` | [`reqwest`](https://docs.rs/reqwest) | 0.13 | a span, figures and outgoing headers for each request |
 //! | `log` | `log` | 0.4.21 and later | records with their key-values |
 //! | `metrics` | [`metrics`](https://docs.rs/metrics) | 0.24 | counters, gauges and histograms into a [`Registry`](crate::metric::Registry) |
+//!
+//! sqlx and redis have no hook that sees all calls. `tests/integrations/databases`, in the repository, has the
+//! function that takes its place, with a [`Database`](crate::bundle::Database).
 
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -91,6 +91,7 @@ pub(super) fn gzip(plain: &Path) -> PathBuf {
 
 /// `plain` as it is called while it is being compressed. `random` keeps two processes that compress
 /// one file apart.
+#[cfg(feature = "gzip")]
 pub(super) fn temporary(plain: &Path, random: u64) -> PathBuf {
     followed_by(plain, &format!(".gz.{random:016x}.tmp"))
 }
