@@ -310,3 +310,35 @@ fn records_by_hand_go_by_the_filter_and_may_name_their_span_and_time() {
     assert!(record.observed() > record.time());
     assert_ne!(record.trace_id(), Some(TraceId::INVALID));
 }
+
+#[test]
+fn a_scope_keeps_what_its_thread_logs_and_telemetry_what_others_do() {
+    let _turn = turn();
+    let log = |n: u32| debug!("n {n}");
+    let (telemetry, logs) = start(options("info"));
+    log(0);
+    let scope = bellwether::testing::scope();
+    log(1);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            log(2);
+            info!("of another thread");
+        });
+    });
+    let inner = bellwether::testing::scope();
+    log(3);
+    let of = |scope: &bellwether::testing::Scope| {
+        scope.logs().iter().map(|record| record.body().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&inner), ["n 3"]);
+    drop(inner);
+    log(4);
+    assert_eq!(of(&scope), ["n 1", "n 4"]);
+    drop(scope);
+    log(5);
+    assert_eq!(bodies(&telemetry, &logs), ["of another thread"]);
+    telemetry.shutdown(PATIENCE);
+    let scope = bellwether::testing::scope();
+    log(6);
+    assert_eq!(of(&scope), ["n 6"]);
+}

@@ -4,7 +4,7 @@
 //! that is out costs one relaxed load and a comparison, and a call site that has asked this filter before
 //! costs one load more.
 
-use std::{cmp::Reverse, fmt, str::FromStr, sync::Arc};
+use std::{cell::Cell, cmp::Reverse, fmt, str::FromStr, sync::Arc};
 
 use super::Severity;
 use crate::{
@@ -190,12 +190,14 @@ static IN_FORCE: AtomicU64 = AtomicU64::new(OFF as u64);
 
 /// The filter, and what follows its changes. No lock is taken inside it.
 static FILTER: Mutex<InForce> =
-    Mutex::new(InForce { filter: None, is_open: false, followers: Vec::new() });
+    Mutex::new(InForce { filter: None, is_open: false, n_captures: 0, followers: Vec::new() });
 
 struct InForce {
     filter: Option<Arc<LogFilter>>, // None is `off`.
     /// Whether somebody takes records: otherwise nothing is kept, whatever the filter says.
     is_open: bool,
+    /// How many threads keep what they log, whatever the filter says.
+    n_captures: usize,
     followers: Vec<fn()>,
 }
 
@@ -212,13 +214,16 @@ pub(super) fn number() -> u64 {
 }
 
 /// Whether the filter in force keeps records of this severity and target; the filter's number, which is
-/// none's on a muted thread.
+/// none's where the answer is this thread's alone.
 pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
     if context::is_muted() {
         return (false, 0);
     }
+    if keeps_all() {
+        return (true, 0);
+    }
     let in_force = FILTER.lock();
-    let number = number();
+    let number = if in_force.n_captures > 0 { 0 } else { number() };
     let filter = in_force.filter.clone().filter(|_| in_force.is_open);
     drop(in_force);
     (filter.is_some_and(|filter| filter.keeps(severity, target)), number)
@@ -241,6 +246,32 @@ pub(super) fn set_open(is_open: bool) {
     change(|in_force| in_force.is_open = is_open);
 }
 
+thread_local! {
+    // Without a destructor: one load for every record.
+    static KEEPS_ALL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread keeps all that it logs, for itself.
+#[inline]
+pub(super) fn keeps_all() -> bool {
+    KEEPS_ALL.get()
+}
+
+/// Lets this thread keep all that it logs, or go by the filter.
+pub(super) fn keep_all_of_thread(keeps_all: bool) {
+    KEEPS_ALL.set(keeps_all);
+}
+
+/// Says that a thread begins to keep what it logs.
+pub(super) fn begin_capture() {
+    change(|in_force| in_force.n_captures += 1);
+}
+
+/// Says that it ends.
+pub(super) fn end_capture() {
+    change(|in_force| in_force.n_captures -= 1);
+}
+
 /// Calls `follower` at each change of the filter, and now: for libraries that keep their own idea of what
 /// is enabled.
 #[cfg(any(feature = "log", feature = "tracing"))]
@@ -260,6 +291,7 @@ fn change(change: impl FnOnce(&mut InForce)) {
     let mut in_force = FILTER.lock();
     change(&mut in_force);
     let lowest = match &in_force.filter {
+        _ if in_force.n_captures > 0 => Severity::TRACE.number(),
         Some(filter) if in_force.is_open => filter.lowest(),
         _ => OFF,
     };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CallSite, LogFilter, LogLimits, LogOptions, LogRecord, filter, gather, gather::LogSink, site,
+    CallSite, LogFilter, LogLimits, LogOptions, LogRecord, capture, capture::Captured, filter,
+    gather, gather::LogSink, site,
 };
 use crate::{
     context, diagnostics,
@@ -46,7 +47,10 @@ pub fn begin(site: &'static CallSite) -> Option<LogRecord> {
 #[doc(hidden)]
 pub fn take(mut record: LogRecord) {
     record.limit(&LogLimits::in_force());
-    gather::push(record);
+    match filter::keeps_all() {
+        false => gather::push(record),
+        true => capture::push(record),
+    }
 }
 
 /// Takes in a record of the library's own, as it is: wherever this is called, whatever the filter says.
@@ -60,12 +64,29 @@ pub(crate) fn take_whole(record: LogRecord) {
 #[inline]
 pub(crate) fn may_record() -> bool {
     // A forked child does not deliver for its parent.
-    OPEN_IN.load(Relaxed) == process::generation() && !context::is_muted()
+    let is_open = OPEN_IN.load(Relaxed) == process::generation() || filter::keeps_all();
+    is_open && !context::is_muted()
 }
 
 /// The generation of the process that takes records, and zero for none. Relaxed: it publishes nothing but
 /// itself.
 static OPEN_IN: AtomicU32 = AtomicU32::new(0);
+
+/// A thread's stay where it keeps what it logs, until it is dropped.
+pub(crate) struct Entered(Option<Captured>);
+
+/// Lets this thread keep all that it logs in `captured`, and nobody else get it.
+pub(crate) fn enter(captured: Captured) -> Entered {
+    filter::begin_capture();
+    Entered(capture::replace(Some(captured)))
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        drop(capture::replace(self.0.take()));
+        filter::end_capture();
+    }
+}
 
 /// Lets `sink` take the records that `options` keep, until [`uninstall`].
 pub(crate) fn install(sink: Arc<dyn LogSink>, options: LogOptions) {

@@ -39,6 +39,7 @@
 //! Records of one thread, in the order in which they were made. Those of several threads are sorted by time
 //! when they are handed over; one that was just being made then comes a little late.
 
+mod capture;
 pub(crate) mod filter;
 mod fold;
 mod gather;
@@ -53,12 +54,13 @@ mod site;
 pub(crate) mod sites;
 mod text;
 
+pub(crate) use capture::Captured;
 pub use filter::LogFilter;
 pub(crate) use gather::{LogCounts, LogSink, counts};
 pub use intake::emit;
+pub(crate) use intake::{Entered, collect, enter, install, set_filter, take_whole, uninstall};
 #[doc(hidden)]
 pub use intake::{begin, take};
-pub(crate) use intake::{collect, install, set_filter, take_whole, uninstall};
 pub use limits::LogLimits;
 pub use options::LogOptions;
 pub use record::LogRecord;

@@ -1,4 +1,4 @@
-//! A thread's own values, spans and clock during a test.
+//! A thread's own values, spans, logs and clock during a test.
 
 use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use crate::{
     cells,
     clock::{self, ManualClock},
     error::Error,
+    log::{self, Captured, LogRecord},
     metric::{Registry, Snapshot},
     sync::Mutex,
     trace::{
@@ -17,7 +18,8 @@ use crate::{
 };
 
 /// Begins a scope on this thread. Until it is dropped, everything recorded here is in the scope and
-/// nowhere else, time stands still unless the scope advances it, and every span is sampled.
+/// nowhere else, time stands still unless the scope advances it, every span is sampled, and every log
+/// record is kept, of whatever level.
 ///
 /// Scopes nest: the inner one sees nothing of the outer, which continues when the inner one is dropped.
 /// They may be dropped in any order; the thread is in the latest one that is left. The cells of a
@@ -60,6 +62,7 @@ pub(super) struct Inner {
     storage: Arc<cells::Storage>,
     tracer: Arc<Tracer>,
     spans: Arc<Mutex<Vec<SpanRecord>>>,
+    logs: Captured,
     clock: ManualClock,
 }
 
@@ -79,11 +82,12 @@ struct Stays {
     swapped: Option<Swapped>,
 }
 
-/// The clock, the cells and the tracer of a scope, which replace those outside any scope.
+/// The clock, the cells, the tracer and the logs of a scope, which replace those outside any scope.
 struct Swapped {
     _clock: clock::Entered,
     _storage: cells::Entered,
     _tracer: trace::Entered,
+    _logs: log::Entered,
 }
 
 thread_local! {
@@ -104,6 +108,7 @@ impl Stays {
             _clock: clock::enter(Some(inner.clock.clone())),
             _storage: cells::enter(Some(inner.storage.clone())),
             _tracer: trace::enter(Some(inner.tracer.clone())),
+            _logs: log::enter(inner.logs.clone()),
         });
     }
 }
@@ -117,7 +122,8 @@ impl Inner {
         let sink = spans.clone();
         let tracer = Tracer::builder(move |batch: &mut Vec<SpanRecord>| sink.lock().append(batch));
         let tracer = tracer.sampler(EverySpan::new(AlwaysOn)).build();
-        Self { storage: cells::Storage::new(true), tracer, spans, clock }
+        let (storage, logs) = (cells::Storage::new(true), Arc::default());
+        Self { storage, tracer, spans, logs, clock }
     }
 
     fn spans(&self) -> Vec<SpanRecord> {
@@ -218,6 +224,21 @@ impl Scope {
     #[must_use]
     pub fn span_tree(&self) -> String {
         tree::render(&self.spans())
+    }
+
+    /// What was logged in the scope, in the order of the calls on each thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let scope = bellwether::testing::scope();
+    /// bellwether::debug!("cart {} is paid", 7, user = "ann");
+    /// let [record] = scope.logs().try_into().unwrap();
+    /// assert_eq!(record.body().to_string(), "cart 7 is paid");
+    /// ```
+    #[must_use]
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.inner.logs.lock().clone()
     }
 
     /// Alert rules over the series of the scope, evaluated whenever [`tick`](Alerts::tick) is called.
