@@ -2,3 +2,11 @@
 //! into the same pipeline.
 //!
 //! Each is a feature of its own, and of the other library's name.
+//!
+//! | integration | library | versions | what flows |
+//! | --- | --- | --- | --- |
+//! | `tracing` | [`tracing`](https://docs.rs/tracing), `tracing-subscriber` | tracing 0.1, tracing-core 0.1, tracing-subscriber 0.3 | spans into spans, events into log records, one context both ways |
+
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod tracing;

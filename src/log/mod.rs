@@ -55,6 +55,8 @@ mod text;
 
 pub use filter::LogFilter;
 pub(crate) use gather::{LogCounts, LogSink, counts};
+#[cfg(feature = "tracing")]
+pub(crate) use gather::count_reentrant;
 pub use intake::emit;
 #[doc(hidden)]
 pub use intake::{begin, take};
@@ -64,3 +66,5 @@ pub use options::LogOptions;
 pub use record::LogRecord;
 pub use severity::Severity;
 pub use site::CallSite;
+#[cfg(feature = "tracing")]
+pub(crate) use text::print;

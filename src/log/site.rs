@@ -36,7 +36,7 @@ impl CallSite {
         Self::of(severity, Cow::Borrowed(target), Cow::Borrowed(file), line)
     }
 
-    pub(super) const fn of(
+    pub(crate) const fn of(
         severity: Severity,
         target: Cow<'static, str>,
         file: Cow<'static, str>,

@@ -36,6 +36,11 @@ pub mod propagator;
 mod record;
 pub mod sampler;
 mod seed;
+#[cfg(feature = "tracing")]
+pub(crate) mod shared;
+#[cfg(not(feature = "tracing"))]
+#[path = "shared_absent.rs"]
+mod shared;
 mod span;
 mod spare;
 mod stack;
@@ -66,6 +71,10 @@ pub(crate) use placed::PlacedSpan;
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub(crate) use span::fail_part;
+#[cfg(feature = "tracing")]
+pub(crate) use span::note_failed;
+#[cfg(feature = "tracing")]
+pub(crate) use start::is_active;
 pub use span::{Span, SpanScope, add_event, record_error, set_attribute, set_status};
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};

@@ -7,7 +7,7 @@ use super::{
     active::{Active, By, FailureRecord},
     as_error::AsError,
     failure::Failure,
-    local,
+    local, shared,
     stack::{Left, Place},
     start,
 };
@@ -441,8 +441,14 @@ setters!(SpanScope, self: &self);
 /// Sets the attribute `key` on the span this thread is in, if that is recorded; if not, `key` and
 /// `value` are not converted.
 pub fn set_attribute(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-    let Some(place) = local::recorded_place() else { return };
-    local::set_attribute(place, KeyValue::new(key, value));
+    match local::recorded_place() {
+        Some(place) => local::set_attribute(place, KeyValue::new(key, value)),
+        None if shared::is_current() => {
+            let attribute = KeyValue::new(key, value); // A conversion may use spans.
+            shared::with_current(|record| record.set_attribute(attribute));
+        }
+        None => {}
+    }
 }
 
 /// Adds an event that happens now to the span this thread is in, if that is recorded.
@@ -450,11 +456,13 @@ pub fn add_event(
     name: impl Into<Cow<'static, str>>,
     attributes: impl IntoIterator<Item = KeyValue>,
 ) {
-    let Some(place) = local::recorded_place() else { return };
+    if local::recorded_place().is_none() && !shared::is_current() {
+        return;
+    }
     let (name, at) = (name.into(), clock::now());
-    let Some(room) = local::with_record(place, Active::room_for_event).flatten() else { return };
+    let Some(room) = with_current(Active::room_for_event).flatten() else { return };
     let gathered = room.gather(attributes);
-    local::with_record(place, |record| record.add_event(name, at, gathered));
+    with_current(|record| record.add_event(name, at, gathered));
 }
 
 /// Sets the status of the span this thread is in, if that is recorded.
@@ -462,9 +470,17 @@ pub fn set_status(status: Status) {
     with_current(|record| record.set_status(status));
 }
 
-fn with_current(change: impl FnOnce(&mut Active)) {
-    if let Some(place) = local::recorded_place() {
-        local::with_record(place, change);
+/// Notes that something in the span this thread is in has failed: that is its status, unless somebody set
+/// one.
+#[cfg(feature = "tracing")]
+pub(crate) fn note_failed() {
+    with_current(Active::note_failed);
+}
+
+fn with_current<R>(change: impl FnOnce(&mut Active) -> R) -> Option<R> {
+    match local::recorded_place() {
+        Some(place) => local::with_record(place, change),
+        None => shared::with_current(change),
     }
 }
 
@@ -499,8 +515,10 @@ pub(crate) fn fail_part(failure: &Failure<'_>, start: Ticks) {
 }
 
 fn fail_current(failure: &Failure<'_>, by: By) {
-    if let Some(place) = local::recorded_place() {
-        fail_at(place, failure, by);
+    match local::recorded_place() {
+        Some(place) => fail_at(place, failure, by),
+        None if shared::is_current() => fail(failure, by, |change| shared::with_current(change)),
+        None => {}
     }
 }
 

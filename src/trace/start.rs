@@ -21,7 +21,7 @@ use crate::{
 
 /// Whether any tracer runs.
 #[inline(always)]
-pub(super) fn is_active() -> bool {
+pub(crate) fn is_active() -> bool {
     tracer::active() != 0
 }
 
