@@ -191,6 +191,15 @@ impl Active {
         }
     }
 
+    /// Whether somebody said that it went well.
+    #[cfg(feature = "tracing")]
+    pub(super) fn is_ok(&mut self) -> bool {
+        if self.is_watched() {
+            return self.reach(Self::is_ok);
+        }
+        *self.record.status() == Status::Ok
+    }
+
     /// Sets an attribute.
     #[inline(always)] // So that an attribute is copied once, from where it was made to where it stays.
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {

@@ -72,7 +72,7 @@ pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
 pub(crate) use span::fail_part;
 #[cfg(feature = "tracing")]
-pub(crate) use span::note_failed;
+pub(crate) use span::{is_ok, note_failed};
 #[cfg(feature = "tracing")]
 pub(crate) use start::is_active;
 pub use span::{Span, SpanScope, add_event, record_error, set_attribute, set_status};

@@ -126,6 +126,11 @@ impl SharedSpan {
         self.with(Active::note_failed);
     }
 
+    /// Whether somebody said that it went well.
+    pub(crate) fn is_ok(&self) -> bool {
+        self.with(Active::is_ok).unwrap_or(false)
+    }
+
     /// As [`Span::record_error`].
     pub(crate) fn record_error<K>(&self, error: &(impl AsError<K> + ?Sized)) {
         error.describe(&mut |failure| {

@@ -477,6 +477,12 @@ pub(crate) fn note_failed() {
     with_current(Active::note_failed);
 }
 
+/// Whether somebody said that the span this thread is in went well.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_ok() -> bool {
+    with_current(Active::is_ok).unwrap_or(false)
+}
+
 fn with_current<R>(change: impl FnOnce(&mut Active) -> R) -> Option<R> {
     match local::recorded_place() {
         Some(place) => local::with_record(place, change),

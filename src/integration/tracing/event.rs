@@ -138,7 +138,7 @@ pub(super) fn note(event: &Event<'_>, owner: &Owner, options: &TracingOptions) {
     if options.span_events {
         owner.add_event(event);
     }
-    if is_failure {
+    if is_failure && !owner.is_ok() {
         let mut failing = Failing { owner, is_error, is_noted: false };
         event.record(&mut failing);
         if !failing.is_noted && is_error {
@@ -169,6 +169,14 @@ impl Owner {
             Self::Current => trace::add_event(name, attributes),
             Self::Span(span) => span.add_event(name, attributes),
             Self::Nobody => {}
+        }
+    }
+
+    fn is_ok(&self) -> bool {
+        match self {
+            Self::Current => trace::is_ok(),
+            Self::Span(span) => span.is_ok(),
+            Self::Nobody => false,
         }
     }
 

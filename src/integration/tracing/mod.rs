@@ -20,9 +20,9 @@
 //! let spans = spans.records();
 //! let order = spans.iter().find(|span| span.name() == "order").unwrap();
 //! assert_eq!(order.attributes()[0].value, 3.into());
-//! assert!(spans.iter().any(|span| span.parent() == Some(order.context().span_id())));
+//! assert!(spans.iter().any(|span| span.parent_span_id() == Some(order.span_id())));
 //! assert_eq!(logs.records()[0].body().to_string(), "paid");
-//! assert_eq!(logs.records()[0].span_id(), Some(order.context().span_id()));
+//! assert_eq!(logs.records()[0].span_id(), Some(order.span_id()));
 //! # Ok::<(), bellwether::Error>(())
 //! ```
 //!
