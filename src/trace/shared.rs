@@ -171,6 +171,11 @@ impl SharedSpan {
         drop(before);
     }
 
+    /// Has it never start.
+    pub(crate) fn discard(&self) {
+        *self.state.lock() = State::Ended(Context::NONE);
+    }
+
     /// Calls `change` with its record, if it has one.
     pub(super) fn with<R>(&self, change: impl FnOnce(&mut Active) -> R) -> Option<R> {
         self.with_span(|span| span.with_record(change)).flatten()
@@ -275,14 +280,15 @@ pub(crate) fn enter(key: Key, span: &Arc<SharedSpan>) {
 
 /// Leaves the newest stay of this key; what is current stays so if there is none.
 pub(crate) fn exit(key: Key) {
+    leave_ended();
     if let Some(stay) = take(|stays| stays.iter().rposition(|stay| stay.key == key)) {
         stay.leave();
     }
 }
 
 /// Leaves the innermost stays whose spans have ended: those of an exit that never came, or came on another
-/// thread.
-fn leave_ended() {
+/// thread. Before anything else happens on this thread, they are current still.
+pub(crate) fn leave_ended() {
     let ended = |stays: &[Stay]| {
         let last = stays.last()?;
         last.span.has_ended.load(Relaxed).then(|| stays.len() - 1)

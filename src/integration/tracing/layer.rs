@@ -21,6 +21,7 @@ use super::{
     nesting::Nested,
     options::TracingOptions,
     span::{TracedSpan, nearest, traced},
+    subscribers,
 };
 use crate::{
     context,
@@ -121,10 +122,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        let _ = self.dispatch.set(dispatch.downgrade());
+        let _ = self.dispatch.set(subscribers::note(dispatch));
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        shared::leave_ended();
         let parent = self.parent(attributes, &ctx);
         let may_record = trace::is_active() && !context::is_muted();
         if !may_record && parent.is_none() && context::current().is_none() {
@@ -132,7 +134,13 @@ where
         }
         let Some(span) = ctx.span(id) else { return };
         let new = TracedSpan(Arc::new(self.first_fields(attributes, parent)));
-        span.extensions_mut().replace(new);
+        let mut extensions = span.extensions_mut();
+        if let Some(first) = extensions.replace(new) {
+            // Another layer of ours knows it already.
+            let new = extensions.replace(first);
+            drop(extensions);
+            new.into_iter().for_each(|new| new.0.discard());
+        }
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {

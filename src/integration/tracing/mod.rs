@@ -66,6 +66,7 @@ mod nesting;
 mod options;
 mod span;
 mod span_ext;
+mod subscribers;
 
 pub use filter::TracingFilter;
 pub use format::{WithIds, with_ids, with_json_ids};

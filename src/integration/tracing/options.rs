@@ -3,7 +3,7 @@
 use ::tracing_core::{LevelFilter, Subscriber};
 use ::tracing_subscriber::{filter::Filtered, layer::Layer as _, registry::LookupSpan};
 
-use super::{filter::TracingFilter, layer::TracingLayer};
+use super::{filter::TracingFilter, layer::TracingLayer, subscribers};
 use crate::log;
 
 /// The layer with its defaults: what [`TracingOptions::layer`] makes.
@@ -113,7 +113,7 @@ impl TracingOptions {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        log::filter::follow(::tracing_core::callsite::rebuild_interest_cache);
+        log::filter::follow(subscribers::ask_anew);
         TracingLayer::new(self).with_filter(TracingFilter::new(self))
     }
 }

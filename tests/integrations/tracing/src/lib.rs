@@ -87,13 +87,29 @@ pub fn run_in(
     set_up: impl FnOnce(Builder) -> Builder,
     work: impl FnOnce(&bellwether::Telemetry),
 ) -> Ran {
+    export(Some(subscriber), set_up, work)
+}
+
+/// Runs `work` below the global subscriber.
+pub fn run_global(work: impl FnOnce(&bellwether::Telemetry)) -> Ran {
+    export(None, |builder| builder, work)
+}
+
+fn export(
+    subscriber: Option<&Dispatch>,
+    set_up: impl FnOnce(Builder) -> Builder,
+    work: impl FnOnce(&bellwether::Telemetry),
+) -> Ran {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (spans, logs) = (Memory::<SpanRecord>::new(), Memory::<LogRecord>::new());
     let options = LogOptions::new().filter(LogFilter::at_least(Severity::TRACE));
     let builder = bellwether::builder("test").logs(options);
     let builder = set_up(builder.export(spans.clone()).export(logs.clone()));
     let telemetry = builder.start().expect("no other telemetry runs");
-    dispatcher::with_default(subscriber, || work(&telemetry));
+    match subscriber {
+        Some(subscriber) => dispatcher::with_default(subscriber, || work(&telemetry)),
+        None => work(&telemetry),
+    }
     let report = telemetry.shutdown(Duration::from_secs(10));
     assert_eq!(report.open_spans, 0, "{report:?}");
     Ran { spans: spans.take(), logs: logs.take() }

@@ -1,8 +1,9 @@
 //! Filters: the log filter in force, those of the user's, and what they leave to ancestors.
-//!
-//! One test at a time: what is enabled is the process's.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use bellwether::integration::tracing::{TracingOptions, TracingSpanExt as _, layer};
 use bellwether_integration_tracing::run_in;
@@ -13,6 +14,12 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     registry,
 };
+
+/// One test at a time: subscribers of others would want to see what is filtered out here.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn bodies(ran: &bellwether_integration_tracing::Ran) -> Vec<String> {
     ran.logs.iter().map(|log| log.body().to_string()).collect()
@@ -30,11 +37,12 @@ impl std::fmt::Debug for Shown<'_> {
 
 #[test]
 fn the_log_filter_in_force_decides_and_may_change_at_any_time() {
+    let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
     let n_shown = AtomicUsize::new(0);
     let n_made = AtomicUsize::new(0);
     let make = || n_made.fetch_add(1, Relaxed);
-    let mut step = || {
+    let step = || {
         info!(target: "shop", shown = ?Shown(&n_shown), made = make(), "info");
         debug!(target: "shop", shown = ?Shown(&n_shown), made = make(), "debug");
         debug!(target: "other", shown = ?Shown(&n_shown), made = make(), "other");
@@ -51,6 +59,7 @@ fn the_log_filter_in_force_decides_and_may_change_at_any_time() {
 
 #[test]
 fn an_event_that_is_out_is_disabled_for_tracing_itself() {
+    let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
     run_in(&subscriber, |builder| builder, |telemetry| {
         telemetry.set_log_filter("info".parse().unwrap());
@@ -65,7 +74,26 @@ fn an_event_that_is_out_is_disabled_for_tracing_itself() {
 }
 
 #[test]
+fn a_change_on_a_thread_without_a_subscriber_leaves_the_others_enabled() {
+    let _alone = alone();
+    let subscriber = Dispatch::new(registry().with(layer()));
+    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
+        let step = |text| info!("{text}");
+        std::thread::scope(|scope| {
+            scope.spawn(|| telemetry.set_log_filter("info".parse().unwrap()));
+        });
+        step("kept");
+        std::thread::scope(|scope| {
+            scope.spawn(|| telemetry.set_log_filter("off".parse().unwrap()));
+        });
+        step("out");
+    });
+    assert_eq!(bodies(&ran), ["kept"]);
+}
+
+#[test]
 fn an_error_is_its_spans_status_where_the_log_filter_keeps_nothing() {
+    let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
     let ran = run_in(&subscriber, |builder| builder, |telemetry| {
         telemetry.set_log_filter("off".parse().unwrap());
@@ -79,6 +107,7 @@ fn an_error_is_its_spans_status_where_the_log_filter_keeps_nothing() {
 
 #[test]
 fn other_layers_see_what_the_log_filter_does_not_keep() {
+    let _alone = alone();
     static SEEN: AtomicUsize = AtomicUsize::new(0);
     struct Counting;
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Counting {
@@ -97,6 +126,7 @@ fn other_layers_see_what_the_log_filter_does_not_keep() {
 
 #[test]
 fn filters_of_the_layer_and_of_all_layers_come_on_top() {
+    let _alone = alone();
     let env = EnvFilter::new("info,quiet=off");
     let subscriber = Dispatch::new(registry().with(env).with(layer()));
     let ran = run_in(&subscriber, |builder| builder, |_| {
@@ -125,6 +155,7 @@ fn filters_of_the_layer_and_of_all_layers_come_on_top() {
 
 #[test]
 fn a_span_that_is_filtered_out_leaves_its_children_to_the_nearest_ancestor() {
+    let _alone = alone();
     let filter = filter_fn(|metadata| !metadata.name().starts_with("out"));
     let subscriber = registry().with(layer().with_filter(filter));
     // Another layer keeps them, so that they exist.
@@ -151,6 +182,7 @@ fn a_span_that_is_filtered_out_leaves_its_children_to_the_nearest_ancestor() {
 
 #[test]
 fn spans_below_the_level_of_the_options_are_out() {
+    let _alone = alone();
     let layer = TracingOptions::new().spans_from(LevelFilter::INFO).layer();
     let subscriber = Dispatch::new(registry().with(layer));
     let ran = run_in(&subscriber, |builder| builder, |_| {
