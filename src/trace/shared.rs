@@ -75,8 +75,10 @@ impl SharedSpan {
 
     /// Its context, to be a parent. It has a parent of its own from now on.
     pub(crate) fn context(&self) -> Context {
-        if let State::Ended(context) = &*self.state.lock() {
-            return context.clone();
+        match &*self.state.lock() {
+            State::Started(span) => return span.context(),
+            State::Ended(context) => return context.clone(),
+            State::Pending(..) | State::Starting => {}
         }
         self.with_span(|span| span.context()).unwrap_or_default()
     }
@@ -156,10 +158,12 @@ impl SharedSpan {
 
     /// Ends it, if it has not ended. What another thread does in it goes on, and is no longer recorded.
     pub(crate) fn end(&self) {
-        if matches!(&*self.state.lock(), State::Pending(..)) {
-            self.with_span(|_| ());
-        }
         let mut state = self.state.lock();
+        if matches!(&*state, State::Pending(..)) {
+            drop(state);
+            self.with_span(|_| ());
+            state = self.state.lock();
+        }
         let context = match &*state {
             State::Started(span) => span.context(),
             State::Pending(..) | State::Starting => Context::NONE, // Whoever starts it finds it ended.
@@ -257,7 +261,7 @@ thread_local! {
 }
 
 /// Makes the span current on this thread, until [`exit`].
-pub(crate) fn enter(key: Key, span: &Arc<SharedSpan>) {
+pub(crate) fn enter(key: Key, span: Arc<SharedSpan>) {
     leave_ended();
     let context = span.context();
     if context.is_none() && context::ids() == context.span().ids() {
@@ -265,7 +269,7 @@ pub(crate) fn enter(key: Key, span: &Arc<SharedSpan>) {
     }
     let span_id = context.span_id();
     let place = local::push(Left::Unrecorded(context)).ok();
-    let mut stay = Some(Stay { key, span_id, span: Arc::clone(span), place });
+    let mut stay = Some(Stay { key, span_id, span, place });
     let _ = STAYS.try_with(|stays| {
         if let Ok(mut stays) = stays.try_borrow_mut()
             && stays.len() < MOST_STAYS
@@ -280,6 +284,13 @@ pub(crate) fn enter(key: Key, span: &Arc<SharedSpan>) {
 
 /// Leaves the newest stay of this key; what is current stays so if there is none.
 pub(crate) fn exit(key: Key) {
+    let innermost = |stays: &[Stay]| {
+        let last = stays.last()?;
+        (last.key == key).then(|| stays.len() - 1)
+    };
+    if let Some(stay) = take(innermost) {
+        return stay.leave();
+    }
     leave_ended();
     if let Some(stay) = take(|stays| stays.iter().rposition(|stay| stay.key == key)) {
         stay.leave();
@@ -313,6 +324,55 @@ impl Stay {
             local::end(place, None);
         }
     }
+}
+
+/// So many spans that a thread has made lately are at hand without asking whose they are: arbitrary, more
+/// than most threads are in at once.
+const MOST_RECENT: usize = 8;
+
+struct Recent {
+    spans: [Option<(Key, Arc<SharedSpan>)>; MOST_RECENT],
+    next: usize,
+}
+
+thread_local! {
+    static RECENT: RefCell<Recent> =
+        const { RefCell::new(Recent { spans: [const { None }; MOST_RECENT], next: 0 }) };
+}
+
+/// Keeps a span at hand that this thread has made.
+pub(crate) fn remember(key: Key, span: &Arc<SharedSpan>) {
+    let mut before = None;
+    let _ = RECENT.try_with(|recent| {
+        let Ok(mut recent) = recent.try_borrow_mut() else { return };
+        let place = recent.next % MOST_RECENT;
+        before = recent.spans[place].replace((key, Arc::clone(span)));
+        recent.next = place + 1;
+    });
+    drop(before); // The last owner ends it, where a sink may be called.
+}
+
+/// The span of this key, if this thread has made it lately and it has not ended. Keys are used again.
+pub(crate) fn recall(key: Key) -> Option<Arc<SharedSpan>> {
+    let found = RECENT.try_with(|recent| {
+        let recent = recent.try_borrow().ok()?;
+        let (_, span) = recent.spans.iter().flatten().find(|(known, _)| *known == key)?;
+        (!span.has_ended.load(Relaxed)).then(|| Arc::clone(span))
+    });
+    found.ok().flatten()
+}
+
+/// As [`recall`], for the last time.
+pub(crate) fn forget(key: Key) -> Option<Arc<SharedSpan>> {
+    let found = RECENT.try_with(|recent| {
+        let mut recent = recent.try_borrow_mut().ok()?;
+        let is_it = |one: &Option<(Key, _)>| one.as_ref().is_some_and(|(known, _)| *known == key);
+        let place = recent.spans.iter().position(is_it)?;
+        recent.next = place; // The next one finds its cache line at hand.
+        recent.spans[place].take()
+    });
+    let (_, span) = found.ok().flatten()?;
+    (!span.has_ended.load(Relaxed)).then_some(span)
 }
 
 /// The span that this thread is in, if it is one of these and recorded.

@@ -3,7 +3,10 @@
 //! Most spans are children of the current one and do as it does. For all others the sampler is asked:
 //! where it stands if it is ours, else with this thread's spans free.
 
-use std::cell::{RefCell, RefMut};
+use std::{
+    cell::{RefCell, RefMut},
+    mem,
+};
 
 use super::{
     active::Active,
@@ -211,6 +214,7 @@ pub(super) fn start(mut seed: Seed) -> Option<Left> {
             Left::Unrecorded(attached.to(start.ids))
         };
         let after = local.release_after_end();
+        local.keep_attributes(mem::take(&mut seed.attributes));
         drop(local);
         drop(after);
         Some(left)

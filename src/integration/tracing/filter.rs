@@ -32,11 +32,9 @@ impl TracingFilter {
 
 impl<S> Filter<S> for TracingFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        // Not the site's answer: metadata that `tracing-log` makes up is none of a site.
         let severity = severity(*metadata.level());
         self.wants(metadata, || {
-            log::filter::may_keep(severity)
-                && (is_of_log(metadata) || log::filter::ask(severity, metadata.target()).0)
+            log::filter::may_keep(severity) && (is_of_log(metadata) || is_known_logged(metadata))
         })
     }
 
@@ -95,9 +93,22 @@ fn is_logged(metadata: &'static Metadata<'static>) -> bool {
     }
 }
 
+/// As [`is_logged`], for metadata that may be of no site, as `tracing-log` makes some up.
+fn is_known_logged(metadata: &Metadata<'_>) -> bool {
+    match sites::known(number(metadata)) {
+        Some(site) => site.is_enabled(),
+        None => log::filter::ask(severity(*metadata.level()), metadata.target()).0,
+    }
+}
+
+/// What tells call sites apart.
+fn number(metadata: &Metadata<'_>) -> u64 {
+    std::ptr::from_ref(metadata).addr() as u64
+}
+
 /// The call site of an event; none if there are too many.
 pub(super) fn site(metadata: &'static Metadata<'static>) -> Option<&'static CallSite> {
-    sites::find(std::ptr::from_ref(metadata).addr() as u64, || {
+    sites::find(number(metadata), || {
         let (target, file) = (metadata.target(), metadata.file().unwrap_or_default());
         let (target, file) = (Cow::Borrowed(target), Cow::Borrowed(file));
         CallSite::of(severity(*metadata.level()), target, file, metadata.line().unwrap_or_default())

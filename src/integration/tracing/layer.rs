@@ -52,12 +52,24 @@ impl TracingLayer {
         Self { number, options, dispatch: OnceLock::new() }
     }
 
+    fn key(&self, id: &Id) -> shared::Key {
+        (self.number, id.into_u64())
+    }
+
+    /// The span `id`, if this layer knows it.
+    fn own<S>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<SharedSpan>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        shared::recall(self.key(id)).or_else(|| traced(&ctx.span(id)?))
+    }
+
     /// The span `id`, or the nearest of its ancestors that no filter keeps from this layer.
     fn find<S>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Arc<SharedSpan>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if let Some(found) = ctx.span(id).and_then(|span| traced(&span)) {
+        if let Some(found) = self.own(id, ctx) {
             return Some(found);
         }
         let dispatch = self.dispatch.get()?.upgrade()?;
@@ -133,28 +145,29 @@ where
             return; // Nothing runs, and nothing is handed on.
         }
         let Some(span) = ctx.span(id) else { return };
-        let new = TracedSpan(Arc::new(self.first_fields(attributes, parent)));
+        let new = Arc::new(self.first_fields(attributes, parent));
         let mut extensions = span.extensions_mut();
-        if let Some(first) = extensions.replace(new) {
-            // Another layer of ours knows it already.
-            let new = extensions.replace(first);
+        if let Some(first) = extensions.replace(TracedSpan(Arc::clone(&new))) {
+            extensions.replace(first); // Another layer of ours knows it already.
             drop(extensions);
-            new.into_iter().for_each(|new| new.0.discard());
+            return new.discard();
         }
+        drop(extensions);
+        shared::remember(self.key(id), &new);
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if let Some(span) = ctx.span(id).and_then(|span| traced(&span)) {
-            shared::enter((self.number, id.into_u64()), &span);
+        if let Some(span) = self.own(id, &ctx) {
+            shared::enter(self.key(id), span);
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        shared::exit((self.number, id.into_u64()));
+        shared::exit(self.key(id));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(id).and_then(|span| traced(&span)) else { return };
+        let Some(span) = self.own(id, &ctx) else { return };
         if !span.is_open_to_content() {
             return;
         }
@@ -169,8 +182,8 @@ where
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(id).and_then(|span| traced(&span)) else { return };
-        if let Some(follows) = ctx.span(follows).and_then(|span| traced(&span)) {
+        let Some(span) = self.own(id, &ctx) else { return };
+        if let Some(follows) = self.own(follows, &ctx) {
             span.add_link(follows.context().into());
         }
     }
@@ -184,7 +197,8 @@ where
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         // Its context stays in the extensions, for the lines that other layers write when it closes.
-        if let Some(span) = ctx.span(&id).and_then(|span| traced(&span)) {
+        let recent = shared::forget(self.key(&id));
+        if let Some(span) = recent.or_else(|| traced(&ctx.span(&id)?)) {
             span.end();
         }
     }

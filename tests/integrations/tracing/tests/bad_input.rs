@@ -261,3 +261,47 @@ fn nothing_is_recorded_on_muted_threads() {
     });
     assert_eq!((ran.spans.len(), ran.logs.len()), (0, 0));
 }
+
+/// Records itself, and goes on only when it is let.
+#[derive(Debug)]
+struct Gated {
+    entered: Barrier,
+    let_go: Barrier,
+}
+
+impl bellwether::trace::sampler::Sampler for &'static Gated {
+    fn sample(
+        &self,
+        span: &bellwether::trace::sampler::Candidate<'_>,
+    ) -> bellwether::trace::sampler::Sampling {
+        info_span!("of the sampler").in_scope(|| info!("in the sampler"));
+        if span.name() == "gated" {
+            self.entered.wait();
+            self.let_go.wait();
+        }
+        bellwether::trace::sampler::Sampling::SAMPLE
+    }
+}
+
+#[test]
+fn a_sampler_that_takes_its_time_and_records_holds_up_nobody_else() {
+    let gated: &Gated = Box::leak(Box::new(Gated { entered: Barrier::new(2), let_go: Barrier::new(2) }));
+    let subscriber = subscriber();
+    let ran = run_in(&subscriber, |builder| builder.sampler(gated), |_| {
+        let span = info_span!("gated", a = 1, b = field::Empty);
+        std::thread::scope(|scope| {
+            scope.spawn(|| span.in_scope(|| assert_eq!(bellwether::current(), span.context())));
+            gated.entered.wait();
+            // No child: nobody knows its parent yet.
+            span.in_scope(|| info_span!("meanwhile").in_scope(|| ()));
+            span.record("b", 2); // Nowhere, for the same reason.
+            gated.let_go.wait();
+        });
+        span.record("b", 3);
+    });
+    assert_eq!(ran.attribute("gated", "a").as_deref(), Some("1"));
+    assert_eq!(ran.attribute("gated", "b").as_deref(), Some("3"));
+    assert_eq!(ran.parent("meanwhile"), None);
+    assert!(!ran.names().contains(&"of the sampler"));
+    assert!(ran.log("in the sampler").span_id().is_none());
+}
