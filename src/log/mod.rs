@@ -54,9 +54,9 @@ pub(crate) mod sites;
 mod text;
 
 pub use filter::LogFilter;
-pub(crate) use gather::{LogCounts, LogSink, counts};
 #[cfg(feature = "tracing")]
 pub(crate) use gather::count_reentrant;
+pub(crate) use gather::{LogCounts, LogSink, counts};
 pub use intake::emit;
 #[doc(hidden)]
 pub use intake::{begin, take};

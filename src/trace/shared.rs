@@ -5,18 +5,12 @@
 //! a thread is in it, the stack has its context. No code of users runs under the lock: a sampler is asked
 //! between two holds of it.
 
-use std::{
-    cell::RefCell,
-    mem,
-    sync::Arc,
-    thread,
-};
+use std::{cell::RefCell, mem, sync::Arc, thread};
 
 use super::{
     AsError, Span, SpanBuilder, Status,
     active::{Active, By},
-    local,
-    span,
+    local, span,
     stack::{Left, Place},
 };
 use crate::{

@@ -39,7 +39,9 @@ pub(super) fn log(event: &Event<'_>, owner: &Owner) {
     let record = match site {
         Some(site) if !site.is_enabled() => return,
         Some(site) => log::begin(site),
-        None => Some(LogRecord::new(severity, Value::from_static("")).with_target(metadata.target())),
+        None => {
+            Some(LogRecord::new(severity, Value::from_static("")).with_target(metadata.target()))
+        }
     };
     let Some(mut record) = record else { return };
     match owner {

@@ -52,9 +52,8 @@ impl TracingSpanExt for Span {
     }
 
     fn context(&self) -> Context {
-        let found = self.with_subscriber(|(id, dispatch)| {
-            nearest(dispatch.downcast_ref::<Registry>()?, id)
-        });
+        let found = self
+            .with_subscriber(|(id, dispatch)| nearest(dispatch.downcast_ref::<Registry>()?, id));
         match found.flatten() {
             Some(span) => span.context(),
             None => context::current(),
@@ -77,9 +76,7 @@ impl TracingSpanExt for Span {
 }
 
 fn own(span: &Span) -> Option<Arc<SharedSpan>> {
-    span.with_subscriber(|(id, dispatch)| {
-        traced(&dispatch.downcast_ref::<Registry>()?.span(id)?)
-    })?
+    span.with_subscriber(|(id, dispatch)| traced(&dispatch.downcast_ref::<Registry>()?.span(id)?))?
 }
 
 /// Where nothing is recorded, a parent is handed on all the same.

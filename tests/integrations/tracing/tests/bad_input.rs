@@ -119,40 +119,48 @@ fn metadata() -> &'static Metadata<'static> {
 #[test]
 fn an_exit_on_another_thread_or_none_is_healed_when_the_span_has_ended() {
     let subscriber = subscriber();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let id = raw(&subscriber, metadata());
-        subscriber.enter(&id);
-        let current = bellwether::current();
-        assert!(current.span().is_valid());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                subscriber.exit(&id);
-                assert!(bellwether::current().is_none());
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let id = raw(&subscriber, metadata());
+            subscriber.enter(&id);
+            let current = bellwether::current();
+            assert!(current.span().is_valid());
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    subscriber.exit(&id);
+                    assert!(bellwether::current().is_none());
+                });
             });
-        });
-        assert_eq!(bellwether::current(), current);
-        subscriber.try_close(id.clone());
-        drop(info_span!("after").entered()); // Whoever enters next finds that it has ended.
-        assert!(bellwether::current().is_none());
-    });
+            assert_eq!(bellwether::current(), current);
+            subscriber.try_close(id.clone());
+            drop(info_span!("after").entered()); // Whoever enters next finds that it has ended.
+            assert!(bellwether::current().is_none());
+        },
+    );
     assert_eq!(ran.names(), ["raw", "after"]);
 }
 
 #[test]
 fn a_span_that_is_closed_while_it_is_entered_ends_once() {
     let subscriber = subscriber();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let id = raw(&subscriber, metadata());
-        let clone = subscriber.clone_span(&id);
-        subscriber.enter(&id);
-        subscriber.enter(&id);
-        assert!(!subscriber.try_close(clone));
-        assert!(subscriber.try_close(id.clone()));
-        bellwether::trace::set_attribute("late", 1); // Goes nowhere.
-        (0..3).for_each(|_| subscriber.exit(&id));
-        drop(info_span!("after"));
-        assert!(bellwether::current().is_none());
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let id = raw(&subscriber, metadata());
+            let clone = subscriber.clone_span(&id);
+            subscriber.enter(&id);
+            subscriber.enter(&id);
+            assert!(!subscriber.try_close(clone));
+            assert!(subscriber.try_close(id.clone()));
+            bellwether::trace::set_attribute("late", 1); // Goes nowhere.
+            (0..3).for_each(|_| subscriber.exit(&id));
+            drop(info_span!("after"));
+            assert!(bellwether::current().is_none());
+        },
+    );
     assert_eq!(ran.names(), ["raw", "after"]);
     assert_eq!(ran.parent("after"), None);
     assert_eq!(ran.attribute("raw", "late"), None);
@@ -173,16 +181,20 @@ fn a_span_is_entered_again_and_again_without_bound() {
 #[test]
 fn a_subscriber_inside_a_subscriber_keeps_its_spans_apart() {
     let (outer, inner) = (subscriber(), subscriber());
-    let ran = run_in(&outer, |builder| builder, |_| {
-        let a = info_span!("a").entered();
-        dispatcher::with_default(&inner, || {
-            let b = info_span!("b").entered(); // With the same number as `a`.
-            drop(info_span!("c"));
-            drop(b);
-            assert_eq!(bellwether::current(), a.context());
-        });
-        drop(info_span!("d"));
-    });
+    let ran = run_in(
+        &outer,
+        |builder| builder,
+        |_| {
+            let a = info_span!("a").entered();
+            dispatcher::with_default(&inner, || {
+                let b = info_span!("b").entered(); // With the same number as `a`.
+                drop(info_span!("c"));
+                drop(b);
+                assert_eq!(bellwether::current(), a.context());
+            });
+            drop(info_span!("d"));
+        },
+    );
     let parents = ["b", "c", "d"].map(|name| ran.parent(name));
     assert_eq!(parents, [Some("a"), Some("b"), Some("a")]);
 }
@@ -190,12 +202,16 @@ fn a_subscriber_inside_a_subscriber_keeps_its_spans_apart() {
 #[test]
 fn two_layers_in_one_subscriber_share_their_spans() {
     let twice = registry().with(layer()).with(TracingOptions::new().layer());
-    let ran = run_in(&Dispatch::new(twice), |builder| builder, |_| {
-        let a = info_span!("a").entered();
-        drop(info_span!("b"));
-        drop(a);
-        assert!(bellwether::current().is_none());
-    });
+    let ran = run_in(
+        &Dispatch::new(twice),
+        |builder| builder,
+        |_| {
+            let a = info_span!("a").entered();
+            drop(info_span!("b"));
+            drop(a);
+            assert!(bellwether::current().is_none());
+        },
+    );
     assert_eq!((ran.names(), ran.parent("b")), (vec!["b", "a"], Some("a")));
 }
 
@@ -206,19 +222,23 @@ fn spans_end_in_destructors_of_threads() {
             const { RefCell::new(None) };
     }
     let subscriber = subscriber();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let subscriber = subscriber.clone();
-        // Not scoped: a scope does not wait for destructors.
-        let thread = std::thread::spawn(move || {
-            KEPT.set(None);
-            dispatcher::with_default(&subscriber, || {
-                let entered = info_span!("entered").entered();
-                // No child: the registry closes parents by the subscriber of the thread, which is gone then.
-                KEPT.set(Some((entered, info_span!(parent: None, "kept"))));
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let subscriber = subscriber.clone();
+            // Not scoped: a scope does not wait for destructors.
+            let thread = std::thread::spawn(move || {
+                KEPT.set(None);
+                dispatcher::with_default(&subscriber, || {
+                    let entered = info_span!("entered").entered();
+                    // No child: the registry closes parents by the subscriber of the thread, which is gone then.
+                    KEPT.set(Some((entered, info_span!(parent: None, "kept"))));
+                });
             });
-        });
-        thread.join().unwrap();
-    });
+            thread.join().unwrap();
+        },
+    );
     let mut names = ran.names();
     names.sort_unstable();
     assert_eq!(names, ["entered", "kept"]);
@@ -227,26 +247,30 @@ fn spans_end_in_destructors_of_threads() {
 #[test]
 fn many_threads_close_and_record_one_span_at_once() {
     let subscriber = subscriber();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        for _ in 0..200 {
-            let span = info_span!("shared", a = field::Empty);
-            let barrier = Barrier::new(4);
-            std::thread::scope(|scope| {
-                for n in 0..4 {
-                    let (span, barrier, subscriber) = (span.clone(), &barrier, &subscriber);
-                    scope.spawn(move || {
-                        dispatcher::with_default(subscriber, || {
-                            barrier.wait();
-                            span.record("a", n);
-                            span.in_scope(|| info!("in it"));
-                            drop(span);
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            for _ in 0..200 {
+                let span = info_span!("shared", a = field::Empty);
+                let barrier = Barrier::new(4);
+                std::thread::scope(|scope| {
+                    for n in 0..4 {
+                        let (span, barrier, subscriber) = (span.clone(), &barrier, &subscriber);
+                        scope.spawn(move || {
+                            dispatcher::with_default(subscriber, || {
+                                barrier.wait();
+                                span.record("a", n);
+                                span.in_scope(|| info!("in it"));
+                                drop(span);
+                            });
                         });
-                    });
-                }
-                drop(span);
-            });
-        }
-    });
+                    }
+                    drop(span);
+                });
+            }
+        },
+    );
     assert_eq!((ran.spans.len(), ran.logs.len()), (200, 800));
     assert!(ran.spans.iter().all(|span| span.attributes().iter().any(|one| one.key == "a")));
     assert!(ran.logs.iter().all(|log| log.span_id().is_some()));
@@ -285,20 +309,25 @@ impl bellwether::trace::sampler::Sampler for &'static Gated {
 
 #[test]
 fn a_sampler_that_takes_its_time_and_records_holds_up_nobody_else() {
-    let gated: &Gated = Box::leak(Box::new(Gated { entered: Barrier::new(2), let_go: Barrier::new(2) }));
+    let gated: &Gated =
+        Box::leak(Box::new(Gated { entered: Barrier::new(2), let_go: Barrier::new(2) }));
     let subscriber = subscriber();
-    let ran = run_in(&subscriber, |builder| builder.sampler(gated), |_| {
-        let span = info_span!("gated", a = 1, b = field::Empty);
-        std::thread::scope(|scope| {
-            scope.spawn(|| span.in_scope(|| assert_eq!(bellwether::current(), span.context())));
-            gated.entered.wait();
-            // No child: nobody knows its parent yet.
-            span.in_scope(|| info_span!("meanwhile").in_scope(|| ()));
-            span.record("b", 2); // Nowhere, for the same reason.
-            gated.let_go.wait();
-        });
-        span.record("b", 3);
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder.sampler(gated),
+        |_| {
+            let span = info_span!("gated", a = 1, b = field::Empty);
+            std::thread::scope(|scope| {
+                scope.spawn(|| span.in_scope(|| assert_eq!(bellwether::current(), span.context())));
+                gated.entered.wait();
+                // No child: nobody knows its parent yet.
+                span.in_scope(|| info_span!("meanwhile").in_scope(|| ()));
+                span.record("b", 2); // Nowhere, for the same reason.
+                gated.let_go.wait();
+            });
+            span.record("b", 3);
+        },
+    );
     assert_eq!(ran.attribute("gated", "a").as_deref(), Some("1"));
     assert_eq!(ran.attribute("gated", "b").as_deref(), Some("3"));
     assert_eq!(ran.parent("meanwhile"), None);

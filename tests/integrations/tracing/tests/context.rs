@@ -73,22 +73,26 @@ fn a_context_is_handed_on_where_no_telemetry_runs() {
     let subscriber = tracing_subscriber::registry().with(TracingOptions::new().layer());
     let subscriber = Dispatch::new(subscriber);
     // Through `run_in`, so that no other test's telemetry runs on other threads; it has ended then.
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        telemetry.shutdown(std::time::Duration::from_secs(5));
-        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let caller = bellwether::extract(&[("traceparent", text)]);
-        let span = info_span!("passed through");
-        assert!(span.context().is_none());
-        assert!(span.set_parent(caller.clone()));
-        span.in_scope(|| {
-            assert_eq!(bellwether::current(), caller);
-            let inner = info_span!("inner");
-            std::thread::scope(|scope| {
-                scope.spawn(|| inner.in_scope(|| assert_eq!(bellwether::current(), caller)));
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            telemetry.shutdown(std::time::Duration::from_secs(5));
+            let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+            let caller = bellwether::extract(&[("traceparent", text)]);
+            let span = info_span!("passed through");
+            assert!(span.context().is_none());
+            assert!(span.set_parent(caller.clone()));
+            span.in_scope(|| {
+                assert_eq!(bellwether::current(), caller);
+                let inner = info_span!("inner");
+                std::thread::scope(|scope| {
+                    scope.spawn(|| inner.in_scope(|| assert_eq!(bellwether::current(), caller)));
+                });
             });
-        });
-        assert!(bellwether::current().is_none());
-    });
+            assert!(bellwether::current().is_none());
+        },
+    );
     assert!(ran.spans.is_empty());
 }
 
@@ -117,33 +121,37 @@ fn a_span_is_current_during_each_poll_on_whichever_thread() {
     let subscriber = tracing_subscriber::registry().with(TracingOptions::new().layer());
     let subscriber = Dispatch::new(subscriber);
     let of_workers = subscriber.clone();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build();
-        let runtime = runtime.unwrap();
-        let requests = (0..50).map(|n| {
-            let work = async move {
-                for step in 0..10 {
-                    tokio::task::yield_now().await;
-                    let step = info_span!("step", n, step);
-                    async {
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build();
+            let runtime = runtime.unwrap();
+            let requests = (0..50).map(|n| {
+                let work = async move {
+                    for step in 0..10 {
                         tokio::task::yield_now().await;
-                        let _leaf = bellwether::span("leaf").enter();
+                        let step = info_span!("step", n, step);
+                        async {
+                            tokio::task::yield_now().await;
+                            let _leaf = bellwether::span("leaf").enter();
+                        }
+                        .instrument(step)
+                        .await;
                     }
-                    .instrument(step)
-                    .await;
+                    assert_eq!(bellwether::current(), tracing::Span::current().context());
+                };
+                let work = work.instrument(info_span!("request", n));
+                tracing::instrument::WithSubscriber::with_subscriber(work, of_workers.clone())
+            });
+            let tasks: Vec<_> = requests.map(|request| runtime.spawn(request)).collect();
+            runtime.block_on(async {
+                for task in tasks {
+                    task.await.unwrap();
                 }
-                assert_eq!(bellwether::current(), tracing::Span::current().context());
-            };
-            let work = work.instrument(info_span!("request", n));
-            tracing::instrument::WithSubscriber::with_subscriber(work, of_workers.clone())
-        });
-        let tasks: Vec<_> = requests.map(|request| runtime.spawn(request)).collect();
-        runtime.block_on(async {
-            for task in tasks {
-                task.await.unwrap();
-            }
-        });
-    });
+            });
+        },
+    );
     assert_eq!(ran.spans.len(), 50 * (1 + 10 + 10));
     let by_id = |id| ran.spans.iter().find(|span| Some(span.span_id()) == id);
     for span in &ran.spans {
@@ -167,29 +175,33 @@ fn a_span_is_current_during_each_poll_on_whichever_thread() {
 fn one_span_is_current_on_many_threads_at_once_and_takes_what_each_sets() {
     let subscriber = tracing_subscriber::registry().with(TracingOptions::new().layer());
     let subscriber = Arc::new(Dispatch::new(subscriber));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let fields = ["f0", "f1", "f2", "f3"];
-        let span = info_span!(
-            "shared",
-            f0 = tracing::field::Empty,
-            f1 = tracing::field::Empty,
-            f2 = tracing::field::Empty,
-            f3 = tracing::field::Empty
-        );
-        std::thread::scope(|scope| {
-            for (n, field) in fields.into_iter().enumerate() {
-                let (span, subscriber) = (&span, &subscriber);
-                scope.spawn(move || {
-                    dispatcher::with_default(subscriber, || {
-                        for _ in 0..200 {
-                            span.in_scope(|| drop(info_span!("child")));
-                            span.record(field, n);
-                        }
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let fields = ["f0", "f1", "f2", "f3"];
+            let span = info_span!(
+                "shared",
+                f0 = tracing::field::Empty,
+                f1 = tracing::field::Empty,
+                f2 = tracing::field::Empty,
+                f3 = tracing::field::Empty
+            );
+            std::thread::scope(|scope| {
+                for (n, field) in fields.into_iter().enumerate() {
+                    let (span, subscriber) = (&span, &subscriber);
+                    scope.spawn(move || {
+                        dispatcher::with_default(subscriber, || {
+                            for _ in 0..200 {
+                                span.in_scope(|| drop(info_span!("child")));
+                                span.record(field, n);
+                            }
+                        });
                     });
-                });
-            }
-        });
-    });
+                }
+            });
+        },
+    );
     assert_eq!(ran.spans.len(), 801);
     let id = ran.span("shared").span_id();
     let children = ran.spans.iter().filter(|span| span.name() == "child");

@@ -2,11 +2,7 @@
 
 use std::{error::Error, io};
 
-use bellwether::{
-    integration::tracing::TracingOptions,
-    log::Severity,
-    trace::Status,
-};
+use bellwether::{integration::tracing::TracingOptions, log::Severity, trace::Status};
 use bellwether_integration_tracing::{attribute, run, run_in, run_with};
 use tracing::{Level, debug, error, event, info, info_span, instrument, trace, warn};
 
@@ -142,14 +138,18 @@ fn records_of_log_have_their_own_target_and_place() {
         TracingOptions::new().layer(),
     );
     let subscriber = tracing::Dispatch::new(subscriber);
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        tracing_log::LogTracer::init().unwrap();
-        log::warn!(target: "old::lib", "by log {}", 1);
-        telemetry.set_log_filter("info,old=off".parse().unwrap());
-        log::warn!(target: "old::lib", "out");
-        log::warn!(target: "older", "out by prefix");
-        log::info!(target: "new", "in");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            tracing_log::LogTracer::init().unwrap();
+            log::warn!(target: "old::lib", "by log {}", 1);
+            telemetry.set_log_filter("info,old=off".parse().unwrap());
+            log::warn!(target: "old::lib", "out");
+            log::warn!(target: "older", "out by prefix");
+            log::info!(target: "new", "in");
+        },
+    );
     let record = ran.log("by log 1");
     assert_eq!((record.target(), record.severity()), ("old::lib", Severity::WARN));
     assert_eq!(record.location().unwrap().0, file!());

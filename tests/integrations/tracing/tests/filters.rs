@@ -47,12 +47,16 @@ fn the_log_filter_in_force_decides_and_may_change_at_any_time() {
         debug!(target: "shop", shown = ?Shown(&n_shown), made = make(), "debug");
         debug!(target: "other", shown = ?Shown(&n_shown), made = make(), "other");
     };
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        for filter in ["info", "shop=debug", "off", "warn,other=trace"] {
-            telemetry.set_log_filter(filter.parse().unwrap());
-            step();
-        }
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            for filter in ["info", "shop=debug", "off", "warn,other=trace"] {
+                telemetry.set_log_filter(filter.parse().unwrap());
+                step();
+            }
+        },
+    );
     assert_eq!(bodies(&ran), ["info", "info", "debug", "other"]);
     assert_eq!((n_shown.into_inner(), n_made.into_inner()), (4, 4));
 }
@@ -61,33 +65,41 @@ fn the_log_filter_in_force_decides_and_may_change_at_any_time() {
 fn an_event_that_is_out_is_disabled_for_tracing_itself() {
     let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
-    run_in(&subscriber, |builder| builder, |telemetry| {
-        telemetry.set_log_filter("info".parse().unwrap());
-        assert!(!tracing::event_enabled!(Level::DEBUG));
-        assert!(tracing::event_enabled!(Level::INFO));
-        telemetry.set_log_filter("off".parse().unwrap());
-        assert!(!tracing::event_enabled!(Level::INFO));
-        assert!(tracing::event_enabled!(Level::ERROR)); // It says that its span has failed.
-        telemetry.set_log_filter("debug".parse().unwrap());
-        assert!(tracing::event_enabled!(Level::DEBUG));
-    });
+    run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            telemetry.set_log_filter("info".parse().unwrap());
+            assert!(!tracing::event_enabled!(Level::DEBUG));
+            assert!(tracing::event_enabled!(Level::INFO));
+            telemetry.set_log_filter("off".parse().unwrap());
+            assert!(!tracing::event_enabled!(Level::INFO));
+            assert!(tracing::event_enabled!(Level::ERROR)); // It says that its span has failed.
+            telemetry.set_log_filter("debug".parse().unwrap());
+            assert!(tracing::event_enabled!(Level::DEBUG));
+        },
+    );
 }
 
 #[test]
 fn a_change_on_a_thread_without_a_subscriber_leaves_the_others_enabled() {
     let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        let step = |text| info!("{text}");
-        std::thread::scope(|scope| {
-            scope.spawn(|| telemetry.set_log_filter("info".parse().unwrap()));
-        });
-        step("kept");
-        std::thread::scope(|scope| {
-            scope.spawn(|| telemetry.set_log_filter("off".parse().unwrap()));
-        });
-        step("out");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            let step = |text| info!("{text}");
+            std::thread::scope(|scope| {
+                scope.spawn(|| telemetry.set_log_filter("info".parse().unwrap()));
+            });
+            step("kept");
+            std::thread::scope(|scope| {
+                scope.spawn(|| telemetry.set_log_filter("off".parse().unwrap()));
+            });
+            step("out");
+        },
+    );
     assert_eq!(bodies(&ran), ["kept"]);
 }
 
@@ -95,11 +107,15 @@ fn a_change_on_a_thread_without_a_subscriber_leaves_the_others_enabled() {
 fn an_error_is_its_spans_status_where_the_log_filter_keeps_nothing() {
     let _alone = alone();
     let subscriber = Dispatch::new(registry().with(layer()));
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        telemetry.set_log_filter("off".parse().unwrap());
-        info_span!("failing").in_scope(|| error!("bad"));
-        info_span!("fine").in_scope(|| warn!("odd"));
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            telemetry.set_log_filter("off".parse().unwrap());
+            info_span!("failing").in_scope(|| error!("bad"));
+            info_span!("fine").in_scope(|| warn!("odd"));
+        },
+    );
     assert!(ran.logs.is_empty());
     assert_eq!(ran.span("failing").status().as_str(), "error");
     assert_eq!(ran.span("fine").status().as_str(), "unset");
@@ -116,11 +132,15 @@ fn other_layers_see_what_the_log_filter_does_not_keep() {
         }
     }
     let subscriber = Dispatch::new(registry().with(layer()).with(Counting));
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        telemetry.set_log_filter("warn".parse().unwrap());
-        info!("for the other layer");
-        warn!("for both");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            telemetry.set_log_filter("warn".parse().unwrap());
+            info!("for the other layer");
+            warn!("for both");
+        },
+    );
     assert_eq!((bodies(&ran), SEEN.load(Relaxed)), (vec!["for both".to_owned()], 2));
 }
 
@@ -129,27 +149,35 @@ fn filters_of_the_layer_and_of_all_layers_come_on_top() {
     let _alone = alone();
     let env = EnvFilter::new("info,quiet=off");
     let subscriber = Dispatch::new(registry().with(env).with(layer()));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let _a = info_span!("a").entered();
-        let _b = debug_span!("b").entered();
-        let _c = info_span!("c").entered();
-        info!("kept");
-        debug!("out");
-        info!(target: "quiet", "out too");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let _a = info_span!("a").entered();
+            let _b = debug_span!("b").entered();
+            let _c = info_span!("c").entered();
+            info!("kept");
+            debug!("out");
+            info!(target: "quiet", "out too");
+        },
+    );
     assert_eq!((ran.parent("c"), bodies(&ran)), (Some("a"), vec!["kept".to_owned()]));
     assert_eq!(ran.spans.len(), 2);
 
     let filtered = layer().with_filter(EnvFilter::new("debug,quiet=off"));
     let subscriber = Dispatch::new(registry().with(filtered).with(LevelFilter::TRACE));
-    let ran = run_in(&subscriber, |builder| builder, |telemetry| {
-        telemetry.set_log_filter("info".parse().unwrap());
-        let _a = debug_span!("a").entered();
-        let _b = trace_span!("b").entered();
-        info!("kept");
-        debug!("out");
-        warn!(target: "quiet", "out too");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |telemetry| {
+            telemetry.set_log_filter("info".parse().unwrap());
+            let _a = debug_span!("a").entered();
+            let _b = trace_span!("b").entered();
+            info!("kept");
+            debug!("out");
+            warn!(target: "quiet", "out too");
+        },
+    );
     assert_eq!((ran.names(), bodies(&ran)), (vec!["a"], vec!["kept".to_owned()]));
 }
 
@@ -160,19 +188,23 @@ fn a_span_that_is_filtered_out_leaves_its_children_to_the_nearest_ancestor() {
     let subscriber = registry().with(layer().with_filter(filter));
     // Another layer keeps them, so that they exist.
     let subscriber = Dispatch::new(subscriber.with(tracing_subscriber::layer::Identity::new()));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let a = info_span!("a");
-        let out = info_span!(parent: &a, "out 1");
-        let deeper = info_span!(parent: &out, "out 2");
-        drop(info_span!(parent: &deeper, "explicit"));
-        info!(parent: &deeper, "named");
-        assert_eq!(deeper.context(), a.context());
-        let _a = a.entered();
-        let _deeper = deeper.entered();
-        assert_eq!(bellwether::current().span_id(), out.context().span_id());
-        drop(info_span!("contextual"));
-        info!("contextual event");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let a = info_span!("a");
+            let out = info_span!(parent: &a, "out 1");
+            let deeper = info_span!(parent: &out, "out 2");
+            drop(info_span!(parent: &deeper, "explicit"));
+            info!(parent: &deeper, "named");
+            assert_eq!(deeper.context(), a.context());
+            let _a = a.entered();
+            let _deeper = deeper.entered();
+            assert_eq!(bellwether::current().span_id(), out.context().span_id());
+            drop(info_span!("contextual"));
+            info!("contextual event");
+        },
+    );
     assert_eq!(ran.parent("explicit"), Some("a"));
     assert_eq!(ran.parent("contextual"), Some("a"));
     let id = Some(ran.span("a").span_id());
@@ -185,12 +217,16 @@ fn spans_below_the_level_of_the_options_are_out() {
     let _alone = alone();
     let layer = TracingOptions::new().spans_from(LevelFilter::INFO).layer();
     let subscriber = Dispatch::new(registry().with(layer));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let _a = info_span!("a").entered();
-        let _b = debug_span!("b").entered();
-        assert!(!tracing::span_enabled!(Level::DEBUG));
-        debug!("kept");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let _a = info_span!("a").entered();
+            let _b = debug_span!("b").entered();
+            assert!(!tracing::span_enabled!(Level::DEBUG));
+            debug!("kept");
+        },
+    );
     assert_eq!((ran.names(), bodies(&ran)), (vec!["a"], vec!["kept".to_owned()]));
     assert_eq!(ran.log("kept").span_id(), Some(ran.span("a").span_id()));
 }

@@ -44,23 +44,30 @@ fn lines_of_text_begin_with_the_ids() {
         .with_span_events(fmt::format::FmtSpan::CLOSE)
         .map_event_format(with_ids);
     let subscriber = Dispatch::new(registry().with(fmt).with(layer()));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let other = info_span!("other");
-        info_span!("order").in_scope(|| {
-            info!("paid");
-            info!(parent: &other, "elsewhere");
-        });
-        info!("outside");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let other = info_span!("other");
+            info_span!("order").in_scope(|| {
+                info!("paid");
+                info!(parent: &other, "elsewhere");
+            });
+            info!("outside");
+        },
+    );
     let ids = |name: &str| {
         let span = ran.span(name);
         format!("trace_id={} span_id={} ", span.trace_id(), span.span_id())
     };
     let text = lines.text();
     let lines: Vec<_> = text.lines().collect();
-    for (line, name, word) in
-        [(0, "order", "paid"), (1, "other", "elsewhere"), (2, "order", "close"), (4, "other", "close")]
-    {
+    for (line, name, word) in [
+        (0, "order", "paid"),
+        (1, "other", "elsewhere"),
+        (2, "order", "close"),
+        (4, "other", "close"),
+    ] {
         assert!(lines[line].starts_with(&ids(name)) && lines[line].contains(word), "{text}");
     }
     assert!(lines[3].contains("outside") && !lines[3].contains("trace_id"), "{text}");
@@ -73,10 +80,14 @@ fn json_lines_have_the_ids_as_members() {
     let fmt = fmt::layer().json().with_writer(move || writer.clone());
     let fmt = fmt.map_event_format(with_json_ids);
     let subscriber = Dispatch::new(registry().with(layer()).with(fmt));
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        info_span!("order", items = 3).in_scope(|| info!(cart = 7, "paid"));
-        info!("outside");
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            info_span!("order", items = 3).in_scope(|| info!(cart = 7, "paid"));
+            info!("outside");
+        },
+    );
     let text = lines.text();
     let lines: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -99,8 +110,12 @@ fn other_layers_find_the_context_in_the_extensions() {
     }
     let found = Arc::default();
     let subscriber = registry().with(layer()).with(Finding(Arc::clone(&found)));
-    let ran = run_in(&Dispatch::new(subscriber), |builder| builder, |_| {
-        info_span!("found").in_scope(|| ());
-    });
+    let ran = run_in(
+        &Dispatch::new(subscriber),
+        |builder| builder,
+        |_| {
+            info_span!("found").in_scope(|| ());
+        },
+    );
     assert_eq!(found.lock().unwrap()[0].span_id(), ran.span("found").span_id());
 }

@@ -111,31 +111,38 @@ fn check(steps: &[(usize, u8, usize)]) {
     let mut twin = Twin::default();
     let mut spans: Vec<Option<Span>> = Vec::new();
     let mut seen: Vec<(Option<usize>, SpanId)> = Vec::new();
-    let ran = run_in(&subscriber, |builder| builder, |_| {
-        let workers: Vec<_> = (0..THREADS).map(|_| worker(subscriber.clone())).collect();
-        let run = |thread: usize, work: Work| {
-            workers[thread].0.send(work).unwrap();
-            workers[thread].1.recv().unwrap()
-        };
-        for &(thread, kind, choice) in steps {
-            let open: Vec<_> = (0..spans.len()).filter(|&node| spans[node].is_some()).collect();
-            let chosen = open.get(choice % open.len().max(1)).copied();
-            let current = step(&mut twin, &mut spans, (thread, kind, choice), chosen, &run);
-            seen.extend(current.map(|current| (twin.top(thread), current)));
-        }
-        // All that is left ends, in the order of its making.
-        for thread in 0..THREADS {
-            run(thread, Box::new(|scopes| {
-                scopes.clear();
-                SpanId::INVALID
-            }));
-        }
-        spans.clear();
-        for (send, _, handle) in workers {
-            drop(send);
-            handle.join().unwrap();
-        }
-    });
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let workers: Vec<_> = (0..THREADS).map(|_| worker(subscriber.clone())).collect();
+            let run = |thread: usize, work: Work| {
+                workers[thread].0.send(work).unwrap();
+                workers[thread].1.recv().unwrap()
+            };
+            for &(thread, kind, choice) in steps {
+                let open: Vec<_> = (0..spans.len()).filter(|&node| spans[node].is_some()).collect();
+                let chosen = open.get(choice % open.len().max(1)).copied();
+                let current = step(&mut twin, &mut spans, (thread, kind, choice), chosen, &run);
+                seen.extend(current.map(|current| (twin.top(thread), current)));
+            }
+            // All that is left ends, in the order of its making.
+            for thread in 0..THREADS {
+                run(
+                    thread,
+                    Box::new(|scopes| {
+                        scopes.clear();
+                        SpanId::INVALID
+                    }),
+                );
+            }
+            spans.clear();
+            for (send, _, handle) in workers {
+                drop(send);
+                handle.join().unwrap();
+            }
+        },
+    );
     let by_name: HashMap<_, _> = ran.spans.iter().map(|span| (span.name(), span)).collect();
     assert_eq!((ran.spans.len(), by_name.len()), (twin.nodes.len(), twin.nodes.len()));
     let id = |node: usize| by_name[&*format!("s{node}")].span_id();
@@ -170,18 +177,21 @@ fn step(
             let handle = parent.flatten().and_then(|node| spans[node].clone());
             let node = twin.make(thread, parent);
             let (send, made) = mpsc::channel();
-            let now = run(thread, Box::new(move |_| {
-                let name = format!("s{node}");
-                send.send(match (parent, handle) {
-                    (None, _) => info_span!("node", otel.name = name, n = Empty),
-                    (Some(_), handle) => {
-                        let id = handle.as_ref().and_then(Span::id);
-                        info_span!(parent: id, "node", otel.name = name, n = Empty)
-                    }
-                })
-                .unwrap();
-                current()
-            }));
+            let now = run(
+                thread,
+                Box::new(move |_| {
+                    let name = format!("s{node}");
+                    send.send(match (parent, handle) {
+                        (None, _) => info_span!("node", otel.name = name, n = Empty),
+                        (Some(_), handle) => {
+                            let id = handle.as_ref().and_then(Span::id);
+                            info_span!(parent: id, "node", otel.name = name, n = Empty)
+                        }
+                    })
+                    .unwrap();
+                    current()
+                }),
+            );
             spans.push(Some(made.recv().unwrap()));
             Some(now)
         }
@@ -190,10 +200,13 @@ fn step(
             twin.stays[thread].push(In::Theirs(node));
             let again = twin.entered[thread].iter().any(|&(other, _)| other == node);
             twin.entered[thread].push((node, again));
-            Some(run(thread, Box::new(move |_| {
-                span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
-                current()
-            })))
+            Some(run(
+                thread,
+                Box::new(move |_| {
+                    span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+                    current()
+                }),
+            ))
         }
         (5 | 6, Some(node), Some(span)) => {
             twin.heal(thread);
@@ -203,10 +216,13 @@ fn step(
             }
             let at = twin.entered[thread].iter().rposition(|&(other, _)| other == node);
             at.map(|at| twin.entered[thread].remove(at));
-            Some(run(thread, Box::new(move |_| {
-                span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
-                current()
-            })))
+            Some(run(
+                thread,
+                Box::new(move |_| {
+                    span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+                    current()
+                }),
+            ))
         }
         (7, Some(node), Some(span)) => {
             let value = choice as i64;
@@ -214,17 +230,23 @@ fn step(
             if choice % 3 == 0 {
                 span.context(); // So that it starts before it is entered.
             }
-            Some(run(thread, Box::new(move |_| {
-                span.record("n", value);
-                current()
-            })))
+            Some(run(
+                thread,
+                Box::new(move |_| {
+                    span.record("n", value);
+                    current()
+                }),
+            ))
         }
         (8, Some(node), Some(span)) => {
             spans[node] = None;
-            let now = run(thread, Box::new(move |_| {
-                drop(span);
-                current()
-            }));
+            let now = run(
+                thread,
+                Box::new(move |_| {
+                    drop(span);
+                    current()
+                }),
+            );
             twin.close(node);
             Some(now)
         }
@@ -234,22 +256,31 @@ fn step(
             twin.nodes.push(Node { parent, refs: 1, ..Node::default() });
             spans.push(None);
             twin.stays[thread].push(In::Ours(node));
-            Some(run(thread, Box::new(move |scopes| {
-                scopes.insert(node, bellwether::span(format!("s{node}")).enter());
-                current()
-            })))
+            Some(run(
+                thread,
+                Box::new(move |scopes| {
+                    scopes.insert(node, bellwether::span(format!("s{node}")).enter());
+                    current()
+                }),
+            ))
         }
         (10, ..) => {
-            let ours: Vec<_> = twin.stays[thread].iter().filter_map(|stay| match *stay {
-                In::Ours(node) => Some(node),
-                In::Theirs(_) => None,
-            }).collect();
+            let ours: Vec<_> = twin.stays[thread]
+                .iter()
+                .filter_map(|stay| match *stay {
+                    In::Ours(node) => Some(node),
+                    In::Theirs(_) => None,
+                })
+                .collect();
             let node = *ours.get(choice % ours.len().max(1))?;
             twin.stays[thread].retain(|stay| *stay != In::Ours(node));
-            Some(run(thread, Box::new(move |scopes| {
-                scopes.remove(&node);
-                current()
-            })))
+            Some(run(
+                thread,
+                Box::new(move |scopes| {
+                    scopes.remove(&node);
+                    current()
+                }),
+            ))
         }
         _ => None,
     }

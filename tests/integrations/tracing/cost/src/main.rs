@@ -99,22 +99,26 @@ fn subjects(is_sampled: bool) -> Vec<Subject> {
         let sampler = if is_sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
         let provider = provider(sampler);
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("cost"));
-        let layer = layer
-            .with_location(!is_lean)
-            .with_threads(!is_lean)
-            .with_tracked_inactivity(!is_lean);
+        let layer =
+            layer.with_location(!is_lean).with_threads(!is_lean).with_tracked_inactivity(!is_lean);
         let filter = tracing_subscriber::Layer::with_filter(layer, level);
         (Dispatch::new(registry().with(filter)), Some(provider))
     };
-    let nothing = tracing_subscriber::Layer::with_filter(
-        tracing_subscriber::layer::Identity::new(),
-        level,
-    );
+    let nothing =
+        tracing_subscriber::Layer::with_filter(tracing_subscriber::layer::Identity::new(), level);
     let (lean, lean_provider) = otel(true);
     let (default, default_provider) = otel(false);
     vec![
-        Subject { name: "registry alone", dispatch: Dispatch::new(registry().with(nothing)), otel: None },
-        Subject { name: "ours", dispatch: Dispatch::new(registry().with(ours.layer())), otel: None },
+        Subject {
+            name: "registry alone",
+            dispatch: Dispatch::new(registry().with(nothing)),
+            otel: None,
+        },
+        Subject {
+            name: "ours",
+            dispatch: Dispatch::new(registry().with(ours.layer())),
+            otel: None,
+        },
         Subject { name: "otel, as lean", dispatch: lean, otel: lean_provider },
         Subject { name: "otel, default", dispatch: default, otel: default_provider },
     ]
@@ -141,7 +145,11 @@ fn spans(is_sampled: bool) {
     let subjects = subjects(is_sampled);
     let rounds = if is_sampled { BURSTS } else { BURSTS / 2 };
     println!("{}", if is_sampled { "sampled, ns each" } else { "not sampled, ns each" });
-    println!("{:24}{}", "", subjects.iter().map(|one| format!("{:>16}", one.name)).collect::<String>());
+    println!(
+        "{:24}{}",
+        "",
+        subjects.iter().map(|one| format!("{:>16}", one.name)).collect::<String>()
+    );
     for (name, work) in CASES {
         let mut fastest = vec![f64::MAX; subjects.len()];
         for _ in 0..rounds {
@@ -155,7 +163,11 @@ fn spans(is_sampled: bool) {
             }
         }
         let figures = fastest.iter().map(|ns| format!("{ns:16.1}")).collect::<String>();
-        println!("{name:24}{figures}   ours/otel {:.2}, above the registry {:.2}", fastest[1] / fastest[2], (fastest[1] - fastest[0]) / (fastest[2] - fastest[0]));
+        println!(
+            "{name:24}{figures}   ours/otel {:.2}, above the registry {:.2}",
+            fastest[1] / fastest[2],
+            (fastest[1] - fastest[0]) / (fastest[2] - fastest[0])
+        );
     }
     telemetry.shutdown(Duration::from_secs(5));
 }
