@@ -5,7 +5,7 @@
 //!
 //! | integration | library | versions | what flows |
 //! | --- | --- | --- | --- |
-//! | `tracing` | [`tracing`](https://docs.rs/tracing), `tracing-subscriber` | tracing 0.1.37, tracing-core 0.1.30, tracing-subscriber 0.3.18, and later | spans into spans, events into log records, one context both ways |
+//! | `tracing` | [`tracing`](https://docs.rs/tracing), `tracing-subscriber` | tracing 0.1.43, tracing-core 0.1.35, tracing-subscriber 0.3.22, and later | spans into spans, events into log records, one context both ways |
 
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]

@@ -68,7 +68,7 @@ fn with_current<R>(change: impl FnOnce(&mut Active) -> R) -> Option<R> {
 }
 
 /// Records an error on the span this thread is in, if that is recorded; see
-/// [`Span::record_error`].
+/// [`Span::record_error`](super::Span::record_error).
 ///
 /// # Examples
 ///
