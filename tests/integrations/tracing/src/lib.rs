@@ -1,4 +1,9 @@
 //! Runs code below the layer, and shows what was exported.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{
     sync::{Mutex, PoisonError},

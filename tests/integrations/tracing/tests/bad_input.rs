@@ -1,4 +1,9 @@
 //! What code below the layer does wrong harms nobody: it is bounded, counted, and ends.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{cell::RefCell, fmt, sync::Barrier};
 

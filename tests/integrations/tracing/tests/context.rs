@@ -1,4 +1,9 @@
 //! One context for both libraries: on one thread, across polls, and wherever spans are entered.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::sync::Arc;
 

@@ -1,4 +1,9 @@
 //! Events of `tracing` become log records, and say on their spans what failed.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{error::Error, io};
 

@@ -1,4 +1,9 @@
 //! Filters: the log filter in force, those of the user's, and what they leave to ancestors.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

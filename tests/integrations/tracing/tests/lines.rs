@@ -1,4 +1,9 @@
 //! Lines of `tracing_subscriber::fmt` have the ids of spans, and other layers find them.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{
     io,

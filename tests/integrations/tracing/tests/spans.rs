@@ -1,4 +1,9 @@
 //! Spans of `tracing` become spans of their names, fields, parents and states.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use bellwether::{
     context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState},

@@ -1,4 +1,9 @@
 //! Random trees over threads, against a naive twin that knows what the registry and the current context do.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{
     collections::HashMap,
@@ -76,6 +81,23 @@ impl Twin {
         }
         self.nodes.push(Node { parent: below, holds, refs: 1, ..Node::default() });
         self.nodes.len() - 1
+    }
+
+    fn enter(&mut self, thread: usize, node: usize) {
+        self.heal(thread);
+        self.stays[thread].push(In::Theirs(node));
+        let again = self.entered[thread].iter().any(|&(other, _)| other == node);
+        self.entered[thread].push((node, again));
+    }
+
+    fn exit(&mut self, thread: usize, node: usize) {
+        self.heal(thread);
+        let of = |stay: &In| *stay == In::Theirs(node);
+        if let Some(at) = self.stays[thread].iter().rposition(of) {
+            self.stays[thread].remove(at);
+        }
+        let at = self.entered[thread].iter().rposition(|&(other, _)| other == node);
+        at.map(|at| self.entered[thread].remove(at));
     }
 
     fn close(&mut self, node: usize) {
@@ -165,125 +187,134 @@ fn step(
     chosen: Option<usize>,
     run: &dyn Fn(usize, Work) -> SpanId,
 ) -> Option<SpanId> {
-    let current = || bellwether::current().span_id();
-    let span = chosen.and_then(|node| spans[node].clone());
-    match (kind, chosen, span) {
-        (0..2, ..) | (2, Some(_), Some(_)) => {
-            let parent = match (kind, choice % 4) {
-                (2, _) => Some(chosen),
-                (1, 0) => Some(None),
-                _ => None,
-            };
-            let handle = parent.flatten().and_then(|node| spans[node].clone());
-            let node = twin.make(thread, parent);
-            let (send, made) = mpsc::channel();
-            let now = run(
-                thread,
-                Box::new(move |_| {
-                    let name = format!("s{node}");
-                    send.send(match (parent, handle) {
-                        (None, _) => info_span!("node", otel.name = name, n = Empty),
-                        (Some(_), handle) => {
-                            let id = handle.as_ref().and_then(Span::id);
-                            info_span!(parent: id, "node", otel.name = name, n = Empty)
-                        }
-                    })
-                    .unwrap();
-                    current()
-                }),
-            );
-            spans.push(Some(made.recv().unwrap()));
-            Some(now)
+    match (kind, chosen) {
+        (0, _) | (1, _) if choice % 4 > 0 || kind == 0 => {
+            Some(make(twin, spans, thread, None, run))
         }
-        (3 | 4, Some(node), Some(span)) => {
-            twin.heal(thread);
-            twin.stays[thread].push(In::Theirs(node));
-            let again = twin.entered[thread].iter().any(|&(other, _)| other == node);
-            twin.entered[thread].push((node, again));
-            Some(run(
-                thread,
-                Box::new(move |_| {
-                    span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
-                    current()
-                }),
-            ))
-        }
-        (5 | 6, Some(node), Some(span)) => {
-            twin.heal(thread);
-            let of = |stay: &In| *stay == In::Theirs(node);
-            if let Some(at) = twin.stays[thread].iter().rposition(of) {
-                twin.stays[thread].remove(at);
-            }
-            let at = twin.entered[thread].iter().rposition(|&(other, _)| other == node);
-            at.map(|at| twin.entered[thread].remove(at));
-            Some(run(
-                thread,
-                Box::new(move |_| {
-                    span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
-                    current()
-                }),
-            ))
-        }
-        (7, Some(node), Some(span)) => {
-            let value = choice as i64;
-            twin.nodes[node].value = Some(value);
-            if choice % 3 == 0 {
-                span.context(); // So that it starts before it is entered.
-            }
-            Some(run(
-                thread,
-                Box::new(move |_| {
-                    span.record("n", value);
-                    current()
-                }),
-            ))
-        }
-        (8, Some(node), Some(span)) => {
-            spans[node] = None;
-            let now = run(
-                thread,
-                Box::new(move |_| {
-                    drop(span);
-                    current()
-                }),
-            );
-            twin.close(node);
-            Some(now)
-        }
-        (9, ..) => {
-            let node = twin.nodes.len();
-            let parent = twin.top(thread);
-            twin.nodes.push(Node { parent, refs: 1, ..Node::default() });
+        (1, _) => Some(make(twin, spans, thread, Some(None), run)),
+        (2, Some(_)) => Some(make(twin, spans, thread, Some(chosen), run)),
+        (9, _) => {
             spans.push(None);
-            twin.stays[thread].push(In::Ours(node));
-            Some(run(
-                thread,
-                Box::new(move |scopes| {
-                    scopes.insert(node, bellwether::span(format!("s{node}")).enter());
-                    current()
-                }),
-            ))
+            Some(make_ours(twin, thread, run))
         }
-        (10, ..) => {
-            let ours: Vec<_> = twin.stays[thread]
-                .iter()
-                .filter_map(|stay| match *stay {
-                    In::Ours(node) => Some(node),
-                    In::Theirs(_) => None,
-                })
-                .collect();
-            let node = *ours.get(choice % ours.len().max(1))?;
-            twin.stays[thread].retain(|stay| *stay != In::Ours(node));
-            Some(run(
-                thread,
-                Box::new(move |scopes| {
-                    scopes.remove(&node);
-                    current()
-                }),
-            ))
+        (10, _) => end_ours(twin, thread, choice, run),
+        (_, Some(node)) => {
+            let span = spans[node].clone()?;
+            if kind == 8 {
+                spans[node] = None;
+            }
+            change(twin, (thread, kind, choice), node, span, run)
         }
         _ => None,
     }
+}
+
+fn current() -> SpanId {
+    bellwether::current().span_id()
+}
+
+/// Makes a span of `tracing`: contextual, or below a named parent, or a root.
+fn make(
+    twin: &mut Twin,
+    spans: &mut Vec<Option<Span>>,
+    thread: usize,
+    parent: Option<Option<usize>>,
+    run: &dyn Fn(usize, Work) -> SpanId,
+) -> SpanId {
+    let handle = parent.flatten().and_then(|node| spans[node].clone());
+    let node = twin.make(thread, parent);
+    let (send, made) = mpsc::channel();
+    let work = move |_: &mut HashMap<_, _>| {
+        let name = format!("s{node}");
+        let span = if parent.is_some() {
+            let id = handle.as_ref().and_then(Span::id);
+            info_span!(parent: id, "node", otel.name = name, n = Empty)
+        } else {
+            info_span!("node", otel.name = name, n = Empty)
+        };
+        send.send(span).unwrap();
+        current()
+    };
+    let now = run(thread, Box::new(work));
+    spans.push(Some(made.recv().unwrap()));
+    now
+}
+
+/// Enters, leaves, changes or closes a span of `tracing`.
+fn change(
+    twin: &mut Twin,
+    (thread, kind, choice): (usize, u8, usize),
+    node: usize,
+    span: Span,
+    run: &dyn Fn(usize, Work) -> SpanId,
+) -> Option<SpanId> {
+    let does: fn(Span, i64) = match kind {
+        3 | 4 => |span, _| {
+            span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+        },
+        5 | 6 => |span, _| {
+            span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+        },
+        7 => |span, value| {
+            span.record("n", value);
+        },
+        8 => |span, _| drop(span),
+        _ => return None,
+    };
+    match kind {
+        3 | 4 => twin.enter(thread, node),
+        5 | 6 => twin.exit(thread, node),
+        7 => twin.nodes[node].value = Some(choice as i64),
+        _ => {}
+    }
+    if kind == 7 && choice % 3 == 0 {
+        span.context(); // So that it starts before it is entered.
+    }
+    let work = move |_: &mut HashMap<_, _>| {
+        does(span, choice as i64);
+        current()
+    };
+    let now = run(thread, Box::new(work));
+    if kind == 8 {
+        twin.close(node);
+    }
+    Some(now)
+}
+
+/// Enters a scope of ours.
+fn make_ours(twin: &mut Twin, thread: usize, run: &dyn Fn(usize, Work) -> SpanId) -> SpanId {
+    let node = twin.nodes.len();
+    let parent = twin.top(thread);
+    twin.nodes.push(Node { parent, refs: 1, ..Node::default() });
+    twin.stays[thread].push(In::Ours(node));
+    let work = move |scopes: &mut HashMap<_, _>| {
+        scopes.insert(node, bellwether::span(format!("s{node}")).enter());
+        current()
+    };
+    run(thread, Box::new(work))
+}
+
+/// Ends one of the thread's scopes of ours.
+fn end_ours(
+    twin: &mut Twin,
+    thread: usize,
+    choice: usize,
+    run: &dyn Fn(usize, Work) -> SpanId,
+) -> Option<SpanId> {
+    let ours: Vec<_> = twin.stays[thread]
+        .iter()
+        .filter_map(|stay| match *stay {
+            In::Ours(node) => Some(node),
+            In::Theirs(_) => None,
+        })
+        .collect();
+    let node = *ours.get(choice % ours.len().max(1))?;
+    twin.stays[thread].retain(|stay| *stay != In::Ours(node));
+    let work = move |scopes: &mut HashMap<_, _>| {
+        scopes.remove(&node);
+        current()
+    };
+    Some(run(thread, Box::new(work)))
 }
 
 proptest! {

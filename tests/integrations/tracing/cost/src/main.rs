@@ -3,6 +3,11 @@
 //!
 //! `cd tests/integrations/tracing/cost && cargo run --release`, or `-- spans`, `-- logs`; `-- only <words>` runs one case alone, for
 //! a profiler.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the rules are the library's own"
+)]
 
 use std::{
     fs::OpenOptions,
