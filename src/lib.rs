@@ -51,7 +51,7 @@
 //! # Where to look
 //!
 //! - [`metric`]: instruments, labels, snapshots, and the figures derived from them.
-//! - [`trace`]: spans, samplers, trace headers. [`observe`](mod@observe): the macros that join a span
+//! - [`mod@trace`]: spans, samplers, trace headers. [`observe`](mod@observe): the macros that join a span
 //!   and a histogram.
 //! - [`bundle`]: servers, clients, pools, caches, queues and databases, measured ready-made.
 //! - [`alert`]: rules over the process's own series, and notifiers.

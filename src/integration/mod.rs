@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | `tower`, `axum` | tower's services: axum, hyper, tonic | tower-layer and tower-service 0.3.3, http 1.1, http-body 1.0; axum 0.8.0, tonic 0.14.0 | of each request served or sent, over HTTP or gRPC: a span, its metrics, the context in its headers |
 //! | `reqwest` | [`reqwest`](https://docs.rs/reqwest) | 0.13 | a span, figures and outgoing headers for each request |
+//! | `tracing` | [`tracing`](https://docs.rs/tracing), `tracing-subscriber` | tracing 0.1.43, tracing-core 0.1.35, tracing-subscriber 0.3.22, and later | spans into spans, events into log records, one context both ways |
 //! | `log` | `log` | 0.4.21 and later | records with their key-values |
 //! | `metrics` | [`metrics`](https://docs.rs/metrics) | 0.24 | counters, gauges and histograms into a [`Registry`](crate::metric::Registry) |
 //!
@@ -17,6 +18,8 @@
 pub mod tower;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 #[cfg(feature = "log")]
 pub mod log;
 #[cfg(feature = "metrics")]

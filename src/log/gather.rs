@@ -123,6 +123,12 @@ pub(crate) fn counts() -> LogCounts {
     }
 }
 
+/// Counts a record that was dropped because it was made inside the making of others.
+#[cfg(feature = "tracing")]
+pub(crate) fn count_reentrant() {
+    GATHERER.get().n_reentrant.fetch_add(1, Relaxed);
+}
+
 /// Lets `to` take the records, or nobody.
 pub(super) fn set_sink(to: Option<Arc<dyn LogSink>>, folds: bool) {
     let sink = to.map(|to| Sink { to, folds });

@@ -56,6 +56,8 @@ mod text;
 
 pub(crate) use capture::Captured;
 pub use filter::LogFilter;
+#[cfg(feature = "tracing")]
+pub(crate) use gather::count_reentrant;
 pub(crate) use gather::{LogCounts, LogSink, counts};
 pub use intake::emit;
 pub(crate) use intake::{Entered, collect, enter, install, set_filter, take_whole, uninstall};
@@ -66,3 +68,5 @@ pub use options::LogOptions;
 pub use record::LogRecord;
 pub use severity::Severity;
 pub use site::CallSite;
+#[cfg(feature = "tracing")]
+pub(crate) use text::print;

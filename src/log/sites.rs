@@ -21,8 +21,7 @@ struct Known {
 /// The site of number `id`, which `make` describes if it is new; none if there are too many. An id is a
 /// hash of what is said of the site, or where in memory that is: two sites with one id are taken for one.
 pub(crate) fn find(id: u64, make: impl Fn() -> CallSite) -> Option<&'static CallSite> {
-    // Addresses end in zeros: the high bits of the product depend on all of them.
-    let home = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize;
+    let home = home(id);
     for step in 0..REACH {
         let place = &TABLE[(home + step) % PLACES];
         let known = match place.get() {
@@ -35,6 +34,21 @@ pub(crate) fn find(id: u64, make: impl Fn() -> CallSite) -> Option<&'static Call
         }
     }
     None
+}
+
+/// The site of number `id`, if somebody has asked for it before.
+#[cfg(feature = "tracing")]
+pub(crate) fn known(id: u64) -> Option<&'static CallSite> {
+    let home = home(id);
+    let mut places = (0..REACH).map_while(|step| TABLE[(home + step) % PLACES].get());
+    places.find(|known| known.id == id).map(|known| &known.site)
+}
+
+/// Where the search for a site begins. Addresses end in zeros: the high bits of the product depend on all
+/// of them.
+#[inline]
+fn home(id: u64) -> usize {
+    (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::label::{Text, Value};
 
 /// What `args` print. A literal is not copied. What prints itself without end is stopped, beyond every
 /// limit, which is applied later.
-pub(super) fn print(args: fmt::Arguments<'_>) -> Value {
+pub(crate) fn print(args: fmt::Arguments<'_>) -> Value {
     if let Some(text) = args.as_str() {
         return Value::from_static(text);
     }

@@ -180,6 +180,26 @@ impl Active {
         }
     }
 
+    /// Notes that something in it has failed: that is its status, unless somebody set one.
+    #[cfg(feature = "tracing")]
+    pub(super) fn note_failed(&mut self) {
+        if self.is_watched() {
+            return self.reach(Self::note_failed);
+        }
+        if *self.record.status() == Status::Unset {
+            self.set_status(Status::Error(Cow::Borrowed("")));
+        }
+    }
+
+    /// Whether somebody said that it went well.
+    #[cfg(feature = "tracing")]
+    pub(super) fn is_ok(&mut self) -> bool {
+        if self.is_watched() {
+            return self.reach(Self::is_ok);
+        }
+        *self.record.status() == Status::Ok
+    }
+
     /// Sets an attribute.
     #[inline(always)] // So that an attribute is copied once, from where it was made to where it stays.
     pub(super) fn set_attribute(&mut self, attribute: KeyValue) {

@@ -196,6 +196,42 @@ impl SpanBuilder {
     }
 }
 
+/// What changes a span in place that another library is about to start.
+#[cfg(feature = "tracing")]
+impl SpanBuilder {
+    pub(crate) fn replace_parent(&mut self, parent: Context) {
+        if !parent.baggage().is_empty() && start::is_active() {
+            self.seed.note_request(&parent);
+        }
+        self.seed.parent = Parent::Given(parent);
+    }
+
+    pub(crate) fn replace_name(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.seed.name = name.into();
+    }
+
+    pub(crate) fn replace_kind(&mut self, kind: SpanKind) {
+        self.seed.kind = kind;
+    }
+
+    /// Adds an attribute, which is made already.
+    #[inline]
+    pub(crate) fn add_attribute(&mut self, key: &'static str, value: Value) {
+        if self.seed.attributes.capacity() == 0 {
+            self.seed.attributes = local::take_attributes();
+        }
+        self.seed.attributes.push(KeyValue { key: Cow::Borrowed(key), value });
+    }
+
+    pub(crate) fn add_attributes(&mut self, attributes: Vec<KeyValue>) {
+        self.seed.attributes.extend(attributes);
+    }
+
+    pub(crate) fn n_attributes(&self) -> usize {
+        self.seed.attributes.len()
+    }
+}
+
 /// Leaves nothing in a seed that would have to be dropped. The memory for attributes is kept.
 #[cold] // Not that it were rare: the way past it is to stay short.
 #[inline(never)]

@@ -114,9 +114,10 @@ pub(super) fn take_attributes() -> Vec<KeyValue> {
 #[cold]
 #[inline(never)]
 pub(super) fn keep_attributes(attributes: Vec<KeyValue>) {
-    LOCAL.with(|cell| match cell.try_borrow_mut() {
-        Ok(mut local) if !local.has_ended => local.stock.keep_attributes(attributes),
-        _ => {}
+    LOCAL.with(|cell| {
+        if let Ok(mut local) = cell.try_borrow_mut() {
+            local.keep_attributes(attributes);
+        }
     });
 }
 
@@ -379,6 +380,13 @@ impl Local {
     fn watch_end(&mut self) {
         self.stock.number();
         self.has_ended |= END.try_with(|_| ()).is_err();
+    }
+
+    /// Keeps the room of what has started, or none.
+    pub(super) fn keep_attributes(&mut self, attributes: Vec<KeyValue>) {
+        if !self.has_ended {
+            self.stock.keep_attributes(attributes);
+        }
     }
 
     /// After the thread's end nobody comes to free what is left here. The tracer that it had is to be

@@ -19,6 +19,7 @@ mod buffer;
 mod builder;
 mod carried;
 mod content;
+mod current;
 mod failure;
 mod finished;
 mod future;
@@ -36,6 +37,11 @@ pub mod propagator;
 mod record;
 pub mod sampler;
 mod seed;
+#[cfg(feature = "tracing")]
+pub(crate) mod shared;
+#[cfg(not(feature = "tracing"))]
+#[path = "shared_absent.rs"]
+mod shared;
 mod span;
 mod spare;
 mod stack;
@@ -52,6 +58,10 @@ mod watching;
 pub use as_error::AsError;
 pub use builder::{SpanBuilder, span};
 pub use carried::{Carried, ContextScope, carry};
+pub(crate) use current::fail_part;
+pub use current::{add_event, record_error, set_attribute, set_status};
+#[cfg(feature = "tracing")]
+pub(crate) use current::{is_ok, note_failed};
 pub(crate) use failure::ErrorTexts;
 #[doc(hidden)]
 pub use failure::Failure;
@@ -65,8 +75,9 @@ pub(crate) use placed::PlacedSpan;
 #[doc(no_inline)]
 pub use propagator::{extract, inject, inject_context};
 pub use record::SpanRecord;
-pub(crate) use span::fail_part;
-pub use span::{Span, SpanScope, add_event, record_error, set_attribute, set_status};
+pub use span::{Span, SpanScope};
+#[cfg(feature = "tracing")]
+pub(crate) use start::is_active;
 #[cfg(feature = "stream")]
 pub use stream::{InstrumentedStream, StreamInSpan};
 #[doc(hidden)]

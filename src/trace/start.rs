@@ -24,7 +24,7 @@ use crate::{
 
 /// Whether any tracer runs.
 #[inline(always)]
-pub(super) fn is_active() -> bool {
+pub(crate) fn is_active() -> bool {
     tracer::active() != 0
 }
 
@@ -214,6 +214,7 @@ pub(super) fn start(mut seed: Seed) -> Option<Left> {
             Left::Unrecorded(attached.to(start.ids))
         };
         let after = local.release_after_end();
+        local.keep_attributes(mem::take(&mut seed.attributes));
         drop(local);
         drop(after);
         Some(left)

@@ -265,3 +265,20 @@ fn a_client_of_reqwest_is_traced() {
     drop(TracedClient::default().get("http://127.0.0.1:1/").send());
     assert_eq!(scope.span("GET").outcome(), Outcome::Cancelled);
 }
+
+#[cfg(feature = "tracing")]
+#[test]
+fn a_span_of_tracing_is_a_span() {
+    use bellwether::{integration::tracing::layer, testing};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let scope = testing::scope();
+    let subscriber = tracing_subscriber::registry().with(layer());
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info_span!("order", items = 3).in_scope(|| {
+            let _paid = bellwether::span("paid").enter();
+        });
+    });
+    let (order, paid) = (scope.span("order"), scope.span("paid"));
+    assert_eq!(paid.parent_span_id(), Some(order.span_id()));
+}
