@@ -10,6 +10,7 @@
 //! | `tracing` | [`tracing`](https://docs.rs/tracing), `tracing-subscriber` | tracing 0.1.43, tracing-core 0.1.35, tracing-subscriber 0.3.22, and later | spans into spans, events into log records, one context both ways |
 //! | `log` | `log` | 0.4.21 and later | records with their key-values |
 //! | `metrics` | [`metrics`](https://docs.rs/metrics) | 0.24 | counters, gauges and histograms into a [`Registry`](crate::metric::Registry) |
+//! | `opentelemetry` | [`opentelemetry`](https://docs.rs/opentelemetry) | 0.33 | spans, instruments, log records and the current context, both ways |
 //!
 //! sqlx and redis have no hook that sees all calls. `tests/integrations/databases`, in the repository, has the
 //! function that takes its place, with a [`Database`](crate::bundle::Database).
@@ -24,3 +25,5 @@ pub mod tracing;
 pub mod log;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;

@@ -68,5 +68,5 @@ pub use options::LogOptions;
 pub use record::LogRecord;
 pub use severity::Severity;
 pub use site::CallSite;
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "opentelemetry", feature = "tracing"))]
 pub(crate) use text::print;

@@ -129,6 +129,20 @@ impl LogRecord {
         self
     }
 
+    /// Sets when this process, or another one, saw it, in place of now.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub(crate) fn with_observed(mut self, observed: Timestamp) -> Self {
+        self.0.observed = observed;
+        self
+    }
+
+    /// Counts `n` attributes that its source had and that are not in it.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn count_dropped(&mut self, n: u32) {
+        self.0.dropped_attributes = self.0.dropped_attributes.saturating_add(n);
+    }
+
     /// Sets the name of the event, for records that all have one shape (OpenTelemetry's `EventName`).
     #[must_use]
     pub fn with_event_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
@@ -324,7 +338,8 @@ impl LogRecord {
         let Body { body, attributes, dropped_attributes, truncated_texts, .. } = &mut *self.0;
         *truncated_texts += u32::from(text::cut_body(body, limits.body_bytes));
         if attributes.len() > limits.attributes {
-            *dropped_attributes += (attributes.len() - limits.attributes) as u32;
+            let n = (attributes.len() - limits.attributes) as u32;
+            *dropped_attributes = dropped_attributes.saturating_add(n);
             attributes.truncate(limits.attributes);
             attributes.shrink_to_fit();
         }

@@ -73,7 +73,7 @@ impl Handle {
     }
 
     /// The pin of its series, or of the family if it is the overflow series.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
     pub(super) fn pin(&self) -> Option<&Pin> {
         self.pin.as_ref()
     }

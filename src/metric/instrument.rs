@@ -162,7 +162,7 @@ impl Instrument {
 
     /// An instrument in place of one that a registry has refused: what it would have recorded is counted
     /// by its name.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
     pub(crate) fn refused(descriptor: Descriptor) -> Self {
         let id = if descriptor.name.is_empty() { DISABLED } else { refused::id_for(&descriptor) };
         Self {

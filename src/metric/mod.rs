@@ -4,7 +4,7 @@
 //! each series an id. A measurement is written to the cell with that id in the thread's own table. A
 //! [`Snapshot`] adds up the tables of all threads.
 
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 pub(crate) mod bridge;
 mod collector;
 mod counter;

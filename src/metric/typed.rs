@@ -242,7 +242,7 @@ macro_rules! typed_instrument {
             }
         }
 
-        #[cfg(feature = "metrics")]
+        #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
         impl crate::metric::bridge::Bridged for $name<AnyKeys> {
             type Bound = $bound;
 

@@ -49,7 +49,7 @@ pub fn span(name: impl Into<Cow<'static, str>>) -> SpanBuilder {
 #[derive(Clone, Debug)]
 #[must_use = "a span starts with `start` or `enter`"]
 pub struct SpanBuilder {
-    seed: Seed,
+    pub(super) seed: Seed,
 }
 
 impl SpanBuilder {

@@ -145,7 +145,7 @@ pub(crate) struct Redaction {
 
 impl Redaction {
     /// What the hook makes of `text`; nothing if it panics.
-    fn redact(&self, text: &str) -> Option<String> {
+    pub(super) fn redact(&self, text: &str) -> Option<String> {
         let hook = self.hook.as_ref()?;
         match panics::catch(|| hook(text).into_owned()) {
             Ok(text) => Some(text),

@@ -15,6 +15,8 @@
 
 mod active;
 mod as_error;
+#[cfg(feature = "opentelemetry")]
+mod bridged;
 mod buffer;
 mod builder;
 mod carried;
@@ -56,6 +58,8 @@ mod watched;
 mod watching;
 
 pub use as_error::AsError;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use bridged::is_held;
 pub use builder::{SpanBuilder, span};
 pub use carried::{Carried, ContextScope, carry};
 pub(crate) use current::fail_part;

@@ -328,7 +328,10 @@ impl Asked {
         let candidate = |parent| Candidate { parent, trace_id, name, kind, attributes, links };
         match &seed.parent {
             Parent::Given(parent) => ask(&candidate(parent.span())),
-            Parent::Current if !is_root => ask(&candidate(&context::span_context())),
+            // Also of a root: a caller whose context is current may have said something about it.
+            Parent::Current if !is_root || !context::ids().bits.is_none() => {
+                ask(&candidate(&context::span_context()))
+            }
             Parent::Current | Parent::None => ask(&candidate(&SpanContext::NONE)),
         }
     }

@@ -270,7 +270,7 @@ impl<'a, I: Registrable> InstrumentBuilder<'a, I> {
 
     /// Registers the instrument. In place of one that is refused, returns one whose measurements are
     /// counted by its name, and why.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
     pub(crate) fn build_or_refuse(self) -> (I, Option<Error>) {
         let (keys, register) = (self.keys, self.register);
         let kind = self.descriptor.kind;

@@ -66,6 +66,20 @@ fn what_a_format_keeps_in_the_trace_state_reaches_the_children_of_such_a_root() 
 }
 
 #[test]
+fn what_the_caller_decided_holds_for_a_root_in_its_context_too() {
+    for (header, n) in [("0", 0), ("1", 1)] {
+        let kept = Kept::new(ParentBased::new(0.5));
+        let caller = B3::single().extract(&[("b3", header)]).enter();
+        for _ in 0..20 {
+            span("entered").enter().end();
+            span("started").start().end();
+        }
+        drop(caller);
+        assert_eq!(kept.spans().len(), 40 * n, "{header}");
+    }
+}
+
+#[test]
 fn where_nothing_is_recorded_a_decision_goes_on_as_it_came() {
     let _muted = mute();
     let _kept = Kept::new(AlwaysOn);

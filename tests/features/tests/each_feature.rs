@@ -282,3 +282,10 @@ fn a_span_of_tracing_is_a_span() {
     let (order, paid) = (scope.span("order"), scope.span("paid"));
     assert_eq!(paid.parent_span_id(), Some(order.span_id()));
 }
+
+#[cfg(feature = "opentelemetry")]
+#[test]
+fn a_provider_of_opentelemetrys_tracers_is_made() {
+    let provider = bellwether::integration::opentelemetry::tracer_provider();
+    assert!(format!("{provider:?}").starts_with("OtelTracerProvider"));
+}
