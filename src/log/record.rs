@@ -350,7 +350,7 @@ impl LogRecord {
     }
 
     /// Counts attributes that were left out before they were set.
-    #[cfg(any(feature = "log", feature = "tracing", feature = "opentelemetry"))]
+    #[cfg(feature = "log")]
     pub(crate) fn add_dropped_attributes(&mut self, n: u32) {
         self.0.dropped_attributes = self.0.dropped_attributes.saturating_add(n);
     }
