@@ -16,7 +16,7 @@ use axum::{
     extract::{Path, Request},
 };
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
-use tracing::{Level, Span, field::Empty};
+use tracing::{Level, Span};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
@@ -91,17 +91,13 @@ fn measured(app: Router, lines: u64) -> Box<dyn FnMut(u64)> {
 }
 
 fn span(request: &Request) -> Span {
-    let span = tracing::info_span!(
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    tracing::info_span!(
         "request",
         method = request.method().as_str(),
         path = request.uri().path(),
-        trace_id = Empty,
-    );
-    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    if let Some(trace) = parent.and_then(|parent| parent.split('-').nth(1)) {
-        span.record("trace_id", trace);
-    }
-    span
+        trace_id = parent.and_then(|parent| parent.split('-').nth(1)),
+    )
 }
 
 async fn order(Path(id): Path<u64>) -> &'static str {

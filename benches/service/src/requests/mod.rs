@@ -24,7 +24,7 @@ const REQUEST: &str = "a request of axum: span, RED metrics, propagation";
 const LOGGED: &str = "a request of axum: the same, and one log line that has the trace's id";
 
 pub fn subjects() -> Vec<Subject> {
-    let subject = |work, name, prepare| Subject { work, name, prepare, n: 1_000_000 };
+    let subject = |work, name, prepare| Subject { work, name, prepare, n: 500_000 };
     let pair = |name, plain, logged| [subject(REQUEST, name, plain), subject(LOGGED, name, logged)];
     let mut subjects: Vec<_> = [
         pair(crate::BARE, app::bare, app::bare),

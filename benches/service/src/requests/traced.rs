@@ -4,7 +4,7 @@
 //!
 //! Of the layer's extras those that cost are off (location, threads, inactivity), and events stay out of the
 //! span. A log line is `tracing::info!` with the trace's id of OpenTelemetry's context, to the JSON layer,
-//! which is there for it only.
+//! which is there for it only and does not format spans.
 
 use axum::extract::Path;
 use axum_tracing_opentelemetry::middleware::OtelAxumLayer;
@@ -43,7 +43,7 @@ pub fn logged() -> Box<dyn FnMut(u64)> {
     tracing_subscriber::registry()
         .with(LevelFilter::INFO)
         .with(spans(&providers).with_filter(filter_fn(|of| of.is_span())))
-        .with(json.with_writer(sink.clone()))
+        .with(json.with_writer(sink.clone()).with_filter(filter_fn(|of| of.is_event())))
         .init();
     let app = app::app(order).layer(measured()).layer(OtelAxumLayer::default());
     app::serve(app, move |total| {
