@@ -72,20 +72,37 @@ async fn answer(app: &mut Router, (uri, trace): &(Uri, HeaderValue)) {
 /// Paths and sampled traces, each another.
 fn requests() -> Vec<(Uri, HeaderValue)> {
     let request = |n: u64| {
-        let trace = format!("00-{:016x}{n:016x}-{:016x}-01", n * n + 1, n + 7);
+        let trace = format!("00-{:032x}-{:016x}-01", trace(n), n + 7);
         let uri = format!("/orders/{n}").try_into().expect("a path");
         (uri, trace.try_into().expect("a header"))
     };
-    (1..=1000).map(request).collect()
+    (1..=REQUESTS).map(request).collect()
 }
 
-/// What arrived at an exporter.
+const REQUESTS: u64 = 1000;
+
+/// The id of the trace that the `n`th request belongs to.
+pub const fn trace(n: u64) -> u128 {
+    ((n * n + 1) as u128) << 64 | n as u128
+}
+
+/// Whether `id` came with a request.
+fn is_known(id: u128) -> bool {
+    (1..=REQUESTS).contains(&(id as u64)) && id == trace(id as u64)
+}
+
+/// What arrived at an exporter, with the id of the trace that its request belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct Arrived(Arc<AtomicU64>);
 
 impl Arrived {
     pub fn add(&self, n: usize) {
         self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Adds those that came with a request.
+    pub fn add_known(&self, ids: impl Iterator<Item = u128>) {
+        self.add(ids.filter(|id| is_known(*id)).count());
     }
 
     pub fn set(&self, n: u64) {

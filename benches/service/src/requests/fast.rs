@@ -33,7 +33,7 @@ struct Null {
 
 impl Reporter for Null {
     fn report(&mut self, spans: Vec<SpanRecord>) {
-        self.spans.add(spans.len());
+        self.spans.add_known(spans.iter().map(|span| span.trace_id.0));
         self.events.add(spans.iter().map(|span| span.events.len()).sum());
     }
 }

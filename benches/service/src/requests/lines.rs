@@ -41,7 +41,7 @@ impl Sink {
     pub fn assert_lines(&self, n: u64) {
         assert_eq!(self.lines.get(), n);
         let first = String::from_utf8_lossy(self.first.get().map_or(b"", Vec::as_slice));
-        let id = format!("\"{:016x}{:016x}\"", 2, 1);
+        let id = format!("\"{:032x}\"", app::trace(1));
         assert!(first.contains(&id), "{first}");
     }
 }

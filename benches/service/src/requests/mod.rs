@@ -6,7 +6,7 @@
 //! a small fixed body, is read to its end. Every record goes to an exporter that counts it and drops it:
 //! queues, batches and threads are at work, networks are not. The flush at the end is part of what is
 //! measured, and a subject fails unless every request is in its metrics and every span and log line
-//! has arrived or is counted as lost.
+//! has arrived or is counted as lost. What has another trace's id than its request's counts as lost too.
 //!
 //! What each does is in its file: [`ours`], [`otel`], [`traced`], [`lines`], [`fast`].
 
