@@ -1,6 +1,6 @@
 //! A log call that is filtered out, and one that becomes a line of JSON in a file.
 
-use std::{fs, hint::black_box, path::PathBuf, time::Duration};
+use std::{fs, hint::black_box, time::Duration};
 
 use bellwether::{
     Telemetry,
@@ -11,7 +11,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::Subject;
+use crate::{Subject, place};
 
 const FILTERED: &str = "a log call below the level of all";
 const OF_TARGET: &str = "a log call that is off for its target";
@@ -45,16 +45,9 @@ pub fn subjects() -> Vec<Subject> {
     ]
 }
 
-/// A file that is gone when its subject ends.
-fn path() -> PathBuf {
-    let path = std::env::temp_dir().join(format!("bellwether-service-{}", std::process::id()));
-    let _ = fs::remove_file(&path);
-    path
-}
-
 fn bellwether(filter: &str) -> Telemetry {
     let options = bellwether::log::LogOptions::new().filter(filter.parse().expect("a filter"));
-    let path = path();
+    let path = place();
     let route = Route::<LogRecord>::new(File::open(&path).expect("a place for files"));
     fs::remove_file(&path).expect("it is there");
     bellwether::builder("service").logs(options).export(route).start().expect("nothing else runs")
@@ -114,7 +107,7 @@ fn in_parts(telemetry: Telemetry, mut line: impl FnMut(u64) + 'static) -> Box<dy
 
 /// As [`bellwether`], with a path that stays: otherwise each batch finds its file gone.
 fn to_file() -> Telemetry {
-    let route = Route::<LogRecord>::new(File::open(path()).expect("a place for files"));
+    let route = Route::<LogRecord>::new(File::open(place()).expect("a place for files"));
     bellwether::builder("service").export(route).start().expect("nothing else runs")
 }
 
@@ -134,13 +127,13 @@ fn log_lines() -> Box<dyn FnMut(u64)> {
 }
 
 fn tracing_lines() -> Box<dyn FnMut(u64)> {
-    let file = fs::File::create(path()).expect("a place for files");
+    let file = fs::File::create(place()).expect("a place for files");
     tracing_subscriber::fmt().json().with_writer(file).init();
     Box::new(traced)
 }
 
 fn appended_lines() -> Box<dyn FnMut(u64)> {
-    let file = fs::File::create(path()).expect("a place for files");
+    let file = fs::File::create(place()).expect("a place for files");
     let (writer, guard) =
         tracing_appender::non_blocking::NonBlockingBuilder::default().lossy(false).finish(file);
     let layer = tracing_subscriber::fmt::layer().json().with_writer(writer);

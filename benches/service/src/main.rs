@@ -1,15 +1,32 @@
 //! What a service pays for its telemetry, beside other libraries: in time of the thread that calls, and in
 //! CPU of the whole process.
 //!
-//! `cargo run --release [-- [--quick] [WORDS]]`. Each subject runs in a process of its own, because loggers
-//! and subscribers are the process's; rounds take turns, and the least of each figure counts. Compare rows of
-//! one run with each other.
+//! `cargo run --release [-- [--quick] [WORDS]]`; `WORDS` are of the names that it prints, `a request` for
+//! example. Each subject runs in a process of its own, because loggers and subscribers are the process's;
+//! rounds take turns, and the least of each figure counts. `--quick` is one round of a fifth. Compare rows
+//! of one run with each other.
 
 mod logs;
+mod requests;
+mod table;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use cpu_time::ProcessTime;
+use table::Figures;
+
+/// The subject that does its work without telemetry: tables say what others add to it.
+const BARE: &str = "no telemetry";
+const OURS: &str = "bellwether";
+
+/// Records of this process that never arrived.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// One library in one way, doing one piece of work so many times.
 pub struct Subject {
@@ -23,41 +40,37 @@ pub struct Subject {
 }
 
 fn main() -> ExitCode {
-    let (mut rounds, mut words) = (7, String::new());
+    let (mut rounds, mut part, mut words) = (7, 1, String::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--quick" => rounds = 1,
-            "--child" => return child(&arguments.next().unwrap_or_default()),
+            "--quick" => (rounds, part) = (1, 5),
+            "--child" => {
+                let n = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+                return child(n, &arguments.next().unwrap_or_default());
+            }
             _ => words = argument,
         }
     }
     let subjects: Vec<_> = subjects().into_iter().filter(|of| of.id().contains(&words)).collect();
-    let mut best = vec![[f64::INFINITY; 2]; subjects.len()];
+    let mut best = vec![Figures::NONE; subjects.len()];
     for _ in 0..rounds {
         for (subject, best) in subjects.iter().zip(&mut best) {
-            let Some(figures) = run(subject) else {
+            let Some(figures) = run(subject, subject.n / part) else {
                 eprintln!("{} failed", subject.id());
                 return ExitCode::FAILURE;
             };
-            *best = [0, 1].map(|place| best[place].min(figures[place]));
+            *best = best.best(figures);
         }
     }
-    let mut work = "";
-    for (subject, [wall, cpu]) in subjects.iter().zip(&best) {
-        if subject.work != work {
-            work = subject.work;
-            println!(
-                "\n{work}\n\n| | ns on the calling thread | ns of CPU, all threads |\n|---|---:|---:|"
-            );
-        }
-        println!("| {} | {wall:.1} | {cpu:.1} |", subject.name);
-    }
+    table::print(&subjects.iter().zip(best).collect::<Vec<_>>());
     ExitCode::SUCCESS
 }
 
 fn subjects() -> Vec<Subject> {
-    logs::subjects()
+    let mut subjects = logs::subjects();
+    subjects.extend(requests::subjects());
+    subjects
 }
 
 impl Subject {
@@ -66,26 +79,39 @@ impl Subject {
     }
 }
 
-/// Runs `subject` in a process of its own; nanoseconds on the thread and of CPU, for each time.
-fn run(subject: &Subject) -> Option<[f64; 2]> {
+/// Runs `subject` in a process of its own, `n` times.
+fn run(subject: &Subject, n: u64) -> Option<Figures> {
     let me = std::env::current_exe().ok()?;
-    let output = std::process::Command::new(me).args(["--child", &subject.id()]).output().ok()?;
+    let arguments = ["--child", &n.to_string(), &subject.id()];
+    let output = std::process::Command::new(me).args(arguments).output().ok()?;
     std::io::Write::write_all(&mut std::io::stderr(), &output.stderr).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let mut figures = text.split_whitespace().map(str::parse::<f64>);
-    Some([figures.next()?.ok()?, figures.next()?.ok()?])
+    let figures: Vec<f64> = text.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    let [wall, cpu, lost] = figures.try_into().ok()?;
+    Some(Figures { wall, cpu, lost })
 }
 
-fn child(id: &str) -> ExitCode {
+fn child(n: u64, id: &str) -> ExitCode {
     let Some(subject) = subjects().into_iter().find(|subject| subject.id() == id) else {
         return ExitCode::FAILURE;
     };
     let mut work = (subject.prepare)();
-    work(subject.n / 10); // Warm.
+    let warm = n / 10;
+    work(warm);
     let (cpu, wall) = (ProcessTime::now(), Instant::now());
-    work(subject.n);
+    work(n);
     let (wall, cpu) = (wall.elapsed(), cpu.elapsed());
-    let each = |nanos: u128| nanos as f64 / subject.n as f64;
-    println!("{} {}", each(wall.as_nanos()), each(cpu.as_nanos()));
+    let each = |nanos: u128| nanos as f64 / n as f64;
+    let lost = LOST.load(Ordering::Relaxed) as f64 * 1000.0 / (n + warm) as f64;
+    println!("{} {} {lost}", each(wall.as_nanos()), each(cpu.as_nanos()));
+    drop(work);
+    place();
     ExitCode::SUCCESS
+}
+
+/// A path for a file of this process, where there is none, not any more.
+fn place() -> PathBuf {
+    let path = std::env::temp_dir().join(format!("bellwether-service-{}", std::process::id()));
+    let _ = fs::remove_file(&path);
+    path
 }
