@@ -1,11 +1,12 @@
 //! A file that is rotated, compressed and kept within limits, under load.
 //!
 //! ```text
-//! cargo run --example file_rotation -- FOLDER [SPANS]
+//! cargo run --example file_rotation -- FOLDER [SPANS [PAUSE_MS]]
 //! ```
 //!
 //! Writes that many spans (100,000 if nothing is said) to `FOLDER/app.jsonl`, in files of 256 KiB, and
-//! prints how many were delivered. A shipper that tails the folder must have got each of them once.
+//! prints how many were delivered. With a pause after each thousand it rotates as often as a service
+//! might, so that a shipper that looks at one name sees each file. A shipper that tails the folder must have got each of them once.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let n_spans: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
+    let pause: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
 
     let file = File::builder(folder.join("app.jsonl"))
         .create_folder()
@@ -32,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         drop(span("work").attribute("n", n).enter());
         if n % 1000 == 999 {
             let _ = telemetry.flush(Duration::from_secs(10));
+            std::thread::sleep(Duration::from_millis(pause));
         }
     }
     println!("{}", telemetry.shutdown(Duration::from_secs(10)));
