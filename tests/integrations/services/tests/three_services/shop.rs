@@ -8,7 +8,7 @@ use std::{
         mpsc::{self, Receiver},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bellwether::{Telemetry, export::Memory, log::LogRecord, trace::SpanRecord};
@@ -74,9 +74,12 @@ impl Shop {
 
     /// The spans and log records since the last call, once no span is open.
     pub(crate) fn records(&self) -> (Vec<SpanRecord>, Vec<LogRecord>) {
+        let since = Instant::now();
         while self.telemetry.flush(PATIENCE).open_spans > 0 {
+            assert!(since.elapsed() < PATIENCE, "spans stay open");
             thread::yield_now();
         }
+        self.telemetry.flush(PATIENCE); // The last ones ended after the flush that counted them.
         (self.spans.take(), self.logs.take())
     }
 

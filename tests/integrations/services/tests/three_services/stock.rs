@@ -18,7 +18,7 @@ use http::uri::PathAndQuery;
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Status, client::Grpc, transport::Channel};
 use tower_layer::Layer as _;
-use tracing::{Instrument as _, Span, info_span};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use crate::billing::Plain;
 
@@ -42,7 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, billing: SocketAddr) {
 type Answer = (StatusCode, String);
 
 async fn item(State(billing): State<Billing>, Path(id): Path<u32>, head: HeaderMap) -> Answer {
-    let span = info_span!("stock.item", otel.kind = "server", item = id);
+    let span = info_span!("stock.item", otel.kind = "server", otel.status_code = Empty, item = id);
     span.set_parent(bellwether::extract(&head));
     let work = async {
         metrics::counter!("stock.lookups").increment(1);
@@ -53,7 +53,7 @@ async fn item(State(billing): State<Billing>, Path(id): Path<u32>, head: HeaderM
 
 #[tracing::instrument(name = "stock.reserve", skip(billing), err)]
 async fn reserve(id: u32, mut billing: Billing) -> Result<Bytes, Status> {
-    tracing::info!(item = id, "is reserved");
+    tracing::info!("{id} is reserved");
     billing.traced.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let path = PathAndQuery::from_static("/shop.Billing/Charge");
     let request = Request::new(Bytes::from(id.to_string()));
@@ -62,7 +62,7 @@ async fn reserve(id: u32, mut billing: Billing) -> Result<Bytes, Status> {
 
 /// As [`item`], and writes the headers of its own call itself.
 async fn price(State(mut billing): State<Billing>, Path(id): Path<u32>, head: HeaderMap) -> Answer {
-    let span = info_span!("stock.price", otel.kind = "server");
+    let span = info_span!("stock.price", otel.kind = "server", otel.status_code = Empty);
     span.set_parent(bellwether::extract(&head));
     let work = async {
         billing.plain.ready().await.unwrap();
@@ -74,7 +74,7 @@ async fn price(State(mut billing): State<Billing>, Path(id): Path<u32>, head: He
     work.instrument(span).await
 }
 
-/// A server's error is one for the caller too, and on the span, as OpenTelemetry has it.
+/// A server's error is one of the span too, as OpenTelemetry has it.
 fn answer(answer: Result<Bytes, Status>) -> Answer {
     match answer {
         Ok(text) => (StatusCode::OK, String::from_utf8(text.into()).unwrap()),

@@ -45,7 +45,7 @@ pub(crate) fn of_logs(spans: &[SpanRecord], logs: &[LogRecord]) -> String {
         let span = spans.iter().find(|span| Some(span.span_id()) == log.span_id());
         let span = span.filter(|span| Some(span.trace_id()) == log.trace_id());
         let span = span.map_or("no span", SpanRecord::name);
-        writeln!(text, "{} in {span}: {}", log.severity_text(), log.body()).unwrap();
+        writeln!(text, "{} in {span}: {}", log.severity_text().to_lowercase(), log.body()).unwrap();
     }
     text
 }
