@@ -1,6 +1,6 @@
 //! What becomes of an event: a log record, and something on its span.
 
-use std::{borrow::Cow, error::Error, fmt, hash::Hasher as _, sync::Arc};
+use std::{error::Error, fmt, hash::Hasher as _, sync::Arc};
 
 use ::tracing_core::{
     Event, Level,
@@ -250,8 +250,9 @@ impl Visit for Failing<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "error" {
-            let text: Cow<'_, str> = print(format_args!("{value:?}")).to_string().into();
-            self.note(&text);
+            // An error by `%` or `?`, as `#[instrument(err)]` gives it: of a type that nobody knows.
+            let error: Box<dyn Error> = print(format_args!("{value:?}")).to_string().into();
+            self.note(&error);
         }
     }
 }

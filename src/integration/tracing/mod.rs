@@ -48,7 +48,7 @@
 //!
 //! Events are filtered by the [log filter](crate::log::LogFilter) in force, which
 //! [can be changed](crate::Telemetry::set_log_filter): one that is out costs what a disabled event costs in
-//! `tracing`. Spans are kept from [`spans_from`](TracingOptions::spans_from) on, by default all. Filters of
+//! `tracing`. Spans are kept from [`spans_from`](TracingOptions::spans_from) on, by default from `INFO`. Filters of
 //! yours, for this layer or for all, come on top. A span that is filtered out leaves its children to the
 //! nearest ancestor that is not. The [limits](crate::trace::SpanLimits) of spans and
 //! [of logs](crate::log::LogLimits) hold, and what is beyond them is counted.

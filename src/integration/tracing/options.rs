@@ -25,11 +25,11 @@ pub struct TracingOptions {
 }
 
 impl TracingOptions {
-    /// All spans, their fields and targets, and the status of errors.
+    /// Spans from `INFO` on, their fields and targets, and the status of errors.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            spans_from: LevelFilter::TRACE,
+            spans_from: LevelFilter::INFO,
             target: true,
             level: false,
             location: false,
@@ -38,7 +38,9 @@ impl TracingOptions {
         }
     }
 
-    /// Spans below this level are not recorded; by default all are.
+    /// Spans below this level are not recorded; by default those from `INFO` on are, which is the level that
+    /// `#[instrument]` gives. Below it, libraries have spans for their own authors: h2, which is under every
+    /// client and server of tonic, makes dozens for each request, and one for as long as a connection is open.
     #[must_use]
     pub const fn spans_from(mut self, level: LevelFilter) -> Self {
         self.spans_from = level;

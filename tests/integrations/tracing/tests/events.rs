@@ -104,6 +104,7 @@ fn errors_are_the_status_of_their_span() {
     }
     let exception = &ran.span("refused").events()[0];
     assert_eq!(exception.name(), "exception");
+    assert_eq!(ran.attribute("refused", "error.type").as_deref(), Some("_OTHER"));
     let logged: Vec<_> = ran.logs.iter().filter_map(|log| attribute(log, "error")).collect();
     assert_eq!(logged, ["refused", "warned", "why", "why", "e", "by name"]);
 }

@@ -153,7 +153,8 @@ fn other_layers_see_what_the_log_filter_does_not_keep() {
 fn filters_of_the_layer_and_of_all_layers_come_on_top() {
     let _alone = alone();
     let env = EnvFilter::new("info,quiet=off");
-    let subscriber = Dispatch::new(registry().with(env).with(layer()));
+    let all = TracingOptions::new().spans_from(LevelFilter::TRACE);
+    let subscriber = Dispatch::new(registry().with(env).with(all.layer()));
     let ran = run_in(
         &subscriber,
         |builder| builder,
@@ -169,7 +170,7 @@ fn filters_of_the_layer_and_of_all_layers_come_on_top() {
     assert_eq!((ran.parent("c"), bodies(&ran)), (Some("a"), vec!["kept".to_owned()]));
     assert_eq!(ran.spans.len(), 2);
 
-    let filtered = layer().with_filter(EnvFilter::new("debug,quiet=off"));
+    let filtered = all.layer().with_filter(EnvFilter::new("debug,quiet=off"));
     let subscriber = Dispatch::new(registry().with(filtered).with(LevelFilter::TRACE));
     let ran = run_in(
         &subscriber,
@@ -218,10 +219,9 @@ fn a_span_that_is_filtered_out_leaves_its_children_to_the_nearest_ancestor() {
 }
 
 #[test]
-fn spans_below_the_level_of_the_options_are_out() {
+fn spans_below_info_are_out_and_another_level_is_a_choice() {
     let _alone = alone();
-    let layer = TracingOptions::new().spans_from(LevelFilter::INFO).layer();
-    let subscriber = Dispatch::new(registry().with(layer));
+    let subscriber = Dispatch::new(registry().with(layer()));
     let ran = run_in(
         &subscriber,
         |builder| builder,
@@ -234,4 +234,16 @@ fn spans_below_the_level_of_the_options_are_out() {
     );
     assert_eq!((ran.names(), bodies(&ran)), (vec!["a"], vec!["kept".to_owned()]));
     assert_eq!(ran.log("kept").span_id(), Some(ran.span("a").span_id()));
+
+    let layer = TracingOptions::new().spans_from(LevelFilter::DEBUG).layer();
+    let subscriber = Dispatch::new(registry().with(layer));
+    let ran = run_in(
+        &subscriber,
+        |builder| builder,
+        |_| {
+            let _a = debug_span!("a").entered();
+            let _b = trace_span!("b").entered();
+        },
+    );
+    assert_eq!(ran.names(), ["a"]);
 }

@@ -76,15 +76,15 @@ fn fields_of_every_type_are_attributes() {
 
 #[test]
 fn targets_levels_and_places_are_attributes_by_choice() {
-    let ran = run(|| drop(span!(target: "there", Level::DEBUG, "plain")));
+    let ran = run(|| drop(span!(target: "there", Level::WARN, "plain")));
     assert_eq!(ran.span("plain").attributes().len(), 1);
     assert_eq!(ran.attribute("plain", "target").as_deref(), Some("there"));
     let options = TracingOptions::new().target(false).level(true).location(true);
-    let ran = run_with(options, || drop(span!(target: "there", Level::DEBUG, "placed")));
+    let ran = run_with(options, || drop(span!(target: "there", Level::WARN, "placed")));
     let line = ran.attribute("placed", "code.line.number").unwrap().parse::<u32>().unwrap();
     assert!((line!() - 2..line!()).contains(&line));
     for (key, value) in [
-        ("level", Some("DEBUG")),
+        ("level", Some("WARN")),
         ("target", None),
         ("code.file.path", Some(file!())),
         ("code.module.name", Some(module_path!())),
