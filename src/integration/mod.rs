@@ -10,6 +10,8 @@
 //! | `log` | `log` | 0.4.21 and later | records with their key-values |
 //! | `metrics` | [`metrics`](https://docs.rs/metrics) | 0.24 | counters, gauges and histograms into a [`Registry`](crate::metric::Registry) |
 
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod http;
 #[cfg(feature = "tower")]
 pub mod tower;
 #[cfg(feature = "reqwest")]

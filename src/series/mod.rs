@@ -41,7 +41,7 @@ pub(crate) use open::{Found, OpenSet, Visit};
 pub(crate) use pin::Pin;
 #[cfg(all(test, bellwether_loom))]
 pub(crate) use pin::Series;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "tower"))]
 pub(crate) use pin::removals;
 pub(crate) use rates::WINDOW_KEY;
 pub(crate) use refused::is_disabled;

@@ -20,6 +20,8 @@ mod builder;
 mod carried;
 mod content;
 mod failure;
+#[cfg(feature = "tower")]
+mod filling;
 mod finished;
 mod future;
 mod held;
@@ -55,6 +57,8 @@ pub use carried::{Carried, ContextScope, carry};
 pub(crate) use failure::ErrorTexts;
 #[doc(hidden)]
 pub use failure::Failure;
+#[cfg(feature = "tower")]
+pub(crate) use filling::Filling;
 pub use future::{InSpan, Instrumented};
 pub use in_context::InContext;
 pub use limits::SpanLimits;
