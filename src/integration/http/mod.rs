@@ -5,7 +5,9 @@ mod redact;
 
 use http::Version;
 
-pub(super) use redact::{shown_query, shown_url};
+#[cfg(feature = "tower")]
+pub(super) use redact::shown_query;
+pub(super) use redact::shown_url;
 
 use crate::bundle::Method;
 

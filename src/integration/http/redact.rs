@@ -50,6 +50,7 @@ pub(in crate::integration) fn shown_url(
 }
 
 /// A query with `REDACTED` for the values of [`SECRETS`].
+#[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "only layers show queries alone"))]
 pub(in crate::integration) fn shown_query(query: &str) -> Cow<'_, str> {
     if !query.split('&').any(|pair| secret_key(pair).is_some()) {
         return Cow::Borrowed(query);
