@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     cells::{self, current_storage},
     clock::{self, Ticks},
-    series::{self, Family, Found, OpenSet, Pin, Visit, lookup},
+    series::{Family, Found, OpenSet, Pin, Visit, lookup},
 };
 
 /// A handle to a series: its id, and a pin if the id could otherwise go to another series.
@@ -75,7 +75,7 @@ impl Handle {
     /// Whether it leads to a series of its own, and not to the overflow series or nowhere.
     #[cfg(feature = "tower")]
     pub(super) fn is_own(&self) -> bool {
-        self.pin.as_ref().is_some_and(|pin| !series::is_disabled(pin.series().id))
+        self.pin.as_ref().is_some_and(|pin| !crate::series::is_disabled(pin.series().id))
     }
 
     /// The pin of its series, or of the family if it is the overflow series.

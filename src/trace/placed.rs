@@ -6,7 +6,7 @@ use std::mem;
 use super::Filling;
 use super::{
     Failure, SpanScope,
-    active::{Active, By},
+    active::By,
     builder::SpanBuilder,
     local,
     span::{self, Span, Stay},
@@ -85,7 +85,7 @@ impl PlacedSpan {
     #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut Filling<'_>)) {
-        let fill = |active: &mut Active| fill(&mut Filling(active));
+        let fill = |active: &mut _| fill(&mut Filling(active));
         match &mut self.0 {
             Stand::At(place) if place.is_recorded() => _ = local::with_record(*place, fill),
             Stand::Out(span) => _ = span.with_record(fill),
