@@ -84,7 +84,7 @@ use crate::{
 #[derive(Debug)]
 pub struct HttpServer {
     scheme: Scheme,
-    exchanges: Exchanges<Served<'static>>,
+    pub(super) exchanges: Exchanges<Served<'static>>,
     active: UpDownCounter<BeingServed>,
 }
 
@@ -247,10 +247,13 @@ impl HttpServer {
 
     /// Records a request that is over.
     pub(crate) fn record(&self, route: &str, over: &HttpExchange<'_>) {
-        let (status, error) = (over.status(), over.error_type(500));
-        let labels = Served { method: over.method, scheme: self.scheme, route, status, error };
         let exchanges: &Exchanges<Served<'_>> = &self.exchanges;
-        exchanges.record(over, labels);
+        exchanges.record(over, self.labels(route, over));
+    }
+
+    pub(super) fn labels<'a>(&self, route: &'a str, over: &HttpExchange<'a>) -> Served<'a> {
+        let (status, error) = (over.status(), over.error_type(500));
+        Served { method: over.method, scheme: self.scheme, route, status, error }
     }
 
     /// How many requests are in flight, in the scope of this thread.
@@ -389,13 +392,13 @@ pub(crate) struct HttpExchange<'a> {
     pub(crate) response_bytes: Option<u64>,
 }
 
-impl HttpExchange<'_> {
-    fn status(&self) -> Given<'_> {
+impl<'a> HttpExchange<'a> {
+    fn status(&self) -> Given<'a> {
         self.status.map_or(Given::Nothing, Given::Code)
     }
 
     /// The label `error.type`, where a status is an error from `errors` on.
-    fn error_type(&self, errors: u16) -> Given<'_> {
+    fn error_type(&self, errors: u16) -> Given<'a> {
         match (self.error, self.status) {
             (Some(kind), _) => Given::Text(kind),
             (None, Some(code)) if code >= errors => Given::Code(code),
@@ -465,10 +468,10 @@ enum Side<'a> {
 
 /// The instruments that record each request once.
 #[derive(Debug)]
-struct Exchanges<L> {
-    duration: Histogram<L>,
-    request_size: Histogram<L>,
-    response_size: Histogram<L>,
+pub(super) struct Exchanges<L> {
+    pub(super) duration: Histogram<L>,
+    pub(super) request_size: Histogram<L>,
+    pub(super) response_size: Histogram<L>,
 }
 
 impl<L> Exchanges<L> {
@@ -507,7 +510,7 @@ struct BeingServed {
 }
 
 #[derive(Labels, Clone, Copy, Debug)]
-struct Served<'a> {
+pub(super) struct Served<'a> {
     #[label(name = "http.request.method")]
     method: Method,
     #[label(name = "url.scheme")]

@@ -41,6 +41,8 @@
 
 mod given;
 mod http;
+#[cfg(feature = "tower")]
+mod recent;
 mod grpc;
 mod pool;
 mod cache;

@@ -15,6 +15,8 @@
 //! sqlx and redis have no hook that sees all calls. `tests/integrations/databases`, in the repository, has the
 //! function that takes its place, with a [`Database`](crate::bundle::Database).
 
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod http;
 #[cfg(feature = "tower")]
 pub mod tower;
 #[cfg(feature = "reqwest")]

@@ -72,6 +72,12 @@ impl Handle {
         self.pin.as_ref().map(|pin| pin.series().started)
     }
 
+    /// Whether it leads to a series of its own, and not to the overflow series or nowhere.
+    #[cfg(feature = "tower")]
+    pub(super) fn is_own(&self) -> bool {
+        self.pin.as_ref().is_some_and(|pin| !crate::series::is_disabled(pin.series().id))
+    }
+
     /// The pin of its series, or of the family if it is the overflow series.
     #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
     pub(super) fn pin(&self) -> Option<&Pin> {

@@ -41,7 +41,7 @@ pub(crate) use open::{Found, OpenSet, Visit};
 pub(crate) use pin::Pin;
 #[cfg(all(test, bellwether_loom))]
 pub(crate) use pin::Series;
-#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
+#[cfg(any(feature = "metrics", feature = "opentelemetry", feature = "tower"))]
 pub(crate) use pin::removals;
 pub(crate) use rates::WINDOW_KEY;
 pub(crate) use refused::is_disabled;

@@ -97,7 +97,21 @@ impl Active {
     #[cold] // Not that it were rare: the way past it is to stay short.
     #[inline(never)]
     fn set_first_attributes(&mut self, attributes: &mut Vec<KeyValue>) {
-        attributes.drain(..).for_each(|attribute| self.set_attribute(attribute));
+        if !self.may_take_over(attributes) {
+            return attributes.drain(..).for_each(|attribute| self.set_attribute(attribute));
+        }
+        self.record.body_mut().owns_attributes |= attributes.iter().any(KeyValue::owns);
+        self.record.content_mut().attributes.append(attributes);
+    }
+
+    /// Whether all of these first attributes are within the limits, and each has a key of its own.
+    fn may_take_over(&self, attributes: &[KeyValue]) -> bool {
+        let limits = self.limits();
+        let is_kept = |(place, KeyValue { key, value }): (usize, &KeyValue)| {
+            let is_new = !attributes[..place].iter().any(|other| are_same(&other.key, key));
+            is_new && limits.allow(key, value)
+        };
+        attributes.len() <= limits.attributes as usize && attributes.iter().enumerate().all(is_kept)
     }
 
     /// The number of its tracer.

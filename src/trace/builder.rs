@@ -107,13 +107,26 @@ impl SpanBuilder {
     #[inline]
     pub fn attribute(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         if start::is_active() {
-            let attribute = KeyValue::new(key, value); // A conversion may use spans.
-            if self.seed.attributes.capacity() == 0 {
-                self.seed.attributes = local::take_attributes();
-            }
-            self.seed.attributes.push(attribute);
+            self.put(KeyValue::new(key, value)); // A conversion may use spans.
         }
         self
+    }
+
+    fn put(&mut self, attribute: KeyValue) {
+        if self.seed.attributes.capacity() == 0 {
+            self.seed.attributes = local::take_attributes();
+        }
+        self.seed.attributes.push(attribute);
+    }
+
+    /// As [`attribute`](Self::attribute), where the builder lies: it is large, and most that move it leave
+    /// it in memory.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn begin_with(&mut self, key: &'static str, value: impl Into<Value>) {
+        if start::is_active() {
+            self.put(KeyValue::new(key, value));
+        }
     }
 
     /// A link to a span that belongs with this one without being its parent, such as that of a message's

@@ -23,6 +23,8 @@ mod carried;
 mod content;
 mod current;
 mod failure;
+#[cfg(feature = "tower")]
+mod filling;
 mod finished;
 mod future;
 mod held;
@@ -69,6 +71,8 @@ pub(crate) use current::{is_ok, note_failed};
 pub(crate) use failure::ErrorTexts;
 #[doc(hidden)]
 pub use failure::Failure;
+#[cfg(feature = "tower")]
+pub(crate) use filling::Filling;
 pub use future::{InSpan, Instrumented};
 pub use in_context::InContext;
 pub use limits::SpanLimits;

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+#[cfg(feature = "tower")]
+use super::Filling;
 use super::{
     Failure, SpanScope,
     active::By,
@@ -76,6 +78,18 @@ impl PlacedSpan {
             for KeyValue { key, value } in attributes {
                 span.set_attribute(key, value);
             }
+        }
+    }
+
+    /// Has `fill` set what is known of it, if it is recorded: one look at the thread's spans serves for all.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut Filling<'_>)) {
+        let fill = |active: &mut _| fill(&mut Filling(active));
+        match &mut self.0 {
+            Stand::At(place) if place.is_recorded() => _ = local::with_record(*place, fill),
+            Stand::Out(span) => _ = span.with_record(fill),
+            Stand::Inherits | Stand::At(_) => {}
         }
     }
 

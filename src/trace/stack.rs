@@ -253,8 +253,11 @@ impl Stack {
         if !self.is_topmost(place) {
             return self.hollow_out(place);
         }
-        let context = context::current();
-        Some(Left::new(self.pop(), context))
+        let (ids, attached) = (context::ids(), context::attached());
+        Some(match self.pop() {
+            Some(active) => Left::Recorded(active, attached.baggage),
+            None => Left::Unrecorded(attached.to(ids)),
+        })
     }
 
     /// Takes a span off that ends; its record.

@@ -93,6 +93,8 @@ fn foresee(Bound { tracer, head, .. }: &Bound, seed: &Seed) -> Foreseen {
     let parent = match seed.parent {
         Parent::Current => context::ids(),
         Parent::None => Ids::NONE,
+        // A caller that said nothing.
+        Parent::Given(ref parent) if parent.is_none() => Ids::NONE,
         Parent::Given(_) => return Foreseen::Open(None),
     };
     if parent.is_valid() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ::reqwest::{Request, Response, Url, Version, header::CONTENT_LENGTH};
+use ::reqwest::{Request, Response, Url, header::CONTENT_LENGTH};
 
 use super::{
     failure::{self, WithoutUrl},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     bundle::{HttpClient, HttpRequest, Method},
     context::Outcome,
+    integration::http,
     trace::{Failure, Span, SpanKind, SpanScope, inject_context, span},
 };
 
@@ -45,14 +46,14 @@ impl Exchange {
         if let Some(bytes) = size {
             measured.request_size(bytes);
         }
-        let named = method_in_name(method);
+        let named = http::method_in_name(method);
         let name: Cow<'static, str> = match &said.template {
             Some(template) => format!("{named} {template}").into(),
             None => named.into(),
         };
         let mut span = span(name)
             .kind(SpanKind::Client)
-            .attribute("http.request.method", method_name(method))
+            .attribute("http.request.method", method.as_str())
             .attribute("server.address", host)
             .attribute("server.port", i64::from(port))
             .start();
@@ -180,7 +181,7 @@ fn describe(span: &mut Span, request: &Request, method: Method, said: Said) {
 #[inline(never)]
 fn describe_answer(scope: &SpanScope, response: &Response) {
     scope.set_attribute("http.response.status_code", i64::from(response.status().as_u16()));
-    if let Some(version) = version(response.version()) {
+    if let Some(version) = http::version_name(response.version()) {
         scope.set_attribute("network.protocol.version", version);
     }
     if let Some(peer) = response.remote_addr() {
@@ -193,35 +194,4 @@ fn describe_answer(scope: &SpanScope, response: &Response) {
 fn size_of(request: &Request) -> Option<u64> {
     let in_memory = request.body().and_then(|body| Some(body.as_bytes()?.len() as u64));
     in_memory.or_else(|| request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok())
-}
-
-fn version(version: Version) -> Option<&'static str> {
-    match version {
-        Version::HTTP_09 => Some("0.9"),
-        Version::HTTP_10 => Some("1.0"),
-        Version::HTTP_11 => Some("1.1"),
-        Version::HTTP_2 => Some("2"),
-        Version::HTTP_3 => Some("3"),
-        _ => None,
-    }
-}
-
-fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Connect => "CONNECT",
-        Method::Delete => "DELETE",
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Options => "OPTIONS",
-        Method::Patch => "PATCH",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Trace => "TRACE",
-        Method::Other => "_OTHER",
-    }
-}
-
-/// As the conventions name a span.
-fn method_in_name(method: Method) -> &'static str {
-    if method == Method::Other { "HTTP" } else { method_name(method) }
 }

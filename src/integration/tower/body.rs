@@ -24,38 +24,32 @@ pin_project_lite::pin_project! {
     pub struct ObservedBody<B> {
         #[pin]
         body: B,
-        observed: Option<Observed>,
+        exchange: Option<Exchange>, // None once it is over.
     }
 
     impl<B> PinnedDrop for ObservedBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(Observed { exchange, n_bytes, .. }) = this.project().observed.take() {
+            if let Some(exchange) = this.project().exchange {
                 // Whoever sent a request may look at the head alone.
-                let was_ignored = exchange.is_client() && !exchange.is_grpc() && n_bytes == 0;
-                exchange.end(match was_ignored {
+                let end = match exchange.is_unread() {
                     true => End::Answered,
                     false => End::Abandoned(Outcome::Cancelled),
-                });
+                };
+                exchange.enter(Outcome::Cancelled).end(end);
             }
         }
     }
 }
 
-/// What of a body is counted while it goes through.
-struct Observed {
-    exchange: Exchange,
-    length: Option<u64>,
-    n_bytes: u64,
-}
-
 impl<B> ObservedBody<B> {
-    pub(super) fn new(body: B, length: Option<u64>, exchange: Option<Exchange>) -> Self {
-        Self { body, observed: exchange.map(|exchange| Observed { exchange, length, n_bytes: 0 }) }
+    #[inline]
+    pub(super) fn new(body: B, exchange: Option<Exchange>) -> Self {
+        Self { body, exchange }
     }
 
     /// One that is only passed on.
     pub(super) fn plain(body: B) -> Self {
-        Self { body, observed: None }
+        Self { body, exchange: None }
     }
 }
 
@@ -72,8 +66,7 @@ where
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let Some(observed) = this.observed else { return this.body.poll_frame(task) };
-        let Observed { exchange, length, n_bytes } = observed;
+        let Some(exchange) = this.exchange.as_mut() else { return this.body.poll_frame(task) };
         let mut turn = exchange.enter(Outcome::Panic);
         let Poll::Ready(polled) = this.body.as_mut().poll_frame(task) else {
             turn.leave();
@@ -81,33 +74,28 @@ where
         };
         match &polled {
             Some(Ok(frame)) => {
-                let is_http = !turn.exchange().is_grpc();
+                let mut is_last = frame.is_trailers();
                 if let Some(data) = frame.data_ref() {
-                    *n_bytes += data.remaining() as u64;
+                    is_last = turn.exchange().count(data.remaining() as u64);
                 } else if let Some(trailers) = frame.trailers_ref() {
                     turn.exchange().set_code(grpc::code_in(trailers));
                 }
-                let is_all = is_http && length.is_some_and(|length| *n_bytes >= length);
-                if !is_all && !frame.is_trailers() && !this.body.is_end_stream() {
+                if !is_last && !this.body.is_end_stream() {
                     turn.leave();
                     return Poll::Ready(polled);
                 }
-                if is_http {
-                    turn.exchange().set_response_bytes(*n_bytes);
-                }
+                turn.exchange().set_whole();
                 turn.end(End::Answered);
             }
             Some(Err(error)) => {
                 turn.end(End::Failed(&Failure::new::<B::Error>(Some(error), None)));
             }
             None => {
-                if !turn.exchange().is_grpc() {
-                    turn.exchange().set_response_bytes(*n_bytes);
-                }
+                turn.exchange().set_whole();
                 turn.end(End::Answered);
             }
         }
-        *this.observed = None;
+        *this.exchange = None;
         Poll::Ready(polled)
     }
 
@@ -128,7 +116,6 @@ impl<B: Default> Default for ObservedBody<B> {
 
 impl<B> fmt::Debug for ObservedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exchange = self.observed.as_ref().map(|observed| &observed.exchange);
-        f.debug_struct("ObservedBody").field("exchange", &exchange).finish_non_exhaustive()
+        f.debug_struct("ObservedBody").field("exchange", &self.exchange).finish_non_exhaustive()
     }
 }

@@ -28,8 +28,9 @@ use crate::{
     bundle::Method,
     clock::{self, Ticks},
     context::Outcome,
+    integration::http::method_in_name,
     label::Value,
-    trace::{SpanKind, SpanScope, inject, span},
+    trace::{self, PlacedSpan, SpanKind, inject},
     util::catch::catch,
 };
 
@@ -104,41 +105,34 @@ impl ClientLayer {
         self.skip.as_ref().is_some_and(|skip| catch(|| skip(head)).unwrap_or(false))
     }
 
-    /// Begins a request, enters its span, and writes the context into its headers.
-    fn begin(&self, head: &mut Parts) -> (SpanScope, Exchange) {
-        let start = clock::now();
+    /// Begins a request, and enters its span.
+    fn begin(&self, head: &Parts, start: Ticks, span: &mut PlacedSpan) -> Subject {
         let host = self.server.clone().unwrap_or_else(|| host_of(head));
-        let (scope, subject) = match grpc::is_grpc(&head.headers) {
-            true => call_of(head, host, start),
-            false => request_of(head, host, start),
-        };
-        inject(&mut head.headers);
-        (scope, Exchange::new(start, subject))
+        match grpc::is_grpc(&head.headers) {
+            true => call_of(head, host, start, span),
+            false => request_of(head, host, start, span),
+        }
     }
 }
 
-fn request_of(head: &Parts, host: Host, start: Ticks) -> (SpanScope, Subject) {
+fn request_of(head: &Parts, host: Host, start: Ticks, span: &mut PlacedSpan) -> Subject {
     let method = Method::from(head.method.as_str());
-    let scope = span(attributes::method_in_name(method))
-        .kind(SpanKind::Client)
-        .start_at(start)
-        .attribute("http.request.method", Value::from_static(method.as_str()))
-        .enter();
-    if scope.is_recording() {
-        attributes::original_method(&scope, head, method);
-        attributes::host(&scope, &host);
-        attributes::url(&scope, head);
-    }
-    (scope, Subject::Sent { method, host })
+    let mut builder = trace::span(method_in_name(method)).kind(SpanKind::Client).start_at(start);
+    builder.begin_with("http.request.method", Value::from_static(method.as_str()));
+    span.start(builder);
+    span.fill(|span| {
+        attributes::original_method(span, head, method);
+        attributes::host(span, &host);
+        attributes::url(span, head);
+    });
+    Subject::Sent { method, host }
 }
 
-fn call_of(head: &Parts, host: Host, start: Ticks) -> (SpanScope, Subject) {
+fn call_of(head: &Parts, host: Host, start: Ticks, span: &mut PlacedSpan) -> Subject {
     let method = MethodName::new(head.uri.path_and_query());
-    let scope = attributes::call(&method).kind(SpanKind::Client).start_at(start).enter();
-    if scope.is_recording() {
-        attributes::host(&scope, &host);
-    }
-    (scope, Subject::Called { method, host })
+    span.start(attributes::call(&method).kind(SpanKind::Client).start_at(start));
+    span.fill(|span| attributes::host(span, &host));
+    Subject::Called { method, host }
 }
 
 fn host_of(head: &Parts) -> Host {
@@ -189,10 +183,12 @@ where
             let request = Request::from_parts(head, body);
             return ResponseFuture::plain(self.service.call(request));
         }
-        let bytes = body.size_hint().exact();
-        let (scope, exchange) = self.layer.begin(&mut head);
-        let mut exchange = exchange.request_bytes(bytes);
-        let turn = exchange.turn(scope, Outcome::Panic);
+        let size = body.size_hint().exact();
+        let (start, mut span) = (clock::now(), PlacedSpan::NONE);
+        let subject = self.layer.begin(&head, start, &mut span);
+        let mut exchange = Exchange::new(span, start, subject, None, size);
+        let turn = exchange.turn(Outcome::Panic);
+        inject(&mut head.headers);
         let future = self.service.call(Request::from_parts(head, body));
         turn.leave();
         ResponseFuture::new(future, exchange)

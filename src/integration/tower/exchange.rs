@@ -6,25 +6,24 @@
 
 use std::mem::{self, ManuallyDrop};
 
-use http::{Method as HttpMethod, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::{
     grpc,
     subject::{HttpAnswer, Subject},
 };
 use crate::{
-    bundle::GrpcCode,
+    bundle::{GrpcCode, Method},
     clock::{self, Ticks},
     context::{self, Measured, Outcome},
-    label::Value,
     metric::Held,
-    trace::{Failure, Span, SpanScope},
+    trace::{Failure, Filling, PlacedSpan},
 };
 
-/// A request under way.
+/// A request under way. It is moved into the future and on into the body, so it is kept small.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    span: Span, // While no thread is in it.
+    span: PlacedSpan,
     /// Whether what serves the request finds it measured; `None` on the side of a client.
     measured: Option<Measured>,
     start: Ticks,
@@ -32,7 +31,10 @@ pub(super) struct Exchange {
     status: Option<StatusCode>,
     code: Option<GrpcCode>,
     request_bytes: Option<u64>,
-    response_bytes: Option<u64>,
+    /// The length of the response's body, as its head says.
+    length: Option<u64>,
+    n_bytes: u64,   // Of the response's body so far.
+    is_whole: bool, // Whether that is all of it.
     is_over: bool,
     active: Option<Held>, // Until it is over.
 }
@@ -47,65 +49,71 @@ pub(super) enum End<'a> {
     Abandoned(Outcome),
 }
 
+/// What the head of a response says of its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) length: Option<u64>,
+    pub(super) has_body: bool,
+}
+
 impl Exchange {
-    /// One that begins at `start`, and that nobody is in; its span comes with the first
-    /// [turn](Self::turn).
-    pub(super) fn new(start: Ticks, subject: Subject) -> Self {
-        let active = subject.hold();
+    /// One that begins at `start`, in whose span this thread is. The first observed future in it finds it
+    /// `measured`; its body is of the size `request_bytes`, if that is known.
+    #[inline]
+    pub(super) fn new(
+        span: PlacedSpan,
+        start: Ticks,
+        subject: Subject,
+        measured: Option<Measured>,
+        request_bytes: Option<u64>,
+    ) -> Self {
+        let active = Some(subject.hold());
         Self {
-            span: Span::NONE,
-            measured: None,
+            span,
+            measured,
             start,
             subject,
             status: None,
             code: None,
-            request_bytes: None,
-            response_bytes: None,
+            request_bytes,
+            length: None,
+            n_bytes: 0,
+            is_whole: false,
             is_over: false,
-            active: Some(active),
+            active,
         }
-    }
-
-    /// What the first observed future in it is to know: whether the request is measured already.
-    pub(super) fn measured(mut self, measured: Measured) -> Self {
-        self.measured = Some(measured);
-        self
-    }
-
-    /// The size of the request's body, if it is known.
-    pub(super) fn request_bytes(mut self, bytes: Option<u64>) -> Self {
-        self.request_bytes = bytes;
-        self
     }
 
     /// Enters it on this thread. A turn that is dropped ends it: that is a panic, or what `dropped` says.
     pub(super) fn enter(&mut self, dropped: Outcome) -> Turn<'_> {
-        let scope = mem::take(&mut self.span).enter();
-        self.turn(scope, dropped)
+        self.span.enter();
+        self.turn(dropped)
     }
 
     /// As [`enter`](Self::enter), where its span is entered already.
-    pub(super) fn turn(&mut self, scope: SpanScope, dropped: Outcome) -> Turn<'_> {
+    pub(super) fn turn(&mut self, dropped: Outcome) -> Turn<'_> {
         let around = self.measured.map(context::replace_measured);
-        Turn { exchange: self, scope, around, dropped }
-    }
-
-    /// Ends it where nobody is in it.
-    pub(super) fn end(mut self, end: End<'_>) {
-        self.enter(Outcome::Cancelled).end(end);
+        Turn { exchange: self, around, dropped }
     }
 
     pub(super) fn is_grpc(&self) -> bool {
         self.subject.is_grpc()
     }
 
-    pub(super) fn is_client(&self) -> bool {
-        self.subject.is_client()
+    /// Whether a client has not begun to read an answer of which it has the head.
+    pub(super) fn is_unread(&self) -> bool {
+        self.subject.is_client() && !self.is_grpc() && self.n_bytes == 0
     }
 
-    /// Notes how many bytes of the response's body there were so far.
-    pub(super) fn set_response_bytes(&mut self, bytes: u64) {
-        self.response_bytes = Some(bytes);
+    /// Counts bytes of the response's body. Returns whether that is all, by its length.
+    pub(super) fn count(&mut self, bytes: u64) -> bool {
+        self.n_bytes += bytes;
+        !self.is_grpc() && self.length.is_some_and(|length| self.n_bytes >= length)
+    }
+
+    /// Notes that all of the response's body was counted. That of a call is of no interest.
+    pub(super) fn set_whole(&mut self) {
+        self.is_whole = !self.is_grpc();
     }
 
     /// Notes the status that is in the trailers.
@@ -113,19 +121,19 @@ impl Exchange {
         self.code = code.or(self.code);
     }
 
-    fn leave(&mut self, scope: SpanScope, around: Option<Measured>) {
+    fn leave(&mut self, around: Option<Measured>) {
         if let Some(around) = around {
             self.measured = Some(context::replace_measured(around));
         }
-        self.span = scope.leave();
+        self.span.leave();
     }
 
-    fn conclude(&mut self, mut scope: SpanScope, around: Option<Measured>, end: &End<'_>) {
+    fn conclude(&mut self, around: Option<Measured>, end: &End<'_>) {
         around.map(context::replace_measured);
-        if mem::replace(&mut self.is_over, true) {
-            return; // It was polled again after a panic.
-        }
         let at = clock::now();
+        if mem::replace(&mut self.is_over, true) {
+            return self.span.end(Outcome::Ok, at); // It was polled again after a panic.
+        }
         if self.is_grpc() && self.code.is_none() && matches!(end, End::Answered) {
             self.code = Some(self.status.map_or(GrpcCode::Unknown, grpc::code_of));
         }
@@ -135,7 +143,7 @@ impl Exchange {
             }
             End::Answered => (Outcome::Ok, None),
             End::Failed(failure) => {
-                scope.fail(failure);
+                self.span.fail(failure);
                 (Outcome::Error, Some(failure.kind()))
             }
             End::Abandoned(outcome) => (*outcome, Some(outcome.as_str())),
@@ -143,47 +151,46 @@ impl Exchange {
         self.active = None;
         // In the span, of which the duration may be an exemplar.
         self.record(at, error);
-        if scope.is_recording() {
-            self.describe(&scope, outcome, error);
-        }
-        scope.end_with(outcome, at);
+        let mut span = self.span.take();
+        span.fill(|span| self.describe(span, outcome, error));
+        span.end(outcome, at);
     }
 
     fn record(&self, at: Ticks, error: Option<&str>) {
         let answer = HttpAnswer {
             status: self.status.map(|status| status.as_u16()),
             request_bytes: self.request_bytes,
-            response_bytes: self.response_bytes,
+            response_bytes: self.response_bytes(),
         };
         self.subject.record(at.seconds_since(self.start), &answer, self.code, error);
     }
 
+    fn response_bytes(&self) -> Option<u64> {
+        self.is_whole.then_some(self.n_bytes)
+    }
+
     /// Sets on the span what is known at its end.
     #[inline(never)]
-    fn describe(&self, scope: &SpanScope, outcome: Outcome, error: Option<&'static str>) {
+    fn describe(&self, span: &mut Filling<'_>, outcome: Outcome, error: Option<&'static str>) {
         if !self.is_grpc() {
-            for (key, bytes) in [
-                ("http.request.body.size", self.request_bytes),
-                ("http.response.body.size", self.response_bytes),
-            ] {
-                if let Some(bytes) = bytes {
-                    scope.set_attribute(key, bytes);
-                }
+            if let Some(bytes) = self.request_bytes {
+                span.number("http.request.body.size", bytes);
+            }
+            if let Some(bytes) = self.response_bytes() {
+                span.number("http.response.body.size", bytes);
             }
         }
         if let Some(code) = self.code {
-            scope.set_attribute("rpc.response.status_code", Value::from_static(code.as_str()));
-            self.subject.disown(scope, code);
+            span.fixed("rpc.response.status_code", code.as_str());
+            self.subject.disown(span, code);
         }
         if outcome == Outcome::Ok {
             return;
         }
         match (error, self.code, &self.status) {
-            (Some(error), ..) => scope.set_attribute("error.type", Value::from_static(error)),
-            (None, Some(code), _) => {
-                scope.set_attribute("error.type", Value::from_static(code.as_str()));
-            }
-            (None, None, Some(status)) => scope.set_attribute("error.type", status.as_str()),
+            (Some(error), ..) => span.fixed("error.type", error),
+            (None, Some(code), _) => span.fixed("error.type", code.as_str()),
+            (None, None, Some(status)) => span.text("error.type", status.as_str()),
             (None, None, None) => {}
         }
     }
@@ -201,7 +208,6 @@ impl Drop for Exchange {
 #[must_use = "dropping it ends the exchange"]
 pub(super) struct Turn<'a> {
     exchange: &'a mut Exchange,
-    scope: SpanScope,
     around: Option<Measured>, // How often the operation around was measured.
     dropped: Outcome,
 }
@@ -210,8 +216,8 @@ impl Turn<'_> {
     /// Leaves the exchange open.
     pub(super) fn leave(self) {
         let mut this = ManuallyDrop::new(self);
-        let (scope, around) = (this.scope.take(), this.around);
-        this.exchange.leave(scope, around);
+        let around = this.around;
+        this.exchange.leave(around);
     }
 
     /// Ends it.
@@ -226,31 +232,34 @@ impl Turn<'_> {
 
     /// Notes the head of the response. Returns whether the exchange is over with it: nothing follows,
     /// or what follows is no longer the answer (another protocol, events that go on and on).
-    pub(super) fn answered(&mut self, head: &Parts, has_body: bool) -> bool {
+    pub(super) fn answered<B>(&mut self, head: &Response<B>, body: Answer) -> bool {
         let exchange = &mut *self.exchange;
-        exchange.status = Some(head.status);
+        let (status, Answer { length, has_body }) = (head.status(), body);
+        (exchange.status, exchange.length) = (Some(status), length);
         // What serves the request has ended; what its body observes are parts.
         if exchange.measured.is_some() {
             context::replace_measured(Measured::Never);
         }
         if exchange.is_grpc() {
-            exchange.code = grpc::code_in(&head.headers);
+            exchange.code = grpc::code_in(head.headers());
             return !has_body;
         }
-        let status = i64::from(head.status.as_u16());
-        self.scope.set_attribute("http.response.status_code", status);
-        let is_tunnel = exchange.subject.is(&HttpMethod::CONNECT) && head.status.is_success();
+        if !has_body {
+            exchange.set_whole();
+        }
+        let method = exchange.subject.method();
+        exchange.span.fill(|span| span.number("http.response.status_code", status.as_u16().into()));
+        let is_tunnel = method == Some(Method::Connect) && status.is_success();
         !has_body
             || is_tunnel
-            || exchange.subject.is(&HttpMethod::HEAD)
-            || head.status.is_informational()
-            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status)
-            || is_event_stream(head)
+            || method == Some(Method::Head)
+            || status.is_informational()
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+            || is_event_stream(head.headers())
     }
 
     fn finish(&mut self, end: &End<'_>) {
-        let (scope, around) = (self.scope.take(), self.around);
-        self.exchange.conclude(scope, around, end);
+        self.exchange.conclude(self.around, end);
     }
 }
 
@@ -262,8 +271,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn is_event_stream(head: &Parts) -> bool {
-    let content = head.headers.get(CONTENT_TYPE).map(|content| content.as_bytes());
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).map(|content| content.as_bytes());
     content.is_some_and(|content| {
         const EVENTS: &[u8] = b"text/event-stream";
         content.get(..EVENTS.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENTS))

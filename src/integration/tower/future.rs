@@ -12,7 +12,7 @@ use http_body::Body;
 
 use super::{
     body::ObservedBody,
-    exchange::{End, Exchange, Turn},
+    exchange::{Answer, End, Exchange, Turn},
 };
 use crate::{context::Outcome, trace::Failure};
 
@@ -78,9 +78,14 @@ where
         this.future.set(None);
         Poll::Ready(match result {
             Ok(response) => {
-                let (response, is_over) = answered(turn, response);
-                let exchange = this.exchange.take().filter(|_| !is_over);
-                Ok(response.map(|body| ObservedBody::new(body.0, body.1, exchange)))
+                let exchange = match answered(turn, &response) {
+                    true => {
+                        *this.exchange = None;
+                        None
+                    }
+                    false => this.exchange.take(),
+                };
+                Ok(response.map(|body| ObservedBody::new(body, exchange)))
             }
             Err(error) => {
                 turn.end(End::Failed(&Failure::new::<E>(Some(&error), None)));
@@ -91,29 +96,19 @@ where
     }
 }
 
-/// Notes the response, and ends the exchange if it is over with its head. Returns the body's length
-/// beside the body, if that is known.
-fn answered<B: Body>(
-    mut turn: Turn<'_>,
-    response: Response<B>,
-) -> (Response<(B, Option<u64>)>, bool) {
-    let (head, body) = response.into_parts();
-    let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = match declared.and_then(|value| value.parse().ok()) {
-        Some(length) => Some(length),
-        None => body.size_hint().exact(),
-    };
+/// Notes the response, and ends the exchange if it is over with its head. Returns whether it is.
+fn answered<B: Body>(mut turn: Turn<'_>, response: &Response<B>) -> bool {
+    let (declared, body) = (response.headers().get(CONTENT_LENGTH), response.body());
+    let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = declared.or_else(|| body.size_hint().exact());
     let has_body = !body.is_end_stream() && (length != Some(0) || turn.exchange().is_grpc());
-    let is_over = turn.answered(&head, has_body);
-    if !is_over {
-        turn.leave();
-    } else {
-        if !has_body && !turn.exchange().is_grpc() {
-            turn.exchange().set_response_bytes(0);
-        }
+    let is_over = turn.answered(response, Answer { length, has_body });
+    if is_over {
         turn.end(End::Answered);
+    } else {
+        turn.leave();
     }
-    (Response::from_parts(head, (body, length)), is_over)
+    is_over
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

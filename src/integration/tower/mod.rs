@@ -89,7 +89,6 @@ mod exchange;
 mod future;
 mod grpc;
 mod names;
-mod redact;
 mod server;
 mod subject;
 

@@ -26,8 +26,9 @@ use crate::{
     bundle::Method,
     clock::{self, Ticks},
     context::{self, Measured, Outcome},
+    integration::http::method_in_name,
     label::Value,
-    trace::{self, SpanKind, SpanScope, span},
+    trace::{self, Filling, PlacedSpan, SpanKind},
     util::catch::catch,
 };
 
@@ -169,8 +170,8 @@ impl ServerLayer {
         self
     }
 
-    /// Has spans say the query, with the values of known secrets redacted (`sig`, `X-Goog-Signature` and
-    /// what else OpenTelemetry names).
+    /// Has spans say the query, with the values of known secrets redacted: what OpenTelemetry names (`sig`,
+    /// `X-Goog-Signature`), and the usual names of credentials (`token`, `api_key`, `password`).
     pub fn query(mut self) -> Self {
         self.set().has_query = true;
         self
@@ -242,10 +243,13 @@ where
             let request = Request::from_parts(head, body);
             return ResponseFuture::plain(self.service.call(request));
         }
-        let bytes = body.size_hint().exact();
-        let (scope, exchange) = self.settings.begin(&head);
-        let mut exchange = exchange.request_bytes(bytes);
-        let turn = exchange.turn(scope, Outcome::Panic);
+        let settings = &*self.settings;
+        let measured = if settings.keeps_durations { Measured::Never } else { Measured::Offered };
+        let size = body.size_hint().exact();
+        let (start, mut span) = (clock::now(), PlacedSpan::NONE);
+        let subject = settings.begin(&head, start, &mut span);
+        let mut exchange = Exchange::new(span, start, subject, Some(measured), size);
+        let turn = exchange.turn(Outcome::Panic);
         let future = self.service.call(Request::from_parts(head, body));
         turn.leave();
         ResponseFuture::new(future, exchange)
@@ -264,15 +268,12 @@ impl Settings {
     }
 
     /// Begins a request, and enters its span.
-    fn begin(&self, head: &Parts) -> (SpanScope, Exchange) {
-        let start = clock::now();
+    fn begin(&self, head: &Parts, start: Ticks, span: &mut PlacedSpan) -> Subject {
         let caller = trace::extract(&head.headers);
-        let (scope, subject) = match grpc::is_grpc(&head.headers) {
-            true => self.call_of(head, caller, start),
-            false => self.request_of(head, caller, start),
-        };
-        let measured = if self.keeps_durations { Measured::Never } else { Measured::Offered };
-        (scope, Exchange::new(start, subject).measured(measured))
+        match grpc::is_grpc(&head.headers) {
+            true => self.call_of(head, caller, start, span),
+            false => self.request_of(head, caller, start, span),
+        }
     }
 
     fn request_of(
@@ -280,30 +281,33 @@ impl Settings {
         head: &Parts,
         caller: context::Context,
         start: Ticks,
-    ) -> (SpanScope, Subject) {
+        span: &mut PlacedSpan,
+    ) -> Subject {
         let method = Method::from(head.method.as_str());
-        let name = attributes::method_in_name(method);
+        let name = method_in_name(method);
         let route = self.route_of(head, name);
-        let builder = match &route {
-            Route::Named(name) => {
-                span(name.as_str()).attribute("http.route", Value::from_static(name.text()))
-            }
-            Route::Other(route) => {
-                span(format!("{name} {route}")).attribute("http.route", &**route)
-            }
-            // The sampler has nothing else to decide by.
-            Route::Unknown | Route::Unmatched => span(name).attribute("url.path", head.uri.path()),
+        let mut builder = match &route {
+            Route::Named(name) => trace::span(name.as_str()),
+            Route::Other(route) => trace::span(format!("{name} {route}")),
+            Route::Unknown | Route::Unmatched => trace::span(name),
         };
-        let method_value = Value::from_static(method.as_str());
-        let builder = builder.attribute("http.request.method", method_value);
-        let builder = builder.kind(SpanKind::Server).parent(caller).start_at(start);
-        let scope = builder.enter();
-        let scheme = attributes::scheme(&head.uri, self.is_https);
-        if scope.is_recording() {
-            attributes::of_request(&scope, head, method, scheme);
-            self.describe(&scope, head);
+        match &route {
+            Route::Named(name) => {
+                builder.begin_with("http.route", Value::from_static(name.text()));
+            }
+            Route::Other(route) => builder.begin_with("http.route", &**route),
+            // The sampler has nothing else to decide by.
+            Route::Unknown | Route::Unmatched => builder.begin_with("url.path", head.uri.path()),
         }
-        (scope, Subject::Served { method, scheme, route })
+        builder.begin_with("http.request.method", Value::from_static(method.as_str()));
+        span.start(builder.kind(SpanKind::Server).parent(caller).start_at(start));
+        let scheme = attributes::scheme(&head.uri, self.is_https);
+        let peer = self.peer_of(head, span);
+        span.fill(|span| {
+            attributes::of_request(span, head, method, scheme);
+            self.describe(span, head, peer);
+        });
+        Subject::Served { method, scheme, route }
     }
 
     fn call_of(
@@ -311,14 +315,14 @@ impl Settings {
         head: &Parts,
         caller: context::Context,
         start: Ticks,
-    ) -> (SpanScope, Subject) {
+        span: &mut PlacedSpan,
+    ) -> Subject {
         let method = MethodName::new(head.uri.path_and_query());
         let builder = attributes::call(&method).kind(SpanKind::Server);
-        let scope = builder.parent(caller).start_at(start).enter();
-        if scope.is_recording() {
-            self.describe(&scope, head);
-        }
-        (scope, Subject::Answered(method))
+        span.start(builder.parent(caller).start_at(start));
+        let peer = self.peer_of(head, span);
+        span.fill(|span| self.describe(span, head, peer));
+        Subject::Answered(method)
     }
 
     /// The route, with the name of a span for `method` and it.
@@ -333,8 +337,14 @@ impl Settings {
         }
     }
 
-    /// Sets what a request of either kind has on its span, which is recorded.
-    fn describe(&self, span: &SpanScope, head: &Parts) {
+    /// The other end of the connection, if the span is recorded that it is for.
+    fn peer_of(&self, head: &Parts, span: &PlacedSpan) -> Option<SocketAddr> {
+        let find = self.peer.as_ref()?;
+        if span.is_recorded() { catch(|| find(head)).ok()? } else { None }
+    }
+
+    /// Sets what a request of either kind has on its span.
+    fn describe(&self, span: &mut Filling<'_>, head: &Parts, peer: Option<SocketAddr>) {
         attributes::of_server(span, head);
         if self.has_query {
             attributes::query(span, &head.uri);
@@ -342,11 +352,9 @@ impl Settings {
         if self.has_user_agent
             && let Some(agent) = head.headers.get(USER_AGENT)
         {
-            span.set_attribute("user_agent.original", &*String::from_utf8_lossy(agent.as_bytes()));
+            span.text("user_agent.original", &String::from_utf8_lossy(agent.as_bytes()));
         }
-        if let Some(find) = &self.peer
-            && let Ok(Some(peer)) = catch(|| find(head))
-        {
+        if let Some(peer) = peer {
             attributes::peer(span, peer);
         }
     }

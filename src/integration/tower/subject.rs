@@ -1,6 +1,6 @@
 //! What a request is one of, and the bundle that records it.
 
-use http::{Method as HttpMethod, StatusCode, uri::Authority};
+use http::{StatusCode, uri::Authority};
 
 use super::{grpc::MethodName, names::Name};
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
         GrpcClient, GrpcCode, GrpcExchange, GrpcServer, HttpClient, HttpExchange, HttpServer,
         Method, Scheme,
     },
-    label::Value,
+    integration::http::bare_host,
     metric::Held,
-    trace::SpanScope,
+    trace::Filling,
 };
 
 static HTTP: HttpServer = HttpServer::new();
@@ -62,13 +62,11 @@ impl Subject {
         matches!(self, Self::Sent { .. } | Self::Called { .. })
     }
 
-    /// Whether it is an HTTP request of this method.
-    pub(super) fn is(&self, other: &HttpMethod) -> bool {
+    /// The method of an HTTP request.
+    pub(super) fn method(&self) -> Option<Method> {
         match self {
-            Self::Served { method, .. } | Self::Sent { method, .. } => {
-                method.as_str() == other.as_str()
-            }
-            Self::Answered(_) | Self::Called { .. } => false,
+            Self::Served { method, .. } | Self::Sent { method, .. } => Some(*method),
+            Self::Answered(_) | Self::Called { .. } => None,
         }
     }
 
@@ -111,7 +109,13 @@ impl Subject {
         };
         match self {
             Self::Served { method, scheme, route } => {
-                server(*scheme).record(route.label(), &http(*method));
+                let (server, over) = (server(*scheme), http(*method));
+                match route {
+                    Route::Unknown => server.record_again("", &over),
+                    Route::Unmatched => server.record_again("unmatched", &over),
+                    Route::Named(name) => server.record_again(name.text(), &over),
+                    Route::Other(route) => server.record(route, &over),
+                }
             }
             Self::Sent { method, host } => {
                 HTTP_OUT.record(host.name(), host.port, &http(*method));
@@ -137,11 +141,11 @@ impl Subject {
     }
 
     /// Names a call of a method that the server does not have as the conventions say.
-    pub(super) fn disown(&self, scope: &SpanScope, code: GrpcCode) {
+    pub(super) fn disown(&self, span: &mut Filling<'_>, code: GrpcCode) {
         if let (Self::Answered(method), GrpcCode::Unimplemented) = (self, code) {
-            scope.set_name("grpc");
-            scope.set_attribute("rpc.method_original", method.as_str());
-            scope.set_attribute("rpc.method", Value::from_static(OTHER));
+            span.name("grpc");
+            span.text("rpc.method_original", method.as_str());
+            span.fixed("rpc.method", OTHER);
         }
     }
 }
@@ -153,18 +157,6 @@ fn server(scheme: Scheme) -> &'static HttpServer {
     match scheme {
         Scheme::Http => &HTTP,
         Scheme::Https => &HTTPS,
-    }
-}
-
-impl Route {
-    /// The label `http.route`.
-    fn label(&self) -> &str {
-        match self {
-            Self::Unknown => "",
-            Self::Unmatched => "unmatched",
-            Self::Named(name) => name.text(),
-            Self::Other(route) => route,
-        }
     }
 }
 
@@ -181,7 +173,6 @@ impl Host {
 
     /// The name or the address, without the brackets of one of version 6.
     pub(super) fn name(&self) -> &str {
-        let host = self.authority.as_ref().map_or("", Authority::host);
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        bare_host(self.authority.as_ref().map_or("", Authority::host))
     }
 }

@@ -272,6 +272,12 @@ impl BoundHistogram {
         }
     }
 
+    /// Whether its series is neither the overflow series nor nothing at all.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.is_own()
+    }
+
     /// The factor by which a timer multiplies nanoseconds.
     #[inline(always)]
     pub(crate) fn scale(&self) -> TimeScale {
