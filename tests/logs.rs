@@ -342,3 +342,25 @@ fn a_scope_keeps_what_its_thread_logs_and_telemetry_what_others_do() {
     log(6);
     assert_eq!(of(&scope), ["n 6"]);
 }
+
+/// A record that is being made now, as by a thread that is slow.
+fn unfinished() -> Option<LogRecord> {
+    static SITE: log::CallSite = log::CallSite::new(Severity::INFO, "late", "late.rs", 1);
+    log::begin(&SITE)
+}
+
+#[test]
+fn a_record_that_is_finished_after_the_shutdown_is_counted_and_not_the_next_ones() {
+    let _turn = turn();
+    let (telemetry, logs) = start(options("info"));
+    let late = unfinished().unwrap();
+    telemetry.shutdown(PATIENCE);
+    let (next, next_logs) = start(options("info"));
+    let lost = value(&next, "telemetry.logs.lost", &[]);
+    next.shutdown(PATIENCE);
+    log::take(late);
+    let (next, next_logs) = (start(options("info")).0, [next_logs, logs]);
+    assert_eq!(value(&next, "telemetry.logs.lost", &[]), lost + 1.0);
+    next.shutdown(PATIENCE);
+    assert_eq!(next_logs.map(|logs| logs.len()), [0, 0]);
+}
