@@ -364,3 +364,16 @@ fn a_record_that_is_finished_after_the_shutdown_is_counted_and_not_the_next_ones
     next.shutdown(PATIENCE);
     assert_eq!(next_logs.map(|logs| logs.len()), [0, 0]);
 }
+
+#[test]
+fn a_scope_keeps_what_the_limit_of_call_sites_would_suppress() {
+    let _turn = turn();
+    let (telemetry, _logs) = start(options("info").per_call_site(1));
+    let suppressed = value(&telemetry, "telemetry.logs.suppressed", &[]);
+    let scope = bellwether::testing::scope();
+    (0..5).for_each(|n| info!("n {n}"));
+    assert_eq!(scope.logs().len(), 5);
+    drop(scope);
+    assert!(telemetry.flush(PATIENCE).settled);
+    assert_eq!(value(&telemetry, "telemetry.logs.suppressed", &[]), suppressed);
+}

@@ -40,7 +40,8 @@ pub fn emit(record: LogRecord) {
 #[inline]
 #[must_use]
 pub fn begin(site: &'static CallSite) -> Option<LogRecord> {
-    (may_record() && site.passes()).then(|| LogRecord::at_site(site))
+    // What a thread keeps for itself is not limited, and its clock may be another one.
+    (may_record() && (filter::keeps_all() || site.passes())).then(|| LogRecord::at_site(site))
 }
 
 /// Takes in a record of a call site that the filter lets and no limit suppresses.
