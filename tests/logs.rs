@@ -377,3 +377,25 @@ fn a_scope_keeps_what_the_limit_of_call_sites_would_suppress() {
     assert!(telemetry.flush(PATIENCE).settled);
     assert_eq!(value(&telemetry, "telemetry.logs.suppressed", &[]), suppressed);
 }
+
+#[test]
+fn keys_targets_and_bodies_that_are_arrays_are_cut_and_counted_too() {
+    let _turn = turn();
+    let limits = LogLimits { array_items: 3, value_chars: 10, ..LogLimits::DEFAULT };
+    let (telemetry, logs) = start(options("info").limits(limits));
+    let long = || "\u{e4}".repeat(5_000_000);
+    log::emit(LogRecord::new(Severity::INFO, vec![1_i64; 10_000_000]));
+    log::emit(LogRecord::new(Severity::INFO, "key").with_attribute(long(), 1));
+    let named = LogRecord::new(Severity::INFO, "names").with_target(long());
+    log::emit(named.with_event_name(long()).with_severity_text(long()).with_location(long(), 1));
+    assert!(telemetry.flush(PATIENCE).settled);
+    let [array, key, names] = logs.take().try_into().unwrap();
+    assert_eq!(array.body(), &Value::from(vec![1_i64; 3]));
+    assert!(key.attributes()[0].key.len() < 10_000);
+    let (file, _) = names.location().unwrap();
+    for text in [names.target(), names.event_name().unwrap(), names.severity_text(), file] {
+        assert!((1_000..10_000).contains(&text.len()), "{}", text.len());
+    }
+    let truncated = [array, key, names].map(|record| record.truncated_texts());
+    assert_eq!(truncated, [1, 1, 4]);
+}
