@@ -13,8 +13,9 @@ use crate::{
     label,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    util::process,
 };
 
 /// Which log records are kept, by their level and their target.
@@ -191,6 +192,9 @@ impl fmt::Display for LogFilter {
 /// it keeps. Relaxed: who finds a new number asks for the filter under its lock.
 static IN_FORCE: AtomicU64 = AtomicU64::new(OFF as u64);
 
+/// The generation of the process that takes records; zero if none does. Relaxed: it publishes nothing but itself.
+static OPENED_IN: AtomicU32 = AtomicU32::new(0);
+
 /// The filter, and what follows its changes. No lock is taken inside it.
 static FILTER: Mutex<InForce> =
     Mutex::new(InForce { filter: None, is_open: false, n_captures: 0, followers: Vec::new() });
@@ -225,6 +229,10 @@ pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
     if keeps_all() {
         return (true, 0);
     }
+    if OPENED_IN.load(Relaxed) != process::generation() {
+        // Nobody takes records; in a forked child a thread of the parent may hold the lock for ever.
+        return (false, 0);
+    }
     let in_force = FILTER.lock();
     let number = if in_force.n_captures > 0 { 0 } else { number() };
     let filter = in_force.filter.clone().filter(|_| in_force.is_open);
@@ -246,7 +254,10 @@ pub(super) fn set(filter: LogFilter) {
 
 /// Says whether somebody takes records.
 pub(super) fn set_open(is_open: bool) {
-    change(|in_force| in_force.is_open = is_open);
+    change(|in_force| {
+        in_force.is_open = is_open;
+        OPENED_IN.store(if is_open { process::generation() } else { 0 }, Relaxed);
+    });
 }
 
 thread_local! {
