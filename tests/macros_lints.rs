@@ -177,9 +177,9 @@ mod under_every_rule {
         debug!("left", n = room.parse::<i64>().map_err(|_| "no number")?);
         trace!("{:>5}", "x",);
         if room == "1" {
-            info!("up")
+            info!("up");
         } else {
-            debug!("down")
+            debug!("down");
         }
         Ok(())
     }
