@@ -17,12 +17,13 @@ use bellwether::{
     Builder, Gauge,
     alert::{Rule, notify, series},
     export::{File, Stdout},
+    log::LogRecord,
     pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
     trace::SpanRecord,
 };
 
-/// Ends a child can come to; each has ten spans to deliver.
-const ENDS: [(&str, fn()); 12] = [
+/// Ends a child can come to; each has ten spans, or log records, to deliver.
+const ENDS: [(&str, fn()); 15] = [
     ("return from main", || {
         let telemetry = start();
         record();
@@ -114,6 +115,26 @@ const ENDS: [(&str, fn()); 12] = [
         record();
         panic!("the end");
     }),
+    ("return from main with log records", || {
+        let _telemetry = start_logs();
+        log();
+    }),
+    ("exit with log records of a thread that still runs", || {
+        std::mem::forget(start_logs());
+        let (done, logged) = mpsc::channel();
+        thread::spawn(move || {
+            log();
+            done.send(()).unwrap();
+            thread::park();
+        });
+        logged.recv().unwrap();
+        exit(0);
+    }),
+    ("panic in main with log records", || {
+        let _telemetry = start_logs();
+        log();
+        panic!("the end");
+    }),
 ];
 
 fn main() {
@@ -162,6 +183,11 @@ fn start() -> bellwether::Telemetry {
     builder().start().unwrap()
 }
 
+fn start_logs() -> bellwether::Telemetry {
+    let file = File::open(std::env::var_os(SPANS).unwrap()).unwrap();
+    bellwether::builder("child").export(Route::<LogRecord>::new(file)).start().unwrap()
+}
+
 fn start_stdout() -> bellwether::Telemetry {
     bellwether::builder("child").export(Route::<SpanRecord>::new(Stdout::json())).start().unwrap()
 }
@@ -184,6 +210,10 @@ impl Exporter<SpanRecord> for RejectsFirst {
 
 fn record() {
     (0..10).for_each(|_| drop(bellwether::span("work").enter()));
+}
+
+fn log() {
+    (0..10).for_each(|n| bellwether::info!("record {n}"));
 }
 
 fn run_child(child: &str) {

@@ -294,6 +294,33 @@ fn a_child_delivers_no_logs_of_its_parent_and_may_log_anew() {
 }
 
 #[test]
+fn a_child_may_call_the_macros_of_logs_whatever_locks_its_parent_held() {
+    let _turn = turn();
+    let builder = bellwether::builder("parent").export(Memory::<LogRecord>::new());
+    let telemetry = builder.start().unwrap();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                telemetry.set_log_filter("info,a=debug,b=warn".parse().unwrap());
+            }
+        });
+        let children: Vec<_> = (0..300)
+            .map(|_| {
+                in_child(|| {
+                    info!("nobody takes it");
+                    "alive".to_owned()
+                })
+            })
+            .take_while(|told| told == "alive")
+            .collect();
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(children.len(), 300);
+    });
+    telemetry.shutdown(Duration::from_secs(20));
+}
+
+#[test]
 fn a_child_exports_no_spans_that_wait_for_its_parents_tail_sampler() {
     let _turn = turn();
     let names = Arc::new(Mutex::new(Vec::new()));

@@ -342,3 +342,60 @@ fn a_scope_keeps_what_its_thread_logs_and_telemetry_what_others_do() {
     log(6);
     assert_eq!(of(&scope), ["n 6"]);
 }
+
+/// A record that is being made now, as by a thread that is slow.
+fn unfinished() -> Option<LogRecord> {
+    static SITE: log::CallSite = log::CallSite::new(Severity::INFO, "late", "late.rs", 1);
+    log::begin(&SITE)
+}
+
+#[test]
+fn a_record_that_is_finished_after_the_shutdown_is_counted_and_not_the_next_ones() {
+    let _turn = turn();
+    let (telemetry, logs) = start(options("info"));
+    let late = unfinished().unwrap();
+    telemetry.shutdown(PATIENCE);
+    let (next, next_logs) = start(options("info"));
+    let lost = value(&next, "telemetry.logs.lost", &[]);
+    next.shutdown(PATIENCE);
+    log::take(late);
+    let (next, next_logs) = (start(options("info")).0, [next_logs, logs]);
+    assert_eq!(value(&next, "telemetry.logs.lost", &[]), lost + 1.0);
+    next.shutdown(PATIENCE);
+    assert_eq!(next_logs.map(|logs| logs.len()), [0, 0]);
+}
+
+#[test]
+fn a_scope_keeps_what_the_limit_of_call_sites_would_suppress() {
+    let _turn = turn();
+    let (telemetry, _logs) = start(options("info").per_call_site(1));
+    let suppressed = value(&telemetry, "telemetry.logs.suppressed", &[]);
+    let scope = bellwether::testing::scope();
+    (0..5).for_each(|n| info!("n {n}"));
+    assert_eq!(scope.logs().len(), 5);
+    drop(scope);
+    assert!(telemetry.flush(PATIENCE).settled);
+    assert_eq!(value(&telemetry, "telemetry.logs.suppressed", &[]), suppressed);
+}
+
+#[test]
+fn keys_targets_and_bodies_that_are_arrays_are_cut_and_counted_too() {
+    let _turn = turn();
+    let limits = LogLimits { array_items: 3, value_chars: 10, ..LogLimits::DEFAULT };
+    let (telemetry, logs) = start(options("info").limits(limits));
+    let long = || "\u{e4}".repeat(5_000_000);
+    log::emit(LogRecord::new(Severity::INFO, vec![1_i64; 10_000_000]));
+    log::emit(LogRecord::new(Severity::INFO, "key").with_attribute(long(), 1));
+    let named = LogRecord::new(Severity::INFO, "names").with_target(long());
+    log::emit(named.with_event_name(long()).with_severity_text(long()).with_location(long(), 1));
+    assert!(telemetry.flush(PATIENCE).settled);
+    let [array, key, names] = logs.take().try_into().unwrap();
+    assert_eq!(array.body(), &Value::from(vec![1_i64; 3]));
+    assert!(key.attributes()[0].key.len() < 10_000);
+    let (file, _) = names.location().unwrap();
+    for text in [names.target(), names.event_name().unwrap(), names.severity_text(), file] {
+        assert!((1_000..10_000).contains(&text.len()), "{}", text.len());
+    }
+    let truncated = [array, key, names].map(|record| record.truncated_texts());
+    assert_eq!(truncated, [1, 1, 4]);
+}

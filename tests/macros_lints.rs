@@ -7,7 +7,9 @@ mod under_every_rule {
 
     use std::future::Future;
 
-    use bellwether::{Labels, count, gauge, histogram, observe, time};
+    use bellwether::{
+        Labels, count, debug, error, gauge, histogram, info, observe, time, trace, warn,
+    };
 
     #[derive(Clone, Copy, Labels)]
     pub(super) struct Req {
@@ -167,6 +169,20 @@ mod under_every_rule {
         gauge!("l.gauge", 1.0, room);
         histogram!("l.histogram", 1.0_f64, room, a = 1_i32);
     }
+
+    pub(super) fn logs(room: &str) -> Result<(), String> {
+        error!("an error");
+        warn!("{room} {}", 1_u8, r#type = room, "a-b" = true);
+        info!(target: "lints", "{{", shown = %room, debugged = ?room, user.name = room);
+        debug!("left", n = room.parse::<i64>().map_err(|_| "no number")?);
+        trace!("{:>5}", "x",);
+        if room == "1" {
+            info!("up");
+        } else {
+            debug!("down");
+        }
+        Ok(())
+    }
 }
 
 #[test]
@@ -192,6 +208,11 @@ fn code_under_every_rule_does_what_it_says() {
     panics(|| drop(timed(4)));
     assert!(timed(5).is_err());
     counts("attic");
+    let scope = bellwether::testing::scope();
+    assert!(logs("attic").is_err());
+    logs("1").unwrap();
+    assert_eq!(scope.logs().len(), 3 + 6);
+    drop(scope);
     let req = Req { method: Method::Get, shard: 1 };
     assert_eq!(bellwether::label::Labels::index(&req), 1);
     drop((waits(1), never_ends(), future(1), timed_await(true)));

@@ -19,7 +19,7 @@ pub(crate) use interner::n_placeless;
 pub use set::LabelSet;
 pub(crate) use set::{Encoded, Keys, Values, decode, strip_value, truncate};
 pub use text::Text;
-pub(crate) use text::{copy_up_to, end_within};
+pub(crate) use text::{copy_up_to, end_within, head};
 pub(crate) use typed::NoLabels;
 pub use typed::{AnyKeys, Dynamic, LabelValue, LabelValues, Labels};
 pub(crate) use value::owned_bytes;

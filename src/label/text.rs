@@ -173,6 +173,11 @@ pub(crate) fn end_within(text: &str, chars: usize) -> Option<usize> {
     text.char_indices().nth(chars).map(|(end, _)| end)
 }
 
+/// The first `chars` characters of `text`.
+pub(crate) fn head(text: &str, chars: usize) -> &str {
+    &text[..end_within(text, chars).unwrap_or(text.len())]
+}
+
 /// Takes as much text as there is room for.
 struct Digits<'a> {
     bytes: &'a mut [u8],

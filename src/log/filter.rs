@@ -10,10 +10,12 @@ use super::Severity;
 use crate::{
     context,
     error::{Error, ErrorKind},
+    label,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    util::process,
 };
 
 /// Which log records are kept, by their level and their target.
@@ -71,15 +73,17 @@ impl LogFilter {
         Self { directives: Vec::new() }
     }
 
-    /// The filter of the environment variable `RUST_LOG`; without it, or where it is empty, `info` for all
-    /// targets. Directives that cannot be read are handed to `fault` with the reason, and the others hold.
+    /// The filter of the environment variable `RUST_LOG`; without it, or where nothing in it can be read,
+    /// `info` for all targets. Directives that cannot be read are handed to `fault` with the reason, and the
+    /// others hold.
     pub(crate) fn from_env(mut fault: impl FnMut(Error)) -> Self {
         let text = std::env::var_os("RUST_LOG").unwrap_or_default();
-        let text = text.to_string_lossy();
-        if text.trim().is_empty() {
-            return Self::at_least(Severity::INFO);
-        }
-        Self::read(&text, &mut fault)
+        Self::of_variable(&text.to_string_lossy(), &mut fault)
+    }
+
+    fn of_variable(text: &str, fault: &mut impl FnMut(Error)) -> Self {
+        let filter = Self::read(text, fault);
+        if filter.directives.is_empty() { Self::at_least(Severity::INFO) } else { filter }
     }
 
     /// Whether a record of this severity and target is kept.
@@ -102,7 +106,7 @@ impl LogFilter {
                     directives.retain(|earlier| earlier.target != directive.target);
                     directives.push(directive);
                 }
-                Err(reason) => fault(error(format!("in {text:.80?}: {reason}"))),
+                Err(reason) => fault(error(format!("in {:?}: {reason}", label::head(text, 80)))),
             }
         }
         directives.sort_by_key(|directive| Reverse(directive.target.len()));
@@ -188,6 +192,9 @@ impl fmt::Display for LogFilter {
 /// it keeps. Relaxed: who finds a new number asks for the filter under its lock.
 static IN_FORCE: AtomicU64 = AtomicU64::new(OFF as u64);
 
+/// The generation of the process that takes records; zero if none does. Relaxed: it publishes nothing but itself.
+static OPENED_IN: AtomicU32 = AtomicU32::new(0);
+
 /// The filter, and what follows its changes. No lock is taken inside it.
 static FILTER: Mutex<InForce> =
     Mutex::new(InForce { filter: None, is_open: false, n_captures: 0, followers: Vec::new() });
@@ -222,6 +229,10 @@ pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
     if keeps_all() {
         return (true, 0);
     }
+    if OPENED_IN.load(Relaxed) != process::generation() {
+        // Nobody takes records; in a forked child a thread of the parent may hold the lock for ever.
+        return (false, 0);
+    }
     let in_force = FILTER.lock();
     let number = if in_force.n_captures > 0 { 0 } else { number() };
     let filter = in_force.filter.clone().filter(|_| in_force.is_open);
@@ -243,7 +254,10 @@ pub(super) fn set(filter: LogFilter) {
 
 /// Says whether somebody takes records.
 pub(super) fn set_open(is_open: bool) {
-    change(|in_force| in_force.is_open = is_open);
+    change(|in_force| {
+        in_force.is_open = is_open;
+        OPENED_IN.store(if is_open { process::generation() } else { 0 }, Relaxed);
+    });
 }
 
 thread_local! {
@@ -344,6 +358,21 @@ mod tests {
         let named = ["[span]=debug", "shop=loud", "a/b"];
         assert_eq!(faults.len(), named.len());
         assert!(faults.iter().zip(named).all(|(fault, name)| fault.contains(name)), "{faults:?}");
+    }
+
+    #[test]
+    fn a_variable_that_says_nothing_readable_is_as_if_it_were_not_set() {
+        for text in ["", " ", ",", "info/text", "shop=loud", "[span]=debug,"] {
+            assert_eq!(LogFilter::of_variable(text, &mut |_| ()).to_string(), "INFO", "{text}");
+        }
+        assert_eq!(LogFilter::of_variable("off", &mut |_| ()).to_string(), "off");
+    }
+
+    #[test]
+    fn a_long_directive_that_cannot_be_read_is_cut_in_the_error() {
+        let text = format!("shop={}", "x".repeat(1_000_000));
+        let error = text.parse::<LogFilter>().unwrap_err().to_string();
+        assert!(error.len() < 500, "{}", error.len());
     }
 
     #[test]

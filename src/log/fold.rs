@@ -25,6 +25,7 @@ pub(super) fn duplicates(records: &mut Vec<LogRecord>) {
 fn hash(record: &LogRecord) -> u64 {
     let mut hasher = DefaultHasher::new();
     (record.target(), record.severity(), record.location()).hash(&mut hasher);
+    (record.event_name(), record.severity_text()).hash(&mut hasher);
     record.body().to_string().hash(&mut hasher);
     for attribute in record.attributes() {
         (&attribute.key, attribute.value.to_string()).hash(&mut hasher);
@@ -35,6 +36,7 @@ fn hash(record: &LogRecord) -> u64 {
 fn is_equal(a: &LogRecord, b: &LogRecord) -> bool {
     let of = |record: &LogRecord| (record.severity(), record.suppressed());
     of(a) == of(b)
+        && a.severity_text() == b.severity_text()
         && (a.target(), a.location(), a.event_name()) == (b.target(), b.location(), b.event_name())
         && (a.body(), a.attributes()) == (b.body(), b.attributes())
 }
@@ -72,8 +74,10 @@ mod tests {
             of().with_location("a.rs", 1),
             of().with_location("a.rs", 2),
             of().with_event_name("e"),
+            of().with_event_name("e"),
+            of().with_severity_text("notice"),
         ];
         duplicates(&mut records);
-        assert_eq!(records.len(), 6);
+        assert_eq!(records.len(), 7);
     }
 }

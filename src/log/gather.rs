@@ -76,6 +76,8 @@ struct Shard(Mutex<Waiting>);
 struct Waiting {
     records: Vec<LogRecord>,
     bytes: usize,
+    /// Whether somebody takes what it gets.
+    is_open: bool,
 }
 
 thread_local! {
@@ -103,7 +105,7 @@ impl Drop for Inside {
 /// What became of records that came to no sink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogCounts {
-    /// Dropped because records came faster than they could be handed over.
+    /// Dropped because records came faster than they could be handed over, or when nobody took them any more.
     pub(crate) lost: u64,
     /// Made where a record was just being taken in, as by an allocator that logs.
     pub(crate) reentrant: u64,
@@ -129,11 +131,29 @@ pub(crate) fn count_reentrant() {
     GATHERER.get().n_reentrant.fetch_add(1, Relaxed);
 }
 
-/// Lets `to` take the records, or nobody.
-pub(super) fn set_sink(to: Option<Arc<dyn LogSink>>, folds: bool) {
-    let sink = to.map(|to| Sink { to, folds });
-    let old = mem::replace(&mut *GATHERER.get().sink.lock(), sink);
-    drop(old); // Outside the lock: it may be the last that holds the sink.
+/// Lets `to` take the records.
+pub(super) fn open(to: Arc<dyn LogSink>, folds: bool) {
+    let of = GATHERER.get();
+    of.set_sink(Some(Sink { to, folds }));
+    of.shards.iter().for_each(|shard| shard.0.lock().is_open = true);
+}
+
+/// Hands over what is there, for the last time: what comes later is refused, and counted.
+pub(super) fn close() {
+    let of = GATHERER.get();
+    let inside = Inside::enter();
+    let mut left = Vec::new();
+    of.shards.iter().for_each(|shard| shard.close(&mut left));
+    match of.handing_over.try_lock_for(PATIENCE) {
+        Some(mut batch) => {
+            batch.append(&mut left);
+            of.add_suppressed(&mut batch);
+            of.hand_over(&mut batch);
+        }
+        None => of.count_lost(left.len()),
+    }
+    of.set_sink(None);
+    drop(inside);
 }
 
 /// Takes a record in. Counts it if there is no room.
@@ -152,7 +172,7 @@ pub(super) fn push(record: LogRecord) {
         Pushed::IsFull => of.hand_over_if_free(),
         Pushed::Refused(record) => {
             drop(record);
-            of.n_lost.fetch_add(1, Relaxed);
+            of.count_lost(1);
         }
     }
 }
@@ -162,10 +182,7 @@ pub(super) fn collect() {
     let of = GATHERER.get();
     let Some(_inside) = Inside::enter() else { return };
     let Some(mut batch) = of.handing_over.try_lock_for(PATIENCE) else { return };
-    for (site, n) in site::suppressed() {
-        of.n_suppressed.fetch_add(n, Relaxed);
-        batch.push(LogRecord::of_suppressed(site, n));
-    }
+    of.add_suppressed(&mut batch);
     of.hand_over(&mut batch);
 }
 
@@ -193,7 +210,8 @@ impl Shard {
     fn push(&self, record: LogRecord) -> Pushed {
         let weight = record.weight();
         let mut waiting = self.0.lock();
-        if waiting.records.len() >= MOST || waiting.bytes + weight > MOST_BYTES {
+        if !waiting.is_open || waiting.records.len() >= MOST || waiting.bytes + weight > MOST_BYTES
+        {
             return Pushed::Refused(record);
         }
         waiting.records.push(record);
@@ -207,9 +225,33 @@ impl Shard {
         to.append(&mut waiting.records);
         waiting.bytes = 0;
     }
+
+    /// As [`take`](Self::take), and nothing gets in from here on.
+    fn close(&self, to: &mut Vec<LogRecord>) {
+        let mut waiting = self.0.lock();
+        to.append(&mut waiting.records);
+        *waiting = Waiting::default();
+    }
 }
 
 impl Gatherer {
+    fn set_sink(&self, sink: Option<Sink>) {
+        let old = mem::replace(&mut *self.sink.lock(), sink);
+        drop(old); // Outside the lock: it may be the last that holds the sink.
+    }
+
+    fn count_lost(&self, n: usize) {
+        self.n_lost.fetch_add(n as u64, Relaxed);
+    }
+
+    /// Adds what stands for the records that were suppressed.
+    fn add_suppressed(&self, batch: &mut Vec<LogRecord>) {
+        for (site, n) in site::suppressed() {
+            self.n_suppressed.fetch_add(n, Relaxed);
+            batch.push(LogRecord::of_suppressed(site, n));
+        }
+    }
+
     /// Hands over unless another thread is at it: the shard has room until that has finished.
     fn hand_over_if_free(&self) {
         if let Some(mut batch) = self.handing_over.try_lock() {
@@ -224,13 +266,16 @@ impl Gatherer {
             return;
         }
         let sink = self.sink.lock().clone();
-        let Some(sink) = sink else { return batch.clear() };
+        let Some(sink) = sink else {
+            self.count_lost(batch.len());
+            return batch.clear();
+        };
         batch.sort_by_key(LogRecord::observed); // Stable: equal dates stay in order.
         if sink.folds {
             fold::duplicates(batch);
         }
         if let Err(panic) = catch(|| sink.to.accept(batch)) {
-            self.n_lost.fetch_add(batch.len() as u64, Relaxed);
+            self.count_lost(batch.len());
             diagnostics::report("logs", format_args!("the sink panicked: {panic}"));
         }
         batch.clear();

@@ -40,7 +40,8 @@ pub fn emit(record: LogRecord) {
 #[inline]
 #[must_use]
 pub fn begin(site: &'static CallSite) -> Option<LogRecord> {
-    (may_record() && site.passes()).then(|| LogRecord::at_site(site))
+    // What a thread keeps for itself is not limited, and its clock may be another one.
+    (may_record() && (filter::keeps_all() || site.passes())).then(|| LogRecord::at_site(site))
 }
 
 /// Takes in a record of a call site that the filter lets and no limit suppresses.
@@ -95,7 +96,7 @@ pub(crate) fn install(sink: Arc<dyn LogSink>, options: LogOptions) {
     let filter = filter.unwrap_or_else(|| LogFilter::from_env(fault));
     limits.put_in_force();
     site::limit_all(per_call_site);
-    gather::set_sink(Some(sink), folds);
+    gather::open(sink, folds);
     OPEN_IN.store(process::generation(), Relaxed);
     filter::set(filter);
     filter::set_open(true);
@@ -104,9 +105,8 @@ pub(crate) fn install(sink: Arc<dyn LogSink>, options: LogOptions) {
 /// Hands over what there is, and takes no more.
 pub(crate) fn uninstall() {
     filter::set_open(false);
-    collect();
     OPEN_IN.store(0, Relaxed);
-    gather::set_sink(None, false);
+    gather::close();
 }
 
 /// Hands over what there is.

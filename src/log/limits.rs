@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// How much one log record may hold; what is beyond is left out, and counted in the record and in
-/// `telemetry.logs.truncated`. What a processor sets is not limited.
+/// `telemetry.logs.truncated`. What a processor sets is not limited. Keys, targets and other names have at most
+/// 1,024 characters in any case.
 ///
 /// # Examples
 ///
@@ -26,7 +27,7 @@ use crate::{
 pub struct LogLimits {
     /// The most attributes of a record.
     pub attributes: usize,
-    /// The most items of an attribute that is an array.
+    /// The most items of an attribute, or of a body, that is an array.
     pub array_items: u32,
     /// The most characters of a text that is the value of an attribute, or an item of one; about a million
     /// at most.

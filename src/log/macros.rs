@@ -26,9 +26,10 @@ macro_rules! warn {
 /// Logs what happens in the ordinary course: `info!("message {}", argument, key = value, ...)`.
 ///
 /// The message is a literal as for [`format!`], and arguments without a name belong to it. What has a name
-/// is an attribute: the key is an identifier, some with dots between them, or a string literal; the value
-/// anything that makes a [`Value`](crate::label::Value), or with `%` before it what it displays, or with
-/// `?` its debug form. Variables in braces are taken from where the macro stands, never from attributes.
+/// is an attribute: the key is an identifier (a keyword too), some with dots between them, or a string
+/// literal; the value anything that makes a [`Value`](crate::label::Value), or with `%` before it what it
+/// displays, or with `?` its debug form. Variables in braces are taken from where the macro stands, never
+/// from attributes.
 ///
 /// `target: "name"` before the message sets another target than the path of the module.
 ///
@@ -71,14 +72,16 @@ macro_rules! trace {
 #[macro_export]
 macro_rules! __log {
     ($severity:expr, target: $target:expr, $message:literal $($args:tt)*) => {{
-        static SITE: $crate::log::CallSite = $crate::log::CallSite::new(
+        // Items have no hygiene: what the user wrote is read in the scope of this name.
+        static __BELLWETHER_CALL_SITE: $crate::log::CallSite = $crate::log::CallSite::new(
             $severity,
             $target,
             ::core::file!(),
             ::core::line!(),
         );
-        if SITE.is_enabled() {
-            if let ::core::option::Option::Some(mut record) = $crate::log::begin(&SITE) {
+        if __BELLWETHER_CALL_SITE.is_enabled() {
+            let record = $crate::log::begin(&__BELLWETHER_CALL_SITE);
+            if let ::core::option::Option::Some(mut record) = record {
                 $crate::__log_parts!(record [$message] $($args)*);
                 $crate::log::take(record);
             }
@@ -99,7 +102,7 @@ macro_rules! __log_parts {
     ($record:ident $message:tt,
      $key:ident $(. $more:ident)* = % $value:expr $(, $($rest:tt)*)?) => {
         $record.print_attribute(
-            ::core::concat!(::core::stringify!($key) $(, ".", ::core::stringify!($more))*),
+            $crate::__log_key!($key $(. $more)*),
             ::core::format_args!("{}", $value),
         );
         $crate::__log_parts!($record $message $(, $($rest)*)?);
@@ -107,7 +110,7 @@ macro_rules! __log_parts {
     ($record:ident $message:tt,
      $key:ident $(. $more:ident)* = ? $value:expr $(, $($rest:tt)*)?) => {
         $record.print_attribute(
-            ::core::concat!(::core::stringify!($key) $(, ".", ::core::stringify!($more))*),
+            $crate::__log_key!($key $(. $more)*),
             ::core::format_args!("{:?}", $value),
         );
         $crate::__log_parts!($record $message $(, $($rest)*)?);
@@ -115,7 +118,7 @@ macro_rules! __log_parts {
     ($record:ident $message:tt,
      $key:ident $(. $more:ident)* = $value:expr $(, $($rest:tt)*)?) => {
         $record.set_attribute(
-            ::core::concat!(::core::stringify!($key) $(, ".", ::core::stringify!($more))*),
+            $crate::__log_key!($key $(. $more)*),
             $value,
         );
         $crate::__log_parts!($record $message $(, $($rest)*)?);
@@ -135,4 +138,37 @@ macro_rules! __log_parts {
     ($record:ident [$($message:tt)+], $argument:expr $(, $($rest:tt)*)?) => {
         $crate::__log_parts!($record [$($message)+, $argument] $(, $($rest)*)?);
     };
+}
+
+/// The text of a key that is not a literal.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __log_key {
+    ($key:ident $(. $more:ident)*) => {
+        const {
+            $crate::log::plain_key(
+                ::core::concat!(::core::stringify!($key) $(, ".", ::core::stringify!($more))*),
+            )
+        }
+    };
+}
+
+/// A key without the mark of a raw identifier, which a keyword needs where it is an argument of another macro.
+///
+/// # Panics
+///
+/// Panics, which is while it is compiled, if a later part of the key has the mark: it needs none there.
+#[doc(hidden)]
+#[must_use]
+pub const fn plain_key(key: &'static str) -> &'static str {
+    let key = match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    };
+    let mut rest = key.as_bytes();
+    while let [first, more @ ..] = rest {
+        assert!(*first != b'#', "a keyword behind a dot needs no `r#`");
+        rest = more;
+    }
+    key
 }

@@ -64,6 +64,8 @@ pub(crate) use intake::{Entered, collect, enter, install, set_filter, take_whole
 #[doc(hidden)]
 pub use intake::{begin, take};
 pub use limits::LogLimits;
+#[doc(hidden)]
+pub use macros::plain_key;
 pub use options::LogOptions;
 pub use record::LogRecord;
 pub use severity::Severity;

@@ -335,8 +335,17 @@ impl LogRecord {
 
     /// Cuts what is beyond the limits, and counts it.
     pub(super) fn limit(&mut self, limits: &LogLimits) {
-        let Body { body, attributes, dropped_attributes, truncated_texts, .. } = &mut *self.0;
-        *truncated_texts += u32::from(text::cut_body(body, limits.body_bytes));
+        let Body { body, attributes, origin, rare, dropped_attributes, truncated_texts, .. } =
+            &mut *self.0;
+        let (items, chars) = (limits.array_items as usize, limits.value_chars);
+        *truncated_texts += u32::from(match body {
+            Value::Array(_) => text::cut_value(body, items, chars),
+            _ => text::cut_body(body, limits.body_bytes),
+        });
+        if let Origin::Target(target) = origin {
+            *truncated_texts += u32::from(text::cut_name(target));
+        }
+        *truncated_texts += rare.as_mut().map_or(0, |rare| rare.limit());
         if attributes.len() > limits.attributes {
             let n = (attributes.len() - limits.attributes) as u32;
             *dropped_attributes = dropped_attributes.saturating_add(n);
@@ -344,8 +353,8 @@ impl LogRecord {
             attributes.shrink_to_fit();
         }
         for attribute in attributes {
-            let (items, chars) = (limits.array_items as usize, limits.value_chars);
             *truncated_texts += u32::from(text::cut_value(&mut attribute.value, items, chars));
+            *truncated_texts += u32::from(text::cut_name(&mut attribute.key));
         }
     }
 
@@ -385,6 +394,13 @@ impl Signal for LogRecord {
 }
 
 impl Rare {
+    /// Cuts what is too long; how many texts were.
+    fn limit(&mut self) -> u32 {
+        let file = self.location.as_mut().map(|(file, _)| file);
+        let texts = [self.event_name.as_mut(), self.severity_text.as_mut(), file];
+        texts.into_iter().flatten().map(|text| u32::from(text::cut_name(text))).sum()
+    }
+
     fn bytes(&self) -> usize {
         let texts = [&self.event_name, &self.severity_text];
         let of_texts: usize = texts.into_iter().flatten().map(owned_bytes).sum();

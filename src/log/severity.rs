@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    label,
+};
 
 /// How grave a log record is, from 1 to 24: OpenTelemetry's `SeverityNumber` (logs data model, "Severity
 /// Fields"). Each of the six names covers four numbers: [`INFO`](Self::INFO) is 9, and `INFO2` to `INFO4`
@@ -94,7 +97,8 @@ impl FromStr for Severity {
             "5" => Ok(Self::TRACE),
             _ if text.eq_ignore_ascii_case("warning") => Ok(Self::WARN),
             _ => {
-                let text = format!("{text:.40?} is no level: trace, debug, info, warn, error, off");
+                let text = label::head(text, 40);
+                let text = format!("{text:?} is no level: trace, debug, info, warn, error, off");
                 Err(Error::new(ErrorKind::InvalidOption, text))
             }
         }

@@ -149,7 +149,8 @@ impl Limit {
         let first = second << 32 | 1;
         let mut counted = self.counted.load(Relaxed);
         // Another thread may begin the second meanwhile; then this one counts in it.
-        while counted >> 32 != first >> 32 {
+        // One that was slow at the end of a second counts in the next one, which has begun.
+        while counted >> 32 != first >> 32 && counted >> 32 != second + 1 {
             match self.counted.compare_exchange(counted, first, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(other) => counted = other,
@@ -192,6 +193,19 @@ mod tests {
         clock.advance(Duration::from_millis(500));
         assert_eq!((pass(2), limit.take(), listed.get()), (1, 1, 2));
         assert_eq!(limit.take(), 0);
+    }
+
+    #[test]
+    fn who_is_late_counts_in_the_second_that_others_have_begun() {
+        let (late, clock) = (ManualClock::new(), ManualClock::new());
+        clock.advance(Duration::from_secs(1));
+        let limit = Limit::new();
+        let pass = |clock: &ManualClock| {
+            let _installed = clock::enter(Some(clock.clone()));
+            limit.passes(2, || true)
+        };
+        let passed = [&late, &clock, &late, &clock, &late].map(pass);
+        assert_eq!((passed, limit.take()), ([true, true, true, false, false], 2));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Texts of records: printed within bounds, and cut to their limits.
 
-use std::fmt::{self, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
-use crate::label::{Text, Value};
+use crate::label::{self, Text, Value};
 
 /// What `args` print. A literal is not copied. What prints itself without end is stopped, beyond every
 /// limit, which is applied later.
@@ -90,6 +93,20 @@ pub(super) fn cut_value(value: &mut Value, items: usize, chars: usize) -> bool {
     }
 }
 
+/// The most characters of keys, targets and other names, as of spans.
+pub(super) const MOST_NAME: usize = label::MAX_VALUE_BYTES;
+
+/// Cuts a name; whether it was too long.
+pub(super) fn cut_name(name: &mut Cow<'static, str>) -> bool {
+    let Some(end) = label::end_within(name, MOST_NAME) else { return false };
+    match name {
+        Cow::Borrowed(text) => *text = &text[..end],
+        // A copy, because a shortened String would keep the memory of the long one.
+        Cow::Owned(text) => *text = text[..end].to_owned(),
+    }
+    true
+}
+
 /// The end of the last character of `text` that ends within `bytes`.
 fn within(text: &str, bytes: usize) -> usize {
     (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0)
@@ -98,7 +115,6 @@ fn within(text: &str, bytes: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label;
 
     fn printed(args: fmt::Arguments<'_>) -> String {
         print(args).to_string()

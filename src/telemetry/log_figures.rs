@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    context::{self, Muted},
     log::{LogRecord, Severity},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
 };
 
 /// What log records add up to. Suppressed ones count too.
@@ -35,9 +36,14 @@ const MOST_KEYS: usize = 1024;
 const OTHERS: &str = "_OTHER";
 
 impl LogFigures {
+    /// The counts, with the thread muted: what an allocator logs meanwhile would wait for this lock.
+    fn lock(&self) -> (Muted, MutexGuard<'_, Counts>) {
+        (context::mute(), self.counts.lock())
+    }
+
     /// Counts the records, the folded and the suppressed ones too.
     pub(super) fn count(&self, records: &[LogRecord]) {
-        let mut counts = self.counts.lock();
+        let (_muted, mut counts) = self.lock();
         for record in records {
             let n = match record.suppressed() {
                 0 => 1 + u64::from(record.repeated()),
@@ -53,7 +59,7 @@ impl LogFigures {
 
     /// Calls `each` with the level, the target and the number of records.
     pub(super) fn each_target(&self, mut each: impl FnMut(&str, &str, u64)) {
-        let counts = self.counts.lock();
+        let (_muted, counts) = self.lock();
         counts.by_target.counts.iter().for_each(|((level, target), n)| each(level, target, *n));
         if counts.by_target.others > 0 {
             each(OTHERS, OTHERS, counts.by_target.others);
@@ -62,7 +68,7 @@ impl LogFigures {
 
     /// Calls `each` with the target, the place in the source and the number of errors.
     pub(super) fn each_error(&self, mut each: impl FnMut(&str, &str, u64)) {
-        let counts = self.counts.lock();
+        let (_muted, counts) = self.lock();
         counts.errors.counts.iter().for_each(|((target, place), n)| each(target, place, *n));
         if counts.errors.others > 0 {
             each(OTHERS, OTHERS, counts.errors.others);
@@ -71,7 +77,7 @@ impl LogFigures {
 
     /// How many places in the source had errors.
     pub(super) fn n_error_sites(&self) -> u64 {
-        let counts = self.counts.lock();
+        let (_muted, counts) = self.lock();
         counts.errors.counts.len() as u64 + u64::from(counts.errors.others > 0)
     }
 }

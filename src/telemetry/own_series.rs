@@ -203,8 +203,7 @@ fn of_logs(figures: &Arc<LogFigures>) -> Vec<Series> {
         });
     });
     let of_sites = read(|figures, to| to.observe(figures.n_error_sites() as f64, &[]));
-    let lost =
-        "Log records that were dropped because they came faster than they could be handed over";
+    let lost = "Log records that were dropped: they came faster than they could be handed over, or too late";
     let suppressed = "Log records that the limit of their call site suppressed";
     let truncated = "Texts and attributes of log records that were beyond their limits";
     let reentrant = "Log records from inside the logging of another, dropped";

@@ -6,14 +6,15 @@
 //! through this process more than once.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
 use crate::{
-    context::{Outcome, SpanId, TraceId},
+    context::{self, Outcome, SpanId, TraceId},
     label::{KeyValue, Value},
     log::{self, LogRecord, Severity},
+    pipeline::Signal as _,
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -35,6 +36,8 @@ struct Traces {
     by_id: HashMap<TraceId, Trace>,
     /// How many spans all traces keep.
     n_spans: usize,
+    /// How many bytes the events of roots and the names of spans have.
+    n_bytes: usize,
     /// The number of the round that runs: one is over with each collection.
     round: u64,
 }
@@ -44,6 +47,7 @@ struct Trace {
     spans: Vec<Child>,
     names: Vec<Box<str>>,
     roots: Vec<Root>,
+    n_bytes: usize,
     /// In which round it was touched last.
     round: u64,
 }
@@ -69,16 +73,21 @@ struct Root {
 const MOST_SPANS: usize = 1 << 17;
 const MOST_OF_TRACE: usize = 1 << 13;
 
+/// The most bytes of events and names that are kept. Arbitrary.
+const MOST_BYTES: usize = 32 << 20;
+
 /// The most names of a trace that are told apart, and the name of all others.
 const MOST_NAMES: usize = 64;
 const OTHERS: &str = "_OTHER";
 
-/// After how many rounds without a span a trace is given up: about an hour.
+/// After how many rounds without a span a trace is given up: about an hour, and less the fuller it gets.
 const PATIENCE: u64 = 3600;
 
 impl WideEvents {
     /// Sees spans that have ended.
     pub(super) fn see(&self, spans: &[SpanRecord]) {
+        // What an allocator records meanwhile would wait for this lock.
+        let _muted = context::mute();
         let mut traces = self.traces.lock();
         let n_left_out = spans.iter().filter(|span| !span.is_open() && !traces.add(span)).count();
         self.n_left_out.fetch_add(n_left_out as u64, Relaxed);
@@ -86,9 +95,10 @@ impl WideEvents {
 
     /// Ends a collection: hands over the events of roots that had come before it, or of `all`.
     pub(super) fn end_round(&self, all: bool) {
+        let muted = context::mute();
         let mut traces = self.traces.lock();
         let (events, n_left_out) = traces.end_round(all);
-        drop(traces);
+        drop((traces, muted));
         self.n_left_out.fetch_add(n_left_out, Relaxed);
         events.into_iter().for_each(log::take_whole);
     }
@@ -102,7 +112,7 @@ impl WideEvents {
 impl Traces {
     /// Adds a span; `false` if there is no room.
     fn add(&mut self, span: &SpanRecord) -> bool {
-        let has_room = self.n_spans < MOST_SPANS;
+        let has_room = self.n_spans < MOST_SPANS && self.n_bytes < MOST_BYTES;
         let trace = match self.by_id.get_mut(&span.trace_id()) {
             Some(trace) => trace,
             None if has_room => self.by_id.entry(span.trace_id()).or_default(),
@@ -110,7 +120,12 @@ impl Traces {
         };
         trace.round = self.round;
         if span.parent_span_id().is_none() || span.parent_is_remote() {
+            if !has_room {
+                return false;
+            }
             let event = event_of(span);
+            trace.n_bytes += event.weight();
+            self.n_bytes += event.weight();
             trace.roots.push(Root { id: span.span_id(), round: self.round, event });
             self.n_spans += 1;
             return true;
@@ -119,7 +134,9 @@ impl Traces {
             return false;
         }
         self.n_spans += 1;
-        let name = trace.name(span.name());
+        let (name, n_bytes) = trace.name(span.name());
+        trace.n_bytes += n_bytes;
+        self.n_bytes += n_bytes;
         trace.spans.push(Child {
             id: span.span_id(),
             parent: span.parent_span_id().unwrap_or(SpanId::INVALID),
@@ -133,81 +150,83 @@ impl Traces {
     /// The events that are complete, and how many spans are given up.
     fn end_round(&mut self, all: bool) -> (Vec<LogRecord>, u64) {
         let (round, mut events, mut n_left_out) = (self.round, Vec::new(), 0);
-        let mut n_spans = 0;
+        let (mut n_spans, mut n_bytes) = (0, 0);
+        let patience =
+            PATIENCE * (MOST_SPANS - self.n_spans.min(MOST_SPANS)) as u64 / MOST_SPANS as u64;
         self.by_id.retain(|_, trace| {
-            while let Some(place) = trace.roots.iter().position(|root| all || root.round < round) {
-                let root = trace.roots.swap_remove(place);
-                events.push(trace.event(root));
-            }
+            trace.end(|root| all || root.round < round, &mut events);
             // What is left may be below a root that has not ended yet.
-            let is_given_up = trace.roots.is_empty() && round - trace.round > PATIENCE;
+            let is_given_up = trace.roots.is_empty() && round - trace.round > patience;
             if is_given_up {
                 n_left_out += trace.spans.len() as u64;
             }
             let is_kept = !is_given_up && (trace.roots.len() + trace.spans.len() > 0);
-            n_spans += if is_kept { trace.roots.len() + trace.spans.len() } else { 0 };
+            if is_kept {
+                n_spans += trace.roots.len() + trace.spans.len();
+                n_bytes += trace.n_bytes;
+            }
             is_kept
         });
-        (self.n_spans, self.round) = (n_spans, round + 1);
+        (self.n_spans, self.n_bytes, self.round) = (n_spans, n_bytes, round + 1);
         events.sort_by_key(LogRecord::time);
         (events, n_left_out)
     }
 }
 
 impl Trace {
-    /// The place of `name`.
-    fn name(&mut self, name: &str) -> u16 {
+    /// The place of `name`, and how many bytes it takes if it is new.
+    fn name(&mut self, name: &str) -> (u16, usize) {
         if let Some(place) = self.names.iter().position(|known| **known == *name) {
-            return place as u16;
+            return (place as u16, 0);
         }
         if self.names.len() == MOST_NAMES {
             self.names.push(OTHERS.into());
         }
         if self.names.len() > MOST_NAMES {
-            return MOST_NAMES as u16;
+            return (MOST_NAMES as u16, 0);
         }
         self.names.push(name.into());
-        self.names.len() as u16 - 1
+        (self.names.len() as u16 - 1, name.len())
     }
 
-    /// The event of `root` with what is below it, which is taken out.
-    fn event(&mut self, root: Root) -> LogRecord {
-        let below = self.below(root.id);
-        let mut sums = vec![Sum::default(); self.names.len()];
-        self.spans.retain(|span| {
-            let is_below = below.contains(&span.id);
-            if is_below {
-                sums[usize::from(span.name)].add(span);
-            }
-            !is_below
-        });
-        let mut event = root.event;
-        for (name, sum) in self.names.iter().zip(sums).filter(|(_, sum)| sum.count > 0) {
-            event.set_attribute(format!("{name}.count"), sum.count);
-            event.set_attribute(format!("{name}.duration_ms"), millis(sum.nanos));
-            if sum.n_failed > 0 {
-                event.set_attribute(format!("{name}.errors"), sum.n_failed);
-            }
+    /// Takes the roots out that have `ended`, and what is below them, and adds their events.
+    fn end(&mut self, ended: impl Fn(&Root) -> bool, events: &mut Vec<LogRecord>) {
+        if !self.roots.iter().any(&ended) {
+            return;
         }
-        event
+        // Once for all of them: a caller may send one trace id for ever.
+        let mut children = HashMap::<SpanId, Vec<Child>>::new();
+        for span in self.spans.drain(..) {
+            children.entry(span.parent).or_default().push(span);
+        }
+        for root in self.roots.extract_if(.., |root| ended(root)) {
+            self.n_bytes = self.n_bytes.saturating_sub(root.event.weight());
+            events.push(event(root, &self.names, &mut children));
+        }
+        self.spans.extend(children.into_values().flatten());
     }
+}
 
-    /// The ids of the spans below `root`.
-    fn below(&self, root: SpanId) -> HashSet<SpanId> {
-        let mut children = HashMap::<SpanId, Vec<SpanId>>::new();
-        for span in &self.spans {
-            children.entry(span.parent).or_default().push(span.id);
+/// The event of `root` with what is below it, which is taken out of `children`.
+fn event(root: Root, names: &[Box<str>], children: &mut HashMap<SpanId, Vec<Child>>) -> LogRecord {
+    let (mut sums, mut left) = (BTreeMap::<u16, Sum>::new(), vec![root.id]);
+    while let Some(parent) = left.pop() {
+        // Taken out, so that a circle of parents ends.
+        for child in children.remove(&parent).unwrap_or_default() {
+            sums.entry(child.name).or_default().add(&child);
+            left.push(child.id);
         }
-        let (mut below, mut left) = (HashSet::new(), vec![root]);
-        while let Some(parent) = left.pop() {
-            // Taken out, so that a circle of parents ends.
-            for child in children.remove(&parent).unwrap_or_default() {
-                below.insert(child);
-                left.push(child);
-            }
-        }
-        below
     }
+    let mut event = root.event;
+    for (place, sum) in sums {
+        let name = &names[usize::from(place)];
+        event.set_attribute(format!("{name}.count"), sum.count);
+        event.set_attribute(format!("{name}.duration_ms"), millis(sum.nanos));
+        if sum.n_failed > 0 {
+            event.set_attribute(format!("{name}.errors"), sum.n_failed);
+        }
+    }
+    event
 }
 
 /// What the spans of one name add up to.
@@ -353,6 +372,48 @@ mod tests {
             .filter(|&n| traces.add(&spanned(n + 2, 1, 7, "x", 1)))
             .count();
         assert_eq!(n_traces, MOST_SPANS);
+    }
+
+    #[test]
+    fn roots_have_bounds_of_number_and_of_bytes() {
+        let _installed = clock::enter(Some(ManualClock::new()));
+        let mut traces = Traces::default();
+        // A caller that sends one trace id for ever.
+        let n_kept =
+            (1..MOST_SPANS as u64 + 9).filter(|&n| traces.add(&spanned(1, n, 0, "x", 1))).count();
+        assert!(n_kept < MOST_SPANS, "{n_kept}");
+        assert_eq!(traces.end_round(true).0.len(), n_kept);
+        assert_eq!((traces.n_spans, traces.n_bytes), (0, 0));
+        let mut large = spanned(1, 1, 0, "x", 1);
+        large.set_attribute("text", "x".repeat(60_000));
+        let n_kept = (0..10_000).filter(|_| traces.add(&large)).count();
+        assert!((100..=MOST_BYTES / 60_000).contains(&n_kept), "{n_kept}");
+    }
+
+    #[test]
+    fn many_roots_of_one_trace_cost_no_more_than_those_of_many() {
+        let mut traces = Traces::default();
+        for n in 1..=20_000u64 {
+            traces.add(&spanned(1, 2 * n + 1, 2 * n, "child", 1));
+            traces.add(&spanned(1, 2 * n, 0, "root", 1));
+        }
+        let begin = std::time::Instant::now();
+        let (events, _) = traces.end_round(true);
+        let n_with = events.iter().filter(|event| event.attributes().len() == 5).count();
+        assert_eq!((events.len(), n_with), (20_000, MOST_OF_TRACE));
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn spans_that_nobody_asks_for_make_room_for_others_in_time() {
+        let mut traces = Traces::default();
+        (2..=MOST_SPANS as u128 + 1).for_each(|n| {
+            traces.add(&spanned(n, 5, 7, "late", 1));
+        });
+        assert!(!traces.add(&spanned(1, 1, 0, "root", 1)));
+        let left_out: u64 = (0..3).map(|_| traces.end_round(false).1).sum();
+        assert_eq!(left_out, MOST_SPANS as u64);
+        assert!(traces.add(&spanned(1, 1, 0, "root", 1)));
     }
 
     proptest! {

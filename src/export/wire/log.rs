@@ -123,7 +123,10 @@ pub(super) fn ecs_fields(object: &mut Object<'_>, service: &str, record: &LogRec
     if record.observed() != record.time() {
         object.field("event.created").bare(&date(record.observed()));
     }
-    let is_taken = |key: &str| ECS_KEYS.contains(&key);
+    // So is what the fields are in, such as `log`: a value there would contradict them in an index.
+    let is_in = |rest: &str| rest.is_empty() || rest.starts_with('.');
+    let is_taken =
+        |key: &str| ECS_KEYS.iter().any(|taken| taken.strip_prefix(key).is_some_and(is_in));
     let attributes = || last_of_each_key(record.attributes());
     for attribute in attributes().filter(|attribute| !is_taken(&attribute.key)) {
         object.field(&attribute.key).value(&attribute.value);
@@ -160,13 +163,6 @@ const ECS_KEYS: &[&str] = &[
     "labels",
     "bellwether.log.repeated",
     "bellwether.log.suppressed",
-    // Objects of the fields above: a value in their place would contradict them in an index.
-    "log",
-    "service",
-    "ecs",
-    "trace",
-    "span",
-    "event",
 ];
 
 /// RFC 3339 with nanoseconds. Written digit by digit: `fmt` takes longer than the rest of a line.
@@ -266,7 +262,9 @@ mod tests {
         let record = sample("no money")
             .with_attribute("http.route", "/pay")
             .with_attribute("message", "mine")
-            .with_attribute("trace", 1);
+            .with_attribute("trace", 1)
+            .with_attribute("log.origin", 2)
+            .with_attribute("bellwether", 3);
         let read = ecs(&record);
         for (key, value) in [
             ("@timestamp", "2020-01-01T00:00:00.012500007Z"),
@@ -283,6 +281,11 @@ mod tests {
         }
         assert_eq!((&read["cart"], &read["labels"]["message"]), (&7.into(), &"mine".into()));
         assert_eq!(read["labels"]["trace"], 1);
+        // A value in the place of an object would contradict it in an index.
+        assert_eq!(
+            (&read["labels"]["log.origin"], &read["labels"]["bellwether"]),
+            (&2.into(), &3.into())
+        );
         let text = {
             let mut out = Vec::new();
             record.ecs("shop", &mut out);

@@ -125,6 +125,9 @@ fn severity(level: ::log::Level) -> Severity {
 /// The call site of `record`, which is known by all that it says of itself.
 fn site(record: &Record<'_>) -> Option<&'static CallSite> {
     let (file, line) = (record.file().unwrap_or_default(), record.line().unwrap_or_default());
+    if record.target().len().max(file.len()) > MOST_NAME {
+        return None;
+    }
     let mut hash = Hash::new();
     hash.push(record.target().as_bytes());
     hash.push(file.as_bytes());
@@ -134,6 +137,9 @@ fn site(record: &Record<'_>) -> Option<&'static CallSite> {
         CallSite::of(severity(record.level()), target, file.to_owned().into(), line)
     })
 }
+
+/// The most bytes of a target or a file whose call sites are known: these are kept for ever. Arbitrary.
+const MOST_NAME: usize = 1024;
 
 fn siteless(record: &Record<'_>) -> LogRecord {
     let siteless = LogRecord::new(severity(record.level()), "");
