@@ -8,6 +8,8 @@
 //! prints how many were delivered. With a pause after each thousand it rotates as often as a service
 //! might, so that a shipper that looks at one name sees each file. A shipper that tails the folder must have got each of them once.
 
+#![expect(clippy::disallowed_methods, reason = "the pace of a service is not that of its spans")]
+
 use std::{path::PathBuf, time::Duration};
 
 use bellwether::{
