@@ -4,7 +4,13 @@
 //! that is out costs one relaxed load and a comparison, and a call site that has asked this filter before
 //! costs one load more.
 
-use std::{cell::Cell, cmp::Reverse, fmt, str::FromStr, sync::Arc};
+use std::{
+    cell::Cell,
+    cmp::Reverse,
+    fmt,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use super::Severity;
 use crate::{
@@ -15,7 +21,7 @@ use crate::{
         Mutex,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    util::process,
+    util::{per_process::PerProcess, process},
 };
 
 /// Which log records are kept, by their level and their target.
@@ -195,17 +201,20 @@ static IN_FORCE: AtomicU64 = AtomicU64::new(OFF as u64);
 /// The generation of the process that takes records; zero if none does. Relaxed: it publishes nothing but itself.
 static OPENED_IN: AtomicU32 = AtomicU32::new(0);
 
-/// The filter, and what follows its changes. No lock is taken inside it.
-static FILTER: Mutex<InForce> =
-    Mutex::new(InForce { filter: None, is_open: false, n_captures: 0, followers: Vec::new() });
+/// The filter. No lock is taken inside it. A forked child has one of its own, whose lock nobody of its
+/// parent's holds.
+static FILTER: PerProcess<Mutex<InForce>> = PerProcess::new();
 
+/// What follows changes of the filter: more than there are bridges that have to.
+static FOLLOWERS: [OnceLock<fn()>; 4] = [const { OnceLock::new() }; 4];
+
+#[derive(Default)]
 struct InForce {
     filter: Option<Arc<LogFilter>>, // None is `off`.
     /// Whether somebody takes records: otherwise nothing is kept, whatever the filter says.
     is_open: bool,
     /// How many threads keep what they log, whatever the filter says.
     n_captures: usize,
-    followers: Vec<fn()>,
 }
 
 /// Whether any target keeps records of this severity.
@@ -233,7 +242,7 @@ pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
         // Nobody takes records; in a forked child a thread of the parent may hold the lock for ever.
         return (false, 0);
     }
-    let in_force = FILTER.lock();
+    let in_force = FILTER.get().lock();
     let number = if in_force.n_captures > 0 { 0 } else { number() };
     let filter = in_force.filter.clone().filter(|_| in_force.is_open);
     drop(in_force);
@@ -283,26 +292,23 @@ pub(super) fn begin_capture() {
 
 /// Says that it ends.
 pub(super) fn end_capture() {
-    change(|in_force| in_force.n_captures -= 1);
+    change(|in_force| in_force.n_captures = in_force.n_captures.saturating_sub(1));
 }
 
 /// Calls `follower` at each change of the filter, and now: for libraries that keep their own idea of what
 /// is enabled.
 #[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) fn follow(follower: fn()) {
-    let muted = context::mute();
-    let mut in_force = FILTER.lock();
-    if !in_force.followers.iter().any(|known| std::ptr::fn_addr_eq(*known, follower)) {
-        in_force.followers.push(follower);
-    }
-    drop((in_force, muted));
+    let is_its =
+        |place: &&OnceLock<fn()>| std::ptr::fn_addr_eq(*place.get_or_init(|| follower), follower);
+    let _ = FOLLOWERS.iter().find(is_its);
     follower();
 }
 
 fn change(change: impl FnOnce(&mut InForce)) {
     // What an allocator logs meanwhile would wait for this lock.
     let muted = context::mute();
-    let mut in_force = FILTER.lock();
+    let mut in_force = FILTER.get().lock();
     change(&mut in_force);
     let lowest = match &in_force.filter {
         _ if in_force.n_captures > 0 => Severity::TRACE.number(),
@@ -311,9 +317,16 @@ fn change(change: impl FnOnce(&mut InForce)) {
     };
     // Only this writes it, under the lock.
     IN_FORCE.store((number() + 1) << 8 | u64::from(lowest), Relaxed);
-    let followers = in_force.followers.clone();
     drop((in_force, muted));
-    followers.into_iter().for_each(|follower| follower());
+    // Again, if another thread has changed it meanwhile: of two followers at once, the later one may
+    // have looked earlier.
+    loop {
+        let followed = number();
+        FOLLOWERS.iter().filter_map(OnceLock::get).for_each(|follower| follower());
+        if number() == followed {
+            break;
+        }
+    }
 }
 
 #[cfg(test)]

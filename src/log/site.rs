@@ -10,6 +10,7 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    util::per_process::PerProcess,
 };
 
 /// A place in the source that logs. The macros make one for each call.
@@ -77,7 +78,7 @@ impl CallSite {
     #[cold]
     fn list(&'static self) -> bool {
         // With a limit, because an allocator that logs may be called with the lock held.
-        let list = SUPPRESSING.try_lock_for(PATIENCE);
+        let list = SUPPRESSING.get().try_lock_for(PATIENCE);
         list.map(|mut list| list.push(self)).is_some()
     }
 
@@ -110,7 +111,7 @@ impl fmt::Debug for CallSite {
 static MOST: AtomicU32 = AtomicU32::new(0);
 
 /// The sites that have suppressed records which nobody has taken yet. No lock is taken inside it.
-static SUPPRESSING: Mutex<Vec<&'static CallSite>> = Mutex::new(Vec::new());
+static SUPPRESSING: PerProcess<Mutex<Vec<&'static CallSite>>> = PerProcess::new();
 
 /// How long that lock is waited for: holders keep it for less than a millisecond.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -122,7 +123,7 @@ pub(super) fn limit_all(most: u32) {
 
 /// The sites that have suppressed records since this was asked last, and how many.
 pub(super) fn suppressed() -> Vec<(&'static CallSite, u64)> {
-    let sites = std::mem::take(&mut *SUPPRESSING.lock());
+    let sites = std::mem::take(&mut *SUPPRESSING.get().lock());
     let counted = sites.into_iter().map(|site| (site, site.take_suppressed()));
     counted.filter(|&(_, n)| n > 0).collect()
 }

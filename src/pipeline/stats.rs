@@ -270,8 +270,12 @@ impl fmt::Display for OneLine<'_> {
         use fmt::Write as _;
         for character in self.0.chars() {
             // Some readers take U+2028 and U+2029 for line breaks, though they are no control
-            // characters.
-            if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            // characters; and the marks of direction show a text in another order than it has.
+            let is_odd = matches!(
+                character,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            );
+            if character.is_control() || is_odd {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 f.write_char(character)?;

@@ -171,8 +171,8 @@ impl Telemetry {
     }
 
     /// Puts another filter in place of the one that decides which log records are kept, from now on. The
-    /// bridges from `log` and `tracing` follow it. It has no effect in a forked child of the process that
-    /// started the telemetry.
+    /// bridges from `log` and `tracing` follow it. It has no effect after a shutdown, and in a forked child of
+    /// the process that started the telemetry.
     ///
     /// # Examples
     ///
@@ -190,7 +190,7 @@ impl Telemetry {
     /// # Ok::<(), bellwether::Error>(())
     /// ```
     pub fn set_log_filter(&self, filter: LogFilter) {
-        if !self.running.is_inherited() {
+        if !self.running.is_inherited() && !self.running.has_ended() {
             log::set_filter(filter);
         }
     }

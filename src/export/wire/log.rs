@@ -30,8 +30,8 @@ pub(super) fn human(
     }
     write!(text, " {}", OneLine(&record.body().to_string()))?;
     for attribute in last_of_each_key(record.attributes()) {
-        write!(text, " {}=", OneLine(&attribute.key))?;
-        write!(text, "{}", OneLine(&attribute.value.to_string()))?;
+        write!(text, " {}=", Word(&attribute.key))?;
+        write!(text, "{}", Word(&attribute.value.to_string()))?;
     }
     if let (Some(trace), Some(span)) = (record.trace_id(), record.span_id()) {
         write!(text, " trace={trace} span={span}")?;
@@ -39,6 +39,31 @@ pub(super) fn human(
     match record.repeated() {
         0 => Ok(()),
         n => write!(text, " (and {n} more like it)"),
+    }
+}
+
+/// Text that is one word of a line: in quotes if it is not one by itself, so that no value can pretend to be
+/// several.
+struct Word<'a>(&'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_word = |character: char| !character.is_whitespace() && !"=\"\\".contains(character);
+        if !self.0.is_empty() && self.0.chars().all(is_word) {
+            return OneLine(self.0).fmt(f);
+        }
+        f.write_char('"')?;
+        for piece in self.0.split_inclusive(['"', '\\']) {
+            let (plain, last) = match piece.strip_suffix(['"', '\\']) {
+                Some(plain) => (plain, piece.chars().next_back()),
+                None => (piece, None),
+            };
+            OneLine(plain).fmt(f)?;
+            if let Some(last) = last {
+                write!(f, "\\{last}")?;
+            }
+        }
+        f.write_char('"')
     }
 }
 
@@ -138,8 +163,12 @@ pub(super) fn ecs_fields(object: &mut Object<'_>, service: &str, record: &LogRec
             }
         });
     }
-    if record.repeated() > 0 {
-        object.field("bellwether.log.repeated").u64(record.repeated().into());
+    for (key, n) in [
+        ("bellwether.log.dropped_attributes", record.dropped_attributes()),
+        ("bellwether.log.truncated_texts", record.truncated_texts()),
+        ("bellwether.log.repeated", record.repeated()),
+    ] {
+        count(object, key, n);
     }
     if record.suppressed() > 0 {
         object.field("bellwether.log.suppressed").u64(record.suppressed());
@@ -161,6 +190,8 @@ const ECS_KEYS: &[&str] = &[
     "log.origin.file.line",
     "event.created",
     "labels",
+    "bellwether.log.dropped_attributes",
+    "bellwether.log.truncated_texts",
     "bellwether.log.repeated",
     "bellwether.log.suppressed",
 ];
@@ -292,6 +323,25 @@ mod tests {
             out
         };
         assert!(text.starts_with(br#"{"@timestamp":""#));
+    }
+
+    #[test]
+    fn no_value_of_a_line_for_people_can_pretend_to_be_several_or_run_backwards() {
+        for (value, shown) in [
+            ("tea", "tea"),
+            ("", r#""""#),
+            ("x trace=1", r#""x trace=1""#),
+            (r#"say "hi" \"#, r#""say \"hi\" \\""#),
+            ("a\tb", r#""a\tb""#),
+            ("a\u{202e}b", r"a\u{202e}b"),
+        ] {
+            let mut text = String::new();
+            LogRecord::new(Severity::INFO, "x")
+                .with_attribute("k", value)
+                .human(&mut text)
+                .unwrap();
+            assert!(text.ends_with(&format!(" x k={shown}")), "{text}");
+        }
     }
 
     #[test]
