@@ -33,13 +33,14 @@ pub fn add_event(
     name: impl Into<Cow<'static, str>>,
     attributes: impl IntoIterator<Item = KeyValue>,
 ) {
-    if local::recorded_place().is_none() && !shared::is_current() {
-        return;
-    }
+    // Looked for once: attributes may end it, and another span that takes its place gets no event of it.
+    let Some(place) = local::recorded_place() else {
+        return shared::add_event_to_current(name, attributes);
+    };
     let (name, at) = (name.into(), clock::now());
-    let Some(room) = with_current(Active::room_for_event).flatten() else { return };
+    let Some(room) = local::with_record(place, Active::room_for_event).flatten() else { return };
     let gathered = room.gather(attributes);
-    with_current(|record| record.add_event(name, at, gathered));
+    local::with_record(place, |record| record.add_event(name, at, gathered));
 }
 
 /// Sets the status of the span this thread is in, if that is recorded.

@@ -5,7 +5,7 @@
 //! a thread is in it, the stack has its context. No code of users runs under the lock: a sampler is asked
 //! between two holds of it.
 
-use std::{cell::RefCell, mem, sync::Arc, thread};
+use std::{borrow::Cow, cell::RefCell, mem, sync::Arc, thread};
 
 use super::{
     AsError, Span, SpanBuilder, Status,
@@ -135,14 +135,16 @@ impl SharedSpan {
     }
 
     /// Adds an event that happens now.
-    pub(crate) fn add_event(&self, name: String, attributes: Vec<KeyValue>) {
-        let at = clock::now();
-        self.with(|active| {
-            if let Some(room) = active.room_for_event() {
-                let gathered = room.gather(attributes);
-                active.add_event(name.into(), at, gathered);
-            }
-        });
+    pub(crate) fn add_event(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        attributes: impl IntoIterator<Item = KeyValue>,
+    ) {
+        let (name, at) = (name.into(), clock::now());
+        // Between two holds of the lock, for the attributes may be code of users.
+        let Some(room) = self.with(Active::room_for_event).flatten() else { return };
+        let gathered = room.gather(attributes);
+        self.with(|active| active.add_event(name, at, gathered));
     }
 
     /// Links to a span that belongs with this one without being its parent.
@@ -381,6 +383,16 @@ pub(super) fn current() -> Option<Arc<SharedSpan>> {
         Some(Arc::clone(&stay.span))
     });
     found.ok().flatten()
+}
+
+/// Adds an event that happens now to such a span.
+pub(super) fn add_event_to_current(
+    name: impl Into<Cow<'static, str>>,
+    attributes: impl IntoIterator<Item = KeyValue>,
+) {
+    if let Some(span) = current() {
+        span.add_event(name, attributes);
+    }
 }
 
 /// Whether there is such a span.
