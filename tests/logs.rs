@@ -16,7 +16,7 @@ use bellwether::{
     export::Memory,
     info,
     label::Value,
-    log::{self, LogFilter, LogLimits, LogOptions, LogRecord, Severity},
+    log::{self, LogFilter, LogLimits, LogOptions, LogRecord, LogSeverity},
     span, trace, warn,
 };
 
@@ -68,12 +68,12 @@ fn a_record_has_its_message_attributes_level_target_place_and_span() {
     let attributes: Vec<_> = paid.attributes().iter().map(|of| (&*of.key, &of.value)).collect();
     let (items, user, yes) = (Value::from(3), Value::from("ann"), Value::from(true));
     assert_eq!(attributes, [("items", &items), ("user.name", &user), ("x-y", &yes)]);
-    assert_eq!((paid.severity(), paid.target()), (Severity::INFO, "logs"));
+    assert_eq!((paid.severity(), paid.target()), (LogSeverity::INFO, "logs"));
     assert_eq!(paid.location(), Some((file!(), line)));
     assert_eq!(paid.trace_id(), Some(context.trace_id()));
     assert_eq!(paid.span_id(), Some(context.span_id()));
     assert!(paid.flags().is_sampled() && paid.time() == paid.observed());
-    assert_eq!((odd.severity(), odd.target(), odd.trace_id()), (Severity::WARN, "audit", None));
+    assert_eq!((odd.severity(), odd.target(), odd.trace_id()), (LogSeverity::WARN, "audit", None));
     let shown: Vec<_> = odd.attributes().iter().map(|of| of.value.to_string()).collect();
     assert_eq!(shown, ["<ann>", "Some(1)"]);
 }
@@ -98,7 +98,7 @@ fn what_is_filtered_out_evaluates_nothing_and_another_filter_holds_at_once() {
     telemetry.set_log_filter(LogFilter::off());
     log();
     assert!(bodies(&telemetry, &logs).is_empty());
-    telemetry.set_log_filter(LogFilter::at_least(Severity::TRACE));
+    telemetry.set_log_filter(LogFilter::at_least(LogSeverity::TRACE));
     n_evaluated.set(0);
     log();
     assert_eq!(bodies(&telemetry, &logs), ["e0", "d1", "t", "q3"]);
@@ -148,7 +148,7 @@ fn a_call_site_in_a_loop_is_limited_and_says_how_many_were_suppressed() {
     assert!((5..=5 * seconds).contains(&of("loop")), "{}", of("loop"));
     assert_eq!((of("loop") + suppressed, of("another site")), (N, 3));
     let summary = records.iter().find(|record| record.suppressed() > 0).unwrap();
-    assert_eq!((summary.severity(), summary.target()), (Severity::ERROR, "logs"));
+    assert_eq!((summary.severity(), summary.target()), (LogSeverity::ERROR, "logs"));
     let counted = value(&telemetry, "telemetry.logs.suppressed", &[]) - suppressed_before;
     assert_eq!(counted, suppressed as f64);
     // Figures count what happened, and not what was kept.
@@ -180,8 +180,8 @@ fn bodies_of_ten_megabytes_and_floods_of_attributes_are_cut_and_counted() {
     let (telemetry, logs) = start(options("info").limits(limits));
     let long = "ä".repeat(5_000_000);
     info!("{long}");
-    log::emit(LogRecord::new(Severity::INFO, long.clone()));
-    let many = (0..100_000).fold(LogRecord::new(Severity::INFO, "many"), |record, n| {
+    log::emit(LogRecord::new(LogSeverity::INFO, long.clone()));
+    let many = (0..100_000).fold(LogRecord::new(LogSeverity::INFO, "many"), |record, n| {
         record.with_attribute(format!("k{n}"), n)
     });
     log::emit(many);
@@ -298,11 +298,11 @@ fn a_display_that_logs_and_one_that_panics_do_no_harm() {
 fn records_by_hand_go_by_the_filter_and_may_name_their_span_and_time() {
     let _turn = turn();
     let (telemetry, logs) = start(options("info,noisy=off"));
-    log::emit(LogRecord::new(Severity::DEBUG, "too fine"));
-    log::emit(LogRecord::new(Severity::FATAL, "of a target that is off").with_target("noisy"));
+    log::emit(LogRecord::new(LogSeverity::DEBUG, "too fine"));
+    log::emit(LogRecord::new(LogSeverity::FATAL, "of a target that is off").with_target("noisy"));
     let context = span("elsewhere").enter().context();
     let time = bellwether::clock::Timestamp::from_unix_nanos(1_000);
-    let kept = LogRecord::new(Severity::FATAL, "kept").with_time(time);
+    let kept = LogRecord::new(LogSeverity::FATAL, "kept").with_time(time);
     log::emit(kept.with_context(context.clone()));
     assert!(telemetry.flush(PATIENCE).settled);
     let [record] = logs.take().try_into().unwrap();
@@ -345,7 +345,7 @@ fn a_scope_keeps_what_its_thread_logs_and_telemetry_what_others_do() {
 
 /// A record that is being made now, as by a thread that is slow.
 fn unfinished() -> Option<LogRecord> {
-    static SITE: log::CallSite = log::CallSite::new(Severity::INFO, "late", "late.rs", 1);
+    static SITE: log::CallSite = log::CallSite::new(LogSeverity::INFO, "late", "late.rs", 1);
     log::begin(&SITE)
 }
 
@@ -384,9 +384,9 @@ fn keys_targets_and_bodies_that_are_arrays_are_cut_and_counted_too() {
     let limits = LogLimits { array_items: 3, value_chars: 10, ..LogLimits::DEFAULT };
     let (telemetry, logs) = start(options("info").limits(limits));
     let long = || "\u{e4}".repeat(5_000_000);
-    log::emit(LogRecord::new(Severity::INFO, vec![1_i64; 10_000_000]));
-    log::emit(LogRecord::new(Severity::INFO, "key").with_attribute(long(), 1));
-    let named = LogRecord::new(Severity::INFO, "names").with_target(long());
+    log::emit(LogRecord::new(LogSeverity::INFO, vec![1_i64; 10_000_000]));
+    log::emit(LogRecord::new(LogSeverity::INFO, "key").with_attribute(long(), 1));
+    let named = LogRecord::new(LogSeverity::INFO, "names").with_target(long());
     log::emit(named.with_event_name(long()).with_severity_text(long()).with_location(long(), 1));
     assert!(telemetry.flush(PATIENCE).settled);
     let [array, key, names] = logs.take().try_into().unwrap();

@@ -17,7 +17,7 @@ use bellwether::{
     error,
     export::Memory,
     info,
-    log::{self, LogOptions, LogRecord, Severity},
+    log::{self, LogOptions, LogRecord, LogSeverity},
     warn,
 };
 
@@ -104,7 +104,7 @@ fn an_allocator_may_log_while_the_figures_of_logs_are_read_and_a_scope_keeps_a_r
     let telemetry = builder.start().expect("nothing else runs");
     for n in 0..200 {
         // So many series that a batch gets full, and is handed over, while they are read.
-        log::emit(LogRecord::new(Severity::INFO, "x").with_target(format!("target {n}")));
+        log::emit(LogRecord::new(LogSeverity::INFO, "x").with_target(format!("target {n}")));
     }
     telemetry.flush(Duration::from_secs(20));
     EVERYWHERE.store(true, Ordering::Relaxed);

@@ -6,7 +6,7 @@
 use bellwether::{
     info,
     label::Value,
-    log::{LogRecord, Severity},
+    log::{LogRecord, LogSeverity},
     testing, warn,
 };
 
@@ -109,7 +109,7 @@ fn the_macros_work_inside_macros_and_as_an_arm_of_a_match() {
     });
     assert_eq!(record.body(), &Value::from("from inside"));
     assert_eq!(attributes(&record), pairs(&[("n", "1"), ("twice", "2")]));
-    assert_eq!(record.severity(), Severity::WARN);
+    assert_eq!(record.severity(), LogSeverity::WARN);
 }
 
 #[test]
@@ -148,5 +148,5 @@ mod renamed {
 
 #[test]
 fn the_macros_know_their_crate_by_any_name() {
-    assert_eq!(record(renamed::log).severity(), Severity::ERROR);
+    assert_eq!(record(renamed::log).severity(), LogSeverity::ERROR);
 }

@@ -12,7 +12,7 @@ use bellwether::{
     context::Outcome,
     export::Memory,
     label::Value,
-    log::{LogFilter, LogOptions, LogRecord, Severity},
+    log::{LogFilter, LogOptions, LogRecord, LogSeverity},
     span,
     trace::{SpanRecord, sampler::AlwaysOff},
 };
@@ -82,8 +82,8 @@ fn each_request_is_one_record_of_its_whole_trace_whatever_the_filter_says() {
         assert!(matches!(attribute(event, "db.query.duration_ms"), Some(Value::F64(_))));
     }
     let of = |event: &LogRecord| (event.severity(), attribute(event, "outcome").unwrap());
-    assert_eq!(of(ok), (Severity::INFO, "ok".into()));
-    assert_eq!(of(failed), (Severity::ERROR, "error".into()));
+    assert_eq!(of(ok), (LogSeverity::INFO, "ok".into()));
+    assert_eq!(of(failed), (LogSeverity::ERROR, "error".into()));
     assert_eq!((remote.body(), remote.attributes().len()), (&"remote".into(), 3));
     telemetry.shutdown(PATIENCE);
 }

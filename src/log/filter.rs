@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::Severity;
+use super::LogSeverity;
 use crate::{
     context,
     error::{Error, ErrorKind},
@@ -30,7 +30,7 @@ use crate::{
 /// `shop::pay=debug` for those that begin with `shop::pay`, `hyper=off` keeps nothing of `hyper`, and
 /// `shop` alone keeps everything of `shop`. The directive with the longest target that fits counts; of two
 /// equal ones, the later. Without a directive that fits, a record is not kept. Levels are those of
-/// [`Severity`]'s names in any case, `off`, or 0 to 5.
+/// [`LogSeverity`]'s names in any case, `off`, or 0 to 5.
 ///
 /// Filters by fields of spans (`[span{field=value}]`) and by regular expressions (`/text`), which some
 /// readers of `RUST_LOG` know, are errors here.
@@ -38,12 +38,12 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::log::{LogFilter, Severity};
+/// use bellwether::log::{LogFilter, LogSeverity};
 ///
 /// let filter: LogFilter = "info,shop::pay=debug,hyper=off".parse()?;
-/// assert!(filter.keeps(Severity::DEBUG, "shop::pay::card"));
-/// assert!(!filter.keeps(Severity::DEBUG, "shop"));
-/// assert!(!filter.keeps(Severity::ERROR, "hyper::proto"));
+/// assert!(filter.keeps(LogSeverity::DEBUG, "shop::pay::card"));
+/// assert!(!filter.keeps(LogSeverity::DEBUG, "shop"));
+/// assert!(!filter.keeps(LogSeverity::ERROR, "hyper::proto"));
 /// let error = "info,shop=loud".parse::<LogFilter>().unwrap_err();
 /// assert_eq!(error.to_string(), r#"log filter: in "shop=loud": "loud" is no level: trace, debug, info, warn, error, off"#);
 /// # Ok::<(), bellwether::Error>(())
@@ -68,7 +68,7 @@ const MOST_DIRECTIVES: usize = 1024;
 impl LogFilter {
     /// Keeps what is at least as grave as `severity`, of all targets.
     #[must_use]
-    pub fn at_least(severity: Severity) -> Self {
+    pub fn at_least(severity: LogSeverity) -> Self {
         let directive = Directive { target: String::new(), at_least: severity.number() };
         Self { directives: vec![directive] }
     }
@@ -89,12 +89,12 @@ impl LogFilter {
 
     fn of_variable(text: &str, fault: &mut impl FnMut(Error)) -> Self {
         let filter = Self::read(text, fault);
-        if filter.directives.is_empty() { Self::at_least(Severity::INFO) } else { filter }
+        if filter.directives.is_empty() { Self::at_least(LogSeverity::INFO) } else { filter }
     }
 
     /// Whether a record of this severity and target is kept.
     #[must_use]
-    pub fn keeps(&self, severity: Severity, target: &str) -> bool {
+    pub fn keeps(&self, severity: LogSeverity, target: &str) -> bool {
         let directive = self.directives.iter().find(|of| target.starts_with(&*of.target));
         directive.is_some_and(|directive| severity.number() >= directive.at_least)
     }
@@ -171,7 +171,7 @@ fn at_least(level: &str) -> Result<u8, Error> {
     match level {
         "0" => Ok(OFF),
         level if level.eq_ignore_ascii_case("off") => Ok(OFF),
-        level => level.parse().map(Severity::number),
+        level => level.parse().map(LogSeverity::number),
     }
 }
 
@@ -186,7 +186,7 @@ impl fmt::Display for LogFilter {
             let equals = if target.is_empty() { "" } else { "=" };
             let level = match *at_least {
                 OFF => "off",
-                number => Severity::new(number).as_str(),
+                number => LogSeverity::new(number).as_str(),
             };
             write!(f, "{comma}{target}{equals}{level}")?;
         }
@@ -219,7 +219,7 @@ struct InForce {
 
 /// Whether any target keeps records of this severity.
 #[inline(always)]
-pub(crate) fn may_keep(severity: Severity) -> bool {
+pub(crate) fn may_keep(severity: LogSeverity) -> bool {
     u64::from(severity.number()) >= IN_FORCE.load(Relaxed) & 0xff
 }
 
@@ -231,7 +231,7 @@ pub(super) fn number() -> u64 {
 
 /// Whether the filter in force keeps records of this severity and target; the filter's number, which is
 /// none's where the answer is this thread's alone.
-pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
+pub(crate) fn ask(severity: LogSeverity, target: &str) -> (bool, u64) {
     if context::is_muted() {
         return (false, 0);
     }
@@ -251,9 +251,9 @@ pub(crate) fn ask(severity: Severity, target: &str) -> (bool, u64) {
 
 /// The lowest severity that any target keeps; none where nothing is kept.
 #[cfg(any(feature = "log", feature = "tracing"))]
-pub(crate) fn lowest() -> Option<Severity> {
+pub(crate) fn lowest() -> Option<LogSeverity> {
     let number = (IN_FORCE.load(Relaxed) & 0xff) as u8;
-    (number < OFF).then(|| Severity::new(number))
+    (number < OFF).then(|| LogSeverity::new(number))
 }
 
 /// Puts `filter` in force.
@@ -311,7 +311,7 @@ fn change(change: impl FnOnce(&mut InForce)) {
     let mut in_force = FILTER.get().lock();
     change(&mut in_force);
     let lowest = match &in_force.filter {
-        _ if in_force.n_captures > 0 => Severity::TRACE.number(),
+        _ if in_force.n_captures > 0 => LogSeverity::TRACE.number(),
         Some(filter) if in_force.is_open => filter.lowest(),
         _ => OFF,
     };
@@ -335,28 +335,28 @@ mod tests {
 
     use super::*;
 
-    fn keeps(filter: &str, severity: Severity, target: &str) -> bool {
+    fn keeps(filter: &str, severity: LogSeverity, target: &str) -> bool {
         filter.parse::<LogFilter>().unwrap().keeps(severity, target)
     }
 
     #[test]
     fn directives_are_those_of_rust_log() {
         for (filter, severity, target, kept) in [
-            ("info", Severity::INFO, "any", true),
-            ("info", Severity::DEBUG, "any", false),
-            ("", Severity::FATAL, "any", false),
-            ("off", Severity::FATAL, "any", false),
-            ("shop", Severity::TRACE, "shop::pay", true),
-            ("shop", Severity::FATAL, "hyper", false),
-            ("shop=", Severity::TRACE, "shop", true),
-            (" warn , shop = DEBUG ", Severity::DEBUG, "shop", true),
-            ("shop=debug,shop::pay=warn", Severity::INFO, "shop::pay::card", false),
-            ("shop::pay=warn,shop=debug", Severity::INFO, "shop::pay::card", false),
-            ("debug,hyper=off", Severity::ERROR, "hyper::h1", false),
-            ("error,error=off", Severity::ERROR, "any", true),
-            ("debug,warn", Severity::INFO, "any", false),
-            ("shop=3", Severity::INFO, "shop", true),
-            ("shop=0", Severity::FATAL, "shop", false),
+            ("info", LogSeverity::INFO, "any", true),
+            ("info", LogSeverity::DEBUG, "any", false),
+            ("", LogSeverity::FATAL, "any", false),
+            ("off", LogSeverity::FATAL, "any", false),
+            ("shop", LogSeverity::TRACE, "shop::pay", true),
+            ("shop", LogSeverity::FATAL, "hyper", false),
+            ("shop=", LogSeverity::TRACE, "shop", true),
+            (" warn , shop = DEBUG ", LogSeverity::DEBUG, "shop", true),
+            ("shop=debug,shop::pay=warn", LogSeverity::INFO, "shop::pay::card", false),
+            ("shop::pay=warn,shop=debug", LogSeverity::INFO, "shop::pay::card", false),
+            ("debug,hyper=off", LogSeverity::ERROR, "hyper::h1", false),
+            ("error,error=off", LogSeverity::ERROR, "any", true),
+            ("debug,warn", LogSeverity::INFO, "any", false),
+            ("shop=3", LogSeverity::INFO, "shop", true),
+            ("shop=0", LogSeverity::FATAL, "shop", false),
         ] {
             assert_eq!(keeps(filter, severity, target), kept, "{filter} {severity} {target}");
         }
@@ -404,7 +404,7 @@ mod tests {
             let text = texts.collect::<Vec<_>>().join(",");
             let filter: LogFilter = text.parse().unwrap();
             let again: LogFilter = filter.to_string().parse().unwrap();
-            let severity = Severity::new(number);
+            let severity = LogSeverity::new(number);
             prop_assert_eq!(filter.keeps(severity, &target), again.keeps(severity, &target));
             // A naive twin: the longest target that fits, the last of equal ones.
             let mut best: Option<&(String, u8)> = None;

@@ -44,12 +44,12 @@ fn is_equal(a: &LogRecord, b: &LogRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Severity;
+    use crate::log::LogSeverity;
 
     #[test]
     fn equal_records_become_one_with_their_number_and_others_stay_in_order() {
         let of = |body: &'static str, cart: i64| {
-            LogRecord::new(Severity::WARN, body).with_attribute("cart", cart)
+            LogRecord::new(LogSeverity::WARN, body).with_attribute("cart", cart)
         };
         let mut records =
             vec![of("a", 1), of("b", 1), of("a", 1), of("a", 2), of("a", 1), of("b", 1)];
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn records_of_other_severities_targets_and_places_are_not_equal() {
-        let of = || LogRecord::new(Severity::WARN, "text");
+        let of = || LogRecord::new(LogSeverity::WARN, "text");
         let mut records = vec![
             of(),
-            LogRecord::new(Severity::INFO, "text"),
+            LogRecord::new(LogSeverity::INFO, "text"),
             of().with_target("shop"),
             of().with_location("a.rs", 1),
             of().with_location("a.rs", 2),

@@ -20,9 +20,9 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::log::{LogRecord, Severity};
+/// use bellwether::log::{LogRecord, LogSeverity};
 ///
-/// let level = Severity::INFO; // As a configuration says, for example.
+/// let level = LogSeverity::INFO; // As a configuration says, for example.
 /// bellwether::log::emit(LogRecord::new(level, "ready").with_target("shop"));
 /// ```
 pub fn emit(record: LogRecord) {

@@ -12,7 +12,7 @@
 /// ```
 #[macro_export]
 macro_rules! error {
-    ($($args:tt)+) => { $crate::__log!($crate::log::Severity::ERROR, $($args)+) };
+    ($($args:tt)+) => { $crate::__log!($crate::log::LogSeverity::ERROR, $($args)+) };
 }
 
 /// Logs a warning: `warn!("message {}", argument, key = value, ...)`.
@@ -20,7 +20,7 @@ macro_rules! error {
 /// Something is odd, and the work goes on. See [`info!`](crate::info!) for what can be written.
 #[macro_export]
 macro_rules! warn {
-    ($($args:tt)+) => { $crate::__log!($crate::log::Severity::WARN, $($args)+) };
+    ($($args:tt)+) => { $crate::__log!($crate::log::LogSeverity::WARN, $($args)+) };
 }
 
 /// Logs what happens in the ordinary course: `info!("message {}", argument, key = value, ...)`.
@@ -48,7 +48,7 @@ macro_rules! warn {
 /// ```
 #[macro_export]
 macro_rules! info {
-    ($($args:tt)+) => { $crate::__log!($crate::log::Severity::INFO, $($args)+) };
+    ($($args:tt)+) => { $crate::__log!($crate::log::LogSeverity::INFO, $($args)+) };
 }
 
 /// Logs what helps to find a fault: `debug!("message {}", argument, key = value, ...)`.
@@ -56,7 +56,7 @@ macro_rules! info {
 /// See [`info!`](crate::info!) for what can be written.
 #[macro_export]
 macro_rules! debug {
-    ($($args:tt)+) => { $crate::__log!($crate::log::Severity::DEBUG, $($args)+) };
+    ($($args:tt)+) => { $crate::__log!($crate::log::LogSeverity::DEBUG, $($args)+) };
 }
 
 /// Logs the finest details: `trace!("message {}", argument, key = value, ...)`.
@@ -64,7 +64,7 @@ macro_rules! debug {
 /// See [`info!`](crate::info!) for what can be written.
 #[macro_export]
 macro_rules! trace {
-    ($($args:tt)+) => { $crate::__log!($crate::log::Severity::TRACE, $($args)+) };
+    ($($args:tt)+) => { $crate::__log!($crate::log::LogSeverity::TRACE, $($args)+) };
 }
 
 /// A call site, and a record of it where that is kept.

@@ -68,7 +68,7 @@ pub use limits::LogLimits;
 pub use macros::plain_key;
 pub use options::LogOptions;
 pub use record::LogRecord;
-pub use severity::Severity;
+pub use severity::LogSeverity;
 pub use site::CallSite;
 #[cfg(any(feature = "opentelemetry", feature = "tracing"))]
 pub(crate) use text::print;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{CallSite, LogLimits, Severity, text};
+use super::{CallSite, LogLimits, LogSeverity, text};
 use crate::{
     clock::{self, Timestamp},
     context::{self, SpanContext, SpanId, TraceFlags, TraceId},
@@ -18,9 +18,9 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use bellwether::log::{LogRecord, Severity};
+/// use bellwether::log::{LogRecord, LogSeverity};
 ///
-/// let record = LogRecord::new(Severity::WARN, "the card was refused")
+/// let record = LogRecord::new(LogSeverity::WARN, "the card was refused")
 ///     .with_target("shop::pay")
 ///     .with_attribute("cart", 7);
 /// assert_eq!(record.body().to_string(), "the card was refused");
@@ -36,7 +36,7 @@ struct Body {
     trace_id: TraceId,
     span_id: SpanId,
     flags: TraceFlags,
-    severity: Severity,
+    severity: LogSeverity,
     dropped_attributes: u32,
     truncated_texts: u32,
     repeated: u32,
@@ -65,7 +65,7 @@ struct Rare {
 impl LogRecord {
     /// A record that happens now, in the span that this thread is in, with the target `""`.
     #[must_use]
-    pub fn new(severity: Severity, body: impl Into<Value>) -> Self {
+    pub fn new(severity: LogSeverity, body: impl Into<Value>) -> Self {
         Self::of(severity, body.into(), Origin::Target(Cow::Borrowed("")))
     }
 
@@ -74,7 +74,7 @@ impl LogRecord {
         Self::of(site.severity(), Value::from_static(""), Origin::Site(site))
     }
 
-    fn of(severity: Severity, body: Value, origin: Origin) -> Self {
+    fn of(severity: LogSeverity, body: Value, origin: Origin) -> Self {
         let now = clock::now().timestamp();
         let ids = context::ids();
         Self(Box::new(Body {
@@ -204,7 +204,7 @@ impl LogRecord {
 
     /// How grave it is.
     #[must_use]
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> LogSeverity {
         self.0.severity
     }
 

@@ -7,24 +7,24 @@ use crate::{
     label,
 };
 
-/// How grave a log record is, from 1 to 24: OpenTelemetry's `SeverityNumber` (logs data model, "Severity
+/// How grave a log record is, from 1 to 24: OpenTelemetry's `SeverityNumber` (logs data model, "LogSeverity
 /// Fields"). Each of the six names covers four numbers: [`INFO`](Self::INFO) is 9, and `INFO2` to `INFO4`
 /// are 10 to 12.
 ///
 /// # Examples
 ///
 /// ```
-/// use bellwether::log::Severity;
+/// use bellwether::log::LogSeverity;
 ///
-/// assert!(Severity::WARN > Severity::INFO);
-/// assert_eq!((Severity::INFO.number(), Severity::new(11).as_str()), (9, "INFO3"));
-/// assert_eq!("warning".parse::<Severity>()?, Severity::WARN);
+/// assert!(LogSeverity::WARN > LogSeverity::INFO);
+/// assert_eq!((LogSeverity::INFO.number(), LogSeverity::new(11).as_str()), (9, "INFO3"));
+/// assert_eq!("warning".parse::<LogSeverity>()?, LogSeverity::WARN);
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Severity(u8); // In 1..=24.
+pub struct LogSeverity(u8); // In 1..=24.
 
-impl Severity {
+impl LogSeverity {
     /// The finest details.
     pub const TRACE: Self = Self(1);
     /// For those who look for a fault.
@@ -73,7 +73,7 @@ const NAMES: [&str; 24] = [
     "FATAL", "FATAL2", "FATAL3", "FATAL4",
 ];
 
-impl fmt::Display for Severity {
+impl fmt::Display for LogSeverity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -81,7 +81,7 @@ impl fmt::Display for Severity {
 
 /// A name in any case, `warning` among them, or a number from 1 (`ERROR`) to 5 (`TRACE`), as `RUST_LOG` has
 /// them.
-impl FromStr for Severity {
+impl FromStr for LogSeverity {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -112,27 +112,27 @@ mod tests {
     #[test]
     fn names_and_numbers_are_opentelemetrys() {
         for (severity, number, name) in [
-            (Severity::TRACE, 1, "TRACE"),
-            (Severity::DEBUG, 5, "DEBUG"),
-            (Severity::INFO, 9, "INFO"),
-            (Severity::WARN, 13, "WARN"),
-            (Severity::ERROR, 17, "ERROR"),
-            (Severity::FATAL, 21, "FATAL"),
+            (LogSeverity::TRACE, 1, "TRACE"),
+            (LogSeverity::DEBUG, 5, "DEBUG"),
+            (LogSeverity::INFO, 9, "INFO"),
+            (LogSeverity::WARN, 13, "WARN"),
+            (LogSeverity::ERROR, 17, "ERROR"),
+            (LogSeverity::FATAL, 21, "FATAL"),
         ] {
             assert_eq!((severity.number(), severity.as_str()), (number, name));
-            assert_eq!(Severity::new(number + 3).as_str(), format!("{name}4"));
-            assert_eq!(Severity::new(number + 3).level(), name);
-            assert_eq!(name.to_lowercase().parse::<Severity>().unwrap(), severity);
+            assert_eq!(LogSeverity::new(number + 3).as_str(), format!("{name}4"));
+            assert_eq!(LogSeverity::new(number + 3).level(), name);
+            assert_eq!(name.to_lowercase().parse::<LogSeverity>().unwrap(), severity);
         }
-        assert_eq!((Severity::new(0), Severity::new(200).number()), (Severity::TRACE, 24));
+        assert_eq!((LogSeverity::new(0), LogSeverity::new(200).number()), (LogSeverity::TRACE, 24));
     }
 
     #[test]
     fn levels_of_rust_log_are_read_and_others_are_named() {
         let levels =
-            ["1", "2", "3", "4", "5"].map(|text| text.parse::<Severity>().unwrap().level());
+            ["1", "2", "3", "4", "5"].map(|text| text.parse::<LogSeverity>().unwrap().level());
         assert_eq!(levels, ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"]);
-        let error = "loud".parse::<Severity>().unwrap_err().to_string();
+        let error = "loud".parse::<LogSeverity>().unwrap_err().to_string();
         assert!(error.contains(r#""loud" is no level"#), "{error}");
     }
 }

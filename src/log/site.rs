@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::{Severity, filter};
+use super::{LogSeverity, filter};
 use crate::{
     clock,
     sync::{
@@ -16,7 +16,7 @@ use crate::{
 /// A place in the source that logs. The macros make one for each call.
 #[doc(hidden)]
 pub struct CallSite {
-    severity: Severity,
+    severity: LogSeverity,
     target: Cow<'static, str>,
     file: Cow<'static, str>, // Empty if it is not known.
     line: u32,
@@ -29,7 +29,7 @@ impl CallSite {
     /// A call site of a macro.
     #[must_use]
     pub const fn new(
-        severity: Severity,
+        severity: LogSeverity,
         target: &'static str,
         file: &'static str,
         line: u32,
@@ -38,7 +38,7 @@ impl CallSite {
     }
 
     pub(crate) const fn of(
-        severity: Severity,
+        severity: LogSeverity,
         target: Cow<'static, str>,
         file: Cow<'static, str>,
         line: u32,
@@ -87,7 +87,7 @@ impl CallSite {
         self.limit.take()
     }
 
-    pub(crate) fn severity(&self) -> Severity {
+    pub(crate) fn severity(&self) -> LogSeverity {
         self.severity
     }
 

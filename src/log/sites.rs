@@ -54,12 +54,12 @@ fn home(id: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Severity;
+    use crate::log::LogSeverity;
 
     #[test]
     fn a_site_is_found_again_and_their_number_is_bounded() {
         let site = |n: u64| {
-            let make = || CallSite::of(Severity::INFO, format!("t{n}").into(), "".into(), 0);
+            let make = || CallSite::of(LogSeverity::INFO, format!("t{n}").into(), "".into(), 0);
             find(n << 4 | 1 << 40, make)
         };
         let n_sites = 2 * PLACES as u64;

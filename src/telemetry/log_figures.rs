@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     context::{self, Muted},
-    log::{LogRecord, Severity},
+    log::{LogRecord, LogSeverity},
     sync::{Mutex, MutexGuard},
 };
 
@@ -50,7 +50,7 @@ impl LogFigures {
                 n => n,
             };
             counts.by_target.add((level(record.severity()), record.target().into()), n);
-            if record.severity() >= Severity::ERROR {
+            if record.severity() >= LogSeverity::ERROR {
                 let place = record.location().map(|(file, line)| format!("{file}:{line}"));
                 counts.errors.add((record.target().into(), place.unwrap_or_default().into()), n);
             }
@@ -101,7 +101,7 @@ impl<K> Default for Bounded<K> {
 }
 
 /// The level as a label has it.
-fn level(severity: Severity) -> &'static str {
+fn level(severity: LogSeverity) -> &'static str {
     match severity.level() {
         "TRACE" => "trace",
         "DEBUG" => "debug",
@@ -120,7 +120,7 @@ mod tests {
     fn targets_beyond_the_bound_are_counted_together_and_nothing_is_lost() {
         let figures = LogFigures::default();
         let records: Vec<_> = (0..2 * MOST_KEYS)
-            .map(|n| LogRecord::new(Severity::ERROR, "x").with_target(format!("t{n}")))
+            .map(|n| LogRecord::new(LogSeverity::ERROR, "x").with_target(format!("t{n}")))
             .collect();
         figures.count(&records);
         figures.count(&records[..1]);

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     context::{self, Outcome, SpanId, TraceId},
     label::{KeyValue, Value},
-    log::{self, LogRecord, Severity},
+    log::{self, LogRecord, LogSeverity},
     pipeline::Signal as _,
     sync::{
         Mutex,
@@ -247,7 +247,7 @@ impl Sum {
 
 /// The event of a local root, without what is below it.
 fn event_of(root: &SpanRecord) -> LogRecord {
-    let severity = if has_failed(root) { Severity::ERROR } else { Severity::INFO };
+    let severity = if has_failed(root) { LogSeverity::ERROR } else { LogSeverity::INFO };
     let mut event = LogRecord::new(severity, root.name().to_owned())
         .with_target(TARGET)
         .with_time(root.end().timestamp())

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     label::Value,
-    log::{LogRecord, Severity},
+    log::{LogRecord, LogSeverity},
     pipeline::OneLine,
     util::civil::civil,
 };
@@ -68,12 +68,12 @@ impl fmt::Display for Word<'_> {
 }
 
 /// The colour of a level on a terminal (ECMA-48, "Select Graphic Rendition").
-pub(super) fn color(severity: Severity) -> &'static str {
+pub(super) fn color(severity: LogSeverity) -> &'static str {
     match severity {
-        grave if grave >= Severity::ERROR => "\u{1b}[31m", // Red.
-        grave if grave >= Severity::WARN => "\u{1b}[33m",  // Yellow.
-        grave if grave >= Severity::INFO => "\u{1b}[32m",  // Green.
-        _ => "\u{1b}[2m",                                  // Dim.
+        grave if grave >= LogSeverity::ERROR => "\u{1b}[31m", // Red.
+        grave if grave >= LogSeverity::WARN => "\u{1b}[33m",  // Yellow.
+        grave if grave >= LogSeverity::INFO => "\u{1b}[32m",  // Green.
+        _ => "\u{1b}[2m",                                     // Dim.
     }
 }
 
@@ -228,7 +228,7 @@ pub(crate) fn sample(body: &'static str) -> LogRecord {
 
     let (trace, span) = (TraceId::from_u128(10), SpanId::from_u64(11));
     let context = SpanContext::new(trace, span, TraceFlags::SAMPLED, TraceState::EMPTY);
-    LogRecord::new(Severity::WARN, body)
+    LogRecord::new(LogSeverity::WARN, body)
         .with_time(Timestamp::from_unix_nanos(1_577_836_800_012_500_007))
         .with_target("shop::pay")
         .with_location("src/pay.rs", 42)
@@ -275,12 +275,12 @@ mod tests {
 
     #[test]
     fn what_few_records_have_is_there_only_then() {
-        let plain = json(&LogRecord::new(Severity::INFO, 7));
+        let plain = json(&LogRecord::new(LogSeverity::INFO, 7));
         assert!(plain.contains(r#""message":7"#) && !plain.contains("trace_id"), "{plain}");
         for absent in ["target", "event_name", "severity_text", "observed", "repeated", "line"] {
             assert!(!plain.contains(absent), "{absent}: {plain}");
         }
-        let rare = LogRecord::new(Severity::new(10), "x")
+        let rare = LogRecord::new(LogSeverity::new(10), "x")
             .with_event_name("cart.paid")
             .with_severity_text("notice");
         let read: serde_json::Value = serde_json::from_str(&json(&rare)).unwrap();
@@ -336,7 +336,7 @@ mod tests {
             ("a\u{202e}b", r"a\u{202e}b"),
         ] {
             let mut text = String::new();
-            LogRecord::new(Severity::INFO, "x")
+            LogRecord::new(LogSeverity::INFO, "x")
                 .with_attribute("k", value)
                 .human(&mut text)
                 .unwrap();
@@ -363,7 +363,7 @@ mod tests {
         fn whatever_a_record_says_it_is_one_line_of_json(
             body in any::<String>(), key in any::<String>(), value in any::<String>(),
         ) {
-            let record = LogRecord::new(Severity::INFO, &*body).with_attribute(key.clone(), &*value);
+            let record = LogRecord::new(LogSeverity::INFO, &*body).with_attribute(key.clone(), &*value);
             let text = json(&record);
             prop_assert!(!text.chars().any(char::is_control));
             let read: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -38,7 +38,7 @@ use ::log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
     error::{Error, ErrorKind},
-    log::{self, CallSite, LogRecord, Severity, filter, sites},
+    log::{self, CallSite, LogRecord, LogSeverity, filter, sites},
     util::hash::Hash,
 };
 
@@ -74,11 +74,11 @@ pub fn install() -> Result<(), Error> {
 /// Sets `log`'s highest level to what the filter lets.
 fn follow() {
     ::log::set_max_level(filter::lowest().map_or(LevelFilter::Off, |lowest| match lowest {
-        Severity::TRACE => LevelFilter::Trace,
-        lowest if lowest <= Severity::DEBUG => LevelFilter::Debug,
-        lowest if lowest <= Severity::INFO => LevelFilter::Info,
-        lowest if lowest <= Severity::WARN => LevelFilter::Warn,
-        lowest if lowest <= Severity::ERROR => LevelFilter::Error,
+        LogSeverity::TRACE => LevelFilter::Trace,
+        lowest if lowest <= LogSeverity::DEBUG => LevelFilter::Debug,
+        lowest if lowest <= LogSeverity::INFO => LevelFilter::Info,
+        lowest if lowest <= LogSeverity::WARN => LevelFilter::Warn,
+        lowest if lowest <= LogSeverity::ERROR => LevelFilter::Error,
         _ => LevelFilter::Off,
     }));
 }
@@ -112,13 +112,13 @@ impl Log for LogBridge {
     }
 }
 
-fn severity(level: ::log::Level) -> Severity {
+fn severity(level: ::log::Level) -> LogSeverity {
     match level {
-        ::log::Level::Error => Severity::ERROR,
-        ::log::Level::Warn => Severity::WARN,
-        ::log::Level::Info => Severity::INFO,
-        ::log::Level::Debug => Severity::DEBUG,
-        ::log::Level::Trace => Severity::TRACE,
+        ::log::Level::Error => LogSeverity::ERROR,
+        ::log::Level::Warn => LogSeverity::WARN,
+        ::log::Level::Info => LogSeverity::INFO,
+        ::log::Level::Debug => LogSeverity::DEBUG,
+        ::log::Level::Trace => LogSeverity::TRACE,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     clock::Timestamp,
     context::SpanContext,
     label::{KeyValue, Value, truncate},
-    log::{self, CallSite, LogRecord, Severity, sites},
+    log::{self, CallSite, LogRecord, LogSeverity, sites},
     util::hash::Hash,
 };
 
@@ -62,7 +62,7 @@ impl OtelLogger {
     /// The call site of such records, if there is room for it.
     fn site(
         &self,
-        severity: Severity,
+        severity: LogSeverity,
         target: &str,
         event: Option<&str>,
     ) -> Option<&'static CallSite> {
@@ -134,9 +134,9 @@ const MOST_ATTRIBUTES: usize = 4096;
 
 impl OtelLogRecord {
     /// As its number says, or else its text.
-    fn severity(&self) -> Severity {
+    fn severity(&self) -> LogSeverity {
         let by_text = || self.severity_text?.parse().ok();
-        self.severity.map(severity).or_else(by_text).unwrap_or(Severity::INFO)
+        self.severity.map(severity).or_else(by_text).unwrap_or(LogSeverity::INFO)
     }
 
     fn fill(self, mut record: LogRecord, scope: &Scope) -> LogRecord {
@@ -238,6 +238,6 @@ impl ApiRecord for OtelLogRecord {
     }
 }
 
-fn severity(theirs: TheirSeverity) -> Severity {
-    Severity::new(theirs as u8)
+fn severity(theirs: TheirSeverity) -> LogSeverity {
+    LogSeverity::new(theirs as u8)
 }

@@ -6,7 +6,7 @@ use ::tracing_core::{Interest, Level, LevelFilter, Metadata};
 use ::tracing_subscriber::layer::{Context, Filter};
 
 use super::options::TracingOptions;
-use crate::log::{self, CallSite, Severity, sites};
+use crate::log::{self, CallSite, LogSeverity, sites};
 
 /// Lets the layer see the spans that it is to record, and the events that the log filter in force keeps.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl<S> Filter<S> for TracingFilter {
     }
 }
 
-fn level_filter(severity: Severity) -> LevelFilter {
+fn level_filter(severity: LogSeverity) -> LevelFilter {
     match severity.level() {
         "TRACE" => LevelFilter::TRACE,
         "DEBUG" => LevelFilter::DEBUG,
@@ -66,13 +66,13 @@ fn level_filter(severity: Severity) -> LevelFilter {
     }
 }
 
-pub(super) fn severity(level: Level) -> Severity {
+pub(super) fn severity(level: Level) -> LogSeverity {
     match level {
-        Level::TRACE => Severity::TRACE,
-        Level::DEBUG => Severity::DEBUG,
-        Level::INFO => Severity::INFO,
-        Level::WARN => Severity::WARN,
-        Level::ERROR => Severity::ERROR,
+        Level::TRACE => LogSeverity::TRACE,
+        Level::DEBUG => LogSeverity::DEBUG,
+        Level::INFO => LogSeverity::INFO,
+        Level::WARN => LogSeverity::WARN,
+        Level::ERROR => LogSeverity::ERROR,
     }
 }
 

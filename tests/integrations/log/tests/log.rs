@@ -12,7 +12,7 @@ use bellwether::{
     Telemetry,
     export::Memory,
     label::Value,
-    log::{LogOptions, LogRecord, Severity},
+    log::{LogOptions, LogRecord, LogSeverity},
     span,
 };
 use log::{LevelFilter, debug, error, info, trace, warn};
@@ -60,7 +60,7 @@ fn a_record_has_its_level_target_place_message_values_and_span() {
     trace!("a literal that is longer than what a record has room for");
     let records = taken(&telemetry, &logs);
     let [warned, traced] = records.as_slice() else { panic!("{records:?}") };
-    assert_eq!((warned.severity(), warned.target()), (Severity::WARN, "shop::pay"));
+    assert_eq!((warned.severity(), warned.target()), (LogSeverity::WARN, "shop::pay"));
     let (file, at) = warned.location().expect("known");
     assert!(file.ends_with("log.rs") && (line - 5..=line).contains(&at), "{file}:{at}");
     assert_eq!(warned.body(), &Value::from("1 of two"));
@@ -79,7 +79,7 @@ fn a_record_has_its_level_target_place_message_values_and_span() {
             ("list", Value::from("[1]")),
         ]
     );
-    assert_eq!((traced.severity(), traced.trace_id()), (Severity::TRACE, None));
+    assert_eq!((traced.severity(), traced.trace_id()), (LogSeverity::TRACE, None));
 }
 
 #[test]

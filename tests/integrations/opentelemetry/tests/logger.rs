@@ -17,7 +17,7 @@ use bellwether::{
     export::Memory,
     integration::opentelemetry::{logger_provider, tracer_provider},
     label::{KeyValue as OurKeyValue, Value},
-    log::{LogOptions, LogRecord as OurRecord, Severity as OurSeverity},
+    log::{LogOptions, LogRecord as OurRecord, LogSeverity as OurSeverity},
 };
 use opentelemetry::{
     Context, InstrumentationScope, Key, SpanId, TraceFlags, TraceId,

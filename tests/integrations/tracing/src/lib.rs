@@ -13,7 +13,7 @@ use std::{
 use bellwether::{
     export::Memory,
     integration::tracing::TracingOptions,
-    log::{LogFilter, LogOptions, LogRecord, Severity},
+    log::{LogFilter, LogOptions, LogRecord, LogSeverity},
     telemetry::Builder,
     trace::SpanRecord,
 };
@@ -107,7 +107,7 @@ fn export(
 ) -> Ran {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (spans, logs) = (Memory::<SpanRecord>::new(), Memory::<LogRecord>::new());
-    let options = LogOptions::new().filter(LogFilter::at_least(Severity::TRACE));
+    let options = LogOptions::new().filter(LogFilter::at_least(LogSeverity::TRACE));
     let builder = bellwether::builder("test").logs(options);
     let builder = set_up(builder.export(spans.clone()).export(logs.clone()));
     let telemetry = builder.start().expect("no other telemetry runs");

@@ -7,7 +7,7 @@
 
 use std::{error::Error, io};
 
-use bellwether::{integration::tracing::TracingOptions, log::Severity, trace::Status};
+use bellwether::{integration::tracing::TracingOptions, log::LogSeverity, trace::Status};
 use bellwether_integration_tracing::{attribute, run, run_in, run_with};
 use tracing::{Level, debug, error, event, info, info_span, instrument, trace, warn};
 
@@ -22,8 +22,13 @@ fn an_event_is_a_log_record_of_its_level_target_place_and_fields() {
         event!(name: "order.paid", Level::INFO, items = 3);
     });
     let levels = ["finest", "fine", "paid 7", "odd", "failed"].map(|body| ran.log(body).severity());
-    let expected =
-        [Severity::TRACE, Severity::DEBUG, Severity::INFO, Severity::WARN, Severity::ERROR];
+    let expected = [
+        LogSeverity::TRACE,
+        LogSeverity::DEBUG,
+        LogSeverity::INFO,
+        LogSeverity::WARN,
+        LogSeverity::ERROR,
+    ];
     assert_eq!(levels, expected);
     let paid = ran.log("paid 7");
     assert_eq!(paid.target(), "shop::pay");
@@ -157,7 +162,7 @@ fn records_of_log_have_their_own_target_and_place() {
         },
     );
     let record = ran.log("by log 1");
-    assert_eq!((record.target(), record.severity()), ("old::lib", Severity::WARN));
+    assert_eq!((record.target(), record.severity()), ("old::lib", LogSeverity::WARN));
     assert_eq!(record.location().unwrap().0, file!());
     assert!(record.attributes().is_empty(), "{record:?}");
     assert_eq!(ran.logs.len(), 2, "{:?}", ran.logs);
