@@ -7,7 +7,7 @@ use crate::{
     label,
 };
 
-/// How grave a log record is, from 1 to 24: OpenTelemetry's `SeverityNumber` (logs data model, "LogSeverity
+/// How grave a log record is, from 1 to 24: OpenTelemetry's `SeverityNumber` (logs data model, "Severity
 /// Fields"). Each of the six names covers four numbers: [`INFO`](Self::INFO) is 9, and `INFO2` to `INFO4`
 /// are 10 to 12.
 ///
