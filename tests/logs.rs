@@ -131,7 +131,7 @@ fn a_call_site_in_a_loop_is_limited_and_says_how_many_were_suppressed() {
     let (telemetry, logs) = start(options("info").per_call_site(5));
     let suppressed_before = value(&telemetry, "telemetry.logs.suppressed", &[]);
     let begin = bellwether::clock::now();
-    const N: u64 = 10_000;
+    const N: u64 = 1_000_000;
     for n in 0..N {
         error!("loop {n}");
         if n < 3 {
@@ -155,6 +155,25 @@ fn a_call_site_in_a_loop_is_limited_and_says_how_many_were_suppressed() {
     let labels = [("level", "error"), ("target", "logs")];
     assert_eq!(value(&telemetry, "log.records", &labels), (N + 3) as f64);
     assert_eq!(value(&telemetry, "log.error.sites", &[]), 2.0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn on_a_full_disk_records_are_held_and_counted_and_the_program_goes_on() {
+    use bellwether::export::{File, Route};
+    let _turn = turn();
+    let full = Route::<LogRecord>::new(File::open("/dev/full").unwrap()).named("full");
+    let builder = bellwether::builder("shop").export(full);
+    let (telemetry, logs) = start_with(builder, options("info"));
+    (0..100).for_each(|n| info!("n {n}"));
+    assert!(!telemetry.flush(Duration::from_millis(50)).settled);
+    let report = telemetry.report();
+    let queue = report.queue("logs", "full").unwrap();
+    assert_eq!((queue.offered, queue.held, queue.delivered), (100, 100, 0));
+    assert_eq!(logs.len(), 100, "another route is held back by none");
+    let report = telemetry.shutdown(Duration::from_millis(50));
+    let queue = report.queue("logs", "full").unwrap();
+    assert_eq!((queue.held, queue.dropped.total()), (0, 100));
 }
 
 #[test]
