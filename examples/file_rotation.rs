@@ -1,10 +1,11 @@
 //! A file that is rotated, compressed and kept within limits, under load.
 //!
 //! ```text
-//! cargo run --example file_rotation -- FOLDER [SPANS [PAUSE_MS]]
+//! cargo run --example file_rotation [-- FOLDER [SPANS [PAUSE_MS]]]
 //! ```
 //!
-//! Writes that many spans (100,000 if nothing is said) to `FOLDER/app.jsonl`, in files of 256 KiB, and
+//! Writes that many spans (100,000 if nothing is said) to `FOLDER/app.jsonl` (without a folder, to one that is
+//! removed at the end), in files of 256 KiB, and
 //! prints how many were delivered. With a pause after each thousand it rotates as often as a service
 //! might, so that a shipper that looks at one name sees each file. A shipper that tails the folder must have got each of them once.
 
@@ -19,7 +20,9 @@ use bellwether::{
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let own = std::env::temp_dir().join(format!("bellwether-rotation-{}", std::process::id()));
+    let chosen = arguments.next().map(PathBuf::from);
+    let folder = chosen.clone().unwrap_or_else(|| own.clone());
     let n_spans: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let pause: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
 
@@ -39,6 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::thread::sleep(Duration::from_millis(pause));
         }
     }
-    println!("{}", telemetry.shutdown(Duration::from_secs(10)));
+    let report = telemetry.shutdown(Duration::from_secs(10));
+    println!("{report}");
+    assert_eq!(report.queue("spans", "file").map(|queue| queue.delivered), Some(n_spans));
+    if chosen.is_none() {
+        std::fs::remove_dir_all(own)?;
+    }
     Ok(())
 }
