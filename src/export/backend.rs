@@ -8,7 +8,7 @@ use crate::pipeline::{Route, Signal};
 /// other.
 ///
 /// Pass it to [`Builder::export`](crate::Builder::export). A [`Route`] is a backend of one signal, and
-/// so is a [`Memory`](super::Memory). A [`File`](super::File) takes spans and metrics.
+/// so is a [`Memory`](super::Memory). A [`File`](super::File) takes spans, logs and metrics.
 ///
 /// # Examples
 ///
@@ -59,7 +59,7 @@ struct Added {
 }
 
 impl Routes {
-    /// Adds a route of spans, of metrics or of the notifications of alerts.
+    /// Adds a route of spans, of logs, of metrics or of the notifications of alerts.
     ///
     /// [`Builder::start`](crate::Builder::start) returns an error for a route of any other signal.
     pub fn add<S: Signal>(&mut self, route: Route<S>) {

@@ -1,4 +1,4 @@
-//! Exporters and backends: where spans and metrics are sent.
+//! Exporters and backends: where spans, logs and metrics are sent.
 //!
 //! An exporter only encodes and sends one batch; the [`pipeline`](crate::pipeline) does queueing,
 //! retries and counting. A [`Backend`] takes one or more signals, each by its own route. This module

@@ -2,14 +2,15 @@
 
 use super::Settings;
 
-/// A kind of record that leaves the process: spans, readings of metrics, notifications of alerts.
+/// A kind of record that leaves the process: spans, log records, readings of metrics, notifications of
+/// alerts.
 ///
 /// The crate's own signals are [`SpanRecord`](crate::trace::SpanRecord),
-/// [`DataPoint`](crate::metric::DataPoint) and [`Notification`](crate::alert::Notification). A
-/// telemetry sends only these.
+/// [`LogRecord`](crate::log::LogRecord), [`DataPoint`](crate::metric::DataPoint) and
+/// [`Notification`](crate::alert::Notification). A telemetry sends only these.
 pub trait Signal: Send + Sync + Sized + 'static {
     /// The signal's name in reports, and the label `signal` of the pipeline's own series: `spans`,
-    /// `metrics` or `notifications`.
+    /// `logs`, `metrics` or `notifications`.
     const NAME: &'static str;
 
     /// The options of a [`Route`](super::Route) of this signal besides its queue: `()` for none.

@@ -1,10 +1,10 @@
 //! Starts, flushes and stops telemetry: [`Builder`] configures it, [`Telemetry`] is what runs.
 //!
 //! ```text
-//! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, metrics, notifications
+//! Builder::start ─► a pipe (queue, worker thread) for each route: of spans, logs, metrics, notifications
 //!                   the tracer, whose sink hands spans to their processors and pipes
 //!                   the readings: a thread that reads the metrics for each of their pipes
-//!                   the ticker: once a second it collects spans, writes all series into the history
+//!                   the ticker: once a second it collects spans and logs, writes all series into the history
 //!                       for `window`, evaluates the alert rules and hands notifications to the pipes
 //!                   parts such as the Prometheus listener, which read snapshots
 //! ```
