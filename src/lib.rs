@@ -1,4 +1,4 @@
-//! Metrics, spans and alert rules for a Rust service, in one crate.
+//! Metrics, spans, logs and alert rules for a Rust service, in one crate.
 //!
 //! Recording costs a nanosecond or two: each thread writes to memory of its own. Records are exported
 //! asynchronously, and a report accounts for every one of them: delivered, held, or dropped for a
@@ -51,6 +51,8 @@
 //! # Where to look
 //!
 //! - [`metric`]: instruments, labels, snapshots, and the figures derived from them.
+//! - [`log`]: log records and their macros. [`integration`]: what other libraries record, in the same
+//!   pipeline.
 //! - [`mod@trace`]: spans, samplers, trace headers. [`observe`](mod@observe): the macros that join a span
 //!   and a histogram.
 //! - [`bundle`]: servers, clients, pools, caches, queues and databases, measured ready-made.
