@@ -61,6 +61,7 @@ fn every_rule_that_the_documentation_shows_is_told_its_story() {
     }
     rules.sort();
     let known = [
+        "Failing",
         "HighErrorRate",
         "JobFails",
         "NoOrders",

@@ -81,6 +81,29 @@ use crate::{
 /// ];
 /// scope.assert_value("http.server.request.duration", &labels, 1.0);
 /// ```
+///
+/// An alert at the first response of 500, and until none has come for a minute:
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::{alert::{AlertState, Rule, series}, bundle::HttpServer, testing};
+///
+/// static HTTP: HttpServer = HttpServer::new();
+///
+/// let failed = series("http.server.request.duration").label("error.type", "500");
+/// let rule = Rule::new("Failing", failed.increase(Duration::from_secs(60)).above(0.0));
+/// # let scope = testing::scope();
+/// # let mut alerts = scope.alerts(vec![rule])?;
+/// # let mut second = |status: u16| {
+/// #     HTTP.start("GET", "/orders/{id}").end(status);
+/// #     scope.advance(Duration::from_secs(1));
+/// #     alerts.tick();
+/// #     alerts.alerts().iter().any(|alert| alert.state() == AlertState::Firing)
+/// # };
+/// # assert!(!second(200) && !second(404) && second(500) && second(200));
+/// # assert!((0..60).any(|_| !second(200)), "it is over when a minute has passed");
+/// # Ok::<(), bellwether::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct HttpServer {
     scheme: Scheme,
