@@ -181,7 +181,7 @@ impl Drop for Path {
 }
 
 #[test]
-fn a_file_takes_both_signals_as_whole_lines_that_name_signal_and_service() {
+fn a_file_takes_all_signals_as_whole_lines_that_name_signal_and_service() {
     let _turn = turn();
     let name = format!("bellwether-routes-{}.jsonl", std::process::id());
     let path = Path(std::env::temp_dir().join(name));
@@ -199,13 +199,14 @@ fn a_file_takes_both_signals_as_whole_lines_that_name_signal_and_service() {
     for queue in &report.queues {
         assert_eq!(counts[queue.signal], queue.delivered, "{queue}");
     }
-    assert_eq!(counts["spans"], 200);
+    assert_eq!((counts["spans"], counts["logs"]), (200, 20));
 }
 
-/// Spans and readings at the same time.
+/// Spans, log records and readings at the same time.
 fn shop(telemetry: &Telemetry) {
     for _ in 0..20 {
         (0..10).for_each(|_| bellwether::span("checkout").enter().end());
+        bellwether::info!("paid");
         assert!(telemetry.flush(LONG).settled);
     }
 }
