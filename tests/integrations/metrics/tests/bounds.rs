@@ -12,14 +12,12 @@ use metrics::{counter, describe_counter, gauge, with_local_recorder};
 fn a_hundred_thousand_series_are_the_limit_and_an_overflow_series_with_an_exact_sum() {
     let scope = testing::scope();
     let (registry, recorder) = recorder();
-    let total: u64 = with_local_recorder(&recorder, || {
-        (0..100_000_u64)
-            .map(|n| {
-                counter!("seen", "user" => n.to_string()).increment(n);
-                n
-            })
-            .sum()
+    with_local_recorder(&recorder, || {
+        for n in 0..100_000_u64 {
+            counter!("seen", "user" => n.to_string()).increment(n);
+        }
     });
+    let total: u64 = (0..100_000).sum();
     let page = page_of(&registry);
     let series = page.iter().filter(|(name, _)| name.starts_with("seen_total"));
     assert_eq!(series.clone().count(), 2_001);
