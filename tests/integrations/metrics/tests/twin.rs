@@ -17,7 +17,10 @@ enum Call {
     Record(u32),
 }
 
-fn calls() -> impl Strategy<Value = Vec<(Call, usize, Vec<(String, String)>)>> {
+/// A call, the number of its name, and its labels.
+type Made = (Call, usize, Vec<(String, String)>);
+
+fn calls() -> impl Strategy<Value = Vec<Made>> {
     let call = prop_oneof![
         (0..1_000_u64).prop_map(Call::Increment),
         (0..3_000_u64).prop_map(Call::Absolute),
