@@ -7,7 +7,7 @@ use super::{
     gather, gather::LogSink, site,
 };
 use crate::{
-    context, diagnostics,
+    clock, context, diagnostics,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     util::process,
 };
@@ -40,8 +40,12 @@ pub fn emit(record: LogRecord) {
 #[inline]
 #[must_use]
 pub fn begin(site: &'static CallSite) -> Option<LogRecord> {
+    if !may_record() {
+        return None;
+    }
+    let now = clock::now().timestamp();
     // What a thread keeps for itself is not limited, and its clock may be another one.
-    (may_record() && (filter::keeps_all() || site.passes())).then(|| LogRecord::at_site(site))
+    (filter::keeps_all() || site.passes(now)).then(|| LogRecord::at_site(site, now))
 }
 
 /// Takes in a record of a call site that the filter lets and no limit suppresses.

@@ -66,16 +66,16 @@ impl LogRecord {
     /// A record that happens now, in the span that this thread is in, with the target `""`.
     #[must_use]
     pub fn new(severity: LogSeverity, body: impl Into<Value>) -> Self {
-        Self::of(severity, body.into(), Origin::Target(Cow::Borrowed("")))
+        let now = clock::now().timestamp();
+        Self::of(severity, body.into(), Origin::Target(Cow::Borrowed("")), now)
     }
 
     /// A record of a call site, without a body.
-    pub(crate) fn at_site(site: &'static CallSite) -> Self {
-        Self::of(site.severity(), Value::from_static(""), Origin::Site(site))
+    pub(super) fn at_site(site: &'static CallSite, now: Timestamp) -> Self {
+        Self::of(site.severity(), Value::from_static(""), Origin::Site(site), now)
     }
 
-    fn of(severity: LogSeverity, body: Value, origin: Origin) -> Self {
-        let now = clock::now().timestamp();
+    fn of(severity: LogSeverity, body: Value, origin: Origin, now: Timestamp) -> Self {
         let ids = context::ids();
         Self(Box::new(Body {
             time: now,
@@ -324,7 +324,7 @@ impl LogRecord {
 impl LogRecord {
     /// A record that stands for `n` of `site` that were suppressed.
     pub(super) fn of_suppressed(site: &'static CallSite, n: u64) -> Self {
-        let mut record = Self::at_site(site);
+        let mut record = Self::at_site(site, clock::now().timestamp());
         // It is of no span: the records that it stands for may be of many.
         (record.0.trace_id, record.0.span_id) = (TraceId::INVALID, SpanId::INVALID);
         record.0.flags = TraceFlags::default();

@@ -5,10 +5,13 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{LogSeverity, filter};
 use crate::{
-    clock,
+    clock::Timestamp,
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU32, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     util::per_process::PerProcess,
 };
@@ -68,10 +71,10 @@ impl CallSite {
         is_kept
     }
 
-    /// Whether it may log once more in this second. Counts it if not.
-    pub(super) fn passes(&'static self) -> bool {
+    /// Whether it may log once more in the second of `now`. Counts it if not.
+    pub(super) fn passes(&'static self, now: Timestamp) -> bool {
         let most = MOST.load(Relaxed);
-        most == 0 || self.limit.passes(most, || self.list())
+        most == 0 || self.limit.passes(most, now, || self.list())
     }
 
     /// Lists it among those that have suppressed records; `false` if that has to wait for another time.
@@ -130,8 +133,7 @@ pub(super) fn suppressed() -> Vec<(&'static CallSite, u64)> {
 
 /// Counts the records of a site in the second that runs. A second begins with the first record in it.
 struct Limit {
-    /// The second, and below it how many records there were in it. Relaxed, as all here: counts publish
-    /// nothing but themselves.
+    /// The second, and below it how many records there were in it. Relaxed: it publishes nothing but itself.
     counted: AtomicU64,
     suppressed: AtomicU64,
     is_listed: AtomicBool,
@@ -143,10 +145,10 @@ impl Limit {
         Self { counted, suppressed, is_listed: AtomicBool::new(false) }
     }
 
-    /// Whether there were fewer than `most` in this second. The first that is suppressed is listed by
-    /// `list`.
-    fn passes(&self, most: u32, list: impl FnOnce() -> bool) -> bool {
-        let second = clock::now().unix_nanos() / 1_000_000_000;
+    /// Whether there were fewer than `most` in the second of `now`. The first that is suppressed is listed
+    /// by `list`.
+    fn passes(&self, most: u32, now: Timestamp, list: impl FnOnce() -> bool) -> bool {
+        let second = now.unix_nanos() / 1_000_000_000;
         let first = second << 32 | 1;
         let mut counted = self.counted.load(Relaxed);
         // Another thread may begin the second meanwhile; then this one counts in it.
@@ -161,24 +163,28 @@ impl Limit {
         if (counted as u32) < most && (self.counted.fetch_add(1, Relaxed) as u32) < most {
             return true;
         }
-        self.suppressed.fetch_add(1, Relaxed);
-        if !self.is_listed.load(Relaxed) && !self.is_listed.swap(true, Relaxed) {
-            self.is_listed.store(list(), Relaxed);
+        // SeqCst, here and in `take`: of a thread that counts and then looks, and one that clears and then
+        // counts, at least one sees what the other did. Otherwise a last count would wait for another.
+        self.suppressed.fetch_add(1, SeqCst);
+        let is_listed = self.is_listed.load(SeqCst) || self.is_listed.swap(true, SeqCst);
+        // Nothing is stored after it was listed: whoever takes it then may have been here already.
+        if !is_listed && !list() {
+            self.is_listed.store(false, SeqCst);
         }
         false
     }
 
     fn take(&self) -> u64 {
-        // Before the count: what is suppressed from here on lists it anew.
-        self.is_listed.store(false, Relaxed);
-        self.suppressed.swap(0, Relaxed)
+        // Before the count: what is suppressed from here on lists the site again.
+        self.is_listed.store(false, SeqCst);
+        self.suppressed.swap(0, SeqCst)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::{self, ManualClock};
 
     #[test]
     fn a_site_may_log_so_often_in_a_second_and_what_is_more_is_counted() {
@@ -186,7 +192,11 @@ mod tests {
         let _installed = clock::enter(Some(clock.clone()));
         let (limit, listed) = (Limit::new(), std::cell::Cell::new(0));
         let pass = |n: u32| {
-            (0..n).filter(|_| limit.passes(3, || listed.replace(listed.get() + 1) < 9)).count()
+            (0..n)
+                .filter(|_| {
+                    limit.passes(3, Timestamp::now(), || listed.replace(listed.get() + 1) < 9)
+                })
+                .count()
         };
         assert_eq!((pass(10), limit.take(), listed.get()), (3, 7, 1));
         clock.advance(Duration::from_secs(1));
@@ -197,13 +207,29 @@ mod tests {
     }
 
     #[test]
+    fn a_site_whose_records_are_taken_while_it_is_being_listed_is_listed_again() {
+        let _installed = clock::enter(Some(ManualClock::new()));
+        let (limit, n_listed) = (Limit::new(), std::cell::Cell::new(0));
+        let list = || {
+            n_listed.set(n_listed.get() + 1);
+            assert_eq!(limit.take(), 1); // Whoever collects is faster.
+            true
+        };
+        assert!(limit.passes(1, Timestamp::now(), list));
+        assert!(
+            !limit.passes(1, Timestamp::now(), list) && !limit.passes(1, Timestamp::now(), list)
+        );
+        assert_eq!(n_listed.get(), 2);
+    }
+
+    #[test]
     fn who_is_late_counts_in_the_second_that_others_have_begun() {
         let (late, clock) = (ManualClock::new(), ManualClock::new());
         clock.advance(Duration::from_secs(1));
         let limit = Limit::new();
         let pass = |clock: &ManualClock| {
             let _installed = clock::enter(Some(clock.clone()));
-            limit.passes(2, || true)
+            limit.passes(2, Timestamp::now(), || true)
         };
         let passed = [&late, &clock, &late, &clock, &late].map(pass);
         assert_eq!((passed, limit.take()), ([true, true, true, false, false], 2));
@@ -217,7 +243,7 @@ mod tests {
         let passed: u64 = std::thread::scope(|scope| {
             let count = || {
                 let _installed = clock::enter(Some(clock.clone()));
-                (0..EACH).filter(|_| limit.passes(100, || true)).count() as u64
+                (0..EACH).filter(|_| limit.passes(100, Timestamp::now(), || true)).count() as u64
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()

@@ -14,7 +14,7 @@ use crate::util::random;
 
 /// Replaces the file `plain` by a compressed one; nothing happens if it is gone.
 ///
-/// It is not replaced if it was written to, or made anew, meanwhile.
+/// It is not replaced if it was written to, or another file took its place, meanwhile.
 pub(super) fn compress(plain: &Path) -> io::Result<()> {
     let source = match fs::File::open(plain) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
