@@ -1,6 +1,6 @@
 //! Figures from logs: how many records there are of which level and target, and where errors come from.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::HashMap, hash::Hash};
 
 use crate::{
     context::{self, Muted},
@@ -17,23 +17,27 @@ pub(super) struct LogFigures {
 
 #[derive(Debug, Default)]
 struct Counts {
-    by_target: Bounded<(&'static str, Box<str>)>,
-    errors: Bounded<(Box<str>, Box<str>)>, // By target and place in the source.
+    /// By target, and then by the place of the level in [`LEVELS`].
+    by_target: Bounded<Box<str>, [u64; LEVELS.len()]>,
+    errors: Bounded<(Box<str>, Box<str>), u64>, // By target and place in the source.
 }
 
 /// Counts by keys, of which the first [`MOST_KEYS`] have one of their own.
 #[derive(Debug)]
-struct Bounded<K> {
-    counts: BTreeMap<K, u64>,
+struct Bounded<K, C> {
+    counts: HashMap<K, C>,
     /// Those of all other keys.
-    others: u64,
+    others: C,
 }
 
-/// The most series of one name. Arbitrary: far more than a program has modules.
+/// The most targets, and the most places of errors. Arbitrary: far more than a program has modules.
 const MOST_KEYS: usize = 1024;
 
 /// The target of those that have no series of their own.
 const OTHERS: &str = "_OTHER";
+
+/// The levels as labels have them, in the order of OpenTelemetry's numbers, of which each has four.
+const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
 impl LogFigures {
     /// The counts, with the thread muted: what an allocator logs meanwhile would wait for this lock.
@@ -49,10 +53,12 @@ impl LogFigures {
                 0 => 1 + u64::from(record.repeated()),
                 n => n,
             };
-            counts.by_target.add((level(record.severity()), record.target().into()), n);
+            let level = usize::from(record.severity().number() - 1) / 4;
+            counts.by_target.of(record.target(), |target| target.into())[level] += n;
             if record.severity() >= LogSeverity::ERROR {
                 let place = record.location().map(|(file, line)| format!("{file}:{line}"));
-                counts.errors.add((record.target().into(), place.unwrap_or_default().into()), n);
+                let key = (record.target().into(), place.unwrap_or_default().into());
+                *counts.errors.of(&key, Clone::clone) += n;
             }
         }
     }
@@ -60,9 +66,12 @@ impl LogFigures {
     /// Calls `each` with the level, the target and the number of records.
     pub(super) fn each_target(&self, mut each: impl FnMut(&str, &str, u64)) {
         let (_muted, counts) = self.lock();
-        counts.by_target.counts.iter().for_each(|((level, target), n)| each(level, target, *n));
-        if counts.by_target.others > 0 {
-            each(OTHERS, OTHERS, counts.by_target.others);
+        let Bounded { counts: by_target, others } = &counts.by_target;
+        let targets = by_target.iter().map(|(target, of)| (&**target, of));
+        for (target, of) in targets.chain([(OTHERS, others)]) {
+            for (level, n) in LEVELS.iter().zip(of).filter(|&(_, &n)| n > 0) {
+                each(level, target, *n);
+            }
         }
     }
 
@@ -82,33 +91,25 @@ impl LogFigures {
     }
 }
 
-impl<K: Ord> Bounded<K> {
-    fn add(&mut self, key: K, n: u64) {
-        if let Some(count) = self.counts.get_mut(&key) {
-            *count += n;
-        } else if self.counts.len() < MOST_KEYS {
-            self.counts.insert(key, n);
-        } else {
-            self.others += n;
+impl<K: Hash + Eq, C: Default> Bounded<K, C> {
+    /// The count of `key`, which is made into one of its own where it is new and there is room.
+    fn of<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, own: impl FnOnce(&Q) -> K) -> &mut C
+    where
+        K: Borrow<Q>,
+    {
+        if !self.counts.contains_key(key) {
+            if self.counts.len() == MOST_KEYS {
+                return &mut self.others;
+            }
+            self.counts.insert(own(key), C::default());
         }
+        self.counts.get_mut(key).unwrap_or(&mut self.others)
     }
 }
 
-impl<K> Default for Bounded<K> {
+impl<K, C: Default> Default for Bounded<K, C> {
     fn default() -> Self {
-        Self { counts: BTreeMap::new(), others: 0 }
-    }
-}
-
-/// The level as a label has it.
-fn level(severity: LogSeverity) -> &'static str {
-    match severity.level() {
-        "TRACE" => "trace",
-        "DEBUG" => "debug",
-        "INFO" => "info",
-        "WARN" => "warn",
-        "ERROR" => "error",
-        _ => "fatal",
+        Self { counts: HashMap::new(), others: C::default() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The names of spans, each made once: `GET /orders/{id}` of a method and a route.
 //!
-//! A process has few of them, and each request needs one as a text that lives for ever: so that neither
-//! its name nor the attribute of its route is made anew. The table has a bound: what does not fit is made
-//! for each request.
+//! A process has few of them. Each is kept for the life of the process, so that a request allocates neither
+//! its name nor the attribute of its route. The table has a bound: beyond it, a name is allocated for each
+//! request.
 
 use once_cell::race::OnceRef;
 
