@@ -23,8 +23,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let own = std::env::temp_dir().join(format!("bellwether-rotation-{}", std::process::id()));
     let chosen = arguments.next().map(PathBuf::from);
     let folder = chosen.clone().unwrap_or_else(|| own.clone());
-    let n_spans: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
-    let pause: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
+    let mut number = |name: &str, default: u64| {
+        let Some(text) = arguments.next() else { return Ok(default) };
+        text.parse().map_err(|error| format!("{name} is {text:?}: {error}"))
+    };
+    let (n_spans, pause) = (number("SPANS", 100_000)?, number("PAUSE_MS", 0)?);
 
     let file = File::builder(folder.join("app.jsonl"))
         .create_folder()
