@@ -281,3 +281,42 @@ impl Gatherer {
         batch.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogSeverity;
+
+    #[test]
+    fn a_shard_that_nobody_takes_has_a_bound_of_records_and_of_bytes_and_gives_back_what_is_more() {
+        let n_kept = |n: usize, body: &dyn Fn() -> String| {
+            let shard = Shard::default();
+            shard.0.lock().is_open = true;
+            let push = |_: &usize| {
+                let record = LogRecord::new(LogSeverity::INFO, body());
+                !matches!(shard.push(record), Pushed::Refused(_))
+            };
+            let n_kept = (0..n).filter(push).count();
+            let mut taken = Vec::new();
+            shard.take(&mut taken);
+            assert_eq!(taken.len(), n_kept);
+            assert!(push(&0), "there is room again");
+            n_kept
+        };
+        assert_eq!(n_kept(MOST + 10, &String::new), MOST);
+        let n_large = n_kept(200, &|| "x".repeat(60_000));
+        assert_eq!(n_large, MOST_BYTES / (60_000 + 200)); // A record weighs less than 200 besides.
+    }
+
+    #[test]
+    fn a_shard_that_is_closed_takes_nothing() {
+        let shard = Shard::default();
+        let record = || LogRecord::new(LogSeverity::INFO, "late");
+        assert!(matches!(shard.push(record()), Pushed::Refused(_)));
+        shard.0.lock().is_open = true;
+        assert!(matches!(shard.push(record()), Pushed::Waits));
+        let mut left = Vec::new();
+        shard.close(&mut left);
+        assert!(matches!(shard.push(record()), Pushed::Refused(_)) && left.len() == 1);
+    }
+}
