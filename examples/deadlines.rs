@@ -19,6 +19,7 @@ use std::{
 use bellwether::{
     Gauge, Telemetry,
     alert::{Rule, notify::Webhook, series},
+    transport::Endpoint,
 };
 
 static LEVEL: Gauge = Gauge::new("drill.level", "Above zero an alert fires");
@@ -88,7 +89,7 @@ fn timed(
 fn start(scheme: &str, address: SocketAddr) -> Telemetry {
     LEVEL.set(1.0);
     let url = format!("{scheme}://{address}/alerts");
-    let webhook = Webhook::new(&url).allow_plain_http().allow_private();
+    let webhook = Webhook::new(Endpoint::new(&url).allow_plain_http().allow_private());
     let telemetry = bellwether::builder("drill")
         .alert_rule(Rule::new("High", series("drill.level").last().above(0.0)))
         .tick(Duration::from_millis(20))

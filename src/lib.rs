@@ -106,7 +106,7 @@ mod series;
 mod cells;
 mod snapshot;
 pub mod pipeline;
-mod transport;
+pub mod transport;
 pub mod context;
 pub mod resource;
 pub mod label;

@@ -14,6 +14,7 @@ use bellwether::{
     Unit, clock,
     collect::{JsonPoll, Registered, Source, poll::JsonField},
     metric::{Registry, Snapshot},
+    transport::Endpoint,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,18 +44,26 @@ impl Server {
         Self { address, requests }
     }
 
-    fn poll(&self) -> JsonPoll {
-        JsonPoll::new("upstream", &format!("http://{}/stats?key=canary", self.address))
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::new(&format!("http://{}/stats?key=canary", self.address))
             .allow_plain_http()
             .allow_private()
             .timeout(Duration::from_secs(5))
-            .limit(4096)
-            .field(JsonField::gauge("/level", "upstream.level").unit(Unit::Bytes))
+    }
+
+    fn poll(&self) -> JsonPoll {
+        polled(self.endpoint())
     }
 
     fn next(&self) -> String {
         self.requests.recv_timeout(PATIENCE).expect("a request")
     }
+}
+
+fn polled(endpoint: Endpoint) -> JsonPoll {
+    JsonPoll::new("upstream", endpoint)
+        .limit(4096)
+        .field(JsonField::gauge("/level", "upstream.level").unit(Unit::Bytes))
 }
 
 fn head(stream: &mut BufReader<TcpStream>) -> String {
@@ -95,7 +104,7 @@ fn count(snapshot: &Snapshot, name: &str) -> f64 {
 fn a_document_is_asked_for_and_its_field_is_a_series() {
     let server = Server::answering(vec![good(r#"{"level": 42}"#)]);
     let registry = Registry::new();
-    let poll = server.poll().header("authorization", "Bearer 1234");
+    let poll = polled(server.endpoint().header("authorization", "Bearer 1234"));
     registered(poll, &registry).keep();
     assert_eq!(level(&registry.snapshot()), Some(42.0));
     let request = server.next();
@@ -152,9 +161,9 @@ fn a_server_that_never_answers_or_never_ends_costs_the_time_out() {
             stream.read_line(&mut String::new()) // Until the client gives up.
         });
         let registry = Registry::new();
-        let poll = JsonPoll::new("upstream", &format!("http://{address}/"));
-        let poll = poll.allow_plain_http().allow_private().timeout(Duration::from_millis(300));
-        let upstream = registered(poll, &registry);
+        let endpoint = Endpoint::new(&format!("http://{address}/")).allow_plain_http();
+        let endpoint = endpoint.allow_private().timeout(Duration::from_millis(300));
+        let upstream = registered(JsonPoll::new("upstream", endpoint), &registry);
         let start = clock::now();
         upstream.refresh();
         let took = clock::now().since(start);
@@ -171,7 +180,8 @@ fn that_nothing_listens_is_a_failure() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let registry = Registry::new();
-    let poll = JsonPoll::new("upstream", &url).allow_plain_http().allow_private();
+    let endpoint = Endpoint::new(&url).allow_plain_http().allow_private();
+    let poll = JsonPoll::new("upstream", endpoint);
     registered(poll, &registry).refresh();
     assert_eq!(failures(&registry.snapshot(), "connection"), 1.0);
 }
@@ -181,8 +191,8 @@ fn a_server_on_the_own_machine_hears_nothing_unless_it_is_allowed() {
     let server = Server::answering(vec![good("{}")]);
     let port = server.address.port();
     let registry = Registry::new();
-    let poll = JsonPoll::new("upstream", &format!("http://localhost:{port}/")).allow_plain_http();
-    registered(poll, &registry).refresh();
+    let endpoint = Endpoint::new(&format!("http://localhost:{port}/")).allow_plain_http();
+    registered(JsonPoll::new("upstream", endpoint), &registry).refresh();
     assert_eq!(failures(&registry.snapshot(), "forbidden"), 1.0);
     assert!(server.requests.try_recv().is_err());
 }

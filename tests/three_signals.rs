@@ -14,7 +14,7 @@ use bellwether::{
     Counter, Gauge,
     alert::{Notification, Rule, series},
     export::{
-        Backend, Batch, Deadline, ExportError, Payload, Route, Routes, SendResult, WireExporter,
+        Backend, Batch, Deadline, Encoder, ExportError, Payload, Route, Routes, SendResult, Sender,
     },
     metric::DataPoint,
     pipeline::Signal,
@@ -53,19 +53,22 @@ impl Line for Notification {
     }
 }
 
-/// Posts lines to the path of their signal.
-#[derive(Clone, Copy)]
+/// Where lines are posted, to the path of their signal.
 struct Http(SocketAddr);
 
 impl Backend for Http {
     fn routes(self, routes: &mut Routes) {
-        routes.add(Route::<SpanRecord>::wire(self));
-        routes.add(Route::<DataPoint>::wire(self).interval(Duration::from_secs(60)));
-        routes.add(Route::<Notification>::wire(self));
+        let to = |path| Post { to: self.0, path };
+        routes.add(Route::<SpanRecord>::wire(Lines, to("spans")));
+        let metrics = Route::<DataPoint>::wire(Lines, to("metrics"));
+        routes.add(metrics.interval(Duration::from_secs(60)));
+        routes.add(Route::<Notification>::wire(Lines, to("notifications")));
     }
 }
 
-impl<S: Line> WireExporter<S> for Http {
+struct Lines;
+
+impl<S: Line> Encoder<S> for Lines {
     fn encode(&mut self, batch: &Batch<S>) -> Payload {
         let mut payload = Payload::new();
         for record in batch {
@@ -73,9 +76,20 @@ impl<S: Line> WireExporter<S> for Http {
         }
         payload
     }
+}
 
+struct Post {
+    to: SocketAddr,
+    path: &'static str,
+}
+
+impl Sender for Post {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        post(self.0, S::NAME, payload.bytes(), deadline).map_err(ExportError::retry)
+        post(self.to, self.path, payload.bytes(), deadline).map_err(ExportError::retry)
+    }
+
+    fn name(&self) -> &str {
+        "Http"
     }
 }
 

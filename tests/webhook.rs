@@ -13,7 +13,8 @@ use std::{
 use bellwether::{
     alert::{Alert, Notification, notify::Webhook},
     clock,
-    pipeline::{Batch, Deadline, DropReason, Pipe, SendResult, Setup, WireExporter as _},
+    pipeline::{Batch, Deadline, DropReason, Encoder as _, Pipe, SendResult, Sender as _, Setup},
+    transport::Endpoint,
 };
 use serde_json::{Value, json};
 
@@ -71,8 +72,12 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    fn endpoint(&self) -> Endpoint {
+        Endpoint::new(&self.url("/hook")).allow_plain_http().allow_private()
+    }
+
     fn webhook(&self) -> Webhook {
-        Webhook::new(&self.url("/hook")).allow_plain_http().allow_private()
+        Webhook::new(self.endpoint())
     }
 
     fn next(&self) -> Request {
@@ -183,11 +188,9 @@ fn without_dates(mut body: Value, key: &str) -> Value {
 #[test]
 fn a_firing_alert_arrives_as_alertmanager_would_send_it() {
     let server = Server::answering(vec![status(200, "")]);
-    let mut webhook = server
-        .webhook()
+    let mut webhook = Webhook::new(server.endpoint().header("authorization", "Bearer 1234"))
         .receiver("all")
-        .external_url("http://vm:19093")
-        .header("authorization", "Bearer 1234");
+        .external_url("http://vm:19093");
     export(&mut webhook, vec![Notification::new(both())]).unwrap();
 
     let request = server.next();
@@ -308,8 +311,8 @@ fn what_is_refused_holds_back_nothing_and_is_counted() {
 fn a_receiver_that_never_answers_costs_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let mut webhook =
-        Webhook::new(&url).allow_plain_http().allow_private().timeout(Duration::from_millis(300));
+    let endpoint = Endpoint::new(&url).allow_plain_http().allow_private();
+    let mut webhook = Webhook::new(endpoint.timeout(Duration::from_millis(300)));
     let start = clock::now();
     let error = export(&mut webhook, one()).unwrap_err();
     let took = clock::now().since(start);
@@ -333,7 +336,7 @@ fn that_nothing_listens_is_a_reason_to_try_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let mut webhook = Webhook::new(&url).allow_plain_http().allow_private();
+    let mut webhook = Webhook::new(Endpoint::new(&url).allow_plain_http().allow_private());
     let error = export(&mut webhook, one()).unwrap_err();
     assert!(format!("{error:?}").contains("Retry"), "{error:?}");
 }
@@ -344,11 +347,13 @@ fn a_server_on_the_own_machine_hears_nothing_unless_it_is_allowed() {
     let port = server.address.port();
     for host in ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "0"] {
         let url = format!("http://{host}:{port}/hook");
-        let error = export(&mut Webhook::new(&url).allow_plain_http(), one()).unwrap_err();
+        let error =
+            export(&mut Webhook::new(Endpoint::new(&url).allow_plain_http()), one()).unwrap_err();
         assert!(format!("{error:?}").contains("Reject"), "{host}: {error:?}");
         assert!(error.to_string().contains("no public address"), "{host}: {error}");
     }
-    let error = export(&mut Webhook::new(&server.url("/")).allow_private(), one()).unwrap_err();
+    let error = export(&mut Webhook::new(Endpoint::new(&server.url("/")).allow_private()), one())
+        .unwrap_err();
     assert!(error.to_string().contains("plain http"), "{error}");
     assert!(server.requests.try_recv().is_err());
 }

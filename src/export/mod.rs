@@ -19,6 +19,6 @@ pub use memory::Memory;
 pub use stdout::Stdout;
 
 pub use crate::pipeline::{
-    Batch, Deadline, ExportError, ExportResult, Exporter, Payload, Route, SendResult, Setup,
-    WireExporter,
+    Batch, Deadline, Encoder, ExportError, ExportResult, Exporter, Payload, Route, SendResult,
+    Sender, Setup,
 };

@@ -26,6 +26,7 @@ pub struct ExportError<L> {
 pub(super) enum Decision {
     Retry { after: Option<Duration> },
     Reject,
+    Cut,
 }
 
 impl<L> ExportError<L> {
@@ -38,6 +39,12 @@ impl<L> ExportError<L> {
     /// An error after which the records are dropped, with the reason `rejected`.
     pub fn reject(message: impl fmt::Display) -> Self {
         Self::new(Decision::Reject, message)
+    }
+
+    /// An error after which the records are sent in two halves, as after the status 413. A single record
+    /// that is too large is dropped, with the reason `rejected`.
+    pub fn too_large(message: impl fmt::Display) -> Self {
+        Self::new(Decision::Cut, message)
     }
 
     /// Sets the delay that the backend asked for; at most 60 s are honoured. No effect on a rejection.
@@ -73,7 +80,7 @@ impl<L> ExportError<L> {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.decision {
             Decision::Retry { after } => after,
-            Decision::Reject => None,
+            Decision::Reject | Decision::Cut => None,
         }
     }
 

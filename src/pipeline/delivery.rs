@@ -1,7 +1,7 @@
 //! The two kinds of exporter as a worker uses them: a load is prepared from a batch once, and then
 //! attempted until it is settled.
 
-use super::{Batch, Deadline, ExportError, Exporter, Payload, Signal, WireExporter};
+use super::{Batch, Deadline, Encoder, ExportError, Exporter, Payload, Sender, Signal};
 
 /// How a worker delivers batches.
 pub(super) trait Delivery<S: Signal>: Send + 'static {
@@ -45,7 +45,10 @@ impl<S: Signal> Delivery<S> for Whole<S> {
 }
 
 /// Encodes a batch once, and delivers the bytes.
-pub(super) struct Wire<S>(pub(super) Box<dyn WireExporter<S>>);
+pub(super) struct Wire<S> {
+    pub(super) encoder: Box<dyn Encoder<S>>,
+    pub(super) sender: Box<dyn Sender>,
+}
 
 /// A batch as bytes.
 #[derive(Clone)]
@@ -58,7 +61,7 @@ impl<S: Signal> Delivery<S> for Wire<S> {
     type Load = Encoded;
 
     fn prepare(&mut self, batch: Batch<S>) -> Encoded {
-        Encoded { payload: self.0.encode(&batch), n_records: batch.len() }
+        Encoded { payload: self.encoder.encode(&batch), n_records: batch.len() }
     }
 
     fn attempt(
@@ -71,7 +74,7 @@ impl<S: Signal> Delivery<S> for Wire<S> {
             let message = format_args!("{} records were encoded as {n}", encoded.n_records);
             return Err(ExportError::reject(message));
         }
-        self.0
+        self.sender
             .send(&encoded.payload, deadline)
             .map_err(|error| error.map(|payload| Encoded { n_records: payload.len(), payload }))
     }

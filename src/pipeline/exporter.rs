@@ -5,8 +5,8 @@ use crate::error::Error;
 
 /// Encodes and sends one batch after another to one place.
 ///
-/// An exporter that sends over a network implements [`WireExporter`] instead, so that a batch that is
-/// tried again is not encoded again.
+/// What goes over a network is an [`Encoder`] and a [`Sender`] instead, so that a batch that is tried again
+/// is not encoded again, and can be kept on disk.
 ///
 /// What an implementor may rely on:
 ///
@@ -91,20 +91,64 @@ pub trait Exporter<S>: Send + 'static {
     }
 }
 
-/// Sends batches over a network in two steps: encodes a batch once, and sends the bytes as often as
-/// needed.
+/// Writes batches as bytes, once for all attempts to send them: the first of the two steps of what goes
+/// over a network. The second is a [`Sender`]; [`Route::wire`](super::Route::wire) joins them.
 ///
-/// The contract is that of an [`Exporter`], with [`send`](Self::send) in place of `export`.
-pub trait WireExporter<S>: Send + 'static {
+/// What is encoded may be sent by another process, after a restart: what a record belongs to (the resource,
+/// say) is written into the payload's [head](Payload::with_head).
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::{pipeline::{Batch, Encoder, Payload}, trace::SpanRecord};
+///
+/// struct Names;
+///
+/// impl Encoder<SpanRecord> for Names {
+///     fn encode(&mut self, batch: &Batch<SpanRecord>) -> Payload {
+///         let mut payload = Payload::new();
+///         for span in batch {
+///             payload.record(|bytes| bytes.extend_from_slice(span.name().as_bytes()));
+///         }
+///         payload
+///     }
+/// }
+///
+/// let payload = Names.encode(&Batch::from(vec![SpanRecord::new("checkout")]));
+/// assert_eq!(payload.bytes(), b"checkout");
+/// ```
+pub trait Encoder<S>: Send + 'static {
     /// Writes `batch` as bytes, with one [record](Payload::record) for each of its records, in order.
     /// A payload with another number of records is rejected as a whole.
     fn encode(&mut self, batch: &Batch<S>) -> Payload;
 
+    /// As [`Exporter::start`].
+    ///
+    /// # Errors
+    ///
+    /// An option that cannot be used; the start of the route returns it.
+    fn start(&mut self, setup: &Setup) -> Result<(), Error> {
+        let _ = setup;
+        Ok(())
+    }
+
+    /// What the payloads are, with a number that changes when their bytes change: `otlp.spans.1`. What a
+    /// spool holds of another format is dropped and counted.
+    fn format(&self) -> &str {
+        ""
+    }
+}
+
+/// Sends payloads over a network, each as often as needed: the second of two steps, after an [`Encoder`].
+///
+/// The contract is that of an [`Exporter`], with [`send`](Self::send) in place of `export`. One type may
+/// send payloads of several signals, with a value for each route.
+pub trait Sender: Send + 'static {
     /// Delivers `payload`, or returns why not.
     ///
     /// # Errors
     ///
-    /// A decision: to try again or to give up, and which records of the payload it concerns.
+    /// A decision: to try again, to cut the payload, or to give up, and which of its records it concerns.
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult;
 
     /// As [`Exporter::start`].
@@ -126,7 +170,7 @@ pub trait WireExporter<S>: Send + 'static {
 /// The result of an [`Exporter`].
 pub type ExportResult<S> = Result<(), ExportError<Batch<S>>>;
 
-/// The result of a [`WireExporter`].
+/// The result of a [`Sender`].
 pub type SendResult = Result<(), ExportError<Payload>>;
 
 /// The name of a type, without path and parameters.

@@ -10,7 +10,7 @@
 //!
 //! - A kind of record is a [`Signal`]. A [`Route`] is one exporter of one signal, with its settings and
 //!   processors; a [`Pipe`] is a route that was started. A stuck exporter holds back no other.
-//! - An [`Exporter`] delivers a batch; a [`WireExporter`] encodes it once, and sends the bytes.
+//! - An [`Exporter`] delivers a batch; an [`Encoder`] encodes it once, and a [`Sender`] sends the bytes.
 //! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller
 //!   returns on time and the exporter closes what it has open.
 //! - Each offered record is counted under the queue's lock, in the same step that queues or drops it:
@@ -53,7 +53,7 @@ pub use answer::ExportError;
 #[doc(hidden)]
 pub use batch::Chunk;
 pub use batch::{Batch, Iter};
-pub use exporter::{ExportResult, Exporter, SendResult, WireExporter};
+pub use exporter::{Encoder, ExportResult, Exporter, SendResult, Sender};
 pub use payload::Payload;
 pub use processor::Processor;
 pub(crate) use queue::Ticket;

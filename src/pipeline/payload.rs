@@ -2,8 +2,11 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-/// Records as bytes, in order. [`encode`](super::WireExporter::encode) creates them once for all
-/// attempts. Cheap to clone, and to cut at both ends.
+/// Records as bytes, in order. [`encode`](super::Encoder::encode) creates them once for all attempts.
+/// Cheap to clone, and to cut at both ends.
+///
+/// What is said once for all records is the [head](Self::with_head): the resource that they are of, or a
+/// table that they refer to. A part of a payload has the head of the whole.
 ///
 /// # Examples
 ///
@@ -27,6 +30,7 @@ pub struct Payload {
 
 #[derive(Clone, Default)]
 struct Content {
+    head: Arc<[u8]>,
     bytes: Vec<u8>,
     ends: Vec<usize>, // Where each record ends. Invariant: ascending, the last is the length of `bytes`.
 }
@@ -36,6 +40,24 @@ impl Payload {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates a payload without records, with the bytes that are said once for all of them.
+    #[must_use]
+    pub fn with_head(head: impl Into<Arc<[u8]>>) -> Self {
+        let content = Content { head: head.into(), ..Content::default() };
+        Self { content: Arc::new(content), range: 0..0 }
+    }
+
+    /// What is said once for all records; empty if nothing is.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.content.head
+    }
+
+    /// Replaces what is said once for all records: where that is known only when they are written.
+    pub fn set_head(&mut self, head: impl Into<Arc<[u8]>>) {
+        Arc::make_mut(&mut self.content).head = head.into();
     }
 
     /// Adds a record: the bytes that `write` appends.
@@ -92,7 +114,7 @@ impl Payload {
     /// The records for whose index, from 0, `keep` returns `true`; their bytes are copied.
     #[must_use]
     pub fn filter(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
-        let mut kept = Content::default();
+        let mut kept = Content { head: self.content.head.clone(), ..Content::default() };
         for (place, record) in self.records().enumerate() {
             if keep(place) {
                 kept.bytes.extend_from_slice(record);
@@ -153,6 +175,23 @@ mod tests {
             prop_assert_eq!(read(&part), [cut, vec![vec![7]]].concat());
             prop_assert_eq!(read(&whole), records);
         }
+    }
+
+    #[test]
+    fn a_part_of_a_payload_has_the_head_of_the_whole() {
+        let mut whole = Payload::with_head(*b"of shop");
+        for text in ["one", "two", "three"] {
+            whole.record(|bytes| bytes.extend_from_slice(text.as_bytes()));
+        }
+        assert_eq!((whole.head(), whole.bytes()), (&b"of shop"[..], &b"onetwothree"[..]));
+        let mut part = whole.skip(1);
+        part.record(|bytes| bytes.push(b'!'));
+        for part in [whole.first(1), whole.skip(3), whole.filter(|place| place == 1), part.clone()]
+        {
+            assert_eq!(part.head(), b"of shop");
+        }
+        part.set_head(*b"of another");
+        assert_eq!((part.head(), whole.head()), (&b"of another"[..], &b"of shop"[..]));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl<'a> Attempts<'a> {
             Decision::Retry { .. } => {
                 Some(Delay { length: Duration::ZERO, at_least: Duration::ZERO })
             }
-            Decision::Reject => None,
+            Decision::Reject | Decision::Cut => None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Batch, Exporter, Processor, Settings, Signal, WireExporter};
+use super::{Batch, Encoder, Exporter, Processor, Sender, Settings, Signal};
 
 /// Takes one signal to one exporter: a queue, a worker thread, and the exporter.
 ///
@@ -33,7 +33,7 @@ pub struct Route<S: Signal> {
 
 pub(super) enum AnyExporter<S> {
     Whole(Box<dyn Exporter<S>>),
-    Wire(Box<dyn WireExporter<S>>),
+    Wire(Box<dyn Encoder<S>>, Box<dyn Sender>),
 }
 
 /// A processor that gets copies, because other routes share the records of a batch.
@@ -45,9 +45,10 @@ impl<S: Signal> Route<S> {
         Self::of(exporter.name().to_owned(), AnyExporter::Whole(Box::new(exporter)))
     }
 
-    /// Creates a route to an exporter that encodes and sends in two steps.
-    pub fn wire(exporter: impl WireExporter<S>) -> Self {
-        Self::of(exporter.name().to_owned(), AnyExporter::Wire(Box::new(exporter)))
+    /// Creates a route that encodes and sends in two steps, with the name of `sender`.
+    pub fn wire(encoder: impl Encoder<S>, sender: impl Sender) -> Self {
+        let name = sender.name().to_owned();
+        Self::of(name, AnyExporter::Wire(Box::new(encoder), Box::new(sender)))
     }
 
     fn of(name: String, exporter: AnyExporter<S>) -> Self {

@@ -48,9 +48,10 @@ pub(super) fn start<S: Signal>(
             exporter.start(setup)?;
             common.spawn(thread, Whole(exporter))
         }
-        AnyExporter::Wire(mut exporter) => {
-            exporter.start(setup)?;
-            common.spawn(thread, Wire(exporter))
+        AnyExporter::Wire(mut encoder, mut sender) => {
+            encoder.start(setup)?;
+            sender.start(setup)?;
+            common.spawn(thread, Wire { encoder, sender })
         }
     }
 }
@@ -214,7 +215,7 @@ impl<S: Signal> Common<S> {
     fn give_up(&self, decision: Decision) {
         let (reason, kind) = match decision {
             Decision::Retry { .. } => (DropReason::RetriesExhausted, "retries exhausted"),
-            Decision::Reject => (DropReason::Rejected, "records rejected"),
+            Decision::Reject | Decision::Cut => (DropReason::Rejected, "records rejected"),
         };
         self.diagnose_loss(kind, self.queue.lose(reason));
     }

@@ -1,8 +1,12 @@
 //! Transport: how bytes leave and enter the process, whatever they mean.
 
-#[cfg(any(feature = "webhook", feature = "poll-json"))]
+#[cfg(feature = "http-client")]
 pub(crate) mod address;
-#[cfg(any(feature = "webhook", feature = "poll-json"))]
+#[cfg(feature = "http-client")]
 pub(crate) mod http_client;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;
+
+#[cfg(feature = "http-client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
+pub use http_client::Endpoint;

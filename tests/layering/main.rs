@@ -39,7 +39,8 @@ const LAYERS: &[&[&str]] = &[
 const OF_STRANGERS: &str = "export";
 
 /// Edges that the table would forbid.
-const GRANTED: &[(&str, &str)] = &[("export", "export::wire")];
+const GRANTED: &[(&str, &str)] =
+    &[("export", "export::wire"), ("transport", "pipeline::ExportError")];
 
 /// May use everything: they only gather names.
 const UNRESTRICTED: &[&str] = &["lib", "prelude"];

@@ -1,6 +1,6 @@
 //! Alerts to a webhook, in the format of Alertmanager.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer};
 
@@ -9,8 +9,11 @@ use crate::{
     alert::{Alert, AlertState},
     clock::Timestamp,
     error::Error,
-    pipeline::{Batch, Deadline, ExportError, Payload, Route, SendResult, Setup, WireExporter},
-    transport::http_client::{HttpEndpoint, HttpFailure},
+    pipeline::{Batch, Deadline, Encoder, ExportError, Payload, Route, SendResult, Sender, Setup},
+    transport::{
+        Endpoint,
+        http_client::{HttpClient, HttpPost},
+    },
 };
 
 /// Posts alerts as JSON to a URL, in the version 4 body of Alertmanager's webhook. Receivers written
@@ -29,20 +32,18 @@ use crate::{
 ///
 /// # What it will not do
 ///
-/// It does not use plain http or connect to an address that is not public, unless configured to: see
-/// [`allow_plain_http`](Self::allow_plain_http) and [`allow_private`](Self::allow_private). It follows
-/// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
-/// printed.
+/// See [`Endpoint`], which has the options of the request too.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::{alert::notify::Webhook, pipeline::{Setup, WireExporter}};
+/// use bellwether::{alert::notify::Webhook, pipeline::{Sender, Setup}, transport::Endpoint};
 ///
-/// let mut webhook = Webhook::new("https://alerts.example.com/hook?key=secret")
+/// let endpoint = Endpoint::new("https://alerts.example.com/hook?key=secret")
 ///     .header("authorization", "Bearer 1234")
 ///     .timeout(Duration::from_secs(5));
+/// let mut webhook = Webhook::new(endpoint);
 /// webhook.start(&Setup::default())?;
 ///
 /// let mut webhook = Webhook::new("https://127.0.0.1:9093/hook");
@@ -53,52 +54,24 @@ use crate::{
 /// );
 /// # Ok::<(), bellwether::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Webhook {
-    endpoint: HttpEndpoint,
+    client: HttpClient,
     receiver: String,
     external_url: String,
 }
 
 impl Webhook {
-    /// A notifier that posts to `url`.
+    /// A notifier that posts to `endpoint`.
     ///
-    /// A URL that cannot be used is an error of the [start](WireExporter::start).
+    /// A URL that cannot be used is an error of the [start](Sender::start).
     #[must_use]
-    pub fn new(url: &str) -> Self {
+    pub fn new(endpoint: impl Into<Endpoint>) -> Self {
         Self {
-            endpoint: HttpEndpoint::new(url),
+            client: HttpClient::new(endpoint),
             receiver: "webhook".to_owned(),
             external_url: String::new(),
         }
-    }
-
-    /// Sends a header with each request; its value is never printed.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.header(name.into(), value.into());
-        self
-    }
-
-    /// How long a request may take, from connecting to the response; ten seconds by default.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.endpoint.timeout(timeout);
-        self
-    }
-
-    /// Allows a URL of plain http: then anyone on the way can read the alerts and the headers.
-    #[must_use]
-    pub fn allow_plain_http(mut self) -> Self {
-        self.endpoint.allow_plain_http();
-        self
-    }
-
-    /// Allows addresses that are not public: loopback, private and link-local networks, and all
-    /// services that listen there.
-    #[must_use]
-    pub fn allow_private(mut self) -> Self {
-        self.endpoint.allow_private();
-        self
     }
 
     /// The `receiver` of the body; `webhook` by default.
@@ -116,13 +89,7 @@ impl Webhook {
     }
 }
 
-impl WireExporter<Notification> for Webhook {
-    /// Checks the URL and the headers. The addresses of a host name are checked when it is connected
-    /// to.
-    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
-        self.endpoint.check()
-    }
-
+impl Encoder<Notification> for Webhook {
     /// Encodes one body for each notification.
     fn encode(&mut self, batch: &Batch<Notification>) -> Payload {
         let mut payload = Payload::new();
@@ -134,28 +101,41 @@ impl WireExporter<Notification> for Webhook {
         payload
     }
 
+    fn format(&self) -> &str {
+        "webhook.4"
+    }
+}
+
+impl Sender for Webhook {
+    /// Checks the URL and the headers. The addresses of a host name are checked when it is connected
+    /// to.
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        self.client.check()
+    }
+
     /// Sends one notification after the other. If one should be retried, those behind it wait, so that
     /// they arrive in order; a rejected one holds back no other.
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let mut n_refused = 0;
         let mut refusal = None;
         for (place, body) in payload.records().enumerate() {
-            match self.endpoint.post("application/json", body.to_vec(), deadline) {
+            match self.post(body, deadline) {
                 Ok(()) => {}
-                Err(HttpFailure { retry: None, message }) => {
-                    n_refused += 1;
-                    refusal = Some(message);
-                }
-                Err(HttpFailure { retry: Some(after), mut message }) => {
-                    if let Some(refusal) = refusal {
-                        message = format!("{message}; before that: {refusal}");
-                    }
+                Err(error) if error.is_retry() => {
+                    let message = match refusal {
+                        Some(refusal) => format!("{error}; before that: {refusal}"),
+                        None => error.to_string(),
+                    };
                     let again = ExportError::retry(message).unsent(payload.skip(place));
                     let again = again.rejected(n_refused);
-                    return Err(match after {
+                    return Err(match error.retry_after() {
                         Some(delay) => again.after(delay),
                         None => again,
                     });
+                }
+                Err(error) => {
+                    n_refused += 1;
+                    refusal = Some(error.to_string());
                 }
             }
         }
@@ -173,17 +153,29 @@ impl WireExporter<Notification> for Webhook {
     }
 }
 
+impl Webhook {
+    /// Posts one body.
+    fn post(&mut self, body: &[u8], deadline: &Deadline) -> Result<(), ExportError<Payload>> {
+        let answer =
+            self.client.post(HttpPost::new("application/json", body.to_vec()), deadline)?;
+        if answer.is_success() {
+            return Ok(());
+        }
+        Err(answer.error(&self.client.to_string(), |status| status == 429 || status >= 500))
+    }
+}
+
 impl From<Webhook> for Route<Notification> {
     fn from(webhook: Webhook) -> Self {
-        let timeout = webhook.endpoint.timeout_of_requests();
-        Self::wire(webhook).settings(|settings| settings.attempt_timeout = timeout)
+        let timeout = webhook.client.time_limit();
+        Self::wire(webhook.clone(), webhook).settings(|settings| settings.attempt_timeout = timeout)
     }
 }
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("endpoint", &self.endpoint)
+            .field("client", &self.client)
             .field("receiver", &self.receiver)
             .field("external_url", &self.external_url)
             .finish()

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind},
     metric::{Kind, Unit},
     snapshot::key_fault,
-    transport::http_client::HttpEndpoint,
+    transport::{Endpoint, http_client::HttpClient},
 };
 
 /// Requests a JSON document at an interval, ten seconds by default, and maps its fields to series.
@@ -35,9 +35,7 @@ use crate::{
 ///
 /// # What it will not do
 ///
-/// It does not use plain http or connect to an address that is not public, unless allowed. It follows
-/// no redirect and uses no proxy from the environment. Of its URL only scheme, host and port are ever
-/// printed.
+/// See [`Endpoint`], which has the options of the request too.
 ///
 /// # Examples
 ///
@@ -64,7 +62,7 @@ use crate::{
 #[must_use = "nothing is asked before it is registered as a source"]
 pub struct JsonPoll {
     name: String,
-    endpoint: HttpEndpoint,
+    client: HttpClient,
     interval: Duration,
     stale_after: Option<Duration>,
     limit: usize,
@@ -105,13 +103,13 @@ enum LabelFrom {
 const LIMIT: usize = 1 << 20;
 
 impl JsonPoll {
-    /// Requests `url`; `name` is the label `source` of the counts.
+    /// Requests `endpoint`; `name` is the label `source` of the counts.
     ///
     /// A URL that cannot be used is an error of [`Source::register`].
-    pub fn new(name: impl Into<String>, url: &str) -> Self {
+    pub fn new(name: impl Into<String>, endpoint: impl Into<Endpoint>) -> Self {
         Self {
             name: name.into(),
-            endpoint: HttpEndpoint::new(url),
+            client: HttpClient::new(endpoint),
             interval: Duration::from_secs(10),
             stale_after: None,
             limit: LIMIT,
@@ -145,30 +143,6 @@ impl JsonPoll {
     pub fn limit(self, bytes: usize) -> Self {
         Self { limit: bytes, ..self }
     }
-
-    /// Sends a header with each request; its value is never printed.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.header(name.into(), value.into());
-        self
-    }
-
-    /// How long a request may take, from connecting to the whole document; ten seconds by default.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.endpoint.timeout(timeout);
-        self
-    }
-
-    /// Allows a URL of plain http: then anyone on the way can read the figures and the headers.
-    pub fn allow_plain_http(mut self) -> Self {
-        self.endpoint.allow_plain_http();
-        self
-    }
-
-    /// Allows addresses that are not public: loopback, private and link-local networks.
-    pub fn allow_private(mut self) -> Self {
-        self.endpoint.allow_private();
-        self
-    }
 }
 
 impl From<JsonPoll> for Source {
@@ -197,11 +171,11 @@ impl Collector for JsonPoll {
 
     fn collect(&mut self, to: &mut Reading) -> Result<(), Failure> {
         let body = self
-            .endpoint
+            .client
             .get("application/json", self.limit)
             .map_err(|failure| Failure::new(failure.reason, failure.message))?;
         let document: Value = serde_json::from_slice(&body).map_err(|error| {
-            Failure::new("parse", format!("the answer of {}: {error}", self.endpoint))
+            Failure::new("parse", format!("the answer of {}: {error}", self.client))
         })?;
         if let Some(path) = &self.stamp {
             to.stamp(text_at(&document, path)?);
@@ -212,7 +186,7 @@ impl Collector for JsonPoll {
 
     /// Checks the URL, the headers, the paths and the label keys.
     fn check(&self) -> Result<(), Error> {
-        self.endpoint.check()?;
+        self.client.check()?;
         for field in &self.fields {
             field.check()?;
             let same = |other: &&JsonField| other.name == field.name;
@@ -230,7 +204,7 @@ impl fmt::Debug for JsonPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonPoll")
             .field("name", &self.name)
-            .field("endpoint", &self.endpoint)
+            .field("client", &self.client)
             .field("interval", &self.interval)
             .field("fields", &self.fields)
             .finish_non_exhaustive()

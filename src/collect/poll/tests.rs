@@ -35,7 +35,7 @@ fn serving(documents: &[Value]) -> JsonPoll {
             let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes());
         }
     });
-    JsonPoll::new("test", &url).allow_plain_http().allow_private()
+    JsonPoll::new("test", Endpoint::new(&url).allow_plain_http().allow_private())
 }
 
 #[test]

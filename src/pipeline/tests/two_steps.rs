@@ -4,14 +4,12 @@ use super::*;
 
 type SendAnswer = Box<dyn FnOnce(&Payload) -> SendResult + Send>;
 
-/// Encodes each number as a line; counts the calls of `encode`, and sends as the test says.
+/// Encodes each number as a line, and counts the calls of `encode`.
 struct Lines {
     n_encoded: mpsc::Sender<usize>,
-    sent: mpsc::Sender<Vec<u8>>,
-    answers: mpsc::Receiver<SendAnswer>,
 }
 
-impl WireExporter<u32> for Lines {
+impl Encoder<u32> for Lines {
     fn encode(&mut self, batch: &Batch<u32>) -> Payload {
         let _ = self.n_encoded.send(batch.len());
         let mut payload = Payload::new();
@@ -20,7 +18,15 @@ impl WireExporter<u32> for Lines {
         }
         payload
     }
+}
 
+/// Sends as the test says.
+struct Scripted {
+    sent: mpsc::Sender<Vec<u8>>,
+    answers: mpsc::Receiver<SendAnswer>,
+}
+
+impl Sender for Scripted {
     fn send(&mut self, payload: &Payload, _: &Deadline) -> SendResult {
         let _ = self.sent.send(payload.bytes().to_vec());
         self.answers.recv().map_or(Ok(()), |answer| answer(payload))
@@ -38,7 +44,7 @@ fn start_lines(batch_items: usize) -> Ends {
     let (encode, n_encoded) = mpsc::channel();
     let (send, sent) = mpsc::channel();
     let (answers, given) = mpsc::channel();
-    let route = Route::wire(Lines { n_encoded: encode, sent: send, answers: given });
+    let route = Route::wire(Lines { n_encoded: encode }, Scripted { sent: send, answers: given });
     let route = route.settings(|defaults| *defaults = settings(batch_items));
     let pipe = Pipe::start(route, &Setup::default()).unwrap();
     Ends { pipe, n_encoded, sent, answers }

@@ -1,4 +1,4 @@
-//! The URL of an endpoint, and whether the policy allows it.
+//! The options of an endpoint, and whether the policy allows its URL.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -13,56 +13,83 @@ use super::{
     resolver::{NotPublic, Resolver},
 };
 use crate::{
-    clock::{self, Deadline},
     error::{Error, ErrorKind},
     sync::atomic::AtomicUsize,
     transport::address,
 };
 
-/// Where to send requests, and what the policy allows. It can be built anywhere, and is used on one
-/// thread, which it blocks. The client is created at the first request.
-pub(crate) struct HttpEndpoint {
+/// Where requests are sent, and how: a URL and its options, the same for every backend, notifier and source
+/// that speaks HTTP.
+///
+/// A text is an endpoint without options.
+///
+/// # What it will not do
+///
+/// It does not use plain http or connect to an address that is not public, unless allowed. It follows no
+/// redirect, and uses no proxy from the environment. Of its URL only scheme, host and port are ever printed,
+/// and of its headers only the names.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use bellwether::transport::Endpoint;
+///
+/// let endpoint = Endpoint::new("https://collector.example.com/?key=secret")
+///     .header("x-tenant", "shop")
+///     .timeout(Duration::from_secs(5));
+/// assert_eq!(endpoint.to_string(), "https://collector.example.com");
+///
+/// // An agent on the same machine.
+/// let agent = Endpoint::new("http://127.0.0.1:4318").allow_plain_http().allow_private();
+/// ```
+#[derive(Clone)]
+#[must_use = "an endpoint that is given to nobody is never asked"]
+pub struct Endpoint {
     url: Result<Url, &'static str>,
     headers: Vec<(String, String)>,
-    pub(super) timeout: Duration,
+    timeout: Duration,
     allows_plain_http: bool,
     allows_private: bool,
-    connection: Option<Connection>,
-    n_resolving: Arc<AtomicUsize>,
 }
 
-impl HttpEndpoint {
-    pub(crate) fn new(url: &str) -> Self {
+impl Endpoint {
+    /// The endpoint at `url`. One that cannot be used is an error when what sends to it starts.
+    pub fn new(url: &str) -> Self {
         Self {
             url: Url::parse(url).map_err(|_| "the URL cannot be parsed"),
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             allows_plain_http: false,
             allows_private: false,
-            connection: None,
-            n_resolving: Arc::default(),
         }
     }
 
-    pub(crate) fn header(&mut self, name: String, value: String) {
-        self.headers.push((name, value));
+    /// Sends a header with each request; its value is never printed.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
     }
 
-    pub(crate) fn timeout(&mut self, timeout: Duration) {
-        self.timeout = timeout;
+    /// How long a request may take, from connecting to the end of the response; ten seconds by default.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
-    #[cfg(feature = "webhook")]
-    pub(crate) fn timeout_of_requests(&self) -> Duration {
+    /// Allows a URL of plain http: then anyone on the way can read what is sent, the headers too.
+    pub fn allow_plain_http(self) -> Self {
+        Self { allows_plain_http: true, ..self }
+    }
+
+    /// Allows addresses that are not public: loopback, private and link-local networks, and all services
+    /// that listen there.
+    pub fn allow_private(self) -> Self {
+        Self { allows_private: true, ..self }
+    }
+
+    /// How long a request may take.
+    pub(crate) fn time_limit(&self) -> Duration {
         self.timeout
-    }
-
-    pub(crate) fn allow_plain_http(&mut self) {
-        self.allows_plain_http = true;
-    }
-
-    pub(crate) fn allow_private(&mut self) {
-        self.allows_private = true;
     }
 
     /// Whether a request could be sent, as far as this is known without sending one.
@@ -93,16 +120,8 @@ impl HttpEndpoint {
         Ok(url)
     }
 
-    /// The client, with the connections that are still open.
-    pub(super) fn client(&mut self) -> Result<Client, String> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect()?,
-        };
-        Ok(self.connection.insert(connection).client.clone())
-    }
-
-    fn connect(&self) -> Result<Connection, String> {
+    /// A client with these options; its look-ups are counted in `n_resolving`.
+    pub(super) fn connect(&self, n_resolving: &Arc<AtomicUsize>) -> Result<Connection, String> {
         let client = Client::builder()
             .default_headers(self.header_map()?)
             .redirect(Policy::none())
@@ -111,24 +130,9 @@ impl HttpEndpoint {
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Resolver {
                 allows_private: self.allows_private,
-                n_pending: self.n_resolving.clone(),
+                n_pending: n_resolving.clone(),
             }));
         Connection::new(client)
-    }
-
-    /// The result of `work` with the client. If it does not end within the time-out and by `deadline`,
-    /// returns `None` and closes all sockets.
-    pub(super) fn run<T>(
-        &mut self,
-        deadline: &Deadline,
-        work: impl Future<Output = T>,
-    ) -> Option<T> {
-        let latest = clock::deadline(self.timeout);
-        let result = self.connection.as_ref()?.run(latest, deadline, work);
-        if result.is_none() {
-            self.connection = None;
-        }
-        result
     }
 
     fn header_map(&self) -> Result<HeaderMap, String> {
@@ -146,8 +150,20 @@ impl HttpEndpoint {
     }
 }
 
+impl From<&str> for Endpoint {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for Endpoint {
+    fn from(url: String) -> Self {
+        Self::new(&url)
+    }
+}
+
 /// Scheme, host and port of the URL.
-impl fmt::Display for HttpEndpoint {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(url) = &self.url else { return f.write_str("a URL that cannot be parsed") };
         write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
@@ -155,10 +171,10 @@ impl fmt::Display for HttpEndpoint {
     }
 }
 
-impl fmt::Debug for HttpEndpoint {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("HttpEndpoint")
+        f.debug_struct("Endpoint")
             .field("url", &format_args!("{self}"))
             .field("headers", &names)
             .field("timeout", &self.timeout)
@@ -168,25 +184,20 @@ impl fmt::Debug for HttpEndpoint {
     }
 }
 
-/// An error with its causes, but without the URL that reqwest prints.
-pub(super) fn chain(error: &reqwest::Error) -> String {
-    let mut text = "the request failed".to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::http_client::HttpFailure;
+    use crate::{
+        clock::Deadline,
+        transport::http_client::{
+            HttpClient, HttpPost,
+            post::{HttpAnswer, HttpFailure},
+        },
+    };
 
-    fn post(endpoint: &mut HttpEndpoint) -> Result<(), HttpFailure> {
-        endpoint.post("text/plain", Vec::new(), &Deadline::after(Duration::from_secs(20)))
+    fn post(endpoint: &Endpoint) -> Result<HttpAnswer, HttpFailure> {
+        let mut client = HttpClient::new(endpoint.clone());
+        client.post(HttpPost::new("text/plain", ""), &Deadline::after(Duration::from_secs(20)))
     }
 
     #[test]
@@ -214,51 +225,44 @@ mod tests {
             "https://１２７.０.０.１/",
             "https://user:pass@127.0.0.1/",
         ] {
-            let error = HttpEndpoint::new(url).check().unwrap_err().to_string();
+            let error = Endpoint::new(url).check().unwrap_err().to_string();
             assert!(error.ends_with(&NotPublic.to_string()), "{url}: {error}");
-            let mut allowed = HttpEndpoint::new(url);
-            allowed.allow_private();
-            allowed.check().unwrap();
+            Endpoint::new(url).allow_private().check().unwrap();
         }
-        HttpEndpoint::new("https://1.1.1.1/").check().unwrap();
-        HttpEndpoint::new("https://[2606:4700::1111]/").check().unwrap();
+        Endpoint::new("https://1.1.1.1/").check().unwrap();
+        Endpoint::new("https://[2606:4700::1111]/").check().unwrap();
     }
 
     #[test]
     fn a_name_that_resolves_to_the_own_machine_is_refused_for_good() {
-        let mut endpoint = HttpEndpoint::new("https://localhost:1/");
+        let endpoint = Endpoint::new("https://localhost:1/");
         endpoint.check().unwrap();
-        let failure = post(&mut endpoint).unwrap_err();
+        let failure = post(&endpoint).unwrap_err();
         assert!(failure.message.contains(&NotPublic.to_string()), "{}", failure.message);
-        assert!(failure.retry.is_none());
+        assert!(!failure.may_pass);
     }
 
     #[test]
     fn only_https_is_spoken_unless_plain_http_is_allowed() {
-        let error = HttpEndpoint::new("http://example.com/x").check().unwrap_err();
+        let error = Endpoint::new("http://example.com/x").check().unwrap_err();
         assert!(error.to_string().contains("plain http"), "{error}");
         for url in ["ftp://example.com/", "file:///etc/passwd", "javascript:1", "not a url", ""] {
-            let mut endpoint = HttpEndpoint::new(url);
-            endpoint.allow_plain_http();
-            endpoint.allow_private();
+            let endpoint = Endpoint::new(url).allow_plain_http().allow_private();
             assert!(endpoint.check().is_err(), "{url}");
         }
     }
 
     #[test]
     fn no_secret_is_in_an_error_or_in_debug() {
-        let mut endpoint =
-            HttpEndpoint::new("http://canary:canary@127.0.0.1:1/canary?key=canary#canary");
-        endpoint.header("authorization".to_owned(), "canary".to_owned());
+        let endpoint = Endpoint::new("http://canary:canary@127.0.0.1:1/canary?key=canary#canary");
+        let endpoint = endpoint.header("authorization", "canary");
         assert!(!endpoint.check().unwrap_err().to_string().contains("canary"));
-        endpoint.allow_plain_http();
-        endpoint.allow_private();
-        let failure = post(&mut endpoint).unwrap_err();
-        assert!(failure.retry.is_some(), "nobody listens there");
+        let endpoint = endpoint.allow_plain_http().allow_private();
+        let failure = post(&endpoint).unwrap_err();
+        assert!(failure.may_pass, "nobody listens there");
         let texts = format!("{endpoint} {endpoint:?} {failure:?}");
         assert!(!texts.contains("canary"), "{texts}");
-        let mut endpoint = HttpEndpoint::new("https://example.com/");
-        endpoint.header("authorization".to_owned(), "canary\n".to_owned());
+        let endpoint = Endpoint::new("https://example.com/").header("authorization", "canary\n");
         assert!(!endpoint.check().unwrap_err().to_string().contains("canary"));
     }
 }

@@ -3,7 +3,7 @@
 use reqwest::header::ACCEPT;
 
 use super::{
-    endpoint::{HttpEndpoint, chain},
+    client::{HttpClient, chain},
     resolver::is_not_public,
 };
 use crate::clock::Deadline;
@@ -17,13 +17,13 @@ pub(crate) struct GetFailure {
     pub(crate) message: String,
 }
 
-impl HttpEndpoint {
+impl HttpClient {
     /// Returns the document at the URL, if it has at most `limit` bytes and arrives whole within the
     /// time-out.
     pub(crate) fn get(&mut self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
         let fail = |reason| move |message| GetFailure { reason, message };
-        let url = self.permitted().map_err(fail("forbidden"))?.clone();
-        let client = self.client().map_err(fail("connection"))?;
+        let url = self.endpoint.permitted().map_err(fail("forbidden"))?.clone();
+        let client = self.connected().map_err(fail("connection"))?;
         let request = client.get(url).header(ACCEPT, accept);
         let place = self.to_string();
         let document = async {
@@ -43,7 +43,7 @@ impl HttpEndpoint {
             }
             Ok(body)
         };
-        let deadline = Deadline::after(self.timeout);
+        let deadline = Deadline::after(self.endpoint.time_limit());
         self.run(&deadline, document)
             .unwrap_or_else(|| Err(fail("timeout")(format!("{place}: timed out"))))
     }

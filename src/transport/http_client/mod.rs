@@ -8,14 +8,14 @@
 //! Errors name only scheme, host and port of a URL, because its userinfo, path and query are often
 //! secrets.
 
+mod client;
 mod connection;
 mod endpoint;
 #[cfg(feature = "poll-json")]
 mod get;
-#[cfg(feature = "webhook")]
 mod post;
 mod resolver;
 
-pub(crate) use endpoint::HttpEndpoint;
-#[cfg(feature = "webhook")]
-pub(crate) use post::HttpFailure;
+pub(crate) use client::HttpClient;
+pub use endpoint::Endpoint;
+pub(crate) use post::HttpPost;

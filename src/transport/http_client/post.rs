@@ -1,91 +1,166 @@
-//! Sends a body, and decides by the response what to do next.
+//! Sends a body, and reads what the server says of it.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{
-    StatusCode,
+    Response, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 
 use super::{
-    endpoint::{HttpEndpoint, chain},
+    client::{HttpClient, chain},
     resolver::is_not_public,
 };
 use crate::{
     clock::{self, Deadline},
+    pipeline::ExportError,
     util::http_date,
 };
 
-/// Why a request did not succeed.
+/// What is posted.
+pub(crate) struct HttpPost<'a> {
+    /// What follows the path of the endpoint's URL; empty for nothing.
+    pub(crate) path: &'a str,
+    pub(crate) content_type: &'a str,
+    /// Headers of this request besides those of the endpoint.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
+    pub(crate) body: Bytes,
+    /// More of the answer's body makes the request a failure; with 0 none of it is waited for.
+    pub(crate) most_answer: usize,
+}
+
+impl<'a> HttpPost<'a> {
+    /// A post whose answer is its status alone.
+    pub(crate) fn new(content_type: &'a str, body: impl Into<Bytes>) -> Self {
+        Self { path: "", content_type, headers: &[], body: body.into(), most_answer: 0 }
+    }
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer.
 #[derive(Debug)]
 pub(crate) struct HttpFailure {
-    /// Whether a retry may help, and the delay that the server requested.
-    pub(crate) retry: Option<RetryAfter>,
+    /// Whether a retry may help.
+    pub(crate) may_pass: bool,
     /// What happened, without secrets.
     pub(crate) message: String,
 }
 
-/// The delay that the server requested, if it did.
-pub(crate) type RetryAfter = Option<Duration>;
-
 /// The longest delay that a server can request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-impl HttpEndpoint {
-    /// Sends `body` and waits for the status, until `deadline` and no longer than the time-out. The
-    /// body of the response is not read.
+impl HttpClient {
+    /// Posts, and waits for the answer, until `deadline` and no longer than the time-out.
     pub(crate) fn post(
         &mut self,
-        content_type: &str,
-        body: Vec<u8>,
+        post: HttpPost<'_>,
         deadline: &Deadline,
-    ) -> Result<(), HttpFailure> {
-        let url = self.permitted().map_err(HttpFailure::reject)?.clone();
-        let client = self.client().map_err(HttpFailure::retry)?;
-        let request = client.post(url).header(CONTENT_TYPE, content_type).body(body);
-        let Some(answer) = self.run(deadline, request.send()) else {
-            return Err(HttpFailure::retry(format!("{self}: timed out")));
-        };
-        let response = answer.map_err(|error| self.send_failure(&error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(());
+    ) -> Result<HttpAnswer, HttpFailure> {
+        let mut url = self.endpoint.permitted().map_err(HttpFailure::lasting)?.clone();
+        if !post.path.is_empty() {
+            url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), post.path));
         }
-        let is_passing = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-        let retry = is_passing.then(|| retry_after(response.headers()));
-        Err(HttpFailure { retry, message: format!("{self} answered {status}") })
+        let client = self.connected().map_err(HttpFailure::passing)?;
+        let mut request = client.post(url).header(CONTENT_TYPE, post.content_type).body(post.body);
+        for (name, value) in post.headers {
+            request = request.header(*name, *value);
+        }
+        let place = self.to_string();
+        let answer = async { read(request.send().await, post.most_answer, &place).await };
+        self.run(deadline, answer)
+            .unwrap_or_else(|| Err(HttpFailure::passing(format!("{place}: timed out"))))
+    }
+}
+
+async fn read(
+    response: Result<Response, reqwest::Error>,
+    most: usize,
+    place: &str,
+) -> Result<HttpAnswer, HttpFailure> {
+    let mut response = response.map_err(|error| send_failure(place, &error))?;
+    let mut body = Vec::new();
+    while most > 0 {
+        let piece = response.chunk().await.map_err(|error| send_failure(place, &error))?;
+        let Some(piece) = piece else { break };
+        if body.len() + piece.len() > most {
+            let message = format!("the answer of {place} has more than {most} bytes");
+            return Err(HttpFailure::passing(message));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(HttpAnswer { status: response.status(), headers: response.headers().clone(), body })
+}
+
+fn send_failure(place: &str, error: &reqwest::Error) -> HttpFailure {
+    let message = format!("{place}: {}", chain(error));
+    // The name has no public address: a retry would not change that.
+    if error.is_builder() || is_not_public(error) {
+        return HttpFailure::lasting(message);
+    }
+    HttpFailure::passing(message)
+}
+
+impl HttpAnswer {
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
     }
 
-    fn send_failure(&self, error: &reqwest::Error) -> HttpFailure {
-        let message = format!("{self}: {}", chain(error));
-        // The name has no public address: a retry would not change that.
-        if error.is_builder() || is_not_public(error) {
-            return HttpFailure::reject(message);
+    /// The delay that the server requests: in seconds or as a date (RFC 9110, 10.2.3).
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = if is_number {
+            text.parse().unwrap_or(u64::MAX) // More digits than fit mean a long time too.
+        } else {
+            let at = http_date::parse_http_date(text)?;
+            at.saturating_sub(clock::unix_nanos() / 1_000_000_000)
+        };
+        Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+    }
+
+    /// The error of an answer that is no success: what `may_pass` by its status is tried again, 413 is cut,
+    /// and all else is refused.
+    pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
+        let message = format!("{place} answered {}", self.status);
+        match self.status.as_u16() {
+            413 => ExportError::too_large(message),
+            status if may_pass(status) => {
+                let error = ExportError::retry(message);
+                match self.retry_after() {
+                    Some(delay) => error.after(delay),
+                    None => error,
+                }
+            }
+            _ => ExportError::reject(message),
         }
-        HttpFailure::retry(message)
     }
 }
 
 impl HttpFailure {
-    fn reject(message: String) -> Self {
-        Self { retry: None, message }
+    fn lasting(message: String) -> Self {
+        Self { may_pass: false, message }
     }
 
-    fn retry(message: String) -> Self {
-        Self { retry: Some(None), message }
+    fn passing(message: String) -> Self {
+        Self { may_pass: true, message }
     }
 }
 
-/// The delay that the server requests: in seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap) -> RetryAfter {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = if is_number {
-        text.parse().unwrap_or(u64::MAX) // More digits than fit mean a long time too.
-    } else {
-        http_date::parse_http_date(text)?.saturating_sub(clock::unix_nanos() / 1_000_000_000)
-    };
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+impl<L> From<HttpFailure> for ExportError<L> {
+    fn from(failure: HttpFailure) -> Self {
+        match failure.may_pass {
+            true => Self::retry(failure.message),
+            false => Self::reject(failure.message),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +172,7 @@ mod tests {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
-            retry_after(&headers)
+            HttpAnswer { status: StatusCode::OK, headers, body: Vec::new() }.retry_after()
         };
         assert_eq!(read("0"), Some(Duration::ZERO));
         assert_eq!(read(" 5 "), Some(Duration::from_secs(5)));

@@ -6,7 +6,7 @@
 fn a_webhook_checks_its_url() {
     use bellwether::{
         alert::notify::Webhook,
-        pipeline::{Setup, WireExporter as _},
+        pipeline::{Sender as _, Setup},
     };
 
     let start = |url| Webhook::new(url).start(&Setup::default());
