@@ -375,6 +375,14 @@ impl Signal for LogRecord {
 
     type RouteOptions = ();
 
+    /// Lines of a file are in the order of time.
+    const IS_ORDERED: bool = true;
+
+    /// Whether it is an error, or worse.
+    fn is_urgent(&self) -> bool {
+        self.severity() >= LogSeverity::ERROR
+    }
+
     fn weight(&self) -> usize {
         let Body { body, attributes, origin, rare, .. } = &*self.0;
         let of_target = match origin {

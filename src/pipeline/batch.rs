@@ -19,6 +19,8 @@ pub struct Chunk<T> {
 pub(super) struct Part<T> {
     pub(super) records: Arc<Records<T>>,
     pub(super) bytes: usize,
+    /// Of all records of the part.
+    pub(super) is_urgent: bool,
 }
 
 /// Records that are shared. Whoever lets go of them last gives their memory back.
@@ -62,31 +64,49 @@ const PART_BYTES: usize = 128;
 
 impl<T: Signal> Chunk<T> {
     /// Weighs `records` and makes them one chunk. Up to 256 records of at most 1 MiB in all are not
-    /// copied.
+    /// copied, unless some of them are urgent.
     #[must_use]
     pub fn new(mut records: Vec<T>) -> Self {
         let mut parts = Vec::with_capacity(records.len().div_ceil(PART_RECORDS));
-        while !records.is_empty() {
-            let (n, bytes) = first_part(&records);
-            let rest = if n < records.len() { records.split_off(n) } else { Vec::new() };
-            let records = Records::new(mem::replace(&mut records, rest), bytes, T::recycle);
-            parts.push(Part { records, bytes });
+        let mut urgent = Vec::new();
+        if !T::IS_ORDERED && records.iter().any(T::is_urgent) {
+            urgent.extend(records.extract_if(.., |record| record.is_urgent()));
+        }
+        for mut records in [records, urgent] {
+            while !records.is_empty() {
+                let First { n, bytes, is_urgent } = First::of(&records);
+                let rest = if n < records.len() { records.split_off(n) } else { Vec::new() };
+                let records = Records::new(mem::replace(&mut records, rest), bytes, T::recycle);
+                parts.push(Part { records, bytes, is_urgent });
+            }
         }
         Self { parts: parts.into() }
     }
 }
 
-/// How many of the first records become a part, and its weight; `records` must not be empty.
-fn first_part<T: Signal>(records: &[T]) -> (usize, usize) {
-    let mut bytes = PART_BYTES;
-    for (place, record) in records.iter().enumerate() {
-        let with_it = bytes.saturating_add(record.weight());
-        if place == PART_RECORDS || place > 0 && with_it > MOST_PART_BYTES {
-            return (place, bytes);
+/// What becomes the first part of some records.
+struct First {
+    n: usize,
+    bytes: usize,
+    is_urgent: bool,
+}
+
+impl First {
+    /// Of records that are not none. A part ends where it is large enough, and where urgent records begin
+    /// or end.
+    fn of<T: Signal>(records: &[T]) -> Self {
+        let is_urgent = records.first().is_some_and(T::is_urgent);
+        let mut bytes = PART_BYTES;
+        for (n, record) in records.iter().enumerate() {
+            let with_it = bytes.saturating_add(record.weight());
+            let is_full = n == PART_RECORDS || n > 0 && with_it > MOST_PART_BYTES;
+            if is_full || record.is_urgent() != is_urgent {
+                return Self { n, bytes, is_urgent };
+            }
+            bytes = with_it;
         }
-        bytes = with_it;
+        Self { n: records.len(), bytes, is_urgent }
     }
-    (records.len(), bytes)
 }
 
 impl<T> Chunk<T> {
@@ -310,6 +330,45 @@ mod tests {
         let sizes: Vec<_> = chunk.parts().iter().map(|part| part.records.len()).collect();
         assert_eq!(sizes, [256, 256, 2]);
         assert_eq!(chunk.parts()[2].bytes, PART_BYTES + 16);
+    }
+
+    /// Numbers of which those that can be divided by ten are urgent; odd parameters keep their order.
+    #[derive(Debug)]
+    struct Tens<const IS_ORDERED: bool>(u32);
+
+    impl<const IS_ORDERED: bool> Signal for Tens<IS_ORDERED> {
+        const NAME: &'static str = "tens";
+        const IS_ORDERED: bool = IS_ORDERED;
+        type RouteOptions = ();
+
+        fn weight(&self) -> usize {
+            8
+        }
+
+        fn is_urgent(&self) -> bool {
+            self.0.is_multiple_of(10)
+        }
+    }
+
+    fn parts<const IS_ORDERED: bool>(numbers: &[u32]) -> Vec<(bool, Vec<u32>)> {
+        let records: Vec<_> = numbers.iter().copied().map(Tens::<IS_ORDERED>).collect();
+        let chunk = Chunk::new(records);
+        let read = |part: &Part<Tens<IS_ORDERED>>| {
+            (part.is_urgent, part.records.iter().map(|record| record.0).collect())
+        };
+        chunk.parts().iter().map(read).collect()
+    }
+
+    #[test]
+    fn urgent_records_have_parts_of_their_own_behind_the_others_or_where_they_stand() {
+        let numbers = [1, 2, 10, 20, 3, 30];
+        let apart = [(false, vec![1, 2, 3]), (true, vec![10, 20, 30])];
+        assert_eq!(parts::<false>(&numbers), apart);
+        let in_order =
+            [(false, vec![1, 2]), (true, vec![10, 20]), (false, vec![3]), (true, vec![30])];
+        assert_eq!(parts::<true>(&numbers), in_order);
+        assert_eq!(parts::<false>(&[10, 20]), [(true, vec![10, 20])]);
+        assert_eq!(parts::<true>(&[1, 2]), [(false, vec![1, 2])]);
     }
 
     struct Large(usize);

@@ -3,13 +3,16 @@
 
 use super::{Batch, Deadline, Encoder, ExportError, Exporter, Payload, Sender, Signal};
 
-/// How a worker delivers batches.
-pub(super) trait Delivery<S: Signal>: Send + 'static {
-    /// What is attempted, as often as needed.
-    type Load: Load;
-
+/// How batches of a signal become loads.
+pub(super) trait Prepare<S: Signal>: Delivery {
     /// Prepares the load of a batch.
     fn prepare(&mut self, batch: Batch<S>) -> Self::Load;
+}
+
+/// How loads are delivered.
+pub(super) trait Delivery: Send + 'static {
+    /// What is attempted, as often as needed.
+    type Load: Load;
 
     /// Tries once.
     fn attempt(
@@ -23,17 +26,20 @@ pub(super) trait Delivery<S: Signal>: Send + 'static {
 pub(super) trait Load: Clone {
     fn len(&self) -> usize;
     fn first(&self, n: usize) -> Self;
+    fn skip(&self, n: usize) -> Self;
 }
 
 /// Delivers batches as they are.
 pub(super) struct Whole<S>(pub(super) Box<dyn Exporter<S>>);
 
-impl<S: Signal> Delivery<S> for Whole<S> {
-    type Load = Batch<S>;
-
+impl<S: Signal> Prepare<S> for Whole<S> {
     fn prepare(&mut self, batch: Batch<S>) -> Batch<S> {
         batch
     }
+}
+
+impl<S: Signal> Delivery for Whole<S> {
+    type Load = Batch<S>;
 
     fn attempt(
         &mut self,
@@ -57,12 +63,14 @@ pub(super) struct Encoded {
     n_records: usize, // Of the batch.
 }
 
-impl<S: Signal> Delivery<S> for Wire<S> {
-    type Load = Encoded;
-
+impl<S: Signal> Prepare<S> for Wire<S> {
     fn prepare(&mut self, batch: Batch<S>) -> Encoded {
         Encoded { payload: self.encoder.encode(&batch), n_records: batch.len() }
     }
+}
+
+impl<S: Signal> Delivery for Wire<S> {
+    type Load = Encoded;
 
     fn attempt(
         &mut self,
@@ -88,6 +96,10 @@ impl<S> Load for Batch<S> {
     fn first(&self, n: usize) -> Self {
         Self::first(self, n)
     }
+
+    fn skip(&self, n: usize) -> Self {
+        Self::skip(self, n)
+    }
 }
 
 impl Load for Encoded {
@@ -96,7 +108,10 @@ impl Load for Encoded {
     }
 
     fn first(&self, n: usize) -> Self {
-        let payload = self.payload.first(n);
-        Self { n_records: payload.len(), payload }
+        Self { payload: self.payload.first(n), n_records: self.n_records.min(n) }
+    }
+
+    fn skip(&self, n: usize) -> Self {
+        Self { payload: self.payload.skip(n), n_records: self.n_records.saturating_sub(n) }
     }
 }

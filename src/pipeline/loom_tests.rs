@@ -35,7 +35,7 @@ fn queue(batch_items: usize) -> Arc<Queue<u32>> {
 }
 
 fn push(queue: &Queue<u32>, record: u32) {
-    queue.push(&Chunk::from(vec![record]));
+    queue.push(&Chunk::from(vec![record]), false);
     assert_sums(queue);
 }
 

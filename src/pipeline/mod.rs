@@ -17,7 +17,8 @@
 //!   `offered = delivered + held + dropped` in every [`QueueReport`], at every instant.
 //! - A flush waits until every record that was offered before it is delivered or dropped. Records that
 //!   are offered meanwhile do not prolong it.
-//! - Pushing never blocks on an exporter, never fails and never panics.
+//! - Pushing never fails and never panics, and never blocks on an exporter unless the route says
+//!   [`Overflow::Block`].
 //!
 //! The pipeline is generic over its signal. It depends on neither metrics nor spans.
 
@@ -26,6 +27,7 @@ mod batch;
 mod delivery;
 mod exporter;
 mod limits;
+mod outlet;
 mod payload;
 mod processor;
 mod queue;
@@ -146,12 +148,13 @@ impl<S: Signal> Pipe<S> {
     }
 
     /// Offers records. Records that do not fit are dropped and counted. This waits only for the
-    /// queue's lock, which is never held while foreign code runs.
+    /// queue's lock, which is never held while foreign code runs, and for room where
+    /// [`Overflow::Block`] says so.
     ///
     /// To offer the same records to several pipes, make one [`Chunk`] and push clones of it: the
     /// records are weighed once and shared.
     pub fn push(&self, records: impl Into<Chunk<S>>) {
-        self.0.queue.push(&records.into());
+        self.0.queue.push(&records.into(), !worker::is_any_thread());
     }
 
     /// Waits until everything offered before the call is delivered or dropped, for at most `timeout`.

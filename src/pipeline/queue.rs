@@ -20,14 +20,15 @@ use std::{
 };
 
 use super::{
-    Batch, Chunk, Deadline, DropReason, QueueReport,
+    Batch, Chunk, Deadline, DropReason, Overflow, QueueReport,
+    batch::Part,
     limits::Limits,
     retry::Delay,
     state::{Attempt, Load, Phase, State, Urgency},
 };
 use crate::{
     clock,
-    sync::modelled::{Condvar, WaitMutex, wait_until},
+    sync::modelled::{Condvar, WaitGuard, WaitMutex, wait_until},
 };
 
 /// Everything offered to a queue before one instant.
@@ -73,12 +74,20 @@ impl<T> Queue<T> {
         Self { limits, state: WaitMutex::new(State::new()), work, settled }
     }
 
-    /// Offers `chunk`, and wakes the worker if there is enough for a batch.
-    pub(super) fn push(&self, chunk: &Chunk<T>) {
+    /// Offers `chunk`, and wakes the worker if there is enough for a batch. Where the queue is to block,
+    /// it waits for room first, if `may_wait`.
+    pub(super) fn push(&self, chunk: &Chunk<T>, may_wait: bool) {
         let mut evicted = Vec::new();
+        let patience = match self.limits.overflow {
+            Overflow::Block(patience) if may_wait => Some(clock::deadline(patience)),
+            _ => None,
+        };
         let mut state = self.state.lock();
         let was_ready = state.makes_a_batch(&self.limits);
         for part in chunk.parts() {
+            if let Some(patience) = patience {
+                state = self.wait_for_room(state, part, patience);
+            }
             state.offer(part, &self.limits, &mut evicted);
         }
         let wake = !was_ready && state.makes_a_batch(&self.limits);
@@ -90,6 +99,27 @@ impl<T> Queue<T> {
             // A flush may be waiting for these.
             self.settled.notify_all();
         }
+    }
+
+    /// Waits until all of `part` fits, or until `patience` is over. The worker is woken: the records
+    /// before these may wait for their batch to fill.
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: WaitGuard<'a, State<T>>,
+        part: &Part<T>,
+        patience: Instant,
+    ) -> WaitGuard<'a, State<T>> {
+        let n = part.records.len().min(self.limits.max_items);
+        while state.phase == Phase::Open
+            && part.bytes <= self.limits.max_bytes
+            && state.room_for(part.bytes, &self.limits) < n
+            && clock::real_instant() < patience
+        {
+            state.flush_up_to = state.offered;
+            self.work.notify_all();
+            state = wait_until(&self.settled, state, patience);
+        }
+        state
     }
 
     /// Returns a ticket for everything offered so far. If any of it is unsettled, wakes the worker.
@@ -171,11 +201,12 @@ impl<T> Queue<T> {
         state.dropped.add(DropReason::Shutdown, lost);
         state.queued = Load::default();
         state.phase = Phase::Closed;
-        let pieces = std::mem::take(&mut state.pieces);
+        let urgent = std::mem::take(&mut state.lanes.urgent);
+        let others = std::mem::take(&mut state.lanes.others);
         drop(state);
         self.work.notify_all();
         self.settled.notify_all();
-        drop(pieces); // Records are dropped outside the lock.
+        drop((urgent, others)); // Records are dropped outside the lock.
     }
 
     /// Notes that the worker is left behind in its exporter. Returns `false` if it is not in its
@@ -213,13 +244,13 @@ impl<T> Queue<T> {
             }
             let now = clock::real_instant();
             if let Phase::Closing(deadline) = state.phase
-                && (state.pieces.is_empty() || now >= deadline)
+                && (state.lanes.is_empty() || now >= deadline)
             {
                 drop(state);
                 self.abandon();
                 return Next::End;
             }
-            if state.is_due(&self.limits) || (now >= due && !state.pieces.is_empty()) {
+            if state.is_due(&self.limits) || (now >= due && !state.lanes.is_empty()) {
                 state.worker_exports = true;
                 return Next::Deliver(state.take(&self.limits));
             }
@@ -249,6 +280,7 @@ impl<T> Queue<T> {
         }
         let deadline = Deadline::at(at);
         state.attempt = Some(Attempt { deadline: deadline.clone(), yields_to_flushes });
+        state.worker_exports = true;
         deadline
     }
 

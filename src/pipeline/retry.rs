@@ -35,8 +35,8 @@ pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The attempts of one batch.
 #[derive(Debug)]
-pub(super) struct Attempts<'a> {
-    retry: &'a Retry,
+pub(super) struct Attempts {
+    retry: Retry,
     began: Instant,
     failed: u32,
 }
@@ -49,8 +49,8 @@ pub(super) struct Delay {
     pub(super) at_least: Duration,
 }
 
-impl<'a> Attempts<'a> {
-    pub(super) fn new(retry: &'a Retry, began: Instant) -> Self {
+impl Attempts {
+    pub(super) fn new(retry: Retry, began: Instant) -> Self {
         Self { retry, began, failed: 0 }
     }
 
@@ -84,17 +84,22 @@ impl<'a> Attempts<'a> {
         if now.saturating_duration_since(self.began) >= self.retry.max_elapsed {
             return None;
         }
+        let jittered = self.backoff(self.failed, random);
+        self.failed = self.failed.saturating_add(1);
+        let at_least = after.unwrap_or_default().min(MAX_RETRY_AFTER);
+        Some(Delay { length: jittered.max(at_least), at_least })
+    }
+
+    /// How long to wait after so many failures in a row.
+    pub(super) fn backoff(&self, failures: u32, random: u64) -> Duration {
         let ceiling = 2u32
-            .checked_pow(self.failed)
+            .checked_pow(failures)
             .and_then(|factor| self.retry.initial.checked_mul(factor))
             .unwrap_or(self.retry.max)
             .min(self.retry.max);
-        self.failed = self.failed.saturating_add(1);
         // 53 bits: exact in an f64, and below 1.
         let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-        let jittered = ceiling.mul_f64(share);
-        let at_least = after.unwrap_or_default().min(MAX_RETRY_AFTER);
-        Some(Delay { length: jittered.max(at_least), at_least })
+        ceiling.mul_f64(share)
     }
 }
 
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn ceilings_double_up_to_the_maximum_and_never_overflow() {
         let (retry, now) = (Retry::default(), clock::real_instant());
-        let mut attempts = Attempts::new(&retry, now);
+        let mut attempts = Attempts::new(retry.clone(), now);
         let delays: Vec<u128> = (0..40)
             .filter_map(|_| attempts.fail(RETRY, now, u64::MAX))
             .map(|delay| (delay.length.as_secs_f64() * 1000.0).round() as u128)
@@ -124,7 +129,8 @@ mod tests {
     #[test]
     fn jitter_reaches_from_zero_to_the_ceiling() {
         let (retry, now) = (Retry::default(), clock::real_instant());
-        let delay = |random| Attempts::new(&retry, now).fail(RETRY, now, random).unwrap().length;
+        let delay =
+            |random| Attempts::new(retry.clone(), now).fail(RETRY, now, random).unwrap().length;
         assert_eq!(delay(0), Duration::ZERO);
         assert_eq!(delay(1 << 63), Duration::from_millis(50));
         assert!(delay(u64::MAX) <= Duration::from_millis(100));
@@ -133,7 +139,7 @@ mod tests {
     #[test]
     fn what_the_backend_asks_for_is_honoured_up_to_a_minute() {
         let (retry, now) = (Retry::default(), clock::real_instant());
-        let mut attempts = Attempts::new(&retry, now);
+        let mut attempts = Attempts::new(retry.clone(), now);
         for (asked, length) in [(3, 3), (60, 60), (61, 60), (u64::MAX, 60)] {
             let delay = attempts.fail(after(Duration::from_secs(asked)), now, u64::MAX).unwrap();
             let length = Duration::from_secs(length);
@@ -146,7 +152,7 @@ mod tests {
     #[test]
     fn a_batch_has_its_time_and_a_rejection_none() {
         let (retry, began) = (Retry::default(), clock::real_instant());
-        let mut attempts = Attempts::new(&retry, began);
+        let mut attempts = Attempts::new(retry.clone(), began);
         let at = |seconds| began + Duration::from_secs(seconds);
         assert!(attempts.fail(RETRY, at(299), 0).is_some());
         assert_eq!(attempts.fail(RETRY, at(300), 0), None);
@@ -158,7 +164,7 @@ mod tests {
         let retry =
             Retry { initial: Duration::MAX, max: Duration::MAX, max_elapsed: Duration::MAX };
         let now = clock::real_instant();
-        let mut attempts = Attempts::new(&retry, now);
+        let mut attempts = Attempts::new(retry.clone(), now);
         for random in [0, 1, u64::MAX] {
             assert!(attempts.fail(RETRY, now, random).is_some());
         }

@@ -58,6 +58,9 @@ impl Default for Settings {
 }
 
 /// Which records are dropped when a queue is full.
+///
+/// [Urgent](super::Signal::is_urgent) records, such as errors, take the place of others that wait, and no
+/// other takes theirs. While a queue is more than half full they are also delivered before the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -67,4 +70,9 @@ pub enum Overflow {
     /// The record that has waited longest, because the newest state counts. For alerts. Records in the
     /// exporter's hands stay.
     DropOldest,
+    /// The offered record, when the thread that offers it has waited so long for room. For records that
+    /// may cost time rather than be lost, in a batch job say: whoever hands records over waits, and that
+    /// may be any thread of the application, or the tick, and alerts with it. An exporter's own thread
+    /// does not wait.
+    Block(Duration),
 }

@@ -20,6 +20,17 @@ pub trait Signal: Send + Sync + Sized + 'static {
     /// queues in bytes. Called once for each record, on the thread that offers it, with no lock held.
     fn weight(&self) -> usize;
 
+    /// Whether the record goes before others when there is not room or time for all: an error, say. No
+    /// record does by default. Called once for each record, as [`weight`](Self::weight) is.
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    /// Whether records of one chunk stay in the order in which they are offered, though some are urgent:
+    /// by default they do not, and the urgent ones of a chunk come after the others.
+    #[doc(hidden)]
+    const IS_ORDERED: bool = false;
+
     /// Takes the memory of `records` back, which weighed `bytes`, when nobody needs them any more: to be
     /// used again, where a signal does that. Called on any thread.
     #[doc(hidden)]

@@ -11,7 +11,8 @@ use super::{
 
 /// The records and counts of a queue.
 pub(super) struct State<T> {
-    pub(super) pieces: VecDeque<Queued<T>>,
+    /// What waits, each lane in the order of its numbers.
+    pub(super) lanes: Lanes<T>,
     pub(super) queued: Load,
     pub(super) in_flight: Option<InFlight>,
     pub(super) offered: u64,
@@ -37,6 +38,37 @@ pub(super) struct Queued<T> {
     pub(super) piece: Piece<T>,
     pub(super) first: u64,    // The number of the piece's first record.
     pub(super) charge: usize, // The bytes of the whole part: a piece of it pins all of it.
+}
+
+/// Urgent records and others, which leave in the order of their numbers unless the queue is pressed.
+pub(super) struct Lanes<T> {
+    pub(super) urgent: VecDeque<Queued<T>>,
+    pub(super) others: VecDeque<Queued<T>>,
+}
+
+impl<T> Lanes<T> {
+    fn new() -> Self {
+        Self { urgent: VecDeque::new(), others: VecDeque::new() }
+    }
+
+    /// The lowest number that waits.
+    fn first(&self) -> Option<u64> {
+        let firsts = [&self.urgent, &self.others].map(|lane| Some(lane.front()?.first));
+        firsts.into_iter().flatten().min()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.others.is_empty()
+    }
+
+    /// The lane that the next record is taken from.
+    fn next(&mut self, is_pressed: bool) -> &mut VecDeque<Queued<T>> {
+        let urgent_comes_first = match (self.urgent.front(), self.others.front()) {
+            (Some(urgent), Some(other)) => is_pressed || urgent.first < other.first,
+            (urgent, _) => urgent.is_some(),
+        };
+        if urgent_comes_first { &mut self.urgent } else { &mut self.others }
+    }
 }
 
 /// The batch in the exporter's hands.
@@ -79,7 +111,7 @@ impl<T> State<T> {
     /// An open queue without records.
     pub(super) fn new() -> Self {
         Self {
-            pieces: VecDeque::new(),
+            lanes: Lanes::new(),
             queued: Load::default(),
             in_flight: None,
             offered: 0,
@@ -106,59 +138,81 @@ impl<T> State<T> {
             self.dropped.add(DropReason::Shutdown, n);
             return;
         }
-        if limits.overflow == Overflow::DropOldest && part.bytes <= limits.max_bytes {
-            self.make_room(n, part.bytes, limits, evicted);
+        if part.bytes <= limits.max_bytes {
+            self.make_room(part, limits, evicted);
         }
-        let held = self.held();
-        let room = match held.bytes.saturating_add(part.bytes) <= limits.max_bytes {
-            true => limits.max_items.saturating_sub(held.items),
-            false => 0,
-        };
-        let kept = n.min(room);
+        let kept = n.min(self.room_for(part.bytes, limits));
         self.dropped.add(DropReason::QueueFull, n - kept);
         if kept == 0 {
             return;
         }
         let range = match limits.overflow {
-            Overflow::DropNewest => 0..kept,
+            Overflow::DropNewest | Overflow::Block(_) => 0..kept,
             Overflow::DropOldest => n - kept..n,
         };
         self.queued.items += kept;
         self.queued.bytes += part.bytes;
         let first = first + range.start as u64;
         let piece = Piece { records: part.records.clone(), range };
-        self.pieces.push_back(Queued { piece, first, charge: part.bytes });
+        let lane = if part.is_urgent { &mut self.lanes.urgent } else { &mut self.lanes.others };
+        lane.push_back(Queued { piece, first, charge: part.bytes });
     }
 
-    /// Evicts from the front until `n` records of `bytes` fit, or nothing waits.
-    fn make_room(&mut self, n: usize, bytes: usize, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
+    /// How many records of a part of `bytes` fit.
+    pub(super) fn room_for(&self, bytes: usize, limits: &Limits) -> usize {
+        let held = self.held();
+        match held.bytes.saturating_add(bytes) <= limits.max_bytes {
+            true => limits.max_items.saturating_sub(held.items),
+            false => 0,
+        }
+    }
+
+    /// Evicts what may give way to `part` until that fits, or nothing else may.
+    fn make_room(&mut self, part: &Part<T>, limits: &Limits, evicted: &mut Vec<Queued<T>>) {
+        let drops_oldest = limits.overflow == Overflow::DropOldest;
         loop {
             let held = self.held();
-            let too_many = held.items.saturating_add(n).saturating_sub(limits.max_items);
-            let fits = held.bytes.saturating_add(bytes) <= limits.max_bytes;
+            let too_many = held.items.saturating_add(part.records.len());
+            let too_many = too_many.saturating_sub(limits.max_items);
+            let fits = held.bytes.saturating_add(part.bytes) <= limits.max_bytes;
             if too_many == 0 && fits {
                 return;
             }
-            let Some(front) = self.pieces.front() else { return };
-            let whole = !fits || too_many >= front.piece.range.len();
-            let cut = if whole { front.piece.range.len() } else { too_many };
+            let may_others = (drops_oldest || part.is_urgent) && !self.lanes.others.is_empty();
+            let lane = match () {
+                () if may_others => &mut self.lanes.others,
+                () if drops_oldest && part.is_urgent => &mut self.lanes.urgent,
+                () => return,
+            };
+            let victim = if drops_oldest { lane.front() } else { lane.back() };
+            let Some(victim) = victim else { return };
+            let n = victim.piece.range.len();
+            let cut = if fits { too_many.min(n) } else { n };
+            let taken = match drops_oldest {
+                true => pop_front(lane, &mut self.queued, cut),
+                false => pop_back(lane, &mut self.queued, cut),
+            };
             self.dropped.add(DropReason::QueueFull, cut);
-            evicted.extend(self.pop(cut));
+            evicted.extend(taken);
         }
     }
 
     /// Takes the next batch and notes it as in flight.
     pub(super) fn take(&mut self, limits: &Limits) -> Batch<T> {
-        let first = self.pieces.front().map_or(self.offered, |front| front.first);
+        let mut first = self.offered;
         let mut load = Load::default();
         let mut batch = Batch::new();
-        while let Some(front) = self.pieces.front() {
+        loop {
+            let is_pressed = self.is_pressed(load, limits);
+            let lane = self.lanes.next(is_pressed);
+            let Some(front) = lane.front() else { break };
             let n = front.piece.range.len().min(limits.batch_items - load.items);
             let exceeds = load.bytes.saturating_add(front.charge) > limits.batch_bytes;
             if n == 0 || (exceeds && load.items > 0) {
                 break;
             }
-            let Some(taken) = self.pop(n) else { break };
+            first = first.min(front.first);
+            let Some(taken) = pop_front(lane, &mut self.queued, n) else { break };
             load.items += n;
             load.bytes += taken.charge;
             batch.push(taken.piece);
@@ -167,21 +221,10 @@ impl<T> State<T> {
         batch
     }
 
-    /// Takes the first `n` records of the front piece, which has at least `n`. The last piece of a
-    /// part carries the charge of the whole part.
-    fn pop(&mut self, n: usize) -> Option<Queued<T>> {
-        let front = self.pieces.front_mut()?;
-        self.queued.items -= n;
-        if n == front.piece.range.len() {
-            self.queued.bytes -= front.charge;
-            return self.pieces.pop_front();
-        }
-        let start = front.piece.range.start;
-        let piece = Piece { records: front.piece.records.clone(), range: start..start + n };
-        let taken = Queued { piece, first: front.first, charge: 0 };
-        front.piece.range.start += n;
-        front.first += n as u64;
-        Some(taken)
+    /// Whether more than half of the queue's room is taken, with what is `taken` for a batch.
+    fn is_pressed(&self, taken: Load, limits: &Limits) -> bool {
+        self.queued.items + taken.items > limits.max_items / 2
+            || self.queued.bytes + taken.bytes > limits.max_bytes / 2
     }
 
     /// The records that wait and those in the exporter's hands.
@@ -196,14 +239,14 @@ impl<T> State<T> {
     /// Whether all records before the number `up_to` are settled.
     pub(super) fn is_settled(&self, up_to: u64) -> bool {
         let in_flight = self.in_flight.as_ref().map(|batch| batch.first);
-        let waiting = self.pieces.front().map(|front| front.first);
-        in_flight.or(waiting).is_none_or(|lowest| lowest >= up_to)
+        let lowest = in_flight.into_iter().chain(self.lanes.first()).min();
+        lowest.is_none_or(|lowest| lowest >= up_to)
     }
 
     /// Whether a batch is due now: it does not wait for more records.
     pub(super) fn is_due(&self, limits: &Limits) -> bool {
-        let Some(front) = self.pieces.front() else { return false };
-        front.first < self.flush_up_to || self.phase != Phase::Open || self.makes_a_batch(limits)
+        let Some(first) = self.lanes.first() else { return false };
+        first < self.flush_up_to || self.phase != Phase::Open || self.makes_a_batch(limits)
     }
 
     /// Whether enough records wait for a batch.
@@ -220,4 +263,37 @@ impl<T> State<T> {
     pub(super) fn urgency(&self) -> Urgency {
         Urgency { flushes: self.flushes, closing: self.phase != Phase::Open }
     }
+}
+
+/// Takes the first `n` records of the front piece, which has at least `n`. The last piece of a part carries
+/// the charge of the whole part.
+fn pop_front<T>(lane: &mut VecDeque<Queued<T>>, queued: &mut Load, n: usize) -> Option<Queued<T>> {
+    let front = lane.front_mut()?;
+    queued.items -= n;
+    if n == front.piece.range.len() {
+        queued.bytes -= front.charge;
+        return lane.pop_front();
+    }
+    let start = front.piece.range.start;
+    let piece = Piece { records: front.piece.records.clone(), range: start..start + n };
+    let taken = Queued { piece, first: front.first, charge: 0 };
+    front.piece.range.start += n;
+    front.first += n as u64;
+    Some(taken)
+}
+
+/// As [`pop_front`], the last ones of the back piece.
+fn pop_back<T>(lane: &mut VecDeque<Queued<T>>, queued: &mut Load, n: usize) -> Option<Queued<T>> {
+    let back = lane.back_mut()?;
+    queued.items -= n;
+    let len = back.piece.range.len();
+    if n == len {
+        queued.bytes -= back.charge;
+        return lane.pop_back();
+    }
+    let end = back.piece.range.end;
+    let piece = Piece { records: back.piece.records.clone(), range: end - n..end };
+    let taken = Queued { piece, first: back.first + (len - n) as u64, charge: 0 };
+    back.piece.range.end -= n;
+    Some(taken)
 }

@@ -4,26 +4,21 @@
 //! a diagnostics hook), it costs the batch in flight and never the thread. The thread is muted: spans
 //! that an exporter starts would have to be exported too.
 
-use std::{
-    cell::Cell,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, sync::Arc, thread, time::Instant};
 
 use super::{
-    Batch, DropReason, ExportError, OneLine, Retry, Route, Setup, Signal,
-    answer::{Decision, bounded},
-    delivery::{Delivery, Load, Whole, Wire},
+    Batch, OneLine, Route, Setup, Signal,
+    answer::bounded,
+    delivery::{Prepare, Whole, Wire},
+    outlet::Outlet,
     queue::{Next, Queue},
-    retry::Attempts,
     route::{AnyExporter, RouteProcessor},
 };
 use crate::{
-    clock, context, diagnostics,
+    context, diagnostics,
     error::{Error, ErrorKind},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    util::{catch::catch, random},
+    util::catch::catch,
 };
 
 /// Starts the worker's thread, called `name`. It ends when `queue` is closed.
@@ -35,14 +30,8 @@ pub(super) fn start<S: Signal>(
     setup: &Setup,
 ) -> Result<(), Error> {
     let Route { exporter, settings, processors, .. } = route;
-    let common = Common {
-        name,
-        queue,
-        processors,
-        retry: settings.retry,
-        attempt_timeout: settings.attempt_timeout,
-        n_overflowed: 0,
-    };
+    let outlet = Outlet::new(name, queue, settings.retry, settings.attempt_timeout);
+    let common = Common { outlet, processors, n_overflowed: 0 };
     match exporter {
         AnyExporter::Whole(mut exporter) => {
             exporter.start(setup)?;
@@ -63,17 +52,14 @@ struct Worker<S: Signal, D> {
 
 /// What every worker has, whichever kind its exporter is.
 struct Common<S: Signal> {
-    name: Arc<str>,
-    queue: Arc<Queue<S>>,
+    outlet: Outlet<S>,
     processors: Vec<RouteProcessor<S>>,
-    retry: Retry,
-    attempt_timeout: Duration,
     n_overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
 }
 
 impl<S: Signal> Common<S> {
-    fn spawn(self, thread: thread::Builder, delivery: impl Delivery<S>) -> Result<(), Error> {
-        let name = self.name.clone();
+    fn spawn(self, thread: thread::Builder, delivery: impl Prepare<S>) -> Result<(), Error> {
+        let name = self.outlet.name.clone();
         let worker = Worker { common: self, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
         // The handle is dropped: a thread that may hang is never joined.
@@ -84,93 +70,46 @@ impl<S: Signal> Common<S> {
     }
 }
 
-impl<S: Signal, D: Delivery<S>> Worker<S, D> {
+impl<S: Signal, D: Prepare<S>> Worker<S, D> {
     fn run(mut self) {
-        OWN_QUEUE.set(identity(&self.common.queue));
+        OWN_QUEUE.set(identity(&self.common.outlet.queue));
         let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(panic) => self
-                    .common
-                    .lose_batch("exporter panicked", bounded(format_args!("panicked: {panic}"))),
+                Err(panic) => {
+                    let outlet = &self.common.outlet;
+                    outlet.lose_batch("exporter panicked", format_args!("panicked: {panic}"));
+                }
             }
         }
-        let Self { common: Common { name, queue, processors, .. }, delivery } = self;
+        let Self { common: Common { outlet, processors, .. }, delivery } = self;
         if let Err(panic) = catch(|| drop((delivery, processors))) {
-            diagnose(
-                &name,
-                "exporter panicked",
-                format_args!("in its drop: {}", OneLine(&bounded(panic))),
-            );
+            let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
+            outlet.diagnose("exporter panicked", text);
         }
         // The remaining records may panic when they are dropped.
-        let _ = catch(|| queue.abandon());
-        queue.end();
+        let _ = catch(|| outlet.queue.abandon());
+        outlet.queue.end();
     }
 
     /// Delivers one batch; `false` when no more will come.
     fn step(&mut self) -> bool {
-        let Next::Deliver(batch) = self.common.queue.next() else { return false };
+        let Next::Deliver(batch) = self.common.outlet.queue.next() else { return false };
         self.common.diagnose_overflow();
         match catch(|| self.common.process(batch)) {
             Ok(batch) if batch.is_empty() => {}
             Ok(batch) => {
                 let load = self.delivery.prepare(batch);
-                self.deliver(load);
+                self.common.outlet.deliver(&mut self.delivery, load);
             }
             Err(panic) => {
-                let error = bounded(format_args!("a processor panicked: {panic}"));
-                self.common.lose_batch("processor panicked", error);
+                let text = format_args!("a processor panicked: {panic}");
+                self.common.outlet.lose_batch("processor panicked", text);
             }
         }
         true
-    }
-
-    fn deliver(&mut self, mut load: D::Load) {
-        let Self { common, delivery } = self;
-        let mut attempts = Attempts::new(&common.retry, clock::real_instant());
-        // A flush does not end two attempts in a row. So a backend gets its time even if it is slower
-        // than the timeouts of the application's flushes.
-        let mut was_cut = false;
-        loop {
-            // Read before the attempt, so that a flush or shutdown during it ends the pause after it.
-            let mut seen = common.queue.urgency();
-            let latest = clock::deadline(common.attempt_timeout);
-            let deadline = common.queue.begin_attempt(common.attempt_timeout, !was_cut);
-            let Err(error) = delivery.attempt(&load, &deadline) else {
-                drop(load); // First, so that a flush finds its memory given back.
-                common.queue.settle(0, None);
-                return;
-            };
-            was_cut = deadline.is_over() && clock::real_instant() < latest;
-            if was_cut {
-                // This attempt was for the flushes that came meanwhile.
-                seen = common.queue.urgency();
-            }
-            let n_before = load.len();
-            let rest = common.judge(error, &load);
-            if rest.unsent.len() < n_before {
-                attempts.progress(clock::real_instant());
-            }
-            let (now, [random]) = (clock::real_instant(), random::numbers());
-            let delay = match was_cut {
-                true => attempts.cut(rest.decision, random),
-                false => attempts.fail(rest.decision, now, random),
-            };
-            let Some(delay) = delay else {
-                common.give_up(rest.decision);
-                return;
-            };
-            if attempts.n_failed() == 1 && rest.unsent.len() > 0 {
-                common.diagnose_first_failure(rest.unsent.len());
-            }
-            if rest.unsent.len() == 0 || !common.queue.pause(delay, seen) {
-                return;
-            }
-            load = rest.unsent;
-        }
     }
 }
 
@@ -188,79 +127,20 @@ impl<S: Signal> Common<S> {
             batch = processor(&batch);
         }
         if batch.len() < n {
-            self.queue.filter(batch.len());
+            self.outlet.queue.filter(batch.len());
         }
         batch
-    }
-
-    /// Counts what the exporter reports as delivered or refused, and returns what is still to be sent.
-    fn judge<L: Load>(&self, error: ExportError<L>, load: &L) -> Rest<L> {
-        let ExportError { decision, unsent, rejected, message } = error;
-        let n = load.len();
-        // An exporter that returns more than it was given must not break the sums.
-        let unsent = unsent.map_or_else(|| load.clone(), |unsent| unsent.first(n));
-        let rejected = rejected.min(n - unsent.len());
-        let is_retry = matches!(decision, Decision::Retry { .. });
-        if rejected > 0 {
-            let text = format_args!("{rejected} records: {}", OneLine(&message));
-            diagnose(&self.name, "records rejected", text);
-        }
-        if self.queue.settle(unsent.len(), Some((DropReason::Rejected, rejected))) {
-            self.queue.note(message, is_retry);
-        }
-        Rest { decision, unsent }
-    }
-
-    /// Drops the rest of a batch that will not be tried again.
-    fn give_up(&self, decision: Decision) {
-        let (reason, kind) = match decision {
-            Decision::Retry { .. } => (DropReason::RetriesExhausted, "retries exhausted"),
-            Decision::Reject | Decision::Cut => (DropReason::Rejected, "records rejected"),
-        };
-        self.diagnose_loss(kind, self.queue.lose(reason));
-    }
-
-    /// Counts the batch that an exporter or a processor had when it panicked.
-    fn lose_batch(&self, kind: &'static str, error: String) {
-        let lost = self.queue.lose(DropReason::Panic);
-        self.queue.note(error, false);
-        self.diagnose_loss(kind, lost);
-    }
-
-    /// Reports the first failure of a batch, before any records are lost.
-    fn diagnose_first_failure(&self, left: usize) {
-        let error = self.last_error();
-        let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
-        diagnose(&self.name, "export failed", text);
-    }
-
-    fn diagnose_loss(&self, kind: &'static str, lost: usize) {
-        if lost > 0 {
-            let error = self.last_error();
-            let text = format_args!("{lost} records dropped: {}", OneLine(&error));
-            diagnose(&self.name, kind, text);
-        }
-    }
-
-    fn last_error(&self) -> String {
-        self.queue.report(&self.name, S::NAME).last_error.unwrap_or_default()
     }
 
     /// Reports that the queue was full. This is done here, and not where records are offered: an
     /// application's thread must not wait for stderr.
     fn diagnose_overflow(&mut self) {
-        let overflowed = self.queue.n_overflowed();
+        let overflowed = self.outlet.queue.n_overflowed();
         let new = overflowed - std::mem::replace(&mut self.n_overflowed, overflowed);
         if new > 0 {
-            diagnose(&self.name, "queue full", format_args!("{new} records dropped"));
+            self.outlet.diagnose("queue full", format_args!("{new} records dropped"));
         }
     }
-}
-
-/// The rest of a batch after an attempt.
-struct Rest<L> {
-    decision: Decision,
-    unsent: L,
 }
 
 /// Waits for the worker of `queue` to end after a shutdown. At `deadline`, drops what it holds and

@@ -582,6 +582,12 @@ impl Signal for SpanRecord {
         }
     }
 
+    /// Whether it failed.
+    #[inline]
+    fn is_urgent(&self) -> bool {
+        self.outcome() != Outcome::Ok || matches!(self.status(), Status::Error(_))
+    }
+
     fn recycle(records: Vec<Self>, bytes: usize) {
         let thread = records.first().map_or(0, |record| record.0.thread);
         SPARE.keep(thread.into(), records, bytes);

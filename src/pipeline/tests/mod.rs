@@ -9,9 +9,11 @@ use std::{
 use super::*;
 use crate::clock::real_instant;
 
+mod cuts;
 mod deadlines;
 mod failures;
 mod pauses;
+mod priorities;
 mod two_steps;
 
 const LONG: Duration = Duration::from_secs(20);

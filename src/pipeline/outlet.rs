@@ -1,0 +1,264 @@
+//! Where a worker delivers: attempts, pauses between them, and what becomes of each record.
+//!
+//! A load that the backend finds too large is cut in halves, and the next ones are not made that large
+//! again for a while. After some failures in a row the breaker is open: then a batch begins with a pause,
+//! so that whatever happens (a batch that is given up, flushes) the backend gets one probe at a time.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    DropReason, ExportError, OneLine, Retry,
+    answer::{Decision, bounded},
+    delivery::{Delivery, Load},
+    queue::Queue,
+    retry::{Attempts, Delay},
+    state::Urgency,
+};
+use crate::{clock, diagnostics, util::random};
+
+/// What every worker delivers by, whichever kind its exporter is.
+pub(super) struct Outlet<T> {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<Queue<T>>,
+    pub(super) attempt_timeout: Duration,
+    retry: Retry,
+    breaker: Breaker,
+    fit: Fit,
+    /// As it was before the last attempt that failed.
+    seen: Urgency,
+}
+
+impl<T> Outlet<T> {
+    pub(super) fn new(
+        name: Arc<str>,
+        queue: Arc<Queue<T>>,
+        retry: Retry,
+        attempt_timeout: Duration,
+    ) -> Self {
+        let (breaker, fit, seen) = (Breaker::default(), Fit::new(), queue.urgency());
+        Self { name, queue, attempt_timeout, retry, breaker, fit, seen }
+    }
+
+    /// Delivers `load`, which is in flight, whole or in parts.
+    pub(super) fn deliver<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
+        let mut attempts = Attempts::new(self.retry.clone(), clock::real_instant());
+        if !self.probe(&attempts) {
+            return;
+        }
+        let mut parts = vec![load]; // In order from the end.
+        while let Some(part) = parts.pop() {
+            let part = match self.fit.cut(&part) {
+                None => part,
+                Some((first, rest)) => {
+                    parts.push(rest);
+                    first
+                }
+            };
+            let n_behind = parts.iter().map(Load::len).sum();
+            match self.settle_part(delivery, part, n_behind, &mut attempts) {
+                Fate::Settled => {}
+                Fate::TooLarge(part) => parts.push(part),
+                Fate::Over => return,
+            }
+        }
+    }
+
+    /// Waits where the breaker is open; `false` if the batch is not to be attempted.
+    fn probe(&mut self, attempts: &Attempts) -> bool {
+        if !self.breaker.is_open() {
+            return true;
+        }
+        let [random] = random::numbers();
+        let delay = attempts.backoff(self.breaker.failures, random);
+        // A flush since then asks for the probe.
+        self.queue.pause(Delay { length: delay, at_least: Duration::ZERO }, self.seen)
+    }
+
+    /// Attempts a part until it is settled; `n_behind` records of the batch come after it.
+    fn settle_part<D: Delivery>(
+        &mut self,
+        delivery: &mut D,
+        mut load: D::Load,
+        n_behind: usize,
+        attempts: &mut Attempts,
+    ) -> Fate<D::Load> {
+        // A flush does not end two attempts in a row. So a backend gets its time even if it is slower
+        // than the timeouts of the application's flushes.
+        let mut was_cut = false;
+        loop {
+            // Read before the attempt, so that a flush or shutdown during it ends the pause after it.
+            let mut seen = self.queue.urgency();
+            let latest = clock::deadline(self.attempt_timeout);
+            let deadline = self.queue.begin_attempt(self.attempt_timeout, !was_cut);
+            let n_before = load.len();
+            let Err(error) = delivery.attempt(&load, &deadline) else {
+                drop(load); // First, so that a flush finds its memory given back.
+                self.breaker.close();
+                self.fit.took(n_before);
+                let is_ours = self.queue.settle(n_behind, None);
+                return if is_ours { Fate::Settled } else { Fate::Over };
+            };
+            was_cut = deadline.is_over() && clock::real_instant() < latest;
+            if was_cut {
+                // This attempt was for the flushes that came meanwhile.
+                seen = self.queue.urgency();
+            }
+            self.seen = seen;
+            let (decision, unsent) = self.judge(error, &load, n_behind);
+            match decision {
+                Decision::Retry { .. } if !was_cut => self.breaker.note_failure(),
+                Decision::Retry { .. } => {}
+                _ => self.breaker.close(), // It answered.
+            }
+            if matches!(decision, Decision::Cut) && unsent.len() > 1 {
+                self.fit.refused(unsent.len());
+                return Fate::TooLarge(unsent);
+            }
+            if unsent.len() < n_before {
+                attempts.progress(clock::real_instant());
+            }
+            let (now, [random]) = (clock::real_instant(), random::numbers());
+            let delay = match was_cut {
+                true => attempts.cut(decision, random),
+                false => attempts.fail(decision, now, random),
+            };
+            let Some(delay) = delay else {
+                return self.give_up(decision, unsent.len(), n_behind);
+            };
+            if attempts.n_failed() == 1 && unsent.len() > 0 {
+                self.diagnose_first_failure(unsent.len());
+            }
+            if unsent.len() == 0 {
+                return Fate::Settled;
+            }
+            if !self.queue.pause(delay, seen) {
+                return Fate::Over;
+            }
+            load = unsent;
+        }
+    }
+
+    /// Counts what the exporter reports as delivered or refused, and returns what is still to be sent.
+    fn judge<L: Load>(&self, error: ExportError<L>, load: &L, n_behind: usize) -> (Decision, L) {
+        let ExportError { decision, unsent, rejected, message } = error;
+        let n = load.len();
+        // An exporter that returns more than it was given must not break the sums.
+        let unsent = unsent.map_or_else(|| load.clone(), |unsent| unsent.first(n));
+        let rejected = rejected.min(n - unsent.len());
+        let is_retry = matches!(decision, Decision::Retry { .. });
+        if rejected > 0 {
+            let text = format_args!("{rejected} records: {}", OneLine(&message));
+            self.diagnose("records rejected", text);
+        }
+        let remaining = unsent.len() + n_behind;
+        if self.queue.settle(remaining, Some((DropReason::Rejected, rejected))) {
+            self.queue.note(message, is_retry);
+        }
+        (decision, unsent)
+    }
+
+    /// Drops what will not be tried again: a part that was refused, or all of a batch whose time is over.
+    fn give_up<L>(&self, decision: Decision, n_unsent: usize, n_behind: usize) -> Fate<L> {
+        if matches!(decision, Decision::Retry { .. }) {
+            let lost = self.queue.lose(DropReason::RetriesExhausted);
+            self.diagnose_loss("retries exhausted", lost);
+            return Fate::Over;
+        }
+        let is_ours = self.queue.settle(n_behind, Some((DropReason::Rejected, n_unsent)));
+        if !is_ours {
+            return Fate::Over; // Counted already, by a shutdown that did not wait any longer.
+        }
+        self.diagnose_loss("records rejected", n_unsent);
+        Fate::Settled
+    }
+
+    /// Counts the batch that an exporter or a processor had when it panicked.
+    pub(super) fn lose_batch(&self, kind: &'static str, panic: impl fmt::Display) {
+        let lost = self.queue.lose(DropReason::Panic);
+        self.queue.note(bounded(panic), false);
+        self.diagnose_loss(kind, lost);
+    }
+
+    /// Reports the first failure of a batch, before any records are lost.
+    fn diagnose_first_failure(&self, left: usize) {
+        let error = self.last_error();
+        let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
+        self.diagnose("export failed", text);
+    }
+
+    fn diagnose_loss(&self, kind: &'static str, lost: usize) {
+        if lost > 0 {
+            let error = self.last_error();
+            self.diagnose(kind, format_args!("{lost} records dropped: {}", OneLine(&error)));
+        }
+    }
+
+    fn last_error(&self) -> String {
+        self.queue.report(&self.name, "").last_error.unwrap_or_default()
+    }
+
+    pub(super) fn diagnose(&self, kind: &'static str, text: fmt::Arguments<'_>) {
+        diagnostics::report(kind, format_args!("exporter \"{}\": {text}", self.name));
+    }
+}
+
+/// What became of a part of a batch.
+enum Fate<L> {
+    /// Each record of it was delivered or dropped.
+    Settled,
+    /// The backend takes no load of this size.
+    TooLarge(L),
+    /// The rest of the batch is not to be attempted.
+    Over,
+}
+
+/// Failed attempts in a row, over all batches.
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+}
+
+/// After so many failures in a row the breaker is open. Arbitrary: more than a restart of a backend costs.
+const OPENS_AFTER: u32 = 5;
+
+impl Breaker {
+    fn is_open(&self) -> bool {
+        self.failures >= OPENS_AFTER
+    }
+
+    fn note_failure(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn close(&mut self) {
+        self.failures = 0;
+    }
+}
+
+/// How many records the backend takes at once, as far as it was found out.
+struct Fit {
+    most: usize,
+}
+
+impl Fit {
+    fn new() -> Self {
+        Self { most: usize::MAX }
+    }
+
+    /// The two pieces of a load that is larger than what was taken.
+    fn cut<L: Load>(&self, load: &L) -> Option<(L, L)> {
+        (load.len() > self.most).then(|| (load.first(self.most), load.skip(self.most)))
+    }
+
+    /// Notes that a load of `n` records, at least two, was too large.
+    fn refused(&mut self, n: usize) {
+        self.most = self.most.min(n / 2);
+    }
+
+    /// Notes that one of `n` records was taken: the next ones may be a little larger.
+    fn took(&mut self, n: usize) {
+        if n >= self.most {
+            self.most = self.most.saturating_add(n.div_ceil(8));
+        }
+    }
+}
