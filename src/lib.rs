@@ -68,6 +68,7 @@
 //! - `prometheus` (default): the Prometheus page as bytes, in text, OpenMetrics or protobuf.
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
+//! - `spool`: what could not be sent yet, kept on disk over a crash and a restart; on Unix only.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `stream`: spans on streams.
 //! - `http`: trace headers in and out of `http::HeaderMap`; its methods and status codes as labels.

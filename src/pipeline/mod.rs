@@ -36,6 +36,8 @@ mod route;
 mod settings;
 mod setup;
 mod signal;
+#[cfg(all(feature = "spool", unix))]
+mod spool;
 mod state;
 mod stats;
 mod worker;
@@ -64,6 +66,12 @@ pub use route::Route;
 pub use settings::{Overflow, Settings};
 pub use setup::Setup;
 pub use signal::Signal;
+#[doc(hidden)]
+#[cfg(all(feature = "spool", unix))]
+pub use spool::{
+    Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader, SpoolSettings,
+    SpoolWriter,
+};
 pub(crate) use stats::OneLine;
 pub(crate) use stats::series;
 pub use stats::{DropReason, Dropped, QueueReport, Report, Totals};

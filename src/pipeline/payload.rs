@@ -49,6 +49,18 @@ impl Payload {
         Self { content: Arc::new(content), range: 0..0 }
     }
 
+    /// A payload of parts that were kept elsewhere; `None` if `ends` are not where records of `bytes` end.
+    #[cfg(all(feature = "spool", unix))]
+    pub(super) fn of_parts(
+        head: impl Into<Arc<[u8]>>,
+        bytes: Vec<u8>,
+        ends: Vec<usize>,
+    ) -> Option<Self> {
+        let fits = ends.is_sorted() && ends.last().copied().unwrap_or(0) == bytes.len();
+        let range = 0..ends.len();
+        fits.then(|| Self { content: Arc::new(Content { head: head.into(), bytes, ends }), range })
+    }
+
     /// What is said once for all records; empty if nothing is.
     #[must_use]
     pub fn head(&self) -> &[u8] {
