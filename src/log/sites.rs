@@ -38,10 +38,6 @@ pub(crate) fn find(id: u64, make: impl Fn() -> CallSite) -> Option<&'static Call
 
 /// As [`find`], of a site whose names are copied if it is new; none, too, if one is so long that it is not
 /// kept for ever.
-#[cfg_attr(
-    not(all(feature = "log", feature = "tracing", feature = "opentelemetry")),
-    allow(dead_code, reason = "sites of `tracing` alone have names that live for ever")
-)]
 pub(crate) fn find_named(
     id: u64,
     severity: LogSeverity,
