@@ -126,7 +126,7 @@ pub(crate) fn counts() -> LogCounts {
 }
 
 /// Counts a record that was dropped because it was made inside the making of others.
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) fn count_reentrant() {
     GATHERER.get().n_reentrant.fetch_add(1, Relaxed);
 }

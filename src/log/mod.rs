@@ -46,6 +46,8 @@ mod gather;
 mod intake;
 mod limits;
 mod macros;
+#[cfg(any(feature = "log", feature = "tracing"))]
+mod nesting;
 mod options;
 mod record;
 mod severity;
@@ -56,7 +58,7 @@ mod text;
 
 pub(crate) use capture::Captured;
 pub use filter::LogFilter;
-#[cfg(feature = "tracing")]
+#[cfg(any(feature = "log", feature = "tracing"))]
 pub(crate) use gather::count_reentrant;
 pub(crate) use gather::{LogCounts, LogSink, counts};
 pub use intake::emit;
@@ -66,6 +68,8 @@ pub use intake::{begin, take};
 pub use limits::LogLimits;
 #[doc(hidden)]
 pub use macros::plain_key;
+#[cfg(any(feature = "log", feature = "tracing"))]
+pub(crate) use nesting::Nested;
 pub use options::LogOptions;
 pub use record::LogRecord;
 pub use severity::LogSeverity;

@@ -2,7 +2,7 @@
 
 use once_cell::race::OnceRef;
 
-use super::CallSite;
+use super::{CallSite, LogSeverity};
 
 /// The most call sites that are known: beyond them, records have no site, and no limit applies to them.
 const PLACES: usize = 8192;
@@ -36,6 +36,24 @@ pub(crate) fn find(id: u64, make: impl Fn() -> CallSite) -> Option<&'static Call
     None
 }
 
+/// As [`find`], of a site whose names are copied if it is new; none, too, if one is so long that it is not
+/// kept for ever.
+pub(crate) fn find_named(
+    id: u64,
+    severity: LogSeverity,
+    [target, file]: [&str; 2],
+    line: u32,
+) -> Option<&'static CallSite> {
+    if target.len().max(file.len()) > MOST_NAME {
+        return None;
+    }
+    find(id, || CallSite::of(severity, target.to_owned().into(), file.to_owned().into(), line))
+}
+
+/// The most bytes of a target or a file that are kept for ever. Arbitrary: beyond any name that people
+/// give.
+const MOST_NAME: usize = 1024;
+
 /// The site of number `id`, if somebody has asked for it before.
 #[cfg(feature = "tracing")]
 pub(crate) fn known(id: u64) -> Option<&'static CallSite> {
@@ -54,10 +72,22 @@ fn home(id: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::LogSeverity;
 
     #[test]
-    fn a_site_is_found_again_and_their_number_is_bounded() {
+    fn a_site_is_found_again_unless_its_names_are_too_long_and_their_number_is_bounded() {
+        long_names_have_no_site();
+        sites_are_found_again_and_bounded(); // It fills the table.
+    }
+
+    fn long_names_have_no_site() {
+        let long = "n".repeat(MOST_NAME + 1);
+        let find = |id, names| find_named(id, LogSeverity::INFO, names, 1);
+        assert!(find(3 << 50, ["t", &long]).is_none() && find(5 << 50, [&long, "f"]).is_none());
+        let site = find(7 << 50, [&long[1..], "f"]).unwrap();
+        assert_eq!((site.target(), site.location()), (&long[1..], Some(("f", 1))));
+    }
+
+    fn sites_are_found_again_and_bounded() {
         let site = |n: u64| {
             let make = || CallSite::of(LogSeverity::INFO, format!("t{n}").into(), "".into(), 0);
             find(n << 4 | 1 << 40, make)

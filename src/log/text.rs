@@ -5,17 +5,22 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use crate::label::{self, Text, Value};
+use crate::{
+    label::{self, Text, Value},
+    util::catch::catch,
+};
 
 /// What `args` print. A literal is not copied. What prints itself without end is stopped, beyond every
-/// limit, which is applied later.
+/// limit, which is applied later. If it panics, the text says so behind what was printed until then.
 pub(crate) fn print(args: fmt::Arguments<'_>) -> Value {
     if let Some(text) = args.as_str() {
         return Value::from_static(text);
     }
     let mut printed = Printed { place: [0; IN_PLACE], len: 0, long: None };
     // An error is that it is full, or a `Display` that fails: what was printed until then stands.
-    let _ = printed.write_fmt(args);
+    if catch(|| printed.write_fmt(args)).is_err() {
+        let _ = printed.write_str("(panicked while it was shown)");
+    }
     printed.value()
 }
 
@@ -168,6 +173,18 @@ mod tests {
             }
         }
         assert_eq!(printed(format_args!("{Failing} more")), "half");
+    }
+
+    #[test]
+    fn a_display_that_panics_leaves_what_it_printed_and_a_word_about_it() {
+        struct Panicking;
+        impl fmt::Display for Panicking {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half")?;
+                panic!("on purpose")
+            }
+        }
+        assert_eq!(printed(format_args!("{Panicking} more")), "half(panicked while it was shown)");
     }
 
     #[test]

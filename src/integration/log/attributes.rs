@@ -2,12 +2,12 @@
 
 use ::log::kv::{Error, Key, Source, Value, VisitSource, VisitValue};
 
-use crate::log::LogRecord;
+use crate::{log::LogRecord, util::catch::catch};
 
 /// Adds the key-values of `source`. More than any limit allows are not even looked at.
 pub(super) fn add(record: &mut LogRecord, source: &dyn Source) {
-    // An error ends the visit: what came before it stands.
-    let _ = source.visit(&mut Adder { record, left: MOST });
+    // An error ends the visit, and so does a panic: what came before it stands.
+    let _ = catch(|| source.visit(&mut Adder { record, left: MOST }));
 }
 
 /// The most key-values of a record that are looked at; its limit is applied later. Arbitrary.

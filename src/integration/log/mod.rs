@@ -31,6 +31,9 @@
 //! [The filter](crate::log::LogFilter) decides what is kept. `log`'s own highest level follows it, so that a
 //! call below it costs what `log`'s disabled call costs. Before telemetry is started, and after it has shut
 //! down, that level is `Off`.
+//!
+//! A `Display` that panics is shown as such, and what it printed until then is kept. What it logs itself is
+//! recorded, sixteen levels deep; deeper records are counted in `telemetry.logs.reentrant`.
 
 mod attributes;
 
@@ -38,7 +41,7 @@ use ::log::{LevelFilter, Log, Metadata, Record};
 
 use crate::{
     error::{Error, ErrorKind},
-    log::{self, CallSite, LogRecord, LogSeverity, filter, sites},
+    log::{self, CallSite, LogRecord, LogSeverity, Nested, filter, sites},
     util::hash::Hash,
 };
 
@@ -93,6 +96,7 @@ impl Log for LogBridge {
         if !filter::may_keep(severity(record.level())) {
             return;
         }
+        let Some(_nested) = Nested::begin() else { return log::count_reentrant() };
         match site(record) {
             Some(site) if site.is_enabled() => {
                 if let Some(filled) = log::begin(site) {
@@ -125,21 +129,12 @@ fn severity(level: ::log::Level) -> LogSeverity {
 /// The call site of `record`, which is known by all that it says of itself.
 fn site(record: &Record<'_>) -> Option<&'static CallSite> {
     let (file, line) = (record.file().unwrap_or_default(), record.line().unwrap_or_default());
-    if record.target().len().max(file.len()) > MOST_NAME {
-        return None;
-    }
     let mut hash = Hash::new();
     hash.push(record.target().as_bytes());
     hash.push(file.as_bytes());
     hash.push(&(u64::from(line) << 8 | record.level() as u64).to_le_bytes());
-    sites::find(hash.value(), || {
-        let target = record.target().to_owned().into();
-        CallSite::of(severity(record.level()), target, file.to_owned().into(), line)
-    })
+    sites::find_named(hash.value(), severity(record.level()), [record.target(), file], line)
 }
-
-/// The most bytes of a target or a file whose call sites are known: these are kept for ever. Arbitrary.
-const MOST_NAME: usize = 1024;
 
 fn siteless(record: &Record<'_>) -> LogRecord {
     let siteless = LogRecord::new(severity(record.level()), "");

@@ -133,8 +133,4 @@ impl HistogramFn for HistogramHandle {
     fn record(&self, value: f64) {
         self.0.record(value);
     }
-
-    fn record_many(&self, value: f64, count: usize) {
-        (0..count).for_each(|_| self.0.record(value));
-    }
 }

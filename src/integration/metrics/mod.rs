@@ -59,8 +59,9 @@
 //!
 //! A macro such as `counter!` looks its series up by the hash of its name and labels, each time, whatever
 //! the recorder. A handle that is kept costs what a [bound handle](crate::metric::BoundCounter) of ours
-//! costs, and a call. `absolute` adds up the cells of all threads, under a lock. `cargo run --release
-//! --example cost` in `tests/integrations/metrics` measures both beside `metrics-exporter-prometheus`.
+//! costs, and a call. `record_many` records the value so many times, as the facade does itself. `absolute`
+//! adds up the cells of all threads, under a lock. `cargo run --release --example cost` in
+//! `tests/integrations/metrics` measures both beside `metrics-exporter-prometheus`.
 //!
 //! # From `metrics-exporter-prometheus`
 //!

@@ -2,8 +2,22 @@
 
 use std::borrow::Cow;
 
+use crate::{label::truncate, util::hash::Hash};
+
 /// The longest legal name.
 const MAX_BYTES: usize = 255;
+
+/// What the facade's `name` is known by: itself, and its beginning and a hash if it is longer than texts of
+/// ours are. Names are kept for ever, and a stranger may have made them.
+pub(super) fn known(name: &str) -> Cow<'_, str> {
+    let beginning = truncate(name);
+    if beginning.len() == name.len() {
+        return Cow::Borrowed(name);
+    }
+    let mut hash = Hash::new();
+    hash.push(name.as_bytes());
+    Cow::Owned(format!("{beginning}…{:016x}", hash.value()))
+}
 
 /// `name` with `_` for each character that may not be there, and `metric_` in front if it does not begin
 /// with a letter. What is longer than 255 bytes is cut, and ends in a hash of the whole.
@@ -38,6 +52,14 @@ fn hash(text: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_known_by_short_ones_that_differ() {
+        assert_eq!(known("tokio::tasks"), "tokio::tasks");
+        let [one, other] = ["y", "z"].map(|last| "x".repeat(1 << 20) + last);
+        assert!(known(&one).len() < 2_000 && known(&one) != known(&other));
+        assert_eq!(known(&one), known(&one.clone()));
+    }
 
     #[test]
     fn a_name_keeps_what_is_legal_of_it() {

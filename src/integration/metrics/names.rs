@@ -60,22 +60,28 @@ impl<K: Kind> Names<K> {
 
     /// The instrument of `name`, which is registered if it is new and there is room for it.
     pub(super) fn find_or_add(&self, name: &str, settings: &Settings) -> (Arc<K>, Report) {
+        let known_by = name::known(name);
         let mut known = self.known.lock();
-        if let Some(named) = known.made.get(name) {
+        if let Some(named) = known.made.get(&*known_by) {
             return (named.instrument.clone(), Report::default());
         }
         if !settings.admit_name() {
             let report = Report { refusal: Some(Refusal::Name), text: settings.limit_report(name) };
             return (self.beyond.clone(), report);
         }
-        let description = known.described.remove(name).unwrap_or_default();
-        let (named, report) = Self::register(name, description, settings);
+        let description = known.described.remove(&*known_by).unwrap_or_default();
+        let (named, report) = Self::register(name, &known_by, description, settings);
         let instrument = named.instrument.clone();
-        known.made.insert(name.into(), named);
+        known.made.insert(known_by.into(), named);
         (instrument, report)
     }
 
-    fn register(name: &str, said: Description, settings: &Settings) -> (Named<K>, Report) {
+    fn register(
+        name: &str,
+        known_by: &str,
+        said: Description,
+        settings: &Settings,
+    ) -> (Named<K>, Report) {
         let unit = said.unit;
         let build = |legal: &str| {
             let builder = K::builder(&settings.registry, legal, &said.help).unit(unit);
@@ -89,7 +95,7 @@ impl<K: Kind> Names<K> {
         };
         let legal = name::legal(name);
         let other = name::apart(name, &legal);
-        let why = match settings.claim(&legal, name) {
+        let why = match settings.claim(&legal, known_by) {
             Claim::Others => format!("another name is {legal:?} already"),
             claim => match (claim, build(&legal)) {
                 (_, (named, None)) => return (named, Report::default()),
@@ -104,8 +110,8 @@ impl<K: Kind> Names<K> {
         };
         let (named, error) = build(&other);
         let text = match error {
-            None => format!("{name:?} is recorded as {other:?}: {why}"),
-            Some(error) => format!("{error}; {name:?} records into nothing"),
+            None => format!("{known_by:?} is recorded as {other:?}: {why}"),
+            Some(error) => format!("{error}; {known_by:?} records into nothing"),
         };
         (named, Report::of(text))
     }
@@ -118,7 +124,7 @@ impl<K: Kind> Names<K> {
         help: &str,
         settings: &Settings,
     ) -> Report {
-        let help = truncate(help);
+        let (name, help) = (&*name::known(name), truncate(help));
         let unit = if settings.ignores_units { Unit::NONE } else { unit };
         let mut known = self.known.lock();
         if let Some(named) = known.made.get_mut(name) {
@@ -170,5 +176,26 @@ impl<K: Kind> fmt::Debug for Names<K> {
         let known = self.known.lock();
         let (names, described) = (known.made.len(), known.described.len());
         f.debug_struct("Names").field("names", &names).field("described", &described).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{label::AnyKeys, metric::Counter, metric::Registry};
+
+    #[test]
+    fn a_name_of_any_length_takes_little_memory() {
+        let (names, settings) = (Names::<Counter<AnyKeys>>::new(), Settings::new(Registry::new()));
+        let long = |n: u8| format!("{}{n}", "x".repeat(1 << 20));
+        for n in 0..3 {
+            names.find_or_add(&long(n), &settings).1.send();
+            names.find_or_add(&long(n), &settings).1.send();
+            names.describe(&long(n + 10), Unit::NONE, "Never recorded", &settings).send();
+        }
+        let known = names.known.lock();
+        assert_eq!((known.made.len(), known.described.len()), (3, 3));
+        let mut all = known.made.keys().chain(known.described.keys());
+        assert!(all.all(|name| name.len() < 2_000));
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Settings {
     pub(super) ignores_units: bool,
     n_names: AtomicUsize, // Of all kinds; at most `name_limit`.
     has_reported_limit: AtomicBool,
-    /// The facade's name that each legal name stands for. Nothing is locked inside.
+    /// What the facade's name that each legal name stands for is known by. Nothing is locked inside.
     claims: Mutex<HashMap<Box<str>, Box<str>, BuildHash>>,
 }
 
@@ -65,7 +65,7 @@ impl Settings {
         is_first.then(|| format!("{name:?} and others are beyond the limit of {limit} names"))
     }
 
-    /// Claims `legal` for the facade's `name`.
+    /// Claims `legal` for what the facade's `name` is known by.
     pub(super) fn claim(&self, legal: &str, name: &str) -> Claim {
         let mut claims = self.claims.lock();
         match claims.get(legal) {

@@ -70,9 +70,7 @@ impl OtelLogger {
         hash.push(&[severity.number()]);
         hash.push(target.as_bytes());
         hash.push(event.unwrap_or_default().as_bytes());
-        sites::find(hash.value(), || {
-            CallSite::of(severity, Cow::Owned(target.to_owned()), Cow::Borrowed(""), 0)
-        })
+        sites::find_named(hash.value(), severity, [target, ""], 0)
     }
 }
 

@@ -85,9 +85,9 @@
 //!
 //! # What is bounded
 //!
-//! A meter provider makes 4,096 instruments, each of at most [`series_limit`](crate::Builder::series_limit)
-//! series; what is beyond goes to the overflow series, or is counted by its name. Instruments that clash
-//! with others, in kind or unit, or whose name is not legal, are reported and counted in
+//! A meter provider makes 4,096 instruments that are recorded into, and families of callbacks by as many
+//! names. Each has at most [`series_limit`](crate::Builder::series_limit) series; what is beyond goes to the
+//! overflow series, or is counted by its name. Instruments that clash with others, in kind or unit, or whose name is not legal, are reported and counted in
 //! `telemetry.measurements.rejected`. A callback that panics or hangs follows the rules of all
 //! [callbacks](crate::metric::InstrumentBuilder::observe). Texts, attributes, events and links have the limits of
 //! [`SpanLimits`](crate::trace::SpanLimits) and [`LogLimits`](crate::log::LogLimits). On the threads of exporters

@@ -49,8 +49,11 @@ struct Callbacks(Mutex<Vec<Observe>>);
 /// The most callbacks of one name; arbitrary.
 const MOST: usize = 1_024;
 
+/// The most names; arbitrary, as many as of instruments that are recorded into.
+const MOST_NAMES: usize = 4_096;
+
 impl Observed {
-    /// Adds callbacks for an instrument. Returns why it cannot be.
+    /// Adds callbacks for an instrument, unless there are too many. Returns what else is wrong with them.
     pub(super) fn add(
         &self,
         registry: &Registry,
@@ -71,6 +74,13 @@ impl Observed {
                 ));
             }
             return callbacks.add(name, new);
+        }
+        // Those of a parent process are no more than its own limit.
+        if by_name.keys().filter(|(process, _)| *process == key.0).count() >= MOST_NAMES {
+            drop(by_name);
+            let text = format_args!("instrument {name:?} is beyond the limit of {MOST_NAMES}");
+            diagnostics::report("opentelemetry limit", text); // Not each.
+            return Ok(());
         }
         let callbacks = Arc::new(Callbacks(Mutex::new(new)));
         let all = callbacks.clone();

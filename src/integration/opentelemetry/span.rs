@@ -8,7 +8,12 @@ use ::opentelemetry::{
 };
 
 use super::{attributes::attribute, ids, instant::instant};
-use crate::trace::{Span, Status};
+use crate::{
+    clock,
+    label::KeyValue,
+    log,
+    trace::{Span, Status},
+};
 
 /// A span of OpenTelemetry's API that is recorded by us; made by [`OtelTracer`](super::OtelTracer).
 ///
@@ -57,9 +62,10 @@ impl ApiSpan for OtelSpan {
 
     /// As the API says: an event `exception`. The status stays.
     fn record_error(&mut self, error: &dyn Error) {
-        if self.is_recording() {
-            let message = TheirKeyValue::new("exception.message", error.to_string());
-            self.add_event("exception", vec![message]);
+        if let Some(span) = &mut self.span {
+            let message = log::print(format_args!("{error}"));
+            let message = KeyValue::new("exception.message", message);
+            span.add_event_at("exception".into(), clock::now(), [message]);
         }
     }
 

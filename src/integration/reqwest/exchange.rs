@@ -51,12 +51,14 @@ impl Exchange {
             Some(template) => format!("{named} {template}").into(),
             None => named.into(),
         };
-        let mut span = span(name)
+        let mut builder = span(name)
             .kind(SpanKind::Client)
             .attribute("http.request.method", method.as_str())
-            .attribute("server.address", host)
-            .attribute("server.port", i64::from(port))
-            .start();
+            .attribute("server.address", host);
+        if port != 0 {
+            builder = builder.attribute("server.port", i64::from(port));
+        }
+        let mut span = builder.start();
         if span.is_recording() {
             describe(&mut span, request, method, said);
             if let Some(bytes) = size {
@@ -159,6 +161,11 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if let Some(scope) = &self.scope {
+            // A panic: it is over, and measured as one, although the future may be kept.
+            scope.set_attribute("error.type", "panic");
+            drop(self.exchange.measured.take());
+        }
         self.exchange.n_redirects = redirect::begin(self.around);
     }
 }

@@ -38,7 +38,7 @@
 //! | `http.response.status_code`, `network.protocol.version` | the response |
 //! | `network.peer.address`, `network.peer.port` | the connection |
 //! | `http.response.body.size` | the response's `content-length`; with [`until_body_ends`](TracedRequest::until_body_ends), what was read of it |
-//! | `error.type` | the status from 400 on, or `timeout`, `connect`, `redirect`, `decode`, `body`, `request`, `cancelled` |
+//! | `error.type` | the status from 400 on, or `timeout`, `connect`, `redirect`, `decode`, `body`, `builder` (no URL to send to), `request`, `cancelled`, `panic` |
 //! | an event `http.redirect` | each redirect, by [`noted_redirects`]; otherwise one for where the response came from |
 //! | an event `exception` | why there is no response, without the URL |
 //!
@@ -49,7 +49,8 @@
 //!
 //! With the head of the response, so that the time is what the server takes to answer; an error while the
 //! body is read is then the caller's to record. [`until_body_ends`](TracedRequest::until_body_ends) ends
-//! it with the body. A future that is dropped before, or such a body, makes it a cancelled request.
+//! it with the body. A future that is dropped before, or such a body, makes it a cancelled request; one that
+//! panics, as a redirect policy may, ends it there.
 //!
 //! # Redirects and retries
 //!

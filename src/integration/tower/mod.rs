@@ -36,8 +36,9 @@
 //! | an error, with `error.type` | status from 500 on; of a client from 400 on | `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`; of a client all but `OK` |
 //!
 //! The label `http.route` is the route, or `unmatched` where no route matched; `rpc.method` is `_OTHER`
-//! where the server answers that it is not implemented. So a stranger who tries paths makes no series. Names
-//! of spans are kept, 4,096 of them, so that a request allocates none.
+//! where the server answers that it is not implemented. So a stranger who tries paths makes no series, unless
+//! something before gRPC's router answers him with another status. Names of spans are kept, 4,096 of them, so
+//! that a request allocates none. Two layers around one service measure each request twice.
 //!
 //! The size of a request is what its head says, and unknown where that says nothing. That of a response is
 //! counted.

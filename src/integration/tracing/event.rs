@@ -8,14 +8,14 @@ use ::tracing_core::{
 };
 
 use super::{
-    fields::{Fields, Take, print},
+    fields::{Fields, Take},
     filter::{self, has_error, is_of_log, severity},
     options::TracingOptions,
 };
 use crate::{
     context::{self, SpanContext},
     label::{KeyValue, Value},
-    log::{self, CallSite, LogRecord, sites},
+    log::{self, CallSite, LogRecord, LogSeverity, sites},
     trace::{self, AsError, shared::SharedSpan},
     util::hash::Hash,
 };
@@ -39,9 +39,7 @@ pub(super) fn log(event: &Event<'_>, owner: &Owner) {
     let record = match site {
         Some(site) if !site.is_enabled() => return,
         Some(site) => log::begin(site),
-        None => {
-            Some(LogRecord::new(severity, Value::from_static("")).with_target(metadata.target()))
-        }
+        None => Some(siteless(event, severity)),
     };
     let Some(mut record) = record else { return };
     match owner {
@@ -76,12 +74,23 @@ fn log_site(event: &Event<'_>) -> Option<&'static CallSite> {
     let mut hash = Hash::new();
     hash.push(event.metadata().level().as_str().as_bytes());
     event.record(&mut HashedSite(&mut hash));
-    sites::find(hash.value(), || {
-        let mut site = LogSite::default();
-        event.record(&mut site);
-        let LogSite { target, file, line } = site;
-        CallSite::of(severity(*event.metadata().level()), target.into(), file.into(), line)
+    sites::known(hash.value()).or_else(|| {
+        let LogSite { target, file, line } = LogSite::of(event);
+        let severity = severity(*event.metadata().level());
+        sites::find_named(hash.value(), severity, [&target, &file], line)
     })
+}
+
+/// A record of an event without a call site of its own.
+#[cold]
+fn siteless(event: &Event<'_>, severity: LogSeverity) -> LogRecord {
+    let (metadata, record) = (event.metadata(), LogRecord::new(severity, Value::from_static("")));
+    if !is_of_log(metadata) {
+        return record.with_target(metadata.target());
+    }
+    let LogSite { target, file, line } = LogSite::of(event);
+    let record = record.with_target(target);
+    if file.is_empty() { record } else { record.with_location(file, line) }
 }
 
 /// A number of what `tracing-log` says of where a record comes from.
@@ -109,6 +118,14 @@ struct LogSite {
     target: String,
     file: String,
     line: u32,
+}
+
+impl LogSite {
+    fn of(event: &Event<'_>) -> Self {
+        let mut site = Self::default();
+        event.record(&mut site);
+        site
+    }
 }
 
 impl Visit for LogSite {
@@ -251,7 +268,7 @@ impl Visit for Failing<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "error" {
             // An error by `%` or `?`, as `#[instrument(err)]` gives it: of a type that nobody knows.
-            let error: Box<dyn Error> = print(format_args!("{value:?}")).to_string().into();
+            let error: Box<dyn Error> = log::print(format_args!("{value:?}")).to_string().into();
             self.note(&error);
         }
     }

@@ -55,7 +55,7 @@ impl<T: Take> Visit for Fields<'_, T> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.0.take(field.name(), print(format_args!("{value}")));
+        self.0.take(field.name(), log::print(format_args!("{value}")));
         let texts = catch(|| causes(value)).unwrap_or_default(); // `source` is the user's, too.
         if !texts.is_empty() {
             self.0.take_more(KeyValue::new(format!("{}.chain", field.name()), texts));
@@ -63,7 +63,7 @@ impl<T: Take> Visit for Fields<'_, T> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.take(field.name(), print(format_args!("{value:?}")));
+        self.0.take(field.name(), log::print(format_args!("{value:?}")));
     }
 }
 
@@ -71,15 +71,10 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next.filter(|_| texts.len() < MOST_CAUSES) {
-        texts.push(print(format_args!("{cause}")).to_string());
+        texts.push(log::print(format_args!("{cause}")).to_string());
         next = cause.source();
     }
     texts
-}
-
-/// What `args` print; if that panics, a word about it.
-pub(super) fn print(args: fmt::Arguments<'_>) -> Value {
-    catch(|| log::print(args)).unwrap_or(Value::from_static("(panicked while it was shown)"))
 }
 
 /// What a span's fields say of the span itself.

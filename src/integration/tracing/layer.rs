@@ -18,7 +18,6 @@ use ::tracing_subscriber::{
 use super::{
     event::{self, Owner},
     fields::{Fields, First, Late, Said},
-    nesting::Nested,
     options::TracingOptions,
     span::{TracedSpan, nearest, traced},
     subscribers,
@@ -26,7 +25,7 @@ use super::{
 use crate::{
     context,
     label::Value,
-    log,
+    log::{self, Nested},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     trace::{
         self,

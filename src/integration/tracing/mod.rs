@@ -62,7 +62,6 @@ mod fields;
 mod filter;
 mod format;
 mod layer;
-mod nesting;
 mod options;
 mod set_up;
 mod span;

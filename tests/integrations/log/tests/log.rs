@@ -168,8 +168,7 @@ fn floods_of_values_panics_and_records_within_records_do_no_harm() {
         .build();
     log::logger().log(&flooded);
     info!("{Logging}");
-    let panicked = std::panic::catch_unwind(|| info!("{Panicking}"));
-    assert!(panicked.is_err());
+    info!(before = 1, odd:% = Panicking, after = 2; "{Panicking} and more");
     let long = "x".repeat(10_000_000);
     info!("{long}");
     let records = taken(&telemetry, &logs);
@@ -178,5 +177,36 @@ fn floods_of_values_panics_and_records_within_records_do_no_harm() {
     assert_eq!(flooded.attributes().len(), 128);
     let bodies: Vec<_> = records.iter().map(|record| record.body().to_string()).collect();
     assert!(bodies.contains(&"inner".to_owned()) && bodies.contains(&"outer".to_owned()));
+    let panicked = records.iter().find(|record| record.body().to_string().contains("panicked"));
+    let keys = panicked.expect("kept").attributes().iter().map(|of| of.key.to_string());
+    assert_eq!(keys.collect::<Vec<_>>(), ["before", "odd", "after"]);
     assert_eq!(bodies.last().map(String::len), Some(64 << 10));
+}
+
+#[test]
+fn what_logs_itself_without_end_ends_and_is_counted() {
+    struct Endless;
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            info!("{Endless}");
+            f.write_str("shown")
+        }
+    }
+    let _turn = turn();
+    let (telemetry, logs) = start(options("info"));
+    info!("{Endless}");
+    assert_eq!(taken(&telemetry, &logs).len(), 16);
+    let snapshot = telemetry.snapshot();
+    let reentrant = snapshot.value("telemetry.logs.reentrant", &[]).expect("counted");
+    assert!(reentrant.as_f64() >= 1.0);
+}
+
+#[test]
+fn a_target_that_is_made_of_data_is_cut_and_counted() {
+    let _turn = turn();
+    let (telemetry, logs) = start(options("info"));
+    let target = "t".repeat(1 << 20);
+    info!(target: &target, "long");
+    let records = taken(&telemetry, &logs);
+    assert_eq!((records[0].target().len(), records[0].truncated_texts()), (1024, 1));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use bellwether::{
     integration::opentelemetry::{OtelMeterProvider, tracer_provider},
     label::KeyValue as OurKeyValue,
-    metric::Registry,
+    metric::{Kind, Registry},
     testing,
     trace::{SpanLimits, Status as OurStatus},
 };
@@ -170,8 +170,11 @@ fn instruments_without_end_are_limited() {
     let meter = OtelMeterProvider::new(&registry).meter("");
     for n in 0..10_000 {
         meter.u64_counter(format!("c{n}")).build().add(1, &[]);
+        meter.u64_observable_gauge(format!("g{n}")).with_callback(|to| to.observe(1, &[])).build();
     }
-    assert!(registry.snapshot().families().len() <= 4_096);
+    let snapshot = registry.snapshot();
+    let n_families = |kind| snapshot.families().iter().filter(|of| of.kind() == kind).count();
+    assert_eq!((n_families(Kind::Counter), n_families(Kind::Gauge)), (4_096, 4_096));
 }
 
 #[test]

@@ -242,3 +242,14 @@ fn huge_records_are_cut_and_what_is_cut_is_counted() {
     let deep = records.iter().find(|record| record.body().to_string().starts_with("[[")).unwrap();
     assert!(deep.body().to_string().contains("null"));
 }
+
+#[test]
+fn a_scope_whose_name_is_made_of_data_is_cut_and_counted() {
+    let (_alone, logs, telemetry) = telemetry("trace");
+    let logger = logger_provider().logger("s".repeat(10 << 20));
+    logger.emit(logger.create_log_record());
+    assert!(logger.event_enabled(Severity::Info, &"t".repeat(10 << 20), None));
+    let records = flushed(&logs, &telemetry);
+    assert_eq!(records[0].target().len(), 1024);
+    assert!(records[0].truncated_texts() >= 1, "{}", records[0].truncated_texts());
+}

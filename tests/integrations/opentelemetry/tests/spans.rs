@@ -153,6 +153,24 @@ fn an_error_is_an_event_and_leaves_the_status() {
 }
 
 #[test]
+fn an_error_that_panics_when_it_is_shown_costs_its_text_alone() {
+    #[derive(Debug)]
+    struct Panicking;
+    impl std::fmt::Display for Panicking {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("expected by the test")
+        }
+    }
+    impl std::error::Error for Panicking {}
+    let scope = testing::scope();
+    let mut span = tracer().start("s");
+    span.record_error(&Panicking);
+    span.end();
+    let expected = OurKeyValue::new("exception.message", "(panicked while it was shown)");
+    assert_eq!(scope.span("s").events()[0].attributes(), [expected]);
+}
+
+#[test]
 fn what_is_set_on_a_span_that_has_ended_is_ignored() {
     let scope = testing::scope();
     let mut span = tracer().start("s");

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
-    future::pending,
+    future::{pending, poll_fn},
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
@@ -293,6 +294,40 @@ async fn a_policy_notes_each_redirect_and_decides_as_before() {
     assert_eq!(attribute(&span, "error.type").as_deref(), Some("redirect"));
     let redirects = span.events().iter().filter(|event| event.name() == "http.redirect");
     assert_eq!(redirects.count(), 4);
+}
+
+#[tokio::test]
+async fn a_panic_while_it_is_sent_ends_the_request_at_once() {
+    let (scope, server) = (testing::scope(), Server::start().await);
+    let policy = Policy::custom(|_| panic!("expected by the test"));
+    let client = Client::builder().no_proxy().redirect(policy).build().unwrap();
+    let mut sending = Box::pin(TracedClient::from(client).get(server.url("/first")).send());
+    let panicked = poll_fn(|context| {
+        let poll = AssertUnwindSafe(|| sending.as_mut().poll(context));
+        match catch_unwind(poll) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(_)) => Poll::Ready(false),
+            Err(_) => Poll::Ready(true),
+        }
+    });
+    assert!(panicked.await);
+    let span = scope.span("GET");
+    assert_eq!(span.outcome(), Outcome::Panic);
+    assert_eq!(attribute(&span, "error.type").as_deref(), Some("panic"));
+    assert_eq!(measured(&scope, server.labels("", "panic")), 1.0);
+    drop(sending);
+    assert_eq!(scope.spans().len(), 1);
+    assert!(!bellwether::current().span().is_valid());
+    assert_eq!(measured(&scope, server.labels("", "panic")), 1.0);
+}
+
+#[tokio::test]
+async fn a_request_to_nowhere_is_an_error_by_its_kind() {
+    let scope = testing::scope();
+    assert!(client().get("ftp://127.0.0.1/").send().await.unwrap_err().is_builder());
+    assert_eq!(attribute(&scope.span("GET"), "error.type").as_deref(), Some("builder"));
+    assert!(client().head("odd://nowhere/").send().await.unwrap_err().is_builder());
+    assert_eq!(attribute(&scope.span("HEAD"), "server.port"), None, "nobody knows it");
 }
 
 #[tokio::test]

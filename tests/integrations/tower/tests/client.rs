@@ -2,7 +2,7 @@
 //!
 //! Server and client are on one thread, so that both are in the scope of the test.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, http::StatusCode, routing};
 use bellwether::{
@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioIo},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -246,4 +246,40 @@ async fn over_a_socket_every_response_is_over_when_hyper_has_written_it() {
     assert_eq!(outcomes, [Outcome::Ok; 4], "{}", scope.span_tree());
     scope.assert_value(SERVED, &served("/upgrade", "101", ""), 1.0);
     scope.assert_value(SERVED, &served("/stream", "200", ""), 1.0);
+}
+
+async fn echo(request: Request<Body>) -> Response<Body> {
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let mut stream = TokioIo::new(upgraded.await.unwrap());
+        let mut four = [0; 4];
+        stream.read_exact(&mut four).await.unwrap();
+        stream.write_all(&four).await.unwrap();
+    });
+    let head = Response::builder().status(101).header("connection", "upgrade");
+    head.header("upgrade", "echo").body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_that_becomes_another_protocol_works_and_does_not_count_as_slow() {
+    let app = Router::new().route("/echo", routing::get(echo)).layer(ServerLayer::axum());
+    let scope = testing::scope();
+    let address = serve(app).await;
+    let request = Request::get(format!("http://{address}/echo")).header("connection", "upgrade");
+    let request = request.header("upgrade", "echo").body(Body::empty()).unwrap();
+    let response = client().call(request).await.unwrap();
+    ended(&scope, 2).await;
+    scope.advance(Duration::from_secs(3600));
+    let mut stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    stream.write_all(b"ping").await.unwrap();
+    let mut four = [0; 4];
+    stream.read_exact(&mut four).await.unwrap();
+    assert_eq!(&four, b"ping");
+    drop(stream);
+    for span in scope.spans() {
+        assert_eq!(span.outcome(), Outcome::Ok);
+        assert_eq!(span.end().since(span.start()), Duration::ZERO);
+    }
+    scope.assert_value(SERVED, &served("/echo", "101", ""), 1.0);
+    scope.assert_value(SENT, &sent(&address.port().to_string(), "101", ""), 1.0);
 }

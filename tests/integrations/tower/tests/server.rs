@@ -1,6 +1,6 @@
 //! What the server's layer records of a request, in an axum service.
 
-use axum::{Router, body::Body, http::StatusCode, routing};
+use axum::{Router, body::Body, extract::MatchedPath, http::StatusCode, routing};
 use bellwether::{
     Counter,
     context::Outcome,
@@ -207,6 +207,21 @@ async fn what_is_skipped_leaves_no_trace() {
     fetch(&app, Request::put("/orders/7").body(Body::empty()).unwrap()).await;
     assert_eq!(scope.span_tree().lines().count(), 1); // The query of the `PUT`.
     fetch(&app, get("/orders/7")).await;
+    scope.assert_value(SERVED, &served("/orders/{id}", "200", ""), 1.0);
+    assert_eq!(scope.snapshot().family(SERVED).unwrap().series().len(), 1);
+}
+
+#[tokio::test]
+async fn a_route_is_skipped_whatever_its_path() {
+    let layer = ServerLayer::axum().skip(|request| {
+        let route = request.extensions.get::<MatchedPath>();
+        route.is_some_and(|route| route.as_str() == "/admin/users/{user}")
+    });
+    let app = routed().layer(layer);
+    let scope = testing::scope();
+    for path in ["/admin/users/ann", "/admin/users/bob", "/orders/7"] {
+        fetch(&app, get(path)).await;
+    }
     scope.assert_value(SERVED, &served("/orders/{id}", "200", ""), 1.0);
     assert_eq!(scope.snapshot().family(SERVED).unwrap().series().len(), 1);
 }

@@ -112,6 +112,24 @@ fn a_panic_in_debug_costs_the_value_alone() {
     assert_eq!(attribute(ran.log("after"), "c").as_deref(), Some("2"));
 }
 
+#[test]
+fn a_target_of_log_that_is_made_of_data_is_cut_and_counted() {
+    let target = "t".repeat(1 << 20);
+    let ran = run(|| {
+        let record = log::Record::builder()
+            .args(format_args!("by log"))
+            .level(log::Level::Warn)
+            .target(&target)
+            .file(Some("old.rs"))
+            .line(Some(7))
+            .build();
+        tracing_log::format_trace(&record).expect("it cannot fail");
+    });
+    let record = ran.log("by log");
+    assert_eq!((record.target().len(), record.truncated_texts()), (1024, 1));
+    assert_eq!(record.location(), Some(("old.rs", 7)));
+}
+
 /// A span by hand, whose entries and exits no guard orders.
 fn raw(dispatch: &Dispatch, metadata: &'static Metadata<'static>) -> Id {
     dispatch.new_span(&Attributes::new(metadata, &metadata.fields().value_set(&[])))

@@ -1,4 +1,4 @@
-//! How deep what is recorded records itself.
+//! How deep what other libraries have us record records itself.
 
 use std::cell::Cell;
 
@@ -11,11 +11,11 @@ thread_local! {
 }
 
 /// Keeps one level.
-pub(super) struct Nested(());
+pub(crate) struct Nested(());
 
 impl Nested {
     /// One level deeper; none if that is too deep.
-    pub(super) fn begin() -> Option<Self> {
+    pub(crate) fn begin() -> Option<Self> {
         let depth = DEPTH.get();
         (depth < MOST).then(|| {
             DEPTH.set(depth + 1);
