@@ -59,13 +59,30 @@ pub(super) struct Wire<S> {
 /// A batch as bytes.
 #[derive(Clone)]
 pub(super) struct Encoded {
-    payload: Payload,
+    pub(super) payload: Payload,
     n_records: usize, // Of the batch.
+}
+
+impl Encoded {
+    pub(super) fn of(payload: Payload, n_records: usize) -> Self {
+        Self { payload, n_records }
+    }
+
+    /// Whether there is a record for each of the batch.
+    pub(super) fn check<L>(&self) -> Result<(), ExportError<L>> {
+        let n = self.payload.len();
+        match n == self.n_records {
+            true => Ok(()),
+            false => {
+                Err(ExportError::reject(format_args!("{} records were encoded as {n}", self.n_records)))
+            }
+        }
+    }
 }
 
 impl<S: Signal> Prepare<S> for Wire<S> {
     fn prepare(&mut self, batch: Batch<S>) -> Encoded {
-        Encoded { payload: self.encoder.encode(&batch), n_records: batch.len() }
+        Encoded::of(self.encoder.encode(&batch), batch.len())
     }
 }
 
@@ -77,11 +94,7 @@ impl<S: Signal> Delivery for Wire<S> {
         encoded: &Encoded,
         deadline: &Deadline,
     ) -> Result<(), ExportError<Encoded>> {
-        let n = encoded.payload.len();
-        if n != encoded.n_records {
-            let message = format_args!("{} records were encoded as {n}", encoded.n_records);
-            return Err(ExportError::reject(message));
-        }
+        encoded.check()?;
         self.sender
             .send(&encoded.payload, deadline)
             .map_err(|error| error.map(|payload| Encoded { n_records: payload.len(), payload }))

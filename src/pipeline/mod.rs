@@ -27,6 +27,11 @@ mod batch;
 mod delivery;
 mod exporter;
 mod limits;
+#[cfg(all(feature = "spool", unix))]
+mod outflow;
+#[cfg(not(all(feature = "spool", unix)))]
+#[path = "outflow_absent.rs"]
+mod outflow;
 mod outlet;
 mod payload;
 mod processor;
@@ -66,6 +71,11 @@ pub use route::Route;
 pub use settings::{Overflow, Settings};
 pub use setup::Setup;
 pub use signal::Signal;
+#[cfg(all(feature = "spool", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
+pub use outflow::SpoolFolder;
+#[cfg(not(all(feature = "spool", unix)))]
+pub(crate) use outflow::SpoolFolder;
 #[doc(hidden)]
 #[cfg(all(feature = "spool", unix))]
 pub use spool::{
@@ -83,7 +93,7 @@ use crate::{
     clock,
     error::{Error, ErrorKind},
 };
-use limits::Limits;
+use outflow::Outflow;
 use queue::Queue;
 
 /// A started route: an exporter with its queue and its thread. Clones are handles to the same pipe.
@@ -123,6 +133,8 @@ pub struct Pipe<S: Signal>(Arc<Handle<S>>);
 struct Handle<S: Signal> {
     name: Arc<str>,
     queue: Arc<Queue<S>>,
+    /// The second half of a route with a spool.
+    outflow: Option<Outflow>,
 }
 
 impl<S: Signal> Pipe<S> {
@@ -144,9 +156,9 @@ impl<S: Signal> Pipe<S> {
         setup: &Setup,
     ) -> Result<Self, Error> {
         let name: Arc<str> = checked_name(&route.name)?.into();
-        let queue = Arc::new(Queue::new(Limits::checked(&route.settings)?));
-        worker::start(thread, name.clone(), queue.clone(), route, setup)?;
-        Ok(Self(Arc::new(Handle { name, queue })))
+        let queue = Arc::new(Queue::new(outflow::limits(&route.settings)?));
+        let outflow = worker::start(thread, name.clone(), queue.clone(), route, setup)?;
+        Ok(Self(Arc::new(Handle { name, queue, outflow })))
     }
 
     /// The route's name.
@@ -195,7 +207,12 @@ impl<S: Signal> Pipe<S> {
     /// What became of everything offered so far.
     #[must_use]
     pub fn report(&self) -> QueueReport {
-        self.0.queue.report(&self.0.name, S::NAME)
+        let Handle { name, queue, outflow } = &*self.0;
+        let memory = || queue.report(name, S::NAME);
+        match outflow {
+            Some(outflow) => outflow.report(memory),
+            None => memory(),
+        }
     }
 }
 
@@ -217,6 +234,10 @@ pub(crate) trait AnyPipe: fmt::Debug + Send + Sync {
     /// Asks the worker to deliver now and to end its attempts by `deadline`. Returns a ticket for
     /// everything offered so far. [`wait`](Self::wait) with the same deadline completes the flush.
     fn begin_flush(&self, deadline: Instant) -> Ticket;
+
+    /// Waits until everything before `ticket` is settled, or durably on disk. Returns `false` if it is not
+    /// by `deadline`, and at once on the exporter's own thread.
+    fn wait_kept(&self, ticket: Ticket, deadline: Instant) -> bool;
 
     /// Waits until everything before `ticket` is settled. Returns `false` if it is not by `deadline`,
     /// and at once on the exporter's own thread.
@@ -247,25 +268,42 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 
     fn begin_flush(&self, deadline: Instant) -> Ticket {
-        // A flush from an exporter's thread must not hurry a failing exporter: neither itself nor
-        // another.
-        self.0.queue.begin_flush((!worker::is_any_thread()).then_some(deadline))
+        self.0.queue.begin_flush(hurry(deadline))
+    }
+
+    fn wait_kept(&self, ticket: Ticket, deadline: Instant) -> bool {
+        !self.is_own_thread() && self.0.queue.wait_settled(ticket, deadline)
     }
 
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool {
-        !self.is_own_thread() && self.0.queue.wait_settled(ticket, deadline)
+        if !self.wait_kept(ticket, deadline) {
+            return false;
+        }
+        self.0.outflow.as_ref().is_none_or(|outflow| {
+            let ticket = outflow.begin_flush(hurry(deadline));
+            outflow.wait_settled(ticket, deadline)
+        })
     }
 
     fn begin_shutdown(&self, deadline: Instant) {
         self.0.queue.close(deadline);
+        self.0.outflow.iter().for_each(|outflow| outflow.close(deadline));
     }
 
     fn end_shutdown(&self, deadline: Instant) -> QueueReport {
+        let Handle { name, queue, outflow } = &*self.0;
         if !self.is_own_thread() {
-            worker::await_end(&self.0.name, &self.0.queue, deadline);
+            worker::await_end(name, queue, deadline);
+            outflow.iter().for_each(|outflow| outflow.await_end(name, deadline));
         }
         self.report()
     }
+}
+
+/// By when a worker is to be done for a flush that returns at `deadline`. A flush from an exporter's thread
+/// must not hurry a failing exporter: neither itself nor another.
+fn hurry(deadline: Instant) -> Option<Instant> {
+    (!worker::is_any_thread()).then_some(deadline)
 }
 
 /// Begins to flush all `pipes`, so that they work at the same time.
@@ -283,6 +321,14 @@ pub(crate) fn wait<'a>(
 ) -> bool {
     // No short circuit: every pipe is waited for, until the one deadline.
     flushes.fold(true, |all, (pipe, ticket)| pipe.wait(ticket, deadline) && all)
+}
+
+/// Waits until all that was offered before these flushes is settled, or durably on disk.
+pub(crate) fn wait_kept<'a>(
+    flushes: impl Iterator<Item = (&'a dyn AnyPipe, Ticket)>,
+    deadline: Instant,
+) -> bool {
+    flushes.fold(true, |all, (pipe, ticket)| pipe.wait_kept(ticket, deadline) && all)
 }
 
 /// Shuts down all `pipes` at the same time, for at most `timeout`.
@@ -308,7 +354,9 @@ impl<S: Signal> fmt::Debug for Pipe<S> {
 
 impl<S: Signal> Drop for Handle<S> {
     fn drop(&mut self) {
-        self.queue.close(clock::deadline(FAREWELL));
+        let deadline = clock::deadline(FAREWELL);
+        self.queue.close(deadline);
+        self.outflow.iter().for_each(|outflow| outflow.close(deadline));
     }
 }
 

@@ -26,6 +26,8 @@ use super::{
     retry::Delay,
     state::{Attempt, Load, Phase, State, Urgency},
 };
+#[cfg(all(feature = "spool", unix))]
+use super::state::{InFlight, Kept};
 use crate::{
     clock,
     sync::modelled::{Condvar, WaitGuard, WaitMutex, wait_until},
@@ -196,8 +198,8 @@ impl<T> Queue<T> {
     /// later result of the exporter for that batch is not counted.
     pub(super) fn abandon(&self) {
         let mut state = self.state.lock();
-        let in_flight = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
-        let lost = in_flight + state.queued.items;
+        state.lose_in_flight(DropReason::Shutdown);
+        let lost = state.queued.items;
         state.dropped.add(DropReason::Shutdown, lost);
         state.queued = Load::default();
         state.phase = Phase::Closed;
@@ -225,6 +227,8 @@ impl<T> Queue<T> {
             offered: state.offered,
             delivered: state.delivered,
             held: state.held().items as u64,
+            spooled: 0,
+            inherited: 0,
             dropped: state.dropped,
             retries: state.retries,
             last_error: state.last_error.clone(),
@@ -341,6 +345,7 @@ impl<T> Queue<T> {
             state.in_flight = None;
         }
         let mut delivered = items - remaining;
+        state.note_settled(delivered);
         if let Some((reason, lost)) = lost {
             let lost = lost.min(delivered);
             state.dropped.add(reason, lost);
@@ -372,8 +377,7 @@ impl<T> Queue<T> {
     pub(super) fn lose(&self, reason: DropReason) -> usize {
         let mut state = self.state.lock();
         state.leave_exporter();
-        let lost = state.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
-        state.dropped.add(reason, lost);
+        let lost = state.lose_in_flight(reason);
         drop(state);
         self.settled.notify_all();
         lost
@@ -396,6 +400,62 @@ impl<T> Queue<T> {
         self.abandon();
         self.state.lock().worker_ended = true;
         self.settled.notify_all();
+    }
+}
+
+/// A queue whose records are on disk: the disk's owner lends them, one load at a time.
+#[cfg(all(feature = "spool", unix))]
+impl<T> Queue<T> {
+    pub(super) fn of_disk(limits: Limits) -> Self {
+        let queue = Self::new(limits);
+        queue.state.lock().kept = Some(Kept::default());
+        queue
+    }
+
+    /// Notes that `n` more records are on disk, and how many are lost there so far.
+    pub(super) fn note_kept(&self, n: usize, lost: u64) {
+        let mut state = self.state.lock();
+        state.offered += n as u64;
+        if let Some(kept) = &mut state.kept {
+            kept.lost = lost;
+        }
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// Puts `items` records into flight.
+    pub(super) fn lend(&self, items: usize, bytes: usize, is_inherited: bool) {
+        let mut state = self.state.lock();
+        state.in_flight = Some(InFlight { first: 0, load: Load { items, bytes } });
+        state.worker_exports = true;
+        if let Some(kept) = &mut state.kept {
+            kept.is_inherited = is_inherited;
+            kept.is_returned = false;
+            kept.inherited += if is_inherited { items as u64 } else { 0 };
+        }
+    }
+
+    /// Whether the last load was given back, to be sent another time.
+    pub(super) fn is_returned(&self) -> bool {
+        self.state.lock().kept.is_some_and(|kept| kept.is_returned)
+    }
+
+    /// What became of the records on disk.
+    pub(super) fn kept(&self) -> Kept {
+        self.state.lock().kept.unwrap_or_default()
+    }
+
+    /// When the worker is to end, if it is.
+    pub(super) fn closing(&self) -> Option<Instant> {
+        match self.state.lock().phase {
+            Phase::Open => None,
+            Phase::Closing(deadline) => Some(deadline),
+            Phase::Closed => Some(clock::real_instant()),
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.lock().worker_ended
     }
 }
 

@@ -68,6 +68,22 @@ impl<S: Signal> Route<S> {
         self
     }
 
+    /// Keeps records on disk until they are delivered. For a route that [encodes and sends](Self::wire);
+    /// another one refuses to start with it.
+    ///
+    /// A record is safe once a [`persist`](crate::Telemetry::persist) that began after it has returned, and
+    /// at the latest a [`batch_delay`](Settings::batch_delay) and a write after it was offered: it is
+    /// delivered at least once then, though the process crash, or the power fail. What is left at a shutdown
+    /// is sent by the next process that starts the route on this folder.
+    ///
+    /// While the disk takes nothing, records wait in memory, within the queue's bounds.
+    #[cfg(all(feature = "spool", unix))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
+    pub fn spool(self, folder: impl Into<super::SpoolFolder>) -> Self {
+        let folder = folder.into();
+        self.settings(|settings| settings.spool = Some(folder))
+    }
+
     /// Adds a processor that changes or removes records on this route alone, before they are exported.
     /// Processors run in the order in which they were added. Removed records are counted as dropped,
     /// with the reason `filtered`.

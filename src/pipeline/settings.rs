@@ -40,6 +40,10 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How a batch is tried again.
     pub retry: Retry,
+    /// Where records wait on disk until they are delivered, over an outage and a crash; nowhere by default.
+    /// For routes that [encode and send](super::Route::wire) alone.
+    #[cfg(all(feature = "spool", unix))]
+    pub spool: Option<super::SpoolFolder>,
 }
 
 impl Default for Settings {
@@ -53,6 +57,8 @@ impl Default for Settings {
             batch_delay: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(10),
             retry: Retry::default(),
+            #[cfg(all(feature = "spool", unix))]
+            spool: None,
         }
     }
 }

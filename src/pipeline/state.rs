@@ -25,6 +25,8 @@ pub(super) struct State<T> {
     /// When the waiting flushes return: attempts end before.
     pub(super) flush_deadlines: Vec<Instant>,
     pub(super) phase: Phase,
+    /// Of a queue whose records are on disk: it lends them, and keeps what it gets back.
+    pub(super) kept: Option<Kept>,
     /// The running attempt.
     pub(super) attempt: Option<Attempt>,
     /// Whether the worker is in the exporter, with a batch.
@@ -77,6 +79,25 @@ pub(super) struct InFlight {
     pub(super) load: Load,
 }
 
+/// What became of records on disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept {
+    /// How many of this process are delivered or dropped.
+    pub(super) settled: u64,
+    /// How many of this process are lost on the disk.
+    pub(super) lost: u64,
+    /// How many of earlier processes were lent.
+    #[cfg_attr(
+        not(all(feature = "spool", unix)),
+        expect(dead_code, reason = "no queue is of a disk then")
+    )]
+    pub(super) inherited: u64,
+    /// Whether what is in flight is of an earlier process.
+    pub(super) is_inherited: bool,
+    /// Whether the last load was given back, to be sent another time.
+    pub(super) is_returned: bool,
+}
+
 /// A running attempt.
 #[derive(Clone)]
 pub(super) struct Attempt {
@@ -123,6 +144,7 @@ impl<T> State<T> {
             flushes: 0,
             flush_deadlines: Vec::new(),
             phase: Phase::Open,
+            kept: None,
             attempt: None,
             worker_exports: false,
             worker_ended: false,
@@ -238,6 +260,9 @@ impl<T> State<T> {
 
     /// Whether all records before the number `up_to` are settled.
     pub(super) fn is_settled(&self, up_to: u64) -> bool {
+        if let Some(kept) = &self.kept {
+            return kept.settled + kept.lost >= up_to;
+        }
         let in_flight = self.in_flight.as_ref().map(|batch| batch.first);
         let lowest = in_flight.into_iter().chain(self.lanes.first()).min();
         lowest.is_none_or(|lowest| lowest >= up_to)
@@ -258,6 +283,27 @@ impl<T> State<T> {
     pub(super) fn leave_exporter(&mut self) {
         self.worker_exports = false;
         self.attempt = None;
+    }
+
+    /// Drops `n` records of the load in flight, or gives them back to the disk that has them.
+    pub(super) fn lose_in_flight(&mut self, reason: DropReason) -> usize {
+        let lost = self.in_flight.take().map_or(0, |in_flight| in_flight.load.items);
+        match &mut self.kept {
+            Some(kept) if reason == DropReason::Shutdown => {
+                kept.is_returned |= lost > 0;
+                return 0;
+            }
+            _ => self.note_settled(lost),
+        }
+        self.dropped.add(reason, lost);
+        lost
+    }
+
+    /// Notes that `n` records of the load in flight are delivered or dropped.
+    pub(super) fn note_settled(&mut self, n: usize) {
+        if let Some(kept) = self.kept.as_mut().filter(|kept| !kept.is_inherited) {
+            kept.settled += n as u64;
+        }
     }
 
     pub(super) fn urgency(&self) -> Urgency {

@@ -1,8 +1,9 @@
 //! What the pipeline counts about itself: reasons, the names of its series, and the report.
 //!
-//! This holds for every queue at every instant: `offered = delivered + held + dropped`. Held
-//! are the records that wait in the queue or are in an exporter's hands. The figures of one
-//! [`QueueReport`] are read under the queue's lock, so it holds in each report, to the record.
+//! This holds for every queue at every instant: `offered = delivered + held + spooled + dropped`. Held
+//! are the records that wait in the queue or are in an exporter's hands, spooled those that are on disk.
+//! The figures of one [`QueueReport`] are read under the queue's lock, so it holds in each report, to the
+//! record.
 
 use std::fmt;
 
@@ -23,21 +24,27 @@ pub enum DropReason {
     Shutdown,
     /// A [`Processor`](super::Processor) of the route removed it.
     Filtered,
+    /// The spool's quota was used up, and the record was among the oldest.
+    SpoolFull,
+    /// The spool's disk lost the record, or what it had of it was damaged.
+    SpoolDamaged,
 }
 
 impl DropReason {
     /// All reasons, in the order in which a report lists them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::QueueFull,
         Self::Rejected,
         Self::RetriesExhausted,
         Self::Panic,
         Self::Shutdown,
         Self::Filtered,
+        Self::SpoolFull,
+        Self::SpoolDamaged,
     ];
 
-    /// The label value: `queue_full`, `rejected`, `retries_exhausted`, `panic`, `shutdown` or
-    /// `filtered`.
+    /// The label value: `queue_full`, `rejected`, `retries_exhausted`, `panic`, `shutdown`, `filtered`,
+    /// `spool_full` or `spool_damaged`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +54,8 @@ impl DropReason {
             Self::Panic => "panic",
             Self::Shutdown => "shutdown",
             Self::Filtered => "filtered",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolDamaged => "spool_damaged",
         }
     }
 }
@@ -93,12 +102,17 @@ pub struct QueueReport {
     pub name: String,
     /// The signal: `spans`, `metrics` or `notifications`.
     pub signal: &'static str,
-    /// Records that were offered.
+    /// Records that were offered, and those that an earlier process left in the spool as far as they were
+    /// read.
     pub offered: u64,
+    /// How many of the offered ones an earlier process left.
+    pub inherited: u64,
     /// Records that the exporter reported as delivered.
     pub delivered: u64,
     /// Records in the queue or in the exporter's hands.
     pub held: u64,
+    /// Records that are on disk, durably, and wait there to be sent.
+    pub spooled: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
     /// How often the exporter asked for a retry.
@@ -115,18 +129,18 @@ impl QueueReport {
             offered: self.offered,
             delivered: self.delivered,
             held: self.held,
+            spooled: self.spooled,
             dropped: self.dropped.total(),
         }
     }
 }
 
-/// `NAME SIGNAL offered=N delivered=N held=N dropped=N [reason=N ...] [last error: ...]`, always one
-/// line: control characters of an error are escaped.
+/// `NAME SIGNAL offered=N delivered=N held=N [spooled=N] dropped=N [reason=N ...] [last error: ...]`,
+/// always one line: control characters of an error are escaped.
 impl fmt::Display for QueueReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, signal, offered, delivered, held, dropped, .. } = self;
-        write!(f, "{name} {signal} offered={offered} delivered={delivered} held={held}")?;
-        write!(f, " dropped={}", dropped.total())?;
+        let Self { name, signal, .. } = self;
+        write!(f, "{name} {signal} {}", self.totals())?;
         for (reason, count) in self.dropped.iter() {
             write!(f, " {reason}={count}")?;
         }
@@ -147,22 +161,28 @@ pub struct Totals {
     pub delivered: u64,
     /// Records in a queue or in an exporter's hands.
     pub held: u64,
+    /// Records that are on disk, durably, and wait there to be sent.
+    pub spooled: u64,
     /// Records that were dropped.
     pub dropped: u64,
 }
 
 impl Totals {
-    /// Whether `offered = delivered + held + dropped`.
+    /// Whether `offered = delivered + held + spooled + dropped`.
     #[must_use]
     pub fn add_up(&self) -> bool {
-        self.offered == self.delivered + self.held + self.dropped
+        self.offered == self.delivered + self.held + self.spooled + self.dropped
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { offered, delivered, held, dropped } = self;
-        write!(f, "offered={offered} delivered={delivered} held={held} dropped={dropped}")
+        let Self { offered, delivered, held, spooled, dropped } = self;
+        write!(f, "offered={offered} delivered={delivered} held={held}")?;
+        if *spooled > 0 {
+            write!(f, " spooled={spooled}")?;
+        }
+        write!(f, " dropped={dropped}")
     }
 }
 
@@ -205,6 +225,7 @@ impl Report {
             offered: sum.offered + queue.offered,
             delivered: sum.delivered + queue.delivered,
             held: sum.held + queue.held,
+            spooled: sum.spooled + queue.spooled,
             dropped: sum.dropped + queue.dropped,
         })
     }
@@ -252,6 +273,14 @@ pub(crate) mod series {
     /// A gauge.
     pub(crate) const HELD: Series =
         ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
+    /// A gauge.
+    pub(crate) const SPOOLED: Series =
+        ("telemetry.queue.spooled", "Records that wait on disk to be sent");
+    /// A counter.
+    pub(crate) const INHERITED: Series = (
+        "telemetry.spool.inherited",
+        "Records offered that an earlier process left in the spool",
+    );
     /// A counter.
     pub(crate) const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
     /// A counter.

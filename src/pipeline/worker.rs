@@ -7,9 +7,10 @@
 use std::{cell::Cell, sync::Arc, thread, time::Instant};
 
 use super::{
-    Batch, OneLine, Route, Setup, Signal,
+    Batch, OneLine, Route, Settings, Setup, Signal,
     answer::bounded,
     delivery::{Prepare, Whole, Wire},
+    outflow::{self, Outflow},
     outlet::Outlet,
     queue::{Next, Queue},
     route::{AnyExporter, RouteProcessor},
@@ -28,19 +29,20 @@ pub(super) fn start<S: Signal>(
     queue: Arc<Queue<S>>,
     route: Route<S>,
     setup: &Setup,
-) -> Result<(), Error> {
+) -> Result<Option<Outflow>, Error> {
     let Route { exporter, settings, processors, .. } = route;
-    let outlet = Outlet::new(name, queue, settings.retry, settings.attempt_timeout);
-    let common = Common { outlet, processors, n_overflowed: 0 };
     match exporter {
         AnyExporter::Whole(mut exporter) => {
+            outflow::refuse(&name, &settings)?;
             exporter.start(setup)?;
-            common.spawn(thread, Whole(exporter))
+            Common::new(name, queue, &settings, processors).spawn(thread, Whole(exporter))?;
+            Ok(None)
         }
         AnyExporter::Wire(mut encoder, mut sender) => {
             encoder.start(setup)?;
             sender.start(setup)?;
-            common.spawn(thread, Wire { encoder, sender })
+            let common = Common::new(name, queue, &settings, processors);
+            outflow::spawn(thread, common, &settings, Wire { encoder, sender })
         }
     }
 }
@@ -51,14 +53,24 @@ struct Worker<S: Signal, D> {
 }
 
 /// What every worker has, whichever kind its exporter is.
-struct Common<S: Signal> {
-    outlet: Outlet<S>,
+pub(super) struct Common<S: Signal> {
+    pub(super) outlet: Outlet<S>,
     processors: Vec<RouteProcessor<S>>,
     n_overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
 }
 
 impl<S: Signal> Common<S> {
-    fn spawn(self, thread: thread::Builder, delivery: impl Prepare<S>) -> Result<(), Error> {
+    fn new(
+        name: Arc<str>,
+        queue: Arc<Queue<S>>,
+        settings: &Settings,
+        processors: Vec<RouteProcessor<S>>,
+    ) -> Self {
+        let outlet = Outlet::new(name, queue, outflow::retry(settings), settings.attempt_timeout);
+        Self { outlet, processors, n_overflowed: 0 }
+    }
+
+    pub(super) fn spawn(self, thread: thread::Builder, delivery: impl Prepare<S>) -> Result<(), Error> {
         let name = self.outlet.name.clone();
         let worker = Worker { common: self, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
@@ -72,7 +84,7 @@ impl<S: Signal> Common<S> {
 
 impl<S: Signal, D: Prepare<S>> Worker<S, D> {
     fn run(mut self) {
-        OWN_QUEUE.set(identity(&self.common.outlet.queue));
+        claim_thread(identity(&self.common.outlet.queue));
         let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
@@ -171,7 +183,12 @@ pub(crate) fn is_any_thread() -> bool {
     OWN_QUEUE.get() != 0
 }
 
-/// Whether this thread is the worker of `queue`.
+/// Makes this thread one of the workers of the queue with this identity.
+pub(super) fn claim_thread(identity: usize) {
+    OWN_QUEUE.set(identity);
+}
+
+/// Whether this thread is a worker of `queue`.
 pub(super) fn is_own_thread<T>(queue: &Arc<Queue<T>>) -> bool {
     OWN_QUEUE.get() == identity(queue)
 }
@@ -183,7 +200,7 @@ thread_local! {
 
 /// The address of the queue: unique while its worker runs, because the worker shares ownership of the
 /// queue.
-fn identity<T>(queue: &Arc<Queue<T>>) -> usize {
+pub(super) fn identity<T>(queue: &Arc<Queue<T>>) -> usize {
     Arc::as_ptr(queue).addr()
 }
 

@@ -12,7 +12,7 @@ use crate::{
     label::Value,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
-    pipeline::{Processor, Route},
+    pipeline::{Processor, Route, SpoolFolder},
     resource::Resource,
     series::Changes,
     trace::{
@@ -32,6 +32,7 @@ type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Sen
 pub struct Builder {
     pub(super) resource: Resource,
     pub(super) routes: Routes,
+    pub(super) spool: Option<SpoolFolder>,
     pub(super) span_processors: Processors<SpanRecord>,
     pub(super) metric_processors: Processors<DataPoint>,
     pub(super) log_processors: Processors<LogRecord>,
@@ -60,6 +61,7 @@ impl Builder {
         Self {
             resource: Resource::service(service),
             routes: Routes::default(),
+            spool: None,
             span_processors: Vec::new(),
             metric_processors: Vec::new(),
             log_processors: Vec::new(),
@@ -114,6 +116,27 @@ impl Builder {
     /// ```
     pub fn export(mut self, backend: impl Backend) -> Self {
         backend.routes(&mut self.routes);
+        self
+    }
+
+    /// Keeps what goes over a network in folders below `folder` until it is delivered, in at most `max_bytes`
+    /// for each route: spans, log records and readings of metrics, over an outage, a crash and a restart.
+    /// A route that has a [folder of its own](Route::spool) keeps that. Notifications of alerts are not
+    /// kept: after a restart the rules are evaluated anew.
+    ///
+    /// What is promised, and when, is said at [`Route::spool`]; [`Telemetry::persist`](crate::Telemetry::persist)
+    /// waits for it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// let telemetry = bellwether::builder("shop").spool("/var/spool/shop", 64 << 20).start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[cfg(all(feature = "spool", unix))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
+    pub fn spool(mut self, folder: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
+        self.spool = Some(SpoolFolder::new(folder).max_bytes(max_bytes));
         self
     }
 

@@ -86,6 +86,17 @@ impl Telemetry {
         self.running.flush(timeout)
     }
 
+    /// Returns once every span that ended and every log record before the call is durable: on disk where its
+    /// route has a [spool](Builder::spool), delivered where it has none. `false` if that is not so by
+    /// `timeout`.
+    ///
+    /// What is on disk is delivered at least once from then on, whatever becomes of the process. Metrics are
+    /// not read for this: what they have counted goes out with their next reading.
+    #[must_use = "false: something would be lost with the process"]
+    pub fn persist(&self, timeout: Duration) -> bool {
+        self.running.persist(timeout)
+    }
+
     /// Flushes, then stops every thread. Records that could not be delivered by `timeout` are dropped
     /// and counted, so that nothing is held in the report. A second shutdown returns the same report.
     ///

@@ -62,6 +62,8 @@ fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
         by_exporter(Kind::Counter, series::OFFERED, |queue| queue.offered),
         by_exporter(Kind::Counter, series::DELIVERED, |queue| queue.delivered),
         by_exporter(Kind::Gauge, series::HELD, |queue| queue.held),
+        by_exporter(Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
+        by_exporter(Kind::Counter, series::INHERITED, |queue| queue.inherited),
         by_exporter(Kind::Counter, series::RETRIES, |queue| queue.retries),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
         (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),

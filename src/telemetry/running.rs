@@ -90,14 +90,7 @@ impl Running {
             return self.report(); // It would wait for itself.
         }
         let deadline = clock::deadline(timeout);
-        if let Some(tracer) = &self.tracer {
-            tracer.flush();
-            if self.logs.wide_events.is_some() {
-                // Roots were seen; this brings the spans that ended before them.
-                tracer.collect();
-            }
-        }
-        self.logs.flush();
+        self.hand_over();
         // Pipes that wait for callbacks do not delay the others.
         let (early, late) = self.by_reading();
         let early = pipeline::begin_flush(early, deadline);
@@ -109,6 +102,28 @@ impl Running {
         let is_settled = pipeline::wait(early.into_iter().chain(late), deadline);
         let queues = self.pipes.iter().map(|pipe| pipe.report()).collect();
         Report { open_spans: self.open_spans(), ..Report::new(queues, is_settled) }
+    }
+
+    pub(super) fn persist(&self, timeout: Duration) -> bool {
+        if self.is_inherited() || source::is_processing() {
+            return false;
+        }
+        let deadline = clock::deadline(timeout);
+        self.hand_over();
+        let flushes = pipeline::begin_flush(self.by_reading().0, deadline);
+        pipeline::wait_kept(flushes.into_iter(), deadline)
+    }
+
+    /// Hands over all spans that have ended and all log records.
+    fn hand_over(&self) {
+        if let Some(tracer) = &self.tracer {
+            tracer.flush();
+            if self.logs.wide_events.is_some() {
+                // Roots were seen; this brings the spans that ended before them.
+                tracer.collect();
+            }
+        }
+        self.logs.flush();
     }
 
     /// The pipes that get nothing from a reading, and those that do.

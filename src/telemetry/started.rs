@@ -9,7 +9,7 @@ use crate::{
     export::Routes,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, MetricsOptions},
-    pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
+    pipeline::{AnyPipe, Pipe, Route, Setup, Signal, SpoolFolder},
     resource::Resource,
     trace::SpanRecord,
 };
@@ -29,7 +29,7 @@ type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<
 impl Started {
     pub(super) fn new(
         resource: &Resource,
-        mut routes: Routes,
+        (mut routes, spool): (Routes, Option<SpoolFolder>),
         (of_spans, of_metrics, of_logs): AllProcessors,
         (log_options, makes_wide_events): (Option<LogOptions>, bool),
     ) -> Result<Self, Error> {
@@ -44,10 +44,11 @@ impl Started {
         }
         let options =
             metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
-        let spans = started(spans, setup)?;
-        let metrics = started(metrics, setup)?;
-        let logs = started(logs, setup)?;
-        let notifications = started(notifications, setup)?;
+        let spool = spool.as_ref();
+        let spans = started(spans, spool, setup)?;
+        let metrics = started(metrics, spool, setup)?;
+        let logs = started(logs, spool, setup)?;
+        let notifications = started(notifications, None, setup)?;
         let pipes = any(&spans).chain(any(&metrics)).chain(any(&logs));
         let pipes = pipes.chain(any(&notifications)).collect();
         Ok(Self {
@@ -62,9 +63,17 @@ impl Started {
     }
 }
 
-fn started<S: Signal>(routes: Vec<Route<S>>, setup: &Setup) -> Result<Vec<Pipe<S>>, Error> {
+fn started<S: Signal>(
+    routes: Vec<Route<S>>,
+    spool: Option<&SpoolFolder>,
+    setup: &Setup,
+) -> Result<Vec<Pipe<S>>, Error> {
+    let kept = names::distinct(routes).into_iter().map(|route| match spool {
+        Some(folder) => route.kept_below(folder),
+        None => route,
+    });
     // If one fails, the pipes that were started before it end when they are dropped.
-    names::distinct(routes).into_iter().map(|route| Pipe::start(route, setup)).collect()
+    kept.map(|route| Pipe::start(route, setup)).collect()
 }
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {

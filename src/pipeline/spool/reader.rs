@@ -305,6 +305,7 @@ impl SpoolReader {
             state.bytes -= segment.bytes;
             let records = segment.records.unwrap_or_default();
             state.figures.skipped_records += records.readable - records.read;
+            state.figures.skipped_own += records.readable - records.read;
             state.figures.skipped_bytes += segment.readable.saturating_sub(segment.read);
         }
     }
@@ -375,6 +376,7 @@ impl SpoolReader {
             let mut state = self.shared.lock();
             let records = segment.records.unwrap_or_default();
             state.figures.skipped_records += records.readable - records.read;
+            state.figures.skipped_own += records.readable - records.read;
             match removed {
                 Ok(()) => state.bytes -= segment.bytes,
                 Err(_) => {

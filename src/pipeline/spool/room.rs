@@ -75,6 +75,9 @@ impl Room {
             Ok(()) => {
                 state.bytes -= segment.bytes;
                 state.figures.dropped_records += n_records;
+                if segment.records.is_none() {
+                    state.figures.dropped_inherited += n_records;
+                }
             }
             Err(_) => state.segments.push_front(segment),
         }

@@ -200,12 +200,16 @@ pub struct SpoolFigures {
     pub uncounted_bytes: u64,
     /// Records that were dropped unread, because the quota was used up.
     pub dropped_records: u64,
+    /// How many of the dropped ones this process did not write.
+    pub dropped_inherited: u64,
     /// Bytes of segments that are damaged, or were torn when a process ended.
     pub skipped_bytes: u64,
     /// Frames that are damaged, as far as their headers say that there was one.
     pub skipped_frames: u64,
     /// Their records, and those that a segment of this process lacks.
     pub skipped_records: u64,
+    /// How many of the skipped ones this process wrote.
+    pub skipped_own: u64,
     /// Segments of another version or form, or that are no files of ours, which were set aside.
     pub segments_set_aside: u64,
     /// Group commits.

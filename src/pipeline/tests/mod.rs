@@ -14,6 +14,8 @@ mod deadlines;
 mod failures;
 mod pauses;
 mod priorities;
+#[cfg(all(feature = "spool", unix))]
+mod spooled;
 mod two_steps;
 
 const LONG: Duration = Duration::from_secs(20);

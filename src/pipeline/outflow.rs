@@ -1,0 +1,435 @@
+//! The second half of a route with a spool: what the worker put on disk is read back and sent, by a thread
+//! of its own.
+//!
+//! ```text
+//! queue ─► worker: encode, append, sync ─► spool ─► sender's thread: next, attempts, done
+//!   held                                 spooled       │ delivered, dropped
+//! ```
+//!
+//! A record is settled for the queue as soon as it is durable. From there on it is counted by a second
+//! queue, which holds nothing: its records are on disk, and it lends one load at a time. Attempts, pauses,
+//! flushes and shutdowns are those of any queue; but what is in flight when a shutdown ends goes back to the
+//! disk, for a later process.
+
+use std::{
+    convert::Infallible,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Batch, Deadline, DropReason, Encoder, ExportError, OneLine, Payload, QueueReport, Retry, Route, Sender,
+    Settings, Signal, Spool, SpoolError, SpoolHandle, SpoolPosition, SpoolReader, SpoolSettings,
+    SpoolWriter,
+    answer::bounded,
+    delivery::{Delivery, Encoded, Load, Prepare, Wire},
+    limits::Limits,
+    outlet::Outlet,
+    queue::{Queue, Ticket},
+    route::AnyExporter,
+    worker::{self, Common},
+};
+use crate::{
+    clock, context,
+    error::{Error, ErrorKind},
+    util::catch::catch,
+};
+
+/// Where a route keeps its records on disk, and how many.
+///
+/// # Examples
+///
+/// ```
+/// use bellwether::pipeline::SpoolFolder;
+///
+/// let folder = SpoolFolder::new("/var/spool/shop").max_bytes(64 << 20);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a folder that is given to no route keeps nothing"]
+pub struct SpoolFolder {
+    path: PathBuf,
+    settings: SpoolSettings,
+}
+
+impl SpoolFolder {
+    /// Keeps at most 1 GiB in the folder `path`, which is created if there is none. It is for one route of
+    /// one process; another process finds it locked and takes a sub-folder.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), settings: SpoolSettings::default() }
+    }
+
+    /// The most bytes on disk. Beyond them the oldest records are dropped, some MiB at a time, with the
+    /// reason `spool_full`. At least 4 KiB.
+    pub fn max_bytes(mut self, n: u64) -> Self {
+        self.settings.max_bytes = n;
+        self
+    }
+
+    /// How many bytes are left free on the file system; by default 512 MiB, or a twentieth of it if that is
+    /// less. What would take more waits in memory.
+    pub fn free_bytes(mut self, n: u64) -> Self {
+        self.settings.free_floor = Some(n);
+        self
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for SpoolFolder {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+impl<S: Signal> Route<S> {
+    /// Keeps what is sent in a folder of its own below `folder`, unless it has one.
+    pub(crate) fn kept_below(mut self, folder: &SpoolFolder) -> Self {
+        if matches!(self.exporter, AnyExporter::Wire(..)) && self.settings.spool.is_none() {
+            let name = format!("{}-{}", S::NAME, self.name);
+            self.settings.spool = Some(SpoolFolder { path: folder.path.join(name), ..folder.clone() });
+        }
+        self
+    }
+}
+
+/// A queue of records that are on disk.
+type OnDisk = Queue<Infallible>;
+
+/// A failed write is tried again for as long as it takes: the records wait in memory, within its bounds.
+/// So is what could not be sent: the quota of the disk is its bound.
+const WITHOUT_END: Duration = Duration::MAX;
+
+/// The sending half as a pipe sees it.
+pub(super) struct Outflow {
+    queue: Arc<OnDisk>,
+    spool: SpoolHandle,
+}
+
+/// The first half: puts batches on disk.
+pub(super) struct Spooling<S> {
+    encoder: Box<dyn Encoder<S>>,
+    writer: SpoolWriter,
+    on_disk: Arc<OnDisk>,
+    frame_records: usize,
+}
+
+/// The second half.
+struct Outgoing<S: Signal> {
+    outlet: Outlet<Infallible>,
+    sending: Sending,
+    reader: SpoolReader,
+    in_hand: Option<SpoolPosition>,
+    /// The queue of the first half.
+    memory: Arc<Queue<S>>,
+}
+
+/// As many frames as a batch has, one group commit for all of them.
+const FRAMES: usize = 16;
+
+/// The limits of the queue before a route with these settings.
+pub(super) fn limits(settings: &Settings) -> Result<Limits, Error> {
+    let frames = if settings.spool.is_some() { FRAMES } else { 1 };
+    let batch_items = settings.batch_items.saturating_mul(frames);
+    Limits::checked(&Settings { batch_items, ..settings.clone() })
+}
+
+/// How a worker tries again that delivers for a route with these settings.
+pub(super) fn retry(settings: &Settings) -> Retry {
+    match settings.spool {
+        None => settings.retry.clone(),
+        Some(_) => Retry { max_elapsed: WITHOUT_END, ..settings.retry.clone() },
+    }
+}
+
+/// Refuses a spool for a route that has nothing to keep in it.
+pub(super) fn refuse(name: &str, settings: &Settings) -> Result<(), Error> {
+    if settings.spool.is_none() {
+        return Ok(());
+    }
+    let message = format!("exporter {name:?} encodes nothing, so it cannot have a spool");
+    Err(Error::new(ErrorKind::InvalidOption, message))
+}
+
+/// Starts the worker that encodes, and with a spool the thread that sends.
+pub(super) fn spawn<S: Signal>(
+    thread: thread::Builder,
+    common: Common<S>,
+    settings: &Settings,
+    wire: Wire<S>,
+) -> Result<Option<Outflow>, Error> {
+    let Some(folder) = &settings.spool else {
+        common.spawn(thread, wire)?;
+        return Ok(None);
+    };
+    let Wire { encoder, sender } = wire;
+    let (writer, reader) = Spool::open(&folder.path, folder.settings.clone(), encoder.format())?;
+    let (name, queue) = (common.outlet.name.clone(), common.outlet.queue.clone());
+    let on_disk = Arc::new(OnDisk::of_disk(Limits::checked(settings)?));
+    let outflow = Outflow { queue: on_disk.clone(), spool: writer.handle() };
+    let frame_records = settings.batch_items;
+    let first_half = Spooling { encoder, writer, on_disk: on_disk.clone(), frame_records };
+    let outlet = Outlet::new(name, on_disk, retry(settings), settings.attempt_timeout);
+    let second_half = Outgoing {
+        outlet,
+        sending: Sending { sender },
+        reader,
+        in_hand: None,
+        memory: queue.clone(),
+    };
+    second_half.spawn()?;
+    common.spawn(thread, first_half).inspect_err(|_| {
+        queue.end(); // The second half waits for it.
+        outflow.close(clock::real_instant());
+    })?;
+    Ok(Some(outflow))
+}
+
+impl<S: Signal> Prepare<S> for Spooling<S> {
+    fn prepare(&mut self, batch: Batch<S>) -> Frames {
+        let mut frames = Vec::new();
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let batch = rest.first(self.frame_records);
+            frames.push(Encoded::of(self.encoder.encode(&batch), batch.len()));
+            rest = rest.skip(self.frame_records);
+        }
+        Frames(frames)
+    }
+}
+
+impl<S: Signal> Delivery for Spooling<S> {
+    type Load = Frames;
+
+    /// Appends all frames, and makes them durable by one group commit.
+    fn attempt(&mut self, load: &Frames, _: &Deadline) -> Result<(), ExportError<Frames>> {
+        let Frames(frames) = load;
+        let mut n_kept = 0;
+        let mut failure = None;
+        for frame in frames {
+            if let Err(error) = frame.check() {
+                failure = Some((n_kept, error));
+                break;
+            }
+            match self.writer.append(&frame.payload) {
+                Ok(()) => n_kept += 1,
+                Err(error) => {
+                    n_kept -= error.unkept().min(n_kept);
+                    failure = Some((n_kept, trouble(&error)));
+                    break;
+                }
+            }
+        }
+        if let Err(error) = self.writer.sync() {
+            n_kept -= error.unkept().min(n_kept);
+            failure = Some((n_kept, trouble(&error)));
+        }
+        let n_records = frames[..n_kept].iter().map(Load::len).sum();
+        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
+        match failure {
+            None => Ok(()),
+            // What was checked and found wrong is refused alone: what is behind it is another load.
+            Some((n_kept, error)) => Err(error.unsent(Frames(frames[n_kept..].to_vec()))),
+        }
+    }
+}
+
+fn trouble(error: &SpoolError) -> ExportError<Frames> {
+    match error.is_too_large() {
+        true => ExportError::too_large(error),
+        false => ExportError::retry(error),
+    }
+}
+
+/// How many records of this process the spool has lost.
+fn lost(spool: &SpoolHandle) -> u64 {
+    let figures = spool.figures();
+    figures.dropped_records - figures.dropped_inherited + figures.skipped_own
+}
+
+/// The frames of a batch.
+#[derive(Clone)]
+pub(super) struct Frames(Vec<Encoded>);
+
+impl Load for Frames {
+    fn len(&self) -> usize {
+        self.0.iter().map(Load::len).sum()
+    }
+
+    fn first(&self, n: usize) -> Self {
+        let mut left = n;
+        let mut first = Vec::new();
+        for frame in &self.0 {
+            if left == 0 {
+                break;
+            }
+            let part = frame.first(left);
+            left -= part.len();
+            first.push(part);
+        }
+        Self(first)
+    }
+
+    fn skip(&self, n: usize) -> Self {
+        let mut to_skip = n;
+        let mut rest = Vec::new();
+        for frame in &self.0 {
+            let part = frame.skip(to_skip);
+            to_skip -= frame.len() - part.len();
+            if part.len() > 0 {
+                rest.push(part);
+            }
+        }
+        Self(rest)
+    }
+}
+
+struct Sending {
+    sender: Box<dyn Sender>,
+}
+
+impl Delivery for Sending {
+    type Load = Payload;
+
+    fn attempt(
+        &mut self,
+        payload: &Payload,
+        deadline: &Deadline,
+    ) -> Result<(), ExportError<Payload>> {
+        self.sender.send(payload, deadline)
+    }
+}
+
+impl Load for Payload {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn first(&self, n: usize) -> Self {
+        Self::first(self, n)
+    }
+
+    fn skip(&self, n: usize) -> Self {
+        Self::skip(self, n)
+    }
+}
+
+/// How often a spool looks for what others left. Arbitrary.
+const ADOPTS_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a sender that is to end looks whether the first half has ended. Arbitrary.
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+impl<S: Signal> Outgoing<S> {
+    fn spawn(self) -> Result<(), Error> {
+        let name = self.outlet.name.clone();
+        let thread = thread::Builder::new().name(format!("bellwether-{name}-send"));
+        thread.spawn(move || self.run()).map(drop).map_err(|error| {
+            let message = format!("the thread that empties the spool of \"{name}\" cannot be started");
+            Error::new(ErrorKind::Io, message).with_source(error)
+        })
+    }
+
+    fn run(mut self) {
+        worker::claim_thread(worker::identity(&self.memory));
+        let _muted = context::mute();
+        loop {
+            match catch(|| self.step()) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(panic) => {
+                    self.outlet.lose_batch("exporter panicked", format_args!("panicked: {panic}"));
+                    // It would panic again.
+                    self.in_hand.take().into_iter().for_each(|position| self.reader.done(&position));
+                }
+            }
+        }
+        let Self { outlet, sending, mut reader, .. } = self;
+        reader.save();
+        if let Err(panic) = catch(|| drop(sending)) {
+            let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
+            outlet.diagnose("exporter panicked", text);
+        }
+        drop(reader); // Gives the folder's lock back, if the first half has ended.
+        outlet.queue.end();
+    }
+
+    /// Sends one payload, or waits for one; `false` at the end.
+    fn step(&mut self) -> bool {
+        let closing = self.outlet.queue.closing();
+        if closing.is_some_and(|deadline| clock::real_instant() >= deadline) {
+            return false;
+        }
+        // Asked before the spool, which the first half fills to its end.
+        let is_last = closing.is_some() && self.memory.has_ended();
+        let Some(entry) = self.reader.next() else {
+            let patience = if closing.is_some() { LOOKS_EVERY } else { ADOPTS_EVERY };
+            let is_some = self.reader.wait(clock::deadline(patience));
+            if !is_some && closing.is_none() {
+                self.reader.adopt();
+            }
+            self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
+            return !is_last || is_some;
+        };
+        let (n_records, n_bytes) = (entry.payload.len(), entry.payload.bytes().len());
+        self.in_hand = Some(entry.position.clone());
+        self.outlet.queue.lend(n_records, n_bytes, entry.is_inherited);
+        self.outlet.deliver(&mut self.sending, entry.payload);
+        if self.outlet.queue.is_returned() {
+            return false;
+        }
+        self.in_hand = None;
+        self.reader.done(&entry.position);
+        true
+    }
+}
+
+impl Outflow {
+    /// Everything that is on disk by now; the sender hurries.
+    pub(super) fn begin_flush(&self, deadline: Option<Instant>) -> Ticket {
+        self.queue.begin_flush(deadline)
+    }
+
+    pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
+        self.queue.wait_settled(ticket, deadline)
+    }
+
+    /// The sender has until `deadline`.
+    pub(super) fn close(&self, deadline: Instant) {
+        self.queue.close(deadline);
+        self.spool.wake();
+    }
+
+    /// Waits for the sender to end after [`close`](Self::close).
+    pub(super) fn await_end(&self, name: &str, deadline: Instant) {
+        worker::await_end(name, &self.queue, deadline);
+    }
+
+    /// What became of everything, where `memory` is what the first half says.
+    ///
+    /// Each record is in one place: `memory` is read last, so that it knows of each that the second half
+    /// has settled; but that may be settled before the first half has counted that it is on disk.
+    pub(super) fn report(&self, memory: impl FnOnce() -> QueueReport) -> QueueReport {
+        let (figures, disk) = (self.spool.figures(), self.queue.report("", ""));
+        let memory = memory();
+        let inherited = self.queue.kept().inherited + figures.dropped_inherited;
+        let arrived = memory.delivered + inherited;
+        let mut dropped = disk.dropped;
+        dropped.add(DropReason::SpoolFull, figures.dropped_records as usize);
+        dropped.add(DropReason::SpoolDamaged, figures.skipped_own as usize);
+        let gone = disk.delivered + dropped.total();
+        for (reason, n) in memory.dropped.iter() {
+            dropped.add(reason, n as usize);
+        }
+        QueueReport {
+            offered: memory.offered + inherited,
+            inherited,
+            delivered: disk.delivered,
+            held: memory.held.saturating_sub(gone.saturating_sub(arrived)),
+            spooled: arrived.saturating_sub(gone),
+            dropped,
+            retries: memory.retries + disk.retries,
+            last_error: disk.last_error.or(memory.last_error),
+            ..memory
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Without the feature `spool`, or where there is no Unix: no route has a second half.
+
+use std::{thread, time::Instant};
+
+use super::{
+    QueueReport, Retry, Route, Settings, Signal, delivery::Wire, limits::Limits, queue::Ticket, worker::Common,
+};
+use crate::error::Error;
+
+pub(super) enum Outflow {}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SpoolFolder {}
+
+impl<S: Signal> Route<S> {
+    pub(crate) fn kept_below(self, folder: &SpoolFolder) -> Self {
+        match *folder {}
+    }
+}
+
+pub(super) fn limits(settings: &Settings) -> Result<Limits, Error> {
+    Limits::checked(settings)
+}
+
+pub(super) fn retry(settings: &Settings) -> Retry {
+    settings.retry.clone()
+}
+
+pub(super) fn refuse(_: &str, _: &Settings) -> Result<(), Error> {
+    Ok(())
+}
+
+pub(super) fn spawn<S: Signal>(
+    thread: thread::Builder,
+    common: Common<S>,
+    _: &Settings,
+    wire: Wire<S>,
+) -> Result<Option<Outflow>, Error> {
+    common.spawn(thread, wire)?;
+    Ok(None)
+}
+
+impl Outflow {
+    pub(super) fn begin_flush(&self, _: Option<Instant>) -> Ticket {
+        match *self {}
+    }
+
+    pub(super) fn wait_settled(&self, _: Ticket, _: Instant) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn close(&self, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn await_end(&self, _: &str, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn report(&self, _: impl FnOnce() -> QueueReport) -> QueueReport {
+        match *self {}
+    }
+}
