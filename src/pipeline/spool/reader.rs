@@ -14,9 +14,12 @@ use super::{
     handle::SpoolHandle,
     room,
     segment::{OpenSegment, Opened, Scanned},
-    state::{Key, Leftover, Place, Segment, Shared, State},
+    state::{Key, Leftover, Place, Segment, Shared, State, UNKNOWN},
 };
-use crate::{clock, sync::modelled::wait_until};
+use crate::{
+    clock::{self, Ticks},
+    sync::modelled::wait_until,
+};
 
 /// Reads what the spool has: what earlier processes left first, then what the writer made durable, in
 /// order. For one thread.
@@ -88,7 +91,7 @@ impl Held {
 #[derive(Debug)]
 struct Trouble {
     key: Key,
-    n_tries: u32, // At one place.
+    since: Ticks, // At one place.
     step: u64,    // How much is given up next.
 }
 
@@ -261,7 +264,7 @@ impl SpoolReader {
     /// Opens a segment, if it is not open; `false` if it is none that can be read.
     fn opens(&mut self, segment: &Segment) -> io::Result<bool> {
         if self.open.as_ref().is_some_and(|(key, _)| *key == segment.key) {
-            return Ok(true);
+            return self.is_measured(segment);
         }
         self.open = None;
         match room::open(&segment.key, &self.format) {
@@ -271,7 +274,22 @@ impl SpoolReader {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.forget(&segment.key),
             Err(error) => return Err(error),
         }
-        Ok(self.open.is_some())
+        Ok(self.open.is_some() && self.is_measured(segment)?)
+    }
+
+    /// Whether the segment's length is known. If not, it is after this.
+    fn is_measured(&self, segment: &Segment) -> io::Result<bool> {
+        if segment.readable != UNKNOWN {
+            return Ok(true);
+        }
+        let key = &segment.key;
+        let bytes = key.place.folder.length(&Named::of(key).name())?;
+        let mut state = self.shared.lock();
+        if let Some(now) = state.find(key) {
+            (now.bytes, now.readable) = (bytes, bytes);
+            state.bytes += bytes;
+        }
+        Ok(false)
     }
 
     /// Goes on behind what is damaged.
@@ -309,24 +327,28 @@ impl SpoolReader {
         }
     }
 
-    /// Whether this place of a segment could not be read for too often.
+    /// Whether this place of a segment could not be read for too long.
     fn gives_up(&mut self, segment: &Segment) -> bool {
         self.shared.lock().figures.failed_reads += 1;
-        let known = self.trouble.take().filter(|trouble| trouble.key == segment.key);
-        let fresh = || Trouble { key: segment.key.clone(), n_tries: 0, step: UNREADABLE };
-        let trouble = self.trouble.insert(known.unwrap_or_else(fresh));
-        trouble.n_tries += 1;
         // Without an open file nobody knows whether the disk is bad, or only all files are in use.
-        self.open.take().is_some() && trouble.n_tries >= MOST_TRIES
+        let was_open = self.open.take().is_some();
+        let known = self.trouble.take().filter(|trouble| was_open && trouble.key == segment.key);
+        let now = clock::now();
+        let fresh = || Trouble { key: segment.key.clone(), since: now, step: UNREADABLE };
+        let trouble = self.trouble.insert(known.unwrap_or_else(fresh));
+        now.since(trouble.since) >= PATIENCE
     }
 
     /// Gives up a part of a segment, and a larger one if that is not all: one bad place takes little with
     /// it, and a segment that is bad as a whole takes not long.
     fn skip_unreadable(&mut self, segment: &Segment) {
+        if segment.readable == UNKNOWN {
+            return self.set_aside(&segment.key);
+        }
         let mut step = UNREADABLE;
         if let Some(trouble) = &mut self.trouble {
             step = trouble.step;
-            (trouble.n_tries, trouble.step) = (0, step * 2);
+            (trouble.since, trouble.step) = (clock::now(), step * 2);
         }
         let to = (segment.read + 1).next_multiple_of(step).min(segment.readable);
         let scanned = Scanned { n_skipped: to - segment.read, ..Scanned::default() };
@@ -416,12 +438,13 @@ fn count_skipped(
 /// How long a reader that cannot read waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// After so many tries a part of a segment is given up. Arbitrary.
-const MOST_TRIES: u32 = 3;
+/// What cannot be read for so long is given up: longer than a disk or a network needs to come back from
+/// a short failure. Arbitrary.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much of a segment is given up at first; what a disk writes as one. A power of two.
 const UNREADABLE: u64 = 4096;
 
 /// The cursor is made durable after so many bytes. It bounds what a loss of power has delivered again,
-/// and is a few batches.
-const SAVED_AFTER: u64 = 1 << 20;
+/// and is a few batches. Tests do not write as much.
+pub(super) const SAVED_AFTER: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };
