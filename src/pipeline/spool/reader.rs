@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -11,6 +11,7 @@ use super::{
     cursor::{At, Cursor, WHOLE, is_before},
     disk::{self, DiskFolder},
     folder::{self, Found, Named},
+    format::Mark,
     handle::SpoolHandle,
     room,
     segment::{OpenSegment, Opened, Scanned},
@@ -49,11 +50,20 @@ pub struct SpoolEntry {
 
 /// Where an entry ends.
 #[doc(hidden)]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SpoolPosition {
-    key: Key,
+    place: Weak<Place>, // Who keeps a position does not keep the folder locked.
+    number: u64,
+    mark: Mark,
     end: u64,
     n_records: u64, // Of the segment, up to here, if this process wrote it.
+}
+
+impl SpoolPosition {
+    fn key(&self) -> Option<Key> {
+        let &Self { number, mark, .. } = self;
+        self.place.upgrade().map(|place| Key { place, number, mark })
+    }
 }
 
 /// The cursor of a folder that is held.
@@ -131,16 +141,19 @@ impl SpoolReader {
     /// Everything that was handed out up to this position is done with: delivered, or given up. A later
     /// process begins behind it.
     pub fn done(&mut self, position: &SpoolPosition) {
-        let SpoolPosition { key, end, n_records } = position;
+        let &SpoolPosition { end, n_records, .. } = position;
+        let Some(key) = position.key() else {
+            return;
+        };
         let mut state = self.shared.lock();
-        let Some(segment) = state.find(key) else {
+        let Some(segment) = state.find(&key) else {
             return; // It was dropped meanwhile.
         };
         let n_bytes = end.saturating_sub(segment.done);
-        state.done(key, *end, *n_records);
+        state.done(&key, end, n_records);
         let is_over = !state.over().is_empty();
         drop(state);
-        let at = At { number: key.number, offset: *end };
+        let at = At { number: key.number, offset: end };
         if is_over {
             self.retire();
         }
@@ -167,8 +180,10 @@ impl SpoolReader {
     /// Whether a later process would find the entry that ends there, if this one ended now.
     #[must_use]
     pub fn holds(&self, position: &SpoolPosition) -> bool {
-        let mut state = self.shared.lock();
-        state.find(&position.key).is_some_and(|segment| segment.done < position.end)
+        let Some(key) = position.key() else {
+            return false;
+        };
+        self.shared.lock().find(&key).is_some_and(|segment| segment.done < position.end)
     }
 
     /// Waits until there is something to read, until [`wake`](SpoolHandle::wake), or until `deadline`.
@@ -255,8 +270,14 @@ impl SpoolReader {
             records.read += n_records;
             records.read
         });
-        let key = segment.key.clone();
-        let position = SpoolPosition { key, end, n_records: records.unwrap_or(0) };
+        let Key { place, number, mark } = &segment.key;
+        let position = SpoolPosition {
+            place: Arc::downgrade(place),
+            number: *number,
+            mark: *mark,
+            end,
+            n_records: records.unwrap_or(0),
+        };
         count_skipped(&mut state, segment, &scanned, None);
         Ok(Some(SpoolEntry { payload, position, is_inherited: records.is_none() }))
     }
