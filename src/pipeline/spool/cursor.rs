@@ -86,6 +86,11 @@ impl Cursor {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
+    }
+
     fn file(&mut self) -> io::Result<&dyn DiskFile> {
         if self.file.is_none() {
             self.file = Some(self.folder.create(NAME)?);

@@ -9,7 +9,7 @@ use super::{
     cursor::{At, Cursor, NAME, WHOLE, is_before},
     disk::DiskFolder,
     format::Mark,
-    state::{Key, Leftover, Place, Segment},
+    state::{Key, Leftover, Place, Segment, UNKNOWN},
 };
 
 /// A folder that was found, with what is in it.
@@ -107,13 +107,16 @@ impl Found {
     /// Adds a segment, unless it is done with: then it goes, as its removal was begun, or undone.
     fn add(&mut self, named: Named, at: Option<At>) {
         let name = named.name();
-        let bytes = self.place.folder.length(&name).unwrap_or(0);
+        let (bytes, readable) = match self.place.folder.length(&name) {
+            Ok(bytes) => (bytes, bytes),
+            Err(_) => (0, UNKNOWN),
+        };
         let done = match at {
             Some(at) if is_before(named.number, at.number) => WHOLE,
             Some(at) if named.number == at.number => at.offset,
             _ => 0,
         };
-        if done >= bytes && done > 0 {
+        if done >= readable && done > 0 {
             if self.place.folder.remove(&name).is_err() {
                 self.leftovers.push(Leftover { place: self.place.clone(), name, bytes });
             }
@@ -122,7 +125,7 @@ impl Found {
         let key = Key { place: self.place.clone(), number: named.number, mark: named.mark };
         let mut segment = Segment::new(key, bytes);
         segment.is_sealed = true;
-        segment.readable = bytes;
+        segment.readable = readable;
         (segment.read, segment.handed, segment.done) = (done, done, done);
         self.segments.push(segment);
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -11,12 +11,16 @@ use super::{
     cursor::{At, Cursor, WHOLE, is_before},
     disk::{self, DiskFolder},
     folder::{self, Found, Named},
+    format::Mark,
     handle::SpoolHandle,
     room,
     segment::{OpenSegment, Opened, Scanned},
-    state::{Key, Leftover, Place, Segment, Shared, State},
+    state::{Key, Leftover, Place, Segment, Shared, State, UNKNOWN},
 };
-use crate::{clock, sync::modelled::wait_until};
+use crate::{
+    clock::{self, Ticks},
+    sync::modelled::wait_until,
+};
 
 /// Reads what the spool has: what earlier processes left first, then what the writer made durable, in
 /// order. For one thread.
@@ -46,11 +50,20 @@ pub struct SpoolEntry {
 
 /// Where an entry ends.
 #[doc(hidden)]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SpoolPosition {
-    key: Key,
+    place: Weak<Place>, // Who keeps a position does not keep the folder locked.
+    number: u64,
+    mark: Mark,
     end: u64,
     n_records: u64, // Of the segment, up to here, if this process wrote it.
+}
+
+impl SpoolPosition {
+    fn key(&self) -> Option<Key> {
+        let &Self { number, mark, .. } = self;
+        self.place.upgrade().map(|place| Key { place, number, mark })
+    }
 }
 
 /// The cursor of a folder that is held.
@@ -88,7 +101,7 @@ impl Held {
 #[derive(Debug)]
 struct Trouble {
     key: Key,
-    n_tries: u32, // At one place.
+    since: Ticks, // At one place.
     step: u64,    // How much is given up next.
 }
 
@@ -128,16 +141,19 @@ impl SpoolReader {
     /// Everything that was handed out up to this position is done with: delivered, or given up. A later
     /// process begins behind it.
     pub fn done(&mut self, position: &SpoolPosition) {
-        let SpoolPosition { key, end, n_records } = position;
+        let &SpoolPosition { end, n_records, .. } = position;
+        let Some(key) = position.key() else {
+            return;
+        };
         let mut state = self.shared.lock();
-        let Some(segment) = state.find(key) else {
+        let Some(segment) = state.find(&key) else {
             return; // It was dropped meanwhile.
         };
         let n_bytes = end.saturating_sub(segment.done);
-        state.done(key, *end, *n_records);
+        state.done(&key, end, n_records);
         let is_over = !state.over().is_empty();
         drop(state);
-        let at = At { number: key.number, offset: *end };
+        let at = At { number: key.number, offset: end };
         if is_over {
             self.retire();
         }
@@ -164,8 +180,10 @@ impl SpoolReader {
     /// Whether a later process would find the entry that ends there, if this one ended now.
     #[must_use]
     pub fn holds(&self, position: &SpoolPosition) -> bool {
-        let mut state = self.shared.lock();
-        state.find(&position.key).is_some_and(|segment| segment.done < position.end)
+        let Some(key) = position.key() else {
+            return false;
+        };
+        self.shared.lock().find(&key).is_some_and(|segment| segment.done < position.end)
     }
 
     /// Waits until there is something to read, until [`wake`](SpoolHandle::wake), or until `deadline`.
@@ -252,8 +270,14 @@ impl SpoolReader {
             records.read += n_records;
             records.read
         });
-        let key = segment.key.clone();
-        let position = SpoolPosition { key, end, n_records: records.unwrap_or(0) };
+        let Key { place, number, mark } = &segment.key;
+        let position = SpoolPosition {
+            place: Arc::downgrade(place),
+            number: *number,
+            mark: *mark,
+            end,
+            n_records: records.unwrap_or(0),
+        };
         count_skipped(&mut state, segment, &scanned, None);
         Ok(Some(SpoolEntry { payload, position, is_inherited: records.is_none() }))
     }
@@ -261,7 +285,7 @@ impl SpoolReader {
     /// Opens a segment, if it is not open; `false` if it is none that can be read.
     fn opens(&mut self, segment: &Segment) -> io::Result<bool> {
         if self.open.as_ref().is_some_and(|(key, _)| *key == segment.key) {
-            return Ok(true);
+            return self.is_measured(segment);
         }
         self.open = None;
         match room::open(&segment.key, &self.format) {
@@ -271,7 +295,22 @@ impl SpoolReader {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.forget(&segment.key),
             Err(error) => return Err(error),
         }
-        Ok(self.open.is_some())
+        Ok(self.open.is_some() && self.is_measured(segment)?)
+    }
+
+    /// Whether the segment's length is known. If not, it is after this.
+    fn is_measured(&self, segment: &Segment) -> io::Result<bool> {
+        if segment.readable != UNKNOWN {
+            return Ok(true);
+        }
+        let key = &segment.key;
+        let bytes = key.place.folder.length(&Named::of(key).name())?;
+        let mut state = self.shared.lock();
+        if let Some(now) = state.find(key) {
+            (now.bytes, now.readable) = (bytes, bytes);
+            state.bytes += bytes;
+        }
+        Ok(false)
     }
 
     /// Goes on behind what is damaged.
@@ -310,24 +349,28 @@ impl SpoolReader {
         }
     }
 
-    /// Whether this place of a segment could not be read for too often.
+    /// Whether this place of a segment could not be read for too long.
     fn gives_up(&mut self, segment: &Segment) -> bool {
         self.shared.lock().figures.failed_reads += 1;
-        let known = self.trouble.take().filter(|trouble| trouble.key == segment.key);
-        let fresh = || Trouble { key: segment.key.clone(), n_tries: 0, step: UNREADABLE };
-        let trouble = self.trouble.insert(known.unwrap_or_else(fresh));
-        trouble.n_tries += 1;
         // Without an open file nobody knows whether the disk is bad, or only all files are in use.
-        self.open.take().is_some() && trouble.n_tries >= MOST_TRIES
+        let was_open = self.open.take().is_some();
+        let known = self.trouble.take().filter(|trouble| was_open && trouble.key == segment.key);
+        let now = clock::now();
+        let fresh = || Trouble { key: segment.key.clone(), since: now, step: UNREADABLE };
+        let trouble = self.trouble.insert(known.unwrap_or_else(fresh));
+        now.since(trouble.since) >= PATIENCE
     }
 
     /// Gives up a part of a segment, and a larger one if that is not all: one bad place takes little with
     /// it, and a segment that is bad as a whole takes not long.
     fn skip_unreadable(&mut self, segment: &Segment) {
+        if segment.readable == UNKNOWN {
+            return self.set_aside(&segment.key);
+        }
         let mut step = UNREADABLE;
         if let Some(trouble) = &mut self.trouble {
             step = trouble.step;
-            (trouble.n_tries, trouble.step) = (0, step * 2);
+            (trouble.since, trouble.step) = (clock::now(), step * 2);
         }
         let to = (segment.read + 1).next_multiple_of(step).min(segment.readable);
         let scanned = Scanned { n_skipped: to - segment.read, ..Scanned::default() };
@@ -418,12 +461,13 @@ fn count_skipped(
 /// How long a reader that cannot read waits before it tries again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// After so many tries a part of a segment is given up. Arbitrary.
-const MOST_TRIES: u32 = 3;
+/// What cannot be read for so long is given up: longer than a disk or a network needs to come back from
+/// a short failure. Arbitrary.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How much of a segment is given up at first; what a disk writes as one. A power of two.
 const UNREADABLE: u64 = 4096;
 
 /// The cursor is made durable after so many bytes. It bounds what a loss of power has delivered again,
-/// and is a few batches.
-const SAVED_AFTER: u64 = 1 << 20;
+/// and is a few batches. Tests do not write as much.
+pub(super) const SAVED_AFTER: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };

@@ -51,6 +51,9 @@ pub(super) struct Segment {
     pub(super) records: Option<Records>,
 }
 
+/// What a segment is taken to have where its length could not be found out; the reader asks again.
+pub(super) const UNKNOWN: u64 = u64::MAX;
+
 /// How many records of a segment were ever there, read, and done with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Records {
@@ -180,6 +183,7 @@ impl Shared {
         for segment in &state.segments {
             match segment.records {
                 Some(records) => figures.pending_records += records.readable - records.done,
+                None if segment.readable == UNKNOWN => {}
                 None => figures.uncounted_bytes += segment.readable.saturating_sub(segment.read),
             }
         }

@@ -1,0 +1,96 @@
+//! Every call fails once, in turn; and the power goes at every call.
+
+use super::{
+    world::{Action, World},
+    *,
+};
+use crate::pipeline::spool::disk::model::Fault;
+
+/// What touches all there is: full segments, several groups, the cursor, removal, a second process.
+fn script() -> Vec<Action> {
+    let append = |length| Action::Append { n_records: 2, length };
+    let group = |n| [vec![append(40); n], vec![Action::Sync]].concat();
+    let read = |n| [Action::Next, Action::Done].repeat(n);
+    [
+        group(3),
+        read(2),
+        group(6),
+        read(4),
+        vec![Action::Save, append(10), append(700), Action::Sync, Action::Next, Action::Next],
+        group(4),
+        read(8),
+        vec![Action::Kill],
+        read(3),
+        group(5),
+        read(20),
+    ]
+    .concat()
+}
+
+#[test]
+fn the_power_may_go_at_every_call() {
+    for seed in 1..=u64::from(from_env("BELLWETHER_SPOOL_SEEDS", 3)) {
+        let mut after = 0;
+        loop {
+            let mut world = World::new(seed, 500);
+            world.disk.die(after);
+            let before = world.disk.calls();
+            script().iter().for_each(|action| world.act(action));
+            let n_calls = world.disk.calls() - before;
+            world.end();
+            after += 1;
+            if after > n_calls {
+                break;
+            }
+        }
+        assert!(after > 150, "{after}");
+    }
+}
+
+#[test]
+fn every_call_may_fail() {
+    for fault in Fault::ALL {
+        for count in [1, 2, 5] {
+            let mut n_faults = 0;
+            loop {
+                let mut world = World::new(1, 500);
+                world.act(&Action::Fail { fault, after: n_faults, count });
+                script().iter().take_while(|it| !matches!(it, Action::Kill)).for_each(|action| {
+                    world.act(action);
+                });
+                let was_reached = !world.disk.is_faulty();
+                world.end();
+                n_faults += 1;
+                if !was_reached {
+                    break;
+                }
+            }
+            assert!(n_faults > 5, "{fault:?}: {n_faults}");
+        }
+    }
+}
+
+#[test]
+fn what_fails_at_the_start_is_an_error_or_no_harm() {
+    for fault in Fault::ALL {
+        for after in 0..40 {
+            let disk = ModelDisk::new(1);
+            let (mut writer, mut reader) = open(&disk, &small(400));
+            write(&mut writer, 0..6);
+            let entry = reader.next().unwrap();
+            reader.done(&entry.position);
+            disk.kill();
+            disk.fail(fault, after, 1);
+            drop((writer, reader));
+            let opened = Spool::on(disk.root(), &small(400), FORM);
+            let (_writer, mut reader) = match opened {
+                Ok(halves) => halves,
+                Err(_) => open(&disk, &small(400)),
+            };
+            let mut read = drain(&mut reader);
+            read.extend(drain(&mut reader)); // If the fault came only now.
+            // Without the cursor, all of it comes.
+            assert!(read == Vec::from_iter(1..6) || read == Vec::from_iter(0..6), "{read:?}");
+        }
+    }
+}
