@@ -73,9 +73,10 @@ impl Encoded {
         let n = self.payload.len();
         match n == self.n_records {
             true => Ok(()),
-            false => {
-                Err(ExportError::reject(format_args!("{} records were encoded as {n}", self.n_records)))
-            }
+            false => Err(ExportError::reject(format_args!(
+                "{} records were encoded as {n}",
+                self.n_records
+            ))),
         }
     }
 }

@@ -63,6 +63,11 @@ pub use answer::ExportError;
 pub use batch::Chunk;
 pub use batch::{Batch, Iter};
 pub use exporter::{Encoder, ExportResult, Exporter, SendResult, Sender};
+#[cfg(all(feature = "spool", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
+pub use outflow::SpoolFolder;
+#[cfg(not(all(feature = "spool", unix)))]
+pub(crate) use outflow::SpoolFolder;
 pub use payload::Payload;
 pub use processor::Processor;
 pub(crate) use queue::Ticket;
@@ -71,16 +76,11 @@ pub use route::Route;
 pub use settings::{Overflow, Settings};
 pub use setup::Setup;
 pub use signal::Signal;
-#[cfg(all(feature = "spool", unix))]
-#[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
-pub use outflow::SpoolFolder;
-#[cfg(not(all(feature = "spool", unix)))]
-pub(crate) use outflow::SpoolFolder;
 #[doc(hidden)]
 #[cfg(all(feature = "spool", unix))]
 pub use spool::{
-    Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader, SpoolSettings,
-    SpoolWriter,
+    Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader,
+    SpoolSettings, SpoolWriter,
 };
 pub(crate) use stats::OneLine;
 pub(crate) use stats::series;

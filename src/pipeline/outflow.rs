@@ -20,9 +20,9 @@ use std::{
 };
 
 use super::{
-    Batch, Deadline, DropReason, Encoder, ExportError, OneLine, Payload, QueueReport, Retry, Route, Sender,
-    Settings, Signal, Spool, SpoolError, SpoolHandle, SpoolPosition, SpoolReader, SpoolSettings,
-    SpoolWriter,
+    Batch, Deadline, DropReason, Encoder, ExportError, OneLine, Payload, QueueReport, Retry, Route,
+    Sender, Settings, Signal, Spool, SpoolError, SpoolHandle, SpoolPosition, SpoolReader,
+    SpoolSettings, SpoolWriter,
     answer::bounded,
     delivery::{Delivery, Encoded, Load, Prepare, Wire},
     limits::Limits,
@@ -86,7 +86,8 @@ impl<S: Signal> Route<S> {
     pub(crate) fn kept_below(mut self, folder: &SpoolFolder) -> Self {
         if matches!(self.exporter, AnyExporter::Wire(..)) && self.settings.spool.is_none() {
             let name = format!("{}-{}", S::NAME, self.name);
-            self.settings.spool = Some(SpoolFolder { path: folder.path.join(name), ..folder.clone() });
+            self.settings.spool =
+                Some(SpoolFolder { path: folder.path.join(name), ..folder.clone() });
         }
         self
     }
@@ -129,8 +130,9 @@ const FRAMES: usize = 16;
 /// The limits of the queue before a route with these settings.
 pub(super) fn limits(settings: &Settings) -> Result<Limits, Error> {
     let frames = if settings.spool.is_some() { FRAMES } else { 1 };
-    let batch_items = settings.batch_items.saturating_mul(frames);
-    Limits::checked(&Settings { batch_items, ..settings.clone() })
+    let limits = Limits::checked(settings)?;
+    let batch_items = limits.batch_items.saturating_mul(frames).min(limits.max_items);
+    Ok(Limits { batch_items, ..limits })
 }
 
 /// How a worker tries again that delivers for a route with these settings.
@@ -324,7 +326,8 @@ impl<S: Signal> Outgoing<S> {
         let name = self.outlet.name.clone();
         let thread = thread::Builder::new().name(format!("bellwether-{name}-send"));
         thread.spawn(move || self.run()).map(drop).map_err(|error| {
-            let message = format!("the thread that empties the spool of \"{name}\" cannot be started");
+            let message =
+                format!("the thread that empties the spool of \"{name}\" cannot be started");
             Error::new(ErrorKind::Io, message).with_source(error)
         })
     }
@@ -339,7 +342,10 @@ impl<S: Signal> Outgoing<S> {
                 Err(panic) => {
                     self.outlet.lose_batch("exporter panicked", format_args!("panicked: {panic}"));
                     // It would panic again.
-                    self.in_hand.take().into_iter().for_each(|position| self.reader.done(&position));
+                    self.in_hand
+                        .take()
+                        .into_iter()
+                        .for_each(|position| self.reader.done(&position));
                 }
             }
         }

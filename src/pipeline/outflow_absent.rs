@@ -3,7 +3,8 @@
 use std::{thread, time::Instant};
 
 use super::{
-    QueueReport, Retry, Route, Settings, Signal, delivery::Wire, limits::Limits, queue::Ticket, worker::Common,
+    QueueReport, Retry, Route, Settings, Signal, delivery::Wire, limits::Limits, queue::Ticket,
+    worker::Common,
 };
 use crate::error::Error;
 

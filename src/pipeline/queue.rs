@@ -19,6 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(all(feature = "spool", unix))]
+use super::state::{InFlight, Kept};
 use super::{
     Batch, Chunk, Deadline, DropReason, Overflow, QueueReport,
     batch::Part,
@@ -26,8 +28,6 @@ use super::{
     retry::Delay,
     state::{Attempt, Load, Phase, State, Urgency},
 };
-#[cfg(all(feature = "spool", unix))]
-use super::state::{InFlight, Kept};
 use crate::{
     clock,
     sync::modelled::{Condvar, WaitGuard, WaitMutex, wait_until},

@@ -277,10 +277,8 @@ pub(crate) mod series {
     pub(crate) const SPOOLED: Series =
         ("telemetry.queue.spooled", "Records that wait on disk to be sent");
     /// A counter.
-    pub(crate) const INHERITED: Series = (
-        "telemetry.spool.inherited",
-        "Records offered that an earlier process left in the spool",
-    );
+    pub(crate) const INHERITED: Series =
+        ("telemetry.spool.inherited", "Records offered that an earlier process left in the spool");
     /// A counter.
     pub(crate) const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
     /// A counter.

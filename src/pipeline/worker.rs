@@ -70,7 +70,11 @@ impl<S: Signal> Common<S> {
         Self { outlet, processors, n_overflowed: 0 }
     }
 
-    pub(super) fn spawn(self, thread: thread::Builder, delivery: impl Prepare<S>) -> Result<(), Error> {
+    pub(super) fn spawn(
+        self,
+        thread: thread::Builder,
+        delivery: impl Prepare<S>,
+    ) -> Result<(), Error> {
         let name = self.outlet.name.clone();
         let worker = Worker { common: self, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());

@@ -197,7 +197,8 @@ impl SpoolReader {
         let mut state = self.shared.lock();
         loop {
             let is_readable = patience.is_none() && state.next().is_some();
-            if std::mem::take(&mut state.is_woken) || is_readable || clock::real_instant() >= until {
+            if std::mem::take(&mut state.is_woken) || is_readable || clock::real_instant() >= until
+            {
                 return state.next().is_some();
             }
             state = wait_until(&self.shared.changed, state, until);

@@ -138,7 +138,7 @@ fn a_short_batch_goes_out_when_its_delay_is_over() {
 #[test]
 fn without_a_delay_a_record_goes_out_at_once_and_an_idle_worker_sleeps() {
     let at_once = Settings { batch_delay: NONE, ..settings(100) };
-    assert_eq!(Limits::checked(&at_once).unwrap().batch_delay, Duration::MAX);
+    assert_eq!(limits::Limits::checked(&at_once).unwrap().batch_delay, Duration::MAX);
     let (pipe, script) = start(at_once);
     for record in [1, 2] {
         pipe.push(vec![record]);

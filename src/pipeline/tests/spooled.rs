@@ -14,7 +14,8 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Self {
         static NUMBERS: AtomicU32 = AtomicU32::new(0);
-        let name = format!("bellwether-pipe-{}-{}", std::process::id(), NUMBERS.fetch_add(1, Relaxed));
+        let name =
+            format!("bellwether-pipe-{}-{}", std::process::id(), NUMBERS.fetch_add(1, Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 

@@ -482,7 +482,8 @@ impl DiskFile for ModelFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.disk.0.lock();
         let called = inner.call(Call::Write, self.epoch);
-        let left = usize::try_from(inner.room - inner.written.min(inner.room)).unwrap_or(usize::MAX);
+        let left =
+            usize::try_from(inner.room - inner.written.min(inner.room)).unwrap_or(usize::MAX);
         let n = match called {
             Ok(()) => bytes.len().min(left),
             // A part of it may be written all the same.

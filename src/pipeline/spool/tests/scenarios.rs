@@ -22,7 +22,10 @@ fn what_is_durable_is_read_in_order_and_only_once() {
     assert!(!reader.holds(&first.position));
     assert_eq!(drain(&mut reader), Vec::from_iter(1..20));
     let figures = reader.handle().figures();
-    assert_eq!((figures.pending_records, figures.skipped_bytes, figures.dropped_records), (0, 0, 0));
+    assert_eq!(
+        (figures.pending_records, figures.skipped_bytes, figures.dropped_records),
+        (0, 0, 0)
+    );
     // All but the one that is written to.
     assert_eq!(segments(&disk).len(), 1);
     assert_eq!(figures.bytes, disk.read(&segments(&disk)[0]).len() as u64);
@@ -229,7 +232,10 @@ fn what_a_process_left_is_taken_over_when_nobody_holds_it() {
     assert_eq!(disk.names("2"), ["cursor"]);
     // The folder is free again.
     let (_fourth, mut fourth_reader) = open(&disk, &small(400));
-    assert_eq!((fourth_reader.next().is_none(), disk.names("").contains(&"4".into())), (true, false));
+    assert_eq!(
+        (fourth_reader.next().is_none(), disk.names("").contains(&"4".into())),
+        (true, false)
+    );
     drop((first, first_reader));
     let (_fifth, mut reader) = open(&disk, &small(400));
     assert_eq!(drain(&mut reader), [0, 1]);
