@@ -6,9 +6,10 @@ use super::client::HttpClient;
 
 impl HttpClient {
     /// Speaks HTTP/2 alone: over TLS as agreed there (`h2`), without it from the first byte on (`h2c`, with prior
-    /// knowledge).
+    /// knowledge). Bodies are not compressed: gRPC compresses each message, and says so in it.
     #[cfg_attr(not(test), allow(dead_code, reason = "for gRPC"))]
     pub(crate) fn http2(mut self) -> Self {
+        self.packs = false;
         self.version = ClientBuilder::http2_prior_knowledge;
         self
     }
