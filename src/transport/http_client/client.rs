@@ -123,6 +123,11 @@ impl HttpClient {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn return_now(&mut self) {
+        self.return_at = Some(clock::real_instant());
+    }
+
     /// The places in the order in which they are asked now.
     fn order(&self) -> Vec<usize> {
         let n = self.places.len();
