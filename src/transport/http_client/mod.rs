@@ -19,3 +19,5 @@ mod resolver;
 pub(crate) use client::HttpClient;
 pub use endpoint::Endpoint;
 pub(crate) use post::HttpPost;
+#[cfg(feature = "otlp")]
+pub(crate) use post::HttpAnswer;
