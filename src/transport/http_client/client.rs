@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use reqwest::Client;
+use reqwest::{Client, ClientBuilder};
 
 use super::{connection::Connection, endpoint::Endpoint};
 use crate::{
@@ -15,13 +15,20 @@ use crate::{
 /// the first request.
 pub(crate) struct HttpClient {
     pub(super) endpoint: Endpoint,
+    /// Chooses the version of HTTP.
+    pub(super) version: fn(ClientBuilder) -> ClientBuilder,
     connection: Option<Connection>,
     n_resolving: Arc<AtomicUsize>,
 }
 
 impl HttpClient {
     pub(crate) fn new(endpoint: impl Into<Endpoint>) -> Self {
-        Self { endpoint: endpoint.into(), connection: None, n_resolving: Arc::default() }
+        Self {
+            endpoint: endpoint.into(),
+            version: ClientBuilder::http1_only,
+            connection: None,
+            n_resolving: Arc::default(),
+        }
     }
 
     /// How long a request may take.
@@ -38,7 +45,7 @@ impl HttpClient {
     pub(super) fn connected(&mut self) -> Result<Client, String> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.endpoint.connect(&self.n_resolving)?,
+            None => self.endpoint.connect(self.version, &self.n_resolving)?,
         };
         Ok(self.connection.insert(connection).client.clone())
     }
@@ -62,7 +69,7 @@ impl HttpClient {
 /// A clone has connections of its own.
 impl Clone for HttpClient {
     fn clone(&self) -> Self {
-        Self::new(self.endpoint.clone())
+        Self { version: self.version, ..Self::new(self.endpoint.clone()) }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, Url,
+    Client, ClientBuilder, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
+    retry,
 };
 
 use super::{
@@ -49,6 +50,7 @@ pub struct Endpoint {
     url: Result<Url, &'static str>,
     headers: Vec<(String, String)>,
     timeout: Duration,
+    connect_timeout: Duration,
     allows_plain_http: bool,
     allows_private: bool,
 }
@@ -60,6 +62,7 @@ impl Endpoint {
             url: Url::parse(url).map_err(|_| "the URL cannot be parsed"),
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             allows_plain_http: false,
             allows_private: false,
         }
@@ -71,9 +74,16 @@ impl Endpoint {
         self
     }
 
-    /// How long a request may take, from connecting to the end of the response; ten seconds by default.
+    /// How long a request may take, from connecting to the end of the response; ten seconds by default. It holds
+    /// for the whole of each request: a body that trickles in cannot outlive it.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// How long connecting may take of that, with the look-up of the name and the handshake of TLS; five seconds
+    /// by default.
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        Self { connect_timeout: timeout, ..self }
     }
 
     /// Allows a URL of plain http: then anyone on the way can read what is sent, the headers too.
@@ -121,12 +131,24 @@ impl Endpoint {
     }
 
     /// A client with these options; its look-ups are counted in `n_resolving`.
-    pub(super) fn connect(&self, n_resolving: &Arc<AtomicUsize>) -> Result<Connection, String> {
-        let client = Client::builder()
+    pub(super) fn connect(
+        &self,
+        version: fn(ClientBuilder) -> ClientBuilder,
+        n_resolving: &Arc<AtomicUsize>,
+    ) -> Result<Connection, String> {
+        // Much here says what is so anyway, unless another crate turned on a feature of reqwest's.
+        let client = version(Client::builder())
             .default_headers(self.header_map()?)
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .retry(retry::never())
+            .connect_timeout(self.connect_timeout)
+            .tls_backend_rustls()
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Resolver {
                 allows_private: self.allows_private,
@@ -178,6 +200,7 @@ impl fmt::Debug for Endpoint {
             .field("url", &format_args!("{self}"))
             .field("headers", &names)
             .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
             .field("allows_plain_http", &self.allows_plain_http)
             .field("allows_private", &self.allows_private)
             .finish_non_exhaustive()
@@ -191,7 +214,7 @@ mod tests {
         clock::Deadline,
         transport::http_client::{
             HttpClient, HttpPost,
-            post::{HttpAnswer, HttpFailure},
+            answer::{HttpAnswer, HttpFailure},
         },
     };
 

@@ -8,16 +8,19 @@
 //! Errors name only scheme, host and port of a URL, because its userinfo, path and query are often
 //! secrets.
 
+mod answer;
 mod client;
 mod connection;
 mod endpoint;
 #[cfg(feature = "poll-json")]
 mod get;
+#[cfg(feature = "otlp-grpc")]
+mod http2;
 mod post;
 mod resolver;
 
+#[allow(unused_imports, reason = "for backends that read what the server says")]
+pub(crate) use answer::{HttpAnswer, HttpFailure, MOST_ANSWER};
 pub(crate) use client::HttpClient;
 pub use endpoint::Endpoint;
 pub(crate) use post::HttpPost;
-#[cfg(feature = "otlp")]
-pub(crate) use post::HttpAnswer;

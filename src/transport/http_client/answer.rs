@@ -1,0 +1,188 @@
+//! What a server answers, read within limits, or why there is no answer.
+//!
+//! The body is kept as it came: no encoding is asked for, and none is undone, so that a few bytes never
+//! become many.
+
+use std::{future::poll_fn, pin::pin, time::Duration};
+
+use http_body::Body as _;
+use reqwest::{
+    Body, Response, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
+
+use super::{client::chain, resolver::is_not_public};
+use crate::{
+    clock,
+    pipeline::ExportError,
+    util::http_date,
+};
+
+/// The most bytes of an answer that a backend reads: for all of them, in one place. Arbitrary: an answer that
+/// names each of ten thousand rejected records fits in.
+pub(crate) const MOST_ANSWER: usize = 4 << 20;
+
+/// The longest delay that a server can request.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// What came behind the body, as gRPC's status does; none if the body was not read to its end.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for gRPC"))]
+    pub(crate) trailers: HeaderMap,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct HttpFailure {
+    /// Whether a retry may help.
+    pub(crate) may_pass: bool,
+    /// What happened, without secrets.
+    pub(crate) message: String,
+}
+
+/// The answer in `response`, with a body of at most `most` bytes.
+pub(super) async fn read(
+    response: Result<Response, reqwest::Error>,
+    most: usize,
+    place: &str,
+) -> Result<HttpAnswer, HttpFailure> {
+    let response = response.map_err(|error| HttpFailure::of(place, &error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut answer = HttpAnswer { status, headers, body: Vec::new(), trailers: HeaderMap::new() };
+    if most == 0 {
+        return Ok(answer);
+    }
+    let announced = response.content_length().unwrap_or(0);
+    let mut ended = match usize::try_from(announced) {
+        Ok(announced) if announced <= most => fill(&mut answer, response.into(), most).await,
+        _ => Err(Unread::TooLong),
+    };
+    // An error is one whatever its body says: its status decides.
+    if !answer.is_success() {
+        ended = Ok(());
+    }
+    match ended {
+        Ok(()) => Ok(answer),
+        Err(Unread::Broken(error)) => Err(HttpFailure::of(place, &error)),
+        Err(Unread::TooLong) => {
+            let message = format!("the answer of {place} has more than {most} bytes");
+            Err(HttpFailure::passing(message))
+        }
+    }
+}
+
+/// Why a body was not read to its end.
+enum Unread {
+    Broken(reqwest::Error),
+    TooLong,
+}
+
+/// Reads the body into the answer, and what follows it.
+async fn fill(answer: &mut HttpAnswer, body: Body, most: usize) -> Result<(), Unread> {
+    let mut body = pin!(body);
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        match frame.map_err(Unread::Broken)?.into_data() {
+            Ok(piece) if answer.body.len() + piece.len() > most => return Err(Unread::TooLong),
+            Ok(piece) => answer.body.extend_from_slice(&piece),
+            Err(other) => answer.trailers.extend(other.into_trailers().unwrap_or_default()),
+        }
+    }
+    Ok(())
+}
+
+impl HttpAnswer {
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// The delay that the server requests: in seconds or as a date (RFC 9110, 10.2.3).
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = if is_number {
+            text.parse().unwrap_or(u64::MAX) // More digits than fit mean a long time too.
+        } else {
+            let at = http_date::parse_http_date(text)?;
+            at.saturating_sub(clock::unix_nanos() / 1_000_000_000)
+        };
+        Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+    }
+
+    /// The error of an answer that is no success: what `may_pass` by its status is tried again, 413 is cut,
+    /// and all else is refused.
+    pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
+        let message = format!("{place} answered {}", self.status);
+        match self.status.as_u16() {
+            413 => ExportError::too_large(message),
+            status if may_pass(status) => {
+                let error = ExportError::retry(message);
+                match self.retry_after() {
+                    Some(delay) => error.after(delay),
+                    None => error,
+                }
+            }
+            _ => ExportError::reject(message),
+        }
+    }
+}
+
+impl HttpFailure {
+    /// The failure that `error` is of a request to `place`.
+    fn of(place: &str, error: &reqwest::Error) -> Self {
+        let message = format!("{place}: {}", chain(error));
+        // The name has no public address: a retry would not change that.
+        if error.is_builder() || is_not_public(error) {
+            return Self::lasting(message);
+        }
+        Self::passing(message)
+    }
+
+    pub(super) fn lasting(message: String) -> Self {
+        Self { may_pass: false, message }
+    }
+
+    pub(super) fn passing(message: String) -> Self {
+        Self { may_pass: true, message }
+    }
+}
+
+impl<L> From<HttpFailure> for ExportError<L> {
+    fn from(failure: HttpFailure) -> Self {
+        match failure.may_pass {
+            true => Self::retry(failure.message),
+            false => Self::reject(failure.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(headers: HeaderMap) -> HttpAnswer {
+        let trailers = HeaderMap::new();
+        HttpAnswer { status: StatusCode::OK, headers, body: Vec::new(), trailers }
+    }
+
+    #[test]
+    fn a_retry_after_is_read_capped_and_never_panics() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            answered(headers).retry_after()
+        };
+        assert_eq!(read("0"), Some(Duration::ZERO));
+        assert_eq!(read(" 5 "), Some(Duration::from_secs(5)));
+        assert_eq!(read("99999999999999999999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("Sun, 06 Nov 9994 08:49:37 GMT"), Some(MAX_RETRY_AFTER));
+        for garbage in ["", "-1", "1e30", "5.5", "soon", "NaN"] {
+            assert_eq!(read(garbage), None, "{garbage}");
+        }
+    }
+}
