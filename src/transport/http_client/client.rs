@@ -1,12 +1,12 @@
 //! A client: an endpoint with its connections, used on one thread, which it blocks.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::{Duration, Instant}};
 
 use reqwest::{Client, ClientBuilder};
 
 use super::{connection::Connection, endpoint::Endpoint};
 use crate::{
-    clock::{self, Deadline},
+    clock::Deadline,
     error::Error,
     sync::atomic::AtomicUsize,
 };
@@ -50,14 +50,14 @@ impl HttpClient {
         Ok(self.connection.insert(connection).client.clone())
     }
 
-    /// The result of `work` with the client. If it does not end within the time-out and by `deadline`,
-    /// returns `None` and closes all sockets.
+    /// The result of `work` with the client. If it does not end by `latest` and by `deadline`, returns `None` and
+    /// closes all sockets.
     pub(super) fn run<T>(
         &mut self,
+        latest: Instant,
         deadline: &Deadline,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        let latest = clock::deadline(self.time_limit());
         let result = self.connection.as_ref()?.run(latest, deadline, work);
         if result.is_none() {
             self.connection = None;

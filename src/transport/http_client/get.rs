@@ -22,6 +22,7 @@ impl HttpClient {
     /// time-out.
     pub(crate) fn get(&mut self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
         let fail = |reason| move |message| GetFailure { reason, message };
+        let deadline = Deadline::after(self.endpoint.time_limit());
         let url = self.endpoint.permitted().map_err(fail("forbidden"))?.clone();
         let client = self.connected().map_err(fail("connection"))?;
         let request = client.get(url).header(ACCEPT, accept);
@@ -43,8 +44,7 @@ impl HttpClient {
             }
             Ok(body)
         };
-        let deadline = Deadline::after(self.endpoint.time_limit());
-        self.run(&deadline, document)
+        self.run(deadline.instant(), &deadline, document)
             .unwrap_or_else(|| Err(fail("timeout")(format!("{place}: timed out"))))
     }
 }

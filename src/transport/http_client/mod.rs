@@ -18,6 +18,8 @@ mod get;
 mod http2;
 mod post;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 #[allow(unused_imports, reason = "for backends that read what the server says")]
 pub(crate) use answer::{HttpAnswer, HttpFailure, MOST_ANSWER};

@@ -7,7 +7,7 @@ use super::{
     answer::{self, HttpAnswer, HttpFailure, MOST_ANSWER},
     client::HttpClient,
 };
-use crate::clock::Deadline;
+use crate::clock::{self, Deadline};
 
 /// What is posted.
 pub(crate) struct HttpPost<'a> {
@@ -36,6 +36,7 @@ impl HttpClient {
         post: HttpPost<'_>,
         deadline: &Deadline,
     ) -> Result<HttpAnswer, HttpFailure> {
+        let latest = clock::deadline(self.time_limit());
         let mut url = self.endpoint.permitted().map_err(HttpFailure::lasting)?.clone();
         if !post.path.is_empty() {
             url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), post.path));
@@ -48,7 +49,7 @@ impl HttpClient {
         let most = post.most_answer.min(MOST_ANSWER);
         let place = self.to_string();
         let answer = async { answer::read(request.send().await, most, &place).await };
-        self.run(deadline, answer)
+        self.run(latest, deadline, answer)
             .unwrap_or_else(|| Err(HttpFailure::passing(format!("{place}: timed out"))))
     }
 }
