@@ -7,6 +7,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::{
     metric::{Histograms, MOST_BUCKETS},
+    percent,
     signal::{Names, OtlpSignal},
     target::{Protocol, QueueChanges, Target},
 };
@@ -20,9 +21,9 @@ use crate::{
 /// What the environment says of the backend.
 #[derive(Debug)]
 pub(super) struct FromEnv {
-    pub(super) spans: Option<Target>,
-    pub(super) metrics: Option<Target>,
-    pub(super) logs: Option<Target>,
+    pub(super) spans: Target,
+    pub(super) metrics: Target,
+    pub(super) logs: Target,
     pub(super) metrics_interval: Option<Duration>,
     pub(super) temporality: Temporality,
     pub(super) histograms: Histograms,
@@ -61,13 +62,10 @@ struct Variables<'a> {
 }
 
 impl Variables<'_> {
-    /// Where a signal goes; `None` if it is switched off.
-    fn target<S: OtlpSignal>(&self, queue: impl FnOnce() -> QueueChanges) -> Option<Target> {
+    /// Where a signal goes.
+    fn target<S: OtlpSignal>(&self, queue: impl FnOnce() -> QueueChanges) -> Target {
         let names = S::NAMES;
         let exporter = self.choice(&format!("OTEL_{}_EXPORTER", names.variable), &EXPORTERS);
-        if exporter == Some(false) {
-            return None;
-        }
         let protocol = self.of_signal(names, "PROTOCOL", |name| self.choice(name, &PROTOCOLS));
         let protocol = protocol.unwrap_or(Protocol::HttpProtobuf);
         let own = self.endpoint(&format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", names.variable));
@@ -85,7 +83,7 @@ impl Variables<'_> {
         if let Some(limit) = self.of_signal(names, "TIMEOUT", |name| self.millis(name)) {
             endpoint = endpoint.timeout(unlimited(limit));
         }
-        Some(Target { endpoint, is_general, protocol, queue: queue() })
+        Target { is_sent: exporter.unwrap_or(true), endpoint, is_general, protocol, queue: queue() }
     }
 
     /// What `read` finds for the signal, or else for all.
@@ -221,29 +219,7 @@ fn at(url: &str) -> Endpoint {
 /// A header in percent encoding, if it is legal.
 fn header(pair: &str) -> Option<(String, String)> {
     let (name, value) = pair.split_once('=')?;
-    let (name, value) = (decoded(name.trim())?, decoded(value.trim())?);
+    let (name, value) = (percent::decoded(name.trim())?, percent::decoded(value.trim())?);
     let is_legal = name.parse::<HeaderName>().is_ok() && value.parse::<HeaderValue>().is_ok();
     is_legal.then_some((name, value))
-}
-
-/// The text whose percent encoding is `text`.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let byte = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                rest = after;
-                let digit = |digit: &u8| char::from(*digit).to_digit(16);
-                (digit(high)? << 4 | digit(low)?) as u8
-            }
-            (b'%', _) => return None,
-            (byte, after) => {
-                rest = after;
-                *byte
-            }
-        };
-        bytes.push(byte);
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -4,28 +4,35 @@ use super::{
     answer::{self, Partial},
     request,
     signal::{Encoding, Names},
+    target::Target,
 };
 use crate::{
     diagnostics,
     error::Error,
     pipeline::{Deadline, ExportError, OneLine, Payload, SendResult, Sender, Setup},
-    transport::http_client::{HttpAnswer, HttpClient, HttpPost},
+    transport::http_client::{HttpAnswer, HttpClient, HttpPost, MOST_ANSWER},
 };
 
 /// Sends the payloads of a signal to one URL.
 #[derive(Debug)]
 pub(super) struct HttpSender {
-    pub(super) client: HttpClient,
+    client: HttpClient,
     /// What follows the path of the endpoint.
-    pub(super) path: &'static str,
-    pub(super) names: &'static Names,
-    pub(super) encoding: Encoding,
+    path: &'static str,
+    names: &'static Names,
+    encoding: Encoding,
 }
 
 /// The most bytes of a request: what receivers are asked to take at least (OTLP, "Message size").
 pub(super) const MOST_REQUEST: usize = 64 << 20;
-/// The most bytes of an answer that are read (OTLP, "Message size").
-pub(super) const MOST_ANSWER: usize = 4 << 20;
+
+impl HttpSender {
+    pub(super) fn new(target: &Target, names: &'static Names) -> Self {
+        let path = if target.is_general { names.path } else { "" };
+        let client = HttpClient::new(target.endpoint.clone());
+        Self { client, path, names, encoding: target.encoding() }
+    }
+}
 
 impl Sender for HttpSender {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
@@ -90,7 +97,7 @@ pub(super) fn settle(partial: Partial, payload: &Payload, place: &str) -> SendRe
 }
 
 /// The error of an answer that is no success (OTLP, "Retryable Response Codes").
-fn refusal(place: &str, answer: &HttpAnswer) -> ExportError<Payload> {
+pub(super) fn refusal(place: &str, answer: &HttpAnswer) -> ExportError<Payload> {
     let said = answer::error_message(&answer.body, encoding_of(answer));
     let colon = if said.is_empty() { "" } else { ": " };
     let message = format_args!("{place} answered {}{colon}{said}", answer.status);

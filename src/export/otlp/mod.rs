@@ -9,9 +9,15 @@ mod signal;
 mod request;
 mod encoder;
 mod answer;
+mod percent;
 mod target;
 mod env;
 mod http;
+#[cfg(feature = "otlp-grpc")]
+mod grpc;
+#[cfg(not(feature = "otlp-grpc"))]
+#[path = "grpc_absent.rs"]
+mod grpc;
 
 #[cfg(test)]
 mod tests;
@@ -21,9 +27,10 @@ use std::time::Duration;
 use self::{
     encoder::OtlpEncoder,
     env::FromEnv,
+    grpc::GrpcSender,
     http::HttpSender,
     metric::{Histograms, MOST_BUCKETS},
-    signal::{Encoding, OtlpSignal},
+    signal::OtlpSignal,
     target::{Protocol, Target},
 };
 use super::{Backend, Routes};
@@ -33,7 +40,7 @@ use crate::{
     metric::{DataPoint, Temporality},
     pipeline::{Batch, Encoder as _, Route, Setup},
     trace::SpanRecord,
-    transport::{Endpoint, http_client::HttpClient},
+    transport::Endpoint,
 };
 
 /// Sends spans, metrics and logs by OTLP. See the [module](self) for what it does when.
@@ -57,9 +64,9 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a backend that is given to no builder sends nothing"]
 pub struct Otlp {
-    spans: Option<Target>,
-    metrics: Option<Target>,
-    logs: Option<Target>,
+    spans: Target,
+    metrics: Target,
+    logs: Target,
     metrics_interval: Option<Duration>,
     temporality: Temporality,
     histograms: Histograms,
@@ -71,7 +78,7 @@ impl Otlp {
     ///
     /// An endpoint that cannot be used is an error of [`Builder::start`](crate::Builder::start).
     pub fn new(endpoint: impl Into<Endpoint>) -> Self {
-        let target = Some(Target::new(endpoint.into()));
+        let target = Target::new(endpoint.into());
         Self {
             spans: target.clone(),
             metrics: target.clone(),
@@ -99,18 +106,21 @@ impl Otlp {
     }
 
     /// Sends no spans.
-    pub fn without_spans(self) -> Self {
-        Self { spans: None, ..self }
+    pub fn without_spans(mut self) -> Self {
+        self.spans.is_sent = false;
+        self
     }
 
     /// Sends no metrics.
-    pub fn without_metrics(self) -> Self {
-        Self { metrics: None, ..self }
+    pub fn without_metrics(mut self) -> Self {
+        self.metrics.is_sent = false;
+        self
     }
 
     /// Sends no logs.
-    pub fn without_logs(self) -> Self {
-        Self { logs: None, ..self }
+    pub fn without_logs(mut self) -> Self {
+        self.logs.is_sent = false;
+        self
     }
 
     /// Sends JSON in place of protobuf: larger, and slower on both sides, but people can read it.
@@ -118,8 +128,16 @@ impl Otlp {
         self.speaking(Protocol::HttpJson)
     }
 
+    /// Sends by gRPC in place of HTTP: to the port 4317, where nothing else is agreed. The path of the URL
+    /// stands before that of the method.
+    #[cfg(feature = "otlp-grpc")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "otlp-grpc")))]
+    pub fn grpc(self) -> Self {
+        self.speaking(Protocol::Grpc)
+    }
+
     fn speaking(mut self, protocol: Protocol) -> Self {
-        for target in [&mut self.spans, &mut self.metrics, &mut self.logs].into_iter().flatten() {
+        for target in [&mut self.spans, &mut self.metrics, &mut self.logs] {
             target.protocol = protocol;
         }
         self
@@ -152,30 +170,30 @@ impl Otlp {
     #[doc(hidden)]
     #[must_use]
     pub fn spans_request(&self, setup: &Setup, batch: &Batch<SpanRecord>) -> Vec<u8> {
-        self.request(self.spans.as_ref(), setup, batch)
+        self.request(&self.spans, setup, batch)
     }
 
     /// As [`spans_request`](Self::spans_request).
     #[doc(hidden)]
     #[must_use]
     pub fn metrics_request(&self, setup: &Setup, batch: &Batch<DataPoint>) -> Vec<u8> {
-        self.request(self.metrics.as_ref(), setup, batch)
+        self.request(&self.metrics, setup, batch)
     }
 
     /// As [`spans_request`](Self::spans_request).
     #[doc(hidden)]
     #[must_use]
     pub fn logs_request(&self, setup: &Setup, batch: &Batch<LogRecord>) -> Vec<u8> {
-        self.request(self.logs.as_ref(), setup, batch)
+        self.request(&self.logs, setup, batch)
     }
 
     fn request<S: OtlpSignal>(
         &self,
-        target: Option<&Target>,
+        target: &Target,
         setup: &Setup,
         batch: &Batch<S>,
     ) -> Vec<u8> {
-        let encoding = target.map_or(Encoding::Protobuf, Target::encoding);
+        let encoding = target.encoding();
         let mut encoder = OtlpEncoder::<S>::new(encoding, self.histograms);
         let payload = encoder.start(setup).map(|()| encoder.encode(batch)).unwrap_or_default();
         request::body(&payload, S::NAMES, encoding).unwrap_or_default()
@@ -185,34 +203,53 @@ impl Otlp {
     fn route<S: OtlpSignal>(&self, target: &Target) -> Route<S> {
         let encoding = target.encoding();
         let encoder = OtlpEncoder::new(encoding, self.histograms);
-        let sender = HttpSender {
-            client: HttpClient::new(target.endpoint.clone()),
-            path: if target.is_general { S::NAMES.path } else { "" },
-            names: S::NAMES,
-            encoding,
+        let route = match target.protocol {
+            Protocol::Grpc => Route::wire(encoder, GrpcSender::new(target, S::NAMES)),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                Route::wire(encoder, HttpSender::new(target, S::NAMES))
+            }
         };
-        Route::wire(encoder, sender).settings(|settings| target.apply(settings))
+        route.settings(|settings| target.apply(settings))
     }
+}
 
-    fn metrics_route(&self, target: &Target) -> Route<DataPoint> {
-        let route = self.route(target).temporality(self.temporality);
-        match self.metrics_interval {
+impl Backend for Otlp {
+    fn routes(self, routes: &mut Routes) {
+        let [spans, metrics, logs] =
+            [&self.spans, &self.metrics, &self.logs].map(|target| target.is_sent);
+        if spans {
+            routes.add(Route::<SpanRecord>::from(self.clone()));
+        }
+        if metrics {
+            routes.add(Route::<DataPoint>::from(self.clone()));
+        }
+        if logs {
+            routes.add(Route::<LogRecord>::from(self));
+        }
+    }
+}
+
+/// The route of the spans alone.
+impl From<Otlp> for Route<SpanRecord> {
+    fn from(otlp: Otlp) -> Self {
+        otlp.route(&otlp.spans)
+    }
+}
+
+/// The route of the metrics alone.
+impl From<Otlp> for Route<DataPoint> {
+    fn from(otlp: Otlp) -> Self {
+        let route = otlp.route(&otlp.metrics).temporality(otlp.temporality);
+        match otlp.metrics_interval {
             Some(interval) => route.interval(interval),
             None => route,
         }
     }
 }
 
-impl Backend for Otlp {
-    fn routes(self, routes: &mut Routes) {
-        if let Some(target) = &self.spans {
-            routes.add(self.route::<SpanRecord>(target));
-        }
-        if let Some(target) = &self.metrics {
-            routes.add(self.metrics_route(target));
-        }
-        if let Some(target) = &self.logs {
-            routes.add(self.route::<LogRecord>(target));
-        }
+/// The route of the logs alone.
+impl From<Otlp> for Route<LogRecord> {
+    fn from(otlp: Otlp) -> Self {
+        otlp.route(&otlp.logs)
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Names {
     /// What follows the path of a general endpoint.
     pub(super) path: &'static str,
     /// The path of the method of gRPC.
-    #[cfg_attr(not(feature = "otlp-grpc"), expect(dead_code, reason = "of gRPC"))]
+    #[cfg_attr(not(feature = "otlp-grpc"), expect(dead_code, reason = "for gRPC"))]
     pub(super) method: &'static str,
     /// The middle of the names of environment variables.
     pub(super) variable: &'static str,

@@ -8,6 +8,8 @@ use crate::{pipeline::Settings, transport::Endpoint};
 /// Where a signal goes, and how.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
+    /// Whether the backend has a route for the signal.
+    pub(super) is_sent: bool,
     pub(super) endpoint: Endpoint,
     /// Whether the path of the signal follows that of the endpoint.
     pub(super) is_general: bool,
@@ -36,7 +38,7 @@ impl Target {
     /// A target with the defaults of everything else.
     pub(super) fn new(endpoint: Endpoint) -> Self {
         let (protocol, queue) = (Protocol::HttpProtobuf, QueueChanges::default());
-        Self { endpoint, is_general: true, protocol, queue }
+        Self { is_sent: true, endpoint, is_general: true, protocol, queue }
     }
 
     /// The form of the messages.
