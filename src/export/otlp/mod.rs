@@ -1,4 +1,92 @@
-//! Spans, metrics and logs to an OpenTelemetry Collector, or to whatever else takes OTLP.
+//! Spans, metrics and logs to an OpenTelemetry Collector, or to whatever else takes OTLP 1.
+//!
+//! [`Otlp`] sends over HTTP in protobuf or JSON, or by gRPC; [`OtlpFile`] appends to a file.
+//!
+//! # What is sent, and when?
+//!
+//! Each signal has a route of its own, named `otlp`: a queue, a thread and connections, so that none waits for
+//! another. Spans and logs are sent when a batch of 512 is full or a second old, metrics every ten seconds, at
+//! each flush and at shutdown, 8,192 points in a request at most. A request has the resource of the service, the
+//! scope `bellwether` with the version of the crate, and the records.
+//!
+//! - Spans: all that a [`SpanRecord`] has. The end is the start and the duration, which is that of the monotonic
+//!   clock. A span that panicked or was cancelled has the attribute `bellwether.outcome`.
+//! - Metrics: counters as monotonic sums, up-down counters as others, gauges as gauges, with exemplars and start
+//!   times. Histograms have exponential buckets, or by [choice](Otlp::explicit_histograms) the bounds of a
+//!   Prometheus page; those with bounds of their own keep them. A summary is a point of all values, and one for
+//!   each window with the attribute `window`. Infos and state sets are sums with the metadata `prometheus.type`.
+//!   A total above 2^63 is a float.
+//! - Logs: all that a [`LogRecord`] has. OTLP has no fields for the target and the place in the source: they are
+//!   the attributes `bellwether.target`, `code.file.path` and `code.line.number`, unless a record has its own.
+//! - What was beyond limits of our own is counted in OTLP's fields for it, and in the attributes
+//!   `bellwether.truncated_texts`, `bellwether.dropped_array_items`, `bellwether.repeated` (folded duplicates) and
+//!   `bellwether.suppressed`.
+//!
+//! # What happens when the backend is down, slow, or says no?
+//!
+//! | answer | then |
+//! |---|---|
+//! | 2xx | delivered |
+//! | 2xx with a partial success | what it refused is counted as rejected and never sent again; its message is the route's last error |
+//! | 2xx with a message alone | delivered; a diagnostic says the message |
+//! | 429, 502, 503, 504, no connection, a broken one, a time-out | sent again, after a backoff or when `Retry-After` says |
+//! | 413 | sent again in two halves; a record that is too large alone is rejected |
+//! | any other, redirects too | rejected; what the server says of it is the route's last error |
+//!
+//! By gRPC, `CANCELLED`, `DEADLINE_EXCEEDED`, `ABORTED`, `OUT_OF_RANGE`, `UNAVAILABLE` and `DATA_LOSS` are sent
+//! again, `RESOURCE_EXHAUSTED` only where the server says when. Servers answer it, or `OUT_OF_RANGE`, to a message
+//! that is too large for them: of a request above 4 MiB, the usual limit, the halves are sent. All else is
+//! rejected.
+//!
+//! Meanwhile records wait in the queue, up to its limits, and what does not fit is dropped and counted; a batch is
+//! given up after five minutes of attempts. [`Settings`](crate::pipeline::Settings) has these limits.
+//!
+//! # What may be lost or doubled?
+//!
+//! After a time-out or a broken connection it is unknown whether the receiver took the request: it may get it
+//! twice. The protocol has no key against that. Records in the queue are lost if the process is killed.
+//!
+//! # Limits
+//!
+//! A request has at most 64 MiB, or its halves are sent; of an answer, at most 4 MiB are read, and of its message
+//! 512 bytes are kept. Answers are never trusted to be what they say: one that cannot be read counts by its
+//! status.
+//!
+//! # Options
+//!
+//! What concerns the connection is an option of the [`Endpoint`]: headers, the time limit of a request (10 s).
+//! What concerns a queue is an option of a [`Route`], which each signal [becomes](Otlp#impl-From<Otlp>-for-Route<SpanRecord>).
+//!
+//! | option | default |
+//! |---|---|
+//! | [`json`](Otlp::json), `grpc` | HTTP with protobuf |
+//! | [`without_spans`](Otlp::without_spans), [`without_metrics`](Otlp::without_metrics), [`without_logs`](Otlp::without_logs) | all are sent |
+//! | [`metrics_interval`](Otlp::metrics_interval) | 10 s |
+//! | [`temporality`](Otlp::temporality) | totals |
+//! | [`exponential_histograms`](Otlp::exponential_histograms) | at most 160 buckets |
+//! | [`explicit_histograms`](Otlp::explicit_histograms) | exponential |
+//!
+//! # Environment variables
+//!
+//! [`Otlp::from_env`] reads these. `…` is empty, for all signals, or `TRACES_`, `METRICS_` or `LOGS_` for one, which
+//! counts before. An empty variable is not set. A value that cannot be used is named by a diagnostic, and counts
+//! as not set.
+//!
+//! | variable | what it is | if it is not set |
+//! |---|---|---|
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | URL; the path of the signal follows its path | `http://localhost:4318`, by gRPC `:4317` |
+//! | `OTEL_EXPORTER_OTLP_{TRACES,METRICS,LOGS}_ENDPOINT` | URL, used as it is | that for all |
+//! | `OTEL_EXPORTER_OTLP_…PROTOCOL` | `http/protobuf`, `http/json`, `grpc` | `http/protobuf` |
+//! | `OTEL_EXPORTER_OTLP_…HEADERS` | `key=value,…`, in percent encoding | none |
+//! | `OTEL_EXPORTER_OTLP_…TIMEOUT` | milliseconds for a request; 0 is a day | 10,000 |
+//! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative`, `delta`, `lowmemory`; the last two are one here | `cumulative` |
+//! | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `base2_exponential_bucket_histogram`, `explicit_bucket_histogram` | the first, unlike OpenTelemetry's SDKs |
+//! | `OTEL_{TRACES,METRICS,LOGS}_EXPORTER` | `otlp`, or `none`: the signal is not sent | `otlp` |
+//! | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | milliseconds that a span, or a log record, may wait for its batch | 1,000 |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE` | records that are held | 262,144 |
+//! | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE` | records of a request | 512 |
+//! | `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_BLRP_EXPORT_TIMEOUT`, `OTEL_METRIC_EXPORT_TIMEOUT` | milliseconds for all attempts of a batch; 0 is a day | 300,000 |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds between two readings | 10,000 |
 
 mod attribute;
 mod form;
@@ -18,11 +106,14 @@ mod grpc;
 #[cfg(not(feature = "otlp-grpc"))]
 #[path = "grpc_absent.rs"]
 mod grpc;
+mod file;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
+
+pub use self::file::OtlpFile;
 
 use self::{
     encoder::OtlpEncoder,
