@@ -15,7 +15,7 @@ use crate::{
     log::LogRecord,
     metric::{DataPoint, Temporality},
     trace::SpanRecord,
-    transport::Endpoint,
+    transport::{Compression, Endpoint, http_client::HttpClient},
 };
 
 /// What the environment says of the backend.
@@ -68,22 +68,57 @@ impl Variables<'_> {
         let exporter = self.choice(&format!("OTEL_{}_EXPORTER", names.variable), &EXPORTERS);
         let protocol = self.of_signal(names, "PROTOCOL", |name| self.choice(name, &PROTOCOLS));
         let protocol = protocol.unwrap_or(Protocol::HttpProtobuf);
-        let own = self.endpoint(&format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", names.variable));
+        // For gRPC, a host and a port are enough; whether by TLS is then said apart.
+        let is_insecure = self.of_signal(names, "INSECURE", |name| self.choice(name, &BOOLEANS));
+        let scheme = match protocol {
+            Protocol::Grpc if is_insecure == Some(true) => "http://",
+            Protocol::Grpc => "https://",
+            Protocol::HttpProtobuf | Protocol::HttpJson => "",
+        };
+        let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", names.variable);
+        let own = self.endpoint(&own, scheme);
         let is_general = own.is_none();
-        let endpoint = own.or_else(|| self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT"));
-        let mut endpoint = endpoint.unwrap_or_else(|| {
+        let endpoint = own.or_else(|| self.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT", scheme));
+        let endpoint = endpoint.unwrap_or_else(|| {
             at(match protocol {
                 Protocol::Grpc => "http://localhost:4317",
                 Protocol::HttpProtobuf | Protocol::HttpJson => "http://localhost:4318",
             })
         });
-        for (name, value) in self.of_signal(names, "HEADERS", |name| self.headers(name)).unwrap_or_default() {
+        let endpoint = self.connection(names, endpoint);
+        let is_sent = exporter.unwrap_or(true);
+        Target { is_sent, endpoint, is_general, protocol, queue: queue() }
+    }
+
+    /// The endpoint with what is said of requests and of TLS.
+    fn connection(&self, names: &Names, mut endpoint: Endpoint) -> Endpoint {
+        let text = |end| self.of_signal(names, end, |name| self.text(name));
+        let headers = self.of_signal(names, "HEADERS", |name| self.headers(name));
+        for (name, value) in headers.unwrap_or_default() {
             endpoint = endpoint.header(name, value);
         }
         if let Some(limit) = self.of_signal(names, "TIMEOUT", |name| self.millis(name)) {
             endpoint = endpoint.timeout(unlimited(limit));
         }
-        Target { is_sent: exporter.unwrap_or(true), endpoint, is_general, protocol, queue: queue() }
+        let compression = |name: &str| self.choice(name, &COMPRESSIONS);
+        if let Some(compression) = self.of_signal(names, "COMPRESSION", compression) {
+            endpoint = endpoint.compression(compression);
+        }
+        if let Some(path) = text("CERTIFICATE") {
+            endpoint = endpoint.root_certificates_file(path);
+        }
+        match (text("CLIENT_CERTIFICATE"), text("CLIENT_KEY")) {
+            (Some(chain), Some(key)) => endpoint.client_certificate_files(chain, key),
+            (None, None) => endpoint,
+            _ => {
+                (self.report)(&format!(
+                    "OTEL_EXPORTER_OTLP_…CLIENT_CERTIFICATE and …CLIENT_KEY need each other; for {} one is \
+                     missing, and the other is ignored",
+                    names.variable
+                ));
+                endpoint
+            }
+        }
     }
 
     /// What `read` finds for the signal, or else for all.
@@ -120,9 +155,12 @@ impl Variables<'_> {
         self.choice(name, &HISTOGRAMS).unwrap_or(Histograms::Exponential(MOST_BUCKETS))
     }
 
-    fn endpoint(&self, name: &str) -> Option<Endpoint> {
-        let endpoint = at(&self.text(name)?);
-        match endpoint.check() {
+    /// The endpoint in the variable; `scheme` stands before one that has none.
+    fn endpoint(&self, name: &str, scheme: &str) -> Option<Endpoint> {
+        let text = self.text(name)?;
+        let scheme = if text.contains("://") { "" } else { scheme };
+        let endpoint = at(&format!("{scheme}{text}"));
+        match HttpClient::new(endpoint.clone()).check() {
             Ok(()) => Some(endpoint),
             Err(error) => {
                 (self.report)(&format!("{name} is ignored: {error}"));
@@ -199,6 +237,11 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     ("http/protobuf", Protocol::HttpProtobuf),
     ("http/json", Protocol::HttpJson),
 ];
+
+const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+const COMPRESSIONS: [(&str, Compression); 3] =
+    [("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 
 const TEMPORALITIES: [(&str, Temporality); 3] = [
     ("cumulative", Temporality::Cumulative),

@@ -54,7 +54,8 @@
 //!
 //! # Options
 //!
-//! What concerns the connection is an option of the [`Endpoint`]: headers, the time limit of a request (10 s).
+//! What concerns the connection is an option of the [`Endpoint`]: headers and secrets, certificates, proxies, the
+//! time limit of a request (10 s), compression (none; by gRPC never).
 //! What concerns a queue is an option of a [`Route`], which each signal [becomes](Otlp#impl-From<Otlp>-for-Route<SpanRecord>).
 //!
 //! | option | default |
@@ -79,6 +80,10 @@
 //! | `OTEL_EXPORTER_OTLP_…PROTOCOL` | `http/protobuf`, `http/json`, `grpc` | `http/protobuf` |
 //! | `OTEL_EXPORTER_OTLP_…HEADERS` | `key=value,…`, in percent encoding | none |
 //! | `OTEL_EXPORTER_OTLP_…TIMEOUT` | milliseconds for a request; 0 is a day | 10,000 |
+//! | `OTEL_EXPORTER_OTLP_…COMPRESSION` | `gzip`, `none`; `zstd` with that feature. Not by gRPC | `none` |
+//! | `OTEL_EXPORTER_OTLP_…CERTIFICATE` | file of the roots that are trusted | those of the system |
+//! | `OTEL_EXPORTER_OTLP_…CLIENT_CERTIFICATE`, `…CLIENT_KEY` | files of the certificate that is shown | none |
+//! | `OTEL_EXPORTER_OTLP_…INSECURE` | `true`, `false`: of gRPC, whether an endpoint without a scheme is of plain http | `false` |
 //! | `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` | `cumulative`, `delta`, `lowmemory`; the last two are one here | `cumulative` |
 //! | `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` | `base2_exponential_bucket_histogram`, `explicit_bucket_histogram` | the first, unlike OpenTelemetry's SDKs |
 //! | `OTEL_{TRACES,METRICS,LOGS}_EXPORTER` | `otlp`, or `none`: the signal is not sent | `otlp` |

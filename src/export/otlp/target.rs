@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::signal::Encoding;
-use crate::{pipeline::Settings, transport::Endpoint};
+use crate::{
+    pipeline::Settings,
+    transport::{Endpoint, http_client::HttpClient},
+};
 
 /// Where a signal goes, and how.
 #[derive(Clone, Debug)]
@@ -49,10 +52,15 @@ impl Target {
         }
     }
 
+    /// How long a request may take.
+    pub(super) fn time_limit(&self) -> Duration {
+        HttpClient::new(self.endpoint.clone()).time_limit()
+    }
+
     /// Changes the settings of a route to it.
     pub(super) fn apply(&self, settings: &mut Settings) {
         let QueueChanges { batch_delay, max_items, batch_items, max_elapsed } = self.queue;
-        settings.attempt_timeout = self.endpoint.time_limit();
+        settings.attempt_timeout = self.time_limit();
         settings.batch_delay = batch_delay.unwrap_or(settings.batch_delay);
         settings.max_items = max_items.unwrap_or(settings.max_items);
         settings.batch_items = batch_items.unwrap_or(settings.batch_items).min(settings.max_items);

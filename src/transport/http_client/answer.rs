@@ -11,12 +11,8 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::{client::chain, resolver::is_not_public};
-use crate::{
-    clock,
-    pipeline::ExportError,
-    util::http_date,
-};
+use super::{cause::chain, resolver::is_not_public};
+use crate::{clock, pipeline::ExportError, util::http_date};
 
 /// The most bytes of an answer that a backend reads: for all of them, in one place. Arbitrary: an answer that
 /// names each of ten thousand rejected records fits in.
@@ -41,8 +37,21 @@ pub(crate) struct HttpAnswer {
 pub(crate) struct HttpFailure {
     /// Whether a retry may help.
     pub(crate) may_pass: bool,
+    pub(super) kind: FailureKind,
     /// What happened, without secrets.
     pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// The policy does not allow it.
+    Forbidden,
+    /// Nothing of the request was sent.
+    NotConnected,
+    TimedOut,
+    TooLong,
+    /// The connection ended, or what came is no HTTP.
+    Broken,
 }
 
 /// The answer in `response`, with a body of at most `most` bytes.
@@ -71,7 +80,7 @@ pub(super) async fn read(
         Err(Unread::Broken(error)) => Err(HttpFailure::of(place, &error)),
         Err(Unread::TooLong) => {
             let message = format!("the answer of {place} has more than {most} bytes");
-            Err(HttpFailure::passing(message))
+            Err(HttpFailure::new(true, FailureKind::TooLong, message))
         }
     }
 }
@@ -88,11 +97,24 @@ async fn fill(answer: &mut HttpAnswer, body: Body, most: usize) -> Result<(), Un
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         match frame.map_err(Unread::Broken)?.into_data() {
             Ok(piece) if answer.body.len() + piece.len() > most => return Err(Unread::TooLong),
-            Ok(piece) => answer.body.extend_from_slice(&piece),
+            Ok(piece) => {
+                make_room(&mut answer.body, piece.len(), most);
+                answer.body.extend_from_slice(&piece);
+            }
             Err(other) => answer.trailers.extend(other.into_trailers().unwrap_or_default()),
         }
     }
     Ok(())
+}
+
+/// Room for `more` bytes. A body that is not short gets the room of the longest at once: what grows by and by is
+/// copied, and takes up to three times as much meanwhile. Room that is not used is no memory yet.
+fn make_room(body: &mut Vec<u8>, more: usize, most: usize) {
+    const SHORT: usize = 1 << 16; // Arbitrary.
+    if body.len() + more > body.capacity().max(SHORT) {
+        let room = most.min(MOST_ANSWER).saturating_sub(body.len());
+        body.reserve_exact(room.max(more));
+    }
 }
 
 impl HttpAnswer {
@@ -136,18 +158,27 @@ impl HttpFailure {
     fn of(place: &str, error: &reqwest::Error) -> Self {
         let message = format!("{place}: {}", chain(error));
         // The name has no public address: a retry would not change that.
-        if error.is_builder() || is_not_public(error) {
-            return Self::lasting(message);
+        if is_not_public(error) {
+            return Self::forbidden(message);
         }
-        Self::passing(message)
+        let kind = if error.is_connect() { FailureKind::NotConnected } else { FailureKind::Broken };
+        Self::new(!error.is_builder(), kind, message)
     }
 
-    pub(super) fn lasting(message: String) -> Self {
-        Self { may_pass: false, message }
+    fn new(may_pass: bool, kind: FailureKind, message: String) -> Self {
+        Self { may_pass, kind, message }
     }
 
-    pub(super) fn passing(message: String) -> Self {
-        Self { may_pass: true, message }
+    pub(super) fn forbidden(message: String) -> Self {
+        Self::new(false, FailureKind::Forbidden, message)
+    }
+
+    pub(super) fn unconnected(message: String) -> Self {
+        Self::new(true, FailureKind::NotConnected, message)
+    }
+
+    pub(super) fn timed_out(place: &str) -> Self {
+        Self::new(true, FailureKind::TimedOut, format!("{place}: timed out"))
     }
 }
 

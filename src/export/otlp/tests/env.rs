@@ -32,9 +32,9 @@ fn without_variables_all_signals_go_to_this_machine() {
     let read = fine(&[]);
     for target in [&read.spans, &read.metrics, &read.logs] {
         assert_eq!(target.endpoint.to_string(), "http://localhost:4318");
-        assert!(target.is_general && target.is_sent && target.endpoint.check().is_ok());
+        assert!(target.is_general && target.is_sent);
         assert_eq!(target.protocol, Protocol::HttpProtobuf);
-        assert_eq!(target.endpoint.time_limit(), Duration::from_secs(10));
+        assert_eq!(target.time_limit(), Duration::from_secs(10));
         assert_eq!(target.queue, QueueChanges::default());
     }
     assert_eq!((read.metrics_interval, read.temporality), (None, Temporality::Cumulative));
@@ -68,7 +68,7 @@ fn what_is_said_for_a_signal_counts_before_what_is_said_for_all() {
         ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-logs=3"),
     ]);
     let of = |target: &super::super::target::Target| {
-        (target.protocol, target.endpoint.time_limit().as_secs(), format!("{:?}", target.endpoint))
+        (target.protocol, target.time_limit().as_secs(), format!("{:?}", target.endpoint))
     };
     let (protocol, limit, spans) = of(&read.spans);
     assert_eq!((protocol, limit), (Protocol::Grpc, 5));
@@ -176,4 +176,38 @@ fn headers_are_decoded_and_their_values_never_reported() {
         assert!(reports.len() == 1 && reports[0].starts_with(&expected), "{text}: {reports:?}");
         assert!(!reports[0].contains("secret"), "{reports:?}");
     }
+}
+
+#[test]
+fn grpc_needs_no_scheme_and_says_apart_whether_it_is_without_tls() {
+    let endpoint = |insecure| {
+        let read = fine(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
+        ]);
+        read.spans.endpoint.to_string()
+    };
+    assert_eq!(endpoint("true"), "http://collector:4317");
+    assert_eq!(endpoint("FALSE"), "https://collector:4317");
+    assert_eq!(endpoint(""), "https://collector:4317");
+}
+
+#[test]
+fn compression_and_certificates_are_options_of_the_endpoint() {
+    let files = |more: &[(&'static str, &'static str)]| {
+        let (read, reports) = read(
+            &[&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/ca.pem")], more]
+                .concat(),
+        );
+        (format!("{:?}", read.logs.endpoint), reports)
+    };
+    let (endpoint, reports) = files(&[
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/no/chain.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/no/key.pem"),
+    ]);
+    assert!(endpoint.contains("Gzip"), "{endpoint}");
+    assert_eq!(reports, [""; 0]);
+    let (_, reports) = files(&[("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/no/key.pem")]);
+    assert!(reports.len() == 1 && reports[0].contains("for LOGS one is missing"), "{reports:?}");
 }
