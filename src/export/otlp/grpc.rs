@@ -51,10 +51,9 @@ impl Sender for GrpcSender {
         let timeout = format!("{}m", limit.as_millis().min(99_999_999)); // Eight digits at most.
         let post = HttpPost {
             path: self.names.method,
-            content_type: "application/grpc",
             headers: &[("te", "trailers"), ("grpc-timeout", &timeout)],
-            body: body.into(),
             most_answer: MOST_ANSWER,
+            ..HttpPost::new("application/grpc", body)
         };
         let answer = self.client.post(post, deadline)?;
         let place = self.client.to_string();

@@ -45,13 +45,7 @@ impl Sender for HttpSender {
             Encoding::Protobuf => "application/x-protobuf",
             Encoding::Json => "application/json",
         };
-        let post = HttpPost {
-            path: self.path,
-            content_type,
-            headers: &[],
-            body: body.into(),
-            most_answer: MOST_ANSWER,
-        };
+        let post = HttpPost { path: self.path, most_answer: MOST_ANSWER, ..HttpPost::new(content_type, body) };
         let answer = self.client.post(post, deadline)?;
         let place = self.client.to_string();
         if !answer.is_success() {
@@ -121,5 +115,31 @@ fn encoding_of(answer: &HttpAnswer) -> Option<Encoding> {
         "application/x-protobuf" | "application/protobuf" => Some(Encoding::Protobuf),
         "application/json" => Some(Encoding::Json),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::{StatusCode, header::HeaderMap};
+
+    use super::*;
+
+    #[test]
+    fn each_status_is_retried_cut_or_refused() {
+        let decision = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+            let (body, trailers) = (Vec::new(), HeaderMap::new());
+            let error = refusal("", &HttpAnswer { status, headers, body, trailers });
+            (error.retry_after().map(|delay| delay.as_secs()), format!("{error:?}").contains("Cut"))
+        };
+        for status in 300..600 {
+            let expected = match status {
+                429 | 502 | 503 | 504 => (Some(7), false),
+                413 => (None, true),
+                _ => (None, false),
+            };
+            assert_eq!(decision(status), expected, "{status}");
+        }
     }
 }
