@@ -130,9 +130,9 @@ fn four_statuses_are_tried_again_and_all_others_are_refusals() {
 #[test]
 fn an_error_says_what_the_server_said() {
     let status = [&[8, 3, 18, 7][..], b"bad key"].concat();
-    let server = Server::answering([
-        Reply::status(401).header("content-type", "application/x-protobuf").body(status),
-    ]);
+    let server = Server::answering([Reply::status(401)
+        .header("content-type", "application/x-protobuf")
+        .body(status)]);
     let report = send(otlp(&server), 1);
     let expected = format!("{} answered 401 Unauthorized: bad key", server.url(""));
     assert_eq!(report.last_error.as_deref(), Some(&*expected));

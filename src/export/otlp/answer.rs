@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(read(&body, Encoding::Protobuf), partial(3, "too old"));
         assert_eq!(read(b"", Encoding::Protobuf), partial(0, ""));
         for (body, expected) in [
-            (&br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#[..], partial(3, "too old")),
+            (
+                &br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#[..],
+                partial(3, "too old"),
+            ),
             (br#"{"partialSuccess":{"rejectedSpans":3}}"#, partial(3, "")),
             (br#"{"partialSuccess":{"rejectedSpans":-3,"errorMessage":"odd"}}"#, partial(0, "odd")),
             (br#"{"partialSuccess":{"rejectedSpans":[7],"errorMessage":7}}"#, partial(0, "")),

@@ -32,10 +32,7 @@ pub(super) struct FromEnv {
 impl FromEnv {
     /// What `look_up` finds by the names of variables; `report` is called for each value that cannot be used.
     /// Values of headers are never in it: they may be secrets.
-    pub(super) fn read(
-        look_up: &dyn Fn(&str) -> Option<String>,
-        report: &dyn Fn(&str),
-    ) -> Self {
+    pub(super) fn read(look_up: &dyn Fn(&str) -> Option<String>, report: &dyn Fn(&str)) -> Self {
         let variables = Variables { look_up, report };
         Self {
             spans: variables.target::<SpanRecord>(|| variables.queue("OTEL_BSP")),
@@ -122,7 +119,12 @@ impl Variables<'_> {
     }
 
     /// What `read` finds for the signal, or else for all.
-    fn of_signal<T>(&self, names: &Names, end: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn of_signal<T>(
+        &self,
+        names: &Names,
+        end: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let own = read(&format!("OTEL_EXPORTER_OTLP_{}_{end}", names.variable));
         own.or_else(|| read(&format!("OTEL_EXPORTER_OTLP_{end}")))
     }

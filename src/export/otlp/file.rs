@@ -98,7 +98,8 @@ impl<S: OtlpSignal> Exporter<S> for OtlpLines<S> {
     }
 
     fn export(&mut self, batch: &Batch<S>, deadline: &Deadline) -> ExportResult<S> {
-        let (mut payload, mut lines, mut ends) = (self.encoder.encode(batch), Vec::new(), Vec::new());
+        let (mut payload, mut lines, mut ends) =
+            (self.encoder.encode(batch), Vec::new(), Vec::new());
         while !payload.is_empty() {
             let n = fitting(&payload);
             // What the encoder wrote is of its form.
@@ -168,7 +169,8 @@ mod tests {
         let file = File::builder(&path).create_folder().open().unwrap();
         let route = Route::<LogRecord>::from(OtlpFile::new(file));
         let pipe = Pipe::start(route, &Setup::default()).unwrap();
-        let record = |n: usize| LogRecord::new(LogSeverity::INFO, format!("{n}{}", "x".repeat(9_000)));
+        let record =
+            |n: usize| LogRecord::new(LogSeverity::INFO, format!("{n}{}", "x".repeat(9_000)));
         pipe.push((0..100).map(record).collect::<Vec<_>>());
         assert_eq!(pipe.shutdown(Duration::from_secs(20)).delivered, 100);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -178,7 +180,8 @@ mod tests {
             assert!(line.len() < 300 << 10);
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             let logs = line["resourceLogs"][0]["scopeLogs"][0]["logRecords"].as_array().unwrap();
-            bodies.extend(logs.iter().map(|log| log["body"]["stringValue"].as_str().unwrap().len()));
+            bodies
+                .extend(logs.iter().map(|log| log["body"]["stringValue"].as_str().unwrap().len()));
         }
         assert!((4..9).contains(&text.lines().count()), "{}", text.lines().count());
         assert_eq!(bodies.len(), 100);

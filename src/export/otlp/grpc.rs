@@ -200,9 +200,8 @@ mod tests {
 
     fn status(headers: &[(&'static str, &str)], trailers: &[(&'static str, &str)]) -> GrpcStatus {
         let map = |pairs: &[(&'static str, &str)]| {
-            let pairs = pairs.iter().map(|(name, value)| {
-                (name.parse().unwrap(), value.parse().unwrap())
-            });
+            let pairs =
+                pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             pairs.collect::<HeaderMap>()
         };
         let (headers, trailers) = (map(headers), map(trailers));
@@ -239,9 +238,15 @@ mod tests {
 
     #[test]
     fn a_status_is_read_behind_the_body_or_in_the_head() {
-        let full = status(&[("grpc-status", "0")], &[("grpc-status", "14"), ("grpc-message", "at%20rest")]);
+        let full = status(
+            &[("grpc-status", "0")],
+            &[("grpc-status", "14"), ("grpc-message", "at%20rest")],
+        );
         assert_eq!((full.code, &*full.message), (Some(14), "at rest"));
-        assert_eq!(full.error("http://a", 9).to_string(), "http://a answered UNAVAILABLE (14): at rest");
+        assert_eq!(
+            full.error("http://a", 9).to_string(),
+            "http://a answered UNAVAILABLE (14): at rest"
+        );
         let alone = status(&[("grpc-status", "3"), ("grpc-message", "100%")], &[]);
         assert_eq!((alone.code, &*alone.message), (Some(3), "100%"));
         for none in [status(&[], &[]), status(&[("grpc-status", "fine")], &[])] {

@@ -45,7 +45,11 @@ impl Sender for HttpSender {
             Encoding::Protobuf => "application/x-protobuf",
             Encoding::Json => "application/json",
         };
-        let post = HttpPost { path: self.path, most_answer: MOST_ANSWER, ..HttpPost::new(content_type, body) };
+        let post = HttpPost {
+            path: self.path,
+            most_answer: MOST_ANSWER,
+            ..HttpPost::new(content_type, body)
+        };
         let answer = self.client.post(post, deadline)?;
         let place = self.client.to_string();
         if !answer.is_success() {
@@ -128,7 +132,8 @@ mod tests {
     fn each_status_is_retried_cut_or_refused() {
         let decision = |status: u16| {
             let status = StatusCode::from_u16(status).unwrap();
-            let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
             let (body, trailers) = (Vec::new(), HeaderMap::new());
             let error = refusal("", &HttpAnswer { status, headers, body, trailers });
             (error.retry_after().map(|delay| delay.as_secs()), format!("{error:?}").contains("Cut"))

@@ -215,7 +215,9 @@ fn single<F: Fields>(fields: &mut F, point: &DataPoint, value: &SeriesValue) {
     labels(fields, field(7, "attributes"), point, None);
     match value {
         // A gauge's value has no beginning.
-        SeriesValue::Gauge(_) => fields.fixed64(field(3, "timeUnixNano"), point.taken().unix_nanos()),
+        SeriesValue::Gauge(_) => {
+            fields.fixed64(field(3, "timeUnixNano"), point.taken().unix_nanos())
+        }
         _ => times(fields, point),
     }
     match *value {

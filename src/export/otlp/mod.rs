@@ -283,12 +283,7 @@ impl Otlp {
         self.request(&self.logs, setup, batch)
     }
 
-    fn request<S: OtlpSignal>(
-        &self,
-        target: &Target,
-        setup: &Setup,
-        batch: &Batch<S>,
-    ) -> Vec<u8> {
+    fn request<S: OtlpSignal>(&self, target: &Target, setup: &Setup, batch: &Batch<S>) -> Vec<u8> {
         let encoding = target.encoding();
         let mut encoder = OtlpEncoder::<S>::new(encoding, self.histograms);
         let payload = encoder.start(setup).map(|()| encoder.encode(batch)).unwrap_or_default();

@@ -72,8 +72,7 @@ pub(super) fn body(payload: &Payload, names: &Names, encoding: Encoding) -> Opti
         }
         (Encoding::Json, false) => {
             let records = payload.bytes();
-            let mut body =
-                Vec::with_capacity(payload.head().len() + records.len() + CLOSING.len());
+            let mut body = Vec::with_capacity(payload.head().len() + records.len() + CLOSING.len());
             body.extend_from_slice(payload.head());
             // Each has a comma before it.
             body.extend_from_slice(records.get(1..)?);

@@ -50,7 +50,9 @@ pub(super) fn write<F: Fields>(fields: &mut F, span: &SpanRecord) {
     fields.some_count(DROPPED_ATTRIBUTES, span.dropped_attributes());
     if !span.events().is_empty() {
         fields.list(EVENTS, |fields| {
-            span.events().iter().for_each(|event| fields.item(EVENTS, |to| write_event(to, event, &dates)));
+            span.events()
+                .iter()
+                .for_each(|event| fields.item(EVENTS, |to| write_event(to, event, &dates)));
         });
     }
     fields.some_count(DROPPED_EVENTS, span.dropped_events());

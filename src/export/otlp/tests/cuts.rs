@@ -72,7 +72,10 @@ fn metrics(encoding: Encoding, body: &[u8]) -> Vec<(String, usize)> {
             data.concat().iter().map(|data| messages(data, 1).len()).sum()
         };
         let metrics = of_scope(body);
-        return metrics.iter().map(|metric| (text(messages(metric, 1)[0]), points(metric))).collect();
+        return metrics
+            .iter()
+            .map(|metric| (text(messages(metric, 1)[0]), points(metric)))
+            .collect();
     }
     let body: serde_json::Value = serde_json::from_slice(body).unwrap();
     let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();

@@ -121,27 +121,33 @@ fn a_batch_is_not_larger_than_the_queue() {
 fn choices_are_read_whatever_their_case() {
     let read = fine(&[
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "DELTA"),
-        (
-            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-            "explicit_bucket_histogram",
-        ),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
         ("OTEL_TRACES_EXPORTER", "otlp"),
         ("OTEL_LOGS_EXPORTER", "none"),
     ]);
     assert_eq!((read.temporality, read.histograms), (Temporality::Delta, Histograms::Explicit));
-    assert_eq!(
-        [read.spans.is_sent, read.metrics.is_sent, read.logs.is_sent],
-        [true, true, false]
-    );
+    assert_eq!([read.spans.is_sent, read.metrics.is_sent, read.logs.is_sent], [true, true, false]);
 }
 
 #[test]
 fn what_cannot_be_used_is_named_and_ignored() {
     for (name, value, expected) in [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "OTEL_EXPORTER_OTLP_ENDPOINT is ignored: "),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "localhost:4318",
+            "OTEL_EXPORTER_OTLP_ENDPOINT is ignored: ",
+        ),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http//x", "OTEL_EXPORTER_OTLP_ENDPOINT is ignored: "),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "udp", r#"OTEL_EXPORTER_OTLP_PROTOCOL is "udp", and not one of grpc"#),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1", r#"OTEL_BSP_MAX_QUEUE_SIZE is "-1", which is no whole number"#),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "udp",
+            r#"OTEL_EXPORTER_OTLP_PROTOCOL is "udp", and not one of grpc"#,
+        ),
+        (
+            "OTEL_BSP_MAX_QUEUE_SIZE",
+            "-1",
+            r#"OTEL_BSP_MAX_QUEUE_SIZE is "-1", which is no whole number"#,
+        ),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "OTEL_BSP_MAX_QUEUE_SIZE is 0, which is not possible"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "1m", r#"OTEL_METRIC_EXPORT_INTERVAL is "1m""#),
         ("OTEL_TRACES_EXPORTER", "zipkin", r#"OTEL_TRACES_EXPORTER is "zipkin""#),
@@ -160,7 +166,8 @@ fn headers_are_decoded_and_their_values_never_reported() {
         let (read, reports) = read(&[("OTEL_EXPORTER_OTLP_TRACES_HEADERS", text)]);
         (format!("{:?}", read.spans.endpoint), reports)
     };
-    let (endpoint, reports) = read_headers("authorization=Bearer%20secret%2C, x-tenant = shop;p=1 ,");
+    let (endpoint, reports) =
+        read_headers("authorization=Bearer%20secret%2C, x-tenant = shop;p=1 ,");
     assert!(endpoint.contains(r#"["authorization", "x-tenant"]"#), "{endpoint}");
     assert_eq!(reports, [""; 0]);
     for (text, place) in [
@@ -197,8 +204,14 @@ fn grpc_needs_no_scheme_and_says_apart_whether_it_is_without_tls() {
 fn compression_and_certificates_are_options_of_the_endpoint() {
     let files = |more: &[(&'static str, &'static str)]| {
         let (read, reports) = read(
-            &[&[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/ca.pem")], more]
-                .concat(),
+            &[
+                &[
+                    ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+                    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/ca.pem"),
+                ],
+                more,
+            ]
+            .concat(),
         );
         (format!("{:?}", read.logs.endpoint), reports)
     };

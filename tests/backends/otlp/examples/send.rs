@@ -97,7 +97,11 @@ fn value(value: &OurValue) -> Value {
 }
 
 fn attributes(attributes: &[KeyValue]) -> Value {
-    attributes.iter().map(|each| (each.key.to_string(), value(&each.value))).collect::<Map<_, _>>().into()
+    attributes
+        .iter()
+        .map(|each| (each.key.to_string(), value(&each.value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn span(span: &SpanRecord) -> Value {

@@ -25,7 +25,10 @@ use bellwether::{
 use opentelemetry::{InstrumentationScope, trace as theirs};
 use opentelemetry_proto::{
     tonic::collector::trace::v1::ExportTraceServiceRequest,
-    transform::{common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope},
+    transform::{
+        common::tonic::ResourceAttributesWithSchema,
+        trace::tonic::group_spans_by_resource_and_scope,
+    },
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use prost::Message as _;

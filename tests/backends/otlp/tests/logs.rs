@@ -59,24 +59,27 @@ fn every_field_of_a_record_arrives() {
         .with_attribute("cart", 8);
     let observed = record.observed().unix_nanos();
     for records in arrived(vec![record]) {
-        assert_eq!(records, [TheirRecord {
-            time_unix_nano: 1_577_836_800_000_000_001,
-            observed_time_unix_nano: observed,
-            severity_number: 14,
-            severity_text: "notice".to_owned(),
-            body: any(text("refused")),
-            attributes: vec![
-                attribute("cart", Value::IntValue(8)),
-                attribute("bellwether.target", text("shop::pay")),
-                attribute("code.file.path", text("src/pay.rs")),
-                attribute("code.line.number", Value::IntValue(7)),
-            ],
-            dropped_attributes_count: 0,
-            flags: 1,
-            trace_id: 10_u128.to_be_bytes().to_vec(),
-            span_id: 11_u64.to_be_bytes().to_vec(),
-            event_name: "payment.refused".to_owned(),
-        }]);
+        assert_eq!(
+            records,
+            [TheirRecord {
+                time_unix_nano: 1_577_836_800_000_000_001,
+                observed_time_unix_nano: observed,
+                severity_number: 14,
+                severity_text: "notice".to_owned(),
+                body: any(text("refused")),
+                attributes: vec![
+                    attribute("cart", Value::IntValue(8)),
+                    attribute("bellwether.target", text("shop::pay")),
+                    attribute("code.file.path", text("src/pay.rs")),
+                    attribute("code.line.number", Value::IntValue(7)),
+                ],
+                dropped_attributes_count: 0,
+                flags: 1,
+                trace_id: 10_u128.to_be_bytes().to_vec(),
+                span_id: 11_u64.to_be_bytes().to_vec(),
+                event_name: "payment.refused".to_owned(),
+            }]
+        );
     }
 }
 
@@ -105,10 +108,13 @@ fn an_attribute_of_the_users_is_not_written_again() {
         .with_attribute("code.file.path", "theirs.rs")
         .with_attribute("bellwether.target", "theirs");
     for records in arrived(vec![record]) {
-        assert_eq!(records[0].attributes, [
-            attribute("code.file.path", text("theirs.rs")),
-            attribute("bellwether.target", text("theirs")),
-            attribute("code.line.number", Value::IntValue(1)),
-        ]);
+        assert_eq!(
+            records[0].attributes,
+            [
+                attribute("code.file.path", text("theirs.rs")),
+                attribute("bellwether.target", text("theirs")),
+                attribute("code.line.number", Value::IntValue(1)),
+            ]
+        );
     }
 }

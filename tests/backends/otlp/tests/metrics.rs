@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value::Value},
     metrics::v1::{
-        ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, Sum, metric::Data,
-        number_data_point::Value as Number,
+        ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, Sum,
+        metric::Data, number_data_point::Value as Number,
     },
 };
 use prost::Message as _;
@@ -78,20 +78,23 @@ fn points_of_a_counter_are_one_metric() {
     sent.bind_any(&[("to", "b"), ("via", "c\n")]).add(u64::MAX / 2);
     let points = points(&registry);
     for metrics in arrived(otlp(), points.clone()) {
-        assert_eq!(metrics, [Metric {
-            name: "shop.sent".to_owned(),
-            description: "Messages \"sent\"".to_owned(),
-            unit: "By".to_owned(),
-            metadata: vec![],
-            data: Some(Data::Sum(Sum {
-                data_points: vec![
-                    number(&points[0], Number::AsInt(3)),
-                    number(&points[1], Number::AsInt(i64::MAX)),
-                ],
-                aggregation_temporality: CUMULATIVE,
-                is_monotonic: true,
-            })),
-        }]);
+        assert_eq!(
+            metrics,
+            [Metric {
+                name: "shop.sent".to_owned(),
+                description: "Messages \"sent\"".to_owned(),
+                unit: "By".to_owned(),
+                metadata: vec![],
+                data: Some(Data::Sum(Sum {
+                    data_points: vec![
+                        number(&points[0], Number::AsInt(3)),
+                        number(&points[1], Number::AsInt(i64::MAX)),
+                    ],
+                    aggregation_temporality: CUMULATIVE,
+                    is_monotonic: true,
+                })),
+            }]
+        );
     }
 }
 
@@ -111,11 +114,14 @@ fn each_kind_of_number_has_its_data() {
         let mut level = number(&points[2], Number::AsDouble(0.5));
         level.start_time_unix_nano = 0;
         let gauge = opentelemetry_proto::tonic::metrics::v1::Gauge { data_points: vec![level] };
-        assert_eq!(data, [
-            sum(&points[0], Number::AsDouble(u64::MAX as f64), true),
-            sum(&points[1], Number::AsInt(-4), false),
-            Data::Gauge(gauge),
-        ]);
+        assert_eq!(
+            data,
+            [
+                sum(&points[0], Number::AsDouble(u64::MAX as f64), true),
+                sum(&points[1], Number::AsInt(-4), false),
+                Data::Gauge(gauge),
+            ]
+        );
     }
 }
 

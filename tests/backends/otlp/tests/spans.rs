@@ -28,10 +28,7 @@ fn requests(spans: Vec<SpanRecord>) -> [ExportTraceServiceRequest; 2] {
     let (batch, otlp) = (Batch::from(spans), Otlp::new("https://example.com"));
     let protobuf = otlp.spans_request(&setup(), &batch);
     let json = otlp.json().spans_request(&setup(), &batch);
-    [
-        ExportTraceServiceRequest::decode(&*protobuf).unwrap(),
-        serde_json::from_slice(&json).unwrap(),
-    ]
+    [ExportTraceServiceRequest::decode(&*protobuf).unwrap(), serde_json::from_slice(&json).unwrap()]
 }
 
 /// The spans of a request of one resource and one scope.
@@ -41,7 +38,11 @@ fn spans(mut request: ExportTraceServiceRequest) -> Vec<Span> {
 }
 
 fn attribute(key: &str, value: Value) -> TheirKeyValue {
-    TheirKeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+    TheirKeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..Default::default()
+    }
 }
 
 fn array(values: impl IntoIterator<Item = Value>) -> Value {
@@ -135,7 +136,10 @@ fn expected() -> Span {
             attribute("zero", Value::IntValue(0)),
             attribute("d", Value::DoubleValue(0.1)),
             attribute("infinity", Value::DoubleValue(f64::NEG_INFINITY)),
-            attribute("ss", array(["x", "", "a text that is longer than what is in place"].map(text))),
+            attribute(
+                "ss",
+                array(["x", "", "a text that is longer than what is in place"].map(text)),
+            ),
             attribute("bs", array([true, false].map(Value::BoolValue))),
             attribute("is", array([-1, i64::MAX].map(Value::IntValue))),
             attribute("ds", array([1.5, f64::INFINITY].map(Value::DoubleValue))),
@@ -189,7 +193,8 @@ fn the_resource_and_the_scope_stand_before_the_spans() {
     for request in requests(vec![SpanRecord::new("one"), SpanRecord::new("two")]) {
         let resource = &request.resource_spans[0];
         let attributes = &resource.resource.as_ref().unwrap().attributes;
-        let of = |key: &str| attributes.iter().find(|attribute| attribute.key == key).unwrap().clone();
+        let of =
+            |key: &str| attributes.iter().find(|attribute| attribute.key == key).unwrap().clone();
         assert_eq!(of("service.name"), attribute("service.name", text("shop")));
         assert_eq!(of("host.name"), attribute("host.name", text("a\"b")));
         let scope = resource.scope_spans[0].scope.as_ref().unwrap();
@@ -205,7 +210,10 @@ fn a_root_without_anything_has_only_what_every_span_has() {
     let record = SpanRecord::new("");
     for request in requests(vec![record.clone()]) {
         let span = spans(request).remove(0);
-        assert_eq!((span.parent_span_id, span.trace_state, span.status), (vec![], String::new(), None));
+        assert_eq!(
+            (span.parent_span_id, span.trace_state, span.status),
+            (vec![], String::new(), None)
+        );
         assert_eq!((span.name, span.kind, span.flags), (String::new(), 1, 0x101));
         assert_eq!((span.attributes, span.events, span.links), (vec![], vec![], vec![]));
         assert_eq!(span.trace_id, record.trace_id().to_u128().to_be_bytes());
@@ -221,9 +229,11 @@ fn all_kinds_and_statuses_have_their_numbers() {
             assert_eq!(spans(request)[0].kind, place as i32 + 1);
         }
     }
-    for (status, code, message) in
-        [(Status::Ok, 1, ""), (Status::Error("".into()), 2, ""), (Status::Error("é".into()), 2, "é")]
-    {
+    for (status, code, message) in [
+        (Status::Ok, 1, ""),
+        (Status::Error("".into()), 2, ""),
+        (Status::Error("é".into()), 2, "é"),
+    ] {
         let mut record = SpanRecord::new("x");
         record.set_status(status);
         for request in requests(vec![record]) {
