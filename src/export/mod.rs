@@ -8,6 +8,9 @@
 mod backend;
 mod file;
 mod memory;
+#[cfg(feature = "otlp")]
+#[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]
+pub mod otlp;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 mod stdout;

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use super::{
     exemplar::Exemplar,
     family::{Family, Kind, Series, SeriesValue, Snapshot},
+    histogram::PageBounds,
     unit::Unit,
     view::Views,
 };
@@ -53,6 +54,8 @@ struct About {
     help: Cow<'static, str>,
     kind: Kind,
     unit: Unit,
+    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "of who sends bounds"))]
+    page_bounds: PageBounds,
 }
 
 impl Snapshot {
@@ -62,9 +65,10 @@ impl Snapshot {
     pub fn data_points(&self, temporality: Temporality) -> Vec<DataPoint> {
         let n = self.families().iter().map(|family| family.series.len()).sum();
         let mut points = Vec::with_capacity(n);
-        for Family { name, kind, unit, help, series, .. } in self.families() {
+        for Family { name, kind, unit, help, page_bounds, series, .. } in self.families() {
             let (name, help) = (name.clone(), help.clone());
-            let family = Arc::new(About { name, help, kind: *kind, unit: *unit });
+            let (kind, unit, page_bounds) = (*kind, *unit, *page_bounds);
+            let family = Arc::new(About { name, help, kind, unit, page_bounds });
             points.extend(series.iter().map(|series| DataPoint {
                 family: family.clone(),
                 series: series.clone(),
@@ -135,6 +139,18 @@ impl DataPoint {
     #[must_use]
     pub fn temporality(&self) -> Temporality {
         self.temporality
+    }
+
+    /// Whether both are of one family and of one reading.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn is_of_family_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.family, &other.family)
+    }
+
+    /// The bounds that a histogram without bounds of its own shows to who wants a few fixed ones.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn shown_bounds(&self) -> Cow<'static, [f64]> {
+        super::histogram::ladder::bounds(self.family.unit, self.family.page_bounds)
     }
 
     /// Changes the labels, for a [`Processor`](crate::pipeline::Processor).

@@ -82,6 +82,14 @@ impl<'a> Json<'a> {
         self.0.push(b'"');
     }
 
+    /// Writes what `write` writes as text: a number with more digits than some readers keep.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn quoted(self, write: impl FnOnce(Json<'_>)) {
+        self.0.push(b'"');
+        write(Json(self.0));
+        self.0.push(b'"');
+    }
+
     pub(crate) fn value(self, value: &Value) {
         match value {
             Value::String(text) => self.str(text),

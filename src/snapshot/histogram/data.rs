@@ -254,6 +254,12 @@ impl HistogramSnapshot {
         self.extremes.map(|(min, _)| min).or_else(|| self.quantile(0.0))
     }
 
+    /// The smallest and the largest value, if they are known: of a difference they are not.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn extremes(&self) -> Option<(f64, f64)> {
+        self.extremes
+    }
+
     /// The buckets that are not empty, ascending: (lower bound, upper bound, count).
     ///
     /// A bucket holds the values above its lower bound, up to and including its upper bound. The first

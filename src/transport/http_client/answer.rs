@@ -148,6 +148,10 @@ impl HttpAnswer {
 
     /// The error of an answer that is no success: what `may_pass` by its status is tried again, 413 is cut,
     /// and all else is refused.
+    #[cfg_attr(
+        not(feature = "webhook"),
+        allow(dead_code, reason = "for who needs only the status")
+    )]
     pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
         let message = format!("{place} answered {}", self.status);
         match self.status.as_u16() {

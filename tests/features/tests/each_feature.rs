@@ -15,6 +15,21 @@ fn a_webhook_checks_its_url() {
     assert!(error.to_string().contains("http://alerts.example.com"), "{error}");
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_checks_its_url() {
+    use bellwether::{
+        export::otlp::Otlp,
+        pipeline::{Pipe, Route, Setup},
+        trace::SpanRecord,
+    };
+
+    let start = |url| Pipe::start(Route::<SpanRecord>::from(Otlp::new(url)), &Setup::default());
+    start("https://collector.example.com").expect("the URL is fine");
+    let error = start("http://collector.example.com").expect_err("plain http was not allowed");
+    assert!(error.to_string().contains("http://collector.example.com"), "{error}");
+}
+
 #[cfg(feature = "stream")]
 #[test]
 fn stream_gives_a_stream_a_span() {

@@ -1,0 +1,150 @@
+//! Sends payloads as requests of HTTP, and reads what the server says of them.
+
+use super::{
+    answer::{self, Partial},
+    request,
+    signal::{Encoding, Names},
+    target::Target,
+};
+use crate::{
+    diagnostics,
+    error::Error,
+    pipeline::{Deadline, ExportError, OneLine, Payload, SendResult, Sender, Setup},
+    transport::http_client::{HttpAnswer, HttpClient, HttpPost, MOST_ANSWER},
+};
+
+/// Sends the payloads of a signal to one URL.
+#[derive(Debug)]
+pub(super) struct HttpSender {
+    client: HttpClient,
+    /// What follows the path of the endpoint.
+    path: &'static str,
+    names: &'static Names,
+    encoding: Encoding,
+}
+
+/// The most bytes of a request: what receivers are asked to take at least (OTLP, "Message size").
+pub(super) const MOST_REQUEST: usize = 64 << 20;
+
+impl HttpSender {
+    pub(super) fn new(target: &Target, names: &'static Names) -> Self {
+        let path = if target.is_general { names.path } else { "" };
+        let client = HttpClient::new(target.endpoint.clone());
+        Self { client, path, names, encoding: target.encoding() }
+    }
+}
+
+impl Sender for HttpSender {
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        self.client.check()
+    }
+
+    fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
+        let body = checked_body(payload, self.names, self.encoding)?;
+        let content_type = match self.encoding {
+            Encoding::Protobuf => "application/x-protobuf",
+            Encoding::Json => "application/json",
+        };
+        let post = HttpPost {
+            path: self.path,
+            most_answer: MOST_ANSWER,
+            ..HttpPost::new(content_type, body)
+        };
+        let answer = self.client.post(post, deadline)?;
+        let place = self.client.to_string();
+        if !answer.is_success() {
+            return Err(refusal(&place, &answer));
+        }
+        let encoding = encoding_of(&answer).unwrap_or(self.encoding);
+        settle(Partial::read(&answer.body, self.names, encoding), payload, &place)
+    }
+
+    fn name(&self) -> &str {
+        "otlp"
+    }
+}
+
+/// The body of the request with the records of `payload`.
+pub(super) fn checked_body(
+    payload: &Payload,
+    names: &Names,
+    encoding: Encoding,
+) -> Result<Vec<u8>, ExportError<Payload>> {
+    let len = payload.head().len() + payload.bytes().len();
+    if len > MOST_REQUEST {
+        return Err(ExportError::too_large(format_args!("a request of {len} bytes is too large")));
+    }
+    let body = request::body(payload, names, encoding);
+    body.ok_or_else(|| ExportError::reject("the payload is not of this form"))
+}
+
+/// What becomes of records that a server took, or of which it took some.
+pub(super) fn settle(partial: Partial, payload: &Payload, place: &str) -> SendResult {
+    let Partial { rejected, message } = partial;
+    if rejected > 0 {
+        let rejected = usize::try_from(rejected).unwrap_or(usize::MAX);
+        // None is sent again: which ones were refused is not said.
+        let error = ExportError::reject(format_args!("{place}: {message}"));
+        return Err(error.unsent(payload.skip(payload.len())).rejected(rejected));
+    }
+    if !message.is_empty() {
+        let text = format_args!("exporter \"otlp\": {place}: {}", OneLine(&message));
+        diagnostics::report("warning of a backend", text);
+    }
+    Ok(())
+}
+
+/// The error of an answer that is no success (OTLP, "Retryable Response Codes").
+pub(super) fn refusal(place: &str, answer: &HttpAnswer) -> ExportError<Payload> {
+    let said = answer::error_message(&answer.body, encoding_of(answer));
+    let colon = if said.is_empty() { "" } else { ": " };
+    let message = format_args!("{place} answered {}{colon}{said}", answer.status);
+    match answer.status.as_u16() {
+        413 => ExportError::too_large(message),
+        429 | 502 | 503 | 504 => {
+            let error = ExportError::retry(message);
+            match answer.retry_after() {
+                Some(delay) => error.after(delay),
+                None => error,
+            }
+        }
+        _ => ExportError::reject(message),
+    }
+}
+
+/// The form of an answer, as its header says.
+fn encoding_of(answer: &HttpAnswer) -> Option<Encoding> {
+    let content_type = answer.headers.get("content-type")?.to_str().ok()?;
+    match content_type.split(';').next()?.trim() {
+        "application/x-protobuf" | "application/protobuf" => Some(Encoding::Protobuf),
+        "application/json" => Some(Encoding::Json),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::{StatusCode, header::HeaderMap};
+
+    use super::*;
+
+    #[test]
+    fn each_status_is_retried_cut_or_refused() {
+        let decision = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let headers =
+                HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+            let (body, trailers) = (Vec::new(), HeaderMap::new());
+            let error = refusal("", &HttpAnswer { status, headers, body, trailers });
+            (error.retry_after().map(|delay| delay.as_secs()), format!("{error:?}").contains("Cut"))
+        };
+        for status in 300..600 {
+            let expected = match status {
+                429 | 502 | 503 | 504 => (Some(7), false),
+                413 => (None, true),
+                _ => (None, false),
+            };
+            assert_eq!(decision(status), expected, "{status}");
+        }
+    }
+}

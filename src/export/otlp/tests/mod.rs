@@ -1,0 +1,2 @@
+mod cuts;
+mod env;

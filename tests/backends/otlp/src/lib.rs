@@ -1,0 +1,1 @@
+//! A receiver of OTLP for the tests.
