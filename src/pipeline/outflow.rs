@@ -432,6 +432,7 @@ impl Outflow {
             delivered: disk.delivered,
             held: memory.held.saturating_sub(gone.saturating_sub(arrived)),
             spooled: arrived.saturating_sub(gone),
+            backlog_bytes: figures.uncounted_bytes,
             dropped,
             retries: memory.retries + disk.retries,
             last_error: disk.last_error.or(memory.last_error),

@@ -229,6 +229,7 @@ impl<T> Queue<T> {
             held: state.held().items as u64,
             spooled: 0,
             inherited: 0,
+            backlog_bytes: 0,
             dropped: state.dropped,
             retries: state.retries,
             last_error: state.last_error.clone(),

@@ -113,6 +113,9 @@ pub struct QueueReport {
     pub held: u64,
     /// Records that are on disk, durably, and wait there to be sent.
     pub spooled: u64,
+    /// Bytes on disk that an earlier process left and that were not read yet: nobody has counted their
+    /// records, which are in no other figure.
+    pub backlog_bytes: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
     /// How often the exporter asked for a retry.
