@@ -1,4 +1,6 @@
 //! Transport: how bytes leave and enter the process, whatever they mean.
+//!
+//! An [`Endpoint`] is where requests go: the same for every backend, notifier and source that speaks HTTP.
 
 #[cfg(feature = "http-client")]
 pub(crate) mod address;
@@ -6,7 +8,14 @@ pub(crate) mod address;
 pub(crate) mod http_client;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;
+#[cfg(feature = "http-client")]
+mod rotating_file;
+#[cfg(feature = "http-client")]
+mod secret;
 
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
-pub use http_client::Endpoint;
+pub use http_client::{Compression, Endpoint};
+#[cfg(feature = "http-client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
+pub use secret::Secret;

@@ -32,4 +32,6 @@ mod tls;
 pub use reply::Reply;
 pub use request::Request;
 pub use server::{PATIENCE, Server, nobody};
-pub use tls::{CLIENT_KEY_PEM, CLIENT_PEM, Certificate, ROOT_PEM};
+pub use tls::{
+    CLIENT_KEY_PEM, CLIENT_PEM, Certificate, OTHER_ROOT_PEM, ROOT_PEM, UNKNOWN_KEY_PEM, UNKNOWN_PEM,
+};

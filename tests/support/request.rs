@@ -12,7 +12,7 @@ pub struct Request {
     pub path: String,
     /// Names in lower case, in the order of the request.
     pub headers: Vec<(String, String)>,
-    /// Unpacked, if it came in gzip.
+    /// Unpacked, if it came in gzip or zstd.
     pub body: Vec<u8>,
     /// As it came.
     pub sent: Vec<u8>,
@@ -54,6 +54,7 @@ impl Request {
         };
         request.body = match request.header("content-encoding") {
             Some("gzip") => unpacked(&request.sent),
+            Some("zstd") => zstd::decode_all(&*request.sent).expect("zstd"),
             _ => request.sent.clone(),
         };
         Some(request)

@@ -18,6 +18,12 @@ pub const ROOT_PEM: &[u8] = include_bytes!("certificates/root.pem");
 pub const CLIENT_PEM: &[u8] = include_bytes!("certificates/client.pem");
 pub const CLIENT_KEY_PEM: &[u8] = include_bytes!("certificates/client.key.pem");
 
+/// A root that none of the servers' certificates is of.
+pub const OTHER_ROOT_PEM: &[u8] = include_bytes!("certificates/alone.pem");
+/// A certificate of a client, of an unknown root.
+pub const UNKNOWN_PEM: &[u8] = include_bytes!("certificates/unknown.pem");
+pub const UNKNOWN_KEY_PEM: &[u8] = include_bytes!("certificates/unknown.key.pem");
+
 /// What a server shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Certificate {
@@ -29,12 +35,14 @@ pub enum Certificate {
     /// Of a root that nobody knows.
     OfAnUnknownRoot,
     SelfSigned,
-    /// A good one, and the client has to show one of [`ROOT_PEM`] too.
+    /// A good one, and the client has to show one of [`ROOT_PEM`] too. By TLS 1.3, it knows that it is refused only
+    /// after it has sent: what it sent is not [read](super::Server::n_read).
     AskingForAnother,
 }
 
 impl Certificate {
-    pub(super) fn config(self, protocols: &[&str]) -> Arc<ServerConfig> {
+    /// As rustls takes it; `protocols` are those that are spoken above TLS.
+    pub fn config(self, protocols: &[&str]) -> Arc<ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider.clone());
         let config = config.with_safe_default_protocol_versions().unwrap();

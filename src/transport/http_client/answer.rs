@@ -41,8 +41,21 @@ pub(crate) struct HttpAnswer {
 pub(crate) struct HttpFailure {
     /// Whether a retry may help.
     pub(crate) may_pass: bool,
+    pub(super) kind: FailureKind,
     /// What happened, without secrets.
     pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// The policy does not allow it.
+    Forbidden,
+    /// Nothing of the request was sent.
+    NotConnected,
+    TimedOut,
+    TooLong,
+    /// The connection ended, or what came is no HTTP.
+    Broken,
 }
 
 /// The answer in `response`, with a body of at most `most` bytes.
@@ -71,7 +84,7 @@ pub(super) async fn read(
         Err(Unread::Broken(error)) => Err(HttpFailure::of(place, &error)),
         Err(Unread::TooLong) => {
             let message = format!("the answer of {place} has more than {most} bytes");
-            Err(HttpFailure::passing(message))
+            Err(HttpFailure::new(true, FailureKind::TooLong, message))
         }
     }
 }
@@ -136,18 +149,27 @@ impl HttpFailure {
     fn of(place: &str, error: &reqwest::Error) -> Self {
         let message = format!("{place}: {}", chain(error));
         // The name has no public address: a retry would not change that.
-        if error.is_builder() || is_not_public(error) {
-            return Self::lasting(message);
+        if is_not_public(error) {
+            return Self::forbidden(message);
         }
-        Self::passing(message)
+        let kind = if error.is_connect() { FailureKind::NotConnected } else { FailureKind::Broken };
+        Self::new(!error.is_builder(), kind, message)
     }
 
-    pub(super) fn lasting(message: String) -> Self {
-        Self { may_pass: false, message }
+    fn new(may_pass: bool, kind: FailureKind, message: String) -> Self {
+        Self { may_pass, kind, message }
     }
 
-    pub(super) fn passing(message: String) -> Self {
-        Self { may_pass: true, message }
+    pub(super) fn forbidden(message: String) -> Self {
+        Self::new(false, FailureKind::Forbidden, message)
+    }
+
+    pub(super) fn unconnected(message: String) -> Self {
+        Self::new(true, FailureKind::NotConnected, message)
+    }
+
+    pub(super) fn timed_out(place: &str) -> Self {
+        Self::new(true, FailureKind::TimedOut, format!("{place}: timed out"))
     }
 }
 

@@ -1,58 +1,107 @@
 //! The options of an endpoint, and whether the policy allows its URL.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
-
-use reqwest::{
-    Client, ClientBuilder, Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
-    redirect::Policy,
-    retry,
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
+
+use reqwest::{RequestBuilder, Url, header::HeaderMap};
 
 use super::{
-    connection::Connection,
-    resolver::{NotPublic, Resolver},
+    compression::Compression,
+    credentials::{Credentials, header_name, header_value},
+    policy::{Place, is_public_or_named},
+    proxy::Proxy,
+    resolver::NotPublic,
+    tls::{Pem, Tls},
 };
-use crate::{
-    error::{Error, ErrorKind},
-    sync::atomic::AtomicUsize,
-    transport::address,
-};
+use crate::transport::{Secret, rotating_file::RotatingFile};
 
 /// Where requests are sent, and how: a URL and its options, the same for every backend, notifier and source
 /// that speaks HTTP.
 ///
 /// A text is an endpoint without options.
 ///
+/// | option | what | default |
+/// |---|---|---|
+/// | [`header`](Self::header) | a header of each request | none |
+/// | [`bearer`](Self::bearer), [`basic`](Self::basic), [`secret_header`](Self::secret_header) | who asks; the secret may be in a file that is replaced | nobody |
+/// | [`timeout`](Self::timeout) | how long a request may take, from its beginning to the end of the answer | 10 s |
+/// | [`connect_timeout`](Self::connect_timeout) | how long connecting may take of that, with look-up and handshake | 5 s |
+/// | [`compression`](Self::compression) | how bodies are compressed | none, unless the backend says otherwise |
+/// | [`root_certificates`](Self::root_certificates), [`_file`](Self::root_certificates_file) | which roots TLS trusts, instead of the system's | the system's |
+/// | [`client_certificate`](Self::client_certificate), [`_files`](Self::client_certificate_files) | what is shown to a server that asks for a certificate | none |
+/// | [`proxy`](Self::proxy), [`proxy_basic`](Self::proxy_basic), [`proxy_from_env`](Self::proxy_from_env) | the proxy that requests go through | none, whatever the environment says |
+/// | [`unix_socket`](Self::unix_socket) | a socket that requests go to instead of host and port | none |
+/// | [`or`](Self::or) | where requests go while this one does not answer | nowhere |
+/// | [`allow_plain_http`](Self::allow_plain_http) | http without TLS | refused |
+/// | [`allow_private`](Self::allow_private) | addresses that are not public | refused |
+///
+/// # Limits
+///
+/// An answer has at most 4 MiB; of one that is a success and has more, nothing counts. No encoding of answers is
+/// asked for, and none is undone. Time limits are on the monotonic clock; a flush or a shutdown may end a request
+/// earlier. An endpoint has one request at a time, and keeps its connections open between them.
+///
+/// # TLS
+///
+/// TLS 1.2 and 1.3, by rustls, with certificates that are verified: that cannot be switched off. Whoever has a
+/// certificate of his own passes its root to [`root_certificates`](Self::root_certificates). A server that is
+/// not trusted gets nothing of what is sent. It is asked again as any that cannot be connected: certificates are
+/// renewed.
+///
+/// The cryptography is aws-lc-rs, which needs a C compiler to build (on Windows for x86 also NASM, or the objects
+/// that it ships). If the program installs another provider of rustls as the default of the process before it
+/// starts telemetry (`CryptoProvider::install_default`), that one is used; aws-lc-rs is still built.
+///
 /// # What it will not do
 ///
-/// It does not use plain http or connect to an address that is not public, unless allowed. It follows no
-/// redirect, and uses no proxy from the environment. Of its URL only scheme, host and port are ever printed,
-/// and of its headers only the names.
+/// It does not use plain http or connect to an address that is not public, unless allowed. That concerns secrets
+/// too: they go over plain http only where the code allows that. It follows no redirect, and uses no proxy unless
+/// it is given one. Of its URL only scheme, host and port are ever printed, and of its headers only the names.
+///
+/// # Errors
+///
+/// An endpoint that cannot be used (its URL, a header, a secret that is missing, a certificate that cannot be
+/// read) is an error when what sends to it starts.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use bellwether::transport::Endpoint;
+/// use bellwether::transport::{Compression, Endpoint, Secret};
 ///
 /// let endpoint = Endpoint::new("https://collector.example.com/?key=secret")
 ///     .header("x-tenant", "shop")
-///     .timeout(Duration::from_secs(5));
+///     .bearer(Secret::from_file("/run/secrets/collector-token"))
+///     .compression(Compression::Gzip)
+///     .timeout(Duration::from_secs(5))
+///     .or("https://collector-2.example.com/?key=secret");
 /// assert_eq!(endpoint.to_string(), "https://collector.example.com");
 ///
 /// // An agent on the same machine.
 /// let agent = Endpoint::new("http://127.0.0.1:4318").allow_plain_http().allow_private();
+/// // One that listens on a socket: the URL gives the path, and the header `host`.
+/// let agent = Endpoint::new("http://localhost/v1/traces").unix_socket("/run/agent.sock");
 /// ```
 #[derive(Clone)]
 #[must_use = "an endpoint that is given to nobody is never asked"]
 pub struct Endpoint {
     url: Result<Url, &'static str>,
     headers: Vec<(String, String)>,
+    credentials: Vec<Credentials>,
     timeout: Duration,
-    connect_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    compression: Option<Compression>,
+    pub(super) tls: Tls,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) socket: Option<PathBuf>,
     allows_plain_http: bool,
-    allows_private: bool,
+    pub(super) allows_private: bool,
+    /// Have no others themselves.
+    others: Vec<Endpoint>,
 }
 
 impl Endpoint {
@@ -61,16 +110,42 @@ impl Endpoint {
         Self {
             url: Url::parse(url).map_err(|_| "the URL cannot be parsed"),
             headers: Vec::new(),
+            credentials: Vec::new(),
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
+            compression: None,
+            tls: Tls::default(),
+            proxy: None,
+            socket: None,
             allows_plain_http: false,
             allows_private: false,
+            others: Vec::new(),
         }
     }
 
     /// Sends a header with each request; its value is never printed.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends `authorization: Bearer` with the token.
+    pub fn bearer(self, token: Secret) -> Self {
+        self.credentials(Credentials::Bearer(token))
+    }
+
+    /// Sends `authorization: Basic` with the user and the password.
+    pub fn basic(self, user: impl Into<String>, password: Secret) -> Self {
+        self.credentials(Credentials::Basic(user.into(), password))
+    }
+
+    /// Sends a header whose value is a secret, such as `x-api-key`.
+    pub fn secret_header(self, name: impl Into<String>, value: Secret) -> Self {
+        self.credentials(Credentials::Header(name.into(), value))
+    }
+
+    fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials.push(credentials);
         self
     }
 
@@ -86,7 +161,87 @@ impl Endpoint {
         Self { connect_timeout: timeout, ..self }
     }
 
-    /// Allows a URL of plain http: then anyone on the way can read what is sent, the headers too.
+    /// How the bodies of requests are compressed, whatever the default of the backend is. What is sent again after
+    /// a failure is not compressed again.
+    pub fn compression(self, compression: Compression) -> Self {
+        Self { compression: Some(compression), ..self }
+    }
+
+    /// Trusts these roots, and not the system's: certificates in PEM.
+    pub fn root_certificates(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.tls.roots = Some(Pem::text(pem.as_ref()));
+        self
+    }
+
+    /// As [`root_certificates`](Self::root_certificates), from a file. It is read before each request, so that one
+    /// that is replaced counts from then on. At most 1 MiB.
+    pub fn root_certificates_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls.roots = Some(file(path));
+        self
+    }
+
+    /// Shows a certificate to servers that ask for one: the chain and its private key, in PEM.
+    pub fn client_certificate(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.tls.identity = Some((Pem::text(chain.as_ref()), Pem::text(key.as_ref())));
+        self
+    }
+
+    /// As [`client_certificate`](Self::client_certificate), from files. They are read before each request, so that
+    /// ones that are replaced count from then on.
+    pub fn client_certificate_files(
+        mut self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.tls.identity = Some((file(chain), file(key)));
+        self
+    }
+
+    /// Sends requests through the proxy at `url`, of http or https; a user and a password may be in it.
+    ///
+    /// Of plain http, it sees what any proxy of its kind sees: all of a request to an endpoint of plain http, and
+    /// the host of one to https. A password for it over plain http has to be
+    /// [allowed](Self::allow_plain_http). The addresses that are not public concern the proxy then: it resolves
+    /// the name of the endpoint's host, and decides itself what it connects to.
+    pub fn proxy(self, url: &str) -> Self {
+        Self { proxy: Some(Proxy::new(url)), ..self }
+    }
+
+    /// The user and the password for the [proxy](Self::proxy), which comes first.
+    pub fn proxy_basic(mut self, user: impl Into<String>, password: Secret) -> Self {
+        if let Some(proxy) = &mut self.proxy {
+            proxy.credentials = Some((user.into(), password));
+        }
+        self
+    }
+
+    /// Sends requests through the proxy that the environment names for the URL now, if any: `HTTPS_PROXY`,
+    /// `HTTP_PROXY`, `ALL_PROXY`, unless `NO_PROXY` has the host, as curl reads them. It may be at any address.
+    pub fn proxy_from_env(self) -> Self {
+        let proxy = self.url.as_ref().ok().and_then(Proxy::from_env);
+        Self { proxy, ..self }
+    }
+
+    /// Sends requests to the Unix socket at `path`. The URL still gives scheme, path and the header `host`; plain
+    /// http and addresses are no matter then, because nothing goes over a network. Proxies are not used. An error
+    /// at start on systems without such sockets.
+    pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
+        Self { socket: Some(path.into()), ..self }
+    }
+
+    /// Sends requests to `other`, which has options of its own, while this one cannot be connected to or answers
+    /// 502, 503 or 504; and so on with further ones. One that does not answer in time is left for the next
+    /// request.
+    ///
+    /// Whoever answers is asked from then on; after a minute this one is tried again. The
+    /// [time limit](Self::timeout) of this one holds for all of them together. What was sent to one that did not
+    /// answer may have reached it: it arrives twice then.
+    pub fn or(mut self, other: impl Into<Self>) -> Self {
+        self.others.extend(other.into().into_all());
+        self
+    }
+
+    /// Allows a URL of plain http: then anyone on the way can read what is sent, headers and secrets too.
     pub fn allow_plain_http(self) -> Self {
         Self { allows_plain_http: true, ..self }
     }
@@ -97,16 +252,33 @@ impl Endpoint {
         Self { allows_private: true, ..self }
     }
 
+    /// This one and the others, each alone.
+    pub(super) fn into_all(mut self) -> Vec<Self> {
+        let others = std::mem::take(&mut self.others);
+        std::iter::once(self).chain(others).collect()
+    }
+
     /// How long a request may take.
-    pub(crate) fn time_limit(&self) -> Duration {
+    pub(super) fn time_limit(&self) -> Duration {
         self.timeout
     }
 
-    /// Whether a request could be sent, as far as this is known without sending one.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.permitted().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
-        self.header_map().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;
-        Ok(())
+    pub(super) fn compression_or(&self, default: Compression) -> Compression {
+        self.compression.unwrap_or(default)
+    }
+
+    /// Whether connections need what TLS needs.
+    pub(super) fn uses_tls(&self) -> bool {
+        self.url.as_ref().is_ok_and(|url| url.scheme() == "https")
+            || self.proxy.as_ref().is_some_and(Proxy::is_https)
+    }
+
+    /// Whether a request could be sent, as far as this is known without making a client.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.permitted()?;
+        self.header_map()?;
+        self.compression_or(Compression::None).check()?;
+        self.credentials.iter().try_for_each(Credentials::check)
     }
 
     /// The URL, if the policy allows requests to it.
@@ -114,62 +286,36 @@ impl Endpoint {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
         match url.scheme() {
             "https" => {}
-            "http" if self.allows_plain_http => {}
+            "http" if self.allows_plain_http || self.socket.is_some() => {}
             "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
             _ => return Err(format!("{self} is neither https nor http")),
         }
-        // A host name is checked when it is connected to, by the addresses that it resolves to.
-        let host = url.host_str().unwrap_or_default();
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if let Ok(literal) = literal
-            && !self.allows_private
-            && !address::is_public(literal)
-        {
-            return Err(format!("{self}: {NotPublic}"));
+        match &self.proxy {
+            _ if self.socket.is_some() => {}
+            Some(proxy) => proxy.check(self.allows_plain_http, self.allows_private)?,
+            None if self.allows_private || is_public_or_named(url) => {}
+            None => return Err(format!("{self}: {NotPublic}")),
         }
         Ok(url)
     }
 
-    /// A client with these options; its look-ups are counted in `n_resolving`.
-    pub(super) fn connect(
-        &self,
-        version: fn(ClientBuilder) -> ClientBuilder,
-        n_resolving: &Arc<AtomicUsize>,
-    ) -> Result<Connection, String> {
-        // Much here says what is so anyway, unless another crate turned on a feature of reqwest's.
-        let client = version(Client::builder())
-            .default_headers(self.header_map()?)
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .retry(retry::never())
-            .connect_timeout(self.connect_timeout)
-            .tls_backend_rustls()
-            .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver {
-                allows_private: self.allows_private,
-                n_pending: n_resolving.clone(),
-            }));
-        Connection::new(client)
-    }
-
-    fn header_map(&self) -> Result<HeaderMap, String> {
+    /// The headers that never change.
+    pub(super) fn header_map(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let key: HeaderName =
-                name.parse().map_err(|_| format!("the header name {name:?} is not legal"))?;
-            let mut value: HeaderValue = value
-                .parse()
-                .map_err(|_| format!("the value of the header {name:?} is not legal"))?;
-            value.set_sensitive(true);
-            headers.append(key, value);
+            headers.append(header_name(name)?, header_value(name, value)?);
         }
         Ok(headers)
     }
+
+    /// The request with who asks.
+    pub(super) fn with_credentials(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
+        self.credentials.iter().try_fold(request, |request, each| each.on(request))
+    }
+}
+
+fn file(path: impl Into<PathBuf>) -> Pem {
+    Pem::File(Arc::new(RotatingFile::new(path)))
 }
 
 impl From<&str> for Endpoint {
@@ -184,12 +330,16 @@ impl From<String> for Endpoint {
     }
 }
 
-/// Scheme, host and port of the URL.
+/// Scheme, host and port of the URL, or the path of the socket.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(url) = &self.url else { return f.write_str("a URL that cannot be parsed") };
-        write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
-        url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+        if let Some(path) = &self.socket {
+            return write!(f, "unix:{}", path.display());
+        }
+        match &self.url {
+            Ok(url) => Place(url).fmt(f),
+            Err(_) => f.write_str("a URL that cannot be parsed"),
+        }
     }
 }
 
@@ -199,10 +349,15 @@ impl fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("url", &format_args!("{self}"))
             .field("headers", &names)
+            .field("credentials", &self.credentials)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("compression", &self.compression)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("allows_plain_http", &self.allows_plain_http)
             .field("allows_private", &self.allows_private)
+            .field("others", &self.others)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,10 @@
 //! Requests a document, with limits on its size and time.
 
-use reqwest::header::ACCEPT;
+use reqwest::{Method, header::ACCEPT};
 
 use super::{
-    client::{HttpClient, chain},
-    resolver::is_not_public,
+    answer::FailureKind,
+    client::{HttpClient, Request},
 };
 use crate::clock::Deadline;
 
@@ -21,35 +21,29 @@ impl HttpClient {
     /// Returns the document at the URL, if it has at most `limit` bytes and arrives whole within the
     /// time-out.
     pub(crate) fn get(&mut self, accept: &str, limit: usize) -> Result<Vec<u8>, GetFailure> {
-        let fail = |reason| move |message| GetFailure { reason, message };
-        let deadline = Deadline::after(self.endpoint.time_limit());
-        let url = self.endpoint.permitted().map_err(fail("forbidden"))?.clone();
-        let client = self.connected().map_err(fail("connection"))?;
-        let request = client.get(url).header(ACCEPT, accept);
-        let place = self.to_string();
-        let document = async {
-            let failure = |error| get_failure(&place, &error);
-            let mut response = request.send().await.map_err(failure)?;
-            let status = response.status();
-            if !status.is_success() {
-                return Err(fail("status")(format!("{place} answered {status}")));
-            }
-            let mut body = Vec::new();
-            while let Some(piece) = response.chunk().await.map_err(failure)? {
-                if body.len() + piece.len() > limit {
-                    let message = format!("the answer of {place} has more than {limit} bytes");
-                    return Err(fail("too_large")(message));
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok(body)
+        let request = Request {
+            method: Method::GET,
+            path: "",
+            headers: &[(ACCEPT.as_str(), accept)],
+            body: None,
+            most_answer: limit,
         };
-        self.run(deadline.instant(), &deadline, document)
-            .unwrap_or_else(|| Err(fail("timeout")(format!("{place}: timed out"))))
+        let deadline = Deadline::after(self.time_limit());
+        match self.ask(&request, &deadline) {
+            Ok(answer) if answer.is_success() => Ok(answer.body),
+            Ok(answer) => {
+                let message = format!("{self} answered {}", answer.status);
+                Err(GetFailure { reason: "status", message })
+            }
+            Err(failure) => {
+                let reason = match failure.kind {
+                    FailureKind::Forbidden => "forbidden",
+                    FailureKind::TimedOut => "timeout",
+                    FailureKind::TooLong => "too_large",
+                    FailureKind::NotConnected | FailureKind::Broken => "connection",
+                };
+                Err(GetFailure { reason, message: failure.message })
+            }
+        }
     }
-}
-
-fn get_failure(place: &str, error: &reqwest::Error) -> GetFailure {
-    let reason = if is_not_public(error) { "forbidden" } else { "connection" };
-    GetFailure { reason, message: format!("{place}: {}", chain(error)) }
 }

@@ -8,21 +8,33 @@
 //! Errors name only scheme, host and port of a URL, because its userinfo, path and query are often
 //! secrets.
 
-mod answer;
-mod client;
-mod connection;
 mod endpoint;
+mod policy;
+mod credentials;
+mod compression;
+mod tls;
+mod proxy;
+#[cfg(unix)]
+mod socket;
+#[cfg(not(unix))]
+#[path = "socket_absent.rs"]
+mod socket;
+mod client;
+mod place;
+mod connection;
+mod resolver;
+mod post;
 #[cfg(feature = "poll-json")]
 mod get;
 #[cfg(feature = "otlp-grpc")]
 mod http2;
-mod post;
-mod resolver;
+mod answer;
 #[cfg(test)]
 mod tests;
 
 #[allow(unused_imports, reason = "for backends that read what the server says")]
 pub(crate) use answer::{HttpAnswer, HttpFailure, MOST_ANSWER};
 pub(crate) use client::HttpClient;
+pub use compression::Compression;
 pub use endpoint::Endpoint;
 pub(crate) use post::HttpPost;

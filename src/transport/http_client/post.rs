@@ -1,13 +1,13 @@
 //! Sends a body, and reads what the server says of it.
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, header::CONTENT_TYPE};
 
 use super::{
-    answer::{self, HttpAnswer, HttpFailure, MOST_ANSWER},
-    client::HttpClient,
+    answer::{HttpAnswer, HttpFailure, MOST_ANSWER},
+    client::{HttpClient, Request},
 };
-use crate::clock::{self, Deadline};
+use crate::clock::Deadline;
 
 /// What is posted.
 pub(crate) struct HttpPost<'a> {
@@ -36,20 +36,15 @@ impl HttpClient {
         post: HttpPost<'_>,
         deadline: &Deadline,
     ) -> Result<HttpAnswer, HttpFailure> {
-        let latest = clock::deadline(self.time_limit());
-        let mut url = self.endpoint.permitted().map_err(HttpFailure::lasting)?.clone();
-        if !post.path.is_empty() {
-            url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), post.path));
-        }
-        let client = self.connected().map_err(HttpFailure::passing)?;
-        let mut request = client.post(url).header(CONTENT_TYPE, post.content_type).body(post.body);
-        for (name, value) in post.headers {
-            request = request.header(*name, *value);
-        }
-        let most = post.most_answer.min(MOST_ANSWER);
-        let place = self.to_string();
-        let answer = async { answer::read(request.send().await, most, &place).await };
-        self.run(latest, deadline, answer)
-            .unwrap_or_else(|| Err(HttpFailure::passing(format!("{place}: timed out"))))
+        let mut headers = vec![(CONTENT_TYPE.as_str(), post.content_type)];
+        headers.extend_from_slice(post.headers);
+        let request = Request {
+            method: Method::POST,
+            path: post.path,
+            headers: &headers,
+            body: Some(post.body),
+            most_answer: post.most_answer.min(MOST_ANSWER),
+        };
+        self.ask(&request, deadline)
     }
 }

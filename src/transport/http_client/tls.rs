@@ -1,0 +1,99 @@
+//! Whom TLS trusts, and what it shows of us.
+//!
+//! There is no switch that turns verification off: whoever needs a certificate of his own trusts its root.
+
+use std::{fmt, sync::Arc};
+
+use reqwest::{Certificate, ClientBuilder, Identity, tls::Version};
+use zeroize::Zeroizing;
+
+use super::client::chain;
+use crate::transport::rotating_file::RotatingFile;
+
+/// Options of TLS.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tls {
+    /// In the place of the system's, if any.
+    pub(super) roots: Option<Pem>,
+    /// The certificate that is shown, and its key.
+    pub(super) identity: Option<(Pem, Pem)>,
+}
+
+/// A text in PEM, or the file that has it.
+#[derive(Clone)]
+pub(super) enum Pem {
+    Text(Arc<Zeroizing<Vec<u8>>>),
+    File(Arc<RotatingFile>),
+}
+
+/// What the options come to now. If it differs from what a connection was made with, that is made anew.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Material {
+    roots: Option<Zeroizing<Vec<u8>>>,
+    identity: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Pem {
+    pub(super) fn text(pem: &[u8]) -> Self {
+        Self::Text(Arc::new(Zeroizing::new(pem.to_vec())))
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        match self {
+            Self::Text(text) => Ok(Zeroizing::clone(text)),
+            Self::File(file) => file.read(),
+        }
+    }
+}
+
+impl Tls {
+    pub(super) fn material(&self) -> Result<Material, String> {
+        let roots = self.roots.as_ref().map(Pem::read).transpose()?;
+        let identity = match &self.identity {
+            None => None,
+            Some((certificate, key)) => {
+                let (certificate, key) = (certificate.read()?, key.read()?);
+                let mut both = Vec::with_capacity(certificate.len() + 1 + key.len());
+                both.extend_from_slice(&certificate);
+                both.push(b'\n');
+                both.extend_from_slice(&key);
+                Some(Zeroizing::new(both))
+            }
+        };
+        Ok(Material { roots, identity })
+    }
+}
+
+impl Material {
+    /// The builder with these, for connections by TLS; those `without` load no roots.
+    pub(super) fn on(
+        &self,
+        mut builder: ClientBuilder,
+        without: bool,
+    ) -> Result<ClientBuilder, String> {
+        builder = builder.tls_backend_rustls().tls_version_min(Version::TLS_1_2);
+        if without {
+            return Ok(builder.tls_certs_only([]));
+        }
+        if let Some(roots) = &self.roots {
+            let roots = Certificate::from_pem_bundle(roots).ok().filter(|roots| !roots.is_empty());
+            builder = builder.tls_certs_only(roots.ok_or("no root certificate is in the PEM")?);
+        }
+        if let Some(identity) = &self.identity {
+            let identity = Identity::from_pem(identity)
+                .map_err(|error| format!("the client's certificate or key: {}", chain(&error)))?;
+            builder = builder.identity(identity);
+        }
+        Ok(builder)
+    }
+}
+
+/// Where it comes from.
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("text"),
+            Self::File(file) => write!(f, "file {:?}", file.path()),
+        }
+    }
+}
