@@ -68,6 +68,8 @@
 //! - `prometheus` (default): the Prometheus page as bytes, in text, OpenMetrics or protobuf.
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
+//! - `http-client`: what all that sends by HTTP has in common, [`transport::Endpoint`].
+//! - `zstd`: compression of requests by zstd. `otlp-grpc`: HTTP/2 for them.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.
 //! - `stream`: spans on streams.
 //! - `http`: trace headers in and out of `http::HeaderMap`; its methods and status codes as labels.

@@ -1,6 +1,7 @@
 //! What a request gets, and how that goes wrong.
 
 use std::{
+    fmt,
     io::{self, Write as _},
     net::{SocketAddr, TcpStream},
     thread,
@@ -12,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use super::server::{Stream, wait};
 
 /// An answer, or what stands in its place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
@@ -210,6 +211,13 @@ impl Reply {
             stream.write_all(b"0\r\n\r\n")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (status, length, delay) = (self.status, self.body.len(), self.delay);
+        write!(f, "{status} with {length} bytes, {:?}, late by {delay:?}", self.manner)
     }
 }
 

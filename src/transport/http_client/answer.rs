@@ -11,7 +11,7 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::{client::chain, resolver::is_not_public};
+use super::{cause::chain, resolver::is_not_public};
 use crate::{
     clock,
     pipeline::ExportError,
@@ -101,11 +101,24 @@ async fn fill(answer: &mut HttpAnswer, body: Body, most: usize) -> Result<(), Un
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         match frame.map_err(Unread::Broken)?.into_data() {
             Ok(piece) if answer.body.len() + piece.len() > most => return Err(Unread::TooLong),
-            Ok(piece) => answer.body.extend_from_slice(&piece),
+            Ok(piece) => {
+                make_room(&mut answer.body, piece.len(), most);
+                answer.body.extend_from_slice(&piece);
+            }
             Err(other) => answer.trailers.extend(other.into_trailers().unwrap_or_default()),
         }
     }
     Ok(())
+}
+
+/// Room for `more` bytes. A body that is not short gets the room of the longest at once: what grows by and by is
+/// copied, and takes up to three times as much meanwhile. Room that is not used is no memory yet.
+fn make_room(body: &mut Vec<u8>, more: usize, most: usize) {
+    const SHORT: usize = 1 << 16; // Arbitrary.
+    if body.len() + more > body.capacity().max(SHORT) {
+        let room = most.min(MOST_ANSWER).saturating_sub(body.len());
+        body.reserve_exact(room.max(more));
+    }
 }
 
 impl HttpAnswer {

@@ -97,6 +97,8 @@ pub struct Endpoint {
     compression: Option<Compression>,
     pub(super) tls: Tls,
     pub(super) proxy: Option<Proxy>,
+    /// Who asks the proxy.
+    proxy_user: Option<(String, Secret)>,
     pub(super) socket: Option<PathBuf>,
     allows_plain_http: bool,
     pub(super) allows_private: bool,
@@ -116,6 +118,7 @@ impl Endpoint {
             compression: None,
             tls: Tls::default(),
             proxy: None,
+            proxy_user: None,
             socket: None,
             allows_plain_http: false,
             allows_private: false,
@@ -204,22 +207,26 @@ impl Endpoint {
     /// [allowed](Self::allow_plain_http). The addresses that are not public concern the proxy then: it resolves
     /// the name of the endpoint's host, and decides itself what it connects to.
     pub fn proxy(self, url: &str) -> Self {
-        Self { proxy: Some(Proxy::new(url)), ..self }
+        self.through(Some(Proxy::new(url)))
     }
 
-    /// The user and the password for the [proxy](Self::proxy), which comes first.
+    /// The user and the password for the proxy, instead of those in its URL. The secret may change, as others.
     pub fn proxy_basic(mut self, user: impl Into<String>, password: Secret) -> Self {
-        if let Some(proxy) = &mut self.proxy {
-            proxy.credentials = Some((user.into(), password));
-        }
-        self
+        self.proxy_user = Some((user.into(), password));
+        let proxy = self.proxy.take();
+        self.through(proxy)
     }
 
     /// Sends requests through the proxy that the environment names for the URL now, if any: `HTTPS_PROXY`,
     /// `HTTP_PROXY`, `ALL_PROXY`, unless `NO_PROXY` has the host, as curl reads them. It may be at any address.
     pub fn proxy_from_env(self) -> Self {
         let proxy = self.url.as_ref().ok().and_then(Proxy::from_env);
-        Self { proxy, ..self }
+        self.through(proxy)
+    }
+
+    fn through(self, proxy: Option<Proxy>) -> Self {
+        let credentials = self.proxy_user.clone();
+        Self { proxy: proxy.map(|proxy| proxy.asked_by(credentials)), ..self }
     }
 
     /// Sends requests to the Unix socket at `path`. The URL still gives scheme, path and the header `host`; plain
@@ -288,7 +295,7 @@ impl Endpoint {
             "https" => {}
             "http" if self.allows_plain_http || self.socket.is_some() => {}
             "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
-            _ => return Err(format!("{self} is neither https nor http")),
+            _ => return Err("the URL is neither https nor http".to_owned()),
         }
         match &self.proxy {
             _ if self.socket.is_some() => {}

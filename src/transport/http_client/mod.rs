@@ -1,12 +1,24 @@
 //! HTTP requests of notifiers and exporters: one client, with one policy, which a deadline cancels.
 //!
-//! Redirects are not followed, and proxies from the environment are not used. Plain http, and addresses
-//! that are not public, are refused unless the code allows them. The address is checked when the
+//! An `Endpoint` has the options; an `HttpClient` holds it and its others (`Endpoint::or`), each with connections
+//! of its own (`Place`), and asks them in turn. All that may change between two requests (secrets, certificates,
+//! the password of a proxy) is read before each: headers are made for each request, and where what a connection
+//! was made with has changed, it is made anew.
+//!
+//! Redirects are not followed, and proxies from the environment are used by choice alone. Plain http, and
+//! addresses that are not public, are refused unless the code allows them. The address is checked when the
 //! connection is made: the resolver returns only addresses that passed, so that a name cannot change
-//! its address between the check and the connection.
+//! its address between the check and the connection. Through a proxy, that is the proxy's.
 //!
 //! Errors name only scheme, host and port of a URL, because its userinfo, path and query are often
 //! secrets.
+//!
+//! # For backends
+//!
+//! - `MOST_ANSWER` is the `most_answer` of who reads what the server says.
+//! - `HttpClient::compressing(Compression::Gzip)` is for a protocol whose bodies are compressed unless the user
+//!   says otherwise. What is sent again after a failure is recognised by its bytes, and not compressed again.
+//! - `HttpClient::http2`, with the feature `otlp-grpc`, is for gRPC; others speak HTTP/1.1, whatever features are on.
 
 mod endpoint;
 mod policy;
@@ -29,6 +41,7 @@ mod get;
 #[cfg(feature = "otlp-grpc")]
 mod http2;
 mod answer;
+mod cause;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ use reqwest::{Client, ClientBuilder, redirect::Policy, retry};
 use zeroize::Zeroizing;
 
 use super::{
+    cause::chain,
     connection::Connection,
     endpoint::Endpoint,
     resolver::Resolver,
@@ -50,10 +51,13 @@ impl Place {
         Ok(self.connection.insert((connection, now)).0.client.clone())
     }
 
-    /// Whether a client could be made.
+    /// Whether a client could be made of certificates, proxy and socket.
     pub(super) fn check(&self) -> Result<(), String> {
         let builder = self.builder(ClientBuilder::http1_only, &self.made()?)?;
-        Connection::new(builder).map(drop)
+        if self.endpoint.tls.is_as_usual() {
+            return Ok(()); // Saves loading the system's roots once more.
+        }
+        builder.build().map(drop).map_err(|error| format!("TLS: {}", chain(&error)))
     }
 
     fn made(&self) -> Result<Made, String> {

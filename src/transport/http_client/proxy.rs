@@ -13,7 +13,7 @@ use crate::transport::Secret;
 pub(super) struct Proxy {
     url: Result<Url, &'static str>,
     /// Instead of what is in the URL.
-    pub(super) credentials: Option<(String, Secret)>,
+    credentials: Option<(String, Secret)>,
     /// From the environment: as a header that is made already.
     header: Option<HeaderValue>,
     /// The operator chose it: it may be anywhere.
@@ -36,6 +36,11 @@ impl Proxy {
         Some(Self { header, is_trusted: true, ..Self::new(&intercept.uri().to_string()) })
     }
 
+    /// With who asks it, instead of what its URL says.
+    pub(super) fn asked_by(self, credentials: Option<(String, Secret)>) -> Self {
+        Self { credentials, ..self }
+    }
+
     /// Whether its address may be any, as far as `allows_private` says for others.
     pub(super) fn allows_private(&self, allows_private: bool) -> bool {
         allows_private || self.is_trusted
@@ -50,7 +55,7 @@ impl Proxy {
     pub(super) fn check(&self, allows_plain_http: bool, allows_private: bool) -> Result<(), String> {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("the proxy {self} is neither https nor http"));
+            return Err("the proxy's URL is neither https nor http".to_owned());
         }
         if !self.allows_private(allows_private) && !is_public_or_named(url) {
             return Err(format!("the proxy {self}: {}", super::resolver::NotPublic));

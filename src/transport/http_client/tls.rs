@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 use reqwest::{Certificate, ClientBuilder, Identity, tls::Version};
 use zeroize::Zeroizing;
 
-use super::client::chain;
+use super::cause::chain;
 use crate::transport::rotating_file::RotatingFile;
 
 /// Options of TLS.
@@ -47,6 +47,11 @@ impl Pem {
 }
 
 impl Tls {
+    /// Whether nothing was chosen.
+    pub(super) fn is_as_usual(&self) -> bool {
+        self.roots.is_none() && self.identity.is_none()
+    }
+
     pub(super) fn material(&self) -> Result<Material, String> {
         let roots = self.roots.as_ref().map(Pem::read).transpose()?;
         let identity = match &self.identity {

@@ -185,6 +185,22 @@ fn a_runtime_is_read() {
     assert_eq!(workers.expect("a series").as_f64(), 1.0);
 }
 
+#[cfg(feature = "zstd")]
+#[test]
+fn an_endpoint_compresses_by_zstd() {
+    use bellwether::transport::{Compression, Endpoint};
+
+    let endpoint = Endpoint::new("https://collector.example.com").compression(Compression::Zstd);
+    assert!(format!("{endpoint:?}").contains("Zstd"));
+}
+
+#[cfg(feature = "otlp-grpc")]
+#[test]
+fn an_endpoint_is_made() {
+    let endpoint = bellwether::transport::Endpoint::new("https://collector.example.com:4317/x");
+    assert_eq!(endpoint.to_string(), "https://collector.example.com:4317");
+}
+
 #[cfg(feature = "poll-json")]
 #[test]
 fn a_poll_checks_its_url() {

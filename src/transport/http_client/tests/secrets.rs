@@ -86,7 +86,8 @@ fn no_text_has_anything_of_a_secret() {
         let start = client.check();
         let failure = post(&mut client, "canary").unwrap_err();
         let texts = format!("{endpoint} {endpoint:?} {client} {client:?} {start:?} {failure:?}");
-        let texts = texts.replace("x-canary-free", "").replace("canary://canary", "");
+        // The name of a header is no secret.
+        let texts = texts.replace("x-canary-free", "");
         assert!(!texts.contains("canary"), "{texts}");
     }
 }

@@ -57,7 +57,7 @@ fn a_handshake_that_goes_wrong_is_a_failure_that_may_pass() {
         abcdefghijklmnopqrstuvwxyz123456\x00\xc0\x13\x00";
     for (said, what) in [
         (&b"\x15\x03\x01\x00\x02\x02\x46"[..], "ProtocolVersion"),
-        (HELLO_OF_TLS_1_0, "version"),
+        (HELLO_OF_TLS_1_0, "ServerDoesNotSupportTls12Or13"),
         (b"\x15\x03\x03\x00\x02\x02\x70", "UnrecognisedName"),
         (b"", "eof"),
         (&HELLO_OF_TLS_1_0[..20], "eof"),
@@ -80,6 +80,10 @@ fn a_root_that_is_replaced_counts_from_the_next_request_on() {
     assert!(client.check().unwrap_err().to_string().contains("cannot be read"));
     roots.write(OTHER_ROOT_PEM);
     client.check().unwrap();
+    let broken = endpoint(&server.url("/")).root_certificates(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    HttpClient::new(broken).check().unwrap_err();
     assert!(post(&mut client, "").unwrap_err().message.contains("UnknownIssuer"));
     roots.write(ROOT_PEM);
     post(&mut client, "").unwrap();
