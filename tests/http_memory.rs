@@ -46,11 +46,11 @@ const LIMIT: usize = 4 << 20;
 #[test]
 fn an_answer_takes_at_most_what_it_may_have() {
     const GIB: u64 = 1 << 30;
-    let bomb = Reply::gzip_bomb(100 << 20);
+    let bomb = Reply::gzip_bomb(16 << 20);
     for (reply, most) in [
         (Reply::ok().zeros(10 * GIB), LIMIT),
         (Reply::ok().announced_zeros(10 * GIB), 0),
-        (bomb, LIMIT), // Its packed bytes are a long answer, and nothing unpacks them.
+        (bomb, 0),
         (Reply::garbage(), 0),
     ] {
         let server = Server::answering([Reply::ok().body("{}"), reply.clone()]);

@@ -12,11 +12,7 @@ use reqwest::{
 };
 
 use super::{cause::chain, resolver::is_not_public};
-use crate::{
-    clock,
-    pipeline::ExportError,
-    util::http_date,
-};
+use crate::{clock, pipeline::ExportError, util::http_date};
 
 /// The most bytes of an answer that a backend reads: for all of them, in one place. Arbitrary: an answer that
 /// names each of ten thousand rejected records fits in.

@@ -203,7 +203,8 @@ impl HttpClient {
         body: &Bytes,
         endpoint: &Endpoint,
     ) -> Result<(Bytes, Option<&'static str>), String> {
-        let by = if self.packs { endpoint.compression_or(self.compression) } else { Compression::None };
+        let by =
+            if self.packs { endpoint.compression_or(self.compression) } else { Compression::None };
         let Some(encoding) = by.encoding() else { return Ok((body.clone(), None)) };
         let packed = match self.packed.take() {
             Some(packed) if packed.by == by && packed.of == *body => packed,

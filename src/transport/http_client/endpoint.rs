@@ -1,11 +1,6 @@
 //! The options of an endpoint, and whether the policy allows its URL.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{RequestBuilder, Url, header::HeaderMap};
 
@@ -316,7 +311,10 @@ impl Endpoint {
     }
 
     /// The request with who asks.
-    pub(super) fn with_credentials(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
+    pub(super) fn with_credentials(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<RequestBuilder, String> {
         self.credentials.iter().try_fold(request, |request, each| each.on(request))
     }
 }

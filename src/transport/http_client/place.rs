@@ -1,19 +1,12 @@
 //! One endpoint of a client, with its connections.
 
-use std::{
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy, retry};
 use zeroize::Zeroizing;
 
 use super::{
-    cause::chain,
-    connection::Connection,
-    endpoint::Endpoint,
-    resolver::Resolver,
-    socket,
+    cause::chain, connection::Connection, endpoint::Endpoint, resolver::Resolver, socket,
     tls::Material,
 };
 use crate::{clock::Deadline, sync::atomic::AtomicUsize};
@@ -90,8 +83,9 @@ impl Place {
             .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(endpoint.connect_timeout)
             .dns_resolver(Arc::new(Resolver {
-                allows_private: proxy
-                    .map_or(endpoint.allows_private, |it| it.allows_private(endpoint.allows_private)),
+                allows_private: proxy.map_or(endpoint.allows_private, |it| {
+                    it.allows_private(endpoint.allows_private)
+                }),
                 n_pending: self.n_resolving.clone(),
             }));
         builder = made.tls.on(builder, !endpoint.uses_tls())?;

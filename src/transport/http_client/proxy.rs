@@ -52,7 +52,11 @@ impl Proxy {
     }
 
     /// Whether requests may go through it.
-    pub(super) fn check(&self, allows_plain_http: bool, allows_private: bool) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        allows_plain_http: bool,
+        allows_private: bool,
+    ) -> Result<(), String> {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("the proxy's URL is neither https nor http".to_owned());

@@ -55,7 +55,11 @@ fn an_attempt_ends_at_its_time_limit_whatever_the_server_does() {
     for attempt in hanging {
         let (ended, name) = attempt.join().unwrap();
         assert!(ended.failure().ends_with("timed out"), "{name}: {}", ended.failure());
-        assert!(ended.after >= LIMIT && ended.after <= LIMIT * 11 / 10, "{name}: {:?}", ended.after);
+        assert!(
+            ended.after >= LIMIT && ended.after <= LIMIT * 11 / 10,
+            "{name}: {:?}",
+            ended.after
+        );
     }
 }
 
@@ -88,7 +92,8 @@ fn a_connection_that_ends_too_early_is_a_failure_that_may_pass() {
 
 #[test]
 fn what_is_no_http_is_a_failure_that_may_pass() {
-    for reply in [Reply::garbage(), Reply::raw("HTTP/1.1 999999 ?\r\n\r\n"), Reply::raw("\r\n\r\n")] {
+    for reply in [Reply::garbage(), Reply::raw("HTTP/1.1 999999 ?\r\n\r\n"), Reply::raw("\r\n\r\n")]
+    {
         assert!(attempt(reply.clone()).result.is_err(), "{reply:?}");
     }
 }
@@ -125,7 +130,7 @@ fn an_endless_answer_is_read_to_its_limit_alone() {
 
 #[test]
 fn no_encoding_is_asked_for_and_none_is_undone() {
-    let server = Server::answering([Reply::gzip_bomb(100 << 20)]);
+    let server = Server::answering([Reply::gzip_bomb(16 << 20)]);
     let answer = post(&mut HttpClient::new(endpoint(&server.url("/"))), "").unwrap();
     assert!(answer.body.len() < 1 << 20, "{}", answer.body.len());
     assert_eq!(answer.body[..2], [0x1f, 0x8b]);

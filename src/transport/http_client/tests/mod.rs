@@ -24,10 +24,8 @@ fn endpoint(url: &str) -> Endpoint {
 
 /// Posts `body` once, and waits for all of the answer.
 fn post(client: &mut HttpClient, body: &str) -> Result<HttpAnswer, HttpFailure> {
-    let post = HttpPost {
-        most_answer: MOST_ANSWER,
-        ..HttpPost::new("text/plain", body.to_owned())
-    };
+    let post =
+        HttpPost { most_answer: MOST_ANSWER, ..HttpPost::new("text/plain", body.to_owned()) };
     client.post(post, &Deadline::after(PATIENCE))
 }
 

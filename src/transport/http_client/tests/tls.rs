@@ -80,9 +80,8 @@ fn a_root_that_is_replaced_counts_from_the_next_request_on() {
     assert!(client.check().unwrap_err().to_string().contains("cannot be read"));
     roots.write(OTHER_ROOT_PEM);
     client.check().unwrap();
-    let broken = endpoint(&server.url("/")).root_certificates(
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    );
+    let broken = endpoint(&server.url("/"))
+        .root_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     HttpClient::new(broken).check().unwrap_err();
     assert!(post(&mut client, "").unwrap_err().message.contains("UnknownIssuer"));
     roots.write(ROOT_PEM);
