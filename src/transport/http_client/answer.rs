@@ -54,34 +54,45 @@ pub(super) enum FailureKind {
     Broken,
 }
 
-/// The answer in `response`, with a body of at most `most` bytes.
+/// Reads `response` into `answer`, as far as it comes, with a body of at most `most` bytes.
 pub(super) async fn read(
     response: Result<Response, reqwest::Error>,
     most: usize,
     place: &str,
-) -> Result<HttpAnswer, HttpFailure> {
+    answer: &mut Option<HttpAnswer>,
+) -> Result<(), HttpFailure> {
     let response = response.map_err(|error| HttpFailure::of(place, &error))?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let mut answer = HttpAnswer { status, headers, body: Vec::new(), trailers: HeaderMap::new() };
+    let (body, trailers) = (Vec::new(), HeaderMap::new());
+    let answer = answer.insert(HttpAnswer { status, headers, body, trailers });
     if most == 0 {
-        return Ok(answer);
+        return Ok(());
     }
     let announced = response.content_length().unwrap_or(0);
-    let mut ended = match usize::try_from(announced) {
-        Ok(announced) if announced <= most => fill(&mut answer, response.into(), most).await,
+    let ended = match usize::try_from(announced) {
+        Ok(announced) if announced <= most => fill(answer, response.into(), most).await,
         _ => Err(Unread::TooLong),
     };
-    // An error is one whatever its body says: its status decides.
-    if !answer.is_success() {
-        ended = Ok(());
-    }
-    match ended {
-        Ok(()) => Ok(answer),
-        Err(Unread::Broken(error)) => Err(HttpFailure::of(place, &error)),
-        Err(Unread::TooLong) => {
+    ended.map_err(|unread| match unread {
+        Unread::Broken(error) => HttpFailure::of(place, &error),
+        Unread::TooLong => {
             let message = format!("the answer of {place} has more than {most} bytes");
-            Err(HttpFailure::new(true, FailureKind::TooLong, message))
+            HttpFailure::new(true, FailureKind::TooLong, message)
         }
+    })
+}
+
+/// What a request came to, by how its reading `ended` and what of the answer was read. An error is one whatever
+/// became of its body: its status decides.
+pub(super) fn decide(
+    ended: Result<(), HttpFailure>,
+    answer: Option<HttpAnswer>,
+    place: &str,
+) -> Result<HttpAnswer, HttpFailure> {
+    match (ended, answer) {
+        (Err(_), Some(answer)) if !answer.is_success() => Ok(answer),
+        (Err(failure), _) => Err(failure),
+        (Ok(()), answer) => answer.ok_or_else(|| HttpFailure::timed_out(place)),
     }
 }
 

@@ -187,9 +187,11 @@ impl HttpClient {
                 asked = asked.header(CONTENT_ENCODING, encoding);
             }
         }
-        let answer = async { answer::read(asked.send().await, request.most_answer, &name).await };
-        let result = place.run(latest, deadline, answer);
-        let result = result.unwrap_or_else(|| Err(HttpFailure::timed_out(&name)));
+        let (most, mut answer) = (request.most_answer, None);
+        let work = async { answer::read(asked.send().await, most, &name, &mut answer).await };
+        let ended = place.run(latest, deadline, work);
+        let ended = ended.unwrap_or_else(|| Err(HttpFailure::timed_out(&name)));
+        let result = answer::decide(ended, answer, &name);
         if result.as_ref().is_ok_and(HttpAnswer::is_success) {
             self.packed = None;
         }

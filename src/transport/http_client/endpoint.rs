@@ -36,7 +36,8 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 ///
 /// # Limits
 ///
-/// An answer has at most 4 MiB; of one that is a success and has more, nothing counts. No encoding of answers is
+/// An answer has at most 4 MiB: a success with more is a failure, and the status of an error stands whatever becomes
+/// of its body. No encoding of answers is
 /// asked for, and none is undone. Time limits are on the monotonic clock; a flush or a shutdown may end a request
 /// earlier. An endpoint has one request at a time, and keeps its connections open between them.
 ///
@@ -47,9 +48,12 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// not trusted gets nothing of what is sent. It is asked again as any that cannot be connected: certificates are
 /// renewed.
 ///
-/// The cryptography is aws-lc-rs, which needs a C compiler to build (on Windows for x86 also NASM, or the objects
-/// that it ships). If the program installs another provider of rustls as the default of the process before it
-/// starts telemetry (`CryptoProvider::install_default`), that one is used; aws-lc-rs is still built.
+/// The cryptography is aws-lc-rs, which needs a C compiler to build, and on Windows with x86 an assembler (NASM) or
+/// the objects that it ships. A program that installs another provider of rustls as the default of the process,
+/// before it starts telemetry, gets that one (`rustls::crypto::CryptoProvider::install_default`); aws-lc-rs is
+/// still built, because the features of this crate that send by HTTP bring it. Of the other providers ring needs a C
+/// compiler too. Graviola (`rustls-graviola`, by a maintainer of rustls) needs none, on `x86_64` and `aarch64`
+/// processors of the last ten years; it is younger than the others.
 ///
 /// # What it will not do
 ///

@@ -45,8 +45,8 @@ fn an_attempt_ends_at_its_time_limit_whatever_the_server_does() {
     let second = Duration::from_secs(1);
     let late = Reply::ok().after(30 * second);
     let trickle = Reply::ok().body([b'x'; 100]).trickle(second);
-    let slow = Reply::status(503).body([b'x'; 100]).trickle(second / 10);
-    let hanging = [Reply::silence(), late, trickle, slow].map(|reply| {
+    let refused = Reply::status(400).body([b'x'; 100]).trickle(second / 10);
+    let hanging = [Reply::silence(), late, trickle, refused].map(|reply| {
         thread::spawn(move || {
             let name = format!("{reply:?}");
             (attempt(reply), name)
@@ -54,7 +54,11 @@ fn an_attempt_ends_at_its_time_limit_whatever_the_server_does() {
     });
     for attempt in hanging {
         let (ended, name) = attempt.join().unwrap();
-        assert!(ended.failure().ends_with("timed out"), "{name}: {}", ended.failure());
+        match &ended.result {
+            // What it said before it got slow is an answer.
+            Ok(answer) => assert_eq!(answer.status, 400, "{name}"),
+            Err(_) => assert!(ended.failure().ends_with("timed out"), "{name}"),
+        }
         assert!(
             ended.after >= LIMIT && ended.after <= LIMIT * 11 / 10,
             "{name}: {:?}",
