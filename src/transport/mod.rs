@@ -5,6 +5,10 @@
 #[cfg(feature = "http-client")]
 pub(crate) mod address;
 #[cfg(feature = "http-client")]
+#[cfg_attr(
+    not(feature = "webhook"),
+    allow(dead_code, unused_imports, reason = "each of what sends uses a part of it")
+)]
 pub(crate) mod http_client;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;
