@@ -34,12 +34,17 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// | [`allow_plain_http`](Self::allow_plain_http) | http without TLS | refused |
 /// | [`allow_private`](Self::allow_private) | addresses that are not public | refused |
 ///
-/// # Limits
+/// # What becomes of a request
 ///
-/// An answer has at most 4 MiB: a success with more is a failure, and the status of an error stands whatever becomes
-/// of its body. No encoding of answers is
-/// asked for, and none is undone. Time limits are on the monotonic clock; a flush or a shutdown may end a request
-/// earlier. An endpoint has one request at a time, and keeps its connections open between them.
+/// One that cannot be connected, is not answered in time, or whose answer breaks off or is no HTTP, may pass: it is
+/// sent again as the pipeline's settings say, and may then arrive twice if it had arrived. One that the policy below
+/// refuses is given up. What an answer means is the backend's to say. An answer of a backend has at most 4 MiB: a
+/// success with more is a failure, and the status of an error stands whatever becomes of its body. No encoding of
+/// answers is asked for, and none is undone.
+///
+/// Time limits are on the monotonic clock; a flush or a shutdown may end a request earlier, and closes its socket.
+/// There is one request at a time, and connections stay open between them. A name is looked up for each new
+/// connection.
 ///
 /// # TLS
 ///
@@ -72,13 +77,16 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// use std::time::Duration;
 /// use bellwether::transport::{Compression, Endpoint, Secret};
 ///
-/// let endpoint = Endpoint::new("https://collector.example.com/?key=secret")
-///     .header("x-tenant", "shop")
-///     .bearer(Secret::from_file("/run/secrets/collector-token"))
-///     .compression(Compression::Gzip)
-///     .timeout(Duration::from_secs(5))
-///     .or("https://collector-2.example.com/?key=secret");
-/// assert_eq!(endpoint.to_string(), "https://collector.example.com");
+/// // Each has options of its own.
+/// let collector = |url| {
+///     Endpoint::new(url)
+///         .bearer(Secret::from_file("/run/secrets/collector-token"))
+///         .compression(Compression::Gzip)
+///         .timeout(Duration::from_secs(5))
+/// };
+/// let first = collector("https://collector-1.example.com/?key=secret");
+/// let both = first.or(collector("https://collector-2.example.com/?key=secret"));
+/// assert_eq!(both.to_string(), "https://collector-1.example.com");
 ///
 /// // An agent on the same machine.
 /// let agent = Endpoint::new("http://127.0.0.1:4318").allow_plain_http().allow_private();
@@ -235,7 +243,7 @@ impl Endpoint {
         Self { socket: Some(path.into()), ..self }
     }
 
-    /// Sends requests to `other`, which has options of its own, while this one cannot be connected to or answers
+    /// Sends requests to `other`, which has options of its own (this one's secrets do not go there), while this one cannot be connected to or answers
     /// 502, 503 or 504; and so on with further ones. One that does not answer in time is left for the next
     /// request.
     ///
