@@ -14,8 +14,8 @@ use super::rotating_file::RotatingFile;
 ///
 /// # Errors
 ///
-/// A secret that cannot be had, or that has characters which no header can have, is an error when what sends it
-/// starts. A file that cannot be read later is no error: the last content stands.
+/// A secret that cannot be had, or that has characters which no header can have, is an error when what sends
+/// it starts. A file that cannot be read later is no error: the last content stands.
 ///
 /// # Examples
 ///

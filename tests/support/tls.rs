@@ -35,8 +35,8 @@ pub enum Certificate {
     /// Of a root that nobody knows.
     OfAnUnknownRoot,
     SelfSigned,
-    /// A good one, and the client has to show one of [`ROOT_PEM`] too. By TLS 1.3, it knows that it is refused only
-    /// after it has sent: what it sent is not [read](super::Server::n_read).
+    /// A good one, and the client has to show one of [`ROOT_PEM`] too. By TLS 1.3, it knows that it is
+    /// refused only after it has sent: what it sent is not [read](super::Server::n_read).
     AskingForAnother,
 }
 

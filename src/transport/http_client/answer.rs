@@ -82,8 +82,8 @@ pub(super) async fn read(
     })
 }
 
-/// What a request came to, by how its reading `ended` and what of the answer was read. An error is one whatever
-/// became of its body: its status decides.
+/// What a request came to, by how its reading `ended` and what of the answer was read. An error is one
+/// whatever became of its body: its status decides.
 pub(super) fn decide(
     ended: Result<(), HttpFailure>,
     answer: Option<HttpAnswer>,
@@ -118,8 +118,8 @@ async fn fill(answer: &mut HttpAnswer, body: Body, most: usize) -> Result<(), Un
     Ok(())
 }
 
-/// Room for `more` bytes. A body that is not short gets the room of the longest at once: what grows by and by is
-/// copied, and takes up to three times as much meanwhile. Room that is not used is no memory yet.
+/// Room for `more` bytes. A body that is not short gets the room of the longest at once: what grows by and by
+/// is copied, and takes up to three times as much meanwhile. Room that is not used is no memory yet.
 fn make_room(body: &mut Vec<u8>, more: usize, most: usize) {
     const SHORT: usize = 1 << 16; // Arbitrary.
     if body.len() + more > body.capacity().max(SHORT) {

@@ -34,32 +34,39 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// | [`allow_plain_http`](Self::allow_plain_http) | http without TLS | refused |
 /// | [`allow_private`](Self::allow_private) | addresses that are not public | refused |
 ///
-/// # Limits
+/// # What becomes of a request
 ///
-/// An answer has at most 4 MiB: a success with more is a failure, and the status of an error stands whatever becomes
-/// of its body. No encoding of answers is
-/// asked for, and none is undone. Time limits are on the monotonic clock; a flush or a shutdown may end a request
-/// earlier. An endpoint has one request at a time, and keeps its connections open between them.
+/// One that cannot be connected, is not answered in time, or whose answer breaks off or is no HTTP, may pass:
+/// it is sent again as the pipeline's settings say, and may then arrive twice if it had arrived. One that the
+/// policy below refuses is given up. What an answer means is the backend's to say. An answer of a backend has
+/// at most 4 MiB: a success with more is a failure, and the status of an error stands whatever becomes of its
+/// body. No encoding of answers is asked for, and none is undone.
+///
+/// Time limits are on the monotonic clock; a flush or a shutdown may end a request earlier, and closes its
+/// socket. There is one request at a time, and connections stay open between them. A name is looked up for
+/// each new connection.
 ///
 /// # TLS
 ///
-/// TLS 1.2 and 1.3, by rustls, with certificates that are verified: that cannot be switched off. Whoever has a
-/// certificate of his own passes its root to [`root_certificates`](Self::root_certificates). A server that is
-/// not trusted gets nothing of what is sent. It is asked again as any that cannot be connected: certificates are
-/// renewed.
+/// TLS 1.2 and 1.3, by rustls, with certificates that are verified: that cannot be switched off. Whoever has
+/// a certificate of his own passes its root to [`root_certificates`](Self::root_certificates). A server that
+/// is not trusted gets nothing of what is sent. It is asked again as any that cannot be connected:
+/// certificates are renewed.
 ///
-/// The cryptography is aws-lc-rs, which needs a C compiler to build, and on Windows with x86 an assembler (NASM) or
-/// the objects that it ships. A program that installs another provider of rustls as the default of the process,
-/// before it starts telemetry, gets that one (`rustls::crypto::CryptoProvider::install_default`); aws-lc-rs is
-/// still built, because the features of this crate that send by HTTP bring it. Of the other providers ring needs a C
-/// compiler too. Graviola (`rustls-graviola`, by a maintainer of rustls) needs none, on `x86_64` and `aarch64`
-/// processors of the last ten years; it is younger than the others.
+/// The cryptography is aws-lc-rs, which needs a C compiler to build, and on Windows with x86 an assembler
+/// (NASM) or the objects that it ships. A program that installs another provider of rustls as the default of
+/// the process, before it starts telemetry, gets that one
+/// (`rustls::crypto::CryptoProvider::install_default`); aws-lc-rs is still built, because the features of
+/// this crate that send by HTTP bring it. Of the other providers ring needs a C compiler too. Graviola
+/// (`rustls-graviola`, by a maintainer of rustls) needs none, on `x86_64` and `aarch64` processors of the
+/// last ten years; it is younger than the others.
 ///
 /// # What it will not do
 ///
-/// It does not use plain http or connect to an address that is not public, unless allowed. That concerns secrets
-/// too: they go over plain http only where the code allows that. It follows no redirect, and uses no proxy unless
-/// it is given one. Of its URL only scheme, host and port are ever printed, and of its headers only the names.
+/// It does not use plain http or connect to an address that is not public, unless allowed. That concerns
+/// secrets too: they go over plain http only where the code allows that. It follows no redirect, and uses no
+/// proxy unless it is given one. Of its URL only scheme, host and port are ever printed, and of its headers
+/// only the names.
 ///
 /// # Errors
 ///
@@ -72,13 +79,16 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// use std::time::Duration;
 /// use bellwether::transport::{Compression, Endpoint, Secret};
 ///
-/// let endpoint = Endpoint::new("https://collector.example.com/?key=secret")
-///     .header("x-tenant", "shop")
-///     .bearer(Secret::from_file("/run/secrets/collector-token"))
-///     .compression(Compression::Gzip)
-///     .timeout(Duration::from_secs(5))
-///     .or("https://collector-2.example.com/?key=secret");
-/// assert_eq!(endpoint.to_string(), "https://collector.example.com");
+/// // Each has options of its own.
+/// let collector = |url| {
+///     Endpoint::new(url)
+///         .bearer(Secret::from_file("/run/secrets/collector-token"))
+///         .compression(Compression::Gzip)
+///         .timeout(Duration::from_secs(5))
+/// };
+/// let first = collector("https://collector-1.example.com/?key=secret");
+/// let both = first.or(collector("https://collector-2.example.com/?key=secret"));
+/// assert_eq!(both.to_string(), "https://collector-1.example.com");
 ///
 /// // An agent on the same machine.
 /// let agent = Endpoint::new("http://127.0.0.1:4318").allow_plain_http().allow_private();
@@ -151,20 +161,20 @@ impl Endpoint {
         self
     }
 
-    /// How long a request may take, from connecting to the end of the response; ten seconds by default. It holds
-    /// for the whole of each request: a body that trickles in cannot outlive it.
+    /// How long a request may take, from connecting to the end of the response; ten seconds by default. It
+    /// holds for the whole of each request: a body that trickles in cannot outlive it.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How long connecting may take of that, with the look-up of the name and the handshake of TLS; five seconds
-    /// by default.
+    /// How long connecting may take of that, with the look-up of the name and the handshake of TLS; five
+    /// seconds by default.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { connect_timeout: timeout, ..self }
     }
 
-    /// How the bodies of requests are compressed, whatever the default of the backend is. What is sent again after
-    /// a failure is not compressed again.
+    /// How the bodies of requests are compressed, whatever the default of the backend is. What is sent again
+    /// after a failure is not compressed again.
     pub fn compression(self, compression: Compression) -> Self {
         Self { compression: Some(compression), ..self }
     }
@@ -175,8 +185,8 @@ impl Endpoint {
         self
     }
 
-    /// As [`root_certificates`](Self::root_certificates), from a file. It is read before each request, so that one
-    /// that is replaced counts from then on. At most 1 MiB.
+    /// As [`root_certificates`](Self::root_certificates), from a file. It is read before each request, so
+    /// that one that is replaced counts from then on. At most 1 MiB.
     pub fn root_certificates_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.tls.roots = Some(file(path));
         self
@@ -188,8 +198,8 @@ impl Endpoint {
         self
     }
 
-    /// As [`client_certificate`](Self::client_certificate), from files. They are read before each request, so that
-    /// ones that are replaced count from then on.
+    /// As [`client_certificate`](Self::client_certificate), from files. They are read before each request, so
+    /// that ones that are replaced count from then on.
     pub fn client_certificate_files(
         mut self,
         chain: impl Into<PathBuf>,
@@ -201,15 +211,16 @@ impl Endpoint {
 
     /// Sends requests through the proxy at `url`, of http or https; a user and a password may be in it.
     ///
-    /// Of plain http, it sees what any proxy of its kind sees: all of a request to an endpoint of plain http, and
-    /// the host of one to https. A password for it over plain http has to be
-    /// [allowed](Self::allow_plain_http). The addresses that are not public concern the proxy then: it resolves
-    /// the name of the endpoint's host, and decides itself what it connects to.
+    /// Of plain http, it sees what any proxy of its kind sees: all of a request to an endpoint of plain http,
+    /// and the host of one to https. A password for it over plain http has to be
+    /// [allowed](Self::allow_plain_http). The addresses that are not public concern the proxy then: it
+    /// resolves the name of the endpoint's host, and decides itself what it connects to.
     pub fn proxy(self, url: &str) -> Self {
         self.through(Some(Proxy::new(url)))
     }
 
-    /// The user and the password for the proxy, instead of those in its URL. The secret may change, as others.
+    /// The user and the password for the proxy, instead of those in its URL. The secret may change, as
+    /// others.
     pub fn proxy_basic(mut self, user: impl Into<String>, password: Secret) -> Self {
         self.proxy_user = Some((user.into(), password));
         let proxy = self.proxy.take();
@@ -228,19 +239,19 @@ impl Endpoint {
         Self { proxy: proxy.map(|proxy| proxy.asked_by(credentials)), ..self }
     }
 
-    /// Sends requests to the Unix socket at `path`. The URL still gives scheme, path and the header `host`; plain
-    /// http and addresses are no matter then, because nothing goes over a network. Proxies are not used. An error
-    /// at start on systems without such sockets.
+    /// Sends requests to the Unix socket at `path`. The URL still gives scheme, path and the header `host`;
+    /// plain http and addresses are no matter then, because nothing goes over a network. Proxies are not
+    /// used. An error at start on systems without such sockets.
     pub fn unix_socket(self, path: impl Into<PathBuf>) -> Self {
         Self { socket: Some(path.into()), ..self }
     }
 
-    /// Sends requests to `other`, which has options of its own, while this one cannot be connected to or answers
-    /// 502, 503 or 504; and so on with further ones. One that does not answer in time is left for the next
-    /// request.
+    /// Sends requests to `other`, which has options of its own (this one's secrets do not go there), while
+    /// this one cannot be connected to or answers 502, 503 or 504; and so on with further ones. One that does
+    /// not answer in time is left for the next request.
     ///
-    /// Whoever answers is asked from then on; after a minute this one is tried again. The
-    /// [time limit](Self::timeout) of this one holds for all of them together. What was sent to one that did not
+    /// Whoever answers is asked from then on; after a minute this one is tried again. The [time
+    /// limit](Self::timeout) of this one holds for all of them together. What was sent to one that did not
     /// answer may have reached it: it arrives twice then.
     pub fn or(mut self, other: impl Into<Self>) -> Self {
         self.others.extend(other.into().into_all());

@@ -5,8 +5,8 @@ use reqwest::ClientBuilder;
 use super::client::HttpClient;
 
 impl HttpClient {
-    /// Speaks HTTP/2 alone: over TLS as agreed there (`h2`), without it from the first byte on (`h2c`, with prior
-    /// knowledge). Bodies are not compressed: gRPC compresses each message, and says so in it.
+    /// Speaks HTTP/2 alone: over TLS as agreed there (`h2`), without it from the first byte on (`h2c`, with
+    /// prior knowledge). Bodies are not compressed: gRPC compresses each message, and says so in it.
     #[cfg_attr(not(test), allow(dead_code, reason = "for gRPC"))]
     pub(crate) fn http2(mut self) -> Self {
         self.packs = false;
@@ -49,7 +49,8 @@ mod tests {
 
     type Request = ::http::Request<Vec<u8>>;
 
-    /// A server of HTTP/2 that answers each request with a body and trailers, by TLS if it has a configuration.
+    /// A server of HTTP/2 that answers each request with a body and trailers, by TLS if it has a
+    /// configuration.
     fn serving(tls: Option<Arc<ServerConfig>>) -> (SocketAddr, mpsc::Receiver<Request>) {
         let (sender, requests) = mpsc::channel();
         let (said, address) = mpsc::channel();

@@ -98,8 +98,8 @@ impl Place {
         }
     }
 
-    /// The result of `work` with the client. If it does not end by `latest` and by `deadline`, returns `None` and
-    /// closes all sockets.
+    /// The result of `work` with the client. If it does not end by `latest` and by `deadline`, returns `None`
+    /// and closes all sockets.
     pub(super) fn run<T>(
         &mut self,
         latest: Instant,

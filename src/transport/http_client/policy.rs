@@ -6,8 +6,8 @@ use reqwest::Url;
 
 use crate::transport::address;
 
-/// Scheme, host and port of a URL of http or https: what else is in it may be secret, and so may be all of one
-/// of another scheme, which is often no URL at all.
+/// Scheme, host and port of a URL of http or https: what else is in it may be secret, and so may be all of
+/// one of another scheme, which is often no URL at all.
 pub(super) struct Place<'a>(pub(super) &'a Url);
 
 impl fmt::Display for Place<'_> {

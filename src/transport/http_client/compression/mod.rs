@@ -10,7 +10,8 @@ mod zstd;
 #[path = "zstd_absent.rs"]
 mod zstd;
 
-/// How the bodies of requests are compressed, by [`Endpoint::compression`](crate::transport::Endpoint::compression).
+/// How the bodies of requests are compressed, by
+/// [`Endpoint::compression`](crate::transport::Endpoint::compression).
 ///
 /// Telemetry is mostly text that repeats: any compression makes it several times smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,8 @@ impl Compression {
         match self {
             Self::None => Ok(bytes.to_vec()),
             Self::Gzip => {
-                // The fastest level: the machine's work is the service's, and the way to a collector is short.
+                // The fastest level: the machine's work is the service's, and the way to a collector is
+                // short.
                 let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(bytes)?;
                 encoder.finish()

@@ -1,4 +1,5 @@
-//! What the client makes of servers that misbehave, of certificates and proxies, and what it shows of secrets.
+//! What the client makes of servers that misbehave, of certificates and proxies, and what it shows of
+//! secrets.
 
 #[path = "../../../../tests/support/mod.rs"]
 pub(super) mod support;
