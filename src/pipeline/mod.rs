@@ -67,8 +67,8 @@ pub use signal::Signal;
 #[doc(hidden)]
 #[cfg(all(feature = "spool", unix))]
 pub use spool::{
-    Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader, SpoolSettings,
-    SpoolWriter,
+    Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader,
+    SpoolSettings, SpoolWriter,
 };
 pub(crate) use stats::OneLine;
 pub(crate) use stats::series;

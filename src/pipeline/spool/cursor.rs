@@ -30,7 +30,7 @@ pub(super) const WHOLE: u64 = u64::MAX;
 pub(super) struct Cursor {
     folder: Arc<dyn DiskFolder>,
     file: Option<Box<dyn DiskFile>>,
-    is_named: bool, // Durably, in the folder.
+    is_named: bool,  // Durably, in the folder.
     generation: u64, // Of the slot that is durable.
     /// Which slot that is. The other one may be written to.
     durable: usize,
@@ -60,7 +60,8 @@ impl Cursor {
                 }
             }
         }
-        let (generation, durable) = newest.map_or((0, 1), |(generation, slot, _)| (generation, slot));
+        let (generation, durable) =
+            newest.map_or((0, 1), |(generation, slot, _)| (generation, slot));
         let at = newest.map(|(.., at)| at);
         Ok((Self { folder, file, is_named: false, generation, durable }, at))
     }

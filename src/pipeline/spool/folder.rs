@@ -1,9 +1,6 @@
 //! The folders of a spool: which one is written to, what is in it, and what others left behind.
 
-use std::{
-    io,
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use super::{
     cursor::{At, Cursor, NAME, WHOLE, is_before},

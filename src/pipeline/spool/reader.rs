@@ -197,7 +197,8 @@ impl SpoolReader {
         let mut state = self.shared.lock();
         loop {
             let is_readable = patience.is_none() && state.next().is_some();
-            if std::mem::take(&mut state.is_woken) || is_readable || clock::real_instant() >= until {
+            if std::mem::take(&mut state.is_woken) || is_readable || clock::real_instant() >= until
+            {
                 return state.next().is_some();
             }
             state = wait_until(&self.shared.changed, state, until);
@@ -343,7 +344,7 @@ impl SpoolReader {
         if let Some(segment) = state.take(key) {
             state.bytes -= segment.bytes;
             let records = segment.records.unwrap_or_default();
-            state.figures.skipped_records += records.readable - records.read;
+            state.figures.skipped_records += records.readable.saturating_sub(records.read);
             state.figures.skipped_bytes += segment.readable.saturating_sub(segment.read);
         }
     }
@@ -417,7 +418,7 @@ impl SpoolReader {
             let removed = room::remove(&*first.place.folder, &name);
             let mut state = self.shared.lock();
             let records = segment.records.unwrap_or_default();
-            state.figures.skipped_records += records.readable - records.read;
+            state.figures.skipped_records += records.readable.saturating_sub(records.read);
             match removed {
                 Ok(()) => state.bytes -= segment.bytes,
                 Err(_) => {

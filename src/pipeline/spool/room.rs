@@ -93,7 +93,7 @@ pub(super) fn remove(folder: &dyn DiskFolder, name: &str) -> io::Result<()> {
 /// How many records of a segment were not handed out. What cannot be read has none.
 fn unread(segment: &Segment, format: &str) -> u64 {
     if let Some(records) = segment.records {
-        return records.readable - records.read;
+        return records.readable.saturating_sub(records.read);
     }
     let counted = open(&segment.key, format).and_then(|opened| match opened {
         Opened::Ours(open) => open.count(segment.read, segment.readable),

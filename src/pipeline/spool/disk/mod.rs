@@ -62,11 +62,7 @@ pub(super) trait DiskFile: fmt::Debug + Send {
 }
 
 /// Reads until `bytes` are full or the file ends; how many bytes there were.
-pub(super) fn read_fully(
-    file: &dyn DiskFile,
-    bytes: &mut [u8],
-    offset: u64,
-) -> io::Result<usize> {
+pub(super) fn read_fully(file: &dyn DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut n_read = 0;
     while n_read < bytes.len() {
         match file.read_at(&mut bytes[n_read..], offset + n_read as u64) {

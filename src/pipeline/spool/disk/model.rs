@@ -428,15 +428,8 @@ impl DiskFolder for ModelFolder {
 
     fn lock(&self, _: &str) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {
         let mut inner = self.call(Call::Open)?;
-        let lock = ModelLock(self.clone());
-        match inner.locks.insert(self.folder) {
-            true => Ok(Some(Box::new(lock))),
-            false => {
-                drop(inner);
-                std::mem::forget(lock);
-                Ok(None)
-            }
-        }
+        let is_free = inner.locks.insert(self.folder);
+        Ok(is_free.then(|| Box::new(ModelLock(self.clone())) as _))
     }
 
     fn room(&self) -> io::Result<(u64, u64)> {
@@ -482,7 +475,8 @@ impl DiskFile for ModelFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.disk.0.lock();
         let called = inner.call(Call::Write, self.epoch);
-        let left = usize::try_from(inner.room - inner.written.min(inner.room)).unwrap_or(usize::MAX);
+        let left =
+            usize::try_from(inner.room - inner.written.min(inner.room)).unwrap_or(usize::MAX);
         let n = match called {
             Ok(()) => bytes.len().min(left),
             // A part of it may be written all the same.

@@ -116,7 +116,8 @@ fn zeros_and_garbage_at_any_place_cost_only_what_they_cover() {
         let (ids, figures) = read(&with(&name, &zeroed));
         assert_eq!((ids, figures.skipped_bytes), (rest, frames[hit].len() as u64));
     }
-    let garbage: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let garbage: Vec<u8> =
+        (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let (ids, figures) = read(&with(&name, &[&bytes[..], &garbage].concat()));
     assert_eq!((ids.len(), figures.skipped_bytes), (8, 200_000));
     let (ids, figures) = read(&with(&name, &garbage));
@@ -139,7 +140,13 @@ fn no_content_of_a_record_is_taken_for_a_frame() {
     let mark = SegmentHeader::decode(&bytes[..SEGMENT_HEADER]).unwrap().mark;
     // Somebody knows the format, and even the mark of another segment, and has it recorded.
     let mut forged = Vec::new();
-    encode_frame(&payload(99, 1, 0), FORM, *b"\x01another", SEGMENT_HEADER as u64 + 64, &mut forged);
+    encode_frame(
+        &payload(99, 1, 0),
+        FORM,
+        *b"\x01another",
+        SEGMENT_HEADER as u64 + 64,
+        &mut forged,
+    );
     // And here is a frame of this very segment, at another place.
     forged.extend_from_slice(&bytes[frames[1].clone()]);
     for shift in 0..32 {

@@ -130,10 +130,12 @@ fn a_full_disk_hands_back_what_is_not_durable_and_is_used_again_when_it_has_room
     }
     assert!(refused > 0);
     disk.set_room(1 << 20);
-    to_write.extend(writer.sync().map_or_else(
-        |error| unsynced.split_off(unsynced.len() - error.unkept()),
-        |()| Vec::new(),
-    ));
+    to_write.extend(
+        writer.sync().map_or_else(
+            |error| unsynced.split_off(unsynced.len() - error.unkept()),
+            |()| Vec::new(),
+        ),
+    );
     write(&mut writer, to_write);
     let mut read = drain(&mut reader);
     read.sort_unstable();

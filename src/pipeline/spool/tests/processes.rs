@@ -110,12 +110,17 @@ fn each_process_has_a_folder_of_its_own_and_leaves_it_to_the_next() {
     let (mut writer, mut reader) = Spool::open(&folder.0, small(1000), FORM).unwrap();
     write(&mut writer, [1]);
     assert_eq!(drain(&mut reader), [1]);
-    let folders = fs::read_dir(&folder.0).unwrap().filter(|it| it.as_ref().unwrap().path().is_dir());
+    let folders =
+        fs::read_dir(&folder.0).unwrap().filter(|it| it.as_ref().unwrap().path().is_dir());
     assert_eq!(folders.count(), n as usize);
     // One after the other ends, and is read.
     let mut read = Vec::new();
     for (place, other) in others.into_iter().enumerate() {
-        if place % 2 == 0 { other.kill() } else { other.ends() }
+        if place % 2 == 0 {
+            other.kill()
+        } else {
+            other.ends()
+        }
         assert!(reader.adopt());
         let left = drain(&mut reader);
         assert_eq!(left.len(), 1);
@@ -155,9 +160,12 @@ fn files_are_for_their_user_alone_whatever_the_umask() {
 #[test]
 fn a_large_backlog_is_opened_at_once_and_read_in_little_memory() {
     let folder = Folder::new("backlog");
-    let (mut writer, reader) =
-        Spool::open(&folder.0, SpoolSettings { max_bytes: u64::MAX, ..SpoolSettings::default() }, FORM)
-            .unwrap();
+    let (mut writer, reader) = Spool::open(
+        &folder.0,
+        SpoolSettings { max_bytes: u64::MAX, ..SpoolSettings::default() },
+        FORM,
+    )
+    .unwrap();
     // One segment, and then copies of it under the next numbers.
     while reader.handle().figures().bytes < 15 << 20 {
         writer.append(&payload(3, 512, 500)).unwrap();

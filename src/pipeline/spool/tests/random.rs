@@ -23,9 +23,8 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn action_or_fault() -> impl Strategy<Value = Action> {
-    let fault = (0..Fault::ALL.len(), 0u64..12, 1u64..4).prop_map(|(fault, after, count)| {
-        Action::Fail { fault: Fault::ALL[fault], after, count }
-    });
+    let fault = (0..Fault::ALL.len(), 0u64..12, 1u64..4)
+        .prop_map(|(fault, after, count)| Action::Fail { fault: Fault::ALL[fault], after, count });
     prop_oneof![9 => action(), 1 => fault]
 }
 

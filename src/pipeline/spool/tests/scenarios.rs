@@ -22,7 +22,10 @@ fn what_is_durable_is_read_in_order_and_only_once() {
     assert!(!reader.holds(&first.position));
     assert_eq!(drain(&mut reader), Vec::from_iter(1..20));
     let figures = reader.handle().figures();
-    assert_eq!((figures.pending_records, figures.skipped_bytes, figures.dropped_records), (0, 0, 0));
+    assert_eq!(
+        (figures.pending_records, figures.skipped_bytes, figures.dropped_records),
+        (0, 0, 0)
+    );
     // All but the one that is written to.
     assert_eq!(segments(&disk).len(), 1);
     assert_eq!(figures.bytes, disk.read(&segments(&disk)[0]).len() as u64);
@@ -159,6 +162,21 @@ fn a_sync_that_failed_is_final_for_its_segment() {
 }
 
 #[test]
+fn what_was_written_again_elsewhere_is_not_found_twice_by_a_later_process() {
+    let disk = ModelDisk::new(1);
+    let (mut writer, _reader) = open(&disk, &small(10_000));
+    write(&mut writer, [0, 1]);
+    writer.append(&payload(2, 1, 20)).unwrap();
+    disk.fail(Fault::Eio, 1, 1);
+    assert_eq!(writer.sync().unwrap_err().unkept(), 1);
+    write(&mut writer, [2, 3]);
+    disk.kill();
+    let (_writer, mut reader) = open(&disk, &small(10_000));
+    assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
+    assert_eq!(reader.handle().figures().skipped_bytes, 0);
+}
+
+#[test]
 fn a_segment_of_which_nothing_is_durable_goes_when_it_fails() {
     let disk = ModelDisk::new(1);
     let (mut writer, mut reader) = open(&disk, &small(10_000));
@@ -229,7 +247,10 @@ fn what_a_process_left_is_taken_over_when_nobody_holds_it() {
     assert_eq!(disk.names("2"), ["cursor"]);
     // The folder is free again.
     let (_fourth, mut fourth_reader) = open(&disk, &small(400));
-    assert_eq!((fourth_reader.next().is_none(), disk.names("").contains(&"4".into())), (true, false));
+    assert_eq!(
+        (fourth_reader.next().is_none(), disk.names("").contains(&"4".into())),
+        (true, false)
+    );
     drop((first, first_reader));
     let (_fifth, mut reader) = open(&disk, &small(400));
     assert_eq!(drain(&mut reader), [0, 1]);

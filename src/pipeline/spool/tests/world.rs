@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::pipeline::spool::{
-    disk::model::Fault,
-    format::frame_length,
-    reader::SAVED_AFTER,
-};
+use crate::pipeline::spool::{disk::model::Fault, format::frame_length, reader::SAVED_AFTER};
 
 /// What a caller does, or what happens to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
-    Append { n_records: usize, length: usize },
+    Append {
+        n_records: usize,
+        length: usize,
+    },
     Sync,
     Next,
     Done,
@@ -20,8 +19,14 @@ pub(super) enum Action {
     Kill,
     LosePower,
     /// In the middle of something, after so many calls.
-    Die { after: u64 },
-    Fail { fault: Fault, after: u64, count: u64 },
+    Die {
+        after: u64,
+    },
+    Fail {
+        fault: Fault,
+        after: u64,
+        count: u64,
+    },
 }
 
 pub(super) struct World {
