@@ -105,7 +105,7 @@ fn unread(segment: &Segment, format: &str) -> u64 {
 /// Opens a segment to read it.
 pub(super) fn open(key: &Key, format: &str) -> io::Result<Opened> {
     let file: Box<dyn disk::DiskFile> = key.place.folder.open(&Named::of(key).name())?;
-    OpenSegment::new(file, key.mark, format)
+    OpenSegment::of(file, key.mark, format)
 }
 
 /// What is left free at most, if the user does not say. On a small disk it is a twentieth of that.
