@@ -124,6 +124,9 @@ fn a_segment_that_comes_back_is_not_delivered_again() {
     let bytes = disk.read(&name);
     assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
     disk.kill();
+    drop(open(&disk, &small(300)));
+    assert_eq!(segments(&disk).len(), 0);
+    disk.kill();
     disk.put(&name, &bytes);
     let (mut writer, mut reader) = open(&disk, &small(300));
     assert_eq!(drain(&mut reader), [0; 0]);
