@@ -161,6 +161,7 @@ use state::{Shared, State};
 /// ```
 #[doc(hidden)]
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Spool {}
 
 /// How much a spool may take.

@@ -344,8 +344,9 @@ impl SpoolReader {
         if let Some(segment) = state.take(key) {
             state.bytes -= segment.bytes;
             let records = segment.records.unwrap_or_default();
-            state.figures.skipped_records += records.readable - records.read;
-            state.figures.skipped_own += records.readable - records.read;
+            let n_lost = records.readable.saturating_sub(records.read);
+            state.figures.skipped_records += n_lost;
+            state.figures.skipped_own += n_lost;
             state.figures.skipped_bytes += segment.readable.saturating_sub(segment.read);
         }
     }
@@ -419,8 +420,9 @@ impl SpoolReader {
             let removed = room::remove(&*first.place.folder, &name);
             let mut state = self.shared.lock();
             let records = segment.records.unwrap_or_default();
-            state.figures.skipped_records += records.readable - records.read;
-            state.figures.skipped_own += records.readable - records.read;
+            let n_lost = records.readable.saturating_sub(records.read);
+            state.figures.skipped_records += n_lost;
+            state.figures.skipped_own += n_lost;
             match removed {
                 Ok(()) => state.bytes -= segment.bytes,
                 Err(_) => {

@@ -96,7 +96,7 @@ pub(super) fn remove(folder: &dyn DiskFolder, name: &str) -> io::Result<()> {
 /// How many records of a segment were not handed out. What cannot be read has none.
 fn unread(segment: &Segment, format: &str) -> u64 {
     if let Some(records) = segment.records {
-        return records.readable - records.read;
+        return records.readable.saturating_sub(records.read);
     }
     let counted = open(&segment.key, format).and_then(|opened| match opened {
         Opened::Ours(open) => open.count(segment.read, segment.readable),
@@ -108,7 +108,7 @@ fn unread(segment: &Segment, format: &str) -> u64 {
 /// Opens a segment to read it.
 pub(super) fn open(key: &Key, format: &str) -> io::Result<Opened> {
     let file: Box<dyn disk::DiskFile> = key.place.folder.open(&Named::of(key).name())?;
-    OpenSegment::new(file, key.mark, format)
+    OpenSegment::of(file, key.mark, format)
 }
 
 /// What is left free at most, if the user does not say. On a small disk it is a twentieth of that.

@@ -38,7 +38,7 @@ pub(super) struct Scanned {
 impl OpenSegment {
     /// Looks at the header. Where that is damaged, the frames are found by the mark that the segment's name
     /// has, and say themselves what they are.
-    pub(super) fn new(file: Box<dyn DiskFile>, mark: Mark, format: &str) -> io::Result<Opened> {
+    pub(super) fn of(file: Box<dyn DiskFile>, mark: Mark, format: &str) -> io::Result<Opened> {
         let mut bytes = [0; SEGMENT_HEADER];
         disk::read_fully(&*file, &mut bytes, 0)?;
         match SegmentHeader::decode(&bytes) {

@@ -182,7 +182,9 @@ impl Shared {
         figures.bytes = state.bytes;
         for segment in &state.segments {
             match segment.records {
-                Some(records) => figures.pending_records += records.readable - records.done,
+                Some(records) => {
+                    figures.pending_records += records.readable.saturating_sub(records.done)
+                }
                 None if segment.readable == UNKNOWN => {}
                 None => figures.uncounted_bytes += segment.readable.saturating_sub(segment.read),
             }

@@ -30,6 +30,21 @@ fn otlp_checks_its_url() {
     assert!(error.to_string().contains("http://collector.example.com"), "{error}");
 }
 
+#[cfg(all(feature = "spool", unix))]
+#[test]
+fn a_spool_keeps_a_payload() {
+    use bellwether::pipeline::{Payload, Spool, SpoolSettings};
+    let folder = std::env::temp_dir().join(format!("bellwether-feature-{}", std::process::id()));
+    let opened = Spool::open(&folder, SpoolSettings::default(), "text.1");
+    let (mut writer, mut reader) = opened.expect("a folder of our own");
+    let mut payload = Payload::new();
+    payload.record(|bytes| bytes.extend_from_slice(b"paid"));
+    writer.append(&payload).expect("there is room");
+    writer.sync().expect("the disk works");
+    assert_eq!(reader.next().expect("it is durable").payload.bytes(), b"paid");
+    std::fs::remove_dir_all(&folder).expect("it is ours");
+}
+
 #[cfg(feature = "stream")]
 #[test]
 fn stream_gives_a_stream_a_span() {

@@ -428,15 +428,8 @@ impl DiskFolder for ModelFolder {
 
     fn lock(&self, _: &str) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {
         let mut inner = self.call(Call::Open)?;
-        let lock = ModelLock(self.clone());
-        match inner.locks.insert(self.folder) {
-            true => Ok(Some(Box::new(lock))),
-            false => {
-                drop(inner);
-                std::mem::forget(lock);
-                Ok(None)
-            }
-        }
+        let is_free = inner.locks.insert(self.folder);
+        Ok(is_free.then(|| Box::new(ModelLock(self.clone())) as _))
     }
 
     fn room(&self) -> io::Result<(u64, u64)> {

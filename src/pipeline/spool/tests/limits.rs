@@ -56,6 +56,33 @@ fn what_an_earlier_process_left_is_counted_when_it_is_dropped() {
 }
 
 #[test]
+fn what_is_dropped_while_it_is_read_is_counted_or_delivered_and_never_both() {
+    let disk = ModelDisk::new(1);
+    let settings = SpoolSettings { max_bytes: 4096, ..small(600) };
+    let (mut writer, mut reader) = open(&disk, &settings);
+    let n = 5000;
+    let thread = std::thread::spawn(move || {
+        let mut read = Vec::new();
+        let far = crate::clock::deadline(std::time::Duration::from_secs(60));
+        while read.last() != Some(&(n - 1)) {
+            assert!(reader.wait(far));
+            read.extend(drain(&mut reader));
+        }
+        (read, reader.handle().figures())
+    });
+    for id in 0..n {
+        writer.append(&payload(id, 1, 20)).unwrap();
+        if id % 3 == 0 || id == n - 1 {
+            writer.sync().unwrap();
+        }
+    }
+    let (read, figures) = thread.join().unwrap();
+    assert!(read.is_sorted_by(|one, next| one < next));
+    assert_eq!(read.len() as u64 + figures.dropped_records, n);
+    assert_eq!((figures.skipped_records, figures.skipped_bytes), (0, 0));
+}
+
+#[test]
 fn a_quota_of_the_least_size_keeps_the_newest() {
     let disk = ModelDisk::new(1);
     let settings = SpoolSettings { max_bytes: 4096, ..small(1 << 20) };

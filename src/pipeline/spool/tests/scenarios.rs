@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{clock, pipeline::spool::disk::model::Fault};
+use crate::{
+    clock,
+    pipeline::spool::{disk::model::Fault, reader::SAVED_AFTER},
+};
 
 #[test]
 fn what_is_durable_is_read_in_order_and_only_once() {
@@ -86,6 +89,7 @@ fn done_says_that_all_before_is_done_with() {
     let entries: Vec<_> = std::iter::from_fn(|| reader.next()).collect();
     reader.done(&entries[7].position);
     assert_eq!(reader.handle().figures().pending_records, 2);
+    assert_eq!(segments(&disk).len(), 2); // One payload in each.
     disk.kill();
     let (_writer, mut reader) = open(&disk, &small(300));
     assert_eq!(drain(&mut reader), [8, 9]);
@@ -120,10 +124,34 @@ fn a_segment_that_comes_back_is_not_delivered_again() {
     let bytes = disk.read(&name);
     assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
     disk.kill();
+    drop(open(&disk, &small(300)));
+    assert_eq!(segments(&disk).len(), 0);
+    disk.kill();
     disk.put(&name, &bytes);
-    let (_writer, mut reader) = open(&disk, &small(300));
+    let (mut writer, mut reader) = open(&disk, &small(300));
     assert_eq!(drain(&mut reader), [0; 0]);
     assert!(!segments(&disk).contains(&name));
+    // The next number is behind the cursor, not behind what came back.
+    write(&mut writer, [9]);
+    disk.kill();
+    let (_writer, mut reader) = open(&disk, &small(300));
+    assert_eq!(drain(&mut reader), [9]);
+}
+
+#[test]
+fn a_loss_of_power_has_little_delivered_again() {
+    for seed in 1..20 {
+        let disk = ModelDisk::new(seed);
+        let (mut writer, mut reader) = open(&disk, &small(1 << 20));
+        write(&mut writer, 0..100);
+        assert_eq!(drain(&mut reader).len(), 100);
+        disk.lose_power();
+        let (_writer, mut reader) = open(&disk, &small(1 << 20));
+        let again = drain(&mut reader);
+        let frame = format::frame_length(&payload(0, 1, 20), FORM).unwrap();
+        let most = SAVED_AFTER.div_ceil(frame) as usize;
+        assert!(again.len() <= most, "{} of {most}", again.len());
+    }
 }
 
 #[test]
@@ -159,6 +187,21 @@ fn a_sync_that_failed_is_final_for_its_segment() {
     let figures = writer.handle().figures();
     assert_eq!((figures.failed_writes, figures.syncs, figures.pending_records), (1, 2, 4));
     assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
+}
+
+#[test]
+fn what_was_written_again_elsewhere_is_not_found_twice_by_a_later_process() {
+    let disk = ModelDisk::new(1);
+    let (mut writer, _reader) = open(&disk, &small(10_000));
+    write(&mut writer, [0, 1]);
+    writer.append(&payload(2, 1, 20)).unwrap();
+    disk.fail(Fault::Eio, 1, 1);
+    assert_eq!(writer.sync().unwrap_err().unkept(), 1);
+    write(&mut writer, [2, 3]);
+    disk.kill();
+    let (_writer, mut reader) = open(&disk, &small(10_000));
+    assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
+    assert_eq!(reader.handle().figures().skipped_bytes, 0);
 }
 
 #[test]
