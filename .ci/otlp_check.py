@@ -20,7 +20,7 @@ def sink(port, path):
     import gzip
     import http.server
 
-    from google.protobuf.json_format import MessageToDict
+    from google.protobuf.json_format import MessageToDict, Parse
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -39,7 +39,11 @@ def sink(port, path):
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             message = requests[self.path]()
-            message.ParseFromString(body)
+            # As protobuf maps to JSON, but for the ids: these are hex, and stay so as they are no base64.
+            if self.headers.get("Content-Type") == "application/json":
+                Parse(body, message)
+            else:
+                message.ParseFromString(body)
             with open(path, "a") as file:
                 file.write(json.dumps(MessageToDict(message)) + "\n")
             self.send_response(200)
@@ -68,6 +72,8 @@ def attributes_of(message):
 
 
 def hex_of(text):
+    if text and len(text) in (16, 32):
+        return text
     return base64.b64decode(text).hex() if text else None
 
 
