@@ -12,6 +12,9 @@ mod memory;
 pub mod prometheus;
 mod stdout;
 mod wire;
+#[cfg(feature = "zipkin")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zipkin")))]
+pub mod zipkin;
 
 pub use backend::{Backend, Routes};
 pub use file::{File, FileBuilder, Rotation};
