@@ -10,6 +10,9 @@ mod file;
 mod memory;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "remote-write")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote-write")))]
+pub mod remote_write;
 mod stdout;
 mod wire;
 #[cfg(feature = "zipkin")]

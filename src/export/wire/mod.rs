@@ -3,7 +3,11 @@
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
+#[cfg(feature = "prometheus")]
+pub(crate) mod number;
 pub(crate) mod point;
+#[cfg(feature = "remote-write")]
+pub(crate) mod protobuf;
 #[cfg(all(test, feature = "http-client"))]
 pub(crate) mod receiver;
 pub(crate) mod record;
