@@ -112,10 +112,8 @@ impl Points {
         let taken = &mut self.taken;
         self.families.retain(|_, family| {
             let stays = std::mem::take(&mut family.is_met) || !family.known.is_empty();
-            if !stays && !family.is_left_out {
-                family.names.claims(family.kind()).for_each(|name| {
-                    taken.remove(&*name);
-                });
+            if !stays {
+                release(taken, family);
             }
             stays
         });
@@ -146,10 +144,8 @@ impl Points {
     fn meet(&mut self, point: &DataPoint) {
         let (namer, name) = (self.namer(), point.name());
         if !self.families.get(name).is_some_and(|family| family.is_of(point)) {
-            if let Some(old) = self.families.remove(name)
-                && !old.is_left_out
-            {
-                old.names.claims(old.kind()).for_each(|name| drop(self.taken.remove(&*name)));
+            if let Some(old) = self.families.remove(name) {
+                release(&mut self.taken, &old);
             }
             let (names, is_left_out) = self.free_names(point);
             self.families.insert(name.to_owned(), Family::new(point, names, is_left_out));
@@ -208,6 +204,15 @@ impl Points {
         let exemplar = newest.max(newest_exemplar(&sent));
         let known = Known { form, reading: number, exemplar };
         family.known.insert(sent.labels.into_owned(), known);
+    }
+}
+
+/// Gives back the names of a family that is gone.
+fn release(taken: &mut HashSet<String>, family: &Family) {
+    if !family.is_left_out {
+        for name in family.names.claims(family.kind()) {
+            taken.remove(&*name);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod log;
 pub(crate) mod number;
 pub(crate) mod point;
 #[cfg(feature = "remote-write")]
+#[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod protobuf;
 #[cfg(all(test, feature = "http-client"))]
 pub(crate) mod receiver;
