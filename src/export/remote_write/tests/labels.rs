@@ -85,8 +85,12 @@ proptest! {
         ])];
         let taken = ["job", "instance"];
         prop_assume!(!keys.iter().any(|key| taken.contains(&&**key)));
-        let mut ends = Ends::new(|remote_write| remote_write);
-        prop_assert_eq!(values(&ends.got(10, all())), page(all()));
+        let mut points = Points::new(Options::default());
+        points.start(&Setup::new(shop())).unwrap();
+        let snapshot = Snapshot::new(ticks(date(0)), ticks(date(10)), all());
+        let payload = points.encode(&Batch::from(snapshot.data_points(Temporality::Cumulative)));
+        let series = decoded_v2(&[payload.head(), payload.bytes()].concat());
+        prop_assert_eq!(values(&by_key(series)), page(all()));
     }
 }
 

@@ -88,6 +88,11 @@ fn decoded(request: &Request) -> All {
         "application/x-protobuf" => decoded_v1(&body),
         _ => decoded_v2(&body),
     };
+    by_key(got)
+}
+
+/// The series by their keys; each keeps the rules, and none is there twice.
+fn by_key(got: Vec<Got>) -> All {
     let mut all = All::new();
     for one in got {
         check(&one);

@@ -1,0 +1,112 @@
+"""Asks a receiver of remote write, Prometheus or VictoriaMetrics, for what was sent.
+
+remote_write_check.py present URL PAGE [native] [exemplars]: each sample of PAGE, an OpenMetrics page, is
+there, exactly; with `native`, histograms are too, with the counts of their page.
+remote_write_check.py ended URL: no series is there any more.
+"""
+
+import json
+import re
+import sys
+import urllib.parse
+import urllib.request
+
+OURS = '{__name__=~"shop_.*|target_info"}'
+TARGET = {"job": "eu/shop", "instance": "i-1"}
+
+
+def get(url, path, **query):
+    with urllib.request.urlopen(f"{url}{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def instant(url, query):
+    return get(url, "/api/v1/query", query=query)["result"]
+
+
+def key(labels):
+    return tuple(sorted(labels.items()))
+
+
+def page_samples(path):
+    """The samples by their labels, and the exemplars of counters."""
+    samples, exemplars = {}, {}
+    escapes = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
+    label = r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"'
+
+    def labels_of(text):
+        unescape = lambda value: re.sub(r"\\.", lambda m: escapes[m.group()], value)
+        return {name: unescape(value) for name, value in re.findall(label, text)}
+
+    line_form = re.compile(
+        r'([A-Za-z_:][A-Za-z0-9_:]*)(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})? (\S+)(?: # (\{.*\}) (\S+) (\S+))?'
+    )
+    with open(path, newline="\n") as lines:
+        for line in lines.read().split("\n"):
+            match = line_form.fullmatch(line)
+            if not match or not re.match("shop_|target_info", line):
+                continue
+            name, labels, value, exemplar, of_exemplar, _ = match.groups()
+            if name.endswith("_created"):
+                continue
+            labels = labels_of(labels or "")
+            for own in TARGET:
+                if own in labels:
+                    labels["exported_" + own] = labels.pop(own)
+            labels = {"__name__": name, **labels, **TARGET}
+            samples[key(labels)] = float(value)
+            if exemplar:
+                exemplars[key(labels)] = (labels_of(exemplar), float(of_exemplar))
+    return samples, exemplars
+
+
+def present(url, path, *more):
+    expected, exemplars = page_samples(path)
+    result = instant(url, OURS)
+    there = {key(one["metric"]): float(one["value"][1]) for one in result if "value" in one}
+    if not expected or there != expected:
+        for labels in sorted(set(expected) | set(there)):
+            if expected.get(labels) != there.get(labels):
+                print(f"{dict(labels)}: expected {expected.get(labels)}, there {there.get(labels)}")
+        sys.exit(1)
+    print(f"{len(there)} series as on the page")
+    if "native" in more:
+        native(url, expected, [one for one in result if "histogram" in one])
+    if "exemplars" in more:
+        of_counters(url, exemplars)
+
+
+def native(url, expected, histograms):
+    for one in histograms:
+        labels, histogram = one["metric"], one["histogram"][1]
+        part = lambda suffix: expected[key({**labels, "__name__": labels["__name__"] + suffix})]
+        buckets = histogram["buckets"]
+        count = sum(float(bucket[3]) for bucket in buckets)
+        assert float(histogram["count"]) == part("_count") == count, one
+        assert float(histogram["sum"]) == part("_sum"), one
+        print(f"{labels['__name__']}: native, {len(buckets)} buckets, count {count:g}")
+    assert len(histograms) == 2, histograms
+    [p90] = instant(url, "histogram_quantile(0.9, shop_wait_seconds)")
+    assert abs(float(p90["value"][1]) / 0.899 - 1) < 0.012, p90
+
+
+def of_counters(url, expected):
+    counters = {labels: one for labels, one in expected.items() if dict(labels)["__name__"].endswith("_total")}
+    found = get(url, "/api/v1/query_exemplars", query="shop_orders_total", start="0", end="9999999999")
+    there = {
+        key(one["seriesLabels"]): (one["exemplars"][-1]["labels"], float(one["exemplars"][-1]["value"]))
+        for one in found
+    }
+    assert counters and there == counters, (there, counters)
+    print(f"{len(there)} exemplars of counters as on the page")
+
+
+def ended(url):
+    left = instant(url, OURS)
+    if left:
+        sys.exit(f"{len(left)} series have not ended: {left[:2]}")
+    print("all series have ended")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
