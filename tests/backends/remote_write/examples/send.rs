@@ -61,16 +61,17 @@ fn record() {
         orders.with_labels(&[("code", code), ("job", "own")]).add(n);
     }
     let money = registry.float_counter("shop.money", "").unit(Unit::new("EUR")).build();
-    money.expect("it is registered").add(0.1 + 0.2);
+    money.expect("it is registered").add_with_exemplar(0.1 + 0.2, &[("order", "7 \"é\"")]);
     let jobs = registry.up_down_counter("shop.jobs", "").build().expect("it is registered");
-    jobs.sub(3);
+    jobs.add(-3);
     for (n, value) in [0.25, -1e300, 5e-324, f64::INFINITY].into_iter().enumerate() {
         let name = format!("shop.level.{n}");
         registry.gauge(&name, "").build().expect("it is registered").set(value);
     }
     let wait = registry.histogram("shop.wait", "Time to wait").unit(Unit::Seconds);
     let wait = wait.build().expect("it is registered");
-    (0..1_000).for_each(|n| wait.record(0.001 * f64::from(n)));
+    (0..999).for_each(|n| wait.record(0.001 * f64::from(n)));
+    wait.record_with_exemplar(0.7, &[("who", "me")]);
     let size = registry.histogram("shop.size", "").unit(Unit::Bytes).keys(&["kind"]);
     let size = size.build().expect("it is registered");
     (0..100).for_each(|n| size.with_labels(&[("kind", "a")]).record(f64::from(n * n)));

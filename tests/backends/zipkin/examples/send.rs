@@ -58,10 +58,7 @@ fn remote(n: u64) -> (Vec<KeyValue>, Value) {
             ],
             json!({"ipv4": "10.1.2.3", "port": 5432}),
         ),
-        _ => (
-            vec![KeyValue::new("server.address", "2001:db8::1")],
-            json!({"ipv6": "2001:db8::1"}),
-        ),
+        _ => (vec![KeyValue::new("server.address", "2001:db8::1")], json!({"ipv6": "2001:db8::1"})),
     }
 }
 
@@ -126,8 +123,7 @@ fn span(n: u64) -> (SpanRecord, Value) {
         span.add_event(Event::new("retry", end, vec![KeyValue::new("n", 2)]));
         span.add_link(Link::new(id(1, 9), Vec::new()));
         let at = micros(end);
-        sent["annotations"] =
-            json!([{"timestamp": at, "value": "paid"}, {"timestamp": at, "value": "\"retry\":{\"n\":2}"}]);
+        sent["annotations"] = json!([{"timestamp": at, "value": "paid"}, {"timestamp": at, "value": "\"retry\":{\"n\":2}"}]);
         sent["tags"]["otlp.link.0"] =
             "00000000000000010000000000000abc|0000000000000009||{}|0".into();
     }
@@ -135,6 +131,5 @@ fn span(n: u64) -> (SpanRecord, Value) {
 }
 
 fn micros(at: clock::Ticks) -> u64 {
-    let since = at.timestamp().system_time().duration_since(std::time::UNIX_EPOCH);
-    since.expect("it is later").as_micros() as u64
+    at.timestamp().unix_nanos() / 1_000
 }
