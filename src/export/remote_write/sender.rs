@@ -52,8 +52,8 @@ pub(super) struct Post {
 const WRITTEN: [&str; 2] =
     ["x-prometheus-remote-write-samples-written", "x-prometheus-remote-write-histograms-written"];
 
-/// More of the reason for a refusal than anybody reads.
-const MOST_ANSWER: usize = 4 << 10;
+/// More of an answer is not read.
+const MOST_ANSWER: usize = 4 << 20;
 
 impl Post {
     /// Posts in `version`; without one, in the newest that the receiver knows.
@@ -72,7 +72,7 @@ impl Post {
         };
         // It fails for what is larger than 4 GiB.
         let body = snap::raw::Encoder::new().compress_vec(&request);
-        let body = body.map_err(|error| ExportError::too_large(error))?;
+        let body = body.map_err(ExportError::too_large)?;
         let post = HttpPost {
             headers: &[
                 ("content-encoding", "snappy"),

@@ -1,5 +1,7 @@
 //! A server for tests of backends: it keeps what it gets, and answers as the test says.
 
+#![expect(clippy::unwrap_used, reason = "it is a part of tests")]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -98,14 +100,16 @@ fn serve(stream: TcpStream, sender: &mpsc::Sender<Request>, answers: &Mutex<Vec<
         let _ = sender.send(request);
         match answer {
             Some(bytes) if bytes.is_empty() => return,
-            Some(bytes) => drop(stream.get_mut().write_all(&bytes)),
-            None => loop {
-                // Until the client closes.
-                let mut rest = Vec::new();
-                if stream.read_to_end(&mut rest).is_ok() {
+            Some(bytes) => {
+                let _ = stream.get_mut().write_all(&bytes);
+                if bytes.windows(17).any(|part| part == b"connection: close") {
                     return;
                 }
-            },
+            }
+            None => {
+                let _ = stream.read(&mut [0]); // Until the client closes.
+                return;
+            }
         }
     }
 }

@@ -87,21 +87,31 @@ async fn read(
     place: &str,
 ) -> Result<HttpAnswer, HttpFailure> {
     let mut response = response.map_err(|error| send_failure(place, &error))?;
-    let mut body = Vec::new();
-    while most > 0 {
-        let piece = response.chunk().await.map_err(|error| send_failure(place, &error))?;
-        let Some(piece) = piece else { break };
-        if body.len() + piece.len() > most {
-            if !response.status().is_success() {
-                body.extend_from_slice(&piece[..most - body.len()]);
-                break;
-            }
-            let message = format!("the answer of {place} has more than {most} bytes");
-            return Err(HttpFailure::passing(message));
-        }
-        body.extend_from_slice(&piece);
-    }
+    let body = if most == 0 { Vec::new() } else { body_of(&mut response, most, place).await? };
     Ok(HttpAnswer { status: response.status(), headers: response.headers().clone(), body })
+}
+
+/// The body of an answer. Of a refusal, which is one whatever its body is, as much as there is and fits.
+async fn body_of(
+    response: &mut Response,
+    most: usize,
+    place: &str,
+) -> Result<Vec<u8>, HttpFailure> {
+    let is_refusal = !response.status().is_success();
+    let mut body = Vec::new();
+    loop {
+        let piece = match response.chunk().await {
+            Ok(Some(piece)) => piece,
+            Err(error) if !is_refusal => return Err(send_failure(place, &error)),
+            Ok(None) | Err(_) => return Ok(body),
+        };
+        let room = most - body.len();
+        body.extend_from_slice(&piece[..room.min(piece.len())]);
+        if piece.len() > room {
+            let message = format!("the answer of {place} has more than {most} bytes");
+            return if is_refusal { Ok(body) } else { Err(HttpFailure::passing(message)) };
+        }
+    }
 }
 
 fn send_failure(place: &str, error: &reqwest::Error) -> HttpFailure {

@@ -47,6 +47,8 @@ fn any_success_is_a_delivery() {
         let body = if status == 204 { "" } else { "{\"error\": [\"garbage" };
         let (report, n) = delivered(vec![answer(status, "", body)], v1);
         assert_eq!((report.delivered, n), (3, 1), "{status}");
+        let large = answer(200, "", &"x".repeat(1 << 20));
+        assert_eq!(delivered(vec![large], v1).0.delivered, 3);
         let (report, n) = delivered(vec![written(status, 4)], |one| one);
         assert_eq!((report.delivered, n), (3, 1), "{status}");
     }
@@ -130,15 +132,23 @@ fn what_is_too_large_is_cut_and_not_tried_again_as_it_is() {
 }
 
 #[test]
-fn a_large_reason_is_cut() {
+fn a_large_reason_is_cut_and_half_of_one_is_enough() {
     // [handle_large_error_body, handle_large_error_response]
-    let body = "x".repeat(3 << 20);
+    let body = "x".repeat(5 << 20);
     for (status, is_retry) in [(400, false), (500, true)] {
         let (mut ends, payload) =
             three(Receiver::answering([answer(status, "", &body)]), |one| one);
         let error = ends.send(&payload).unwrap_err();
         assert_eq!(error.is_retry(), is_retry);
         assert!((100..600).contains(&error.to_string().len()), "{error}");
+        // The connection is closed before the end of the body.
+        let half =
+            format!("HTTP/1.1 {status} X\r\ncontent-length: 99\r\nconnection: close\r\n\r\nhalf");
+        let server = taking();
+        server.answer([Some(half.into_bytes()), Some(Vec::new())]);
+        let (mut ends, payload) = three(server, |one| one);
+        let error = ends.send(&payload).unwrap_err();
+        assert_eq!(error.is_retry(), is_retry, "{error}");
     }
 }
 
