@@ -7,6 +7,11 @@ use super::{Batch, Deadline, Encoder, ExportError, Exporter, Payload, Sender, Si
 pub(super) trait Prepare<S: Signal>: Delivery {
     /// Prepares the load of a batch.
     fn prepare(&mut self, batch: Batch<S>) -> Self::Load;
+
+    /// What is to be delivered after the last batch.
+    fn finish(&mut self) -> Option<Self::Load> {
+        None
+    }
 }
 
 /// How loads are delivered.
@@ -84,6 +89,11 @@ impl Encoded {
 impl<S: Signal> Prepare<S> for Wire<S> {
     fn prepare(&mut self, batch: Batch<S>) -> Encoded {
         Encoded::of(self.encoder.encode(&batch), batch.len())
+    }
+
+    fn finish(&mut self) -> Option<Encoded> {
+        let payload = self.encoder.finish().filter(|payload| !payload.is_empty())?;
+        Some(Encoded { n_records: payload.len(), payload })
     }
 }
 

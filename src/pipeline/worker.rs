@@ -112,7 +112,18 @@ impl<S: Signal, D: Prepare<S>> Worker<S, D> {
 
     /// Delivers one batch; `false` when no more will come.
     fn step(&mut self) -> bool {
-        let Next::Deliver(batch) = self.common.outlet.queue.next() else { return false };
+        let outlet = &mut self.common.outlet;
+        let batch = match outlet.queue.next() {
+            Next::Deliver(batch) => batch,
+            Next::Finish => {
+                if let Some(load) = self.delivery.finish() {
+                    outlet.deliver(&mut self.delivery, load);
+                }
+                outlet.queue.settle(0, None);
+                return true;
+            }
+            Next::End => return false,
+        };
         self.common.diagnose_overflow();
         match catch(|| self.common.process(batch)) {
             Ok(batch) if batch.is_empty() => {}

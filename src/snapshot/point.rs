@@ -54,7 +54,10 @@ struct About {
     help: Cow<'static, str>,
     kind: Kind,
     unit: Unit,
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "of who sends bounds"))]
+    #[cfg_attr(
+        not(any(feature = "otlp", feature = "remote-write")),
+        expect(dead_code, reason = "of who sends bounds")
+    )]
     page_bounds: PageBounds,
 }
 
@@ -151,6 +154,12 @@ impl DataPoint {
     #[cfg(feature = "otlp")]
     pub(crate) fn shown_bounds(&self) -> Cow<'static, [f64]> {
         super::histogram::ladder::bounds(self.family.unit, self.family.page_bounds)
+    }
+
+    /// The bounds that a histogram shows where its own buckets are not.
+    #[cfg(feature = "remote-write")]
+    pub(crate) fn page_bounds(&self) -> PageBounds {
+        self.family.page_bounds
     }
 
     /// Changes the labels, for a [`Processor`](crate::pipeline::Processor).

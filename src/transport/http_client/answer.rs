@@ -146,14 +146,19 @@ impl HttpAnswer {
         Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
     }
 
-    /// The error of an answer that is no success: what `may_pass` by its status is tried again, 413 is cut,
+    /// The error of an answer that is no success, with what the body says of it: what `may_pass` by its status is tried again, 413 is cut,
     /// and all else is refused.
     #[cfg_attr(
         not(feature = "webhook"),
         allow(dead_code, reason = "for who needs only the status")
     )]
     pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
-        let message = format!("{place} answered {}", self.status);
+        let mut message = format!("{place} answered {}", self.status);
+        let reason = String::from_utf8_lossy(&self.body);
+        if !reason.trim().is_empty() {
+            message.push_str(": ");
+            message.push_str(reason.trim());
+        }
         match self.status.as_u16() {
             413 => ExportError::too_large(message),
             status if may_pass(status) => {

@@ -93,6 +93,12 @@ impl HttpClient {
         self.places[0].endpoint.time_limit()
     }
 
+    /// Whether the path of its first URL ends so, but for a slash.
+    #[cfg(feature = "zipkin")]
+    pub(crate) fn path_ends_with(&self, end: &str) -> bool {
+        self.places.first().is_some_and(|place| place.endpoint.path_ends_with(end))
+    }
+
     /// Whether requests could be sent, as far as this is known without sending one: URLs, headers, secrets,
     /// certificates.
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -298,6 +298,12 @@ impl Endpoint {
         self.credentials.iter().try_for_each(Credentials::check)
     }
 
+    /// Whether the path of the URL ends so, but for a slash.
+    #[cfg(feature = "zipkin")]
+    pub(super) fn path_ends_with(&self, end: &str) -> bool {
+        self.url.as_ref().is_ok_and(|url| url.path().trim_end_matches('/').ends_with(end))
+    }
+
     /// The URL, if the policy allows requests to it.
     pub(super) fn permitted(&self) -> Result<&Url, String> {
         let url = self.url.as_ref().map_err(|&what| what.to_owned())?;
