@@ -351,11 +351,11 @@ impl<S: Signal> Outgoing<S> {
         }
         let Self { outlet, sending, mut reader, .. } = self;
         reader.save();
+        drop(reader); // Gives the folder's lock back, now that the first half has ended.
         if let Err(panic) = catch(|| drop(sending)) {
             let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
             outlet.diagnose("exporter panicked", text);
         }
-        drop(reader); // Gives the folder's lock back, if the first half has ended.
         outlet.queue.end();
     }
 

@@ -108,9 +108,9 @@ fn a_flush_waits_for_what_an_urgent_record_overtook() {
     push(&queue, [10]);
     assert_eq!(deliver(&queue), [10]);
     assert_eq!(deliver(&queue), [1]);
-    assert!(!queue.wait_settled(ticket, clock::real_instant()));
+    assert!(!queue.wait_settled(ticket, real_instant()));
     assert_eq!(deliver(&queue), [2]);
-    assert!(queue.wait_settled(ticket, clock::real_instant()));
+    assert!(queue.wait_settled(ticket, real_instant()));
 }
 
 #[test]

@@ -276,7 +276,7 @@ impl Endpoint {
     }
 
     /// How long a request may take.
-    pub(super) fn time_limit(&self) -> Duration {
+    pub(crate) fn time_limit(&self) -> Duration {
         self.timeout
     }
 
@@ -291,7 +291,7 @@ impl Endpoint {
     }
 
     /// Whether a request could be sent, as far as this is known without making a client.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         self.permitted()?;
         self.header_map()?;
         self.compression_or(Compression::None).check()?;
