@@ -44,7 +44,8 @@ impl Server {
         let (sender, calls) = mpsc::channel();
         let (known, address) = mpsc::channel();
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(serve(said, &known, &sender));
         });
         Self { address: address.recv().unwrap(), calls }
@@ -112,10 +113,7 @@ fn a_call_is_a_message_behind_its_length() {
     let server = Server::saying(vec![with_code(0)]);
     assert_eq!(server.send(3).delivered, 3);
     let call = server.calls.recv().unwrap();
-    assert_eq!(
-        call.uri().path(),
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-    );
+    assert_eq!(call.uri().path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
     assert_eq!(call.headers()["content-type"], "application/grpc");
     assert_eq!(call.headers()["te"], "trailers");
     assert!(call.headers()["grpc-timeout"].to_str().unwrap().ends_with('m'));
