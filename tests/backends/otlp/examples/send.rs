@@ -73,10 +73,10 @@ fn spans() -> Vec<SpanRecord> {
             .with_times(start, clock::now());
         span.set_attribute("n", n as i64);
         span.set_attribute("text", "é".repeat(n));
-        span.set_attribute("flag", n % 2 == 0);
+        span.set_attribute("flag", n.is_multiple_of(2));
         span.set_attribute("ratio", n as f64 / 8.0);
         span.set_attribute("list", vec![n as i64; n % 4]);
-        if n % 5 == 0 {
+        if n.is_multiple_of(5) {
             span.set_status(Status::Error("no".into()));
             span.add_event(Event::new("retry", start, vec![KeyValue::new("of", n as i64)]));
         }

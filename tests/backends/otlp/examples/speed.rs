@@ -132,10 +132,10 @@ fn our_span(n: usize) -> SpanRecord {
         KeyValue::new("server.address", "orders.example.com"),
         KeyValue::new("server.port", 8443),
         KeyValue::new("enduser.id", user(n)),
-        KeyValue::new("cache.hit", n % 2 == 0),
+        KeyValue::new("cache.hit", n.is_multiple_of(2)),
         KeyValue::new("queue.seconds", 0.125),
     ];
-    if n % 8 == 0 {
+    if n.is_multiple_of(8) {
         let attributes = vec![KeyValue::new("exception.message", "the card was refused")];
         span.add_event(Event::new("exception", start, attributes));
         span.set_status(Status::Error("the card was refused".into()));
@@ -152,12 +152,12 @@ fn their_span(n: usize) -> SpanData {
         KeyValue::new("server.address", "orders.example.com"),
         KeyValue::new("server.port", 8443),
         KeyValue::new("enduser.id", user(n)),
-        KeyValue::new("cache.hit", n % 2 == 0),
+        KeyValue::new("cache.hit", n.is_multiple_of(2)),
         KeyValue::new("queue.seconds", 0.125),
     ];
     let mut events = SpanEvents::default();
     let mut status = theirs::Status::Unset;
-    if n % 8 == 0 {
+    if n.is_multiple_of(8) {
         let attributes = vec![KeyValue::new("exception.message", "the card was refused")];
         events.events.push(theirs::Event::new("exception", SystemTime::now(), attributes, 0));
         status = theirs::Status::error("the card was refused");
