@@ -11,6 +11,11 @@ pub(super) trait Delivery<S: Signal>: Send + 'static {
     /// Prepares the load of a batch.
     fn prepare(&mut self, batch: Batch<S>) -> Self::Load;
 
+    /// What is to be delivered after the last batch.
+    fn finish(&mut self) -> Option<Self::Load> {
+        None
+    }
+
     /// Tries once.
     fn attempt(
         &mut self,
@@ -62,6 +67,11 @@ impl<S: Signal> Delivery<S> for Wire<S> {
 
     fn prepare(&mut self, batch: Batch<S>) -> Encoded {
         Encoded { payload: self.encoder.encode(&batch), n_records: batch.len() }
+    }
+
+    fn finish(&mut self) -> Option<Encoded> {
+        let payload = self.encoder.finish().filter(|payload| !payload.is_empty())?;
+        Some(Encoded { n_records: payload.len(), payload })
     }
 
     fn attempt(

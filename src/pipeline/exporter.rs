@@ -132,6 +132,13 @@ pub trait Encoder<S>: Send + 'static {
         Ok(())
     }
 
+    /// What is still to be said when no more batches come, such as that all series end here: asked once at
+    /// shutdown, when every batch is settled, if there is time left. Nothing by default. Its records are no
+    /// records of the queue, and are not counted.
+    fn finish(&mut self) -> Option<Payload> {
+        None
+    }
+
     /// What the payloads are, with a number that changes when their bytes change: `otlp.spans.1`. What a
     /// spool holds of another format is dropped and counted.
     fn format(&self) -> &str {

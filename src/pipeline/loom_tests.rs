@@ -46,8 +46,12 @@ fn assert_sums(queue: &Queue<u32>) {
 
 /// Delivers until the end; what was delivered is listed before it is settled.
 fn work(queue: &Queue<u32>, delivered: &Mutex<Vec<u32>>) {
-    while let Next::Deliver(batch) = queue.next() {
-        delivered.lock().unwrap().extend(batch.iter());
+    loop {
+        match queue.next() {
+            Next::Deliver(batch) => delivered.lock().unwrap().extend(batch.iter()),
+            Next::Finish => {}
+            Next::End => break,
+        }
         queue.settle(0, None);
         assert_sums(queue);
     }

@@ -48,6 +48,8 @@ pub(super) struct Queue<T> {
 /// The next step of the worker.
 pub(super) enum Next<T> {
     Deliver(Batch<T>),
+    /// All is settled, and no more will come: what is left to be said is said now.
+    Finish,
     End,
 }
 
@@ -215,6 +217,10 @@ impl<T> Queue<T> {
             if let Phase::Closing(deadline) = state.phase
                 && (state.pieces.is_empty() || now >= deadline)
             {
+                if now < deadline && !std::mem::replace(&mut state.is_finished, true) {
+                    state.worker_exports = true;
+                    return Next::Finish;
+                }
                 drop(state);
                 self.abandon();
                 return Next::End;

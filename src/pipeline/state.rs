@@ -28,6 +28,8 @@ pub(super) struct State<T> {
     pub(super) attempt: Option<Attempt>,
     /// Whether the worker is in the exporter, with a batch.
     pub(super) worker_exports: bool,
+    /// Whether the worker was asked what is to be delivered after the last batch.
+    pub(super) is_finished: bool,
     pub(super) worker_ended: bool,
     pub(super) worker_leaked: bool,
 }
@@ -93,6 +95,7 @@ impl<T> State<T> {
             phase: Phase::Open,
             attempt: None,
             worker_exports: false,
+            is_finished: false,
             worker_ended: false,
             worker_leaked: false,
         }

@@ -112,7 +112,17 @@ impl<S: Signal, D: Delivery<S>> Worker<S, D> {
 
     /// Delivers one batch; `false` when no more will come.
     fn step(&mut self) -> bool {
-        let Next::Deliver(batch) = self.common.queue.next() else { return false };
+        let batch = match self.common.queue.next() {
+            Next::Deliver(batch) => batch,
+            Next::Finish => {
+                if let Some(load) = self.delivery.finish() {
+                    self.deliver(load);
+                }
+                self.common.queue.settle(0, None);
+                return true;
+            }
+            Next::End => return false,
+        };
         self.common.diagnose_overflow();
         match catch(|| self.common.process(batch)) {
             Ok(batch) if batch.is_empty() => {}

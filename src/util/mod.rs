@@ -5,7 +5,7 @@ pub(crate) mod civil;
 pub(crate) mod date;
 pub(crate) mod escape;
 pub(crate) mod hash;
-#[cfg(feature = "webhook")]
+#[cfg(feature = "http-client")]
 pub(crate) mod http_date;
 pub(crate) mod panics;
 pub(crate) mod pattern;

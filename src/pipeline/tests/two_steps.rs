@@ -1,6 +1,7 @@
 //! Exporters that encode and send, and processors on a route.
 
 use super::*;
+use crate::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 type SendAnswer = Box<dyn FnOnce(&Payload) -> SendResult + Send>;
 
@@ -146,4 +147,45 @@ fn an_exporter_is_told_who_speaks_and_may_refuse_to_start() {
     let setup = Setup::new(crate::resource::Resource::service("shop"));
     let error = Pipe::start(Route::new(Picky), &setup).unwrap_err();
     assert_eq!(error.to_string(), r#"not for "shop""#);
+}
+
+/// Encodes nothing but what is to be said at the end.
+struct Farewell {
+    n_asked: Arc<AtomicUsize>,
+}
+
+impl Encoder<u32> for Farewell {
+    fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+        let mut payload = Payload::new();
+        batch.iter().for_each(|number| payload.record(|bytes| bytes.push(*number as u8)));
+        payload
+    }
+
+    fn finish(&mut self) -> Option<Payload> {
+        self.n_asked.fetch_add(1, Relaxed);
+        let mut payload = Payload::new();
+        payload.record(|bytes| bytes.extend_from_slice(b"bye"));
+        Some(payload)
+    }
+}
+
+#[test]
+fn what_is_left_to_be_said_is_sent_after_the_last_batch_tried_again_and_not_counted() {
+    let (send, sent) = mpsc::channel();
+    let (answers, given) = mpsc::channel::<SendAnswer>();
+    let n_asked = Arc::new(AtomicUsize::new(0));
+    let encoder = Farewell { n_asked: n_asked.clone() };
+    let route = Route::wire(encoder, Scripted { sent: send, answers: given });
+    let route = route.settings(|defaults| *defaults = settings(8));
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2]);
+    answers.send(Box::new(|_| Ok(()))).unwrap();
+    answers.send(Box::new(|_| Err(ExportError::retry("503")))).unwrap();
+    answers.send(Box::new(|_| Ok(()))).unwrap();
+    let report = pipe.shutdown(LONG);
+    assert_eq!((report.offered, report.delivered, report.held), (2, 2, 0));
+    assert!(report.totals().add_up());
+    assert_eq!(sent.try_iter().collect::<Vec<_>>(), [&[1, 2][..], b"bye", b"bye"]);
+    pipe.shutdown(LONG);
+    assert_eq!(n_asked.load(Relaxed), 1);
 }

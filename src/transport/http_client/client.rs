@@ -29,6 +29,12 @@ impl HttpClient {
         self.endpoint.time_limit()
     }
 
+    /// As [`Endpoint::path_ends_with`].
+    #[cfg(feature = "zipkin")]
+    pub(crate) fn path_ends_with(&self, end: &str) -> bool {
+        self.endpoint.path_ends_with(end)
+    }
+
     /// As [`Endpoint::check`].
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.endpoint.check()

@@ -92,6 +92,12 @@ impl Endpoint {
         self.timeout
     }
 
+    /// Whether the path of the URL ends so, but for a slash.
+    #[cfg(feature = "zipkin")]
+    pub(crate) fn path_ends_with(&self, end: &str) -> bool {
+        self.url.as_ref().is_ok_and(|url| url.path().trim_end_matches('/').ends_with(end))
+    }
+
     /// Whether a request could be sent, as far as this is known without sending one.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.permitted().map_err(|what| Error::new(ErrorKind::InvalidOption, what))?;

@@ -18,4 +18,6 @@ mod resolver;
 
 pub(crate) use client::HttpClient;
 pub use endpoint::Endpoint;
+#[cfg(feature = "remote-write")]
+pub(crate) use post::HttpAnswer;
 pub(crate) use post::HttpPost;

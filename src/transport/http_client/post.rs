@@ -26,7 +26,8 @@ pub(crate) struct HttpPost<'a> {
     /// Headers of this request besides those of the endpoint.
     pub(crate) headers: &'a [(&'static str, &'a str)],
     pub(crate) body: Bytes,
-    /// More of the answer's body makes the request a failure; with 0 none of it is waited for.
+    /// More of the answer's body makes the request a failure, or is left out where the server refuses; with
+    /// 0 none of it is waited for.
     pub(crate) most_answer: usize,
 }
 
@@ -86,17 +87,31 @@ async fn read(
     place: &str,
 ) -> Result<HttpAnswer, HttpFailure> {
     let mut response = response.map_err(|error| send_failure(place, &error))?;
-    let mut body = Vec::new();
-    while most > 0 {
-        let piece = response.chunk().await.map_err(|error| send_failure(place, &error))?;
-        let Some(piece) = piece else { break };
-        if body.len() + piece.len() > most {
-            let message = format!("the answer of {place} has more than {most} bytes");
-            return Err(HttpFailure::passing(message));
-        }
-        body.extend_from_slice(&piece);
-    }
+    let body = if most == 0 { Vec::new() } else { body_of(&mut response, most, place).await? };
     Ok(HttpAnswer { status: response.status(), headers: response.headers().clone(), body })
+}
+
+/// The body of an answer. Of a refusal, which is one whatever its body is, as much as there is and fits.
+async fn body_of(
+    response: &mut Response,
+    most: usize,
+    place: &str,
+) -> Result<Vec<u8>, HttpFailure> {
+    let is_refusal = !response.status().is_success();
+    let mut body = Vec::new();
+    loop {
+        let piece = match response.chunk().await {
+            Ok(Some(piece)) => piece,
+            Err(error) if !is_refusal => return Err(send_failure(place, &error)),
+            Ok(None) | Err(_) => return Ok(body),
+        };
+        let room = most - body.len();
+        body.extend_from_slice(&piece[..room.min(piece.len())]);
+        if piece.len() > room {
+            let message = format!("the answer of {place} has more than {most} bytes");
+            return if is_refusal { Ok(body) } else { Err(HttpFailure::passing(message)) };
+        }
+    }
 }
 
 fn send_failure(place: &str, error: &reqwest::Error) -> HttpFailure {
@@ -126,10 +141,15 @@ impl HttpAnswer {
         Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
     }
 
-    /// The error of an answer that is no success: what `may_pass` by its status is tried again, 413 is cut,
+    /// The error of an answer that is no success, with what the body says of it: what `may_pass` by its status is tried again, 413 is cut,
     /// and all else is refused.
     pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
-        let message = format!("{place} answered {}", self.status);
+        let mut message = format!("{place} answered {}", self.status);
+        let reason = String::from_utf8_lossy(&self.body);
+        if !reason.trim().is_empty() && !self.is_success() {
+            message.push_str(": ");
+            message.push_str(reason.trim());
+        }
         match self.status.as_u16() {
             413 => ExportError::too_large(message),
             status if may_pass(status) => {
