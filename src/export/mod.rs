@@ -10,8 +10,14 @@ mod file;
 mod memory;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "remote-write")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote-write")))]
+pub mod remote_write;
 mod stdout;
 mod wire;
+#[cfg(feature = "zipkin")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zipkin")))]
+pub mod zipkin;
 
 pub use backend::{Backend, Routes};
 pub use file::{File, FileBuilder, Rotation};

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+#[cfg(feature = "remote-write")]
+use super::histogram::PageBounds;
 use super::{
     exemplar::Exemplar,
     family::{Family, Kind, Series, SeriesValue, Snapshot},
@@ -53,6 +55,8 @@ struct About {
     help: Cow<'static, str>,
     kind: Kind,
     unit: Unit,
+    #[cfg(feature = "remote-write")]
+    page_bounds: PageBounds,
 }
 
 impl Snapshot {
@@ -62,9 +66,16 @@ impl Snapshot {
     pub fn data_points(&self, temporality: Temporality) -> Vec<DataPoint> {
         let n = self.families().iter().map(|family| family.series.len()).sum();
         let mut points = Vec::with_capacity(n);
-        for Family { name, kind, unit, help, series, .. } in self.families() {
-            let (name, help) = (name.clone(), help.clone());
-            let family = Arc::new(About { name, help, kind: *kind, unit: *unit });
+        for family in self.families() {
+            let Family { kind, unit, series, .. } = family;
+            let family = Arc::new(About {
+                name: family.name.clone(),
+                help: family.help.clone(),
+                kind: *kind,
+                unit: *unit,
+                #[cfg(feature = "remote-write")]
+                page_bounds: family.page_bounds,
+            });
             points.extend(series.iter().map(|series| DataPoint {
                 family: family.clone(),
                 series: series.clone(),
@@ -99,6 +110,12 @@ impl DataPoint {
     #[must_use]
     pub fn unit(&self) -> Unit {
         self.family.unit
+    }
+
+    /// The bounds that a histogram shows where its own buckets are not.
+    #[cfg(feature = "remote-write")]
+    pub(crate) fn page_bounds(&self) -> PageBounds {
+        self.family.page_bounds
     }
 
     /// The labels.

@@ -225,6 +225,13 @@ impl SpanRecord {
         record
     }
 
+    /// The record as it is exported before its end, for tests.
+    #[cfg(test)]
+    pub(crate) fn left_open(mut self) -> Self {
+        self.mark(Body::UNFINISHED);
+        self
+    }
+
     /// Changes the status.
     pub fn set_status(&mut self, status: Status) {
         self.0.weight = 0;

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    Format,
-    buffer::Buffer,
-    number::{put_canonical, put_f64},
-};
+use super::{Format, buffer::Buffer};
 use crate::{
+    export::wire::number::{put_canonical, put_f64},
     exposition::ShownBuckets,
     metric::{BucketLayout, PageBounds, Unit},
 };

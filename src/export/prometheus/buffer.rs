@@ -4,7 +4,7 @@
 //! are written in place, without a call for each. If a piece is longer than its text, the next one
 //! overwrites the excess.
 
-use super::number::{ROOM, Room, put_u64};
+use crate::export::wire::number::{ROOM, Room, put_u64};
 use crate::exposition::WindowLength;
 
 /// Bytes written front to back: a page, or a text that occurs on it repeatedly.

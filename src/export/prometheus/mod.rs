@@ -56,7 +56,6 @@ mod options;
 mod negotiate;
 mod wire;
 mod buffer;
-mod number;
 
 #[cfg(feature = "gzip")]
 mod gzip;

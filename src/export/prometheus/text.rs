@@ -5,10 +5,10 @@ use super::{
     buckets::Buckets,
     buffer::Buffer,
     labels::{push_escaped, push_label, push_line, push_quoted},
-    number::{Room, put_f64, put_i64, put_seconds, put_u64},
 };
 use crate::{
     cells::histogram::cuts::BucketCounts,
+    export::wire::number::{Room, put_f64, put_i64, put_seconds, put_u64},
     exposition::{
         Extra, FamilyName, Number, Part, QUANTILES, Sample, bucket_samples, is_plain_name,
         number_samples, quantile_samples, sum_samples,

@@ -1,6 +1,7 @@
 //! The wire format of protobuf: fields that are a number, a text or a message.
 
-use super::{buffer::Buffer, number::Room};
+use super::buffer::Buffer;
+use crate::export::wire::number::Room;
 
 /// Writes what `write` appends as a message. Its length is known only then, and is inserted before it.
 pub(super) fn message(to: &mut Buffer, field: u8, write: impl FnOnce(&mut Buffer)) {

@@ -289,3 +289,21 @@ fn a_provider_of_opentelemetrys_tracers_is_made() {
     let provider = bellwether::integration::opentelemetry::tracer_provider();
     assert!(format!("{provider:?}").starts_with("OtelTracerProvider"));
 }
+
+#[cfg(feature = "zipkin")]
+#[test]
+fn spans_are_sent_to_zipkin() {
+    use bellwether::{export::zipkin::Zipkin, pipeline::Route, trace::SpanRecord};
+
+    let route = Route::<SpanRecord>::from(Zipkin::new("https://zipkin.example.com"));
+    assert_eq!(route.name(), "zipkin");
+}
+
+#[cfg(feature = "remote-write")]
+#[test]
+fn metrics_are_sent_by_remote_write() {
+    use bellwether::{export::remote_write::RemoteWrite, metric::DataPoint, pipeline::Route};
+
+    let remote_write = RemoteWrite::new("https://mimir.example.com/api/v1/push");
+    assert_eq!(Route::<DataPoint>::from(remote_write).name(), "remote-write");
+}

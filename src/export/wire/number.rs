@@ -4,16 +4,16 @@
 //! thousands of numbers.
 
 /// Long enough for every number: the longest are floats, with 24 bytes.
-pub(super) const ROOM: usize = 32;
+pub(crate) const ROOM: usize = 32;
 
 /// The buffer for a number, which is written from the first byte on.
-pub(super) type Room = [u8; ROOM];
+pub(crate) type Room = [u8; ROOM];
 
 /// Writes a whole number and returns its length; bytes after the number are overwritten too.
 ///
 /// It writes eight digits at a time, without a branch on their number, which could not be predicted.
 #[inline]
-pub(super) fn put_u64(room: &mut Room, value: u64) -> usize {
+pub(crate) fn put_u64(room: &mut Room, value: u64) -> usize {
     const EIGHT: u64 = 100_000_000;
     if value < EIGHT {
         return put_first(room, value as u32);
@@ -77,7 +77,7 @@ fn digits(value: u32) -> u64 {
 const ZEROS: u64 = u64::from_le_bytes(*b"00000000");
 
 /// Writes a whole number and returns its length.
-pub(super) fn put_i64(room: &mut Room, value: i64) -> usize {
+pub(crate) fn put_i64(room: &mut Room, value: i64) -> usize {
     let len = put_u64(room, value.unsigned_abs());
     if value >= 0 {
         return len;
@@ -89,7 +89,7 @@ pub(super) fn put_i64(room: &mut Room, value: i64) -> usize {
 
 /// Writes `value` like Go's `%g`, as Prometheus' own libraries do, so that a bound of a bucket has the
 /// same text everywhere; returns the length.
-pub(super) fn put_f64(room: &mut Room, value: f64) -> usize {
+pub(crate) fn put_f64(room: &mut Room, value: f64) -> usize {
     let size = value.abs();
     // Integers are frequent: gauges that count, sums of sizes. -0 is not one of them.
     if size < 1e6 && value.fract() == 0.0 && value.to_bits() != NEGATIVE_ZERO {
@@ -111,7 +111,7 @@ pub(super) fn put_f64(room: &mut Room, value: f64) -> usize {
 
 /// Writes `value` so that it reads as a float even if it is whole: `1.0`. OpenMetrics requires this in
 /// `le` (its section "Canonical Numbers").
-pub(super) fn put_canonical(room: &mut Room, value: f64) -> usize {
+pub(crate) fn put_canonical(room: &mut Room, value: f64) -> usize {
     let len = put_f64(room, value);
     if value.is_finite() && !room[..len].iter().any(|byte| matches!(byte, b'.' | b'e')) {
         room[len..len + 2].copy_from_slice(b".0");
@@ -121,7 +121,7 @@ pub(super) fn put_canonical(room: &mut Room, value: f64) -> usize {
 }
 
 /// Writes nanoseconds as seconds, with the milliseconds that Prometheus keeps; returns the length.
-pub(super) fn put_seconds(room: &mut Room, nanos: u64) -> usize {
+pub(crate) fn put_seconds(room: &mut Room, nanos: u64) -> usize {
     let len = put_u64(room, nanos / 1_000_000_000);
     let millis = (nanos / 1_000_000 % 1000) as usize;
     room[len] = b'.';
