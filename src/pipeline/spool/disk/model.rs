@@ -517,7 +517,7 @@ impl DiskFile for ModelFile {
         for change in std::mem::take(&mut file.pending) {
             match called {
                 Ok(()) => change.apply(&mut durable),
-                Err(_) => change.apply_torn(&mut durable, || next(random) % 2 == 0),
+                Err(_) => change.apply_torn(&mut durable, || next(random).is_multiple_of(2)),
             }
         }
         file.durable = durable;
