@@ -139,6 +139,17 @@ fn an_error_says_what_the_server_said() {
 }
 
 #[test]
+fn what_is_too_large_is_sent_in_halves() {
+    let server =
+        Server::by(|request| Reply::status(if request.sent.len() > 700 { 413 } else { 200 }));
+    let report = send(otlp(&server), 16);
+    assert_eq!((report.delivered, report.held), (16, 0));
+    let one = Server::answering([Reply::status(413)]);
+    let report = send(otlp(&one), 3);
+    assert_eq!((report.delivered, rejected(&report)), (0, 3));
+}
+
+#[test]
 fn a_broken_connection_is_tried_again() {
     for reply in [Reply::close(), Reply::garbage(), Reply::ok().body("12345").cut_at(20)] {
         let server = Server::answering([reply, Reply::ok()]);
