@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use bellwether::{Telemetry, export::Otlp, transport::Endpoint};
+use bellwether::{Telemetry, export::otlp::Otlp, transport::Endpoint};
 
 /// So many spans are made durable at once.
 const GROUP: u64 = 64;
