@@ -2,7 +2,7 @@
 //!
 //! The module page of the spool draws both.
 
-use super::Payload;
+use crate::pipeline::payload::Payload;
 
 /// The version of the format that is written, and the only one that is read.
 pub(super) const VERSION: u16 = 1;

@@ -133,6 +133,7 @@ pub use reader::{SpoolEntry, SpoolPosition, SpoolReader};
 pub use state::SpoolFigures;
 pub use writer::SpoolWriter;
 
+#[cfg(test)]
 use super::Payload;
 use crate::error::{Error, ErrorKind};
 use disk::DiskFolder;

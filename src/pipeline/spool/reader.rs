@@ -7,7 +7,6 @@ use std::{
 };
 
 use super::{
-    Payload,
     cursor::{At, Cursor, WHOLE, is_before},
     disk::{self, DiskFolder},
     folder::{self, Found, Named},
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     clock::{self, Ticks},
+    pipeline::payload::Payload,
     sync::modelled::wait_until,
 };
 

@@ -3,10 +3,10 @@
 use std::io;
 
 use super::{
-    Payload,
     disk::{self, DiskFile},
     format::{FRAME_HEADER, FrameHeader, Mark, SEGMENT_HEADER, STEP, SegmentHeader, VERSION},
 };
+use crate::pipeline::payload::Payload;
 
 /// A segment that is open.
 #[derive(Debug)]

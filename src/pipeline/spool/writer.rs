@@ -3,7 +3,6 @@
 use std::{io, sync::Arc};
 
 use super::{
-    Payload,
     disk::{self, DiskFile},
     error::{SpoolError, Why},
     folder::Named,
@@ -12,7 +11,7 @@ use super::{
     room::Room,
     state::{Key, Place, Records, Segment, Shared},
 };
-use crate::{clock, util::random};
+use crate::{clock, pipeline::payload::Payload, util::random};
 
 /// Writes payloads to the spool, and makes them durable. For one thread.
 ///

@@ -1,7 +1,7 @@
 //! What the spool asks of a file system: a folder, files that are read and written at an offset, and what
 //! makes them durable. The [real] one, and in tests a model that loses power.
 
-pub(super) mod real;
+pub(crate) mod real;
 
 #[cfg(test)]
 pub(super) mod model;
@@ -12,7 +12,7 @@ use std::{any::Any, fmt, io, sync::Arc};
 ///
 /// An implementor keeps others out: what it creates is for its own user alone, and an entry that is a
 /// symbolic link, no file, or of another user gets an error of the kind [`io::ErrorKind::InvalidData`].
-pub(super) trait DiskFolder: fmt::Debug + Send + Sync {
+pub(crate) trait DiskFolder: fmt::Debug + Send + Sync {
     /// Calls `each` with the name of each entry, in no order.
     fn names(&self, each: &mut dyn FnMut(&str)) -> io::Result<()>;
 
@@ -46,7 +46,7 @@ pub(super) trait DiskFolder: fmt::Debug + Send + Sync {
 }
 
 /// An open file.
-pub(super) trait DiskFile: fmt::Debug + Send {
+pub(crate) trait DiskFile: fmt::Debug + Send {
     /// Reads what is at `offset`, as much as comes; 0 is the end of the file.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 

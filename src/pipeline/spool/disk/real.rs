@@ -24,7 +24,7 @@ use super::{DiskFile, DiskFolder};
 /// Opens the folder, and creates it and those above it if there are none, durably.
 ///
 /// The error says what is wrong with the folder itself.
-pub(in super::super) fn open(path: &Path) -> io::Result<Arc<dyn DiskFolder>> {
+pub(crate) fn open(path: &Path) -> io::Result<Arc<dyn DiskFolder>> {
     create_folders(path)?;
     open_folder(rustix::fs::CWD, path.as_os_str())
 }
