@@ -29,7 +29,7 @@ const GROUP: u64 = 64;
 const QUOTA: u64 = 8 << 30;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Options {
+pub struct Options {
     dir: PathBuf,
     endpoint: String,
     threads: u64,
@@ -37,9 +37,8 @@ struct Options {
 }
 
 impl Options {
-    fn read() -> Result<Self, String> {
+    pub fn of(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let (mut dir, mut endpoint, mut threads, mut seconds) = (None, None, 4, None);
-        let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             let number =
@@ -63,7 +62,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    match Options::read().and_then(|options| run(&options)) {
+    match Options::of(std::env::args().skip(1)).and_then(|options| run(&options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("spool_drill: {error}");
@@ -72,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), String> {
+pub fn run(options: &Options) -> Result<(), String> {
     let endpoint = Endpoint::new(&options.endpoint).allow_plain_http().allow_private();
     let telemetry = bellwether::builder("spool-drill")
         .export(Otlp::new(endpoint).without_metrics().without_logs())

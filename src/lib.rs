@@ -69,7 +69,7 @@
 //! - `gzip`: compression of the page.
 //! - `prometheus-listener`: a listener for `/metrics`; includes `gzip`.
 //! - `spool`: what could not be sent yet, kept on disk over a crash and a restart; on Unix only.
-//! - `http-client`: what all that sends by HTTP has in common, [`transport::Endpoint`].
+//! - `http-client`: what all that sends by HTTP has in common, `transport::Endpoint`.
 //! - `zstd`: compression of requests by zstd.
 //! - `otlp`: spans, metrics and logs by OTLP over HTTP; `otlp-grpc`: and by gRPC.
 //! - `webhook`: alerts to a webhook, in Alertmanager's format.

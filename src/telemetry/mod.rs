@@ -87,7 +87,7 @@ impl Telemetry {
     }
 
     /// Returns once every span that ended and every log record before the call is durable: on disk where its
-    /// route has a [spool](Builder::spool), delivered where it has none. `false` if that is not so by
+    /// route has a spool (`Builder::spool`), delivered where it has none. `false` if that is not so by
     /// `timeout`.
     ///
     /// What is on disk is delivered at least once from then on, whatever becomes of the process. Metrics are

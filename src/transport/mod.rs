@@ -1,6 +1,6 @@
 //! Transport: how bytes leave and enter the process, whatever they mean.
 //!
-//! An [`Endpoint`] is where requests go: the same for every backend, notifier and source that speaks HTTP.
+//! An `Endpoint` is where requests go: the same for every backend, notifier and source that speaks HTTP.
 
 #[cfg(feature = "http-client")]
 pub(crate) mod address;
