@@ -42,13 +42,18 @@ impl Options {
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let number = || value.parse::<u64>().map_err(|error| format!("{name} {value}: {error}"));
+            let number =
+                || value.parse::<u64>().map_err(|error| format!("{name} {value}: {error}"));
             match name.as_str() {
                 "--dir" => dir = Some(PathBuf::from(&value)),
                 "--endpoint" => endpoint = Some(value),
                 "--threads" => threads = number()?.max(1),
                 "--seconds" => seconds = Some(number()?),
-                _ => return Err(format!("{name} is not one of --dir --endpoint --threads --seconds")),
+                _ => {
+                    return Err(format!(
+                        "{name} is not one of --dir --endpoint --threads --seconds"
+                    ));
+                }
             }
         }
         let dir = dir.ok_or("--dir DIR is missing")?;

@@ -45,6 +45,7 @@ impl Builder {
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
         self.on_diagnostic.take().into_iter().for_each(|hook| diagnostics::set_hook(Some(hook)));
+        self.resource = self.resource.completed(self.detects_resource);
         let registry = Registry::global().clone();
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
