@@ -22,8 +22,9 @@ use crate::{
 /// events among them; labels of data points and of their exemplars. So `exception.message`, which is an
 /// attribute of an event, can be dropped. It looks at keys alone. What has no key is for others: the
 /// description of a status is made of an error's text, which [`Builder::redact_errors`] changes before it is
-/// kept; names, targets and bodies of records are for a closure. A Prometheus page, alerts and windows are
-/// read from the registry and not through processors: [views](crate::Builder::view) change labels there.
+/// kept; names, targets and bodies of records are for a closure; the resource is what the builder says.
+/// A Prometheus page, alerts and windows are read from the registry and not through processors:
+/// [views](crate::Builder::view) change labels there.
 ///
 /// # Rules
 ///

@@ -159,16 +159,13 @@ mod tests {
     use super::{super::surroundings::tests::Given, *};
 
     fn given() -> Given {
-        Given {
-            process: OwnProcess {
-                id: 42,
-                executable: Some("/usr/bin/shop".into()),
-                command: Some("./shop".to_owned()),
-                arch: "x86_64",
-                os: "linux",
-            },
-            ..Given::default()
-        }
+        Given::of(OwnProcess {
+            id: 42,
+            executable: Some("/usr/bin/shop".into()),
+            command: Some("./shop".to_owned()),
+            arch: "x86_64",
+            os: "linux",
+        })
     }
 
     fn shown(resource: &Resource) -> Vec<String> {

@@ -83,7 +83,7 @@ pub(super) mod tests {
     pub(in crate::resource) struct Given {
         variables: BTreeMap<&'static str, String>,
         files: BTreeMap<&'static str, String>,
-        pub(in crate::resource) process: OwnProcess,
+        process: OwnProcess,
     }
 
     impl Given {
@@ -91,6 +91,10 @@ pub(super) mod tests {
             let own = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
             self.variables.extend(own);
             self
+        }
+
+        pub(in crate::resource) fn of(process: OwnProcess) -> Self {
+            Self { process, ..Self::default() }
         }
 
         pub(in crate::resource) fn file(mut self, path: &'static str, text: &str) -> Self {
