@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Resource, container,
+    attributes::Resource,
+    container,
     platform::{is_kubernetes, platform},
     surroundings::{OwnProcess, Surroundings, first_of, useful},
 };

@@ -2,7 +2,7 @@
 //! SDK", "Specifying resource information via an environment variable").
 
 use super::{
-    Resource,
+    attributes::Resource,
     surroundings::{Surroundings, first_of},
 };
 

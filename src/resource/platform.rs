@@ -2,7 +2,7 @@
 //! say. Nothing is asked over the network.
 
 use super::{
-    Resource,
+    attributes::Resource,
     surroundings::{Surroundings, first_of, has},
 };
 
