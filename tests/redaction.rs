@@ -75,6 +75,9 @@ fn what_is_redacted_before_all_routes_reaches_no_exporter_of_any_signal() {
     let keys: Vec<_> = span.attributes().iter().map(|each| &*each.key).collect();
     assert_eq!(keys, ["user.email", "user.id", "http.response.status_code"]);
     let id = span.attributes()[1].value.to_string();
+    let event = logs.records().into_iter().find(|log| log.target() == "wide_event").unwrap();
+    let of_event = event.attributes().iter().find(|each| each.key == "user.id").unwrap();
+    assert_eq!(of_event.value.to_string(), id, "what is hashed is not hashed again");
     let points = points.records();
     let point = points.iter().find(|point| point.name() == "test.logins").unwrap();
     assert_eq!(point.labels().get("user.id"), Some(&*id), "equal values are equal in all signals");
