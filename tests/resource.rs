@@ -37,6 +37,7 @@ impl Exporter<SpanRecord> for Printer {
 #[test]
 fn the_child() {
     let Ok(kind) = env::var(CHILD) else { return };
+    println!(); // The line is begun by the test's name.
     let mut builder = match kind.as_str() {
         "unnamed" => bellwether::builder(""),
         _ => bellwether::builder("shop").resource("team", "code"),
