@@ -38,7 +38,8 @@ use crate::{
 /// If two series differed in nothing else, they would become one without that label, and a backend would
 /// keep one of their values. So a label is never dropped or masked: its value is hashed in place of that,
 /// and so is one that cannot be renamed because the series has a label of the new name. The value is gone
-/// all the same, but there are as many series as before. To drop a label and add its series up, use
+/// all the same, but there are as many series as before. (Where series of one metric have different keys,
+/// do not rename one key to another that some of them have: views are for that too.) To drop a label and add its series up, use
 /// [`View::drop_labels`](crate::metric::View::drop_labels). Labels of exemplars tell nothing apart, and are
 /// dropped and masked.
 ///
