@@ -1,4 +1,5 @@
 //! Secrets reach neither exporters nor the spool, and looking for them allocates nothing.
+#![cfg(unix)] // The spool is.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 
