@@ -57,7 +57,8 @@
 //!   and a histogram.
 //! - [`bundle`]: servers, clients, pools, caches, queues and databases, measured ready-made.
 //! - [`alert`]: rules over the process's own series, and notifiers.
-//! - [`export`] and [`pipeline`]: where records go, and what is promised about them.
+//! - [`export`] and [`pipeline`]: where records go, and what is promised about them. [`processor`]: how
+//!   secrets are kept out of them.
 //! - [`collect`]: figures that live elsewhere: the process, the host, a JSON document.
 //! - [`telemetry`]: starting, flushing and stopping. [`testing`]: scopes for tests.
 //!
@@ -103,6 +104,7 @@ pub mod export;
 pub mod collect;
 mod history;
 mod exposition;
+pub mod processor;
 pub mod trace;
 pub mod log;
 pub mod metric;

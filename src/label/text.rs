@@ -47,6 +47,8 @@ enum Repr {
     Long {
         text: Box<str>,
         is_truncated: bool,
+        /// Whether it stands for another text. Such a one is never in place, short as it is.
+        is_digest: bool,
     },
 }
 
@@ -126,6 +128,16 @@ impl Text {
         matches!(&self.0, Repr::Long { is_truncated: true, .. })
     }
 
+    /// A text that stands for another one, which is not to be known.
+    pub(crate) fn digest(text: String) -> Self {
+        Self(Repr::Long { text: text.into(), is_truncated: false, is_digest: true })
+    }
+
+    /// Whether it [stands for another one](Self::digest). One that says the same and does not is none.
+    pub(crate) fn is_digest(&self) -> bool {
+        matches!(&self.0, Repr::Long { is_digest: true, .. })
+    }
+
     /// The bytes that it has on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         if let Repr::Long { text, .. } = &self.0 { text.len() } else { 0 }
@@ -139,8 +151,7 @@ impl Text {
             Repr::Static(text) => *text = &text[..end],
             // A copy, so that the memory of the long one is given back.
             Repr::Long { text, .. } => {
-                self.0 = short(&text[..end])
-                    .unwrap_or_else(|| Repr::Long { text: text[..end].into(), is_truncated: true })
+                self.0 = short(&text[..end]).unwrap_or_else(|| long(text[..end].into(), true));
             }
         }
         true
@@ -153,8 +164,12 @@ impl Text {
             true => text.len(),
             false => (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0),
         };
-        Self(Repr::Long { text: text[..end].into(), is_truncated: end < text.len() })
+        Self(long(text[..end].into(), end < text.len()))
     }
+}
+
+fn long(text: Box<str>, is_truncated: bool) -> Repr {
+    Repr::Long { text, is_truncated, is_digest: false }
 }
 
 #[inline(always)]
@@ -288,7 +303,7 @@ impl From<String> for Text {
 
 impl From<Box<str>> for Text {
     fn from(text: Box<str>) -> Self {
-        Self(short(&text).unwrap_or(Repr::Long { text, is_truncated: false }))
+        Self(short(&text).unwrap_or_else(|| long(text, false)))
     }
 }
 
@@ -368,6 +383,17 @@ mod tests {
         let owned = Text::from(long.clone());
         assert_eq!((owned.len(), owned.is_truncated()), (TEN_MB, false));
         assert_eq!(Text::from_static(long.leak()).len(), TEN_MB);
+    }
+
+    #[test]
+    fn a_digest_is_known_from_a_text_that_says_the_same_until_it_is_cut() {
+        let mut digest = Text::digest("0123456789abcdef".to_owned());
+        assert!(digest.is_digest() && digest.clone().is_digest() && !digest.truncate(16));
+        assert_eq!(digest, Text::from("0123456789abcdef"));
+        assert!(
+            !Text::from("0123456789abcdef").is_digest() && !Text::from("x".repeat(30)).is_digest()
+        );
+        assert!(digest.is_digest() && digest.truncate(15) && !digest.is_digest());
     }
 
     #[test]

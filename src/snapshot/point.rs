@@ -166,6 +166,24 @@ impl DataPoint {
     pub fn set_labels(&mut self, labels: LabelSet) {
         self.series.labels = labels;
     }
+
+    /// Changes the exemplars that `is_changed` is true of. Where it is of none, nothing is copied; where it
+    /// is, those of a histogram are, which another reading may share.
+    pub(crate) fn change_exemplars(
+        &mut self,
+        is_changed: impl Fn(&Exemplar) -> bool,
+        change: impl Fn(&Exemplar) -> Exemplar,
+    ) {
+        if let Some(exemplar) = self.series.exemplar.as_mut().filter(|one| is_changed(one)) {
+            *exemplar = Arc::new(change(exemplar));
+        }
+        if let SeriesValue::Histogram(histogram) = &mut self.series.value
+            && histogram.exemplars.iter().any(&is_changed)
+        {
+            let exemplars = Arc::make_mut(histogram).exemplars.iter_mut();
+            exemplars.filter(|one| is_changed(one)).for_each(|one| *one = change(one));
+        }
+    }
 }
 
 /// The options of a route of metrics.

@@ -13,6 +13,7 @@ use crate::{
     log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
     pipeline::{Processor, Route, SpoolFolder},
+    processor::Redact,
     resource::Resource,
     series::Changes,
     trace::{
@@ -31,6 +32,7 @@ type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Sen
 #[must_use = "nothing runs before `start`"]
 pub struct Builder {
     pub(super) resource: Resource,
+    pub(super) detects_resource: bool,
     pub(super) routes: Routes,
     pub(super) spool: Option<SpoolFolder>,
     pub(super) span_processors: Processors<SpanRecord>,
@@ -59,7 +61,8 @@ pub struct Builder {
 impl Builder {
     pub(super) fn new(service: &str) -> Self {
         Self {
-            resource: Resource::service(service),
+            resource: Resource::begun(service),
+            detects_resource: false,
             routes: Routes::default(),
             spool: None,
             span_processors: Vec::new(),
@@ -84,9 +87,28 @@ impl Builder {
         }
     }
 
-    /// Adds an attribute of the service, such as `deployment.environment.name`.
+    /// Adds an attribute of the service, such as `deployment.environment.name`. It holds before what
+    /// `OTEL_RESOURCE_ATTRIBUTES` says, and before what is [detected](Self::detect_resource).
     pub fn resource(self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
         Self { resource: self.resource.with(key, value), ..self }
+    }
+
+    /// Adds what can be found out about the host, the process, its container, its pod and its cloud, without
+    /// any network; [`Resource::detected`] has the table. It is looked up at [`start`](Self::start).
+    ///
+    /// Without this call too, the attributes in `OTEL_RESOURCE_ATTRIBUTES` (`key=value,key=value`,
+    /// percent-encoded) are added. A list with an error, of more than 16,384 bytes or more than 128 attributes
+    /// is left out as a whole, and reported to the [diagnostic hook](Self::on_diagnostic). What the code
+    /// says holds before these, and these hold before what is detected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let telemetry = bellwether::builder("shop").detect_resource().start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn detect_resource(self) -> Self {
+        Self { detects_resource: true, ..self }
     }
 
     /// Sends to `backend` the signals it takes: sampled spans, readings of metrics, log records. Each signal has
@@ -163,6 +185,24 @@ impl Builder {
     pub fn log_processor(mut self, processor: impl Processor<LogRecord>) -> Self {
         self.log_processors.push(Box::new(processor));
         self
+    }
+
+    /// Drops, masks, hashes or renames attributes by their keys, in spans, log records and data points, before
+    /// any route gets them: what is taken away reaches neither a queue nor a spool. It is a processor of
+    /// each of the three signals, and runs in the order in which processors were added. [`Redact`] says what
+    /// it reaches, and what not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::processor::Redact;
+    ///
+    /// let redact = Redact::new().drop("*password*").mask("user.email").hash("user.id");
+    /// let telemetry = bellwether::builder("shop").redact(redact).start()?;
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn redact(self, redact: Redact) -> Self {
+        self.span_processor(redact.clone()).log_processor(redact.clone()).metric_processor(redact)
     }
 
     /// Sets which log records are kept, and how many; by default what `RUST_LOG` says, or `info`.
@@ -814,6 +854,10 @@ impl Builder {
 }
 
 /// Returns a builder of telemetry for the service called `service`.
+///
+/// If `service` is empty, the environment names it: `OTEL_SERVICE_NAME`, or `service.name` in
+/// `OTEL_RESOURCE_ATTRIBUTES`, or the platform if the resource is
+/// [detected](Builder::detect_resource); otherwise it is `unknown_service:` and the name of the executable.
 ///
 /// # Examples
 ///

@@ -44,7 +44,7 @@ impl Builder {
     /// After an error nothing is left running.
     pub fn start(mut self) -> Result<Telemetry, Error> {
         let slot = exit::slot()?;
-        self.on_diagnostic.take().into_iter().for_each(|hook| diagnostics::set_hook(Some(hook)));
+        self.introduce();
         let registry = Registry::global().clone();
         check_refusals(&registry, self.deny_conflicts)?;
         let views = Views::new(std::mem::take(&mut self.views))?;
@@ -108,6 +108,13 @@ impl Builder {
             run(&telemetry.running, ticking)?;
         }
         Ok(telemetry)
+    }
+
+    /// Sets the hook, and completes the resource, of which it may hear.
+    fn introduce(&mut self) {
+        self.on_diagnostic.take().into_iter().for_each(|hook| diagnostics::set_hook(Some(hook)));
+        let resource = std::mem::take(&mut self.resource);
+        self.resource = resource.completed(self.detects_resource);
     }
 
     /// What disabled telemetry has of it.

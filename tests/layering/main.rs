@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["integration"],
     &["observe", "bundle", "export", "alert", "collect"],
     &["history"],
-    &["exposition"],
+    &["exposition", "processor"],
     &["metric", "trace", "log"],
     &["series"],
     &["cells"],

@@ -1,4 +1,4 @@
-//! The resource: attributes of the service, sent with everything it exports.
+//! Attributes by key, each once.
 
 use std::borrow::Cow;
 
@@ -15,8 +15,12 @@ impl Resource {
     /// OpenTelemetry names them.
     #[must_use]
     pub fn service(name: &str) -> Self {
+        Self::of_sdk().with("service.name", name.to_owned())
+    }
+
+    /// What the SDK says of itself.
+    pub(super) fn of_sdk() -> Self {
         Self::default()
-            .with("service.name", name.to_owned())
             .with("telemetry.sdk.language", "rust")
             .with("telemetry.sdk.name", "bellwether")
             .with("telemetry.sdk.version", env!("CARGO_PKG_VERSION"))
@@ -33,6 +37,18 @@ impl Resource {
         self
     }
 
+    /// The resource with the attributes of `other` that it lacks.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        let mut attributes = self.attributes;
+        for theirs in &other.attributes {
+            if let Err(place) = attributes.binary_search_by(|own| own.key.cmp(&theirs.key)) {
+                attributes.insert(place, theirs.clone());
+            }
+        }
+        Self { attributes }
+    }
+
     /// The value of the attribute `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
@@ -44,5 +60,21 @@ impl Resource {
     #[must_use]
     pub fn attributes(&self) -> &[KeyValue] {
         &self.attributes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_resource_or_another_has_the_keys_of_both_sorted() {
+        let one = Resource::default().with("b", 1).with("d", 1);
+        let other = Resource::default().with("a", 2).with("b", 2).with("e", 2);
+        let both = one.or(&other);
+        let pairs: Vec<_> =
+            both.attributes().iter().map(|each| format!("{}{}", each.key, each.value)).collect();
+        assert_eq!(pairs, ["a2", "b1", "d1", "e2"]);
+        assert_eq!(both.get("a"), Some(&2.into()));
     }
 }
