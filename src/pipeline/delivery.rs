@@ -2,6 +2,7 @@
 //! attempted until it is settled.
 
 use super::{Batch, Deadline, Encoder, ExportError, Exporter, Payload, Sender, Signal};
+use crate::error::Error;
 
 /// How batches of a signal become loads.
 pub(super) trait Prepare<S: Signal>: Delivery {
@@ -12,6 +13,12 @@ pub(super) trait Prepare<S: Signal>: Delivery {
     fn finish(&mut self) -> Option<Self::Load> {
         None
     }
+}
+
+/// A worker that needs only what it delivers by.
+pub(super) trait Spawn<S: Signal> {
+    /// Starts it.
+    fn spawn(self, delivery: impl Prepare<S>) -> Result<(), Error>;
 }
 
 /// How loads are delivered.

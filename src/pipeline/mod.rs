@@ -43,8 +43,11 @@ mod setup;
 mod signal;
 #[cfg(all(feature = "spool", unix))]
 mod spool;
+#[cfg(all(feature = "spool", unix))]
+mod spool_folder;
 mod state;
 mod stats;
+mod threads;
 mod worker;
 
 #[cfg(all(test, bellwether_loom))]
@@ -63,9 +66,6 @@ pub use answer::ExportError;
 pub use batch::Chunk;
 pub use batch::{Batch, Iter};
 pub use exporter::{Encoder, ExportResult, Exporter, SendResult, Sender};
-#[cfg(all(feature = "spool", unix))]
-#[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
-pub use outflow::SpoolFolder;
 #[cfg(not(all(feature = "spool", unix)))]
 pub(crate) use outflow::SpoolFolder;
 pub use payload::Payload;
@@ -82,10 +82,13 @@ pub use spool::{
     Spool, SpoolEntry, SpoolError, SpoolFigures, SpoolHandle, SpoolPosition, SpoolReader,
     SpoolSettings, SpoolWriter,
 };
+#[cfg(all(feature = "spool", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
+pub use spool_folder::SpoolFolder;
 pub(crate) use stats::OneLine;
 pub(crate) use stats::series;
 pub use stats::{DropReason, Dropped, QueueReport, Report, Totals};
-pub(crate) use worker::{is_any_thread as is_worker_thread, leaked_workers};
+pub(crate) use threads::{is_any_thread as is_worker_thread, leaked_workers};
 
 pub use crate::clock::Deadline;
 
@@ -174,7 +177,7 @@ impl<S: Signal> Pipe<S> {
     /// To offer the same records to several pipes, make one [`Chunk`] and push clones of it: the
     /// records are weighed once and shared.
     pub fn push(&self, records: impl Into<Chunk<S>>) {
-        self.0.queue.push(&records.into(), !worker::is_any_thread());
+        self.0.queue.push(&records.into(), !threads::is_any_thread());
     }
 
     /// Waits until everything offered before the call is delivered or dropped, for at most `timeout`.
@@ -264,7 +267,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 
     fn is_own_thread(&self) -> bool {
-        worker::is_own_thread(&self.0.queue)
+        threads::is_own_thread(&self.0.queue)
     }
 
     fn begin_flush(&self, deadline: Instant) -> Ticket {
@@ -293,7 +296,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     fn end_shutdown(&self, deadline: Instant) -> QueueReport {
         let Handle { name, queue, outflow } = &*self.0;
         if !self.is_own_thread() {
-            worker::await_end(name, queue, deadline);
+            threads::await_end(name, queue, deadline);
             outflow.iter().for_each(|outflow| outflow.await_end(name, deadline));
         }
         self.report()
@@ -303,7 +306,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
 /// By when a worker is to be done for a flush that returns at `deadline`. A flush from an exporter's thread
 /// must not hurry a failing exporter: neither itself nor another.
 fn hurry(deadline: Instant) -> Option<Instant> {
-    (!worker::is_any_thread()).then_some(deadline)
+    (!threads::is_any_thread()).then_some(deadline)
 }
 
 /// Begins to flush all `pipes`, so that they work at the same time.

@@ -13,7 +13,6 @@
 
 use std::{
     convert::Infallible,
-    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -21,65 +20,21 @@ use std::{
 
 use super::{
     Batch, Deadline, DropReason, Encoder, ExportError, OneLine, Payload, QueueReport, Retry, Route,
-    Sender, Settings, Signal, Spool, SpoolError, SpoolHandle, SpoolPosition, SpoolReader,
-    SpoolSettings, SpoolWriter,
+    Sender, Settings, Signal, Spool, SpoolError, SpoolFolder, SpoolHandle, SpoolPosition,
+    SpoolReader, SpoolWriter,
     answer::bounded,
-    delivery::{Delivery, Encoded, Load, Prepare, Wire},
+    delivery::{Delivery, Encoded, Load, Prepare, Spawn, Wire},
     limits::Limits,
     outlet::Outlet,
     queue::{Queue, Ticket},
     route::AnyExporter,
-    worker::{self, Common},
+    threads,
 };
 use crate::{
     clock, context,
     error::{Error, ErrorKind},
     util::catch::catch,
 };
-
-/// Where a route keeps its records on disk, and how many.
-///
-/// # Examples
-///
-/// ```
-/// use bellwether::pipeline::SpoolFolder;
-///
-/// let folder = SpoolFolder::new("/var/spool/shop").max_bytes(64 << 20);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a folder that is given to no route keeps nothing"]
-pub struct SpoolFolder {
-    path: PathBuf,
-    settings: SpoolSettings,
-}
-
-impl SpoolFolder {
-    /// Keeps at most 1 GiB in the folder `path`, which is created if there is none. It is for one route of
-    /// one process; another process finds it locked and takes a sub-folder.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), settings: SpoolSettings::default() }
-    }
-
-    /// The most bytes on disk. Beyond them the oldest records are dropped, some MiB at a time, with the
-    /// reason `spool_full`. At least 4 KiB.
-    pub fn max_bytes(mut self, n: u64) -> Self {
-        self.settings.max_bytes = n;
-        self
-    }
-
-    /// How many bytes are left free on the file system; by default 512 MiB, or a twentieth of it if that is
-    /// less. What would take more waits in memory.
-    pub fn free_bytes(mut self, n: u64) -> Self {
-        self.settings.free_floor = Some(n);
-        self
-    }
-}
-
-impl<P: Into<PathBuf>> From<P> for SpoolFolder {
-    fn from(path: P) -> Self {
-        Self::new(path)
-    }
-}
 
 impl<S: Signal> Route<S> {
     /// Keeps what is sent in a folder of its own below `folder`, unless it has one.
@@ -154,23 +109,22 @@ pub(super) fn refuse(name: &str, settings: &Settings) -> Result<(), Error> {
 
 /// Starts the worker that encodes, and with a spool the thread that sends.
 pub(super) fn spawn<S: Signal>(
-    thread: thread::Builder,
-    common: Common<S>,
+    worker: impl Spawn<S>,
+    (name, queue): (&Arc<str>, &Arc<Queue<S>>),
     settings: &Settings,
     wire: Wire<S>,
 ) -> Result<Option<Outflow>, Error> {
     let Some(folder) = &settings.spool else {
-        common.spawn(thread, wire)?;
+        worker.spawn(wire)?;
         return Ok(None);
     };
     let Wire { encoder, sender } = wire;
     let (writer, reader) = Spool::open(&folder.path, folder.settings.clone(), encoder.format())?;
-    let (name, queue) = (common.outlet.name.clone(), common.outlet.queue.clone());
     let on_disk = Arc::new(OnDisk::of_disk(Limits::checked(settings)?));
     let outflow = Outflow { queue: on_disk.clone(), spool: writer.handle() };
     let frame_records = settings.batch_items;
     let first_half = Spooling { encoder, writer, on_disk: on_disk.clone(), frame_records };
-    let outlet = Outlet::new(name, on_disk, retry(settings), settings.attempt_timeout);
+    let outlet = Outlet::new(name.clone(), on_disk, retry(settings), settings.attempt_timeout);
     let second_half = Outgoing {
         outlet,
         sending: Sending { sender },
@@ -179,7 +133,7 @@ pub(super) fn spawn<S: Signal>(
         memory: queue.clone(),
     };
     second_half.spawn()?;
-    common.spawn(thread, first_half).inspect_err(|_| {
+    worker.spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
         outflow.close(clock::real_instant());
     })?;
@@ -333,7 +287,7 @@ impl<S: Signal> Outgoing<S> {
     }
 
     fn run(mut self) {
-        worker::claim_thread(worker::identity(&self.memory));
+        threads::claim(threads::identity(&self.memory));
         let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
@@ -407,7 +361,7 @@ impl Outflow {
 
     /// Waits for the sender to end after [`close`](Self::close).
     pub(super) fn await_end(&self, name: &str, deadline: Instant) {
-        worker::await_end(name, &self.queue, deadline);
+        threads::await_end(name, &self.queue, deadline);
     }
 
     /// What became of everything, where `memory` is what the first half says.

@@ -1,10 +1,12 @@
 //! Without the feature `spool`, or where there is no Unix: no route has a second half.
 
-use std::{thread, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
-    QueueReport, Retry, Route, Settings, Signal, delivery::Wire, limits::Limits, queue::Ticket,
-    worker::Common,
+    QueueReport, Retry, Route, Settings, Signal,
+    delivery::{Spawn, Wire},
+    limits::Limits,
+    queue::{Queue, Ticket},
 };
 use crate::error::Error;
 
@@ -32,12 +34,12 @@ pub(super) fn refuse(_: &str, _: &Settings) -> Result<(), Error> {
 }
 
 pub(super) fn spawn<S: Signal>(
-    thread: thread::Builder,
-    common: Common<S>,
+    worker: impl Spawn<S>,
+    _: (&Arc<str>, &Arc<Queue<S>>),
     _: &Settings,
     wire: Wire<S>,
 ) -> Result<Option<Outflow>, Error> {
-    common.spawn(thread, wire)?;
+    worker.spawn(wire)?;
     Ok(None)
 }
 

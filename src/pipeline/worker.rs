@@ -4,21 +4,21 @@
 //! a diagnostics hook), it costs the batch in flight and never the thread. The thread is muted: spans
 //! that an exporter starts would have to be exported too.
 
-use std::{cell::Cell, sync::Arc, thread, time::Instant};
+use std::{sync::Arc, thread};
 
 use super::{
     Batch, OneLine, Route, Settings, Setup, Signal,
     answer::bounded,
-    delivery::{Prepare, Whole, Wire},
+    delivery::{Prepare, Spawn, Whole, Wire},
     outflow::{self, Outflow},
     outlet::Outlet,
     queue::{Next, Queue},
     route::{AnyExporter, RouteProcessor},
+    threads,
 };
 use crate::{
-    context, diagnostics,
+    context,
     error::{Error, ErrorKind},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
     util::catch::catch,
 };
 
@@ -35,14 +35,16 @@ pub(super) fn start<S: Signal>(
         AnyExporter::Whole(mut exporter) => {
             outflow::refuse(&name, &settings)?;
             exporter.start(setup)?;
-            Common::new(name, queue, &settings, processors).spawn(thread, Whole(exporter))?;
+            let common = Common::new(name, queue, &settings, processors);
+            Ready { thread, common }.spawn(Whole(exporter))?;
             Ok(None)
         }
         AnyExporter::Wire(mut encoder, mut sender) => {
             encoder.start(setup)?;
             sender.start(setup)?;
-            let common = Common::new(name, queue, &settings, processors);
-            outflow::spawn(thread, common, &settings, Wire { encoder, sender })
+            let common = Common::new(name.clone(), queue.clone(), &settings, processors);
+            let ready = Ready { thread, common };
+            outflow::spawn(ready, (&name, &queue), &settings, Wire { encoder, sender })
         }
     }
 }
@@ -53,8 +55,8 @@ struct Worker<S: Signal, D> {
 }
 
 /// What every worker has, whichever kind its exporter is.
-pub(super) struct Common<S: Signal> {
-    pub(super) outlet: Outlet<S>,
+struct Common<S: Signal> {
+    outlet: Outlet<S>,
     processors: Vec<RouteProcessor<S>>,
     n_overflowed: u64, // How many of the queue's overflowed records have been diagnosed.
 }
@@ -69,14 +71,19 @@ impl<S: Signal> Common<S> {
         let outlet = Outlet::new(name, queue, outflow::retry(settings), settings.attempt_timeout);
         Self { outlet, processors, n_overflowed: 0 }
     }
+}
 
-    pub(super) fn spawn(
-        self,
-        thread: thread::Builder,
-        delivery: impl Prepare<S>,
-    ) -> Result<(), Error> {
-        let name = self.outlet.name.clone();
-        let worker = Worker { common: self, delivery };
+/// A worker that needs only what it delivers by.
+struct Ready<S: Signal> {
+    thread: thread::Builder,
+    common: Common<S>,
+}
+
+impl<S: Signal> Spawn<S> for Ready<S> {
+    fn spawn(self, delivery: impl Prepare<S>) -> Result<(), Error> {
+        let Self { thread, common } = self;
+        let name = common.outlet.name.clone();
+        let worker = Worker { common, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
         // The handle is dropped: a thread that may hang is never joined.
         spawned.map(drop).map_err(|error| {
@@ -88,7 +95,7 @@ impl<S: Signal> Common<S> {
 
 impl<S: Signal, D: Prepare<S>> Worker<S, D> {
     fn run(mut self) {
-        claim_thread(identity(&self.common.outlet.queue));
+        threads::claim(threads::identity(&self.common.outlet.queue));
         let _muted = context::mute();
         loop {
             match catch(|| self.step()) {
@@ -168,57 +175,4 @@ impl<S: Signal> Common<S> {
             self.outlet.diagnose("queue full", format_args!("{new} records dropped"));
         }
     }
-}
-
-/// Waits for the worker of `queue` to end after a shutdown. At `deadline`, drops what it holds and
-/// leaves the thread behind.
-pub(super) fn await_end<T>(name: &str, queue: &Queue<T>, deadline: Instant) {
-    if queue.wait_ended(deadline) {
-        return;
-    }
-    queue.abandon();
-    if queue.leak() {
-        LEAKED.fetch_add(1, Relaxed);
-        let text = format_args!("still at work at the deadline of its shutdown; left behind");
-        let _ = catch(|| diagnose(name, "exporter hung", text));
-    }
-}
-
-/// How many exporter threads of this process did not end before the deadline of their shutdown; the
-/// series [`LEAKED`](super::series::LEAKED).
-pub(crate) fn leaked_workers() -> u64 {
-    LEAKED.load(Relaxed)
-}
-
-/// Relaxed: it publishes nothing else.
-static LEAKED: AtomicU64 = AtomicU64::new(0);
-
-/// Whether this thread is the worker of any queue.
-pub(crate) fn is_any_thread() -> bool {
-    OWN_QUEUE.get() != 0
-}
-
-/// Makes this thread one of the workers of the queue with this identity.
-pub(super) fn claim_thread(identity: usize) {
-    OWN_QUEUE.set(identity);
-}
-
-/// Whether this thread is a worker of `queue`.
-pub(super) fn is_own_thread<T>(queue: &Arc<Queue<T>>) -> bool {
-    OWN_QUEUE.get() == identity(queue)
-}
-
-thread_local! {
-    // Without a destructor, so that exit hooks can read it when other thread locals are gone.
-    static OWN_QUEUE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The address of the queue: unique while its worker runs, because the worker shares ownership of the
-/// queue.
-pub(super) fn identity<T>(queue: &Arc<Queue<T>>) -> usize {
-    Arc::as_ptr(queue).addr()
-}
-
-fn diagnose(name: &str, kind: &'static str, text: std::fmt::Arguments<'_>) {
-    diagnostics::report(kind, format_args!("exporter \"{name}\": {text}"));
 }

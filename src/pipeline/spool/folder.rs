@@ -64,7 +64,7 @@ fn take(folder: &Arc<dyn DiskFolder>, name: &str) -> io::Result<Option<Found>> {
     let Some(lock) = folder.lock(LOCK)? else {
         return Ok(None);
     };
-    let place = Arc::new(Place { name: name.into(), folder: folder.clone(), _lock: lock });
+    let place = Arc::new(Place::new(name.into(), folder.clone(), lock));
     let (cursor, at) = match Cursor::open(folder.clone()) {
         // A link, or the file of somebody else: not to be followed, and not to be kept.
         Err(error) if super::disk::is_refusal(&error) => {

@@ -445,6 +445,13 @@ impl SpoolReader {
     }
 }
 
+/// Others may have the folders from now on.
+impl Drop for SpoolReader {
+    fn drop(&mut self) {
+        self.shared.end_reader(&self.home, self.cursors.iter().map(|held| &held.place));
+    }
+}
+
 /// Counts what was skipped before a frame, and the frame if it was. Of a segment that this process wrote,
 /// the records are counted when it goes: then all that it lacks are known.
 fn count_skipped(

@@ -6,13 +6,33 @@
 use std::{any::Any, collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use super::{cursor::is_before, disk::DiskFolder, format::Mark};
-use crate::sync::modelled::{Condvar, WaitGuard, WaitMutex};
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering::AcqRel},
+    modelled::{Condvar, WaitGuard, WaitMutex},
+};
 
 /// A folder that is held by its lock: the one that is written to, or one of a process that ended.
 pub(super) struct Place {
     pub(super) name: Box<str>, // In the spool's folder; empty for that itself.
     pub(super) folder: Arc<dyn DiskFolder>,
-    pub(super) _lock: Box<dyn Any + Send + Sync>,
+    lock: Mutex<Option<Box<dyn Any + Send + Sync>>>,
+}
+
+impl Place {
+    pub(super) fn new(
+        name: Box<str>,
+        folder: Arc<dyn DiskFolder>,
+        lock: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self { name, folder, lock: Mutex::new(Some(lock)) }
+    }
+
+    /// Lets another spool have it. A handle may know of it for longer than anybody reads or writes there.
+    fn release(&self) {
+        let lock = self.lock.lock().take();
+        drop(lock);
+    }
 }
 
 impl fmt::Debug for Place {
@@ -165,11 +185,30 @@ impl State {
 pub(super) struct Shared {
     state: WaitMutex<State>,
     pub(super) changed: Condvar,
+    n_halves: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(state: State) -> Self {
-        Self { state: WaitMutex::new(state), changed: Condvar::new() }
+        let (state, changed) = (WaitMutex::new(state), Condvar::new());
+        Self { state, changed, n_halves: AtomicU64::new(2) }
+    }
+
+    /// One of the two halves is gone; with the second one, its home is given back.
+    pub(super) fn end_half(&self, home: &Place) {
+        if self.n_halves.fetch_sub(1, AcqRel) == 1 {
+            home.release();
+        }
+    }
+
+    /// Gives back what the reader held besides its home.
+    pub(super) fn end_reader<'a>(
+        &self,
+        home: &Arc<Place>,
+        held: impl Iterator<Item = &'a Arc<Place>>,
+    ) {
+        held.filter(|place| !Arc::ptr_eq(place, home)).for_each(|place| place.release());
+        self.end_half(home);
     }
 
     pub(super) fn lock(&self) -> WaitGuard<'_, State> {

@@ -261,6 +261,7 @@ impl Drop for SpoolWriter {
         if let Some(active) = self.active.take() {
             self.end(&active, active.written);
         }
+        self.shared.end_half(&self.home);
     }
 }
 

@@ -140,7 +140,8 @@ fn a_large_reason_is_cut_and_half_of_one_is_enough() {
             three(Receiver::answering([answer(status, "", &body)]), |one| one);
         let error = ends.send(&payload).unwrap_err();
         assert_eq!(error.is_retry(), is_retry);
-        assert!((100..600).contains(&error.to_string().len()), "{error}");
+        // What is announced to be so long is not read.
+        assert!(error.to_string().contains(&format!("answered {status}")), "{error}");
         // The connection is closed before the end of the body.
         let half =
             format!("HTTP/1.1 {status} X\r\ncontent-length: 99\r\nconnection: close\r\n\r\nhalf");

@@ -42,6 +42,24 @@ fn a_spool_on_the_real_disk_keeps_what_it_was_given() {
 }
 
 #[test]
+fn whoever_only_asks_for_figures_does_not_keep_the_folder() {
+    let folder = Folder::new("asked");
+    let path = folder.0.join("spool");
+    let (mut writer, reader) = open_in(&path).unwrap();
+    write(&mut writer, 0..3);
+    let handle = reader.handle();
+    drop(reader);
+    let is_home = |reader: &SpoolReader| reader.handle().figures().uncounted_bytes > 0;
+    let (_other, elsewhere) = open_in(&path).unwrap();
+    assert!(!is_home(&elsewhere), "the writer is there still");
+    drop(writer);
+    let (_writer, mut reader) = open_in(&path).unwrap();
+    assert!(is_home(&reader));
+    assert_eq!(drain(&mut reader), [0, 1, 2]);
+    assert_eq!(handle.figures().pending_records, 3, "as it was");
+}
+
+#[test]
 fn links_are_not_followed() {
     let folder = Folder::new("links");
     let (target, link) = (folder.0.join("target"), folder.0.join("link"));
