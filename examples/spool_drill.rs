@@ -29,7 +29,7 @@ const GROUP: u64 = 64;
 const QUOTA: u64 = 8 << 30;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Options {
+pub(crate) struct Options {
     dir: PathBuf,
     endpoint: String,
     threads: u64,
@@ -37,7 +37,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn of(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn of(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let (mut dir, mut endpoint, mut threads, mut seconds) = (None, None, 4, None);
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-pub fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(options: &Options) -> Result<(), String> {
     let endpoint = Endpoint::new(&options.endpoint).allow_plain_http().allow_private();
     let telemetry = bellwether::builder("spool-drill")
         .export(Otlp::new(endpoint).without_metrics().without_logs())

@@ -4,12 +4,13 @@
 //! by default.
 #![cfg(all(feature = "spool", feature = "otlp", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+#![expect(clippy::disallowed_types, reason = "the rule is the library's own")]
 
 use std::{
     collections::{HashMap, HashSet},
     fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -96,7 +97,7 @@ fn backend() -> (Server, Arrived, Arc<AtomicBool>) {
 }
 
 /// Runs the drill in a child process.
-fn child(folder: &PathBuf, endpoint: &str, more: &[&str]) -> Child {
+fn child(folder: &Path, endpoint: &str, more: &[&str]) -> Child {
     let options = [&["--dir", folder.to_str().unwrap(), "--endpoint", endpoint], more].concat();
     Command::new(std::env::current_exe().unwrap())
         .args(["the_drill_of_a_child", "--exact", "--nocapture"])
