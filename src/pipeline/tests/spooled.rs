@@ -158,6 +158,7 @@ fn what_a_process_leaves_the_next_one_delivers_first_and_counts_apart() {
 
     let second = start(folder.spool(), settings(2));
     second.pipe.push(vec![5]);
+    second.keep();
     for expected in ["1 2", "3 4", "5"] {
         assert_eq!(second.sent(), expected);
         second.answer(|_| Ok(()));
