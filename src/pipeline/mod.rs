@@ -14,13 +14,40 @@
 //! - Each attempt has a [`Deadline`]. A flush or a shutdown moves it nearer, so that the caller
 //!   returns on time and the exporter closes what it has open.
 //! - Each offered record is counted under the queue's lock, in the same step that queues or drops it:
-//!   `offered = delivered + held + dropped` in every [`QueueReport`], at every instant.
+//!   `offered = delivered + held + spooled + dropped` in every [`QueueReport`], at every instant.
 //! - A flush waits until every record that was offered before it is delivered or dropped. Records that
 //!   are offered meanwhile do not prolong it.
+//! - A route may keep its records on disk until they are delivered (`Route::spool`): then a second thread
+//!   sends what the worker has written.
 //! - Pushing never fails and never panics, and never blocks on an exporter unless the route says
 //!   [`Overflow::Block`].
 //!
 //! The pipeline is generic over its signal. It depends on neither metrics nor spans.
+//!
+//! # Defaults
+//!
+//! | what | default | set by |
+//! |---|---|---|
+//! | records held by a route, those in the exporter's hands included | 262,144; of metrics 1,048,576; of notifications 1,000 | [`Settings::max_items`] |
+//! | bytes held by a route | 64 MiB | [`Settings::max_bytes`] |
+//! | a full queue drops | the newest; of metrics and notifications the oldest | [`Settings::overflow`] |
+//! | records in a batch | 512; of metrics 8,192; of notifications 1 | [`Settings::batch_items`] |
+//! | bytes in a batch | 4 MiB | [`Settings::batch_bytes`] |
+//! | how long a record waits for its batch | 1 s; a notification does not | [`Settings::batch_delay`] |
+//! | time of an attempt | 10 s | [`Settings::attempt_timeout`] |
+//! | delay before another attempt | from 0 to 100 ms, doubled each time, at most 5 s | [`Retry::initial`], [`Retry::max`] |
+//! | delay that a backend may ask for | 60 s at most | |
+//! | time for all attempts of a batch | 5 min; without end from a spool | [`Retry::max_elapsed`] |
+//! | failures in a row that open the breaker | 5 | |
+//! | connecting, by HTTP | 5 s | `Endpoint::connect_timeout` |
+//! | a request, by HTTP | 10 s | `Endpoint::timeout` |
+//! | an answer, by HTTP | 4 MiB | |
+//! | interval of metrics | 10 s | [`Route::interval`] |
+//! | a spool | 1 GiB, in segments of 16 MiB | `SpoolFolder::max_bytes` |
+//! | space that a spool leaves free | 512 MiB, or a twentieth of the file system | `SpoolFolder::free_bytes` |
+//! | the memory of the past | 32 MiB | [`Builder::history_budget`](crate::Builder::history_budget) |
+//! | delivery at the end of the process | 2 s | [`Telemetry::shutdown`](crate::Telemetry::shutdown) |
+//! | delivery of a [`Pipe`] that is dropped | 5 s | [`Pipe::shutdown`] |
 
 mod answer;
 mod batch;
