@@ -258,6 +258,9 @@ pub(crate) trait AnyPipe: fmt::Debug + Send + Sync {
     /// What became of everything offered so far.
     fn report(&self) -> QueueReport;
 
+    /// Whether its records wait on disk.
+    fn has_spool(&self) -> bool;
+
     /// Whether this is the exporter's own thread, which must not wait for itself.
     fn is_own_thread(&self) -> bool;
 
@@ -291,6 +294,10 @@ impl<S: Signal> AnyPipe for Pipe<S> {
 
     fn report(&self) -> QueueReport {
         Self::report(self)
+    }
+
+    fn has_spool(&self) -> bool {
+        self.0.outflow.is_some()
     }
 
     fn is_own_thread(&self) -> bool {

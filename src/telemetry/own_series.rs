@@ -23,7 +23,8 @@ pub(super) fn register(
     tracer: &Arc<Tracer>,
 ) -> Vec<Observer> {
     let Started { spans, metrics, logs, pipes, .. } = started;
-    let all = of_queues(pipes).into_iter().chain(of_rules(board)).chain(of_records()).chain([
+    let of_queues = of_queues(pipes).into_iter().chain(of_spools(pipes));
+    let all = of_queues.chain(of_rules(board)).chain(of_records()).chain([
         of_labels(),
         of_spans(tracer),
         of_open_spans(tracer),
@@ -51,19 +52,36 @@ pub(super) fn register(
 
 type Series = (Kind, series::Series, &'static str, Read);
 
+fn each(
+    pipes: &[Arc<dyn AnyPipe>],
+    kind: Kind,
+    series: series::Series,
+    read: fn(&QueueReport) -> u64,
+) -> Series {
+    let pipes = pipes.to_vec();
+    (kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)))
+}
+
+/// Where a route has a spool.
+fn of_spools(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
+    let with_spool: Vec<_> = pipes.iter().filter(|pipe| pipe.has_spool()).cloned().collect();
+    if with_spool.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        each(&with_spool, Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
+        each(&with_spool, Kind::Counter, series::INHERITED, |queue| queue.inherited),
+    ]
+}
+
 fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
-    let by_exporter = |kind, series, read: fn(&QueueReport) -> u64| -> Series {
-        let pipes = pipes.to_vec();
-        (kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)))
-    };
+    let by_exporter = |kind, series, read| each(pipes, kind, series, read);
     let dropping = pipes.to_vec();
     let leaked = |to: &mut Observations| to.observe(leaked_workers() as f64, &[]);
     vec![
         by_exporter(Kind::Counter, series::OFFERED, |queue| queue.offered),
         by_exporter(Kind::Counter, series::DELIVERED, |queue| queue.delivered),
         by_exporter(Kind::Gauge, series::HELD, |queue| queue.held),
-        by_exporter(Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
-        by_exporter(Kind::Counter, series::INHERITED, |queue| queue.inherited),
         by_exporter(Kind::Counter, series::RETRIES, |queue| queue.retries),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
         (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),
