@@ -118,7 +118,7 @@ fn span(n: u64) -> (SpanRecord, Value) {
         }
         _ => {}
     }
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         span.add_event(Event::new("paid", end, Vec::new()));
         span.add_event(Event::new("retry", end, vec![KeyValue::new("n", 2)]));
         span.add_link(Link::new(id(1, 9), Vec::new()));
