@@ -6,6 +6,9 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
+/// The guard of a lock with a condition is no other one either.
+pub(crate) use loom::sync::MutexGuard as WaitGuard;
+
 use std::time::Instant;
 
 /// The lock of a condition is no other one here.
