@@ -65,8 +65,11 @@ impl<S: Signal> Delivery for Whole<S> {
 /// Encodes a batch once, and delivers the bytes.
 pub(super) struct Wire<S> {
     pub(super) encoder: Box<dyn Encoder<S>>,
-    pub(super) sender: Box<dyn Sender>,
+    pub(super) sending: Sending,
 }
+
+/// Delivers what is encoded.
+pub(super) struct Sending(pub(super) Box<dyn Sender>);
 
 /// A batch as bytes.
 #[derive(Clone)]
@@ -112,8 +115,20 @@ impl<S: Signal> Delivery for Wire<S> {
         encoded: &Encoded,
         deadline: &Deadline,
     ) -> Result<(), ExportError<Encoded>> {
+        self.sending.attempt(encoded, deadline)
+    }
+}
+
+impl Delivery for Sending {
+    type Load = Encoded;
+
+    fn attempt(
+        &mut self,
+        encoded: &Encoded,
+        deadline: &Deadline,
+    ) -> Result<(), ExportError<Encoded>> {
         encoded.check()?;
-        self.sender
+        self.0
             .send(&encoded.payload, deadline)
             .map_err(|error| error.map(|payload| Encoded { n_records: payload.len(), payload }))
     }

@@ -19,11 +19,9 @@ use std::{
 };
 
 use super::{
-    Batch, Deadline, DropReason, Encoder, ExportError, OneLine, Payload, QueueReport, Retry, Route,
-    Sender, Settings, Signal, Spool, SpoolError, SpoolFolder, SpoolHandle, SpoolPosition,
-    SpoolReader, SpoolWriter,
-    answer::bounded,
-    delivery::{Delivery, Encoded, Load, Prepare, Spawn, Wire},
+    Batch, Deadline, DropReason, Encoder, ExportError, QueueReport, Retry, Route, Settings, Signal,
+    Spool, SpoolError, SpoolFolder, SpoolHandle, SpoolPosition, SpoolReader, SpoolWriter,
+    delivery::{Delivery, Encoded, Load, Prepare, Sending, Spawn, Wire},
     limits::Limits,
     outlet::Outlet,
     queue::{Queue, Ticket},
@@ -118,20 +116,15 @@ pub(super) fn spawn<S: Signal>(
         worker.spawn(wire)?;
         return Ok(None);
     };
-    let Wire { encoder, sender } = wire;
+    let Wire { encoder, sending: Sending(sender) } = wire;
     let (writer, reader) = Spool::open(&folder.path, folder.settings.clone(), encoder.format())?;
     let on_disk = Arc::new(OnDisk::of_disk(Limits::checked(settings)?));
     let outflow = Outflow { queue: on_disk.clone(), spool: writer.handle() };
     let frame_records = settings.batch_items;
     let first_half = Spooling { encoder, writer, on_disk: on_disk.clone(), frame_records };
     let outlet = Outlet::new(name.clone(), on_disk, retry(settings), settings.attempt_timeout);
-    let second_half = Outgoing {
-        outlet,
-        sending: Sending { sender },
-        reader,
-        in_hand: None,
-        memory: queue.clone(),
-    };
+    let second_half =
+        Outgoing { outlet, sending: Sending(sender), reader, in_hand: None, memory: queue.clone() };
     second_half.spawn()?;
     worker.spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
@@ -159,13 +152,10 @@ impl<S: Signal> Delivery for Spooling<S> {
     /// Appends all frames, and makes them durable by one group commit.
     fn attempt(&mut self, load: &Frames, _: &Deadline) -> Result<(), ExportError<Frames>> {
         let Frames(frames) = load;
+        refuse_miscounted(frames)?;
         let mut n_kept = 0;
         let mut failure = None;
         for frame in frames {
-            if let Err(error) = frame.check() {
-                failure = Some((n_kept, error));
-                break;
-            }
             match self.writer.append(&frame.payload) {
                 Ok(()) => n_kept += 1,
                 Err(error) => {
@@ -183,10 +173,22 @@ impl<S: Signal> Delivery for Spooling<S> {
         self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
         match failure {
             None => Ok(()),
-            // What was checked and found wrong is refused alone: what is behind it is another load.
             Some((n_kept, error)) => Err(error.unsent(Frames(frames[n_kept..].to_vec()))),
         }
     }
+}
+
+/// Refuses the frames that have not a record for each of their batch, and has the others tried again.
+fn refuse_miscounted(frames: &[Encoded]) -> Result<(), ExportError<Frames>> {
+    let fault = frames.iter().find_map(|frame| frame.check::<Frames>().err());
+    let Some(fault) = fault else { return Ok(()) };
+    let good = frames.iter().filter(|frame| frame.check::<Frames>().is_ok());
+    let good = Frames(good.cloned().collect());
+    let n_bad = frames.iter().map(Load::len).sum::<usize>() - good.len();
+    if good.len() == 0 {
+        return Err(fault);
+    }
+    Err(ExportError::retry(fault).unsent(good).rejected(n_bad))
 }
 
 fn trouble(error: &SpoolError) -> ExportError<Frames> {
@@ -239,36 +241,6 @@ impl Load for Frames {
     }
 }
 
-struct Sending {
-    sender: Box<dyn Sender>,
-}
-
-impl Delivery for Sending {
-    type Load = Payload;
-
-    fn attempt(
-        &mut self,
-        payload: &Payload,
-        deadline: &Deadline,
-    ) -> Result<(), ExportError<Payload>> {
-        self.sender.send(payload, deadline)
-    }
-}
-
-impl Load for Payload {
-    fn len(&self) -> usize {
-        Self::len(self)
-    }
-
-    fn first(&self, n: usize) -> Self {
-        Self::first(self, n)
-    }
-
-    fn skip(&self, n: usize) -> Self {
-        Self::skip(self, n)
-    }
-}
-
 /// How often a spool looks for what others left. Arbitrary.
 const ADOPTS_EVERY: Duration = Duration::from_secs(60);
 
@@ -306,10 +278,7 @@ impl<S: Signal> Outgoing<S> {
         let Self { outlet, sending, mut reader, .. } = self;
         reader.save();
         drop(reader); // Gives the folder's lock back, now that the first half has ended.
-        if let Err(panic) = catch(|| drop(sending)) {
-            let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
-            outlet.diagnose("exporter panicked", text);
-        }
+        outlet.let_go(sending);
         outlet.queue.end();
     }
 
@@ -333,8 +302,8 @@ impl<S: Signal> Outgoing<S> {
         let (n_records, n_bytes) = (entry.payload.len(), entry.payload.bytes().len());
         self.in_hand = Some(entry.position.clone());
         self.outlet.queue.lend(n_records, n_bytes, entry.is_inherited);
-        self.outlet.deliver(&mut self.sending, entry.payload);
-        if self.outlet.queue.is_returned() {
+        self.outlet.deliver(&mut self.sending, Encoded::of(entry.payload, n_records));
+        if self.outlet.queue.take_back() {
             return false;
         }
         self.in_hand = None;

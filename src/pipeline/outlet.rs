@@ -14,7 +14,10 @@ use super::{
     retry::{Attempts, Delay},
     state::Urgency,
 };
-use crate::{clock, diagnostics, util::random};
+use crate::{
+    clock, diagnostics,
+    util::{catch::catch, random},
+};
 
 /// What every worker delivers by, whichever kind its exporter is.
 pub(super) struct Outlet<T> {
@@ -177,6 +180,14 @@ impl<T> Outlet<T> {
         let lost = self.queue.lose(DropReason::Panic);
         self.queue.note(bounded(panic), false);
         self.diagnose_loss(kind, lost);
+    }
+
+    /// Drops what was delivered by, which is foreign.
+    pub(super) fn let_go(&self, parts: impl Sized) {
+        if let Err(panic) = catch(|| drop(parts)) {
+            let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
+            self.diagnose("exporter panicked", text);
+        }
     }
 
     /// Reports the first failure of a batch, before any records are lost.

@@ -442,9 +442,13 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whether the last load was given back, to be sent another time.
-    pub(super) fn is_returned(&self) -> bool {
-        self.state.lock().kept.is_some_and(|kept| kept.is_returned)
+    /// Whether anything of the last load is to be sent another time. It is not in flight any more.
+    pub(super) fn take_back(&self) -> bool {
+        let mut state = self.state.lock();
+        state.leave_exporter();
+        // It is in flight still if it was lent to a queue that had been closed meanwhile.
+        let is_unsettled = state.in_flight.take().is_some();
+        is_unsettled || state.kept.is_some_and(|kept| kept.is_returned)
     }
 
     /// What became of the records on disk.

@@ -7,9 +7,8 @@
 use std::{sync::Arc, thread};
 
 use super::{
-    Batch, OneLine, Route, Settings, Setup, Signal,
-    answer::bounded,
-    delivery::{Prepare, Spawn, Whole, Wire},
+    Batch, Route, Settings, Setup, Signal,
+    delivery::{Prepare, Sending, Spawn, Whole, Wire},
     outflow::{self, Outflow},
     outlet::Outlet,
     queue::{Next, Queue},
@@ -44,7 +43,12 @@ pub(super) fn start<S: Signal>(
             sender.start(setup)?;
             let common = Common::new(name.clone(), queue.clone(), &settings, processors);
             let ready = Ready { thread, common };
-            outflow::spawn(ready, (&name, &queue), &settings, Wire { encoder, sender })
+            outflow::spawn(
+                ready,
+                (&name, &queue),
+                &settings,
+                Wire { encoder, sending: Sending(sender) },
+            )
         }
     }
 }
@@ -108,10 +112,7 @@ impl<S: Signal, D: Prepare<S>> Worker<S, D> {
             }
         }
         let Self { common: Common { outlet, processors, .. }, delivery } = self;
-        if let Err(panic) = catch(|| drop((delivery, processors))) {
-            let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
-            outlet.diagnose("exporter panicked", text);
-        }
+        outlet.let_go((delivery, processors));
         // The remaining records may panic when they are dropped.
         let _ = catch(|| outlet.queue.abandon());
         outlet.queue.end();

@@ -33,7 +33,7 @@ pub(super) const HISTOGRAM_START: u8 = 17;
 
 /// That a series has ended (`StaleNaN` of Prometheus' `model/value`).
 pub(super) const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
-/// A number that is none, as Prometheus writes it: no other, so that none says that the series has ended.
+/// "Not a number" as Prometheus writes it. Another form of it could be the marker that a series has ended.
 const NO_NUMBER: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
 
 /// What the series of a family have in common.

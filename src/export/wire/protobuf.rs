@@ -164,7 +164,7 @@ pub(crate) enum Read<'a> {
     Fixed,
 }
 
-/// The fields of a message, with their numbers, up to the first that is none.
+/// The fields of a message, with their numbers, up to the first one that is malformed.
 pub(crate) fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Read<'_>)> {
     std::iter::from_fn(move || read_field(&mut message))
 }

@@ -108,7 +108,7 @@
 //! | 24 | 8 | number of a segment: all before it are done with |
 //! | 32 | 8 | offset in that segment up to which it is done with; 2^64 - 1 for all of it |
 //!
-//! Without a valid slot, or with a file that is none of ours, all that is there is delivered.
+//! If no slot is valid, or the file is not ours, everything in the folder is delivered.
 
 mod cursor;
 mod disk;

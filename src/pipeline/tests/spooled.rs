@@ -38,7 +38,9 @@ impl Encoder<u32> for Lines {
         let mut payload = Payload::with_head(*b"lines");
         for number in batch {
             assert_ne!(*number, 13, "cannot be encoded");
-            payload.record(|bytes| bytes.extend_from_slice(format!("{number}\n").as_bytes()));
+            if *number != 14 {
+                payload.record(|bytes| bytes.extend_from_slice(format!("{number}\n").as_bytes()));
+            }
         }
         payload
     }
@@ -298,4 +300,28 @@ fn threads_that_offer_while_everything_moves_never_see_sums_that_do_not_add_up()
     producers.into_iter().for_each(|producer| producer.join().unwrap());
     assert!(pipe.flush(LONG), "{}", pipe.report());
     assert_eq!(pipe.report().delivered, 4 * 300 * 7);
+}
+
+#[test]
+fn what_is_lent_after_the_queue_was_abandoned_goes_back_to_the_disk() {
+    let queue = Queue::<u32>::of_disk(limits::Limits::checked(&settings(1)).unwrap());
+    queue.note_kept(2, 0);
+    queue.abandon();
+    queue.lend(2, 10, false);
+    let delay = retry::Delay { length: NONE, at_least: NONE };
+    assert!(!queue.pause(delay, queue.urgency()), "the queue is closed");
+    assert!(queue.take_back());
+    queue.lend(2, 10, false);
+    queue.settle(0, None);
+    assert!(!queue.take_back(), "all of it was delivered");
+}
+
+#[test]
+fn a_frame_of_another_number_of_records_is_rejected_alone() {
+    let folder = Folder::new();
+    let backend = start(folder.spool(), settings(1));
+    backend.pipe.push(vec![1, 14, 2]);
+    backend.keep();
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
 }

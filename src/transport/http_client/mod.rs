@@ -2,8 +2,8 @@
 //!
 //! An `Endpoint` has the options; an `HttpClient` holds it and its others (`Endpoint::or`), each with
 //! connections of its own (`Place`), and asks them in turn. All that may change between two requests
-//! (secrets, certificates, the password of a proxy) is read before each: headers are made for each request,
-//! and where what a connection was made with has changed, it is made anew.
+//! (secrets, certificates, the password of a proxy) is read before each. Headers are made for each request;
+//! a connection is made anew if its certificates or its proxy's password have changed.
 //!
 //! Redirects are not followed, and proxies from the environment are used by choice alone. Plain http, and
 //! addresses that are not public, are refused unless the code allows them. The address is checked when the

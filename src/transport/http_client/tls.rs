@@ -26,7 +26,7 @@ pub(super) enum Pem {
     File(Arc<RotatingFile>),
 }
 
-/// What the options come to now. If it differs from what a connection was made with, that is made anew.
+/// The certificates and keys as they are now. If a connection was made with others, another one is made.
 #[derive(Clone, Default, PartialEq)]
 pub(super) struct Material {
     roots: Option<Zeroizing<Vec<u8>>>,
