@@ -12,7 +12,7 @@ use crate::{
     label::Value,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
-    pipeline::{Processor, Route, SpoolFolder},
+    pipeline::{DeadLetters, Processor, Route, SpoolFolder},
     processor::Redact,
     resource::Resource,
     series::Changes,
@@ -35,6 +35,7 @@ pub struct Builder {
     pub(super) detects_resource: bool,
     pub(super) routes: Routes,
     pub(super) spool: Option<SpoolFolder>,
+    pub(super) dead_letters: Option<DeadLetters>,
     pub(super) span_processors: Processors<SpanRecord>,
     pub(super) metric_processors: Processors<DataPoint>,
     pub(super) log_processors: Processors<LogRecord>,
@@ -65,6 +66,7 @@ impl Builder {
             detects_resource: false,
             routes: Routes::default(),
             spool: None,
+            dead_letters: None,
             span_processors: Vec::new(),
             metric_processors: Vec::new(),
             log_processors: Vec::new(),
@@ -159,6 +161,13 @@ impl Builder {
     #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
     pub fn spool(mut self, folder: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
         self.spool = Some(SpoolFolder::new(folder).max_bytes(max_bytes));
+        self
+    }
+
+    /// Writes what backends refuse for good to a file, besides counting it: for each route that encodes and
+    /// sends, unless it has a [file of its own](Route::dead_letters). [`DeadLetters`] says what is in it.
+    pub fn dead_letters(mut self, file: impl Into<DeadLetters>) -> Self {
+        self.dead_letters = Some(file.into());
         self
     }
 

@@ -12,6 +12,7 @@
 //! A static also refers to the running telemetry, so that the exit hook can deliver what is queued
 //! when the process ends by `process::exit`.
 
+mod attempts;
 mod builder;
 mod exit;
 #[cfg(feature = "host")]
