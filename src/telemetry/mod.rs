@@ -17,6 +17,7 @@ mod builder;
 mod exit;
 #[cfg(feature = "host")]
 mod host_metrics;
+mod keeping;
 mod log_figures;
 mod logs;
 mod own_series;

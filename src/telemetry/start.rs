@@ -6,7 +6,7 @@ use super::{
     Builder, Telemetry, exit, own_series,
     readings::Readings,
     running::{Ending, Running},
-    started::{Keeping, Started},
+    started::Started,
     tick::Ticking,
 };
 use crate::{
@@ -62,8 +62,7 @@ impl Builder {
         let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
         let processors = (self.span_processors, self.metric_processors, self.log_processors);
         let of_logs = (self.logs, self.spans.makes_wide_events);
-        let kept = Keeping { spool: self.spool, dead_letters: self.dead_letters };
-        let started = Started::new(&self.resource, (self.routes, kept), processors, of_logs)?;
+        let started = Started::new(&self.resource, (self.routes, self.kept), processors, of_logs)?;
         let tracer =
             (!self.disabled).then(|| self.spans.into_tracer(&started.spans, &started.logs));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{attempts, builder::Processors, logs::Logs, names, source::Source};
+use super::{attempts, builder::Processors, keeping::Keeping, logs::Logs, names, source::Source};
 use crate::{
     alert::notify::Notification,
     error::{Error, ErrorKind},
     export::Routes,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, MetricsOptions},
-    pipeline::{AnyPipe, DeadLetters, Pipe, Route, Setup, Signal, SpoolFolder},
+    pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
     resource::Resource,
     trace::SpanRecord,
 };
@@ -22,12 +22,6 @@ pub(super) struct Started {
     pub(super) notifications: Vec<Pipe<Notification>>,
     pub(super) options: Vec<MetricsOptions>, // In the order of the pipes of `metrics`.
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
-}
-
-/// What routes that encode and send keep on disk, where they do not say it themselves.
-pub(super) struct Keeping {
-    pub(super) spool: Option<SpoolFolder>,
-    pub(super) dead_letters: Option<DeadLetters>,
 }
 
 type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<LogRecord>);
@@ -76,11 +70,7 @@ fn started<S: Signal>(
 ) -> Result<Vec<Pipe<S>>, Error> {
     let completed = names::distinct(routes).into_iter().map(|route| {
         let watch = attempts::recorded(route.name(), S::NAME);
-        let route = route.watched(watch).dead_letters_by_default(kept.dead_letters.as_ref());
-        match &kept.spool {
-            Some(folder) => route.kept_below(folder),
-            None => route,
-        }
+        kept.complete(route.watched(watch))
     });
     // If one fails, the pipes that were started before it end when they are dropped.
     completed.map(|route| Pipe::start(route, setup)).collect()
