@@ -222,9 +222,10 @@ impl<T> Outlet<T> {
 
     /// Counts the batch that an exporter or a processor had when it panicked.
     pub(super) fn lose_batch(&self, kind: &'static str, panic: impl fmt::Display) {
-        let lost = self.queue.lose(DropReason::Panic);
+        // First, so that a flush that waits for the batch finds it in the report.
         self.queue.note_panic();
         self.queue.note(bounded(panic), false);
+        let lost = self.queue.lose(DropReason::Panic);
         self.diagnose_loss(kind, lost);
     }
 
