@@ -183,9 +183,8 @@ impl<T> Outlet<T> {
         if rejected > 0 {
             self.bury(load, rejected, &message);
         }
-        if self.queue.settle(remaining, Some((DropReason::Rejected, rejected))) {
-            self.queue.note(message, is_retry);
-        }
+        self.queue.note(message, is_retry); // First, so that a flush finds it in the report.
+        self.queue.settle(remaining, Some((DropReason::Rejected, rejected)));
         (decision, unsent)
     }
 
@@ -222,8 +221,7 @@ impl<T> Outlet<T> {
 
     /// Counts the batch that an exporter or a processor had when it panicked.
     pub(super) fn lose_batch(&self, kind: &'static str, panic: impl fmt::Display) {
-        // First, so that a flush that waits for the batch finds it in the report.
-        self.queue.note_panic();
+        self.queue.note_panic(); // First, so that a flush finds it in the report.
         self.queue.note(bounded(panic), false);
         let lost = self.queue.lose(DropReason::Panic);
         self.diagnose_loss(kind, lost);
