@@ -393,6 +393,13 @@ impl<T> Queue<T> {
         lost
     }
 
+    /// Takes the batch out of flight: whoever lent it has it back.
+    pub(super) fn release(&self) {
+        let mut state = self.state.lock();
+        state.leave_exporter();
+        state.in_flight = None;
+    }
+
     /// Notes a failed attempt, unless its batch was dropped meanwhile.
     pub(super) fn note(&self, error: String, is_retry: bool) {
         let mut state = self.state.lock();

@@ -97,7 +97,8 @@ impl<S: Signal> Route<S> {
     /// delivered at least once then, though the process crash, or the power fail. What is left at a shutdown
     /// is sent by the next process that starts the route on this folder.
     ///
-    /// While the disk takes nothing, records wait in memory, within the queue's bounds.
+    /// While the disk takes nothing, because it is full say, records are sent without having been on it. If
+    /// the backend is away too, they wait in memory, within the queue's bounds.
     #[cfg(all(feature = "spool", unix))]
     #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
     pub fn spool(self, folder: impl Into<super::SpoolFolder>) -> Self {
