@@ -121,6 +121,31 @@ impl<S: Signal> Route<S> {
         self
     }
 
+    /// Lets only those records on this route that `is_wanted` says yes to: to send errors to one place and all
+    /// else to another, say. The others are counted as dropped, with the reason `filtered`. It is a
+    /// [processor](Self::process) that copies nothing, and runs in its turn among them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{export::Memory, pipeline::Route, trace::{SpanRecord, Status}};
+    ///
+    /// let (errors, all) = (Memory::<SpanRecord>::new(), Memory::<SpanRecord>::new());
+    /// let is_error = |span: &SpanRecord| matches!(span.status(), Status::Error(_));
+    /// let telemetry = bellwether::builder("shop")
+    ///     .export(Route::new(errors.clone()).named("errors").filter(is_error))
+    ///     .export(all.clone())
+    ///     .start()?;
+    /// bellwether::span("checkout").enter().end();
+    /// telemetry.flush(std::time::Duration::from_secs(5));
+    /// assert_eq!((errors.len(), all.len()), (0, 1));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn filter(mut self, is_wanted: impl Fn(&S) -> bool + Send + 'static) -> Self {
+        self.processors.push(Box::new(move |batch| batch.filter(&is_wanted)));
+        self
+    }
+
     /// Adds a processor that changes or removes records on this route alone, before they are exported.
     /// Processors run in the order in which they were added. Removed records are counted as dropped,
     /// with the reason `filtered`.
