@@ -1,6 +1,5 @@
 //! Sends requests: in which version, with which headers, and what an answer means.
 
-use bytes::Bytes;
 
 use super::first::{as_first, n_series};
 use crate::{
@@ -79,7 +78,7 @@ impl Post {
                 ("x-prometheus-remote-write-version", self.version.number()),
             ],
             most_answer: MOST_ANSWER,
-            ..HttpPost::new(self.version.content_type(), Bytes::from(body))
+            ..HttpPost::new(self.version.content_type(), body)
         };
         Ok(self.client.post(post, deadline)?)
     }

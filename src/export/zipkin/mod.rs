@@ -175,11 +175,8 @@ impl Sender for Post {
             ..HttpPost::new("application/json", list(payload))
         };
         let answer = self.client.post(post, deadline)?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        let place = format!("Zipkin at {}", self.client);
-        Err(answer.error(&place, |status| matches!(status, 429 | 502 | 503 | 504)))
+        let place = format_args!("Zipkin at {}", self.client);
+        answer.settle(place, |status| matches!(status, 429 | 502 | 503 | 504))
     }
 
     fn name(&self) -> &str {
