@@ -91,7 +91,7 @@ impl Post {
     }
 
     /// What an answer to `payload` means.
-    fn judge(&self, payload: &Payload, answer: &HttpAnswer) -> SendResult {
+    pub(super) fn judge(&self, payload: &Payload, answer: &HttpAnswer) -> SendResult {
         let n_sent = n_series(payload.bytes());
         let n_written = (self.version == V2).then(|| written(answer)).flatten();
         let place = format!("remote write to {}", self.client);

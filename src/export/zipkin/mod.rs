@@ -175,13 +175,17 @@ impl Sender for Post {
             ..HttpPost::new("application/json", list(payload))
         };
         let answer = self.client.post(post, deadline)?;
-        let place = format_args!("Zipkin at {}", self.client);
-        answer.settle(place, |status| matches!(status, 429 | 502 | 503 | 504))
+        answer.settle(format_args!("Zipkin at {}", self.client), may_pass)
     }
 
     fn name(&self) -> &str {
         "zipkin"
     }
+}
+
+/// Whether what was answered by this status is sent again.
+fn may_pass(status: u16) -> bool {
+    matches!(status, 429 | 502 | 503 | 504)
 }
 
 /// Where Zipkin takes spans.

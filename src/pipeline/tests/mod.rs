@@ -14,6 +14,7 @@ mod deadlines;
 mod failures;
 mod pauses;
 mod priorities;
+mod storm;
 #[cfg(all(feature = "spool", unix))]
 mod spooled;
 mod two_steps;

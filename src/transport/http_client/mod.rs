@@ -43,7 +43,7 @@ mod http2;
 mod answer;
 mod cause;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[allow(unused_imports, reason = "for backends that read what the server says")]
 pub(crate) use answer::MOST_ANSWER;

@@ -67,7 +67,7 @@ impl Encoder<DataPoint> for Points {
                 line.tag("service.name", &self.service);
                 point.labels().iter().for_each(|(key, value)| line.tag(key, value));
                 fields(&mut line, point.value());
-                line.end(i64::try_from(point.taken().unix_nanos()).unwrap_or(i64::MAX));
+                line.end(i64::try_from(point.taken().timestamp().unix_nanos()).unwrap_or(i64::MAX));
             });
         }
         payload
@@ -93,6 +93,7 @@ fn fields(line: &mut Line<'_>, value: &SeriesValue) {
             line.int("count", i64::try_from(summary.count).unwrap_or(i64::MAX));
             line.float("sum", summary.sum);
         }
+        _ => {} // Of a later version.
     }
 }
 
@@ -147,11 +148,7 @@ impl Sender for Write {
 }
 
 /// `n` records are refused for good, and all others are delivered.
-fn some_rejected(
-    error: ExportError<Payload>,
-    payload: &Payload,
-    n: usize,
-) -> ExportError<Payload> {
+fn some_rejected(error: ExportError<Payload>, payload: &Payload, n: usize) -> ExportError<Payload> {
     error.unsent(payload.skip(payload.len())).rejected(n)
 }
 

@@ -60,10 +60,11 @@ impl<'a> Line<'a> {
         self.field(key);
         self.out.push(b'"');
         for c in value.chars() {
-            if matches!(c, '"' | '\\') {
-                self.out.push(b'\\');
+            match c {
+                '"' | '\\' => print(self.out, format_args!("\\{c}")),
+                '\n' => print(self.out, format_args!("\\n")),
+                _ => print(self.out, format_args!("{c}")),
             }
-            print(self.out, format_args!("{c}"));
         }
         self.out.push(b'"');
     }

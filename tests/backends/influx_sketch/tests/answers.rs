@@ -24,7 +24,9 @@ struct Request {
 }
 
 /// A server that says `answers` in turn, each a status line's rest, headers and body, and then 204.
-fn server(answers: &'static [(&'static str, &'static str, &'static str)]) -> (String, Receiver<Request>) {
+fn server(
+    answers: &'static [(&'static str, &'static str, &'static str)],
+) -> (String, Receiver<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, requests) = mpsc::channel();
@@ -176,7 +178,10 @@ fn a_real_server_has_what_was_sent_and_says_what_it_dropped() {
     assert_eq!((report.delivered, report.dropped.get(DropReason::Rejected)), (1, 3));
     assert!(report.last_error.unwrap().contains("field type conflict"));
     let said = query(address, "/query?db=shop&q=SELECT+*+FROM+load");
-    assert!(said.contains(r#""service.name","value"]"#) && said.contains(r#""shop",0.25]"#), "{said}");
+    assert!(
+        said.contains(r#""service.name","value"]"#) && said.contains(r#""shop",0.25]"#),
+        "{said}"
+    );
     let said = query(address, "/query?db=shop&q=SELECT+count(value)+FROM+paid");
     assert!(said.contains(",1]]"), "{said}");
 }

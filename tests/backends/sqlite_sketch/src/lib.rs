@@ -85,8 +85,8 @@ impl Encoder<SpanRecord> for Rows {
                 format!("{}{}", span.trace_id(), span.span_id()),
                 self.service,
                 span.name(),
-                span.start().unix_nanos(),
-                span.end().unix_nanos(),
+                span.start().timestamp().unix_nanos(),
+                span.end().timestamp().unix_nanos(),
                 format!("{:?}", span.outcome()),
                 attributes(span.attributes()),
             ])
@@ -127,9 +127,9 @@ impl Encoder<LogRecord> for Rows {
 
 /// Attributes as one text.
 fn attributes(attributes: &[bellwether::label::KeyValue]) -> String {
-    let pairs = attributes.iter().map(|attribute| {
-        (attribute.key.to_string(), Value::String(attribute.value.to_string()))
-    });
+    let pairs = attributes
+        .iter()
+        .map(|attribute| (attribute.key.to_string(), Value::String(attribute.value.to_string())));
     Value::Object(pairs.collect::<Map<_, _>>()).to_string()
 }
 
@@ -154,12 +154,13 @@ impl Tables {
 
     /// One attempt: all rows in one transaction. How many were refused.
     fn write(&mut self, payload: &Payload, deadline: &Deadline) -> rusqlite::Result<usize> {
+        // Nothing ends the wait for a lock when the deadline moves nearer: so it is short.
+        let patience = deadline.left().min(Duration::from_millis(100));
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(rows::connect(&self.path, self.table)?),
+            none => none.insert(rows::connect(&self.path, self.table, patience)?),
         };
-        // A deadline that moves nearer meanwhile is noticed after this: the wait for a lock is short.
-        connection.busy_timeout(deadline.left().min(Duration::from_millis(200)))?;
+        connection.busy_timeout(patience)?;
         rows::insert(connection, self.table, payload, deadline)
     }
 }

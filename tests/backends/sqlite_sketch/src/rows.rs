@@ -1,6 +1,6 @@
 //! The tables and their rows.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use bellwether::export::{Deadline, Payload};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params_from_iter, types::Value};
@@ -17,12 +17,19 @@ pub(crate) const SPANS: Table = Table {
     columns: &["key", "service", "name", "start_ns", "end_ns", "outcome", "attributes"],
 };
 
-pub(crate) const LOGS: Table =
-    Table { name: "logs", columns: &["key", "service", "severity", "time_ns", "body", "attributes"] };
+pub(crate) const LOGS: Table = Table {
+    name: "logs",
+    columns: &["key", "service", "severity", "time_ns", "body", "attributes"],
+};
 
-/// Opens the file, and creates the table if there is none.
-pub(crate) fn connect(path: &Path, table: Table) -> rusqlite::Result<Connection> {
+/// Opens the file, and creates the table if there is none; waits so long for others that write.
+pub(crate) fn connect(
+    path: &Path,
+    table: Table,
+    patience: Duration,
+) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
+    connection.busy_timeout(patience)?; // The library's default is seconds.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let Table { name, columns } = table;
     let columns = columns[1..].iter().map(|column| format!(", {column} NOT NULL"));
@@ -50,7 +57,7 @@ pub(crate) fn insert(
             table.name,
             table.columns.join(",")
         );
-        let mut insert = transaction.prepare_cached(&insert)?;
+        let mut insert = transaction.prepare(&insert)?;
         for record in payload.records() {
             if deadline.is_over() {
                 return Err(interrupted());
@@ -62,9 +69,7 @@ pub(crate) fn insert(
             match insert.execute(params_from_iter(values)) {
                 Ok(_) => {}
                 // A rule that this row breaks: the others are fine.
-                Err(error)
-                    if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
-                {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                     n_refused += 1;
                 }
                 Err(error) => return Err(error),

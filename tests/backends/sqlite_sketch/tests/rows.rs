@@ -59,7 +59,7 @@ fn logs(n: usize) -> Vec<LogRecord> {
     (0..n).map(|_| LogRecord::new(LogSeverity::INFO, "paid").with_attribute("cart", 7)).collect()
 }
 
-fn count(connection: &Connection, table: &str) -> usize {
+fn count(connection: &Connection, table: &str) -> i64 {
     let ask = format!("SELECT count(*) FROM {table}");
     connection.query_row(&ask, [], |row| row.get(0)).unwrap()
 }
@@ -102,7 +102,11 @@ fn what_is_sent_again_by_the_next_process_is_in_the_file_once() {
     let pipe = spooled("sqlite");
     pipe.push(logs(700));
     let report = checked(pipe.shutdown(Duration::from_millis(500)));
-    assert_eq!((report.delivered, report.spooled, report.dropped.total()), (0, 700, 0), "{report:?}");
+    assert_eq!(
+        (report.delivered, report.spooled, report.dropped.total()),
+        (0, 700, 0),
+        "{report:?}"
+    );
     let kept = scratch.0.join("kept");
     copy(&scratch.0.join("spool"), &kept);
     other.execute_batch("COMMIT").unwrap();
