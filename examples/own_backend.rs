@@ -14,7 +14,9 @@ use std::{
 
 use bellwether::{
     Error,
-    export::{Backend, Batch, Deadline, Encoder, Payload, Route, Routes, SendResult, Sender, Setup},
+    export::{
+        Backend, Batch, Deadline, Encoder, Payload, Route, Routes, SendResult, Sender, Setup,
+    },
     info,
     log::LogRecord,
     trace::SpanRecord,

@@ -45,9 +45,8 @@ fn nine_backends_get_every_span_while_a_tenth_never_answers() {
         })
         .collect();
     let stuck = Server::answering([Reply::silence()]);
-    let mut builder = bellwether::builder("shop").export(
-        route(&stuck, "stuck".to_owned()).settings(|settings| settings.max_items = HELD),
-    );
+    let mut builder = bellwether::builder("shop")
+        .export(route(&stuck, "stuck".to_owned()).settings(|settings| settings.max_items = HELD));
     for (n, server) in servers.iter().enumerate() {
         builder = builder.export(route(server, format!("other-{n}")));
     }

@@ -156,8 +156,7 @@ impl Sender for Webhook {
 impl Webhook {
     /// Posts one body.
     fn post(&mut self, body: &[u8], deadline: &Deadline) -> Result<(), ExportError<Payload>> {
-        let answer =
-            self.client.post(HttpPost::new("application/json", body), deadline)?;
+        let answer = self.client.post(HttpPost::new("application/json", body), deadline)?;
         answer.settle(&self.client, |status| status == 429 || status >= 500)
     }
 }

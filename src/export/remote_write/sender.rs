@@ -1,6 +1,5 @@
 //! Sends requests: in which version, with which headers, and what an answer means.
 
-
 use super::first::{as_first, n_series};
 use crate::{
     diagnostics,

@@ -54,7 +54,8 @@ fn a_backend_that_comes_back_gets_no_more_than_twice_its_usual_requests() {
 
 #[test]
 fn a_backend_that_goes_away_gets_a_few_requests_more_as_the_first_delay_says() {
-    let of = |initial| most(&requests(&Retry { initial, ..Retry::default() }, None), Duration::ZERO);
+    let of =
+        |initial| most(&requests(&Retry { initial, ..Retry::default() }, None), Duration::ZERO);
     let (short, long) = (of(Duration::from_millis(100)), of(SECOND));
     assert!(long <= 2.0, "{long}");
     assert!(short > long && short <= 5.0, "{short}");

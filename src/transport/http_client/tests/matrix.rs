@@ -51,7 +51,8 @@ pub(crate) fn check(
 fn answer(status: u16, retry_after: Option<&str>) -> HttpAnswer {
     let value = retry_after.map(|text| HeaderValue::from_bytes(text.as_bytes()));
     // What no header can hold never comes.
-    let value = value.and_then(|value| value.or_else(|_| HeaderValue::from_bytes(b"\xffsoon")).ok());
+    let value =
+        value.and_then(|value| value.or_else(|_| HeaderValue::from_bytes(b"\xffsoon")).ok());
     let headers = value.map(|value| (RETRY_AFTER, value)).into_iter().collect();
     HttpAnswer {
         status: StatusCode::from_u16(status).unwrap(),
