@@ -2,6 +2,8 @@
 //! have.
 
 #![expect(unsafe_code, reason = "a global allocator that counts")]
+#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+#![expect(clippy::disallowed_methods, reason = "the rule is the library's own")]
 
 mod support;
 

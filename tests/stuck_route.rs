@@ -1,6 +1,5 @@
 //! Ten backends, of which one never answers: the nine others get everything.
 #![cfg(feature = "otlp")]
-#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
 mod support;
 
