@@ -118,7 +118,7 @@ fn request(stream: &TcpStream) -> std::io::Result<String> {
         }
         line.clear();
     }
-    let mut body = String::new();
-    reader.take(length).read_to_string(&mut body)?;
-    Ok(body)
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
