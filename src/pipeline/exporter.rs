@@ -103,6 +103,18 @@ pub trait Exporter<S>: Send + 'static {
 /// What is encoded may be sent by another process, after a restart: what a record belongs to (the resource,
 /// say) is written into the payload's [head](Payload::with_head).
 ///
+/// # A key against doubles
+///
+/// What was sent before a time-out, or before a crash, is sent again. A backend that can recognise it needs a key
+/// that is the same each time: it is written into each record, since a payload may be cut elsewhere meanwhile.
+/// That is a span's id, a series with its time; or else a number that is drawn once for the batch, with the
+/// record's place in it.
+///
+/// # A record that the backend cannot express
+///
+/// It is a record without bytes. The sender leaves it out and returns it as
+/// [rejected](ExportError::rejected), so that it is not counted as delivered.
+///
 /// # Examples
 ///
 /// ```

@@ -18,6 +18,8 @@ use std::{fmt, ops::Range, sync::Arc};
 ///     payload.record(|bytes| bytes.extend_from_slice(text.as_bytes()));
 /// }
 /// assert_eq!(payload.bytes(), b"onetwothree");
+/// // Where each record is made anyway:
+/// assert_eq!(["one", "two", "three"].iter().collect::<Payload>().bytes(), payload.bytes());
 /// let unsent = payload.skip(1);
 /// assert_eq!((unsent.len(), unsent.bytes()), (2, &b"twothree"[..]));
 /// assert_eq!(unsent.records().next(), Some(&b"two"[..]));
@@ -147,6 +149,17 @@ impl Payload {
     }
 }
 
+/// Each item is the bytes of a record.
+impl<B: AsRef<[u8]>> FromIterator<B> for Payload {
+    fn from_iter<I: IntoIterator<Item = B>>(records: I) -> Self {
+        let mut payload = Self::new();
+        for record in records {
+            payload.record(|bytes| bytes.extend_from_slice(record.as_ref()));
+        }
+        payload
+    }
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} records, {} bytes)", self.len(), self.bytes().len())
@@ -159,9 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn payload(records: &[Vec<u8>]) -> Payload {
-        let mut payload = Payload::new();
-        records.iter().for_each(|record| payload.record(|bytes| bytes.extend_from_slice(record)));
-        payload
+        records.iter().collect()
     }
 
     fn read(payload: &Payload) -> Vec<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! Transport: how bytes leave and enter the process, whatever they mean.
 //!
-//! An `Endpoint` is where requests go: the same for every backend, notifier and source that speaks HTTP.
+//! An `Endpoint` is where requests go: the same for every backend, notifier and source that speaks HTTP. An
+//! `HttpPoster` posts to it, for a backend of your own.
 
 #[cfg(feature = "http-client")]
 pub(crate) mod address;
@@ -10,6 +11,8 @@ pub(crate) mod address;
     allow(dead_code, unused_imports, reason = "each of what sends uses a part of it")
 )]
 pub(crate) mod http_client;
+#[cfg(feature = "http-client")]
+mod http_poster;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;
 #[cfg(feature = "http-client")]
@@ -19,7 +22,10 @@ mod secret;
 
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
-pub use http_client::{Compression, Endpoint};
+pub use http_client::{Compression, Endpoint, HttpAnswer, HttpFailure, HttpPost};
+#[cfg(feature = "http-client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
+pub use http_poster::HttpPoster;
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use secret::Secret;

@@ -160,12 +160,8 @@ impl Sender for Webhook {
 impl Webhook {
     /// Posts one body.
     fn post(&mut self, body: &[u8], deadline: &Deadline) -> Result<(), ExportError<Payload>> {
-        let answer =
-            self.client.post(HttpPost::new("application/json", body.to_vec()), deadline)?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        Err(answer.error(&self.client.to_string(), |status| status == 429 || status >= 500))
+        let answer = self.client.post(HttpPost::new("application/json", body), deadline)?;
+        answer.settle(&self.client, |status| status == 429 || status >= 500)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Sends requests: in which version, with which headers, and what an answer means.
 
-use bytes::Bytes;
-
 use super::first::{as_first, n_series};
 use crate::{
     diagnostics,
@@ -79,7 +77,7 @@ impl Post {
                 ("x-prometheus-remote-write-version", self.version.number()),
             ],
             most_answer: MOST_ANSWER,
-            ..HttpPost::new(self.version.content_type(), Bytes::from(body))
+            ..HttpPost::new(self.version.content_type(), body)
         };
         Ok(self.client.post(post, deadline)?)
     }
@@ -92,7 +90,7 @@ impl Post {
     }
 
     /// What an answer to `payload` means.
-    fn judge(&self, payload: &Payload, answer: &HttpAnswer) -> SendResult {
+    pub(super) fn judge(&self, payload: &Payload, answer: &HttpAnswer) -> SendResult {
         let n_sent = n_series(payload.bytes());
         let n_written = (self.version == V2).then(|| written(answer)).flatten();
         let place = format!("remote write to {}", self.client);

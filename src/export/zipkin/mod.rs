@@ -175,11 +175,7 @@ impl Sender for Post {
             ..HttpPost::new("application/json", list(payload))
         };
         let answer = self.client.post(post, deadline)?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        let place = format!("Zipkin at {}", self.client);
-        Err(answer.error(&place, |status| matches!(status, 429 | 502 | 503 | 504)))
+        answer.settle(format_args!("Zipkin at {}", self.client), may_pass)
     }
 
     fn name(&self) -> &str {
@@ -189,6 +185,11 @@ impl Sender for Post {
     fn destination(&self) -> Option<String> {
         Some(self.client.to_string())
     }
+}
+
+/// Whether what was answered by this status is sent again.
+fn may_pass(status: u16) -> bool {
+    matches!(status, 429 | 502 | 503 | 504)
 }
 
 /// Where Zipkin takes spans.

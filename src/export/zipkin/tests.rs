@@ -14,6 +14,7 @@ use crate::{
     pipeline::{Batch, DropReason, Encoder as _, Pipe, QueueReport, Retry},
     resource::Resource,
     trace::{Event, Link, SpanKind, Status},
+    transport::http_client::tests::matrix,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -256,6 +257,12 @@ fn what_may_pass_is_tried_again_and_nothing_else() {
         let error = report.last_error.unwrap();
         assert!(error.starts_with(&place), "{error}");
     }
+}
+
+#[test]
+fn each_status_is_a_delivery_a_retry_a_cut_or_a_refusal_whatever_the_server_asks_for() {
+    let is_listed = |status| [429, 502, 503, 504].contains(&status);
+    matrix::check(is_listed, |answer| answer.settle("Zipkin", may_pass));
 }
 
 #[test]

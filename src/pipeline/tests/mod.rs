@@ -16,6 +16,7 @@ mod failures;
 mod pauses;
 mod priorities;
 mod refused;
+mod storm;
 #[cfg(all(feature = "spool", unix))]
 mod spooled;
 mod two_steps;

@@ -3,7 +3,7 @@
 //! The body is kept as it came: no encoding is asked for, and none is undone, so that a few bytes never
 //! become many.
 
-use std::{future::poll_fn, pin::pin, time::Duration};
+use std::{fmt, future::poll_fn, pin::pin, time::Duration};
 
 use http_body::Body as _;
 use reqwest::{
@@ -21,9 +21,9 @@ pub(crate) const MOST_ANSWER: usize = 4 << 20;
 /// The longest delay that a server can request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// What a server answered.
+/// What a server answered to an [`HttpPost`](crate::transport::HttpPost).
 #[derive(Debug)]
-pub(crate) struct HttpAnswer {
+pub struct HttpAnswer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -32,9 +32,9 @@ pub(crate) struct HttpAnswer {
     pub(crate) trailers: HeaderMap,
 }
 
-/// Why there is no answer.
+/// Why there is no answer; as an [`ExportError`] it is tried again, unless a retry cannot help.
 #[derive(Debug)]
-pub(crate) struct HttpFailure {
+pub struct HttpFailure {
     /// Whether a retry may help.
     pub(crate) may_pass: bool,
     pub(super) kind: FailureKind,
@@ -129,12 +129,34 @@ fn make_room(body: &mut Vec<u8>, more: usize, most: usize) {
 }
 
 impl HttpAnswer {
-    pub(crate) fn is_success(&self) -> bool {
+    /// The status: 200 for OK.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// Whether the status is one of 200 to 299.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
         self.status.is_success()
     }
 
-    /// The delay that the server requests: in seconds or as a date (RFC 9110, 10.2.3).
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
+    /// The value of a header, whatever the case of its name; of several the first. `None` if it is no text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as it came, as far as it was [read](super::HttpPost::reading).
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The delay that the server requests by `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); at
+    /// most 60 s. `None` for anything else.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let seconds = if is_number {
@@ -146,13 +168,28 @@ impl HttpAnswer {
         Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
     }
 
-    /// The error of an answer that is no success, with what the body says of it: what `may_pass` by its status is tried again, 413 is cut,
-    /// and all else is refused.
-    #[cfg_attr(
-        not(feature = "webhook"),
-        allow(dead_code, reason = "for who needs only the status")
-    )]
-    pub(crate) fn error<L>(&self, place: &str, may_pass: fn(u16) -> bool) -> ExportError<L> {
+    /// Success, or the [error](Self::error) that the answer is.
+    ///
+    /// # Errors
+    ///
+    /// The status is none of 200 to 299.
+    pub fn settle<L>(
+        &self,
+        place: impl fmt::Display,
+        may_pass: impl FnOnce(u16) -> bool,
+    ) -> Result<(), ExportError<L>> {
+        if self.is_success() { Ok(()) } else { Err(self.error(place, may_pass)) }
+    }
+
+    /// The error of an answer that is no success, with what the body says of it: what `may_pass` by its
+    /// status is tried again, after the delay that the server requests; 413 is cut in halves; all else is
+    /// refused. `place` names who answered.
+    #[must_use]
+    pub fn error<L>(
+        &self,
+        place: impl fmt::Display,
+        may_pass: impl FnOnce(u16) -> bool,
+    ) -> ExportError<L> {
         let mut message = format!("{place} answered {}", self.status);
         let reason = String::from_utf8_lossy(&self.body);
         if !reason.trim().is_empty() {
@@ -201,6 +238,15 @@ impl HttpFailure {
         Self::new(true, FailureKind::TimedOut, format!("{place}: timed out"))
     }
 }
+
+/// What happened, without secrets.
+impl fmt::Display for HttpFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HttpFailure {}
 
 impl<L> From<HttpFailure> for ExportError<L> {
     fn from(failure: HttpFailure) -> Self {

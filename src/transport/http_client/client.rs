@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use reqwest::{ClientBuilder, Method, header::CONTENT_ENCODING};
+use reqwest::{ClientBuilder, Method, Url, header::CONTENT_ENCODING};
 
 use super::{
     answer::{self, FailureKind, HttpAnswer, HttpFailure},
@@ -77,7 +77,6 @@ impl HttpClient {
     }
 
     /// Compresses bodies by `compression` where the endpoint does not say how.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for backends that compress by default"))]
     pub(crate) fn compressing(self, compression: Compression) -> Self {
         Self { compression, ..self }
     }
@@ -173,9 +172,7 @@ impl HttpClient {
         let latest = latest.min(clock::deadline(endpoint.time_limit()));
         let failed = |what| HttpFailure::unconnected(format!("{name}: {what}"));
         let mut url = endpoint.permitted().map_err(HttpFailure::forbidden)?.clone();
-        if !request.path.is_empty() {
-            url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), request.path));
-        }
+        extend(&mut url, request.path);
         let body = match &request.body {
             Some(body) => Some(self.encoded(body, &endpoint).map_err(failed)?),
             None => None,
@@ -223,6 +220,19 @@ impl HttpClient {
             }
         };
         Ok((self.packed.insert(packed).body.clone(), Some(encoding)))
+    }
+}
+
+/// Appends a path, and what is behind its `?` to the query.
+fn extend(url: &mut Url, more: &str) {
+    let (path, query) = more.split_once('?').unwrap_or((more, ""));
+    if !path.is_empty() {
+        url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+    }
+    if !query.is_empty() {
+        let own = url.query().filter(|own| !own.is_empty());
+        let whole = own.map_or_else(|| query.to_owned(), |own| format!("{own}&{query}"));
+        url.set_query(Some(&whole));
     }
 }
 

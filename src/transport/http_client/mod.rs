@@ -43,11 +43,12 @@ mod http2;
 mod answer;
 mod cause;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[allow(unused_imports, reason = "for backends that read what the server says")]
-pub(crate) use answer::{HttpAnswer, HttpFailure, MOST_ANSWER};
+pub(crate) use answer::MOST_ANSWER;
+pub use answer::{HttpAnswer, HttpFailure};
 pub(crate) use client::HttpClient;
 pub use compression::Compression;
 pub use endpoint::Endpoint;
-pub(crate) use post::HttpPost;
+pub use post::HttpPost;

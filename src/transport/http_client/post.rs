@@ -9,13 +9,15 @@ use super::{
 };
 use crate::clock::Deadline;
 
-/// What is posted.
-pub(crate) struct HttpPost<'a> {
+/// What is posted by an [`HttpPoster`](crate::transport::HttpPoster): a body, with its place and headers.
+#[derive(Clone, Debug)]
+#[must_use = "what is not posted goes nowhere"]
+pub struct HttpPost<'a> {
     /// What follows the path of the endpoint's URL; empty for nothing.
     pub(crate) path: &'a str,
     pub(crate) content_type: &'a str,
     /// Headers of this request besides those of the endpoint.
-    pub(crate) headers: &'a [(&'static str, &'a str)],
+    pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: Bytes,
     /// A success with more than this in its body is a failure, and of another answer the rest is not read;
     /// with 0 none of it is waited for. [`MOST_ANSWER`] unless there is a reason, and never more.
@@ -23,9 +25,26 @@ pub(crate) struct HttpPost<'a> {
 }
 
 impl<'a> HttpPost<'a> {
-    /// A post whose answer is its status alone.
-    pub(crate) fn new(content_type: &'a str, body: impl Into<Bytes>) -> Self {
-        Self { path: "", content_type, headers: &[], body: body.into(), most_answer: 0 }
+    /// Creates a post to the endpoint's URL, of whose answer the status and the headers are read alone.
+    pub fn new(content_type: &'a str, body: impl Into<Vec<u8>>) -> Self {
+        Self { path: "", content_type, headers: &[], body: body.into().into(), most_answer: 0 }
+    }
+
+    /// Sets what follows the path of the endpoint's URL: `/api/v2/write`. What is behind a `?` is added to the
+    /// query of the URL, as it is: whoever adds names or values encodes them.
+    pub fn path(self, path: &'a str) -> Self {
+        Self { path, ..self }
+    }
+
+    /// Sets headers of this request, besides those of the endpoint.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Reads the body of the answer, up to `most` bytes and 4 MiB at most: a success with more is a failure
+    /// that may pass, and of another answer the rest is not read.
+    pub fn reading(self, most: usize) -> Self {
+        Self { most_answer: most, ..self }
     }
 }
 

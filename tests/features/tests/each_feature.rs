@@ -15,6 +15,17 @@ fn a_webhook_checks_its_url() {
     assert!(error.to_string().contains("http://alerts.example.com"), "{error}");
 }
 
+#[cfg(feature = "http-client")]
+#[test]
+fn a_backend_of_ones_own_checks_its_url() {
+    use bellwether::transport::HttpPoster;
+
+    HttpPoster::new("https://lines.example.com").check().expect("the URL is fine");
+    let error = HttpPoster::new("http://lines.example.com").check();
+    let error = error.expect_err("plain http was not allowed");
+    assert!(error.to_string().contains("http://lines.example.com"), "{error}");
+}
+
 #[cfg(feature = "otlp")]
 #[test]
 fn otlp_checks_its_url() {

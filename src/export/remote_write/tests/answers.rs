@@ -1,6 +1,7 @@
 //! What a server says, and what follows.
 
 use super::*;
+use crate::transport::http_client::tests::matrix;
 
 /// A payload of three series, and the ends that send it.
 fn three(server: Receiver, change: fn(RemoteWrite) -> RemoteWrite) -> (Ends, Payload) {
@@ -62,6 +63,20 @@ fn what_may_pass_is_tried_again() {
         let answers = vec![answer(status, "", "later"), answer(status, "", ""), written(204, 9)];
         let (report, n) = delivered(answers, |one| one);
         assert_eq!((report.delivered, report.retries, n), (3, 2, 3), "{status}");
+    }
+}
+
+#[test]
+fn each_status_is_a_delivery_a_retry_a_cut_or_a_refusal_whatever_the_server_asks_for() {
+    let (ends, payload) = three(taking(), |one| one);
+    let is_listed = |status| status == 429 || status >= 500;
+    for version in [RemoteWriteVersion::V1, RemoteWriteVersion::V2] {
+        let post = Post::new(HttpClient::new(ends.server.endpoint("/")), Some(version));
+        // A success says how much was written in 2.0.
+        matrix::check(is_listed, |answer| match version {
+            RemoteWriteVersion::V2 if answer.is_success() => Ok(()),
+            _ => post.judge(&payload, answer),
+        });
     }
 }
 

@@ -140,3 +140,15 @@ fn no_encoding_is_asked_for_and_none_is_undone() {
     assert_eq!(answer.body[..2], [0x1f, 0x8b]);
     assert_eq!(server.next().header("accept-encoding"), None);
 }
+
+#[test]
+fn a_name_without_an_address_is_a_failure_that_may_pass_in_the_time_of_connecting() {
+    let limit = Duration::from_secs(1);
+    let endpoint = endpoint("http://collector.invalid/").connect_timeout(limit);
+    let mut client = HttpClient::new(endpoint);
+    let begun: Instant = clock::real_instant();
+    let failure = post(&mut client, "telemetry").unwrap_err();
+    assert!(failure.may_pass, "{failure:?}");
+    assert!(failure.to_string().starts_with("http://collector.invalid: "), "{failure}");
+    assert!(begun.elapsed() <= limit * 11 / 10, "{:?}", begun.elapsed());
+}

@@ -6,6 +6,7 @@ pub(super) mod support;
 
 mod failover;
 mod faults;
+pub(crate) mod matrix;
 mod proxies;
 mod secrets;
 mod sending;

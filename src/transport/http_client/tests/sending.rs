@@ -66,3 +66,25 @@ fn a_unix_socket_needs_no_leave_and_gets_path_and_host_of_the_url() {
     let failure = post(&mut HttpClient::new(gone), "").unwrap_err();
     assert!(failure.may_pass && failure.message.starts_with("unix:/nowhere/bellwether.sock:"));
 }
+
+#[test]
+fn what_follows_the_path_of_the_url_keeps_its_query() {
+    for (url, more, asked) in [
+        ("/", "", "/"),
+        ("/below/", "/write", "/below/write"),
+        ("/below?key=1", "/write", "/below/write?key=1"),
+        ("/", "/write?precision=ns&db=a%26b", "/write?precision=ns&db=a%26b"),
+        ("/below?key=1", "/write?precision=ns", "/below/write?key=1&precision=ns"),
+        ("/below?", "?precision=ns", "/below?precision=ns"),
+    ] {
+        let server = Server::answering([Reply::ok().header("x-said", "so").body("taken")]);
+        let mut poster = crate::transport::HttpPoster::new(endpoint(&server.url(url)));
+        let headers = [("x-batch", "7")];
+        let post = HttpPost::new("text/plain", "telemetry").path(more).headers(&headers).reading(5);
+        let answer = poster.post(post, &Deadline::after(PATIENCE)).unwrap();
+        assert_eq!((answer.status(), answer.header("X-Said")), (200, Some("so")));
+        assert_eq!(answer.body(), b"taken");
+        let request = server.next();
+        assert_eq!((&*request.path, request.header("x-batch")), (asked, Some("7")));
+    }
+}
