@@ -3,7 +3,7 @@
 use std::{borrow::Cow, mem};
 
 use super::{
-    content::{Content, Rare, UNDESCRIBED},
+    content::{ALIGNED_COST, Content, Rare, UNDESCRIBED},
     limits::{Cuts, SpanLimits},
     parts::{Event, Link, SpanKind, Status},
     sampler::Probability,
@@ -423,7 +423,8 @@ impl Body {
     /// With the room for more that it has from former spans.
     #[inline]
     fn add_up(&self) -> usize {
-        let own = size_of::<Self>() + owned_bytes(&self.name) + self.context.state().as_str().len();
+        let texts = owned_bytes(&self.name) + self.context.state().as_str().len();
+        let own = size_of::<Self>() + ALIGNED_COST + texts;
         let is_bare = !self.has_content && !self.has_rare();
         own + if is_bare { self.room.into() } else { self.add_up_content() }
     }
