@@ -12,6 +12,7 @@
 //! A static also refers to the running telemetry, so that the exit hook can deliver what is queued
 //! when the process ends by `process::exit`.
 
+mod async_calls;
 mod builder;
 mod exit;
 #[cfg(feature = "host")]
@@ -22,13 +23,17 @@ mod own_series;
 #[cfg(feature = "prometheus")]
 mod page;
 mod names;
+mod pending;
 mod percentiles;
 #[cfg(feature = "process")]
 mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
 mod prometheus;
 mod readings;
+mod request;
 mod running;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
 mod source;
 mod sources;
 mod span_options;
@@ -42,6 +47,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use builder::{Builder, builder};
 pub use exit::exit;
+pub use request::request_flush_from_signal;
 
 use crate::{
     alert::{Alert, RuleStatus},
