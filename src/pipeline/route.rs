@@ -84,6 +84,11 @@ impl<S: Signal> Route<S> {
         self.settings(|settings| settings.spool = Some(folder))
     }
 
+    /// The settings so far.
+    pub(crate) fn current_settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Adds a processor that changes or removes records on this route alone, before they are exported.
     /// Processors run in the order in which they were added. Removed records are counted as dropped,
     /// with the reason `filtered`.

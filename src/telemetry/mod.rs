@@ -14,6 +14,7 @@
 
 mod async_calls;
 mod builder;
+mod doctor;
 mod exit;
 #[cfg(feature = "host")]
 mod host_metrics;
@@ -46,6 +47,7 @@ mod wide_events;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use builder::{Builder, builder};
+pub use doctor::{Concern, Doctor, Finding, LifePhase, Reach, RouteCheck};
 pub use exit::exit;
 pub use request::request_flush_from_signal;
 

@@ -72,7 +72,7 @@ impl Builder {
         // If disabled, none of our own series are registered, because off means off.
         let register = |tracer| own_series::register(&registry, &started, &board, tracer);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
-        let Started { metrics, logs, notifications, options, pipes, .. } = started;
+        let Started { spans, metrics, logs, notifications, options, pipes, limits } = started;
         let running = Arc::new(Running {
             generation: process::generation(),
             history,
@@ -84,6 +84,9 @@ impl Builder {
             board,
             registry,
             pipes,
+            limits,
+            spans,
+            hears_of_alerts: !self.on_transition.is_empty(),
             tracer,
         });
         let telemetry = Telemetry { running };

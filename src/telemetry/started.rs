@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{builder::Processors, logs::Logs, names, source::Source};
+use super::{builder::Processors, doctor::RouteLimits, logs::Logs, names, source::Source};
 use crate::{
     alert::notify::Notification,
     error::{Error, ErrorKind},
@@ -22,6 +22,7 @@ pub(super) struct Started {
     pub(super) notifications: Vec<Pipe<Notification>>,
     pub(super) options: Vec<MetricsOptions>, // In the order of the pipes of `metrics`.
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
+    pub(super) limits: Vec<RouteLimits>, // In the order of `pipes`.
 }
 
 type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<LogRecord>);
@@ -44,6 +45,8 @@ impl Started {
         }
         let options =
             metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
+        let all = limits(&spans).chain(limits(&metrics)).chain(limits(&logs));
+        let limits = all.chain(limits(&notifications)).collect();
         let spool = spool.as_ref();
         let spans = started(spans, spool, setup)?;
         let metrics = started(metrics, spool, setup)?;
@@ -59,6 +62,7 @@ impl Started {
             notifications,
             options,
             pipes,
+            limits,
         })
     }
 }
@@ -78,4 +82,8 @@ fn started<S: Signal>(
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
+}
+
+fn limits<S: Signal>(routes: &[Route<S>]) -> impl Iterator<Item = RouteLimits> {
+    routes.iter().map(|route| RouteLimits::from(route.current_settings()))
 }

@@ -1,0 +1,191 @@
+//! What is to be said of a route.
+
+use super::{
+    Concern, Finding, Reach, RouteCheck,
+    text::{Mebibytes, Thousands, records},
+};
+use crate::pipeline::{DropReason, QueueReport};
+
+impl Reach {
+    pub(super) fn of(report: &QueueReport) -> Self {
+        let n_refused = report.dropped.get(DropReason::Rejected);
+        match report {
+            _ if is_failing(report) => Self::Failing,
+            _ if report.delivered > 0 => Self::Taking,
+            _ if n_refused > 0 => Self::Refusing,
+            _ if has_tried(report) => Self::NoAnswerYet,
+            _ => Self::NotTried,
+        }
+    }
+}
+
+fn is_failing(report: &QueueReport) -> bool {
+    report.retries > 0 && report.held + report.spooled > 0
+}
+
+fn has_tried(report: &QueueReport) -> bool {
+    report.retries > 0
+}
+
+/// Where the route sends to, if it says so.
+pub(super) fn destination(_: &QueueReport) -> Option<&str> {
+    None
+}
+
+pub(super) fn has_spool(report: &QueueReport) -> bool {
+    report.spooled > 0
+}
+
+/// All that is to be said of `route`.
+pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
+    let of_reach = match route.reach {
+        Reach::Failing => Some(failing(route)),
+        Reach::NoAnswerYet => Some(no_answer(route)),
+        // Said by its losses.
+        Reach::NotTried | Reach::Taking | Reach::Refusing => None,
+    };
+    let losses = route.report.dropped.iter().filter_map(|(reason, n)| loss(route, reason, n));
+    losses.chain(of_reach).collect()
+}
+
+/// `spans to "otlp" (http://localhost:4318)`.
+fn named(report: &QueueReport) -> String {
+    let place = destination(report).map_or_else(String::new, |place| format!(" ({place})"));
+    format!("{} to {:?}{place}", report.signal, report.name)
+}
+
+fn last_error(report: &QueueReport) -> &str {
+    report.last_error.as_deref().unwrap_or("no error was given")
+}
+
+fn failing(route: &RouteCheck) -> Finding {
+    let RouteCheck { report, .. } = route;
+    let n = report.retries;
+    let so_far = if report.delivered == 0 { "nothing was delivered yet; " } else { "" };
+    let what = format!(
+        "{}: {so_far}{} in a row failed, the last one by: {}",
+        named(report),
+        if n == 1 { "1 attempt".to_owned() } else { format!("{n} attempts") },
+        last_error(report)
+    );
+    let waiting = match has_spool(report) {
+        true => "records wait on disk meanwhile".to_owned(),
+        false => format!(
+            "up to {} records wait in memory meanwhile, and are lost with the process; \
+             `Builder::spool` keeps them over an outage and a restart",
+            Thousands(route.max_items)
+        ),
+    };
+    let advice = hint(last_error(report)).map_or_else(|| waiting.clone(), |hint| format!("{hint}; {waiting}"));
+    Finding { concern: Concern::Trouble, kind: "failing", what, advice }
+}
+
+fn no_answer(route: &RouteCheck) -> Finding {
+    let what = format!("{}: the first attempt has not ended yet", named(&route.report));
+    let advice = "wait for it: an attempt ends by its `Settings::attempt_timeout`, unless an exporter \
+                  does not heed its deadline";
+    Finding { concern: Concern::Trouble, kind: "no_answer", what, advice: advice.to_owned() }
+}
+
+/// What was lost for `reason`; nothing that was asked for.
+fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
+    let RouteCheck { report, max_items, max_bytes, .. } = route;
+    let (because, advice) = match reason {
+        DropReason::Filtered => return None,
+        DropReason::QueueFull => (
+            "the queue was full",
+            format!(
+                "the backend takes less than is recorded: {}, or raise `max_items` ({}) and `max_bytes` \
+                 ({}) by `Route::settings`, or let records wait on disk (`Builder::spool`)",
+                fewer(report.signal),
+                Thousands(*max_items),
+                Mebibytes(*max_bytes)
+            ),
+        ),
+        DropReason::Rejected => ("the backend refused them for good", refused(report)),
+        DropReason::RetriesExhausted => (
+            "the backend failed until their time was over",
+            with_hint(report, "`Builder::spool` keeps them as long as it takes, `Retry::max_elapsed` \
+                       gives them more time in memory"),
+        ),
+        DropReason::Panic => (
+            "the exporter or a processor of the route panicked",
+            format!("mend it; it said: {}", last_error(report)),
+        ),
+        DropReason::Shutdown => (
+            "they came after the shutdown, or were not delivered before its end",
+            with_hint(report, "give `shutdown` more time, stop recording before it, and let records wait \
+                       on disk for the next process (`Builder::spool`)"),
+        ),
+        DropReason::SpoolFull => (
+            "the spool's quota was used up",
+            with_hint(report, "give the spool more bytes, or see that the backend takes what it is sent"),
+        ),
+        DropReason::SpoolDamaged => (
+            "the disk lost them, or what it had of them was damaged",
+            "look after the disk, and whether another program writes into the spool's folder".to_owned(),
+        ),
+    };
+    let what = format!("{}: {} dropped: {because}", named(report), records(n, report.signal));
+    Some(Finding { concern: Concern::Loss, kind: reason.as_str(), what, advice })
+}
+
+/// How less is recorded of a signal.
+fn fewer(signal: &str) -> &'static str {
+    match signal {
+        "spans" => "sample (`Builder::sampler`, `Builder::tail_sampler`)",
+        "logs" => "log less (`Builder::logs` has filters, and limits for each call site)",
+        "metrics" => "push less often (`Route::interval`) or fewer series (views)",
+        _ => "record less",
+    }
+}
+
+fn refused(report: &QueueReport) -> String {
+    let said = format!("it said: {}", last_error(report));
+    hint(last_error(report)).map_or_else(|| said.clone(), |hint| format!("{hint}; {said}"))
+}
+
+fn with_hint(report: &QueueReport, advice: &str) -> String {
+    let Some(error) = &report.last_error else { return advice.to_owned() };
+    let hint = hint(error).map_or_else(String::new, |hint| format!("{hint}; "));
+    format!("{hint}{advice}; the last error was: {error}")
+}
+
+/// What an error mostly means, by what is in its text.
+fn hint(error: &str) -> Option<&'static str> {
+    let error = error.to_ascii_lowercase();
+    let means = |&&(sign, _): &&(&str, _)| error.contains(sign);
+    HINTS.iter().find(means).map(|&(_, hint)| hint)
+}
+
+/// In this order: the first sign that is there decides.
+const HINTS: &[(&str, &str)] = &[
+    ("connection refused", "nothing listens there: does the backend run, and is the port right? OTLP has 4318 for HTTP and 4317 for gRPC"),
+    ("no public address", "it is a private address: if it is meant, `Endpoint::allow_private`"),
+    ("dns error", "the name of the host is not known here: is it spelled right, and known in this network?"),
+    ("failed to lookup", "the name of the host is not known here: is it spelled right, and known in this network?"),
+    ("certificate", "the backend's certificate is not trusted, or has another name or time: \
+                     `Endpoint::root_certificates` adds roots of your own"),
+    ("answered 401", "the credentials are missing or wrong: `Endpoint::bearer`, `Endpoint::basic`"),
+    ("answered 403", "the credentials do not allow it: `Endpoint::bearer`, `Endpoint::basic`"),
+    ("answered 404", "the backend knows no such path: is it the right one for this signal?"),
+    ("answered 413", "single records are larger than the backend takes: limit them (`SpanLimits`)"),
+    ("answered 429", "the backend limits the rate: record less, or raise its limit"),
+    ("timed out", "the backend is slow, or something on the way drops packets: try `Endpoint::timeout`, and look \
+                   at firewalls"),
+    ("permission denied", "the process may not write there"),
+    ("no space left", "the disk is full"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_means_is_known_by_its_text() {
+        let hint = |error: &str| hint(error).unwrap_or_default();
+        assert!(hint("tcp connect error: Connection refused (os error 111)").contains("4318"));
+        assert!(hint("http://x answered 401 Unauthorized: who?").contains("credentials"));
+        assert_eq!(hint("something else"), "");
+    }
+}
