@@ -295,9 +295,10 @@ fn suspended() {
 fn a_process_that_was_suspended_reads_once_late_and_catches_up_with_nothing() {
     let folder = empty_folder("suspended");
     let mut child = child("suspended", &folder);
+    let pid = child.id() as i32;
     let signal = |signal| {
         // SAFETY: the process is a child of this test's that was not waited for yet.
-        assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     };
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut came = lines.filter_map(|line| Some(line.split_once("told ")?.1.parse::<u64>().unwrap()));

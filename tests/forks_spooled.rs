@@ -184,21 +184,22 @@ fn children_that_are_forked_while_threads_record_flush_and_persist_harm_nobody()
     let backend = Backend::default();
     let telemetry = backend.start(&folder.0);
     let is_over = AtomicBool::new(false);
+    let works: [fn(&Telemetry); 3] = [
+        |telemetry| drop(telemetry.flush(SHORT)),
+        |telemetry| _ = telemetry.persist(SHORT),
+        |_| thread::yield_now(),
+    ];
+    let (telemetry, is_over) = (&telemetry, &is_over);
     let n_spans: usize = thread::scope(|scope| {
-        let works: [fn(&Telemetry); 3] = [
-            |telemetry| drop(telemetry.flush(SHORT)),
-            |telemetry| _ = telemetry.persist(SHORT),
-            |_| thread::yield_now(),
-        ];
         let threads: Vec<_> = works
-            .iter()
+            .into_iter()
             .map(|work| {
-                scope.spawn(|| {
+                scope.spawn(move || {
                     let mut n = 0;
                     while !is_over.load(Relaxed) {
                         record("parent", 1);
                         n += 1;
-                        work(&telemetry);
+                        work(telemetry);
                     }
                     n
                 })
