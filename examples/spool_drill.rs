@@ -106,7 +106,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 fn drain(telemetry: &Telemetry) {
     loop {
         let report = telemetry.report();
-        let backlog: u64 = report.queues.iter().map(|queue| queue.backlog_bytes).sum();
+        let backlog: u64 = report
+            .queues
+            .iter()
+            .filter_map(|queue| Some(queue.spool.as_ref()?.backlog_bytes))
+            .sum();
         if backlog == 0 && report.totals().spooled == 0 {
             return;
         }

@@ -178,7 +178,8 @@ fn child(name: &str, folder: &Path) -> Child {
 }
 
 fn empty_folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("bellwether-ends-{name}-{}", std::process::id()));
+    let folder =
+        std::env::temp_dir().join(format!("bellwether-ends-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
@@ -242,7 +243,10 @@ fn no_threads() {
     let refused = direct().start();
     EVENTS.inc();
     record();
-    println!("told {offered} {}", refused.map_or_else(|error| error.to_string(), |_| "started".into()));
+    println!(
+        "told {offered} {}",
+        refused.map_or_else(|error| error.to_string(), |_| "started".into())
+    );
     std::process::exit(0);
 }
 
@@ -301,7 +305,8 @@ fn a_process_that_was_suspended_reads_once_late_and_catches_up_with_nothing() {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     };
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut came = lines.filter_map(|line| Some(line.split_once("told ")?.1.parse::<u64>().unwrap()));
+    let mut came =
+        lines.filter_map(|line| Some(line.split_once("told ")?.1.parse::<u64>().unwrap()));
     let mut at: Vec<u64> = came.by_ref().take(5).collect();
     signal(libc::SIGSTOP);
     thread::sleep(Duration::from_millis(1_500) * times(1) as u32);

@@ -132,7 +132,7 @@ fn an_instrument_of_a_child_may_have_the_name_of_its_parents_callback() {
 /// A look of another thread that waits for its callback, until the test lets go.
 fn look_under_way() -> (Sender<()>, thread::JoinHandle<Snapshot>) {
     let registry = Registry::new();
-    let (entered, has_entered) = sync_channel(0);
+    let (entered, has_entered) = sync_channel(1);
     let (let_go, stuck) = channel::<()>();
     let stuck = Mutex::new(stuck);
     let observe = move |_: &mut Observations| {

@@ -55,7 +55,8 @@ impl Encoder<SpanRecord> for Names {
     fn encode(&mut self, batch: &Batch<SpanRecord>) -> Payload {
         let mut payload = Payload::new();
         for span in batch {
-            payload.record(|bytes| bytes.extend_from_slice(format!("{}\n", span.name()).as_bytes()));
+            payload
+                .record(|bytes| bytes.extend_from_slice(format!("{}\n", span.name()).as_bytes()));
         }
         payload
     }

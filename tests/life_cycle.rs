@@ -60,8 +60,7 @@ fn an_exporter_that_panics_at_any_call_costs_that_batch_and_nothing_else() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| ()));
     for call in 1..=100 {
-        let route =
-            Route::new(PanicsAt(call, 0)).settings(|settings| settings.batch_items = 1);
+        let route = Route::new(PanicsAt(call, 0)).settings(|settings| settings.batch_items = 1);
         let quiet = bellwether::builder("test").on_diagnostic(|_, _| ());
         let telemetry = quiet.export(route).start().unwrap();
         spans(100);
@@ -129,7 +128,9 @@ fn whoever_waits_for_an_exporter_that_hangs_returns_on_time() {
     let leaked = telemetry.snapshot().value("telemetry.worker.leaked", &[]).unwrap().as_f64();
     assert_eq!(leaked, 1.0);
     let dropped = late(Duration::from_secs(2), || drop(telemetry));
-    println!("late by: flush {flush:?}, persist {persist:?}, shutdown {shutdown:?}, drop {dropped:?}");
+    println!(
+        "late by: flush {flush:?}, persist {persist:?}, shutdown {shutdown:?}, drop {dropped:?}"
+    );
     // Ten times what a machine that does nothing else needs.
     for late in [flush, persist, shutdown, dropped] {
         assert!(late < Duration::from_millis(500), "{late:?}");
@@ -210,8 +211,10 @@ const FROM: [(&str, fn(Arc<Telemetry>, Call) -> Report); 6] = [
 #[test]
 fn a_flush_and_a_shutdown_from_anywhere_return_with_everything_delivered() {
     let _turn = turn();
-    let calls: [(&str, Call); 2] =
-        [("flush", |telemetry| telemetry.flush(LONG)), ("shutdown", |telemetry| telemetry.shutdown(LONG))];
+    let calls: [(&str, Call); 2] = [
+        ("flush", |telemetry| telemetry.flush(LONG)),
+        ("shutdown", |telemetry| telemetry.shutdown(LONG)),
+    ];
     for _ in 0..times(5) {
         for ((from, run), (name, call)) in
             FROM.into_iter().flat_map(|from| calls.map(|call| (from, call)))
@@ -250,7 +253,8 @@ fn a_hundred_threads_may_flush_and_shut_down_at_once() {
                 })
             })
             .collect();
-        let reports = watched(|| threads.into_iter().map(|t| t.join().unwrap()).collect::<Vec<_>>());
+        let reports =
+            watched(|| threads.into_iter().map(|t| t.join().unwrap()).collect::<Vec<_>>());
         assert!(reports.iter().all(|report| report.totals().add_up()));
         let totals = telemetry.shutdown(LONG).totals();
         assert_eq!((totals.offered, totals.delivered, memory.len()), (1_000, 1_000, 1_000));
@@ -260,7 +264,9 @@ fn a_hundred_threads_may_flush_and_shut_down_at_once() {
 /// With whatever has threads, files or sockets.
 fn full_builder() -> Builder {
     let builder = bellwether::builder("test").tick(Duration::from_millis(5));
-    let builder = builder.export(Memory::<SpanRecord>::new()).export(Memory::<bellwether::log::LogRecord>::new());
+    let builder = builder
+        .export(Memory::<SpanRecord>::new())
+        .export(Memory::<bellwether::log::LogRecord>::new());
     #[cfg(feature = "prometheus-listener")]
     let builder = builder.prometheus("127.0.0.1:0");
     #[cfg(all(feature = "signals", unix))]

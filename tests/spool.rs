@@ -34,6 +34,15 @@ fn what_a_backend_that_is_away_did_not_get_the_next_telemetry_sends() {
     let labels = [("exporter", "otlp"), ("signal", "spans")];
     let snapshot = telemetry.snapshot();
     assert_eq!(snapshot.value("telemetry.queue.spooled", &labels).unwrap().as_f64(), 3.0);
+    let value = |name| snapshot.value(name, &labels).unwrap().as_f64();
+    assert!(value("telemetry.spool.size") > 0.0 && value("telemetry.spool.syncs") >= 1.0);
+    assert_eq!((value("telemetry.spool.backlog"), value("telemetry.spool.skipped")), (0.0, 0.0));
+    let [exporter, signal] = labels;
+    let failed = |operation| {
+        let labels = [exporter, ("operation", operation), signal];
+        snapshot.value("telemetry.spool.failures", &labels).unwrap().as_f64()
+    };
+    assert_eq!(["cursor", "read", "write"].map(failed), [0.0; 3]);
     let report = telemetry.shutdown(Duration::from_millis(200));
     assert_eq!((report.totals().dropped, report.totals().spooled), (0, 4), "{report}");
 

@@ -177,7 +177,7 @@ fn an_exporter_that_fails_is_told_at_once_and_once_for_each_batch() {
     telemetry.shutdown(SECONDS);
     drop(telemetry);
     let told: Vec<String> = heard.try_iter().collect();
-    assert_eq!(told, ["exporter \"fails\": 1 records will be tried again: disk full"]);
+    assert_eq!(told, ["exporter \"fails\" of spans: 1 records will be tried again: disk full"]);
 }
 
 #[test]
@@ -307,6 +307,44 @@ fn the_page_tells_what_became_of_the_spans() {
             snapshot.value(&name, &labels).unwrap_or_else(|| panic!("{name} in {snapshot:?}"));
         assert_eq!(found.as_f64(), value, "{name}");
     }
+}
+
+#[test]
+fn each_attempt_of_an_exporter_is_a_metric_with_its_outcome() {
+    let _turn = turn();
+    struct Moody(u32);
+    impl Exporter<SpanRecord> for Moody {
+        fn export(&mut self, _: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
+            self.0 += 1;
+            match self.0 {
+                1 => Err(ExportError::retry("busy")),
+                2 => Ok(()),
+                _ => panic!("out of order"),
+            }
+        }
+        fn name(&self) -> &str {
+            "moody"
+        }
+    }
+    let telemetry = bellwether::builder("test").export(Route::new(Moody(0))).start().unwrap();
+    (0..3).for_each(|_| span());
+    telemetry.flush(SECONDS);
+    span();
+    telemetry.flush(SECONDS);
+    let snapshot = telemetry.snapshot();
+    let labels = [("exporter", "moody"), ("signal", "spans")];
+    let attempts = |outcome| {
+        let labels = [labels[0], ("outcome", outcome), labels[1]];
+        let value = snapshot.value("telemetry.exporter.duration", &labels);
+        value.map_or(0, |value| value.as_histogram().unwrap().count())
+    };
+    assert_eq!((attempts("retry"), attempts("ok"), attempts("rejected")), (1, 1, 0));
+    let batch = snapshot.value("telemetry.exporter.batch", &labels).unwrap();
+    assert_eq!(batch.as_histogram().unwrap().sum(), 6.0);
+    let value = |name| snapshot.value(name, &labels).unwrap().as_f64();
+    assert_eq!(value("telemetry.exporter.panics"), 1.0);
+    assert_eq!(value("telemetry.exporter.failures"), 0.0);
+    assert_eq!(value("telemetry.exporter.sent"), 0.0);
 }
 
 #[test]

@@ -37,6 +37,14 @@ pub(super) trait Delivery: Send + 'static {
 /// Records in the form in which they are delivered.
 pub(super) trait Load: Clone {
     fn len(&self) -> usize;
+    /// Of the encoded records; 0 where they are not encoded.
+    fn n_bytes(&self) -> usize {
+        self.payload().map_or(0, |payload| payload.head().len() + payload.bytes().len())
+    }
+    /// What is sent; `None` where nothing is encoded.
+    fn payload(&self) -> Option<&Payload> {
+        None
+    }
     fn first(&self, n: usize) -> Self;
     fn skip(&self, n: usize) -> Self;
 }
@@ -151,6 +159,10 @@ impl<S> Load for Batch<S> {
 impl Load for Encoded {
     fn len(&self) -> usize {
         self.n_records
+    }
+
+    fn payload(&self) -> Option<&Payload> {
+        Some(&self.payload)
     }
 
     fn first(&self, n: usize) -> Self {

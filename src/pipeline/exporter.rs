@@ -89,6 +89,12 @@ pub trait Exporter<S>: Send + 'static {
     fn name(&self) -> &str {
         type_name::<Self>()
     }
+
+    /// Where it sends to, for people who read a [report](super::QueueReport::destination): a URL, a path.
+    /// Without secrets. Asked once, after [`start`](Self::start).
+    fn destination(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Writes batches as bytes, once for all attempts to send them: the first of the two steps of what goes
@@ -172,6 +178,11 @@ pub trait Sender: Send + 'static {
     /// As [`Exporter::name`].
     fn name(&self) -> &str {
         type_name::<Self>()
+    }
+
+    /// As [`Exporter::destination`].
+    fn destination(&self) -> Option<String> {
+        None
     }
 }
 

@@ -42,6 +42,7 @@
 //! | connecting, by HTTP | 5 s | `Endpoint::connect_timeout` |
 //! | a request, by HTTP | 10 s | `Endpoint::timeout` |
 //! | an answer, by HTTP | 4 MiB | |
+//! | the file of what backends refused | none; then 64 MiB at most | [`Route::dead_letters`], [`DeadLetters::max_bytes`] |
 //! | interval of metrics | 10 s | [`Route::interval`] |
 //! | a spool | 1 GiB, in segments of 16 MiB | `SpoolFolder::max_bytes` |
 //! | space that a spool leaves free | 512 MiB, or a twentieth of the file system | `SpoolFolder::free_bytes` |
@@ -51,8 +52,10 @@
 
 mod answer;
 mod batch;
+mod dead_letters;
 mod delivery;
 mod exporter;
+mod exports;
 mod limits;
 #[cfg(all(feature = "spool", unix))]
 mod outflow;
@@ -65,6 +68,7 @@ mod processor;
 mod queue;
 mod retry;
 mod route;
+pub(crate) mod series;
 mod settings;
 mod setup;
 mod signal;
@@ -92,7 +96,9 @@ pub use answer::ExportError;
 #[doc(hidden)]
 pub use batch::Chunk;
 pub use batch::{Batch, Iter};
+pub use dead_letters::DeadLetters;
 pub use exporter::{Encoder, ExportResult, Exporter, SendResult, Sender};
+pub(crate) use exports::{AttemptOutcome, Attempted, Watch};
 #[cfg(not(all(feature = "spool", unix)))]
 pub(crate) use outflow::SpoolFolder;
 pub use payload::Payload;
@@ -113,8 +119,7 @@ pub use spool::{
 #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
 pub use spool_folder::SpoolFolder;
 pub(crate) use stats::OneLine;
-pub(crate) use stats::series;
-pub use stats::{DropReason, Dropped, QueueReport, Report, Totals};
+pub use stats::{DropReason, Dropped, QueueReport, Report, SpoolReport, Totals};
 pub(crate) use threads::{is_any_thread as is_worker_thread, leaked_workers};
 
 pub use crate::clock::Deadline;
@@ -162,6 +167,8 @@ pub struct Pipe<S: Signal>(Arc<Handle<S>>);
 
 struct Handle<S: Signal> {
     name: Arc<str>,
+    /// Where the exporter says that it sends to.
+    destination: Option<String>,
     queue: Arc<Queue<S>>,
     /// The second half of a route with a spool.
     outflow: Option<Outflow>,
@@ -182,13 +189,14 @@ impl<S: Signal> Pipe<S> {
 
     fn start_on(
         thread: std::thread::Builder,
-        route: Route<S>,
+        mut route: Route<S>,
         setup: &Setup,
     ) -> Result<Self, Error> {
         let name: Arc<str> = checked_name(&route.name)?.into();
         let queue = Arc::new(Queue::new(outflow::limits(&route.settings)?));
-        let outflow = worker::start(thread, name.clone(), queue.clone(), route, setup)?;
-        Ok(Self(Arc::new(Handle { name, queue, outflow })))
+        let destination = route.exporter.start(setup)?;
+        let outflow = worker::start(thread, name.clone(), queue.clone(), route)?;
+        Ok(Self(Arc::new(Handle { name, destination, queue, outflow })))
     }
 
     /// The route's name.
@@ -237,12 +245,13 @@ impl<S: Signal> Pipe<S> {
     /// What became of everything offered so far.
     #[must_use]
     pub fn report(&self) -> QueueReport {
-        let Handle { name, queue, outflow } = &*self.0;
+        let Handle { name, destination, queue, outflow } = &*self.0;
         let memory = || queue.report(name, S::NAME);
-        match outflow {
+        let report = match outflow {
             Some(outflow) => outflow.report(memory),
             None => memory(),
-        }
+        };
+        QueueReport { destination: destination.clone(), ..report }
     }
 }
 
@@ -328,7 +337,7 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 
     fn end_shutdown(&self, deadline: Instant) -> QueueReport {
-        let Handle { name, queue, outflow } = &*self.0;
+        let Handle { name, queue, outflow, .. } = &*self.0;
         if !self.is_own_thread() {
             threads::await_end(name, queue, deadline);
             outflow.iter().for_each(|outflow| outflow.await_end(name, deadline));

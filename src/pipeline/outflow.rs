@@ -19,11 +19,12 @@ use std::{
 };
 
 use super::{
-    Batch, Deadline, DropReason, Encoder, ExportError, QueueReport, Retry, Route, Settings, Signal,
-    Spool, SpoolError, SpoolFolder, SpoolHandle, SpoolPosition, SpoolReader, SpoolWriter,
+    Batch, Deadline, DropReason, Encoder, ExportError, QueueReport, Route, Settings, Signal, Spool,
+    SpoolError, SpoolFigures, SpoolFolder, SpoolHandle, SpoolPosition, SpoolReader, SpoolReport,
+    SpoolWriter, Watch,
     delivery::{Delivery, Encoded, Load, Prepare, Sending, Spawn, Wire},
     limits::Limits,
-    outlet::Outlet,
+    outlet::{Outlet, OutletLabel},
     queue::{Queue, Ticket},
     route::AnyExporter,
     threads,
@@ -48,10 +49,6 @@ impl<S: Signal> Route<S> {
 
 /// A queue of records that are on disk.
 type OnDisk = Queue<Infallible>;
-
-/// A failed write is tried again for as long as it takes: the records wait in memory, within its bounds.
-/// So is what could not be sent: the quota of the disk is its bound.
-const WITHOUT_END: Duration = Duration::MAX;
 
 /// The sending half as a pipe sees it.
 pub(super) struct Outflow {
@@ -82,38 +79,24 @@ const FRAMES: usize = 16;
 
 /// The limits of the queue before a route with these settings.
 pub(super) fn limits(settings: &Settings) -> Result<Limits, Error> {
-    let frames = if settings.spool.is_some() { FRAMES } else { 1 };
+    let frames = if settings.has_spool() { FRAMES } else { 1 };
     let limits = Limits::checked(settings)?;
     let batch_items = limits.batch_items.saturating_mul(frames).min(limits.max_items);
     Ok(Limits { batch_items, ..limits })
 }
 
-/// How a worker tries again that delivers for a route with these settings.
-pub(super) fn retry(settings: &Settings) -> Retry {
-    match settings.spool {
-        None => settings.retry.clone(),
-        Some(_) => Retry { max_elapsed: WITHOUT_END, ..settings.retry.clone() },
-    }
-}
-
-/// Refuses a spool for a route that has nothing to keep in it.
-pub(super) fn refuse(name: &str, settings: &Settings) -> Result<(), Error> {
-    if settings.spool.is_none() {
-        return Ok(());
-    }
-    let message = format!("exporter {name:?} encodes nothing, so it cannot have a spool");
-    Err(Error::new(ErrorKind::InvalidOption, message))
-}
-
 /// Starts the worker that encodes, and with a spool the thread that sends.
-pub(super) fn spawn<S: Signal>(
-    worker: impl Spawn<S>,
-    (name, queue): (&Arc<str>, &Arc<Queue<S>>),
-    settings: &Settings,
+///
+/// `worker` makes the worker, with whoever hears of its attempts: that is for the attempts to send.
+pub(super) fn spawn<S: Signal, W: Spawn<S>>(
+    worker: impl FnOnce(Option<Watch>) -> W,
     wire: Wire<S>,
+    (label, queue): (&OutletLabel, &Arc<Queue<S>>),
+    settings: &Settings,
+    watch: Option<Watch>,
 ) -> Result<Option<Outflow>, Error> {
     let Some(folder) = &settings.spool else {
-        worker.spawn(wire)?;
+        worker(watch).spawn(wire)?;
         return Ok(None);
     };
     let Wire { encoder, sending: Sending(sender) } = wire;
@@ -122,11 +105,11 @@ pub(super) fn spawn<S: Signal>(
     let outflow = Outflow { queue: on_disk.clone(), spool: writer.handle() };
     let frame_records = settings.batch_items;
     let first_half = Spooling { encoder, writer, on_disk: on_disk.clone(), frame_records };
-    let outlet = Outlet::new(name.clone(), on_disk, retry(settings), settings.attempt_timeout);
+    let outlet = Outlet::new(label.clone(), on_disk, settings, watch);
     let second_half =
         Outgoing { outlet, sending: Sending(sender), reader, in_hand: None, memory: queue.clone() };
     second_half.spawn()?;
-    worker.spawn(first_half).inspect_err(|_| {
+    worker(None).spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
         outflow.close(clock::real_instant());
     })?;
@@ -249,7 +232,7 @@ const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 impl<S: Signal> Outgoing<S> {
     fn spawn(self) -> Result<(), Error> {
-        let name = self.outlet.name.clone();
+        let name = self.outlet.label.name.clone();
         let thread = thread::Builder::new().name(format!("bellwether-{name}-send"));
         thread.spawn(move || self.run()).map(drop).map_err(|error| {
             let message =
@@ -350,16 +333,32 @@ impl Outflow {
             dropped.add(reason, n as usize);
         }
         QueueReport {
+            name: memory.name,
+            signal: memory.signal,
             offered: memory.offered + inherited,
             inherited,
-            delivered: disk.delivered,
             held: memory.held.saturating_sub(gone.saturating_sub(arrived)),
             spooled: arrived.saturating_sub(gone),
-            backlog_bytes: figures.uncounted_bytes,
             dropped,
             retries: memory.retries + disk.retries,
             last_error: disk.last_error.or(memory.last_error),
-            ..memory
+            panics: memory.panics + disk.panics,
+            spool: Some(report_of(&figures)),
+            ..disk
         }
+    }
+}
+
+fn report_of(figures: &SpoolFigures) -> SpoolReport {
+    SpoolReport {
+        bytes: figures.bytes,
+        backlog_bytes: figures.uncounted_bytes,
+        skipped_bytes: figures.skipped_bytes,
+        segments_set_aside: figures.segments_set_aside,
+        syncs: figures.syncs,
+        sync_time: figures.sync_time,
+        failed_writes: figures.failed_writes,
+        failed_reads: figures.failed_reads,
+        failed_cursors: figures.failed_cursors,
     }
 }

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    QueueReport, Retry, Route, Settings, Signal,
+    QueueReport, Route, Settings, Signal, Watch,
     delivery::{Spawn, Wire},
     limits::Limits,
+    outlet::OutletLabel,
     queue::{Queue, Ticket},
 };
 use crate::error::Error;
@@ -25,21 +26,14 @@ pub(super) fn limits(settings: &Settings) -> Result<Limits, Error> {
     Limits::checked(settings)
 }
 
-pub(super) fn retry(settings: &Settings) -> Retry {
-    settings.retry.clone()
-}
-
-pub(super) fn refuse(_: &str, _: &Settings) -> Result<(), Error> {
-    Ok(())
-}
-
-pub(super) fn spawn<S: Signal>(
-    worker: impl Spawn<S>,
-    _: (&Arc<str>, &Arc<Queue<S>>),
-    _: &Settings,
+pub(super) fn spawn<S: Signal, W: Spawn<S>>(
+    worker: impl FnOnce(Option<Watch>) -> W,
     wire: Wire<S>,
+    _: (&OutletLabel, &Arc<Queue<S>>),
+    _: &Settings,
+    watch: Option<Watch>,
 ) -> Result<Option<Outflow>, Error> {
-    worker.spawn(wire)?;
+    worker(watch).spawn(wire)?;
     Ok(None)
 }
 

@@ -4,11 +4,17 @@
 //! again for a while. After some failures in a row the breaker is open: then a batch begins with a pause,
 //! so that whatever happens (a batch that is given up, flushes) the backend gets one probe at a time.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    DropReason, ExportError, OneLine, Retry,
+    AttemptOutcome, Attempted, DeadLetters, DropReason, ExportError, OneLine, Retry, Settings,
+    Watch,
     answer::{Decision, bounded},
+    dead_letters::Refusal,
     delivery::{Delivery, Load},
     queue::Queue,
     retry::{Attempts, Delay},
@@ -19,12 +25,21 @@ use crate::{
     util::{catch::catch, random},
 };
 
+/// Which route it is, for people.
+#[derive(Clone)]
+pub(super) struct OutletLabel {
+    pub(super) name: Arc<str>,
+    pub(super) signal: &'static str,
+}
+
 /// What every worker delivers by, whichever kind its exporter is.
 pub(super) struct Outlet<T> {
-    pub(super) name: Arc<str>,
+    pub(super) label: OutletLabel,
     pub(super) queue: Arc<Queue<T>>,
-    pub(super) attempt_timeout: Duration,
+    attempt_timeout: Duration,
     retry: Retry,
+    watch: Option<Watch>,
+    dead_letters: Option<DeadLetters>,
     breaker: Breaker,
     fit: Fit,
     /// As it was before the last attempt that failed.
@@ -33,13 +48,15 @@ pub(super) struct Outlet<T> {
 
 impl<T> Outlet<T> {
     pub(super) fn new(
-        name: Arc<str>,
+        label: OutletLabel,
         queue: Arc<Queue<T>>,
-        retry: Retry,
-        attempt_timeout: Duration,
+        settings: &Settings,
+        watch: Option<Watch>,
     ) -> Self {
         let (breaker, fit, seen) = (Breaker::default(), Fit::new(), queue.urgency());
-        Self { name, queue, attempt_timeout, retry, breaker, fit, seen }
+        let (retry, attempt_timeout) = (settings.retry_of_route(), settings.attempt_timeout);
+        let dead_letters = settings.dead_letters.clone();
+        Self { label, queue, attempt_timeout, retry, watch, dead_letters, breaker, fit, seen }
     }
 
     /// Delivers `load`, which is in flight, whole or in parts.
@@ -91,28 +108,26 @@ impl<T> Outlet<T> {
         loop {
             // Read before the attempt, so that a flush or shutdown during it ends the pause after it.
             let mut seen = self.queue.urgency();
-            let latest = clock::deadline(self.attempt_timeout);
+            let (began, latest) = (clock::real_instant(), clock::deadline(self.attempt_timeout));
             let deadline = self.queue.begin_attempt(self.attempt_timeout, !was_cut);
-            let n_before = load.len();
-            let Err(error) = delivery.attempt(&load, &deadline) else {
+            let (n_before, n_bytes) = (load.len(), load.n_bytes());
+            let result = delivery.attempt(&load, &deadline);
+            was_cut = result.is_err() && deadline.is_over() && clock::real_instant() < latest;
+            let outcome = outcome_of(&result, was_cut);
+            self.breaker.note(outcome);
+            self.note_attempt(outcome, began, (n_before, n_bytes));
+            let Err(error) = result else {
                 drop(load); // First, so that a flush finds its memory given back.
-                self.breaker.close();
                 self.fit.took(n_before);
                 let is_ours = self.queue.settle(n_behind, None);
                 return if is_ours { Fate::Settled } else { Fate::Over };
             };
-            was_cut = deadline.is_over() && clock::real_instant() < latest;
             if was_cut {
                 // This attempt was for the flushes that came meanwhile.
                 seen = self.queue.urgency();
             }
             self.seen = seen;
             let (decision, unsent) = self.judge(error, &load, n_behind);
-            match decision {
-                Decision::Retry { .. } if !was_cut => self.breaker.note_failure(),
-                Decision::Retry { .. } => {}
-                _ => self.breaker.close(), // It answered.
-            }
             if matches!(decision, Decision::Cut) && unsent.len() > 1 {
                 self.fit.refused(unsent.len());
                 return Fate::TooLarge(unsent);
@@ -126,7 +141,7 @@ impl<T> Outlet<T> {
                 false => attempts.fail(decision, now, random),
             };
             let Some(delay) = delay else {
-                return self.give_up(decision, unsent.len(), n_behind);
+                return self.give_up(decision, &unsent, n_behind);
             };
             if attempts.n_failed() == 1 && unsent.len() > 0 {
                 self.diagnose_first_failure(unsent.len());
@@ -138,6 +153,17 @@ impl<T> Outlet<T> {
                 return Fate::Over;
             }
             load = unsent;
+        }
+    }
+
+    /// Counts an attempt with a load of so many records and bytes, and says it to whoever watches.
+    fn note_attempt(&self, outcome: AttemptOutcome, began: Instant, size: (usize, usize)) {
+        let (n_records, n_bytes) = size;
+        let is_delivered = outcome == AttemptOutcome::Delivered;
+        self.queue.note_attempt(self.breaker.failures, is_delivered.then_some(n_bytes));
+        if let Some(watch) = &self.watch {
+            let took = clock::real_instant().saturating_duration_since(began);
+            watch(Attempted { outcome, took, n_records });
         }
     }
 
@@ -154,6 +180,9 @@ impl<T> Outlet<T> {
             self.diagnose("records rejected", text);
         }
         let remaining = unsent.len() + n_behind;
+        if rejected > 0 {
+            self.bury(load, rejected, &message);
+        }
         if self.queue.settle(remaining, Some((DropReason::Rejected, rejected))) {
             self.queue.note(message, is_retry);
         }
@@ -161,11 +190,15 @@ impl<T> Outlet<T> {
     }
 
     /// Drops what will not be tried again: a part that was refused, or all of a batch whose time is over.
-    fn give_up<L>(&self, decision: Decision, n_unsent: usize, n_behind: usize) -> Fate<L> {
+    fn give_up<L: Load>(&self, decision: Decision, unsent: &L, n_behind: usize) -> Fate<L> {
         if matches!(decision, Decision::Retry { .. }) {
             let lost = self.queue.lose(DropReason::RetriesExhausted);
             self.diagnose_loss("retries exhausted", lost);
             return Fate::Over;
+        }
+        let n_unsent = unsent.len();
+        if n_unsent > 0 {
+            self.bury(unsent, n_unsent, &self.last_error());
         }
         let is_ours = self.queue.settle(n_behind, Some((DropReason::Rejected, n_unsent)));
         if !is_ours {
@@ -175,16 +208,31 @@ impl<T> Outlet<T> {
         Fate::Settled
     }
 
+    /// Keeps what was refused for good, if there is a file for it.
+    fn bury(&self, load: &impl Load, n_rejected: usize, error: &str) {
+        let Some((dead_letters, payload)) = self.dead_letters.as_ref().zip(load.payload()) else {
+            return;
+        };
+        let OutletLabel { name, signal } = &self.label;
+        let refusal = Refusal { exporter: name, signal, error, n_rejected };
+        if let Err(what) = dead_letters.add(&refusal, payload) {
+            self.diagnose("dead letters", format_args!("{n_rejected} records {what}"));
+        }
+    }
+
     /// Counts the batch that an exporter or a processor had when it panicked.
     pub(super) fn lose_batch(&self, kind: &'static str, panic: impl fmt::Display) {
-        let lost = self.queue.lose(DropReason::Panic);
+        // First, so that a flush that waits for the batch finds it in the report.
+        self.queue.note_panic();
         self.queue.note(bounded(panic), false);
+        let lost = self.queue.lose(DropReason::Panic);
         self.diagnose_loss(kind, lost);
     }
 
     /// Drops what was delivered by, which is foreign.
     pub(super) fn let_go(&self, parts: impl Sized) {
         if let Err(panic) = catch(|| drop(parts)) {
+            self.queue.note_panic();
             let text = format_args!("in its drop: {}", OneLine(&bounded(panic)));
             self.diagnose("exporter panicked", text);
         }
@@ -193,7 +241,12 @@ impl<T> Outlet<T> {
     /// Reports the first failure of a batch, before any records are lost.
     fn diagnose_first_failure(&self, left: usize) {
         let error = self.last_error();
-        let text = format_args!("{left} records will be tried again: {}", OneLine(&error));
+        let meanwhile = match self.queue.is_of_disk() {
+            true => " and are on disk meanwhile",
+            false => "",
+        };
+        let text =
+            format_args!("{left} records will be tried again{meanwhile}: {}", OneLine(&error));
         self.diagnose("export failed", text);
     }
 
@@ -205,11 +258,25 @@ impl<T> Outlet<T> {
     }
 
     fn last_error(&self) -> String {
-        self.queue.report(&self.name, "").last_error.unwrap_or_default()
+        self.queue.report("", "").last_error.unwrap_or_default()
     }
 
     pub(super) fn diagnose(&self, kind: &'static str, text: fmt::Arguments<'_>) {
-        diagnostics::report(kind, format_args!("exporter \"{}\": {text}", self.name));
+        let OutletLabel { name, signal } = &self.label;
+        diagnostics::report(kind, format_args!("exporter \"{name}\" of {signal}: {text}"));
+    }
+}
+
+/// How an attempt ended that was `cut` short or not.
+fn outcome_of<L>(result: &Result<(), ExportError<L>>, was_cut: bool) -> AttemptOutcome {
+    match result {
+        Ok(()) => AttemptOutcome::Delivered,
+        Err(ExportError { decision: Decision::Retry { .. }, .. }) if was_cut => {
+            AttemptOutcome::Interrupted
+        }
+        Err(ExportError { decision: Decision::Retry { .. }, .. }) => AttemptOutcome::Retry,
+        Err(ExportError { decision: Decision::Reject, .. }) => AttemptOutcome::Rejected,
+        Err(ExportError { decision: Decision::Cut, .. }) => AttemptOutcome::TooLarge,
     }
 }
 
@@ -237,12 +304,13 @@ impl Breaker {
         self.failures >= OPENS_AFTER
     }
 
-    fn note_failure(&mut self) {
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    fn close(&mut self) {
-        self.failures = 0;
+    /// Any answer closes it but the wish for another try. An attempt that was ended early says nothing.
+    fn note(&mut self, outcome: AttemptOutcome) {
+        self.failures = match outcome {
+            AttemptOutcome::Retry => self.failures.saturating_add(1),
+            AttemptOutcome::Interrupted => self.failures,
+            _ => 0,
+        };
     }
 }
 

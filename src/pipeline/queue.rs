@@ -223,19 +223,22 @@ impl<T> Queue<T> {
 
     pub(super) fn report(&self, name: &str, signal: &'static str) -> QueueReport {
         let state = self.state.lock();
-        QueueReport {
+        state.exports.of(QueueReport {
             name: name.to_owned(),
             signal,
             offered: state.offered,
             delivered: state.delivered,
             held: state.held().items as u64,
-            spooled: 0,
-            inherited: 0,
-            backlog_bytes: 0,
             dropped: state.dropped,
             retries: state.retries,
             last_error: state.last_error.clone(),
-        }
+            ..QueueReport::default()
+        })
+    }
+
+    /// Whether its records are on disk.
+    pub(super) fn is_of_disk(&self) -> bool {
+        self.state.lock().kept.is_some()
     }
 }
 
@@ -395,6 +398,16 @@ impl<T> Queue<T> {
         let mut state = self.state.lock();
         state.retries += u64::from(is_retry);
         state.last_error = Some(error);
+    }
+
+    /// Notes that an attempt ended, as [`Exports::note`](super::exports::Exports::note) does.
+    pub(super) fn note_attempt(&self, failures: u32, delivered: Option<usize>) {
+        self.state.lock().exports.note(failures, delivered);
+    }
+
+    /// Notes that foreign code panicked on the worker's thread.
+    pub(super) fn note_panic(&self) {
+        self.state.lock().exports.note_panic();
     }
 
     /// How many records were dropped so far because the queue was full.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Batch, Encoder, Exporter, Processor, Sender, Settings, Signal};
+use super::{
+    Batch, DeadLetters, Encoder, Exporter, Processor, Sender, Settings, Setup, Signal, Watch,
+};
+use crate::error::Error;
 
 /// Takes one signal to one exporter: a queue, a worker thread, and the exporter.
 ///
@@ -28,12 +31,30 @@ pub struct Route<S: Signal> {
     pub(super) exporter: AnyExporter<S>,
     pub(super) settings: Settings,
     pub(super) processors: Vec<RouteProcessor<S>>,
+    pub(super) watch: Option<Watch>,
     pub(crate) options: S::RouteOptions,
 }
 
 pub(super) enum AnyExporter<S> {
     Whole(Box<dyn Exporter<S>>),
     Wire(Box<dyn Encoder<S>>, Box<dyn Sender>),
+}
+
+impl<S: 'static> AnyExporter<S> {
+    /// Starts the exporter, and asks it where it sends to.
+    pub(super) fn start(&mut self, setup: &Setup) -> Result<Option<String>, Error> {
+        match self {
+            Self::Whole(exporter) => {
+                exporter.start(setup)?;
+                Ok(exporter.destination())
+            }
+            Self::Wire(encoder, sender) => {
+                encoder.start(setup)?;
+                sender.start(setup)?;
+                Ok(sender.destination())
+            }
+        }
+    }
 }
 
 /// A processor that gets copies, because other routes share the records of a batch.
@@ -53,7 +74,7 @@ impl<S: Signal> Route<S> {
 
     fn of(name: String, exporter: AnyExporter<S>) -> Self {
         let (settings, options) = (S::settings(), S::RouteOptions::default());
-        Self { name, exporter, settings, processors: Vec::new(), options }
+        Self { name, exporter, settings, processors: Vec::new(), watch: None, options }
     }
 
     /// Sets the name in reports, series and the name of the thread, in place of the exporter's name.
@@ -89,6 +110,21 @@ impl<S: Signal> Route<S> {
         &self.settings
     }
 
+    /// Writes what the backend refuses for good to a file, besides counting it. For a route that [encodes and
+    /// sends](Self::wire); another one refuses to start with it.
+    pub fn dead_letters(self, file: impl Into<DeadLetters>) -> Self {
+        let file = file.into();
+        self.settings(|settings| settings.dead_letters = Some(file))
+    }
+
+    /// As [`dead_letters`](Self::dead_letters), where the route may have them and has none.
+    pub(crate) fn dead_letters_by_default(mut self, file: Option<&DeadLetters>) -> Self {
+        if let (AnyExporter::Wire(..), None) = (&self.exporter, &self.settings.dead_letters) {
+            self.settings.dead_letters = file.cloned();
+        }
+        self
+    }
+
     /// Adds a processor that changes or removes records on this route alone, before they are exported.
     /// Processors run in the order in which they were added. Removed records are counted as dropped,
     /// with the reason `filtered`.
@@ -103,6 +139,11 @@ impl<S: Signal> Route<S> {
             records.into()
         }));
         self
+    }
+
+    /// Has `watch` called after each attempt.
+    pub(crate) fn watched(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// The name.

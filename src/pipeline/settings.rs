@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Retry;
+use super::{DeadLetters, Retry};
 
 /// The limits of a queue, and how its worker delivers.
 ///
@@ -40,6 +40,9 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How a batch is tried again.
     pub retry: Retry,
+    /// The file that gets what the backend refused for good; none by default. For routes that [encode and
+    /// send](super::Route::wire) alone.
+    pub dead_letters: Option<DeadLetters>,
     /// Where records wait on disk until they are delivered, over an outage and a crash; nowhere by default.
     /// For routes that [encode and send](super::Route::wire) alone.
     #[cfg(all(feature = "spool", unix))]
@@ -57,8 +60,28 @@ impl Default for Settings {
             batch_delay: Duration::from_secs(1),
             attempt_timeout: Duration::from_secs(10),
             retry: Retry::default(),
+            dead_letters: None,
             #[cfg(all(feature = "spool", unix))]
             spool: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether records wait on disk.
+    pub(super) fn has_spool(&self) -> bool {
+        #[cfg(all(feature = "spool", unix))]
+        return self.spool.is_some();
+        #[cfg(not(all(feature = "spool", unix)))]
+        return false;
+    }
+
+    /// How batches are tried again. With a spool, for as long as it takes: what cannot be written waits in
+    /// memory, within the queue's bounds, and what cannot be sent on disk, within the spool's.
+    pub(super) fn retry_of_route(&self) -> Retry {
+        match self.has_spool() {
+            true => Retry { max_elapsed: Duration::MAX, ..self.retry.clone() },
+            false => self.retry.clone(),
         }
     }
 }

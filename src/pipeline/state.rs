@@ -5,6 +5,7 @@ use std::{collections::VecDeque, time::Instant};
 use super::{
     Batch, Deadline, DropReason, Dropped,
     batch::{Part, Piece},
+    exports::Exports,
     limits::Limits,
     settings::Overflow,
 };
@@ -20,6 +21,7 @@ pub(super) struct State<T> {
     pub(super) dropped: Dropped,
     pub(super) retries: u64,
     pub(super) last_error: Option<String>,
+    pub(super) exports: Exports,
     pub(super) flush_up_to: u64,
     pub(super) flushes: u64,
     /// When the waiting flushes return: attempts end before.
@@ -142,6 +144,7 @@ impl<T> State<T> {
             dropped: Dropped::default(),
             retries: 0,
             last_error: None,
+            exports: Exports::default(),
             flush_up_to: 0,
             flushes: 0,
             flush_deadlines: Vec::new(),

@@ -5,7 +5,9 @@
 //! The figures of one [`QueueReport`] are read under the queue's lock, so it holds in each report, to the
 //! record.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use crate::clock::Timestamp;
 
 /// Why a record was dropped; the label `reason` of `telemetry.queue.dropped`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,15 +115,53 @@ pub struct QueueReport {
     pub held: u64,
     /// Records that are on disk, durably, and wait there to be sent.
     pub spooled: u64,
-    /// Bytes on disk that an earlier process left and that were not read yet: nobody has counted their
-    /// records, which are in no other figure.
-    pub backlog_bytes: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
     /// How often the exporter asked for a retry.
     pub retries: u64,
     /// The exporter's last error, if there was one; at most 512 bytes.
     pub last_error: Option<String>,
+    /// How often the exporter was called with records.
+    pub attempts: u64,
+    /// How many attempts asked for a retry since the last that did not. From five on the backend gets one
+    /// attempt at a time, each after a pause.
+    pub failures_in_a_row: u32,
+    /// Encoded bytes that the backend took, before compression, where it took all that an attempt sent; 0
+    /// for an exporter that does not [encode](super::Encoder).
+    pub bytes_sent: u64,
+    /// When a batch, or a part of one, was delivered last.
+    pub last_delivery: Option<Timestamp>,
+    /// How often the exporter, or a processor of the route, panicked. The worker went on each time.
+    pub panics: u64,
+    /// Where the exporter says that it sends to, without secrets.
+    pub destination: Option<String>,
+    /// What is on disk, if the route has a spool.
+    pub spool: Option<SpoolReport>,
+}
+
+/// What a route's spool has on disk, and what it met there, since the route was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpoolReport {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes on disk that an earlier process left and that were not read yet: nobody has counted their
+    /// records, which are in no other figure.
+    pub backlog_bytes: u64,
+    /// Bytes that were skipped because they are damaged, or were torn when a process ended.
+    pub skipped_bytes: u64,
+    /// Files of another version or format, or that are none of the spool's, which were set aside.
+    pub segments_set_aside: u64,
+    /// How often records were made durable, all that waited at once.
+    pub syncs: u64,
+    /// How long that took, added up.
+    pub sync_time: Duration,
+    /// Writes that failed: the records waited in memory and were written again.
+    pub failed_writes: u64,
+    /// Reads that failed.
+    pub failed_reads: u64,
+    /// Times at which it could not be noted how far the spool was sent; a crash may send that part twice.
+    pub failed_cursors: u64,
 }
 
 impl QueueReport {
@@ -250,46 +290,6 @@ impl fmt::Display for Report {
         }
         write!(f, "{}", self.totals())
     }
-}
-
-/// The pipeline's own series. Each has the labels `exporter` and `signal`;
-/// [`DROPPED`](series::DROPPED) also has `reason`.
-pub(crate) mod series {
-    /// The label key with the route's name.
-    pub(crate) const EXPORTER_KEY: &str = "exporter";
-    /// The label key with the signal.
-    pub(crate) const SIGNAL_KEY: &str = "signal";
-    /// The label key with the [`DropReason`](super::DropReason).
-    pub(crate) const REASON_KEY: &str = "reason";
-    /// The unit of all of them, in UCUM's spelling.
-    pub(crate) const UNIT: &str = "{item}";
-
-    /// A name and its help text.
-    pub(crate) type Series = (&'static str, &'static str);
-
-    /// A counter.
-    pub(crate) const OFFERED: Series =
-        ("telemetry.queue.offered", "Records offered to an exporter's queue");
-    /// A counter.
-    pub(crate) const DELIVERED: Series =
-        ("telemetry.queue.delivered", "Records an exporter delivered");
-    /// A gauge.
-    pub(crate) const HELD: Series =
-        ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
-    /// A gauge.
-    pub(crate) const SPOOLED: Series =
-        ("telemetry.queue.spooled", "Records that wait on disk to be sent");
-    /// A counter.
-    pub(crate) const INHERITED: Series =
-        ("telemetry.spool.inherited", "Records offered that an earlier process left in the spool");
-    /// A counter.
-    pub(crate) const DROPPED: Series = ("telemetry.queue.dropped", "Records dropped, by reason");
-    /// A counter.
-    pub(crate) const RETRIES: Series =
-        ("telemetry.exporter.retries", "Times an exporter asked for another try");
-    /// A counter, without labels.
-    pub(crate) const LEAKED: Series =
-        ("telemetry.worker.leaked", "Exporter threads that did not end before their deadline");
 }
 
 /// Text on one line: line breaks and other control characters are escaped as in Rust.

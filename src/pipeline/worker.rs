@@ -7,10 +7,10 @@
 use std::{sync::Arc, thread};
 
 use super::{
-    Batch, Route, Settings, Setup, Signal,
+    Batch, Route, Settings, Signal,
     delivery::{Prepare, Sending, Spawn, Whole, Wire},
     outflow::{self, Outflow},
-    outlet::Outlet,
+    outlet::{Outlet, OutletLabel},
     queue::{Next, Queue},
     route::{AnyExporter, RouteProcessor},
     threads,
@@ -27,30 +27,36 @@ pub(super) fn start<S: Signal>(
     name: Arc<str>,
     queue: Arc<Queue<S>>,
     route: Route<S>,
-    setup: &Setup,
 ) -> Result<Option<Outflow>, Error> {
-    let Route { exporter, settings, processors, .. } = route;
+    let Route { exporter, settings, processors, watch, .. } = route;
+    let label = OutletLabel { name, signal: S::NAME };
     match exporter {
-        AnyExporter::Whole(mut exporter) => {
-            outflow::refuse(&name, &settings)?;
-            exporter.start(setup)?;
-            let common = Common::new(name, queue, &settings, processors);
-            Ready { thread, common }.spawn(Whole(exporter))?;
+        AnyExporter::Whole(exporter) => {
+            refuse(&label.name, &settings)?;
+            let outlet = Outlet::new(label, queue, &settings, watch);
+            Ready { thread, common: Common::new(outlet, processors) }.spawn(Whole(exporter))?;
             Ok(None)
         }
-        AnyExporter::Wire(mut encoder, mut sender) => {
-            encoder.start(setup)?;
-            sender.start(setup)?;
-            let common = Common::new(name.clone(), queue.clone(), &settings, processors);
-            let ready = Ready { thread, common };
-            outflow::spawn(
-                ready,
-                (&name, &queue),
-                &settings,
-                Wire { encoder, sending: Sending(sender) },
-            )
+        AnyExporter::Wire(encoder, sender) => {
+            let wire = Wire { encoder, sending: Sending(sender) };
+            let ready = |watch| {
+                let outlet = Outlet::new(label.clone(), queue.clone(), &settings, watch);
+                Ready { thread, common: Common::new(outlet, processors) }
+            };
+            outflow::spawn(ready, wire, (&label, &queue), &settings, watch)
         }
     }
+}
+
+/// Refuses what is only for encoded records, where nothing is encoded.
+fn refuse(name: &str, settings: &Settings) -> Result<(), Error> {
+    let what = match settings.has_spool() {
+        true => "a spool",
+        false if settings.dead_letters.is_some() => "dead letters",
+        false => return Ok(()),
+    };
+    let message = format!("exporter {name:?} encodes nothing, so it cannot have {what}");
+    Err(Error::new(ErrorKind::InvalidOption, message))
 }
 
 struct Worker<S: Signal, D> {
@@ -66,13 +72,7 @@ struct Common<S: Signal> {
 }
 
 impl<S: Signal> Common<S> {
-    fn new(
-        name: Arc<str>,
-        queue: Arc<Queue<S>>,
-        settings: &Settings,
-        processors: Vec<RouteProcessor<S>>,
-    ) -> Self {
-        let outlet = Outlet::new(name, queue, outflow::retry(settings), settings.attempt_timeout);
+    fn new(outlet: Outlet<S>, processors: Vec<RouteProcessor<S>>) -> Self {
         Self { outlet, processors, n_overflowed: 0 }
     }
 }
@@ -86,7 +86,7 @@ struct Ready<S: Signal> {
 impl<S: Signal> Spawn<S> for Ready<S> {
     fn spawn(self, delivery: impl Prepare<S>) -> Result<(), Error> {
         let Self { thread, common } = self;
-        let name = common.outlet.name.clone();
+        let name = common.outlet.label.name.clone();
         let worker = Worker { common, delivery };
         let spawned = thread.name(format!("bellwether-{name}")).spawn(move || worker.run());
         // The handle is dropped: a thread that may hang is never joined.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::{running::Part, span_options::SpanOptions, tick::OnTransition};
+use super::{keeping::Keeping, running::Part, span_options::SpanOptions, tick::OnTransition};
 use crate::{
     alert::{Rule, Transition, notify::Notification},
     diagnostics::Hook,
@@ -12,7 +12,7 @@ use crate::{
     label::Value,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
-    pipeline::{Processor, Route, SpoolFolder},
+    pipeline::{DeadLetters, Processor, Route, SpoolFolder},
     processor::Redact,
     resource::Resource,
     series::Changes,
@@ -34,7 +34,7 @@ pub struct Builder {
     pub(super) resource: Resource,
     pub(super) detects_resource: bool,
     pub(super) routes: Routes,
-    pub(super) spool: Option<SpoolFolder>,
+    pub(super) kept: Keeping,
     pub(super) span_processors: Processors<SpanRecord>,
     pub(super) metric_processors: Processors<DataPoint>,
     pub(super) log_processors: Processors<LogRecord>,
@@ -64,7 +64,7 @@ impl Builder {
             resource: Resource::begun(service),
             detects_resource: false,
             routes: Routes::default(),
-            spool: None,
+            kept: Keeping::default(),
             span_processors: Vec::new(),
             metric_processors: Vec::new(),
             log_processors: Vec::new(),
@@ -158,7 +158,14 @@ impl Builder {
     #[cfg(all(feature = "spool", unix))]
     #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
     pub fn spool(mut self, folder: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
-        self.spool = Some(SpoolFolder::new(folder).max_bytes(max_bytes));
+        self.kept.spool = Some(SpoolFolder::new(folder).max_bytes(max_bytes));
+        self
+    }
+
+    /// Writes what backends refuse for good to a file, besides counting it: for each route that encodes and
+    /// sends, unless it has a [file of its own](Route::dead_letters). [`DeadLetters`] says what is in it.
+    pub fn dead_letters(mut self, file: impl Into<DeadLetters>) -> Self {
+        self.kept.dead_letters = Some(file.into());
         self
     }
 

@@ -13,11 +13,13 @@
 //! when the process ends by `process::exit`.
 
 mod async_calls;
+mod attempts;
 mod builder;
 mod doctor;
 mod exit;
 #[cfg(feature = "host")]
 mod host_metrics;
+mod keeping;
 mod log_figures;
 mod logs;
 mod own_series;

@@ -9,7 +9,7 @@ use crate::{
     context, diagnostics, label,
     log::{self, LogCounts, LogRecord},
     metric::{DataPoint, Kind, Observations, Observer, Registry, Unit},
-    pipeline::{AnyPipe, QueueReport, Signal as _, leaked_workers, series},
+    pipeline::{AnyPipe, QueueReport, Signal as _, SpoolReport, leaked_workers, series},
     trace::{SpanRecord, Tracer},
 };
 
@@ -52,14 +52,14 @@ pub(super) fn register(
 
 type Series = (Kind, series::Series, &'static str, Read);
 
+/// A figure of each of `pipes`.
 fn each(
     pipes: &[Arc<dyn AnyPipe>],
-    kind: Kind,
-    series: series::Series,
-    read: fn(&QueueReport) -> u64,
+    (kind, series, unit): (Kind, series::Series, &'static str),
+    read: fn(&QueueReport) -> f64,
 ) -> Series {
     let pipes = pipes.to_vec();
-    (kind, series, series::UNIT, Box::new(move |to| by_exporter(&pipes, read, to)))
+    (kind, series, unit, Box::new(move |to| by_exporter(&pipes, read, to)))
 }
 
 /// Where a route has a spool.
@@ -68,22 +68,48 @@ fn of_spools(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
     if with_spool.is_empty() {
         return Vec::new();
     }
+    let failing = with_spool.clone();
+    let of_each = |series, read| each(&with_spool, series, read);
+    let of_disk = |kind, series, unit, read: fn(&SpoolReport) -> f64| -> Series {
+        let pipes = with_spool.clone();
+        (kind, series, unit, Box::new(move |to| by_spool(&pipes, read, to)))
+    };
     vec![
-        each(&with_spool, Kind::Gauge, series::SPOOLED, |queue| queue.spooled),
-        each(&with_spool, Kind::Counter, series::INHERITED, |queue| queue.inherited),
+        of_each((Kind::Gauge, series::SPOOLED, series::UNIT), |queue| queue.spooled as f64),
+        of_each((Kind::Counter, series::INHERITED, series::UNIT), |queue| queue.inherited as f64),
+        of_disk(Kind::Gauge, series::SPOOL_SIZE, "By", |spool| spool.bytes as f64),
+        of_disk(Kind::Gauge, series::SPOOL_BACKLOG, "By", |spool| spool.backlog_bytes as f64),
+        of_disk(Kind::Counter, series::SPOOL_SKIPPED, "By", |spool| spool.skipped_bytes as f64),
+        of_disk(Kind::Counter, series::SPOOL_SET_ASIDE, "{file}", |spool| {
+            spool.segments_set_aside as f64
+        }),
+        of_disk(Kind::Counter, series::SPOOL_SYNCS, "{sync}", |spool| spool.syncs as f64),
+        of_disk(Kind::Counter, series::SPOOL_SYNC_TIME, "s", |spool| spool.sync_time.as_secs_f64()),
+        (
+            Kind::Counter,
+            series::SPOOL_FAILURES,
+            "{operation}",
+            Box::new(move |to| failures(&failing, to)),
+        ),
     ]
 }
 
 fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
-    let by_exporter = |kind, series, read| each(pipes, kind, series, read);
+    let items = |kind, series, read| each(pipes, (kind, series, series::UNIT), read);
     let dropping = pipes.to_vec();
     let leaked = |to: &mut Observations| to.observe(leaked_workers() as f64, &[]);
+    let bytes_sent = (Kind::Counter, series::BYTES_SENT, "By");
+    let failures = (Kind::Gauge, series::FAILURES, "{attempt}");
+    let panics = (Kind::Counter, series::PANICS, "{panic}");
     vec![
-        by_exporter(Kind::Counter, series::OFFERED, |queue| queue.offered),
-        by_exporter(Kind::Counter, series::DELIVERED, |queue| queue.delivered),
-        by_exporter(Kind::Gauge, series::HELD, |queue| queue.held),
-        by_exporter(Kind::Counter, series::RETRIES, |queue| queue.retries),
+        items(Kind::Counter, series::OFFERED, |queue| queue.offered as f64),
+        items(Kind::Counter, series::DELIVERED, |queue| queue.delivered as f64),
+        items(Kind::Gauge, series::HELD, |queue| queue.held as f64),
+        items(Kind::Counter, series::RETRIES, |queue| queue.retries as f64),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
+        each(pipes, bytes_sent, |queue| queue.bytes_sent as f64),
+        each(pipes, failures, |queue| f64::from(queue.failures_in_a_row)),
+        each(pipes, panics, |queue| queue.panics as f64),
         (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),
     ]
 }
@@ -179,21 +205,43 @@ fn of_baggage() -> Series {
 }
 
 /// Names are unique within a signal.
-fn by_exporter(pipes: &[Arc<dyn AnyPipe>], read: fn(&QueueReport) -> u64, to: &mut Observations) {
+fn by_exporter(pipes: &[Arc<dyn AnyPipe>], read: fn(&QueueReport) -> f64, to: &mut Observations) {
     for pipe in pipes {
-        let labels = [(series::EXPORTER_KEY, pipe.name()), (series::SIGNAL_KEY, pipe.signal())];
-        to.observe(read(&pipe.report()) as f64, &labels);
+        to.observe(read(&pipe.report()), &labels(&**pipe));
+    }
+}
+
+fn by_spool(pipes: &[Arc<dyn AnyPipe>], read: fn(&SpoolReport) -> f64, to: &mut Observations) {
+    for pipe in pipes {
+        if let Some(spool) = pipe.report().spool {
+            to.observe(read(&spool), &labels(&**pipe));
+        }
+    }
+}
+
+fn labels(pipe: &dyn AnyPipe) -> [(&'static str, &str); 2] {
+    [(series::EXPORTER_KEY, pipe.name()), (series::SIGNAL_KEY, pipe.signal())]
+}
+
+fn failures(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
+    for pipe in pipes {
+        let Some(spool) = pipe.report().spool else { continue };
+        let [exporter, signal] = labels(&**pipe);
+        for (operation, n) in [
+            ("cursor", spool.failed_cursors),
+            ("read", spool.failed_reads),
+            ("write", spool.failed_writes),
+        ] {
+            to.observe(n as f64, &[exporter, (series::OPERATION_KEY, operation), signal]);
+        }
     }
 }
 
 fn drops(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
     for pipe in pipes {
         for (reason, count) in pipe.report().dropped.iter() {
-            let labels = [
-                (series::EXPORTER_KEY, pipe.name()),
-                (series::REASON_KEY, reason.as_str()),
-                (series::SIGNAL_KEY, pipe.signal()),
-            ];
+            let [exporter, signal] = labels(&**pipe);
+            let labels = [exporter, (series::REASON_KEY, reason.as_str()), signal];
             to.observe(count as f64, &labels);
         }
     }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    doctor::RouteLimits,
+    doctor::Remembered,
     logs::Logs,
     readings::Readings,
-    source::{self, Source},
+    source,
     ticker::{self, Ticker},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     pipeline::{self, AnyPipe, Report, Signal as _},
     resource::Resource,
     sync::Mutex,
-    trace::{self, SpanRecord, Tracer},
+    trace::{self, Tracer},
     util::process,
 };
 
@@ -36,10 +36,7 @@ pub(super) struct Running {
     pub(super) registry: Registry,
     pub(super) resource: Resource,
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
-    pub(super) limits: Vec<RouteLimits>, // In the order of `pipes`.
-    pub(super) spans: Arc<Source<SpanRecord>>,
-    /// Whether the user is called at each change of an alert.
-    pub(super) hears_of_alerts: bool,
+    pub(super) remembered: Remembered,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
     pub(super) logs: Logs,
@@ -144,12 +141,6 @@ impl Running {
         let queues: Vec<_> = self.pipes.iter().map(|pipe| pipe.report()).collect();
         let settled = queues.iter().all(|queue| queue.held == 0);
         Report { open_spans: self.open_spans(), ..Report::new(queues, settled) }
-    }
-
-    /// How many records were lost to panics of processors that stand before all routes.
-    pub(super) fn n_lost_in_processors(&self) -> u64 {
-        let all = [self.spans.dropped(), self.readings.dropped(), self.logs.source.dropped()];
-        all.into_iter().flatten().filter(|(reason, _)| *reason == "panic").map(|(_, n)| n).sum()
     }
 
     /// How many recorded spans have not ended.

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use super::{
-    Builder, Telemetry, exit, own_series,
+    Builder, Telemetry,
+    doctor::Remembered,
+    exit, own_series,
     readings::Readings,
     running::{Ending, Running},
     started::Started,
@@ -62,7 +64,7 @@ impl Builder {
         let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
         let processors = (self.span_processors, self.metric_processors, self.log_processors);
         let of_logs = (self.logs, self.spans.makes_wide_events);
-        let started = Started::new(&self.resource, (self.routes, self.spool), processors, of_logs)?;
+        let started = Started::new(&self.resource, (self.routes, self.kept), processors, of_logs)?;
         let tracer =
             (!self.disabled).then(|| self.spans.into_tracer(&started.spans, &started.logs));
         let (keys, url) = (&self.alert_attributes, self.external_url.as_deref());
@@ -72,7 +74,8 @@ impl Builder {
         // If disabled, none of our own series are registered, because off means off.
         let register = |tracer| own_series::register(&registry, &started, &board, tracer);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
-        let Started { spans, metrics, logs, notifications, options, pipes, limits } = started;
+        let remembered = Remembered::new(&started, !self.on_transition.is_empty());
+        let Started { metrics, logs, notifications, options, pipes, .. } = started;
         let running = Arc::new(Running {
             generation: process::generation(),
             history,
@@ -84,9 +87,7 @@ impl Builder {
             board,
             registry,
             pipes,
-            limits,
-            spans,
-            hears_of_alerts: !self.on_transition.is_empty(),
+            remembered,
             tracer,
         });
         let telemetry = Telemetry { running };

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{builder::Processors, doctor::RouteLimits, logs::Logs, names, source::Source};
+use super::{
+    attempts, builder::Processors, doctor::RouteLimits, keeping::Keeping, logs::Logs, names,
+    source::Source,
+};
 use crate::{
     alert::notify::Notification,
     error::{Error, ErrorKind},
     export::Routes,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, MetricsOptions},
-    pipeline::{AnyPipe, Pipe, Route, Setup, Signal, SpoolFolder},
+    pipeline::{AnyPipe, Pipe, Route, Setup, Signal},
     resource::Resource,
     trace::SpanRecord,
 };
@@ -30,7 +33,7 @@ type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<
 impl Started {
     pub(super) fn new(
         resource: &Resource,
-        (mut routes, spool): (Routes, Option<SpoolFolder>),
+        (mut routes, kept): (Routes, Keeping),
         (of_spans, of_metrics, of_logs): AllProcessors,
         (log_options, makes_wide_events): (Option<LogOptions>, bool),
     ) -> Result<Self, Error> {
@@ -47,11 +50,11 @@ impl Started {
             metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
         let all = limits(&spans).chain(limits(&metrics)).chain(limits(&logs));
         let limits = all.chain(limits(&notifications)).collect();
-        let spool = spool.as_ref();
-        let spans = started(spans, spool, setup)?;
-        let metrics = started(metrics, spool, setup)?;
-        let logs = started(logs, spool, setup)?;
-        let notifications = started(notifications, None, setup)?;
+        let spans = started(spans, &kept, setup)?;
+        let metrics = started(metrics, &kept, setup)?;
+        let logs = started(logs, &kept, setup)?;
+        let kept = Keeping { spool: None, ..kept };
+        let notifications = started(notifications, &kept, setup)?;
         let pipes = any(&spans).chain(any(&metrics)).chain(any(&logs));
         let pipes = pipes.chain(any(&notifications)).collect();
         Ok(Self {
@@ -69,15 +72,15 @@ impl Started {
 
 fn started<S: Signal>(
     routes: Vec<Route<S>>,
-    spool: Option<&SpoolFolder>,
+    kept: &Keeping,
     setup: &Setup,
 ) -> Result<Vec<Pipe<S>>, Error> {
-    let kept = names::distinct(routes).into_iter().map(|route| match spool {
-        Some(folder) => route.kept_below(folder),
-        None => route,
+    let completed = names::distinct(routes).into_iter().map(|route| {
+        let watch = attempts::recorded(route.name(), S::NAME);
+        kept.complete(route.watched(watch))
     });
     // If one fails, the pipes that were started before it end when they are dropped.
-    kept.map(|route| Pipe::start(route, setup)).collect()
+    completed.map(|route| Pipe::start(route, setup)).collect()
 }
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {

@@ -151,6 +151,10 @@ impl Sender for Webhook {
     fn name(&self) -> &str {
         "webhook"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.client.to_string())
+    }
 }
 
 impl Webhook {

@@ -72,6 +72,10 @@ pub(super) struct Appended {
 }
 
 impl Appended {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn new(path: &Path, settings: Settings) -> io::Result<Self> {
         let opened = Opened::new(path, &settings.creation)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());

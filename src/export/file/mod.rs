@@ -74,4 +74,8 @@ impl<S: Line> Exporter<S> for File {
     fn name(&self) -> &str {
         "file"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.appended.lock().path().display().to_string())
+    }
 }

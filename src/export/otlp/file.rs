@@ -123,6 +123,10 @@ impl<S: OtlpSignal> Exporter<S> for OtlpLines<S> {
     fn name(&self) -> &str {
         "otlp-file"
     }
+
+    fn destination(&self) -> Option<String> {
+        Exporter::<RequestLine>::destination(&self.file)
+    }
 }
 
 /// How many of the first records are one line.

@@ -73,6 +73,10 @@ impl Sender for GrpcSender {
     fn name(&self) -> &str {
         "otlp"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(format!("{}{}", self.client, self.names.method))
+    }
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {

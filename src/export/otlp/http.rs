@@ -62,6 +62,10 @@ impl Sender for HttpSender {
     fn name(&self) -> &str {
         "otlp"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(format!("{}{}", self.client, self.path))
+    }
 }
 
 /// The body of the request with the records of `payload`.

@@ -141,6 +141,10 @@ impl Sender for Post {
     fn name(&self) -> &str {
         "remote-write"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.client.to_string())
+    }
 }
 
 /// How many samples and histograms were written, if the answer says so.

@@ -185,6 +185,10 @@ impl Sender for Post {
     fn name(&self) -> &str {
         "zipkin"
     }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.client.to_string())
+    }
 }
 
 /// Where Zipkin takes spans.

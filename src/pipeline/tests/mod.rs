@@ -9,11 +9,13 @@ use std::{
 use super::*;
 use crate::clock::real_instant;
 
+mod attempts;
 mod cuts;
 mod deadlines;
 mod failures;
 mod pauses;
 mod priorities;
+mod refused;
 #[cfg(all(feature = "spool", unix))]
 mod spooled;
 mod two_steps;

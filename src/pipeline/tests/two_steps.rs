@@ -77,6 +77,7 @@ fn a_batch_is_encoded_once_and_only_what_is_unsent_is_sent_again() {
     assert!(ends.pipe.flush(LONG));
     let report = ends.pipe.report();
     assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 1));
+    assert_eq!((report.attempts, report.bytes_sent), (3, 4));
     assert_eq!(ends.n_encoded.try_iter().collect::<Vec<_>>(), [4]);
 }
 

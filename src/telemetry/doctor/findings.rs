@@ -50,7 +50,8 @@ fn inherited() -> Finding {
 
 fn disabled() -> Finding {
     let what = "telemetry is switched off: nothing is exported, evaluated or served";
-    let advice = "if that is not meant, look for `Builder::disabled` and for the variable OTEL_SDK_DISABLED";
+    let advice =
+        "if that is not meant, look for `Builder::disabled` and for the variable OTEL_SDK_DISABLED";
     found(Advice, "disabled", what.to_owned(), advice)
 }
 
@@ -58,14 +59,20 @@ fn unnamed(running: &Running) -> Option<Finding> {
     let name = running.resource.get("service.name").map(Value::to_string).unwrap_or_default();
     name.starts_with("unknown_service").then(|| {
         let what = format!("the service has no name, and is sent as {name:?}");
-        found(Advice, "no_name", what, "name it: `bellwether::builder(\"shop\")`, or OTEL_SERVICE_NAME")
+        found(
+            Advice,
+            "no_name",
+            what,
+            "name it: `bellwether::builder(\"shop\")`, or OTEL_SERVICE_NAME",
+        )
     })
 }
 
 fn of_tracer(tracer: &Tracer) -> impl Iterator<Item = Finding> + use<> {
     let (n_lost, n_open) = (tracer.lost(), tracer.open());
     let lost = (n_lost > 0).then(|| {
-        let what = format!("{} came to no queue: a sampler or a sink panicked", records(n_lost, "spans"));
+        let what =
+            format!("{} came to no queue: a sampler or a sink panicked", records(n_lost, "spans"));
         found(Loss, "spans_lost", what, "mend what panicked: diagnostics have its message")
     });
     let open = (n_open >= MANY_OPEN).then(|| {
@@ -81,7 +88,7 @@ fn of_tracer(tracer: &Tracer) -> impl Iterator<Item = Finding> + use<> {
 const MANY_OPEN: u64 = 16_384;
 
 fn unclaimed_spans(running: &Running) -> Option<Finding> {
-    let n = running.spans.n_unclaimed();
+    let n = running.remembered.spans.n_unclaimed();
     (n > 0).then(|| {
         let what = format!("no route takes spans: {} recorded for nobody", records(n, SpanRecord::NAME));
         let advice = "add a route (`Builder::export`), or do not record them (`Builder::sampler(AlwaysOff)`)";
@@ -92,13 +99,18 @@ fn unclaimed_spans(running: &Running) -> Option<Finding> {
 fn of_logs() -> Option<Finding> {
     let n = log::counts().lost;
     (n > 0).then(|| {
-        let what = format!("{} dropped before any queue: they came too fast, or too late", records(n, "logs"));
+        let what = format!(
+            "{} dropped before any queue: they came too fast, or too late",
+            records(n, "logs")
+        );
         found(Loss, "logs_lost", what, "log less (`Builder::logs` has limits for each call site)")
     })
 }
 
 fn of_processors(running: &Running) -> Option<Finding> {
-    let n = running.n_lost_in_processors();
+    let of_spans = running.remembered.spans.dropped();
+    let all = [of_spans, running.readings.dropped(), running.logs.source.dropped()];
+    let n = all.iter().flatten().filter(|(reason, _)| *reason == "panic").map(|(_, n)| n).sum();
     (n > 0).then(|| {
         let what = format!("{} dropped: a processor panicked", records(n, ""));
         found(Loss, "processor", what, "mend it: diagnostics have its message")
@@ -118,7 +130,8 @@ fn of_rules(running: &Running) -> Vec<Finding> {
             findings.push(found(Advice, "history", what, "raise `Builder::history_budget`"));
         }
     }
-    let is_told = running.hears_of_alerts || running.pipes.iter().any(|pipe| pipe.signal() == Notification::NAME);
+    let is_told = running.remembered.hears_of_alerts
+        || running.pipes.iter().any(|pipe| pipe.signal() == Notification::NAME);
     if !rules.is_empty() && !is_told {
         let what = format!("{} alert rules are evaluated, and nobody hears of them", rules.len());
         let advice = "add a notifier (`Builder::notify`) or a callback (`Builder::on_transition`), unless \
@@ -130,7 +143,8 @@ fn of_rules(running: &Running) -> Vec<Finding> {
 
 fn of_registry(running: &Running) -> Vec<Finding> {
     let refusals = running.registry.refusals().into_iter();
-    let advice = "rename one of them; meanwhile records of the second are counted by its name alone";
+    let advice =
+        "rename one of them; meanwhile records of the second are counted by its name alone";
     refusals.map(|(_, text)| found(Trouble, "conflict", text, advice)).collect()
 }
 
@@ -146,7 +160,10 @@ fn of_listeners(running: &Running) -> impl Iterator<Item = Finding> + '_ {
 fn of_threads() -> Option<Finding> {
     let n = leaked_workers();
     (n > 0).then(|| {
-        let what = format!("{} threads of exporters did not end by their shutdown, and were left behind", count(n));
+        let what = format!(
+            "{} threads of exporters did not end by their shutdown, and were left behind",
+            count(n)
+        );
         let advice = "an exporter has to end its attempt by the `Deadline` that it is given";
         found(Trouble, "leaked", what, advice)
     })

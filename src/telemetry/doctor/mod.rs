@@ -7,12 +7,13 @@ mod findings;
 mod of_routes;
 mod text;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
-use super::{Telemetry, running::Running};
+use super::{Telemetry, running::Running, source::Source, started::Started};
 use crate::{
     pipeline::{AnyPipe, OneLine, Overflow, QueueReport, Settings},
     resource::Resource,
+    trace::SpanRecord,
 };
 use text::{Mebibytes, Thousands};
 
@@ -99,7 +100,7 @@ pub struct RouteCheck {
 pub enum Reach {
     /// Nothing was sent yet.
     NotTried,
-    /// The first attempt is under way.
+    /// Records wait, and no attempt has ended yet: none was due, or the first one hangs.
     NoAnswerYet,
     /// It takes what it is sent.
     Taking,
@@ -135,7 +136,21 @@ pub enum Concern {
     Advice,
 }
 
-/// The settings of a route that are of interest, kept when it is started.
+/// What is kept for the doctor when telemetry is started.
+pub(super) struct Remembered {
+    limits: Vec<RouteLimits>, // In the order of the pipes.
+    spans: Arc<Source<SpanRecord>>,
+    /// Whether the user is called at each change of an alert.
+    hears_of_alerts: bool,
+}
+
+impl Remembered {
+    pub(super) fn new(started: &Started, hears_of_alerts: bool) -> Self {
+        Self { limits: started.limits.clone(), spans: started.spans.clone(), hears_of_alerts }
+    }
+}
+
+/// The settings of a route that are of interest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RouteLimits {
     max_items: usize,
@@ -155,9 +170,11 @@ impl Doctor {
         let phase = LifePhase::of(running);
         // Locks that threads of the parent held stay held in a forked child.
         let is_here = phase != LifePhase::Inherited;
-        let checked = running.pipes.iter().zip(&running.limits);
-        let routes: Vec<_> =
-            checked.filter(|_| is_here).map(|(pipe, limits)| RouteCheck::of(&**pipe, limits)).collect();
+        let checked = running.pipes.iter().zip(&running.remembered.limits);
+        let routes: Vec<_> = checked
+            .filter(|_| is_here)
+            .map(|(pipe, limits)| RouteCheck::of(&**pipe, limits))
+            .collect();
         let n_rules = if is_here { running.board.rules().len() } else { 0 };
         let mut findings = findings::of(running, phase);
         if is_here {
@@ -232,7 +249,12 @@ impl fmt::Display for RouteCheck {
             write!(f, " at {}", OneLine(destination))?;
         }
         write!(f, ": {reach}; {}", report.totals())?;
-        write!(f, "; holds at most {} records or {}", Thousands(*max_items), Mebibytes(*max_bytes))?;
+        write!(
+            f,
+            "; holds at most {} records or {}",
+            Thousands(*max_items),
+            Mebibytes(*max_bytes)
+        )?;
         match of_routes::has_spool(report) {
             true => f.write_str("; waits on disk"),
             false => Ok(()),

@@ -8,41 +8,33 @@ use crate::pipeline::{DropReason, QueueReport};
 
 impl Reach {
     pub(super) fn of(report: &QueueReport) -> Self {
-        let n_refused = report.dropped.get(DropReason::Rejected);
         match report {
-            _ if is_failing(report) => Self::Failing,
+            _ if report.failures_in_a_row > 0 => Self::Failing,
             _ if report.delivered > 0 => Self::Taking,
-            _ if n_refused > 0 => Self::Refusing,
-            _ if has_tried(report) => Self::NoAnswerYet,
+            _ if report.dropped.get(DropReason::Rejected) > 0 => Self::Refusing,
+            _ if report.panics > 0 => Self::Failing,
+            _ if report.held + report.spooled > 0 => Self::NoAnswerYet,
             _ => Self::NotTried,
         }
     }
 }
 
-fn is_failing(report: &QueueReport) -> bool {
-    report.retries > 0 && report.held + report.spooled > 0
-}
-
-fn has_tried(report: &QueueReport) -> bool {
-    report.retries > 0
-}
-
 /// Where the route sends to, if it says so.
-pub(super) fn destination(_: &QueueReport) -> Option<&str> {
-    None
+pub(super) fn destination(report: &QueueReport) -> Option<&str> {
+    report.destination.as_deref()
 }
 
 pub(super) fn has_spool(report: &QueueReport) -> bool {
-    report.spooled > 0
+    report.spool.is_some()
 }
 
 /// All that is to be said of `route`.
 pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
     let of_reach = match route.reach {
-        Reach::Failing => Some(failing(route)),
+        Reach::Failing if route.report.failures_in_a_row > 0 => Some(failing(route)),
         Reach::NoAnswerYet => Some(no_answer(route)),
-        // Said by its losses.
-        Reach::NotTried | Reach::Taking | Reach::Refusing => None,
+        // Refusals and panics are said by what they lost.
+        Reach::NotTried | Reach::Taking | Reach::Refusing | Reach::Failing => None,
     };
     let losses = route.report.dropped.iter().filter_map(|(reason, n)| loss(route, reason, n));
     losses.chain(of_reach).collect()
@@ -60,7 +52,7 @@ fn last_error(report: &QueueReport) -> &str {
 
 fn failing(route: &RouteCheck) -> Finding {
     let RouteCheck { report, .. } = route;
-    let n = report.retries;
+    let n = report.failures_in_a_row;
     let so_far = if report.delivered == 0 { "nothing was delivered yet; " } else { "" };
     let what = format!(
         "{}: {so_far}{} in a row failed, the last one by: {}",
@@ -76,14 +68,20 @@ fn failing(route: &RouteCheck) -> Finding {
             Thousands(route.max_items)
         ),
     };
-    let advice = hint(last_error(report)).map_or_else(|| waiting.clone(), |hint| format!("{hint}; {waiting}"));
+    let advice = hint(last_error(report))
+        .map_or_else(|| waiting.clone(), |hint| format!("{hint}; {waiting}"));
     Finding { concern: Concern::Trouble, kind: "failing", what, advice }
 }
 
 fn no_answer(route: &RouteCheck) -> Finding {
-    let what = format!("{}: the first attempt has not ended yet", named(&route.report));
-    let advice = "wait for it: an attempt ends by its `Settings::attempt_timeout`, unless an exporter \
-                  does not heed its deadline";
+    let RouteCheck { report, .. } = route;
+    let n = report.held + report.spooled;
+    let what = format!(
+        "{}: {} wait, and no attempt has ended yet",
+        named(report),
+        records(n, report.signal)
+    );
+    let advice = "flush, and look again: if it stays so, the exporter hangs, and does not heed its `Deadline`";
     Finding { concern: Concern::Trouble, kind: "no_answer", what, advice: advice.to_owned() }
 }
 
@@ -105,8 +103,11 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
         DropReason::Rejected => ("the backend refused them for good", refused(report)),
         DropReason::RetriesExhausted => (
             "the backend failed until their time was over",
-            with_hint(report, "`Builder::spool` keeps them as long as it takes, `Retry::max_elapsed` \
-                       gives them more time in memory"),
+            with_hint(
+                report,
+                "`Builder::spool` keeps them as long as it takes, `Retry::max_elapsed` \
+                       gives them more time in memory",
+            ),
         ),
         DropReason::Panic => (
             "the exporter or a processor of the route panicked",
@@ -114,16 +115,23 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
         ),
         DropReason::Shutdown => (
             "they came after the shutdown, or were not delivered before its end",
-            with_hint(report, "give `shutdown` more time, stop recording before it, and let records wait \
-                       on disk for the next process (`Builder::spool`)"),
+            with_hint(
+                report,
+                "give `shutdown` more time, stop recording before it, and let records wait \
+                       on disk for the next process (`Builder::spool`)",
+            ),
         ),
         DropReason::SpoolFull => (
             "the spool's quota was used up",
-            with_hint(report, "give the spool more bytes, or see that the backend takes what it is sent"),
+            with_hint(
+                report,
+                "give the spool more bytes, or see that the backend takes what it is sent",
+            ),
         ),
         DropReason::SpoolDamaged => (
             "the disk lost them, or what it had of them was damaged",
-            "look after the disk, and whether another program writes into the spool's folder".to_owned(),
+            "look after the disk, and whether another program writes into the spool's folder"
+                .to_owned(),
         ),
     };
     let what = format!("{}: {} dropped: {because}", named(report), records(n, report.signal));
@@ -141,7 +149,10 @@ fn fewer(signal: &str) -> &'static str {
 }
 
 fn refused(report: &QueueReport) -> String {
-    let said = format!("it said: {}", last_error(report));
+    let said = format!(
+        "it said: {}; `Builder::dead_letters` keeps what it refuses in a file",
+        last_error(report)
+    );
     hint(last_error(report)).map_or_else(|| said.clone(), |hint| format!("{hint}; {said}"))
 }
 
@@ -160,19 +171,34 @@ fn hint(error: &str) -> Option<&'static str> {
 
 /// In this order: the first sign that is there decides.
 const HINTS: &[(&str, &str)] = &[
-    ("connection refused", "nothing listens there: does the backend run, and is the port right? OTLP has 4318 for HTTP and 4317 for gRPC"),
+    (
+        "connection refused",
+        "nothing listens there: does the backend run, and is the port right? OTLP has 4318 for HTTP and 4317 for gRPC",
+    ),
     ("no public address", "it is a private address: if it is meant, `Endpoint::allow_private`"),
-    ("dns error", "the name of the host is not known here: is it spelled right, and known in this network?"),
-    ("failed to lookup", "the name of the host is not known here: is it spelled right, and known in this network?"),
-    ("certificate", "the backend's certificate is not trusted, or has another name or time: \
-                     `Endpoint::root_certificates` adds roots of your own"),
+    (
+        "dns error",
+        "the name of the host is not known here: is it spelled right, and known in this network?",
+    ),
+    (
+        "failed to lookup",
+        "the name of the host is not known here: is it spelled right, and known in this network?",
+    ),
+    (
+        "certificate",
+        "the backend's certificate is not trusted, or has another name or time: \
+                     `Endpoint::root_certificates` adds roots of your own",
+    ),
     ("answered 401", "the credentials are missing or wrong: `Endpoint::bearer`, `Endpoint::basic`"),
     ("answered 403", "the credentials do not allow it: `Endpoint::bearer`, `Endpoint::basic`"),
     ("answered 404", "the backend knows no such path: is it the right one for this signal?"),
     ("answered 413", "single records are larger than the backend takes: limit them (`SpanLimits`)"),
     ("answered 429", "the backend limits the rate: record less, or raise its limit"),
-    ("timed out", "the backend is slow, or something on the way drops packets: try `Endpoint::timeout`, and look \
-                   at firewalls"),
+    (
+        "timed out",
+        "the backend is slow, or something on the way drops packets: try `Endpoint::timeout`, and look \
+                   at firewalls",
+    ),
     ("permission denied", "the process may not write there"),
     ("no space left", "the disk is full"),
 ];

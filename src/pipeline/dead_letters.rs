@@ -1,0 +1,185 @@
+//! A file of what backends refused for good.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::Payload;
+use crate::{clock::Timestamp, sync::Mutex, util::escape::escape};
+
+/// A file that gets what backends refuse for good, so that somebody can find out why. Clones share the file.
+///
+/// A line is a JSON object (JSON Lines) for each refusal, with its time, the route, the error, and the
+/// encoded records:
+///
+/// ```json
+/// {"time":"2026-11-30T08:00:00Z","exporter":"zipkin","signal":"spans","error":"400: …","rejected":1,"records":["…"]}
+/// ```
+///
+/// - `records` are what the attempt sent. If `rejected` is smaller than their number, the backend refused
+///   some of them and did not say which: OTLP's partial success, say.
+/// - A record is text where it is UTF-8; else it stands in `records_hex`, as hexadecimal digits. What is sent
+///   once for all records (the resource, of OTLP) stands in `head` or `head_hex` in the same way.
+/// - The file is created at the first refusal, for its owner alone (mode 0600). At 64 MiB, or
+///   [`max_bytes`](Self::max_bytes), no more is written to it; a diagnostic says so. Move it away, and the
+///   next refusal creates another. The counts of `rejected` records go on whatever becomes of the file.
+///
+/// Records stand in it as they would have been sent: after all processors, with what these left of them.
+///
+/// # Examples
+///
+/// ```no_run
+/// let telemetry = bellwether::builder("shop").dead_letters("/var/log/shop.refused.jsonl").start()?;
+/// # Ok::<(), bellwether::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a file that is given to no route stays empty"]
+pub struct DeadLetters {
+    path: PathBuf,
+    max_bytes: u64,
+    /// Held while a line is written. No other lock is taken inside it.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What is said about a refusal besides its records.
+pub(super) struct Refusal<'a> {
+    pub(super) exporter: &'a str,
+    pub(super) signal: &'a str,
+    pub(super) error: &'a str,
+    pub(super) n_rejected: usize,
+}
+
+impl DeadLetters {
+    /// Writes to the file at `path`, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), max_bytes: 64 << 20, turn: Arc::default() }
+    }
+
+    /// The most bytes of the file.
+    pub fn max_bytes(self, n: u64) -> Self {
+        Self { max_bytes: n, ..self }
+    }
+
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a line.
+    pub(super) fn add(&self, refusal: &Refusal<'_>, payload: &Payload) -> Result<(), String> {
+        let line = line(refusal, payload);
+        let _turn = self.turn.lock();
+        self.append(line.as_bytes())
+            .map_err(|what| format!("not written to {}: {what}", self.path.display()))
+    }
+
+    fn append(&self, line: &[u8]) -> io::Result<()> {
+        let mut file = open(&self.path)?;
+        let n_bytes = file.metadata()?.len();
+        if n_bytes.saturating_add(line.len() as u64) > self.max_bytes {
+            let what = format!("it is full: {n_bytes} of {} bytes", self.max_bytes);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        }
+        file.write_all(line)
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for DeadLetters {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<fs::File> {
+    fs::File::options().append(true).create(true).open(path)
+}
+
+fn line(refusal: &Refusal<'_>, payload: &Payload) -> String {
+    let Refusal { exporter, signal, error, n_rejected } = *refusal;
+    let mut line = format!("{{\"time\":\"{}\",\"exporter\":\"", Timestamp::now());
+    text(&mut line, exporter);
+    line.push_str("\",\"signal\":\"");
+    text(&mut line, signal);
+    line.push_str("\",\"error\":\"");
+    text(&mut line, error);
+    // Writing to a string does not fail.
+    let _ = write!(line, "\",\"rejected\":{n_rejected}");
+    if !payload.head().is_empty() {
+        let is_text = str::from_utf8(payload.head()).is_ok();
+        line.push_str(if is_text { ",\"head\":" } else { ",\"head_hex\":" });
+        quoted(&mut line, payload.head(), is_text);
+    }
+    let is_text = payload.records().all(|record| str::from_utf8(record).is_ok());
+    line.push_str(if is_text { ",\"records\":[" } else { ",\"records_hex\":[" });
+    for (place, record) in payload.records().enumerate() {
+        if place > 0 {
+            line.push(',');
+        }
+        quoted(&mut line, record, is_text);
+    }
+    line.push_str("]}\n");
+    line
+}
+
+fn text(line: &mut String, text: &str) {
+    escape(text, |piece| line.push_str(piece));
+}
+
+/// `bytes` as a string of JSON: as they are, or as digits.
+fn quoted(line: &mut String, bytes: &[u8], is_text: bool) {
+    line.push('"');
+    match str::from_utf8(bytes) {
+        Ok(utf8) if is_text => text(line, utf8),
+        _ => bytes.iter().for_each(|byte| {
+            let _ = write!(line, "{byte:02x}");
+        }),
+    }
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSAL: Refusal<'_> =
+        Refusal { exporter: "otlp", signal: "spans", error: "400: \"no\"\nway", n_rejected: 2 };
+
+    fn payload(head: &[u8], records: &[&[u8]]) -> Payload {
+        let mut payload = Payload::with_head(head);
+        records.iter().for_each(|record| payload.record(|bytes| bytes.extend_from_slice(record)));
+        payload
+    }
+
+    fn read(line: &str) -> serde_json::Value {
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_an_object_with_the_error_and_the_records() {
+        let read = read(&line(&REFUSAL, &payload(b"", &["a\u{1}".as_bytes(), "é\"".as_bytes()])));
+        assert_eq!(read["exporter"], "otlp");
+        assert_eq!(read["error"], "400: \"no\"\nway");
+        assert_eq!(read["records"], serde_json::json!(["a\u{1}", "é\""]));
+        assert_eq!((&read["rejected"], read.get("head")), (&serde_json::json!(2), None));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stand_as_digits() {
+        let read = read(&line(&REFUSAL, &payload(&[0xff], &[b"text", &[0, 0x9f]])));
+        assert_eq!(read["head_hex"], "ff");
+        assert_eq!(read["records_hex"], serde_json::json!(["74657874", "009f"]));
+    }
+}

@@ -1,0 +1,146 @@
+//! The file of what backends refused for good.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use super::*;
+
+/// A file that is removed at the end.
+struct Letters(PathBuf);
+
+impl Letters {
+    fn new() -> Self {
+        static NUMBERS: AtomicU32 = AtomicU32::new(0);
+        let n = NUMBERS.fetch_add(1, Relaxed);
+        let name = format!("bellwether-letters-{}-{n}.jsonl", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    /// The error of each line, how many were refused, and the records.
+    fn lines(&self) -> Vec<(String, u64, Vec<String>)> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let line = |line| {
+            let mut read: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!((&read["exporter"], &read["signal"]), (&"wire".into(), &"numbers".into()));
+            let records = serde_json::from_value(read["records"].take()).unwrap();
+            (
+                read["error"].as_str().unwrap().to_owned(),
+                read["rejected"].as_u64().unwrap(),
+                records,
+            )
+        };
+        text.lines().map(line).collect()
+    }
+}
+
+impl Drop for Letters {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+struct Digits;
+
+impl Encoder<u32> for Digits {
+    fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+        let mut payload = Payload::new();
+        for number in batch {
+            payload.record(|bytes| bytes.extend_from_slice(number.to_string().as_bytes()));
+        }
+        payload
+    }
+}
+
+struct Refusing(mpsc::Receiver<fn(&Payload) -> SendResult>);
+
+impl Sender for Refusing {
+    fn send(&mut self, payload: &Payload, _: &Deadline) -> SendResult {
+        self.0.try_recv().map_or(Ok(()), |answer| answer(payload))
+    }
+
+    fn name(&self) -> &str {
+        "wire"
+    }
+}
+
+/// The report after four records, to which the backend answers so.
+fn refused(file: DeadLetters, answers: &[fn(&Payload) -> SendResult]) -> QueueReport {
+    let (say, given) = mpsc::channel();
+    answers.iter().for_each(|answer| say.send(*answer).unwrap());
+    let route = Route::wire(Digits, Refusing(given)).settings(|defaults| *defaults = settings(4));
+    let pipe = Pipe::start(route.dead_letters(file), &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3, 4]);
+    let report = pipe.shutdown(LONG);
+    assert!(report.totals().add_up(), "{report}");
+    report
+}
+
+#[test]
+fn what_is_refused_for_good_is_in_the_file_and_what_is_delivered_is_not() {
+    let letters = Letters::new();
+    let report = refused(
+        DeadLetters::new(&letters.0),
+        &[
+            |_| Err(ExportError::retry("503")),
+            |payload| Err(ExportError::reject("400").unsent(payload.skip(2))),
+        ],
+    );
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 2));
+    assert_eq!(letters.lines(), [("400".into(), 2, vec!["3".into(), "4".into()])]);
+}
+
+#[test]
+fn where_a_backend_does_not_say_which_records_it_refused_all_that_it_got_are_in_the_file() {
+    let letters = Letters::new();
+    let report = refused(
+        DeadLetters::new(&letters.0),
+        &[|payload| Err(ExportError::reject("one is odd").unsent(payload.skip(4)).rejected(1))],
+    );
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 1));
+    let all = ["1", "2", "3", "4"].map(str::to_owned).to_vec();
+    assert_eq!(letters.lines(), [("one is odd".into(), 1, all)]);
+}
+
+#[test]
+fn a_record_that_is_too_large_by_itself_is_in_the_file() {
+    let letters = Letters::new();
+    let too_large: fn(&Payload) -> SendResult = |payload| match payload.len() {
+        1 => Ok(()),
+        _ => Err(ExportError::too_large("413")),
+    };
+    let alone: fn(&Payload) -> SendResult = |_| Err(ExportError::too_large("413"));
+    let report = refused(DeadLetters::new(&letters.0), &[too_large, too_large, alone]);
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 1));
+    assert_eq!(letters.lines(), [("413".into(), 1, vec!["1".into()])]);
+}
+
+#[test]
+fn a_full_file_gets_no_more_and_the_counts_go_on() {
+    let letters = Letters::new();
+    let file = || DeadLetters::new(&letters.0).max_bytes(200);
+    for _ in 0..3 {
+        let report = refused(file(), &[|_| Err(ExportError::reject("400"))]);
+        assert_eq!(dropped(&report, DropReason::Rejected), 4);
+    }
+    assert_eq!(letters.lines().len(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let letters = Letters::new();
+    refused(DeadLetters::new(&letters.0), &[|_| Err(ExportError::reject("400"))]);
+    assert_eq!(fs::metadata(&letters.0).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn an_exporter_that_encodes_nothing_cannot_have_dead_letters() {
+    let (exporter, _script) = scripted();
+    let route = route(exporter, settings(1)).dead_letters("never.jsonl");
+    let error = Pipe::start(route, &Setup::default()).unwrap_err().to_string();
+    assert_eq!(error, r#"exporter "scripted" encodes nothing, so it cannot have dead letters"#);
+}
