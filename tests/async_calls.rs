@@ -199,19 +199,21 @@ fn an_exporter_may_wait_for_the_futures_of_its_own_telemetry() {
 }
 
 #[test]
-fn the_thread_that_flushes_makes_no_spans() {
+fn a_task_that_a_waker_runs_at_once_makes_spans_as_anywhere() {
+    struct Runs(mpsc::Sender<bool>);
+    impl Wake for Runs {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(bellwether::span("of a task").enter().is_recording());
+        }
+    }
     let _turn = turn();
-    let memory = Memory::<SpanRecord>::new();
-    let telemetry = bellwether::builder("test")
-        .export(memory.clone())
-        .log_processor(|_: &mut Vec<bellwether::log::LogRecord>| {
-            assert!(!bellwether::span("of a processor").enter().is_recording());
-        })
-        .export(Memory::<bellwether::log::LogRecord>::new())
-        .start()
-        .unwrap();
-    bellwether::info!("paid");
-    let report = block_on(telemetry.flush_async(LONG));
-    let logs = report.queue("logs", "memory").unwrap();
-    assert_eq!((logs.delivered, memory.len()), (1, 0), "{report}");
+    let (telemetry, has_entered, let_go) = hanging();
+    span();
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Runs(tell)));
+    let mut flush = pin!(telemetry.flush_async(LONG));
+    has_entered.recv_timeout(LONG).unwrap();
+    assert!(flush.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(let_go);
+    assert_eq!(told.recv_timeout(LONG), Ok(true));
 }

@@ -122,6 +122,8 @@ const LIVES: [(&str, fn()); 7] = [
 #[test]
 fn the_life_of_a_child() {
     let Ok(name) = std::env::var(CHILD) else { return };
+    // SAFETY: ends a child that a signal did not end, by another signal.
+    unsafe { libc::alarm(40) };
     LIVES.iter().find(|(life, _)| *life == name).unwrap().1();
 }
 
@@ -226,11 +228,13 @@ fn a_forked_child_ends_at_once_and_its_parent_delivers_at_its_own_signal() {
     let mut life = Life::of("forked");
     assert_ne!(life.pid, life.child.id() as i32);
     life.signal(libc::SIGTERM);
-    // It is the parent's child: gone once it cannot be signalled except as a zombie, whose state says so.
+    // Its parent does not wait for it, so it stays as a zombie.
     let path = format!("/proc/{}/stat", life.pid);
+    let begin = Instant::now();
     while cfg!(target_os = "linux")
         && std::fs::read_to_string(&path).is_ok_and(|stat| !stat.contains(") Z "))
     {
+        assert!(begin.elapsed() < LONG, "it ends");
         thread::yield_now();
     }
     life.pid = life.child.id() as i32;
@@ -255,4 +259,24 @@ fn a_signal_that_a_process_inherits_as_ignored_stays_ignored() {
     life.signal(libc::SIGINT);
     life.signal(libc::SIGTERM);
     assert_eq!(life.end(), (ExitStatus::from_raw(libc::SIGTERM), 1_000));
+}
+
+#[test]
+fn the_first_process_of_a_container_delivers_and_exits_as_shells_say_it() {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork"]).arg(std::env::current_exe().unwrap());
+    command.args(["the_life_of_a_child", "--exact", "--nocapture"]).env(CHILD, "heeds");
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let may_unshare = Command::new("unshare").args(["--pid", "--fork", "true"]).status();
+    if !may_unshare.is_ok_and(|status| status.success()) {
+        return eprintln!("SKIPPED: a container: this user may make none");
+    }
+    let mut life = Life::begin(command);
+    assert_eq!(life.pid, 1);
+    let outside = life.child.id();
+    let children = std::fs::read_to_string(format!("/proc/{outside}/task/{outside}/children"));
+    life.pid = children.unwrap().trim().parse().unwrap();
+    life.signal(libc::SIGTERM);
+    let (status, delivered) = life.end();
+    assert_eq!((status.code(), delivered), (Some(128 + libc::SIGTERM), 1_000));
 }

@@ -38,8 +38,8 @@ impl<T: Clone + Default + Send + 'static> Pending<T> {
         Self { shared: Arc::new(Mutex::new(progress)), generation: process::generation() }
     }
 
-    /// Does `work` on a thread called `name`; without one, the answer is `otherwise`. The thread is muted:
-    /// what it does for the telemetry makes no spans.
+    /// Does `work` on a thread called `name`; without one, the answer is `otherwise`. The thread is muted
+    /// meanwhile: what is done for the telemetry makes no spans.
     pub(super) fn start(
         name: &str,
         otherwise: impl FnOnce() -> T,
@@ -48,9 +48,10 @@ impl<T: Clone + Default + Send + 'static> Pending<T> {
         let shared = Arc::new(Mutex::new(Progress { answer: None, waker: None }));
         let of_thread = shared.clone();
         let run = move || {
-            let _muted = context::mute();
+            let muted = context::mute();
             // Work that panics has no answer to give: that is the default, as of work that was never done.
             let answer = catch(work).unwrap_or_default();
+            drop(muted); // A waker may run tasks of the application here and now.
             let waker = {
                 let mut progress = of_thread.lock();
                 progress.answer = Some(answer);
