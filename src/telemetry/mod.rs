@@ -125,6 +125,31 @@ impl Telemetry {
         self.running.report()
     }
 
+    /// Says what is configured, what is reachable, what was lost and why, and what to do about it.
+    ///
+    /// It sends nothing: it says what the attempts so far have shown, and a route that had nothing to send
+    /// yet is "not tried yet". So [`flush`](Self::flush) first. It takes some locks for a moment each and
+    /// formats; call it when somebody asks, not at each request. Figures are since the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{export::Memory, trace::SpanRecord};
+    ///
+    /// let telemetry = bellwether::builder("shop").export(Memory::<SpanRecord>::new()).start()?;
+    /// bellwether::span("checkout").enter().end();
+    /// telemetry.flush(Duration::from_secs(5));
+    /// let doctor = telemetry.doctor();
+    /// println!("{doctor}");
+    /// assert!(doctor.is_well());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor::of(&self.running)
+    }
+
     /// All series of the global registry at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

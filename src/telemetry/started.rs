@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    attempts, builder::Processors, doctor::RouteLimits, keeping::Keeping, logs::Logs, names,
+    attempts,
+    builder::Processors,
+    doctor::{Remembered, RouteLimits},
+    keeping::Keeping,
+    logs::Logs,
+    names,
     source::Source,
 };
 use crate::{
@@ -67,6 +72,11 @@ impl Started {
             pipes,
             limits,
         })
+    }
+
+    /// What the doctor will ask for.
+    pub(super) fn remembered(&self, hears_of_alerts: bool) -> Remembered {
+        Remembered::new(&self.limits, &self.spans, hears_of_alerts)
     }
 }
 

@@ -1,8 +1,11 @@
 //! What is to be said of telemetry as a whole.
 
 use super::{
-    Concern::{self, Advice, Loss, Trouble},
-    Finding, LifePhase,
+    finding::{
+        Concern::{self, Advice, Loss, Trouble},
+        Finding,
+    },
+    phase::LifePhase,
     text::{Thousands, records},
 };
 use crate::{

@@ -1,32 +1,11 @@
 //! What is to be said of a route.
 
 use super::{
-    Concern, Finding, Reach, RouteCheck,
+    check::{Reach, RouteCheck},
+    finding::{Concern, Finding},
     text::{Mebibytes, Thousands, records},
 };
 use crate::pipeline::{DropReason, QueueReport};
-
-impl Reach {
-    pub(super) fn of(report: &QueueReport) -> Self {
-        match report {
-            _ if report.failures_in_a_row > 0 => Self::Failing,
-            _ if report.delivered > 0 => Self::Taking,
-            _ if report.dropped.get(DropReason::Rejected) > 0 => Self::Refusing,
-            _ if report.panics > 0 => Self::Failing,
-            _ if report.held + report.spooled > 0 => Self::NoAnswerYet,
-            _ => Self::NotTried,
-        }
-    }
-}
-
-/// Where the route sends to, if it says so.
-pub(super) fn destination(report: &QueueReport) -> Option<&str> {
-    report.destination.as_deref()
-}
-
-pub(super) fn has_spool(report: &QueueReport) -> bool {
-    report.spool.is_some()
-}
 
 /// All that is to be said of `route`.
 pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
@@ -42,7 +21,7 @@ pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
 
 /// `spans to "otlp" (http://localhost:4318)`.
 fn named(report: &QueueReport) -> String {
-    let place = destination(report).map_or_else(String::new, |place| format!(" ({place})"));
+    let place = report.destination.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
     format!("{} to {:?}{place}", report.signal, report.name)
 }
 
@@ -60,7 +39,7 @@ fn failing(route: &RouteCheck) -> Finding {
         if n == 1 { "1 attempt".to_owned() } else { format!("{n} attempts") },
         last_error(report)
     );
-    let waiting = match has_spool(report) {
+    let waiting = match report.spool.is_some() {
         true => "records wait on disk meanwhile".to_owned(),
         false => format!(
             "up to {} records wait in memory meanwhile, and are lost with the process; \
