@@ -105,8 +105,11 @@ fn spooled() -> Builder {
     bellwether::builder("child").on_diagnostic(|_, _| ()).export(route)
 }
 
-/// Ends whose records arrive; `Some` is the signal by which the process ends.
-const ENDS: [(&str, Option<i32>, fn()); 7] = [
+/// An end: its name, the signal by which the process ends, if any, and what it does.
+type End = (&'static str, Option<i32>, fn());
+
+/// Ends whose records arrive.
+const ENDS: [End; 7] = [
     ("return", None, || {
         let _telemetry = direct().start().unwrap();
         record();

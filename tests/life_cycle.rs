@@ -199,7 +199,10 @@ fn twice(telemetry: Arc<Telemetry>, call: Call) -> Report {
     call(&telemetry)
 }
 
-const FROM: [(&str, fn(Arc<Telemetry>, Call) -> Report); 6] = [
+/// A place to call from.
+type From = (&'static str, fn(Arc<Telemetry>, Call) -> Report);
+
+const FROM: [From; 6] = [
     ("a current-thread runtime", in_tokio_of_one_thread),
     ("the only worker of a runtime", in_a_task_of_the_only_worker),
     ("spawn_blocking", in_spawn_blocking),

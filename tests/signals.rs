@@ -248,13 +248,13 @@ fn a_signal_that_a_process_inherits_as_ignored_stays_ignored() {
         return;
     }
     let mut command = command("heeds");
+    let ignore = || {
+        // SAFETY: sets no handler, but has the signal ignored.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+        Ok(())
+    };
     // SAFETY: between fork and exec it calls what is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            libc::signal(libc::SIGINT, libc::SIG_IGN);
-            Ok(())
-        });
-    }
+    unsafe { command.pre_exec(ignore) };
     let life = Life::begin(command);
     life.signal(libc::SIGINT);
     life.signal(libc::SIGTERM);

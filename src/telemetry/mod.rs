@@ -129,7 +129,8 @@ impl Telemetry {
     ///
     /// It sends nothing: it says what the attempts so far have shown, and a route that had nothing to send
     /// yet is "not tried yet". So [`flush`](Self::flush) first. It takes some locks for a moment each and
-    /// formats; call it when somebody asks, not at each request. Figures are since the start.
+    /// formats; call it when somebody asks, not at each request. What became of records is said since the
+    /// start, what was lost before all routes since that of the process.
     ///
     /// # Examples
     ///

@@ -16,7 +16,33 @@ pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
         Reach::NotTried | Reach::Taking | Reach::Refusing | Reach::Failing => None,
     };
     let losses = route.report.dropped.iter().filter_map(|(reason, n)| loss(route, reason, n));
-    losses.chain(of_reach).collect()
+    losses.chain(of_reach).chain(of_spool(&route.report)).collect()
+}
+
+/// What the spool met on its disk.
+fn of_spool(report: &QueueReport) -> impl Iterator<Item = Finding> + use<> {
+    let spool = report.spool.clone().unwrap_or_default();
+    let name = named(report);
+    let advise = |what: String, advice: &str| Finding {
+        concern: Concern::Advice,
+        kind: "spool",
+        what,
+        advice: advice.to_owned(),
+    };
+    let n_failed = spool.failed_writes + spool.failed_reads + spool.failed_cursors;
+    let failed = (n_failed > 0).then(|| {
+        let what =
+            format!("{name}: the spool's disk failed {n_failed} times; records waited in memory");
+        advise(what, "look after the disk: its space, its permissions, its health")
+    });
+    let n_aside = spool.segments_set_aside;
+    let aside = (n_aside > 0).then(|| {
+        let what = format!(
+            "{name}: {n_aside} files of the spool are of another version, and are not sent"
+        );
+        advise(what, "let the version that wrote them send them, or remove the files `*.aside`")
+    });
+    failed.into_iter().chain(aside)
 }
 
 /// `spans to "otlp" (http://localhost:4318)`.
@@ -185,6 +211,20 @@ const HINTS: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_disk_of_a_spool_did_is_advised_about() {
+        let mut spool = crate::pipeline::SpoolReport::default();
+        let of = |spool: &crate::pipeline::SpoolReport| {
+            let spool = Some(spool.clone());
+            let report = QueueReport { signal: "spans", spool, ..QueueReport::default() };
+            of_spool(&report).map(|finding| finding.what).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&spool), [""; 0]);
+        (spool.failed_writes, spool.segments_set_aside) = (2, 3);
+        let found = of(&spool);
+        assert!(found[0].contains("failed 2 times") && found[1].contains("3 files"), "{found:?}");
+    }
 
     #[test]
     fn what_an_error_means_is_known_by_its_text() {
