@@ -115,15 +115,21 @@ const LIVES: [(&str, fn()); 7] = [
                 thread::park();
             }
         }
+        end_soon(); // It does not inherit its parent's.
         ready();
     }),
 ];
 
+/// Ends a process that a signal did not end, by another signal.
+fn end_soon() {
+    // SAFETY: nobody handles the signal.
+    unsafe { libc::alarm(40) };
+}
+
 #[test]
 fn the_life_of_a_child() {
     let Ok(name) = std::env::var(CHILD) else { return };
-    // SAFETY: ends a child that a signal did not end, by another signal.
-    unsafe { libc::alarm(40) };
+    end_soon();
     LIVES.iter().find(|(life, _)| *life == name).unwrap().1();
 }
 
