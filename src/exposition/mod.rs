@@ -48,6 +48,8 @@ mod buckets;
 mod merged;
 #[cfg(feature = "prometheus")]
 mod native;
+#[cfg(feature = "prometheus")]
+mod worded;
 
 #[cfg(all(test, feature = "prometheus"))]
 mod tests;
@@ -77,6 +79,8 @@ pub(crate) use sample::{
     Extra, Number, QUANTILES, Sample, WindowLength, bucket_samples, number_samples,
     quantile_samples, sum_samples,
 };
+#[cfg(feature = "prometheus")]
+pub(crate) use worded::{AllWorded, WordedBuckets};
 
 #[cfg(feature = "prometheus")]
 pub(crate) use crate::snapshot::Part;

@@ -147,7 +147,7 @@ pub trait Encoder<S>: Send + 'static {
     }
 
     /// What the payloads are, with a number that changes when their bytes change: `otlp.spans.1`. What a
-    /// spool holds of another format is dropped and counted.
+    /// spool holds of another format is dropped and counted. A route with a spool does not start without it.
     fn format(&self) -> &str {
         ""
     }

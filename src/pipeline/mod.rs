@@ -65,6 +65,8 @@ mod outflow;
 #[path = "outflow_absent.rs"]
 mod outflow;
 mod outlet;
+#[cfg(all(feature = "spool", unix))]
+mod passage;
 mod payload;
 mod processor;
 mod queue;

@@ -6,6 +6,9 @@
 //!   held                                 spooled       │ delivered, dropped
 //! ```
 //!
+//! While the disk takes nothing, and nothing is on it, frames pass from the one thread to the other, and a
+//! failed attempt gives them back ([`Passage`]).
+//!
 //! A record is settled for the queue as soon as it is durable. From there on it is counted by a second
 //! queue, which holds nothing: its records are on disk, and it lends one load at a time. Attempts, pauses,
 //! flushes and shutdowns are those of any queue; but what is in flight when a shutdown ends goes back to the
@@ -25,12 +28,13 @@ use super::{
     delivery::{Delivery, Encoded, Load, Prepare, Sending, Spawn, Wire},
     limits::Limits,
     outlet::{Outlet, OutletLabel},
+    passage::Passage,
     queue::{Queue, Ticket},
     route::AnyExporter,
     threads,
 };
 use crate::{
-    clock, context,
+    clock, context, diagnostics,
     error::{Error, ErrorKind},
     util::catch::catch,
 };
@@ -62,6 +66,8 @@ pub(super) struct Spooling<S> {
     writer: SpoolWriter,
     on_disk: Arc<OnDisk>,
     frame_records: usize,
+    passage: Arc<Passage>,
+    label: OutletLabel,
 }
 
 /// The second half.
@@ -70,6 +76,7 @@ struct Outgoing<S: Signal> {
     sending: Sending,
     reader: SpoolReader,
     in_hand: Option<SpoolPosition>,
+    passage: Arc<Passage>,
     /// The queue of the first half.
     memory: Arc<Queue<S>>,
 }
@@ -100,14 +107,29 @@ pub(super) fn spawn<S: Signal, W: Spawn<S>>(
         return Ok(None);
     };
     let Wire { encoder, sending: Sending(sender) } = wire;
+    if encoder.format().is_empty() {
+        let message = format!(
+            "exporter \"{}\" cannot have a spool: its encoder does not name its format",
+            label.name
+        );
+        return Err(Error::new(ErrorKind::InvalidOption, message));
+    }
     let (writer, reader) = Spool::open(&folder.path, folder.settings.clone(), encoder.format())?;
     let on_disk = Arc::new(OnDisk::of_disk(Limits::checked(settings)?));
     let outflow = Outflow { queue: on_disk.clone(), spool: writer.handle() };
     let frame_records = settings.batch_items;
-    let first_half = Spooling { encoder, writer, on_disk: on_disk.clone(), frame_records };
+    let passage = Arc::new(Passage::new());
+    let first_half = Spooling {
+        encoder,
+        writer,
+        on_disk: on_disk.clone(),
+        frame_records,
+        passage: passage.clone(),
+        label: label.clone(),
+    };
     let outlet = Outlet::new(label.clone(), on_disk, settings, watch);
-    let second_half =
-        Outgoing { outlet, sending: Sending(sender), reader, in_hand: None, memory: queue.clone() };
+    let (sending, in_hand, memory) = (Sending(sender), None, queue.clone());
+    let second_half = Outgoing { outlet, sending, reader, in_hand, passage, memory };
     second_half.spawn()?;
     worker(None).spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
@@ -152,12 +174,42 @@ impl<S: Signal> Delivery for Spooling<S> {
             n_kept -= error.unkept().min(n_kept);
             failure = Some((n_kept, trouble(&error)));
         }
-        let n_records = frames[..n_kept].iter().map(Load::len).sum();
-        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
-        match failure {
-            None => Ok(()),
-            Some((n_kept, error)) => Err(error.unsent(Frames(frames[n_kept..].to_vec()))),
+        self.note_kept(frames[..n_kept].iter().map(Load::len).sum());
+        let Some((n_kept, error)) = failure else { return Ok(()) };
+        let left = match error.is_retry() {
+            true => self.pass(&frames[n_kept..], &error),
+            false => frames[n_kept..].to_vec(),
+        };
+        if left.is_empty() { Ok(()) } else { Err(error.unsent(Frames(left))) }
+    }
+}
+
+/// How long a frame waits for a sender that has something else to do. Arbitrary.
+const OFFERED_FOR: Duration = Duration::from_secs(1);
+
+impl<S> Spooling<S> {
+    /// Hands frames that the disk does not take to the sender, for as long as that sends them. Returns the
+    /// others.
+    fn pass(&self, frames: &[Encoded], why: &ExportError<Frames>) -> Vec<Encoded> {
+        for (place, frame) in frames.iter().enumerate() {
+            self.passage.offer(frame.clone());
+            self.writer.handle().wake();
+            let left = self.passage.left(clock::deadline(OFFERED_FOR));
+            let n_left: usize = left.iter().map(Load::len).sum();
+            self.note_kept(frame.len() - n_left.min(frame.len()));
+            if n_left > 0 {
+                return left.into_iter().chain(frames[place + 1..].iter().cloned()).collect();
+            }
         }
+        let OutletLabel { name, signal } = &self.label;
+        let text = format_args!("sent without having been on disk: {why}");
+        diagnostics::report("spool", format_args!("exporter \"{name}\" of {signal}: {text}"));
+        Vec::new()
+    }
+
+    /// Counts records that are on disk now, or past it.
+    fn note_kept(&self, n_records: usize) {
+        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
     }
 }
 
@@ -250,6 +302,7 @@ impl<S: Signal> Outgoing<S> {
                 Ok(false) => break,
                 Err(panic) => {
                     self.outlet.lose_batch("exporter panicked", format_args!("panicked: {panic}"));
+                    self.passage.answer(Vec::new());
                     // It would panic again.
                     self.in_hand
                         .take()
@@ -258,7 +311,8 @@ impl<S: Signal> Outgoing<S> {
                 }
             }
         }
-        let Self { outlet, sending, mut reader, .. } = self;
+        let Self { outlet, sending, mut reader, passage, .. } = self;
+        passage.close();
         reader.save();
         drop(reader); // Gives the folder's lock back, now that the first half has ended.
         outlet.let_go(sending);
@@ -274,6 +328,10 @@ impl<S: Signal> Outgoing<S> {
         // Asked before the spool, which the first half fills to its end.
         let is_last = closing.is_some() && self.memory.has_ended();
         let Some(entry) = self.reader.next() else {
+            if let Some(frame) = self.passage.take() {
+                self.pass(frame);
+                return true;
+            }
             let patience = if closing.is_some() { LOOKS_EVERY } else { ADOPTS_EVERY };
             let is_some = self.reader.wait(clock::deadline(patience));
             if !is_some && closing.is_none() {
@@ -292,6 +350,16 @@ impl<S: Signal> Outgoing<S> {
         self.in_hand = None;
         self.reader.done(&entry.position);
         true
+    }
+}
+
+impl<S: Signal> Outgoing<S> {
+    /// Sends a frame that was never on disk.
+    fn pass(&mut self, frame: Encoded) {
+        self.outlet.queue.lend(frame.len(), frame.payload.bytes().len(), false);
+        let left = self.outlet.deliver_once(&mut self.sending, frame);
+        self.outlet.queue.release();
+        self.passage.answer(left);
     }
 }
 

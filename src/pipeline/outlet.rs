@@ -62,8 +62,29 @@ impl<T> Outlet<T> {
     /// Delivers `load`, which is in flight, whole or in parts.
     pub(super) fn deliver<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
         let mut attempts = Attempts::new(self.retry.clone(), clock::real_instant());
-        if !self.probe(&attempts) {
-            return;
+        self.deliver_within(&mut attempts, delivery, load);
+    }
+
+    /// As [`deliver`](Self::deliver), but nothing is attempted again: what should be is returned, in order,
+    /// and is in flight no more.
+    #[cfg(all(feature = "spool", unix))]
+    pub(super) fn deliver_once<D: Delivery>(
+        &mut self,
+        delivery: &mut D,
+        load: D::Load,
+    ) -> Vec<D::Load> {
+        let mut once = Attempts::single(self.retry.clone(), clock::real_instant());
+        self.deliver_within(&mut once, delivery, load)
+    }
+
+    fn deliver_within<D: Delivery>(
+        &mut self,
+        attempts: &mut Attempts,
+        delivery: &mut D,
+        load: D::Load,
+    ) -> Vec<D::Load> {
+        if !self.probe(attempts) {
+            return vec![load];
         }
         let mut parts = vec![load]; // In order from the end.
         while let Some(part) = parts.pop() {
@@ -75,12 +96,18 @@ impl<T> Outlet<T> {
                 }
             };
             let n_behind = parts.iter().map(Load::len).sum();
-            match self.settle_part(delivery, part, n_behind, &mut attempts) {
+            match self.settle_part(delivery, part, n_behind, attempts) {
                 Fate::Settled => {}
                 Fate::TooLarge(part) => parts.push(part),
-                Fate::Over => return,
+                Fate::Left(part) => {
+                    parts.push(part);
+                    break;
+                }
+                Fate::Over => return Vec::new(),
             }
         }
+        parts.reverse();
+        parts
     }
 
     /// Waits where the breaker is open; `false` if the batch is not to be attempted.
@@ -141,6 +168,10 @@ impl<T> Outlet<T> {
                 false => attempts.fail(decision, now, random),
             };
             let Some(delay) = delay else {
+                if attempts.are_single() && matches!(decision, Decision::Retry { .. }) {
+                    self.queue.release();
+                    return Fate::Left(unsent);
+                }
                 return self.give_up(decision, &unsent, n_behind);
             };
             if attempts.n_failed() == 1 && unsent.len() > 0 {
@@ -150,7 +181,7 @@ impl<T> Outlet<T> {
                 return Fate::Settled;
             }
             if !self.queue.pause(delay, seen) {
-                return Fate::Over;
+                return Fate::Left(unsent);
             }
             load = unsent;
         }
@@ -183,9 +214,8 @@ impl<T> Outlet<T> {
         if rejected > 0 {
             self.bury(load, rejected, &message);
         }
-        if self.queue.settle(remaining, Some((DropReason::Rejected, rejected))) {
-            self.queue.note(message, is_retry);
-        }
+        self.queue.note(message, is_retry); // First, so that a flush finds it in the report.
+        self.queue.settle(remaining, Some((DropReason::Rejected, rejected)));
         (decision, unsent)
     }
 
@@ -222,8 +252,7 @@ impl<T> Outlet<T> {
 
     /// Counts the batch that an exporter or a processor had when it panicked.
     pub(super) fn lose_batch(&self, kind: &'static str, panic: impl fmt::Display) {
-        // First, so that a flush that waits for the batch finds it in the report.
-        self.queue.note_panic();
+        self.queue.note_panic(); // First, so that a flush finds it in the report.
         self.queue.note(bounded(panic), false);
         let lost = self.queue.lose(DropReason::Panic);
         self.diagnose_loss(kind, lost);
@@ -286,6 +315,8 @@ enum Fate<L> {
     Settled,
     /// The backend takes no load of this size.
     TooLarge(L),
+    /// Neither this of it nor the rest of the batch is to be attempted now; the queue has counted that.
+    Left(L),
     /// The rest of the batch is not to be attempted.
     Over,
 }

@@ -393,9 +393,19 @@ impl<T> Queue<T> {
         lost
     }
 
-    /// Notes a failed attempt.
+    /// Takes the batch out of flight: whoever lent it has it back.
+    pub(super) fn release(&self) {
+        let mut state = self.state.lock();
+        state.leave_exporter();
+        state.in_flight = None;
+    }
+
+    /// Notes a failed attempt, unless its batch was dropped meanwhile.
     pub(super) fn note(&self, error: String, is_retry: bool) {
         let mut state = self.state.lock();
+        if state.in_flight.is_none() {
+            return;
+        }
         state.retries += u64::from(is_retry);
         state.last_error = Some(error);
     }

@@ -39,6 +39,7 @@ pub(super) struct Attempts {
     retry: Retry,
     began: Instant,
     failed: u32,
+    is_single: bool,
 }
 
 /// When to try again.
@@ -51,7 +52,17 @@ pub(super) struct Delay {
 
 impl Attempts {
     pub(super) fn new(retry: Retry, began: Instant) -> Self {
-        Self { retry, began, failed: 0 }
+        Self { retry, began, failed: 0, is_single: false }
+    }
+
+    /// An attempt after which whoever asked for it has the rest back.
+    #[cfg(all(feature = "spool", unix))]
+    pub(super) fn single(retry: Retry, began: Instant) -> Self {
+        Self { is_single: true, ..Self::new(Retry { max_elapsed: Duration::ZERO, ..retry }, began) }
+    }
+
+    pub(super) fn are_single(&self) -> bool {
+        self.is_single
     }
 
     /// How many attempts failed, each followed by a delay.

@@ -97,7 +97,8 @@ impl<S: Signal> Route<S> {
     /// delivered at least once then, though the process crash, or the power fail. What is left at a shutdown
     /// is sent by the next process that starts the route on this folder.
     ///
-    /// While the disk takes nothing, records wait in memory, within the queue's bounds.
+    /// While the disk takes nothing, because it is full say, records are sent without having been on it. If
+    /// the backend is away too, they wait in memory, within the queue's bounds.
     #[cfg(all(feature = "spool", unix))]
     #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
     pub fn spool(self, folder: impl Into<super::SpoolFolder>) -> Self {
@@ -122,6 +123,31 @@ impl<S: Signal> Route<S> {
         if let (AnyExporter::Wire(..), None) = (&self.exporter, &self.settings.dead_letters) {
             self.settings.dead_letters = file.cloned();
         }
+        self
+    }
+
+    /// Lets only those records on this route that `is_wanted` says yes to: to send errors to one place and all
+    /// else to another, say. The others are counted as dropped, with the reason `filtered`. It is a
+    /// [processor](Self::process) that copies nothing, and runs in its turn among them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::{export::Memory, pipeline::Route, trace::{SpanRecord, Status}};
+    ///
+    /// let (errors, all) = (Memory::<SpanRecord>::new(), Memory::<SpanRecord>::new());
+    /// let is_error = |span: &SpanRecord| matches!(span.status(), Status::Error(_));
+    /// let telemetry = bellwether::builder("shop")
+    ///     .export(Route::new(errors.clone()).named("errors").filter(is_error))
+    ///     .export(all.clone())
+    ///     .start()?;
+    /// bellwether::span("checkout").enter().end();
+    /// telemetry.flush(std::time::Duration::from_secs(5));
+    /// assert_eq!((errors.len(), all.len()), (0, 1));
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    pub fn filter(mut self, is_wanted: impl Fn(&S) -> bool + Send + 'static) -> Self {
+        self.processors.push(Box::new(move |batch| batch.filter(&is_wanted)));
         self
     }
 

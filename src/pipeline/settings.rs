@@ -76,8 +76,8 @@ impl Settings {
         return false;
     }
 
-    /// How batches are tried again. With a spool, for as long as it takes: what cannot be written waits in
-    /// memory, within the queue's bounds, and what cannot be sent on disk, within the spool's.
+    /// How batches are tried again. With a spool, for as long as it takes: what can neither be written nor
+    /// sent waits in memory, within the queue's bounds, and what is written and cannot be sent on disk.
     pub(super) fn retry_of_route(&self) -> Retry {
         match self.has_spool() {
             true => Retry { max_elapsed: Duration::MAX, ..self.retry.clone() },

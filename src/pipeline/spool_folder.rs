@@ -35,7 +35,7 @@ impl SpoolFolder {
     }
 
     /// How many bytes are left free on the file system; by default 512 MiB, or a twentieth of it if that is
-    /// less. What would take more waits in memory.
+    /// less. What would take more is sent without having been on disk, or waits in memory.
     pub fn free_bytes(mut self, n: u64) -> Self {
         self.settings.free_floor = Some(n);
         self

@@ -12,7 +12,7 @@ use crate::{
     label::Value,
     log::{LogOptions, LogRecord},
     metric::{DataPoint, View},
-    pipeline::{DeadLetters, Processor, Route, SpoolFolder},
+    pipeline::{DeadLetters, Processor, Route},
     processor::Redact,
     resource::Resource,
     series::Changes,
@@ -158,7 +158,7 @@ impl Builder {
     #[cfg(all(feature = "spool", unix))]
     #[cfg_attr(docsrs, doc(cfg(feature = "spool")))]
     pub fn spool(mut self, folder: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
-        self.kept.spool = Some(SpoolFolder::new(folder).max_bytes(max_bytes));
+        self.kept.spool = Some(crate::pipeline::SpoolFolder::new(folder).max_bytes(max_bytes));
         self
     }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Dialect, Format, PageOptions,
-    buckets::{AllBuckets, Buckets},
+    buckets::{self, AllBuckets, Buckets},
     buffer::Buffer,
     labels::{Keys, push_joined},
     protobuf,
@@ -210,7 +210,8 @@ impl FamilyPage {
     fn buckets_of(&mut self, layout: &BucketLayout, all: &mut AllBuckets) -> &Buckets {
         let known = self.buckets.take().filter(|known| known.shown.are_of(layout));
         let (unit, asked, format) = (self.unit, self.page_bounds, self.dialect.format());
-        let buckets = known.unwrap_or_else(|| all.of(layout, unit, asked, format));
+        let buckets = known
+            .unwrap_or_else(|| all.of(layout, unit, asked, |bound| buckets::text(format, bound)));
         self.buckets.insert(buckets)
     }
 

@@ -188,7 +188,7 @@ impl Page {
         let mut old: HashMap<String, FamilyPage> = (self.slots.take().into_iter().flatten())
             .map(|slot| (slot.family.name().to_owned(), slot.family))
             .collect();
-        self.shared.buckets.clear(); // Drops those of families that are gone.
+        self.shared.buckets.tidy(); // Drops those of families that are gone.
         let (mut slots, mut taken) = (Vec::new(), HashSet::new());
         readings.each_family(|family| {
             let head = family.head();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    buckets::AllBuckets,
+    buckets::{AllBuckets, text},
     family::{Family, Known, Namer, TARGET, spared},
     merging::{Merging, value_of},
     options::Options,
@@ -255,7 +255,7 @@ impl Options {
                 let explicit = histogram.explicit_bounds().is_some();
                 let is_native = self.histograms.are_native() && !explicit;
                 let classic = (self.histograms.are_classic() || explicit)
-                    .then(|| buckets.of(layout, family.unit, family.page_bounds));
+                    .then(|| buckets.of(layout, family.unit, family.page_bounds, text));
                 Form::Histogram { classic, is_native }
             }
             SeriesValue::Summary(summary) => {

@@ -325,3 +325,63 @@ fn a_frame_of_another_number_of_records_is_rejected_alone() {
     let report = backend.deliver_all();
     assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
 }
+
+/// A spool whose disk takes nothing.
+fn full(folder: &Folder) -> SpoolFolder {
+    SpoolFolder::new(&folder.0).free_bytes(u64::MAX)
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_sent_past_it() {
+    let folder = Folder::new();
+    let backend = start(full(&folder), settings(2));
+    for n in 0..50 {
+        backend.pipe.push(vec![100 + n, 200 + n, 300 + n]);
+        let _ = backend.report();
+    }
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, report.spooled, report.held), (150, 0, 0), "{report}");
+    assert!(report.spool.unwrap().failed_writes > 0 || report.retries == 0);
+}
+
+#[test]
+fn what_neither_disk_nor_backend_takes_is_held_and_delivered_once_the_backend_is_back() {
+    let folder = Folder::new();
+    let backend = start(full(&folder), settings(2));
+    backend.pipe.push(vec![1, 2, 3]);
+    assert_eq!(backend.sent(), "1 2");
+    let report = backend.report();
+    assert_eq!((report.held, report.spooled), (3, 0), "{report}");
+    backend.answer(|payload| Err(ExportError::retry("503").unsent(payload.skip(1)).rejected(0)));
+    // Its sender gave the rest back, and gets it again from the half that writes.
+    assert_eq!(backend.sent(), "2");
+    backend.answer(|_| Err(ExportError::reject("400")));
+    assert_eq!(backend.sent(), "3");
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
+}
+
+#[test]
+fn a_panic_while_sending_past_the_disk_costs_the_frame_alone() {
+    let folder = Folder::new();
+    let backend = start(full(&folder), settings(1));
+    backend.pipe.push(vec![1, 2]);
+    assert_eq!(backend.sent(), "1");
+    backend.answer(|_| panic!("cannot send"));
+    assert_eq!(backend.sent(), "2");
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, report.dropped.get(DropReason::Panic)), (1, 1), "{report}");
+}
+
+#[test]
+fn a_shutdown_while_a_frame_goes_past_the_disk_ends_in_time_and_drops_what_was_not_sent() {
+    let folder = Folder::new();
+    let backend = start(full(&folder), settings(1));
+    backend.pipe.push(vec![1, 2]);
+    assert_eq!(backend.sent(), "1");
+    let report = backend.pipe.shutdown(Duration::from_millis(50));
+    assert!(report.totals().add_up(), "{report}");
+    assert_eq!((report.held, dropped(&report, DropReason::Shutdown)), (0, 2), "{report}");
+    backend.answer(|_| Ok(()));
+    assert!(backend.sent.recv_timeout(LONG).is_err(), "the thread has ended");
+}

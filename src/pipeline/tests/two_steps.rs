@@ -112,6 +112,22 @@ fn the_processors_of_a_route_change_and_remove_records_in_order() {
 }
 
 #[test]
+fn a_filter_of_a_route_takes_its_turn_and_counts_what_it_removes() {
+    let (exporter, script) = scripted();
+    let route = route(exporter, settings(4))
+        .process(|numbers: &mut Vec<u32>| numbers.iter_mut().for_each(|number| *number += 1))
+        .filter(|number| number % 2 == 0)
+        .filter(|number| *number != 4);
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3, 5]);
+    assert_eq!(script.batch(), [2, 6]);
+    script.deliver();
+    assert!(pipe.flush(LONG));
+    let report = pipe.report();
+    assert_eq!((report.delivered, dropped(&report, DropReason::Filtered)), (2, 2));
+}
+
+#[test]
 fn a_processor_that_panics_costs_its_batch_and_nothing_is_sent_of_it() {
     let (exporter, script) = scripted();
     let route = route(exporter, settings(1)).process(|numbers: &mut Vec<u32>| {

@@ -1,0 +1,179 @@
+//! A spool on a disk that fills and is freed again: a file system of 1 MiB in memory, in a mount namespace of
+//! a process of its own.
+#![cfg(all(target_os = "linux", feature = "spool"))]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use bellwether::{
+    pipeline::{
+        Batch, Deadline, DropReason, Encoder, ExportError, Overflow, Payload, Pipe, QueueReport,
+        Route, SendResult, Sender, Setup, SpoolFolder,
+    },
+    trace::SpanRecord,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs `test` again in a process that has a small disk to itself; `None`, and a word of it, where that
+/// cannot be mounted. The process has the folder in its environment.
+fn on_small_disk(test: &str) -> Option<()> {
+    let folder = std::env::temp_dir().join(format!("bellwether-{test}-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let script =
+        "mount -t tmpfs -o size=1m none \"$BELLWETHER_DISK\" || exit 42; exec \"$0\" \"$@\"";
+    let status = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("BELLWETHER_DISK", &folder)
+        .status();
+    let _ = fs::remove_dir(&folder);
+    match status {
+        Ok(status) if status.success() => Some(()),
+        Ok(status) if status.code() == Some(101) => panic!("the test failed on the small disk"),
+        _ => {
+            // Not `eprintln!`, which is captured: the test would pass in silence.
+            let _ = writeln!(io::stderr(), "SKIPPED: a small disk: it cannot be mounted");
+            None
+        }
+    }
+}
+
+fn disk() -> Option<PathBuf> {
+    std::env::var_os("BELLWETHER_DISK").map(PathBuf::from)
+}
+
+struct Names;
+
+impl Encoder<SpanRecord> for Names {
+    fn encode(&mut self, batch: &Batch<SpanRecord>) -> Payload {
+        let mut payload = Payload::new();
+        for span in batch {
+            payload.record(|bytes| bytes.extend_from_slice(span.name().as_bytes()));
+        }
+        payload
+    }
+
+    fn format(&self) -> &str {
+        "names.1"
+    }
+}
+
+/// Is up or down, and counts what it gets.
+#[derive(Clone, Default)]
+struct Backend {
+    is_down: Arc<AtomicBool>,
+    received: Arc<AtomicU64>,
+}
+
+impl Sender for Backend {
+    fn send(&mut self, payload: &Payload, _: &Deadline) -> SendResult {
+        if self.is_down.load(SeqCst) {
+            return Err(ExportError::retry("down"));
+        }
+        self.received.fetch_add(payload.len() as u64, SeqCst);
+        Ok(())
+    }
+}
+
+fn start(backend: &Backend, folder: PathBuf) -> Pipe<SpanRecord> {
+    let route = Route::wire(Names, backend.clone())
+        .settings(|settings| {
+            settings.max_items = 1_000;
+            settings.overflow = Overflow::DropOldest;
+            settings.batch_items = 10;
+            settings.batch_delay = Duration::from_millis(5);
+        })
+        .spool(SpoolFolder::new(folder).free_bytes(0));
+    Pipe::start(route, &Setup::default()).unwrap()
+}
+
+fn push(pipe: &Pipe<SpanRecord>, n: usize) {
+    // As long as a span that is encoded.
+    for _ in 0..n {
+        pipe.push(vec![SpanRecord::new("n".repeat(200))]);
+    }
+}
+
+/// Fills the disk to its last block.
+fn fill() -> PathBuf {
+    let ballast = disk().unwrap().join("ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[0; 512]).is_ok() {}
+    ballast
+}
+
+/// Waits until the report is as it should be.
+fn await_report(pipe: &Pipe<SpanRecord>, what: &str, is_so: impl Fn(&QueueReport) -> bool) {
+    let patience = Deadline::after(PATIENCE);
+    loop {
+        let report = pipe.report();
+        assert!(report.totals().add_up(), "{report}");
+        if is_so(&report) {
+            return;
+        }
+        assert!(!patience.is_over(), "{what}: {report}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_full_disk_costs_nothing_while_the_backend_is_up() {
+    let Some(disk) = disk() else {
+        on_small_disk("a_full_disk_costs_nothing_while_the_backend_is_up");
+        return;
+    };
+    let backend = Backend::default();
+    let pipe = start(&backend, disk.join("spool"));
+    push(&pipe, 100);
+    assert!(pipe.flush(PATIENCE));
+    fill();
+    for _ in 0..10 {
+        push(&pipe, 500);
+        assert!(pipe.flush(PATIENCE), "{}", pipe.report());
+    }
+    let report = pipe.shutdown(PATIENCE);
+    assert_eq!((report.delivered, report.dropped.total()), (5_100, 0), "{report}");
+    assert_eq!(backend.received.load(SeqCst), 5_100);
+}
+
+#[test]
+fn while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_again() {
+    let Some(disk) = disk() else {
+        on_small_disk(
+            "while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_again",
+        );
+        return;
+    };
+    let backend = Backend::default();
+    let pipe = start(&backend, disk.join("spool"));
+    backend.is_down.store(true, SeqCst);
+    push(&pipe, 100);
+    await_report(&pipe, "on disk", |report| report.spooled == 100);
+    let ballast = fill();
+    // More than what is left on the disk and in memory.
+    push(&pipe, 20_000);
+    await_report(&pipe, "counted", |report| report.offered == 20_100 && report.held <= 1_000);
+    let dropped = pipe.report().dropped;
+    assert_eq!(dropped.total(), dropped.get(DropReason::QueueFull), "{}", pipe.report());
+    assert!(dropped.total() > 10_000, "{}", pipe.report());
+
+    fs::remove_file(ballast).unwrap();
+    await_report(&pipe, "on disk again", |report| report.held == 0);
+    backend.is_down.store(false, SeqCst);
+    assert!(pipe.flush(PATIENCE), "{}", pipe.report());
+    let report = pipe.shutdown(PATIENCE);
+    assert_eq!(report.delivered, 20_100 - report.dropped.total(), "{report}");
+    assert_eq!(backend.received.load(SeqCst), report.delivered, "nothing twice");
+}
