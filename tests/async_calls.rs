@@ -89,7 +89,8 @@ fn a_flush_on_any_executor_delivers_what_ended_before_it() {
         span();
         Box::pin(telemetry.flush_async(LONG))
     });
-    assert!(reports.iter().all(|report: &Report| report.settled && report.totals().held == 0));
+    // What is recorded for the next one may be held by then.
+    assert!(reports.iter().all(|report: &Report| report.settled));
     assert_eq!(memory.len(), 5);
 }
 
