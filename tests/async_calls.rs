@@ -197,6 +197,7 @@ fn an_exporter_may_wait_for_the_futures_of_its_own_telemetry() {
     let report = telemetry.flush(LONG);
     assert_eq!(report.totals().delivered, 1, "{report}");
     assert_eq!(told.recv(), Ok(false));
+    assert!(telemetry.shutdown(LONG).settled, "the exporter has only begun it");
 }
 
 #[test]
