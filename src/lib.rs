@@ -129,5 +129,5 @@ pub use history::HistoryBench;
 pub use label::Labels;
 pub use metric::{Counter, Gauge, Histogram, Unit, UpDownCounter};
 pub use observe::{Labels, observe};
-pub use telemetry::{Builder, Telemetry, builder, exit};
+pub use telemetry::{Builder, Telemetry, builder, exit, request_flush_from_signal};
 pub use trace::{InSpan, carry, extract, inject, span};

@@ -343,3 +343,41 @@ fn a_child_exports_no_spans_that_wait_for_its_parents_tail_sampler() {
     });
     assert_eq!((in_child.as_str(), all().as_str()), ("childs", "parents"));
 }
+
+#[test]
+fn a_child_waits_for_no_flush_of_its_parent_and_its_own_answers_at_once() {
+    use std::{
+        future::Future as _,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    let _turn = turn();
+    let ((entered, has_entered), (let_go, held)) = (sync_channel(0), channel::<()>());
+    let hangs = move |_: &mut Vec<SpanRecord>| {
+        let _ = entered.send(());
+        let _ = held.recv();
+    };
+    let held = Mutex::new(hangs);
+    let processor = move |spans: &mut Vec<SpanRecord>| (held.lock().unwrap())(spans);
+    let route = bellwether::pipeline::Route::new(Memory::<SpanRecord>::new()).process(processor);
+    let telemetry = bellwether::builder("test").export(route).start().unwrap();
+    bellwether::span("parents").enter().end();
+    let twenty = Duration::from_secs(20);
+    let mut flush = pin!(telemetry.flush_async(twenty));
+    has_entered.recv().unwrap();
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(flush.as_mut().poll(context).is_pending());
+    let child = in_child(|| {
+        let inherited = flush.as_mut().poll(context).map(|report| report.settled);
+        let own = pin!(telemetry.flush_async(twenty)).poll(context).map(|report| report.settled);
+        let persist = pin!(telemetry.persist_async(twenty)).poll(context);
+        let end = pin!(telemetry.shutdown_async(twenty)).poll(context).map(|end| end.queues.len());
+        let all = (inherited, own, persist, end);
+        let no = Poll::Ready(false);
+        format!("{} {}", all == (no, no, no, Poll::Ready(0)), telemetry.doctor().findings[0].kind)
+    });
+    drop(let_go);
+    assert_eq!(child, "true inherited");
+    assert_eq!(telemetry.shutdown(twenty).totals().delivered, 1);
+}

@@ -48,6 +48,8 @@
 //! | space that a spool leaves free | 512 MiB, or a twentieth of the file system | `SpoolFolder::free_bytes` |
 //! | the memory of the past | 32 MiB | [`Builder::history_budget`](crate::Builder::history_budget) |
 //! | delivery at the end of the process | 2 s | [`Telemetry::shutdown`](crate::Telemetry::shutdown) |
+//! | a flush that a [signal handler](crate::request_flush_from_signal) asks for | 10 s | |
+//! | flushes as [futures](crate::Telemetry::flush_async) at a time | 64 | |
 //! | delivery of a [`Pipe`] that is dropped | 5 s | [`Pipe::shutdown`] |
 
 mod answer;

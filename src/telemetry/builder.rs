@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(super) type Processors<S> = Vec<Box<dyn Processor<S>>>;
-type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
+pub(super) type StartPart = Box<dyn FnOnce(&Resource) -> Result<Box<dyn Part>, Error> + Send>;
 
 /// Configures telemetry: [`builder`](crate::builder) returns one, [`start`](Self::start) starts it.
 ///

@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use super::running::{FAREWELL, Running};
@@ -83,9 +84,14 @@ pub(super) fn is_child() -> bool {
 
 /// Called by the exit hook, on the thread that ends the process, after its thread-locals are gone.
 fn deliver() {
+    deliver_within(FAREWELL);
+}
+
+/// Shuts down what is running, for at most `timeout`.
+pub(super) fn deliver_within(timeout: Duration) {
     // A panic in an exit hook aborts. Waiting for a lock that the exiting thread holds would never end.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let deadline = clock::deadline(FAREWELL);
+        let deadline = clock::deadline(timeout);
         let Some(place) = RUNNING.get().try_lock_until(deadline) else { return };
         let running = place.running();
         drop(place);

@@ -12,8 +12,10 @@
 //! A static also refers to the running telemetry, so that the exit hook can deliver what is queued
 //! when the process ends by `process::exit`.
 
+mod async_calls;
 mod attempts;
 mod builder;
+mod doctor;
 mod exit;
 #[cfg(feature = "host")]
 mod host_metrics;
@@ -24,13 +26,17 @@ mod own_series;
 #[cfg(feature = "prometheus")]
 mod page;
 mod names;
+mod pending;
 mod percentiles;
 #[cfg(feature = "process")]
 mod process_metrics;
 #[cfg(feature = "prometheus-listener")]
 mod prometheus;
 mod readings;
+mod request;
 mod running;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
 mod source;
 mod sources;
 mod span_options;
@@ -43,7 +49,9 @@ mod wide_events;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use builder::{Builder, builder};
+pub use doctor::{Concern, Doctor, Finding, LifePhase, Reach, RouteCheck};
 pub use exit::exit;
+pub use request::request_flush_from_signal;
 
 use crate::{
     alert::{Alert, RuleStatus},
@@ -115,6 +123,32 @@ impl Telemetry {
     #[must_use]
     pub fn report(&self) -> Report {
         self.running.report()
+    }
+
+    /// Says what is configured, what is reachable, what was lost and why, and what to do about it.
+    ///
+    /// It sends nothing: it says what the attempts so far have shown, and a route that had nothing to send
+    /// yet is "not tried yet". So [`flush`](Self::flush) first. It takes some locks for a moment each and
+    /// formats; call it when somebody asks, not at each request. What became of records is said since the
+    /// start, what was lost before all routes since that of the process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bellwether::{export::Memory, trace::SpanRecord};
+    ///
+    /// let telemetry = bellwether::builder("shop").export(Memory::<SpanRecord>::new()).start()?;
+    /// bellwether::span("checkout").enter().end();
+    /// telemetry.flush(Duration::from_secs(5));
+    /// let doctor = telemetry.doctor();
+    /// println!("{doctor}");
+    /// assert!(doctor.is_well());
+    /// # Ok::<(), bellwether::Error>(())
+    /// ```
+    #[must_use]
+    pub fn doctor(&self) -> Doctor {
+        Doctor::of(&self.running)
     }
 
     /// All series of the global registry at this moment.

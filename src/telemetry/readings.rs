@@ -63,6 +63,11 @@ impl Readings {
         Ticker::start("bellwether-readings", move |stop| readings.run(stop)).map(Some)
     }
 
+    /// What processors removed, and what was lost to their panics.
+    pub(super) fn dropped(&self) -> [(&'static str, u64); 2] {
+        self.source.dropped()
+    }
+
     /// Pushes a reading to every route, whenever the next is due. It gives up at `by` if another thread
     /// is reading, and waits for callbacks until `by` at most.
     pub(super) fn push(&self, by: Instant) {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    doctor::Remembered,
     logs::Logs,
     readings::Readings,
     source,
@@ -35,6 +36,7 @@ pub(super) struct Running {
     pub(super) registry: Registry,
     pub(super) resource: Resource,
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
+    pub(super) remembered: Remembered,
     pub(super) tracer: Option<Arc<Tracer>>, // None where telemetry is disabled.
     pub(super) readings: Arc<Readings>,
     pub(super) logs: Logs,

@@ -13,16 +13,18 @@ use crate::{
 pub(super) struct Source<S: Signal> {
     processors: Vec<Box<dyn Processor<S>>>,
     pub(super) pipes: Vec<Pipe<S>>,
-    /// Both are relaxed: they publish nothing but themselves.
+    /// All are relaxed: they publish nothing but themselves.
     n_filtered: AtomicU64,
     n_panicked: AtomicU64,
+    n_unclaimed: AtomicU64,
     generation: u32, // Of the process that started it.
 }
 
 impl<S: Signal> Source<S> {
     pub(super) fn new(processors: Vec<Box<dyn Processor<S>>>, pipes: Vec<Pipe<S>>) -> Self {
-        let (n_filtered, n_panicked) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { processors, pipes, n_filtered, n_panicked, generation: process::generation() }
+        let [n_filtered, n_panicked, n_unclaimed] = [const { AtomicU64::new(0) }; 3];
+        let generation = process::generation();
+        Self { processors, pipes, n_filtered, n_panicked, n_unclaimed, generation }
     }
 
     /// Whether records have any effect.
@@ -72,6 +74,16 @@ impl<S: Signal> Source<S> {
         records.truncate(n);
         self.n_filtered.fetch_add((n - records.len()) as u64, Relaxed);
         !records.is_empty()
+    }
+
+    /// Counts records that no route takes.
+    pub(super) fn leave_unclaimed(&self, records: &[S]) {
+        self.n_unclaimed.fetch_add(records.len() as u64, Relaxed);
+    }
+
+    /// How many records there were that no route takes.
+    pub(super) fn n_unclaimed(&self) -> u64 {
+        self.n_unclaimed.load(Relaxed)
     }
 
     /// How many records processors removed, and how many were lost to their panics.

@@ -83,7 +83,9 @@ struct ToSource {
 
 impl SpanSink for ToSource {
     fn accept(&self, spans: &mut Vec<SpanRecord>) {
-        if self.is_used() && self.source.process(spans) {
+        if !self.is_used() {
+            self.source.leave_unclaimed(spans);
+        } else if self.source.process(spans) {
             self.show(spans);
             self.source.push(spans);
         }

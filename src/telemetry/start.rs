@@ -3,9 +3,11 @@
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use super::{
-    Builder, Telemetry, exit, own_series,
+    Builder, Telemetry,
+    builder::StartPart,
+    exit, own_series,
     readings::Readings,
-    running::{Ending, Running},
+    running::{Ending, Part, Running},
     started::Started,
     tick::Ticking,
 };
@@ -57,9 +59,7 @@ impl Builder {
         let engine = self.engine(history.clone())?;
         let mut slots = Slots::new(self.tick);
         let board = engine.board().clone();
-        let parts = self.parts.into_iter().map(|start| start(&self.resource));
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let local_addrs: Vec<_> = parts.iter().filter_map(|part| part.local_addr()).collect();
+        let (parts, local_addrs) = serve(self.parts, &self.resource)?;
         let processors = (self.span_processors, self.metric_processors, self.log_processors);
         let of_logs = (self.logs, self.spans.makes_wide_events);
         let started = Started::new(&self.resource, (self.routes, self.kept), processors, of_logs)?;
@@ -72,6 +72,7 @@ impl Builder {
         // If disabled, none of our own series are registered, because off means off.
         let register = |tracer| own_series::register(&registry, &started, &board, tracer);
         let observers = tracer.as_ref().map(register).unwrap_or_default();
+        let remembered = started.remembered(!self.on_transition.is_empty());
         let Started { metrics, logs, notifications, options, pipes, .. } = started;
         let running = Arc::new(Running {
             generation: process::generation(),
@@ -84,6 +85,7 @@ impl Builder {
             board,
             registry,
             pipes,
+            remembered,
             tracer,
         });
         let telemetry = Telemetry { running };
@@ -132,6 +134,16 @@ impl Builder {
         let settings = alert::Settings { interval: self.tick, ..alert::Settings::default() };
         Engine::new(rules, settings, history)
     }
+}
+
+/// The parts, and where those listen that do.
+type Serving = (Vec<Box<dyn Part>>, Vec<SocketAddr>);
+
+/// Starts the parts.
+fn serve(parts: Vec<StartPart>, resource: &Resource) -> Result<Serving, Error> {
+    let parts = parts.into_iter().map(|start| start(resource)).collect::<Result<Vec<_>, _>>()?;
+    let local_addrs = parts.iter().filter_map(|part| part.local_addr()).collect();
+    Ok((parts, local_addrs))
 }
 
 /// Starts the threads that read and tick, and installs the tracer.

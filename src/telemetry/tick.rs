@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::{
     percentiles::{self, Percentiles},
+    request::Requests,
     running::Running,
     ticker::{Stop, Ticker},
 };
@@ -42,9 +43,11 @@ impl Ticking {
     /// Ticks at the slots of the interval until it is stopped. Slots that pass during a tick are
     /// skipped, so that a machine that was suspended does not catch up.
     fn run(mut self, stop: &Stop) {
+        let mut requests = Requests::new();
         while !stop.comes_until(clock::deadline(self.slots.until_next(clock::now()))) {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();
+            requests.heed(&running);
             running.collect();
             running.mind_open_spans();
             trace::trim();

@@ -36,6 +36,19 @@ fn watch_forks() -> u32 {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Relaxed);
+    if let Some(hook) = IN_CHILD.get() {
+        hook();
+    }
+}
+
+static IN_CHILD: std::sync::OnceLock<fn()> = std::sync::OnceLock::new();
+
+/// Has `hook` called in each forked child, before any of its code; once, whichever hook came first. It may do
+/// no more than a signal handler: one or two atomic stores.
+#[cfg_attr(not(feature = "signals"), allow(dead_code, reason = "for signals"))]
+pub(crate) fn in_children(hook: fn()) {
+    generation();
+    let _ = IN_CHILD.set(hook);
 }
 
 /// Has `hook` called when the process leaves by `exit` or by a return from `main`; once, whichever

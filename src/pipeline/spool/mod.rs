@@ -28,7 +28,9 @@
 //! locked and takes the sub-folder `2`, or `3`, and so on; what is in a folder is the same in each. Whoever
 //! opens a spool also takes the folders that nobody has any more, and reads them first, as long as there
 //! is something in them. Sub-folders and locks stay when they are empty. A forked child shares the locks
-//! of its parent: it must not use its spool, but may open one of its own.
+//! of its parent: it must not use its spool, but may open one of its own. Where the parent ends without letting
+//! its spool go, by a crash, its folder stays locked until such children have ended too, or have called `exec`;
+//! then whoever opens the spool next takes it over.
 //!
 //! | name | what |
 //! |---|---|

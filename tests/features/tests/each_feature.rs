@@ -1,6 +1,14 @@
 //! What a feature adds can be called when that feature alone is on.
 #![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 
+/// Telemetry is one for the process: tests that start it take turns.
+#[cfg(any(feature = "signals", feature = "prometheus-listener"))]
+#[allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(feature = "webhook")]
 #[test]
 fn a_webhook_checks_its_url() {
@@ -54,6 +62,16 @@ fn a_spool_keeps_a_payload() {
     writer.sync().expect("the disk works");
     assert_eq!(reader.next().expect("it is durable").payload.bytes(), b"paid");
     std::fs::remove_dir_all(&folder).expect("it is ours");
+}
+
+#[cfg(all(feature = "signals", unix))]
+#[test]
+fn signals_are_heeded_by_telemetry_that_starts_and_ends() {
+    let _turn = turn();
+    let builder = bellwether::builder("shop");
+    let limit = std::time::Duration::from_secs(5);
+    let telemetry = builder.shutdown_on_signals(limit).start().expect("nothing is in its way");
+    assert!(telemetry.shutdown(limit).settled);
 }
 
 #[cfg(feature = "stream")]
@@ -173,6 +191,7 @@ fn a_page_is_served() {
 
     static SERVED: bellwether::Counter = bellwether::Counter::new("features.served", "Served");
     SERVED.inc();
+    let _turn = turn();
     let telemetry = bellwether::builder("features").prometheus("127.0.0.1:0").start();
     let telemetry = telemetry.expect("a port is free");
     let address = telemetry.local_addrs()[0];

@@ -20,6 +20,7 @@ use rustix::{
 };
 
 use super::{DiskFile, DiskFolder};
+use crate::util::process;
 
 /// Opens the folder, and creates it and those above it if there are none, durably.
 ///
@@ -91,7 +92,7 @@ impl DiskFolder for RealFolder {
             created => created?,
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Box::new(Lock { file, generation: process::generation() }))),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -198,4 +199,19 @@ fn of_open(error: Errno) -> io::Error {
 
 fn refusal(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// The lock of a folder. Children that were forked meanwhile have it too, until they end: closing the file would
+/// leave it locked. So it is opened, by whom it belongs to.
+struct Lock {
+    file: File,
+    generation: u32,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.generation == process::generation() {
+            let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+        }
+    }
 }

@@ -1,0 +1,97 @@
+//! A route, and what the attempts so far have shown of its other end.
+
+use std::fmt;
+
+use super::{
+    remembered::RouteLimits,
+    text::{Mebibytes, Thousands},
+};
+use crate::pipeline::{AnyPipe, DropReason, OneLine, Overflow, QueueReport};
+
+/// A route: how it is configured, and what became of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RouteCheck {
+    /// What became of its records.
+    pub report: QueueReport,
+    /// What the attempts so far have shown of the other end.
+    pub reach: Reach,
+    /// The most records that it holds.
+    pub max_items: usize,
+    /// The most bytes that it holds.
+    pub max_bytes: usize,
+    /// What it drops when it is full.
+    pub overflow: Overflow,
+}
+
+/// What the attempts so far have shown of a route's other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reach {
+    /// Nothing was sent yet.
+    NotTried,
+    /// Records wait, and no attempt has ended yet: none was due, or the first one hangs.
+    NoAnswerYet,
+    /// It takes what it is sent.
+    Taking,
+    /// It refused what it was sent, and has taken nothing so far.
+    Refusing,
+    /// The last attempt failed.
+    Failing,
+}
+
+impl RouteCheck {
+    pub(super) fn of(pipe: &dyn AnyPipe, limits: &RouteLimits) -> Self {
+        let report = pipe.report();
+        let &RouteLimits { max_items, max_bytes, overflow } = limits;
+        let reach = Reach::of(&report);
+        Self { report, reach, max_items, max_bytes, overflow }
+    }
+}
+
+impl Reach {
+    fn of(report: &QueueReport) -> Self {
+        match report {
+            _ if report.failures_in_a_row > 0 => Self::Failing,
+            _ if report.delivered > 0 => Self::Taking,
+            _ if report.dropped.get(DropReason::Rejected) > 0 => Self::Refusing,
+            _ if report.panics > 0 => Self::Failing,
+            _ if report.held + report.spooled > 0 => Self::NoAnswerYet,
+            _ => Self::NotTried,
+        }
+    }
+}
+
+/// `spans to otlp at http://localhost:4318: failing; offered=… delivered=…; holds …`, on one line.
+impl fmt::Display for RouteCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { report, reach, max_items, max_bytes, .. } = self;
+        write!(f, "{} to {}", report.signal, report.name)?;
+        if let Some(destination) = &report.destination {
+            write!(f, " at {}", OneLine(destination))?;
+        }
+        write!(f, ": {reach}; {}", report.totals())?;
+        write!(
+            f,
+            "; holds at most {} records or {}",
+            Thousands(*max_items),
+            Mebibytes(*max_bytes)
+        )?;
+        match report.spool.is_some() {
+            true => f.write_str("; waits on disk"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NotTried => "not tried yet",
+            Self::NoAnswerYet => "no answer yet",
+            Self::Taking => "takes what it is sent",
+            Self::Refusing => "refuses what it is sent",
+            Self::Failing => "failing",
+        })
+    }
+}
