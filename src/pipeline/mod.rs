@@ -35,7 +35,7 @@
 //! | bytes in a batch | 4 MiB | [`Settings::batch_bytes`] |
 //! | how long a record waits for its batch | 1 s; a notification does not | [`Settings::batch_delay`] |
 //! | time of an attempt | 10 s | [`Settings::attempt_timeout`] |
-//! | delay before another attempt | from 0 to 100 ms, doubled each time, at most 5 s | [`Retry::initial`], [`Retry::max`] |
+//! | delay before another attempt | from 0 to 1 s, to 2 s, to 4 s, and then to 5 s | [`Retry::initial`], [`Retry::max`] |
 //! | delay that a backend may ask for | 60 s at most | |
 //! | time for all attempts of a batch | 5 min; without end from a spool | [`Retry::max_elapsed`] |
 //! | failures in a row that open the breaker | 5 | |

@@ -11,7 +11,8 @@ use super::answer::Decision;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Retry {
-    /// The first delay is drawn from zero to this; 100 ms by default.
+    /// The first delay is drawn from zero to this; one second by default, so that many clients that a backend
+    /// has turned away at once do not come back at once.
     pub initial: Duration,
     /// No delay is longer, except one that the backend asked for; 5 s by default.
     pub max: Duration,
@@ -23,7 +24,7 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         Self {
-            initial: Duration::from_millis(100),
+            initial: Duration::from_secs(1),
             max: Duration::from_secs(5),
             max_elapsed: Duration::from_secs(300),
         }
@@ -133,8 +134,8 @@ mod tests {
             .filter_map(|_| attempts.fail(RETRY, now, u64::MAX))
             .map(|delay| (delay.length.as_secs_f64() * 1000.0).round() as u128)
             .collect();
-        assert_eq!(delays[..7], [100, 200, 400, 800, 1600, 3200, 5000]);
-        assert!(delays[7..].iter().all(|&delay| delay == 5000) && delays.len() == 40);
+        assert_eq!(delays[..4], [1000, 2000, 4000, 5000]);
+        assert!(delays[4..].iter().all(|&delay| delay == 5000) && delays.len() == 40);
     }
 
     #[test]
@@ -143,8 +144,8 @@ mod tests {
         let delay =
             |random| Attempts::new(retry.clone(), now).fail(RETRY, now, random).unwrap().length;
         assert_eq!(delay(0), Duration::ZERO);
-        assert_eq!(delay(1 << 63), Duration::from_millis(50));
-        assert!(delay(u64::MAX) <= Duration::from_millis(100));
+        assert_eq!(delay(1 << 63), Duration::from_millis(500));
+        assert!(delay(u64::MAX) <= Duration::from_secs(1));
     }
 
     #[test]
