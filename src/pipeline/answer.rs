@@ -14,6 +14,7 @@ use std::{fmt, time::Duration};
 /// let busy = ExportError::<Batch<&str>>::retry("503").after(Duration::from_secs(2));
 /// let half = ExportError::retry("connection reset").unsent(batch.skip(1));
 /// let refused = ExportError::reject("too large").unsent(batch.filter(|text| *text == "b"));
+/// let some = ExportError::<Batch<&str>>::partial(1, "one is malformed");
 /// ```
 pub struct ExportError<L> {
     pub(super) decision: Decision,
@@ -24,8 +25,12 @@ pub struct ExportError<L> {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Decision {
-    Retry { after: Option<Duration> },
+    Retry {
+        after: Option<Duration>,
+    },
     Reject,
+    /// Nothing is left to be sent.
+    Partial,
     Cut,
 }
 
@@ -39,6 +44,12 @@ impl<L> ExportError<L> {
     /// An error after which the records are dropped, with the reason `rejected`.
     pub fn reject(message: impl fmt::Display) -> Self {
         Self::new(Decision::Reject, message)
+    }
+
+    /// `n` records were refused for good, and all others were delivered: the answer of a backend that does not
+    /// say which ones. The `n` are dropped, with the reason `rejected`.
+    pub fn partial(n: usize, message: impl fmt::Display) -> Self {
+        Self { rejected: n, ..Self::new(Decision::Partial, message) }
     }
 
     /// An error after which the records are sent in two halves, as after the status 413. A single record
@@ -80,11 +91,11 @@ impl<L> ExportError<L> {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.decision {
             Decision::Retry { after } => after,
-            Decision::Reject | Decision::Cut => None,
+            Decision::Reject | Decision::Partial | Decision::Cut => None,
         }
     }
 
-    /// The unsent records; `None` for all of them.
+    /// The unsent records; `None` for all of them, or for none after a [`partial`](Self::partial) success.
     #[must_use]
     pub fn as_unsent(&self) -> Option<&L> {
         self.unsent.as_ref()

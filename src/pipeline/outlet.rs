@@ -203,7 +203,11 @@ impl<T> Outlet<T> {
         let ExportError { decision, unsent, rejected, message } = error;
         let n = load.len();
         // An exporter that returns more than it was given must not break the sums.
-        let unsent = unsent.map_or_else(|| load.clone(), |unsent| unsent.first(n));
+        let unsent = match (decision, unsent) {
+            (Decision::Partial, _) => load.first(0),
+            (_, None) => load.clone(),
+            (_, Some(unsent)) => unsent.first(n),
+        };
         let rejected = rejected.min(n - unsent.len());
         let is_retry = matches!(decision, Decision::Retry { .. });
         if rejected > 0 {
@@ -304,7 +308,9 @@ fn outcome_of<L>(result: &Result<(), ExportError<L>>, was_cut: bool) -> AttemptO
             AttemptOutcome::Interrupted
         }
         Err(ExportError { decision: Decision::Retry { .. }, .. }) => AttemptOutcome::Retry,
-        Err(ExportError { decision: Decision::Reject, .. }) => AttemptOutcome::Rejected,
+        Err(ExportError { decision: Decision::Reject | Decision::Partial, .. }) => {
+            AttemptOutcome::Rejected
+        }
         Err(ExportError { decision: Decision::Cut, .. }) => AttemptOutcome::TooLarge,
     }
 }

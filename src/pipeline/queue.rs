@@ -232,6 +232,7 @@ impl<T> Queue<T> {
             dropped: state.dropped,
             retries: state.retries,
             last_error: state.last_error.clone(),
+            is_attempting: state.attempt.is_some(),
             ..QueueReport::default()
         })
     }

@@ -85,7 +85,7 @@ impl Attempts {
             Decision::Retry { .. } => {
                 Some(Delay { length: Duration::ZERO, at_least: Duration::ZERO })
             }
-            Decision::Reject | Decision::Cut => None,
+            Decision::Reject | Decision::Partial | Decision::Cut => None,
         })
     }
 

@@ -123,6 +123,8 @@ pub struct QueueReport {
     pub last_error: Option<String>,
     /// How often the exporter was called with records.
     pub attempts: u64,
+    /// Whether an attempt is under way.
+    pub is_attempting: bool,
     /// How many attempts asked for a retry since the last that did not. From five on the backend gets one
     /// attempt at a time, each after a pause.
     pub failures_in_a_row: u32,

@@ -21,8 +21,8 @@ use crate::sink::{Manner, Sink};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const THREADS: u64 = 2;
-/// What the route may hold, in MiB: half of the default, the default, and next to nothing.
-const QUEUES: [u64; 3] = [32, 64, 2];
+/// What the route may hold, in MiB: the default, half of it, and next to nothing.
+const QUEUES: [u64; 3] = [64, 32, 2];
 const WANTED_RATE: f64 = 500_000.0;
 const WANTED_MIB: f64 = 96.0;
 

@@ -141,10 +141,7 @@ impl Sender for Webhook {
         }
         match refusal {
             None => Ok(()),
-            // Nothing is left to be sent; rejected notifications count as such.
-            Some(message) => Err(ExportError::reject(message)
-                .unsent(payload.skip(payload.len()))
-                .rejected(n_refused)),
+            Some(message) => Err(ExportError::partial(n_refused, message)),
         }
     }
 

@@ -67,7 +67,7 @@ impl Sender for GrpcSender {
         // An answer that cannot be read says nothing against the records: its status is what counts.
         let message = answer.body.get(FRAME..).filter(|_| answer.body[0] == 0);
         let partial = Partial::read(message.unwrap_or_default(), self.names, Encoding::Protobuf);
-        settle(partial, payload, &place)
+        settle(partial, &place)
     }
 
     fn name(&self) -> &str {

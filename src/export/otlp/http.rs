@@ -56,7 +56,7 @@ impl Sender for HttpSender {
             return Err(refusal(&place, &answer));
         }
         let encoding = encoding_of(&answer).unwrap_or(self.encoding);
-        settle(Partial::read(&answer.body, self.names, encoding), payload, &place)
+        settle(Partial::read(&answer.body, self.names, encoding), &place)
     }
 
     fn name(&self) -> &str {
@@ -83,13 +83,12 @@ pub(super) fn checked_body(
 }
 
 /// What becomes of records that a server took, or of which it took some.
-pub(super) fn settle(partial: Partial, payload: &Payload, place: &str) -> SendResult {
+pub(super) fn settle(partial: Partial, place: &str) -> SendResult {
     let Partial { rejected, message } = partial;
     if rejected > 0 {
         let rejected = usize::try_from(rejected).unwrap_or(usize::MAX);
         // None is sent again: which ones were refused is not said.
-        let error = ExportError::reject(format_args!("{place}: {message}"));
-        return Err(error.unsent(payload.skip(payload.len())).rejected(rejected));
+        return Err(ExportError::partial(rejected, format_args!("{place}: {message}")));
     }
     if !message.is_empty() {
         let text = format_args!("exporter \"otlp\": {place}: {}", OneLine(&message));

@@ -109,8 +109,7 @@ impl Post {
                 let message = format!("{error}; {n} of {n_sent} samples were written");
                 // Each of those that were not may be of another record.
                 let n_rejected = n_sent.saturating_sub(n).clamp(1, payload.len());
-                let none = payload.skip(payload.len());
-                Err(ExportError::reject(message).unsent(none).rejected(n_rejected))
+                Err(ExportError::partial(n_rejected, message))
             }
             _ => Err(answer.error(&place, may_pass)),
         }

@@ -28,9 +28,9 @@ pub struct RouteCheck {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reach {
-    /// Nothing was sent yet.
+    /// Nothing was sent yet: there was nothing, or it waits for its batch.
     NotTried,
-    /// Records wait, and no attempt has ended yet: none was due, or the first one hangs.
+    /// The first attempt is under way.
     NoAnswerYet,
     /// It takes what it is sent.
     Taking,
@@ -56,7 +56,7 @@ impl Reach {
             _ if report.delivered > 0 => Self::Taking,
             _ if report.dropped.get(DropReason::Rejected) > 0 => Self::Refusing,
             _ if report.panics > 0 => Self::Failing,
-            _ if report.held + report.spooled > 0 => Self::NoAnswerYet,
+            _ if report.is_attempting => Self::NoAnswerYet,
             _ => Self::NotTried,
         }
     }

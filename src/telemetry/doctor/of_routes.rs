@@ -82,7 +82,7 @@ fn no_answer(route: &RouteCheck) -> Finding {
     let RouteCheck { report, .. } = route;
     let n = report.held + report.spooled;
     let what = format!(
-        "{}: {} wait, and no attempt has ended yet",
+        "{}: {} wait, and the first attempt has not ended yet",
         named(report),
         records(n, report.signal)
     );

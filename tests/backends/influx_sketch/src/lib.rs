@@ -130,26 +130,18 @@ impl Sender for Write {
         if let Some(n_dropped) = dropped(&answer) {
             let n = payload.len() - n_written + n_dropped.min(n_written);
             let error: ExportError<Payload> = answer.error(&place, |_| false);
-            return Err(some_rejected(error, payload, n));
+            return Err(ExportError::partial(n, error));
         }
         answer.settle(&place, |status| status == 429 || status >= 500)?;
         match payload.len() - n_written {
             0 => Ok(()),
-            n => {
-                let error = ExportError::reject("a line has no finite value");
-                Err(some_rejected(error, payload, n))
-            }
+            n => Err(ExportError::partial(n, "a line has no finite value")),
         }
     }
 
     fn name(&self) -> &str {
         "influx"
     }
-}
-
-/// `n` records are refused for good, and all others are delivered.
-fn some_rejected(error: ExportError<Payload>, payload: &Payload, n: usize) -> ExportError<Payload> {
-    error.unsent(payload.skip(payload.len())).rejected(n)
 }
 
 /// How many points were not written, where the others were: `partial write: … dropped=3`. What is `beyond

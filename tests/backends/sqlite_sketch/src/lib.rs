@@ -170,8 +170,8 @@ impl Sender for Tables {
         let error = match self.write(payload, deadline) {
             Ok(0) => return Ok(()),
             Ok(n_refused) => {
-                let error = ExportError::reject(format_args!("{n_refused} rows are none of ours"));
-                return Err(error.unsent(payload.skip(payload.len())).rejected(n_refused));
+                let message = format_args!("{n_refused} rows are none of ours");
+                return Err(ExportError::partial(n_refused, message));
             }
             Err(error) => error,
         };
