@@ -204,7 +204,9 @@ fn whatever_was_acknowledged_before_a_kill_arrives_and_little_arrives_twice() {
     let twice: usize = arrived.values().map(|n| n - 1).sum();
     assert!(twice <= BATCH * n_kills, "{twice} of {} more than once", arrived.len());
     let (n_promised, n_arrived) = (promised.len(), arrived.len());
-    println!("{n_kills} kills: {n_promised} acknowledged, none missing; {n_arrived} arrived, {twice} twice");
+    println!(
+        "{n_kills} kills: {n_promised} acknowledged, none missing; {n_arrived} arrived, {twice} twice"
+    );
     println!("drained after {longest:?} at most");
     fs::remove_dir_all(&folder).unwrap();
 }
