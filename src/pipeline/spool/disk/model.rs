@@ -16,7 +16,7 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// A disk. Clones are the same one.
 #[derive(Clone)]
-pub(in super::super) struct ModelDisk(Arc<Mutex<Inner>>);
+pub(in crate::pipeline) struct ModelDisk(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -168,7 +168,7 @@ impl Names {
 }
 
 impl ModelDisk {
-    pub(in super::super) fn new(seed: u64) -> Self {
+    pub(in crate::pipeline) fn new(seed: u64) -> Self {
         let inner = Inner {
             folders: vec![Names::default()],
             dies_at: u64::MAX,
@@ -180,7 +180,7 @@ impl ModelDisk {
     }
 
     /// The folder of a spool, for a process that begins now.
-    pub(in super::super) fn root(&self) -> Arc<dyn DiskFolder> {
+    pub(in crate::pipeline) fn root(&self) -> Arc<dyn DiskFolder> {
         let epoch = self.0.lock().epoch;
         Arc::new(ModelFolder { disk: self.clone(), folder: 0, epoch })
     }
@@ -195,13 +195,24 @@ impl ModelDisk {
 
     /// The power has gone, and come back.
     pub(in super::super) fn lose_power(&self) {
+        // Sometimes nearly all of it is there, and sometimes nothing.
+        let odds = [0, 3, 7, 8][(next(&mut self.0.lock().random) % 4) as usize];
+        self.lose(odds);
+    }
+
+    /// The power has gone, and nothing is there but what is durable.
+    #[cfg(bellwether_loom)]
+    pub(in crate::pipeline) fn lose_all(&self) {
+        self.lose(0);
+    }
+
+    /// Of eight changes that are not durable, so many are kept.
+    fn lose(&self, odds: u64) {
         self.kill();
         let mut inner = self.0.lock();
         let inner = &mut *inner;
         inner.dies_at = u64::MAX;
         let random = &mut inner.random;
-        // Sometimes nearly all of it is there, and sometimes nothing.
-        let odds = [0, 3, 7, 8][(next(random) % 4) as usize];
         let mut keeps = || next(random) % 8 < odds;
         for file in inner.files.values_mut() {
             let mut bytes = std::mem::take(&mut file.durable);
