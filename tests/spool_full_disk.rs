@@ -1,5 +1,5 @@
-//! A spool on a disk that fills and is freed again: a file system of 1 MiB in memory, in a mount namespace of
-//! a process of its own.
+//! A spool on a disk that fills and is freed again, that nobody may write to, and that lies above another one:
+//! a file system of 1 MiB in memory, in a mount namespace of a process of its own.
 #![cfg(all(target_os = "linux", feature = "spool"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -16,6 +16,7 @@ use std::{
 };
 
 use bellwether::{
+    Error, ErrorKind,
     pipeline::{
         Batch, Deadline, DropReason, Encoder, ExportError, Overflow, Payload, Pipe, QueueReport,
         Route, SendResult, Sender, Setup, SpoolFolder,
@@ -88,6 +89,10 @@ impl Sender for Backend {
 }
 
 fn start(backend: &Backend, folder: PathBuf) -> Pipe<SpanRecord> {
+    try_start(backend, folder).unwrap()
+}
+
+fn try_start(backend: &Backend, folder: PathBuf) -> Result<Pipe<SpanRecord>, Error> {
     let route = Route::wire(Names, backend.clone())
         .settings(|settings| {
             settings.max_items = 1_000;
@@ -96,7 +101,7 @@ fn start(backend: &Backend, folder: PathBuf) -> Pipe<SpanRecord> {
             settings.batch_delay = Duration::from_millis(5);
         })
         .spool(SpoolFolder::new(folder).free_bytes(0));
-    Pipe::start(route, &Setup::default()).unwrap()
+    Pipe::start(route, &Setup::default())
 }
 
 fn push(pipe: &Pipe<SpanRecord>, n: usize) {
@@ -176,4 +181,81 @@ fn while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_
     let report = pipe.shutdown(PATIENCE);
     assert_eq!(report.delivered, 20_100 - report.dropped.total(), "{report}");
     assert_eq!(backend.received.load(SeqCst), report.delivered, "nothing twice");
+}
+
+/// Leaves `n` records on disk, as the backend is away.
+fn leave(n: usize, folder: PathBuf) {
+    let backend = Backend::default();
+    backend.is_down.store(true, SeqCst);
+    let pipe = start(&backend, folder);
+    push(&pipe, n);
+    await_report(&pipe, "on disk", |report| report.spooled == n as u64);
+    assert_eq!(pipe.shutdown(Duration::from_millis(50)).spooled, n as u64);
+}
+
+/// Delivers what is on disk, and returns how much that was.
+fn deliver(folder: PathBuf) -> u64 {
+    let backend = Backend::default();
+    let pipe = start(&backend, folder);
+    await_report(&pipe, "sent", |report| report.spooled + report.held == 0 && is_read(report));
+    let report = pipe.shutdown(PATIENCE);
+    assert_eq!((report.inherited, report.dropped.total()), (report.delivered, 0), "{report}");
+    backend.received.load(SeqCst)
+}
+
+fn is_read(report: &QueueReport) -> bool {
+    report.spool.as_ref().is_some_and(|spool| spool.backlog_bytes == 0)
+}
+
+fn mount(arguments: &[&str]) -> bool {
+    Command::new("mount").args(arguments).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_has() {
+    let Some(disk) = disk() else {
+        on_small_disk(
+            "a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_has",
+        );
+        return;
+    };
+    leave(100, disk.join("spool"));
+    let path = disk.to_str().unwrap();
+    assert!(mount(&["-o", "remount,ro", path]));
+    for folder in ["spool", "another"] {
+        let error = try_start(&Backend::default(), disk.join(folder)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains(&format!("{path}/{folder}")), "{error}");
+    }
+    assert!(mount(&["-o", "remount,rw", path]));
+    assert_eq!(deliver(disk.join("spool")), 100);
+}
+
+#[test]
+fn a_spool_in_a_lower_layer_is_read_through_the_upper_one_and_once() {
+    let Some(disk) = disk() else {
+        on_small_disk("a_spool_in_a_lower_layer_is_read_through_the_upper_one_and_once");
+        return;
+    };
+    // As the image of a container has it, with the layer above that the container writes to.
+    let [lower, upper, work, merged] =
+        ["lower", "upper", "work", "merged"].map(|name| disk.join(name));
+    for folder in [&lower, &upper, &work, &merged] {
+        fs::create_dir(folder).unwrap();
+    }
+    leave(100, lower.join("spool"));
+    let layers = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.display(),
+        upper.display(),
+        work.display()
+    );
+    if !mount(&["-t", "overlay", "overlay", "-o", &layers, merged.to_str().unwrap()]) {
+        let _ = writeln!(io::stderr(), "SKIPPED: layers: they cannot be mounted");
+        return;
+    }
+    assert_eq!(deliver(merged.join("spool")), 100);
+    leave(30, merged.join("spool"));
+    assert_eq!(deliver(merged.join("spool")), 30);
+    assert_eq!(deliver(merged.join("spool")), 0);
 }

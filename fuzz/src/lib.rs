@@ -1,5 +1,8 @@
 //! What the targets have in common: headers out of bytes, and what must hold for whatever they say.
 
+pub mod messages;
+pub mod taken;
+
 use bellwether::{
     context::Context,
     trace::propagator::{BaggageHeader, Propagator},

@@ -51,12 +51,7 @@ impl Sender for HttpSender {
             ..HttpPost::new(content_type, body)
         };
         let answer = self.client.post(post, deadline)?;
-        let place = self.client.to_string();
-        if !answer.is_success() {
-            return Err(refusal(&place, &answer));
-        }
-        let encoding = encoding_of(&answer).unwrap_or(self.encoding);
-        settle(Partial::read(&answer.body, self.names, encoding), &place)
+        judge(&answer, &self.client.to_string(), self.names, self.encoding)
     }
 
     fn name(&self) -> &str {
@@ -66,6 +61,20 @@ impl Sender for HttpSender {
     fn destination(&self) -> Option<String> {
         Some(format!("{}{}", self.client, self.path))
     }
+}
+
+/// What becomes of records that were sent in this form, after an answer.
+pub(super) fn judge(
+    answer: &HttpAnswer,
+    place: &str,
+    names: &Names,
+    encoding: Encoding,
+) -> SendResult {
+    if !answer.is_success() {
+        return Err(refusal(place, answer));
+    }
+    let encoding = encoding_of(answer).unwrap_or(encoding);
+    settle(Partial::read(&answer.body, names, encoding), place)
 }
 
 /// The body of the request with the records of `payload`.

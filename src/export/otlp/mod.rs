@@ -134,9 +134,9 @@ use crate::{
     diagnostics,
     log::LogRecord,
     metric::{DataPoint, Temporality},
-    pipeline::{Batch, Encoder as _, Route, Setup},
+    pipeline::{Batch, Encoder as _, Payload, Route, SendResult, Setup},
     trace::SpanRecord,
-    transport::Endpoint,
+    transport::{Endpoint, http_client::HttpAnswer},
 };
 
 /// Sends spans, metrics and logs by OTLP. See the [module](self) for what it does when.
@@ -281,6 +281,21 @@ impl Otlp {
     #[must_use]
     pub fn logs_request(&self, setup: &Setup, batch: &Batch<LogRecord>) -> Vec<u8> {
         self.request(&self.logs, setup, batch)
+    }
+
+    /// What becomes of the spans of `payload` when a server answers so; `None` if no server can. For fuzzing.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn spans_answered(
+        &self,
+        payload: &Payload,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Option<SendResult> {
+        let answer = HttpAnswer::of(status, headers, body)?;
+        let encoding = self.spans.encoding();
+        Some(http::judge(&answer, payload, "a server", SpanRecord::NAMES, encoding))
     }
 
     fn request<S: OtlpSignal>(&self, target: &Target, setup: &Setup, batch: &Batch<S>) -> Vec<u8> {

@@ -45,10 +45,11 @@ impl Cursor {
             opened => Some(opened?),
         };
         let mut newest: Option<(u64, usize, At)> = None;
+        let mut is_named = false;
         if let Some(file) = &file {
-            // What an earlier process wrote may not be durable yet, and the other slot is not to be touched
-            // before it is. If that fails, there is nothing better to do.
-            let _ = file.sync();
+            // What an earlier process wrote may not be durable yet, nor its name, and the other slot is not to
+            // be touched before it is. If that fails, there is nothing better to do.
+            is_named = file.sync().and_then(|()| folder.sync()).is_ok();
             for slot in 0..2 {
                 let mut bytes = [0; SLOT];
                 let read = disk::read_fully(&**file, &mut bytes, slot as u64 * APART);
@@ -63,7 +64,7 @@ impl Cursor {
         let (generation, durable) =
             newest.map_or((0, 1), |(generation, slot, _)| (generation, slot));
         let at = newest.map(|(.., at)| at);
-        Ok((Self { folder, file, is_named: false, generation, durable }, at))
+        Ok((Self { folder, file, is_named, generation, durable }, at))
     }
 
     /// Writes where the cursor stands, so that a later process finds it, but not after a loss of power.

@@ -135,6 +135,9 @@ pub use reader::{SpoolEntry, SpoolPosition, SpoolReader};
 pub use state::SpoolFigures;
 pub use writer::SpoolWriter;
 
+#[cfg(all(test, bellwether_loom))]
+pub(super) use disk::model::ModelDisk;
+
 #[cfg(test)]
 use super::Payload;
 use crate::error::{Error, ErrorKind};
@@ -213,7 +216,7 @@ impl Spool {
     }
 
     /// Opens the spool in a folder of any disk.
-    fn on(
+    pub(super) fn on(
         root: Arc<dyn DiskFolder>,
         settings: &SpoolSettings,
         format: &str,

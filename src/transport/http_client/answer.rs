@@ -8,7 +8,7 @@ use std::{fmt, future::poll_fn, pin::pin, time::Duration};
 use http_body::Body as _;
 use reqwest::{
     Body, Response, StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
 use super::{cause::chain, resolver::is_not_public};
@@ -129,6 +129,17 @@ fn make_room(body: &mut Vec<u8>, more: usize, most: usize) {
 }
 
 impl HttpAnswer {
+    /// An answer without a connection; `None` if it is none of HTTP's.
+    #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "for fuzzing"))]
+    pub(crate) fn of(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Option<Self> {
+        let status = StatusCode::from_u16(status).ok()?;
+        let (mut map, trailers) = (HeaderMap::new(), HeaderMap::new());
+        for (name, value) in headers {
+            map.append(HeaderName::try_from(*name).ok()?, HeaderValue::from_bytes(value).ok()?);
+        }
+        Some(Self { status, headers: map, body: body.to_vec(), trailers })
+    }
+
     /// The status: 200 for OK.
     #[must_use]
     pub fn status(&self) -> u16 {

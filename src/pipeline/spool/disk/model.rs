@@ -16,11 +16,12 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// A disk. Clones are the same one.
 #[derive(Clone)]
-pub(in super::super) struct ModelDisk(Arc<Mutex<Inner>>);
+pub(in crate::pipeline) struct ModelDisk(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    files: Vec<Contents>,
+    files: BTreeMap<usize, Contents>,
+    n_files: usize, // That there ever were.
     folders: Vec<Names>,
     locks: BTreeSet<usize>, // By folder.
     epoch: u64,             // Of the process; what an earlier one has open is dead.
@@ -82,6 +83,7 @@ struct Contents {
     now: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
+    n_open: usize,
 }
 
 enum Change {
@@ -166,7 +168,7 @@ impl Names {
 }
 
 impl ModelDisk {
-    pub(in super::super) fn new(seed: u64) -> Self {
+    pub(in crate::pipeline) fn new(seed: u64) -> Self {
         let inner = Inner {
             folders: vec![Names::default()],
             dies_at: u64::MAX,
@@ -178,7 +180,7 @@ impl ModelDisk {
     }
 
     /// The folder of a spool, for a process that begins now.
-    pub(in super::super) fn root(&self) -> Arc<dyn DiskFolder> {
+    pub(in crate::pipeline) fn root(&self) -> Arc<dyn DiskFolder> {
         let epoch = self.0.lock().epoch;
         Arc::new(ModelFolder { disk: self.clone(), folder: 0, epoch })
     }
@@ -189,19 +191,30 @@ impl ModelDisk {
         inner.epoch += 1;
         inner.locks.clear();
         inner.fault = None;
-        inner.dies_at = u64::MAX;
     }
 
     /// The power has gone, and come back.
     pub(in super::super) fn lose_power(&self) {
+        // Sometimes nearly all of it is there, and sometimes nothing.
+        let odds = [0, 3, 7, 8][(next(&mut self.0.lock().random) % 4) as usize];
+        self.lose(odds);
+    }
+
+    /// The power has gone, and nothing is there but what is durable.
+    #[cfg(bellwether_loom)]
+    pub(in crate::pipeline) fn lose_all(&self) {
+        self.lose(0);
+    }
+
+    /// Of eight changes that are not durable, so many are kept.
+    fn lose(&self, odds: u64) {
         self.kill();
         let mut inner = self.0.lock();
         let inner = &mut *inner;
+        inner.dies_at = u64::MAX;
         let random = &mut inner.random;
-        // Sometimes nearly all of it is there, and sometimes nothing.
-        let odds = [0, 3, 7, 8][(next(random) % 4) as usize];
         let mut keeps = || next(random) % 8 < odds;
-        for file in &mut inner.files {
+        for file in inner.files.values_mut() {
             let mut bytes = std::mem::take(&mut file.durable);
             for change in std::mem::take(&mut file.pending) {
                 change.apply_torn(&mut bytes, &mut keeps);
@@ -266,7 +279,7 @@ impl ModelDisk {
         let Some(&Entry::File(file)) = inner.folders[0].now.get(name) else {
             panic!("no file {name}");
         };
-        let file = &mut inner.files[file];
+        let file = inner.file(file);
         change(&mut file.now);
         file.durable = file.now.clone();
         file.pending.clear();
@@ -281,9 +294,8 @@ impl ModelDisk {
     /// Puts a file into the root, durably.
     pub(in super::super) fn put(&self, name: &str, bytes: &[u8]) {
         let mut inner = self.0.lock();
-        let file = Contents { now: bytes.to_vec(), durable: bytes.to_vec(), pending: Vec::new() };
-        inner.files.push(file);
-        let entry = Entry::File(inner.files.len() - 1);
+        let (now, durable) = (bytes.to_vec(), bytes.to_vec());
+        let entry = Entry::File(inner.add(Contents { now, durable, ..Contents::default() }));
         inner.folders[0].now.insert(name.to_owned(), entry);
         inner.folders[0].durable.insert(name.to_owned(), entry);
     }
@@ -294,6 +306,29 @@ impl Inner {
         match self.folders[0].now.get(name) {
             Some(&Entry::Folder(folder)) => &self.folders[folder],
             _ => &self.folders[0],
+        }
+    }
+
+    fn file(&mut self, file: usize) -> &mut Contents {
+        self.files.entry(file).or_default()
+    }
+
+    fn add(&mut self, contents: Contents) -> usize {
+        self.n_files += 1;
+        self.files.insert(self.n_files, contents);
+        self.n_files
+    }
+
+    /// Forgets the files that were removed from a folder, unless they are open.
+    fn forget_removed(&mut self, folder: usize) {
+        let names = &self.folders[folder];
+        for change in &names.pending {
+            let NameChange::Take(name) = change else { continue };
+            let Some(&Entry::File(file)) = names.durable.get(name) else { continue };
+            let is_open = self.files.get(&file).is_some_and(|contents| contents.n_open > 0);
+            if !is_open && !names.now.contains_key(name) {
+                self.files.remove(&file);
+            }
         }
     }
 
@@ -341,7 +376,8 @@ impl ModelFolder {
         entry.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn open_file(&self, file: usize) -> Box<dyn DiskFile> {
+    fn open_file(&self, inner: &mut Inner, file: usize) -> Box<dyn DiskFile> {
+        inner.file(file).n_open += 1;
         Box::new(ModelFile { disk: self.disk.clone(), file, epoch: self.epoch })
     }
 }
@@ -360,9 +396,9 @@ impl DiskFolder for ModelFolder {
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {
-        let inner = self.call(Call::Name)?;
+        let mut inner = self.call(Call::Name)?;
         match self.of(&inner, name)? {
-            Entry::File(file) => Ok(inner.files[file].now.len() as u64),
+            Entry::File(file) => Ok(inner.file(file).now.len() as u64),
             Entry::Folder(_) => Ok(0),
         }
     }
@@ -372,16 +408,15 @@ impl DiskFolder for ModelFolder {
         if self.of(&inner, name).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        inner.files.push(Contents::default());
-        let file = inner.files.len() - 1;
+        let file = inner.add(Contents::default());
         inner.folders[self.folder].change(NameChange::Put(name.to_owned(), Entry::File(file)));
-        Ok(self.open_file(file))
+        Ok(self.open_file(&mut inner, file))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let inner = self.call(Call::Open)?;
+        let mut inner = self.call(Call::Open)?;
         match self.of(&inner, name)? {
-            Entry::File(file) => Ok(self.open_file(file)),
+            Entry::File(file) => Ok(self.open_file(&mut inner, file)),
             Entry::Folder(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -420,6 +455,7 @@ impl DiskFolder for ModelFolder {
 
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.call(Call::Sync)?;
+        inner.forget_removed(self.folder);
         let folder = &mut inner.folders[self.folder];
         folder.durable = folder.now.clone();
         folder.pending.clear();
@@ -461,11 +497,17 @@ impl fmt::Debug for ModelFile {
     }
 }
 
+impl Drop for ModelFile {
+    fn drop(&mut self) {
+        self.disk.0.lock().file(self.file).n_open -= 1;
+    }
+}
+
 impl DiskFile for ModelFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut inner = self.disk.0.lock();
         inner.call(Call::Read, self.epoch).map_err(Fault::error)?;
-        let now = &inner.files[self.file].now;
+        let now = &inner.file(self.file).now;
         let rest = now.get(offset as usize..).unwrap_or_default();
         let n = rest.len().min(bytes.len());
         bytes[..n].copy_from_slice(&rest[..n]);
@@ -485,7 +527,7 @@ impl DiskFile for ModelFile {
         };
         let change = Change::Write(offset as usize, bytes[..n].to_vec());
         inner.written += n as u64;
-        let file = &mut inner.files[self.file];
+        let file = inner.file(self.file);
         change.apply(&mut file.now);
         file.pending.push(change);
         match called {
@@ -499,7 +541,7 @@ impl DiskFile for ModelFile {
         let mut inner = self.disk.0.lock();
         inner.call(Call::Name, self.epoch).map_err(Fault::error)?;
         let change = Change::Cut(length as usize);
-        let file = &mut inner.files[self.file];
+        let file = inner.file(self.file);
         change.apply(&mut file.now);
         file.pending.push(change);
         Ok(())
@@ -512,7 +554,7 @@ impl DiskFile for ModelFile {
             return Err(Fault::Eio.error());
         }
         let inner = &mut *inner;
-        let (random, file) = (&mut inner.random, &mut inner.files[self.file]);
+        let (random, file) = (&mut inner.random, inner.files.entry(self.file).or_default());
         let mut durable = std::mem::take(&mut file.durable);
         for change in std::mem::take(&mut file.pending) {
             match called {

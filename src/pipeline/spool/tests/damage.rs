@@ -7,30 +7,89 @@ use crate::pipeline::spool::format::{
     FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, encode_frame,
 };
 
-/// A disk with one segment of payloads of different lengths, the bytes of that, and where its frames are.
-fn one_segment() -> (ModelDisk, String, Vec<u8>, Vec<Range<usize>>) {
-    let disk = ModelDisk::new(1);
-    let (mut writer, _reader) = open(&disk, &small(1 << 20));
-    for id in 0..8 {
-        writer.append(&payload(id, 2, 7 * id as usize)).unwrap();
+/// A segment that is whole.
+pub(super) struct Whole {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    /// Where its frames are, of which the payloads are numbered from 0.
+    pub(super) frames: Vec<Range<usize>>,
+    /// How many records each has.
+    n_records: Vec<u64>,
+}
+
+impl Whole {
+    /// One with payloads of so many records, of so many bytes each.
+    pub(super) fn of(payloads: impl Iterator<Item = (usize, usize)>) -> Self {
+        let disk = ModelDisk::new(1);
+        let (mut writer, _reader) = open(&disk, &small(4 << 20));
+        let mut n_records = Vec::new();
+        for (id, (n, length)) in payloads.enumerate() {
+            writer.append(&payload(id as u64, n, length)).unwrap();
+            n_records.push(n as u64);
+        }
+        writer.sync().unwrap();
+        disk.kill();
+        let [name] = &segments(&disk)[..] else {
+            panic!("one segment");
+        };
+        let bytes = disk.read(name);
+        let mark = SegmentHeader::decode(&bytes[..SEGMENT_HEADER]).unwrap().mark;
+        let mut frames = Vec::new();
+        let mut at = SEGMENT_HEADER;
+        while at < bytes.len() {
+            let header = &bytes[at..at + FRAME_HEADER];
+            let length = FrameHeader::decode(header, mark, at as u64).unwrap().length();
+            frames.push(at..at + length as usize);
+            at += length as usize;
+        }
+        assert_eq!((frames.len(), at), (n_records.len(), bytes.len()));
+        Self { name: name.clone(), bytes, frames, n_records }
     }
-    writer.sync().unwrap();
-    disk.kill();
-    let [name] = &segments(&disk)[..] else {
-        panic!("one segment");
-    };
-    let bytes = disk.read(name);
-    let mark = SegmentHeader::decode(&bytes[..SEGMENT_HEADER]).unwrap().mark;
-    let mut frames = Vec::new();
-    let mut at = SEGMENT_HEADER;
-    while at < bytes.len() {
-        let header = &bytes[at..at + FRAME_HEADER];
-        let length = FrameHeader::decode(header, mark, at as u64).unwrap().length();
-        frames.push(at..at + length as usize);
-        at += length as usize;
+
+    /// All but the frame that is hit are read, and what is not is counted.
+    pub(super) fn check_flip(&self, at: usize, flip: u8) {
+        let mut flipped = self.bytes.clone();
+        flipped[at] ^= flip;
+        let (ids, figures) = read(&with(&self.name, &flipped));
+        let all = 0..self.frames.len() as u64;
+        let Some(hit) = self.frames.iter().position(|frame| frame.contains(&at)) else {
+            // The header of the segment is in the name, and in each frame.
+            assert_eq!((ids, figures.skipped_bytes), (all.collect(), 0), "at {at}");
+            return;
+        };
+        if ids.len() == self.frames.len() {
+            // What fills a frame up is not looked at.
+            assert!(self.bytes[at] == 0 && self.frames[hit].end - at < 32, "at {at}");
+            return;
+        }
+        assert!(ids.into_iter().eq(all.filter(|id| *id as usize != hit)), "at {at}");
+        assert_eq!(figures.skipped_bytes, self.frames[hit].len() as u64, "at {at}");
+        let is_header = at < self.frames[hit].start + FRAME_HEADER;
+        let known = if is_header { (0, 0) } else { (1, self.n_records[hit]) };
+        assert_eq!((figures.skipped_frames, figures.skipped_records), known, "at {at}");
     }
-    assert_eq!((frames.len(), at), (8, bytes.len()));
-    (disk, name.clone(), bytes, frames)
+
+    /// All frames that are whole are read, and the rest is counted.
+    pub(super) fn check_cut(&self, length: usize) {
+        let (ids, figures) = read(&with(&self.name, &self.bytes[..length]));
+        let whole = self.frames.iter().filter(|frame| frame.end <= length).count();
+        assert!(ids.into_iter().eq(0..whole as u64), "at {length}");
+        let end = self.frames[..whole].last().map_or(SEGMENT_HEADER, |frame| frame.end);
+        assert_eq!(figures.skipped_bytes, length.saturating_sub(end) as u64, "at {length}");
+        let cut = self.frames.get(whole).filter(|cut| length >= cut.start + FRAME_HEADER);
+        let known = cut.map_or(0, |_| self.n_records[whole]);
+        assert_eq!(figures.skipped_records, known, "at {length}");
+    }
+}
+
+/// A segment of eight payloads of different lengths.
+fn one_segment() -> (String, Vec<u8>, Vec<Range<usize>>) {
+    let Whole { name, bytes, frames, .. } = short();
+    (name, bytes, frames)
+}
+
+fn short() -> Whole {
+    Whole::of((0..8).map(|id| (2, 7 * id)))
 }
 
 /// What a reader finds, and what it counts.
@@ -51,42 +110,19 @@ fn with(name: &str, bytes: &[u8]) -> ModelDisk {
 
 #[test]
 fn a_flipped_byte_costs_at_most_the_frame_that_it_is_in() {
-    let (_, name, bytes, frames) = one_segment();
-    for at in 0..bytes.len() {
+    let whole = short();
+    for at in 0..whole.bytes.len() {
         for flip in [0x01, 0x80, 0xff] {
-            let mut flipped = bytes.clone();
-            flipped[at] ^= flip;
-            let (ids, figures) = read(&with(&name, &flipped));
-            let hit = frames.iter().position(|frame| frame.contains(&at));
-            let rest: Vec<u64> = (0..8).filter(|id| Some(*id as usize) != hit).collect();
-            match hit {
-                // What fills a frame up is not looked at.
-                Some(_) if ids.len() == 8 => assert!(bytes[at] == 0, "at {at}"),
-                Some(hit) => {
-                    assert_eq!(ids, rest, "at {at}");
-                    assert_eq!(figures.skipped_bytes, frames[hit].len() as u64, "at {at}");
-                    let is_header = at < frames[hit].start + FRAME_HEADER;
-                    let known = if is_header { (0, 0) } else { (1, 2) };
-                    assert_eq!((figures.skipped_frames, figures.skipped_records), known);
-                }
-                // The header of the segment is in the name, and in each frame.
-                None => assert_eq!((ids, figures.skipped_bytes), (rest, 0), "at {at}"),
-            }
+            whole.check_flip(at, flip);
         }
     }
 }
 
 #[test]
 fn a_segment_that_is_cut_off_has_all_that_was_whole() {
-    let (_, name, bytes, frames) = one_segment();
-    for length in 0..bytes.len() {
-        let (ids, figures) = read(&with(&name, &bytes[..length]));
-        let whole = frames.iter().filter(|frame| frame.end <= length).count();
-        assert_eq!(ids, Vec::from_iter(0..whole as u64), "at {length}");
-        let end = frames[..whole].last().map_or(SEGMENT_HEADER, |frame| frame.end);
-        assert_eq!(figures.skipped_bytes, length.saturating_sub(end) as u64, "at {length}");
-        let is_known = frames.get(whole).is_some_and(|next| length >= next.start + FRAME_HEADER);
-        assert_eq!(figures.skipped_records, if is_known { 2 } else { 0 }, "at {length}");
+    let whole = short();
+    for length in 0..whole.bytes.len() {
+        whole.check_cut(length);
     }
 }
 
@@ -108,7 +144,7 @@ fn a_damaged_frame_in_a_segment_of_this_process_is_counted_exactly() {
 
 #[test]
 fn zeros_and_garbage_at_any_place_cost_only_what_they_cover() {
-    let (_, name, bytes, frames) = one_segment();
+    let (name, bytes, frames) = one_segment();
     for hit in 0..frames.len() {
         let mut zeroed = bytes.clone();
         zeroed[frames[hit].clone()].fill(0);
@@ -136,7 +172,7 @@ fn zeros_and_garbage_at_any_place_cost_only_what_they_cover() {
 
 #[test]
 fn no_content_of_a_record_is_taken_for_a_frame() {
-    let (_, name, bytes, frames) = one_segment();
+    let (name, bytes, frames) = one_segment();
     let mark = SegmentHeader::decode(&bytes[..SEGMENT_HEADER]).unwrap().mark;
     // Somebody knows the format, and even the mark of another segment, and has it recorded.
     let mut forged = Vec::new();
@@ -166,7 +202,7 @@ fn no_content_of_a_record_is_taken_for_a_frame() {
 
 #[test]
 fn a_segment_of_another_version_or_form_is_set_aside_and_counted() {
-    let (_, name, bytes, _) = one_segment();
+    let (name, bytes, _) = one_segment();
     let newer = |bytes: &mut [u8]| bytes[8] = 2;
     let older = |bytes: &mut [u8]| bytes[8] = 0;
     let other = |bytes: &mut [u8]| bytes[32] = b'b';
@@ -195,7 +231,7 @@ fn a_segment_of_another_version_or_form_is_set_aside_and_counted() {
 
 #[test]
 fn frames_of_another_form_behind_a_damaged_header_are_skipped() {
-    let (_, name, mut bytes, _) = one_segment();
+    let (name, mut bytes, _) = one_segment();
     let mark = SegmentHeader::decode(&bytes[..SEGMENT_HEADER]).unwrap().mark;
     bytes[3] ^= 1;
     let offset = bytes.len() as u64;

@@ -201,6 +201,34 @@ fn numbers_of_segments_wrap_at_the_end_of_their_type() {
 }
 
 #[test]
+fn any_number_of_tiny_segments_come_and_go_over_the_end_of_their_numbers() {
+    let n = u64::from(from_env("BELLWETHER_SPOOL_SEGMENTS", 2_000));
+    let disk = ModelDisk::new(1);
+    let (mut writer, _reader) = open(&disk, &small(1));
+    write(&mut writer, [0]);
+    disk.kill();
+    // As if there had been nearly as many as there are numbers.
+    let name = segments(&disk)[0].clone();
+    let bytes = disk.read(&name);
+    disk.root().remove(&name).unwrap();
+    let number = format!("{:016x}", u64::MAX - n / 2);
+    disk.put(&name.replacen("0000000000000001", &number, 1), &bytes);
+    let (mut writer, mut reader) = open(&disk, &small(1));
+    assert_eq!(drain(&mut reader), [0]);
+    for id in 1..n {
+        write(&mut writer, [id]);
+        assert_eq!(drain(&mut reader), [id]);
+        if id % 997 == 0 {
+            disk.kill();
+            (writer, reader) = open(&disk, &small(1));
+            assert!(reader.next().is_none(), "after {id}");
+        }
+    }
+    assert_eq!(segments(&disk).len(), 1, "the one that is written to");
+    assert_eq!(reader.handle().figures().skipped_bytes, 0);
+}
+
+#[test]
 fn the_generation_of_a_cursor_wraps_at_the_end_of_its_type() {
     let disk = ModelDisk::new(1);
     let (mut cursor, at) = Cursor::open(disk.root()).unwrap();

@@ -3,6 +3,7 @@
 mod damage;
 mod faults;
 mod limits;
+mod mebibyte;
 mod own_folder;
 mod processes;
 mod random;

@@ -20,7 +20,12 @@ struct Other {
 
 impl Other {
     fn start(role: &str, path: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::start_by(Command::new(std::env::current_exe().unwrap()), role, path)
+    }
+
+    /// As `start`, by a command that the arguments are appended to.
+    fn start_by(mut command: Command, role: &str, path: &Path) -> Self {
+        let mut child = command
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .arg("pipeline::spool::tests::processes::another_process_does_its_part")
             .env(ROLE, role)
@@ -97,6 +102,7 @@ fn another_process_does_its_part() {
         }
         "modes" => own_folder::modes_without_umask(path),
         "measure" => measure(path),
+        "starve" => starve(path),
         role => panic!("role {role}"),
     }
 }
@@ -155,6 +161,38 @@ fn files_are_for_their_user_alone_whatever_the_umask() {
     fs::create_dir(&folder.0).unwrap();
     Other::start("modes", &folder.0).ends();
     assert!(folder.0.join("tight/lock").exists());
+}
+
+#[test]
+fn where_no_more_files_can_be_opened_nothing_is_lost_and_all_goes_on_when_there_are() {
+    let folder = Folder::new("starved");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
+    let mut other = Other::start_by(limited, "starve", &folder.0);
+    assert_eq!(other.answer(), "0 unkept, 1 failed write, 1 failed read, [0, 1, 2, 3] at last");
+    other.ends();
+}
+
+/// Takes all files that a process may open, and lets go of them.
+fn starve(path: &Path) {
+    let (mut writer, reader) = Spool::open(path, small(300), FORM).unwrap();
+    write(&mut writer, 0..3);
+    drop((writer, reader));
+    let (mut writer, mut reader) = Spool::open(path, small(300), FORM).unwrap();
+    let mut taken = Vec::new();
+    while let Ok(file) = fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    assert!((1..40).contains(&taken.len()));
+    let error = writer.append(&payload(3, 1, 20)).unwrap_err();
+    assert!(reader.next().is_none());
+    drop(taken);
+    write(&mut writer, [3]);
+    let (read, figures) = (drain(&mut reader), reader.handle().figures());
+    let (unkept, writes, reads) = (error.unkept(), figures.failed_writes, figures.failed_reads);
+    say(format_args!(
+        "{unkept} unkept, {writes} failed write, {reads} failed read, {read:?} at last"
+    ));
 }
 
 #[test]

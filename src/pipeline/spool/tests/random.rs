@@ -8,7 +8,8 @@ use super::{
 };
 use crate::pipeline::spool::disk::model::Fault;
 
-fn action() -> impl Strategy<Value = Action> {
+/// What a caller does, and its end.
+pub(super) fn life() -> impl Strategy<Value = Action> {
     prop_oneof![
         8 => (1usize..4, 0usize..300)
             .prop_map(|(n_records, length)| Action::Append { n_records, length }),
@@ -17,6 +18,12 @@ fn action() -> impl Strategy<Value = Action> {
         5 => Just(Action::Done),
         1 => Just(Action::Save),
         1 => Just(Action::Kill),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        25 => life(),
         1 => Just(Action::LosePower),
         1 => (0u64..30).prop_map(|after| Action::Die { after }),
     ]

@@ -82,6 +82,22 @@ fn a_later_process_begins_behind_what_is_done_with() {
 }
 
 #[test]
+fn what_a_killed_process_was_done_with_survives_a_loss_of_power_once_the_next_one_has_begun() {
+    for seed in 1..60 {
+        let disk = ModelDisk::new(seed);
+        let (mut writer, mut reader) = open(&disk, &small(1 << 20));
+        write(&mut writer, 0..3);
+        let entry = reader.next().unwrap();
+        reader.done(&entry.position);
+        disk.kill();
+        drop(open(&disk, &small(1 << 20)));
+        disk.lose_power();
+        let (_writer, mut reader) = open(&disk, &small(1 << 20));
+        assert_eq!(drain(&mut reader), [1, 2], "seed {seed}");
+    }
+}
+
+#[test]
 fn done_says_that_all_before_is_done_with() {
     let disk = ModelDisk::new(1);
     let (mut writer, mut reader) = open(&disk, &small(300));

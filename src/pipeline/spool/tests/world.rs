@@ -41,6 +41,7 @@ pub(super) struct World {
     in_flight: VecDeque<(SpoolPosition, u64)>,
     done: Vec<(u64, u64)>, // What this process is done with, and how many bytes that was.
     is_strict: bool,       // No fault but loss of power.
+    n_refused: u64,        // Errors that the caller got.
 }
 
 impl World {
@@ -60,6 +61,7 @@ impl World {
             in_flight: VecDeque::new(),
             done: Vec::new(),
             is_strict: true,
+            n_refused: 0,
         }
     }
 
@@ -85,6 +87,12 @@ impl World {
         if self.disk.is_dead() {
             self.lose_power();
         }
+    }
+
+    /// How many failures this process was shown or counted.
+    pub(super) fn n_failures(&mut self) -> u64 {
+        let figures = self.reader().handle().figures();
+        self.n_refused + figures.failed_writes + figures.failed_reads + figures.failed_cursors
     }
 
     /// The power goes, all is read, and nothing that was acknowledged is missing.
@@ -148,6 +156,7 @@ impl World {
 
     /// What an error hands back comes first.
     fn take_back(&mut self, error: &SpoolError, to_append: &mut VecDeque<u64>) {
+        self.n_refused += 1;
         for _ in 0..error.unkept() {
             let id = self.held.pop_back().expect("what is not kept was appended");
             *self.excused.entry(id).or_default() += 1;
@@ -199,6 +208,11 @@ impl World {
     }
 
     fn lose_power(&mut self) {
+        self.power_off();
+        self.begin_again();
+    }
+
+    fn power_off(&mut self) {
         let mut left = SAVED_AFTER;
         for (id, length) in self.done.drain(..).rev() {
             *self.excused.entry(id).or_default() += 1;
@@ -208,7 +222,6 @@ impl World {
             }
         }
         self.disk.lose_power();
-        self.begin_again();
     }
 
     fn begin_again(&mut self) {
@@ -218,6 +231,12 @@ impl World {
         // The caller has ended too: what was not acknowledged is nobody's.
         self.held.clear();
         self.halves = None;
-        self.halves = Some(open(&self.disk, &self.settings));
+        while self.halves.is_none() {
+            match Spool::on(self.disk.root(), &self.settings, FORM) {
+                Ok(halves) => self.halves = Some(halves),
+                Err(_) if self.disk.is_dead() => self.power_off(), // In the middle of the start.
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }
