@@ -104,6 +104,19 @@ fn a_backend_that_is_away_is_named_with_its_error_and_with_what_to_do() {
 }
 
 #[test]
+fn a_backend_that_hangs_is_no_backend_that_was_not_tried() {
+    let _turn = turn();
+    let server = Server::by(|_| Reply::silence());
+    let telemetry = builder().export(otlp(&server.url(""))).start().unwrap();
+    spans(1);
+    telemetry.flush(SHORT);
+    let doctor = telemetry.doctor();
+    assert_eq!(doctor.routes[0].reach, Reach::NoAnswerYet, "{doctor}");
+    assert!(!doctor.is_well(), "{doctor}");
+    telemetry.shutdown(SHORT);
+}
+
+#[test]
 fn a_backend_that_refuses_is_quoted() {
     let _turn = turn();
     let server = Server::by(|_| Reply::status(401));

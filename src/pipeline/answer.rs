@@ -86,6 +86,12 @@ impl<L> ExportError<L> {
         matches!(self.decision, Decision::Retry { .. })
     }
 
+    /// Whether nothing is left to be sent: some records were refused for good, and the others delivered.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        matches!(self.decision, Decision::Partial)
+    }
+
     /// The delay that the backend asked for, if it did.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -95,7 +101,7 @@ impl<L> ExportError<L> {
         }
     }
 
-    /// The unsent records; `None` for all of them, or for none after a [`partial`](Self::partial) success.
+    /// The unsent records; `None` for all of them, or for none if it [is partial](Self::is_partial).
     #[must_use]
     pub fn as_unsent(&self) -> Option<&L> {
         self.unsent.as_ref()

@@ -6,10 +6,15 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use super::Payload;
-use crate::{clock::Timestamp, sync::Mutex, util::escape::escape};
+use crate::{
+    clock::{self, Timestamp},
+    sync::Mutex,
+    util::escape::escape,
+};
 
 /// A file that gets what backends refuse for good, so that somebody can find out why. Clones share the file.
 ///
@@ -24,7 +29,9 @@ use crate::{clock::Timestamp, sync::Mutex, util::escape::escape};
 ///   some of them and did not say which: OTLP's partial success, say.
 /// - A record is text where it is UTF-8; else it stands in `records_hex`, as hexadecimal digits. What is sent
 ///   once for all records (the resource, of OTLP) stands in `head` or `head_hex` in the same way.
-/// - The file is created at the first refusal, for its owner alone (mode 0600). At 64 MiB, or
+/// - The file is created at the first refusal, for its owner alone (mode 0600 on Unix); one that is there already
+///   keeps its permissions, and a link is followed. It is for one process, and on a local disk: a route that has
+///   something to write waits for it. At 64 MiB, or
 ///   [`max_bytes`](Self::max_bytes), no more is written to it; a diagnostic says so. Move it away, and the
 ///   next refusal creates another. The counts of `rejected` records go on whatever becomes of the file.
 ///
@@ -72,22 +79,40 @@ impl DeadLetters {
 
     /// Adds a line.
     pub(super) fn add(&self, refusal: &Refusal<'_>, payload: &Payload) -> Result<(), String> {
-        let line = line(refusal, payload);
-        let _turn = self.turn.lock();
-        self.append(line.as_bytes())
-            .map_err(|what| format!("not written to {}: {what}", self.path.display()))
+        let written = match self.turn.try_lock_until(clock::deadline(PATIENCE)) {
+            Some(_turn) => self.append(refusal, payload),
+            None => Err(io::Error::other("another route is at it for too long")),
+        };
+        written.map_err(|what| format!("not written to {}: {what}", self.path.display()))
     }
 
-    fn append(&self, line: &[u8]) -> io::Result<()> {
+    fn append(&self, refusal: &Refusal<'_>, payload: &Payload) -> io::Result<()> {
+        // What is no file would be opened by whoever reads its other end, a pipe say.
+        if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
         let mut file = open(&self.path)?;
         let n_bytes = file.metadata()?.len();
-        if n_bytes.saturating_add(line.len() as u64) > self.max_bytes {
+        let is_too_much = |n: usize| n_bytes.saturating_add(n as u64) > self.max_bytes;
+        let full = || {
             let what = format!("it is full: {n_bytes} of {} bytes", self.max_bytes);
-            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+            io::Error::new(io::ErrorKind::StorageFull, what)
+        };
+        if is_too_much(payload.head().len() + payload.bytes().len()) {
+            return Err(full()); // Before all of it is made a text.
         }
-        file.write_all(line)
+        let line = line(refusal, payload);
+        if is_too_much(line.len()) {
+            return Err(full());
+        }
+        file.write_all(line.as_bytes()).inspect_err(|_| {
+            let _ = file.set_len(n_bytes); // The next line is not to continue a torn one.
+        })
     }
 }
+
+/// How long a route waits for another one that writes. Arbitrary.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<P: Into<PathBuf>> From<P> for DeadLetters {
     fn from(path: P) -> Self {

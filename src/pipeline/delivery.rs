@@ -32,6 +32,11 @@ pub(super) trait Delivery: Send + 'static {
         load: &Self::Load,
         deadline: &Deadline,
     ) -> Result<(), ExportError<Self::Load>>;
+
+    /// The result of the attempt is counted; or not, if its batch was dropped meanwhile.
+    fn settled(&mut self, is_ours: bool) {
+        let _ = is_ours;
+    }
 }
 
 /// Records in the form in which they are delivered.

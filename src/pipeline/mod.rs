@@ -31,7 +31,7 @@
 //! | records held by a route, those in the exporter's hands included | 262,144; of metrics 1,048,576; of notifications 1,000 | [`Settings::max_items`] |
 //! | bytes held by a route | 64 MiB | [`Settings::max_bytes`] |
 //! | a full queue drops | the newest; of metrics and notifications the oldest | [`Settings::overflow`] |
-//! | records in a batch | 512; of metrics 8,192; of notifications 1 | [`Settings::batch_items`] |
+//! | records in a batch | 512; of metrics 8,192, by remote write 2,000; of notifications 1 | [`Settings::batch_items`] |
 //! | bytes in a batch | 4 MiB | [`Settings::batch_bytes`] |
 //! | how long a record waits for its batch | 1 s; a notification does not | [`Settings::batch_delay`] |
 //! | time of an attempt | 10 s | [`Settings::attempt_timeout`] |
@@ -44,7 +44,13 @@
 //! | an answer, by HTTP | 4 MiB | |
 //! | the file of what backends refused | none; then 64 MiB at most | [`Route::dead_letters`], [`DeadLetters::max_bytes`] |
 //! | interval of metrics | 10 s | [`Route::interval`] |
+//! | how long readers wait for a callback | 0.5 s | [`Builder::callback_patience`](crate::Builder::callback_patience) |
+//! | the tick | 1 s | [`Builder::tick`](crate::Builder::tick) |
+//! | how long another endpoint is asked after a failover | 1 min | |
 //! | a spool | 1 GiB, in segments of 16 MiB | `SpoolFolder::max_bytes` |
+//! | a payload in a spool | 64 MiB at most | |
+//! | an unreadable part of a spool is given up | after 10 s | |
+//! | what other processes left is looked for | each minute | |
 //! | space that a spool leaves free | 512 MiB, or a twentieth of the file system | `SpoolFolder::free_bytes` |
 //! | the memory of the past | 32 MiB | [`Builder::history_budget`](crate::Builder::history_budget) |
 //! | delivery at the end of the process | 2 s | [`Telemetry::shutdown`](crate::Telemetry::shutdown) |
@@ -318,11 +324,15 @@ impl<S: Signal> AnyPipe for Pipe<S> {
     }
 
     fn begin_flush(&self, deadline: Instant) -> Ticket {
-        self.0.queue.begin_flush(hurry(deadline))
+        let ticket = self.0.queue.begin_flush(hurry(deadline));
+        self.0.outflow.iter().for_each(|outflow| outflow.hurry(hurry(deadline)));
+        ticket
     }
 
     fn wait_kept(&self, ticket: Ticket, deadline: Instant) -> bool {
-        !self.is_own_thread() && self.0.queue.wait_settled(ticket, deadline)
+        let is_kept = !self.is_own_thread() && self.0.queue.wait_settled(ticket, deadline);
+        self.0.outflow.iter().for_each(|outflow| outflow.end_flush(deadline));
+        is_kept
     }
 
     fn wait(&self, ticket: Ticket, deadline: Instant) -> bool {
@@ -386,7 +396,7 @@ pub(crate) fn shutdown(pipes: &[Arc<dyn AnyPipe>], timeout: Duration) -> Report 
     let deadline = clock::deadline(timeout);
     pipes.iter().for_each(|pipe| pipe.begin_shutdown(deadline));
     let queues: Vec<_> = pipes.iter().map(|pipe| pipe.end_shutdown(deadline)).collect();
-    let settled = queues.iter().all(|queue| queue.held == 0);
+    let settled = queues.iter().all(|queue| queue.held + queue.spooled == 0);
     Report::new(queues, settled)
 }
 

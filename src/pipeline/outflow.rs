@@ -31,6 +31,7 @@ use super::{
     passage::Passage,
     queue::{Queue, Ticket},
     route::AnyExporter,
+    state::{Kept, Passed},
     threads,
 };
 use crate::{
@@ -67,6 +68,10 @@ pub(super) struct Spooling<S> {
     on_disk: Arc<OnDisk>,
     frame_records: usize,
     passage: Arc<Passage>,
+    /// What went past the disk in the last attempt.
+    passed: Passed,
+    /// Whether the last attempt went past it.
+    is_passing: bool,
     label: OutletLabel,
 }
 
@@ -125,6 +130,8 @@ pub(super) fn spawn<S: Signal, W: Spawn<S>>(
         on_disk: on_disk.clone(),
         frame_records,
         passage: passage.clone(),
+        passed: Passed::default(),
+        is_passing: false,
         label: label.clone(),
     };
     let outlet = Outlet::new(label.clone(), on_disk, settings, watch);
@@ -155,7 +162,7 @@ impl<S: Signal> Delivery for Spooling<S> {
     type Load = Frames;
 
     /// Appends all frames, and makes them durable by one group commit.
-    fn attempt(&mut self, load: &Frames, _: &Deadline) -> Result<(), ExportError<Frames>> {
+    fn attempt(&mut self, load: &Frames, deadline: &Deadline) -> Result<(), ExportError<Frames>> {
         let Frames(frames) = load;
         refuse_miscounted(frames)?;
         let mut n_kept = 0;
@@ -175,12 +182,20 @@ impl<S: Signal> Delivery for Spooling<S> {
             failure = Some((n_kept, trouble(&error)));
         }
         self.note_kept(frames[..n_kept].iter().map(Load::len).sum());
-        let Some((n_kept, error)) = failure else { return Ok(()) };
+        let Some((n_kept, error)) = failure else {
+            self.is_passing = false;
+            return Ok(());
+        };
+        self.on_disk.note_refusal();
         let left = match error.is_retry() {
-            true => self.pass(&frames[n_kept..], &error),
+            true => self.pass(&frames[n_kept..], &error, deadline),
             false => frames[n_kept..].to_vec(),
         };
         if left.is_empty() { Ok(()) } else { Err(error.unsent(Frames(left))) }
+    }
+
+    fn settled(&mut self, is_ours: bool) {
+        self.on_disk.note_passed(&std::mem::take(&mut self.passed), is_ours);
     }
 }
 
@@ -190,24 +205,35 @@ const OFFERED_FOR: Duration = Duration::from_secs(1);
 impl<S> Spooling<S> {
     /// Hands frames that the disk does not take to the sender, for as long as that sends them. Returns the
     /// others.
-    fn pass(&self, frames: &[Encoded], why: &ExportError<Frames>) -> Vec<Encoded> {
+    fn pass(
+        &mut self,
+        frames: &[Encoded],
+        why: &ExportError<Frames>,
+        deadline: &Deadline,
+    ) -> Vec<Encoded> {
+        let was_passing = std::mem::replace(&mut self.is_passing, true);
         for (place, frame) in frames.iter().enumerate() {
+            let patience = clock::deadline(OFFERED_FOR);
             self.passage.offer(frame.clone());
             self.writer.handle().wake();
-            let left = self.passage.left(clock::deadline(OFFERED_FOR));
-            let n_left: usize = left.iter().map(Load::len).sum();
-            self.note_kept(frame.len() - n_left.min(frame.len()));
-            if n_left > 0 {
+            let left =
+                self.passage.wait(|| deadline.is_over() || clock::real_instant() >= patience);
+            let passed = self.on_disk.take_passed();
+            self.on_disk.begin_passed(passed.n_records());
+            self.passed.add(&passed);
+            if !left.is_empty() {
                 return left.into_iter().chain(frames[place + 1..].iter().cloned()).collect();
             }
         }
-        let OutletLabel { name, signal } = &self.label;
-        let text = format_args!("sent without having been on disk: {why}");
-        diagnostics::report("spool", format_args!("exporter \"{name}\" of {signal}: {text}"));
+        if !was_passing {
+            let OutletLabel { name, signal } = &self.label;
+            let text = format_args!("sent without having been on disk: {why}");
+            diagnostics::report("spool", format_args!("exporter \"{name}\" of {signal}: {text}"));
+        }
         Vec::new()
     }
 
-    /// Counts records that are on disk now, or past it.
+    /// Counts records that are on disk now.
     fn note_kept(&self, n_records: usize) {
         self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
     }
@@ -303,11 +329,11 @@ impl<S: Signal> Outgoing<S> {
                 Err(panic) => {
                     self.outlet.lose_batch("exporter panicked", format_args!("panicked: {panic}"));
                     self.passage.answer(Vec::new());
-                    // It would panic again.
-                    self.in_hand
-                        .take()
-                        .into_iter()
-                        .for_each(|position| self.reader.done(&position));
+                    // It would panic again; but what a shutdown has given back to the disk stays there.
+                    let is_returned = self.outlet.queue.take_back();
+                    if let Some(position) = self.in_hand.take().filter(|_| !is_returned) {
+                        self.reader.done(&position);
+                    }
                 }
             }
         }
@@ -328,7 +354,10 @@ impl<S: Signal> Outgoing<S> {
         // Asked before the spool, which the first half fills to its end.
         let is_last = closing.is_some() && self.memory.has_ended();
         let Some(entry) = self.reader.next() else {
-            if let Some(frame) = self.passage.take() {
+            self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
+            if self.has_nothing_on_disk()
+                && let Some(frame) = self.passage.take()
+            {
                 self.pass(frame);
                 return true;
             }
@@ -351,12 +380,19 @@ impl<S: Signal> Outgoing<S> {
         self.reader.done(&entry.position);
         true
     }
-}
 
-impl<S: Signal> Outgoing<S> {
+    /// Whether nothing waits there that is to be sent first. It may be there and not be read just now.
+    fn has_nothing_on_disk(&self) -> bool {
+        let figures = self.reader.handle().figures();
+        figures.pending_records == 0 && figures.uncounted_bytes == 0
+    }
+
     /// Sends a frame that was never on disk.
     fn pass(&mut self, frame: Encoded) {
-        self.outlet.queue.lend(frame.len(), frame.payload.bytes().len(), false);
+        if self.outlet.is_put_off() {
+            return self.passage.answer(vec![frame]);
+        }
+        self.outlet.queue.lend_past(frame.len(), frame.payload.bytes().len());
         let left = self.outlet.deliver_once(&mut self.sending, frame);
         self.outlet.queue.release();
         self.passage.answer(left);
@@ -371,6 +407,18 @@ impl Outflow {
 
     pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
         self.queue.wait_settled(ticket, deadline)
+    }
+
+    /// The sender hurries with what it has past the disk, which is held by the first half.
+    pub(super) fn hurry(&self, deadline: Option<Instant>) {
+        if self.queue.is_passing() {
+            self.queue.begin_flush(deadline);
+        }
+    }
+
+    /// Ends what began with this deadline.
+    pub(super) fn end_flush(&self, deadline: Instant) {
+        self.queue.end_flush(deadline);
     }
 
     /// The sender has until `deadline`.
@@ -391,7 +439,8 @@ impl Outflow {
     pub(super) fn report(&self, memory: impl FnOnce() -> QueueReport) -> QueueReport {
         let (figures, disk) = (self.spool.figures(), self.queue.report("", ""));
         let memory = memory();
-        let inherited = self.queue.kept().inherited + figures.dropped_inherited;
+        let kept = self.queue.kept();
+        let inherited = kept.inherited + figures.dropped_inherited;
         let arrived = memory.delivered + inherited;
         let mut dropped = disk.dropped;
         dropped.add(DropReason::SpoolFull, figures.dropped_records as usize);
@@ -411,13 +460,13 @@ impl Outflow {
             retries: memory.retries + disk.retries,
             last_error: disk.last_error.or(memory.last_error),
             panics: memory.panics + disk.panics,
-            spool: Some(report_of(&figures)),
+            spool: Some(report_of(&figures, &kept)),
             ..disk
         }
     }
 }
 
-fn report_of(figures: &SpoolFigures) -> SpoolReport {
+fn report_of(figures: &SpoolFigures, kept: &Kept) -> SpoolReport {
     SpoolReport {
         bytes: figures.bytes,
         backlog_bytes: figures.uncounted_bytes,
@@ -425,7 +474,8 @@ fn report_of(figures: &SpoolFigures) -> SpoolReport {
         segments_set_aside: figures.segments_set_aside,
         syncs: figures.syncs,
         sync_time: figures.sync_time,
-        failed_writes: figures.failed_writes,
+        passed: kept.n_passed,
+        failed_writes: kept.refusals,
         failed_reads: figures.failed_reads,
         failed_cursors: figures.failed_cursors,
     }

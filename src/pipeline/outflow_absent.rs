@@ -46,6 +46,14 @@ impl Outflow {
         match *self {}
     }
 
+    pub(super) fn hurry(&self, _: Option<Instant>) {
+        match *self {}
+    }
+
+    pub(super) fn end_flush(&self, _: Instant) {
+        match *self {}
+    }
+
     pub(super) fn close(&self, _: Instant) {
         match *self {}
     }

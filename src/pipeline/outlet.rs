@@ -17,7 +17,7 @@ use super::{
     dead_letters::Refusal,
     delivery::{Delivery, Load},
     queue::Queue,
-    retry::{Attempts, Delay},
+    retry::{Attempts, Delay, MAX_RETRY_AFTER},
     state::Urgency,
 };
 use crate::{
@@ -44,6 +44,10 @@ pub(super) struct Outlet<T> {
     fit: Fit,
     /// As it was before the last attempt that failed.
     seen: Urgency,
+    /// Whether the load in hand is of the queue, and counted there.
+    is_counted: bool,
+    /// Until when the backend is to be left alone, of an attempt that was the only one.
+    not_before: Option<Instant>,
 }
 
 impl<T> Outlet<T> {
@@ -56,13 +60,38 @@ impl<T> Outlet<T> {
         let (breaker, fit, seen) = (Breaker::default(), Fit::new(), queue.urgency());
         let (retry, attempt_timeout) = (settings.retry_of_route(), settings.attempt_timeout);
         let dead_letters = settings.dead_letters.clone();
-        Self { label, queue, attempt_timeout, retry, watch, dead_letters, breaker, fit, seen }
+        Self {
+            label,
+            queue,
+            attempt_timeout,
+            retry,
+            watch,
+            dead_letters,
+            breaker,
+            fit,
+            seen,
+            is_counted: true,
+            not_before: None,
+        }
     }
 
     /// Delivers `load`, which is in flight, whole or in parts.
     pub(super) fn deliver<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
         let mut attempts = Attempts::new(self.retry.clone(), clock::real_instant());
         self.deliver_within(&mut attempts, delivery, load);
+    }
+
+    /// Delivers what is said after the last batch, which is not of the queue.
+    pub(super) fn deliver_uncounted<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
+        self.is_counted = false;
+        self.deliver(delivery, load);
+        self.is_counted = true;
+    }
+
+    /// Whether the backend has asked for a pause that is not over.
+    #[cfg(all(feature = "spool", unix))]
+    pub(super) fn is_put_off(&self) -> bool {
+        self.not_before.is_some_and(|at| clock::real_instant() < at)
     }
 
     /// As [`deliver`](Self::deliver), but nothing is attempted again: what should be is returned, in order,
@@ -147,14 +176,17 @@ impl<T> Outlet<T> {
                 drop(load); // First, so that a flush finds its memory given back.
                 self.fit.took(n_before);
                 let is_ours = self.queue.settle(n_behind, None);
-                return if is_ours { Fate::Settled } else { Fate::Over };
+                delivery.settled(is_ours);
+                let goes_on = is_ours || !self.is_counted;
+                return if goes_on { Fate::Settled } else { Fate::Over };
             };
             if was_cut {
                 // This attempt was for the flushes that came meanwhile.
                 seen = self.queue.urgency();
             }
             self.seen = seen;
-            let (decision, unsent) = self.judge(error, &load, n_behind);
+            let (decision, unsent, is_ours) = self.judge(error, &load, n_behind);
+            delivery.settled(is_ours);
             if matches!(decision, Decision::Cut) && unsent.len() > 1 {
                 self.fit.refused(unsent.len());
                 return Fate::TooLarge(unsent);
@@ -168,8 +200,10 @@ impl<T> Outlet<T> {
                 false => attempts.fail(decision, now, random),
             };
             let Some(delay) = delay else {
-                if attempts.are_single() && matches!(decision, Decision::Retry { .. }) {
-                    self.queue.release();
+                if attempts.are_single()
+                    && let Decision::Retry { after } = decision
+                {
+                    self.give_back(after, unsent.len());
                     return Fate::Left(unsent);
                 }
                 return self.give_up(decision, &unsent, n_behind);
@@ -199,7 +233,13 @@ impl<T> Outlet<T> {
     }
 
     /// Counts what the exporter reports as delivered or refused, and returns what is still to be sent.
-    fn judge<L: Load>(&self, error: ExportError<L>, load: &L, n_behind: usize) -> (Decision, L) {
+    /// So is whether the batch still belonged to the worker.
+    fn judge<L: Load>(
+        &self,
+        error: ExportError<L>,
+        load: &L,
+        n_behind: usize,
+    ) -> (Decision, L, bool) {
         let ExportError { decision, unsent, rejected, message } = error;
         let n = load.len();
         // An exporter that returns more than it was given must not break the sums.
@@ -219,8 +259,17 @@ impl<T> Outlet<T> {
             self.bury(load, rejected, &message);
         }
         self.queue.note(message, is_retry); // First, so that a flush finds it in the report.
-        self.queue.settle(remaining, Some((DropReason::Rejected, rejected)));
-        (decision, unsent)
+        let is_ours = self.queue.settle(remaining, Some((DropReason::Rejected, rejected)));
+        (decision, unsent, is_ours)
+    }
+
+    /// Gives `n` records back to whoever lent them for one attempt; the backend may have asked for a pause.
+    fn give_back(&mut self, after: Option<Duration>, n: usize) {
+        self.queue.release();
+        self.not_before = after.map(|delay| clock::deadline(delay.min(MAX_RETRY_AFTER)));
+        if self.breaker.failures == 1 {
+            self.diagnose_first_failure(n);
+        }
     }
 
     /// Drops what will not be tried again: a part that was refused, or all of a batch whose time is over.
@@ -235,7 +284,7 @@ impl<T> Outlet<T> {
             self.bury(unsent, n_unsent, &self.last_error());
         }
         let is_ours = self.queue.settle(n_behind, Some((DropReason::Rejected, n_unsent)));
-        if !is_ours {
+        if !is_ours && self.is_counted {
             return Fate::Over; // Counted already, by a shutdown that did not wait any longer.
         }
         self.diagnose_loss("records rejected", n_unsent);

@@ -1,9 +1,6 @@
 //! A way past a disk that takes nothing: frames go from hand to hand, one at a time.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::{mem, time::Duration};
 
 use super::delivery::Encoded;
 use crate::{
@@ -33,8 +30,8 @@ enum Slot {
     Answered(Vec<Encoded>),
 }
 
-/// A look at whether the sender has answered, if the signal should be missed. Arbitrary.
-const LOOKS_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether a frame is to be taken back. Arbitrary.
+const LOOKS_EVERY: Duration = Duration::from_millis(20);
 
 impl Passage {
     pub(super) fn new() -> Self {
@@ -42,7 +39,7 @@ impl Passage {
         Self { state: WaitMutex::new(state), changed: Condvar::new() }
     }
 
-    /// Offers a frame. [`left`](Self::left) says what became of it.
+    /// Offers a frame. [`wait`](Self::wait) says what became of it.
     pub(super) fn offer(&self, frame: Encoded) {
         let mut state = self.state.lock();
         state.slot = match state.is_closed {
@@ -51,21 +48,17 @@ impl Passage {
         };
     }
 
-    /// What was not sent of the frame that was offered, in order. Waits until `patience` is over, and for as
-    /// long as it takes once the sender has the frame.
-    pub(super) fn left(&self, patience: Instant) -> Vec<Encoded> {
+    /// What was not sent of the frame that was offered, in order. Waits until `is_over`, and for as long as it
+    /// takes once the sender has the frame.
+    pub(super) fn wait(&self, is_over: impl Fn() -> bool) -> Vec<Encoded> {
         let mut state = self.state.lock();
         loop {
-            let until = match mem::replace(&mut state.slot, Slot::Empty) {
+            match mem::replace(&mut state.slot, Slot::Empty) {
                 Slot::Answered(left) => return left,
-                Slot::Offered(frame) if clock::real_instant() >= patience => return vec![frame],
-                other => {
-                    let is_offered = matches!(other, Slot::Offered(_));
-                    state.slot = other;
-                    if is_offered { patience } else { clock::deadline(LOOKS_EVERY) }
-                }
-            };
-            state = wait_until(&self.changed, state, until);
+                Slot::Offered(frame) if is_over() => return vec![frame],
+                other => state.slot = other,
+            }
+            state = wait_until(&self.changed, state, clock::deadline(LOOKS_EVERY));
         }
     }
 
@@ -121,13 +114,11 @@ mod tests {
         frames.iter().map(text).collect()
     }
 
-    const NOBODY_WAITS: Duration = Duration::from_secs(600);
-
     #[test]
     fn what_nobody_takes_comes_back_when_patience_is_over() {
         let passage = Passage::new();
         passage.offer(frame("one"));
-        assert_eq!(texts(passage.left(clock::deadline(Duration::from_millis(1)))), ["one"]);
+        assert_eq!(texts(passage.wait(|| true)), ["one"]);
         assert!(passage.take().is_none(), "it is not offered any more");
     }
 
@@ -140,7 +131,7 @@ mod tests {
         assert_eq!(texts(passage.take().into_iter().collect()), ["one"]);
         assert!(passage.take().is_none(), "one hand has it");
         passage.answer(vec![frame("one, cut")]);
-        assert_eq!(texts(passage.left(clock::deadline(NOBODY_WAITS))), ["one, cut"]);
+        assert_eq!(texts(passage.wait(|| false)), ["one, cut"]);
     }
 
     #[test]
@@ -149,7 +140,7 @@ mod tests {
         passage.offer(frame("one"));
         passage.close();
         for text in ["one", "two", "three"] {
-            assert_eq!(texts(passage.left(clock::deadline(NOBODY_WAITS))), [text]);
+            assert_eq!(texts(passage.wait(|| false)), [text]);
             passage.offer(frame(if text == "one" { "two" } else { "three" }));
             assert!(passage.take().is_none());
         }
@@ -161,6 +152,6 @@ mod tests {
         passage.offer(frame("one"));
         assert!(passage.take().is_some());
         passage.close();
-        assert!(passage.left(clock::deadline(NOBODY_WAITS)).is_empty());
+        assert!(passage.wait(|| false).is_empty());
     }
 }

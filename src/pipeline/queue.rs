@@ -20,13 +20,13 @@ use std::{
 };
 
 #[cfg(all(feature = "spool", unix))]
-use super::state::{InFlight, Kept};
+use super::state::{InFlight, Kept, Passed};
 use super::{
     Batch, Chunk, Deadline, DropReason, Overflow, QueueReport,
     batch::Part,
     limits::Limits,
     retry::Delay,
-    state::{Attempt, Load, Phase, State, Urgency},
+    state::{Attempt, Load, Origin, Phase, State, Urgency},
 };
 use crate::{
     clock,
@@ -87,10 +87,11 @@ impl<T> Queue<T> {
             _ => None,
         };
         let mut state = self.state.lock();
-        let was_ready = state.makes_a_batch(&self.limits);
+        let mut was_ready = state.makes_a_batch(&self.limits);
         for part in chunk.parts() {
             if let Some(patience) = patience {
                 state = self.wait_for_room(state, part, patience);
+                was_ready = false; // The worker may have taken all of it meanwhile, and sleep.
             }
             state.offer(part, &self.limits, &mut evicted);
         }
@@ -132,7 +133,7 @@ impl<T> Queue<T> {
     pub(super) fn begin_flush(&self, deadline: Option<Instant>) -> Ticket {
         let mut state = self.state.lock();
         let ticket = Ticket(state.offered);
-        if state.is_settled(ticket.0) {
+        if state.is_settled(ticket.0) && !state.is_passing() {
             return ticket;
         }
         state.flush_up_to = state.offered;
@@ -156,11 +157,13 @@ impl<T> Queue<T> {
     /// flush that began with this deadline.
     pub(super) fn wait_settled(&self, ticket: Ticket, deadline: Instant) -> bool {
         let is_settled = self.wait(deadline, |state| state.is_settled(ticket.0));
-        let mut state = self.state.lock();
-        if let Some(place) = state.flush_deadlines.iter().position(|&other| other == deadline) {
-            state.flush_deadlines.swap_remove(place);
-        }
+        self.end_flush(deadline);
         is_settled
+    }
+
+    /// Ends the flushes that began with this deadline.
+    pub(super) fn end_flush(&self, deadline: Instant) {
+        self.state.lock().flush_deadlines.retain(|&other| other != deadline);
     }
 
     /// Waits until the worker has ended; `false` if it has not by `deadline`.
@@ -239,7 +242,7 @@ impl<T> Queue<T> {
 
     /// Whether its records are on disk.
     pub(super) fn is_of_disk(&self) -> bool {
-        self.state.lock().kept.is_some()
+        self.state.lock().kept.is_some_and(|kept| kept.origin != Origin::Memory)
     }
 }
 
@@ -290,8 +293,10 @@ impl<T> Queue<T> {
             let flushes = state.flush_deadlines.iter().filter(|flush| is_worth_an_attempt(**flush));
             at = flushes.fold(at, |at, flush| at.min(shortly_before(*flush)));
         }
-        if let Phase::Closing(deadline) = state.phase {
-            at = at.min(shortly_before(deadline));
+        match state.phase {
+            Phase::Open => {}
+            Phase::Closing(deadline) => at = at.min(shortly_before(deadline)),
+            Phase::Closed => at = clock::real_instant(),
         }
         let deadline = Deadline::at(at);
         state.attempt = Some(Attempt { deadline: deadline.clone(), yields_to_flushes });
@@ -355,14 +360,10 @@ impl<T> Queue<T> {
         if remaining == 0 {
             state.in_flight = None;
         }
-        let mut delivered = items - remaining;
-        state.note_settled(delivered);
-        if let Some((reason, lost)) = lost {
-            let lost = lost.min(delivered);
-            state.dropped.add(reason, lost);
-            delivered -= lost;
-        }
-        state.delivered += delivered as u64;
+        let settled = items - remaining;
+        let (reason, lost) = lost.unwrap_or((DropReason::Rejected, 0));
+        let lost = lost.min(settled);
+        state.note_settled(settled - lost, (reason, lost));
         drop(state);
         self.settled.notify_all();
         true
@@ -448,7 +449,7 @@ impl<T> Queue<T> {
         let mut state = self.state.lock();
         state.offered += n as u64;
         if let Some(kept) = &mut state.kept {
-            kept.lost = lost;
+            kept.lost = kept.lost.max(lost); // Two threads ask the disk.
         }
         drop(state);
         self.settled.notify_all();
@@ -456,13 +457,67 @@ impl<T> Queue<T> {
 
     /// Puts `items` records into flight.
     pub(super) fn lend(&self, items: usize, bytes: usize, is_inherited: bool) {
+        self.lend_from(if is_inherited { Origin::Earlier } else { Origin::Disk }, items, bytes);
+    }
+
+    /// Puts `items` records into flight that were never on disk. What becomes of them is not counted here,
+    /// but [taken](Self::take_passed).
+    pub(super) fn lend_past(&self, items: usize, bytes: usize) {
+        self.lend_from(Origin::Memory, items, bytes);
+    }
+
+    fn lend_from(&self, origin: Origin, items: usize, bytes: usize) {
         let mut state = self.state.lock();
-        state.in_flight = Some(InFlight { first: 0, load: Load { items, bytes } });
         state.worker_exports = true;
+        let mut first = 0;
         if let Some(kept) = &mut state.kept {
-            kept.is_inherited = is_inherited;
+            first = kept.settled + kept.lost; // Whatever was lost so far is older.
+            kept.origin = origin;
             kept.is_returned = false;
-            kept.inherited += if is_inherited { items as u64 } else { 0 };
+            kept.inherited += if origin == Origin::Earlier { items as u64 } else { 0 };
+        }
+        state.in_flight = Some(InFlight { first, load: Load { items, bytes } });
+    }
+
+    /// What became of records that were lent past the disk since the last call.
+    pub(super) fn take_passed(&self) -> Passed {
+        let mut state = self.state.lock();
+        state.kept.as_mut().map(|kept| std::mem::take(&mut kept.passed)).unwrap_or_default()
+    }
+
+    /// Notes that `n` records went past the disk. Then [`note_passed`](Self::note_passed) counts them.
+    pub(super) fn begin_passed(&self, n: usize) {
+        self.state.lock().offered += n as u64;
+    }
+
+    /// Counts what became of records that went past the disk; if they are no more the worker's, they are
+    /// counted already.
+    pub(super) fn note_passed(&self, passed: &Passed, is_ours: bool) {
+        let mut state = self.state.lock();
+        let n = passed.n_records() as u64;
+        if let Some(kept) = &mut state.kept {
+            kept.settled += n;
+            kept.n_passed += if is_ours { n } else { 0 };
+        }
+        if is_ours {
+            state.delivered += passed.delivered;
+            for (reason, n) in passed.dropped.iter() {
+                state.dropped.add(reason, n as usize);
+            }
+        }
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// Whether records are in flight that were never on disk.
+    pub(super) fn is_passing(&self) -> bool {
+        self.state.lock().is_passing()
+    }
+
+    /// Notes that the disk did not take what it was to keep.
+    pub(super) fn note_refusal(&self) {
+        if let Some(kept) = &mut self.state.lock().kept {
+            kept.refusals += 1;
         }
     }
 

@@ -6,7 +6,7 @@ pub(crate) const EXPORTER_KEY: &str = "exporter";
 pub(crate) const SIGNAL_KEY: &str = "signal";
 /// The label key with the [`DropReason`](super::DropReason).
 pub(crate) const REASON_KEY: &str = "reason";
-/// The unit of all of them, in UCUM's spelling.
+/// The unit of those that count records, in UCUM's spelling.
 pub(crate) const UNIT: &str = "{item}";
 
 /// A name and its help text.
@@ -57,6 +57,11 @@ pub(crate) const SPOOL_SIZE: Series = ("telemetry.spool.size", "Bytes of the spo
 pub(crate) const SPOOL_BACKLOG: Series = (
     "telemetry.spool.backlog",
     "Bytes that an earlier process left in the spool and that were not read yet",
+);
+/// A counter.
+pub(crate) const SPOOL_PASSED: Series = (
+    "telemetry.spool.passed",
+    "Records sent without having been on the spool's disk, which took nothing",
 );
 /// A counter.
 pub(crate) const SPOOL_SKIPPED: Series =

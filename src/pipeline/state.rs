@@ -68,9 +68,13 @@ impl<T> Lanes<T> {
     }
 
     /// The lane that the next record is taken from.
-    fn next(&mut self, is_pressed: bool) -> &mut VecDeque<Queued<T>> {
+    fn next(&mut self, is_pressed: bool, flush_up_to: u64) -> &mut VecDeque<Queued<T>> {
         let urgent_comes_first = match (self.urgent.front(), self.others.front()) {
-            (Some(urgent), Some(other)) => is_pressed || urgent.first < other.first,
+            // Urgent ones that came after a flush began do not prolong it.
+            (Some(urgent), Some(other)) => {
+                let is_later = other.first < flush_up_to && urgent.first >= flush_up_to;
+                is_pressed && !is_later || urgent.first < other.first
+            }
             (urgent, _) => urgent.is_some(),
         };
         if urgent_comes_first { &mut self.urgent } else { &mut self.others }
@@ -85,21 +89,64 @@ pub(super) struct InFlight {
 
 /// What became of records on disk.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(
+    not(all(feature = "spool", unix)),
+    expect(dead_code, reason = "no queue is of a disk then")
+)]
 pub(super) struct Kept {
     /// How many of this process are delivered or dropped.
     pub(super) settled: u64,
     /// How many of this process are lost on the disk.
     pub(super) lost: u64,
     /// How many of earlier processes were lent.
-    #[cfg_attr(
-        not(all(feature = "spool", unix)),
-        expect(dead_code, reason = "no queue is of a disk then")
-    )]
     pub(super) inherited: u64,
-    /// Whether what is in flight is of an earlier process.
-    pub(super) is_inherited: bool,
+    /// Where what is in flight comes from.
+    pub(super) origin: Origin,
+    /// What became of records that were lent past the disk, until it is counted.
+    pub(super) passed: Passed,
+    /// How many of this process went past the disk.
+    pub(super) n_passed: u64,
+    /// How often the disk did not take what it was to keep.
+    pub(super) refusals: u64,
     /// Whether the last load was given back, to be sent another time.
     pub(super) is_returned: bool,
+}
+
+/// Where a load comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "spool", unix)),
+    expect(dead_code, reason = "no queue is of a disk then")
+)]
+pub(super) enum Origin {
+    /// The disk, where this process put it.
+    #[default]
+    Disk,
+    /// The disk, where an earlier process left it.
+    Earlier,
+    /// The half that writes: the disk did not take it.
+    Memory,
+}
+
+/// What became of records that were never on disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passed {
+    pub(super) delivered: u64,
+    pub(super) dropped: Dropped,
+}
+
+#[cfg(all(feature = "spool", unix))]
+impl Passed {
+    pub(super) fn n_records(&self) -> usize {
+        (self.delivered + self.dropped.total()) as usize
+    }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.delivered += more.delivered;
+        for (reason, n) in more.dropped.iter() {
+            self.dropped.add(reason, n as usize);
+        }
+    }
 }
 
 /// A running attempt.
@@ -232,7 +279,7 @@ impl<T> State<T> {
         let mut batch = Batch::new();
         loop {
             let is_pressed = self.is_pressed(load, limits);
-            let lane = self.lanes.next(is_pressed);
+            let lane = self.lanes.next(is_pressed, self.flush_up_to);
             let Some(front) = lane.front() else { break };
             let n = front.piece.range.len().min(limits.batch_items - load.items);
             let exceeds = load.bytes.saturating_add(front.charge) > limits.batch_bytes;
@@ -266,10 +313,13 @@ impl<T> State<T> {
 
     /// Whether all records before the number `up_to` are settled.
     pub(super) fn is_settled(&self, up_to: u64) -> bool {
-        if let Some(kept) = &self.kept {
-            return kept.settled + kept.lost >= up_to;
-        }
         let in_flight = self.in_flight.as_ref().map(|batch| batch.first);
+        if let Some(kept) = &self.kept {
+            // Records leave the disk in their order, so all before those in flight are settled or lost; of
+            // what was lost since, some may be newer.
+            let of_own = in_flight.filter(|_| kept.origin == Origin::Disk);
+            return of_own.unwrap_or(kept.settled + kept.lost) >= up_to;
+        }
         let lowest = in_flight.into_iter().chain(self.lanes.first()).min();
         lowest.is_none_or(|lowest| lowest >= up_to)
     }
@@ -299,17 +349,30 @@ impl<T> State<T> {
                 kept.is_returned |= lost > 0;
                 return 0;
             }
-            _ => self.note_settled(lost),
+            _ => self.note_settled(0, (reason, lost)),
         }
-        self.dropped.add(reason, lost);
         lost
     }
 
-    /// Notes that `n` records of the load in flight are delivered or dropped.
-    pub(super) fn note_settled(&mut self, n: usize) {
-        if let Some(kept) = self.kept.as_mut().filter(|kept| !kept.is_inherited) {
-            kept.settled += n as u64;
+    /// Counts records of the load in flight as delivered, and others as dropped.
+    pub(super) fn note_settled(&mut self, delivered: usize, (reason, lost): (DropReason, usize)) {
+        match &mut self.kept {
+            Some(kept) if kept.origin == Origin::Memory => {
+                kept.passed.delivered += delivered as u64;
+                kept.passed.dropped.add(reason, lost);
+                return;
+            }
+            Some(kept) if kept.origin == Origin::Disk => kept.settled += (delivered + lost) as u64,
+            _ => {}
         }
+        self.delivered += delivered as u64;
+        self.dropped.add(reason, lost);
+    }
+
+    /// Whether what is in flight was never on the disk that the queue is of.
+    pub(super) fn is_passing(&self) -> bool {
+        let is_past = self.kept.as_ref().is_some_and(|kept| kept.origin == Origin::Memory);
+        is_past && self.in_flight.is_some()
     }
 
     pub(super) fn urgency(&self) -> Urgency {

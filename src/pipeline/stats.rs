@@ -1,4 +1,4 @@
-//! What the pipeline counts about itself: reasons, the names of its series, and the report.
+//! What the pipeline counts about itself: reasons and the report; `series.rs` has the names of its series.
 //!
 //! This holds for every queue at every instant: `offered = delivered + held + spooled + dropped`. Held
 //! are the records that wait in the queue or are in an exporter's hands, spooled those that are on disk.
@@ -102,7 +102,7 @@ impl Dropped {
 pub struct QueueReport {
     /// The route's name: the exporter's name, unless the route was named.
     pub name: String,
-    /// The signal: `spans`, `metrics` or `notifications`.
+    /// The signal: `spans`, `logs`, `metrics` or `notifications`.
     pub signal: &'static str,
     /// Records that were offered, and those that an earlier process left in the spool as far as they were
     /// read.
@@ -117,7 +117,8 @@ pub struct QueueReport {
     pub spooled: u64,
     /// Records that were dropped.
     pub dropped: Dropped,
-    /// How often the exporter asked for a retry.
+    /// How often the exporter asked for a retry; of a route with a spool, also how often the disk did not take a
+    /// batch and the backend neither.
     pub retries: u64,
     /// The exporter's last error, if there was one; at most 512 bytes.
     pub last_error: Option<String>,
@@ -131,7 +132,7 @@ pub struct QueueReport {
     /// Encoded bytes that the backend took, before compression, where it took all that an attempt sent; 0
     /// for an exporter that does not [encode](super::Encoder).
     pub bytes_sent: u64,
-    /// When a batch, or a part of one, was delivered last.
+    /// When all that an attempt sent was delivered, the last time.
     pub last_delivery: Option<Timestamp>,
     /// How often the exporter, or a processor of the route, panicked. The worker went on each time.
     pub panics: u64,
@@ -158,7 +159,10 @@ pub struct SpoolReport {
     pub syncs: u64,
     /// How long that took, added up.
     pub sync_time: Duration,
-    /// Writes that failed: the records waited in memory and were written again.
+    /// Records that were sent without having been on disk, because it took nothing.
+    pub passed: u64,
+    /// How often the disk did not take what it was to keep: it failed, was full, or would have had less left
+    /// than it must have. The records were sent without having been there, or waited in memory.
     pub failed_writes: u64,
     /// Reads that failed.
     pub failed_reads: u64,
@@ -249,7 +253,8 @@ impl fmt::Display for Totals {
 pub struct Report {
     /// One for each exporter, in the order in which they were added.
     pub queues: Vec<QueueReport>,
-    /// Whether everything offered before the call was delivered or dropped when the call returned.
+    /// Whether everything offered before the call was delivered or dropped when the call returned. What is on
+    /// disk then, and will be sent by the next process, is neither.
     pub settled: bool,
     /// Recorded spans that had started and not ended when the call returned; they were not offered, unless
     /// [`Builder::export_open_spans`](crate::Builder::export_open_spans) was called.
@@ -275,7 +280,7 @@ impl Report {
         })
     }
 
-    /// The queue of the route called `name` for `signal`: `spans`, `metrics` or `notifications`.
+    /// The queue of the route called `name` for `signal`: `spans`, `logs`, `metrics` or `notifications`.
     #[must_use]
     pub fn queue(&self, signal: &str, name: &str) -> Option<&QueueReport> {
         self.queues.iter().find(|queue| queue.signal == signal && queue.name == name)

@@ -66,14 +66,14 @@ impl Telemetry {
         let Some(permit) = Permit::take() else { return Pending::ready(false) };
         let deadline = clock::deadline(timeout);
         let work = move || (running.persist(clock::until(deadline)), permit).0;
-        Pending::start("bellwether-persist", || false, work)
+        Pending::start("bellwether-persist", work).unwrap_or_else(|| Pending::ready(false))
     }
 
     /// [`shutdown`](Self::shutdown) for code that must not block: the future is ready by `timeout`.
     ///
     /// It needs no runtime. The shutdown begins with this call, on a thread of its own, and goes on though the
-    /// future be dropped. If no thread can be started, the report is at once there and not settled, and the
-    /// telemetry runs on: another shutdown, its drop, or the exit of the process delivers. On a thread of ours
+    /// future be dropped. If no thread is to be had, as for a flush, the report is at once there and not settled,
+    /// and the telemetry runs on: another shutdown, its drop, or the exit of the process delivers. On a thread of ours
     /// it does what `shutdown` does there.
     ///
     /// # Examples
@@ -98,12 +98,15 @@ impl Telemetry {
         timeout: Duration,
     ) -> impl Future<Output = Report> + Send + 'static + use<> {
         let (running, deadline) = (self.running.clone(), clock::deadline(timeout));
-        if running.is_inherited() || is_own_thread() {
+        if running.is_inherited() || is_own_thread() || running.has_ended() {
             return Pending::ready(running.shutdown(deadline));
         }
         let of_thread = running.clone();
-        let work = move || of_thread.shutdown(deadline);
-        Pending::start("bellwether-shutdown", || unsettled(&running), work)
+        let begin = |permit| {
+            let work = move || (of_thread.shutdown(deadline), permit).0;
+            Pending::start("bellwether-shutdown", work)
+        };
+        Permit::take().and_then(begin).unwrap_or_else(|| Pending::ready(unsettled(&running)))
     }
 }
 
@@ -113,18 +116,19 @@ impl Running {
         if self.is_inherited() || is_own_thread() {
             return Pending::ready(self.flush(timeout));
         }
-        self.begin_flush_aside(timeout)
+        self.begin_flush_aside(timeout).unwrap_or_else(|| Pending::ready(unsettled(self)))
     }
 
-    /// As [`flush_aside`](Self::flush_aside), from the tick too, which it does not hold up.
+    /// As [`flush_aside`](Self::flush_aside), from the tick too, which it does not hold up; `None` if no thread
+    /// is to be had.
     pub(super) fn begin_flush_aside(
         self: &std::sync::Arc<Self>,
         timeout: Duration,
-    ) -> Pending<Report> {
-        let Some(permit) = Permit::take() else { return Pending::ready(unsettled(self)) };
+    ) -> Option<Pending<Report>> {
+        let permit = Permit::take()?;
         let (running, deadline) = (self.clone(), clock::deadline(timeout));
         let work = move || (running.flush(clock::until(deadline)), permit).0;
-        Pending::start("bellwether-flush", || unsettled(self), work)
+        Pending::start("bellwether-flush", work)
     }
 }
 

@@ -143,6 +143,9 @@ impl Builder {
 
     /// Keeps what goes over a network in folders below `folder` until it is delivered, in at most `max_bytes`
     /// for each route: spans, log records and readings of metrics, over an outage, a crash and a restart.
+    /// The folder of a route is called by its signal and its name: `spans-otlp`. Where two backends are of one
+    /// kind, [name](Route::named) their routes: the second is `otlp-2` otherwise, whichever that is in the next
+    /// version of your program, and would get what the other had left.
     /// A route that has a [folder of its own](Route::spool) keeps that. Notifications of alerts are not
     /// kept: after a restart the rules are evaluated anew.
     ///

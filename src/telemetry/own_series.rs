@@ -79,6 +79,7 @@ fn of_spools(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
         of_each((Kind::Counter, series::INHERITED, series::UNIT), |queue| queue.inherited as f64),
         of_disk(Kind::Gauge, series::SPOOL_SIZE, "By", |spool| spool.bytes as f64),
         of_disk(Kind::Gauge, series::SPOOL_BACKLOG, "By", |spool| spool.backlog_bytes as f64),
+        of_disk(Kind::Counter, series::SPOOL_PASSED, series::UNIT, |spool| spool.passed as f64),
         of_disk(Kind::Counter, series::SPOOL_SKIPPED, "By", |spool| spool.skipped_bytes as f64),
         of_disk(Kind::Counter, series::SPOOL_SET_ASIDE, "{file}", |spool| {
             spool.segments_set_aside as f64

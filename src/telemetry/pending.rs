@@ -38,13 +38,9 @@ impl<T: Clone + Default + Send + 'static> Pending<T> {
         Self { shared: Arc::new(Mutex::new(progress)), generation: process::generation() }
     }
 
-    /// Does `work` on a thread called `name`; without one, the answer is `otherwise`. The thread is muted
-    /// meanwhile: what is done for the telemetry makes no spans.
-    pub(super) fn start(
-        name: &str,
-        otherwise: impl FnOnce() -> T,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Self {
+    /// Does `work` on a thread called `name`; `None` if there can be none. The thread is muted meanwhile: what is
+    /// done for the telemetry makes no spans.
+    pub(super) fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<Self> {
         let shared = Arc::new(Mutex::new(Progress { answer: None, waker: None }));
         let of_thread = shared.clone();
         let run = move || {
@@ -61,11 +57,11 @@ impl<T: Clone + Default + Send + 'static> Pending<T> {
         };
         match thread::Builder::new().name(name.to_owned()).spawn(run) {
             // The handle is dropped: nobody joins it, and it ends by its deadline.
-            Ok(_) => Self { shared, generation: process::generation() },
+            Ok(_) => Some(Self { shared, generation: process::generation() }),
             Err(error) => {
                 let text = format_args!("no thread could be started, so it was not done: {error}");
                 diagnostics::report("flush", text);
-                Self::ready(otherwise())
+                None
             }
         }
     }
@@ -150,7 +146,7 @@ mod tests {
     #[test]
     fn whoever_polled_last_is_woken_once_and_the_answer_stays() {
         let (let_go, held) = mpsc::channel::<()>();
-        let mut pending = Pending::start("test", || 0, move || held.recv().map_or(7, |()| 8));
+        let mut pending = Pending::start("test", move || held.recv().map_or(7, |()| 8)).unwrap();
         let ((first, _), (last, woken)) = (waker(), waker());
         for waker in [&first, &last] {
             let waker = Waker::from(waker.clone());
@@ -168,7 +164,7 @@ mod tests {
 
     #[test]
     fn work_that_panics_answers_the_default() {
-        let mut pending = Pending::start("test", || 1, || panic!("of the work"));
+        let mut pending = Pending::<i32>::start("test", || panic!("of the work")).unwrap();
         let (wake, woken) = waker();
         let waker = Waker::from(wake);
         let mut poll = || Pin::new(&mut pending).poll(&mut Context::from_waker(&waker));
@@ -183,7 +179,7 @@ mod tests {
         let (let_go, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel();
         let work = move || (held.recv().is_ok(), done.send(())).0;
-        drop(Pending::start("test", || false, work));
+        drop(Pending::start("test", work).unwrap());
         let_go.send(()).unwrap();
         is_done.recv_timeout(LONG).unwrap();
     }

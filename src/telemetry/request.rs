@@ -55,8 +55,9 @@ impl Requests {
     pub(super) fn heed(&mut self, running: &Arc<Running>) {
         let n = REQUESTS.load(Acquire);
         if n != self.seen && self.flush.as_ref().is_none_or(Pending::is_done) {
+            let Some(flush) = running.begin_flush_aside(PATIENCE) else { return }; // The next tick tries again.
             self.seen = n;
-            self.flush = Some(running.begin_flush_aside(PATIENCE));
+            self.flush = Some(flush);
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{Builder, exit, running::Part};
 use crate::{
     context,
     error::{Error, ErrorKind},
+    sync::Mutex,
     util::process,
 };
 
@@ -112,18 +113,25 @@ impl Drop for Heeding {
     }
 }
 
-/// Sets the handlers that stay, once: children inherit them.
+/// Sets the handlers that stay, once for each signal: children inherit them.
 fn set_defaults(signals: &[i32]) -> io::Result<()> {
-    static ARE_SET: AtomicBool = AtomicBool::new(false);
-    if ARE_SET.swap(true, SeqCst) {
-        return Ok(());
-    }
+    /// Those that are set. Held while handlers are registered, which runs no code of the user's.
+    static SET: Mutex<Vec<i32>> = Mutex::new(Vec::new());
     // The thread stays with the parent.
     process::in_children(|| ENDS_AT_ONCE.store(true, SeqCst));
+    let mut set = SET.lock();
     for &signal in signals {
+        if set.contains(&signal) {
+            continue;
+        }
         // In this order: handlers run as they were registered, and only a second signal finds it set.
-        flag::register_conditional_default(signal, &ENDS_AT_ONCE)?;
+        match std::process::id() {
+            // The system heeds no default of the first process of a container.
+            1 => flag::register_conditional_shutdown(signal, 128 + signal, &ENDS_AT_ONCE)?,
+            _ => flag::register_conditional_default(signal, &ENDS_AT_ONCE)?,
+        };
         flag::register(signal, &ENDS_AT_ONCE)?;
+        set.push(signal);
     }
     Ok(())
 }

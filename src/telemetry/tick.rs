@@ -37,13 +37,13 @@ pub(super) struct Ticking {
 impl Ticking {
     /// Starts the thread that ticks.
     pub(super) fn start(self) -> Result<Ticker, Error> {
-        Ticker::start("bellwether-tick", move |stop| self.run(stop))
+        let requests = Requests::new(); // Here, so that one that comes after the start is none of before.
+        Ticker::start("bellwether-tick", move |stop| self.run(stop, requests))
     }
 
     /// Ticks at the slots of the interval until it is stopped. Slots that pass during a tick are
     /// skipped, so that a machine that was suspended does not catch up.
-    fn run(mut self, stop: &Stop) {
-        let mut requests = Requests::new();
+    fn run(mut self, stop: &Stop, mut requests: Requests) {
         while !stop.comes_until(clock::deadline(self.slots.until_next(clock::now()))) {
             let Some(running) = self.running.upgrade() else { return };
             clock::anchor();

@@ -134,7 +134,7 @@ use crate::{
     diagnostics,
     log::LogRecord,
     metric::{DataPoint, Temporality},
-    pipeline::{Batch, Encoder as _, Payload, Route, SendResult, Setup},
+    pipeline::{Batch, Encoder as _, Route, SendResult, Setup},
     trace::SpanRecord,
     transport::{Endpoint, http_client::HttpAnswer},
 };
@@ -283,19 +283,18 @@ impl Otlp {
         self.request(&self.logs, setup, batch)
     }
 
-    /// What becomes of the spans of `payload` when a server answers so; `None` if no server can. For fuzzing.
+    /// What becomes of spans when a server answers so; `None` if no server can. For fuzzing.
     #[doc(hidden)]
     #[must_use]
     pub fn spans_answered(
         &self,
-        payload: &Payload,
         status: u16,
         headers: &[(&str, &[u8])],
         body: &[u8],
     ) -> Option<SendResult> {
         let answer = HttpAnswer::of(status, headers, body)?;
         let encoding = self.spans.encoding();
-        Some(http::judge(&answer, payload, "a server", SpanRecord::NAMES, encoding))
+        Some(http::judge(&answer, "a server", SpanRecord::NAMES, encoding))
     }
 
     fn request<S: OtlpSignal>(&self, target: &Target, setup: &Setup, batch: &Batch<S>) -> Vec<u8> {

@@ -174,3 +174,45 @@ fn an_answer_of_any_kind_closes_the_breaker() {
     assert_eq!(dropped(&report, DropReason::RetriesExhausted), 6);
     assert_eq!(dropped(&report, DropReason::Rejected), 3);
 }
+
+/// Says three things after its last batch.
+struct LastWords;
+
+impl Encoder<u32> for LastWords {
+    fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+        let mut payload = Payload::new();
+        for number in batch {
+            payload.record(|bytes| bytes.extend_from_slice(format!("{number} ").as_bytes()));
+        }
+        payload
+    }
+
+    fn finish(&mut self) -> Option<Payload> {
+        Some(self.encode(&Batch::from(vec![97, 98, 99])))
+    }
+}
+
+/// Takes one record at a time.
+struct Narrow(mpsc::Sender<Vec<u8>>);
+
+impl Sender for Narrow {
+    fn send(&mut self, payload: &Payload, _: &Deadline) -> SendResult {
+        if payload.len() > 1 {
+            return Err(ExportError::too_large("413"));
+        }
+        let _ = self.0.send(payload.bytes().to_vec());
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_said_after_the_last_batch_is_sent_in_parts_too() {
+    let (say, sent) = mpsc::channel();
+    let route = Route::wire(LastWords, Narrow(say));
+    let pipe = Pipe::start(route.settings(|all| *all = settings(2)), &Setup::default()).unwrap();
+    pipe.push(vec![1, 2]);
+    let report = pipe.shutdown(LONG);
+    assert_eq!((report.offered, report.delivered), (2, 2), "{report}");
+    let sent: Vec<_> = sent.iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    assert_eq!(sent.concat(), "1 2 97 98 99 ");
+}

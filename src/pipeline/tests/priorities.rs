@@ -215,3 +215,38 @@ proptest! {
         prop_assert_eq!(waiting.len() as u64, n_dropped);
     }
 }
+
+#[test]
+fn who_waited_for_room_wakes_the_worker_that_slept_meanwhile() {
+    let (pipe, script) =
+        start(Settings { max_items: 4, overflow: Overflow::Block(LONG), ..settings(2) });
+    pipe.push(vec![1, 2]);
+    assert_eq!(script.batch(), [1, 2]);
+    pipe.push(vec![3, 4]);
+    let pushing = pipe.clone();
+    // There is room for all of it only when the worker has nothing left to do.
+    let push = thread::spawn(move || pushing.push(vec![5, 6, 7, 8]));
+    for expected in [[3, 4], [5, 6], [7, 8]] {
+        script.deliver();
+        assert_eq!(script.batch(), expected);
+    }
+    script.deliver();
+    push.join().unwrap();
+    assert_eq!(pipe.shutdown(LONG).delivered, 8);
+}
+
+#[test]
+fn urgent_records_that_come_after_a_flush_began_do_not_prolong_it() {
+    let queue = queue(8, Overflow::DropNewest, 2);
+    push(&queue, [1, 2, 3, 4, 10]);
+    let ticket = queue.begin_flush(None);
+    let mut delivered = Vec::new();
+    for later in [20, 30, 40] {
+        push(&queue, [later, later]);
+        let Next::Deliver(batch) = queue.next() else { panic!("a batch") };
+        delivered.extend(batch.iter().map(|number| number.0));
+        queue.settle(0, None);
+    }
+    assert_eq!(delivered[..5], [10, 1, 2, 3, 4]);
+    assert!(queue.wait_settled(ticket, real_instant()));
+}

@@ -142,3 +142,12 @@ fn an_exporter_that_encodes_nothing_cannot_have_dead_letters() {
     let error = Pipe::start(route, &Setup::default()).unwrap_err().to_string();
     assert_eq!(error, r#"exporter "scripted" encodes nothing, so it cannot have dead letters"#);
 }
+
+#[test]
+fn what_is_no_file_gets_nothing() {
+    let letters = Letters::new();
+    fs::create_dir(&letters.0).unwrap();
+    let report = refused(DeadLetters::new(&letters.0), &[|_| Err(ExportError::reject("400"))]);
+    assert_eq!(dropped(&report, DropReason::Rejected), 4);
+    fs::remove_dir(&letters.0).unwrap();
+}

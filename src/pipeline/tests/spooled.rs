@@ -341,7 +341,8 @@ fn what_a_full_disk_does_not_take_is_sent_past_it() {
     }
     let report = backend.deliver_all();
     assert_eq!((report.delivered, report.spooled, report.held), (150, 0, 0), "{report}");
-    assert!(report.spool.unwrap().failed_writes > 0 || report.retries == 0);
+    let spool = report.spool.unwrap();
+    assert!(spool.passed == 150 && spool.failed_writes > 0, "{spool:?}");
 }
 
 #[test]
@@ -384,4 +385,79 @@ fn a_shutdown_while_a_frame_goes_past_the_disk_ends_in_time_and_drops_what_was_n
     assert_eq!((report.held, dropped(&report, DropReason::Shutdown)), (0, 2), "{report}");
     backend.answer(|_| Ok(()));
     assert!(backend.sent.recv_timeout(LONG).is_err(), "the thread has ended");
+}
+
+#[test]
+fn what_goes_past_the_disk_while_a_shutdown_gives_up_is_counted_once() {
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let backend = start(full(&folder), settings(1));
+        backend.pipe.push(vec![1, 2, 3]);
+        assert_eq!(backend.sent(), "1");
+        let Backend { pipe, answers, sent } = backend;
+        // The answer comes while, before or after the shutdown gives up.
+        let answer = thread::spawn(move || {
+            let _ = answers.send(Box::new(|_| Ok(())));
+            answers
+        });
+        let report = pipe.shutdown(Duration::from_millis(1));
+        assert!(report.totals().add_up() && report.held == 0, "{report}");
+        assert_eq!(report.delivered + report.dropped.total(), 3, "{report}");
+        drop((answer.join().unwrap(), sent));
+        let late = pipe.report();
+        assert!(late.totals().add_up() && late.offered == 3, "{late}");
+    }
+}
+
+#[test]
+fn a_pause_that_the_backend_asked_for_holds_past_the_disk_too() {
+    let folder = Folder::new();
+    let backend = start(full(&folder), settings(1));
+    backend.pipe.push(vec![1]);
+    assert_eq!(backend.sent(), "1");
+    backend.answer(|_| Err(ExportError::retry("429").after(Duration::from_secs(60))));
+    // The half that writes tries again and again, without a pause.
+    assert!(backend.sent.recv_timeout(Duration::from_millis(100)).is_err());
+    let report = backend.pipe.shutdown(NONE);
+    assert_eq!((report.attempts, dropped(&report, DropReason::Shutdown)), (1, 1), "{report}");
+}
+
+#[test]
+fn a_flush_is_not_over_while_what_came_before_it_is_in_the_senders_hands() {
+    let queue = Queue::<u32>::of_disk(limits::Limits::checked(&settings(1)).unwrap());
+    queue.note_kept(100, 0);
+    let ticket = queue.begin_flush(None);
+    queue.lend(10, 10, false);
+    queue.note_kept(20, 110); // The quota drops all that waits, of it twenty that came later.
+    assert!(!queue.wait_settled(ticket, real_instant()));
+    queue.settle(0, None);
+    assert!(queue.wait_settled(ticket, real_instant()));
+}
+
+#[test]
+fn a_panic_after_the_shutdown_gave_up_leaves_on_disk_what_it_said_is_there() {
+    let folder = Folder::new();
+    let backend = start(folder.spool(), settings(1));
+    backend.pipe.push(vec![1]);
+    backend.keep();
+    assert_eq!(backend.sent(), "1");
+    let report = backend.pipe.shutdown(NONE);
+    assert_eq!(report.spooled, 1, "{report}");
+    backend.answer(|_| panic!("too late"));
+    assert!(backend.sent.recv_timeout(LONG).is_err(), "the thread has ended");
+    let next = start(folder.spool(), settings(1));
+    assert_eq!(next.sent(), "1");
+    next.answer(|_| Ok(()));
+    assert_eq!(next.pipe.shutdown(LONG).delivered, 1);
+}
+
+#[test]
+fn a_shutdown_that_leaves_records_on_disk_is_not_settled() {
+    let folder = Folder::new();
+    let backend = start(folder.spool(), settings(1));
+    backend.pipe.push(vec![1]);
+    backend.keep();
+    assert_eq!(backend.sent(), "1");
+    let pipes: [Arc<dyn AnyPipe>; 1] = [Arc::new(backend.pipe.clone())];
+    assert!(!shutdown(&pipes, NONE).settled);
 }

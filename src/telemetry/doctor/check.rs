@@ -30,7 +30,7 @@ pub struct RouteCheck {
 pub enum Reach {
     /// Nothing was sent yet: there was nothing, or it waits for its batch.
     NotTried,
-    /// The first attempt is under way.
+    /// It was tried, and has not answered: the first attempt is under way, or was ended early by a flush.
     NoAnswerYet,
     /// It takes what it is sent.
     Taking,
@@ -56,7 +56,7 @@ impl Reach {
             _ if report.delivered > 0 => Self::Taking,
             _ if report.dropped.get(DropReason::Rejected) > 0 => Self::Refusing,
             _ if report.panics > 0 => Self::Failing,
-            _ if report.is_attempting => Self::NoAnswerYet,
+            _ if report.is_attempting || report.attempts > 0 => Self::NoAnswerYet,
             _ => Self::NotTried,
         }
     }

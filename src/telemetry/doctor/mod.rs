@@ -23,7 +23,8 @@ use crate::{pipeline::OneLine, resource::Resource};
 
 /// What [`Telemetry::doctor`](crate::Telemetry::doctor) has found; `Display` prints it for people.
 ///
-/// Credentials are in none of it: destinations and errors are without them.
+/// Credentials are in none of it, unless a backend repeats them in its answer: of that the last error quotes the
+/// beginning.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Doctor {

@@ -32,7 +32,7 @@ fn of_spool(report: &QueueReport) -> impl Iterator<Item = Finding> + use<> {
     let n_failed = spool.failed_writes + spool.failed_reads + spool.failed_cursors;
     let failed = (n_failed > 0).then(|| {
         let what =
-            format!("{name}: the spool's disk failed {n_failed} times; records waited in memory");
+            format!("{name}: the spool's disk took nothing {n_failed} times; records were sent without having been there, or waited in memory");
         advise(what, "look after the disk: its space, its permissions, its health")
     });
     let n_aside = spool.segments_set_aside;
@@ -82,7 +82,7 @@ fn no_answer(route: &RouteCheck) -> Finding {
     let RouteCheck { report, .. } = route;
     let n = report.held + report.spooled;
     let what = format!(
-        "{}: {} wait, and the first attempt has not ended yet",
+        "{}: {} wait, and no attempt has come to an answer yet",
         named(report),
         records(n, report.signal)
     );

@@ -1,5 +1,7 @@
 //! Sends a body, and reads what the server says of it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use reqwest::{Method, header::CONTENT_TYPE};
 
@@ -10,7 +12,7 @@ use super::{
 use crate::clock::Deadline;
 
 /// What is posted by an [`HttpPoster`](crate::transport::HttpPoster): a body, with its place and headers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "what is not posted goes nowhere"]
 pub struct HttpPost<'a> {
     /// What follows the path of the endpoint's URL; empty for nothing.
@@ -20,7 +22,7 @@ pub struct HttpPost<'a> {
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: Bytes,
     /// A success with more than this in its body is a failure, and of another answer the rest is not read;
-    /// with 0 none of it is waited for. [`MOST_ANSWER`] unless there is a reason, and never more.
+    /// with 0 none of it is waited for. Never more than [`MOST_ANSWER`].
     pub(crate) most_answer: usize,
 }
 
@@ -45,6 +47,17 @@ impl<'a> HttpPost<'a> {
     /// that may pass, and of another answer the rest is not read.
     pub fn reading(self, most: usize) -> Self {
         Self { most_answer: most, ..self }
+    }
+}
+
+/// Without what may be secret: the query of its path, and the values of its headers.
+impl fmt::Debug for HttpPost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
+        let mut text = f.debug_struct("HttpPost");
+        text.field("path", &path).field("content_type", &self.content_type);
+        text.field("headers", &headers).field("n_bytes", &self.body.len()).finish_non_exhaustive()
     }
 }
 

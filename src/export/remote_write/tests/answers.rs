@@ -120,7 +120,7 @@ fn what_the_server_asks_for_is_the_pause() {
     let error = ends.send(&payload).unwrap_err();
     assert_eq!((error.retry_after(), error.is_retry()), (None, true));
     let Retry { initial, max, .. } = Retry::default();
-    assert_eq!((initial, max), (Duration::from_millis(100), Duration::from_secs(5)));
+    assert_eq!((initial, max), (Duration::from_secs(1), Duration::from_secs(5)));
 }
 
 #[test]
