@@ -137,6 +137,19 @@ fn what_would_go_below_the_floor_is_refused_until_there_is_room_again() {
 }
 
 #[test]
+fn unless_something_else_is_said_a_twentieth_of_the_disk_stays_free_but_no_more_than_512_mib() {
+    for (size, floor) in [(1 << 40, 512 << 20), (1 << 30, (1 << 30) / 20)] {
+        let disk = ModelDisk::new(1);
+        disk.set_size(size);
+        let (mut writer, _reader) = open(&disk, &SpoolSettings { free_floor: None, ..small(600) });
+        disk.set_room(floor);
+        assert!(writer.append(&payload(0, 1, 20)).unwrap_err().is_full());
+        disk.set_room(floor + 1000);
+        writer.append(&payload(0, 1, 20)).unwrap();
+    }
+}
+
+#[test]
 fn a_full_disk_hands_back_what_is_not_durable_and_is_used_again_when_it_has_room() {
     let disk = ModelDisk::new(1);
     let (mut writer, mut reader) = open(&disk, &small(600));
