@@ -271,15 +271,17 @@ fn a_frame_of_the_greatest_lengths_is_none_and_overflows_nothing() {
 
 #[test]
 fn settings_that_cannot_be_used_are_refused() {
-    let folder = std::env::temp_dir().join("bellwether-spool-never-made");
+    let folder = Folder::new("never-made");
     for (settings, form) in [
         (SpoolSettings { max_bytes: 4095, ..SpoolSettings::default() }, FORM),
         (SpoolSettings { segment_bytes: 0, ..SpoolSettings::default() }, FORM),
         (SpoolSettings::default(), ""),
         (SpoolSettings::default(), &"x".repeat(97)),
     ] {
-        let error = Spool::open(&folder, settings, form).unwrap_err();
+        let error = Spool::open(&folder.0, settings, form).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption);
     }
-    assert!(!folder.exists());
+    assert!(!folder.0.exists());
+    let least = SpoolSettings { max_bytes: 4096, segment_bytes: 1, ..SpoolSettings::default() };
+    assert!(Spool::open(&folder.0, least, &"x".repeat(96)).is_ok());
 }
