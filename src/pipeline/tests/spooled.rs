@@ -222,6 +222,7 @@ fn a_panic_while_encoding_costs_the_batch_and_the_worker_goes_on() {
     let report = backend.deliver_all();
     assert_eq!((report.delivered, report.dropped.get(DropReason::Panic)), (1, 1), "{report}");
     assert_eq!((report.panics, &*report.name, report.signal), (1, "Wire", "numbers"));
+    assert!(report.last_error.unwrap().contains("cannot be encoded"));
 }
 
 #[test]
@@ -373,6 +374,7 @@ fn what_neither_disk_nor_backend_takes_is_held_and_delivered_once_the_backend_is
     backend.answer(|payload| Err(ExportError::retry("503").unsent(payload.skip(1)).rejected(0)));
     // Its sender gave the rest back, and gets it again from the half that writes.
     assert_eq!(backend.sent(), "2");
+    assert_eq!(backend.report().retries, 2, "by each of the two halves");
     backend.answer(|_| Err(ExportError::reject("400")));
     assert_eq!(backend.sent(), "3");
     let report = backend.deliver_all();
