@@ -207,4 +207,15 @@ mod tests {
         assert_eq!(read["head_hex"], "ff");
         assert_eq!(read["records_hex"], serde_json::json!(["74657874", "009f"]));
     }
+
+    #[test]
+    fn a_file_may_have_as_many_bytes_as_it_is_allowed_and_not_one_more() {
+        let name = format!("bellwether-letters-exact-{}", std::process::id());
+        let letters = DeadLetters::new(std::env::temp_dir().join(name)).max_bytes(10);
+        letters.append(b"12345").unwrap();
+        letters.append(b"67890").unwrap();
+        assert!(letters.append(b"\n").is_err());
+        assert_eq!(fs::read(letters.path()).unwrap(), b"1234567890");
+        fs::remove_file(letters.path()).unwrap();
+    }
 }

@@ -172,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    #[cfg(all(feature = "spool", unix))]
+    fn a_single_attempt_is_not_followed_by_another_unless_it_was_ended_early() {
+        let now = clock::real_instant();
+        let mut attempts = Attempts::single(Retry::default(), now);
+        assert!(attempts.are_single() && !Attempts::new(Retry::default(), now).are_single());
+        assert_eq!(attempts.fail(RETRY, now, 1), None);
+        let at_once = Delay { length: Duration::ZERO, at_least: Duration::ZERO };
+        assert_eq!(attempts.cut(RETRY, 1), Some(at_once));
+    }
+
+    #[test]
     fn extreme_settings_do_not_panic() {
         let retry =
             Retry { initial: Duration::MAX, max: Duration::MAX, max_elapsed: Duration::MAX };

@@ -175,6 +175,19 @@ fn a_batch_has_no_more_bytes_than_its_limit_but_for_a_single_part() {
 }
 
 #[test]
+fn a_part_that_is_heavier_than_a_batch_is_one() {
+    let (pipe, script) = start_busy(Settings { batch_bytes: 100, ..settings(100) });
+    pipe.push(vec![1, 2]);
+    pipe.push(vec![3]);
+    script.deliver();
+    let _ = pipe.begin_flush(soon());
+    for batch in [&[1, 2][..], &[3]] {
+        assert_eq!(script.batch(), batch);
+        script.deliver();
+    }
+}
+
+#[test]
 fn a_full_queue_drops_the_newest_and_takes_in_part_what_fits_in_part() {
     let (pipe, script) = start_busy(Settings { max_items: 4, ..settings(4) });
     pipe.push(vec![1, 2]);

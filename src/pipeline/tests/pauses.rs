@@ -3,6 +3,18 @@
 use super::*;
 
 #[test]
+fn the_first_attempts_of_a_route_wait_for_nothing() {
+    let mut slow = settings(1);
+    (slow.retry.initial, slow.retry.max) = (LONG * 1_000, LONG * 1_000);
+    let (pipe, script) = start(slow);
+    for record in 0..3 {
+        pipe.push(vec![record]);
+        assert_eq!(script.batch(), [record]);
+        script.deliver();
+    }
+}
+
+#[test]
 fn a_batch_that_had_its_time_is_dropped() {
     let mut settings = settings(1);
     settings.retry.max_elapsed = NONE;

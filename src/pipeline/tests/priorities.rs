@@ -67,6 +67,22 @@ fn an_urgent_record_takes_the_place_of_another_whichever_the_policy_gives_up() {
 }
 
 #[test]
+fn what_an_urgent_record_drives_out_leaves_its_bytes_to_others() {
+    let part = 128 + 8;
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
+        let settings = Settings { max_bytes: 2 * part, overflow, ..settings(10) };
+        let queue = Queue::new(Limits::checked(&settings).unwrap());
+        for number in [1, 2, 10] {
+            push(&queue, [number]);
+        }
+        assert_eq!(deliver(&queue).len() + deliver(&queue).len(), 2, "{overflow:?}");
+        push(&queue, [3]);
+        push(&queue, [4]);
+        assert_eq!(queue.report("", "").held, 2, "{overflow:?}");
+    }
+}
+
+#[test]
 fn no_other_record_takes_the_place_of_an_urgent_one() {
     for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
         let queue = queue(2, overflow, 2);

@@ -221,6 +221,8 @@ fn a_panic_while_encoding_costs_the_batch_and_the_worker_goes_on() {
     assert_eq!(backend.sent(), "1");
     let report = backend.deliver_all();
     assert_eq!((report.delivered, report.dropped.get(DropReason::Panic)), (1, 1), "{report}");
+    assert_eq!((report.panics, &*report.name, report.signal), (1, "Wire", "numbers"));
+    assert!(report.last_error.unwrap().contains("cannot be encoded"));
 }
 
 #[test]
@@ -265,6 +267,23 @@ fn an_exporter_that_encodes_nothing_cannot_have_a_spool() {
     let error = error.unwrap_err().to_string();
     assert_eq!(error, r#"exporter "scripted" encodes nothing, so it cannot have a spool"#);
     assert!(!folder.0.exists());
+}
+
+#[test]
+fn a_folder_for_all_routes_has_one_for_each_that_is_encoded_and_has_none() {
+    let below = SpoolFolder::new("/all").max_bytes(12_345);
+    let wired = || {
+        let (sent, answers) = (mpsc::channel().0, mpsc::channel().1);
+        Route::wire(Lines, Wire { sent, answers }).named("backend")
+    };
+    let kept = |route: Route<u32>| {
+        let spool = route.kept_below(&below).settings.spool?;
+        Some((spool.path.to_str()?.to_owned(), spool.settings.max_bytes))
+    };
+    assert_eq!(kept(wired()), Some(("/all/numbers-backend".to_owned(), 12_345)));
+    let own = wired().spool(SpoolFolder::new("/own").max_bytes(54_321));
+    assert_eq!(kept(own), Some(("/own".to_owned(), 54_321)));
+    assert_eq!(kept(Route::new(scripted().0)), None);
 }
 
 #[test]
@@ -356,6 +375,7 @@ fn what_neither_disk_nor_backend_takes_is_held_and_delivered_once_the_backend_is
     backend.answer(|payload| Err(ExportError::retry("503").unsent(payload.skip(1)).rejected(0)));
     // Its sender gave the rest back, and gets it again from the half that writes.
     assert_eq!(backend.sent(), "2");
+    assert_eq!(backend.report().retries, 2, "by each of the two halves");
     backend.answer(|_| Err(ExportError::reject("400")));
     assert_eq!(backend.sent(), "3");
     let report = backend.deliver_all();

@@ -30,6 +30,7 @@ struct Inner {
     dies_at: u64,                     // No call from this one on succeeds.
     written: u64,
     room: u64, // How much may ever be written.
+    size: u64,
     random: u64,
 }
 
@@ -173,6 +174,7 @@ impl ModelDisk {
             folders: vec![Names::default()],
             dies_at: u64::MAX,
             room: u64::MAX,
+            size: u64::MAX,
             random: seed | 1,
             ..Inner::default()
         };
@@ -265,6 +267,11 @@ impl ModelDisk {
     pub(in super::super) fn set_room(&self, room: u64) {
         let mut inner = self.0.lock();
         inner.room = inner.written.saturating_add(room);
+    }
+
+    /// How large the disk is, with all that is on it.
+    pub(in super::super) fn set_size(&self, size: u64) {
+        self.0.lock().size = size;
     }
 
     /// The names of the files and folders in a folder, `""` or that of a sub-folder.
@@ -470,7 +477,7 @@ impl DiskFolder for ModelFolder {
 
     fn room(&self) -> io::Result<(u64, u64)> {
         let inner = self.call(Call::Name)?;
-        Ok((inner.room - inner.written.min(inner.room), inner.room))
+        Ok((inner.room - inner.written.min(inner.room), inner.size))
     }
 }
 

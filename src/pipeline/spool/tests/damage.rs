@@ -139,7 +139,7 @@ fn a_damaged_frame_in_a_segment_of_this_process_is_counted_exactly() {
     let ids = drain(&mut reader);
     assert_eq!(ids, Vec::from_iter(1..12));
     let figures = reader.handle().figures();
-    assert_eq!((figures.skipped_records, figures.pending_records), (3, 0));
+    assert_eq!((figures.skipped_records, figures.skipped_own, figures.pending_records), (3, 3, 0));
 }
 
 #[test]

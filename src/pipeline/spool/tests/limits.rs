@@ -137,6 +137,19 @@ fn what_would_go_below_the_floor_is_refused_until_there_is_room_again() {
 }
 
 #[test]
+fn unless_something_else_is_said_a_twentieth_of_the_disk_stays_free_but_no_more_than_512_mib() {
+    for (size, floor) in [(1 << 40, 512 << 20), (1 << 30, (1 << 30) / 20)] {
+        let disk = ModelDisk::new(1);
+        disk.set_size(size);
+        let (mut writer, _reader) = open(&disk, &SpoolSettings { free_floor: None, ..small(600) });
+        disk.set_room(floor);
+        assert!(writer.append(&payload(0, 1, 20)).unwrap_err().is_full());
+        disk.set_room(floor + 1000);
+        writer.append(&payload(0, 1, 20)).unwrap();
+    }
+}
+
+#[test]
 fn a_full_disk_hands_back_what_is_not_durable_and_is_used_again_when_it_has_room() {
     let disk = ModelDisk::new(1);
     let (mut writer, mut reader) = open(&disk, &small(600));
@@ -258,15 +271,17 @@ fn a_frame_of_the_greatest_lengths_is_none_and_overflows_nothing() {
 
 #[test]
 fn settings_that_cannot_be_used_are_refused() {
-    let folder = std::env::temp_dir().join("bellwether-spool-never-made");
+    let folder = Folder::new("never-made");
     for (settings, form) in [
         (SpoolSettings { max_bytes: 4095, ..SpoolSettings::default() }, FORM),
         (SpoolSettings { segment_bytes: 0, ..SpoolSettings::default() }, FORM),
         (SpoolSettings::default(), ""),
         (SpoolSettings::default(), &"x".repeat(97)),
     ] {
-        let error = Spool::open(&folder, settings, form).unwrap_err();
+        let error = Spool::open(&folder.0, settings, form).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidOption);
     }
-    assert!(!folder.exists());
+    assert!(!folder.0.exists());
+    let least = SpoolSettings { max_bytes: 4096, segment_bytes: 1, ..SpoolSettings::default() };
+    assert!(Spool::open(&folder.0, least, &"x".repeat(96)).is_ok());
 }
