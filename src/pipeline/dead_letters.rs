@@ -91,23 +91,27 @@ impl DeadLetters {
         if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
-        let mut file = open(&self.path)?;
-        let n_bytes = file.metadata()?.len();
-        let is_too_much = |n: usize| n_bytes.saturating_add(n as u64) > self.max_bytes;
-        let full = || {
-            let what = format!("it is full: {n_bytes} of {} bytes", self.max_bytes);
-            io::Error::new(io::ErrorKind::StorageFull, what)
-        };
-        if is_too_much(payload.head().len() + payload.bytes().len()) {
-            return Err(full()); // Before all of it is made a text.
-        }
-        let line = line(refusal, payload);
-        if is_too_much(line.len()) {
-            return Err(full());
-        }
-        file.write_all(line.as_bytes()).inspect_err(|_| {
-            let _ = file.set_len(n_bytes); // The next line is not to continue a torn one.
+        let file = open(&self.path)?;
+        let n_bytes = payload.head().len() + payload.bytes().len();
+        self.check_room(&file, n_bytes)?; // Before all of it is made a text.
+        self.write(file, line(refusal, payload).as_bytes())
+    }
+
+    fn write(&self, mut file: fs::File, line: &[u8]) -> io::Result<()> {
+        let n_before = self.check_room(&file, line.len())?;
+        file.write_all(line).inspect_err(|_| {
+            let _ = file.set_len(n_before); // The next line is not to continue a torn one.
         })
+    }
+
+    /// How many bytes there are, if there may be `more`.
+    fn check_room(&self, file: &fs::File, more: usize) -> io::Result<u64> {
+        let n_bytes = file.metadata()?.len();
+        if n_bytes.saturating_add(more as u64) > self.max_bytes {
+            let what = format!("it is full: {n_bytes} of {} bytes", self.max_bytes);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+        }
+        Ok(n_bytes)
     }
 }
 
@@ -212,9 +216,10 @@ mod tests {
     fn a_file_may_have_as_many_bytes_as_it_is_allowed_and_not_one_more() {
         let name = format!("bellwether-letters-exact-{}", std::process::id());
         let letters = DeadLetters::new(std::env::temp_dir().join(name)).max_bytes(10);
-        letters.append(b"12345").unwrap();
-        letters.append(b"67890").unwrap();
-        assert!(letters.append(b"\n").is_err());
+        let write = |text: &[u8]| letters.write(open(letters.path()).unwrap(), text);
+        write(b"12345").unwrap();
+        write(b"67890").unwrap();
+        assert!(write(b"\n").is_err());
         assert_eq!(fs::read(letters.path()).unwrap(), b"1234567890");
         fs::remove_file(letters.path()).unwrap();
     }

@@ -44,14 +44,14 @@ fn a_spool_on_the_real_disk_keeps_what_it_was_given() {
 #[test]
 fn a_real_file_is_cut_off_where_it_should_be() {
     let folder = Folder::new("cut");
-    let disk = crate::pipeline::spool::disk::real::open(&folder.0).unwrap();
+    let disk = disk::real::open(&folder.0).unwrap();
     let file = disk.create("file").unwrap();
     assert_eq!(file.write_at(b"0123456789", 2).unwrap(), 10);
     file.truncate(5).unwrap();
     assert_eq!(disk.length("file").unwrap(), 5);
     let mut bytes = [0xff; 8];
     assert_eq!(file.read_at(&mut bytes, 0).unwrap(), 5);
-    assert_eq!(&bytes[..5], b"\0\0012");
+    assert_eq!(&bytes[..5], b"\x00\x00012");
 }
 
 #[test]
