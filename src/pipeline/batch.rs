@@ -146,7 +146,8 @@ impl<T> fmt::Debug for Chunk<T> {
     }
 }
 
-/// The records that an exporter is to deliver, oldest first; cheap to clone and to cut.
+/// The records that an exporter is to deliver, in the order in which they leave the queue; cheap to clone and to
+/// cut.
 ///
 /// # Examples
 ///

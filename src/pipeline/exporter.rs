@@ -15,8 +15,9 @@ use crate::error::Error;
 /// - The thread is [muted](crate::trace::mute): spans that it starts are not recorded, so that
 ///   exporting does not create more to export. The contexts of their parents are still sent with
 ///   requests. Threads that the exporter starts itself must be muted by it.
-/// - A batch is never empty, and has its records in the order in which they were offered. The pipeline
-///   keeps it: after an error that asks for a retry, `export` is called with the unsent records.
+/// - A batch is never empty, and has its records in the order in which they were offered, save that
+///   [urgent](super::Signal::is_urgent) ones may come before others. The pipeline keeps it: after an error that
+///   asks for a retry, `export` is called with the unsent records.
 /// - The pipeline does the queueing, batching, retries with backoff, and counting. It is enough to try
 ///   once.
 ///
