@@ -106,11 +106,6 @@ impl<S: Signal> Route<S> {
         self.settings(|settings| settings.spool = Some(folder))
     }
 
-    /// The settings so far.
-    pub(crate) fn current_settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Writes what the backend refuses for good to a file, besides counting it. For a route that [encodes and
     /// sends](Self::wire); another one refuses to start with it.
     pub fn dead_letters(self, file: impl Into<DeadLetters>) -> Self {

@@ -21,6 +21,14 @@ pub(crate) const DELIVERED: Series = ("telemetry.queue.delivered", "Records an e
 pub(crate) const HELD: Series =
     ("telemetry.queue.held", "Records in the queue or in the exporter's hands");
 /// A gauge.
+pub(crate) const HELD_BYTES: Series = (
+    "telemetry.queue.size",
+    "What the records weigh that are in the queue or in the exporter's hands",
+);
+/// A gauge.
+pub(crate) const CAPACITY: Series =
+    ("telemetry.queue.capacity", "What the records may weigh that are held at most");
+/// A gauge.
 pub(crate) const SPOOLED: Series =
     ("telemetry.queue.spooled", "Records that wait on disk to be sent");
 /// A counter.

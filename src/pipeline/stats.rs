@@ -113,6 +113,12 @@ pub struct QueueReport {
     pub delivered: u64,
     /// Records in the queue or in the exporter's hands.
     pub held: u64,
+    /// What these weigh, in bytes.
+    pub held_bytes: usize,
+    /// The most records that may be held.
+    pub max_items: usize,
+    /// The most bytes that may be held.
+    pub max_bytes: usize,
     /// Records that are on disk, durably, and wait there to be sent.
     pub spooled: u64,
     /// Records that were dropped.

@@ -106,6 +106,8 @@ fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
         items(Kind::Counter, series::OFFERED, |queue| queue.offered as f64),
         items(Kind::Counter, series::DELIVERED, |queue| queue.delivered as f64),
         items(Kind::Gauge, series::HELD, |queue| queue.held as f64),
+        each(pipes, (Kind::Gauge, series::HELD_BYTES, "By"), |queue| queue.held_bytes as f64),
+        each(pipes, (Kind::Gauge, series::CAPACITY, "By"), |queue| queue.max_bytes as f64),
         items(Kind::Counter, series::RETRIES, |queue| queue.retries as f64),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
         each(pipes, bytes_sent, |queue| queue.bytes_sent as f64),

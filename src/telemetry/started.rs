@@ -3,12 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    attempts,
-    builder::Processors,
-    doctor::{Remembered, RouteLimits},
-    keeping::Keeping,
-    logs::Logs,
-    names,
+    attempts, builder::Processors, doctor::Remembered, keeping::Keeping, logs::Logs, names,
     source::Source,
 };
 use crate::{
@@ -30,7 +25,6 @@ pub(super) struct Started {
     pub(super) notifications: Vec<Pipe<Notification>>,
     pub(super) options: Vec<MetricsOptions>, // In the order of the pipes of `metrics`.
     pub(super) pipes: Vec<Arc<dyn AnyPipe>>,
-    pub(super) limits: Vec<RouteLimits>, // In the order of `pipes`.
 }
 
 type AllProcessors = (Processors<SpanRecord>, Processors<DataPoint>, Processors<LogRecord>);
@@ -53,8 +47,6 @@ impl Started {
         }
         let options =
             metrics.iter().map(|route: &Route<DataPoint>| route.options.clone()).collect();
-        let all = limits(&spans).chain(limits(&metrics)).chain(limits(&logs));
-        let limits = all.chain(limits(&notifications)).collect();
         let spans = started(spans, &kept, setup)?;
         let metrics = started(metrics, &kept, setup)?;
         let logs = started(logs, &kept, setup)?;
@@ -70,13 +62,12 @@ impl Started {
             notifications,
             options,
             pipes,
-            limits,
         })
     }
 
     /// What the doctor will ask for.
     pub(super) fn remembered(&self, hears_of_alerts: bool) -> Remembered {
-        Remembered::new(&self.limits, &self.spans, hears_of_alerts)
+        Remembered::new(&self.spans, hears_of_alerts)
     }
 }
 
@@ -95,8 +86,4 @@ fn started<S: Signal>(
 
 fn any<S: Signal>(pipes: &[Pipe<S>]) -> impl Iterator<Item = Arc<dyn AnyPipe>> {
     pipes.iter().map(|pipe| Arc::new(pipe.clone()) as Arc<dyn AnyPipe>)
-}
-
-fn limits<S: Signal>(routes: &[Route<S>]) -> impl Iterator<Item = RouteLimits> {
-    routes.iter().map(|route| RouteLimits::from(route.current_settings()))
 }

@@ -108,3 +108,15 @@ fn a_report_says_where_its_exporter_sends_to() {
     let pipe = start_with(Somewhere, settings(1)).unwrap();
     assert_eq!(pipe.report().destination.as_deref(), Some("somewhere"));
 }
+
+#[test]
+fn a_report_says_how_full_its_queue_is() {
+    let (pipe, script) = start_busy(Settings { max_items: 7, max_bytes: 999, ..settings(1) });
+    pipe.push(vec![1, 2]);
+    let report = pipe.report();
+    assert_eq!((report.held, report.max_items, report.max_bytes), (3, 7, 999));
+    assert!(report.held_bytes >= 3 * size_of::<u32>() && report.held_bytes <= 999);
+    drop(script);
+    assert!(pipe.flush(LONG));
+    assert_eq!(pipe.report().held_bytes, 0);
+}

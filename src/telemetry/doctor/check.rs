@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    remembered::RouteLimits,
-    text::{Mebibytes, Thousands},
-};
-use crate::pipeline::{AnyPipe, DropReason, OneLine, Overflow, QueueReport};
+use super::text::{Mebibytes, Thousands};
+use crate::pipeline::{DropReason, OneLine, QueueReport};
 
 /// A route: how it is configured, and what became of it.
 #[derive(Clone, Debug)]
@@ -16,12 +13,6 @@ pub struct RouteCheck {
     pub report: QueueReport,
     /// What the attempts so far have shown of the other end.
     pub reach: Reach,
-    /// The most records that it holds.
-    pub max_items: usize,
-    /// The most bytes that it holds.
-    pub max_bytes: usize,
-    /// What it drops when it is full.
-    pub overflow: Overflow,
 }
 
 /// What the attempts so far have shown of a route's other end.
@@ -41,11 +32,8 @@ pub enum Reach {
 }
 
 impl RouteCheck {
-    pub(super) fn of(pipe: &dyn AnyPipe, limits: &RouteLimits) -> Self {
-        let report = pipe.report();
-        let &RouteLimits { max_items, max_bytes, overflow } = limits;
-        let reach = Reach::of(&report);
-        Self { report, reach, max_items, max_bytes, overflow }
+    pub(super) fn of(report: QueueReport) -> Self {
+        Self { reach: Reach::of(&report), report }
     }
 }
 
@@ -65,7 +53,7 @@ impl Reach {
 /// `spans to otlp at http://localhost:4318: failing; offered=… delivered=…; holds …`, on one line.
 impl fmt::Display for RouteCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { report, reach, max_items, max_bytes, .. } = self;
+        let Self { report, reach } = self;
         write!(f, "{} to {}", report.signal, report.name)?;
         if let Some(destination) = &report.destination {
             write!(f, " at {}", OneLine(destination))?;
@@ -74,8 +62,8 @@ impl fmt::Display for RouteCheck {
         write!(
             f,
             "; holds at most {} records or {}",
-            Thousands(*max_items),
-            Mebibytes(*max_bytes)
+            Thousands(report.max_items),
+            Mebibytes(report.max_bytes)
         )?;
         match report.spool.is_some() {
             true => f.write_str("; waits on disk"),

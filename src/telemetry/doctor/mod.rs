@@ -16,7 +16,7 @@ use std::{fmt, net::SocketAddr};
 pub use check::{Reach, RouteCheck};
 pub use finding::{Concern, Finding};
 pub use phase::LifePhase;
-pub(super) use remembered::{Remembered, RouteLimits};
+pub(super) use remembered::Remembered;
 
 use super::running::Running;
 use crate::{pipeline::OneLine, resource::Resource};
@@ -47,11 +47,8 @@ impl Doctor {
         let phase = LifePhase::of(running);
         // Locks that threads of the parent held stay held in a forked child.
         let is_here = phase != LifePhase::Inherited;
-        let checked = running.pipes.iter().zip(&running.remembered.limits);
-        let routes: Vec<_> = checked
-            .filter(|_| is_here)
-            .map(|(pipe, limits)| RouteCheck::of(&**pipe, limits))
-            .collect();
+        let pipes = running.pipes.iter().filter(|_| is_here);
+        let routes: Vec<_> = pipes.map(|pipe| RouteCheck::of(pipe.report())).collect();
         let n_rules = if is_here { running.board.rules().len() } else { 0 };
         let mut findings = findings::of(running, phase);
         if is_here {

@@ -31,8 +31,10 @@ fn of_spool(report: &QueueReport) -> impl Iterator<Item = Finding> + use<> {
     };
     let n_failed = spool.failed_writes + spool.failed_reads + spool.failed_cursors;
     let failed = (n_failed > 0).then(|| {
-        let what =
-            format!("{name}: the spool's disk took nothing {n_failed} times; records were sent without having been there, or waited in memory");
+        let what = format!(
+            "{name}: the spool's disk failed {n_failed} times; records were sent without having been \
+             there, or waited in memory"
+        );
         advise(what, "look after the disk: its space, its permissions, its health")
     });
     let n_aside = spool.segments_set_aside;
@@ -70,7 +72,7 @@ fn failing(route: &RouteCheck) -> Finding {
         false => format!(
             "up to {} records wait in memory meanwhile, and are lost with the process; \
              `Builder::spool` keeps them over an outage and a restart",
-            Thousands(route.max_items)
+            Thousands(report.max_items)
         ),
     };
     let advice = hint(last_error(report))
@@ -92,7 +94,7 @@ fn no_answer(route: &RouteCheck) -> Finding {
 
 /// What was lost for `reason`; nothing that was asked for.
 fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
-    let RouteCheck { report, max_items, max_bytes, .. } = route;
+    let RouteCheck { report, .. } = route;
     let (because, advice) = match reason {
         DropReason::Filtered => return None,
         DropReason::QueueFull => (
@@ -101,8 +103,8 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
                 "the backend takes less than is recorded: {}, or raise `max_items` ({}) and `max_bytes` \
                  ({}) by `Route::settings`, or let records wait on disk (`Builder::spool`)",
                 fewer(report.signal),
-                Thousands(*max_items),
-                Mebibytes(*max_bytes)
+                Thousands(report.max_items),
+                Mebibytes(report.max_bytes)
             ),
         ),
         DropReason::Rejected => ("the backend refused them for good", refused(report)),
