@@ -1,6 +1,6 @@
 //! The attempts to deliver, as histograms among the crate's own series.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     label::Dynamic,
@@ -24,19 +24,21 @@ static BATCH: Histogram<Dynamic> = Histogram::dynamic(
 
 /// Records the attempts of the route called `name`. An attempt that was ended early for a flush says nothing
 /// about the backend, and has an outcome of its own.
+///
+/// A series is looked up once: a look-up takes a lock, which a child would inherit that is forked meanwhile.
 pub(super) fn recorded(name: &str, signal: &'static str) -> Watch {
     let name = name.to_owned();
+    let durations = [const { OnceLock::new() }; 5];
+    let batch = OnceLock::new();
     Arc::new(move |attempt: Attempted| {
         let Attempted { outcome, took, n_records } = attempt;
-        let labels = [
-            (series::EXPORTER_KEY, &*name),
-            (series::OUTCOME_KEY, outcome.as_str()),
-            (series::SIGNAL_KEY, signal),
-        ];
-        DURATION.with_labels(&labels).record(took);
+        let (exporter, signal) = ((series::EXPORTER_KEY, &*name), (series::SIGNAL_KEY, signal));
+        let duration = durations[outcome as usize].get_or_init(|| {
+            DURATION.bind_labels(&[exporter, (series::OUTCOME_KEY, outcome.as_str()), signal])
+        });
+        duration.record(took);
         if outcome != AttemptOutcome::Interrupted {
-            let labels = [(series::EXPORTER_KEY, &*name), (series::SIGNAL_KEY, signal)];
-            BATCH.with_labels(&labels).record(n_records as f64);
+            batch.get_or_init(|| BATCH.bind_labels(&[exporter, signal])).record(n_records as f64);
         }
     })
 }
