@@ -38,6 +38,19 @@ fn a_child_has_ids_of_its_own_and_only_its_own_spans() {
     assert_eq!(names.try_iter().collect::<Vec<_>>(), ["parent", "after"]);
 }
 
+#[test]
+fn a_child_dates_what_its_parent_began_as_its_parent_does() {
+    use bellwether::clock::{Timestamp, now};
+    let before = now();
+    let date = before.timestamp();
+    let child = in_child(|| {
+        let since = before.timestamp().unix_nanos().abs_diff(date.unix_nanos());
+        let late = Timestamp::now().since(now().timestamp());
+        format!("{} {}", since < 1_000_000_000, late.as_secs() < 5)
+    });
+    assert_eq!(child, "true true");
+}
+
 /// What `work` returns in a forked child.
 fn in_child(work: impl FnOnce() -> String) -> String {
     let (mut reader, mut writer) = std::io::pipe().expect("pipes are to be had");

@@ -145,6 +145,20 @@ fn command(life: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["the_life_of_a_child", "--exact", "--nocapture"]).env(CHILD, life);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
+    heeding(command)
+}
+
+/// With the signals as they are by default: who starts tests in the background has SIGINT ignored.
+fn heeding(mut command: Command) -> Command {
+    let heed = || {
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: sets no handler, but what is done without one.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it calls what is async-signal-safe.
+    unsafe { command.pre_exec(heed) };
     command
 }
 
@@ -277,7 +291,7 @@ fn the_first_process_of_a_container_delivers_and_exits_as_shells_say_it() {
     if !may_unshare.is_ok_and(|status| status.success()) {
         return eprintln!("SKIPPED: a container: this user may make none");
     }
-    let mut life = Life::begin(command);
+    let mut life = Life::begin(heeding(command));
     assert_eq!(life.pid, 1);
     let outside = life.child.id();
     let children = std::fs::read_to_string(format!("/proc/{outside}/task/{outside}/children"));

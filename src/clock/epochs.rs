@@ -20,7 +20,7 @@ use std::{
 };
 
 /// The epochs of one clock, the oldest first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Epochs {
     epochs: VecDeque<Epoch>, // Invariant: sorted by `start` and by `limit`, at most `MOST`.
 }
@@ -42,6 +42,11 @@ const MOST: usize = 4_096;
 impl Epochs {
     pub(super) const fn new() -> Self {
         Self { epochs: VecDeque::new() }
+    }
+
+    /// Whether none has begun.
+    pub(super) fn is_empty(&self) -> bool {
+        self.epochs.is_empty()
     }
 
     /// Begins an epoch: the reading `start`, the latest so far, has this date.

@@ -39,12 +39,15 @@ pub(crate) use manual::{Entered, enter, installed as manual_clock};
 pub(crate) use slots::{Slot, Slots};
 pub use timestamp::Timestamp;
 
-use crate::sync::{
-    Mutex,
-    atomic::{
-        AtomicU8, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
+use crate::{
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicU8, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
+    util::per_process::PerProcess,
 };
 
 /// A reading of the clock: an instant of this process.
@@ -142,7 +145,7 @@ impl Ticks {
             return manual::date(self.0 & READING);
         }
         source();
-        ANCHORS.lock().date(self)
+        ANCHORS.get().lock().date(self)
     }
 
     /// The reading as a number, for storage in an atomic.
@@ -191,7 +194,7 @@ impl Ticks {
 /// Takes a new anchor and refines the rate; called once a second by the tick.
 pub(crate) fn anchor() {
     source();
-    ANCHORS.lock().take();
+    ANCHORS.get().lock().take();
 }
 
 /// The instant after `timeout`, for waits of the operating system; always real time.
@@ -229,10 +232,12 @@ static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0x3ff0_0000_0000_0000); // 1.0
 /// off by about 1e-7 once the rate is measured: that makes a few epochs a day.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
-/// Guards the anchors and the first decision on the source; no lock is taken inside it.
-static ANCHORS: Mutex<Anchors> =
-    Mutex::new(Anchors { first: None, latest: 0, is_refined: false, epochs: Epochs::new() });
+/// Guards the anchors and the first decision on the source; no lock is taken inside it. A forked child has its
+/// own: exporters date each record, so its parent's is held at many a fork. It dates what its parent read from its
+/// own first anchor on.
+static ANCHORS: PerProcess<Mutex<Anchors>> = PerProcess::new();
 
+#[derive(Default)]
 struct Anchors {
     first: Option<Anchor>,
     /// The reading of the latest anchor.
@@ -256,6 +261,10 @@ impl Anchors {
         // If nothing ticks, the readers take the anchors.
         if reading.since(Ticks(self.latest)) > Duration::from_secs(2) {
             self.take();
+        }
+        if self.epochs.is_empty() {
+            let anchor = self.take();
+            self.date_from(anchor, false); // In a child, whose rate is its parent's.
         }
         self.epochs.date(reading.0).unwrap_or(0)
     }
@@ -325,7 +334,7 @@ fn source() -> u8 {
     if mode != UNDECIDED {
         return mode;
     }
-    let mut anchors = ANCHORS.lock();
+    let mut anchors = ANCHORS.get().lock();
     if MODE.load(Relaxed) & !MANUAL == UNDECIDED {
         // A counter near the marks would reach them; no ordinary machine has such a counter.
         let serves = tsc::is_trustworthy() && tsc::read() < READING / 2;

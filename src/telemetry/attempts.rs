@@ -6,6 +6,7 @@ use crate::{
     label::Dynamic,
     metric::{Histogram, Unit},
     pipeline::{AttemptOutcome, Attempted, Watch, series},
+    util::fork_section,
 };
 
 static DURATION: Histogram<Dynamic> = Histogram::dynamic(
@@ -25,7 +26,7 @@ static BATCH: Histogram<Dynamic> = Histogram::dynamic(
 /// Records the attempts of the route called `name`. An attempt that was ended early for a flush says nothing
 /// about the backend, and has an outcome of its own.
 ///
-/// A series is looked up once: a look-up takes a lock, which a child would inherit that is forked meanwhile.
+/// A series is looked up once, in a section that no fork begins in: that takes locks, which a child would inherit.
 pub(super) fn recorded(name: &str, signal: &'static str) -> Watch {
     let name = name.to_owned();
     let durations = [const { OnceLock::new() }; 5];
@@ -34,11 +35,16 @@ pub(super) fn recorded(name: &str, signal: &'static str) -> Watch {
         let Attempted { outcome, took, n_records } = attempt;
         let (exporter, signal) = ((series::EXPORTER_KEY, &*name), (series::SIGNAL_KEY, signal));
         let duration = durations[outcome as usize].get_or_init(|| {
+            let _section = fork_section::enter();
             DURATION.bind_labels(&[exporter, (series::OUTCOME_KEY, outcome.as_str()), signal])
         });
         duration.record(took);
         if outcome != AttemptOutcome::Interrupted {
-            batch.get_or_init(|| BATCH.bind_labels(&[exporter, signal])).record(n_records as f64);
+            let batch = batch.get_or_init(|| {
+                let _section = fork_section::enter();
+                BATCH.bind_labels(&[exporter, signal])
+            });
+            batch.record(n_records as f64);
         }
     })
 }

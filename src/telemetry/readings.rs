@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     metric::{DataPoint, MetricsOptions, Reader, Registry, Snapshot, Temporality},
     sync::{Mutex, MutexGuard},
-    util::per_process::PerProcess,
+    util::{fork_section, per_process::PerProcess},
 };
 
 /// The routes of metrics.
@@ -118,6 +118,7 @@ impl Readings {
         let mut readings = Vec::with_capacity(routes.len());
         for (pushed, pipe) in routes.iter_mut().zip(&self.source.pipes) {
             if choose(pushed) {
+                let _section = fork_section::enter(); // For the registry's locks.
                 let temporality = pushed.reader.temporality();
                 let reading = pushed.reader.collect_of(&storage, Some(by));
                 readings.push((pipe, reading.data_points(temporality)));

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     pipeline::{Chunk, Pipe},
     trace,
-    util::catch::catch,
+    util::{catch::catch, fork_section},
 };
 
 /// What is called at every change of an alert's state.
@@ -51,7 +51,10 @@ impl Ticking {
             running.collect();
             running.mind_open_spans();
             trace::trim();
-            if let Some(slot) = running.remember(&mut self.slots) {
+            let section = fork_section::enter(); // For the registry's locks.
+            let slot = running.remember(&mut self.slots);
+            drop(section);
+            if let Some(slot) = slot {
                 self.evaluate(slot);
             }
             if let Some(percentiles) = &self.percentiles {

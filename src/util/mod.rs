@@ -4,6 +4,7 @@ pub(crate) mod catch;
 pub(crate) mod civil;
 pub(crate) mod date;
 pub(crate) mod escape;
+pub(crate) mod fork_section;
 pub(crate) mod hash;
 #[cfg(feature = "http-client")]
 pub(crate) mod http_date;

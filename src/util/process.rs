@@ -1,6 +1,7 @@
 //! What the operating system tells about the process: here, that it is a forked child.
 #![expect(unsafe_code, reason = "pthread_atfork has no safe call")]
 
+use super::fork_section;
 use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Zero until somebody asked; then one, and one more in each child of a fork.
@@ -19,22 +20,31 @@ pub(crate) fn generation() -> u32 {
     }
 }
 
-/// Asks to be called in children, once.
+/// Asks to be called at forks, once.
 #[cold]
 fn watch_forks() -> u32 {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler is a function of this crate and does one atomic addition, which is
-        // async-signal-safe, as POSIX asks of a child's handler. If the crate lives in a library
-        // that is unloaded, glibc drops the handler with it. A refusal (no memory) leaves forks
-        // unseen and nothing else wrong.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the handlers are functions of this crate that do not unwind. The child's does some
+        // atomic stores, which are async-signal-safe, as POSIX asks of it; the others run where the
+        // caller of `fork` is. If the crate lives in a library that is unloaded, glibc drops the
+        // handlers with it. A refusal (no memory) leaves forks unseen and nothing else wrong.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         GENERATION.store(1, Relaxed);
     });
     GENERATION.load(Relaxed).max(1)
 }
 
+extern "C" fn before() {
+    fork_section::before_fork();
+}
+
+extern "C" fn in_parent() {
+    fork_section::after_fork();
+}
+
 extern "C" fn in_child() {
+    fork_section::in_child();
     GENERATION.fetch_add(1, Relaxed);
     if let Some(hook) = IN_CHILD.get() {
         hook();
