@@ -3,13 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod rotated;
+mod small_disk;
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use bellwether::{
     export::File,
@@ -17,33 +13,7 @@ use bellwether::{
     trace::SpanRecord,
 };
 use rotated::{Folder, export, files, names, spans};
-
-/// Runs `test` again in a process that has a full disk to itself; `None`, and a word of it, where that
-/// cannot be mounted. The process has the folder in its environment.
-fn on_small_disk(test: &str, folder: &Folder) -> Option<()> {
-    let script =
-        "mount -t tmpfs -o size=64k none \"$BELLWETHER_DISK\" || exit 42; exec \"$0\" \"$@\"";
-    let this = std::env::current_exe().unwrap();
-    let status = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", script])
-        .arg(this)
-        .args(["--exact", test, "--nocapture"])
-        .env("BELLWETHER_DISK", &folder.0)
-        .status();
-    match status {
-        Ok(status) if status.success() => Some(()),
-        Ok(status) if status.code() == Some(101) => panic!("the test failed on the small disk"),
-        _ => {
-            // Not `eprintln!`, which is captured: the test would pass in silence.
-            let _ = writeln!(io::stderr(), "SKIPPED: a small disk: it cannot be mounted");
-            None
-        }
-    }
-}
-
-fn disk() -> Option<Folder> {
-    std::env::var_os("BELLWETHER_DISK").map(|path| Folder(path.into()))
-}
+use small_disk::small_disk;
 
 /// Exports until the disk is full; returns what was exported, and what of it is still to be sent.
 fn fill(file: &mut File) -> (Vec<String>, Batch<SpanRecord>) {
@@ -61,10 +31,7 @@ fn fill(file: &mut File) -> (Vec<String>, Batch<SpanRecord>) {
 #[test]
 fn lines_are_whole_and_once_after_the_disk_has_room_again() {
     const TEST: &str = "lines_are_whole_and_once_after_the_disk_has_room_again";
-    let Some(disk) = disk() else {
-        on_small_disk(TEST, &Folder::new("small-disk"));
-        return;
-    };
+    let Some(disk) = small_disk(TEST, "64k").map(Folder) else { return };
     for rotate_bytes in [4_000, 1 << 30] {
         let ballast = disk.0.join("ballast");
         fs::write(&ballast, vec![0; 16 << 10]).unwrap();
@@ -85,10 +52,7 @@ fn lines_are_whole_and_once_after_the_disk_has_room_again() {
 #[test]
 fn a_pipeline_counts_what_a_full_disk_did_not_take() {
     const TEST: &str = "a_pipeline_counts_what_a_full_disk_did_not_take";
-    let Some(disk) = disk() else {
-        on_small_disk(TEST, &Folder::new("small-disk-pipeline"));
-        return;
-    };
+    let Some(disk) = small_disk(TEST, "64k").map(Folder) else { return };
     let file = File::builder(disk.file()).rotate_bytes(4_000).open().unwrap();
     let route = Route::new(file).settings(|settings| settings.retry.max_elapsed = Duration::ZERO);
     let pipe = Pipe::<SpanRecord>::start(route, &Setup::default()).unwrap();

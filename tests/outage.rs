@@ -26,8 +26,7 @@ use bellwether::{
     transport::{Compression, Endpoint},
 };
 use parking_lot::Mutex;
-use prost::Message;
-use support::{Reply, Server};
+use support::{Reply, Server, numbered_spans};
 
 const RATE: u64 = 50_000;
 const WRITERS: u64 = 4;
@@ -35,40 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BATCH: usize = 512;
 /// What the process may grow by, beside the test's own lists: a queue of 64 MiB, two batches of 4 MiB, and 24.
 const MOST_GROWTH: u64 = 96 << 20;
-
-/// The few fields of OTLP that the test reads, by their numbers.
-mod otlp {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Request {
-        #[prost(message, repeated, tag = "1")]
-        pub(crate) resources: Vec<Resource>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Resource {
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) scopes: Vec<Scope>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Scope {
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) spans: Vec<Span>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Span {
-        #[prost(message, repeated, tag = "9")]
-        pub(crate) attributes: Vec<Attribute>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Attribute {
-        #[prost(message, optional, tag = "2")]
-        pub(crate) value: Option<Value>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Value {
-        #[prost(int64, optional, tag = "3")]
-        pub(crate) int: Option<i64>,
-    }
-}
 
 /// What came of each writer: its numbers, in the order in which they came first.
 #[derive(Default)]
@@ -86,12 +51,9 @@ fn backend() -> (Server, Arc<Arrived>) {
         if seen.is_away.load(SeqCst) {
             return Reply::status(503);
         }
-        let request = otlp::Request::decode(&*request.body).unwrap();
-        let scopes = request.resources.into_iter().flat_map(|resource| resource.scopes);
         let mut writers = seen.writers.lock();
-        for span in scopes.flat_map(|scope| scope.spans) {
-            let number = |place: usize| span.attributes[place].value.as_ref().unwrap().int.unwrap();
-            writers[number(0) as usize].push(number(1) as u32);
+        for (writer, seq) in numbered_spans(&request.body) {
+            writers[writer as usize].push(seq as u32);
             seen.n.fetch_add(1, SeqCst);
         }
         Reply::ok()

@@ -3,10 +3,12 @@
 #![cfg(all(target_os = "linux", feature = "spool"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod small_disk;
+
 use std::{
     fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{
         Arc,
@@ -24,36 +26,9 @@ use bellwether::{
     trace::SpanRecord,
 };
 
+use small_disk::small_disk;
+
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Runs `test` again in a process that has a small disk to itself; `None`, and a word of it, where that
-/// cannot be mounted. The process has the folder in its environment.
-fn on_small_disk(test: &str) -> Option<()> {
-    let folder = std::env::temp_dir().join(format!("bellwether-{test}-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let script =
-        "mount -t tmpfs -o size=1m none \"$BELLWETHER_DISK\" || exit 42; exec \"$0\" \"$@\"";
-    let status = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("BELLWETHER_DISK", &folder)
-        .status();
-    let _ = fs::remove_dir(&folder);
-    match status {
-        Ok(status) if status.success() => Some(()),
-        Ok(status) if status.code() == Some(101) => panic!("the test failed on the small disk"),
-        _ => {
-            // Not `eprintln!`, which is captured: the test would pass in silence.
-            let _ = writeln!(io::stderr(), "SKIPPED: a small disk: it cannot be mounted");
-            None
-        }
-    }
-}
-
-fn disk() -> Option<PathBuf> {
-    std::env::var_os("BELLWETHER_DISK").map(PathBuf::from)
-}
 
 struct Names;
 
@@ -112,8 +87,8 @@ fn push(pipe: &Pipe<SpanRecord>, n: usize) {
 }
 
 /// Fills the disk to its last block.
-fn fill() -> PathBuf {
-    let ballast = disk().unwrap().join("ballast");
+fn fill(disk: &Path) -> PathBuf {
+    let ballast = disk.join("ballast");
     let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
     ballast
@@ -135,15 +110,14 @@ fn await_report(pipe: &Pipe<SpanRecord>, what: &str, is_so: impl Fn(&QueueReport
 
 #[test]
 fn a_full_disk_costs_nothing_while_the_backend_is_up() {
-    let Some(disk) = disk() else {
-        on_small_disk("a_full_disk_costs_nothing_while_the_backend_is_up");
+    let Some(disk) = small_disk("a_full_disk_costs_nothing_while_the_backend_is_up", "1m") else {
         return;
     };
     let backend = Backend::default();
     let pipe = start(&backend, disk.join("spool"));
     push(&pipe, 100);
     assert!(pipe.flush(PATIENCE));
-    fill();
+    fill(&disk);
     for _ in 0..10 {
         push(&pipe, 500);
         assert!(pipe.flush(PATIENCE), "{}", pipe.report());
@@ -155,10 +129,10 @@ fn a_full_disk_costs_nothing_while_the_backend_is_up() {
 
 #[test]
 fn while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_again() {
-    let Some(disk) = disk() else {
-        on_small_disk(
-            "while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_again",
-        );
+    let Some(disk) = small_disk(
+        "while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_again",
+        "1m",
+    ) else {
         return;
     };
     let backend = Backend::default();
@@ -166,7 +140,7 @@ fn while_disk_and_backend_are_away_memory_is_the_bound_and_a_freed_disk_is_used_
     backend.is_down.store(true, SeqCst);
     push(&pipe, 100);
     await_report(&pipe, "on disk", |report| report.spooled == 100);
-    let ballast = fill();
+    let ballast = fill(&disk);
     // More than what is left on the disk and in memory.
     push(&pipe, 20_000);
     await_report(&pipe, "counted", |report| report.offered == 20_100 && report.held <= 1_000);
@@ -213,10 +187,10 @@ fn mount(arguments: &[&str]) -> bool {
 
 #[test]
 fn a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_has() {
-    let Some(disk) = disk() else {
-        on_small_disk(
-            "a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_has",
-        );
+    let Some(disk) = small_disk(
+        "a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_has",
+        "1m",
+    ) else {
         return;
     };
     leave(100, disk.join("spool"));
@@ -233,8 +207,9 @@ fn a_disk_that_nobody_may_write_to_is_an_error_of_the_start_and_keeps_what_it_ha
 
 #[test]
 fn a_spool_in_a_lower_layer_is_read_through_the_upper_one_and_once() {
-    let Some(disk) = disk() else {
-        on_small_disk("a_spool_in_a_lower_layer_is_read_through_the_upper_one_and_once");
+    let Some(disk) =
+        small_disk("a_spool_in_a_lower_layer_is_read_through_the_upper_one_and_once", "1m")
+    else {
         return;
     };
     // As the image of a container has it, with the layer above that the container writes to.

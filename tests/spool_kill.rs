@@ -23,8 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prost::Message;
-use support::{Reply, Server};
+use support::{Reply, Server, numbered_spans};
 
 #[path = "../examples/spool_drill.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its `main` is not called")]
@@ -36,42 +35,6 @@ const CHILD: &str = "BELLWETHER_SPOOL_CHILD";
 
 /// The most records that each kill may have sent twice: a batch.
 const BATCH: usize = 512;
-
-/// The few fields of OTLP that the test reads, by their numbers.
-mod otlp {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Request {
-        #[prost(message, repeated, tag = "1")]
-        pub(crate) resources: Vec<Resource>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Resource {
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) scopes: Vec<Scope>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Scope {
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) spans: Vec<Span>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Span {
-        #[prost(message, repeated, tag = "9")]
-        pub(crate) attributes: Vec<Attribute>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Attribute {
-        #[prost(string, tag = "1")]
-        pub(crate) key: String,
-        #[prost(message, optional, tag = "2")]
-        pub(crate) value: Option<Value>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Value {
-        #[prost(int64, optional, tag = "3")]
-        pub(crate) int: Option<i64>,
-    }
-}
 
 type Key = (i64, i64);
 
@@ -91,15 +54,9 @@ fn backend() -> (Server, Arrived, Arc<AtomicBool>, First) {
         if busy.load(Relaxed) {
             return Reply::status(503);
         }
-        let request = otlp::Request::decode(&*request.body).unwrap();
-        let scopes = request.resources.into_iter().flat_map(|resource| resource.scopes);
         let mut counts = counts.lock().unwrap();
-        for span in scopes.flat_map(|scope| scope.spans) {
-            let number = |key: &str| {
-                let found = span.attributes.iter().find(|attribute| attribute.key == key);
-                found.and_then(|attribute| attribute.value.clone()?.int).unwrap()
-            };
-            *counts.entry((number("writer"), number("seq"))).or_default() += 1;
+        for numbers in numbered_spans(&request.body) {
+            *counts.entry(numbers).or_default() += 1;
         }
         Reply::ok()
     });

@@ -44,8 +44,6 @@ pub(super) struct Outlet<T> {
     fit: Fit,
     /// As it was before the last attempt that failed.
     seen: Urgency,
-    /// Whether the load in hand is of the queue, and counted there.
-    is_counted: bool,
     /// Until when the backend is to be left alone, of an attempt that was the only one.
     not_before: Option<Instant>,
 }
@@ -70,7 +68,6 @@ impl<T> Outlet<T> {
             breaker,
             fit,
             seen,
-            is_counted: true,
             not_before: None,
         }
     }
@@ -82,10 +79,9 @@ impl<T> Outlet<T> {
     }
 
     /// Delivers what is said after the last batch, which is not of the queue.
-    pub(super) fn deliver_uncounted<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
-        self.is_counted = false;
-        self.deliver(delivery, load);
-        self.is_counted = true;
+    pub(super) fn say_farewell<D: Delivery>(&mut self, delivery: &mut D, load: D::Load) {
+        let mut attempts = Attempts::farewell(self.retry.clone(), clock::real_instant());
+        self.deliver_within(&mut attempts, delivery, load);
     }
 
     /// Whether the backend has asked for a pause that is not over.
@@ -177,7 +173,7 @@ impl<T> Outlet<T> {
                 self.fit.took(n_before);
                 let is_ours = self.queue.settle(n_behind, None);
                 delivery.settled(is_ours);
-                let goes_on = is_ours || !self.is_counted;
+                let goes_on = is_ours || !attempts.are_counted();
                 return if goes_on { Fate::Settled } else { Fate::Over };
             };
             if was_cut {
@@ -206,7 +202,7 @@ impl<T> Outlet<T> {
                     self.give_back(after, unsent.len());
                     return Fate::Left(unsent);
                 }
-                return self.give_up(decision, &unsent, n_behind);
+                return self.give_up(decision, &unsent, n_behind, attempts.are_counted());
             };
             if attempts.n_failed() == 1 && unsent.len() > 0 {
                 self.diagnose_first_failure(unsent.len());
@@ -253,11 +249,9 @@ impl<T> Outlet<T> {
         if rejected > 0 {
             let text = format_args!("{rejected} records: {}", OneLine(&message));
             self.diagnose("records rejected", text);
-        }
-        let remaining = unsent.len() + n_behind;
-        if rejected > 0 {
             self.bury(load, rejected, &message);
         }
+        let remaining = unsent.len() + n_behind;
         self.queue.note(message, is_retry); // First, so that a flush finds it in the report.
         let is_ours = self.queue.settle(remaining, Some((DropReason::Rejected, rejected)));
         (decision, unsent, is_ours)
@@ -273,7 +267,13 @@ impl<T> Outlet<T> {
     }
 
     /// Drops what will not be tried again: a part that was refused, or all of a batch whose time is over.
-    fn give_up<L: Load>(&self, decision: Decision, unsent: &L, n_behind: usize) -> Fate<L> {
+    fn give_up<L: Load>(
+        &self,
+        decision: Decision,
+        unsent: &L,
+        n_behind: usize,
+        is_counted: bool,
+    ) -> Fate<L> {
         if matches!(decision, Decision::Retry { .. }) {
             let lost = self.queue.lose(DropReason::RetriesExhausted);
             self.diagnose_loss("retries exhausted", lost);
@@ -284,7 +284,7 @@ impl<T> Outlet<T> {
             self.bury(unsent, n_unsent, &self.last_error());
         }
         let is_ours = self.queue.settle(n_behind, Some((DropReason::Rejected, n_unsent)));
-        if !is_ours && self.is_counted {
+        if !is_ours && is_counted {
             return Fate::Over; // Counted already, by a shutdown that did not wait any longer.
         }
         self.diagnose_loss("records rejected", n_unsent);

@@ -40,7 +40,18 @@ pub(super) struct Attempts {
     retry: Retry,
     began: Instant,
     failed: u32,
-    is_single: bool,
+    of: AttemptsOf,
+}
+
+/// What is attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AttemptsOf {
+    /// A batch of the queue.
+    Batch,
+    /// A load that its lender has back after a failure.
+    Loan,
+    /// What is said after the last batch: it is not of the queue, and not counted.
+    Farewell,
 }
 
 /// When to try again.
@@ -53,17 +64,28 @@ pub(super) struct Delay {
 
 impl Attempts {
     pub(super) fn new(retry: Retry, began: Instant) -> Self {
-        Self { retry, began, failed: 0, is_single: false }
+        Self { retry, began, failed: 0, of: AttemptsOf::Batch }
     }
 
     /// An attempt after which whoever asked for it has the rest back.
     #[cfg(all(feature = "spool", unix))]
     pub(super) fn single(retry: Retry, began: Instant) -> Self {
-        Self { is_single: true, ..Self::new(Retry { max_elapsed: Duration::ZERO, ..retry }, began) }
+        let once = Retry { max_elapsed: Duration::ZERO, ..retry };
+        Self { of: AttemptsOf::Loan, ..Self::new(once, began) }
+    }
+
+    /// The attempts to say what is to be said after the last batch.
+    pub(super) fn farewell(retry: Retry, began: Instant) -> Self {
+        Self { of: AttemptsOf::Farewell, ..Self::new(retry, began) }
     }
 
     pub(super) fn are_single(&self) -> bool {
-        self.is_single
+        self.of == AttemptsOf::Loan
+    }
+
+    /// Whether they are for records of the queue.
+    pub(super) fn are_counted(&self) -> bool {
+        self.of != AttemptsOf::Farewell
     }
 
     /// How many attempts failed, each followed by a delay.

@@ -125,7 +125,7 @@ impl<S: Signal, D: Prepare<S>> Worker<S, D> {
             Next::Deliver(batch) => batch,
             Next::Finish => {
                 if let Some(load) = self.delivery.finish() {
-                    outlet.deliver_uncounted(&mut self.delivery, load);
+                    outlet.say_farewell(&mut self.delivery, load);
                 }
                 outlet.queue.settle(0, None);
                 return true;

@@ -24,11 +24,13 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
+mod numbered;
 mod reply;
 mod request;
 mod server;
 mod tls;
 
+pub use numbered::numbered_spans;
 pub use reply::Reply;
 pub use request::Request;
 pub use server::{PATIENCE, Server, nobody};

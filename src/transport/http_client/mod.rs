@@ -3,7 +3,7 @@
 //! An `Endpoint` has the options; an `HttpClient` holds it and its others (`Endpoint::or`), each with
 //! connections of its own (`Place`), and asks them in turn. All that may change between two requests
 //! (secrets, certificates, the password of a proxy) is read before each. Headers are made for each request;
-//! a connection is made anew if its certificates or its proxy's password have changed.
+//! where its certificates or its proxy's password have changed, a connection is opened again with the new ones.
 //!
 //! Redirects are not followed, and proxies from the environment are used by choice alone. Plain http, and
 //! addresses that are not public, are refused unless the code allows them. The address is checked when the

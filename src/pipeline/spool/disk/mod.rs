@@ -4,6 +4,8 @@
 pub(crate) mod real;
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 pub(super) mod model;
 
 use std::{any::Any, fmt, io, sync::Arc};

@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{DiskFile, DiskFolder};
+use super::{
+    DiskFile, DiskFolder,
+    changes::{Change, Contents, Entry, NameChange, Names},
+};
 use crate::sync::{Mutex, MutexGuard};
 
 /// A disk. Clones are the same one.
@@ -77,95 +80,6 @@ enum Call {
     Write,
     Sync,
     Name,
-}
-
-#[derive(Default)]
-struct Contents {
-    now: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    n_open: usize,
-}
-
-enum Change {
-    Write(usize, Vec<u8>),
-    Cut(usize),
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Write(offset, written) => {
-                let end = offset + written.len();
-                bytes.resize(bytes.len().max(end), 0);
-                bytes[*offset..end].copy_from_slice(written);
-            }
-            Self::Cut(length) => bytes.resize(*length, 0),
-        }
-    }
-
-    /// Applies each sector of it, or not.
-    fn apply_torn(&self, bytes: &mut Vec<u8>, mut keeps: impl FnMut() -> bool) {
-        match self {
-            Self::Write(offset, written) => {
-                let mut at = 0;
-                while at < written.len() {
-                    let end = ((offset + at) / 512 + 1) * 512 - offset;
-                    let end = end.min(written.len());
-                    if keeps() {
-                        Self::Write(offset + at, written[at..end].to_vec()).apply(bytes);
-                    }
-                    at = end;
-                }
-            }
-            Self::Cut(_) if keeps() => self.apply(bytes),
-            Self::Cut(_) => {}
-        }
-    }
-}
-
-#[derive(Default)]
-struct Names {
-    now: BTreeMap<String, Entry>,
-    durable: BTreeMap<String, Entry>,
-    pending: Vec<NameChange>,
-}
-
-#[derive(Clone, Copy)]
-enum Entry {
-    File(usize),
-    Folder(usize),
-}
-
-enum NameChange {
-    Put(String, Entry),
-    Take(String),
-    Rename(String, String),
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, Entry>) {
-        match self {
-            Self::Put(name, entry) => {
-                names.insert(name.clone(), *entry);
-            }
-            Self::Take(name) => {
-                names.remove(name);
-            }
-            Self::Rename(from, to) => {
-                if let Some(entry) = names.remove(from) {
-                    names.insert(to.clone(), entry);
-                }
-            }
-        }
-    }
-}
-
-impl Names {
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.now);
-        self.pending.push(change);
-    }
 }
 
 impl ModelDisk {
