@@ -481,3 +481,22 @@ fn a_shutdown_that_leaves_records_on_disk_is_not_settled() {
     let pipes: [Arc<dyn AnyPipe>; 1] = [Arc::new(backend.pipe.clone())];
     assert!(!shutdown(&pipes, NONE).settled);
 }
+
+#[test]
+fn what_went_past_the_disk_is_counted_by_whoever_had_it_in_memory() {
+    let queue = Queue::<u32>::of_disk(limits::Limits::checked(&settings(1)).unwrap());
+    let pass = |is_ours| {
+        queue.lend_past(3, 10);
+        queue.settle(0, Some((DropReason::Rejected, 1)));
+        let passed = queue.take_passed();
+        queue.begin_passed(passed.n_records());
+        let ticket = queue.begin_flush(None);
+        assert!(!queue.wait_settled(ticket, real_instant()), "it is not counted yet");
+        queue.note_passed(&passed, is_ours);
+        assert!(queue.wait_settled(ticket, real_instant()));
+        let report = queue.report("", "");
+        (report.delivered, report.dropped.total(), queue.kept().n_passed)
+    };
+    assert_eq!(pass(false), (0, 0, 0), "it was dropped, and counted as that");
+    assert_eq!(pass(true), (2, 1, 3));
+}
