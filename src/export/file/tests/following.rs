@@ -50,7 +50,7 @@ fn a_folder_that_vanished_is_tried_again_and_named() {
     fs::remove_dir_all(&folder.0).unwrap();
     let batch = vec![sample("a")].into();
     let error = export_all(&mut file, &batch).unwrap_err();
-    assert!(format!("{error:?}").contains("Retry"), "{error:?}");
+    assert!(error.is_retry(), "{error:?}");
     assert!(error.to_string().contains("spans.jsonl"), "{error}");
     fs::create_dir_all(&folder.0).unwrap();
     export_all(&mut file, &batch).unwrap();
@@ -125,7 +125,7 @@ fn a_full_disk_is_tried_again() {
         return;
     };
     let error = export_all(&mut file, &vec![sample("a")].into()).unwrap_err();
-    assert!(format!("{error:?}").contains("Retry"), "{error:?}");
+    assert!(error.is_retry(), "{error:?}");
 }
 
 #[test]
