@@ -1,12 +1,14 @@
 //! How many records arrive of a process that ends, in each way it can, to the record: children of this program end.
 //!
 //! `tests/exit.rs` has more ways, each once; here each is repeated, and the spool keeps what a crash would lose.
-//! `BELLWETHER_LIFE` multiplies how often; 1 by default.
+//! With `BELLWETHER_FULL=1`, a hundred times as often.
 #![cfg(all(feature = "spool", unix))]
 #![allow(unsafe_code, reason = "limits and signals are set by libc")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+
+mod drill;
 
 use std::{
     fs::{self, OpenOptions},
@@ -191,7 +193,7 @@ fn empty_folder(name: &str) -> PathBuf {
 }
 
 fn times(n: usize) -> usize {
-    n * std::env::var("BELLWETHER_LIFE").map_or(1, |n| n.parse::<usize>().unwrap())
+    n * drill::size(1, 100)
 }
 
 #[test]

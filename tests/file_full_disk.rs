@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod rotated;
-mod small_disk;
+mod own_mount;
 
 use std::{fs, time::Duration};
 
@@ -12,8 +12,8 @@ use bellwether::{
     pipeline::{Batch, Pipe, Route, Setup},
     trace::SpanRecord,
 };
+use own_mount::small_disk;
 use rotated::{Folder, export, files, names, spans};
-use small_disk::small_disk;
 
 /// Exports until the disk is full; returns what was exported, and what of it is still to be sent.
 fn fill(file: &mut File) -> (Vec<String>, Batch<SpanRecord>) {

@@ -1,11 +1,13 @@
 //! A process whose records wait on disk forks: neither it nor its child sends the other's, none is sent twice, and
 //! none is lost.
 //!
-//! `BELLWETHER_LIFE` multiplies how often it forks; 1 by default.
+//! It forks ten times; with `BELLWETHER_FULL=1`, a thousand times.
 #![cfg(all(feature = "spool", unix))]
 #![allow(unsafe_code, reason = "fork has no safe call")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+
+mod drill;
 
 use std::{
     io::{Read as _, Write as _},
@@ -181,7 +183,7 @@ fn a_child_sends_its_own_records_and_its_parent_those_that_wait_on_disk_each_onc
 fn children_that_are_forked_while_threads_record_flush_and_persist_harm_nobody() {
     let _turn = turn();
     let folder = Folder::new("busy");
-    let n_forks = std::env::var("BELLWETHER_LIFE").map_or(10, |n| 10 * n.parse::<usize>().unwrap());
+    let n_forks = drill::size(10, 1_000);
     let backend = Backend::default();
     let telemetry = backend.start(&folder.0);
     let is_over = AtomicBool::new(false);

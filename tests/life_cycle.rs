@@ -1,10 +1,12 @@
 //! Telemetry that is started and ended many times, flushed from everywhere, and given exporters that panic and
 //! hang: it returns on time, leaves nothing behind, and accounts for every record.
 //!
-//! `BELLWETHER_LIFE` multiplies how often each is repeated; 1 by default.
+//! With `BELLWETHER_FULL=1`, each is repeated a hundred times as often.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
 #![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
+
+mod drill;
 
 use std::{
     cell::RefCell,
@@ -30,7 +32,7 @@ fn turn() -> MutexGuard<'static, ()> {
 const LONG: Duration = Duration::from_secs(20);
 
 fn times(n: usize) -> usize {
-    n * std::env::var("BELLWETHER_LIFE").map_or(1, |n| n.parse::<usize>().unwrap())
+    n * drill::size(1, 100)
 }
 
 fn spans(n: usize) {

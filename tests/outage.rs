@@ -1,10 +1,11 @@
 //! A backend that is down under load, and comes back: with room on disk nothing is lost and each thread's spans
 //! come in order; with too little the oldest are, and the figures say how many.
 //!
-//! `BELLWETHER_OUTAGE_SECONDS` says how long it is down at 50,000 spans a second; 1 by default, 600 for the whole.
+//! It is down for a second at 50,000 spans a second; with `BELLWETHER_FULL=1` for 600.
 #![cfg(all(feature = "spool", feature = "otlp", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
+mod drill;
 mod support;
 
 use std::{
@@ -77,8 +78,7 @@ fn start(server: &Server, folder: &PathBuf, quota: u64) -> Telemetry {
 }
 
 fn n_spans() -> u64 {
-    let seconds = std::env::var("BELLWETHER_OUTAGE_SECONDS").map_or(1, |n| n.parse().unwrap());
-    seconds * RATE / WRITERS * WRITERS
+    drill::size(1, 600) as u64 * RATE / WRITERS * WRITERS
 }
 
 /// Offers all spans from some threads, each of which waits now and then until its own are on disk: so none is

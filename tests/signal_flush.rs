@@ -1,11 +1,13 @@
 //! A storm of signals whose handler asks for a flush, while threads record: nothing stands still, and all is
 //! delivered.
 //!
-//! `BELLWETHER_LIFE` says for how many times two seconds it lasts; a quarter of that by default.
+//! It lasts for half a second; with `BELLWETHER_FULL=1`, for 200.
 #![cfg(unix)]
 #![allow(unsafe_code, reason = "signal handlers are set by libc")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
+
+mod drill;
 
 use std::{
     sync::{
@@ -75,7 +77,7 @@ fn a_flush_that_a_handler_asks_for_comes_with_the_tick_and_a_storm_of_them_does_
     assert_eq!(told.recv_timeout(LONG), Ok(1));
 
     let n_before = N_HANDLED.load(Relaxed);
-    let length = std::env::var("BELLWETHER_LIFE").map_or(0.5, |n| 2.0 * n.parse::<f64>().unwrap());
+    let length = drill::size(500, 200_000) as f64 / 1e3;
     let (is_over, begin) = (AtomicBool::new(false), Instant::now());
     let n_spans: usize = thread::scope(|scope| {
         let recorders: Vec<_> = (0..4)

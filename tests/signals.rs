@@ -1,11 +1,13 @@
 //! What SIGTERM and SIGINT do to a process whose telemetry heeds them: children of this program are signalled.
 //!
-//! `BELLWETHER_LIFE` says how often each is repeated; 1 by default.
+//! With `BELLWETHER_FULL=1`, a hundred times each.
 #![cfg(all(feature = "signals", unix))]
 #![allow(unsafe_code, reason = "signals are sent, and processes forked, by libc")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::disallowed_methods, reason = "the rule is the library's own")]
 #![allow(clippy::disallowed_types, reason = "the rule is the library's own")]
+
+mod drill;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -200,7 +202,7 @@ impl Life {
 }
 
 fn repeats() -> usize {
-    std::env::var("BELLWETHER_LIFE").map_or(1, |n| n.parse().unwrap())
+    drill::size(1, 100)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![cfg(all(target_os = "linux", feature = "spool"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-mod small_disk;
+mod own_mount;
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use bellwether::{
     trace::SpanRecord,
 };
 
-use small_disk::small_disk;
+use own_mount::small_disk;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,7 +1,7 @@
 //! A process that is killed while it writes to its spool, again and again: whatever it acknowledged arrives.
 //!
-//! `examples/spool_drill.rs` runs in a child of this test. `BELLWETHER_KILLS` says how often it is killed; 6
-//! by default. With `--nocapture`, it says what arrived, and how long it took at most from a start to the first
+//! `examples/spool_drill.rs` runs in a child of this test. It is killed 6 times; with `BELLWETHER_FULL=1`,
+//! 1,000 times. With `--nocapture`, it says what arrived, and how long it took at most from a start to the first
 //! request.
 #![cfg(all(feature = "spool", feature = "otlp", target_os = "linux"))]
 #![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
@@ -28,6 +28,7 @@ use support::{Reply, Server, numbered_spans};
 #[path = "../examples/spool_drill.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its `main` is not called")]
 mod spool_drill;
+mod drill;
 mod support;
 
 /// Tells a child what to do.
@@ -141,7 +142,7 @@ fn whatever_was_acknowledged_before_a_kill_arrives_and_little_arrives_twice() {
     if std::env::var_os(CHILD).is_some() {
         return; // One test of a child is enough.
     }
-    let n_kills = std::env::var("BELLWETHER_KILLS").map_or(6, |kills| kills.parse().unwrap());
+    let n_kills = drill::size(6, 1_000);
     let folder = std::env::temp_dir().join(format!("bellwether-kill-{}", std::process::id()));
     let (server, arrived, is_busy, first) = backend();
     let (mut promised, mut longest) = (HashSet::new(), Duration::ZERO);

@@ -345,6 +345,8 @@ fn each_attempt_of_an_exporter_is_a_metric_with_its_outcome() {
     assert_eq!(value("telemetry.exporter.panics"), 1.0);
     assert_eq!(value("telemetry.exporter.failures"), 0.0);
     assert_eq!(value("telemetry.exporter.sent"), 0.0);
+    let today = value("telemetry.exporter.last_delivery") / 86_400.0;
+    assert!((20_000.0..50_000.0).contains(&today), "{today} days since 1970");
 }
 
 #[test]

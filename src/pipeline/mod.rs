@@ -41,6 +41,7 @@
 //! | failures in a row that open the breaker | 5 | |
 //! | connecting, by HTTP | 5 s | `Endpoint::connect_timeout` |
 //! | a request, by HTTP | 10 s | `Endpoint::timeout` |
+//! | how long a connection is used, by HTTP | 30 s | `Endpoint::connection_lifetime` |
 //! | an answer, by HTTP | 4 MiB | |
 //! | the file of what backends refused | none; then 64 MiB at most | [`Route::dead_letters`], [`DeadLetters::max_bytes`] |
 //! | interval of metrics | 10 s | [`Route::interval`] |

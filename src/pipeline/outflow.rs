@@ -22,13 +22,13 @@ use std::{
 };
 
 use super::{
-    Batch, Deadline, DropReason, Encoder, ExportError, QueueReport, Route, Settings, Signal, Spool,
-    SpoolError, SpoolFigures, SpoolFolder, SpoolHandle, SpoolPosition, SpoolReader, SpoolReport,
-    SpoolWriter, Watch,
+    Batch, Deadline, DropReason, Encoder, ExportError, Payload, QueueReport, Route, Settings,
+    Signal, Spool, SpoolError, SpoolFigures, SpoolFolder, SpoolHandle, SpoolPosition, SpoolReader,
+    SpoolReport, SpoolWriter, Watch,
     delivery::{Delivery, Encoded, Load, Prepare, Sending, Spawn, Wire},
     limits::Limits,
     outlet::{Outlet, OutletLabel},
-    passage::Passage,
+    passage::{LOOKS_EVERY, Passage},
     queue::{Queue, Ticket},
     route::AnyExporter,
     state::{Kept, Passed},
@@ -274,6 +274,14 @@ impl Load for Frames {
         self.0.iter().map(Load::len).sum()
     }
 
+    /// What is too large for the disk is alone at last.
+    fn payload(&self) -> Option<&Payload> {
+        match &self.0[..] {
+            [frame] => frame.payload(),
+            _ => None,
+        }
+    }
+
     fn first(&self, n: usize) -> Self {
         let mut left = n;
         let mut first = Vec::new();
@@ -304,9 +312,6 @@ impl Load for Frames {
 
 /// How often a spool looks for what others left. Arbitrary.
 const ADOPTS_EVERY: Duration = Duration::from_secs(60);
-
-/// How often a sender that is to end looks whether the first half has ended. Arbitrary.
-const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 impl<S: Signal> Outgoing<S> {
     fn spawn(self) -> Result<(), Error> {

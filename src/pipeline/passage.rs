@@ -30,8 +30,8 @@ enum Slot {
     Answered(Vec<Encoded>),
 }
 
-/// How often it is looked whether a frame is to be taken back. Arbitrary.
-const LOOKS_EVERY: Duration = Duration::from_millis(20);
+/// How often either half looks whether it is to wait for the other any longer. Arbitrary.
+pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 impl Passage {
     pub(super) fn new() -> Self {

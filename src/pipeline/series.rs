@@ -45,6 +45,9 @@ pub(crate) const LEAKED: Series =
 /// A counter.
 pub(crate) const BYTES_SENT: Series =
     ("telemetry.exporter.sent", "Encoded bytes that were delivered, before compression");
+/// A gauge, with points only after the first delivery.
+pub(crate) const LAST_DELIVERY: Series =
+    ("telemetry.exporter.last_delivery", "When an exporter last delivered, as Unix time");
 /// A gauge.
 pub(crate) const FAILURES: Series =
     ("telemetry.exporter.failures", "Attempts in a row that asked for another try");

@@ -97,8 +97,9 @@ fn of_spools(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
 
 fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
     let items = |kind, series, read| each(pipes, (kind, series, series::UNIT), read);
-    let dropping = pipes.to_vec();
+    let (dropping, delivering) = (pipes.to_vec(), pipes.to_vec());
     let leaked = |to: &mut Observations| to.observe(leaked_workers() as f64, &[]);
+    let deliveries = Box::new(move |to: &mut Observations| last_deliveries(&delivering, to));
     let bytes_sent = (Kind::Counter, series::BYTES_SENT, "By");
     let failures = (Kind::Gauge, series::FAILURES, "{attempt}");
     let panics = (Kind::Counter, series::PANICS, "{panic}");
@@ -111,6 +112,7 @@ fn of_queues(pipes: &[Arc<dyn AnyPipe>]) -> Vec<Series> {
         items(Kind::Counter, series::RETRIES, |queue| queue.retries as f64),
         (Kind::Counter, series::DROPPED, series::UNIT, Box::new(move |to| drops(&dropping, to))),
         each(pipes, bytes_sent, |queue| queue.bytes_sent as f64),
+        (Kind::Gauge, series::LAST_DELIVERY, "s", deliveries),
         each(pipes, failures, |queue| f64::from(queue.failures_in_a_row)),
         each(pipes, panics, |queue| queue.panics as f64),
         (Kind::Counter, series::LEAKED, "{thread}", Box::new(leaked)),
@@ -236,6 +238,14 @@ fn failures(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
             ("write", spool.failed_writes),
         ] {
             to.observe(n as f64, &[exporter, (series::OPERATION_KEY, operation), signal]);
+        }
+    }
+}
+
+fn last_deliveries(pipes: &[Arc<dyn AnyPipe>], to: &mut Observations) {
+    for pipe in pipes {
+        if let Some(at) = pipe.report().last_delivery {
+            to.observe(at.unix_nanos() as f64 / 1e9, &labels(&**pipe));
         }
     }
 }

@@ -49,6 +49,11 @@ impl Server {
         Self::listen(None, script)
     }
 
+    /// As [`answering`](Self::answering), at an address that is given.
+    pub fn at(address: SocketAddr, replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::accept_on(TcpListener::bind(address).unwrap(), None, in_turn(replies))
+    }
+
     /// As [`by`](Self::by), with TLS.
     pub fn over_tls(
         certificate: Certificate,
@@ -90,7 +95,15 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         script: impl FnMut(&Request) -> Reply + Send + 'static,
     ) -> Self {
-        let (listener, address) = bound();
+        Self::accept_on(bound().0, tls, script)
+    }
+
+    fn accept_on(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        script: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) -> Self {
+        let address = listener.local_addr().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let accept = move || {
             let stream = listener.accept().unwrap().0;

@@ -116,6 +116,38 @@ fn a_record_that_is_too_large_by_itself_is_in_the_file() {
 }
 
 #[test]
+#[cfg(all(feature = "spool", unix))]
+fn a_record_that_is_too_large_for_the_spool_is_in_the_file() {
+    struct Large;
+
+    impl Encoder<u32> for Large {
+        fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+            let length = |number: &u32| if *number == 2 { 2 << 20 } else { 1 };
+            batch.iter().map(|number| number.to_string().repeat(length(number))).collect()
+        }
+
+        fn format(&self) -> &str {
+            "large.1"
+        }
+    }
+
+    let (letters, folder) = (Letters::new(), spooled::Folder::new());
+    let (_say, given) = mpsc::channel();
+    let route = Route::wire(Large, Refusing(given)).settings(|defaults| *defaults = settings(3));
+    let route = route.spool(folder.spool().max_bytes(1 << 20));
+    let route = route.dead_letters(DeadLetters::new(&letters.0));
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3]);
+    assert!(pipe.flush(LONG));
+    let report = pipe.shutdown(LONG);
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
+    let lines = letters.lines();
+    let [(error, 1, records)] = &lines[..] else { panic!("{} lines", lines.len()) };
+    assert_eq!(error, "payload is too large for the spool");
+    assert_eq!((records.len(), records[0].len()), (1, 2 << 20));
+}
+
+#[test]
 fn a_full_file_gets_no_more_and_the_counts_go_on() {
     let letters = Letters::new();
     let file = || DeadLetters::new(&letters.0).max_bytes(200);

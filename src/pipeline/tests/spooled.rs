@@ -9,17 +9,17 @@ use std::{
 use super::*;
 
 /// A folder that is removed at the end.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NUMBERS: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("bellwether-pipe-{}-{}", std::process::id(), NUMBERS.fetch_add(1, Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 
-    fn spool(&self) -> SpoolFolder {
+    pub(super) fn spool(&self) -> SpoolFolder {
         SpoolFolder::new(&self.0).free_bytes(0)
     }
 }

@@ -25,6 +25,7 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 /// | [`bearer`](Self::bearer), [`basic`](Self::basic), [`secret_header`](Self::secret_header) | who asks; the secret may be in a file that is replaced | nobody |
 /// | [`timeout`](Self::timeout) | how long a request may take, from its beginning to the end of the answer | 10 s |
 /// | [`connect_timeout`](Self::connect_timeout) | how long connecting may take of that, with look-up and handshake | 5 s |
+/// | [`connection_lifetime`](Self::connection_lifetime) | how long a connection is used before another is made | 30 s |
 /// | [`compression`](Self::compression) | how bodies are compressed | none, unless the backend says otherwise |
 /// | [`root_certificates`](Self::root_certificates), [`_file`](Self::root_certificates_file) | which roots TLS trusts, instead of the system's | the system's |
 /// | [`client_certificate`](Self::client_certificate), [`_files`](Self::client_certificate_files) | what is shown to a server that asks for a certificate | none |
@@ -44,7 +45,8 @@ use crate::transport::{Secret, rotating_file::RotatingFile};
 ///
 /// Time limits are on the monotonic clock; a flush or a shutdown may end a request earlier, and closes its
 /// socket. There is one request at a time, and connections stay open between them. A name is looked up for
-/// each new connection.
+/// each new connection, and a connection is used for 30 seconds: then a name whose address has changed is
+/// followed.
 ///
 /// # TLS
 ///
@@ -103,6 +105,7 @@ pub struct Endpoint {
     credentials: Vec<Credentials>,
     timeout: Duration,
     pub(super) connect_timeout: Duration,
+    pub(super) connection_lifetime: Duration,
     compression: Option<Compression>,
     pub(super) tls: Tls,
     pub(super) proxy: Option<Proxy>,
@@ -124,6 +127,7 @@ impl Endpoint {
             credentials: Vec::new(),
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
+            connection_lifetime: Duration::from_secs(30),
             compression: None,
             tls: Tls::default(),
             proxy: None,
@@ -171,6 +175,12 @@ impl Endpoint {
     /// seconds by default.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { connect_timeout: timeout, ..self }
+    }
+
+    /// How long a connection is used before another one is made, which looks the name up anew; 30 seconds by
+    /// default. It is looked at before each request: none is cut short.
+    pub fn connection_lifetime(self, lifetime: Duration) -> Self {
+        Self { connection_lifetime: lifetime, ..self }
     }
 
     /// How the bodies of requests are compressed, whatever the default of the backend is. What is sent again

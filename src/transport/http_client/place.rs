@@ -9,12 +9,15 @@ use super::{
     cause::chain, connection::Connection, endpoint::Endpoint, resolver::Resolver, socket,
     tls::Material,
 };
-use crate::{clock::Deadline, sync::atomic::AtomicUsize};
+use crate::{
+    clock::{self, Deadline},
+    sync::atomic::AtomicUsize,
+};
 
 /// An endpoint, and the connections that are open to it.
 pub(super) struct Place {
     pub(super) endpoint: Endpoint,
-    connection: Option<(Connection, Made)>,
+    connection: Option<(Connection, Made, Instant)>,
     n_resolving: Arc<AtomicUsize>,
 }
 
@@ -30,18 +33,23 @@ impl Place {
         Self { endpoint, connection: None, n_resolving: Arc::default() }
     }
 
-    /// The client, with the connections that are still open, unless certificates or the password of a proxy
-    /// have changed.
+    /// The client, with the connections that are still open, unless they are as old as they may be, or
+    /// certificates or the password of a proxy have changed.
     pub(super) fn connected(
         &mut self,
         version: fn(ClientBuilder) -> ClientBuilder,
     ) -> Result<Client, String> {
-        let now = self.made()?;
-        let connection = match self.connection.take() {
-            Some((connection, made)) if made == now => connection,
-            _ => Connection::new(self.builder(version, &now)?)?,
+        let (made, now) = (self.made()?, clock::real_instant());
+        let lifetime = self.endpoint.connection_lifetime;
+        let is_good = |(_, of, since): &(Connection, Made, Instant)| {
+            *of == made && now.saturating_duration_since(*since) < lifetime
         };
-        Ok(self.connection.insert((connection, now)).0.client.clone())
+        let kept = self.connection.take().filter(is_good);
+        let current = match kept {
+            Some(kept) => kept,
+            None => (Connection::new(self.builder(version, &made)?)?, made, now),
+        };
+        Ok(self.connection.insert(current).0.client.clone())
     }
 
     /// Whether a client could be made of certificates, proxy and socket.

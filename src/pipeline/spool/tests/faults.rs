@@ -52,7 +52,7 @@ fn lose_power_at_every_call(seed: u64, script: &[Action]) -> u64 {
 
 #[test]
 fn the_power_may_go_at_every_call() {
-    for seed in 1..=u64::from(from_env("BELLWETHER_SPOOL_SEEDS", 3)) {
+    for seed in 1..=drill::size(3, 200) as u64 {
         let n_calls = lose_power_at_every_call(seed, &script());
         assert!(n_calls > 150, "{n_calls}");
     }
@@ -62,7 +62,7 @@ fn the_power_may_go_at_every_call() {
 fn the_power_may_go_at_every_call_of_any_life() {
     let (mut runner, lives) =
         (TestRunner::deterministic(), proptest::collection::vec(random::life(), 30));
-    for seed in 1..=u64::from(from_env("BELLWETHER_SPOOL_LIVES", 5)) {
+    for seed in 1..=drill::size(5, 200) as u64 {
         let life = lives.new_tree(&mut runner).expect("a life").current();
         lose_power_at_every_call(seed, &life);
     }

@@ -215,7 +215,7 @@ fn numbers_of_segments_wrap_at_the_end_of_their_type() {
 
 #[test]
 fn any_number_of_tiny_segments_come_and_go_over_the_end_of_their_numbers() {
-    let n = u64::from(from_env("BELLWETHER_SPOOL_SEGMENTS", 2_000));
+    let n = drill::size(2_000, 10_000_000) as u64;
     let disk = ModelDisk::new(1);
     let (mut writer, _reader) = open(&disk, &small(1));
     write(&mut writer, [0]);

@@ -13,7 +13,7 @@ fn mebibyte() -> Whole {
 fn bytes_that_are_flipped_anywhere_in_a_mebibyte_cost_at_most_the_frames_that_they_are_in() {
     let whole = mebibyte();
     let mut random = 1u64;
-    for _ in 0..from_env("BELLWETHER_SPOOL_FLIPS", 40) {
+    for _ in 0..drill::size(40, 100_000) {
         // Knuth's MMIX; the high bits are the good ones.
         random =
             random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -26,7 +26,7 @@ fn bytes_that_are_flipped_anywhere_in_a_mebibyte_cost_at_most_the_frames_that_th
 fn a_mebibyte_that_is_cut_off_anywhere_has_all_that_was_whole() {
     let whole = mebibyte();
     let n = whole.bytes.len();
-    let n_cuts = (from_env("BELLWETHER_SPOOL_CUTS", 40) as usize).clamp(1, n);
+    let n_cuts = drill::size(40, n);
     for cut in 0..n_cuts {
         whole.check_cut(cut * n / n_cuts);
     }

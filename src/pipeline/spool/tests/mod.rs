@@ -1,6 +1,8 @@
 //! The spool on a disk that loses power and fails, and on the real one.
 
 mod damage;
+#[path = "../../../../tests/drill/mod.rs"]
+mod drill;
 mod faults;
 mod limits;
 mod mebibyte;
@@ -86,9 +88,4 @@ fn drain(reader: &mut SpoolReader) -> Vec<u64> {
 /// The names of the segments that are read, in order.
 fn segments(disk: &ModelDisk) -> Vec<String> {
     disk.names("").into_iter().filter(|name| name.ends_with(".seg")).collect()
-}
-
-/// A number from the environment, for longer runs.
-fn from_env(name: &str, default: u32) -> u32 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }

@@ -110,7 +110,7 @@ fn another_process_does_its_part() {
 #[test]
 fn each_process_has_a_folder_of_its_own_and_leaves_it_to_the_next() {
     let folder = Folder::new("processes");
-    let n = from_env("BELLWETHER_SPOOL_PROCESSES", 6);
+    let n = drill::size(6, 100);
     let mut others: Vec<_> = (0..n).map(|_| Other::start("hold", &folder.0)).collect();
     let mut ids: Vec<u64> = others.iter_mut().map(|it| it.answer().parse().unwrap()).collect();
     let (mut writer, mut reader) = Spool::open(&folder.0, small(1000), FORM).unwrap();
@@ -118,7 +118,7 @@ fn each_process_has_a_folder_of_its_own_and_leaves_it_to_the_next() {
     assert_eq!(drain(&mut reader), [1]);
     let folders =
         fs::read_dir(&folder.0).unwrap().filter(|it| it.as_ref().unwrap().path().is_dir());
-    assert_eq!(folders.count(), n as usize);
+    assert_eq!(folders.count(), n);
     // One after the other ends, and is read.
     let mut read = Vec::new();
     for (place, other) in others.into_iter().enumerate() {
@@ -139,7 +139,7 @@ fn each_process_has_a_folder_of_its_own_and_leaves_it_to_the_next() {
 
 #[test]
 fn a_process_that_is_killed_loses_nothing_that_was_durable() {
-    for round in 0..from_env("BELLWETHER_SPOOL_KILLS", 3) {
+    for round in 0..drill::size(3, 50) {
         let folder = Folder::new("killed");
         let mut other = Other::start("write", &folder.0);
         let mut acked = 0;
@@ -216,7 +216,7 @@ fn a_large_backlog_is_opened_at_once_and_read_in_little_memory() {
         .find(|path| path.extension().is_some_and(|ending| ending == "seg"))
         .unwrap();
     let name = first.file_name().unwrap().to_str().unwrap().to_owned();
-    let n_segments = from_env("BELLWETHER_SPOOL_BACKLOG_MIB", 256) / 15;
+    let n_segments = drill::size(256, 8_192) / 15;
     for number in 2..=n_segments {
         let copy = name.replacen("0000000000000001", &format!("{number:016x}"), 1);
         fs::copy(&first, folder.0.join(copy)).unwrap();
@@ -230,7 +230,7 @@ fn a_large_backlog_is_opened_at_once_and_read_in_little_memory() {
     println!("opened in {millis} ms, {kib} KiB more, {n_payloads} payloads");
     assert!(millis < 1000, "{millis} ms");
     assert!(kib <= 32 << 10, "{kib} KiB");
-    assert!(n_payloads >= u64::from(n_segments) * 50);
+    assert!(n_payloads >= n_segments as u64 * 50);
 }
 
 /// How long it takes to the first payload, and what the memory grows by until all are read.

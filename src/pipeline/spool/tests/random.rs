@@ -3,7 +3,7 @@
 use proptest::{prelude::*, test_runner::Config};
 
 use super::{
-    from_env,
+    drill,
     world::{Action, World},
 };
 use crate::pipeline::spool::disk::model::Fault;
@@ -37,10 +37,7 @@ fn action_or_fault() -> impl Strategy<Value = Action> {
 
 fn cases() -> Config {
     // A failure is printed as the actions that it takes; those become a test of their own.
-    Config {
-        failure_persistence: None,
-        ..Config::with_cases(from_env("BELLWETHER_SPOOL_CASES", 300))
-    }
+    Config { failure_persistence: None, ..Config::with_cases(drill::size(300, 1_000_000) as u32) }
 }
 
 proptest! {
