@@ -22,6 +22,7 @@ use bellwether::{
     pipeline::{Batch, Deadline, DropReason, ExportResult, Exporter, Report, Route},
     trace::SpanRecord,
 };
+use futures_util::FutureExt as _;
 
 /// Telemetry is one for the process: these tests take turns.
 fn turn() -> MutexGuard<'static, ()> {
@@ -158,6 +159,13 @@ fn in_a_task_of_the_only_worker(telemetry: Arc<Telemetry>, call: Call) -> Report
     runtime.block_on(runtime.spawn(async move { call(&telemetry) })).unwrap()
 }
 
+fn in_a_task_of_smol(telemetry: Arc<Telemetry>, call: Call) -> Report {
+    let executor = async_executor::Executor::new();
+    let task = executor.spawn(async move { call(&telemetry) });
+    while executor.try_tick() {}
+    task.now_or_never().unwrap()
+}
+
 fn in_spawn_blocking(telemetry: Arc<Telemetry>, call: Call) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(runtime.spawn_blocking(move || call(&telemetry))).unwrap()
@@ -204,9 +212,10 @@ fn twice(telemetry: Arc<Telemetry>, call: Call) -> Report {
 /// A place to call from.
 type From = (&'static str, fn(Arc<Telemetry>, Call) -> Report);
 
-const FROM: [From; 6] = [
+const FROM: [From; 7] = [
     ("a current-thread runtime", in_tokio_of_one_thread),
     ("the only worker of a runtime", in_a_task_of_the_only_worker),
+    ("a task of smol", in_a_task_of_smol),
     ("spawn_blocking", in_spawn_blocking),
     ("a panic hook", in_a_panic_hook),
     ("a thread-local's destructor", in_the_destructor_of_a_thread_local),
