@@ -16,6 +16,9 @@ pub mod prometheus;
 #[cfg(feature = "remote-write")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote-write")))]
 pub mod remote_write;
+#[cfg(feature = "statsd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
+pub mod statsd;
 mod stdout;
 mod wire;
 #[cfg(feature = "zipkin")]

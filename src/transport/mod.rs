@@ -19,6 +19,8 @@ pub(crate) mod http_server;
 mod rotating_file;
 #[cfg(feature = "http-client")]
 mod secret;
+#[cfg(feature = "statsd")]
+pub(crate) mod socket;
 
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]

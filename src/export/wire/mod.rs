@@ -1,9 +1,12 @@
 //! Encodings that exporters share. They know records, but no backend.
 
+#[cfg(test)]
+pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
-#[cfg(feature = "prometheus")]
+#[cfg(any(feature = "prometheus", feature = "statsd"))]
+#[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;
 pub(crate) mod point;
 #[cfg(any(feature = "otlp", feature = "remote-write"))]

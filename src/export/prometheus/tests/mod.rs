@@ -8,13 +8,13 @@ mod reader;
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     sync::{Arc, LazyLock},
 };
 
 use super::{Dialect, Format};
 use crate::{
     clock::{ManualClock, Ticks},
+    export::wire::hostile,
     label::LabelSet,
     metric::{
         BucketLayout, Family, HistogramSnapshot, Kind, PageBounds, Series, SeriesValue, Snapshot,
@@ -330,28 +330,9 @@ fn a_family_of_the_users_takes_the_place_of_target_info() {
     }
 }
 
-/// The hostile strings, and a megabyte of them.
-fn hostile_strings() -> Option<Vec<(String, String)>> {
-    let Some(folder) = std::env::var_os("BELLWETHER_CONFORMANCE") else {
-        // Not `eprintln!`, which is captured: the test would pass in silence.
-        let line = "SKIPPED: hostile strings on a page: BELLWETHER_CONFORMANCE is unset\n";
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        return None;
-    };
-    let path = std::path::Path::new(&folder).join("generated/hostile_strings.json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let strings = json["strings"].as_object().unwrap().iter();
-    let strings = strings.map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned()));
-    let mut strings: Vec<_> = strings.collect();
-    assert!(strings.len() >= 53);
-    strings.push(("megabyte".to_owned(), "\"\n\\é".repeat(200_000)));
-    Some(strings)
-}
-
 #[test]
 fn no_string_breaks_a_page() {
-    for (which, hostile) in hostile_strings().into_iter().flatten() {
+    for (which, hostile) in hostile::strings("on a page") {
         for format in BOTH {
             // As a value: equal, but for the cut at 1,024 bytes that every label value has; an empty
             // one is no label.
@@ -394,9 +375,9 @@ fn no_string_breaks_a_page() {
 
 #[test]
 fn no_name_or_unit_breaks_a_page() {
-    let strings = hostile_strings().into_iter().flatten();
+    let strings = hostile::strings("on a page");
     // A megabyte on each of a histogram's lines takes long and tells nothing more.
-    for (which, hostile) in strings.filter(|(_, text)| text.len() < 100_000) {
+    for (which, hostile) in strings.into_iter().filter(|(_, text)| text.len() < 100_000) {
         let unit: &'static str = hostile.clone().leak();
         for (kind, value) in [
             (Kind::Counter, SeriesValue::Counter(7)),

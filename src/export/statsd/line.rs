@@ -1,0 +1,183 @@
+//! One line of StatsD: `name:value|type`, with tags where the dialect has them.
+
+use super::StatsdDialect;
+use crate::export::wire::number::{ROOM, put_f64, put_u64};
+
+/// What all lines of a series have in common.
+#[derive(Debug)]
+pub(super) struct Series {
+    dialect: StatsdDialect,
+    /// The prefix and the name.
+    name: Vec<u8>,
+    /// The tags, as the dialect writes them.
+    tags: Vec<u8>,
+}
+
+impl Series {
+    pub(super) fn new(dialect: StatsdDialect) -> Self {
+        Self { dialect, name: Vec::new(), tags: Vec::new() }
+    }
+
+    /// Begins another series.
+    pub(super) fn begin(&mut self, prefix: &str, name: &str) {
+        self.name.clear();
+        self.tags.clear();
+        put(&mut self.name, prefix, is_reserved);
+        put(&mut self.name, name, is_reserved);
+    }
+
+    /// Adds a tag. One without a value is left out, but for Datadog's, which may have none.
+    pub(super) fn tag(&mut self, key: &str, value: &str) {
+        use StatsdDialect::{Dogstatsd, Graphite, InName, Influx};
+        let tags = &mut self.tags;
+        match self.dialect {
+            Dogstatsd => {
+                tags.extend_from_slice(if tags.is_empty() { b"|#" } else { b"," });
+                put(tags, key, |byte| is_reserved_of_datadog(byte) || byte == b':');
+                if !value.is_empty() {
+                    tags.push(b':');
+                    put(tags, value, is_reserved_of_datadog);
+                }
+            }
+            Influx | Graphite if value.is_empty() => {}
+            Influx | Graphite => {
+                tags.push(if self.dialect == Influx { b',' } else { b';' });
+                put(tags, key, is_reserved);
+                tags.push(b'=');
+                put(tags, value, is_reserved);
+            }
+            InName => {
+                tags.push(b'.');
+                let value = if value.is_empty() { "_" } else { value };
+                put(tags, value, |byte| is_reserved(byte) || byte == b'.');
+            }
+        }
+    }
+
+    /// Writes a line: the `figure` is a part of the name (`.count`), or empty; the `form` is `c` or `ms`, say.
+    /// `n`, where it is not one, is how many values the line stands for.
+    pub(super) fn line(&self, out: &mut Vec<u8>, figure: &str, value: Number, form: &str, n: u64) {
+        use StatsdDialect::{Dogstatsd, Graphite, Influx, InName};
+        let Self { name, tags, .. } = self;
+        let (parts, after): ([&[u8]; 3], &[u8]) = match self.dialect {
+            Dogstatsd => ([name, figure.as_bytes(), b""], tags),
+            Influx | Graphite => ([name, figure.as_bytes(), tags], b""),
+            InName => ([name, tags, figure.as_bytes()], b""),
+        };
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+        out.push(b':');
+        value.put(out);
+        out.push(b'|');
+        out.extend_from_slice(form.as_bytes());
+        if n != 1 {
+            out.extend_from_slice(b"|@");
+            Number::Float(1.0 / n as f64).put(out);
+        }
+        out.extend_from_slice(after);
+        out.push(b'\n');
+    }
+
+    /// Writes what was added to a counter.
+    pub(super) fn count(&self, out: &mut Vec<u8>, figure: &str, value: Number) {
+        self.line(out, figure, value, "c", 1);
+    }
+
+    /// Writes a gauge. Where a sign makes a change of it, a negative value follows a zero.
+    pub(super) fn gauge(&self, out: &mut Vec<u8>, figure: &str, value: f64) {
+        if value.is_sign_negative() && value != 0.0 {
+            self.line(out, figure, Number::Whole(0), "g", 1);
+        }
+        let value = if value == 0.0 { Number::Whole(0) } else { Number::Float(value) }; // No -0.
+        self.line(out, figure, value, "g", 1);
+    }
+}
+
+/// A value of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Number {
+    Whole(u64),
+    /// Finite.
+    Float(f64),
+}
+
+impl Number {
+    fn put(self, out: &mut Vec<u8>) {
+        let mut room = [0; ROOM];
+        let length = match self {
+            Self::Whole(value) => put_u64(&mut room, value),
+            Self::Float(value) => put_f64(&mut room, value),
+        };
+        out.extend_from_slice(&room[..length]);
+    }
+}
+
+/// Writes `text` with `_` in place of what is reserved.
+fn put(out: &mut Vec<u8>, text: &str, is_reserved: impl Fn(u8) -> bool) {
+    out.extend(text.bytes().map(|byte| if is_reserved(byte) { b'_' } else { byte }));
+}
+
+/// What means something in a name or a tag of any dialect, or what daemons change by themselves.
+fn is_reserved(byte: u8) -> bool {
+    byte.is_ascii_control() || b" :|@#,;=/~!^".contains(&byte)
+}
+
+fn is_reserved_of_datadog(byte: u8) -> bool {
+    byte.is_ascii_control() || b",|".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(dialect: StatsdDialect, write: impl FnOnce(&Series, &mut Vec<u8>)) -> String {
+        let mut series = Series::new(dialect);
+        series.begin("shop.", "http requests/all");
+        series.tag("route", "/a,b|c\nd:e f");
+        series.tag("empty", "");
+        let mut out = Vec::new();
+        write(&series, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_dialect_has_its_tags_where_it_reads_them() {
+        let line =
+            |dialect| lines(dialect, |series, out| series.count(out, "", Number::Whole(u64::MAX)));
+        assert_eq!(
+            [
+                line(StatsdDialect::Dogstatsd),
+                line(StatsdDialect::Influx),
+                line(StatsdDialect::Graphite),
+                line(StatsdDialect::InName),
+            ],
+            [
+                "shop.http_requests_all:18446744073709551615|c|#route:/a_b_c_d:e f,empty\n",
+                "shop.http_requests_all,route=_a_b_c_d_e_f:18446744073709551615|c\n",
+                "shop.http_requests_all;route=_a_b_c_d_e_f:18446744073709551615|c\n",
+                "shop.http_requests_all._a_b_c_d_e_f._:18446744073709551615|c\n",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_figure_is_a_part_of_the_name_and_many_values_are_a_sample_rate() {
+        let line = lines(StatsdDialect::Influx, |series, out| {
+            series.line(out, ".p99", Number::Float(0.25), "ms", 4)
+        });
+        assert_eq!(line, "shop.http_requests_all.p99,route=_a_b_c_d_e_f:0.25|ms|@0.25\n");
+        let line = lines(StatsdDialect::Dogstatsd, |series, out| {
+            series.line(out, "", Number::Float(2.0), "d", 3)
+        });
+        let rate = "0.3333333333333333";
+        assert_eq!(line, format!("shop.http_requests_all:2|d|@{rate}|#route:/a_b_c_d:e f,empty\n"));
+    }
+
+    #[test]
+    fn a_negative_gauge_is_no_change_of_one() {
+        let mut series = Series::new(StatsdDialect::InName);
+        series.begin("", "depth");
+        let mut out = Vec::new();
+        [-2.5, -0.0, 3.0].into_iter().for_each(|value| series.gauge(&mut out, "", value));
+        assert_eq!(out, b"depth:0|g\ndepth:-2.5|g\ndepth:0|g\ndepth:3|g\n");
+    }
+}

@@ -1,0 +1,216 @@
+//! Metrics to StatsD, and to what takes its lines: Datadog's agent, Telegraf, Vector, `statsd_exporter`, the
+//! OpenTelemetry Collector.
+//!
+//! # What is sent, and when?
+//!
+//! At each interval of the route (10 s by default), at each flush and at shutdown: a line for each series, many
+//! lines in a datagram. Counters are sent as what was added since the last time, so that no line has a sample
+//! rate; nothing is sampled.
+//!
+//! | an instrument | is |
+//! |---|---|
+//! | a counter | `name:3\|c`, the difference |
+//! | an up-down counter, a gauge, an info, a state | `name:2\|g`, the value; a negative one, where the dialect takes a sign for a change, after `name:0\|g` |
+//! | a histogram, a summary | by choice ([`StatsdHistograms`]): its values, or its figures |
+//! | labels | tags, as the dialect ([`StatsdDialect`]) writes them |
+//!
+//! Three attributes of the resource are tags: `service.name` as `service`, `deployment.environment.name` as
+//! `env`, `service.version` as `version` ([`resource_tags`](Statsd::resource_tags)).
+//!
+//! # What happens when the agent is down, slow, or says no?
+//!
+//! Nobody answers a datagram. What can be seen is that nobody listens (over UDP only from the datagram after
+//! the first on, and only on the own machine or where the network says so), and that a Unix socket is full or
+//! missing. Then lines are sent again, from the datagram on that was not sent, as long as
+//! [`Retry`](crate::pipeline::Retry) says. They wait in the route's queue meanwhile; what does not fit is
+//! dropped and counted.
+//!
+//! A line that is longer than a datagram, or whose value is not finite, is rejected and counted.
+//!
+//! # What may be lost or doubled?
+//!
+//! A datagram that a network or a full agent drops is lost and counted as delivered. Nothing is sent twice. What
+//! is resent late counts for the interval in which it arrives, for a line has no time.
+//!
+//! # Examples
+//!
+//! ```
+//! use bellwether::export::statsd::{Statsd, StatsdDialect};
+//!
+//! let agent = Statsd::udp("127.0.0.1:8125").prefix("shop.");
+//! let telemetry = bellwether::builder("shop").export(agent).start()?;
+//! # drop(telemetry);
+//! // Etsy's daemon in front of Graphite.
+//! let daemon = Statsd::udp("statsd.internal:8125").dialect(StatsdDialect::InName);
+//! # Ok::<(), bellwether::Error>(())
+//! ```
+
+mod encoder;
+mod line;
+mod packed;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+#[cfg(unix)]
+use std::path::PathBuf;
+
+use self::encoder::Lines;
+use super::{Backend, Routes};
+use crate::{
+    metric::{DataPoint, Temporality},
+    pipeline::{Deadline, Payload, Route, SendResult, Sender},
+    transport::socket::{DatagramPlace, Datagrams},
+};
+
+/// Sends metrics to StatsD; the [module](self) says what, when, and what may go wrong.
+#[derive(Clone, Debug)]
+#[must_use = "a backend that is given to no builder sends nothing"]
+pub struct Statsd {
+    place: DatagramPlace,
+    most_bytes: Option<usize>,
+    options: Options,
+}
+
+/// How lines are written.
+#[derive(Clone, Debug)]
+struct Options {
+    dialect: StatsdDialect,
+    histograms: Option<StatsdHistograms>,
+    prefix: String,
+    resource_tags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+/// Where a line has its tags, and what it may say besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StatsdDialect {
+    /// `name:1|c|#key:value`, as Datadog's agent reads it, and all that follow it.
+    #[default]
+    Dogstatsd,
+    /// `name,key=value:1|c`, as Telegraf and `statsd_exporter` read it.
+    Influx,
+    /// `name;key=value:1|c`, as Graphite reads tags.
+    Graphite,
+    /// `name.value:1|c`, for daemons that know no tags: the values of the labels in the order of their keys.
+    InName,
+}
+
+/// In which form histograms and summaries are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StatsdHistograms {
+    /// `|d`: a line for each bucket, with its middle and, as sample rate, how many values it has. Datadog's
+    /// distributions, which are merged over hosts. The default of [`StatsdDialect::Dogstatsd`].
+    Distributions,
+    /// `|h`: as [`Distributions`](Self::Distributions), for the agent's own histograms.
+    Histograms,
+    /// `|ms`: the same again as timers, in milliseconds where the unit is seconds. Etsy's daemon counts by the
+    /// sample rate, but takes each line for one value when it computes its percentiles.
+    Timers,
+    /// A counter `name.count` of the values, and gauges `name.sum`, `.min`, `.max`, `.p50`, `.p90` and
+    /// `.p99` of the interval. The default of all other dialects.
+    Figures,
+}
+
+impl Statsd {
+    /// Sends to `host:port` over UDP. A name is looked up every half a minute.
+    pub fn udp(place: impl Into<String>) -> Self {
+        Self::new(DatagramPlace::Udp(place.into()))
+    }
+
+    /// Sends to a Unix socket of datagrams, such as `/var/run/datadog/dsd.socket`.
+    #[cfg(unix)]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(DatagramPlace::Unix(path.into()))
+    }
+
+    fn new(place: DatagramPlace) -> Self {
+        let resource_tags = RESOURCE_TAGS.map(|(key, tag)| (key.into(), tag.into())).to_vec();
+        let options = Options {
+            dialect: StatsdDialect::default(),
+            histograms: None,
+            prefix: String::new(),
+            resource_tags,
+        };
+        Self { place, most_bytes: None, options }
+    }
+
+    /// Sets where lines have their tags.
+    pub fn dialect(mut self, dialect: StatsdDialect) -> Self {
+        self.options.dialect = dialect;
+        self
+    }
+
+    /// Sets in which form histograms are sent.
+    pub fn histograms(mut self, form: StatsdHistograms) -> Self {
+        self.options.histograms = Some(form);
+        self
+    }
+
+    /// Puts this before each name.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = prefix.into();
+        self
+    }
+
+    /// Sets which attributes of the resource are tags, and their names.
+    pub fn resource_tags<K, T>(mut self, tags: impl IntoIterator<Item = (K, T)>) -> Self
+    where
+        K: Into<Cow<'static, str>>,
+        T: Into<Cow<'static, str>>,
+    {
+        self.options.resource_tags =
+            tags.into_iter().map(|(key, tag)| (key.into(), tag.into())).collect();
+        self
+    }
+
+    /// The most bytes of a datagram: 1,432 by default over UDP, which every path takes, and 8,192 over a Unix
+    /// socket. A network of jumbo frames takes 8,932.
+    pub fn max_datagram(self, n_bytes: usize) -> Self {
+        Self { most_bytes: Some(n_bytes), ..self }
+    }
+}
+
+/// Datadog's unified tags, of OpenTelemetry's attributes.
+const RESOURCE_TAGS: [(&str, &str); 3] = [
+    ("service.name", "service"),
+    ("deployment.environment.name", "env"),
+    ("service.version", "version"),
+];
+
+impl Backend for Statsd {
+    fn routes(self, routes: &mut Routes) {
+        routes.add(Route::from(self));
+    }
+}
+
+impl From<Statsd> for Route<DataPoint> {
+    fn from(statsd: Statsd) -> Self {
+        let Statsd { place, most_bytes, options } = statsd;
+        let most_bytes = most_bytes.unwrap_or_else(|| place.usual_size());
+        Self::wire(Lines::new(options), Send { datagrams: Datagrams::new(place), most_bytes })
+            .temporality(Temporality::Delta)
+    }
+}
+
+/// Sends lines, many in a datagram.
+#[derive(Debug)]
+struct Send {
+    datagrams: Datagrams,
+    most_bytes: usize,
+}
+
+impl Sender for Send {
+    fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
+        packed::send(payload, self.most_bytes, |datagram| self.datagrams.send(datagram, deadline))
+    }
+
+    fn name(&self) -> &str {
+        "statsd"
+    }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.datagrams.place().to_string())
+    }
+}

@@ -1,0 +1,222 @@
+//! Bytes over TCP, or over a Unix socket of streams.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+#[cfg(unix)]
+use std::{os::unix::net::UnixStream, path::PathBuf};
+
+use super::{LIFETIME, is_pause, resolve::resolve, step};
+use crate::clock::{self, Deadline};
+
+/// Where a stream goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StreamPlace {
+    /// `host:port`.
+    Tcp(String),
+    /// The path of a Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+/// A connection that is opened when something is to be sent.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    place: StreamPlace,
+    open: Option<(Socket, Instant)>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// How long one address may take to answer; the deadline holds for all of them.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl fmt::Display for StreamPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(place) => write!(f, "tcp://{place}"),
+            #[cfg(unix)]
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(place: StreamPlace) -> Self {
+        Self { place, open: None }
+    }
+
+    pub(crate) fn place(&self) -> &StreamPlace {
+        &self.place
+    }
+
+    /// Writes all of `bytes`. What is written is with the operating system: whether it arrives nobody says.
+    ///
+    /// # Errors
+    ///
+    /// How many bytes were written before, and why no more. The connection is closed then, and the next one
+    /// begins anew.
+    pub(crate) fn write(
+        &mut self,
+        bytes: &[u8],
+        deadline: &Deadline,
+    ) -> Result<(), (usize, io::Error)> {
+        let is_good = |(socket, until): &(Socket, Instant)| {
+            clock::real_instant() < *until && !socket.is_closed()
+        };
+        let (mut socket, until) = match self.open.take().filter(is_good) {
+            Some(open) => open,
+            None => {
+                let socket = self.connect(deadline).map_err(|error| (0, error))?;
+                (socket, clock::deadline(LIFETIME))
+            }
+        };
+        socket.write(bytes, deadline)?; // One that failed is closed.
+        self.open = Some((socket, until));
+        Ok(())
+    }
+
+    fn connect(&self, deadline: &Deadline) -> io::Result<Socket> {
+        match &self.place {
+            StreamPlace::Tcp(place) => {
+                let stream = connected(&resolve(place, deadline)?, deadline)?;
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            #[cfg(unix)]
+            StreamPlace::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
+        }
+    }
+}
+
+/// A connection to the first address that takes one.
+fn connected(addresses: &[SocketAddr], deadline: &Deadline) -> io::Result<TcpStream> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        let left = deadline.left().min(CONNECT_TIMEOUT);
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "not connected in time"));
+        }
+        match TcpStream::connect_timeout(address, left) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+impl Socket {
+    /// Whether the other side has closed it meanwhile: what is written then would be lost. What it has said
+    /// is read and dropped.
+    fn is_closed(&self) -> bool {
+        let read = match self {
+            Self::Tcp(socket) => read_at_once(socket, |on| socket.set_nonblocking(on)),
+            #[cfg(unix)]
+            Self::Unix(socket) => read_at_once(socket, |on| socket.set_nonblocking(on)),
+        };
+        match read {
+            Ok(n) => n == 0,
+            Err(error) => !is_pause(&error),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), (usize, io::Error)> {
+        let mut n_written = 0;
+        while n_written < bytes.len() {
+            let patience = Some(step(deadline).map_err(|error| (n_written, error))?);
+            let rest = &bytes[n_written..];
+            let written = match self {
+                Self::Tcp(socket) => {
+                    socket.set_write_timeout(patience).and_then(|()| socket.write(rest))
+                }
+                #[cfg(unix)]
+                Self::Unix(socket) => {
+                    socket.set_write_timeout(patience).and_then(|()| socket.write(rest))
+                }
+            };
+            match written {
+                Ok(0) => return Err((n_written, io::ErrorKind::WriteZero.into())),
+                Ok(n) => n_written += n,
+                Err(error) if is_pause(&error) => {}
+                Err(error) => return Err((n_written, error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of what is there was read, without waiting for any.
+fn read_at_once(
+    mut reader: impl io::Read,
+    set_nonblocking: impl Fn(bool) -> io::Result<()>,
+) -> io::Result<usize> {
+    set_nonblocking(true)?;
+    let read = reader.read(&mut [0; 512]);
+    set_nonblocking(false)?;
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, net::TcpListener};
+
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(20))
+    }
+
+    fn stream_to(listener: &TcpListener) -> Stream {
+        Stream::new(StreamPlace::Tcp(listener.local_addr().unwrap().to_string()))
+    }
+
+    #[test]
+    fn a_connection_is_kept_and_one_that_was_closed_is_opened_anew_before_anything_is_lost() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = stream_to(&listener);
+        stream.write(b"one\n", &soon()).unwrap();
+        let (mut first, _) = listener.accept().unwrap();
+        stream.write(b"two\n", &soon()).unwrap();
+        let mut read = [0; 8];
+        first.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"one\ntwo\n");
+        drop(first);
+        // The end of the connection takes a moment to be seen here.
+        let begin = clock::real_instant();
+        while !stream.open.as_ref().unwrap().0.is_closed() {
+            assert!(begin.elapsed() < Duration::from_secs(20));
+        }
+        stream.write(b"three\n", &soon()).unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        let mut read = [0; 6];
+        second.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"three\n");
+    }
+
+    #[test]
+    fn what_nobody_reads_is_waited_for_until_the_deadline_and_says_how_much_was_written() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = stream_to(&listener);
+        let short = Deadline::after(Duration::from_millis(200));
+        let (n_written, error) = stream.write(&vec![0; 64 << 20], &short).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(n_written > 0 && n_written < 64 << 20, "{n_written}");
+        assert!(stream.open.is_none());
+    }
+
+    #[test]
+    fn nobody_who_listens_is_an_error_of_which_nothing_was_written() {
+        let place = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let (n_written, error) =
+            Stream::new(StreamPlace::Tcp(place)).write(b"x", &soon()).unwrap_err();
+        assert_eq!((n_written, error.kind()), (0, io::ErrorKind::ConnectionRefused));
+    }
+}
