@@ -7,6 +7,9 @@
 
 mod backend;
 mod file;
+#[cfg(feature = "graphite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "graphite")))]
+pub mod graphite;
 mod memory;
 #[cfg(feature = "otlp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]

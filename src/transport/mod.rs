@@ -19,7 +19,8 @@ pub(crate) mod http_server;
 mod rotating_file;
 #[cfg(feature = "http-client")]
 mod secret;
-#[cfg(feature = "statsd")]
+#[cfg(any(feature = "statsd", feature = "graphite"))]
+#[allow(dead_code, unused_imports, reason = "each of what sends uses a part of it")]
 pub(crate) mod socket;
 
 #[cfg(feature = "http-client")]

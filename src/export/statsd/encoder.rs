@@ -1,11 +1,9 @@
 //! Data points as lines: a record is what one series has to say.
 
-use super::{
-    Options, StatsdDialect, StatsdHistograms,
-    line::{Number, Series},
-};
+use super::{Options, StatsdDialect, StatsdHistograms, line::Series};
 use crate::{
     error::Error,
+    export::wire::{figures, number::Number},
     metric::{DataPoint, HistogramSnapshot, SeriesValue, SummarySnapshot, Unit},
     pipeline::{Batch, Encoder, Payload, Setup},
 };
@@ -73,34 +71,16 @@ impl Lines {
     }
 
     fn figures(&self, out: &mut Vec<u8>, histogram: &HistogramSnapshot) {
-        self.series.count(out, ".count", Number::Whole(histogram.count()));
-        for (figure, value) in [
-            (".sum", Some(histogram.sum())),
-            (".min", histogram.min()),
-            (".max", histogram.max()),
-            (".p50", histogram.p50()),
-            (".p90", histogram.p90()),
-            (".p99", histogram.p99()),
-        ] {
-            if let Some(value) = value.filter(|value| value.is_finite()) {
-                self.series.gauge(out, figure, value);
-            }
+        self.series.count(out, "count", Number::Whole(histogram.count()));
+        for (figure, value) in figures::of_histogram(histogram) {
+            self.series.gauge(out, figure, value);
         }
     }
 
-    /// Of the shortest of its windows.
     fn summary(&self, out: &mut Vec<u8>, summary: &SummarySnapshot) {
-        self.series.count(out, ".count", Number::Whole(summary.count));
-        let window = summary.windows.first().map(|(_, window)| window);
-        for (figure, value) in [
-            (".sum", Some(summary.sum)),
-            (".p50", window.and_then(HistogramSnapshot::p50)),
-            (".p90", window.and_then(HistogramSnapshot::p90)),
-            (".p99", window.and_then(HistogramSnapshot::p99)),
-        ] {
-            if let Some(value) = value.filter(|value| value.is_finite()) {
-                self.series.gauge(out, figure, value);
-            }
+        self.series.count(out, "count", Number::Whole(summary.count));
+        for (figure, value) in figures::of_summary(summary) {
+            self.series.gauge(out, figure, value);
         }
     }
 }

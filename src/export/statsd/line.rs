@@ -1,7 +1,7 @@
 //! One line of StatsD: `name:value|type`, with tags where the dialect has them.
 
 use super::StatsdDialect;
-use crate::export::wire::number::{ROOM, put_f64, put_u64};
+use crate::export::wire::{number::Number, text::put};
 
 /// What all lines of a series have in common.
 #[derive(Debug)]
@@ -54,15 +54,17 @@ impl Series {
         }
     }
 
-    /// Writes a line: the `figure` is a part of the name (`.count`), or empty; the `form` is `c` or `ms`, say.
+    /// Writes a line: the `figure` is the last part of the name (`count`), or empty; the `form` is `c` or `ms`, say.
     /// `n`, where it is not one, is how many values the line stands for.
     pub(super) fn line(&self, out: &mut Vec<u8>, figure: &str, value: Number, form: &str, n: u64) {
-        use StatsdDialect::{Dogstatsd, Graphite, Influx, InName};
+        use StatsdDialect::{Dogstatsd, Graphite, InName, Influx};
         let Self { name, tags, .. } = self;
-        let (parts, after): ([&[u8]; 3], &[u8]) = match self.dialect {
-            Dogstatsd => ([name, figure.as_bytes(), b""], tags),
-            Influx | Graphite => ([name, figure.as_bytes(), tags], b""),
-            InName => ([name, tags, figure.as_bytes()], b""),
+        let dot: &[u8] = if figure.is_empty() { b"" } else { b"." };
+        let figure = figure.as_bytes();
+        let (parts, after): ([&[u8]; 4], &[u8]) = match self.dialect {
+            Dogstatsd => ([name, dot, figure, b""], tags),
+            Influx | Graphite => ([name, dot, figure, tags], b""),
+            InName => ([name, tags, dot, figure], b""),
         };
         parts.iter().for_each(|part| out.extend_from_slice(part));
         out.push(b':');
@@ -90,30 +92,6 @@ impl Series {
         let value = if value == 0.0 { Number::Whole(0) } else { Number::Float(value) }; // No -0.
         self.line(out, figure, value, "g", 1);
     }
-}
-
-/// A value of a line.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Number {
-    Whole(u64),
-    /// Finite.
-    Float(f64),
-}
-
-impl Number {
-    fn put(self, out: &mut Vec<u8>) {
-        let mut room = [0; ROOM];
-        let length = match self {
-            Self::Whole(value) => put_u64(&mut room, value),
-            Self::Float(value) => put_f64(&mut room, value),
-        };
-        out.extend_from_slice(&room[..length]);
-    }
-}
-
-/// Writes `text` with `_` in place of what is reserved.
-fn put(out: &mut Vec<u8>, text: &str, is_reserved: impl Fn(u8) -> bool) {
-    out.extend(text.bytes().map(|byte| if is_reserved(byte) { b'_' } else { byte }));
 }
 
 /// What means something in a name or a tag of any dialect, or what daemons change by themselves.
@@ -162,7 +140,7 @@ mod tests {
     #[test]
     fn a_figure_is_a_part_of_the_name_and_many_values_are_a_sample_rate() {
         let line = lines(StatsdDialect::Influx, |series, out| {
-            series.line(out, ".p99", Number::Float(0.25), "ms", 4)
+            series.line(out, "p99", Number::Float(0.25), "ms", 4)
         });
         assert_eq!(line, "shop.http_requests_all.p99,route=_a_b_c_d_e_f:0.25|ms|@0.25\n");
         let line = lines(StatsdDialect::Dogstatsd, |series, out| {

@@ -128,7 +128,13 @@ fn what_is_not_finite_is_refused_and_the_rest_is_not() {
 fn hostile_texts_break_no_line_and_are_as_they_were_but_for_what_is_reserved() {
     for (which, text) in hostile::strings("statsd") {
         let registry = Registry::new();
-        registry.counter("hits", "").keys(&["k"]).build().unwrap().with_labels(&[("k", &text)]).inc();
+        registry
+            .counter("hits", "")
+            .keys(&["k"])
+            .build()
+            .unwrap()
+            .with_labels(&[("k", &text)])
+            .inc();
         let [line] = lines(statsd(), &registry).try_into().unwrap();
         let read = read(&line);
         let snapshot = registry.snapshot();

@@ -1,11 +1,13 @@
 //! Encodings that exporters share. They know records, but no backend.
 
+#[cfg(any(feature = "statsd", feature = "graphite"))]
+pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
-#[cfg(any(feature = "prometheus", feature = "statsd"))]
+#[cfg(any(feature = "prometheus", feature = "statsd", feature = "graphite"))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;
 pub(crate) mod point;
@@ -16,4 +18,6 @@ pub(crate) mod protobuf;
 pub(crate) mod receiver;
 pub(crate) mod record;
 pub(crate) mod span;
+#[cfg(any(feature = "statsd", feature = "graphite"))]
+pub(crate) mod text;
 mod utc;

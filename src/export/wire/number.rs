@@ -9,6 +9,26 @@ pub(crate) const ROOM: usize = 32;
 /// The buffer for a number, which is written from the first byte on.
 pub(crate) type Room = [u8; ROOM];
 
+/// A value that a format has as a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Number {
+    /// To the last digit.
+    Whole(u64),
+    Float(f64),
+}
+
+impl Number {
+    /// Appends it.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        let mut room = [0; ROOM];
+        let length = match self {
+            Self::Whole(value) => put_u64(&mut room, value),
+            Self::Float(value) => put_f64(&mut room, value),
+        };
+        out.extend_from_slice(&room[..length]);
+    }
+}
+
 /// Writes a whole number and returns its length; bytes after the number are overwritten too.
 ///
 /// It writes eight digits at a time, without a branch on their number, which could not be predicted.

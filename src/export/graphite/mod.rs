@@ -1,0 +1,150 @@
+//! Metrics to Graphite's carbon, and to what takes its plain-text lines: VictoriaMetrics, InfluxDB, Telegraf,
+//! go-carbon, the OpenTelemetry Collector.
+//!
+//! # What is sent, and when?
+//!
+//! At each interval of the route (10 s by default), at each flush and at shutdown: `path value time` and a line
+//! feed for each series, over TCP. Counters are totals, of which Graphite's `perSecond` makes a rate.
+//!
+//! | an instrument | is |
+//! |---|---|
+//! | a counter, an up-down counter, a gauge, an info, a state | its value, under its name |
+//! | a histogram, a summary | lines for `.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90` and `.p99`, since its start; of a summary, the quantiles of its shortest window |
+//! | labels | tags, `path;key=value`; or, with [`Graphite::untagged`], their values as parts of the path |
+//!
+//! Of the resource, `service.name` is the tag `service`. What a path or a tag cannot hold (spaces, controls, `;`,
+//! and `=!^~`, in names `/` too) is `_`.
+//!
+//! # What happens when carbon is down, slow, or says no?
+//!
+//! It answers nothing. While there is no connection, or it reads too slowly, lines wait in the route's queue and
+//! are sent again, from the line on that was cut off, as long as [`Retry`](crate::pipeline::Retry) says. What does
+//! not fit into the queue is dropped and counted. A connection is looked at before each batch, so that one that
+//! was closed meanwhile costs nothing. A value that is not finite is rejected and counted.
+//!
+//! # What may be lost or doubled?
+//!
+//! What the operating system had taken when a connection broke may be lost, and is counted as delivered. A line
+//! that is sent again has the same path and time, so that it replaces itself.
+//!
+//! # Examples
+//!
+//! ```
+//! use bellwether::export::graphite::Graphite;
+//!
+//! let carbon = Graphite::new("127.0.0.1:2003").prefix("shop.");
+//! let telemetry = bellwether::builder("shop").export(carbon).start()?;
+//! # drop(telemetry);
+//! # Ok::<(), bellwether::Error>(())
+//! ```
+
+mod encoder;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use self::encoder::Lines;
+use super::{Backend, Routes};
+use crate::{
+    metric::DataPoint,
+    pipeline::{Deadline, ExportError, Payload, Route, SendResult, Sender},
+    transport::socket::{Stream, StreamPlace},
+};
+
+/// Sends metrics to Graphite; the [module](self) says what, when, and what may go wrong.
+#[derive(Clone, Debug)]
+#[must_use = "a backend that is given to no builder sends nothing"]
+pub struct Graphite {
+    place: StreamPlace,
+    options: Options,
+}
+
+/// How lines are written.
+#[derive(Clone, Debug)]
+struct Options {
+    prefix: String,
+    has_tags: bool,
+}
+
+impl Graphite {
+    /// Sends to `host:port` over TCP; carbon's port is 2003. A name is looked up every half a minute.
+    pub fn new(place: impl Into<String>) -> Self {
+        let options = Options { prefix: String::new(), has_tags: true };
+        Self { place: StreamPlace::Tcp(place.into()), options }
+    }
+
+    /// Puts this before each path.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.prefix = prefix.into();
+        self
+    }
+
+    /// Writes labels as parts of the path, in the order of their keys, for a Graphite before 1.1: `.` within a
+    /// value is `_`. The service is no part of it; [`prefix`](Self::prefix) may have it.
+    pub fn untagged(mut self) -> Self {
+        self.options.has_tags = false;
+        self
+    }
+}
+
+impl Backend for Graphite {
+    fn routes(self, routes: &mut Routes) {
+        routes.add(Route::from(self));
+    }
+}
+
+impl From<Graphite> for Route<DataPoint> {
+    fn from(graphite: Graphite) -> Self {
+        Self::wire(Lines::new(graphite.options), Write(Stream::new(graphite.place)))
+    }
+}
+
+/// Writes lines to a connection.
+#[derive(Debug)]
+struct Write(Stream);
+
+impl Sender for Write {
+    fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
+        let written = self.0.write(payload.bytes(), deadline);
+        settle(payload, written, self.0.place())
+    }
+
+    fn name(&self) -> &str {
+        "graphite"
+    }
+
+    fn destination(&self) -> Option<String> {
+        Some(self.0.place().to_string())
+    }
+}
+
+/// What became of the records: those without bytes are refused, and those that were not written whole are sent
+/// again.
+fn settle(
+    payload: &Payload,
+    written: Result<(), (usize, io::Error)>,
+    place: &StreamPlace,
+) -> SendResult {
+    let (n_written, failure) = match written {
+        Ok(()) => (payload.bytes().len(), None),
+        Err((n, error)) => (n, Some(error)),
+    };
+    let (mut n_whole, mut n_refused, mut end) = (0, 0, 0);
+    for record in payload.records() {
+        end += record.len();
+        if end > n_written {
+            break;
+        }
+        n_whole += 1;
+        n_refused += usize::from(record.is_empty());
+    }
+    match failure {
+        Some(error) => {
+            let error = ExportError::retry(format_args!("{place}: {error}"));
+            Err(error.unsent(payload.skip(n_whole)).rejected(n_refused))
+        }
+        None if n_refused > 0 => Err(ExportError::partial(n_refused, "a value is not finite")),
+        None => Ok(()),
+    }
+}
