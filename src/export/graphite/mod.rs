@@ -12,8 +12,8 @@
 //! | a histogram, a summary | lines for `.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90` and `.p99`, since its start; of a summary, the quantiles of its shortest window |
 //! | labels | tags, `path;key=value`; or, with [`Graphite::untagged`], their values as parts of the path |
 //!
-//! Of the resource, `service.name` is the tag `service`. What a path or a tag cannot hold (spaces, controls, `;`,
-//! and `=!^~`, in names `/` too) is `_`.
+//! Of the resource, `service.name` is the tag `service`. What a path or a tag cannot hold (white space, controls,
+//! `;`, in names `=!^~/` too) is `_`.
 //!
 //! # What happens when carbon is down, slow, or says no?
 //!

@@ -92,7 +92,7 @@ fn hostile_texts_break_no_line_and_are_as_they_were_but_for_what_is_reserved() {
         let (tagged, _) = lines(graphite(), &registry);
         let [line] = &tagged[..] else { panic!("{which}: {tagged:?}") };
         let (_, tags, value) = read(line);
-        let reserved = |c: char| c.is_ascii_control() || " ;".contains(c);
+        let reserved = |c: char| c == ';' || c.is_control() || c.is_whitespace();
         let wanted = kept.map(|text| text.replace(reserved, "_"));
         let wanted = wanted.map(|text| match text.strip_prefix('~') {
             Some(rest) => format!("_{rest}"),

@@ -33,7 +33,7 @@ impl Series {
         match self.dialect {
             Dogstatsd => {
                 tags.extend_from_slice(if tags.is_empty() { b"|#" } else { b"," });
-                put(tags, key, |byte| is_reserved_of_datadog(byte) || byte == b':');
+                put(tags, key, |c| is_reserved_of_datadog(c) || c == ':');
                 if !value.is_empty() {
                     tags.push(b':');
                     put(tags, value, is_reserved_of_datadog);
@@ -49,7 +49,7 @@ impl Series {
             InName => {
                 tags.push(b'.');
                 let value = if value.is_empty() { "_" } else { value };
-                put(tags, value, |byte| is_reserved(byte) || byte == b'.');
+                put(tags, value, |c| is_reserved(c) || c == '.');
             }
         }
     }
@@ -95,12 +95,12 @@ impl Series {
 }
 
 /// What means something in a name or a tag of any dialect, or what daemons change by themselves.
-fn is_reserved(byte: u8) -> bool {
-    byte.is_ascii_control() || b" :|@#,;=/~!^".contains(&byte)
+fn is_reserved(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || ":|@#,;=/~!^".contains(c)
 }
 
-fn is_reserved_of_datadog(byte: u8) -> bool {
-    byte.is_ascii_control() || b",|".contains(&byte)
+fn is_reserved_of_datadog(c: char) -> bool {
+    c.is_control() || ",|".contains(c)
 }
 
 #[cfg(test)]
