@@ -270,6 +270,8 @@ fn a_segment_that_somebody_removes_is_skipped() {
     let figures = reader.handle().figures();
     assert_eq!(ids.len() as u64 + figures.skipped_records, 5);
     assert!(figures.skipped_bytes > 0 && ids.ends_with(&[4]));
+    let on_disk: usize = segments(&disk).iter().map(|name| disk.read(name).len()).sum();
+    assert_eq!(figures.bytes, on_disk as u64);
 }
 
 #[test]

@@ -171,6 +171,23 @@ fn a_loss_of_power_has_little_delivered_again() {
 }
 
 #[test]
+fn the_cursor_is_made_durable_only_once_in_a_while() {
+    let disk = ModelDisk::new(1);
+    let (mut writer, mut reader) = open(&disk, &small(1 << 20));
+    write(&mut writer, 0..100);
+    let entries: Vec<_> = std::iter::from_fn(|| reader.next()).collect();
+    let mut calls = entries.iter().map(|entry| {
+        let before = disk.calls();
+        reader.done(&entry.position);
+        disk.calls() - before
+    });
+    calls.next(); // Creates the file too.
+    let n_saved = calls.filter(|n| *n > 1).count() as u64; // A write, and a sync or more.
+    let n_bytes = 100 * format::frame_length(&payload(0, 1, 20), FORM).unwrap();
+    assert!((1..=n_bytes.div_ceil(SAVED_AFTER)).contains(&n_saved), "{n_saved}");
+}
+
+#[test]
 fn numbers_go_on_behind_the_cursor_though_no_segment_is_left() {
     let disk = ModelDisk::new(1);
     for round in 0..3 {
