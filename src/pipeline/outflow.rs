@@ -267,7 +267,7 @@ fn lost(spool: &SpoolHandle) -> u64 {
 
 /// The frames of a batch.
 #[derive(Clone)]
-pub(super) struct Frames(Vec<Encoded>);
+pub(super) struct Frames(pub(super) Vec<Encoded>);
 
 impl Load for Frames {
     fn len(&self) -> usize {

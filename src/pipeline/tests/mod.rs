@@ -13,6 +13,8 @@ mod attempts;
 mod cuts;
 mod deadlines;
 mod failures;
+#[cfg(all(feature = "spool", unix))]
+mod frames;
 mod pauses;
 mod priorities;
 mod refused;
@@ -388,6 +390,18 @@ fn the_thread_is_called_after_the_exporter() {
         Ok(())
     });
     assert_eq!(said.recv_timeout(LONG).unwrap().as_deref(), Some("bellwether-scripted"));
+}
+
+#[test]
+fn a_route_and_its_pipe_are_called_after_the_exporter_unless_the_route_is_named() {
+    let unnamed = route(scripted().0, settings(1));
+    assert_eq!(unnamed.name(), "scripted");
+    let named = unnamed.named("billing");
+    assert_eq!(named.name(), "billing");
+    let pipe = Pipe::start(named, &Setup::default()).unwrap();
+    assert_eq!((pipe.name(), &*pipe.report().name), ("billing", "billing"));
+    let any: &dyn AnyPipe = &pipe;
+    assert_eq!((any.name(), any.signal()), ("billing", "numbers"));
 }
 
 #[test]

@@ -177,8 +177,10 @@ fn a_shutdown_keeps_what_was_never_attempted_and_sends_what_it_can() {
     let backend = start(folder.spool(), settings(100));
     backend.pipe.push((0..10).filter(|n| *n != 13).collect::<Vec<_>>());
     backend.answer(|_| Ok(()));
+    let begin = real_instant();
     let report = backend.pipe.shutdown(LONG);
     assert_eq!((report.delivered, report.spooled, report.dropped.total()), (10, 0, 0), "{report}");
+    assert!(real_instant() - begin < LONG, "it does not wait any longer");
 }
 
 #[test]
@@ -336,13 +338,13 @@ fn what_is_lent_after_the_queue_was_abandoned_goes_back_to_the_disk() {
 }
 
 #[test]
-fn a_frame_of_another_number_of_records_is_rejected_alone() {
+fn frames_of_another_number_of_records_are_rejected_alone() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(1));
-    backend.pipe.push(vec![1, 14, 2]);
+    backend.pipe.push(vec![1, 14, 2, 14, 3]);
     backend.keep();
     let report = backend.deliver_all();
-    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 2), "{report}");
 }
 
 /// A spool whose disk takes nothing.
@@ -372,6 +374,7 @@ fn what_neither_disk_nor_backend_takes_is_held_and_delivered_once_the_backend_is
     assert_eq!(backend.sent(), "1 2");
     let report = backend.report();
     assert_eq!((report.held, report.spooled), (3, 0), "{report}");
+    assert_eq!(report.held_bytes, 128 + 3 * 8, "as they weigh in memory");
     backend.answer(|payload| Err(ExportError::retry("503").unsent(payload.skip(1)).rejected(0)));
     // Its sender gave the rest back, and gets it again from the half that writes.
     assert_eq!(backend.sent(), "2");
@@ -440,6 +443,35 @@ fn a_pause_that_the_backend_asked_for_holds_past_the_disk_too() {
     assert!(backend.sent.recv_timeout(Duration::from_millis(100)).is_err());
     let report = backend.pipe.shutdown(NONE);
     assert_eq!((report.attempts, dropped(&report, DropReason::Shutdown)), (1, 1), "{report}");
+}
+
+#[test]
+fn a_wait_for_the_disk_that_is_over_shortens_no_later_attempt_past_it() {
+    /// Says how long each attempt may take, and ends it when the test says so.
+    struct Timed(mpsc::Sender<Duration>, mpsc::Receiver<()>);
+    impl Sender for Timed {
+        fn send(&mut self, _: &Payload, deadline: &Deadline) -> SendResult {
+            let _ = self.0.send(deadline.left());
+            let _ = self.1.recv();
+            Ok(())
+        }
+    }
+    let folder = Folder::new();
+    let (say, left) = mpsc::channel();
+    let (end, ends) = mpsc::channel();
+    let patient = Settings { attempt_timeout: LONG * 10, ..settings(1) };
+    let route = Route::wire(Lines, Timed(say, ends)).settings(|defaults| *defaults = patient);
+    let pipe = Pipe::start(route.spool(full(&folder)), &Setup::default()).unwrap();
+    pipe.push(vec![1]);
+    assert!(left.recv_timeout(LONG).unwrap() > LONG);
+    let deadline = soon();
+    let ticket = pipe.begin_flush(deadline);
+    end.send(()).unwrap();
+    assert!(pipe.wait_kept(ticket, deadline), "{}", pipe.report());
+    pipe.push(vec![2]);
+    assert!(left.recv_timeout(LONG).unwrap() > LONG);
+    drop(end);
+    assert_eq!(pipe.shutdown(LONG).delivered, 2);
 }
 
 #[test]
