@@ -75,7 +75,7 @@ fn a_flush_that_is_over_leaves_the_next_attempt_its_time() {
 
 #[test]
 fn a_flush_that_is_over_takes_no_other_with_it() {
-    let queue = queue::Queue::<u32>::new(limits::Limits::checked(&settings(2)).unwrap());
+    let queue = Queue::<u32>::new(limits::Limits::checked(&settings(2)).unwrap());
     queue.push(&Chunk::from(vec![1]), false);
     let (first, second) = (real_instant() + LONG, real_instant() + LONG * 2);
     let _ = (queue.begin_flush(Some(first)), queue.begin_flush(Some(second)));
@@ -85,6 +85,15 @@ fn a_flush_that_is_over_takes_no_other_with_it() {
     assert!(first < ends() && ends() < second);
     queue.end_flush(second);
     assert!(second < ends());
+}
+
+#[test]
+fn an_attempt_has_half_of_the_time_if_little_is_left() {
+    let queue = Queue::<u32>::new(limits::Limits::checked(&settings(2)).unwrap());
+    let (before, little) = (real_instant(), Duration::from_millis(20));
+    queue.close(before + little);
+    let at = queue.begin_attempt(LONG, true).instant();
+    assert!(at >= before + little / 2 && at <= before + little);
 }
 
 #[test]

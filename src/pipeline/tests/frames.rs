@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::{
     delivery::{Encoded, Load},
     outflow::Frames,
-    *,
 };
 
 /// A frame of these records, each of one byte.

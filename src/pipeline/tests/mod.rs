@@ -15,6 +15,8 @@ mod deadlines;
 mod failures;
 #[cfg(all(feature = "spool", unix))]
 mod frames;
+#[cfg(all(feature = "spool", unix))]
+mod past_the_disk;
 mod pauses;
 mod priorities;
 mod refused;
@@ -313,6 +315,25 @@ fn a_flush_waits_for_what_was_offered_before_it_and_for_nothing_later() {
     assert_eq!(script.batch(), [3, 4]);
     assert!(pipe.wait(ticket, real_instant()), "5 is still queued, and later than the ticket");
     assert_eq!(pipe.report().held, 3);
+}
+
+#[test]
+fn what_comes_after_a_flush_waits_for_its_batch_as_ever() {
+    let batch_delay = Duration::from_millis(20);
+    let delayed = Settings { batch_delay, ..settings(2) };
+    let queue = Queue::<u32>::new(limits::Limits::checked(&delayed).unwrap());
+    let next = || match queue.next() {
+        queue::Next::Deliver(batch) => batch.len(),
+        _ => panic!("a batch"),
+    };
+    queue.push(&Chunk::from(vec![1]), false);
+    let _ = queue.begin_flush(None);
+    assert_eq!(next(), 1);
+    queue.settle(0, None);
+    queue.push(&Chunk::from(vec![2]), false);
+    let before = real_instant();
+    assert_eq!(next(), 1);
+    assert!(real_instant() - before >= batch_delay);
 }
 
 #[test]
