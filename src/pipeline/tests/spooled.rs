@@ -177,6 +177,46 @@ fn what_a_process_leaves_the_next_one_delivers_first_and_counts_apart() {
     assert!(third.sent.recv_timeout(Duration::from_millis(50)).is_err(), "nothing is sent twice");
 }
 
+/// As another process does that writes a number to the folder, and ends.
+fn leave(folder: &Folder, number: u32) {
+    let (mut writer, _reader) = Spool::open(&folder.0, folder.spool().settings, "lines.1").unwrap();
+    writer.append(&Lines.encode(&vec![number].into())).unwrap();
+    writer.sync().unwrap();
+}
+
+#[test]
+fn what_another_process_leaves_is_sent_though_there_is_always_something_to_send() {
+    let folder = Folder::new();
+    let mut spool = folder.spool();
+    spool.adopts_every = NONE;
+    let backend = start(spool, settings(1));
+    backend.pipe.push(vec![1, 2]);
+    backend.keep();
+    assert_eq!(backend.sent(), "1");
+    leave(&folder, 9);
+    backend.answer(|_| Ok(()));
+    assert_eq!(backend.sent(), "9");
+    backend.answer(|_| Ok(()));
+    assert_eq!(backend.sent(), "2");
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, report.inherited), (3, 1), "{report}");
+}
+
+#[test]
+fn what_another_process_leaves_meanwhile_is_looked_for_only_once_in_a_while() {
+    let folder = Folder::new();
+    let backend = start(folder.spool(), settings(1));
+    leave(&folder, 9);
+    backend.pipe.push(vec![1]);
+    assert_eq!(backend.sent(), "1");
+    backend.answer(|_| Ok(()));
+    let report = backend.pipe.shutdown(LONG);
+    assert_eq!((report.delivered, report.inherited), (1, 0), "{report}");
+    let next = start(folder.spool(), settings(1));
+    assert_eq!(next.sent(), "9");
+    assert_eq!(next.deliver_all().inherited, 1);
+}
+
 #[test]
 fn a_shutdown_keeps_what_was_never_attempted_and_sends_what_it_can() {
     let folder = Folder::new();
