@@ -422,7 +422,7 @@ fn a_route_and_its_pipe_are_called_after_the_exporter_unless_the_route_is_named(
     let pipe = Pipe::start(named, &Setup::default()).unwrap();
     assert_eq!((pipe.name(), &*pipe.report().name), ("billing", "billing"));
     let any: &dyn AnyPipe = &pipe;
-    assert_eq!((any.name(), any.signal()), ("billing", "numbers"));
+    assert_eq!((any.name(), any.signal(), any.has_spool()), ("billing", "numbers", false));
 }
 
 #[test]

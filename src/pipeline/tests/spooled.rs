@@ -124,6 +124,7 @@ impl Backend {
 fn what_is_on_disk_is_spooled_until_it_is_delivered_and_not_held_in_memory() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(2));
+    assert!(backend.pipe.has_spool());
     backend.pipe.push(vec![1, 2, 3]);
     backend.keep();
     assert_eq!(backend.sent(), "1 2");
