@@ -84,6 +84,9 @@ struct Outgoing<S: Signal> {
     passage: Arc<Passage>,
     /// The queue of the first half.
     memory: Arc<Queue<S>>,
+    /// How often it is looked for what other processes left, and when the next time is.
+    adopts_every: Duration,
+    adopts_at: Instant,
 }
 
 /// As many frames as a batch has, one group commit for all of them.
@@ -136,7 +139,10 @@ pub(super) fn spawn<S: Signal, W: Spawn<S>>(
     };
     let outlet = Outlet::new(label.clone(), on_disk, settings, watch);
     let (sending, in_hand, memory) = (Sending(sender), None, queue.clone());
-    let second_half = Outgoing { outlet, sending, reader, in_hand, passage, memory };
+    let adopts_every = folder.adopts_every;
+    let adopts_at = clock::deadline(adopts_every);
+    let second_half =
+        Outgoing { outlet, sending, reader, in_hand, passage, memory, adopts_every, adopts_at };
     second_half.spawn()?;
     worker(None).spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
@@ -267,7 +273,7 @@ fn lost(spool: &SpoolHandle) -> u64 {
 
 /// The frames of a batch.
 #[derive(Clone)]
-pub(super) struct Frames(Vec<Encoded>);
+pub(super) struct Frames(pub(super) Vec<Encoded>);
 
 impl Load for Frames {
     fn len(&self) -> usize {
@@ -310,8 +316,6 @@ impl Load for Frames {
     }
 }
 
-/// How often a spool looks for what others left. Arbitrary.
-const ADOPTS_EVERY: Duration = Duration::from_secs(60);
 
 impl<S: Signal> Outgoing<S> {
     fn spawn(self) -> Result<(), Error> {
@@ -358,6 +362,10 @@ impl<S: Signal> Outgoing<S> {
         }
         // Asked before the spool, which the first half fills to its end.
         let is_last = closing.is_some() && self.memory.has_ended();
+        if closing.is_none() && clock::real_instant() >= self.adopts_at {
+            self.reader.adopt();
+            self.adopts_at = clock::deadline(self.adopts_every);
+        }
         let Some(entry) = self.reader.next() else {
             self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
             if self.has_nothing_on_disk()
@@ -366,11 +374,9 @@ impl<S: Signal> Outgoing<S> {
                 self.pass(frame);
                 return true;
             }
-            let patience = if closing.is_some() { LOOKS_EVERY } else { ADOPTS_EVERY };
-            let is_some = self.reader.wait(clock::deadline(patience));
-            if !is_some && closing.is_none() {
-                self.reader.adopt();
-            }
+            let looks_at = clock::deadline(LOOKS_EVERY);
+            let is_some =
+                self.reader.wait(if closing.is_some() { looks_at } else { self.adopts_at });
             self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
             return !is_last || is_some;
         };
