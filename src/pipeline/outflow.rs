@@ -316,7 +316,6 @@ impl Load for Frames {
     }
 }
 
-
 impl<S: Signal> Outgoing<S> {
     fn spawn(self) -> Result<(), Error> {
         let name = self.outlet.label.name.clone();
