@@ -70,6 +70,8 @@ pub(super) struct Spooling<S> {
     passage: Arc<Passage>,
     /// What went past the disk in the last attempt.
     passed: Passed,
+    /// How many records came to the disk in it.
+    n_kept: usize,
     /// Whether the last attempt went past it.
     is_passing: bool,
     label: OutletLabel,
@@ -134,6 +136,7 @@ pub(super) fn spawn<S: Signal, W: Spawn<S>>(
         frame_records,
         passage: passage.clone(),
         passed: Passed::default(),
+        n_kept: 0,
         is_passing: false,
         label: label.clone(),
     };
@@ -187,7 +190,9 @@ impl<S: Signal> Delivery for Spooling<S> {
             n_kept -= error.unkept().min(n_kept);
             failure = Some((n_kept, trouble(&error)));
         }
-        self.note_kept(frames[..n_kept].iter().map(Load::len).sum());
+        let n_records = frames[..n_kept].iter().map(Load::len).sum();
+        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
+        self.n_kept = n_records;
         let Some((n_kept, error)) = failure else {
             self.is_passing = false;
             return Ok(());
@@ -202,6 +207,10 @@ impl<S: Signal> Delivery for Spooling<S> {
 
     fn settled(&mut self, is_ours: bool) {
         self.on_disk.note_passed(&std::mem::take(&mut self.passed), is_ours);
+        let n_kept = std::mem::take(&mut self.n_kept);
+        if !is_ours {
+            self.on_disk.note_disowned(n_kept);
+        }
     }
 }
 
@@ -237,11 +246,6 @@ impl<S> Spooling<S> {
             diagnostics::report("spool", format_args!("exporter \"{name}\" of {signal}: {text}"));
         }
         Vec::new()
-    }
-
-    /// Counts records that are on disk now.
-    fn note_kept(&self, n_records: usize) {
-        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
     }
 }
 

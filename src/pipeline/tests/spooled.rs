@@ -424,6 +424,37 @@ fn a_panic_after_the_shutdown_gave_up_leaves_on_disk_what_it_said_is_there() {
 }
 
 #[test]
+fn what_comes_to_the_disk_after_a_shutdown_has_dropped_it_is_inherited_like_another_processes() {
+    /// Encodes when it may.
+    struct Held(mpsc::Sender<()>, mpsc::Receiver<()>);
+    impl Encoder<u32> for Held {
+        fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+            let _ = (self.0.send(()), self.1.recv());
+            Lines.encode(batch)
+        }
+
+        fn format(&self) -> &str {
+            Lines.format()
+        }
+    }
+    let folder = Folder::new();
+    let ((began, has_begun), (let_go, held)) = (mpsc::channel(), mpsc::channel());
+    let ((sent, _sent), (_answers, given)) = (mpsc::channel(), mpsc::channel());
+    let route = Route::wire(Held(began, held), Wire { sent, answers: given });
+    let route = route.settings(|defaults| *defaults = settings(3)).spool(folder.spool());
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3]);
+    has_begun.recv().unwrap();
+    let report = pipe.shutdown(NONE);
+    assert_eq!((report.offered, dropped(&report, DropReason::Shutdown)), (3, 3), "{report}");
+    drop(let_go);
+    assert!(pipe.0.queue.wait_ended(soon()));
+    let late = pipe.report();
+    assert_eq!((late.offered, late.inherited, late.spooled), (6, 3, 3), "{late}");
+    assert!(late.totals().add_up(), "{late}");
+}
+
+#[test]
 fn a_shutdown_that_leaves_records_on_disk_is_not_settled() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(1));
