@@ -122,6 +122,11 @@ pub mod error;
 mod util;
 mod sync;
 
+/// README's code compiles, and what of it ends by itself runs. Its service of axum needs the integrations.
+#[cfg(all(doctest, feature = "integrations"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 pub use context::current;
 pub use error::{Error, ErrorKind};
 #[doc(hidden)]

@@ -1,6 +1,6 @@
-//! Every rule in code that the documentation shows is told, where it is shown, the story that its name
-//! tells: the example has lines that the reader does not see, which let it fire and resolve. A page
-//! that has no such lines shows a rule that an example shows, word for word.
+//! Every rule in code that the documentation shows has its story where it is shown: lines of the example that a
+//! reader does not see, which let it fire and resolve. A page without such lines shows a rule that an example
+//! shows, word for word.
 
 use std::{
     fs,
@@ -33,11 +33,11 @@ fn examples(text: &str, is_source: bool) -> Vec<String> {
 }
 
 #[test]
-fn every_rule_that_the_documentation_shows_is_told_its_story() {
+fn every_rule_that_the_documentation_shows_has_its_story() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
     documents(&root.join("src"), &mut files);
-    let (mut rules, mut told, mut on_pages) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rules, mut seen, mut on_pages) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let text = fs::read_to_string(&file).expect("a readable file");
         let is_source = file.extension().is_some_and(|extension| extension == "rs");
@@ -50,14 +50,14 @@ fn every_rule_that_the_documentation_shows_is_told_its_story() {
                     continue;
                 }
                 let fires = example.contains("Firing") && example.contains(".tick()");
-                assert!(fires, "{name} of {} is told no story", file.display());
-                told.push(line.to_owned());
+                assert!(fires, "{name} of {} has no story", file.display());
+                seen.push(line.to_owned());
                 rules.push(name);
             }
         }
     }
     for (rule, page) in on_pages {
-        assert!(told.contains(&rule), "no example shows the rule {rule} of {}", page.display());
+        assert!(seen.contains(&rule), "no example shows the rule {rule} of {}", page.display());
     }
     rules.sort();
     let known = [

@@ -12,7 +12,7 @@ use bellwether::{
     alert::{self, AlertState, Rule, notify, series},
     export::Memory,
     metric::{Registry, View, Views},
-    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Route},
+    pipeline::{Batch, Deadline, ExportError, ExportResult, Exporter, Retry, Route},
     trace::{SpanLimits, SpanRecord},
 };
 
@@ -178,6 +178,74 @@ fn an_exporter_that_fails_is_told_at_once_and_once_for_each_batch() {
     drop(telemetry);
     let told: Vec<String> = heard.try_iter().collect();
     assert_eq!(told, ["exporter \"fails\" of spans: 1 records will be tried again: disk full"]);
+}
+
+/// What diagnostics say of a route to an exporter that has these answers, one span for each of the batches.
+fn said(retry: Retry, answers: Vec<ExportResult<SpanRecord>>, n_batches: u32) -> Vec<String> {
+    struct Says(std::vec::IntoIter<ExportResult<SpanRecord>>);
+    impl Exporter<SpanRecord> for Says {
+        fn export(&mut self, _: &Batch<SpanRecord>, _: &Deadline) -> ExportResult<SpanRecord> {
+            self.0.next().unwrap_or(Ok(()))
+        }
+        fn name(&self) -> &str {
+            "says"
+        }
+    }
+    let (told, heard) = mpsc::channel();
+    let route = Route::new(Says(answers.into_iter()));
+    let telemetry = bellwether::builder("test")
+        .export(route.settings(|settings| settings.retry = retry))
+        .on_diagnostic(move |kind, text| {
+            if let Some(text) = text.strip_prefix("exporter \"says\" of spans: ") {
+                drop(told.send(format!("{kind}: {text}")));
+            }
+        })
+        .start()
+        .unwrap();
+    for _ in 0..n_batches {
+        span();
+        assert_eq!(telemetry.flush(SECONDS).totals().held, 0);
+    }
+    telemetry.shutdown(SECONDS);
+    drop(telemetry);
+    heard.try_iter().collect()
+}
+
+/// Retries without a pause, for so long.
+fn retry_for(max_elapsed: Duration) -> Retry {
+    let mut retry = Retry::default();
+    (retry.initial, retry.max, retry.max_elapsed) = (Duration::ZERO, Duration::ZERO, max_elapsed);
+    retry
+}
+
+#[test]
+fn what_is_dropped_is_said_with_its_number_and_why() {
+    let _turn = turn();
+    let nothing = || Batch::from(Vec::new());
+    let answers = vec![
+        Err(ExportError::reject("400")),
+        Err(ExportError::retry("503")),
+        Err(ExportError::partial(1, "odd")),
+        // Of these nothing is lost.
+        Err(ExportError::reject("said late").unsent(nothing())),
+        Err(ExportError::retry("said late").unsent(nothing())),
+        Err(ExportError::partial(0, "fine")),
+    ];
+    assert_eq!(
+        said(retry_for(Duration::ZERO), answers, 6),
+        [
+            "records rejected: 1 records dropped: 400",
+            "retries exhausted: 1 records dropped: 503",
+            "records rejected: 1 records: odd",
+        ]
+    );
+}
+
+#[test]
+fn a_retry_of_nothing_is_not_said() {
+    let _turn = turn();
+    let answers = vec![Err(ExportError::retry("said late").unsent(Batch::from(Vec::new())))];
+    assert_eq!(said(retry_for(SECONDS), answers, 1), [""; 0]);
 }
 
 #[test]

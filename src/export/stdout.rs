@@ -31,20 +31,20 @@ use crate::{
 
 /// Prints each span, each log record and each series of a metric on standard output.
 ///
-/// As a backend it takes all three; `Route::<SpanRecord>::new(Stdout::human())` takes only spans.
-///
 /// # Examples
 ///
 /// ```
-/// use bellwether::{export::{Route, Stdout}, trace::SpanRecord};
+/// use bellwether::export::Stdout;
 ///
-/// let spans = Route::<SpanRecord>::new(Stdout::human());
-/// let telemetry = bellwether::builder("shop").export(spans).start()?;
+/// let spans_and_logs = Stdout::human().without_metrics();
+/// let telemetry = bellwether::builder("shop").export(spans_and_logs).start()?;
 /// # Ok::<(), bellwether::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Stdout {
     format: Format,
+    /// Which of spans, logs and metrics it takes as a backend.
+    takes: [bool; 3],
     service: String,
     /// Held while a batch is written, so that lines of two routes stay whole. No lock is taken inside
     /// it.
@@ -81,7 +81,28 @@ impl Stdout {
     }
 
     fn of(format: Format) -> Self {
-        Self { format, service: String::new(), out: Arc::default() }
+        Self { format, takes: [true; 3], service: String::new(), out: Arc::default() }
+    }
+
+    /// Takes no spans.
+    #[must_use]
+    pub fn without_spans(mut self) -> Self {
+        self.takes[0] = false;
+        self
+    }
+
+    /// Takes no log records.
+    #[must_use]
+    pub fn without_logs(mut self) -> Self {
+        self.takes[1] = false;
+        self
+    }
+
+    /// Takes no metrics, which are a line for each series every ten seconds.
+    #[must_use]
+    pub fn without_metrics(mut self) -> Self {
+        self.takes[2] = false;
+        self
     }
 }
 
@@ -96,9 +117,16 @@ fn shows_colors() -> bool {
 
 impl Backend for Stdout {
     fn routes(self, routes: &mut Routes) {
-        routes.add(Route::<SpanRecord>::new(self.clone()));
-        routes.add(Route::<LogRecord>::new(self.clone()));
-        routes.add(Route::<DataPoint>::new(self));
+        let [takes_spans, takes_logs, takes_metrics] = self.takes;
+        if takes_spans {
+            routes.add(Route::<SpanRecord>::new(self.clone()));
+        }
+        if takes_logs {
+            routes.add(Route::<LogRecord>::new(self.clone()));
+        }
+        if takes_metrics {
+            routes.add(Route::<DataPoint>::new(self));
+        }
     }
 }
 

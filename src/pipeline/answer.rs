@@ -175,4 +175,27 @@ mod tests {
         assert_eq!(error.message, "é".repeat(MESSAGE_BYTES / 2));
         assert_eq!(ExportError::<()>::reject(format_args!("{}-{}", "a", 1)).message, "a-1");
     }
+
+    #[test]
+    fn an_error_says_what_it_asks_for_and_what_it_is_limited_to() {
+        let asked = Duration::from_secs(3);
+        let busy = ExportError::retry("503").after(asked).unsent(7).rejected(2);
+        assert!(busy.is_retry() && !busy.is_partial());
+        assert_eq!((busy.retry_after(), busy.as_unsent()), (Some(asked), Some(&7)));
+        assert_eq!(busy.n_rejected(), 2);
+        let plain = ExportError::<u32>::retry("503");
+        assert_eq!((plain.retry_after(), plain.as_unsent(), plain.n_rejected()), (None, None, 0));
+        let partial = ExportError::<u32>::partial(5, "some are odd");
+        assert!(partial.is_partial() && !partial.is_retry());
+        assert_eq!((partial.as_unsent(), partial.n_rejected()), (None, 5));
+    }
+
+    #[test]
+    fn a_delay_has_no_effect_on_an_error_that_asks_for_no_retry() {
+        for error in [ExportError::<u32>::reject("400"), ExportError::too_large("413")] {
+            let error = error.after(Duration::from_secs(3));
+            assert!(!error.is_retry() && !error.is_partial(), "{error}");
+            assert_eq!(error.retry_after(), None, "{error}");
+        }
+    }
 }

@@ -327,7 +327,7 @@ mod tests {
     fn a_long_chunk_has_parts_and_an_empty_one_none() {
         assert!(Chunk::<u32>::new(Vec::new()).is_empty());
         let chunk = Chunk::new((0..514).collect::<Vec<u32>>());
-        assert_eq!(chunk.len(), 514);
+        assert_eq!((chunk.len(), chunk.is_empty()), (514, false));
         let sizes: Vec<_> = chunk.parts().iter().map(|part| part.records.len()).collect();
         assert_eq!(sizes, [256, 256, 2]);
         assert_eq!(chunk.parts()[2].bytes, PART_BYTES + 16);

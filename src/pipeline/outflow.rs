@@ -70,6 +70,8 @@ pub(super) struct Spooling<S> {
     passage: Arc<Passage>,
     /// What went past the disk in the last attempt.
     passed: Passed,
+    /// How many records came to the disk in it.
+    n_kept: usize,
     /// Whether the last attempt went past it.
     is_passing: bool,
     label: OutletLabel,
@@ -84,6 +86,9 @@ struct Outgoing<S: Signal> {
     passage: Arc<Passage>,
     /// The queue of the first half.
     memory: Arc<Queue<S>>,
+    /// How often it is looked for what other processes left, and when the next time is.
+    adopts_every: Duration,
+    adopts_at: Instant,
 }
 
 /// As many frames as a batch has, one group commit for all of them.
@@ -131,12 +136,16 @@ pub(super) fn spawn<S: Signal, W: Spawn<S>>(
         frame_records,
         passage: passage.clone(),
         passed: Passed::default(),
+        n_kept: 0,
         is_passing: false,
         label: label.clone(),
     };
     let outlet = Outlet::new(label.clone(), on_disk, settings, watch);
     let (sending, in_hand, memory) = (Sending(sender), None, queue.clone());
-    let second_half = Outgoing { outlet, sending, reader, in_hand, passage, memory };
+    let adopts_every = folder.adopts_every;
+    let adopts_at = clock::deadline(adopts_every);
+    let second_half =
+        Outgoing { outlet, sending, reader, in_hand, passage, memory, adopts_every, adopts_at };
     second_half.spawn()?;
     worker(None).spawn(first_half).inspect_err(|_| {
         queue.end(); // The second half waits for it.
@@ -181,7 +190,9 @@ impl<S: Signal> Delivery for Spooling<S> {
             n_kept -= error.unkept().min(n_kept);
             failure = Some((n_kept, trouble(&error)));
         }
-        self.note_kept(frames[..n_kept].iter().map(Load::len).sum());
+        let n_records = frames[..n_kept].iter().map(Load::len).sum();
+        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
+        self.n_kept = n_records;
         let Some((n_kept, error)) = failure else {
             self.is_passing = false;
             return Ok(());
@@ -196,6 +207,10 @@ impl<S: Signal> Delivery for Spooling<S> {
 
     fn settled(&mut self, is_ours: bool) {
         self.on_disk.note_passed(&std::mem::take(&mut self.passed), is_ours);
+        let n_kept = std::mem::take(&mut self.n_kept);
+        if !is_ours {
+            self.on_disk.note_disowned(n_kept);
+        }
     }
 }
 
@@ -232,11 +247,6 @@ impl<S> Spooling<S> {
         }
         Vec::new()
     }
-
-    /// Counts records that are on disk now.
-    fn note_kept(&self, n_records: usize) {
-        self.on_disk.note_kept(n_records, lost(&self.writer.handle()));
-    }
 }
 
 /// Refuses the frames that have not a record for each of their batch, and has the others tried again.
@@ -267,7 +277,7 @@ fn lost(spool: &SpoolHandle) -> u64 {
 
 /// The frames of a batch.
 #[derive(Clone)]
-pub(super) struct Frames(Vec<Encoded>);
+pub(super) struct Frames(pub(super) Vec<Encoded>);
 
 impl Load for Frames {
     fn len(&self) -> usize {
@@ -309,9 +319,6 @@ impl Load for Frames {
         Self(rest)
     }
 }
-
-/// How often a spool looks for what others left. Arbitrary.
-const ADOPTS_EVERY: Duration = Duration::from_secs(60);
 
 impl<S: Signal> Outgoing<S> {
     fn spawn(self) -> Result<(), Error> {
@@ -358,6 +365,10 @@ impl<S: Signal> Outgoing<S> {
         }
         // Asked before the spool, which the first half fills to its end.
         let is_last = closing.is_some() && self.memory.has_ended();
+        if closing.is_none() && clock::real_instant() >= self.adopts_at {
+            self.reader.adopt();
+            self.adopts_at = clock::deadline(self.adopts_every);
+        }
         let Some(entry) = self.reader.next() else {
             self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
             if self.has_nothing_on_disk()
@@ -366,11 +377,9 @@ impl<S: Signal> Outgoing<S> {
                 self.pass(frame);
                 return true;
             }
-            let patience = if closing.is_some() { LOOKS_EVERY } else { ADOPTS_EVERY };
-            let is_some = self.reader.wait(clock::deadline(patience));
-            if !is_some && closing.is_none() {
-                self.reader.adopt();
-            }
+            let looks_at = clock::deadline(LOOKS_EVERY);
+            let is_some =
+                self.reader.wait(if closing.is_some() { looks_at } else { self.adopts_at });
             self.outlet.queue.note_kept(0, lost(&self.reader.handle()));
             return !is_last || is_some;
         };

@@ -458,6 +458,14 @@ impl<T> Queue<T> {
         self.settled.notify_all();
     }
 
+    /// Notes that `n` records that are on disk were dropped by whoever brought them: they are there as those
+    /// that another process has left.
+    pub(super) fn note_disowned(&self, n: usize) {
+        if let Some(kept) = &mut self.state.lock().kept {
+            kept.inherited += n as u64;
+        }
+    }
+
     /// Puts `items` records into flight.
     pub(super) fn lend(&self, items: usize, bytes: usize, is_inherited: bool) {
         self.lend_from(if is_inherited { Origin::Earlier } else { Origin::Disk }, items, bytes);

@@ -1,6 +1,6 @@
 //! Where a route keeps its records on disk.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::SpoolSettings;
 
@@ -18,13 +18,16 @@ use super::SpoolSettings;
 pub struct SpoolFolder {
     pub(super) path: PathBuf,
     pub(super) settings: SpoolSettings,
+    /// How often it is looked for what other processes left.
+    pub(super) adopts_every: Duration,
 }
 
 impl SpoolFolder {
     /// Keeps at most 1 GiB in the folder `path`, which is created if there is none. It is for one route of
     /// one process; another process finds it locked and takes a sub-folder.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), settings: SpoolSettings::default() }
+        let (path, settings) = (path.into(), SpoolSettings::default());
+        Self { path, settings, adopts_every: ADOPTS_EVERY }
     }
 
     /// The most bytes on disk. Beyond them the oldest records are dropped, some MiB at a time, with the
@@ -41,6 +44,9 @@ impl SpoolFolder {
         self
     }
 }
+
+/// How often a spool looks for what others left. Arbitrary.
+const ADOPTS_EVERY: Duration = Duration::from_secs(60);
 
 impl<P: Into<PathBuf>> From<P> for SpoolFolder {
     fn from(path: P) -> Self {

@@ -361,6 +361,15 @@ mod tests {
     }
 
     #[test]
+    fn the_totals_of_a_report_add_up_each_count_over_all_queues() {
+        let spooled = |n| QueueReport { offered: 10 + n, spooled: n, ..queue("otlp", None) };
+        let totals = Report::new(vec![spooled(4), spooled(30)], false).totals();
+        let expected = Totals { offered: 54, delivered: 12, held: 2, spooled: 34, dropped: 6 };
+        assert_eq!(totals, expected);
+        assert!(totals.add_up());
+    }
+
+    #[test]
     fn an_error_with_line_breaks_cannot_forge_a_line() {
         let forged = "x\noffered=0\r\u{2028}\u{1b}[2J";
         let text = Report::new(vec![queue("x", Some(forged))], true).to_string();

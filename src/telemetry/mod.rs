@@ -75,7 +75,7 @@ use running::{FAREWELL, Running};
 /// parent; their families are gone and their names are free. Instruments keep what they had counted at
 /// the fork. The child may start its own telemetry. As with any code, fork if you can while no other
 /// thread is inside a call into the crate: a lock that is held at that moment stays held in the child.
-#[must_use = "dropping it stops the telemetry at once"]
+#[must_use = "keep it under a name until the end of `main` (`let _telemetry = …`): `let _ = …` stops it at once"]
 pub struct Telemetry {
     running: Arc<Running>,
 }

@@ -74,6 +74,29 @@ fn a_flush_that_is_over_leaves_the_next_attempt_its_time() {
 }
 
 #[test]
+fn a_flush_that_is_over_takes_no_other_with_it() {
+    let queue = Queue::<u32>::new(limits::Limits::checked(&settings(2)).unwrap());
+    queue.push(&Chunk::from(vec![1]), false);
+    let (first, second) = (real_instant() + LONG, real_instant() + LONG * 2);
+    let _ = (queue.begin_flush(Some(first)), queue.begin_flush(Some(second)));
+    let ends = || queue.begin_attempt(LONG * 3, true).instant();
+    assert!(ends() < first);
+    queue.end_flush(first);
+    assert!(first < ends() && ends() < second);
+    queue.end_flush(second);
+    assert!(second < ends());
+}
+
+#[test]
+fn an_attempt_has_half_of_the_time_if_little_is_left() {
+    let queue = Queue::<u32>::new(limits::Limits::checked(&settings(2)).unwrap());
+    let (before, little) = (real_instant(), Duration::from_millis(20));
+    queue.close(before + little);
+    let at = queue.begin_attempt(LONG, true).instant();
+    assert!(at >= before + little / 2 && at <= before + little);
+}
+
+#[test]
 fn a_shutdown_ends_the_attempt_in_time_and_leaves_no_thread_behind() {
     let (pipe, shown) = start_patient(LONG * 3);
     pipe.push(vec![1]);

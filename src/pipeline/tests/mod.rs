@@ -13,6 +13,10 @@ mod attempts;
 mod cuts;
 mod deadlines;
 mod failures;
+#[cfg(all(feature = "spool", unix))]
+mod frames;
+#[cfg(all(feature = "spool", unix))]
+mod past_the_disk;
 mod pauses;
 mod priorities;
 mod refused;
@@ -314,6 +318,25 @@ fn a_flush_waits_for_what_was_offered_before_it_and_for_nothing_later() {
 }
 
 #[test]
+fn what_comes_after_a_flush_waits_for_its_batch_as_ever() {
+    let batch_delay = Duration::from_millis(20);
+    let delayed = Settings { batch_delay, ..settings(2) };
+    let queue = Queue::<u32>::new(limits::Limits::checked(&delayed).unwrap());
+    let next = || match queue.next() {
+        queue::Next::Deliver(batch) => batch.len(),
+        _ => panic!("a batch"),
+    };
+    queue.push(&Chunk::from(vec![1]), false);
+    let _ = queue.begin_flush(None);
+    assert_eq!(next(), 1);
+    queue.settle(0, None);
+    queue.push(&Chunk::from(vec![2]), false);
+    let before = real_instant();
+    assert_eq!(next(), 1);
+    assert!(real_instant() - before >= batch_delay);
+}
+
+#[test]
 fn what_is_dropped_for_want_of_room_is_settled() {
     let (pipe, script) =
         start_busy(Settings { max_items: 2, overflow: Overflow::DropOldest, ..settings(2) });
@@ -388,6 +411,18 @@ fn the_thread_is_called_after_the_exporter() {
         Ok(())
     });
     assert_eq!(said.recv_timeout(LONG).unwrap().as_deref(), Some("bellwether-scripted"));
+}
+
+#[test]
+fn a_route_and_its_pipe_are_called_after_the_exporter_unless_the_route_is_named() {
+    let unnamed = route(scripted().0, settings(1));
+    assert_eq!(unnamed.name(), "scripted");
+    let named = unnamed.named("billing");
+    assert_eq!(named.name(), "billing");
+    let pipe = Pipe::start(named, &Setup::default()).unwrap();
+    assert_eq!((pipe.name(), &*pipe.report().name), ("billing", "billing"));
+    let any: &dyn AnyPipe = &pipe;
+    assert_eq!((any.name(), any.signal(), any.has_spool()), ("billing", "numbers", false));
 }
 
 #[test]

@@ -100,6 +100,11 @@ fn among_urgent_records_the_policy_holds() {
     let oldest = queue(2, Overflow::DropOldest, 2);
     push(&oldest, [10, 20, 30]);
     assert_eq!(deliver(&oldest), [20, 30]);
+    for (overflow, left) in [(Overflow::DropNewest, [10, 20]), (Overflow::DropOldest, [20, 30])] {
+        let queue = queue(2, overflow, 2);
+        [10, 20, 30].iter().for_each(|number| push(&queue, [*number]));
+        assert_eq!(deliver(&queue), left, "{overflow:?}, one by one");
+    }
 }
 
 #[test]
@@ -146,6 +151,25 @@ fn who_offers_to_a_full_queue_that_blocks_waits_for_room_and_nothing_is_lost() {
     assert_eq!(deliver(&queue), [3, 4]);
     let report = queue.report("", "");
     assert_eq!((report.delivered, dropped(&report, DropReason::QueueFull)), (4, 1));
+}
+
+#[test]
+fn a_flush_returns_at_once_when_what_it_waits_for_is_dropped_for_want_of_room() {
+    for _ in 0..50 {
+        let begin = real_instant();
+        let queue = Arc::new(queue(1, Overflow::DropOldest, 1));
+        push(&queue, [1]);
+        let ticket = queue.begin_flush(None);
+        let flush = thread::spawn({
+            let queue = queue.clone();
+            move || queue.wait_settled(ticket, soon())
+        });
+        // Sooner or later one of the flushes waits by now.
+        thread::yield_now();
+        push(&queue, [2]);
+        assert!(flush.join().unwrap());
+        assert!(real_instant() - begin < LONG, "it was not woken");
+    }
 }
 
 #[test]

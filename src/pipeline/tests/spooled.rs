@@ -9,7 +9,7 @@ use std::{
 use super::*;
 
 /// A folder that is removed at the end.
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
     pub(super) fn new() -> Self {
@@ -31,7 +31,7 @@ impl Drop for Folder {
 }
 
 /// Each number as a line.
-struct Lines;
+pub(super) struct Lines;
 
 impl Encoder<u32> for Lines {
     fn encode(&mut self, batch: &Batch<u32>) -> Payload {
@@ -67,13 +67,13 @@ impl Sender for Wire {
 }
 
 /// The test's end of a [`Wire`]. When it is dropped, everything is delivered.
-struct Backend {
-    pipe: Pipe<u32>,
-    sent: mpsc::Receiver<String>,
-    answers: mpsc::Sender<Answer>,
+pub(super) struct Backend {
+    pub(super) pipe: Pipe<u32>,
+    pub(super) sent: mpsc::Receiver<String>,
+    pub(super) answers: mpsc::Sender<Answer>,
 }
 
-fn start(spool: SpoolFolder, settings: Settings) -> Backend {
+pub(super) fn start(spool: SpoolFolder, settings: Settings) -> Backend {
     let (send, sent) = mpsc::channel();
     let (answers, given) = mpsc::channel();
     let route = Route::wire(Lines, Wire { sent: send, answers: given });
@@ -83,15 +83,15 @@ fn start(spool: SpoolFolder, settings: Settings) -> Backend {
 }
 
 impl Backend {
-    fn sent(&self) -> String {
+    pub(super) fn sent(&self) -> String {
         self.sent.recv_timeout(LONG).expect("a payload")
     }
 
-    fn answer(&self, answer: impl FnOnce(&Payload) -> SendResult + Send + 'static) {
+    pub(super) fn answer(&self, answer: impl FnOnce(&Payload) -> SendResult + Send + 'static) {
         self.answers.send(Box::new(answer)).unwrap();
     }
 
-    fn report(&self) -> QueueReport {
+    pub(super) fn report(&self) -> QueueReport {
         let report = self.pipe.report();
         assert!(report.totals().add_up(), "{report}");
         report
@@ -104,7 +104,13 @@ impl Backend {
         assert!(self.pipe.wait_kept(ticket, deadline), "{}", self.report());
     }
 
-    fn deliver_all(self) -> QueueReport {
+    /// Waits after a shutdown until both threads have ended, and the folder is free.
+    fn await_end(&self) {
+        assert!(self.sent.recv_timeout(LONG).is_err(), "nothing more is sent");
+        assert!(self.pipe.0.queue.wait_ended(soon()));
+    }
+
+    pub(super) fn deliver_all(self) -> QueueReport {
         let Self { pipe, answers, .. } = self;
         drop(answers);
         assert!(pipe.flush(LONG), "{}", pipe.report());
@@ -118,6 +124,7 @@ impl Backend {
 fn what_is_on_disk_is_spooled_until_it_is_delivered_and_not_held_in_memory() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(2));
+    assert!(backend.pipe.has_spool());
     backend.pipe.push(vec![1, 2, 3]);
     backend.keep();
     assert_eq!(backend.sent(), "1 2");
@@ -156,7 +163,7 @@ fn what_a_process_leaves_the_next_one_delivers_first_and_counts_apart() {
     assert_eq!((report.offered, report.held, report.spooled), (4, 0, 4), "{report}");
     assert!(report.totals().add_up() && report.dropped.total() == 0, "{report}");
     first.answer(|_| Err(ExportError::retry("too late")));
-    assert!(first.sent.recv_timeout(LONG).is_err(), "the thread has ended");
+    first.await_end();
 
     let second = start(folder.spool(), settings(2));
     second.pipe.push(vec![5]);
@@ -171,14 +178,56 @@ fn what_a_process_leaves_the_next_one_delivers_first_and_counts_apart() {
     assert!(third.sent.recv_timeout(Duration::from_millis(50)).is_err(), "nothing is sent twice");
 }
 
+/// As another process does that writes a number to the folder, and ends.
+fn leave(folder: &Folder, number: u32) {
+    let (mut writer, _reader) = Spool::open(&folder.0, folder.spool().settings, "lines.1").unwrap();
+    writer.append(&Lines.encode(&vec![number].into())).unwrap();
+    writer.sync().unwrap();
+}
+
+#[test]
+fn what_another_process_leaves_is_sent_though_there_is_always_something_to_send() {
+    let folder = Folder::new();
+    let mut spool = folder.spool();
+    spool.adopts_every = NONE;
+    let backend = start(spool, settings(1));
+    backend.pipe.push(vec![1, 2]);
+    backend.keep();
+    assert_eq!(backend.sent(), "1");
+    leave(&folder, 9);
+    backend.answer(|_| Ok(()));
+    assert_eq!(backend.sent(), "9");
+    backend.answer(|_| Ok(()));
+    assert_eq!(backend.sent(), "2");
+    let report = backend.deliver_all();
+    assert_eq!((report.delivered, report.inherited), (3, 1), "{report}");
+}
+
+#[test]
+fn what_another_process_leaves_meanwhile_is_looked_for_only_once_in_a_while() {
+    let folder = Folder::new();
+    let backend = start(folder.spool(), settings(1));
+    leave(&folder, 9);
+    backend.pipe.push(vec![1]);
+    assert_eq!(backend.sent(), "1");
+    backend.answer(|_| Ok(()));
+    let report = backend.pipe.shutdown(LONG);
+    assert_eq!((report.delivered, report.inherited), (1, 0), "{report}");
+    let next = start(folder.spool(), settings(1));
+    assert_eq!(next.sent(), "9");
+    assert_eq!(next.deliver_all().inherited, 1);
+}
+
 #[test]
 fn a_shutdown_keeps_what_was_never_attempted_and_sends_what_it_can() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(100));
     backend.pipe.push((0..10).filter(|n| *n != 13).collect::<Vec<_>>());
     backend.answer(|_| Ok(()));
+    let begin = real_instant();
     let report = backend.pipe.shutdown(LONG);
     assert_eq!((report.delivered, report.spooled, report.dropped.total()), (10, 0, 0), "{report}");
+    assert!(real_instant() - begin < LONG, "it does not wait any longer");
 }
 
 #[test]
@@ -336,110 +385,13 @@ fn what_is_lent_after_the_queue_was_abandoned_goes_back_to_the_disk() {
 }
 
 #[test]
-fn a_frame_of_another_number_of_records_is_rejected_alone() {
+fn frames_of_another_number_of_records_are_rejected_alone() {
     let folder = Folder::new();
     let backend = start(folder.spool(), settings(1));
-    backend.pipe.push(vec![1, 14, 2]);
+    backend.pipe.push(vec![1, 14, 2, 14, 3]);
     backend.keep();
     let report = backend.deliver_all();
-    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
-}
-
-/// A spool whose disk takes nothing.
-fn full(folder: &Folder) -> SpoolFolder {
-    SpoolFolder::new(&folder.0).free_bytes(u64::MAX)
-}
-
-#[test]
-fn what_a_full_disk_does_not_take_is_sent_past_it() {
-    let folder = Folder::new();
-    let backend = start(full(&folder), settings(2));
-    for n in 0..50 {
-        backend.pipe.push(vec![100 + n, 200 + n, 300 + n]);
-        let _ = backend.report();
-    }
-    let report = backend.deliver_all();
-    assert_eq!((report.delivered, report.spooled, report.held), (150, 0, 0), "{report}");
-    let spool = report.spool.unwrap();
-    assert!(spool.passed == 150 && spool.failed_writes > 0, "{spool:?}");
-}
-
-#[test]
-fn what_neither_disk_nor_backend_takes_is_held_and_delivered_once_the_backend_is_back() {
-    let folder = Folder::new();
-    let backend = start(full(&folder), settings(2));
-    backend.pipe.push(vec![1, 2, 3]);
-    assert_eq!(backend.sent(), "1 2");
-    let report = backend.report();
-    assert_eq!((report.held, report.spooled), (3, 0), "{report}");
-    backend.answer(|payload| Err(ExportError::retry("503").unsent(payload.skip(1)).rejected(0)));
-    // Its sender gave the rest back, and gets it again from the half that writes.
-    assert_eq!(backend.sent(), "2");
-    assert_eq!(backend.report().retries, 2, "by each of the two halves");
-    backend.answer(|_| Err(ExportError::reject("400")));
-    assert_eq!(backend.sent(), "3");
-    let report = backend.deliver_all();
-    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 1), "{report}");
-}
-
-#[test]
-fn a_panic_while_sending_past_the_disk_costs_the_frame_alone() {
-    let folder = Folder::new();
-    let backend = start(full(&folder), settings(1));
-    backend.pipe.push(vec![1, 2]);
-    assert_eq!(backend.sent(), "1");
-    backend.answer(|_| panic!("cannot send"));
-    assert_eq!(backend.sent(), "2");
-    let report = backend.deliver_all();
-    assert_eq!((report.delivered, report.dropped.get(DropReason::Panic)), (1, 1), "{report}");
-}
-
-#[test]
-fn a_shutdown_while_a_frame_goes_past_the_disk_ends_in_time_and_drops_what_was_not_sent() {
-    let folder = Folder::new();
-    let backend = start(full(&folder), settings(1));
-    backend.pipe.push(vec![1, 2]);
-    assert_eq!(backend.sent(), "1");
-    let report = backend.pipe.shutdown(Duration::from_millis(50));
-    assert!(report.totals().add_up(), "{report}");
-    assert_eq!((report.held, dropped(&report, DropReason::Shutdown)), (0, 2), "{report}");
-    backend.answer(|_| Ok(()));
-    assert!(backend.sent.recv_timeout(LONG).is_err(), "the thread has ended");
-}
-
-#[test]
-fn what_goes_past_the_disk_while_a_shutdown_gives_up_is_counted_once() {
-    for _ in 0..20 {
-        let folder = Folder::new();
-        let backend = start(full(&folder), settings(1));
-        backend.pipe.push(vec![1, 2, 3]);
-        assert_eq!(backend.sent(), "1");
-        let Backend { pipe, answers, sent } = backend;
-        // The answer comes while, before or after the shutdown gives up.
-        let answer = thread::spawn(move || {
-            let _ = answers.send(Box::new(|_| Ok(())));
-            answers
-        });
-        let report = pipe.shutdown(Duration::from_millis(1));
-        assert!(report.totals().add_up() && report.held == 0, "{report}");
-        assert_eq!(report.delivered + report.dropped.total(), 3, "{report}");
-        drop((answer.join().unwrap(), sent));
-        let late = pipe.report();
-        assert!(late.totals().add_up() && late.offered == 3, "{late}");
-    }
-}
-
-#[test]
-fn a_pause_that_the_backend_asked_for_holds_past_the_disk_too() {
-    let folder = Folder::new();
-    let backend = start(full(&folder), settings(1));
-    backend.pipe.push(vec![1]);
-    assert_eq!(backend.sent(), "1");
-    backend.answer(|_| Err(ExportError::retry("429").after(Duration::from_secs(60))));
-    // The half that writes tries again and again, without a pause.
-    assert!(backend.sent.recv_timeout(Duration::from_millis(100)).is_err());
-    let report = backend.pipe.shutdown(NONE);
-    assert_eq!((report.attempts, dropped(&report, DropReason::Shutdown)), (1, 1), "{report}");
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 2), "{report}");
 }
 
 #[test]
@@ -464,11 +416,42 @@ fn a_panic_after_the_shutdown_gave_up_leaves_on_disk_what_it_said_is_there() {
     let report = backend.pipe.shutdown(NONE);
     assert_eq!(report.spooled, 1, "{report}");
     backend.answer(|_| panic!("too late"));
-    assert!(backend.sent.recv_timeout(LONG).is_err(), "the thread has ended");
+    backend.await_end();
     let next = start(folder.spool(), settings(1));
     assert_eq!(next.sent(), "1");
     next.answer(|_| Ok(()));
     assert_eq!(next.pipe.shutdown(LONG).delivered, 1);
+}
+
+#[test]
+fn what_comes_to_the_disk_after_a_shutdown_has_dropped_it_is_inherited_like_another_processes() {
+    /// Encodes when it may.
+    struct Held(mpsc::Sender<()>, mpsc::Receiver<()>);
+    impl Encoder<u32> for Held {
+        fn encode(&mut self, batch: &Batch<u32>) -> Payload {
+            let _ = (self.0.send(()), self.1.recv());
+            Lines.encode(batch)
+        }
+
+        fn format(&self) -> &str {
+            Lines.format()
+        }
+    }
+    let folder = Folder::new();
+    let ((began, has_begun), (let_go, held)) = (mpsc::channel(), mpsc::channel());
+    let ((sent, _sent), (_answers, given)) = (mpsc::channel(), mpsc::channel());
+    let route = Route::wire(Held(began, held), Wire { sent, answers: given });
+    let route = route.settings(|defaults| *defaults = settings(3)).spool(folder.spool());
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3]);
+    has_begun.recv().unwrap();
+    let report = pipe.shutdown(NONE);
+    assert_eq!((report.offered, dropped(&report, DropReason::Shutdown)), (3, 3), "{report}");
+    drop(let_go);
+    assert!(pipe.0.queue.wait_ended(soon()));
+    let late = pipe.report();
+    assert_eq!((late.offered, late.inherited, late.spooled), (6, 3, 3), "{late}");
+    assert!(late.totals().add_up(), "{late}");
 }
 
 #[test]
@@ -480,23 +463,4 @@ fn a_shutdown_that_leaves_records_on_disk_is_not_settled() {
     assert_eq!(backend.sent(), "1");
     let pipes: [Arc<dyn AnyPipe>; 1] = [Arc::new(backend.pipe.clone())];
     assert!(!shutdown(&pipes, NONE).settled);
-}
-
-#[test]
-fn what_went_past_the_disk_is_counted_by_whoever_had_it_in_memory() {
-    let queue = Queue::<u32>::of_disk(limits::Limits::checked(&settings(1)).unwrap());
-    let pass = |is_ours| {
-        queue.lend_past(3, 10);
-        queue.settle(0, Some((DropReason::Rejected, 1)));
-        let passed = queue.take_passed();
-        queue.begin_passed(passed.n_records());
-        let ticket = queue.begin_flush(None);
-        assert!(!queue.wait_settled(ticket, real_instant()), "it is not counted yet");
-        queue.note_passed(&passed, is_ours);
-        assert!(queue.wait_settled(ticket, real_instant()));
-        let report = queue.report("", "");
-        (report.delivered, report.dropped.total(), queue.kept().n_passed)
-    };
-    assert_eq!(pass(false), (0, 0, 0), "it was dropped, and counted as that");
-    assert_eq!(pass(true), (2, 1, 3));
 }

@@ -112,6 +112,20 @@ fn the_processors_of_a_route_change_and_remove_records_in_order() {
 }
 
 #[test]
+fn nothing_is_attempted_with_a_batch_of_which_the_processors_leave_nothing() {
+    let (exporter, script) = scripted();
+    let route = route(exporter, settings(4)).filter(|number| *number > 4);
+    let pipe = Pipe::start(route, &Setup::default()).unwrap();
+    pipe.push(vec![1, 2, 3, 4]);
+    pipe.push(vec![5, 6, 7, 8]);
+    assert_eq!(script.batch(), [5, 6, 7, 8]);
+    script.deliver();
+    assert!(pipe.flush(LONG));
+    let report = pipe.report();
+    assert_eq!((report.attempts, dropped(&report, DropReason::Filtered)), (1, 4));
+}
+
+#[test]
 fn a_filter_of_a_route_takes_its_turn_and_counts_what_it_removes() {
     let (exporter, script) = scripted();
     let route = route(exporter, settings(4))

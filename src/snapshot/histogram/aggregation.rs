@@ -67,8 +67,8 @@ pub enum PageBounds {
     /// [`PowersOfTwo`](Self::PowersOfTwo).
     #[default]
     ByUnit,
-    /// For seconds, the powers of two from 2^-14 (61 µs) to 64; for every other unit, the powers of
-    /// four from 4^-10 (9.5e-7) to 4^20 (1.1e12).
+    /// For seconds, the powers of two from 2^-14 (61 µs) to 64; for bytes, and for what is counted
+    /// (`{item}`), the powers of four from 1 to 4^20 (1.1e12); for every other unit those from 4^-10 (9.5e-7).
     PowersOfTwo,
     /// These bounds: at most 256, ascending, finite and not negative. An empty list leaves count and
     /// sum.

@@ -4,9 +4,9 @@
 //! because each bound is a series in the backend.
 //!
 //! - Times: what people query for, `le="0.1"` and the like, the same for every unit of time.
-//! - Powers of two: for seconds 2^-14 (61 µs) to 2^6 (64 s), a factor of two each. For everything else
-//!   4^-10 (9.5e-7) to 4^20 (1.1e12), a factor of four each: nothing is known about the scale, and
-//!   bytes, items and ratios all have to fit. Each bound is the edge of a cell of
+//! - Powers of two: for seconds 2^-14 (61 µs) to 2^6 (64 s), a factor of two each. For bytes and
+//!   for what is counted, as `{item}`, 1 to 4^20 (1.1e12), a factor of four each; for everything else from
+//!   4^-10 (9.5e-7) on, since nothing is known about its scale. Each bound is the edge of a cell of
 //!   [`layout`](super::layout), so that counts are exact.
 
 use std::borrow::Cow;
@@ -23,8 +23,14 @@ pub(crate) fn bounds(unit: Unit, asked: PageBounds) -> Cow<'static, [f64]> {
             TIMES.iter().map(|time| time * parts / (seconds * PER_SECOND)).collect()
         }
         _ if unit == Unit::Seconds => Cow::Borrowed(&SECONDS),
+        _ if is_whole(unit) => Cow::Borrowed(&OTHER[AT_ONE..]),
         _ => Cow::Borrowed(&OTHER),
     }
+}
+
+/// Whether values of the unit are whole numbers: bytes, or what is counted.
+fn is_whole(unit: Unit) -> bool {
+    unit == Unit::Bytes || unit.as_str().starts_with('{')
 }
 
 /// Two whole numbers: so many of a unit of time are so many seconds.
@@ -51,6 +57,8 @@ const PER_SECOND: f64 = 1e5;
 
 static SECONDS: [f64; 21] = powers_of_two(-14, 1);
 static OTHER: [f64; 31] = powers_of_two(-20, 2);
+/// Where `OTHER` has 1.
+const AT_ONE: usize = 10;
 
 /// The powers of two whose exponents start at `first` and grow by `step`.
 const fn powers_of_two<const N: usize>(first: i64, step: i64) -> [f64; N] {
@@ -106,7 +114,10 @@ mod tests {
         };
         let others = (4f64.powi(-10), 4f64.powi(20));
         assert_eq!(ends(Unit::Seconds, PageBounds::PowersOfTwo), (2f64.powi(-14), 64.0));
-        assert_eq!(ends(Unit::Bytes, PageBounds::ByUnit), others);
+        for counted in [Unit::Bytes, Unit::new("{item}")] {
+            assert_eq!(ends(counted, PageBounds::ByUnit), (1.0, 4f64.powi(20)));
+        }
+        assert_eq!(ends(Unit::Ratio, PageBounds::ByUnit), others);
         assert_eq!(ends(Unit::NONE, PageBounds::PowersOfTwo), others);
         assert_eq!(ends(Unit::new("ms"), PageBounds::PowersOfTwo), others);
         assert_eq!(ends(Unit::Bytes, PageBounds::Explicit(&[1.0, 3.0])), (1.0, 3.0));

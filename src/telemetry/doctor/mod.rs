@@ -52,7 +52,7 @@ impl Doctor {
         let n_rules = if is_here { running.board.rules().len() } else { 0 };
         let mut findings = findings::of(running, phase);
         if is_here {
-            findings.extend(routes.iter().flat_map(of_routes::findings));
+            findings.extend(routes.iter().flat_map(|route| of_routes::findings(route, phase)));
         }
         findings.sort_by_key(|finding| finding.concern); // Stable.
         let (resource, listeners) = (running.resource.clone(), running.local_addrs.clone());

@@ -3,14 +3,15 @@
 use super::{
     check::{Reach, RouteCheck},
     finding::{Concern, Finding},
+    phase::LifePhase,
     text::{Mebibytes, Thousands, records},
 };
 use crate::pipeline::{DropReason, QueueReport};
 
 /// All that is to be said of `route`.
-pub(super) fn findings(route: &RouteCheck) -> Vec<Finding> {
+pub(super) fn findings(route: &RouteCheck, phase: LifePhase) -> Vec<Finding> {
     let of_reach = match route.reach {
-        Reach::Failing if route.report.failures_in_a_row > 0 => Some(failing(route)),
+        Reach::Failing if route.report.failures_in_a_row > 0 => Some(failing(route, phase)),
         Reach::NoAnswerYet => Some(no_answer(route)),
         // Refusals and panics are said by what they lost.
         Reach::NotTried | Reach::Taking | Reach::Refusing | Reach::Failing => None,
@@ -57,7 +58,13 @@ fn last_error(report: &QueueReport) -> &str {
     report.last_error.as_deref().unwrap_or("no error was given")
 }
 
-fn failing(route: &RouteCheck) -> Finding {
+/// Where the crate was built without the feature, the method is not there.
+const SPOOL: &str = match cfg!(all(feature = "spool", unix)) {
+    true => "`Builder::spool`",
+    false => "`Builder::spool` (the feature `spool`)",
+};
+
+fn failing(route: &RouteCheck, phase: LifePhase) -> Finding {
     let RouteCheck { report, .. } = route;
     let n = report.failures_in_a_row;
     let so_far = if report.delivered == 0 { "nothing was delivered yet; " } else { "" };
@@ -69,9 +76,13 @@ fn failing(route: &RouteCheck) -> Finding {
     );
     let waiting = match report.spool.is_some() {
         true => "records wait on disk meanwhile".to_owned(),
+        // What was in memory is lost, and is said as such.
+        false if phase == LifePhase::ShutDown => {
+            format!("{SPOOL} keeps records for the next process")
+        }
         false => format!(
-            "up to {} records wait in memory meanwhile, and are lost with the process; \
-             `Builder::spool` keeps them over an outage and a restart",
+            "up to {} records wait in memory meanwhile, and are lost with the process; {SPOOL} keeps them \
+             over an outage and a restart",
             Thousands(report.max_items)
         ),
     };
@@ -101,7 +112,7 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
             "the queue was full",
             format!(
                 "the backend takes less than is recorded: {}, or raise `max_items` ({}) and `max_bytes` \
-                 ({}) by `Route::settings`, or let records wait on disk (`Builder::spool`)",
+                 ({}) by `Route::settings`, or let records wait on disk: {SPOOL}",
                 fewer(report.signal),
                 Thousands(report.max_items),
                 Mebibytes(report.max_bytes)
@@ -112,8 +123,10 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
             "the backend failed until their time was over",
             with_hint(
                 report,
-                "`Builder::spool` keeps them as long as it takes, `Retry::max_elapsed` \
-                       gives them more time in memory",
+                &format!(
+                    "{SPOOL} keeps them as long as it takes, `Retry::max_elapsed` gives them more \
+                     time in memory"
+                ),
             ),
         ),
         DropReason::Panic => (
@@ -124,8 +137,10 @@ fn loss(route: &RouteCheck, reason: DropReason, n: u64) -> Option<Finding> {
             "they came after the shutdown, or were not delivered before its end",
             with_hint(
                 report,
-                "give `shutdown` more time, stop recording before it, and let records wait \
-                       on disk for the next process (`Builder::spool`)",
+                &format!(
+                    "give `shutdown` more time, stop recording before it, and let records wait on disk \
+                     for the next process: {SPOOL}"
+                ),
             ),
         ),
         DropReason::SpoolFull => (

@@ -320,8 +320,12 @@ impl Endpoint {
         match url.scheme() {
             "https" => {}
             "http" if self.allows_plain_http || self.socket.is_some() => {}
-            "http" => return Err(format!("{self} is plain http: allow it by .allow_plain_http()")),
-            _ => return Err("the URL is neither https nor http".to_owned()),
+            "http" => return Err(self.is_plain(url)),
+            // What stands before the colon may be a secret: it is not printed.
+            _ => {
+                let what = "the URL begins neither with https:// nor with http://";
+                return Err(what.to_owned());
+            }
         }
         match &self.proxy {
             _ if self.socket.is_some() => {}
@@ -330,6 +334,18 @@ impl Endpoint {
             None => return Err(format!("{self}: {NotPublic}")),
         }
         Ok(url)
+    }
+
+    /// That plain http is not allowed; and the rest of what would be refused then.
+    fn is_plain(&self, url: &Url) -> String {
+        let is_private = matches!(url.host_str(), Some("localhost")) || !is_public_or_named(url);
+        match is_private && !self.allows_private && self.proxy.is_none() {
+            true => format!(
+                "{self} is plain http to a host without a public address: allow it by \
+                 .allow_plain_http().allow_private()"
+            ),
+            false => format!("{self} is plain http: allow it by .allow_plain_http()"),
+        }
     }
 
     /// The headers that never change.

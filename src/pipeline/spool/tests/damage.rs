@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::*;
-use crate::pipeline::spool::format::{
-    FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, encode_frame,
+use crate::pipeline::spool::{
+    disk::model::Fault,
+    format::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, encode_frame},
 };
 
 /// A segment that is whole.
@@ -270,6 +271,8 @@ fn a_segment_that_somebody_removes_is_skipped() {
     let figures = reader.handle().figures();
     assert_eq!(ids.len() as u64 + figures.skipped_records, 5);
     assert!(figures.skipped_bytes > 0 && ids.ends_with(&[4]));
+    let on_disk: usize = segments(&disk).iter().map(|name| disk.read(name).len()).sum();
+    assert_eq!(figures.bytes, on_disk as u64);
 }
 
 #[test]
@@ -296,4 +299,21 @@ fn a_damaged_cursor_has_all_delivered_and_a_torn_slot_leaves_the_other() {
     assert_eq!(cursor(&|bytes| bytes.clear()), [0, 1, 2, 3]);
     assert_eq!(cursor(&|bytes| bytes.fill(0xff)), [0, 1, 2, 3]);
     assert_eq!(cursor(&|bytes| bytes.truncate(4100)), [3]);
+}
+
+#[test]
+fn what_is_torn_is_counted_as_it_is_though_something_fails_at_the_start() {
+    for after in 0..30 {
+        let disk = ModelDisk::new(1);
+        let (mut writer, _reader) = open(&disk, &small(400));
+        write(&mut writer, [0]);
+        disk.kill();
+        disk.change(&segments(&disk)[0], |bytes| bytes.truncate(128 + 50));
+        disk.fail(Fault::Eio, after, 1);
+        let started = Spool::on(disk.root(), &small(400), FORM);
+        let (_writer, mut reader) = started.unwrap_or_else(|_| open(&disk, &small(400)));
+        // The fault may come only now.
+        assert!(reader.next().is_none() && reader.next().is_none());
+        assert_eq!(reader.handle().figures().skipped_bytes, 50, "after {after}");
+    }
 }

@@ -101,6 +101,8 @@ fn links_are_not_followed() {
     assert_eq!(drain(&mut reader), [7]);
     reader.save();
     assert_eq!(reader.handle().figures().segments_set_aside, 1);
+    assert!(fs::symlink_metadata(spool.join(segment)).is_err(), "it has another name now");
+    assert!(spool.join(segment.replace("seg", "aside")).is_symlink());
     // The second one finds no folder at 2.
     let (mut writer, _reader) = open_in(&spool).unwrap();
     write(&mut writer, [8]);

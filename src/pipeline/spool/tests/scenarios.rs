@@ -171,6 +171,23 @@ fn a_loss_of_power_has_little_delivered_again() {
 }
 
 #[test]
+fn the_cursor_is_made_durable_only_once_in_a_while() {
+    let disk = ModelDisk::new(1);
+    let (mut writer, mut reader) = open(&disk, &small(1 << 20));
+    write(&mut writer, 0..100);
+    let entries: Vec<_> = std::iter::from_fn(|| reader.next()).collect();
+    let mut calls = entries.iter().map(|entry| {
+        let before = disk.calls();
+        reader.done(&entry.position);
+        disk.calls() - before
+    });
+    calls.next(); // Creates the file too.
+    let n_saved = calls.filter(|n| *n > 1).count() as u64; // A write, and a sync or more.
+    let n_bytes = 100 * format::frame_length(&payload(0, 1, 20), FORM).unwrap();
+    assert!((1..=n_bytes.div_ceil(SAVED_AFTER)).contains(&n_saved), "{n_saved}");
+}
+
+#[test]
 fn numbers_go_on_behind_the_cursor_though_no_segment_is_left() {
     let disk = ModelDisk::new(1);
     for round in 0..3 {
@@ -196,6 +213,7 @@ fn a_sync_that_failed_is_final_for_its_segment() {
     disk.fail(Fault::Eio, 1, 1); // The sync, not the write.
     let error = writer.sync().unwrap_err();
     assert_eq!((error.unkept(), error.is_full(), writer.unsynced()), (2, false, 0));
+    assert!(std::error::Error::source(&error).is_some(), "what the disk said");
     // The next sync of that file would say that all is well.
     writer.sync().unwrap();
     write(&mut writer, [2, 3]);
@@ -357,4 +375,63 @@ fn files_that_are_all_in_use_cost_nothing() {
     }
     assert_eq!(read, [0, 1, 2, 3]);
     assert_eq!(reader.handle().figures().failed_reads, 20);
+}
+
+#[test]
+fn files_that_are_all_in_use_for_long_cost_nothing_either() {
+    let clock = clock::ManualClock::new();
+    let _entered = clock::enter(Some(clock.clone()));
+    let disk = ModelDisk::new(1);
+    let (mut writer, mut reader) = open(&disk, &small(400));
+    write(&mut writer, 0..4);
+    disk.fail(Fault::Emfile, 0, 5);
+    while disk.is_faulty() {
+        assert!(reader.next().is_none());
+        clock.advance(Duration::from_secs(11));
+    }
+    assert_eq!(drain(&mut reader), [0, 1, 2, 3]);
+    let figures = reader.handle().figures();
+    assert_eq!((figures.failed_reads, figures.skipped_bytes), (5, 0));
+}
+
+#[test]
+fn a_look_for_what_others_left_that_fails_is_counted() {
+    let disk = ModelDisk::new(1);
+    let (_writer, mut reader) = open(&disk, &small(400));
+    disk.fail(Fault::Eio, 0, 1);
+    assert!(!reader.adopt());
+    assert_eq!(reader.handle().figures().failed_reads, 1);
+    assert!(!reader.adopt());
+    assert_eq!(reader.handle().figures().failed_reads, 1);
+}
+
+#[test]
+fn who_is_done_with_something_older_is_done_with_what_is_newer_all_the_same() {
+    let disk = ModelDisk::new(1);
+    let (mut writer, mut reader) = open(&disk, &small(1 << 20));
+    write(&mut writer, 0..10);
+    let entries: Vec<_> = std::iter::from_fn(|| reader.next()).collect();
+    reader.done(&entries[7].position);
+    reader.done(&entries[3].position);
+    disk.kill();
+    let (_writer, mut reader) = open(&disk, &small(1 << 20));
+    assert_eq!(drain(&mut reader), [8, 9]);
+}
+
+#[test]
+fn folders_that_no_spool_makes_are_left_alone() {
+    for name in ["1", "02", "two"] {
+        let disk = ModelDisk::new(1);
+        let (mut writer, _reader) = open(&disk, &small(400));
+        write(&mut writer, [0]);
+        disk.kill();
+        let segment = segments(&disk)[0].clone();
+        let bytes = disk.read(&segment);
+        disk.root().remove(&segment).unwrap();
+        let below = disk.root().sub_folder(name, true).unwrap();
+        assert_eq!(below.create(&segment).unwrap().write_at(&bytes, 0).unwrap(), bytes.len());
+        let (_writer, mut reader) = open(&disk, &small(400));
+        assert!(reader.next().is_none(), "of {name}");
+        assert_eq!(disk.names(name), [&*segment]);
+    }
 }
