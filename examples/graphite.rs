@@ -18,8 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = telemetry.shutdown(Duration::from_secs(5));
     assert_eq!(report.totals().dropped, 0, "{report}");
 
-    let mut text = String::new();
-    carbon.accept()?.0.read_to_string(&mut text)?; // Until the connection is closed.
+    let mut bytes = Vec::new();
+    std::io::copy(&mut carbon.accept()?.0.take(1 << 20), &mut bytes)?; // Until the connection is closed.
+    let text = String::from_utf8(bytes)?;
     // Those of telemetry itself are sent too.
     let lines: Vec<&str> = text.lines().filter(|line| !line.contains("telemetry.")).collect();
     println!("{}\n{report}", lines.join("\n"));
