@@ -67,6 +67,7 @@ fn what_another_thread_collects_is_handed_over_before_the_next_spans_of_its_thre
     drop(let_go);
     collector.join().unwrap();
     recorder.join().unwrap();
+    tracer.collect();
     let names = names.lock();
     assert_eq!((names[0].as_str(), names.len()), ("first", 257));
 }
