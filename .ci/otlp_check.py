@@ -6,6 +6,7 @@ otlp_check.py forwarded SENT FILE NAME...
                                        compares all of SENT with what a collector forwarded to the sink, but
                                        for the metrics of these names
 otlp_check.py prometheus SENT URL      compares the metrics of SENT with what Prometheus answers
+otlp_check.py otelite SENT URL         compares spans and logs of SENT with what otelite answers
 """
 
 import base64
@@ -202,6 +203,59 @@ def prometheus(sent_path, url):
     compare(sent, {"metrics": found})
 
 
+def text_of(value):
+    """A value as otelite keeps it: as a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)
+
+
+def texts_of(attributes):
+    """Attributes without those of the scope, which otelite adds."""
+    own = {key: value for key, value in attributes.items() if not key.startswith("otel.scope.")}
+    return {key: text_of(value) for key, value in own.items()}
+
+
+def otelite(sent_path, url):
+    def ask(path):
+        with urllib.request.urlopen(url + path) as answer:
+            return json.load(answer)
+
+    sent = json.load(open(sent_path))
+    spans = []
+    for trace in sorted({span["trace"] for span in sent["spans"]}):
+        for span in ask(f"/api/traces/{trace}")["spans"]:
+            spans.append([
+                span["trace_id"], span["span_id"], span["parent_span_id"], span["name"],
+                f"SPAN_KIND_{span['kind'].upper()}", str(span["start_time"]), str(span["end_time"]),
+                span["status"]["code"] == "Error", texts_of(span["attributes"]), len(span["events"]),
+            ])
+    wanted = [
+        [
+            span["trace"], span["id"], span["parent"], span["name"], span["kind"], span["start"], span["end"],
+            span["error"], texts_of(span["attributes"]), len(span["events"]),
+        ]
+        for span in sent["spans"]
+    ]
+    logs = [
+        [str(log["timestamp"]), log["severity_text"], log["body"], texts_of(log["attributes"])]
+        for log in ask("/api/logs?start_time=0&limit=1000")["logs"]
+    ]
+    wanted_logs = [
+        [log["time"], log["text"], log["body"], texts_of(log["attributes"])] for log in sent["logs"]
+    ]
+    for what, found, expected in [("spans", spans, wanted), ("logs", logs, wanted_logs)]:
+        found, expected = (sorted(each, key=lambda one: json.dumps(one, sort_keys=True)) for each in (found, expected))
+        for one, other in zip(found, expected):
+            if one != other:
+                sys.exit(f"{what}: {json.dumps(one)}\nwas sent as {json.dumps(other)}")
+        if len(found) != len(expected):
+            sys.exit(f"{what}: {len(found)} of {len(expected)}")
+        print(f"{len(found)} {what}, each as it was sent")
+
+
 def histogram_of(histogram):
     """Without the bucket around zero; a bucket by its upper bound."""
     buckets = [[float(upper), float(lower), int(n)] for _, lower, upper, n in histogram["buckets"]]
@@ -217,4 +271,4 @@ def bound(value):
 
 
 if __name__ == "__main__":
-    {"sink": sink, "forwarded": forwarded, "prometheus": prometheus}[sys.argv[1]](*sys.argv[2:])
+    {"sink": sink, "forwarded": forwarded, "prometheus": prometheus, "otelite": otelite}[sys.argv[1]](*sys.argv[2:])

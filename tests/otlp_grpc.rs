@@ -147,6 +147,21 @@ fn a_message_is_compressed_where_that_is_asked_for_and_says_so() {
 }
 
 #[test]
+fn a_server_that_takes_nothing_compressed_gets_it_as_it_is() {
+    let server = Server::saying(vec![with_code(12), with_code(0)]);
+    let report = server.send_by(Compression::Gzip, 3);
+    assert_eq!((report.delivered, report.retries), (3, 0), "{report}");
+    let calls = [server.calls.recv().unwrap(), server.calls.recv().unwrap()];
+    assert_eq!(
+        calls.map(|call| (call.headers()["grpc-encoding"].clone(), call.body()[0])),
+        [("gzip".parse().unwrap(), 1), ("identity".parse().unwrap(), 0),]
+    );
+    // It may be the method that it does not have.
+    let report = Server::saying(vec![with_code(12)]).send_by(Compression::Gzip, 3);
+    assert_eq!((report.delivered, rejected(&report)), (0, 3), "{report}");
+}
+
+#[test]
 fn what_is_unavailable_is_tried_again_and_what_is_invalid_is_refused() {
     let server = Server::saying(vec![with_code(14), with_code(4), with_code(0)]);
     let report = server.send(3);

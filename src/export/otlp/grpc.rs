@@ -14,6 +14,7 @@ use super::{
     target::Target,
 };
 use crate::{
+    diagnostics,
     error::Error,
     export::wire::protobuf::{Read, fields},
     pipeline::{Deadline, ExportError, Payload, SendResult, Sender, Setup},
@@ -28,6 +29,7 @@ use crate::{
 pub(super) struct GrpcSender {
     client: HttpClient,
     names: &'static Names,
+    compression: Compression,
 }
 
 /// What stands before a message: whether it is compressed, and its length.
@@ -38,7 +40,46 @@ const COMMON_LIMIT: usize = 4 << 20;
 
 impl GrpcSender {
     pub(super) fn new(target: &Target, names: &'static Names) -> Self {
-        Self { client: HttpClient::new(target.endpoint.clone()).http2(), names }
+        let client = HttpClient::new(target.endpoint.clone()).http2();
+        let compression = client.compression();
+        Self { client, names, compression }
+    }
+
+    /// The answer to a call with this message.
+    fn call(
+        &mut self,
+        message: &[u8],
+        deadline: &Deadline,
+    ) -> Result<HttpAnswer, ExportError<Payload>> {
+        let body = framed(message, self.compression)
+            .map_err(|error| ExportError::reject(format_args!("compression: {error}")))?;
+        let limit = deadline.left().min(self.client.time_limit());
+        let timeout = format!("{}m", limit.as_millis().min(99_999_999)); // Eight digits at most.
+        let post = HttpPost {
+            path: self.names.method,
+            headers: &[
+                ("te", "trailers"),
+                ("grpc-timeout", &timeout),
+                ("grpc-encoding", self.compression.encoding().unwrap_or("identity")),
+            ],
+            most_answer: MOST_ANSWER,
+            ..HttpPost::new("application/grpc", body)
+        };
+        Ok(self.client.post(post, deadline)?)
+    }
+
+    /// Whether the server may have refused a call because it was compressed; the next ones are not.
+    fn gives_up_compression(&mut self, answer: &HttpAnswer) -> bool {
+        const UNIMPLEMENTED: u32 = 12;
+        let is_packed = self.compression != Compression::None;
+        if !is_packed || GrpcStatus::of(answer).code != Some(UNIMPLEMENTED) {
+            return false;
+        }
+        let refused = std::mem::replace(&mut self.compression, Compression::None);
+        let text =
+            format_args!("{} takes no {refused:?}: it gets messages as they are", self.client);
+        diagnostics::report("compression", text);
+        true
     }
 }
 
@@ -49,22 +90,11 @@ impl Sender for GrpcSender {
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let message = checked_body(payload, self.names, Encoding::Protobuf)?;
-        let (len, compression) = (FRAME + message.len(), self.client.compression());
-        let body = framed(&message, compression)
-            .map_err(|error| ExportError::reject(format_args!("compression: {error}")))?;
-        let limit = deadline.left().min(self.client.time_limit());
-        let timeout = format!("{}m", limit.as_millis().min(99_999_999)); // Eight digits at most.
-        let post = HttpPost {
-            path: self.names.method,
-            headers: &[
-                ("te", "trailers"),
-                ("grpc-timeout", &timeout),
-                ("grpc-encoding", compression.encoding().unwrap_or("identity")),
-            ],
-            most_answer: MOST_ANSWER,
-            ..HttpPost::new("application/grpc", body)
-        };
-        let answer = self.client.post(post, deadline)?;
+        let len = FRAME + message.len();
+        let mut answer = self.call(&message, deadline)?;
+        if self.gives_up_compression(&answer) {
+            answer = self.call(&message, deadline)?;
+        }
         let place = self.client.to_string();
         if !answer.is_success() {
             return Err(refusal(&place, &answer));
