@@ -1,6 +1,6 @@
 //! Data points as lines: a record is what one series has to say.
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Error,
     export::wire::{figures, number::Number, text::put},

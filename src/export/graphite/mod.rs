@@ -39,12 +39,13 @@
 //! ```
 
 mod encoder;
+mod options;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 
-use self::encoder::Lines;
+use self::{encoder::Lines, options::Options};
 use super::{Backend, Routes};
 use crate::{
     metric::DataPoint,
@@ -58,13 +59,6 @@ use crate::{
 pub struct Graphite {
     place: StreamPlace,
     options: Options,
-}
-
-/// How lines are written.
-#[derive(Clone, Debug)]
-struct Options {
-    prefix: String,
-    has_tags: bool,
 }
 
 impl Graphite {

@@ -1,6 +1,9 @@
 //! Data points as lines: a record is what one series has to say.
 
-use super::{Options, StatsdDialect, StatsdHistograms, line::Series};
+use super::{
+    line::Series,
+    options::{Options, StatsdDialect, StatsdHistograms},
+};
 use crate::{
     error::Error,
     export::wire::{figures, number::Number},

@@ -1,6 +1,6 @@
 //! One line of StatsD: `name:value|type`, with tags where the dialect has them.
 
-use super::StatsdDialect;
+use super::options::StatsdDialect;
 use crate::export::wire::{number::Number, text::put};
 
 /// What all lines of a series have in common.

@@ -47,6 +47,7 @@
 
 mod encoder;
 mod line;
+mod options;
 mod packed;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,8 @@ use std::borrow::Cow;
 #[cfg(unix)]
 use std::path::PathBuf;
 
-use self::encoder::Lines;
+pub use self::options::{StatsdDialect, StatsdHistograms};
+use self::{encoder::Lines, options::Options};
 use super::{Backend, Routes};
 use crate::{
     metric::{DataPoint, Temporality},
@@ -70,47 +72,6 @@ pub struct Statsd {
     place: DatagramPlace,
     most_bytes: Option<usize>,
     options: Options,
-}
-
-/// How lines are written.
-#[derive(Clone, Debug)]
-struct Options {
-    dialect: StatsdDialect,
-    histograms: Option<StatsdHistograms>,
-    prefix: String,
-    resource_tags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-}
-
-/// Where a line has its tags, and what it may say besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdDialect {
-    /// `name:1|c|#key:value`, as Datadog's agent reads it, and all that follow it.
-    #[default]
-    Dogstatsd,
-    /// `name,key=value:1|c`, as Telegraf and `statsd_exporter` read it.
-    Influx,
-    /// `name;key=value:1|c`, as Graphite reads tags.
-    Graphite,
-    /// `name.value:1|c`, for daemons that know no tags: the values of the labels in the order of their keys.
-    InName,
-}
-
-/// In which form histograms and summaries are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatsdHistograms {
-    /// `|d`: a line for each bucket, with its middle and, as sample rate, how many values it has. Datadog's
-    /// distributions, which are merged over hosts. The default of [`StatsdDialect::Dogstatsd`].
-    Distributions,
-    /// `|h`: as [`Distributions`](Self::Distributions), for the agent's own histograms.
-    Histograms,
-    /// `|ms`: the same again as timers, in milliseconds where the unit is seconds. Etsy's daemon counts by the
-    /// sample rate, but takes each line for one value when it computes its percentiles.
-    Timers,
-    /// A counter `name.count` of the values, and gauges `name.sum`, `.min`, `.max`, `.p50`, `.p90` and
-    /// `.p99` of the interval. The default of all other dialects.
-    Figures,
 }
 
 impl Statsd {
