@@ -47,7 +47,6 @@
 
 mod encoder;
 mod line;
-mod packed;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +55,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use self::encoder::Lines;
-use super::{Backend, Routes};
+use super::{
+    Backend, Routes,
+    wire::packed::{self, Split},
+};
 use crate::{
     metric::{DataPoint, Temporality},
     pipeline::{Deadline, Payload, Route, SendResult, Sender},
@@ -203,7 +205,9 @@ struct Send {
 
 impl Sender for Send {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        packed::send(payload, self.most_bytes, |datagram| self.datagrams.send(datagram, deadline))
+        packed::send(payload, self.most_bytes, Split::Lines, |datagram| {
+            self.datagrams.send(datagram, deadline)
+        })
     }
 
     fn name(&self) -> &str {
