@@ -14,13 +14,17 @@ use crate::{
 /// An attribute, and the name of the tag that it is.
 pub(super) type Renamed = (Cow<'static, str>, Cow<'static, str>);
 
-/// Tags of the resource.
+/// What the lines of a route have in common.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     of_resource: Vec<(String, String)>,
+    /// Characters that no line can express, and how many of them were reported.
     n_replaced: u64,
     n_reported: u64,
+    /// The times of this batch.
     times: HashSet<u64>,
+    /// The last time that was asked for, and what it became.
+    last: Option<(u64, u64)>,
 }
 
 impl Tags {
@@ -71,11 +75,17 @@ impl Tags {
 
     /// A time that no other record of the batch has: InfluxDB takes two points with the same tags and time for
     /// one.
-    pub(super) fn distinct(&mut self, mut nanos: u64) -> i64 {
-        while !self.times.insert(nanos) {
-            nanos = nanos.wrapping_add(1);
+    pub(super) fn distinct(&mut self, nanos: u64) -> i64 {
+        // Many in a row may have one time: each begins where the one before was put.
+        let mut free = match self.last {
+            Some((asked, given)) if asked == nanos => given,
+            _ => nanos,
+        };
+        while !self.times.insert(free) {
+            free = free.wrapping_add(1);
         }
-        i64::try_from(nanos).unwrap_or(i64::MAX)
+        self.last = Some((nanos, free));
+        i64::try_from(free).unwrap_or(i64::MAX)
     }
 
     /// Counts characters that were replaced.
@@ -86,6 +96,7 @@ impl Tags {
     /// Ends a batch. What was replaced is reported when it first happens, and whenever it has doubled.
     pub(super) fn report(&mut self) {
         self.times.clear();
+        self.last = None;
         if let Some(n) = self.due() {
             let text = format_args!("{n} characters that no line can express are `_`");
             diagnostics::report("influx", text);
