@@ -15,7 +15,7 @@ use bellwether::{
 
 /// How many allocations a second batch of `n` records makes.
 fn allocations<S: Signal + Clone>(mut encoder: impl Encoder<S>, records: &[S], n: usize) -> u64 {
-    encoder.start(&Setup::new(Resource::service("shop"))).unwrap();
+    encoder.start(&Setup::new(Resource::service("shop"))).expect("nothing is wrong with it");
     let batch = Batch::from(records.iter().cycle().take(n).cloned().collect::<Vec<_>>());
     encoder.encode(&batch);
     let before = counting::allocations();
@@ -44,8 +44,8 @@ fn a_line_is_written_without_an_allocation_of_its_own() {
     for (n, most) in [(500, 40), (4_000, 50)] {
         let made = [
             allocations(influx.metrics_encoder(), &points, n),
-            allocations(tagged.spans_encoder(), &[span.clone()], n),
-            allocations(tagged.logs_encoder(), &[log.clone()], n),
+            allocations(tagged.spans_encoder(), std::slice::from_ref(&span), n),
+            allocations(tagged.logs_encoder(), std::slice::from_ref(&log), n),
         ];
         assert!(made.iter().all(|made| *made > 0 && *made < most), "{n}: {made:?}");
     }

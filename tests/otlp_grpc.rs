@@ -13,7 +13,7 @@ use bellwether::{
     export::otlp::Otlp,
     pipeline::{DropReason, Pipe, QueueReport, Route, Setup},
     trace::SpanRecord,
-    transport::Endpoint,
+    transport::{Compression, Endpoint},
 };
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
@@ -53,7 +53,11 @@ impl Server {
 
     /// What becomes of `n` spans.
     fn send(&self, n: usize) -> QueueReport {
-        let endpoint = Endpoint::new(&format!("http://{}", self.address));
+        self.send_by(Compression::None, n)
+    }
+
+    fn send_by(&self, compression: Compression, n: usize) -> QueueReport {
+        let endpoint = Endpoint::new(&format!("http://{}", self.address)).compression(compression);
         let otlp = Otlp::new(endpoint.allow_plain_http().allow_private()).grpc();
         let route = Route::<SpanRecord>::from(otlp).settings(|settings| {
             settings.batch_delay = Duration::ZERO;
@@ -120,6 +124,26 @@ fn a_call_is_a_message_behind_its_length() {
     let (frame, message) = call.body().split_at(5);
     assert_eq!(frame[0], 0);
     assert_eq!(u32::from_be_bytes(frame[1..].try_into().unwrap()) as usize, message.len());
+}
+
+#[test]
+fn a_message_is_compressed_where_that_is_asked_for_and_says_so() {
+    let plain = Server::saying(vec![with_code(0)]);
+    assert_eq!(plain.send(1).delivered, 1);
+    let call = plain.calls.recv().unwrap();
+    assert_eq!(call.headers()["grpc-encoding"], "identity");
+    let packed = Server::saying(vec![with_code(0)]);
+    assert_eq!(packed.send_by(Compression::Gzip, 300).delivered, 300);
+    let call = packed.calls.recv().unwrap();
+    assert_eq!(call.headers()["grpc-encoding"], "gzip");
+    assert!(!call.headers().contains_key("content-encoding"));
+    let (frame, message) = call.body().split_at(5);
+    assert_eq!(frame[0], 1);
+    assert_eq!(u32::from_be_bytes(frame[1..].try_into().unwrap()) as usize, message.len());
+    let mut unpacked = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(message), &mut unpacked).unwrap();
+    assert_eq!(unpacked[0], 10, "a message of OTLP begins with its first resource");
+    assert!(unpacked.len() > message.len(), "{} {}", unpacked.len(), message.len());
 }
 
 #[test]

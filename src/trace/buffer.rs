@@ -46,9 +46,10 @@ pub(super) struct Shared {
     generation: u32, // Of the process in which they end.
 }
 
-/// Held by a thread while it hands over what was in a buffer; an empty vector for that. It stays with
-/// the buffer: another core's would have to come over line by line (bench span). No lock is taken
-/// inside it but that of the buffer.
+/// Held by a thread while it takes out what is in a buffer and hands it over, so that the spans of a thread
+/// are handed over in order; an empty vector for that. It stays with the buffer: another core's would have to
+/// come over line by line (bench span). Of the crate's locks, that of the buffer is taken inside it, and
+/// whichever the sink takes.
 #[derive(Default)]
 struct HandingOver(Mutex<Vec<SpanRecord>>);
 
@@ -127,10 +128,17 @@ impl Shared {
         self.n_open.load(Relaxed)
     }
 
-    /// Moves the spans to the end of `to`. The parent of a forked child delivers what it inherited.
-    pub(super) fn collect(&self, to: &mut Vec<SpanRecord>) {
-        if self.generation == process::generation() {
-            self.finished.collect(to);
+    /// Hands over what is there, by `hand_over`, for another thread; what was taken out before is handed over
+    /// then. The parent of a forked child delivers what it inherited.
+    pub(super) fn collect(&self, hand_over: impl FnOnce(&mut Vec<SpanRecord>)) {
+        if self.generation != process::generation() {
+            return;
+        }
+        if let Some(mut batch) = self.handing_over.0.try_lock_for(PATIENCE) {
+            self.finished.collect(&mut batch);
+            if !batch.is_empty() {
+                hand_over(&mut batch);
+            }
         }
     }
 
@@ -146,7 +154,7 @@ impl Shared {
         hand_over(&mut batch);
     }
 
-    /// Waits for a thread that took spans out before and has not handed them over yet.
+    /// Waits for whoever took spans out before and has not handed them over yet.
     pub(super) fn wait_until_handed_over(&self) {
         self.handing_over.wait();
     }

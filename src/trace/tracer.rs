@@ -282,16 +282,12 @@ impl Tracer {
         };
         // What ended threads left is the oldest; and threads may end while this runs.
         self.leftovers.take(&mut batch);
-        for buffer in &buffers {
-            buffer.collect(&mut batch);
-            if batch.len() >= BATCH_SPANS {
-                self.hand_over(&mut batch);
-            }
-        }
+        self.hand_over(&mut batch);
+        // Each thread's by themselves: the next ones of a thread must not come before those.
+        buffers.iter().for_each(|buffer| buffer.collect(|batch| self.hand_over(batch)));
         self.leftovers.take(&mut batch);
         self.hand_over(&mut batch);
         self.leftovers.wait_until_handed_over();
-        buffers.iter().for_each(|buffer| buffer.wait_until_handed_over());
         if let Some(held) = &self.held {
             held.end_round(&mut batch);
             self.deliver(&mut batch);
@@ -475,6 +471,8 @@ impl Tracer {
 
     /// Takes over what an ended thread left.
     pub(super) fn remove_thread(&self, mut buffer: Buffer) {
+        // Those that were taken before come before these.
+        buffer.shared().wait_until_handed_over();
         // In one step: a collection that no longer finds them in the buffer finds them in the leftovers.
         let is_full = !buffer.is_inherited() && self.leftovers.append(|left| buffer.take(left));
         // With a limit, as in `collect`.

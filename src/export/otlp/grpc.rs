@@ -1,7 +1,7 @@
 //! Sends payloads as unary calls of gRPC: HTTP/2, a frame of five bytes before each message, and the status
 //! behind it.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use base64::Engine as _;
 use reqwest::header::HeaderMap;
@@ -17,7 +17,10 @@ use crate::{
     error::Error,
     export::wire::protobuf::{Read, fields},
     pipeline::{Deadline, ExportError, Payload, SendResult, Sender, Setup},
-    transport::http_client::{HttpAnswer, HttpClient, HttpPost, MOST_ANSWER},
+    transport::{
+        Compression,
+        http_client::{HttpAnswer, HttpClient, HttpPost, MOST_ANSWER},
+    },
 };
 
 /// Sends the payloads of a signal to one method.
@@ -45,13 +48,19 @@ impl Sender for GrpcSender {
     }
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        let body = framed(&checked_body(payload, self.names, Encoding::Protobuf)?);
-        let len = body.len();
+        let message = checked_body(payload, self.names, Encoding::Protobuf)?;
+        let (len, compression) = (FRAME + message.len(), self.client.compression());
+        let body = framed(&message, compression)
+            .map_err(|error| ExportError::reject(format_args!("compression: {error}")))?;
         let limit = deadline.left().min(self.client.time_limit());
         let timeout = format!("{}m", limit.as_millis().min(99_999_999)); // Eight digits at most.
         let post = HttpPost {
             path: self.names.method,
-            headers: &[("te", "trailers"), ("grpc-timeout", &timeout)],
+            headers: &[
+                ("te", "trailers"),
+                ("grpc-timeout", &timeout),
+                ("grpc-encoding", compression.encoding().unwrap_or("identity")),
+            ],
             most_answer: MOST_ANSWER,
             ..HttpPost::new("application/grpc", body)
         };
@@ -79,12 +88,18 @@ impl Sender for GrpcSender {
     }
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+/// The message in its frame (gRPC, "Length-Prefixed-Message"), compressed where that is asked for.
+fn framed(message: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
+    let is_packed = compression != Compression::None;
+    let message = match is_packed {
+        true => Cow::Owned(compression.compress(message)?),
+        false => Cow::Borrowed(message),
+    };
     let mut body = Vec::with_capacity(FRAME + message.len());
-    body.push(0); // Not compressed.
+    body.push(is_packed.into());
     body.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    body.extend_from_slice(message);
-    body
+    body.extend_from_slice(&message);
+    Ok(body)
 }
 
 /// The status of a call.

@@ -55,7 +55,7 @@
 //! # Options
 //!
 //! What concerns the connection is an option of the [`Endpoint`]: headers and secrets, certificates, proxies, the
-//! time limit of a request (10 s), compression (none; by gRPC never).
+//! time limit of a request (10 s), compression (none).
 //! What concerns a queue is an option of a [`Route`], which each signal [becomes](Otlp#impl-From<Otlp>-for-Route<SpanRecord>).
 //!
 //! | option | default |

@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 /// The hostile texts of the conformance folder, with their names, and a megabyte of them; none where the folder
 /// is not there, which is said aloud: `what` is skipped.
-#[expect(clippy::unwrap_used, reason = "it is a part of tests")]
 pub(crate) fn strings(what: &str) -> Vec<(String, String)> {
     let Some(folder) = std::env::var_os("BELLWETHER_CONFORMANCE") else {
         // Not `eprintln!`, which is captured: the test would pass in silence.

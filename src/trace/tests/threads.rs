@@ -33,6 +33,46 @@ fn a_full_buffer_is_handed_over_by_its_thread() {
 }
 
 #[test]
+fn what_another_thread_collects_is_handed_over_before_the_next_spans_of_its_thread() {
+    let ((entered, has_entered), (let_go, held)) = (mpsc::channel(), mpsc::channel::<()>());
+    let held = Mutex::new(held);
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let kept = names.clone();
+    let sink = move |batch: &mut Vec<SpanRecord>| {
+        if std::thread::current().name() == Some("collector") {
+            let _ = (entered.send(()), held.lock().recv());
+        }
+        kept.lock().extend(batch.drain(..).map(|span| span.name().to_owned()));
+    };
+    let tracer = Tracer::builder(sink).sampler(EverySpan::new(AlwaysOn)).build();
+    let (goes_on, may_go_on) = mpsc::channel::<()>();
+    let (done, is_done) = mpsc::channel();
+    let own = Arc::clone(&tracer);
+    let recorder = std::thread::spawn(move || {
+        let _entered = enter(Some(own));
+        span("first").enter().end();
+        done.send(()).unwrap();
+        may_go_on.recv().unwrap();
+        (0..256).for_each(|_| span("later").enter().end());
+        done.send(()).unwrap();
+    });
+    is_done.recv().unwrap();
+    let own = Arc::clone(&tracer);
+    let collector = std::thread::Builder::new().name("collector".to_owned());
+    let collector = collector.spawn(move || own.collect()).unwrap();
+    has_entered.recv().unwrap();
+    goes_on.send(()).unwrap();
+    // It waits for the collector, unless it may overtake.
+    let _ = is_done.recv_timeout(Duration::from_millis(100));
+    drop(let_go);
+    collector.join().unwrap();
+    recorder.join().unwrap();
+    tracer.collect();
+    let names = names.lock();
+    assert_eq!((names[0].as_str(), names.len()), ("first", 257));
+}
+
+#[test]
 fn an_ended_thread_leaves_nothing_behind_and_loses_nothing() {
     let kept = Kept::new(AlwaysOn);
     for _ in 0..300 {

@@ -128,6 +128,7 @@ impl Socket {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a short write goes on with the rest")]
     fn write(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), (usize, io::Error)> {
         let mut n_written = 0;
         while n_written < bytes.len() {

@@ -384,6 +384,24 @@ fn a_provider_of_opentelemetrys_tracers_is_made() {
     assert!(format!("{provider:?}").starts_with("OtelTracerProvider"));
 }
 
+#[cfg(feature = "statsd")]
+#[test]
+fn metrics_are_sent_to_statsd() {
+    use bellwether::{export::statsd::Statsd, metric::DataPoint, pipeline::Route};
+
+    let route = Route::<DataPoint>::from(Statsd::udp("127.0.0.1:8125"));
+    assert_eq!(route.name(), "statsd");
+}
+
+#[cfg(feature = "graphite")]
+#[test]
+fn metrics_are_sent_to_graphite() {
+    use bellwether::{export::graphite::Graphite, metric::DataPoint, pipeline::Route};
+
+    let route = Route::<DataPoint>::from(Graphite::new("127.0.0.1:2003"));
+    assert_eq!(route.name(), "graphite");
+}
+
 #[cfg(feature = "zipkin")]
 #[test]
 fn spans_are_sent_to_zipkin() {

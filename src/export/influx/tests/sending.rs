@@ -74,6 +74,7 @@ fn each_api_has_its_path_its_query_and_its_credentials() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it is what the test itself sent")]
 fn bodies_are_compressed_unless_the_endpoint_says_otherwise() {
     use std::io::Read as _;
     let server = Receiver::of_status(204);

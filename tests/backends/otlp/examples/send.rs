@@ -1,7 +1,7 @@
 //! Sends known spans, logs and metrics to a receiver of OTLP, and prints as JSON what was sent.
 //!
 //! ```text
-//! cargo run --example send -- http|json|grpc URL [spans] [logs] [metrics]
+//! cargo run --example send -- http|json|grpc|packed URL [spans] [logs] [metrics]
 //! ```
 //!
 //! It fails unless everything is delivered. `.ci/servers` asks real receivers what arrived.
@@ -17,17 +17,21 @@ use bellwether::{
     pipeline::{Pipe, Route, Setup, Signal},
     resource::Resource,
     trace::{Event, SpanKind, SpanRecord, Status},
-    transport::Endpoint,
+    transport::{Compression, Endpoint},
 };
 use serde_json::{Map, Value, json};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [form, url, signals @ ..] = &arguments[..] else { panic!("FORM URL SIGNAL…") };
-    let otlp = Otlp::new(Endpoint::new(url).allow_plain_http().allow_private());
+    let endpoint = Endpoint::new(url).allow_plain_http().allow_private();
+    let otlp = Otlp::new(match &**form {
+        "packed" => endpoint.compression(Compression::Gzip),
+        _ => endpoint,
+    });
     let otlp = match &**form {
         "json" => otlp.json(),
-        "grpc" => otlp.grpc(),
+        "grpc" | "packed" => otlp.grpc(),
         "http" => otlp,
         other => panic!("no form: {other}"),
     };
