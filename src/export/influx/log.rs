@@ -1,8 +1,8 @@
 //! Log records as lines.
 
 use super::{
-    Options,
     line::Line,
+    options::Options,
     span::{id, json_attributes},
     tags::Tags,
 };

@@ -1,6 +1,10 @@
 //! Data points as lines: a record is the line of one series.
 
-use super::{InfluxHistograms, Options, line::Line, tags::Tags};
+use super::{
+    line::Line,
+    options::{InfluxHistograms, Options},
+    tags::Tags,
+};
 use crate::{
     error::Error,
     export::wire::{

@@ -1,6 +1,6 @@
 //! Spans as lines.
 
-use super::{Options, line::Line, tags::Tags};
+use super::{line::Line, options::Options, tags::Tags};
 use crate::{
     error::Error,
     export::wire::{
