@@ -6,10 +6,17 @@
 use std::{borrow::Cow, hint::black_box};
 
 use bellwether::{
-    export::prometheus::{Format, Page, gzip},
+    export::{
+        Encoder as _,
+        influx::Influx,
+        prometheus::{Format, Page, gzip},
+    },
     label::Labels,
-    metric::{Registry, Snapshot, Unit},
+    log::{LogRecord, LogSeverity},
+    metric::{Registry, Snapshot, Temporality, Unit},
+    pipeline::{Batch, Setup},
     resource::Resource,
+    trace::{SpanKind, SpanRecord},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -114,5 +121,43 @@ fn encode(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode);
+/// Lines of InfluxDB: points, spans and log records, a batch at a time.
+fn influx(c: &mut Criterion) {
+    let mut group = c.benchmark_group("influx");
+    let influx = Influx::v1("https://influx.example.com", "bench");
+    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
+    let [snapshot, _] = snapshots(40);
+    let points = snapshot.data_points(Temporality::Cumulative);
+    let (histograms, counters): (Vec<_>, Vec<_>) =
+        points.into_iter().partition(|point| point.name().contains("duration"));
+    for (name, points) in [("counters", counters), ("histograms", histograms)] {
+        let mut encoder = influx.metrics_encoder();
+        encoder.start(&setup).expect("nothing is wrong with it");
+        let batch = Batch::from(points.into_iter().take(5_000).collect::<Vec<_>>());
+        group.throughput(Throughput::Elements(batch.len() as u64));
+        group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
+    }
+    let mut spans = influx.spans_encoder();
+    spans.start(&setup).expect("nothing is wrong with it");
+    let batch = Batch::from((0..512).map(|_| span()).collect::<Vec<_>>());
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    group.bench_function("spans", |b| b.iter(|| spans.encode(black_box(&batch)).len()));
+    let mut logs = influx.logs_encoder();
+    logs.start(&setup).expect("nothing is wrong with it");
+    let log =
+        || LogRecord::new(LogSeverity::INFO, "the card was refused").with_attribute("cart", 7);
+    let batch = Batch::from((0..512).map(|_| log()).collect::<Vec<_>>());
+    group.bench_function("logs", |b| b.iter(|| logs.encode(black_box(&batch)).len()));
+    group.finish();
+}
+
+fn span() -> SpanRecord {
+    let mut span = SpanRecord::new("GET /orders").with_kind(SpanKind::Server);
+    span.set_attribute("http.request.method", "GET");
+    span.set_attribute("http.route", "/orders");
+    span.set_attribute("http.response.status_code", 200);
+    span
+}
+
+criterion_group!(benches, encode, influx);
 criterion_main!(benches);

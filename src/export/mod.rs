@@ -10,6 +10,9 @@ mod file;
 #[cfg(feature = "graphite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "graphite")))]
 pub mod graphite;
+#[cfg(feature = "influx")]
+#[cfg_attr(docsrs, doc(cfg(feature = "influx")))]
+pub mod influx;
 mod memory;
 #[cfg(feature = "otlp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]

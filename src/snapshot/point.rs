@@ -55,7 +55,7 @@ struct About {
     kind: Kind,
     unit: Unit,
     #[cfg_attr(
-        not(any(feature = "otlp", feature = "remote-write")),
+        not(any(feature = "otlp", feature = "remote-write", feature = "influx")),
         expect(dead_code, reason = "of who sends bounds")
     )]
     page_bounds: PageBounds,
@@ -151,7 +151,7 @@ impl DataPoint {
     }
 
     /// The bounds that a histogram without bounds of its own shows to who wants a few fixed ones.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "otlp", feature = "influx"))]
     pub(crate) fn shown_bounds(&self) -> Cow<'static, [f64]> {
         super::histogram::ladder::bounds(self.family.unit, self.family.page_bounds)
     }

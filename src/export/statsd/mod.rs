@@ -48,7 +48,6 @@
 mod encoder;
 mod line;
 mod options;
-mod packed;
 #[cfg(test)]
 mod tests;
 
@@ -58,7 +57,10 @@ use std::path::PathBuf;
 
 pub use self::options::{StatsdDialect, StatsdHistograms};
 use self::{encoder::Lines, options::Options};
-use super::{Backend, Routes};
+use super::{
+    Backend, Routes,
+    wire::packed::{self, Split},
+};
 use crate::{
     metric::{DataPoint, Temporality},
     pipeline::{Deadline, Payload, Route, SendResult, Sender},
@@ -164,7 +166,9 @@ struct Send {
 
 impl Sender for Send {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        packed::send(payload, self.most_bytes, |datagram| self.datagrams.send(datagram, deadline))
+        packed::send(payload, self.most_bytes, Split::Lines, |datagram| {
+            self.datagrams.send(datagram, deadline)
+        })
     }
 
     fn name(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::UdpSocket, time::Duration};
 
-use super::{packed, *};
+use super::*;
 use crate::{
     export::wire::hostile,
     metric::{Registry, Unit},
@@ -52,7 +52,7 @@ fn lines(statsd: Statsd, registry: &Registry) -> Vec<String> {
     encoder.start(&Setup::new(resource)).unwrap();
     let payload = encoder.encode(&Batch::from(points));
     let mut lines = Vec::new();
-    let result = packed::send(&payload, 1 << 20, |datagram| {
+    let result = packed::send(&payload, 1 << 20, Split::Lines, |datagram| {
         lines.extend(String::from_utf8(datagram.to_vec()).unwrap().lines().map(str::to_owned));
         Ok(())
     });
@@ -117,7 +117,7 @@ fn what_is_not_finite_is_refused_and_the_rest_is_not() {
     let mut encoder = Lines::new(statsd().options);
     let points = registry.snapshot().data_points(Temporality::Delta);
     let payload = encoder.encode(&Batch::from(points));
-    let error = packed::send(&payload, 1_432, |datagram| {
+    let error = packed::send(&payload, 1_432, Split::Lines, |datagram| {
         assert_eq!(datagram, b"good:1|g");
         Ok(())
     });

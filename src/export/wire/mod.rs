@@ -1,15 +1,17 @@
 //! Encodings that exporters share. They know records, but no backend.
 
-#[cfg(any(feature = "statsd", feature = "graphite"))]
+#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx"))]
 pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
-#[cfg(any(feature = "prometheus", feature = "statsd", feature = "graphite"))]
+#[cfg(any(feature = "prometheus", feature = "statsd", feature = "graphite", feature = "influx"))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;
+#[cfg(any(feature = "statsd", feature = "influx"))]
+pub(crate) mod packed;
 pub(crate) mod point;
 #[cfg(any(feature = "otlp", feature = "remote-write"))]
 #[allow(dead_code, reason = "not every backend needs all of it")]

@@ -53,7 +53,7 @@ pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
     count(object, "dropped_array_items", span.dropped_array_items());
 }
 
-pub(super) fn attributes(object: &mut Object<'_>, attributes: &[KeyValue], dropped: u32) {
+pub(crate) fn attributes(object: &mut Object<'_>, attributes: &[KeyValue], dropped: u32) {
     object.field("attributes").object(|object| {
         for attribute in last_of_each_key(attributes) {
             object.field(&attribute.key).value(&attribute.value);
@@ -63,7 +63,7 @@ pub(super) fn attributes(object: &mut Object<'_>, attributes: &[KeyValue], dropp
 }
 
 /// Writes what was beyond a limit, if anything was.
-pub(super) fn count(object: &mut Object<'_>, key: &str, n: u32) {
+pub(crate) fn count(object: &mut Object<'_>, key: &str, n: u32) {
     if n > 0 {
         object.field(key).u64(n.into());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::{
     RequestBuilder,
-    header::{HeaderName, HeaderValue},
+    header::{AUTHORIZATION, HeaderName, HeaderValue},
 };
 
 use crate::transport::Secret;
@@ -15,13 +15,17 @@ pub(super) enum Credentials {
     Bearer(Secret),
     Basic(String, Secret),
     Header(String, Secret),
+    /// `authorization` of a scheme that has no method of its own.
+    Scheme(&'static str, Secret),
 }
 
 impl Credentials {
     /// Whether they could be sent now.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Bearer(secret) | Self::Basic(_, secret) => secret.read().map(drop),
+            Self::Bearer(secret) | Self::Basic(_, secret) | Self::Scheme(_, secret) => {
+                secret.read().map(drop)
+            }
             Self::Header(name, secret) => {
                 header_name(name)?;
                 secret.read().map(drop)
@@ -34,6 +38,10 @@ impl Credentials {
         Ok(match self {
             Self::Bearer(token) => request.bearer_auth(&*token.read()?),
             Self::Basic(user, password) => request.basic_auth(user, Some(&*password.read()?)),
+            Self::Scheme(scheme, secret) => {
+                let value = zeroize::Zeroizing::new(format!("{scheme} {}", &*secret.read()?));
+                request.header(AUTHORIZATION, header_value("authorization", &value)?)
+            }
             Self::Header(name, secret) => {
                 request.header(header_name(name)?, header_value(name, &secret.read()?)?)
             }
@@ -59,6 +67,7 @@ impl fmt::Debug for Credentials {
         match self {
             Self::Bearer(secret) => write!(f, "bearer {secret:?}"),
             Self::Basic(_, secret) => write!(f, "basic {secret:?}"),
+            Self::Scheme(scheme, secret) => write!(f, "{scheme} {secret:?}"),
             Self::Header(name, secret) => write!(f, "{name:?}: {secret:?}"),
         }
     }

@@ -160,6 +160,12 @@ impl Endpoint {
         self.credentials(Credentials::Header(name.into(), value))
     }
 
+    /// Sends `authorization` with a scheme that few backends have, such as `Token`, and the secret.
+    #[cfg(feature = "influx")]
+    pub(crate) fn authorization(self, scheme: &'static str, secret: Secret) -> Self {
+        self.credentials(Credentials::Scheme(scheme, secret))
+    }
+
     fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials.push(credentials);
         self

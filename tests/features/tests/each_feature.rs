@@ -49,6 +49,24 @@ fn otlp_checks_its_url() {
     assert!(error.to_string().contains("http://collector.example.com"), "{error}");
 }
 
+#[cfg(feature = "influx")]
+#[test]
+fn influx_checks_its_url() {
+    use bellwether::{
+        export::influx::Influx,
+        metric::DataPoint,
+        pipeline::{Pipe, Route, Setup},
+    };
+
+    let start = |url| {
+        let influx = Influx::v2(url, "org", "bucket");
+        Pipe::start(Route::<DataPoint>::from(influx), &Setup::default())
+    };
+    start("https://influx.example.com").expect("the URL is fine");
+    let error = start("http://influx.example.com").expect_err("plain http was not allowed");
+    assert!(error.to_string().contains("http://influx.example.com"), "{error}");
+}
+
 #[cfg(all(feature = "spool", unix))]
 #[test]
 fn a_spool_keeps_a_payload() {

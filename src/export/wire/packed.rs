@@ -4,14 +4,25 @@ use std::io;
 
 use crate::pipeline::{ExportError, Payload, SendResult};
 
+/// Whether a record may be sent in several datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "not every backend needs both")]
+pub(crate) enum Split {
+    /// Behind any line feed of it.
+    Lines,
+    /// Not at all: it is one line, which may have line feeds within.
+    Never,
+}
+
 /// Sends the records of `payload`, each of which has one or more lines, in datagrams of at most `most_bytes`.
 ///
 /// The lines of a record are in one datagram, so that none is sent again that was sent; where they are too many,
-/// the record is sent apart, and given up when only a part of it could be sent. A record without bytes cannot be
-/// expressed, and one of a line feed alone has nothing to say.
-pub(super) fn send(
+/// the record is sent apart where it may be [split](Split), and given up when only a part of it could be sent. A
+/// record without bytes cannot be expressed, and one of a line feed alone has nothing to say.
+pub(crate) fn send(
     payload: &Payload,
     most_bytes: usize,
+    split: Split,
     mut send: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> SendResult {
     let mut datagram = Vec::with_capacity(most_bytes);
@@ -36,10 +47,10 @@ pub(super) fn send(
             begin = Begin { place, n_refused: refused.n };
         }
         if lines.len() > most_bytes {
-            match send_apart(lines, most_bytes, &mut datagram, &mut send) {
+            match send_apart(lines, most_bytes, split, &mut datagram, &mut send) {
                 Ok(()) => {}
                 Err(Apart::TooLong) => refused.add("a line is longer than a datagram may be"),
-                Err(Apart::Begun(_)) => refused.add("only a part of a histogram was sent"),
+                Err(Apart::Begun(_)) => refused.add("only a part of a record was sent"),
                 Err(Apart::NotBegun(error)) => {
                     return Err(begin.retry(&error, payload));
                 }
@@ -71,11 +82,12 @@ enum Apart {
 fn send_apart(
     lines: &[u8],
     most_bytes: usize,
+    split: Split,
     room: &mut Vec<u8>,
     send: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), Apart> {
     let each = || lines.split(|byte| *byte == b'\n');
-    if each().any(|line| line.len() > most_bytes) {
+    if split == Split::Never || each().any(|line| line.len() > most_bytes) {
         return Err(Apart::TooLong);
     }
     let mut has_begun = false;
@@ -147,7 +159,7 @@ mod tests {
     /// What is sent until the datagram that fails.
     fn sent(records: &[&str], most: usize, fails_at: usize) -> (Vec<String>, SendResult) {
         let mut datagrams = Vec::new();
-        let result = send(&payload(records), most, |datagram| {
+        let result = send(&payload(records), most, Split::Lines, |datagram| {
             if datagrams.len() == fails_at {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
@@ -189,6 +201,20 @@ mod tests {
         assert_eq!(error.as_unsent().unwrap().bytes(), b"b:1|c\n");
         let (_, result) = sent(&[long], 11, 0);
         assert_eq!(result.unwrap_err().as_unsent().unwrap().bytes(), long.as_bytes());
+    }
+
+    #[test]
+    fn a_line_with_line_feeds_is_sent_whole_or_not_at_all() {
+        let mut datagrams = Vec::new();
+        let records = payload(&["a=\"1\n2\"\n", "b=\"1\n234\"\n", "c=1\n"]);
+        let result = send(&records, 8, Split::Never, |datagram| {
+            datagrams.push(String::from_utf8(datagram.to_vec()).unwrap());
+            Ok(())
+        });
+        assert_eq!(
+            (result.unwrap_err().n_rejected(), datagrams),
+            (1, vec!["a=\"1\n2\"".to_owned(), "c=1".into()])
+        );
     }
 
     #[test]
