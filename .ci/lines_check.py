@@ -7,6 +7,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def victoria(url, rounds):
     for line in query.decode().splitlines():
         one = json.loads(line)
         labels = one["metric"]
-        series[labels["__name__"], labels.get("route")] = one["values"][-1]
+        # Of two values of one second it keeps both, in no order: the total is the larger one.
+        series[labels["__name__"], labels.get("route")] = max(one["values"], key=abs)
     sent = totals(rounds)
     for name in ["load", "in_flight", "time.count", "time.sum"]:
         check(name, series.get((f"shop.{name}", None)), sent[name])
@@ -64,12 +66,19 @@ def victoria(url, rounds):
 
 def statsd(port, rounds):
     def ask(what):
-        with socket.create_connection(("127.0.0.1", int(port))) as connection:
-            connection.sendall(what.encode() + b"\nquit\n")
-            text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        return text.split("END")[0]
+        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
+            connection.sendall(what.encode() + b"\n")
+            text = b""
+            while not text.rstrip().endswith(b"END"):
+                more = connection.recv(65536)
+                if not more:
+                    sys.exit(f"statsd closed the connection after {text!r}")
+                text += more
+        # An object as node prints it: keys that are names stand without quotes.
+        object = text.decode().rsplit("END", 1)[0].replace("'", '"')
+        return json.loads(re.sub(r'([{,]\s*)([A-Za-z_$][\w$]*)\s*:', r'\1"\2":', object))
 
-    counters, gauges, timers = (json.loads(ask(what)) for what in ["counters", "gauges", "timers"])
+    counters, gauges, timers = map(ask, ["counters", "gauges", "timers"])
     check("bad lines", counters.get("statsd.bad_lines_seen"), 0)
     check("orders of /a b.c", counters.get("shop.orders._a_b_c"), 3 * rounds)
     # The daemon leaves out of a name what is not ASCII.
