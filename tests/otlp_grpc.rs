@@ -156,9 +156,13 @@ fn a_server_that_takes_nothing_compressed_gets_it_as_it_is() {
         calls.map(|call| (call.headers()["grpc-encoding"].clone(), call.body()[0])),
         [("gzip".parse().unwrap(), 1), ("identity".parse().unwrap(), 0),]
     );
-    // It may be the method that it does not have.
-    let report = Server::saying(vec![with_code(12)]).send_by(Compression::Gzip, 3);
-    assert_eq!((report.delivered, rejected(&report)), (0, 3), "{report}");
+    // It may be the method that it does not have: that says nothing about compression.
+    let server = Server::saying(vec![with_code(12), with_code(12), with_code(0)]);
+    let report = server.send_by(Compression::Gzip, 600); // Two requests.
+    assert_eq!((report.delivered, rejected(&report)), (88, 512), "{report}");
+    let encoding = |call: Request<Vec<u8>>| call.headers()["grpc-encoding"].clone();
+    let encodings: Vec<_> = server.calls.try_iter().map(encoding).collect();
+    assert_eq!(encodings, ["gzip", "identity", "gzip"]);
 }
 
 #[test]

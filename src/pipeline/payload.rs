@@ -51,6 +51,25 @@ impl Payload {
         Self { content: Arc::new(content), range: 0..0 }
     }
 
+    /// A payload with a record for each of `items`: the bytes that `write` appends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bellwether::pipeline::Payload;
+    ///
+    /// let payload = Payload::each(["a", "b"], |out, text| out.extend_from_slice(text.as_bytes()));
+    /// assert_eq!((payload.len(), payload.bytes()), (2, &b"ab"[..]));
+    /// ```
+    pub fn each<T>(
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Vec<u8>, T),
+    ) -> Self {
+        let mut payload = Self::new();
+        items.into_iter().for_each(|item| payload.record(|out| write(out, item)));
+        payload
+    }
+
     /// A payload of parts that were kept elsewhere; `None` if `ends` are not where records of `bytes` end.
     #[cfg(all(feature = "spool", unix))]
     pub(super) fn of_parts(

@@ -111,11 +111,7 @@ fn is_reserved_in_path(c: char) -> bool {
 
 impl Encoder<DataPoint> for Lines {
     fn encode(&mut self, batch: &Batch<DataPoint>) -> Payload {
-        let mut payload = Payload::new();
-        for point in batch {
-            payload.record(|out| self.point(out, point));
-        }
-        payload
+        Payload::each(batch, |out, point| self.point(out, point))
     }
 
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {

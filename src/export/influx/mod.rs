@@ -91,6 +91,7 @@
 //! ```
 
 mod answer;
+mod encoder;
 mod line;
 mod log;
 mod options;
@@ -106,11 +107,9 @@ pub use self::options::{InfluxHistograms, InfluxPrecision};
 use std::{borrow::Cow, time::Duration};
 
 use self::{
-    log::Logs,
+    encoder::Lines,
     options::{Options, Way},
-    point::Points,
     sender::{Post, Send, path_of},
-    span::Spans,
 };
 use super::{Backend, Routes};
 use crate::{
@@ -255,19 +254,19 @@ impl Influx {
     /// What writes the lines of metrics; for tests and benches.
     #[doc(hidden)]
     pub fn metrics_encoder(&self) -> impl Encoder<DataPoint> + use<> {
-        Points::new(self.options.clone())
+        Lines::new(self.options.clone())
     }
 
     /// What writes the lines of spans; for tests and benches.
     #[doc(hidden)]
     pub fn spans_encoder(&self) -> impl Encoder<SpanRecord> + use<> {
-        Spans::new(self.options.clone())
+        Lines::new(self.options.clone())
     }
 
     /// What writes the lines of log records; for tests and benches.
     #[doc(hidden)]
     pub fn logs_encoder(&self) -> impl Encoder<LogRecord> + use<> {
-        Logs::new(self.options.clone())
+        Lines::new(self.options.clone())
     }
 
     /// A route of the lines of `encoder`, whose times have this precision.
@@ -318,7 +317,7 @@ impl Backend for Influx {
 impl From<Influx> for Route<DataPoint> {
     fn from(influx: Influx) -> Self {
         let (interval, precision) = (influx.metrics_interval, influx.options.precision);
-        let encoder = Points::new(influx.options.clone());
+        let encoder = Lines::new(influx.options.clone());
         let route = influx.route(encoder, precision);
         let route = route.settings(|settings| settings.batch_items = BATCH_ITEMS);
         match interval {
@@ -331,7 +330,7 @@ impl From<Influx> for Route<DataPoint> {
 /// The route of the spans alone.
 impl From<Influx> for Route<SpanRecord> {
     fn from(influx: Influx) -> Self {
-        let encoder = Spans::new(influx.options.clone());
+        let encoder = Lines::new(influx.options.clone());
         influx.route(encoder, InfluxPrecision::Nanoseconds)
     }
 }
@@ -339,7 +338,7 @@ impl From<Influx> for Route<SpanRecord> {
 /// The route of the logs alone.
 impl From<Influx> for Route<LogRecord> {
     fn from(influx: Influx) -> Self {
-        let encoder = Logs::new(influx.options.clone());
+        let encoder = Lines::new(influx.options.clone());
         influx.route(encoder, InfluxPrecision::Nanoseconds)
     }
 }

@@ -1,38 +1,28 @@
 //! Data points as lines: a record is the line of one series.
 
 use super::{
+    encoder::Point,
     line::Line,
     options::{InfluxHistograms, Options},
     tags::Tags,
 };
 use crate::{
-    error::Error,
     export::wire::{
         figures,
         number::{Room, put_f64},
     },
     metric::{DataPoint, HistogramSnapshot, SeriesValue, SummarySnapshot},
-    pipeline::{Batch, Encoder, Payload, Setup},
 };
 
-/// Encodes data points.
-#[derive(Debug)]
-pub(super) struct Points {
-    options: Options,
-    tags: Tags,
-}
+impl Point for DataPoint {
+    const FORMAT: &str = "influx.metrics.1";
 
-impl Points {
-    pub(super) fn new(options: Options) -> Self {
-        Self { options, tags: Tags::default() }
-    }
-
-    fn point(&mut self, out: &mut Vec<u8>, point: &DataPoint) {
-        let mut line = Line::new(out, &self.options.prefix, point.name());
-        let has_label = |key: &str| point.labels().iter().any(|(other, _)| other == key);
-        self.tags.put(&mut line, has_label);
-        point.labels().iter().for_each(|(key, value)| line.tag(key, value));
-        match point.value() {
+    fn write(&self, out: &mut Vec<u8>, options: &Options, tags: &mut Tags) {
+        let mut line = Line::new(out, &options.prefix, self.name());
+        let has_label = |key: &str| self.labels().iter().any(|(other, _)| other == key);
+        tags.put(&mut line, has_label);
+        self.labels().iter().for_each(|(key, value)| line.tag(key, value));
+        match self.value() {
             SeriesValue::Counter(sum) => line.count("value", *sum),
             SeriesValue::UpDownCounter(sum) => line.int("value", *sum),
             SeriesValue::FloatCounter(value) | SeriesValue::Gauge(value) => {
@@ -40,14 +30,14 @@ impl Points {
             }
             SeriesValue::Info => line.int("value", 1),
             SeriesValue::State(holds) => line.int("value", (*holds).into()),
-            SeriesValue::Histogram(histogram) => match self.options.histograms {
+            SeriesValue::Histogram(histogram) => match options.histograms {
                 InfluxHistograms::Figures => all_figures(&mut line, histogram),
-                InfluxHistograms::Buckets => buckets(&mut line, histogram, point),
+                InfluxHistograms::Buckets => buckets(&mut line, histogram, self),
             },
             SeriesValue::Summary(summary) => summary_figures(&mut line, summary),
         }
-        let nanos = i64::try_from(point.taken().timestamp().unix_nanos()).unwrap_or(i64::MAX);
-        self.tags.note(line.end(nanos / self.options.precision.nanos()));
+        let nanos = i64::try_from(self.taken().timestamp().unix_nanos()).unwrap_or(i64::MAX);
+        tags.note(line.end(nanos / options.precision.nanos()));
     }
 }
 
@@ -74,24 +64,4 @@ fn buckets(line: &mut Line<'_>, histogram: &HistogramSnapshot, point: &DataPoint
         line.count(str::from_utf8(&room[..length]).unwrap_or_default(), n);
     }
     line.count("+Inf", histogram.count());
-}
-
-impl Encoder<DataPoint> for Points {
-    fn encode(&mut self, batch: &Batch<DataPoint>) -> Payload {
-        let mut payload = Payload::new();
-        for point in batch {
-            payload.record(|out| self.point(out, point));
-        }
-        self.tags.report();
-        payload
-    }
-
-    fn start(&mut self, setup: &Setup) -> Result<(), Error> {
-        self.tags.read(&self.options.resource_tags, setup);
-        Ok(())
-    }
-
-    fn format(&self) -> &str {
-        "influx.metrics.1"
-    }
 }

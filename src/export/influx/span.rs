@@ -1,71 +1,60 @@
 //! Spans as lines.
 
-use super::{line::Line, options::Options, tags::Tags};
+use super::{encoder::Point, line::Line, options::Options, tags::Tags};
 use crate::{
-    error::Error,
     export::wire::{
         json::Json,
         span::{attributes, count, last_of_each_key},
     },
     label::KeyValue,
-    pipeline::{Batch, Encoder, Payload, Setup},
     trace::{SpanRecord, Status},
 };
 
-/// Encodes spans.
-#[derive(Debug)]
-pub(super) struct Spans {
-    options: Options,
-    tags: Tags,
-}
+impl Point for SpanRecord {
+    const FORMAT: &str = "influx.spans.1";
 
-impl Spans {
-    pub(super) fn new(options: Options) -> Self {
-        Self { options, tags: Tags::default() }
-    }
-
-    fn span(&mut self, out: &mut Vec<u8>, span: &SpanRecord) {
+    fn write(&self, out: &mut Vec<u8>, options: &Options, tags: &mut Tags) {
         let mut line = Line::new(out, "", "spans");
-        let outcome = if span.is_open() { "" } else { span.outcome().as_str() };
+        let outcome = if self.is_open() { "" } else { self.outcome().as_str() };
         let own = [
-            ("span.name", span.name()),
-            ("span.kind", span.kind().as_str()),
-            ("otel.status_code", status_word(span.status())),
+            ("span.name", self.name()),
+            ("span.kind", self.kind().as_str()),
+            ("otel.status_code", status_word(self.status())),
             ("outcome", outcome),
         ];
-        let wanted = &self.options.attribute_tags;
-        self.tags.put_all(&mut line, &own, wanted, span.attributes());
-        id(&mut line, "trace_id", span.trace_id());
-        id(&mut line, "span_id", span.span_id());
-        if let Some(parent) = span.parent_span_id() {
+        let wanted = &options.attribute_tags;
+        tags.put_all(&mut line, &own, wanted, self.attributes());
+        id(&mut line, "trace_id", self.trace_id());
+        id(&mut line, "span_id", self.span_id());
+        if let Some(parent) = self.parent_span_id() {
             id(&mut line, "parent_span_id", parent);
         }
-        if !span.is_open() {
-            line.count("duration_nano", span.end().nanos_since(span.start()));
+        if !self.is_open() {
+            line.count("duration_nano", self.end().nanos_since(self.start()));
         }
-        if let Status::Error(text) = span.status()
+        if let Status::Error(text) = self.status()
             && !text.is_empty()
         {
             line.str("otel.status_description", text);
         }
-        json_attributes(&mut line, span.attributes());
-        if !span.events().is_empty() {
-            line.quoted("events", |out| events(out, span));
+        json_attributes(&mut line, self.attributes());
+        if !self.events().is_empty() {
+            line.quoted("events", |out| events(out, self));
         }
-        if !span.links().is_empty() {
-            line.quoted("links", |out| links(out, span));
+        if !self.links().is_empty() {
+            line.quoted("links", |out| links(out, self));
         }
         for (key, n) in [
-            ("dropped_attributes_count", span.dropped_attributes()),
-            ("dropped_events_count", span.dropped_events()),
-            ("dropped_links_count", span.dropped_links()),
+            ("dropped_attributes_count", self.dropped_attributes()),
+            ("dropped_events_count", self.dropped_events()),
+            ("dropped_links_count", self.dropped_links()),
         ] {
             if n > 0 {
                 line.int(key, n.into());
             }
         }
-        let time = self.tags.distinct(span.start().unix_nanos());
-        self.tags.note(line.end(time));
+        let time = tags.distinct(self.start().unix_nanos());
+        tags.note(line.end(time));
     }
 }
 
@@ -117,24 +106,4 @@ fn links(out: &mut Vec<u8>, span: &SpanRecord) {
             count(object, "dropped_attributes", link.dropped_attributes());
         });
     });
-}
-
-impl Encoder<SpanRecord> for Spans {
-    fn encode(&mut self, batch: &Batch<SpanRecord>) -> Payload {
-        let mut payload = Payload::new();
-        for span in batch {
-            payload.record(|out| self.span(out, span));
-        }
-        self.tags.report();
-        payload
-    }
-
-    fn start(&mut self, setup: &Setup) -> Result<(), Error> {
-        self.tags.read(&self.options.resource_tags, setup);
-        Ok(())
-    }
-
-    fn format(&self) -> &str {
-        "influx.spans.1"
-    }
 }

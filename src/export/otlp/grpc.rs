@@ -1,9 +1,10 @@
 //! Sends payloads as unary calls of gRPC: HTTP/2, a frame of five bytes before each message, and the status
 //! behind it.
 
-use std::{borrow::Cow, io, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use base64::Engine as _;
+use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
 use super::{
@@ -30,6 +31,14 @@ pub(super) struct GrpcSender {
     client: HttpClient,
     names: &'static Names,
     compression: Compression,
+    /// What was compressed last, until a call succeeds: one that is made again is not compressed again.
+    packed: Option<Packed>,
+}
+
+#[derive(Debug)]
+struct Packed {
+    of: Vec<u8>,
+    body: Bytes,
 }
 
 /// What stands before a message: whether it is compressed, and its length.
@@ -42,17 +51,53 @@ impl GrpcSender {
     pub(super) fn new(target: &Target, names: &'static Names) -> Self {
         let client = HttpClient::new(target.endpoint.clone()).http2();
         let compression = client.compression();
-        Self { client, names, compression }
+        Self { client, names, compression, packed: None }
     }
 
-    /// The answer to a call with this message.
-    fn call(
+    /// The answer to the message. A server that takes nothing compressed gets it, and all that follow, as they
+    /// are.
+    fn ask(
         &mut self,
         message: &[u8],
         deadline: &Deadline,
     ) -> Result<HttpAnswer, ExportError<Payload>> {
-        let body = framed(message, self.compression)
+        if self.compression == Compression::None {
+            return self.call(framed(message, false).into(), Compression::None, deadline);
+        }
+        let body = self.packed(message)?;
+        let answer = self.call(body, self.compression, deadline)?;
+        if !is_unimplemented(&answer) {
+            return Ok(answer);
+        }
+        let plain = self.call(framed(message, false).into(), Compression::None, deadline)?;
+        if !is_unimplemented(&plain) {
+            let by = self.compression.encoding().unwrap_or_default();
+            let text = format_args!("{} takes no {by}: it gets messages as they are", self.client);
+            diagnostics::report("compression", text);
+            (self.compression, self.packed) = (Compression::None, None);
+        }
+        Ok(plain)
+    }
+
+    /// The message compressed, in its frame.
+    fn packed(&mut self, message: &[u8]) -> Result<Bytes, ExportError<Payload>> {
+        if let Some(packed) = self.packed.as_ref().filter(|packed| packed.of == message) {
+            return Ok(packed.body.clone());
+        }
+        let compressed = self.compression.compress(message);
+        let compressed = compressed
             .map_err(|error| ExportError::reject(format_args!("compression: {error}")))?;
+        let body = Bytes::from(framed(&compressed, true));
+        self.packed = Some(Packed { of: message.to_vec(), body: body.clone() });
+        Ok(body)
+    }
+
+    fn call(
+        &mut self,
+        body: Bytes,
+        compression: Compression,
+        deadline: &Deadline,
+    ) -> Result<HttpAnswer, ExportError<Payload>> {
         let limit = deadline.left().min(self.client.time_limit());
         let timeout = format!("{}m", limit.as_millis().min(99_999_999)); // Eight digits at most.
         let post = HttpPost {
@@ -60,26 +105,13 @@ impl GrpcSender {
             headers: &[
                 ("te", "trailers"),
                 ("grpc-timeout", &timeout),
-                ("grpc-encoding", self.compression.encoding().unwrap_or("identity")),
+                ("grpc-encoding", compression.encoding().unwrap_or("identity")),
             ],
+            body,
             most_answer: MOST_ANSWER,
-            ..HttpPost::new("application/grpc", body)
+            ..HttpPost::new("application/grpc", Vec::new())
         };
         Ok(self.client.post(post, deadline)?)
-    }
-
-    /// Whether the server may have refused a call because it was compressed; the next ones are not.
-    fn gives_up_compression(&mut self, answer: &HttpAnswer) -> bool {
-        const UNIMPLEMENTED: u32 = 12;
-        let is_packed = self.compression != Compression::None;
-        if !is_packed || GrpcStatus::of(answer).code != Some(UNIMPLEMENTED) {
-            return false;
-        }
-        let refused = std::mem::replace(&mut self.compression, Compression::None);
-        let text =
-            format_args!("{} takes no {refused:?}: it gets messages as they are", self.client);
-        diagnostics::report("compression", text);
-        true
     }
 }
 
@@ -91,10 +123,7 @@ impl Sender for GrpcSender {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let message = checked_body(payload, self.names, Encoding::Protobuf)?;
         let len = FRAME + message.len();
-        let mut answer = self.call(&message, deadline)?;
-        if self.gives_up_compression(&answer) {
-            answer = self.call(&message, deadline)?;
-        }
+        let answer = self.ask(&message, deadline)?;
         let place = self.client.to_string();
         if !answer.is_success() {
             return Err(refusal(&place, &answer));
@@ -103,6 +132,7 @@ impl Sender for GrpcSender {
         if status.code != Some(0) {
             return Err(status.error(&place, len));
         }
+        self.packed = None;
         // An answer that cannot be read says nothing against the records: its status is what counts.
         let message = answer.body.get(FRAME..).filter(|_| answer.body[0] == 0);
         let partial = Partial::read(message.unwrap_or_default(), self.names, Encoding::Protobuf);
@@ -118,18 +148,19 @@ impl Sender for GrpcSender {
     }
 }
 
-/// The message in its frame (gRPC, "Length-Prefixed-Message"), compressed where that is asked for.
-fn framed(message: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
-    let is_packed = compression != Compression::None;
-    let message = match is_packed {
-        true => Cow::Owned(compression.compress(message)?),
-        false => Cow::Borrowed(message),
-    };
+/// The message in its frame (gRPC, "Length-Prefixed-Message").
+fn framed(message: &[u8], is_packed: bool) -> Vec<u8> {
     let mut body = Vec::with_capacity(FRAME + message.len());
     body.push(is_packed.into());
     body.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    body.extend_from_slice(&message);
-    Ok(body)
+    body.extend_from_slice(message);
+    body
+}
+
+/// Whether the server does not have the method, or not the compression.
+fn is_unimplemented(answer: &HttpAnswer) -> bool {
+    const UNIMPLEMENTED: u32 = 12;
+    GrpcStatus::of(answer).code == Some(UNIMPLEMENTED)
 }
 
 /// The status of a call.
@@ -245,7 +276,14 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
-    use crate::export::wire::protobuf::{Guess, Protobuf};
+    use crate::{
+        export::{
+            otlp::signal::OtlpSignal,
+            wire::protobuf::{Guess, Protobuf},
+        },
+        trace::SpanRecord,
+        transport::Endpoint,
+    };
 
     fn status(headers: &[(&'static str, &str)], trailers: &[(&'static str, &str)]) -> GrpcStatus {
         let map = |pairs: &[(&'static str, &str)]| {
@@ -260,6 +298,16 @@ mod tests {
     fn with_code(code: u32, retry_after: Option<u64>) -> GrpcStatus {
         let retry_after = retry_after.map(Duration::from_secs);
         GrpcStatus { code: Some(code), message: String::new(), retry_after }
+    }
+
+    #[test]
+    fn a_message_that_is_sent_again_is_not_compressed_again() {
+        let endpoint =
+            Endpoint::new("https://collector.example.com").compression(Compression::Gzip);
+        let mut sender = GrpcSender::new(&Target::new(endpoint), SpanRecord::NAMES);
+        let (first, again) = (sender.packed(b"one").unwrap(), sender.packed(b"one").unwrap());
+        assert_eq!(first.as_ptr(), again.as_ptr());
+        assert_ne!(sender.packed(b"two").unwrap(), first);
     }
 
     #[test]

@@ -99,11 +99,7 @@ fn middle(lower: f64, upper: f64) -> f64 {
 
 impl Encoder<DataPoint> for Lines {
     fn encode(&mut self, batch: &Batch<DataPoint>) -> Payload {
-        let mut payload = Payload::new();
-        for point in batch {
-            payload.record(|out| self.point(out, point));
-        }
-        payload
+        Payload::each(batch, |out, point| self.point(out, point))
     }
 
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
