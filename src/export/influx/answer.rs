@@ -11,6 +11,8 @@
 //! | InfluxDB 3 | `{"error": "parsing failed …", "data": {"line_number": 2, …}}` | are not written |
 //! | VictoriaMetrics, since it refuses lines at all | `incorrect influx line "LINE": …` for one | are not written |
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::{
@@ -78,7 +80,7 @@ pub(super) fn may_pass(status: u16) -> bool {
 /// The body of an answer.
 struct Said {
     text: String,
-    /// The lines that are named by number, from 1.
+    /// The lines that are named by number, from 1; sorted.
     numbers: Vec<u64>,
     is_error: bool,
     is_partial: bool,
@@ -92,11 +94,12 @@ impl Said {
         let is_error = error.is_some();
         let text = error.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
         let number = |line: &Value| line.get("line_number")?.as_u64();
-        let numbers = match json.as_ref().and_then(|json| json.get("data")) {
+        let mut numbers: Vec<u64> = match json.as_ref().and_then(|json| json.get("data")) {
             Some(Value::Array(lines)) => lines.iter().filter_map(number).collect(),
             Some(line) => number(line).into_iter().collect(),
             None => Vec::new(),
         };
+        numbers.sort_unstable();
         let is_partial = text.contains("partial write");
         Self { text, numbers, is_error, is_partial }
     }
@@ -112,23 +115,44 @@ impl Said {
     fn named(&self, payload: &Payload) -> Vec<bool> {
         let mut named = vec![false; payload.len()];
         let lines = payload.records().enumerate().filter(|(_, line)| !line.is_empty());
-        let names_lines = ["unable to parse '", "influx line \""];
-        let has_texts = names_lines.iter().any(|begin| self.text.contains(begin));
+        let longest = payload.records().map(<[u8]>::len).max().unwrap_or(0);
+        let plain = self.behind("unable to parse '", longest);
+        let quoted = self.behind("influx line \"", 2 * longest); // Each byte may be escaped.
         for (n, (at, line)) in (1..).zip(lines) {
-            named[at] = self.numbers.contains(&n) || has_texts && self.has(line);
+            named[at] = self.numbers.binary_search(&n).is_ok()
+                || begins_one(&plain, || format!("{}'", text_of(line)))
+                || begins_one(&quoted, || format!("{}\"", quoted_by_go(line)));
         }
         named
     }
 
-    /// Whether the text names `line`: as it is, or as Go quotes it.
-    fn has(&self, line: &[u8]) -> bool {
-        let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
-        if self.text.contains(&format!("unable to parse '{line}'")) {
-            return true;
-        }
-        let quoted = line.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        self.text.contains(&format!("influx line \"{quoted}\""))
+    /// The `length` bytes behind each `begin` in the text, sorted: an answer may name thousands of lines, and may
+    /// be made to cost whoever looks for them.
+    fn behind(&self, begin: &str, length: usize) -> Vec<&[u8]> {
+        let text = self.text.as_bytes();
+        let places = self.text.match_indices(begin).map(|(at, _)| &text[at + begin.len()..]);
+        let mut behind: Vec<_> = places.map(|rest| &rest[..rest.len().min(length)]).collect();
+        behind.sort_unstable();
+        behind
     }
+}
+
+/// Whether one of `texts`, which are sorted, begins with `begin`.
+fn begins_one(texts: &[&[u8]], begin: impl FnOnce() -> String) -> bool {
+    if texts.is_empty() {
+        return false;
+    }
+    let begin = begin().into_bytes();
+    let at = texts.partition_point(|text| *text < &begin[..]);
+    texts.get(at).is_some_and(|text| text.starts_with(&begin))
+}
+
+fn text_of(line: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+fn quoted_by_go(line: &[u8]) -> String {
+    text_of(line).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl std::fmt::Display for Said {

@@ -12,20 +12,17 @@ use crate::transport::Secret;
 /// A header that says who asks. It is made for each request, so that a secret may change meanwhile.
 #[derive(Clone)]
 pub(super) enum Credentials {
-    Bearer(Secret),
+    /// `authorization` of a scheme that takes the secret as it is, such as `Bearer`.
+    Scheme(&'static str, Secret),
     Basic(String, Secret),
     Header(String, Secret),
-    /// `authorization` of a scheme that has no method of its own.
-    Scheme(&'static str, Secret),
 }
 
 impl Credentials {
     /// Whether they could be sent now.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Bearer(secret) | Self::Basic(_, secret) | Self::Scheme(_, secret) => {
-                secret.read().map(drop)
-            }
+            Self::Scheme(_, secret) | Self::Basic(_, secret) => secret.read().map(drop),
             Self::Header(name, secret) => {
                 header_name(name)?;
                 secret.read().map(drop)
@@ -36,12 +33,11 @@ impl Credentials {
     /// The request with them.
     pub(super) fn on(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
         Ok(match self {
-            Self::Bearer(token) => request.bearer_auth(&*token.read()?),
-            Self::Basic(user, password) => request.basic_auth(user, Some(&*password.read()?)),
             Self::Scheme(scheme, secret) => {
                 let value = zeroize::Zeroizing::new(format!("{scheme} {}", &*secret.read()?));
                 request.header(AUTHORIZATION, header_value("authorization", &value)?)
             }
+            Self::Basic(user, password) => request.basic_auth(user, Some(&*password.read()?)),
             Self::Header(name, secret) => {
                 request.header(header_name(name)?, header_value(name, &secret.read()?)?)
             }
@@ -65,9 +61,8 @@ pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Strin
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bearer(secret) => write!(f, "bearer {secret:?}"),
-            Self::Basic(_, secret) => write!(f, "basic {secret:?}"),
             Self::Scheme(scheme, secret) => write!(f, "{scheme} {secret:?}"),
+            Self::Basic(_, secret) => write!(f, "basic {secret:?}"),
             Self::Header(name, secret) => write!(f, "{name:?}: {secret:?}"),
         }
     }

@@ -147,7 +147,7 @@ impl Endpoint {
 
     /// Sends `authorization: Bearer` with the token.
     pub fn bearer(self, token: Secret) -> Self {
-        self.credentials(Credentials::Bearer(token))
+        self.authorization("Bearer", token)
     }
 
     /// Sends `authorization: Basic` with the user and the password.
@@ -160,9 +160,8 @@ impl Endpoint {
         self.credentials(Credentials::Header(name.into(), value))
     }
 
-    /// Sends `authorization` with a scheme that few backends have, such as `Token`, and the secret.
-    #[cfg(feature = "influx")]
-    pub(crate) fn authorization(self, scheme: &'static str, secret: Secret) -> Self {
+    /// Sends `authorization` with the scheme and the secret as it is, such as `ApiKey` or `Token`.
+    pub fn authorization(self, scheme: &'static str, secret: Secret) -> Self {
         self.credentials(Credentials::Scheme(scheme, secret))
     }
 

@@ -112,3 +112,15 @@ fn what_is_too_large_is_cut() {
     let error: ExportError<Payload> = judged(413, "too large").unwrap_err();
     assert!(format!("{error:?}").contains("Cut"), "{error:?}");
 }
+
+#[test]
+fn an_answer_that_seems_to_name_lines_without_end_names_none() {
+    let lines: Vec<String> = (0..5_000).map(|n| format!("unable,n={n} v=1i 1\n")).collect();
+    let payload: Payload = lines.iter().collect();
+    for begin in ["unable to parse '", "influx line \""] {
+        let text = format!("partial write: {}", begin.repeat(200_000));
+        let answer = HttpAnswer::of(400, &[], text.as_bytes()).unwrap();
+        let error = judge(&payload, &answer, "InfluxDB").unwrap_err();
+        assert_eq!((error.is_retry(), error.is_partial()), (false, false));
+    }
+}
