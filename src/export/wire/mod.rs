@@ -1,13 +1,19 @@
 //! Encodings that exporters share. They know records, but no backend.
 
-#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx"))]
+#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx", feature = "emf"))]
 pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
-#[cfg(any(feature = "prometheus", feature = "statsd", feature = "graphite", feature = "influx"))]
+#[cfg(any(
+    feature = "prometheus",
+    feature = "statsd",
+    feature = "graphite",
+    feature = "influx",
+    feature = "emf"
+))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;
 #[cfg(any(feature = "statsd", feature = "influx"))]
@@ -20,6 +26,8 @@ pub(crate) mod protobuf;
 pub(crate) mod receiver;
 pub(crate) mod record;
 pub(crate) mod span;
+#[cfg(any(feature = "graphite", feature = "emf"))]
+pub(crate) mod streamed;
 #[cfg(any(feature = "statsd", feature = "graphite"))]
 pub(crate) mod text;
 mod utc;

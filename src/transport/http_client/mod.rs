@@ -36,6 +36,8 @@ mod place;
 mod connection;
 mod resolver;
 mod post;
+#[cfg(feature = "pushgateway")]
+mod put;
 #[cfg(feature = "poll-json")]
 mod get;
 #[cfg(feature = "otlp-grpc")]
