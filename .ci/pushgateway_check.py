@@ -27,11 +27,13 @@ def samples(text):
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if OURS.match(sample.name):
-                found[key(sample.name, sample.labels)] = repr(sample.value)
+                found[key(sample.name, sample.labels)] = repr(float(sample.value))
     return found
 
 
 def key(name, labels):
+    # Prometheus writes each bound as a float.
+    labels = {label: repr(float(text)) if label == "le" else text for label, text in labels.items()}
     return name, tuple(sorted(labels.items()))
 
 
