@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use bellwether::{Counter, Gauge, export::pushgateway::Pushgateway, transport::Endpoint};
+use bellwether::{
+    Counter, Gauge, export::prometheus::pushgateway::Pushgateway, transport::Endpoint,
+};
 
 static ROWS: Counter = Counter::new("report.rows", "Rows written");
 static SUCCESS: Gauge = Gauge::new("report.success", "1 once the report is complete");

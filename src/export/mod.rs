@@ -25,9 +25,6 @@ pub mod prometheus;
 #[cfg(feature = "remote-write")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote-write")))]
 pub mod remote_write;
-#[cfg(feature = "pushgateway")]
-#[cfg_attr(docsrs, doc(cfg(feature = "pushgateway")))]
-pub mod pushgateway;
 #[cfg(feature = "statsd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
 pub mod statsd;

@@ -9,7 +9,7 @@
 use std::{io::BufRead as _, time::Duration};
 
 use bellwether::{
-    export::pushgateway::Pushgateway,
+    export::prometheus::pushgateway::Pushgateway,
     metric::{Registry, Unit},
     pipeline::Route,
     transport::Endpoint,

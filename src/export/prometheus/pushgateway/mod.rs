@@ -2,7 +2,7 @@
 //!
 //! # What is sent, and when?
 //!
-//! The whole [page](super::prometheus), every ten seconds, at each flush, and a last time at shutdown. The
+//! The whole [page](super), every ten seconds, at each flush, and a last time at shutdown. The
 //! Pushgateway keeps the last one, for Prometheus to scrape, until the next or until somebody deletes it. So a
 //! job that took a second is seen as well as one that took an hour.
 //!
@@ -59,7 +59,7 @@
 //! A batch job needs one line: what is dropped at the end pushes before.
 //!
 //! ```no_run
-//! use bellwether::{export::pushgateway::Pushgateway, transport::Endpoint};
+//! use bellwether::{export::prometheus::pushgateway::Pushgateway, transport::Endpoint};
 //!
 //! let endpoint = Endpoint::new("http://pushgateway:9091").allow_plain_http().allow_private();
 //! let telemetry = bellwether::builder("nightly-report").export(Pushgateway::new(endpoint)).start()?;
@@ -76,8 +76,9 @@ mod sender;
 mod tests;
 
 use self::{encoder::Pages, options::Options, sender::Push};
-use super::{Backend, Routes, prometheus::PageOptions};
+use super::PageOptions;
 use crate::{
+    export::{Backend, Routes},
     metric::DataPoint,
     pipeline::Route,
     transport::{Endpoint, http_client::HttpClient},
