@@ -17,7 +17,8 @@
 //! | the unit | CloudWatch's: `Seconds`, `Bytes/Second`; `Count` for a counter without one, and `None` for what CloudWatch does not know |
 //!
 //! Of the resource, `service.name` is the dimension `service` ([`resource_dimensions`](Emf::resource_dimensions)).
-//! Each new combination of dimensions is a metric that Amazon bills.
+//! Each new combination of dimensions is a metric that Amazon bills, those of `telemetry.*` too:
+//! [`Route::views`] drops what is not wanted.
 //!
 //! # Limits of the format, and how they are kept
 //!

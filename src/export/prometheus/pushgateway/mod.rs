@@ -59,11 +59,13 @@
 //! A batch job needs one line: what is dropped at the end pushes before.
 //!
 //! ```no_run
-//! use bellwether::{export::prometheus::pushgateway::Pushgateway, transport::Endpoint};
+//! use bellwether::{Gauge, export::prometheus::pushgateway::Pushgateway, transport::Endpoint};
+//!
+//! static ROWS: Gauge = Gauge::new("report.rows", "Rows of the last report");
 //!
 //! let endpoint = Endpoint::new("http://pushgateway:9091").allow_plain_http().allow_private();
 //! let telemetry = bellwether::builder("nightly-report").export(Pushgateway::new(endpoint)).start()?;
-//! bellwether::metric::gauge("report.rows", "Rows of the last report").set(1_204.0);
+//! ROWS.set(1_204.0);
 //! drop(telemetry);
 //! # Ok::<(), bellwether::Error>(())
 //! ```
