@@ -69,7 +69,9 @@ pub(crate) fn write_lines(
             Ok(n) => done += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                *is_torn = done > 0 && bytes[done - 1] != b'\n';
+                if done > 0 {
+                    *is_torn = bytes[done - 1] != b'\n';
+                }
                 return Err((done, error));
             }
         }
@@ -147,6 +149,8 @@ mod tests {
             let (mut pipe, mut is_torn) = (Pipe(Vec::new(), room), false);
             let stopped = write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap_err();
             assert_eq!((stopped.0, is_torn), (room, room == 2));
+            write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap_err();
+            assert_eq!(is_torn, room == 2, "a second failure does not forget it");
             pipe.1 = 100;
             write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap();
             assert_eq!(String::from_utf8(pipe.0).unwrap(), whole);
