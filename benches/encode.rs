@@ -8,6 +8,7 @@ use std::{borrow::Cow, hint::black_box};
 use bellwether::{
     export::{
         Encoder,
+        clickhouse::ClickHouse,
         emf::Emf,
         graphite::Graphite,
         influx::Influx,
@@ -130,6 +131,8 @@ fn points(c: &mut Criterion) {
     measure(c, "influx", || influx.metrics_encoder());
     measure(c, "statsd", || Statsd::udp("127.0.0.1:8125").encoder());
     measure(c, "graphite", || Graphite::new("127.0.0.1:2003").encoder());
+    let clickhouse = ClickHouse::new("https://clickhouse.example.com");
+    measure(c, "clickhouse", || clickhouse.encoder::<DataPoint>());
     measure(c, "emf", || Emf::stdout("Bench").encoder());
 }
 

@@ -10,6 +10,9 @@ mod file;
 #[cfg(feature = "emf")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emf")))]
 pub mod emf;
+#[cfg(feature = "clickhouse")]
+#[cfg_attr(docsrs, doc(cfg(feature = "clickhouse")))]
+pub mod clickhouse;
 #[cfg(feature = "graphite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "graphite")))]
 pub mod graphite;

@@ -140,6 +140,18 @@ pub(crate) struct Object<'a> {
 }
 
 impl Object<'_> {
+    /// Adds fields that were written before, without the brackets around them.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn written(&mut self, fields: &[u8]) {
+        if fields.is_empty() {
+            return;
+        }
+        if !std::mem::take(&mut self.is_empty) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(fields);
+    }
+
     /// Begins the field `key`; write its value with the result.
     pub(crate) fn field(&mut self, key: &str) -> Json<'_> {
         if !std::mem::take(&mut self.is_empty) {

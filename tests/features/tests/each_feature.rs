@@ -402,6 +402,16 @@ fn metrics_are_sent_to_graphite() {
     assert_eq!(route.name(), "graphite");
 }
 
+#[cfg(feature = "clickhouse")]
+#[test]
+fn rows_are_sent_to_clickhouse() {
+    use bellwether::{export::clickhouse::ClickHouse, metric::DataPoint, pipeline::Route};
+
+    let clickhouse = ClickHouse::new("https://clickhouse.example.com:8443");
+    assert_eq!(clickhouse.schema().len(), 5);
+    assert_eq!(Route::<DataPoint>::from(clickhouse).name(), "clickhouse");
+}
+
 #[cfg(feature = "emf")]
 #[test]
 fn metrics_are_sent_to_cloudwatch() {

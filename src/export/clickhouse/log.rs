@@ -1,0 +1,47 @@
+//! Log records as rows of the Collector's table `otel_logs`.
+
+use super::encoder::{Row, text, time};
+use crate::{
+    export::wire::{json::Object, span::last_of_each_key},
+    log::LogRecord,
+};
+
+impl Row for LogRecord {
+    const FORMAT: &str = "clickhouse.logs.1";
+    const TABLE: &str = "logs";
+
+    fn columns(&self, row: &mut Object<'_>) {
+        time(row.field("Timestamp"), self.time());
+        if let (Some(trace), Some(span)) = (self.trace_id(), self.span_id()) {
+            row.field("TraceId").plain(trace);
+            row.field("SpanId").plain(span);
+            row.field("TraceFlags").u64(self.flags().to_u8().into());
+        }
+        row.field("SeverityText").str(self.severity_text());
+        row.field("SeverityNumber").u64(self.severity().number().into());
+        text(row.field("Body"), self.body());
+        row.field("ScopeName").str(self.target());
+        row.field("EventName").str(self.event_name().unwrap_or_default());
+        row.field("LogAttributes").object(|map| {
+            for one in last_of_each_key(self.attributes()) {
+                text(map.field(&one.key), &one.value);
+            }
+            if let Some((file, line)) = self.location() {
+                for (key, value) in
+                    [("code.file.path", file), ("code.line.number", &line.to_string())]
+                {
+                    if self.attributes().iter().all(|one| one.key != key) {
+                        map.field(key).str(value);
+                    }
+                }
+            }
+            for (key, n) in
+                [("repeated", self.repeated().into()), ("suppressed", self.suppressed())]
+            {
+                if n > 0 && self.attributes().iter().all(|one| one.key != key) {
+                    map.field(key).plain(n);
+                }
+            }
+        });
+    }
+}
