@@ -8,6 +8,7 @@ use std::{borrow::Cow, hint::black_box};
 use bellwether::{
     export::{
         Encoder as _,
+        elasticsearch::Elasticsearch,
         influx::Influx,
         prometheus::{Format, Page, gzip},
     },
@@ -151,6 +152,36 @@ fn influx(c: &mut Criterion) {
     group.finish();
 }
 
+/// Documents of Elasticsearch: points, spans and log records, a batch at a time.
+fn elasticsearch(c: &mut Criterion) {
+    let mut group = c.benchmark_group("elasticsearch");
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
+    let [snapshot, _] = snapshots(40);
+    let points = snapshot.data_points(Temporality::Cumulative);
+    let (histograms, counters): (Vec<_>, Vec<_>) =
+        points.into_iter().partition(|point| point.name().contains("duration"));
+    for (name, points) in [("counters", counters), ("histograms", histograms)] {
+        let mut encoder = elastic.metrics_encoder();
+        encoder.start(&setup).expect("nothing is wrong with it");
+        let batch = Batch::from(points.into_iter().take(2_000).collect::<Vec<_>>());
+        group.throughput(Throughput::Elements(batch.len() as u64));
+        group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
+    }
+    let mut spans = elastic.spans_encoder();
+    spans.start(&setup).expect("nothing is wrong with it");
+    let batch = Batch::from((0..512).map(|_| span()).collect::<Vec<_>>());
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    group.bench_function("spans", |b| b.iter(|| spans.encode(black_box(&batch)).len()));
+    let mut logs = elastic.logs_encoder();
+    logs.start(&setup).expect("nothing is wrong with it");
+    let log =
+        || LogRecord::new(LogSeverity::INFO, "the card was refused").with_attribute("cart", 7);
+    let batch = Batch::from((0..512).map(|_| log()).collect::<Vec<_>>());
+    group.bench_function("logs", |b| b.iter(|| logs.encode(black_box(&batch)).len()));
+    group.finish();
+}
+
 fn span() -> SpanRecord {
     let mut span = SpanRecord::new("GET /orders").with_kind(SpanKind::Server);
     span.set_attribute("http.request.method", "GET");
@@ -159,5 +190,5 @@ fn span() -> SpanRecord {
     span
 }
 
-criterion_group!(benches, encode, influx);
+criterion_group!(benches, encode, influx, elasticsearch);
 criterion_main!(benches);

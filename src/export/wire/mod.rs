@@ -1,13 +1,24 @@
 //! Encodings that exporters share. They know records, but no backend.
 
-#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx"))]
+#[cfg(any(
+    feature = "statsd",
+    feature = "graphite",
+    feature = "influx",
+    feature = "elasticsearch"
+))]
 pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
-#[cfg(any(feature = "prometheus", feature = "statsd", feature = "graphite", feature = "influx"))]
+#[cfg(any(
+    feature = "prometheus",
+    feature = "statsd",
+    feature = "graphite",
+    feature = "influx",
+    feature = "elasticsearch"
+))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;
 #[cfg(any(feature = "statsd", feature = "influx"))]

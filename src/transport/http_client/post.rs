@@ -68,10 +68,20 @@ impl HttpClient {
         post: HttpPost<'_>,
         deadline: &Deadline,
     ) -> Result<HttpAnswer, HttpFailure> {
+        self.send_by(Method::POST, post, deadline)
+    }
+
+    /// As [`post`](Self::post), by this method.
+    pub(super) fn send_by(
+        &mut self,
+        method: Method,
+        post: HttpPost<'_>,
+        deadline: &Deadline,
+    ) -> Result<HttpAnswer, HttpFailure> {
         let mut headers = vec![(CONTENT_TYPE.as_str(), post.content_type)];
         headers.extend_from_slice(post.headers);
         let request = Request {
-            method: Method::POST,
+            method,
             path: post.path,
             headers: &headers,
             body: Some(post.body),
