@@ -6,7 +6,6 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -67,24 +66,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The documents of each stream.
-type Documents = Arc<Mutex<Vec<(String, Value)>>>;
+type Documents = Vec<(String, Value)>;
 
-/// A server that takes every document, and finds all of a stream whatever it is asked for; its URL.
+/// A server that takes every document, and finds all of a stream whatever it is asked for; its URL. It answers one
+/// request after the other, each on a connection of its own.
 fn server() -> std::io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
-    let documents = Documents::default();
     std::thread::spawn(move || {
+        let mut documents = Documents::new();
         for stream in listener.incoming().map_while(Result::ok) {
-            let documents = documents.clone();
-            std::thread::spawn(move || while serve(&stream, &documents).is_some() {});
+            serve(&stream, &mut documents);
         }
     });
     Ok(url)
 }
 
 /// Reads a request and answers it; `None` when the client is gone.
-fn serve(mut stream: &TcpStream, documents: &Documents) -> Option<()> {
+fn serve(mut stream: &TcpStream, documents: &mut Documents) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
     reader.read_line(&mut first).ok().filter(|n| *n > 0)?;
@@ -98,7 +97,6 @@ fn serve(mut stream: &TcpStream, documents: &Documents) -> Option<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let target = first.split('/').nth(1)?.to_owned();
-    let mut documents = documents.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = if first.contains("/_bulk") {
         let lines = body.split(|byte| *byte == b'\n').skip(1).step_by(2);
         let taken: Vec<Value> =
@@ -114,6 +112,6 @@ fn serve(mut stream: &TcpStream, documents: &Documents) -> Option<()> {
         json!({"acknowledged": true})
     };
     let answer = answer.to_string();
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
-    stream.write_all(format!("{head}{answer}").as_bytes()).ok()
+    let head = format!("content-length: {}\r\nconnection: close", answer.len());
+    stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{answer}").as_bytes()).ok()
 }

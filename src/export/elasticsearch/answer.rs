@@ -50,7 +50,11 @@ pub(super) fn judge(payload: &Payload, answer: &HttpAnswer, place: &str) -> Send
     let (n_again, n_refused) = (of(Fate::Again), of(Fate::Refused));
     let part = |wanted| payload.filter(|at| fates[at] == Some(wanted));
     if n_again > 0 {
-        let error = ExportError::retry(bulk.why(Fate::Again, n_again, place));
+        let busy = bulk.why(Fate::Again, n_again, place);
+        let error = match n_refused {
+            0 => ExportError::retry(busy),
+            n => ExportError::retry(format_args!("{}; {busy}", bulk.why(Fate::Refused, n, place))),
+        };
         return Err(error.unsent(part(Fate::Again)).rejected(n_refused + n_empty));
     }
     if n_refused > 0 {
@@ -90,9 +94,8 @@ impl Bulk {
             Fate::Again => "did not take",
             _ => "refused",
         };
-        let (status, cause) = one.map_or((0, None), |one| (one.status, one.cause.as_ref()));
-        let (kind, reason) = cause.map_or(("", ""), |cause| (&*cause.kind, &*cause.reason));
-        format!("{place} {what} {n} of {} documents: {status} {kind}: {reason}", self.items.len())
+        let said = one.map(Item::said).unwrap_or_default();
+        format!("{place} {what} {n} of {} documents: {said}", self.items.len())
     }
 }
 
@@ -103,6 +106,15 @@ struct Item {
 }
 
 impl Item {
+    /// The status, and what there is beside it.
+    fn said(&self) -> String {
+        let mut said = self.status.to_string();
+        if let Some(Cause { kind, reason }) = &self.cause {
+            said = format!("{said} {kind}: {reason}");
+        }
+        said
+    }
+
     fn fate(&self) -> Fate {
         match self.status {
             200..300 => Fate::Delivered,

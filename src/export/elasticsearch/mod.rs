@@ -57,8 +57,9 @@
 //! day, say) may be there twice. An index for each day has no such case. A span that is exported while it is open, and
 //! again when it has ended, is a document for each.
 //!
-//! What is acknowledged is on the disks of all copies of its shard that were there. A stream that was not
-//! [installed](ElasticClient::install) gets the types that its first documents suggest, and may refuse later ones.
+//! What is acknowledged is on the disks of all copies of its shard that were there; or, of a stream with a failure
+//! store, in that. A stream that was not [installed](ElasticClient::install) gets the types that its first documents
+//! suggest, and may refuse later ones.
 //!
 //! # Options
 //!

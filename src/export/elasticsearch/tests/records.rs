@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{encoder::Document as _, reader::Json, *};
+use super::{reader::Json, *};
 use crate::{
     clock::{ManualClock, Timestamp},
     context::{Outcome, SpanContext},
@@ -285,12 +285,12 @@ fn a_document_has_what_is_chosen_of_its_resource() {
 #[test]
 fn no_two_tables_write_the_same_field() {
     let mut fields = HashSet::new();
-    let of_resource = super::fields::OF_RESOURCE.iter().map(|(_, field)| *field);
-    for field in super::fields::SHARED.iter().map(|(field, _)| *field).chain(of_resource) {
+    let of_resource = fields::OF_RESOURCE.iter().map(|(_, field)| *field);
+    for field in fields::SHARED.iter().map(|(field, _)| *field).chain(of_resource) {
         assert!(fields.insert(field), "{field}");
     }
-    assert!(super::fields::SHARED.is_sorted_by_key(|(field, _)| *field));
-    assert_eq!(<LogRecord as super::encoder::Document>::TYPE, "logs");
+    assert!(fields::SHARED.is_sorted_by_key(|(field, _)| *field));
+    assert_eq!(<LogRecord as Document>::TYPE, "logs");
     assert!(log::sample("x").own_id().is_none());
     assert_eq!(log::sample("x").severity(), LogSeverity::WARN);
 }
