@@ -8,7 +8,8 @@ official client, so that what it takes for right is not ours alone.
 What it has: the bulk API, `_search` with a query, a sort and `search_after`, data streams with backing indices and
 rollover, composable templates with their mappings, policies of ILM and ISM. Documents can be found a second after they
 were written. `POST /_check/fault` has the next bulk request fail: `drop` (written, not answered), `garbage` (written,
-answered with something else), `busy` (429 for every other document), `refuse` (400 for the first).
+answered with something else), `busy` (429 for every other document), `refuse` (400 for
+the first that is not there yet).
 """
 
 import fnmatch
@@ -298,6 +299,9 @@ class Store:
             self.indices[name] = Index(name, self.mapping(template))
         return self.indices[name], False
 
+    def has(self, name, doc_id):
+        return doc_id in self.target(name)[0].docs
+
     def add_backing(self, stream, template):
         name = f".ds-{stream}-{datetime.now(timezone.utc):%Y.%m.%d}-{len(self.streams[stream]) + 1:06}"
         self.streams[stream].append(name)
@@ -452,7 +456,8 @@ def bulk(store, body, default, fault):
         try:
             if fault == "busy" and place % 2:
                 raise Refused(429, "es_rejected_execution_exception", "rejected execution of coordinating operation")
-            if fault == "refuse" and place == 0:
+            if fault == "refuse" and not store.has(name, doc_id):
+                fault = None
                 raise Refused(400, "document_parsing_exception", "refused for a test")
             if op not in ("create", "index"):
                 raise illegal(f"the stand-in has no [{op}]")
@@ -467,6 +472,8 @@ def bulk(store, body, default, fault):
         except Refused as refused:
             result = {"_index": name, "_id": doc_id, "status": refused.status, "error": refused.error()}
         items.append({op: result})
+    if fault == "refuse":
+        store.faults.append(fault)  # All were there before: the next one, then.
     errors = any("error" in result for item in items for result in item.values())
     return {"took": 1, "errors": errors, "items": items}
 
