@@ -61,7 +61,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     assert_eq!(spans.hits[0].text("http.request.method"), Some("POST"));
     assert_eq!(logs.hits[0].text("message"), Some("paid"));
-    assert_eq!(client.metrics(&ElasticQuery::new())?.hits.len(), 2);
+    let metrics = client.metrics(&ElasticQuery::new())?;
+    let orders = metrics.hits.iter().find(|hit| hit.text("metric.name") == Some("shop.orders"));
+    assert_eq!(orders.and_then(|hit| hit.whole("metric.value")), Some(1));
     Ok(())
 }
 
