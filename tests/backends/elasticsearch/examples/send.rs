@@ -245,7 +245,7 @@ fn check_metrics(client: &mut ElasticClient, n_rounds: u64, account: (usize, usi
     let of =
         |name: &'static str| hits.iter().filter(move |hit| hit.text("metric.name") == Some(name));
     assert!(of("load").all(|hit| hit.number("metric.value") == Some(-1e-7)));
-    let last = of("in_flight").last().expect("it is there");
+    let last = of("in_flight").next_back().expect("it is there");
     assert_eq!(last.whole("metric.value"), Some(-2 * n_rounds as i64));
     for hit in of("time") {
         let count = hit.whole("metric.count").expect("a count");
