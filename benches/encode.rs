@@ -1,4 +1,4 @@
-//! A page of 10,000 counters and 1,000 histograms, with two labels each.
+//! A page of 10,000 counters and 1,000 histograms, with two labels each; and what backends make of them.
 //!
 //! The budget is a ratio to copying the page's bytes, which is measured beside it. A page is kept from
 //! scrape to scrape, as the listener keeps it; the first one is measured apart.
@@ -7,14 +7,17 @@ use std::{borrow::Cow, hint::black_box};
 
 use bellwether::{
     export::{
-        Encoder as _,
+        Encoder,
         elasticsearch::Elasticsearch,
+        emf::Emf,
+        graphite::Graphite,
         influx::Influx,
         prometheus::{Format, Page, gzip},
+        statsd::Statsd,
     },
     label::Labels,
     log::{LogRecord, LogSeverity},
-    metric::{Registry, Snapshot, Temporality, Unit},
+    metric::{DataPoint, Registry, Snapshot, Temporality, Unit},
     pipeline::{Batch, Setup},
     resource::Resource,
     trace::{SpanKind, SpanRecord},
@@ -122,29 +125,54 @@ fn encode(c: &mut Criterion) {
     group.finish();
 }
 
-/// Lines of InfluxDB: points, spans and log records, a batch at a time.
-fn influx(c: &mut Criterion) {
-    let mut group = c.benchmark_group("influx");
+/// What backends of metrics send: 5,000 points at a time, of which InfluxDB's own documentation makes a request.
+fn points(c: &mut Criterion) {
     let influx = Influx::v1("https://influx.example.com", "bench");
-    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
+    measure(c, "influx", || influx.metrics_encoder());
+    measure(c, "statsd", || Statsd::udp("127.0.0.1:8125").encoder());
+    measure(c, "graphite", || Graphite::new("127.0.0.1:2003").encoder());
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    measure(c, "elasticsearch", || elastic.metrics_encoder());
+    measure(c, "emf", || Emf::stdout("Bench").encoder());
+}
+
+/// Counters and histograms by one backend's encoder.
+fn measure<E: Encoder<DataPoint>>(c: &mut Criterion, backend: &str, encoder: impl Fn() -> E) {
+    let mut group = c.benchmark_group(backend);
     let [snapshot, _] = snapshots(40);
     let points = snapshot.data_points(Temporality::Cumulative);
     let (histograms, counters): (Vec<_>, Vec<_>) =
         points.into_iter().partition(|point| point.name().contains("duration"));
     for (name, points) in [("counters", counters), ("histograms", histograms)] {
-        let mut encoder = influx.metrics_encoder();
-        encoder.start(&setup).expect("nothing is wrong with it");
+        let mut encoder = encoder();
+        encoder.start(&setup()).expect("nothing is wrong with it");
         let batch = Batch::from(points.into_iter().take(5_000).collect::<Vec<_>>());
         group.throughput(Throughput::Elements(batch.len() as u64));
         group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
     }
-    let mut spans = influx.spans_encoder();
-    spans.start(&setup).expect("nothing is wrong with it");
+    group.finish();
+}
+
+/// Spans and log records as lines of InfluxDB and as documents of Elasticsearch, a batch at a time.
+fn records(c: &mut Criterion) {
+    let influx = Influx::v1("https://influx.example.com", "bench");
+    measure_records(c, "influx", influx.spans_encoder(), influx.logs_encoder());
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    measure_records(c, "elasticsearch", elastic.spans_encoder(), elastic.logs_encoder());
+}
+
+fn measure_records(
+    c: &mut Criterion,
+    backend: &str,
+    mut spans: impl Encoder<SpanRecord>,
+    mut logs: impl Encoder<LogRecord>,
+) {
+    let mut group = c.benchmark_group(backend);
+    spans.start(&setup()).expect("nothing is wrong with it");
     let batch = Batch::from((0..512).map(|_| span()).collect::<Vec<_>>());
     group.throughput(Throughput::Elements(batch.len() as u64));
     group.bench_function("spans", |b| b.iter(|| spans.encode(black_box(&batch)).len()));
-    let mut logs = influx.logs_encoder();
-    logs.start(&setup).expect("nothing is wrong with it");
+    logs.start(&setup()).expect("nothing is wrong with it");
     let log =
         || LogRecord::new(LogSeverity::INFO, "the card was refused").with_attribute("cart", 7);
     let batch = Batch::from((0..512).map(|_| log()).collect::<Vec<_>>());
@@ -152,34 +180,8 @@ fn influx(c: &mut Criterion) {
     group.finish();
 }
 
-/// Documents of Elasticsearch: points, spans and log records, a batch at a time.
-fn elasticsearch(c: &mut Criterion) {
-    let mut group = c.benchmark_group("elasticsearch");
-    let elastic = Elasticsearch::new("https://elastic.example.com");
-    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
-    let [snapshot, _] = snapshots(40);
-    let points = snapshot.data_points(Temporality::Cumulative);
-    let (histograms, counters): (Vec<_>, Vec<_>) =
-        points.into_iter().partition(|point| point.name().contains("duration"));
-    for (name, points) in [("counters", counters), ("histograms", histograms)] {
-        let mut encoder = elastic.metrics_encoder();
-        encoder.start(&setup).expect("nothing is wrong with it");
-        let batch = Batch::from(points.into_iter().take(2_000).collect::<Vec<_>>());
-        group.throughput(Throughput::Elements(batch.len() as u64));
-        group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
-    }
-    let mut spans = elastic.spans_encoder();
-    spans.start(&setup).expect("nothing is wrong with it");
-    let batch = Batch::from((0..512).map(|_| span()).collect::<Vec<_>>());
-    group.throughput(Throughput::Elements(batch.len() as u64));
-    group.bench_function("spans", |b| b.iter(|| spans.encode(black_box(&batch)).len()));
-    let mut logs = elastic.logs_encoder();
-    logs.start(&setup).expect("nothing is wrong with it");
-    let log =
-        || LogRecord::new(LogSeverity::INFO, "the card was refused").with_attribute("cart", 7);
-    let batch = Batch::from((0..512).map(|_| log()).collect::<Vec<_>>());
-    group.bench_function("logs", |b| b.iter(|| logs.encode(black_box(&batch)).len()));
-    group.finish();
+fn setup() -> Setup {
+    Setup::new(Resource::service("bench").with("service.instance.id", "i-1"))
 }
 
 fn span() -> SpanRecord {
@@ -190,5 +192,5 @@ fn span() -> SpanRecord {
     span
 }
 
-criterion_group!(benches, encode, influx, elasticsearch);
+criterion_group!(benches, encode, points, records);
 criterion_main!(benches);

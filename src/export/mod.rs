@@ -10,6 +10,9 @@ mod backend;
 #[cfg_attr(docsrs, doc(cfg(feature = "elasticsearch")))]
 pub mod elasticsearch;
 mod file;
+#[cfg(feature = "emf")]
+#[cfg_attr(docsrs, doc(cfg(feature = "emf")))]
+pub mod emf;
 #[cfg(feature = "graphite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "graphite")))]
 pub mod graphite;

@@ -55,7 +55,12 @@ struct About {
     kind: Kind,
     unit: Unit,
     #[cfg_attr(
-        not(any(feature = "otlp", feature = "remote-write", feature = "influx")),
+        not(any(
+            feature = "otlp",
+            feature = "remote-write",
+            feature = "influx",
+            feature = "pushgateway"
+        )),
         expect(dead_code, reason = "of who sends bounds")
     )]
     page_bounds: PageBounds,
@@ -80,6 +85,33 @@ impl Snapshot {
             }));
         }
         points
+    }
+}
+
+#[cfg(feature = "pushgateway")]
+impl Snapshot {
+    /// The points of one reading, in any order, as a snapshot again. Of points with the same name and labels the
+    /// first counts, and of those with the same name those of the first one's kind. `None` if there are none.
+    pub(crate) fn of_points(points: &[DataPoint]) -> Option<Self> {
+        let mut sorted: Vec<&DataPoint> = points.iter().collect();
+        sorted.sort_by_key(|point| (point.name(), point.labels())); // Stable.
+        sorted.dedup_by_key(|point| (point.name(), point.labels()));
+        let of_family = sorted.chunk_by(|a, b| a.name() == b.name()).map(|points| {
+            let About { name, help, kind, unit, page_bounds } = &*points[0].family;
+            let alike = points.iter().filter(|point| point.kind() == *kind);
+            Family {
+                name: name.clone(),
+                kind: *kind,
+                unit: *unit,
+                help: help.clone(),
+                page_bounds: *page_bounds,
+                begins_at_zero: false,
+                series: alike.map(|point| point.series.clone()).collect(),
+            }
+        });
+        let started = points.iter().map(DataPoint::started).min()?;
+        let taken = points.iter().map(DataPoint::taken).max()?;
+        Some(Self::new(started, taken, of_family.collect()))
     }
 }
 

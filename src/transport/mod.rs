@@ -19,7 +19,7 @@ pub(crate) mod http_server;
 mod rotating_file;
 #[cfg(feature = "http-client")]
 mod secret;
-#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx"))]
+#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx", feature = "emf"))]
 #[allow(dead_code, unused_imports, reason = "each of what sends uses a part of it")]
 pub(crate) mod socket;
 

@@ -100,17 +100,11 @@ fn figures_of(object: &mut Object<'_>, figures: impl Iterator<Item = (&'static s
     }
 }
 
-/// Writes the middles of the buckets and how many values each has. A bucket without an end is its other bound.
+/// Writes the middles of the buckets and how many values each has.
 fn distribution(object: &mut Object<'_>, histogram: &HistogramSnapshot) {
-    let middle = |lower: f64, upper: f64| match (lower.is_finite(), upper.is_finite()) {
-        (true, true) => lower + (upper - lower) / 2.0,
-        (true, false) => lower,
-        (false, true) => upper,
-        (false, false) => 0.0,
-    };
     object.field("metric.distribution").object(|object| {
         object.field("values").array(histogram.buckets(), |json, (lower, upper, _)| {
-            json.float(middle(lower, upper));
+            json.float(figures::middle(lower, upper));
         });
         object.field("counts").array(histogram.buckets(), |json, (.., count)| json.u64(count));
     });

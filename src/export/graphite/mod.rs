@@ -43,13 +43,11 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-
 use self::{encoder::Lines, options::Options};
-use super::{Backend, Routes};
+use super::{Backend, Routes, wire::streamed};
 use crate::{
     metric::DataPoint,
-    pipeline::{Deadline, ExportError, Payload, Route, SendResult, Sender},
+    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender},
     transport::socket::{Stream, StreamPlace},
 };
 
@@ -80,6 +78,12 @@ impl Graphite {
         self.options.has_tags = false;
         self
     }
+
+    /// What writes the lines; for tests and benches.
+    #[doc(hidden)]
+    pub fn encoder(&self) -> impl Encoder<DataPoint> + use<> {
+        Lines::new(self.options.clone())
+    }
 }
 
 impl Backend for Graphite {
@@ -100,8 +104,8 @@ struct Write(Stream);
 
 impl Sender for Write {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        let written = self.0.write(payload.bytes(), deadline);
-        settle(payload, written, self.0.place())
+        let place = self.0.place().clone();
+        streamed::send(payload, place, |_| false, |bytes| self.0.write(bytes, deadline))
     }
 
     fn name(&self) -> &str {
@@ -110,35 +114,5 @@ impl Sender for Write {
 
     fn destination(&self) -> Option<String> {
         Some(self.0.place().to_string())
-    }
-}
-
-/// What became of the records: those without bytes are refused, and those that were not written whole are sent
-/// again.
-fn settle(
-    payload: &Payload,
-    written: Result<(), (usize, io::Error)>,
-    place: &StreamPlace,
-) -> SendResult {
-    let (n_written, failure) = match written {
-        Ok(()) => (payload.bytes().len(), None),
-        Err((n, error)) => (n, Some(error)),
-    };
-    let (mut n_whole, mut n_refused, mut end) = (0, 0, 0);
-    for record in payload.records() {
-        end += record.len();
-        if end > n_written {
-            break;
-        }
-        n_whole += 1;
-        n_refused += usize::from(record.is_empty());
-    }
-    match failure {
-        Some(error) => {
-            let error = ExportError::retry(format_args!("{place}: {error}"));
-            Err(error.unsent(payload.skip(n_whole)).rejected(n_refused))
-        }
-        None if n_refused > 0 => Err(ExportError::partial(n_refused, "a value is not finite")),
-        None => Ok(()),
     }
 }

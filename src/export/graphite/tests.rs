@@ -40,7 +40,8 @@ fn lines(graphite: Graphite, registry: &Registry) -> (Vec<String>, usize) {
     encoder.start(&Setup::new(Resource::service("shop"))).unwrap();
     let payload = encoder.encode(&Batch::from(points));
     let text = String::from_utf8(payload.bytes().to_vec()).unwrap();
-    let n_refused = settle(&payload, Ok(()), &graphite.place).err().map_or(0, |it| it.n_rejected());
+    let sent = streamed::send(&payload, "here", |_| false, |_| Ok(()));
+    let n_refused = sent.err().map_or(0, |it| it.n_rejected());
     (text.lines().map(str::to_owned).collect(), n_refused)
 }
 
@@ -101,26 +102,6 @@ fn hostile_texts_break_no_line_and_are_as_they_were_but_for_what_is_reserved() {
         assert_eq!((value, tags.get("k")), (1.0, wanted.as_ref()), "{which}");
         let (untagged, _) = lines(graphite().untagged(), &registry);
         assert_eq!((untagged.len(), untagged[0].matches(' ').count()), (1, 2), "{which}");
-    }
-}
-
-#[test]
-fn what_was_cut_off_is_sent_again_from_its_line_on() {
-    let registry = Registry::new();
-    ["a", "b", "c"].iter().for_each(|name| registry.counter(name, "").build().unwrap().inc());
-    let points = registry.snapshot().data_points(Temporality::Cumulative);
-    let payload = Lines::new(graphite().untagged().options).encode(&Batch::from(points));
-    let lengths: Vec<usize> = payload.records().map(<[u8]>::len).collect();
-    for (n_written, n_left) in [
-        (0, 3),
-        (lengths[0] - 1, 3),
-        (lengths[0], 2),
-        (lengths[0] + 1, 2),
-        (lengths.iter().sum::<usize>() - 1, 1),
-    ] {
-        let failure = Err((n_written, io::ErrorKind::BrokenPipe.into()));
-        let error = settle(&payload, failure, &graphite().place).unwrap_err();
-        assert_eq!((error.is_retry(), error.as_unsent().unwrap().len()), (true, n_left));
     }
 }
 

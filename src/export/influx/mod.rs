@@ -54,9 +54,11 @@
 //! A point that is sent twice replaces itself, for it has the same tags and time. For the same reason two
 //! processes that have all tags in common may replace each other's points: give them a `service.instance.id`.
 //! Spans of one batch that have the same start, and log records with the same time, are a nanosecond apart for
-//! that. VictoriaMetrics keeps numbers alone, so that of spans and logs next to nothing is left there; it answers
-//! 204 even for lines that it drops, in older versions always. What a network or a full server drops of
-//! datagrams is lost and counted as delivered.
+//! that; those of different batches replace each other if their tags are the same too.
+//!
+//! VictoriaMetrics keeps numbers alone, so that of spans and logs next to nothing is left there; it answers 204 even
+//! for lines that it drops, in older versions always. What a network or a full server drops of datagrams is lost and
+//! counted as delivered.
 //!
 //! # Options
 //!

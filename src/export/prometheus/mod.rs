@@ -62,6 +62,10 @@ mod gzip;
 #[cfg(feature = "prometheus-listener")]
 mod listener;
 
+#[cfg(feature = "pushgateway")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pushgateway")))]
+pub mod pushgateway;
+
 #[cfg(test)]
 mod tests;
 

@@ -65,7 +65,7 @@ impl Lines {
         };
         let begin = out.len();
         for (lower, upper, n) in histogram.buckets().filter(|(_, _, n)| *n > 0) {
-            let value = Number::Float(middle(lower, upper) * factor);
+            let value = Number::Float(figures::middle(lower, upper) * factor);
             self.series.line(out, "", value, form, n);
         }
         if out.len() == begin {
@@ -85,15 +85,6 @@ impl Lines {
         for (figure, value) in figures::of_summary(summary) {
             self.series.gauge(out, figure, value);
         }
-    }
-}
-
-/// What stands for the values of a bucket. Of one without an end it is the other end.
-fn middle(lower: f64, upper: f64) -> f64 {
-    match (lower.is_finite(), upper.is_finite()) {
-        (true, true) => lower + (upper - lower) / 2.0,
-        (true, false) => lower,
-        _ => upper,
     }
 }
 

@@ -63,7 +63,7 @@ use super::{
 };
 use crate::{
     metric::{DataPoint, Temporality},
-    pipeline::{Deadline, Payload, Route, SendResult, Sender},
+    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender},
     transport::socket::{DatagramPlace, Datagrams},
 };
 
@@ -132,6 +132,12 @@ impl Statsd {
     /// socket. A network of jumbo frames takes 8,932.
     pub fn max_datagram(self, n_bytes: usize) -> Self {
         Self { most_bytes: Some(n_bytes), ..self }
+    }
+
+    /// What writes the lines; for tests and benches.
+    #[doc(hidden)]
+    pub fn encoder(&self) -> impl Encoder<DataPoint> + use<> {
+        Lines::new(self.options.clone())
     }
 }
 

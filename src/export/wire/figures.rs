@@ -37,3 +37,13 @@ fn finite<const N: usize>(
         |(name, value): (_, Option<f64>)| Some((name, value?)).filter(|it| it.1.is_finite());
     figures.into_iter().filter_map(finite)
 }
+
+/// What stands for the values of a bucket. Of one without an end it is the other end.
+#[cfg(any(feature = "statsd", feature = "emf", feature = "elasticsearch"))]
+pub(crate) fn middle(lower: f64, upper: f64) -> f64 {
+    match (lower.is_finite(), upper.is_finite()) {
+        (true, true) => lower + (upper - lower) / 2.0,
+        (true, false) => lower,
+        _ => upper,
+    }
+}

@@ -117,6 +117,12 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Writes what `write` writes, which is JSON.
+    #[cfg(feature = "emf")]
+    pub(crate) fn raw(self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(self.0);
+    }
+
     pub(crate) fn object(self, fields: impl FnOnce(&mut Object<'_>)) {
         self.0.push(b'{');
         fields(&mut Object { out: self.0, is_empty: true });

@@ -4,6 +4,7 @@
     feature = "statsd",
     feature = "graphite",
     feature = "influx",
+    feature = "emf",
     feature = "elasticsearch"
 ))]
 pub(crate) mod figures;
@@ -17,6 +18,7 @@ pub(crate) mod log;
     feature = "statsd",
     feature = "graphite",
     feature = "influx",
+    feature = "emf",
     feature = "elasticsearch"
 ))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
@@ -31,6 +33,8 @@ pub(crate) mod protobuf;
 pub(crate) mod receiver;
 pub(crate) mod record;
 pub(crate) mod span;
+#[cfg(any(feature = "graphite", feature = "emf"))]
+pub(crate) mod streamed;
 #[cfg(any(feature = "statsd", feature = "graphite"))]
 pub(crate) mod text;
 mod utc;

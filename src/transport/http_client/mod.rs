@@ -36,7 +36,7 @@ mod place;
 mod connection;
 mod resolver;
 mod post;
-#[cfg(feature = "elasticsearch")]
+#[cfg(any(feature = "pushgateway", feature = "elasticsearch"))]
 #[allow(dead_code, reason = "each of what puts uses a part of it")]
 mod put;
 #[cfg(feature = "elasticsearch")]

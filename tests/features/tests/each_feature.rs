@@ -424,6 +424,24 @@ fn metrics_are_sent_to_graphite() {
     assert_eq!(route.name(), "graphite");
 }
 
+#[cfg(feature = "emf")]
+#[test]
+fn metrics_are_sent_to_cloudwatch() {
+    use bellwether::{export::emf::Emf, metric::DataPoint, pipeline::Route};
+
+    let route = Route::<DataPoint>::from(Emf::stdout("Shop"));
+    assert_eq!(route.name(), "emf");
+}
+
+#[cfg(feature = "pushgateway")]
+#[test]
+fn metrics_are_pushed_to_a_pushgateway() {
+    use bellwether::{export::prometheus::pushgateway::Pushgateway, metric::DataPoint, pipeline::Route};
+
+    let route = Route::<DataPoint>::from(Pushgateway::new("https://pushgateway.example.com"));
+    assert_eq!(route.name(), "pushgateway");
+}
+
 #[cfg(feature = "zipkin")]
 #[test]
 fn spans_are_sent_to_zipkin() {

@@ -1,7 +1,7 @@
-//! Sends known metrics to StatsD or Graphite, and prints what has to have arrived, `name value` a line.
+//! Sends known metrics to StatsD, Graphite or CloudWatch's agent, and prints what has to have arrived, `name value` a line.
 //!
 //! ```text
-//! cargo run --example send -- graphite|tagged|statsd HOST:PORT
+//! cargo run --example send -- graphite|tagged|statsd|emf HOST:PORT
 //! ```
 //!
 //! It records and flushes once for each line of its input, and ends with it: `.ci/servers` takes the server away
@@ -13,6 +13,7 @@ use bellwether::{
     Unit,
     export::{
         Route,
+        emf::Emf,
         graphite::Graphite,
         statsd::{Statsd, StatsdDialect, StatsdHistograms},
     },
@@ -24,13 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, place] = &arguments[..] else { panic!("KIND HOST:PORT") };
-    let is_statsd = kind == "statsd";
-    let route: Route<DataPoint> = if is_statsd {
-        let daemon = Statsd::udp(place).dialect(StatsdDialect::InName).prefix("shop.");
-        daemon.histograms(StatsdHistograms::Timers).resource_tags([("none", "none")]).into()
-    } else {
-        let carbon = Graphite::new(place).prefix("shop.");
-        if kind == "tagged" { carbon.into() } else { carbon.untagged().into() }
+    let route: Route<DataPoint> = match kind.as_str() {
+        "statsd" => {
+            let daemon = Statsd::udp(place).dialect(StatsdDialect::InName).prefix("shop.");
+            daemon.histograms(StatsdHistograms::Timers).resource_tags([("none", "none")]).into()
+        }
+        "emf" => Emf::agent(place, "Shop").log_group("/shop/metrics").into(),
+        "tagged" => Graphite::new(place).prefix("shop.").into(),
+        _ => Graphite::new(place).prefix("shop.").untagged().into(),
     };
     let telemetry = bellwether::builder("shop").export(route).start().expect("it starts");
     for line in std::io::stdin().lock().lines() {
