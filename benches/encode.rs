@@ -9,6 +9,7 @@ use bellwether::{
     export::{
         Encoder,
         clickhouse::ClickHouse,
+        elasticsearch::Elasticsearch,
         emf::Emf,
         graphite::Graphite,
         influx::Influx,
@@ -133,6 +134,8 @@ fn points(c: &mut Criterion) {
     measure(c, "graphite", || Graphite::new("127.0.0.1:2003").encoder());
     let clickhouse = ClickHouse::new("https://clickhouse.example.com");
     measure(c, "clickhouse", || clickhouse.encoder::<DataPoint>());
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    measure(c, "elasticsearch", || elastic.metrics_encoder());
     measure(c, "emf", || Emf::stdout("Bench").encoder());
 }
 
@@ -153,16 +156,25 @@ fn measure<E: Encoder<DataPoint>>(c: &mut Criterion, backend: &str, encoder: imp
     group.finish();
 }
 
-/// Spans and log records as lines of InfluxDB, a batch at a time.
+/// Spans and log records as lines of InfluxDB and as documents of Elasticsearch, a batch at a time.
 fn records(c: &mut Criterion) {
-    let mut group = c.benchmark_group("influx");
     let influx = Influx::v1("https://influx.example.com", "bench");
-    let mut spans = influx.spans_encoder();
+    measure_records(c, "influx", influx.spans_encoder(), influx.logs_encoder());
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    measure_records(c, "elasticsearch", elastic.spans_encoder(), elastic.logs_encoder());
+}
+
+fn measure_records(
+    c: &mut Criterion,
+    backend: &str,
+    mut spans: impl Encoder<SpanRecord>,
+    mut logs: impl Encoder<LogRecord>,
+) {
+    let mut group = c.benchmark_group(backend);
     spans.start(&setup()).expect("nothing is wrong with it");
     let batch = Batch::from((0..512).map(|_| span()).collect::<Vec<_>>());
     group.throughput(Throughput::Elements(batch.len() as u64));
     group.bench_function("spans", |b| b.iter(|| spans.encode(black_box(&batch)).len()));
-    let mut logs = influx.logs_encoder();
     logs.start(&setup()).expect("nothing is wrong with it");
     let log =
         || LogRecord::new(LogSeverity::INFO, "the card was refused").with_attribute("cart", 7);

@@ -5,7 +5,10 @@
 mod counting;
 
 use bellwether::{
-    export::{Encoder, emf::Emf, graphite::Graphite, influx::Influx, statsd::Statsd},
+    export::{
+        Encoder, elasticsearch::Elasticsearch, emf::Emf, graphite::Graphite, influx::Influx,
+        statsd::Statsd,
+    },
     log::{LogRecord, LogSeverity},
     metric::{Registry, Temporality, Unit},
     pipeline::{Batch, Setup, Signal},
@@ -40,6 +43,9 @@ fn a_record_is_written_without_an_allocation_of_its_own() {
     let influx = Influx::v1("https://influx.example.com", "shop");
     let tagged = influx.clone().attribute_tags([("route", "route")]);
 
+    let elastic = Elasticsearch::new("https://elastic.example.com");
+    let daily = elastic.clone().daily("shop");
+
     // The payload's own room doubles as it grows.
     for (n, most) in [(500, 40), (4_000, 50)] {
         let made = [
@@ -48,6 +54,9 @@ fn a_record_is_written_without_an_allocation_of_its_own() {
             allocations(tagged.logs_encoder(), std::slice::from_ref(&log), n),
             allocations(Statsd::udp("127.0.0.1:8125").encoder(), &points, n),
             allocations(Graphite::new("127.0.0.1:2003").encoder(), &points, n),
+            allocations(elastic.metrics_encoder(), &points, n),
+            allocations(elastic.spans_encoder(), std::slice::from_ref(&span), n),
+            allocations(daily.logs_encoder(), std::slice::from_ref(&log), n),
             allocations(Emf::stdout("Shop").encoder(), &points, n),
         ];
         assert!(made.iter().all(|made| *made > 0 && *made < most), "{n}: {made:?}");

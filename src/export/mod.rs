@@ -6,6 +6,9 @@
 //! log shippers.
 
 mod backend;
+#[cfg(feature = "elasticsearch")]
+#[cfg_attr(docsrs, doc(cfg(feature = "elasticsearch")))]
+pub mod elasticsearch;
 mod file;
 #[cfg(feature = "emf")]
 #[cfg_attr(docsrs, doc(cfg(feature = "emf")))]

@@ -39,7 +39,7 @@ fn finite<const N: usize>(
 }
 
 /// What stands for the values of a bucket. Of one without an end it is the other end.
-#[cfg(any(feature = "statsd", feature = "emf"))]
+#[cfg(any(feature = "statsd", feature = "emf", feature = "elasticsearch"))]
 pub(crate) fn middle(lower: f64, upper: f64) -> f64 {
     match (lower.is_finite(), upper.is_finite()) {
         (true, true) => lower + (upper - lower) / 2.0,

@@ -60,6 +60,14 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Writes a finite number so that it reads as a float even if it is whole, without the machinery of `fmt`.
+    #[cfg(feature = "elasticsearch")]
+    pub(crate) fn float(self, value: f64) {
+        let mut room = super::number::Room::default();
+        let length = super::number::put_canonical(&mut room, value);
+        self.0.extend_from_slice(&room[..length]);
+    }
+
     pub(crate) fn optional_f64(self, value: Option<f64>) {
         self.f64(value.unwrap_or(f64::NAN));
     }

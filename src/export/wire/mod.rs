@@ -1,6 +1,12 @@
 //! Encodings that exporters share. They know records, but no backend.
 
-#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx", feature = "emf"))]
+#[cfg(any(
+    feature = "statsd",
+    feature = "graphite",
+    feature = "influx",
+    feature = "emf",
+    feature = "elasticsearch"
+))]
 pub(crate) mod figures;
 #[cfg(test)]
 pub(crate) mod hostile;
@@ -12,7 +18,8 @@ pub(crate) mod log;
     feature = "statsd",
     feature = "graphite",
     feature = "influx",
-    feature = "emf"
+    feature = "emf",
+    feature = "elasticsearch"
 ))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;

@@ -36,8 +36,11 @@ mod place;
 mod connection;
 mod resolver;
 mod post;
-#[cfg(feature = "pushgateway")]
+#[cfg(any(feature = "pushgateway", feature = "elasticsearch"))]
+#[allow(dead_code, reason = "each of what puts uses a part of it")]
 mod put;
+#[cfg(feature = "elasticsearch")]
+mod fetch;
 #[cfg(feature = "poll-json")]
 mod get;
 #[cfg(feature = "otlp-grpc")]

@@ -67,6 +67,28 @@ fn influx_checks_its_url() {
     assert!(error.to_string().contains("http://influx.example.com"), "{error}");
 }
 
+#[cfg(feature = "elasticsearch")]
+#[test]
+fn elasticsearch_checks_its_url_and_the_names_of_its_indices() {
+    use bellwether::{
+        export::elasticsearch::Elasticsearch,
+        log::LogRecord,
+        pipeline::{Pipe, Route, Setup},
+    };
+
+    let start = |url, dataset| {
+        let elastic = Elasticsearch::new(url).dataset(dataset);
+        let route = Route::<LogRecord>::from(elastic);
+        Pipe::start(route, &Setup::default()).map(drop).map_err(|error| error.to_string())
+    };
+    start("https://elastic.example.com", "shop").expect("URL and name are fine");
+    let error =
+        start("http://elastic.example.com", "shop").expect_err("plain http was not allowed");
+    assert!(error.contains("http://elastic.example.com"), "{error}");
+    let error = start("https://elastic.example.com", "Shop").expect_err("no index is called so");
+    assert_eq!(error, "dataset \"Shop\" is not in lower case");
+}
+
 #[cfg(all(feature = "spool", unix))]
 #[test]
 fn a_spool_keeps_a_payload() {

@@ -1,0 +1,1 @@
+//! Its examples send, and ask what arrived; `.ci/servers` runs them.
