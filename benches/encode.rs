@@ -9,6 +9,7 @@ use bellwether::{
     export::{
         Encoder as _,
         influx::Influx,
+        loki::{Loki, LokiForm},
         prometheus::{Format, Page, gzip},
     },
     label::Labels,
@@ -151,6 +152,29 @@ fn influx(c: &mut Criterion) {
     group.finish();
 }
 
+/// Entries of Loki, a batch at a time, in both forms, with and without a label that is an attribute.
+fn loki(c: &mut Criterion) {
+    let mut group = c.benchmark_group("loki");
+    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
+    let log = |n: u32| {
+        let record = LogRecord::new(LogSeverity::INFO, "the card was refused").with_target("shop");
+        record.with_attribute("cart", n).with_attribute("route", "/pay")
+    };
+    let batch = Batch::from((0..512).map(log).collect::<Vec<_>>());
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    let loki = Loki::new("https://loki.example.com");
+    for (name, loki) in [
+        ("protobuf", loki.clone()),
+        ("protobuf_label", loki.clone().label("route")),
+        ("json", loki.form(LokiForm::Json)),
+    ] {
+        let mut encoder = loki.logs_encoder();
+        encoder.start(&setup).expect("nothing is wrong with it");
+        group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
+    }
+    group.finish();
+}
+
 fn span() -> SpanRecord {
     let mut span = SpanRecord::new("GET /orders").with_kind(SpanKind::Server);
     span.set_attribute("http.request.method", "GET");
@@ -159,5 +183,5 @@ fn span() -> SpanRecord {
     span
 }
 
-criterion_group!(benches, encode, influx);
+criterion_group!(benches, encode, influx, loki);
 criterion_main!(benches);

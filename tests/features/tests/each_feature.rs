@@ -402,6 +402,15 @@ fn metrics_are_sent_to_graphite() {
     assert_eq!(route.name(), "graphite");
 }
 
+#[cfg(feature = "loki")]
+#[test]
+fn logs_are_sent_to_loki() {
+    use bellwether::{export::loki::Loki, log::LogRecord, pipeline::Route};
+
+    let route = Route::<LogRecord>::from(Loki::new("https://loki.example.com"));
+    assert_eq!(route.name(), "loki");
+}
+
 #[cfg(feature = "zipkin")]
 #[test]
 fn spans_are_sent_to_zipkin() {
