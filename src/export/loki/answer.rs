@@ -176,18 +176,20 @@ fn shown(nanos: u64) -> String {
 /// `text` without what stands in double quotes, where a backslash escapes them; `None` if they have no end.
 fn unquoted(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        plain.push(c);
-        while c == '"' {
-            match chars.next()? {
-                '\\' => drop(chars.next()),
-                '"' => break plain.push('"'),
-                _ => {}
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => {
+                is_quoted = !is_quoted;
+                plain.push(c);
             }
+            _ if is_quoted => {}
+            _ => plain.push(c),
         }
     }
-    Some(plain)
+    (!is_quoted).then_some(plain)
 }
 
 #[cfg(test)]

@@ -37,8 +37,9 @@ fn a_record_is_labels_a_line_and_structured_metadata() {
 
 #[test]
 fn what_a_record_does_not_have_is_not_there() {
-    let mut bare = record("").with_context(SpanContext::NONE);
-    bare = bare.with_time(bare.observed());
+    let bare = record("").with_context(SpanContext::NONE);
+    let observed = bare.observed();
+    let bare = bare.with_time(observed);
     let entry = entry(&loki().resource_metadata::<&str>([]), &bare);
     assert_eq!((&*entry.line, entry.metadata.len()), ("", 0), "{entry:?}");
 }
