@@ -18,7 +18,7 @@ use bellwether::{
         Memory, Route,
         loki::{Loki, LokiForm},
     },
-    log::{LogRecord, LogSeverity, emit},
+    log::{LogOptions, LogRecord, LogSeverity, emit},
     pipeline::DropReason,
     transport::{Compression, Endpoint, Secret},
 };
@@ -59,7 +59,9 @@ fn main() {
         }
     };
     let logs = Memory::<LogRecord>::new();
+    let all = "trace".parse().expect("a filter");
     let telemetry = bellwether::builder("shop")
+        .logs(LogOptions::new().filter(all))
         .resource("service.instance.id", "i-1")
         .resource("host.name", "here")
         .resource("deployment.environment.name", "test \"1\"\n")
