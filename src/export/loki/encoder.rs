@@ -48,6 +48,27 @@ impl Entries {
         }
     }
 
+    /// The attributes of the resource that are asked for and no labels, under names that differ.
+    fn resource_metadata(&self, setup: &Setup) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = Vec::new();
+        let keys = &self.options.resource_metadata;
+        for (place, key) in keys.iter().enumerate() {
+            let Some(value) = setup.resource().get(key) else { continue };
+            if self.labels.has_key(key) || keys[..place].contains(key) {
+                continue;
+            }
+            let name = name_of(key);
+            let is_taken = |name: &str| {
+                let mut labels = self.labels.names();
+                is_own(name) || labels.any(|it| it == name) || all.iter().any(|it| it.0 == name)
+            };
+            let others = (2..).map(|n| format!("{name}_{n}"));
+            let free = std::iter::once(name.clone()).chain(others).find(|name| !is_taken(name));
+            all.extend(free.map(|name| (name, value.to_string())));
+        }
+        all
+    }
+
     fn write(&mut self, out: &mut Vec<u8>, record: &LogRecord) {
         let Self { options, labels, value, .. } = self;
         let whole: &str = match (options.line, record.body()) {
@@ -158,16 +179,9 @@ impl Encoder<LogRecord> for Entries {
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
         self.labels = Labels::new(&self.options, setup)?;
         setup.service_name().clone_into(&mut self.service);
-        let wanted = self.options.resource_metadata.iter();
-        let is_label = |name: &str| self.labels.names().any(|other| other == name);
-        let value = |key: &str| setup.resource().get(key).map(ToString::to_string);
-        let found = wanted.filter_map(|key| Some((free(name_of(key)), value(key)?)));
-        let mut of_resource: Vec<_> = found.filter(|(name, _)| !is_label(name)).collect();
-        of_resource.sort();
-        of_resource.dedup_by(|later, first| later.0 == first.0);
-        let others = of_resource.iter().map(|(name, _)| &**name);
+        self.of_resource = self.resource_metadata(setup);
+        let others = self.of_resource.iter().map(|(name, _)| &**name);
         self.names = Names::new(self.labels.names().chain(others));
-        self.of_resource = of_resource;
         Ok(())
     }
 
@@ -177,11 +191,6 @@ impl Encoder<LogRecord> for Entries {
             LokiForm::Json => "loki.json.1",
         }
     }
-}
-
-/// `name`, or one that is no name of ours.
-fn free(name: String) -> String {
-    if is_own(&name) { name + "_2" } else { name }
 }
 
 /// Times that differ: Loki takes two entries of a stream for one that have the same time, line and structured
@@ -215,11 +224,19 @@ struct Cuts {
 impl Cuts {
     /// Reports them when they first happen, and whenever they have more than doubled.
     fn report(&mut self) {
-        if self.n > 2 * self.n_reported {
-            self.n_reported = self.n;
-            let text = format_args!("{} lines or values are cut to what Loki takes", self.n);
+        if let Some(n) = self.due() {
+            let text = format_args!("{n} lines or values are cut to what Loki takes");
             diagnostics::report("loki", text);
         }
+    }
+
+    /// How many there are, if that is to be reported.
+    fn due(&mut self) -> Option<u64> {
+        let is_due = self.n > 2 * self.n_reported;
+        is_due.then(|| {
+            self.n_reported = self.n;
+            self.n
+        })
     }
 }
 
@@ -233,5 +250,15 @@ mod tests {
         let given = [5, 5, 5, 6, 100, 100, 7].map(|nanos| times.distinct(nanos));
         assert_eq!(given, [5, 6, 7, 8, 100, 101, 7]);
         assert_eq!([u64::MAX, u64::MAX].map(|nanos| times.distinct(nanos)), [u64::MAX; 2]);
+    }
+
+    #[test]
+    fn what_was_cut_is_reported_when_it_has_more_than_doubled() {
+        let mut cuts = Cuts::default();
+        let due = [0, 2, 1, 1, 1].map(|n| {
+            cuts.n += n;
+            cuts.due()
+        });
+        assert_eq!(due, [None, Some(2), None, None, Some(5)]);
     }
 }

@@ -124,6 +124,13 @@ impl Labels {
             })
     }
 
+    /// Whether the attribute `key` of the resource is one, unless a record has another value for it.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        let is_source =
+            |label: &Label| matches!(&label.source, Source::Attribute(own, _) if own == key);
+        key == "service.name" || self.all.iter().any(is_source)
+    }
+
     /// Their names, which no structured metadata should have.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|label| &*label.name)

@@ -138,18 +138,31 @@ fn of_keys_that_become_one_name_none_hides_another() {
 }
 
 #[test]
-fn a_resource_attribute_with_a_name_of_ours_is_called_otherwise() {
-    let resource = Resource::service("shop").with("target", "there").with("trace.id", "x");
-    let mut encoder = loki().resource_metadata(["target", "trace.id"]).logs_encoder();
+fn resource_attributes_have_names_that_nothing_else_has() {
+    let attributes =
+        [("target", "a"), ("trace.id", "b"), ("zone", "c"), ("z_one", "d"), ("z.one", "e")];
+    let resource = attributes
+        .iter()
+        .fold(Resource::service("shop"), |resource, (key, value)| resource.with(*key, *value));
+    let keys =
+        ["service.name", "target", "trace.id", "zone", "z_one", "z.one", "zone", "z_one", "none"];
+    let mut encoder = loki().label("zone").resource_metadata(keys).logs_encoder();
     encoder.start(&Setup::new(resource)).unwrap();
-    let payload = encoder.encode(&Batch::from(vec![record("x").with_target("here")]));
+    let record = record("x").with_target("here").with_attribute("z_one", "own");
+    let payload = encoder.encode(&Batch::from(vec![record]));
     let body = LokiForm::Protobuf.body(&request::streams(&payload)).unwrap();
-    let [entry] = read(LokiForm::Protobuf, &body).try_into().unwrap();
-    assert_eq!(
-        (entry.metadata("target"), entry.metadata("target_2")),
-        (Some("here"), Some("there"))
-    );
-    assert_eq!(entry.metadata("trace_id_2"), Some("x"));
+    let [mut entry] = read(LokiForm::Protobuf, &body).try_into().unwrap();
+    entry.metadata.remove("observed_timestamp");
+    let wanted = [
+        ("target", "here"),
+        ("target_2", "a"),
+        ("trace_id_2", "b"),
+        ("z_one", "d"),
+        ("z_one_2", "e"),
+        ("z_one_3", "own"),
+    ];
+    assert_eq!(entry.metadata, texts(&wanted));
+    assert_eq!(entry.label("zone"), Some("c"));
 }
 
 #[test]

@@ -83,6 +83,13 @@ fn json_goes_as_it_is_or_by_gzip() {
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(&*request.body).read_to_end(&mut unpacked).unwrap();
     assert_eq!(read(LokiForm::Json, &unpacked).len(), 3);
+    // What is asked for is done, though protobuf is compressed already.
+    sent(Loki::new(server.endpoint("").compression(Compression::Gzip)));
+    let request = server.request();
+    assert_eq!(request.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&*request.body).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(read(LokiForm::Protobuf, &unpacked).len(), 3);
 }
 
 #[test]
