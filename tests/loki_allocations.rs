@@ -1,4 +1,4 @@
-//! Entries of Loki are written without an allocation for each: an allocator that counts tells.
+//! Entries of Loki are written without an allocation for each: an allocator counts them.
 //!
 //! One test, alone in its process: the counts are those of the thread.
 
