@@ -13,6 +13,7 @@ use bellwether::{
         emf::Emf,
         graphite::Graphite,
         influx::Influx,
+        loki::{Loki, LokiForm},
         prometheus::{Format, Page, gzip},
         statsd::Statsd,
     },
@@ -187,6 +188,29 @@ fn setup() -> Setup {
     Setup::new(Resource::service("bench").with("service.instance.id", "i-1"))
 }
 
+/// Entries of Loki, a batch at a time, in both forms, with and without a label that is an attribute.
+fn loki(c: &mut Criterion) {
+    let mut group = c.benchmark_group("loki");
+    let setup = Setup::new(Resource::service("bench").with("service.instance.id", "i-1"));
+    let log = |n: u32| {
+        let record = LogRecord::new(LogSeverity::INFO, "the card was refused").with_target("shop");
+        record.with_attribute("cart", n).with_attribute("route", "/pay")
+    };
+    let batch = Batch::from((0..512).map(log).collect::<Vec<_>>());
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    let loki = Loki::new("https://loki.example.com");
+    for (name, loki) in [
+        ("protobuf", loki.clone()),
+        ("protobuf_label", loki.clone().label("route")),
+        ("json", loki.form(LokiForm::Json)),
+    ] {
+        let mut encoder = loki.logs_encoder();
+        encoder.start(&setup).expect("nothing is wrong with it");
+        group.bench_function(name, |b| b.iter(|| encoder.encode(black_box(&batch)).len()));
+    }
+    group.finish();
+}
+
 fn span() -> SpanRecord {
     let mut span = SpanRecord::new("GET /orders").with_kind(SpanKind::Server);
     span.set_attribute("http.request.method", "GET");
@@ -195,5 +219,5 @@ fn span() -> SpanRecord {
     span
 }
 
-criterion_group!(benches, encode, points, records);
+criterion_group!(benches, encode, points, records, loki);
 criterion_main!(benches);

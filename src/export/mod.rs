@@ -22,6 +22,9 @@ pub mod graphite;
 #[cfg(feature = "influx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "influx")))]
 pub mod influx;
+#[cfg(feature = "loki")]
+#[cfg_attr(docsrs, doc(cfg(feature = "loki")))]
+pub mod loki;
 mod memory;
 #[cfg(feature = "otlp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]

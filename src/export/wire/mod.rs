@@ -26,7 +26,7 @@ pub(crate) mod number;
 #[cfg(any(feature = "statsd", feature = "influx"))]
 pub(crate) mod packed;
 pub(crate) mod point;
-#[cfg(any(feature = "otlp", feature = "remote-write"))]
+#[cfg(any(feature = "otlp", feature = "remote-write", feature = "loki"))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod protobuf;
 #[cfg(all(test, feature = "http-client"))]

@@ -93,7 +93,7 @@ impl HttpClient {
     }
 
     /// Whether the path of its first URL ends so, but for a slash.
-    #[cfg(feature = "zipkin")]
+    #[cfg(any(feature = "zipkin", feature = "loki"))]
     pub(crate) fn path_ends_with(&self, end: &str) -> bool {
         self.places.first().is_some_and(|place| place.endpoint.path_ends_with(end))
     }

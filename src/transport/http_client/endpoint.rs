@@ -314,7 +314,7 @@ impl Endpoint {
     }
 
     /// Whether the path of the URL ends so, but for a slash.
-    #[cfg(feature = "zipkin")]
+    #[cfg(any(feature = "zipkin", feature = "loki"))]
     pub(super) fn path_ends_with(&self, end: &str) -> bool {
         self.url.as_ref().is_ok_and(|url| url.path().trim_end_matches('/').ends_with(end))
     }

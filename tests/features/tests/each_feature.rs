@@ -452,6 +452,15 @@ fn metrics_are_pushed_to_a_pushgateway() {
     assert_eq!(route.name(), "pushgateway");
 }
 
+#[cfg(feature = "loki")]
+#[test]
+fn logs_are_sent_to_loki() {
+    use bellwether::{export::loki::Loki, log::LogRecord, pipeline::Route};
+
+    let route = Route::<LogRecord>::from(Loki::new("https://loki.example.com"));
+    assert_eq!(route.name(), "loki");
+}
+
 #[cfg(feature = "zipkin")]
 #[test]
 fn spans_are_sent_to_zipkin() {

@@ -1,0 +1,217 @@
+//! What Loki says of a request, and what becomes of its records.
+//!
+//! Of a request with bad entries Loki keeps the others, answers 400 and says how many there were, in one of two ways:
+//!
+//! | who | says |
+//! |---|---|
+//! | the distributor, of what no stream takes | `2 errors like: entry for stream '{…}' has timestamp too old: …; 1 errors like: …`, of one entry without the number |
+//! | an ingester, of what is too old for its stream | `entry with timestamp … ignored, reason: '…',` for some of them, then `total ignored: 2 out of 7 for stream: {…}` |
+//!
+//! What is in double quotes there is the text of a label, which may look like anything.
+
+use std::collections::HashSet;
+
+use super::{frame, request};
+use crate::{
+    pipeline::{ExportError, Payload, SendResult},
+    transport::http_client::HttpAnswer,
+    util::civil::civil,
+};
+
+/// Why a record without bytes is refused.
+pub(super) const NO_ENTRY: &str = "a line is longer than `max_line_bytes`";
+
+/// What Loki answers where it takes nothing for a while and was not given another status for that.
+const BLOCKED: u16 = 260;
+
+/// What `answer` means for the records of `payload`.
+pub(super) fn judge(payload: &Payload, answer: &HttpAnswer, place: &str) -> SendResult {
+    let n_empty = payload.records().filter(|record| record.is_empty()).count();
+    let said = String::from_utf8_lossy(answer.body());
+    match answer.status() {
+        BLOCKED => {
+            let text = format_args!("{place} takes nothing, and answered 260: {}", said.trim());
+            Err(ExportError::reject(text))
+        }
+        200..300 if n_empty == 0 => Ok(()),
+        200..300 => Err(ExportError::partial(n_empty, NO_ENTRY)),
+        status @ (400 | 500) if is_too_large(&said) => {
+            let text = format_args!("{place} answered {status}: {}", said.trim());
+            Err(ExportError::too_large(text))
+        }
+        400 => Err(refused(payload, answer, place, n_empty, said.trim())),
+        _ => Err(answer.error(place, may_pass)),
+    }
+}
+
+/// Whether what was answered by this status is sent again.
+pub(super) fn may_pass(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// Whether a request was more than Loki, or one part of it of another, takes at once.
+fn is_too_large(said: &str) -> bool {
+    said.contains("message larger than max") || said.contains("equest body too large")
+}
+
+/// The error of an answer that says what is wrong with entries.
+fn refused(
+    payload: &Payload,
+    answer: &HttpAnswer,
+    place: &str,
+    n_empty: usize,
+    said: &str,
+) -> ExportError<Payload> {
+    let n_sent = payload.len() - n_empty;
+    let plain = unquoted(said).unwrap_or_default();
+    let n = n_ignored(&plain).or_else(|| n_invalid(&plain, said, payload));
+    let Some(n) = n.filter(|n| (1..=n_sent).contains(n)) else {
+        return answer.error(place, may_pass);
+    };
+    let why = why(&plain);
+    let message = format_args!("{place} refused {n} of {n_sent} entries as {why}: {said}");
+    let named = named(&plain, payload);
+    match named.iter().filter(|is| **is).count() {
+        _ if n == n_sent => ExportError::reject(message),
+        // Which ones they are is known, so that they are kept where refused records are kept.
+        n_named if n_named == n => {
+            let unsent = payload.filter(|at| named[at]);
+            ExportError::reject(message).unsent(unsent).rejected(n_empty)
+        }
+        _ => ExportError::partial(n_empty + n, message),
+    }
+}
+
+/// What is wrong with an entry, in the words of Loki's several versions, and in ours.
+const OF_ENTRIES: [(&str, &str); 8] = [
+    ("too far behind", "too old"),
+    ("out of order", "too old"),
+    ("timestamp too old", "too old"),
+    ("timestamp too new", "too far in the future"),
+    ("ax entry size", "too long"),
+    ("tructured metadata too large", "too large"),
+    ("too many structured metadata", "too large"),
+    ("includes structured metadata", "having structured metadata"),
+];
+
+/// What is wrong with all entries of a stream.
+const OF_STREAMS: [&str; 7] = [
+    "rror parsing labels",
+    " label names",
+    "label name too long",
+    "label value too long",
+    "duplicate label name",
+    "issing required labels",
+    "at least one label pair is required",
+];
+
+fn why(plain: &str) -> &'static str {
+    let found = OF_ENTRIES.iter().find(|(words, _)| plain.contains(words));
+    found.map_or("invalid", |(_, why)| why)
+}
+
+/// How many entries an ingester ignored, if it says so.
+fn n_ignored(plain: &str) -> Option<usize> {
+    let numbers = plain.split("total ignored: ").skip(1);
+    let numbers = numbers.filter_map(|rest| Some(number(rest, " out of ")?.0));
+    numbers.reduce(usize::saturating_add)
+}
+
+/// How many entries the distributor refused; `None` if it says anything else.
+fn n_invalid(plain: &str, said: &str, payload: &Payload) -> Option<usize> {
+    let mut n_all = 0_usize;
+    // One of its errors has a semicolon itself: `has 16 label names; limit 15`.
+    for part in plain.split("; ").filter(|part| !part.starts_with("limit ")) {
+        let (n, what) = number(part, " errors like: ").unwrap_or((1, part));
+        let is_of_entry = OF_ENTRIES.iter().any(|(words, _)| what.contains(words));
+        let n = match OF_STREAMS.iter().any(|words| what.contains(words)) {
+            _ if is_of_entry => n,
+            true => n_of_named_streams(said, payload)?,
+            false => return None,
+        };
+        n_all = n_all.saturating_add(n);
+    }
+    Some(n_all)
+}
+
+/// How many entries there are in the streams whose labels stand in the text; all if there is one stream alone.
+fn n_of_named_streams(said: &str, payload: &Payload) -> Option<usize> {
+    let streams = request::streams(payload);
+    let is_alone = streams.len() == 1;
+    let is_named = |labels: &[u8]| str::from_utf8(labels).is_ok_and(|labels| said.contains(labels));
+    let named = streams.iter().filter(|stream| is_alone || is_named(stream.labels));
+    Some(named.map(|stream| stream.entries.len()).sum()).filter(|n| *n > 0)
+}
+
+/// The number that `text` begins with, and what follows `then` behind it.
+fn number<'a>(text: &'a str, then: &str) -> Option<(usize, &'a str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let rest = text[end..].strip_prefix(then)?;
+    Some((text[..end].parse().ok()?, rest))
+}
+
+/// Whether each record is named, by its time.
+fn named(plain: &str, payload: &Payload) -> Vec<bool> {
+    let times = plain.split("entry with timestamp ").skip(1);
+    let times: HashSet<&str> =
+        times.filter_map(|rest| Some(rest.split_once(" ignored, reason")?.0)).collect();
+    let is_named = |record| {
+        !times.is_empty()
+            && frame::read(record).is_some_and(|frame| times.contains(&*shown(frame.time)))
+    };
+    payload.records().map(is_named).collect()
+}
+
+/// A time as Go prints it.
+fn shown(nanos: u64) -> String {
+    let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    let (year, month, day) = civil(seconds / 86_400);
+    let second = seconds % 86_400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let fraction = format!(".{nanos:09}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{fraction} +0000 UTC")
+}
+
+/// `text` without what stands in double quotes, where a backslash escapes them; `None` if they have no end.
+fn unquoted(text: &str) -> Option<String> {
+    let mut plain = String::with_capacity(text.len());
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for c in text.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => {
+                is_quoted = !is_quoted;
+                plain.push(c);
+            }
+            _ if is_quoted => {}
+            _ => plain.push(c),
+        }
+    }
+    (!is_quoted).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_as_go_prints_them() {
+        for (nanos, text) in [
+            (1_791_336_932_405_000_000, "2026-10-07 01:35:32.405 +0000 UTC"),
+            (1_754_066_618_854_444_845, "2025-08-01 16:43:38.854444845 +0000 UTC"),
+            (0, "1970-01-01 00:00:00 +0000 UTC"),
+            (1, "1970-01-01 00:00:00.000000001 +0000 UTC"),
+        ] {
+            assert_eq!(shown(nanos), text);
+        }
+    }
+
+    #[test]
+    fn what_is_in_quotes_is_not_looked_at() {
+        let plain = unquoted(r#"a {b="c\"d", e="\\"} f"#);
+        assert_eq!(plain.as_deref(), Some(r#"a {b="", e=""} f"#));
+        assert_eq!([unquoted(r#"a "b"#), unquoted(r#"a "b\""#)], [None, None]);
+    }
+}
