@@ -13,6 +13,9 @@ pub mod graphite;
 #[cfg(feature = "influx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "influx")))]
 pub mod influx;
+#[cfg(feature = "journal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "journal")))]
+pub mod journal;
 mod memory;
 #[cfg(feature = "otlp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]
@@ -26,6 +29,9 @@ pub mod remote_write;
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
 pub mod statsd;
 mod stdout;
+#[cfg(feature = "syslog")]
+#[cfg_attr(docsrs, doc(cfg(feature = "syslog")))]
+pub mod syslog;
 mod wire;
 #[cfg(feature = "zipkin")]
 #[cfg_attr(docsrs, doc(cfg(feature = "zipkin")))]

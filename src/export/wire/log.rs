@@ -197,7 +197,7 @@ const ECS_KEYS: &[&str] = &[
 ];
 
 /// RFC 3339 with nanoseconds. Written digit by digit: `fmt` takes longer than the rest of a line.
-fn date(time: Timestamp) -> [u8; 30] {
+pub(crate) fn date(time: Timestamp) -> [u8; 30] {
     let mut text = *b"0000-00-00T00:00:00.000000000Z";
     let nanos = time.unix_nanos();
     let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
