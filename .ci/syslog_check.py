@@ -1,7 +1,7 @@
 """Compares what rsyslog wrote of `tests/backends/syslog` with what was sent.
 
     syslog_check.py exact SENT FILE     every message is there once, in order, and equal
-    syslog_check.py flood SENT FILE     none is there twice, they are in order, and it says how many were lost
+    syslog_check.py flood SENT FILE     none is there twice, they are in order, those that were lost are one row, and it says how many
 
 FILE has an object of JSON for each message, with rsyslog's own properties. Structured data is read here anew.
 """
@@ -81,9 +81,12 @@ def main(how, sent_file, file):
     if how == "exact" and n_lost:
         missing = sorted(set(by_number) - set(numbers))
         sys.exit(f"{len(got)} of {len(wanted)} messages arrived; missing: {missing[:20]}")
-    lost = [len(json.dumps(by_number[n])) for n in set(by_number) - set(numbers)]
+    lost = sorted(set(by_number) - set(numbers))
+    if lost and lost[-1] - lost[0] + 1 != n_lost:
+        sys.exit(f"messages were lost that were not on their way together: {lost}")
+    n_bytes = sum(len(json.dumps(by_number[n])) for n in lost)
     print(f"{len(got)} of {len(wanted)} messages arrived, equal, once and in order" +
-          (f"; {n_lost} were lost, of about {sum(lost) >> 10} KiB" if n_lost else ""))
+          (f"; {n_lost} in a row were lost, of about {n_bytes >> 10} KiB" if n_lost else ""))
 
 
 main(*sys.argv[1:])

@@ -92,8 +92,7 @@ impl Listener {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut room)];
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let received =
-            rustix::net::recvmsg(&self.socket, &mut parts, &mut control, flags).unwrap();
+        let received = rustix::net::recvmsg(&self.socket, &mut parts, &mut control, flags).unwrap();
         let files: Vec<OwnedFd> = control
             .drain()
             .flat_map(|message| match message {
@@ -200,10 +199,7 @@ fn a_record_with_little_to_say_has_few_fields() {
     let record = LogRecord::new(LogSeverity::FATAL, "").with_context(none);
     let entry = entry(&Journal::new(), record);
     let names: Vec<_> = entry.0.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(
-        names,
-        ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "TIMESTAMP", "SEVERITY_TEXT"]
-    );
+    assert_eq!(names, ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "TIMESTAMP", "SEVERITY_TEXT"]);
     assert_eq!((entry.get("MESSAGE"), entry.get("PRIORITY")), (Some(""), Some("1")));
     assert_eq!(entry.get("SYSLOG_IDENTIFIER"), Some("shop"));
 }

@@ -8,12 +8,7 @@ use super::{
 use crate::{
     diagnostics,
     error::{Error, ErrorKind},
-    export::wire::{
-        doubling::Doubling,
-        log::date,
-        priority,
-        span::last_of_each_key,
-    },
+    export::wire::{doubling::Doubling, log::date, priority, span::last_of_each_key},
     label::Value,
     log::LogRecord,
     pipeline::{Batch, Encoder, Payload, Setup},

@@ -25,7 +25,11 @@ enum Sockets {
     Stream(Stream),
     /// Of which kind a local socket is, is known when it is connected to.
     #[cfg(unix)]
-    Local { datagrams: Datagrams, stream: Stream, is_stream: bool },
+    Local {
+        datagrams: Datagrams,
+        stream: Stream,
+        is_stream: bool,
+    },
 }
 
 /// Where sending ended.

@@ -39,10 +39,15 @@ pub(super) fn is_field(text: &str, most: usize) -> bool {
 
 /// Writes the value of a parameter, with escapes (RFC 5424, 6.3.3).
 pub(super) fn value(out: &mut Vec<u8>, text: &str) {
-    pieces(out, text, |byte| matches!(byte, b'"' | b'\\' | b']' | 0), |out, byte| match byte {
-        0 => out.extend_from_slice(NUL.as_bytes()),
-        byte => out.extend_from_slice(&[b'\\', byte]),
-    });
+    pieces(
+        out,
+        text,
+        |byte| matches!(byte, b'"' | b'\\' | b']' | 0),
+        |out, byte| match byte {
+            0 => out.extend_from_slice(NUL.as_bytes()),
+            byte => out.extend_from_slice(&[b'\\', byte]),
+        },
+    );
 }
 
 /// Writes text of the message itself.
@@ -92,8 +97,14 @@ mod tests {
     #[test]
     fn a_field_has_printable_ascii_alone_and_ends_in_time() {
         let of = |text| written(|out| field(out, text, 8));
-        assert_eq!([of("shop"), of(""), of("a b\u{7f}é"), of("日本\n~!")], ["shop", "-", "a_b__", "___~!"]);
-        assert_eq!((of("12345678").len(), of("123456789").len(), of("日本日本日本日本日本")), (8, 8, "________".into()));
+        assert_eq!(
+            [of("shop"), of(""), of("a b\u{7f}é"), of("日本\n~!")],
+            ["shop", "-", "a_b__", "___~!"]
+        );
+        assert_eq!(
+            (of("12345678").len(), of("123456789").len(), of("日本日本日本日本日本")),
+            (8, 8, "________".into())
+        );
         for text in ["shop", "", "a b", "é", "12345678", "123456789"] {
             assert_eq!(is_field(text, 8), of(text) == text, "{text}");
         }
@@ -118,7 +129,10 @@ mod tests {
         for end in 0..=9 {
             let mut out = "aé日x".as_bytes().to_vec();
             cut(&mut out, end);
-            assert_eq!(str::from_utf8(&out).unwrap(), ["", "a", "a", "aé", "aé", "aé", "aé日", "aé日x", "aé日x", "aé日x"][end]);
+            assert_eq!(
+                str::from_utf8(&out).unwrap(),
+                ["", "a", "a", "aé", "aé", "aé", "aé日", "aé日x", "aé日x", "aé日x"][end]
+            );
         }
     }
 }

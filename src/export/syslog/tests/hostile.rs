@@ -11,8 +11,7 @@ fn whole() -> Syslog {
 /// What a place of printable ASCII makes of a text.
 fn printable(text: &str, most: usize, reserved: &str) -> String {
     let is_kept = |c: char| c.is_ascii_graphic() && !reserved.contains(c);
-    let shown: String =
-        text.chars().take(most).map(|c| if is_kept(c) { c } else { '_' }).collect();
+    let shown: String = text.chars().take(most).map(|c| if is_kept(c) { c } else { '_' }).collect();
     shown
 }
 
@@ -67,7 +66,8 @@ fn a_hostile_target_and_resource_are_whole_in_their_parameters() {
         let message = read(encoder.encode(&Batch::from(vec![record])).bytes());
         let wanted = instance.replace('\0', "\u{fffd}");
         assert_eq!(message.param("service.instance.id"), Some(&*wanted), "{which}");
-        let target = message.param("target").unwrap_or(if text.is_empty() { "" } else { &message.id });
+        let target =
+            message.param("target").unwrap_or(if text.is_empty() { "" } else { &message.id });
         assert_eq!(target, text.replace('\0', "\u{fffd}"), "{which}");
     }
 }

@@ -56,8 +56,7 @@ fn a_text_keeps_half_of_the_room_and_all_that_attributes_do_not_need() {
     let crowded = of_body(&text).with_attribute("large", "y".repeat(1_500));
     let many = (0..200).fold(of_body(&text), |record, n| record.with_attribute(format!("a{n}"), n));
     let lonely = of_body(&text);
-    let lengths =
-        [crowded, many, lonely].map(|record| message(&syslog(), record).text.len());
+    let lengths = [crowded, many, lonely].map(|record| message(&syslog(), record).text.len());
     assert!(lengths[0] > 1_800, "what has no room takes none: {lengths:?}");
     assert!(lengths[1] > 900 && lengths[1] < 1_200, "{lengths:?}");
     assert!(lengths[2] > 1_800, "{lengths:?}");

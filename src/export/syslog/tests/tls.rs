@@ -108,7 +108,10 @@ fn a_receiver_that_cannot_be_trusted_gets_nothing_and_is_tried_again() {
         let report = pipe.shutdown(Duration::ZERO);
         assert_eq!(report.delivered, 0, "{certificate:?}");
         let error = report.last_error.unwrap();
-        assert!(error.contains(word) && error.contains(&receiver.place), "{certificate:?}: {error}");
+        assert!(
+            error.contains(word) && error.contains(&receiver.place),
+            "{certificate:?}: {error}"
+        );
     }
 }
 

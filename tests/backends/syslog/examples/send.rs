@@ -17,7 +17,7 @@ use bellwether::{
         journal::Journal,
         syslog::{Syslog, SyslogFacility, SyslogFraming, SyslogTls},
     },
-    log::{LogRecord, LogSeverity, emit},
+    log::{LogFilter, LogLimits, LogOptions, LogRecord, LogSeverity, emit},
 };
 use serde_json::{Value, json};
 
@@ -30,7 +30,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, place, file, certificates @ ..] = &arguments[..] else { panic!("KIND PLACE FILE") };
     let logs = Memory::<LogRecord>::new();
+    let limits = LogLimits { value_chars: 1 << 20, ..LogLimits::default() };
+    let options = LogOptions::new().filter(LogFilter::at_least(LogSeverity::TRACE)).limits(limits);
     let telemetry = bellwether::builder("shop")
+        .logs(options)
         .resource("service.instance.id", "i-1")
         .export(route(kind, place, certificates))
         .export(Route::new(logs.clone()))
@@ -89,7 +92,9 @@ fn record(n: u64, may_be_large: bool) {
         _ => format!("{n}] [a b=\"c\"] <34>1 - - -"),
     };
     let mut record = LogRecord::new(severity, body)
-        .with_target(["shop::pay", "", "a target with more than 32 characters in it"][n as usize % 3])
+        .with_target(
+            ["shop::pay", "", "a target with more than 32 characters in it"][n as usize % 3],
+        )
         .with_attribute("n", n)
         .with_attribute("text", "a \"b\" \\ ] [ =\n\t日本")
         .with_attribute("http.route", "/orders/{order}")
