@@ -106,9 +106,9 @@ impl Messages {
         for attribute in last_of_each_key(record.attributes()) {
             data.attribute(&attribute.key, &attribute.value);
         }
-        let is_said = record.event_name().is_none();
         let target = record.target();
-        if !target.is_empty() && !(is_said && text::is_field(target, MOST_MESSAGE_ID)) {
+        let is_said = record.event_name().is_none() && text::is_field(target, MOST_MESSAGE_ID);
+        if !(is_said || target.is_empty()) {
             data.text("target", target);
         }
         if let Some(text) = priority::more_than_that(record.severity(), record.severity_text()) {

@@ -32,15 +32,22 @@ pub(crate) struct TlsPlace {
     /// The certificate that is shown, and its key.
     identity: Option<(Pem, Pem)>,
     /// What was made of the certificates last; held to look, and to replace it.
-    made: Arc<Mutex<Option<(Material, Arc<ClientConfig>)>>>,
+    made: Arc<Mutex<Option<Made>>>,
+}
+
+struct Made {
+    of: Material,
+    config: Arc<ClientConfig>,
 }
 
 /// The certificates and keys as they are now.
 #[derive(PartialEq)]
 struct Material {
-    roots: Option<Zeroizing<Vec<u8>>>,
-    identity: Option<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)>,
+    roots: Option<Bytes>,
+    identity: Option<(Bytes, Bytes)>,
 }
+
+type Bytes = Zeroizing<Vec<u8>>;
 
 /// A connection by TLS.
 pub(super) struct TlsSocket {
@@ -114,13 +121,13 @@ impl TlsPlace {
     /// Of the certificates as they are now; one that was made of the same stays, with its sessions.
     fn config(&self) -> Result<Arc<ClientConfig>, String> {
         let material = self.material()?;
-        if let Some((of, config)) = &*self.made.lock()
-            && *of == material
+        if let Some(made) = &*self.made.lock()
+            && made.of == material
         {
-            return Ok(config.clone());
+            return Ok(made.config.clone());
         }
         let config = Arc::new(material.config()?);
-        *self.made.lock() = Some((material, config.clone()));
+        *self.made.lock() = Some(Made { of: material, config: config.clone() });
         Ok(config)
     }
 
