@@ -67,7 +67,8 @@ mod sender;
 #[cfg(not(target_os = "linux"))]
 #[path = "sender_absent.rs"]
 mod sender;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::{borrow::Cow, path::PathBuf};

@@ -5,7 +5,7 @@ mod limits;
 mod reader;
 mod records;
 mod sending;
-#[cfg(feature = "syslog-tls")]
+#[cfg(all(feature = "syslog-tls", feature = "http-client"))] // Whose tests have the certificates.
 mod tls;
 
 use std::time::Duration;

@@ -10,12 +10,7 @@ use std::{
 use rustls::{ServerConnection, StreamOwned};
 
 use super::{reader::counted, *};
-
-#[path = "../../../../tests/support/tls.rs"]
-#[allow(dead_code, unreachable_pub, missing_docs, reason = "fixtures of other tests too")]
-mod fixtures;
-
-use fixtures::{
+use crate::transport::http_client::tests::support::{
     CLIENT_KEY_PEM, CLIENT_PEM, Certificate, OTHER_ROOT_PEM, ROOT_PEM, UNKNOWN_KEY_PEM, UNKNOWN_PEM,
 };
 
