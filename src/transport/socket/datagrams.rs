@@ -164,11 +164,8 @@ impl Socket {
 
     /// Whether nothing was sent because nobody listens at the other end of this socket any more.
     fn is_of_no_server(&self, error: &io::Error) -> bool {
-        match self {
-            Self::Udp(_) => false, // It may be of the datagram before.
-            #[cfg(unix)]
-            Self::Unix(_) => error.kind() == io::ErrorKind::ConnectionRefused,
-        }
+        let is_udp = matches!(self, Self::Udp(_)); // There it may be of the datagram before.
+        !is_udp && error.kind() == io::ErrorKind::ConnectionRefused
     }
 }
 
