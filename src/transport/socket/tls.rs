@@ -272,7 +272,8 @@ fn heed(connection: &mut ClientConnection) -> io::Result<bool> {
 /// something unread, the system takes back what it has not sent yet.
 impl Drop for TlsSocket {
     fn drop(&mut self) {
-        if self.connection.is_handshaking() {
+        // A record that was cut off counts as not sent: the rest of it must not follow now.
+        if self.connection.is_handshaking() || self.connection.wants_write() {
             return;
         }
         let by = Deadline::after(LINGER);

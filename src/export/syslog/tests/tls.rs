@@ -172,6 +172,49 @@ fn a_receiver_that_ends_a_connection_gets_the_rest_by_another() {
 }
 
 #[test]
+fn what_did_not_leave_whole_is_sent_again_and_nothing_is_there_twice() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let tls = SyslogTls::new(place).root_certificates(ROOT_PEM);
+    let route = Route::from(Syslog::tls(tls).max_message(1 << 20)).settings(|settings| {
+        settings.batch_delay = Duration::ZERO;
+        settings.attempt_timeout = Duration::from_secs(1);
+        settings.retry = Retry { initial: Duration::from_millis(1), ..Retry::default() };
+    });
+    let pipe = Pipe::start(route, &setup()).unwrap();
+    let body = "x".repeat(60_000);
+    let record = |n: i64| LogRecord::new(LogSeverity::INFO, body.clone()).with_attribute("n", n);
+    pipe.push((0..400).map(record).collect::<Vec<_>>());
+    let accepted = || {
+        let connection = ServerConnection::new(Certificate::Good.config(&[])).unwrap();
+        let mut stream = StreamOwned::new(connection, listener.accept().unwrap().0);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        stream
+    };
+    let all = |mut stream: StreamOwned<_, std::net::TcpStream>| {
+        let (mut bytes, mut room) = (Vec::new(), vec![0; 1 << 16]);
+        // One that was cut off ends with an error.
+        while let Ok(n @ 1..) = stream.read(&mut room) {
+            bytes.extend_from_slice(&room[..n]);
+        }
+        bytes
+    };
+    let silent = accepted();
+    let reading = accepted(); // Another attempt, when the first has had its time.
+    // Now that all of it is tried again, the first is read too.
+    let first = thread::spawn(move || all(silent));
+    let second = thread::spawn(move || all(reading));
+    assert_eq!(ended(pipe).delivered, 400);
+    let (first, second) = (first.join().unwrap(), second.join().unwrap());
+    let (mut messages, cut) = counted(&first);
+    assert!(!messages.is_empty() && messages.len() < 400 && !cut.is_empty());
+    messages.extend(counted(&second).0);
+    assert_eq!(numbers(&messages), (0..400).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_cannot_be_used_is_an_error_at_the_start() {
     let starts = |tls: SyslogTls| {
         let started = Pipe::start(Route::from(Syslog::tls(tls)), &setup());
