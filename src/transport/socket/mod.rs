@@ -8,6 +8,9 @@ mod datagrams;
 mod descriptor;
 mod resolve;
 mod stream;
+#[cfg(test)]
+#[cfg(all(feature = "syslog-tls", feature = "http-client"))] // Whose tests have the certificates.
+mod tests;
 #[cfg(feature = "syslog-tls")]
 mod tls;
 #[cfg(not(feature = "syslog-tls"))]

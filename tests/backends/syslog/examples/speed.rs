@@ -1,5 +1,5 @@
 //! How fast log records become messages of RFC 5424: ours, and the formatter of the crate `syslog`, one after the
-//! other on one thread.
+//! other on one thread; and how fast they become entries of the journal.
 //!
 //! ```text
 //! cargo run --release --example speed
@@ -17,7 +17,7 @@ use std::{
 
 use bellwether::{
     context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState},
-    export::{Encoder, syslog::Syslog},
+    export::{Encoder, journal::Journal, syslog::Syslog},
     log::{LogRecord, LogSeverity},
     pipeline::{Batch, Setup},
     resource::Resource,
@@ -43,6 +43,8 @@ fn main() {
     let mut encoder = Syslog::tcp("127.0.0.1:601").host_name("eu-1").logs_encoder();
     encoder.start(&Setup::new(Resource::service("shop"))).expect("nothing is wrong with it");
     let batch = Batch::from(vec![log; RECORDS]);
+    let mut entries = Journal::new().logs_encoder();
+    entries.start(&Setup::new(Resource::service("shop"))).expect("nothing is wrong with it");
     let formatter = Formatter5424 {
         facility: Facility::LOG_USER,
         hostname: Some("eu-1".to_owned()),
@@ -51,7 +53,7 @@ fn main() {
     };
     show(&encoder.encode(&batch).bytes()[..200]);
     show(&theirs(&formatter)[..200]);
-    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+    let (mut our_times, mut their_times, mut journal_times) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begin = Instant::now();
         black_box(encoder.encode(black_box(&batch)));
@@ -59,10 +61,14 @@ fn main() {
         let begin = Instant::now();
         black_box(theirs(black_box(&formatter)));
         their_times.push(begin.elapsed());
+        let begin = Instant::now();
+        black_box(entries.encode(black_box(&batch)));
+        journal_times.push(begin.elapsed());
     }
     let ours = report("bellwether", our_times);
     let theirs = report("syslog", their_times);
     println!("ratio {:.2}", theirs / ours);
+    report("the journal", journal_times);
 }
 
 fn show(bytes: &[u8]) {
