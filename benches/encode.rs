@@ -6,6 +6,7 @@
 use std::{borrow::Cow, hint::black_box};
 
 use bellwether::{
+    context::{SpanContext, SpanId, TraceFlags, TraceId, TraceState},
     export::{
         Encoder,
         clickhouse::ClickHouse,
@@ -13,9 +14,11 @@ use bellwether::{
         emf::Emf,
         graphite::Graphite,
         influx::Influx,
+        journal::Journal,
         loki::{Loki, LokiForm},
         prometheus::{Format, Page, gzip},
         statsd::Statsd,
+        syslog::Syslog,
     },
     label::Labels,
     log::{LogRecord, LogSeverity},
@@ -219,5 +222,32 @@ fn span() -> SpanRecord {
     span
 }
 
-criterion_group!(benches, encode, points, records, loki);
+/// Records as macros make them, within a span.
+fn system_logs(c: &mut Criterion) {
+    let mut group = c.benchmark_group("system logs");
+    let setup = Setup::new(Resource::service("bench"));
+    let context = SpanContext::new(
+        TraceId::from_u128(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
+        SpanId::from_u64(0x00f0_67aa_0ba9_02b7),
+        TraceFlags::SAMPLED,
+        TraceState::EMPTY,
+    );
+    let log = LogRecord::new(LogSeverity::INFO, "the card was refused")
+        .with_context(context)
+        .with_target("shop::pay")
+        .with_location("src/pay.rs", 42)
+        .with_attribute("cart", 7)
+        .with_attribute("http.route", "/orders");
+    let batch = Batch::from(vec![log; 512]);
+    group.throughput(Throughput::Elements(batch.len() as u64));
+    let mut syslog = Syslog::tcp("127.0.0.1:601").logs_encoder();
+    syslog.start(&setup).expect("nothing is wrong with it");
+    group.bench_function("syslog", |b| b.iter(|| syslog.encode(black_box(&batch)).len()));
+    let mut journal = Journal::new().logs_encoder();
+    journal.start(&setup).expect("nothing is wrong with it");
+    group.bench_function("journal", |b| b.iter(|| journal.encode(black_box(&batch)).len()));
+    group.finish();
+}
+
+criterion_group!(benches, encode, points, records, loki, system_logs);
 criterion_main!(benches);

@@ -22,6 +22,9 @@ pub mod graphite;
 #[cfg(feature = "influx")]
 #[cfg_attr(docsrs, doc(cfg(feature = "influx")))]
 pub mod influx;
+#[cfg(feature = "journal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "journal")))]
+pub mod journal;
 #[cfg(feature = "loki")]
 #[cfg_attr(docsrs, doc(cfg(feature = "loki")))]
 pub mod loki;
@@ -38,6 +41,9 @@ pub mod remote_write;
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
 pub mod statsd;
 mod stdout;
+#[cfg(feature = "syslog")]
+#[cfg_attr(docsrs, doc(cfg(feature = "syslog")))]
+pub mod syslog;
 mod wire;
 #[cfg(feature = "zipkin")]
 #[cfg_attr(docsrs, doc(cfg(feature = "zipkin")))]

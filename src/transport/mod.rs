@@ -15,11 +15,20 @@ pub(crate) mod http_client;
 mod http_poster;
 #[cfg(feature = "prometheus-listener")]
 pub(crate) mod http_server;
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "http-client", feature = "syslog-tls"))]
+mod pem;
+#[cfg(any(feature = "http-client", feature = "syslog-tls"))]
 mod rotating_file;
 #[cfg(feature = "http-client")]
 mod secret;
-#[cfg(any(feature = "statsd", feature = "graphite", feature = "influx", feature = "emf"))]
+#[cfg(any(
+    feature = "statsd",
+    feature = "graphite",
+    feature = "influx",
+    feature = "emf",
+    feature = "syslog",
+    feature = "journal"
+))]
 #[allow(dead_code, unused_imports, reason = "each of what sends uses a part of it")]
 pub(crate) mod socket;
 

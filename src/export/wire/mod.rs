@@ -1,5 +1,7 @@
 //! Encodings that exporters share. They know records, but no backend.
 
+#[cfg(feature = "syslog")]
+pub(crate) mod doubling;
 #[cfg(any(
     feature = "statsd",
     feature = "graphite",
@@ -26,6 +28,8 @@ pub(crate) mod number;
 #[cfg(any(feature = "statsd", feature = "influx"))]
 pub(crate) mod packed;
 pub(crate) mod point;
+#[cfg(any(feature = "syslog", feature = "journal"))]
+pub(crate) mod priority;
 #[cfg(any(feature = "otlp", feature = "remote-write", feature = "loki"))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod protobuf;

@@ -1,6 +1,6 @@
 //! The options of an endpoint, and whether the policy allows its URL.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use reqwest::{RequestBuilder, Url, header::HeaderMap};
 
@@ -10,9 +10,9 @@ use super::{
     policy::{Place, is_public_or_named},
     proxy::Proxy,
     resolver::NotPublic,
-    tls::{Pem, Tls},
+    tls::Tls,
 };
-use crate::transport::{Secret, rotating_file::RotatingFile};
+use crate::transport::{Secret, pem::Pem};
 
 /// Where requests are sent, and how: a URL and its options, the same for every backend, notifier and source
 /// that speaks HTTP.
@@ -203,7 +203,7 @@ impl Endpoint {
     /// As [`root_certificates`](Self::root_certificates), from a file. It is read before each request, so
     /// that one that is replaced counts from then on. At most 1 MiB.
     pub fn root_certificates_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.tls.roots = Some(file(path));
+        self.tls.roots = Some(Pem::file(path));
         self
     }
 
@@ -220,7 +220,7 @@ impl Endpoint {
         chain: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
     ) -> Self {
-        self.tls.identity = Some((file(chain), file(key)));
+        self.tls.identity = Some((Pem::file(chain), Pem::file(key)));
         self
     }
 
@@ -369,10 +369,6 @@ impl Endpoint {
     ) -> Result<RequestBuilder, String> {
         self.credentials.iter().try_fold(request, |request, each| each.on(request))
     }
-}
-
-fn file(path: impl Into<PathBuf>) -> Pem {
-    Pem::File(Arc::new(RotatingFile::new(path)))
 }
 
 impl From<&str> for Endpoint {

@@ -2,13 +2,11 @@
 //!
 //! There is no switch that turns verification off: whoever needs a certificate of his own trusts its root.
 
-use std::{fmt, sync::Arc};
-
 use reqwest::{Certificate, ClientBuilder, Identity, tls::Version};
 use zeroize::Zeroizing;
 
 use super::cause::chain;
-use crate::transport::rotating_file::RotatingFile;
+use crate::transport::pem::Pem;
 
 /// Options of TLS.
 #[derive(Clone, Debug, Default)]
@@ -19,31 +17,11 @@ pub(super) struct Tls {
     pub(super) identity: Option<(Pem, Pem)>,
 }
 
-/// A text in PEM, or the file that has it.
-#[derive(Clone)]
-pub(super) enum Pem {
-    Text(Arc<Zeroizing<Vec<u8>>>),
-    File(Arc<RotatingFile>),
-}
-
 /// The certificates and keys as they are now. If a connection was made with others, another one is made.
 #[derive(Clone, Default, PartialEq)]
 pub(super) struct Material {
     roots: Option<Zeroizing<Vec<u8>>>,
     identity: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Pem {
-    pub(super) fn text(pem: &[u8]) -> Self {
-        Self::Text(Arc::new(Zeroizing::new(pem.to_vec())))
-    }
-
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, String> {
-        match self {
-            Self::Text(text) => Ok(Zeroizing::clone(text)),
-            Self::File(file) => file.read(),
-        }
-    }
 }
 
 impl Tls {
@@ -90,15 +68,5 @@ impl Material {
             builder = builder.identity(identity);
         }
         Ok(builder)
-    }
-}
-
-/// Where it comes from.
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(_) => f.write_str("text"),
-            Self::File(file) => write!(f, "file {:?}", file.path()),
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     net::{SocketAddr, UdpSocket},
-    time::Instant,
+    time::{Duration, Instant},
 };
 #[cfg(unix)]
 use std::{os::unix::net::UnixDatagram, path::PathBuf};
@@ -29,7 +29,7 @@ pub(crate) struct Datagrams {
 }
 
 #[derive(Debug)]
-enum Socket {
+pub(super) enum Socket {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
@@ -66,15 +66,35 @@ impl Datagrams {
         &self.place
     }
 
-    /// Sends one. That it is sent does not say that it arrives: over UDP it is an error only of a later one
-    /// that nobody listens.
+    /// Sends one. That it is sent does not say that it arrives: over UDP it is an error of this one that nobody
+    /// listens on the own machine, and of a later one elsewhere, if of any.
     pub(crate) fn send(&mut self, datagram: &[u8], deadline: &Deadline) -> io::Result<()> {
-        let socket = match self.open.take() {
-            Some((socket, until)) if clock::real_instant() < until => (socket, until),
-            _ => (self.connect(deadline)?, clock::deadline(LIFETIME)),
-        };
-        socket.0.send(datagram, deadline)?; // One that failed is closed.
-        self.open = Some(socket);
+        self.by_socket(deadline, |socket| socket.send(datagram))
+    }
+
+    /// Sends by the socket that is open, or by another one: again and again, in steps, until the deadline.
+    ///
+    /// A Unix socket whose server has gone takes nothing any more, though there may be another one at the path.
+    pub(super) fn by_socket(
+        &mut self,
+        deadline: &Deadline,
+        send: impl Fn(&Socket) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if let Some((socket, until)) = self.open.take()
+            && clock::real_instant() < until
+        {
+            match socket.patiently(deadline, &send) {
+                Err(error) if socket.is_of_no_server(&error) => {}
+                sent => {
+                    sent?; // One that failed is closed.
+                    self.open = Some((socket, until));
+                    return Ok(());
+                }
+            }
+        }
+        let socket = self.connect(deadline)?;
+        socket.patiently(deadline, &send)?;
+        self.open = Some((socket, clock::deadline(LIFETIME)));
         Ok(())
     }
 
@@ -108,32 +128,50 @@ fn connected(addresses: &[SocketAddr]) -> io::Result<UdpSocket> {
 }
 
 impl Socket {
-    fn send(&self, datagram: &[u8], deadline: &Deadline) -> io::Result<()> {
+    fn patiently(
+        &self,
+        deadline: &Deadline,
+        send: &impl Fn(&Self) -> io::Result<()>,
+    ) -> io::Result<()> {
         loop {
-            let patience = Some(step(deadline)?);
-            let sent = match self {
-                Self::Udp(socket) => {
-                    socket.set_write_timeout(patience).and_then(|()| socket.send(datagram))
-                }
-                #[cfg(unix)]
-                Self::Unix(socket) => {
-                    socket.set_write_timeout(patience).and_then(|()| socket.send(datagram))
-                }
-            };
-            match sent {
-                Ok(_) => return Ok(()),
+            self.set_patience(step(deadline)?)?;
+            match send(self) {
                 Err(error) if is_pause(&error) => {}
-                Err(error) => return Err(error),
+                sent => return sent,
             }
         }
+    }
+
+    fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => socket.set_write_timeout(Some(patience)),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.set_write_timeout(Some(patience)),
+        }
+    }
+
+    fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => {
+                socket.send(datagram)?;
+                // On the own machine the answer is there already.
+                socket.take_error()?.map_or(Ok(()), Err)
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.send(datagram).map(drop),
+        }
+    }
+
+    /// Whether nothing was sent because nobody listens at the other end of this socket any more.
+    fn is_of_no_server(&self, error: &io::Error) -> bool {
+        let is_udp = matches!(self, Self::Udp(_)); // There it may be of the datagram before.
+        !is_udp && error.kind() == io::ErrorKind::ConnectionRefused
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::*;
+    use super::{super::is_too_large, *};
 
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(20))
@@ -161,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_listens_for_is_an_error_of_a_later_one_and_what_is_too_large_of_itself() {
+    fn what_nobody_listens_for_is_an_error_and_so_is_what_is_too_large() {
         let place = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let mut datagrams = Datagrams::new(DatagramPlace::Udp(place));
         assert!(datagrams.send(&[0; 70_000], &soon()).is_err());
@@ -184,5 +222,37 @@ mod tests {
         assert_eq!(receiver.recv(&mut room).unwrap(), 64);
         datagrams.send(b"there is room again", &soon()).unwrap();
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_unix_socket_whose_server_was_replaced_is_opened_anew_and_nothing_is_lost() {
+        let path = std::env::temp_dir().join(format!("bellwether-anew-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let first = UnixDatagram::bind(&path).unwrap();
+        let mut datagrams = Datagrams::new(DatagramPlace::Unix(path.clone()));
+        datagrams.send(b"one", &soon()).unwrap();
+        drop(first);
+        let refused = datagrams.send(b"two", &soon()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        std::fs::remove_file(&path).unwrap();
+        let second = UnixDatagram::bind(&path).unwrap();
+        datagrams.send(b"three", &soon()).unwrap();
+        drop(second);
+        std::fs::remove_file(&path).unwrap();
+        let third = UnixDatagram::bind(&path).unwrap();
+        datagrams.send(b"four", &soon()).unwrap();
+        let mut room = [0; 100];
+        assert_eq!(third.recv(&mut room).unwrap(), 4);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_large_is_known_as_such() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let place = DatagramPlace::Udp(receiver.local_addr().unwrap().to_string());
+        let error = Datagrams::new(place).send(&[0; 65_508], &soon()).unwrap_err();
+        assert!(is_too_large(&error), "{error}");
+        assert!(!is_too_large(&io::ErrorKind::ConnectionRefused.into()));
     }
 }

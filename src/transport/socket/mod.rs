@@ -4,13 +4,24 @@
 //! changes is followed. All of it blocks, in steps that are short enough to notice a deadline that moved nearer.
 
 mod datagrams;
+#[cfg(all(feature = "journal", target_os = "linux"))]
+mod descriptor;
 mod resolve;
 mod stream;
+#[cfg(test)]
+#[cfg(all(feature = "syslog-tls", feature = "http-client"))] // Whose tests have the certificates.
+mod tests;
+#[cfg(feature = "syslog-tls")]
+mod tls;
+#[cfg(not(feature = "syslog-tls"))]
+#[path = "tls_absent.rs"]
+mod tls;
 
 use std::{io, time::Duration};
 
 pub(crate) use datagrams::{DatagramPlace, Datagrams};
 pub(crate) use stream::{Stream, StreamPlace};
+pub(crate) use tls::TlsPlace;
 
 use crate::clock::Deadline;
 
@@ -33,4 +44,13 @@ fn step(deadline: &Deadline) -> io::Result<Duration> {
 fn is_pause(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+/// Whether a datagram is larger than the system takes.
+pub(crate) fn is_too_large(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    const TOO_LARGE: i32 = libc::EMSGSIZE;
+    #[cfg(not(unix))]
+    const TOO_LARGE: i32 = 10_040; // WSAEMSGSIZE
+    error.raw_os_error() == Some(TOO_LARGE)
 }

@@ -1,4 +1,4 @@
-//! Bytes over TCP, or over a Unix socket of streams.
+//! Bytes over TCP, with or without TLS, or over a Unix socket of streams.
 
 use std::{
     fmt,
@@ -9,14 +9,20 @@ use std::{
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::PathBuf};
 
-use super::{LIFETIME, is_pause, resolve::resolve, step};
+use super::{
+    LIFETIME, is_pause,
+    resolve::resolve,
+    step,
+    tls::{TlsPlace, TlsSocket},
+};
 use crate::clock::{self, Deadline};
 
 /// Where a stream goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum StreamPlace {
     /// `host:port`.
     Tcp(String),
+    Tls(TlsPlace),
     /// The path of a Unix socket.
     #[cfg(unix)]
     Unix(PathBuf),
@@ -32,6 +38,7 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpStream),
+    Tls(TlsSocket),
     #[cfg(unix)]
     Unix(UnixStream),
 }
@@ -43,8 +50,21 @@ impl fmt::Display for StreamPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(place) => write!(f, "tcp://{place}"),
+            Self::Tls(place) => write!(f, "tls://{}", place.place()),
             #[cfg(unix)]
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl StreamPlace {
+    /// What cannot be used of it, if anything cannot, as far as that can be said without connecting.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Tls(place) => place.check(),
+            Self::Tcp(_) => Ok(()),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
         }
     }
 }
@@ -69,10 +89,8 @@ impl Stream {
         bytes: &[u8],
         deadline: &Deadline,
     ) -> Result<(), (usize, io::Error)> {
-        let is_good = |(socket, until): &(Socket, Instant)| {
-            clock::real_instant() < *until && !socket.is_closed()
-        };
-        let (mut socket, until) = match self.open.take().filter(is_good) {
+        let kept = self.open.take();
+        let (mut socket, until) = match kept.and_then(still_good) {
             Some(open) => open,
             None => {
                 let socket = self.connect(deadline).map_err(|error| (0, error))?;
@@ -86,10 +104,9 @@ impl Stream {
 
     fn connect(&self, deadline: &Deadline) -> io::Result<Socket> {
         match &self.place {
-            StreamPlace::Tcp(place) => {
-                let stream = connected(&resolve(place, deadline)?, deadline)?;
-                stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
+            StreamPlace::Tcp(place) => Ok(Socket::Tcp(connected(place, deadline)?)),
+            StreamPlace::Tls(place) => {
+                Ok(Socket::Tls(place.begin(connected(place.place(), deadline)?, deadline)?))
             }
             #[cfg(unix)]
             StreamPlace::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
@@ -97,8 +114,21 @@ impl Stream {
     }
 }
 
+/// The connection that is open, unless it is too old or the other side has closed it.
+fn still_good((mut socket, until): (Socket, Instant)) -> Option<(Socket, Instant)> {
+    let is_good = clock::real_instant() < until && !socket.is_closed();
+    is_good.then_some((socket, until))
+}
+
+/// A connection to `host:port`.
+fn connected(place: &str, deadline: &Deadline) -> io::Result<TcpStream> {
+    let stream = first_of(&resolve(place, deadline)?, deadline)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// A connection to the first address that takes one.
-fn connected(addresses: &[SocketAddr], deadline: &Deadline) -> io::Result<TcpStream> {
+fn first_of(addresses: &[SocketAddr], deadline: &Deadline) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         let left = deadline.left().min(CONNECT_TIMEOUT);
@@ -116,11 +146,12 @@ fn connected(addresses: &[SocketAddr], deadline: &Deadline) -> io::Result<TcpStr
 impl Socket {
     /// Whether the other side has closed it meanwhile: what is written then would be lost. What it has said
     /// is read and dropped.
-    fn is_closed(&self) -> bool {
+    fn is_closed(&mut self) -> bool {
         let read = match self {
-            Self::Tcp(socket) => read_at_once(socket, |on| socket.set_nonblocking(on)),
+            Self::Tls(socket) => return socket.is_closed(),
+            Self::Tcp(socket) => read_at_once(&*socket, |on| socket.set_nonblocking(on)),
             #[cfg(unix)]
-            Self::Unix(socket) => read_at_once(socket, |on| socket.set_nonblocking(on)),
+            Self::Unix(socket) => read_at_once(&*socket, |on| socket.set_nonblocking(on)),
         };
         match read {
             Ok(n) => n == 0,
@@ -130,28 +161,36 @@ impl Socket {
 
     #[expect(clippy::disallowed_methods, reason = "a short write goes on with the rest")]
     fn write(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), (usize, io::Error)> {
-        let mut n_written = 0;
-        while n_written < bytes.len() {
-            let patience = Some(step(deadline).map_err(|error| (n_written, error))?);
-            let rest = &bytes[n_written..];
-            let written = match self {
-                Self::Tcp(socket) => {
-                    socket.set_write_timeout(patience).and_then(|()| socket.write(rest))
-                }
-                #[cfg(unix)]
-                Self::Unix(socket) => {
-                    socket.set_write_timeout(patience).and_then(|()| socket.write(rest))
-                }
-            };
-            match written {
-                Ok(0) => return Err((n_written, io::ErrorKind::WriteZero.into())),
-                Ok(n) => n_written += n,
-                Err(error) if is_pause(&error) => {}
-                Err(error) => return Err((n_written, error)),
-            }
+        match self {
+            Self::Tls(socket) => socket.write(bytes, deadline),
+            Self::Tcp(socket) => in_steps(bytes, deadline, |rest, patience| {
+                socket.set_write_timeout(Some(patience)).and_then(|()| socket.write(rest))
+            }),
+            #[cfg(unix)]
+            Self::Unix(socket) => in_steps(bytes, deadline, |rest, patience| {
+                socket.set_write_timeout(Some(patience)).and_then(|()| socket.write(rest))
+            }),
         }
-        Ok(())
     }
+}
+
+/// Writes all of `bytes`, in steps until the deadline.
+fn in_steps(
+    bytes: &[u8],
+    deadline: &Deadline,
+    mut write: impl FnMut(&[u8], Duration) -> io::Result<usize>,
+) -> Result<(), (usize, io::Error)> {
+    let mut n_written = 0;
+    while n_written < bytes.len() {
+        let patience = step(deadline).map_err(|error| (n_written, error))?;
+        match write(&bytes[n_written..], patience) {
+            Ok(0) => return Err((n_written, io::ErrorKind::WriteZero.into())),
+            Ok(n) => n_written += n,
+            Err(error) if is_pause(&error) => {}
+            Err(error) => return Err((n_written, error)),
+        }
+    }
+    Ok(())
 }
 
 /// How much of what is there was read, without waiting for any.
@@ -192,7 +231,7 @@ mod tests {
         drop(first);
         // The end of the connection takes a moment to be seen here.
         let begin = clock::real_instant();
-        while !stream.open.as_ref().unwrap().0.is_closed() {
+        while !stream.open.as_mut().unwrap().0.is_closed() {
             assert!(begin.elapsed() < Duration::from_secs(20));
         }
         stream.write(b"three\n", &soon()).unwrap();

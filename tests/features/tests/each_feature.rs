@@ -461,6 +461,43 @@ fn logs_are_sent_to_loki() {
     assert_eq!(route.name(), "loki");
 }
 
+#[cfg(feature = "syslog")]
+#[test]
+fn logs_are_sent_to_syslog() {
+    use bellwether::{export::syslog::Syslog, log::LogRecord, pipeline::Route};
+
+    let route = Route::<LogRecord>::from(Syslog::tcp("127.0.0.1:601"));
+    assert_eq!(route.name(), "syslog");
+}
+
+#[cfg(feature = "syslog-tls")]
+#[test]
+fn syslog_over_tls_checks_its_certificates() {
+    use bellwether::{
+        export::syslog::{Syslog, SyslogTls},
+        log::LogRecord,
+        pipeline::{Pipe, Route, Setup},
+    };
+
+    let receiver = SyslogTls::new("logs.example.com:6514").root_certificates("none");
+    let route = Route::<LogRecord>::from(Syslog::tls(receiver));
+    let error = Pipe::start(route, &Setup::default()).expect_err("there is no root");
+    assert!(error.to_string().contains("tls://logs.example.com:6514"), "{error}");
+}
+
+#[cfg(feature = "journal")]
+#[test]
+fn logs_are_sent_to_the_journal_of_linux() {
+    use bellwether::{
+        export::journal::Journal,
+        log::LogRecord,
+        pipeline::{Pipe, Route, Setup},
+    };
+
+    let started = Pipe::start(Route::<LogRecord>::from(Journal::new()), &Setup::default());
+    assert_eq!(started.is_ok(), cfg!(target_os = "linux"));
+}
+
 #[cfg(feature = "zipkin")]
 #[test]
 fn spans_are_sent_to_zipkin() {

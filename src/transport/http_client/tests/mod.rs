@@ -2,7 +2,7 @@
 //! secrets.
 
 #[path = "../../../../tests/support/mod.rs"]
-pub(super) mod support;
+pub(crate) mod support;
 
 mod failover;
 mod faults;
