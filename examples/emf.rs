@@ -24,8 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = telemetry.shutdown(Duration::from_secs(5));
     assert_eq!(report.totals().dropped, 0, "{report}");
 
-    let mut text = String::new();
-    agent.accept()?.0.take(1 << 20).read_to_string(&mut text)?; // Until the connection is closed.
+    let mut bytes = Vec::new();
+    std::io::copy(&mut agent.accept()?.0.take(1 << 20), &mut bytes)?; // Until the connection is closed.
+    let text = String::from_utf8(bytes)?;
     let line = text.lines().find(|line| line.contains("\"orders\":3")).ok_or("nothing arrived")?;
     assert!(line.contains("\"Namespace\":\"Shop\"") && line.contains("\"service\":\"shop\""));
     assert!(line.contains("\"LogGroupName\":\"/shop/metrics\""), "{line}");
