@@ -82,7 +82,7 @@ fn route(kind: &str, place: &str, certificates: &[String]) -> Route<LogRecord> {
 
 /// The `n`-th record; of the journal one in a hundred is large.
 fn record(n: u64, may_be_large: bool) {
-    let _span = (n % 2 == 0).then(|| bellwether::span("checkout").enter());
+    let _span = n.is_multiple_of(2).then(|| bellwether::span("checkout").enter());
     let severity = LogSeverity::new((n % 24) as u8 + 1);
     let body = match n % 5 {
         0 => format!("order {n} is paid"),
@@ -101,7 +101,7 @@ fn record(n: u64, may_be_large: bool) {
         .with_attribute("x", 0.5)
         .with_attribute("sizes", [36, 41])
         .with_attribute("empty", "");
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         record = record.with_event_name("order.paid");
     }
     if may_be_large && n % 100 == 99 {
