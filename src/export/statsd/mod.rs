@@ -19,8 +19,8 @@
 //!
 //! # What happens when the agent is down, slow, or says no?
 //!
-//! Nobody answers a datagram. What can be seen is that nobody listens (over UDP only from the datagram after
-//! the first on, and only on the own machine or where the network says so), and that a Unix socket is full or
+//! Nobody answers a datagram. What can be seen is that nobody listens (over UDP of each datagram on the own
+//! machine, and of a later one elsewhere, where the network says so), and that a Unix socket is full or
 //! missing. Then lines are sent again, from the datagram on that was not sent, as long as
 //! [`Retry`](crate::pipeline::Retry) says. They wait in the route's queue meanwhile; what does not fit is
 //! dropped and counted.
