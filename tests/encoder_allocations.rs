@@ -6,11 +6,19 @@ mod counting;
 
 use bellwether::{
     export::{
-        Encoder, elasticsearch::Elasticsearch, emf::Emf, graphite::Graphite, influx::Influx,
+        Encoder,
+        clickhouse::ClickHouse,
+        elasticsearch::Elasticsearch,
+        emf::Emf,
+        graphite::Graphite,
+        influx::Influx,
+        journal::Journal,
+        loki::{Loki, LokiForm, LokiLine},
         statsd::Statsd,
+        syslog::Syslog,
     },
     log::{LogRecord, LogSeverity},
-    metric::{Registry, Temporality, Unit},
+    metric::{DataPoint, Registry, Temporality, Unit},
     pipeline::{Batch, Setup, Signal},
     resource::Resource,
     trace::SpanRecord,
@@ -28,8 +36,22 @@ fn allocations<S: Signal + Clone>(mut encoder: impl Encoder<S>, records: &[S], n
     made
 }
 
+/// The payload's own room doubles as it grows.
+const SIZES: [(usize, u64); 2] = [(500, 40), (4_000, 50)];
+
+/// Whether these are as few as they may be for a batch of `n`.
+fn check(n: usize, most: u64, made: &[u64]) {
+    assert!(made.iter().all(|made| *made > 0 && *made < most), "{n}: {made:?}");
+}
+
 #[test]
 fn a_record_is_written_without_an_allocation_of_its_own() {
+    metrics();
+    spans();
+    logs();
+}
+
+fn metrics() {
     let registry = Registry::new();
     let hits = registry.counter("hits", "").keys(&["route"]).build().unwrap();
     hits.with_labels(&[("route", "/a b")]).add(3);
@@ -37,28 +59,73 @@ fn a_record_is_written_without_an_allocation_of_its_own() {
     let times = registry.histogram("time", "").unit(Unit::Seconds).build().unwrap();
     (1..100).for_each(|n| times.record(f64::from(n)));
     let points = registry.snapshot().data_points(Temporality::Cumulative);
-    let mut span = SpanRecord::new("checkout");
-    span.set_attribute("route", "/a b");
-    let log = LogRecord::new(LogSeverity::INFO, "the \"card\"\nwas refused").with_attribute("n", 7);
-    let influx = Influx::v1("https://influx.example.com", "shop");
-    let tagged = influx.clone().attribute_tags([("route", "route")]);
-
-    let elastic = Elasticsearch::new("https://elastic.example.com");
-    let daily = elastic.clone().daily("shop");
-
-    // The payload's own room doubles as it grows.
-    for (n, most) in [(500, 40), (4_000, 50)] {
+    for (n, most) in SIZES {
         let made = [
-            allocations(influx.metrics_encoder(), &points, n),
-            allocations(tagged.spans_encoder(), std::slice::from_ref(&span), n),
-            allocations(tagged.logs_encoder(), std::slice::from_ref(&log), n),
+            allocations(influx().metrics_encoder(), &points, n),
+            allocations(elastic().metrics_encoder(), &points, n),
+            allocations(clickhouse().encoder::<DataPoint>(), &points, n),
             allocations(Statsd::udp("127.0.0.1:8125").encoder(), &points, n),
             allocations(Graphite::new("127.0.0.1:2003").encoder(), &points, n),
-            allocations(elastic.metrics_encoder(), &points, n),
-            allocations(elastic.spans_encoder(), std::slice::from_ref(&span), n),
-            allocations(daily.logs_encoder(), std::slice::from_ref(&log), n),
             allocations(Emf::stdout("Shop").encoder(), &points, n),
         ];
-        assert!(made.iter().all(|made| *made > 0 && *made < most), "{n}: {made:?}");
+        check(n, most, &made);
     }
+}
+
+fn spans() {
+    let mut span = SpanRecord::new("checkout");
+    span.set_attribute("route", "/a b");
+    span.set_attribute("n", 7);
+    let spans = [span];
+    for (n, most) in SIZES {
+        let made = [
+            allocations(influx().spans_encoder(), &spans, n),
+            allocations(elastic().spans_encoder(), &spans, n),
+            allocations(clickhouse().encoder::<SpanRecord>(), &spans, n),
+        ];
+        check(n, most, &made);
+    }
+}
+
+fn logs() {
+    let log = LogRecord::new(LogSeverity::INFO, "the \"card\"\nwas refused")
+        .with_target("shop::pay")
+        .with_location("src/pay.rs", 42)
+        .with_attribute("n", 7)
+        .with_attribute("x", 0.5)
+        .with_attribute("sizes", [36, 41])
+        .with_attribute("route", "/a b")
+        .with_attribute("long", "x".repeat(300));
+    let logs = [log];
+    let loki = Loki::new("https://loki.example.com");
+    let labelled = loki.clone().label("route").form(LokiForm::Json);
+    let whole = loki.clone().line(LokiLine::Json);
+    let syslog = Syslog::tcp("127.0.0.1:601");
+    let daily = elastic().daily("shop");
+    for (n, most) in SIZES {
+        let made = [
+            allocations(influx().logs_encoder(), &logs, n),
+            allocations(daily.logs_encoder(), &logs, n),
+            allocations(clickhouse().encoder::<LogRecord>(), &logs, n),
+            allocations(loki.logs_encoder(), &logs, n),
+            allocations(labelled.logs_encoder(), &logs, n),
+            allocations(whole.logs_encoder(), &logs, n),
+            allocations(syslog.logs_encoder(), &logs, n),
+            allocations(syslog.clone().max_message(600).logs_encoder(), &logs, n),
+            allocations(Journal::new().logs_encoder(), &logs, n),
+        ];
+        check(n, most, &made);
+    }
+}
+
+fn influx() -> Influx {
+    Influx::v1("https://influx.example.com", "shop").attribute_tags([("route", "route")])
+}
+
+fn elastic() -> Elasticsearch {
+    Elasticsearch::new("https://elastic.example.com")
+}
+
+fn clickhouse() -> ClickHouse {
+    ClickHouse::new("https://clickhouse.example.com")
 }

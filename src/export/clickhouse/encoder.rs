@@ -64,7 +64,9 @@ pub(super) fn map<'a>(json: Json<'_>, attributes: impl Iterator<Item = &'a KeyVa
 pub(super) fn text(json: Json<'_>, value: &Value) {
     match value {
         Value::String(text) => json.str(text),
-        value => json.str(&value.to_string()),
+        Value::Bool(value) => json.plain(value),
+        Value::I64(value) => json.plain(value),
+        value => json.shown(value),
     }
 }
 

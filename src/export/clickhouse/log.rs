@@ -27,21 +27,26 @@ impl Row for LogRecord {
                 text(map.field(&one.key), &one.value);
             }
             if let Some((file, line)) = self.location() {
-                for (key, value) in
-                    [("code.file.path", file), ("code.line.number", &line.to_string())]
-                {
-                    if self.attributes().iter().all(|one| one.key != key) {
-                        map.field(key).str(value);
-                    }
+                if self.lacks("code.file.path") {
+                    map.field("code.file.path").str(file);
+                }
+                if self.lacks("code.line.number") {
+                    map.field("code.line.number").plain(line);
                 }
             }
             for (key, n) in
                 [("repeated", self.repeated().into()), ("suppressed", self.suppressed())]
             {
-                if n > 0 && self.attributes().iter().all(|one| one.key != key) {
+                if n > 0 && self.lacks(key) {
                     map.field(key).plain(n);
                 }
             }
         });
+    }
+}
+
+impl LogRecord {
+    fn lacks(&self, key: &str) -> bool {
+        self.attributes().iter().all(|one| one.key != key)
     }
 }

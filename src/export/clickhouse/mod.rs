@@ -50,7 +50,7 @@
 //!
 //! # Examples
 //!
-//! ```
+//! ```no_run
 //! use std::time::Duration;
 //! use bellwether::{export::clickhouse::ClickHouse, transport::{Endpoint, Secret}};
 //!

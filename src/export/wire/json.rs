@@ -83,6 +83,22 @@ impl<'a> Json<'a> {
         print(self.0, format_args!("\"{value}\""));
     }
 
+    /// Writes `value` as text, as it prints.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn shown(self, value: impl std::fmt::Display) {
+        struct Escaped<'a>(&'a mut Vec<u8>);
+        impl std::fmt::Write for Escaped<'_> {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                escape(text, |piece| self.0.extend_from_slice(piece.as_bytes()));
+                Ok(())
+            }
+        }
+        self.0.push(b'"');
+        // Writing to a Vec cannot fail.
+        let _ = std::fmt::write(&mut Escaped(self.0), format_args!("{value}"));
+        self.0.push(b'"');
+    }
+
     /// Writes `text` without escapes: digits, ids and words of our own.
     pub(crate) fn bare(self, text: &[u8]) {
         self.0.push(b'"');
