@@ -446,7 +446,9 @@ fn metrics_are_sent_to_cloudwatch() {
 #[cfg(feature = "pushgateway")]
 #[test]
 fn metrics_are_pushed_to_a_pushgateway() {
-    use bellwether::{export::prometheus::pushgateway::Pushgateway, metric::DataPoint, pipeline::Route};
+    use bellwether::{
+        export::prometheus::pushgateway::Pushgateway, metric::DataPoint, pipeline::Route,
+    };
 
     let route = Route::<DataPoint>::from(Pushgateway::new("https://pushgateway.example.com"));
     assert_eq!(route.name(), "pushgateway");
