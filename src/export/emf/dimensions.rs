@@ -2,7 +2,10 @@
 
 use super::options::Options;
 use crate::{
-    export::wire::json::{Json, Object},
+    export::wire::{
+        doubling::Doubling,
+        json::{Json, Object},
+    },
     label::LabelSet,
     resource::Resource,
 };
@@ -19,8 +22,8 @@ pub(super) struct Dimensions {
     /// Name, value, and the key that it had before.
     pairs: Vec<[String; 3]>,
     n: usize,
-    /// How many names and values were changed.
-    n_changed: u64,
+    /// Dimensions that are not sent as they are.
+    pub(super) changed: Doubling,
 }
 
 impl Dimensions {
@@ -58,7 +61,7 @@ impl Dimensions {
         }
         key.clone_into(original);
         self.n += 1;
-        self.n_changed += u64::from(is_changed);
+        self.changed.add(is_changed.into());
     }
 
     fn pairs(&self) -> &[[String; 3]] {
@@ -104,11 +107,6 @@ impl Dimensions {
         for [name, value, _] in self.pairs() {
             object.field(name).str(value);
         }
-    }
-
-    /// How many were changed since this was asked for last.
-    pub(super) fn take_changed(&mut self) -> u64 {
-        std::mem::take(&mut self.n_changed)
     }
 }
 

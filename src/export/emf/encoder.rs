@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     clock::Ticks,
-    diagnostics,
     error::Error,
     export::wire::{figures, number::Number},
     label::LabelSet,
@@ -203,11 +202,7 @@ impl Encoder<DataPoint> for Documents {
         drop(refused);
         bytes.clear();
         documents.clear();
-        let n_changed = self.document.dimensions.take_changed();
-        if n_changed > 0 {
-            let text = format_args!("{n_changed} dimensions are not sent as they are");
-            diagnostics::report("emf", text);
-        }
+        self.document.dimensions.changed.report("emf", "dimensions are not sent as they are");
         payload
     }
 

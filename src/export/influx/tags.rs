@@ -5,8 +5,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::line::Line;
 use crate::{
-    diagnostics,
-    export::wire::span::last_of_each_key,
+    export::wire::{doubling::Doubling, span::last_of_each_key},
     label::{KeyValue, Value},
     pipeline::Setup,
 };
@@ -18,9 +17,8 @@ pub(super) type Renamed = (Cow<'static, str>, Cow<'static, str>);
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     of_resource: Vec<(String, String)>,
-    /// Characters that no line can express, and how many of them were reported.
-    n_replaced: u64,
-    n_reported: u64,
+    /// Characters that no line can express.
+    replaced: Doubling,
     /// The times of this batch.
     times: HashSet<u64>,
     /// The last time that was asked for, and what it became.
@@ -90,25 +88,19 @@ impl Tags {
 
     /// Counts characters that were replaced.
     pub(super) fn note(&mut self, n_replaced: u64) {
-        self.n_replaced += n_replaced;
+        self.replaced.add(n_replaced);
     }
 
     /// Ends a batch. What was replaced is reported when it first happens, and whenever it has doubled.
     pub(super) fn report(&mut self) {
         self.times.clear();
         self.last = None;
-        if let Some(n) = self.due() {
-            let text = format_args!("{n} characters that no line can express are `_`");
-            diagnostics::report("influx", text);
-        }
+        self.replaced.report("influx", "characters that no line can express are `_`");
     }
 
     /// How many characters were replaced, if that is to be reported.
+    #[cfg(test)]
     pub(super) fn due(&mut self) -> Option<u64> {
-        let is_due = self.n_replaced > 2 * self.n_reported;
-        is_due.then(|| {
-            self.n_reported = self.n_replaced;
-            self.n_replaced
-        })
+        self.replaced.due()
     }
 }

@@ -10,9 +10,8 @@ use super::{
 };
 use crate::{
     context::hex,
-    diagnostics,
     error::Error,
-    export::wire::{record::Line as _, span::last_of_each_key},
+    export::wire::{doubling::Doubling, record::Line as _, span::last_of_each_key},
     log::LogRecord,
     pipeline::{Batch, Encoder, Payload, Setup},
 };
@@ -27,7 +26,8 @@ pub(super) struct Entries {
     of_resource: Vec<(String, String)>,
     names: Names,
     times: Times,
-    cuts: Cuts,
+    /// Lines and values that were cut, or left out.
+    cuts: Doubling,
     /// For lines, and for values, that are no texts.
     line: Vec<u8>,
     value: Vec<u8>,
@@ -42,7 +42,7 @@ impl Entries {
             of_resource: Vec::new(),
             names: Names::default(),
             times: Times::default(),
-            cuts: Cuts::default(),
+            cuts: Doubling::default(),
             line: Vec::new(),
             value: Vec::new(),
         }
@@ -103,7 +103,7 @@ impl Entries {
             own(&mut metadata, record, value);
             attributes(&mut metadata, record, labels, taken, value);
         }
-        self.cuts.n += u64::from(is_cut) + u64::from(metadata.end(value));
+        self.cuts.add(u64::from(is_cut) + u64::from(metadata.end(value)));
     }
 }
 
@@ -172,7 +172,7 @@ impl Encoder<LogRecord> for Entries {
     fn encode(&mut self, batch: &Batch<LogRecord>) -> Payload {
         self.times = Times::default();
         let payload = Payload::each(batch, |out, record| self.write(out, record));
-        self.cuts.report();
+        self.cuts.report("loki", "lines or values are cut to what Loki takes");
         payload
     }
 
@@ -214,32 +214,6 @@ impl Times {
     }
 }
 
-/// How many lines and values were cut, or left out, and how many of them were reported.
-#[derive(Debug, Default)]
-struct Cuts {
-    n: u64,
-    n_reported: u64,
-}
-
-impl Cuts {
-    /// Reports them when they first happen, and whenever they have more than doubled.
-    fn report(&mut self) {
-        if let Some(n) = self.due() {
-            let text = format_args!("{n} lines or values are cut to what Loki takes");
-            diagnostics::report("loki", text);
-        }
-    }
-
-    /// How many there are, if that is to be reported.
-    fn due(&mut self) -> Option<u64> {
-        let is_due = self.n > 2 * self.n_reported;
-        is_due.then(|| {
-            self.n_reported = self.n;
-            self.n
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,15 +224,5 @@ mod tests {
         let given = [5, 5, 5, 6, 100, 100, 7].map(|nanos| times.distinct(nanos));
         assert_eq!(given, [5, 6, 7, 8, 100, 101, 7]);
         assert_eq!([u64::MAX, u64::MAX].map(|nanos| times.distinct(nanos)), [u64::MAX; 2]);
-    }
-
-    #[test]
-    fn what_was_cut_is_reported_when_it_has_more_than_doubled() {
-        let mut cuts = Cuts::default();
-        let due = [0, 2, 1, 1, 1].map(|n| {
-            cuts.n += n;
-            cuts.due()
-        });
-        assert_eq!(due, [None, Some(2), None, None, Some(5)]);
     }
 }

@@ -6,7 +6,6 @@ use super::{
     text,
 };
 use crate::{
-    diagnostics,
     error::{Error, ErrorKind},
     export::wire::{doubling::Doubling, log::date, priority, span::last_of_each_key},
     label::Value,
@@ -162,11 +161,8 @@ fn message_id(record: &LogRecord) -> &str {
 impl Encoder<LogRecord> for Messages {
     fn encode(&mut self, batch: &Batch<LogRecord>) -> Payload {
         let payload = Payload::each(batch, |out, record| self.write(out, record));
-        if let Some(n) = self.cut.due() {
-            let most = self.options.most_bytes;
-            let text = format_args!("{n} messages were cut, to {most} bytes");
-            diagnostics::report("syslog", text);
-        }
+        let most = self.options.most_bytes;
+        self.cut.report("syslog", format_args!("messages were cut, to {most} bytes"));
         payload
     }
 

@@ -1,5 +1,9 @@
 //! Something that is counted, and reported now and then.
 
+use std::fmt;
+
+use crate::diagnostics;
+
 /// Counts what is to be reported when it first happens, and whenever it has more than doubled.
 #[derive(Debug, Default)]
 pub(crate) struct Doubling {
@@ -10,6 +14,13 @@ pub(crate) struct Doubling {
 impl Doubling {
     pub(crate) fn add(&mut self, n: u64) {
         self.n += n;
+    }
+
+    /// Reports how many there were, and `what` of, if that is due.
+    pub(crate) fn report(&mut self, who: &'static str, what: impl fmt::Display) {
+        if let Some(n) = self.due() {
+            diagnostics::report(who, format_args!("{n} {what}"));
+        }
     }
 
     /// How many there were, if that is to be reported now.

@@ -1,6 +1,6 @@
 //! Encodings that exporters share. They know records, but no backend.
 
-#[cfg(feature = "syslog")]
+#[cfg(any(feature = "influx", feature = "emf", feature = "loki", feature = "syslog"))]
 pub(crate) mod doubling;
 #[cfg(any(
     feature = "statsd",
