@@ -296,6 +296,10 @@ impl<T> Outlet<T> {
         let Some((dead_letters, payload)) = self.dead_letters.as_ref().zip(load.payload()) else {
             return;
         };
+        // Where as many have no bytes as are refused, it is them: there is nothing to keep.
+        if n_rejected <= payload.records().filter(|record| record.is_empty()).count() {
+            return;
+        }
         let OutletLabel { name, signal } = &self.label;
         let refusal = Refusal { exporter: name, signal, error, n_rejected };
         if let Err(what) = dead_letters.add(&refusal, payload) {

@@ -6,10 +6,11 @@ use crate::{
 };
 
 /// Exceptions that pass by themselves, by their numbers in ClickHouse's `ErrorCodes.cpp`.
-const PASSING: [u32; 20] = [
+const PASSING: [u32; 25] = [
     3,   // UNEXPECTED_END_OF_FILE: the body was cut off.
     159, // TIMEOUT_EXCEEDED
     160, // TOO_SLOW
+    201, // QUOTA_EXCEEDED
     202, // TOO_MANY_SIMULTANEOUS_QUERIES
     203, // NO_FREE_CONNECTION
     209, // SOCKET_TIMEOUT
@@ -26,6 +27,10 @@ const PASSING: [u32; 20] = [
     286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
     319, // UNKNOWN_STATUS_OF_INSERT
     394, // QUERY_WAS_CANCELLED
+    439, // CANNOT_SCHEDULE_TASK
+    473, // DEADLOCK_AVOIDED
+    499, // S3_ERROR
+    745, // SERVER_OVERLOADED
     999, // KEEPER_EXCEPTION
 ];
 
@@ -51,10 +56,14 @@ pub(super) fn judge(answer: &HttpAnswer, place: &str) -> SendResult {
 
 /// The number of the exception, by its header, or by the body of an older server.
 fn exception(answer: &HttpAnswer) -> Option<u32> {
-    if let Some(code) = answer.header("x-clickhouse-exception-code") {
-        return code.trim().parse().ok();
-    }
-    let body = str::from_utf8(answer.body().get(..64.min(answer.body().len()))?).ok()?;
-    let (code, _) = body.strip_prefix("Code: ")?.split_once('.')?;
-    code.parse().ok()
+    let by_header = answer.header("x-clickhouse-exception-code");
+    let code = match by_header {
+        Some(code) => code.trim().parse().ok()?,
+        None => {
+            let body = String::from_utf8_lossy(answer.body());
+            let (before, _) = body.split_once(". DB::Exception")?;
+            before.rsplit_once("Code: ")?.1.parse().ok()?
+        }
+    };
+    (code != 0).then_some(code)
 }

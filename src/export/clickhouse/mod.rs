@@ -21,22 +21,26 @@
 //! | answer | what follows |
 //! |---|---|
 //! | 2xx without an exception | the rows are delivered |
-//! | no connection, no answer in time, 429, 503, an exception that passes: too many parts or queries, no memory, a table that is read-only for now, Keeper away | they are sent again, as long as [`Retry`](crate::pipeline::Retry) says; `Retry-After` is followed |
+//! | no connection, no answer in time, 429, any 5xx without an exception, 503, an exception that passes: too many parts or queries, no memory, a table that is read-only for now, Keeper away | they are sent again, as long as [`Retry`](crate::pipeline::Retry) says; `Retry-After` is followed |
 //! | 413 | they are sent in two halves |
 //! | any other exception, redirects too | they are dropped, with the reason `rejected`, and the error has what ClickHouse said |
 //!
 //! # What may be lost or doubled?
 //!
-//! Each insert has an `insert_deduplication_token`, made of its rows. A table that remembers them, as those of the
-//! schema and all replicated ones do, takes a batch once, though it be sent again after a time-out. With
-//! [`async_inserts`](ClickHouse::async_inserts) the answer comes when the server has written, too.
+//! Each insert has an `insert_deduplication_token`, made of its rows. A table that remembers tokens takes a batch once,
+//! though it be sent again after a time-out: those of the schema remember the last 10,000 inserts, replicated ones have
+//! a window of their own. What is sent again later than that may be there twice. With
+//! [`async_inserts`](ClickHouse::async_inserts) the answer comes when the server has written, too; that was not tried
+//! with an engine. A view is fed apart from its table: minutes may count what an insert that failed half-way left.
 //!
 //! # Limits
 //!
 //! - A name or a value is text of UTF-8, with every character. Attributes are text in a `Map`; of a key that is there
 //!   twice the last value counts.
 //! - Values that are not finite are `nan` and `inf`, which ClickHouse keeps.
-//! - Times are nanoseconds, as `DateTime64(9)` keeps them, from 1900 to 2262.
+//! - Times are nanoseconds, as `DateTime64(9)` keeps them, until 2262. A count beyond 2^53 is rounded: `Value` is a `Float64`.
+//! - Samples are totals since each series began, unless the route is one of differences. A minute has the samples of
+//!   all processes with the same service and labels.
 //! - No cluster was tried: `ON CLUSTER` and replicated tables are for your own statements.
 //!
 //! # Queries
@@ -135,7 +139,8 @@ impl ClickHouse {
     }
 
     /// Runs the [`schema`](Self::schema) before the first insert of each process: what is there already stays as it is.
-    /// The user needs the right to create tables.
+    /// The user needs the right to create tables; the database has to be there. A statement that is refused is reported,
+    /// and not tried again by this process.
     pub fn create_tables(mut self) -> Self {
         self.options.creates_tables = true;
         self

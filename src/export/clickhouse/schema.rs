@@ -15,7 +15,7 @@ pub(super) fn statements(options: &Options) -> Vec<String> {
     let table = |table: &str, columns: &str, order: &str| {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (\n{COMMON}{columns}\n) ENGINE = MergeTree\nPARTITION BY toDate(Timestamp)\n\
-             ORDER BY ({order}){}\nSETTINGS non_replicated_deduplication_window = 1000",
+             ORDER BY ({order}){}\nSETTINGS non_replicated_deduplication_window = 10000",
             name(table),
             ttl("toDateTime(Timestamp)"),
         )

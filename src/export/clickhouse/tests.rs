@@ -264,6 +264,8 @@ fn an_exception_says_whether_it_may_pass_whatever_the_status() {
         (200, "x-clickhouse-exception-code: 242\r\n", "Code: 242. read-only", true),
         (200, "x-clickhouse-exception-code: 27\r\n", "Code: 27. Cannot parse", false),
         (200, "", "Code: 159. DB::Exception: Timeout exceeded", true),
+        (200, "", "\r\n__exception__\r\nCode: 27. DB::Exception: Cannot parse é", false),
+        (500, "", "Code: 60. DB::Exception: no table ééééééééééééééééééééééééééééééé", false),
     ] {
         let server = Receiver::answering([answer(status, head, body), answer(200, "", "")]);
         let report = sent(plain(&server));

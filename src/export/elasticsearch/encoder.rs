@@ -1,6 +1,8 @@
 //! Records as documents: a record is the line of its action and the line of its document, the head is what each
 //! document has of its resource.
 
+use std::borrow::Cow;
+
 use super::{
     fields, labels,
     options::{Naming, Options},
@@ -21,6 +23,8 @@ use crate::{
 pub(super) trait Document: Signal {
     /// The name of the format, with a number that changes with it.
     const FORMAT: &str;
+    /// The same where each says in which index it is.
+    const DAILY_FORMAT: &str;
     /// The type of its data stream.
     const TYPE: &str;
 
@@ -100,13 +104,23 @@ impl<S: Document> Encoder<S> for Documents {
             Naming::Daily { .. } => None,
         };
         let name = |key: &str| format!("labels.{}", labels::field_name(key));
-        let keys = self.options.resource_labels.iter().map(|key| (key.clone(), name(key)));
-        self.head = fields::of_resource(setup, stream, &keys.collect::<Vec<_>>());
+        let mut keys: Vec<(Cow<'_, str>, String)> = Vec::new();
+        for key in &self.options.resource_labels {
+            let name = name(key);
+            // A name twice would make each document one that is refused.
+            if keys.iter().all(|(_, other)| *other != name) {
+                keys.push((key.clone(), name));
+            }
+        }
+        self.head = fields::of_resource(setup, stream, &keys);
         Ok(())
     }
 
     fn format(&self) -> &str {
-        S::FORMAT
+        match self.options.naming {
+            Naming::Streams { .. } => S::FORMAT,
+            Naming::Daily { .. } => S::DAILY_FORMAT,
+        }
     }
 }
 

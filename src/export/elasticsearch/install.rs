@@ -156,12 +156,16 @@ fn ism_policy(naming: &Naming, lifecycle: &ElasticLifecycle) -> Value {
     }})
 }
 
+/// The most fields of an index, of which each key of a label is one. Its own default is 1,000, beyond which documents
+/// with a new key are refused.
+const MOST_FIELDS: u32 = 10_000;
+
 fn index_template(naming: &Naming, kin: Kin, of: &str) -> Value {
     let mut template = json!({
         "index_patterns": [naming.target(of)],
         "priority": PRIORITY,
         "composed_of": [format!("{}-mappings", naming.base())],
-        "template": {"settings": {}},
+        "template": {"settings": {"index.mapping.total_fields.limit": MOST_FIELDS}},
         "_meta": {"description": "What bellwether sends"},
     });
     if is_stream(naming) {

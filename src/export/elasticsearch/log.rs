@@ -15,6 +15,7 @@ use crate::{
 
 impl Document for LogRecord {
     const FORMAT: &str = "elasticsearch.logs.1";
+    const DAILY_FORMAT: &str = "elasticsearch.logs.daily.1";
     const TYPE: &str = "logs";
 
     fn time(&self) -> Timestamp {

@@ -43,7 +43,7 @@
 //! | 2xx, and of a document 2xx | the document is delivered |
 //! | of a document 409 | it is there already, from an attempt whose answer was lost: it is delivered |
 //! | of a document 429, 5xx, or that its index is blocked (`cluster_block_exception`, of a full disk say) | it is tried again, and no other, as long as [`Retry`](crate::pipeline::Retry) says |
-//! | of a document any other, such as 400 for one that contradicts the mapping | it is dropped, with the reason `rejected`, and is a [dead letter](crate::pipeline::DeadLetters) where these are kept; where others of its batch are tried again, that has the whole batch |
+//! | of a document any other, such as 400 for one that contradicts the mapping | it is dropped, with the reason `rejected`, and is a [dead letter](crate::pipeline::DeadLetters) where these are kept; if others of its batch are busy, the dead letter has the whole batch |
 //! | 2xx without a result for each document | they are tried again: nobody knows which of them are there, and their ids keep them from being doubled |
 //! | no connection, no answer in time, 429, any 5xx | they are tried again; `Retry-After` is followed |
 //! | 413 | they are sent in two halves; a document that is too large by itself is dropped |
@@ -57,9 +57,12 @@
 //! day, say) may be there twice. An index for each day has no such case. A span that is exported while it is open, and
 //! again when it has ended, is a document for each.
 //!
-//! What is acknowledged is on the disks of all copies of its shard that were there; or, of a stream with a failure
-//! store, in that. A stream that was not [installed](ElasticClient::install) gets the types that its first documents
-//! suggest, and may refuse later ones.
+//! What is acknowledged is on the disk of each copy of its shard that was there. A stream with a failure store may have
+//! put a document there instead.
+//!
+//! [Install](ElasticClient::install) the templates before the first document. Without them a stream gets the types that
+//! its first documents suggest, and may refuse later ones; and `traces-…` becomes a plain index, in which
+//! [`spans`](ElasticClient::spans) cannot sort.
 //!
 //! # Options
 //!

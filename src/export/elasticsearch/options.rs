@@ -121,7 +121,7 @@ impl Naming {
 
 /// Why no name of an index may have `part` in it.
 fn fault_of(part: &str) -> Option<&'static str> {
-    let is_reserved = |c: char| "\\/*?\"<>|,#: ".contains(c) || c.is_control();
+    let is_reserved = |c: char| "\\/*?\"<>|,#%: ".contains(c) || c.is_control();
     if part.is_empty() {
         Some("is empty")
     } else if part.contains(is_reserved) {

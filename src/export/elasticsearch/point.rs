@@ -13,6 +13,7 @@ use crate::{
 
 impl Document for DataPoint {
     const FORMAT: &str = "elasticsearch.metrics.1";
+    const DAILY_FORMAT: &str = "elasticsearch.metrics.daily.1";
     const TYPE: &str = "metrics";
 
     fn time(&self) -> Timestamp {

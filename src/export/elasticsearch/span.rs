@@ -15,6 +15,7 @@ use crate::{
 
 impl Document for SpanRecord {
     const FORMAT: &str = "elasticsearch.spans.1";
+    const DAILY_FORMAT: &str = "elasticsearch.spans.daily.1";
     const TYPE: &str = "traces";
 
     fn time(&self) -> Timestamp {

@@ -13,8 +13,9 @@ use crate::{
 /// The most dimensions of a set.
 const MOST_DIMENSIONS: usize = 30;
 
-/// The most bytes of a name, and of a value.
-const MOST_BYTES: [usize; 2] = [250, 1_024];
+/// The most bytes of a name, and of a value. CloudWatch takes names of 250: some room is left for what keeps them
+/// apart.
+const MOST_BYTES: [usize; 2] = [240, 1_024];
 
 /// The dimensions of a document, and the labels that are none: properties. Their room is used again.
 #[derive(Debug, Default)]
@@ -66,6 +67,11 @@ impl Dimensions {
 
     fn pairs(&self) -> &[[String; 3]] {
         &self.pairs[..self.n]
+    }
+
+    /// The most bytes that they take in a document, where each may have to be escaped, and the names stand twice.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.pairs().iter().map(|[name, value, _]| 4 * name.len() + 2 * value.len() + 10).sum()
     }
 
     /// Whether one has this name.

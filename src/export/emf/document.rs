@@ -10,7 +10,7 @@ const MOST_METRICS: usize = 100;
 /// The most numbers of a metric.
 pub(super) const MOST_VALUES: usize = 100;
 
-/// The most bytes of the metrics of a document. CloudWatch Logs took 256 KiB with all around them for years.
+/// About the most bytes of a document. CloudWatch Logs took 256 KiB for years; a last metric may be a few more.
 const MOST_BYTES: usize = 200 << 10;
 
 /// The most characters of a metric's name.
@@ -69,7 +69,7 @@ impl Document {
         let has_name =
             self.ends.iter().any(|&end| before[std::mem::replace(&mut from, end)..end] == *name);
         let is_full = self.ends.len() == MOST_METRICS
-            || self.definitions.len() + self.values.len() > MOST_BYTES;
+            || self.dimensions.n_bytes() + self.definitions.len() + self.values.len() > MOST_BYTES;
         if has_name || is_full {
             self.names.truncate(begin);
             return false;

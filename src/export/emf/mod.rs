@@ -4,8 +4,7 @@
 //!
 //! Every ten seconds, at each flush and at shutdown: a document for all series that have the same labels, on standard
 //! output ([`Emf::stdout`]: Lambda, and containers whose output goes to CloudWatch Logs) or to CloudWatch's agent over
-//! TCP ([`Emf::agent`]). Counters are sent as what was added since the last time, as CloudWatch adds up; a counter to
-//! which nothing was added is a 0.
+//! TCP ([`Emf::agent`]). Counters are sent as what was added since the last time, 0 included, as CloudWatch adds up.
 //!
 //! | an instrument | is |
 //! |---|---|
@@ -26,11 +25,12 @@
 //!   into a further document.
 //! - A set has at most 30 dimensions: what is more goes into a further set, which is a metric of its own.
 //! - Names and values of dimensions are ASCII: `_` stands for all else, and for a value of spaces alone. They are cut
-//!   at 250 and 1,024 bytes, names of metrics at 255 characters. A dimension without a value is left out, and one whose
-//!   name begins with `:` begins with `_`. How often that was is reported, as the crate reports what it has to say
+//!   at 240 and 1,024 bytes, names of metrics at 255 characters. A dimension without a value is left out, and a `:` at
+//!   the beginning of a name is `_`. How often that was is reported, as the crate reports what it has to say
 //!   about itself.
 //! - A metric that has the name of one of its dimensions ends in `_`.
-//! - A value that is not finite or beyond 2^360 is rejected and counted; one that is nearer to 0 than 2^-360 is 0.
+//! - A value that is not finite or beyond 2^360 is rejected and counted; of a histogram or a summary, such a figure or
+//!   bucket is left out. One that is nearer to 0 than 2^-360 is 0.
 //!
 //! # What happens when the agent is down, slow, or says no?
 //!
@@ -42,7 +42,10 @@
 //! # What may be lost or doubled?
 //!
 //! What the operating system had taken when a connection broke may be lost, and is counted as delivered. A document
-//! that was cut off is no JSON, so that nothing counts twice.
+//! that was cut off is no JSON, so that it does not count twice; but one that lacked only its line break may, if the
+//! agent takes a last line without one.
+//!
+//! No real CloudWatch was tried, and no agent: what is written is read by strict readers of the specification.
 //!
 //! # Examples
 //!

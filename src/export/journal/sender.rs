@@ -37,13 +37,25 @@ impl Send {
 
 impl Sender for Send {
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
+        let mut n_refused = 0;
         for (place, entry) in payload.records().enumerate() {
-            if let Err(error) = self.entry(entry, deadline) {
-                let error = format_args!("the journal at {}: {error}", self.datagrams.place());
-                return Err(ExportError::retry(error).unsent(payload.skip(place)));
+            match self.entry(entry, deadline) {
+                Ok(()) => {}
+                // The system lets nobody pass a file: that does not pass, and the others do not wait for it.
+                Err(error) if is_forbidden(&error) && entry.len() >= self.too_large => {
+                    n_refused += 1;
+                }
+                Err(error) => {
+                    let error = format_args!("the journal at {}: {error}", self.datagrams.place());
+                    let error = ExportError::retry(error).rejected(n_refused);
+                    return Err(error.unsent(payload.skip(place)));
+                }
             }
         }
-        Ok(())
+        match n_refused {
+            0 => Ok(()),
+            n => Err(ExportError::partial(n, "an entry is too large, and no file may be passed")),
+        }
     }
 
     fn name(&self) -> &str {
@@ -53,4 +65,9 @@ impl Sender for Send {
     fn destination(&self) -> Option<String> {
         Some(self.datagrams.place().to_string())
     }
+}
+
+/// Whether the system does not allow it, or does not know it.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }

@@ -49,8 +49,10 @@ pub(super) fn may_pass(status: u16) -> bool {
     status == 429 || status >= 500
 }
 
-/// Whether a request was more than Loki, or one part of it of another, takes at once.
+/// Whether a request was more than Loki, or one part of it of another, takes at once. What is in quotes may be anybody's
+/// words.
 fn is_too_large(said: &str) -> bool {
+    let said = unquoted(said).unwrap_or_default();
     said.contains("message larger than max") || said.contains("equest body too large")
 }
 
@@ -64,7 +66,7 @@ fn refused(
 ) -> ExportError<Payload> {
     let n_sent = payload.len() - n_empty;
     let plain = unquoted(said).unwrap_or_default();
-    let n = n_ignored(&plain).or_else(|| n_invalid(&plain, said, payload));
+    let n = n_ignored(&plain).or_else(|| n_invalid(said, payload));
     let Some(n) = n.filter(|n| (1..=n_sent).contains(n)) else {
         return answer.error(place, may_pass);
     };
@@ -118,29 +120,78 @@ fn n_ignored(plain: &str) -> Option<usize> {
 }
 
 /// How many entries the distributor refused; `None` if it says anything else.
-fn n_invalid(plain: &str, said: &str, payload: &Payload) -> Option<usize> {
-    let mut n_all = 0_usize;
-    // One of its errors has a semicolon itself: `has 16 label names; limit 15`.
-    for part in plain.split("; ").filter(|part| !part.starts_with("limit ")) {
-        let (n, what) = number(part, " errors like: ").unwrap_or((1, part));
-        let is_of_entry = OF_ENTRIES.iter().any(|(words, _)| what.contains(words));
-        let n = match OF_STREAMS.iter().any(|words| what.contains(words)) {
-            _ if is_of_entry => n,
-            true => n_of_named_streams(said, payload)?,
-            false => return None,
-        };
-        n_all = n_all.saturating_add(n);
+fn n_invalid(said: &str, payload: &Payload) -> Option<usize> {
+    let (mut n_all, mut of_streams) = (0_usize, Vec::new());
+    for part in parts(said) {
+        let what = unquoted(part)?;
+        let (n, what) = number(&what, " errors like: ").unwrap_or((1, &what));
+        if OF_ENTRIES.iter().any(|(words, _)| what.contains(words)) {
+            n_all = n_all.saturating_add(n);
+        } else if OF_STREAMS.iter().any(|words| what.contains(words)) {
+            of_streams.push(part);
+        } else {
+            return None;
+        }
     }
-    Some(n_all)
+    match of_streams.is_empty() {
+        true => Some(n_all),
+        false => Some(n_all.saturating_add(n_of_named_streams(&of_streams, payload)?)),
+    }
 }
 
-/// How many entries there are in the streams whose labels stand in the text; all if there is one stream alone.
-fn n_of_named_streams(said: &str, payload: &Payload) -> Option<usize> {
+/// What stands between semicolons that are not in quotes. One error has a semicolon itself: `has 16 label names; limit
+/// 15`.
+fn parts(said: &str) -> Vec<&str> {
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (place, c) in said.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            ';' if !is_quoted && !said[place..].starts_with("; limit ") => {
+                parts.push(&said[begin..place]);
+                begin = place + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&said[begin..]);
+    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect()
+}
+
+/// How many entries there are in the streams whose labels stand in one of the parts; all if there is one stream alone.
+fn n_of_named_streams(parts: &[&str], payload: &Payload) -> Option<usize> {
     let streams = request::streams(payload);
     let is_alone = streams.len() == 1;
-    let is_named = |labels: &[u8]| str::from_utf8(labels).is_ok_and(|labels| said.contains(labels));
+    let parts: HashSet<&str> = parts.iter().copied().collect();
+    let is_named = |labels: &[u8]| {
+        let Some(labels) = as_printed(labels) else { return false };
+        parts.iter().any(|part| part.contains(&labels))
+    };
     let named = streams.iter().filter(|stream| is_alone || is_named(stream.labels));
     Some(named.map(|stream| stream.entries.len()).sum()).filter(|n| *n > 0)
+}
+
+/// Labels of either form as Loki prints them, between its braces; `None` for those with escapes, which Go writes
+/// otherwise.
+fn as_printed(labels: &[u8]) -> Option<String> {
+    let labels = str::from_utf8(labels).ok().filter(|labels| !labels.contains('\\'))?;
+    let labels = labels.strip_prefix('{')?.strip_suffix('}')?;
+    let is_json = labels.starts_with('"');
+    let mut pairs: Vec<String> = match is_json {
+        true => {
+            let fields = labels.strip_prefix('"')?.strip_suffix('"')?.split("\",\"");
+            let pair = |field: &str| {
+                let (name, value) = field.split_once("\":\"")?;
+                Some(format!("{name}=\"{value}\""))
+            };
+            fields.map(pair).collect::<Option<_>>()?
+        }
+        false => labels.strip_suffix('"')?.split("\", ").map(|pair| format!("{pair}\"")).collect(),
+    };
+    pairs.sort_unstable();
+    Some(pairs.join(", "))
 }
 
 /// The number that `text` begins with, and what follows `then` behind it.
@@ -206,6 +257,24 @@ mod tests {
         ] {
             assert_eq!(shown(nanos), text);
         }
+    }
+
+    #[test]
+    fn labels_of_both_forms_are_those_that_loki_prints() {
+        let printed = r#"level="info", service_name="a; b""#;
+        let protobuf = r#"{service_name="a; b", level="info"}"#;
+        for labels in [protobuf, r#"{"service_name":"a; b","level":"info"}"#] {
+            assert_eq!(as_printed(labels.as_bytes()).as_deref(), Some(printed));
+        }
+        assert_eq!(as_printed(br#"{a="\""}"#), None);
+        assert_eq!(as_printed(br#"{a="1"}"#).as_deref(), Some(r#"a="1""#));
+    }
+
+    #[test]
+    fn a_semicolon_in_quotes_or_before_a_limit_ends_no_part() {
+        let said = r#"a {b="c; d\"; e"} has 16 label names; limit 15; 2 errors like: f;"#;
+        let expected = [r#"a {b="c; d\"; e"} has 16 label names; limit 15"#, "2 errors like: f"];
+        assert_eq!(parts(said), expected);
     }
 
     #[test]

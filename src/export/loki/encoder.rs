@@ -210,7 +210,7 @@ impl Times {
             _ => nanos,
         };
         self.last = Some((nanos, given));
-        given
+        given.min(i64::MAX.unsigned_abs()) // Go keeps no later ones.
     }
 }
 
@@ -223,6 +223,9 @@ mod tests {
         let mut times = Times::default();
         let given = [5, 5, 5, 6, 100, 100, 7].map(|nanos| times.distinct(nanos));
         assert_eq!(given, [5, 6, 7, 8, 100, 101, 7]);
-        assert_eq!([u64::MAX, u64::MAX].map(|nanos| times.distinct(nanos)), [u64::MAX; 2]);
+        assert_eq!(
+            [u64::MAX, u64::MAX].map(|nanos| times.distinct(nanos)),
+            [i64::MAX.unsigned_abs(); 2]
+        );
     }
 }

@@ -38,7 +38,8 @@
 //! - **More than 15 labels**, one whose name is longer than 1,024 bytes, or two that have the same name: an error when
 //!   telemetry starts.
 //! - **Equal entries**: Loki takes two of a stream for one that have the same time, line and structured metadata. So
-//!   records of a batch with the same time are sent a nanosecond apart.
+//!   records that follow each other with the same time are sent a nanosecond apart. By its source it may look at time
+//!   and line alone: give replicas a label of their own.
 //!
 //! # Order
 //!

@@ -51,8 +51,8 @@
 //!
 //! # What happens when the receiver is down, slow, or says no?
 //!
-//! It says nothing. While there is no connection, it reads too slowly, or its certificate is none to trust, messages
-//! wait in the route's queue and are sent again, from the one on that was not sent, as long as
+//! A receiver never answers. While there is no connection, it reads too slowly, or its certificate is none to trust,
+//! messages wait in the route's queue and are sent again, from the one on that was not sent, as long as
 //! [`Retry`](crate::pipeline::Retry) says. What does not fit into the queue is dropped and counted. Of a message that
 //! was cut off with its connection, a receiver that counts octets takes nothing.
 //!
@@ -68,11 +68,13 @@
 //!   as soon as the system has taken it. A connection is looked at before each batch: one that the receiver closed in
 //!   the meantime, as at a restart, costs nothing.
 //! - To a local socket of datagrams nothing, as long as the receiver lives.
-//! - Nothing is sent twice.
+//! - Nothing is sent twice on purpose. But where frames end with a [line feed or NUL](SyslogFraming), a receiver may
+//!   take the beginning of a message that was cut off for a whole one, as rsyslog does; then the whole one follows.
 //!
 //! # Local receivers
 //!
-//! `Syslog::unix("/dev/log")` finds out itself whether that takes datagrams or a stream. But most that listen there
+//! `Syslog::unix("/dev/log")` finds out itself whether that takes datagrams or a stream. On a stream messages end with
+//! NUL, as the C library's do; rsyslog's `imptcp` wants [`OctetCounting`](SyslogFraming::OctetCounting) or line feeds. But most that listen there
 //! expect the older format of the C library: rsyslog reads RFC 5424 from its socket with `UseSpecialParser="off"`,
 //! systemd's journal not at all. For that there is the feature `journal`.
 //!

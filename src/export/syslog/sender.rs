@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Send {
     sockets: Sockets,
     framing: SyslogFraming,
-    /// Frames of a batch; empty between two batches.
+    /// Frames of a batch.
     frames: Vec<u8>,
 }
 

@@ -72,7 +72,9 @@ pub(crate) fn write_lines(
                 if done > 0 {
                     *is_torn = bytes[done - 1] != b'\n';
                 }
-                return Err((done, error));
+                // A line that lacks only its line break is whole: the next write begins with one.
+                let is_whole = *is_torn && done > 0 && bytes[done] == b'\n';
+                return Err((done + usize::from(is_whole), error));
             }
         }
     }
@@ -145,14 +147,21 @@ mod tests {
                 Ok(())
             }
         }
-        for (room, whole) in [(2, "on\none\ntwo\n"), (4, "one\none\ntwo\n"), (0, "one\ntwo\n")] {
+        for (room, n_whole, whole) in [
+            (2, 2, "on\none\ntwo\n"),
+            (3, 4, "one\ntwo\n"),
+            (4, 4, "one\ntwo\n"),
+            (0, 0, "one\ntwo\n"),
+        ] {
             let (mut pipe, mut is_torn) = (Pipe(Vec::new(), room), false);
-            let stopped = write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap_err();
-            assert_eq!((stopped.0, is_torn), (room, room == 2));
-            write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap_err();
-            assert_eq!(is_torn, room == 2, "a second failure does not forget it");
+            let lines = b"one\ntwo\n";
+            let stopped = write_lines(&mut pipe, lines, &mut is_torn).unwrap_err();
+            assert_eq!((stopped.0, is_torn), (n_whole, [2, 3].contains(&room)));
+            let rest = if stopped.0 == 4 { &lines[4..] } else { lines };
+            let again = write_lines(&mut pipe, rest, &mut is_torn).unwrap_err();
+            assert_eq!((again.0, is_torn), (0, [2, 3].contains(&room)), "it is not forgotten");
             pipe.1 = 100;
-            write_lines(&mut pipe, b"one\ntwo\n", &mut is_torn).unwrap();
+            write_lines(&mut pipe, rest, &mut is_torn).unwrap();
             assert_eq!(String::from_utf8(pipe.0).unwrap(), whole);
         }
     }

@@ -48,7 +48,10 @@ impl Encoder<u32> for Digits {
     fn encode(&mut self, batch: &Batch<u32>) -> Payload {
         let mut payload = Payload::new();
         for number in batch {
-            payload.record(|bytes| bytes.extend_from_slice(number.to_string().as_bytes()));
+            payload.record(|bytes| match number {
+                0 => {} // What cannot be expressed.
+                number => bytes.extend_from_slice(number.to_string().as_bytes()),
+            });
         }
         payload
     }
@@ -68,11 +71,19 @@ impl Sender for Refusing {
 
 /// The report after four records, to which the backend answers so.
 fn refused(file: DeadLetters, answers: &[fn(&Payload) -> SendResult]) -> QueueReport {
+    refused_of(vec![1, 2, 3, 4], file, answers)
+}
+
+fn refused_of(
+    records: Vec<u32>,
+    file: DeadLetters,
+    answers: &[fn(&Payload) -> SendResult],
+) -> QueueReport {
     let (say, given) = mpsc::channel();
     answers.iter().for_each(|answer| say.send(*answer).unwrap());
     let route = Route::wire(Digits, Refusing(given)).settings(|defaults| *defaults = settings(4));
     let pipe = Pipe::start(route.dead_letters(file), &Setup::default()).unwrap();
-    pipe.push(vec![1, 2, 3, 4]);
+    pipe.push(records);
     let report = pipe.shutdown(LONG);
     assert!(report.totals().add_up(), "{report}");
     report
@@ -100,6 +111,19 @@ fn where_a_backend_does_not_say_which_records_it_refused_all_that_it_got_are_in_
     assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 1));
     let all = ["1", "2", "3", "4"].map(str::to_owned).to_vec();
     assert_eq!(letters.lines(), [("one is odd".into(), 1, all)]);
+}
+
+#[test]
+fn records_that_cannot_be_expressed_bring_no_others_into_the_file() {
+    let letters = Letters::new();
+    let refuse: fn(&Payload) -> SendResult = |_| Err(ExportError::partial(2, "not finite"));
+    let report = refused_of(vec![0, 2, 0, 4], DeadLetters::new(&letters.0), &[refuse]);
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 2));
+    assert_eq!(letters.lines(), []);
+    // One more: nobody knows which.
+    let report = refused_of(vec![0, 2, 3, 4], DeadLetters::new(&letters.0), &[refuse]);
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (2, 2));
+    assert_eq!(letters.lines()[0].2, ["", "2", "3", "4"]);
 }
 
 #[test]

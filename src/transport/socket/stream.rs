@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 #[cfg(unix)]
-use std::{os::unix::net::UnixStream, path::PathBuf};
+use std::{
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
 
 use super::{
     LIFETIME, is_pause,
@@ -109,9 +112,26 @@ impl Stream {
                 Ok(Socket::Tls(place.begin(connected(place.place(), deadline)?, deadline)?))
             }
             #[cfg(unix)]
-            StreamPlace::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path)?)),
+            StreamPlace::Unix(path) => Ok(Socket::Unix(connected_to_path(path)?)),
         }
     }
+}
+
+/// A connection to a Unix socket. Where its queue is full it is an error that may pass: a call that waits has no limit.
+#[cfg(all(unix, feature = "syslog"))]
+fn connected_to_path(path: &Path) -> io::Result<UnixStream> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+    let stream: UnixStream = socket(AddressFamily::UNIX, SocketType::STREAM, None)?.into();
+    rustix::io::fcntl_setfd(&stream, rustix::io::FdFlags::CLOEXEC)?;
+    stream.set_nonblocking(true)?;
+    connect(&stream, &SocketAddrUnix::new(path)?)?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+#[cfg(all(unix, not(feature = "syslog")))]
+fn connected_to_path(path: &Path) -> io::Result<UnixStream> {
+    UnixStream::connect(path)
 }
 
 /// The connection that is open, unless it is too old or the other side has closed it.
@@ -193,13 +213,20 @@ fn in_steps(
     Ok(())
 }
 
-/// How much of what is there was read, without waiting for any.
+/// What the last of a few reads gave, without waiting: nothing where the other side has closed.
 fn read_at_once(
     mut reader: impl io::Read,
     set_nonblocking: impl Fn(bool) -> io::Result<()>,
 ) -> io::Result<usize> {
+    const MOST: usize = 64; // Arbitrary: who still talks then is there.
     set_nonblocking(true)?;
-    let read = reader.read(&mut [0; 512]);
+    let mut read = reader.read(&mut [0; 512]);
+    for _ in 0..MOST {
+        if !matches!(read, Ok(1..)) {
+            break;
+        }
+        read = reader.read(&mut [0; 512]);
+    }
     set_nonblocking(false)?;
     read
 }
@@ -258,5 +285,25 @@ mod tests {
         let (n_written, error) =
             Stream::new(StreamPlace::Tcp(place)).write(b"x", &soon()).unwrap_err();
         assert_eq!((n_written, error.kind()), (0, io::ErrorKind::ConnectionRefused));
+    }
+
+    #[cfg(all(unix, feature = "syslog"))]
+    #[test]
+    fn a_receiver_that_lets_nobody_in_is_an_error_and_holds_nobody_up() {
+        let path = std::env::temp_dir().join(format!("bellwether-full-{}", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let mut streams: Vec<Stream> = Vec::new();
+        let error = loop {
+            let mut stream = Stream::new(StreamPlace::Unix(path.clone()));
+            match stream.write(b"x", &soon()) {
+                Ok(()) => streams.push(stream),
+                Err((n_written, error)) => break (n_written, error.kind()),
+            }
+            assert!(streams.len() < 10_000, "its queue has an end");
+        };
+        assert_eq!(error, (0, io::ErrorKind::WouldBlock));
+        drop(listener.accept().unwrap());
+        Stream::new(StreamPlace::Unix(path.clone())).write(b"x", &soon()).unwrap();
+        std::fs::remove_file(&path).unwrap();
     }
 }

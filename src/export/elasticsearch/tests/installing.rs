@@ -52,7 +52,10 @@ fn elasticsearch_gets_a_policy_the_types_and_a_template_for_each_stream() {
     assert_eq!(template["index_patterns"], json!(["traces-shop-default"]));
     assert_eq!(template["data_stream"], json!({}));
     assert_eq!(template["composed_of"], json!(["bellwether-shop-default-mappings"]));
-    let settings = json!({"index.lifecycle.name": "bellwether-shop-default"});
+    let settings = json!({
+        "index.lifecycle.name": "bellwether-shop-default",
+        "index.mapping.total_fields.limit": 10_000,
+    });
     assert_eq!(template["template"]["settings"], settings);
 }
 
@@ -70,7 +73,8 @@ fn opensearch_gets_a_policy_of_its_own_and_no_setting_or_type_that_it_lacks() {
     assert_eq!(policy["states"][1]["actions"], json!([{"delete": {}}]));
     let patterns = json!(["logs-shop-default", "metrics-shop-default", "traces-shop-default"]);
     assert_eq!(policy["ism_template"][0]["index_patterns"], patterns);
-    assert_eq!(requests[2].1["template"]["settings"], json!({}));
+    let settings = json!({"index.mapping.total_fields.limit": 10_000});
+    assert_eq!(requests[2].1["template"]["settings"], settings);
     assert_eq!(kind(&requests[1].1, "metric.distribution"), "object");
 }
 

@@ -270,7 +270,9 @@ fn a_document_has_what_is_chosen_of_its_resource() {
         .with("service.namespace", "eu")
         .with("team.name", "pay")
         .with("host.name", "here");
-    let mut encoder = elastic().resource_labels(["team.name", "absent"]).spans_encoder();
+    let mut encoder = elastic()
+        .resource_labels(["team.name", "absent", "team_name", "team.name"])
+        .spans_encoder();
     encoder.start(&Setup::new(resource)).unwrap();
     let [doc] = docs_of(&encoder.encode(&Batch::from(vec![sample("x")]))).try_into().unwrap();
     assert_eq!(doc.text("service.node.name"), Some("i-1"));

@@ -41,13 +41,21 @@ impl Pages {
         self.reading.push(point);
     }
 
-    /// The labels without the names of the grouping key, if they have one.
+    /// The labels without the names of the grouping key, if they have one: `exported_` stands before it, as often as
+    /// no other label has that name.
     fn spared(&self, labels: &LabelSet) -> Option<LabelSet> {
         let is_of_group = |key: &str| self.group.has(&label_name(key));
         labels.iter().any(|(key, _)| is_of_group(key)).then(|| {
-            LabelSet::new(labels.iter().map(|(key, value)| match is_of_group(key) {
-                true => (format!("exported_{key}"), value.to_owned()),
-                false => (key.to_owned(), value.to_owned()),
+            LabelSet::new(labels.iter().map(|(key, value)| {
+                let mut name = key.to_owned();
+                if is_of_group(key) {
+                    while is_of_group(&name)
+                        || labels.iter().any(|(other, _)| label_name(other) == label_name(&name))
+                    {
+                        name.insert_str(0, "exported_");
+                    }
+                }
+                (name, value.to_owned())
             }))
         })
     }

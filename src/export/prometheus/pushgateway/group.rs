@@ -77,7 +77,8 @@ fn is_plain(value: &str) -> bool {
 fn is_label(name: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    begins_well && name.bytes().all(is_legal) && !name.starts_with("__")
+    let is_own = ["le", "quantile"].contains(&name); // Of the series of a histogram, or a summary.
+    begins_well && name.bytes().all(is_legal) && !name.starts_with("__") && !is_own
 }
 
 fn invalid(message: String) -> Error {

@@ -56,7 +56,7 @@
 //!
 //! # Examples
 //!
-//! A batch job needs one line: what is dropped at the end pushes before.
+//! A batch job needs one line: when its telemetry is dropped, it pushes a last time.
 //!
 //! ```no_run
 //! use bellwether::{Gauge, export::prometheus::pushgateway::Pushgateway, transport::Endpoint};
@@ -107,8 +107,8 @@ impl Pushgateway {
     }
 
     /// Adds a label to the grouping key. A second one of the same name replaces the first. The start of the
-    /// route fails for `job`, for a name that is not one of Prometheus' (letters, digits and `_`), and for one
-    /// that begins with `__`.
+    /// route fails for `job`, `le` and `quantile`, for a name that is not one of Prometheus' (letters, digits and
+    /// `_`), and for one that begins with `__`.
     pub fn grouping(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
         let label = label.into();
         self.options.labels.retain(|(other, _)| *other != label);

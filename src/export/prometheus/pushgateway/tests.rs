@@ -154,9 +154,14 @@ fn a_grouping_key_that_no_pushgateway_takes_stops_the_start() {
     let start = |pushgateway: Pushgateway, resource: Resource| {
         Pipe::start(Route::from(pushgateway), &Setup::new(resource)).map(drop)
     };
-    for (label, part) in
-        [("job", "method"), ("", "\"\""), ("1a", "\"1a\""), ("a.b", "\"a.b\""), ("__a", "\"__a\"")]
-    {
+    for (label, part) in [
+        ("job", "method"),
+        ("", "\"\""),
+        ("1a", "\"1a\""),
+        ("a.b", "\"a.b\""),
+        ("__a", "\"__a\""),
+        ("le", "\"le\""),
+    ] {
         let error =
             start(Pushgateway::new(endpoint()).grouping(label, "x"), Resource::service("a"));
         let error = error.unwrap_err();
@@ -175,13 +180,16 @@ fn a_grouping_key_that_no_pushgateway_takes_stops_the_start() {
 #[test]
 fn labels_with_the_names_of_the_group_are_renamed() {
     let registry = Registry::new();
-    let orders = registry.counter("orders", "").keys(&["in.stance", "job", "how"]).build().unwrap();
-    orders.with_labels(&[("in.stance", "x"), ("job", "y"), ("how", "z")]).add(1);
+    let keys = ["in.stance", "job", "exported_job", "how"];
+    let orders = registry.counter("orders", "").keys(&keys).build().unwrap();
+    orders
+        .with_labels(&[("in.stance", "x"), ("job", "y"), ("exported_job", "w"), ("how", "z")])
+        .add(1);
     let pushgateway = without_target(Pushgateway::new("http://a")).grouping("in_stance", "1");
     let mut pages = Pages::new(pushgateway.options);
     pages.start(&setup()).unwrap();
     let page = pages.encode(&Batch::from(points(&registry)));
-    let line = "orders_total{exported_in_stance=\"x\",exported_job=\"y\",how=\"z\"} 1\n";
+    let line = "orders_total{exported_exported_job=\"y\",exported_in_stance=\"x\",exported_job=\"w\",how=\"z\"} 1\n";
     let page = str::from_utf8(page.head()).unwrap();
     assert!(page.ends_with(line), "{page}");
 }
