@@ -20,7 +20,7 @@ use bellwether::{
     pipeline::{Batch, Setup},
     resource::Resource,
 };
-use cadence::{CountedExt as _, MetricSink, StatsdClient};
+use cadence::{Counted as _, MetricSink, StatsdClient};
 
 const POINTS: usize = 5_000;
 const ROUNDS: usize = 201;
