@@ -18,7 +18,11 @@ import urllib.parse
 import urllib.request
 
 PASSWORDS = {"ann": "secret"}
-SETTINGS = {"insert_deduplication_token", "input_format_skip_unknown_fields"}
+SETTINGS = {
+    "insert_deduplication_token",
+    "input_format_skip_unknown_fields",
+    "deduplicate_blocks_in_dependent_materialized_views",
+}
 STATUS = {516: 403, 497: 403, 60: 404, 81: 404, 27: 400, 62: 400, 115: 400, 241: 500, 252: 500}
 
 

@@ -31,14 +31,16 @@
 //! though it be sent again after a time-out: those of the schema remember the last 10,000 inserts, replicated ones have
 //! a window of their own. What is sent again later than that may be there twice. With
 //! [`async_inserts`](ClickHouse::async_inserts) the answer comes when the server has written, too; that was not tried
-//! with an engine. A view is fed apart from its table: minutes may count what an insert that failed half-way left.
+//! with an engine. The view of minutes takes a batch once, too; but it is written apart from its table, and an insert that
+//! fails between the two may leave them different.
 //!
 //! # Limits
 //!
 //! - A name or a value is text of UTF-8, with every character. Attributes are text in a `Map`; of a key that is there
 //!   twice the last value counts.
 //! - Values that are not finite are `nan` and `inf`, which ClickHouse keeps.
-//! - Times are nanoseconds, as `DateTime64(9)` keeps them, until 2262. A count beyond 2^53 is rounded: `Value` is a `Float64`.
+//! - Times are nanoseconds, as `DateTime64(9)` keeps them, until 2262.
+//! - A count beyond 2^53 is rounded: `Value` is a `Float64`.
 //! - Samples are totals since each series began, unless the route is one of differences. A minute has the samples of
 //!   all processes with the same service and labels.
 //! - No cluster was tried: `ON CLUSTER` and replicated tables are for your own statements.

@@ -15,14 +15,14 @@ pub(super) fn statements(options: &Options) -> Vec<String> {
     let table = |table: &str, columns: &str, order: &str| {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (\n{COMMON}{columns}\n) ENGINE = MergeTree\nPARTITION BY toDate(Timestamp)\n\
-             ORDER BY ({order}){}\nSETTINGS non_replicated_deduplication_window = 10000",
+             ORDER BY ({order}){}\n{REMEMBERS}",
             name(table),
             ttl("toDateTime(Timestamp)"),
         )
     };
     let minutes = format!(
         "CREATE TABLE IF NOT EXISTS {} (\n{MINUTES}\n) ENGINE = AggregatingMergeTree\nPARTITION BY toDate(Minute)\n\
-         ORDER BY (ServiceName, MetricName, Attributes, Minute){}",
+         ORDER BY (ServiceName, MetricName, Attributes, Minute){}\n{REMEMBERS}",
         name("minutes"),
         ttl("Minute"),
     );
@@ -41,6 +41,9 @@ pub(super) fn statements(options: &Options) -> Vec<String> {
         view,
     ]
 }
+
+/// How many inserts a table remembers, so that it takes none of them twice.
+const REMEMBERS: &str = "SETTINGS non_replicated_deduplication_window = 10000";
 
 const COMMON: &str = "    Timestamp DateTime64(9) CODEC(Delta, ZSTD),
     ServiceName LowCardinality(String),

@@ -40,7 +40,10 @@ impl Insert {
         if options.is_async {
             path.push_str("&async_insert=1&wait_for_async_insert=1&async_insert_deduplicate=1");
         }
-        path.push_str("&input_format_skip_unknown_fields=1&insert_deduplication_token=");
+        path.push_str("&input_format_skip_unknown_fields=1");
+        // A view takes a batch once, too.
+        path.push_str("&deduplicate_blocks_in_dependent_materialized_views=1");
+        path.push_str("&insert_deduplication_token=");
         Self { client, schema, path }
     }
 

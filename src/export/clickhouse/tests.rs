@@ -197,7 +197,8 @@ fn rows_are_inserted_with_a_token_that_is_theirs() {
     let [first, again] = [(); 2].map(|()| server.request());
     let line = "POST /?query=INSERT%20INTO%20%60te%5C%60le%60.%60b%20w_traces%60%20FORMAT%20JSONEachRow\
                 &async_insert=1&wait_for_async_insert=1&async_insert_deduplicate=1\
-                &input_format_skip_unknown_fields=1&insert_deduplication_token=";
+                &input_format_skip_unknown_fields=1&deduplicate_blocks_in_dependent_materialized_views=1\
+                &insert_deduplication_token=";
     assert!(first.line.starts_with(line), "{}", first.line);
     assert_eq!((&first.line, &first.body), (&again.line, &again.body));
     assert_eq!(first.header("x-clickhouse-user"), Some("ann"));
