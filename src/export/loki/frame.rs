@@ -25,7 +25,7 @@ pub(super) fn begin<T>(
     written
 }
 
-/// Reads a record; `None` for one without bytes, or one that is none of ours.
+/// Reads a record; `None` if it has no bytes, or bytes that the encoder does not write.
 pub(super) fn read(record: &[u8]) -> Option<Frame<'_>> {
     let (time, rest) = record.split_first_chunk()?;
     let (length, rest) = rest.split_first_chunk()?;

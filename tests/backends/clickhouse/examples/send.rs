@@ -58,7 +58,7 @@ fn main() {
     eprintln!("{report}");
 }
 
-/// What one round adds: to be counted by whoever asks for the rounds.
+/// Records one round. Totals are a multiple of what is added here: the check multiplies by the number of rounds.
 fn record(round: i64) {
     let registry = Registry::global();
     let orders = registry.counter("orders", "").keys(&["route"]).build().expect("it is there");

@@ -84,7 +84,7 @@ fn main() {
     println!("all that was found is what was sent");
 }
 
-/// What one round adds: to be counted by whoever asks for the rounds.
+/// Records one round. Totals are a multiple of what is added here: the check multiplies by the number of rounds.
 fn record(round: u64) {
     let registry = Registry::global();
     let orders = registry.counter("orders", "").keys(&["http.route"]).build().expect("it is there");
