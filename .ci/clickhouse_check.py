@@ -117,12 +117,6 @@ def check(url, path):
     time = "toUInt64(toUnixTimestamp64Nano(Timestamp)) AS Time"
     numbers = "SETTINGS output_format_json_quote_64bit_integers = 0"
     spans = ask(url, f"SELECT {time}, TraceId, SpanId, Duration, SpanName, SpanAttributes['cart'] AS Cart FROM otel_traces {numbers}")
-    # A duration is computed when it is asked for, by the clock's rate as it is known then.
-    durations = {span["SpanId"]: span.pop("Duration") for span in sent["spans"]}
-    for span in spans:
-        duration = span.pop("Duration")
-        if abs(duration - durations[span["SpanId"]]) > 1 + 1e-4 * duration:
-            sys.exit(f"{span}: {duration} ns, and {durations[span['SpanId']]} was sent")
     same("spans", spans, sent["spans"])
     logs = ask(url, f"SELECT {time}, Body, ScopeName, SeverityNumber FROM otel_logs {numbers}")
     same("logs", logs, sent["logs"])

@@ -194,7 +194,7 @@ fn assert_ended(scope: &testing::Scope, name: &str, outcome: Outcome, time: Dura
     let active = snapshot.value(&format!("{name}.active"), &[]).map_or(0.0, |value| value.as_f64());
     assert_eq!(active, 0.0, "{name}: under way");
     let span = scope.span(name);
-    assert_eq!((span.outcome(), span.end().since(span.start())), (outcome, time), "{name}");
+    assert_eq!((span.outcome(), span.duration()), (outcome, time), "{name}");
 }
 
 #[test]

@@ -13,6 +13,10 @@
 //! The only exception is a step back. A reading from before the step whose date is later than the step
 //! gets the date of the step, because it was not in the future. So dates ascend with the readings, and
 //! none is later than now.
+//!
+//! Epochs also carry a line that no step moves: the nanoseconds of the monotonic clock. A better rate holds
+//! from the latest reading on whose place was asked for. So the time between two readings is the same for
+//! each who asks, at any time, and as exact as it can be then.
 
 use std::{
     collections::VecDeque,
@@ -23,6 +27,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     epochs: VecDeque<Epoch>, // Invariant: sorted by `start` and by `limit`, at most `MOST`.
+    /// The latest reading whose date or place on the line was asked for.
+    asked: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +36,8 @@ struct Epoch {
     /// Its first reading, and the date of that reading.
     start: u64,
     unix_nanos: u64,
+    /// The nanoseconds of the monotonic line at that reading.
+    monotonic: i64,
     nanos_per_tick: f64,
     /// No reading of it has a later date: the earliest date at which a later epoch began.
     limit: u64,
@@ -41,7 +49,7 @@ const MOST: usize = 4_096;
 
 impl Epochs {
     pub(super) const fn new() -> Self {
-        Self { epochs: VecDeque::new() }
+        Self { epochs: VecDeque::new(), asked: 0 }
     }
 
     /// Whether none has begun.
@@ -51,36 +59,68 @@ impl Epochs {
 
     /// Begins an epoch: the reading `start`, the latest so far, has this date.
     pub(super) fn begin(&mut self, start: u64, unix_nanos: u64, nanos_per_tick: f64) {
-        if self.date(start).is_some_and(|foretold| unix_nanos < foretold) {
+        if self.foretold(start).is_some_and(|foretold| unix_nanos < foretold) {
             for epoch in self.epochs.iter_mut().rev().take_while(|one| unix_nanos < one.limit) {
                 epoch.limit = unix_nanos;
             }
         }
+        let monotonic = self.of(start).map_or(0, |epoch| epoch.monotonic_of(start));
         if self.epochs.len() == MOST {
             self.epochs.pop_front();
         }
-        self.epochs.push_back(Epoch { start, unix_nanos, nanos_per_tick, limit: u64::MAX });
+        let limit = u64::MAX;
+        self.epochs.push_back(Epoch { start, unix_nanos, monotonic, nanos_per_tick, limit });
     }
 
-    /// Begins an epoch at the reading `start` with a better rate. It has the date that the last epoch
-    /// predicts, so that the dates of earlier readings do not change.
-    pub(super) fn refine(&mut self, start: u64, nanos_per_tick: f64) {
-        if let Some(unix_nanos) = self.date(start) {
-            self.begin(start, unix_nanos, nanos_per_tick);
-        }
+    /// Begins an epoch with a better rate, which was measured up to the reading `now`. It begins at the latest
+    /// reading that was asked for: what was answered stays true, and all that is asked from now on is
+    /// computed by the better rate.
+    pub(super) fn refine(&mut self, now: u64, nanos_per_tick: f64) {
+        let Some(latest) = self.epochs.back() else { return };
+        let start = self.asked.clamp(latest.start, now.max(latest.start));
+        self.begin(start, latest.date_of(start), nanos_per_tick);
     }
 
     /// The date of the reading `ticks`, in nanoseconds since the Unix epoch; `None` before the first
     /// epoch has begun.
-    pub(super) fn date(&self, ticks: u64) -> Option<u64> {
+    pub(super) fn date(&mut self, ticks: u64) -> Option<u64> {
+        self.asked = self.asked.max(ticks);
+        self.foretold(ticks)
+    }
+
+    /// [`date`](Self::date), which need not stay.
+    pub(super) fn foretold(&self, ticks: u64) -> Option<u64> {
+        Some(self.of(ticks)?.date_of(ticks))
+    }
+
+    /// Where the reading `ticks` lies on the monotonic line, in nanoseconds from the start of the first
+    /// epoch; `None` before that has begun.
+    pub(super) fn monotonic(&mut self, ticks: u64) -> Option<i64> {
+        self.asked = self.asked.max(ticks);
+        Some(self.of(ticks)?.monotonic_of(ticks))
+    }
+
+    /// The epoch of the reading `ticks`; the first one, if that is earlier than all.
+    fn of(&self, ticks: u64) -> Option<&Epoch> {
         let later = self.epochs.partition_point(|epoch| epoch.start <= ticks);
-        let epoch = self.epochs.get(later.saturating_sub(1))?;
-        let nanos = |ticks: u64| (ticks as f64 * epoch.nanos_per_tick) as u64;
-        let date = match ticks.checked_sub(epoch.start) {
-            Some(since) => epoch.unix_nanos.saturating_add(nanos(since)),
-            None => epoch.unix_nanos.saturating_sub(nanos(epoch.start - ticks)),
-        };
-        Some(date.min(epoch.limit))
+        self.epochs.get(later.saturating_sub(1))
+    }
+}
+
+impl Epoch {
+    fn date_of(&self, ticks: u64) -> u64 {
+        self.unix_nanos.saturating_add_signed(self.nanos_to(ticks)).min(self.limit)
+    }
+
+    fn monotonic_of(&self, ticks: u64) -> i64 {
+        self.monotonic.saturating_add(self.nanos_to(ticks))
+    }
+
+    /// The nanoseconds from its start to the reading `ticks`, which are negative if that is earlier.
+    fn nanos_to(&self, ticks: u64) -> i64 {
+        // Readings are below 2^62.
+        let since = ticks.cast_signed() - self.start.cast_signed();
+        (since as f64 * self.nanos_per_tick) as i64
     }
 }
 
@@ -127,17 +167,42 @@ mod tests {
     }
 
     #[test]
-    fn a_better_rate_moves_no_date_that_was_told() {
+    fn a_better_rate_moves_no_date_that_was_asked_for() {
         for rate in [0.5, 2.0] {
             let mut epochs = Epochs::new();
             epochs.begin(0, 1_000, 1.0);
+            assert_eq!(epochs.date(50), Some(1_050));
             epochs.refine(100, rate);
-            assert_eq!(
-                [0, 50, 100].map(|ticks| epochs.date(ticks)),
-                [1_000, 1_050, 1_100].map(Some)
-            );
-            assert_eq!(epochs.date(110), Some(1_100 + (10.0 * rate) as u64));
+            assert_eq!([0, 50].map(|ticks| epochs.date(ticks)), [1_000, 1_050].map(Some));
+            let later = |ticks: f64| Some(1_050 + (ticks * rate) as u64);
+            assert_eq!([60, 150].map(|ticks| epochs.date(ticks)), [later(10.0), later(100.0)]);
         }
+    }
+
+    #[test]
+    fn a_better_rate_holds_from_the_start_if_nothing_was_asked() {
+        let mut epochs = Epochs::new();
+        epochs.begin(10, 1_000, 1.0);
+        epochs.refine(100, 2.0);
+        assert_eq!([10, 60].map(|ticks| epochs.date(ticks)), [1_000, 1_100].map(Some));
+        // A reading of the future was asked for: the rate changes now.
+        epochs.date(500);
+        epochs.refine(200, 3.0);
+        assert_eq!([200, 210].map(|ticks| epochs.date(ticks)), [1_380, 1_410].map(Some));
+    }
+
+    #[test]
+    fn a_time_between_readings_is_the_same_before_and_after_a_better_rate_and_a_step() {
+        let mut epochs = Epochs::new();
+        let between =
+            |epochs: &mut Epochs, from, to| Some(epochs.monotonic(to)? - epochs.monotonic(from)?);
+        assert_eq!(between(&mut epochs, 10, 20), None);
+        epochs.begin(100, 1_000, 1.0);
+        assert_eq!(between(&mut epochs, 40, 190), Some(150));
+        epochs.refine(200, 2.0);
+        epochs.begin(300, 7, 2.0);
+        assert_eq!(between(&mut epochs, 40, 190), Some(150));
+        assert_eq!(between(&mut epochs, 190, 310), Some(220 + 20));
     }
 
     #[test]

@@ -8,6 +8,10 @@
 //! second over the whole life of the process. For wall-clock time, an anchor is taken every second. So
 //! a step of the wall clock changes dates and never a duration; `epochs` says which dates.
 //!
+//! A rate that is refined gives another duration from the same two readings. What is recorded at once, as in a
+//! histogram, uses the best rate so far; what several exporters compute later, as of a span, uses the rates of
+//! its own time ([`Ticks::settled_nanos_since`]), so that all say the same.
+//!
 //! Readings are not fenced, so they may seem to run backwards between cores by some tens of
 //! nanoseconds: differences are clamped to zero.
 //!
@@ -103,6 +107,16 @@ impl Ticks {
     #[inline]
     fn scaled_since(self, earlier: Self, per_nano: f64) -> f64 {
         self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
+    }
+
+    /// The nanoseconds from `earlier` to this reading by the rates of that time, which are the same whoever asks
+    /// and whenever; [`nanos_since`](Self::nanos_since) uses the best rate so far, and is cheaper.
+    pub(crate) fn settled_nanos_since(self, earlier: Self) -> u64 {
+        if self.is_nanos() || earlier.is_nanos() {
+            return self.nanos_since(earlier);
+        }
+        source();
+        ANCHORS.get().lock().between(earlier, self)
     }
 
     /// Reads the clock again. Returns the reading, and the time until then in a unit where a nanosecond
@@ -232,6 +246,10 @@ static NANOS_PER_TICK: AtomicU64 = AtomicU64::new(0x3ff0_0000_0000_0000); // 1.0
 /// off by about 1e-7 once the rate is measured: that makes a few epochs a day.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
+/// A rate begins an epoch when it was measured over ten times the time of the last one: four of them in the first
+/// second, and one for each power of ten later.
+const MORE_EXACT: u64 = 10;
+
 /// Guards the anchors and the first decision on the source; no lock is taken inside it. A forked child has its
 /// own: exporters date each record, so its parent's is held at many a fork. It dates what its parent read from its
 /// own first anchor on.
@@ -242,8 +260,8 @@ struct Anchors {
     first: Option<Anchor>,
     /// The reading of the latest anchor.
     latest: u64,
-    /// Whether an epoch has a rate that was measured over at least a second.
-    is_refined: bool,
+    /// Over how many nanoseconds the rate of the latest epoch was measured.
+    measured: u64,
     epochs: Epochs,
 }
 
@@ -258,15 +276,29 @@ struct Anchor {
 impl Anchors {
     /// The date of a reading of this process's clock.
     fn date(&mut self, reading: Ticks) -> u64 {
+        self.reach(reading);
+        self.epochs.date(reading.0).unwrap_or(0)
+    }
+
+    /// The nanoseconds between two readings of this process's clock.
+    fn between(&mut self, earlier: Ticks, later: Ticks) -> u64 {
+        self.reach(later);
+        let (earlier, later) = (self.epochs.monotonic(earlier.0), self.epochs.monotonic(later.0));
+        later.unwrap_or(0).saturating_sub(earlier.unwrap_or(0)).max(0).cast_unsigned()
+    }
+
+    /// Takes an anchor if the latest is too old for a reading, or if the rate can be ten times as exact.
+    fn reach(&mut self, reading: Ticks) {
         // If nothing ticks, the readers take the anchors.
-        if reading.since(Ticks(self.latest)) > Duration::from_secs(2) {
+        let age = reading.since(Ticks(self.latest));
+        let lived = self.first.map_or(0, |first| reading.nanos_since(Ticks(first.ticks)));
+        if age > Duration::from_secs(2) || lived / MORE_EXACT > self.measured {
             self.take();
         }
         if self.epochs.is_empty() {
             let anchor = self.take();
-            self.date_from(anchor, false); // In a child, whose rate is its parent's.
+            self.date_from(anchor, 0); // In a child, whose rate is its parent's.
         }
-        self.epochs.date(reading.0).unwrap_or(0)
     }
 
     /// Takes an anchor. The rate is measured from the first anchor to this one.
@@ -283,17 +315,18 @@ impl Anchors {
             let rate = elapsed.as_nanos() as f64 / ticks as f64;
             NANOS_PER_TICK.store(rate.to_bits(), Relaxed);
         }
-        self.date_from(anchor, elapsed >= Duration::from_secs(1));
+        self.date_from(anchor, elapsed.as_nanos() as u64);
         anchor
     }
 
-    /// Begins an epoch at `anchor` if it is needed.
-    fn date_from(&mut self, anchor: Anchor, is_precise: bool) {
+    /// Begins an epoch at `anchor` if it is needed. The rate was measured over `elapsed` nanoseconds.
+    fn date_from(&mut self, anchor: Anchor, elapsed: u64) {
         let rate = Ticks(anchor.ticks).nanos_per_tick();
-        if is_precise && !std::mem::replace(&mut self.is_refined, true) {
+        if elapsed / MORE_EXACT >= self.measured && elapsed > 0 {
+            self.measured = elapsed;
             self.epochs.refine(anchor.ticks, rate);
         }
-        let foretold = self.epochs.date(anchor.ticks);
+        let foretold = self.epochs.foretold(anchor.ticks);
         let off = foretold.map_or(u64::MAX, |foretold| foretold.abs_diff(anchor.unix_nanos));
         if u128::from(off) > TOLERANCE.as_nanos() {
             self.epochs.begin(anchor.ticks, anchor.unix_nanos, rate);
@@ -412,8 +445,21 @@ mod tests {
     #[test]
     fn a_difference_the_wrong_way_round_is_zero() {
         let earlier = now();
-        let later = now();
-        assert_eq!(earlier.since(Ticks(later.0 + 1000)), Duration::ZERO);
+        let later = Ticks(now().0 + 1000);
+        assert_eq!((earlier.since(later), earlier.settled_nanos_since(later)), (Duration::ZERO, 0));
+    }
+
+    #[test]
+    fn a_settled_difference_is_the_same_after_the_rate_is_refined() {
+        let (start, instant) = (now(), real_instant());
+        while real_instant() - instant < Duration::from_millis(2) {}
+        let end = now();
+        let settled = end.settled_nanos_since(start);
+        assert!(settled.abs_diff(end.nanos_since(start)) <= settled / 50);
+        for _ in 0..3 {
+            super::anchor();
+            assert_eq!(end.settled_nanos_since(start), settled);
+        }
     }
 
     #[test]
@@ -434,11 +480,11 @@ mod tests {
         const NOON: u64 = 1_577_880_000_000_000_000;
         const SECOND: u64 = 1_000_000_000;
         let mut anchors =
-            Anchors { first: None, latest: u64::MAX, is_refined: true, epochs: Epochs::new() };
+            Anchors { first: None, latest: u64::MAX, measured: u64::MAX, epochs: Epochs::new() };
         source();
         let mut date_after = |seconds: u64, unix_nanos: u64| {
             let anchor = anchor(seconds, unix_nanos);
-            anchors.date_from(anchor, true);
+            anchors.date_from(anchor, 0);
             let date = anchors.date(Ticks(anchor.ticks));
             assert!(date.abs_diff(unix_nanos) <= 1_000_000, "{date}");
             anchors.date(Ticks(1_000))

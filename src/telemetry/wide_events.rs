@@ -142,7 +142,7 @@ impl Traces {
             parent: span.parent_span_id().unwrap_or(SpanId::INVALID),
             name,
             has_failed: has_failed(span),
-            nanos: span.end().nanos_since(span.start()),
+            nanos: span.nanos(),
         });
         true
     }
@@ -256,7 +256,7 @@ fn event_of(root: &SpanRecord) -> LogRecord {
     let fixed: [(_, Value); 3] = [
         ("span.kind", root.kind().as_str().into()),
         ("outcome", root.outcome().as_str().into()),
-        ("duration_ms", millis(root.end().nanos_since(root.start())).into()),
+        ("duration_ms", millis(root.nanos()).into()),
     ];
     event.attributes_mut().extend(fixed.map(|(key, value)| KeyValue::new(key, value)));
     event

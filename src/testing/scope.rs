@@ -415,7 +415,7 @@ mod tests {
         scope.advance(Duration::from_secs(3));
         drop(span);
         let span = scope.span("wait");
-        assert_eq!(span.end().since(span.start()), Duration::from_secs(3));
+        assert_eq!(span.duration(), Duration::from_secs(3));
     }
 
     #[test]

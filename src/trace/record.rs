@@ -1,6 +1,6 @@
 //! A finished span, as exporters see it.
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, time::Duration};
 
 use super::{
     content::{ALIGNED_COST, Content, Rare, UNDESCRIBED},
@@ -507,6 +507,18 @@ impl SpanRecord {
     #[must_use]
     pub fn end(&self) -> Ticks {
         self.0.end
+    }
+
+    /// The time from its start to its end. It is the same whenever it is asked for, so that all exporters of a
+    /// span give the same duration; [`Ticks::since`] may differ a little in the first seconds of a process.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    /// The [`duration`](Self::duration) in nanoseconds.
+    pub(crate) fn nanos(&self) -> u64 {
+        self.0.end.settled_nanos_since(self.0.start)
     }
 
     /// The status.

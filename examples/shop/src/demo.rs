@@ -108,7 +108,7 @@ fn print_trace(spans: &[SpanRecord], paint: Paint) {
     let failed = |span: &SpanRecord| span.outcome() == Outcome::Error;
     let checkouts = spans.iter().filter(|span| span.name() == "GET /checkout");
     let slowest = checkouts.max_by(|a, b| {
-        let took = |span: &SpanRecord| span.end().since(span.start());
+        let took = |span: &SpanRecord| span.duration();
         failed(a).cmp(&failed(b)).then(took(a).cmp(&took(b)))
     });
     let Some(root) = slowest else { return };

@@ -21,7 +21,7 @@ impl Row for SpanRecord {
         row.field("SpanName").str(self.name());
         row.field("SpanKind").str(kind(self.kind()));
         map(row.field("SpanAttributes"), last_of_each_key(self.attributes()));
-        let nanos = if self.is_open() { 0 } else { self.end().nanos_since(self.start()) };
+        let nanos = if self.is_open() { 0 } else { self.nanos() };
         row.field("Duration").u64(nanos);
         let (word, message) = match self.status() {
             Status::Unset => ("Unset", ""),

@@ -39,7 +39,7 @@ impl Document for SpanRecord {
         object.field("span.kind").bare(self.kind().as_str().as_bytes());
         object.field("event.outcome").bare(outcome(self));
         if !self.is_open() {
-            object.field("event.duration").u64(self.end().nanos_since(self.start()));
+            object.field("event.duration").u64(self.nanos());
             object.field("event.end").bare(&date(self.end().timestamp()));
             object.field("bellwether.span.outcome").bare(self.outcome().as_str().as_bytes());
         }

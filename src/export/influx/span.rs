@@ -30,7 +30,7 @@ impl Point for SpanRecord {
             id(&mut line, "parent_span_id", parent);
         }
         if !self.is_open() {
-            line.count("duration_nano", self.end().nanos_since(self.start()));
+            line.count("duration_nano", self.nanos());
         }
         if let Status::Error(text) = self.status()
             && !text.is_empty()

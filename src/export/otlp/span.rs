@@ -151,6 +151,6 @@ impl Dates {
         if instant < self.start || !instant.is_comparable_with(self.start) {
             return instant.unix_nanos(); // An event that its user dated.
         }
-        self.start_nanos.saturating_add(instant.nanos_since(self.start))
+        self.start_nanos.saturating_add(instant.settled_nanos_since(self.start))
     }
 }

@@ -72,7 +72,7 @@ impl Line for SpanRecord {
             text,
             "{} {:>10} {} {} {} trace={} span={}",
             Utc(self.start().unix_nanos()),
-            format!("{:.1?}", self.end().since(self.start())),
+            format!("{:.1?}", self.duration()),
             OneLine(self.name()),
             self.kind().as_str(),
             if self.is_open() { "open" } else { self.outcome().as_str() },

@@ -17,7 +17,7 @@ pub(crate) fn fields(object: &mut Object<'_>, span: &SpanRecord) {
     object.field("name").str(span.name());
     object.field("kind").plain(span.kind().as_str());
     object.field("start_unix_nanos").u64(span.start().unix_nanos());
-    object.field("duration_nanos").u64(span.end().nanos_since(span.start()));
+    object.field("duration_nanos").u64(span.nanos());
     object.field("status").plain(span.status().as_str());
     if let Status::Error(description) = span.status()
         && !description.is_empty()

@@ -28,7 +28,7 @@ pub(super) fn fields(object: &mut Object<'_>, span: &SpanRecord, tags: &[(String
     }
     object.field("timestamp").u64(micros(span.start().unix_nanos()));
     if !span.is_open() {
-        let duration = micros(span.end().nanos_since(span.start()));
+        let duration = micros(span.nanos());
         object.field("duration").u64(duration.max(1)); // To Zipkin, none is unknown.
     }
     if let Some(remote) = remote_of(span) {

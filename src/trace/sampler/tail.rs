@@ -227,7 +227,7 @@ impl Tail {
         let any = |is: &dyn Fn(&SpanRecord) -> bool| trace.spans.iter().any(is);
         // An end may have been set ahead of time.
         let ended = |root: &SpanRecord| root.end().min(clock::now());
-        let duration = || trace.root().map(|root| root.end().since(root.start()));
+        let duration = || trace.root().map(|root| root.duration());
         match criterion {
             Criterion::Error => any(&|span| {
                 span.has_failed() || matches!(span.outcome(), Outcome::Error | Outcome::Panic)
@@ -325,7 +325,7 @@ impl<'a> LocalTrace<'a> {
     #[must_use]
     pub fn root(&self) -> Option<&'a SpanRecord> {
         let roots = self.spans.iter().filter(|span| span.is_local_root());
-        roots.max_by_key(|root| root.end().since(root.start()))
+        roots.max_by_key(|root| root.duration())
     }
 
     /// The trace.

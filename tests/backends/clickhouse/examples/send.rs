@@ -88,7 +88,7 @@ fn span(span: &SpanRecord) -> Value {
         "Time": span.start().timestamp().unix_nanos(),
         "TraceId": span.trace_id().to_string(),
         "SpanId": span.span_id().to_string(),
-        "Duration": span.end().nanos_since(span.start()),
+        "Duration": span.duration().as_nanos() as u64,
         "SpanName": span.name(),
         "Cart": cart.value.to_string(),
     })

@@ -149,11 +149,8 @@ fn check_spans(client: &mut ElasticClient, sent: &[SpanRecord], account: (usize,
     let hits = awaited(|query| client.spans(query), &ElasticQuery::new(), delivered);
     let of_span = |span: &SpanRecord| {
         let id = format!("{}{}", span.trace_id(), span.span_id());
-        let whole = (
-            span.start().timestamp(),
-            span.end().nanos_since(span.start()),
-            span.name().to_owned(),
-        );
+        let whole =
+            (span.start().timestamp(), span.duration().as_nanos() as u64, span.name().to_owned());
         (id, whole)
     };
     let sent_by_id: BTreeMap<String, _> = sent.iter().map(of_span).collect();

@@ -96,7 +96,7 @@ fn span(span: &SpanRecord) -> serde_json::Value {
         "time": span.start().timestamp().unix_nanos(),
         "trace_id": span.trace_id().to_string(),
         "span_id": span.span_id().to_string(),
-        "duration_nano": span.end().nanos_since(span.start()),
+        "duration_nano": span.duration().as_nanos() as u64,
         "span.name": span.name(),
     })
 }

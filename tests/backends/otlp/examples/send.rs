@@ -117,7 +117,7 @@ fn span(span: &SpanRecord) -> Value {
         "name": span.name(),
         "kind": format!("SPAN_KIND_{}", span.kind().as_str().to_uppercase()),
         "start": start.to_string(),
-        "end": (start + span.end().nanos_since(span.start())).to_string(),
+        "end": (start + span.duration().as_nanos() as u64).to_string(),
         "attributes": attributes(span.attributes()),
         "error": matches!(span.status(), Status::Error(_)),
         "events": span.events().iter().map(|event| attributes(event.attributes())).collect::<Vec<_>>(),

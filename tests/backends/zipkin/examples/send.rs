@@ -81,7 +81,7 @@ fn span(n: u64) -> (SpanRecord, Value) {
         "id": format!("{:016x}", 2 * n + 1),
         "name": name,
         "timestamp": micros(start),
-        "duration": (end.nanos_since(start) / 1_000).max(1),
+        "duration": (span.duration().as_micros() as u64).max(1),
         "localEndpoint": {"serviceName": "shop"},
         "tags": {"service.namespace": "eu", "n": n.to_string(), "sizes": "[1.5,2.0]"},
     });
