@@ -118,7 +118,7 @@ def check(url, path):
     numbers = "SETTINGS output_format_json_quote_64bit_integers = 0"
     spans = ask(url, f"SELECT {time}, TraceId, SpanId, Duration, SpanName, SpanAttributes['cart'] AS Cart FROM otel_traces {numbers}")
     same("spans", spans, sent["spans"])
-    logs = ask(url, f"SELECT {time}, Body, ScopeName, SeverityNumber FROM otel_logs {numbers}")
+    logs = ask(url, f"SELECT {time}, Body, ScopeName, SeverityNumber, LogAttributes AS Attributes FROM otel_logs {numbers}")
     same("logs", logs, sent["logs"])
     [row] = ask(url, f"SELECT count() AS n, uniqExact(tuple(MetricName, Attributes, Timestamp)) AS distinct FROM otel_samples {numbers}")
     compare("samples", row, {"n": sent["sent"]["metrics"], "distinct": sent["sent"]["metrics"]})

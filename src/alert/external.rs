@@ -1,8 +1,8 @@
 //! External labels and the generator URL, which are added to alerts when they are sent.
 
-use std::{borrow::Cow, fmt::Write as _, fs, net::SocketAddr};
+use std::{borrow::Cow, fs, net::SocketAddr};
 
-use crate::{exposition, label::Value, resource::Resource};
+use crate::{exposition, label::Value, resource::Resource, util::percent};
 
 /// What is added to every sent alert.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl External {
             Place::Expressions(url) => {
                 let mut text = format!("{url}/graph?g0.expr=");
                 let name = name.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
-                percent_encode(&mut text, &format!("ALERTS{{alertname=\"{name}\"}}"));
+                percent::encode(&mut text, &format!("ALERTS{{alertname=\"{name}\"}}"));
                 text.push_str("&g0.tab=1");
                 text
             }
@@ -71,18 +71,6 @@ fn reachable(address: SocketAddr) -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = if name.trim().is_empty() { "localhost" } else { name.trim() };
     format!("{name}:{}", address.port())
-}
-
-/// Appends `text` as a value in a query: all characters except RFC 3986's unreserved ones are encoded.
-fn percent_encode(to: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            to.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(to, "%{byte:02X}");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,13 @@ pub mod remote_write;
 #[cfg(feature = "statsd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
 pub mod statsd;
+#[cfg(any(
+    feature = "clickhouse",
+    feature = "elasticsearch",
+    feature = "influx",
+    feature = "otlp"
+))]
+mod signals;
 mod stdout;
 #[cfg(feature = "syslog")]
 #[cfg_attr(docsrs, doc(cfg(feature = "syslog")))]
@@ -53,6 +60,14 @@ pub use backend::{Backend, Routes};
 pub use file::{File, FileBuilder, Rotation};
 pub use memory::Memory;
 pub use stdout::Stdout;
+
+#[cfg(any(
+    feature = "clickhouse",
+    feature = "elasticsearch",
+    feature = "influx",
+    feature = "otlp"
+))]
+use self::signals::Signals;
 
 pub use crate::pipeline::{
     Batch, Deadline, Encoder, ExportError, ExportResult, Exporter, Payload, Route, SendResult,

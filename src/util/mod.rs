@@ -11,6 +11,7 @@ pub(crate) mod http_date;
 pub(crate) mod panics;
 pub(crate) mod pattern;
 pub(crate) mod per_process;
+pub(crate) mod percent;
 #[cfg(unix)]
 pub(crate) mod process;
 #[cfg(not(unix))]

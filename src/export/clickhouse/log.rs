@@ -2,7 +2,7 @@
 
 use super::encoder::{Row, text, time};
 use crate::{
-    export::wire::{json::Object, span::last_of_each_key},
+    export::wire::{counts, json::Object, span::last_of_each_key},
     log::LogRecord,
 };
 
@@ -34,10 +34,11 @@ impl Row for LogRecord {
                     map.field("code.line.number").plain(line);
                 }
             }
-            for (key, n) in
-                [("repeated", self.repeated().into()), ("suppressed", self.suppressed())]
-            {
-                if n > 0 && self.lacks(key) {
+            if self.observed() != self.time() && self.lacks("observed_timestamp") {
+                map.field("observed_timestamp").plain(self.observed().unix_nanos());
+            }
+            for (key, n) in counts::of_log(self, counts::OF_LOGS) {
+                if self.lacks(key) {
                     map.field(key).plain(n);
                 }
             }

@@ -9,7 +9,7 @@
 //! | a record | is a row of | whose columns are |
 //! |---|---|---|
 //! | a span | `otel_traces` | those of the OpenTelemetry Collector's exporter for ClickHouse, so that what reads its tables reads these |
-//! | a log record | `otel_logs` | the same; `code.file.path` and `code.line.number` are attributes |
+//! | a log record | `otel_logs` | the same; `code.file.path`, `code.line.number`, `observed_timestamp` if it was seen later, `dropped_attributes_count`, `repeated` and their like are attributes |
 //! | a data point | `otel_samples` | `Timestamp`, `StartTimestamp`, `ServiceName`, `ResourceAttributes`, `MetricName`, `MetricUnit`, `MetricKind`, `Temporality`, `Attributes`; `Value` of a number, the count of a histogram or summary; `Sum`, `Min`, `Max`, `P50`, `P90`, `P99`; the upper `Bounds` of the buckets that are not empty, and their `Counts` |
 //!
 //! [`schema`](ClickHouse::schema) has the statements that make these tables, and a view that keeps minutes of the
@@ -87,7 +87,7 @@ use self::{
     options::Options,
     sender::Insert,
 };
-use super::{Backend, Routes};
+use super::{Backend, Routes, Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,
@@ -102,16 +102,14 @@ use crate::{
 pub struct ClickHouse {
     endpoint: Endpoint,
     options: Options,
-    metrics_interval: Option<Duration>,
-    /// Whether metrics, spans and logs are sent.
-    sends: [bool; 3],
+    signals: Signals,
 }
 
 impl ClickHouse {
     /// Sends to the HTTP interface at `endpoint`; its ports are 8123, and 8443 with TLS.
     pub fn new(endpoint: impl Into<Endpoint>) -> Self {
         let (endpoint, options) = (endpoint.into(), Options::default());
-        Self { endpoint, options, metrics_interval: None, sends: [true; 3] }
+        Self { endpoint, options, signals: Signals::ALL }
     }
 
     /// Says who asks, by the headers `X-ClickHouse-User` and `X-ClickHouse-Key`.
@@ -161,25 +159,26 @@ impl ClickHouse {
     }
 
     /// How often metrics are read and sent; every 10 s by default.
-    pub fn metrics_interval(self, interval: Duration) -> Self {
-        Self { metrics_interval: Some(interval), ..self }
+    pub fn metrics_interval(mut self, interval: Duration) -> Self {
+        self.signals.interval = Some(interval);
+        self
     }
 
     /// Sends no metrics, as a [`Backend`].
     pub fn without_metrics(mut self) -> Self {
-        self.sends[0] = false;
+        self.signals.metrics = false;
         self
     }
 
     /// Sends no spans, as a [`Backend`].
     pub fn without_spans(mut self) -> Self {
-        self.sends[1] = false;
+        self.signals.spans = false;
         self
     }
 
     /// Sends no logs, as a [`Backend`].
     pub fn without_logs(mut self) -> Self {
-        self.sends[2] = false;
+        self.signals.logs = false;
         self
     }
 
@@ -206,28 +205,16 @@ const BATCH_ITEMS: usize = 5_000;
 
 impl Backend for ClickHouse {
     fn routes(self, routes: &mut Routes) {
-        let [metrics, spans, logs] = self.sends;
-        if metrics {
-            routes.add(Route::<DataPoint>::from(self.clone()));
-        }
-        if spans {
-            routes.add(Route::<SpanRecord>::from(self.clone()));
-        }
-        if logs {
-            routes.add(Route::<LogRecord>::from(self));
-        }
+        self.signals.add(self, routes);
     }
 }
 
 /// The route of the metrics alone.
 impl From<ClickHouse> for Route<DataPoint> {
     fn from(clickhouse: ClickHouse) -> Self {
-        let interval = clickhouse.metrics_interval;
+        let signals = clickhouse.signals;
         let route = clickhouse.route();
-        match interval {
-            Some(interval) => route.interval(interval),
-            None => route,
-        }
+        signals.at_interval(route)
     }
 }
 

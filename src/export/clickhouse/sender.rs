@@ -1,6 +1,6 @@
 //! Inserts rows.
 
-use std::{fmt::Write as _, hash::Hasher as _};
+use std::hash::Hasher as _;
 
 use super::{
     answer,
@@ -11,6 +11,7 @@ use crate::{
     error::Error,
     pipeline::{Deadline, Payload, SendResult, Sender, Setup},
     transport::http_client::{HttpClient, HttpPost},
+    util::percent,
 };
 
 /// Inserts rows into a table.
@@ -36,7 +37,7 @@ impl Insert {
         let insert =
             format!("INSERT INTO {}.{table} FORMAT JSONEachRow", quoted(&options.database));
         let mut path = String::from("?query=");
-        encode(&mut path, &insert);
+        percent::encode(&mut path, &insert);
         if options.is_async {
             path.push_str("&async_insert=1&wait_for_async_insert=1&async_insert_deduplicate=1");
         }
@@ -99,17 +100,4 @@ fn token(bytes: &[u8]) -> u128 {
         u128::from(hasher.finish())
     };
     half(0) << 64 | half(1)
-}
-
-/// Appends `text` as a part of a query (RFC 3986, 2.1).
-fn encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(byte.into())
-            }
-            // Writing to a String cannot fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! Spans as rows of the Collector's table `otel_traces`.
 
-use super::encoder::{Row, map, time};
+use super::encoder::{Row, map, text, time};
 use crate::{
-    export::wire::{json::Object, span::last_of_each_key},
+    export::wire::{counts, json::Object, span::last_of_each_key},
     trace::{SpanKind, SpanRecord, Status},
 };
 
@@ -20,7 +20,16 @@ impl Row for SpanRecord {
         row.field("TraceState").str(self.context().state().as_str());
         row.field("SpanName").str(self.name());
         row.field("SpanKind").str(kind(self.kind()));
-        map(row.field("SpanAttributes"), last_of_each_key(self.attributes()));
+        row.field("SpanAttributes").object(|map| {
+            for one in last_of_each_key(self.attributes()) {
+                text(map.field(&one.key), &one.value);
+            }
+            for (key, n) in counts::of_span(self, counts::OF_SPANS) {
+                if self.attributes().iter().all(|one| one.key != key) {
+                    map.field(key).plain(n);
+                }
+            }
+        });
         let nanos = if self.is_open() { 0 } else { self.nanos() };
         row.field("Duration").u64(nanos);
         let (word, message) = match self.status() {

@@ -142,27 +142,61 @@ fn a_data_point_is_a_row_of_samples() {
 }
 
 #[test]
-fn hostile_texts_arrive_as_they_are() {
-    for (name, text) in hostile::strings("rows for ClickHouse") {
+fn hostile_texts_arrive_as_they_are_from_every_place_of_a_span() {
+    for (name, text) in hostile::strings("spans for ClickHouse") {
+        let attributes = vec![KeyValue::new(text.clone(), text.clone())];
         let mut span = sample(&text);
-        span.set_attribute(text.clone(), text.clone());
+        *span.attributes_mut() = attributes.clone();
         span.set_status(crate::trace::Status::Error(text.clone().into()));
+        let at = span.end();
+        span.add_event(Event::new(text.clone(), at, attributes.clone()));
+        span.add_link(Link::new(SpanContext::NONE, attributes));
         let row = one(span);
-        assert_eq!(row["SpanName"], *text, "{name}");
-        assert_eq!(row["SpanAttributes"][&text], *text, "{name}");
-        assert_eq!(row["StatusMessage"], *text, "{name}");
-        let log = LogRecord::new(LogSeverity::INFO, text.clone()).with_attribute(text.clone(), 1);
+        for found in [&row["SpanName"], &row["StatusMessage"], &row["Events.Name"][0]] {
+            assert_eq!(found, &text, "{name}");
+        }
+        let maps = ["SpanAttributes", "Events.Attributes", "Links.Attributes"];
+        for (place, map) in maps.iter().map(|map| &row[map]).enumerate() {
+            let map = if place > 0 { &map[0] } else { map };
+            assert_eq!(map[&text], text, "{name}: {}", maps[place]);
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_arrive_as_they_are_from_every_place_of_a_log_record_and_of_a_sample() {
+    for (name, text) in hostile::strings("log records and samples for ClickHouse") {
+        let log = LogRecord::new(LogSeverity::INFO, text.clone())
+            .with_target(text.clone())
+            .with_event_name(text.clone())
+            .with_severity_text(text.clone())
+            .with_location(text.clone(), 1)
+            .with_attribute(text.clone(), text.clone());
         let row = one(log);
-        assert_eq!(
-            (&row["Body"], &row["LogAttributes"][&text]),
-            (&json!(text), &json!("1")),
-            "{name}"
-        );
+        let map = &row["LogAttributes"];
+        let columns = ["Body", "ScopeName", "EventName", "SeverityText"].map(|column| &row[column]);
+        for found in columns.into_iter().chain([&map[&text]]) {
+            assert_eq!(found, &text, "{name}");
+        }
+        assert_eq!(map["code.file.path"].as_str().unwrap_or_default(), text, "{name}");
         let registry = Registry::new();
-        registry.gauge("level", "").build().unwrap().set(1.0);
-        let mut points = registry.snapshot().data_points(Temporality::Cumulative);
-        points[0].set_labels(LabelSet::new([(text.clone(), "x".to_owned())]));
-        assert_eq!(one(points.remove(0))["Attributes"][&text], "x", "{name}");
+        let level = registry.gauge("level", "").keys(&["k"]).build().unwrap();
+        level.with_labels(&[("k", &text)]).set(1.0);
+        let snapshot = registry.snapshot();
+        let kept = snapshot.family("level").unwrap().series()[0].labels().get("k").unwrap_or("");
+        let mut points = snapshot.data_points(Temporality::Cumulative);
+        points[0].set_labels(LabelSet::new([(text.clone(), kept.to_owned())]));
+        let mut encoder = Rows::default();
+        let resource = Resource::service(&text).with(text.clone(), text.clone());
+        Encoder::<DataPoint>::start(&mut encoder, &Setup::new(resource)).unwrap();
+        let payload = encoder.encode(&Batch::from(points));
+        let row: JsonValue = serde_json::from_slice(payload.bytes()).unwrap();
+        assert_eq!(row["Attributes"][&text].as_str().unwrap_or_default(), kept, "{name}");
+        if !text.is_empty() {
+            assert_eq!(row["ResourceAttributes"][&text], text, "{name}"); // Without a key there is none.
+        }
+        let service = row["ServiceName"].as_str().unwrap();
+        assert!(service == text || text.is_empty(), "{name}: {service:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     context::hex,
-    export::wire::{json::Object, log::date, span::count},
+    export::wire::{counts, json::Object, log::date},
     label::{KeyValue, Value},
     log::LogRecord,
 };
@@ -56,15 +56,8 @@ impl Document for LogRecord {
         let has_type = self.attributes().iter().any(|attribute| attribute.key == "error.type");
         error(object, self.attributes(), has_type, None);
         labels::attributes(object, self.attributes());
-        for (key, n) in [
-            ("bellwether.log.dropped_attributes", self.dropped_attributes()),
-            ("bellwether.log.truncated_texts", self.truncated_texts()),
-            ("bellwether.log.repeated", self.repeated()),
-        ] {
-            count(object, key, n);
-        }
-        if self.suppressed() > 0 {
-            object.field("bellwether.log.suppressed").u64(self.suppressed());
+        for (key, n) in counts::of_log(self, counts::OF_ECS_LOGS) {
+            object.field(key).u64(n);
         }
     }
 }

@@ -134,7 +134,7 @@ use self::{
     options::{Kin, Naming, Options},
     sender::{Bulk, path_of},
 };
-use super::{Backend, Routes};
+use super::{Backend, Routes, Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,
@@ -150,16 +150,14 @@ use crate::{
 pub struct Elasticsearch {
     endpoint: Endpoint,
     options: Options,
-    metrics_interval: Option<Duration>,
-    /// Whether metrics, spans and logs are sent.
-    sends: [bool; 3],
+    signals: Signals,
 }
 
 impl Elasticsearch {
     /// Sends to the cluster at `endpoint`. [`Endpoint::or`] names other nodes of it.
     pub fn new(endpoint: impl Into<Endpoint>) -> Self {
         let (endpoint, options) = (endpoint.into(), Options::default());
-        Self { endpoint, options, metrics_interval: None, sends: [true; 3] }
+        Self { endpoint, options, signals: Signals::ALL }
     }
 
     /// Sends `authorization: ApiKey` with a key as Elasticsearch gives it out, encoded. For a user and a password there
@@ -220,25 +218,26 @@ impl Elasticsearch {
     }
 
     /// How often metrics are read and sent; every 10 s by default.
-    pub fn metrics_interval(self, interval: Duration) -> Self {
-        Self { metrics_interval: Some(interval), ..self }
+    pub fn metrics_interval(mut self, interval: Duration) -> Self {
+        self.signals.interval = Some(interval);
+        self
     }
 
     /// Sends no metrics, as a [`Backend`].
     pub fn without_metrics(mut self) -> Self {
-        self.sends[0] = false;
+        self.signals.metrics = false;
         self
     }
 
     /// Sends no spans, as a [`Backend`].
     pub fn without_spans(mut self) -> Self {
-        self.sends[1] = false;
+        self.signals.spans = false;
         self
     }
 
     /// Sends no logs, as a [`Backend`].
     pub fn without_logs(mut self) -> Self {
-        self.sends[2] = false;
+        self.signals.logs = false;
         self
     }
 
@@ -281,28 +280,16 @@ const BATCH_ITEMS: usize = 2_000;
 
 impl Backend for Elasticsearch {
     fn routes(self, routes: &mut Routes) {
-        let [metrics, spans, logs] = self.sends;
-        if metrics {
-            routes.add(Route::<DataPoint>::from(self.clone()));
-        }
-        if spans {
-            routes.add(Route::<SpanRecord>::from(self.clone()));
-        }
-        if logs {
-            routes.add(Route::<LogRecord>::from(self));
-        }
+        self.signals.add(self, routes);
     }
 }
 
 /// The route of the metrics alone.
 impl From<Elasticsearch> for Route<DataPoint> {
     fn from(elastic: Elasticsearch) -> Self {
-        let interval = elastic.metrics_interval;
+        let signals = elastic.signals;
         let route = elastic.route().settings(|settings| settings.batch_items = BATCH_ITEMS);
-        match interval {
-            Some(interval) => route.interval(interval),
-            None => route,
-        }
+        signals.at_interval(route)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     context::{Outcome, hex},
-    export::wire::{json::Object, log::date, span::count},
+    export::wire::{counts, json::Object, log::date, span::count},
     trace::{Event, SpanRecord, Status},
 };
 
@@ -51,17 +51,19 @@ impl Document for SpanRecord {
         if !self.links().is_empty() {
             links(object, self);
         }
-        for (key, n) in [
-            ("bellwether.span.dropped_attributes", self.dropped_attributes()),
-            ("bellwether.span.dropped_events", self.dropped_events()),
-            ("bellwether.span.dropped_links", self.dropped_links()),
-            ("bellwether.span.truncated_texts", self.truncated_texts()),
-            ("bellwether.span.dropped_array_items", self.dropped_array_items()),
-        ] {
-            count(object, key, n);
+        for (key, n) in counts::of_span(self, COUNTS) {
+            object.field(key).u64(n);
         }
     }
 }
+
+const COUNTS: [&str; 5] = [
+    "bellwether.span.dropped_attributes",
+    "bellwether.span.dropped_events",
+    "bellwether.span.dropped_links",
+    "bellwether.span.truncated_texts",
+    "bellwether.span.dropped_array_items",
+];
 
 /// One of the three words that the schema has.
 fn outcome(span: &SpanRecord) -> &'static [u8] {

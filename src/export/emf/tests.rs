@@ -254,6 +254,20 @@ fn what_is_too_much_for_a_document_is_in_the_next() {
     let names: BTreeSet<&String> = read.iter().flat_map(|one| one.root.keys()).collect();
     assert_eq!(names.len(), 251);
 
+    // Dimensions whose every character is escaped, and long names, which stand twice.
+    let registry = Registry::new();
+    for n in 0..100 {
+        let name = format!("level.{n:03}.{}", "x".repeat(200));
+        registry.gauge(&name, "").build().unwrap().set(1.0);
+    }
+    let mut points = registry.snapshot().data_points(Temporality::Delta);
+    let labels = LabelSet::new((0..90).map(|n| (format!("k{n}"), "\"".repeat(1_024))));
+    points.iter_mut().for_each(|point| point.set_labels(labels.clone()));
+    let (read, n_refused) = documents(&emf(), points);
+    assert_eq!(n_refused, 0);
+    assert_eq!(read.iter().map(|one| one.metrics.len()).sum::<usize>(), 100);
+    assert!(read.len() > 1 && read[0].root.len() > 60, "{}", read.len());
+
     // A histogram of 250 buckets is in three; many of 90 are too long for one.
     let registry = Registry::new();
     let wide = registry.histogram("wide", "").build().unwrap();
@@ -375,30 +389,45 @@ fn a_value_that_cloudwatch_refuses_is_refused_here_and_a_tiny_one_is_zero() {
     assert_eq!(read[0].figures(), expected);
 }
 
+/// What the page says of a text.
+fn shown(text: &str, most: usize) -> String {
+    let plain = |c: char| if (' '..='~').contains(&c) { c } else { '_' };
+    text.chars().map(plain).take(most).collect()
+}
+
 #[test]
 fn hostile_texts_stay_where_they_are() {
-    let plain = |text: &str| -> String {
-        let plain = |c: char| if (' '..='~').contains(&c) { c } else { '_' };
-        let text: String = text.chars().map(plain).take(1_024).collect();
-        if text.trim().is_empty() { "_".to_owned() } else { text }
+    let name_of = |text: &str| match shown(text, 240) {
+        name if name.is_empty() => "_".to_owned(),
+        name if name == "_aws" => "_aws_".to_owned(),
+        name => name.strip_prefix(':').map(|rest| format!("_{rest}")).unwrap_or(name),
     };
     for (name, text) in hostile::strings("embedded metric format") {
         let registry = Registry::new();
         registry.gauge("level", "").build().unwrap().set(1.0);
         let mut points = registry.snapshot().data_points(Temporality::Delta);
+        let resource = emf().resource_dimensions([("service.name", text.clone())]);
+        points[0].set_labels(LabelSet::default());
+        let (read, n_refused) = documents(&resource, points.clone());
+        assert_eq!((read.len(), n_refused), (1, 0), "{name}");
+        assert_eq!(read[0].root[&name_of(&text)], "shop", "{name}");
         points[0].set_labels(LabelSet::new([
-            ("value".to_owned(), text.clone()),
+            ("a value".to_owned(), text.clone()),
             (text.clone(), "key".to_owned()),
         ]));
-        let emf = emf().resource_dimensions([("service.name", text.clone())]);
-        let (read, n_refused) = documents(&emf, points.clone());
+        let (read, n_refused) = documents(&resource, points);
         assert_eq!((read.len(), n_refused), (1, 0), "{name}");
-        if !text.is_empty() && text != "value" {
+        assert_eq!(read[0].root[&name_of(&text)], "key", "{name}");
+        if !text.is_empty() {
             // What the crate cuts of a value before is not asked for here.
-            let kept = read[0].root["value"].as_str().unwrap();
-            assert!(plain(&text).starts_with(kept) && !kept.is_empty(), "{name}: {kept:?}");
+            let kept = read[0].root["a value"].as_str().unwrap();
+            let is_blank = kept == "_" && text.trim().is_empty();
+            assert!(
+                shown(&text, 1_024).starts_with(kept) && !kept.is_empty() || is_blank,
+                "{name}: {kept:?}"
+            );
         }
-        assert_eq!(read[0].metrics.len(), 1, "{name}");
+        assert_eq!(read[0].metrics[0]["Name"], "level", "{name}");
     }
 }
 

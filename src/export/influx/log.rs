@@ -7,7 +7,7 @@ use super::{
     span::{id, json_attributes},
     tags::Tags,
 };
-use crate::{label::Value, log::LogRecord};
+use crate::{export::wire::counts, label::Value, log::LogRecord};
 
 impl Point for LogRecord {
     const FORMAT: &str = "influx.logs.1";
@@ -35,14 +35,11 @@ impl Point for LogRecord {
             line.str("code.file.path", file);
             line.int("code.line.number", at.into());
         }
-        for (key, n) in [
-            ("dropped_attributes_count", self.dropped_attributes().into()),
-            ("repeated", self.repeated().into()),
-            ("suppressed", self.suppressed()),
-        ] {
-            if n > 0 {
-                line.count(key, n);
-            }
+        if self.observed() != LogRecord::time(self) {
+            line.count("observed_timestamp", self.observed().unix_nanos());
+        }
+        for (key, n) in counts::of_log(self, counts::OF_LOGS) {
+            line.count(key, n);
         }
         let time = tags.distinct(self.time().unix_nanos());
         tags.note(line.end(time));

@@ -15,7 +15,7 @@
 //! | a histogram | its name | its labels | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`; or by choice ([`InfluxHistograms`]) a field for each bucket |
 //! | a summary | its name | its labels | `count`, `sum`, and `p50`, `p90`, `p99` of its shortest window |
 //! | a span, at its start | `spans` | `span.name`, `span.kind`, `otel.status_code`, `outcome` | `trace_id`, `span_id`, `parent_span_id`, `duration_nano`, `otel.status_description`; `attributes`, `events` and `links` as JSON; `dropped_attributes_count` and its like |
-//! | a log record | `logs` | `severity_text`, `target`, `event.name` | `severity_number`, `body`, `trace_id`, `span_id`; `attributes` as JSON; `code.file.path`, `code.line.number`, `repeated`, `suppressed` |
+//! | a log record | `logs` | `severity_text`, `target`, `event.name` | `severity_number`, `body`, `trace_id`, `span_id`; `attributes` as JSON; `code.file.path`, `code.line.number`; `observed_timestamp` if it was seen later; `dropped_attributes_count`, `truncated_texts`, `repeated`, `suppressed` |
 //!
 //! What a record does not have is not there. Each has some attributes of the resource as tags too
 //! ([`resource_tags`](Influx::resource_tags)). The names of spans and logs are those of InfluxData's own schema
@@ -113,7 +113,7 @@ use self::{
     options::{Options, Way},
     sender::{Post, Send, path_of},
 };
-use super::{Backend, Routes};
+use super::{Backend, Routes, Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,
@@ -132,9 +132,7 @@ use crate::{
 pub struct Influx {
     way: Way,
     options: Options,
-    metrics_interval: Option<Duration>,
-    /// Whether metrics, spans and logs are sent.
-    sends: [bool; 3],
+    signals: Signals,
 }
 
 impl Influx {
@@ -162,7 +160,7 @@ impl Influx {
     }
 
     fn new(way: Way) -> Self {
-        Self { way, options: Options::default(), metrics_interval: None, sends: [true; 3] }
+        Self { way, options: Options::default(), signals: Signals::ALL }
     }
 
     /// Sends `authorization: Token`, as InfluxDB 2 and 3 want it. Over UDP it has no effect.
@@ -223,25 +221,26 @@ impl Influx {
     }
 
     /// How often metrics are read and sent; every 10 s by default.
-    pub fn metrics_interval(self, interval: Duration) -> Self {
-        Self { metrics_interval: Some(interval), ..self }
+    pub fn metrics_interval(mut self, interval: Duration) -> Self {
+        self.signals.interval = Some(interval);
+        self
     }
 
     /// Sends no metrics, as a [`Backend`].
     pub fn without_metrics(mut self) -> Self {
-        self.sends[0] = false;
+        self.signals.metrics = false;
         self
     }
 
     /// Sends no spans, as a [`Backend`].
     pub fn without_spans(mut self) -> Self {
-        self.sends[1] = false;
+        self.signals.spans = false;
         self
     }
 
     /// Sends no logs, as a [`Backend`].
     pub fn without_logs(mut self) -> Self {
-        self.sends[2] = false;
+        self.signals.logs = false;
         self
     }
 
@@ -302,30 +301,18 @@ const BATCH_ITEMS: usize = 5_000;
 
 impl Backend for Influx {
     fn routes(self, routes: &mut Routes) {
-        let [metrics, spans, logs] = self.sends;
-        if metrics {
-            routes.add(Route::<DataPoint>::from(self.clone()));
-        }
-        if spans {
-            routes.add(Route::<SpanRecord>::from(self.clone()));
-        }
-        if logs {
-            routes.add(Route::<LogRecord>::from(self));
-        }
+        self.signals.add(self, routes);
     }
 }
 
 /// The route of the metrics alone.
 impl From<Influx> for Route<DataPoint> {
     fn from(influx: Influx) -> Self {
-        let (interval, precision) = (influx.metrics_interval, influx.options.precision);
+        let (signals, precision) = (influx.signals, influx.options.precision);
         let encoder = Lines::new(influx.options.clone());
         let route = influx.route(encoder, precision);
         let route = route.settings(|settings| settings.batch_items = BATCH_ITEMS);
-        match interval {
-            Some(interval) => route.interval(interval),
-            None => route,
-        }
+        signals.at_interval(route)
     }
 }
 

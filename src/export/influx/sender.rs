@@ -1,7 +1,5 @@
 //! Sends lines: over HTTP, or in datagrams.
 
-use std::fmt::Write as _;
-
 use super::answer;
 use crate::{
     error::Error,
@@ -11,6 +9,7 @@ use crate::{
         http_client::{HttpClient, HttpPost},
         socket::Datagrams,
     },
+    util::percent,
 };
 
 /// Posts lines.
@@ -55,15 +54,7 @@ pub(super) fn path_of(path: &str, query: &[(&str, &str)]) -> String {
         out.push(if place == 0 { '?' } else { '&' });
         out.push_str(name);
         out.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    out.push(byte.into());
-                }
-                // Writing to a String cannot fail.
-                _ => drop(write!(out, "%{byte:02X}")),
-            }
-        }
+        percent::encode(&mut out, value);
     }
     out
 }

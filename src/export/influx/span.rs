@@ -3,6 +3,7 @@
 use super::{encoder::Point, line::Line, options::Options, tags::Tags};
 use crate::{
     export::wire::{
+        counts,
         json::Json,
         span::{attributes, count, last_of_each_key},
     },
@@ -44,14 +45,8 @@ impl Point for SpanRecord {
         if !self.links().is_empty() {
             line.quoted("links", |out| links(out, self));
         }
-        for (key, n) in [
-            ("dropped_attributes_count", self.dropped_attributes()),
-            ("dropped_events_count", self.dropped_events()),
-            ("dropped_links_count", self.dropped_links()),
-        ] {
-            if n > 0 {
-                line.int(key, n.into());
-            }
+        for (key, n) in counts::of_span(self, counts::OF_SPANS) {
+            line.count(key, n);
         }
         let time = tags.distinct(self.start().unix_nanos());
         tags.note(line.end(time));

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    export::wire::{log::date, priority, span::last_of_each_key},
+    export::wire::{counts, log::date, priority, span::last_of_each_key},
     label::{KeyValue, Value},
     log::LogRecord,
     pipeline::{Batch, Encoder, Payload, Setup},
@@ -53,19 +53,20 @@ impl Entries {
         if let Some(more) = priority::more_than_that(record.severity(), record.severity_text()) {
             text(out, "SEVERITY_TEXT", more);
         }
-        let n_dropped = record.dropped_attributes().saturating_add(attributes(out, record));
-        for (name, n) in [
-            ("DROPPED_ATTRIBUTES", n_dropped.into()),
-            ("TRUNCATED_TEXTS", record.truncated_texts().into()),
-            ("REPEATED", record.repeated().into()),
-            ("SUPPRESSED", record.suppressed()),
-        ] {
-            if n > 0 {
-                plain(out, name, n);
-            }
+        if record.observed() != record.time() {
+            text(out, "OBSERVED", str::from_utf8(&date(record.observed())).unwrap_or_default());
+        }
+        let n_left_out = attributes(out, record);
+        if n_left_out > 0 {
+            plain(out, "LEFT_OUT", n_left_out);
+        }
+        for (name, n) in counts::of_log(record, COUNTS) {
+            plain(out, name, n);
         }
     }
 }
+
+const COUNTS: [&str; 4] = ["DROPPED_ATTRIBUTES", "TRUNCATED_TEXTS", "REPEATED", "SUPPRESSED"];
 
 /// Writes the attributes; how many are too many.
 fn attributes(out: &mut Vec<u8>, record: &LogRecord) -> u32 {

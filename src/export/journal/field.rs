@@ -12,7 +12,7 @@ pub(super) const MOST_NAME: usize = 64;
 const PREFIX: &str = "ATTR_";
 
 /// Fields of our own: an attribute of the same name has [`PREFIX`] before it.
-pub(super) const OWN: [&str; 16] = [
+pub(super) const OWN: [&str; 18] = [
     "MESSAGE",
     "PRIORITY",
     "SYSLOG_IDENTIFIER",
@@ -28,6 +28,8 @@ pub(super) const OWN: [&str; 16] = [
     "REPEATED",
     "SUPPRESSED",
     "DROPPED_ATTRIBUTES",
+    "LEFT_OUT",
+    "OBSERVED",
     "TRUNCATED_TEXTS",
 ];
 

@@ -20,7 +20,8 @@
 //! | `TRACE_ID`, `SPAN_ID` | the span that it belongs to |
 //! | `CODE_FILE`, `CODE_LINE` | where in the source it is from |
 //! | `CODE_FUNC` | its attribute `code.function.name` |
-//! | `REPEATED`, `SUPPRESSED`, `DROPPED_ATTRIBUTES`, `TRUNCATED_TEXTS` | numbers, where they are not zero |
+//! | `OBSERVED` | when it was seen, if that was later |
+//! | `REPEATED`, `SUPPRESSED`, `DROPPED_ATTRIBUTES`, `TRUNCATED_TEXTS`, `LEFT_OUT` | numbers, where they are not zero |
 //! | the key of an attribute, in capitals | its value, an array as JSON |
 //!
 //! The journal itself adds who has sent it: process, user, unit, machine, boot.
@@ -29,7 +30,7 @@
 //! it where it begins with anything but a letter, and where it would be one of the fields above. A name has at
 //! most 64 characters. Two keys that become one name are both there: the journal takes several values of a field.
 //! Values are as they were, line feeds and NULs among them. Attributes beyond 960 are left out and counted in
-//! `DROPPED_ATTRIBUTES`: the journal takes no entry of more than 1,024 fields.
+//! `LEFT_OUT`: the journal takes no entry of more than 1,024 fields.
 //!
 //! # What happens when the journal is down, slow, or says no?
 //!

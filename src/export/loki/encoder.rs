@@ -11,7 +11,7 @@ use super::{
 use crate::{
     context::hex,
     error::Error,
-    export::wire::{doubling::Doubling, record::Line as _, span::last_of_each_key},
+    export::wire::{counts, doubling::Doubling, record::Line as _, span::last_of_each_key},
     log::LogRecord,
     pipeline::{Batch, Encoder, Payload, Setup},
 };
@@ -141,15 +141,8 @@ fn own(metadata: &mut Metadata<'_>, record: &LogRecord, room: &mut Vec<u8>) {
     if record.observed() != record.time() {
         metadata.print("observed_timestamp", record.observed().unix_nanos(), room);
     }
-    for (name, n) in [
-        ("dropped_attributes_count", record.dropped_attributes().into()),
-        ("truncated_texts", record.truncated_texts().into()),
-        ("repeated", record.repeated().into()),
-        ("suppressed", record.suppressed()),
-    ] {
-        if n > 0 {
-            metadata.print(name, n, room);
-        }
+    for (name, n) in counts::of_log(record, counts::OF_LOGS) {
+        metadata.print(name, n, room);
     }
 }
 

@@ -7,7 +7,6 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use super::{
     metric::{Histograms, MOST_BUCKETS},
-    percent,
     signal::{Names, OtlpSignal},
     target::{Protocol, QueueChanges, Target},
 };
@@ -16,6 +15,7 @@ use crate::{
     metric::{DataPoint, Temporality},
     trace::SpanRecord,
     transport::{Compression, Endpoint, http_client::HttpClient},
+    util::percent,
 };
 
 /// What the environment says of the backend.

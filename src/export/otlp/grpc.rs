@@ -10,7 +10,6 @@ use reqwest::header::HeaderMap;
 use super::{
     answer::Partial,
     http::{checked_body, refusal, settle},
-    percent,
     signal::{Encoding, Names},
     target::Target,
 };
@@ -23,6 +22,7 @@ use crate::{
         Compression,
         http_client::{HttpAnswer, HttpClient, HttpPost, MOST_ANSWER},
     },
+    util::percent,
 };
 
 /// Sends the payloads of a signal to one method.

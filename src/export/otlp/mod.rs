@@ -102,7 +102,6 @@ mod signal;
 mod request;
 mod encoder;
 mod answer;
-mod percent;
 mod target;
 mod env;
 mod http;
@@ -129,7 +128,7 @@ use self::{
     signal::OtlpSignal,
     target::{Protocol, Target},
 };
-use super::{Backend, Routes};
+use super::{Backend, Routes, Signals};
 use crate::{
     diagnostics,
     log::LogRecord,
@@ -318,19 +317,20 @@ impl Otlp {
     }
 }
 
+impl Otlp {
+    fn signals(&self) -> Signals {
+        Signals {
+            metrics: self.metrics.is_sent,
+            spans: self.spans.is_sent,
+            logs: self.logs.is_sent,
+            interval: self.metrics_interval,
+        }
+    }
+}
+
 impl Backend for Otlp {
     fn routes(self, routes: &mut Routes) {
-        let [spans, metrics, logs] =
-            [&self.spans, &self.metrics, &self.logs].map(|target| target.is_sent);
-        if spans {
-            routes.add(Route::<SpanRecord>::from(self.clone()));
-        }
-        if metrics {
-            routes.add(Route::<DataPoint>::from(self.clone()));
-        }
-        if logs {
-            routes.add(Route::<LogRecord>::from(self));
-        }
+        self.signals().add(self, routes);
     }
 }
 
@@ -345,10 +345,7 @@ impl From<Otlp> for Route<SpanRecord> {
 impl From<Otlp> for Route<DataPoint> {
     fn from(otlp: Otlp) -> Self {
         let route = otlp.route(&otlp.metrics).temporality(otlp.temporality);
-        match otlp.metrics_interval {
-            Some(interval) => route.interval(interval),
-            None => route,
-        }
+        otlp.signals().at_interval(route)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    export::wire::{doubling::Doubling, log::date, priority, span::last_of_each_key},
+    export::wire::{counts, doubling::Doubling, log::date, priority, span::last_of_each_key},
     label::Value,
     log::LogRecord,
     pipeline::{Batch, Encoder, Payload, Setup},
@@ -113,10 +113,9 @@ impl Messages {
         if let Some(text) = priority::more_than_that(record.severity(), record.severity_text()) {
             data.text("severity_text", text);
         }
-        data.count("repeated", record.repeated().into());
-        data.count("suppressed", record.suppressed());
-        data.count("dropped_attributes_count", record.dropped_attributes().into());
-        data.count("truncated_texts", record.truncated_texts().into());
+        for (name, n) in counts::of_log(record, counts::OF_LOGS) {
+            data.count(name, n);
+        }
         if record.observed() != record.time() {
             data.text("observed", str::from_utf8(&date(record.observed())).unwrap_or_default());
         }

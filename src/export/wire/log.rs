@@ -4,6 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
+    counts,
     json::Object,
     span::{attributes, count, last_of_each_key},
     utc::Utc,
@@ -163,15 +164,8 @@ pub(super) fn ecs_fields(object: &mut Object<'_>, service: &str, record: &LogRec
             }
         });
     }
-    for (key, n) in [
-        ("bellwether.log.dropped_attributes", record.dropped_attributes()),
-        ("bellwether.log.truncated_texts", record.truncated_texts()),
-        ("bellwether.log.repeated", record.repeated()),
-    ] {
-        count(object, key, n);
-    }
-    if record.suppressed() > 0 {
-        object.field("bellwether.log.suppressed").u64(record.suppressed());
+    for (key, n) in counts::of_log(record, counts::OF_ECS_LOGS) {
+        object.field(key).u64(n);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Encodings that exporters share. They know records, but no backend.
 
+#[allow(dead_code, reason = "not every backend needs all of it")]
+pub(crate) mod counts;
 #[cfg(any(feature = "influx", feature = "emf", feature = "loki", feature = "syslog"))]
 pub(crate) mod doubling;
 #[cfg(any(

@@ -15,7 +15,7 @@
 //! | outcome | the tag `outcome`, unless it is `ok` |
 //! | events | `annotations`: the name, or with attributes `"name":{"key":"value"}` |
 //! | links | the tags `otlp.link.0` and so on, as the OpenTelemetry Collector writes and reads them |
-//! | what was dropped by limits | the tags `otel.dropped_attributes_count`, `…_events_count`, `…_links_count` |
+//! | what was dropped by limits | the tags `otel.dropped_attributes_count`, `…_events_count`, `…_links_count`, `bellwether.truncated_texts`, `bellwether.dropped_array_items` |
 //! | service | `localEndpoint`: `service.name`, or `unknown_service` |
 //! | the other side of a call | `remoteEndpoint`: the first of `peer.service`, `server.address`, `network.peer.address` and eight more that there is; only clients and producers have one |
 //!

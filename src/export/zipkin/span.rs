@@ -6,6 +6,7 @@ use super::remote::{Remote, remote_of};
 use crate::{
     context::Outcome,
     export::wire::{
+        counts,
         json::{Json, Object},
         span::last_of_each_key,
     },
@@ -122,17 +123,20 @@ fn own_tags(span: &SpanRecord) -> Vec<(String, String)> {
     for (place, link) in span.links().iter().enumerate() {
         add(&format!("otlp.link.{place}"), link_text(link));
     }
-    for (what, n) in [
-        ("otel.dropped_attributes_count", span.dropped_attributes()),
-        ("otel.dropped_events_count", span.dropped_events()),
-        ("otel.dropped_links_count", span.dropped_links()),
-    ] {
-        if n > 0 {
-            add(what, n.to_string());
-        }
+    for (what, n) in counts::of_span(span, COUNTS) {
+        add(what, n.to_string());
     }
     tags
 }
+
+/// OpenTelemetry's names of the first three; the others are ours.
+const COUNTS: [&str; 5] = [
+    "otel.dropped_attributes_count",
+    "otel.dropped_events_count",
+    "otel.dropped_links_count",
+    "bellwether.truncated_texts",
+    "bellwether.dropped_array_items",
+];
 
 /// A link as the OpenTelemetry Collector writes and reads it in a tag.
 fn link_text(link: &Link) -> String {

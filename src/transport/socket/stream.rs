@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_connection_is_seen_behind_what_the_other_side_says_last() {
+        for (n_said, read) in [(0, 0), (100, 0), (512, 0), (5_000, 0)] {
+            let said = vec![b'x'; n_said];
+            assert_eq!(read_at_once(&said[..], |_| Ok(())).unwrap(), read, "{n_said}");
+        }
+        // One who never stops is there.
+        assert!(read_at_once(io::repeat(b'x'), |_| Ok(())).unwrap() > 0);
+    }
+
+    #[test]
     fn what_nobody_reads_is_waited_for_until_the_deadline_and_says_how_much_was_written() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut stream = stream_to(&listener);

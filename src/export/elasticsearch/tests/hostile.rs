@@ -131,6 +131,54 @@ fn hostile_texts_come_back_from_labels_and_the_resource() {
 }
 
 #[test]
+fn hostile_texts_come_back_from_exceptions() {
+    let parts = [
+        ("exception.type", "error.type"),
+        ("exception.message", "error.message"),
+        ("exception.stacktrace", "error.stack_trace"),
+    ];
+    for (which, text) in all("elasticsearch: exceptions") {
+        let attributes: Vec<_> = parts.map(|(key, _)| KeyValue::new(key, text.clone())).into();
+        let mut span = sample("x");
+        span.set_status(Status::Unset);
+        let at = span.end();
+        span.add_event(Event::new("exception", at, attributes.clone()));
+        let record = LogRecord::new(LogSeverity::ERROR, "x");
+        let record = attributes
+            .into_iter()
+            .fold(record, |record, KeyValue { key, value }| record.with_attribute(key, value));
+        let [of_span] =
+            docs_of(&payload(elastic().spans_encoder(), vec![span])).try_into().unwrap();
+        let [of_log] =
+            docs_of(&payload(elastic().logs_encoder(), vec![record])).try_into().unwrap();
+        for (_, field) in parts {
+            assert_eq!(of_span.text(field), Some(&*text), "{which}: {field}");
+            assert_eq!(of_log.text(field), Some(&*text), "{which}: {field}");
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_come_back_from_every_field_of_the_resource() {
+    for (which, text) in all("elasticsearch: resource") {
+        // The number of a process is a number.
+        let keys = fields::OF_RESOURCE.iter().filter(|(key, _)| *key != "process.pid");
+        let resource = keys.clone().fold(Resource::service("shop"), |resource, (key, _)| {
+            resource.with(*key, text.clone())
+        });
+        let mut encoder = elastic().logs_encoder();
+        encoder.start(&Setup::new(resource)).unwrap();
+        let payload = encoder.encode(&Batch::from(vec![log::sample("x")]));
+        let [doc] = docs_of(&payload).try_into().unwrap();
+        for (key, field) in keys {
+            let found = doc.text(field).unwrap_or_default();
+            let has_no_name = text.is_empty() && *key == "service.name";
+            assert!(found == text || has_no_name, "{which}: {field}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn of_two_keys_that_become_one_the_later_is_kept_unless_their_values_are_of_two_kinds() {
     let mut span = sample("x");
     *span.attributes_mut() = vec![

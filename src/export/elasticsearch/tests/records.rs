@@ -296,3 +296,14 @@ fn no_two_tables_write_the_same_field() {
     assert!(log::sample("x").own_id().is_none());
     assert_eq!(log::sample("x").severity(), LogSeverity::WARN);
 }
+
+#[test]
+fn documents_that_name_their_index_are_of_another_format_on_disk_than_those_that_do_not() {
+    fn formats<S: Signal>(one: impl Encoder<S>, other: impl Encoder<S>) {
+        assert_ne!(one.format(), other.format());
+    }
+    let daily = || elastic().daily("shop");
+    formats(elastic().spans_encoder(), daily().spans_encoder());
+    formats(elastic().logs_encoder(), daily().logs_encoder());
+    formats(elastic().metrics_encoder(), daily().metrics_encoder());
+}

@@ -216,5 +216,6 @@ fn a_log_record_is_a_point() {
     assert_eq!(point.text("trace_id"), Some("0000000000000000000000000000000a"));
     assert_eq!(point.text("attributes"), Some(r#"{"cart":7}"#));
     assert_eq!((point.int("severity_number"), point.int("code.line.number")), (Some(13), Some(12)));
-    assert_eq!((point.tags.len(), point.fields.len()), (5, 7));
+    assert!(point.int("observed_timestamp").unwrap() > 1_577_836_800_000_000_001);
+    assert_eq!((point.tags.len(), point.fields.len()), (5, 8));
 }

@@ -63,6 +63,45 @@ fn hostile_texts_come_back_from_every_field_or_are_cut_to_the_limit() {
 }
 
 #[test]
+fn hostile_texts_come_back_from_lines_of_json() {
+    for (which, text) in all("loki: lines of json") {
+        if text.len() > 10_000 {
+            continue; // Of a line that is cut, nothing can be read.
+        }
+        let record = record(text.clone())
+            .with_target(text.clone())
+            .with_attribute(format!("k{text}"), text.clone());
+        let line = |line: LokiLine| -> serde_json::Value {
+            serde_json::from_str(&entry(&loki().line(line), &record).line).unwrap()
+        };
+        let (plain, ecs) = (line(LokiLine::Json), line(LokiLine::Ecs));
+        let key = format!("k{text}");
+        for found in [&plain["message"], &plain["attributes"][&key], &ecs["message"], &ecs[&key]] {
+            assert_eq!(found, &text, "{which}");
+        }
+        for found in [&plain["target"], &ecs["log.logger"]] {
+            assert_eq!(found.as_str().unwrap_or_default(), text, "{which}");
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_of_the_resource_come_back_from_the_metadata() {
+    for (which, text) in all("loki: metadata of the resource") {
+        let loki = loki().resource_metadata(["os.name", "host.id"]);
+        let mut encoder = loki.logs_encoder();
+        let resource = Resource::service("shop").with("os.name", text.clone()).with("host.id", 7);
+        encoder.start(&Setup::new(resource)).unwrap();
+        let payload = encoder.encode(&Batch::from(vec![record("x")]));
+        let body = LokiForm::Protobuf.body(&request::streams(&payload)).unwrap();
+        let [entry] = read(LokiForm::Protobuf, &body).try_into().unwrap();
+        assert_eq!(entry.metadata("host_id"), (text.len() < 60_000).then_some("7"), "{which}");
+        let found = entry.metadata("os_name").unwrap_or_default();
+        assert!(is_begin(found, &text, 64 << 10) || text.len() > 60_000, "{which}");
+    }
+}
+
+#[test]
 fn hostile_keys_become_legal_names_that_hide_nothing() {
     for (which, text) in all("loki: keys") {
         let record =

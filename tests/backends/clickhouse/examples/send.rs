@@ -80,6 +80,26 @@ fn record(round: i64) {
             .with_target("shop::pay")
             .with_attribute("cart", round),
     );
+    for (name, text) in hostile() {
+        emit(
+            LogRecord::new(LogSeverity::INFO, text.clone())
+                .with_target(name)
+                .with_attribute(text.clone(), text),
+        );
+    }
+}
+
+/// Texts that break formats, with their names, where the conformance folder is.
+fn hostile() -> Vec<(String, String)> {
+    let Some(folder) = std::env::var_os("BELLWETHER_CONFORMANCE") else { return Vec::new() };
+    let path = std::path::Path::new(&folder).join("generated/hostile_strings.json");
+    let text = std::fs::read_to_string(path).expect("the corpus is there");
+    let all: Value = serde_json::from_str(&text).expect("it is JSON");
+    let strings = all["strings"].as_object().expect("it has texts").clone();
+    strings
+        .into_iter()
+        .map(|(name, text)| (name, text.as_str().expect("a text").to_owned()))
+        .collect()
 }
 
 fn span(span: &SpanRecord) -> Value {
@@ -100,5 +120,6 @@ fn log(log: &LogRecord) -> Value {
         "Body": log.body().to_string(),
         "ScopeName": log.target(),
         "SeverityNumber": log.severity().number(),
+        "Attributes": log.attributes().iter().map(|one| (one.key.to_string(), one.value.to_string().into())).collect::<serde_json::Map<_, _>>(),
     })
 }
