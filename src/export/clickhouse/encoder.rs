@@ -1,11 +1,13 @@
 //! Records as rows: an object of JSON and a line break each.
 
-use std::time::Duration;
-
 use crate::{
     clock::Timestamp,
     error::Error,
-    export::wire::json::{Json, Object},
+    export::wire::{
+        familiar::Familiar,
+        json::{Json, Object},
+        number::{Number, put_canonical},
+    },
     label::{KeyValue, Value},
     pipeline::{Batch, Encoder, Payload, Setup, Signal},
 };
@@ -17,15 +19,22 @@ pub(crate) trait Row: Signal {
     /// The name of its table, behind the prefix.
     const TABLE: &str;
 
-    /// Writes the columns.
-    fn columns(&self, row: &mut Object<'_>);
+    /// Writes the columns; `bounds` writes those of buckets.
+    fn columns(&self, row: &mut Object<'_>, bounds: &mut Familiar);
 }
 
 /// Encodes records of one signal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rows {
     /// The columns of the resource, with a comma behind: they are the same in every row.
     resource: Vec<u8>,
+    bounds: Familiar,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self { resource: Vec::new(), bounds: Familiar::of(put_canonical) }
+    }
 }
 
 impl<S: Row> Encoder<S> for Rows {
@@ -33,7 +42,7 @@ impl<S: Row> Encoder<S> for Rows {
         Payload::each(batch, |out, record| {
             Json::new(out).object(|row| {
                 row.written(&self.resource);
-                record.columns(row);
+                record.columns(row, &mut self.bounds);
             });
             out.push(b'\n');
         })
@@ -72,14 +81,23 @@ pub(super) fn text(json: Json<'_>, value: &Value) {
 
 /// Writes a time as seconds with nine digits behind the point, which says the same to servers of all time zones.
 pub(super) fn time(json: Json<'_>, time: impl Into<Timestamp>) {
-    let time = Duration::from_nanos(time.into().unix_nanos());
-    json.plain(format_args!("{}.{:09}", time.as_secs(), time.subsec_nanos()));
+    const SECOND: u64 = 1_000_000_000;
+    let nanos = time.into().unix_nanos();
+    json.raw(|out| {
+        out.push(b'"');
+        Number::Whole(nanos / SECOND).put(out);
+        let point = out.len();
+        // With a digit before them, those of the fraction are nine.
+        Number::Whole(SECOND + nanos % SECOND).put(out);
+        out[point] = b'.';
+        out.push(b'"');
+    });
 }
 
 /// Writes a float, whatever it is.
 pub(super) fn float(json: Json<'_>, value: f64) {
     match value {
-        _ if value.is_finite() => json.f64(value),
+        _ if value.is_finite() => json.float(value),
         _ if value.is_nan() => json.bare(b"nan"),
         _ if value > 0.0 => json.bare(b"inf"),
         _ => json.bare(b"-inf"),

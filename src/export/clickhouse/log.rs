@@ -2,7 +2,7 @@
 
 use super::encoder::{Row, text, time};
 use crate::{
-    export::wire::{counts, json::Object, span::last_of_each_key},
+    export::wire::{counts, familiar::Familiar, json::Object, span::last_of_each_key},
     log::LogRecord,
 };
 
@@ -10,7 +10,7 @@ impl Row for LogRecord {
     const FORMAT: &str = "clickhouse.logs.1";
     const TABLE: &str = "logs";
 
-    fn columns(&self, row: &mut Object<'_>) {
+    fn columns(&self, row: &mut Object<'_>, _: &mut Familiar) {
         time(row.field("Timestamp"), self.time());
         if let (Some(trace), Some(span)) = (self.trace_id(), self.span_id()) {
             row.field("TraceId").plain(trace);

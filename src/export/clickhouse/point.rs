@@ -2,7 +2,7 @@
 
 use super::encoder::{Row, float, time};
 use crate::{
-    export::wire::{json::Object, point::kind_word},
+    export::wire::{familiar::Familiar, json::Object, point::kind_word},
     metric::{DataPoint, HistogramSnapshot, SeriesValue, Temporality},
 };
 
@@ -10,7 +10,7 @@ impl Row for DataPoint {
     const FORMAT: &str = "clickhouse.metrics.1";
     const TABLE: &str = "samples";
 
-    fn columns(&self, row: &mut Object<'_>) {
+    fn columns(&self, row: &mut Object<'_>, bounds: &mut Familiar) {
         time(row.field("Timestamp"), self.taken().timestamp());
         time(row.field("StartTimestamp"), self.started().timestamp());
         row.field("MetricName").str(self.name());
@@ -34,9 +34,14 @@ impl Row for DataPoint {
                     }
                 }
                 quantiles(row, histogram);
-                row.field("Bounds")
-                    .array(histogram.buckets(), |json, (_, upper, _)| float(json, upper));
-                row.field("Counts").array(histogram.buckets(), |json, (.., count)| json.u64(count));
+                row.field("Bounds").array(histogram.buckets(), |json, (_, upper, _)| {
+                    match upper.is_finite() {
+                        true => json.raw(|out| bounds.put(out, upper)),
+                        false => float(json, upper),
+                    }
+                });
+                row.field("Counts")
+                    .array(histogram.buckets(), |json, (.., count)| json.whole(count));
             }
             SeriesValue::Summary(summary) => {
                 row.field("Value").u64(summary.count);

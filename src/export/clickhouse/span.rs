@@ -2,7 +2,7 @@
 
 use super::encoder::{Row, map, text, time};
 use crate::{
-    export::wire::{counts, json::Object, span::last_of_each_key},
+    export::wire::{counts, familiar::Familiar, json::Object, span::last_of_each_key},
     trace::{SpanKind, SpanRecord, Status},
 };
 
@@ -10,7 +10,7 @@ impl Row for SpanRecord {
     const FORMAT: &str = "clickhouse.spans.1";
     const TABLE: &str = "traces";
 
-    fn columns(&self, row: &mut Object<'_>) {
+    fn columns(&self, row: &mut Object<'_>, _: &mut Familiar) {
         time(row.field("Timestamp"), self.start().timestamp());
         row.field("TraceId").plain(self.trace_id());
         row.field("SpanId").plain(self.span_id());

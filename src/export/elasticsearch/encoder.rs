@@ -12,8 +12,10 @@ use crate::{
     context::hex,
     error::Error,
     export::wire::{
+        familiar::Familiar,
         json::{Json, Object},
         log::date,
+        number::put_canonical,
     },
     pipeline::{Batch, Encoder, Payload, Setup, Signal},
     util::random,
@@ -40,7 +42,7 @@ pub(super) trait Document: Signal {
     }
 
     /// Writes its fields, but for time and id.
-    fn fields(&self, object: &mut Object<'_>, options: &Options);
+    fn fields(&self, object: &mut Object<'_>, options: &Options, middles: &mut Familiar);
 }
 
 /// Encodes records of one signal.
@@ -49,11 +51,18 @@ pub(super) struct Documents {
     options: Options,
     day: Day,
     head: Vec<u8>,
+    /// The middles of buckets.
+    middles: Familiar,
 }
 
 impl Documents {
     pub(super) fn new(options: Options) -> Self {
-        Self { options, day: Day::default(), head: Vec::new() }
+        Self {
+            options,
+            day: Day::default(),
+            head: Vec::new(),
+            middles: Familiar::of(put_canonical),
+        }
     }
 
     /// Writes the action, which says where the document goes.
@@ -90,7 +99,7 @@ impl<S: Document> Encoder<S> for Documents {
                 Json::new(out).object(|object| {
                     object.field("@timestamp").bare(&date(time));
                     object.field("event.id").bare(id.bytes());
-                    record.fields(object, &self.options);
+                    record.fields(object, &self.options, &mut self.middles);
                 });
             });
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     context::hex,
-    export::wire::{counts, json::Object, log::date},
+    export::wire::{counts, familiar::Familiar, json::Object, log::date},
     label::{KeyValue, Value},
     log::LogRecord,
 };
@@ -26,7 +26,7 @@ impl Document for LogRecord {
         None
     }
 
-    fn fields(&self, object: &mut Object<'_>, _options: &Options) {
+    fn fields(&self, object: &mut Object<'_>, _: &Options, _: &mut Familiar) {
         object.field("event.kind").bare(b"event");
         match self.body() {
             Value::String(text) => object.field("message").str(text),

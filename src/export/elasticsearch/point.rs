@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    export::wire::{figures, json::Object},
+    export::wire::{familiar::Familiar, figures, json::Object},
     metric::{DataPoint, HistogramSnapshot, Kind, SeriesValue, Temporality},
 };
 
@@ -32,7 +32,7 @@ impl Document for DataPoint {
         }
     }
 
-    fn fields(&self, object: &mut Object<'_>, options: &Options) {
+    fn fields(&self, object: &mut Object<'_>, options: &Options, middles: &mut Familiar) {
         object.field("event.kind").bare(b"metric");
         object.field("metric.name").str(self.name());
         object.field("metric.kind").bare(kind_word(self.kind()));
@@ -57,7 +57,7 @@ impl Document for DataPoint {
                 object.field("metric.count").u64(histogram.count());
                 figures_of(object, figures::of_histogram(histogram));
                 if options.histograms == ElasticHistograms::Distribution {
-                    distribution(object, histogram);
+                    distribution(object, histogram, middles);
                 }
             }
             SeriesValue::Summary(summary) => {
@@ -102,11 +102,11 @@ fn figures_of(object: &mut Object<'_>, figures: impl Iterator<Item = (&'static s
 }
 
 /// Writes the middles of the buckets and how many values each has.
-fn distribution(object: &mut Object<'_>, histogram: &HistogramSnapshot) {
+fn distribution(object: &mut Object<'_>, histogram: &HistogramSnapshot, middles: &mut Familiar) {
     object.field("metric.distribution").object(|object| {
         object.field("values").array(histogram.buckets(), |json, (lower, upper, _)| {
-            json.float(figures::middle(lower, upper));
+            json.raw(|out| middles.put(out, figures::middle(lower, upper)));
         });
-        object.field("counts").array(histogram.buckets(), |json, (.., count)| json.u64(count));
+        object.field("counts").array(histogram.buckets(), |json, (.., count)| json.whole(count));
     });
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     context::{Outcome, hex},
-    export::wire::{counts, json::Object, log::date, span::count},
+    export::wire::{counts, familiar::Familiar, json::Object, log::date, span::count},
     trace::{Event, SpanRecord, Status},
 };
 
@@ -28,7 +28,7 @@ impl Document for SpanRecord {
         Some(Id::of_span(self.trace_id().to_u128(), self.span_id().to_u64(), until))
     }
 
-    fn fields(&self, object: &mut Object<'_>, _options: &Options) {
+    fn fields(&self, object: &mut Object<'_>, _: &Options, _: &mut Familiar) {
         object.field("event.kind").bare(b"event");
         object.field("trace.id").bare(&hex::encode32(self.trace_id().to_u128()));
         object.field("span.id").bare(&hex::encode16(self.span_id().to_u64()));

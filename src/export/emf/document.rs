@@ -2,7 +2,11 @@
 //! CloudWatch).
 
 use super::{dimensions::Dimensions, options::Options};
-use crate::export::wire::{json::Json, number::Number};
+use crate::export::wire::{
+    familiar::Familiar,
+    json::Json,
+    number::{Number, put_f64},
+};
 
 /// The most metrics of a document.
 const MOST_METRICS: usize = 100;
@@ -17,7 +21,7 @@ const MOST_BYTES: usize = 200 << 10;
 const MOST_NAME: usize = 255;
 
 /// A document under construction. Its room is used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Document {
     pub(super) dimensions: Dimensions,
     /// The definitions of the metrics, a comma before all but the first, and their values, with a comma before each.
@@ -26,6 +30,21 @@ pub(super) struct Document {
     /// The names of the metrics, one after the other, and where each ends.
     names: String,
     ends: Vec<usize>,
+    /// The middles of buckets.
+    middles: Familiar,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            dimensions: Dimensions::default(),
+            definitions: Vec::new(),
+            values: Vec::new(),
+            names: String::new(),
+            ends: Vec::new(),
+            middles: Familiar::of(put_f64),
+        }
+    }
 }
 
 /// What a metric is called and measured in.
@@ -89,7 +108,7 @@ impl Document {
         self.values.push(b',');
         Json::new(&mut self.values).str(name);
         self.values.push(b':');
-        target.put(&mut self.values);
+        target.put(&mut self.values, &mut self.middles);
         true
     }
 
@@ -149,7 +168,7 @@ fn name(out: &mut String, About { name, figure, .. }: About<'_>) {
 }
 
 impl Target<'_> {
-    fn put(self, out: &mut Vec<u8>) {
+    fn put(self, out: &mut Vec<u8>, middles: &mut Familiar) {
         match self {
             Self::Number(number) => number.put(out),
             Self::Distribution(buckets) => {
@@ -158,7 +177,7 @@ impl Target<'_> {
                     if place > 0 {
                         out.push(b',');
                     }
-                    Number::Float(*value).put(out);
+                    middles.put(out, *value);
                 }
                 out.extend_from_slice(b"],\"Counts\":[");
                 for (place, (_, count)) in buckets.iter().enumerate() {

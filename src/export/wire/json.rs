@@ -61,11 +61,17 @@ impl<'a> Json<'a> {
     }
 
     /// Writes a finite number so that it reads as a float even if it is whole, without the machinery of `fmt`.
-    #[cfg(feature = "elasticsearch")]
+    #[cfg(any(feature = "clickhouse", feature = "elasticsearch"))]
     pub(crate) fn float(self, value: f64) {
         let mut room = super::number::Room::default();
         let length = super::number::put_canonical(&mut room, value);
         self.0.extend_from_slice(&room[..length]);
+    }
+
+    /// Writes a whole number as [`u64`](Self::u64) does, where there are many of them.
+    #[cfg(any(feature = "clickhouse", feature = "elasticsearch"))]
+    pub(crate) fn whole(self, value: u64) {
+        super::number::Number::Whole(value).put(self.0);
     }
 
     pub(crate) fn optional_f64(self, value: Option<f64>) {
@@ -134,7 +140,7 @@ impl<'a> Json<'a> {
     }
 
     /// Writes what `write` writes, which is JSON.
-    #[cfg(feature = "emf")]
+    #[cfg(any(feature = "clickhouse", feature = "elasticsearch", feature = "emf"))]
     pub(crate) fn raw(self, write: impl FnOnce(&mut Vec<u8>)) {
         write(self.0);
     }

@@ -4,6 +4,8 @@
 pub(crate) mod counts;
 #[cfg(any(feature = "influx", feature = "emf", feature = "loki", feature = "syslog"))]
 pub(crate) mod doubling;
+#[cfg(any(feature = "clickhouse", feature = "elasticsearch", feature = "emf"))]
+pub(crate) mod familiar;
 #[cfg(any(
     feature = "statsd",
     feature = "graphite",
@@ -23,7 +25,8 @@ pub(crate) mod log;
     feature = "graphite",
     feature = "influx",
     feature = "emf",
-    feature = "elasticsearch"
+    feature = "elasticsearch",
+    feature = "clickhouse"
 ))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod number;

@@ -25,7 +25,10 @@ impl Number {
             Self::Whole(value) => put_u64(&mut room, value),
             Self::Float(value) => put_f64(&mut room, value),
         };
-        out.extend_from_slice(&room[..length]);
+        // A copy of a fixed length is a few instructions.
+        let end = out.len() + length;
+        out.extend_from_slice(&room);
+        out.truncate(end);
     }
 }
 
