@@ -10,7 +10,7 @@
 //!
 //! A rate that is refined gives another duration from the same two readings. What is recorded at once, as in a
 //! histogram, uses the best rate so far; what several exporters compute later, as of a span, uses the rates of
-//! its own time ([`Ticks::settled_nanos_since`]), so that all say the same.
+//! its own time (`Ticks::settled_nanos_since`), so that all say the same.
 //!
 //! Readings are not fenced, so they may seem to run backwards between cores by some tens of
 //! nanoseconds: differences are clamped to zero.
