@@ -197,6 +197,9 @@ enum Way {
 
 impl Sender for Send {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        if let Way::Agent(stream) = &self.way {
+            stream.check()?;
+        }
         self.names.check()
     }
 

@@ -46,8 +46,9 @@ mod tests;
 use self::{encoder::Lines, options::Options};
 use super::{Backend, Routes, wire::streamed};
 use crate::{
+    error::Error,
     metric::DataPoint,
-    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender},
+    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender, Setup},
     transport::socket::{Stream, StreamPlace},
 };
 
@@ -103,6 +104,10 @@ impl From<Graphite> for Route<DataPoint> {
 struct Write(Stream);
 
 impl Sender for Write {
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        self.0.check()
+    }
+
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let place = self.0.place().clone();
         streamed::send(payload, place, |_| false, |bytes| self.0.write(bytes, deadline))

@@ -67,6 +67,10 @@ pub(super) struct Send {
 }
 
 impl Sender for Send {
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        self.datagrams.check()
+    }
+
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         packed::send(payload, self.most_bytes, Split::Never, |datagram| {
             self.datagrams.send(datagram, deadline)

@@ -62,8 +62,9 @@ use super::{
     wire::packed::{self, Split},
 };
 use crate::{
+    error::Error,
     metric::{DataPoint, Temporality},
-    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender},
+    pipeline::{Deadline, Encoder, Payload, Route, SendResult, Sender, Setup},
     transport::socket::{DatagramPlace, Datagrams},
 };
 
@@ -171,6 +172,10 @@ struct Send {
 }
 
 impl Sender for Send {
+    fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
+        self.datagrams.check()
+    }
+
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         packed::send(payload, self.most_bytes, Split::Lines, |datagram| {
             self.datagrams.send(datagram, deadline)

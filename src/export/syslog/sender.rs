@@ -4,7 +4,7 @@ use std::io;
 
 use super::options::SyslogFraming;
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     pipeline::{Deadline, ExportError, Payload, SendResult, Sender, Setup},
     transport::socket::{DatagramPlace, Datagrams, Stream, StreamPlace, is_too_large},
 };
@@ -160,10 +160,12 @@ pub(super) fn n_whole(payload: &Payload, framing: SyslogFraming, n_written: usiz
 
 impl Sender for Send {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
-        let Sockets::Stream(stream) = &self.sockets else { return Ok(()) };
-        let place = stream.place();
-        let bad = |what| Error::new(ErrorKind::InvalidOption, format!("{place}: {what}"));
-        place.check().map_err(bad)
+        match &self.sockets {
+            Sockets::Datagrams(datagrams) => datagrams.check(),
+            Sockets::Stream(stream) => stream.check(),
+            #[cfg(unix)]
+            Sockets::Local { .. } => Ok(()),
+        }
     }
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {

@@ -8,8 +8,15 @@ use std::{
 #[cfg(unix)]
 use std::{os::unix::net::UnixDatagram, path::PathBuf};
 
-use super::{LIFETIME, is_pause, resolve::resolve, step};
-use crate::clock::{self, Deadline};
+use super::{
+    LIFETIME, is_pause,
+    resolve::{self, resolve},
+    step,
+};
+use crate::{
+    clock::{self, Deadline},
+    error::{Error, ErrorKind},
+};
 
 /// Where datagrams go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +67,21 @@ impl fmt::Display for DatagramPlace {
 impl Datagrams {
     pub(crate) fn new(place: DatagramPlace) -> Self {
         Self { place, open: None }
+    }
+
+    /// Checks the place, as far as that can be done without sending.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be used of it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.place {
+            DatagramPlace::Udp(place) => resolve::check(place).map_err(|what| {
+                Error::new(ErrorKind::InvalidOption, format!("{}: {what}", self.place))
+            }),
+            #[cfg(unix)]
+            DatagramPlace::Unix(_) => Ok(()),
+        }
     }
 
     pub(crate) fn place(&self) -> &DatagramPlace {

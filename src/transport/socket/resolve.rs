@@ -43,6 +43,20 @@ pub(super) fn resolve(place: &str, deadline: &Deadline) -> io::Result<Vec<Socket
     }
 }
 
+/// What is wrong with `place`, if it is no `host:port`. Whether there is such a host is not asked.
+pub(super) fn check(place: &str) -> Result<(), String> {
+    let port = match place.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && (!host.contains(':') || host.ends_with(']')) => {
+            port
+        }
+        _ => return Err("it is no `host:port`".to_owned()),
+    };
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err(format!("`{port}` is no port")),
+    }
+}
+
 /// A look-up that is counted while it runs.
 struct Pending;
 
@@ -76,6 +90,28 @@ mod tests {
         assert!(!resolve("localhost:8125", &deadline).unwrap().is_empty());
         assert!(resolve("agent.invalid:8125", &deadline).is_err());
         assert!(resolve("no port", &deadline).is_err());
+    }
+
+    #[test]
+    fn a_place_is_a_host_and_a_port() {
+        for good in ["localhost:8125", "127.0.0.1:1", "[::1]:65535", "agent.example.com:8125"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (bad, says) in [
+            ("", "host:port"),
+            ("localhost", "host:port"),
+            (":8125", "host:port"),
+            ("::1:8125", "host:port"),
+            ("localhost:", "`` is no port"),
+            ("localhost:0", "`0` is no port"),
+            ("localhost:65536", "`65536` is no port"),
+            ("localhost:http", "`http` is no port"),
+            ("http://localhost:8125", "host:port"),
+            ("localhost:8125/", "`8125/` is no port"),
+        ] {
+            let error = check(bad).unwrap_err();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -14,11 +14,14 @@ use std::{
 
 use super::{
     LIFETIME, is_pause,
-    resolve::resolve,
+    resolve::{self, resolve},
     step,
     tls::{TlsPlace, TlsSocket},
 };
-use crate::clock::{self, Deadline};
+use crate::{
+    clock::{self, Deadline},
+    error::{Error, ErrorKind},
+};
 
 /// Where a stream goes.
 #[derive(Clone, Debug)]
@@ -61,11 +64,10 @@ impl fmt::Display for StreamPlace {
 }
 
 impl StreamPlace {
-    /// What cannot be used of it, if anything cannot, as far as that can be said without connecting.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         match self {
-            Self::Tls(place) => place.check(),
-            Self::Tcp(_) => Ok(()),
+            Self::Tls(place) => resolve::check(place.place()).and_then(|()| place.check()),
+            Self::Tcp(place) => resolve::check(place),
             #[cfg(unix)]
             Self::Unix(_) => Ok(()),
         }
@@ -75,6 +77,17 @@ impl StreamPlace {
 impl Stream {
     pub(crate) fn new(place: StreamPlace) -> Self {
         Self { place, open: None }
+    }
+
+    /// Checks the place, as far as that can be done without connecting.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be used of it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let place = &self.place;
+        let bad = |what| Error::new(ErrorKind::InvalidOption, format!("{place}: {what}"));
+        place.check().map_err(bad)
     }
 
     pub(crate) fn place(&self) -> &StreamPlace {
