@@ -20,7 +20,8 @@ pub struct ExportError<L> {
     pub(super) decision: Decision,
     pub(crate) unsent: Option<L>, // None: all of it.
     pub(super) rejected: usize,
-    pub(super) message: String, // Invariant: at most MESSAGE_BYTES.
+    pub(super) refused: Option<L>, // Which they are, where that is known.
+    pub(super) message: String,    // Invariant: at most MESSAGE_BYTES.
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,14 @@ impl<L> ExportError<L> {
         Self { rejected: n, ..self }
     }
 
+    /// Sets which records those are that were refused for good besides the unsent ones: a
+    /// [file of dead letters](super::Route::dead_letters) then gets these alone. Else it gets the whole batch, with how
+    /// many of it were refused.
+    #[must_use]
+    pub fn refused(self, records: L) -> Self {
+        Self { refused: Some(records), ..self }
+    }
+
     /// Whether the error asks for a retry.
     #[must_use]
     pub fn is_retry(&self) -> bool {
@@ -107,6 +116,12 @@ impl<L> ExportError<L> {
         self.unsent.as_ref()
     }
 
+    /// Which records were refused for good, besides the unsent ones, if [that is known](Self::refused).
+    #[must_use]
+    pub fn as_refused(&self) -> Option<&L> {
+        self.refused.as_ref()
+    }
+
     /// How many records were refused for good, besides the unsent ones.
     #[must_use]
     pub fn n_rejected(&self) -> usize {
@@ -114,13 +129,14 @@ impl<L> ExportError<L> {
     }
 
     /// Converts the unsent records, and keeps the rest.
-    pub(super) fn map<M>(self, form: impl FnOnce(L) -> M) -> ExportError<M> {
-        let Self { decision, unsent, rejected, message } = self;
-        ExportError { decision, unsent: unsent.map(form), rejected, message }
+    pub(super) fn map<M>(self, form: impl Fn(L) -> M) -> ExportError<M> {
+        let Self { decision, unsent, rejected, refused, message } = self;
+        let (unsent, refused) = (unsent.map(&form), refused.map(form));
+        ExportError { decision, unsent, rejected, refused, message }
     }
 
     fn new(decision: Decision, message: impl fmt::Display) -> Self {
-        Self { decision, unsent: None, rejected: 0, message: bounded(message) }
+        Self { decision, unsent: None, rejected: 0, refused: None, message: bounded(message) }
     }
 }
 
@@ -132,7 +148,7 @@ impl<L> fmt::Display for ExportError<L> {
 
 impl<L: fmt::Debug> fmt::Debug for ExportError<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { decision, unsent, rejected, message } = self;
+        let Self { decision, unsent, rejected, message, .. } = self;
         write!(f, "{message} ({decision:?}, unsent {unsent:?}, rejected {rejected})")
     }
 }

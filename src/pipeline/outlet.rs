@@ -236,7 +236,7 @@ impl<T> Outlet<T> {
         load: &L,
         n_behind: usize,
     ) -> (Decision, L, bool) {
-        let ExportError { decision, unsent, rejected, message } = error;
+        let ExportError { decision, unsent, rejected, refused, message } = error;
         let n = load.len();
         // An exporter that returns more than it was given must not break the sums.
         let unsent = match (decision, unsent) {
@@ -249,7 +249,10 @@ impl<T> Outlet<T> {
         if rejected > 0 {
             let text = format_args!("{rejected} records: {}", OneLine(&message));
             self.diagnose("records rejected", text);
-            self.bury(load, rejected, &message);
+            match &refused {
+                Some(refused) => self.bury(refused, refused.len(), &message),
+                None => self.bury(load, rejected, &message),
+            }
         }
         let remaining = unsent.len() + n_behind;
         self.queue.note(message, is_retry); // First, so that a flush finds it in the report.

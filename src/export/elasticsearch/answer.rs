@@ -55,7 +55,8 @@ pub(super) fn judge(payload: &Payload, answer: &HttpAnswer, place: &str) -> Send
             0 => ExportError::retry(busy),
             n => ExportError::retry(format_args!("{}; {busy}", bulk.why(Fate::Refused, n, place))),
         };
-        return Err(error.unsent(part(Fate::Again)).rejected(n_refused + n_empty));
+        let error = error.unsent(part(Fate::Again)).rejected(n_refused + n_empty);
+        return Err(error.refused(part(Fate::Refused)));
     }
     if n_refused > 0 {
         let error = ExportError::reject(bulk.why(Fate::Refused, n_refused, place));

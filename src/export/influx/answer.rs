@@ -66,7 +66,8 @@ fn refused(
             let is_left: Vec<bool> =
                 records.map(|(line, is_named)| !line.is_empty() && !is_named).collect();
             let left = payload.filter(|at| is_left[at]);
-            ExportError::retry(whole()).unsent(left).rejected(n_empty + n_named)
+            let error = ExportError::retry(whole()).unsent(left).rejected(n_empty + n_named);
+            error.refused(payload.filter(|at| named[at]))
         }
         false => whole(),
     }

@@ -114,6 +114,24 @@ fn where_a_backend_does_not_say_which_records_it_refused_all_that_it_got_are_in_
 }
 
 #[test]
+fn where_some_are_refused_and_others_tried_again_the_refused_alone_are_in_the_file() {
+    let letters = Letters::new();
+    let report = refused(
+        DeadLetters::new(&letters.0),
+        &[
+            |payload| {
+                let error =
+                    ExportError::retry("2 is odd, 3 is busy").unsent(payload.filter(|at| at == 2));
+                Err(error.rejected(1).refused(payload.filter(|at| at == 1)))
+            },
+            |_| Ok(()),
+        ],
+    );
+    assert_eq!((report.delivered, dropped(&report, DropReason::Rejected)), (3, 1));
+    assert_eq!(letters.lines(), [("2 is odd, 3 is busy".into(), 1, vec!["2".into()])]);
+}
+
+#[test]
 fn records_that_cannot_be_expressed_bring_no_others_into_the_file() {
     let letters = Letters::new();
     let refuse: fn(&Payload) -> SendResult = |_| Err(ExportError::partial(2, "not finite"));

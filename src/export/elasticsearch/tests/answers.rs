@@ -111,7 +111,9 @@ fn where_some_are_busy_and_some_refused_each_is_counted_once() {
     let (bad, busy) = ((400, "mapper_parsing_exception"), (429, "circuit_breaking_exception"));
     assert_eq!(decided([bad, busy, OK]), is("retry", "b", 2));
     assert_eq!(decided([busy, bad, bad]), is("retry", "a", 3));
-    let error = judged(200, &results([bad, busy, OK])).unwrap_err().to_string();
+    let error = judged(200, &results([bad, busy, OK])).unwrap_err();
+    assert_eq!(error.as_refused().unwrap().bytes(), records().first(1).bytes());
+    let error = error.to_string();
     for kind in [bad.1, busy.1] {
         assert!(error.contains(kind), "{error}");
     }
