@@ -73,6 +73,7 @@
 //! | [`daily`](Elasticsearch::daily), in place of data streams | |
 //! | [`opensearch`](Elasticsearch::opensearch) | Elasticsearch |
 //! | [`histograms`](Elasticsearch::histograms) | [`ElasticHistograms::Figures`] |
+//! | [`pipeline`](Elasticsearch::pipeline), an ingest pipeline | that of the index |
 //! | [`resource_labels`](Elasticsearch::resource_labels) | `service.namespace` |
 //! | [`metrics_interval`](Elasticsearch::metrics_interval) | 10 s |
 //! | [`without_metrics`](Elasticsearch::without_metrics), [`without_spans`](Elasticsearch::without_spans), [`without_logs`](Elasticsearch::without_logs) | all are sent |
@@ -201,6 +202,12 @@ impl Elasticsearch {
         self
     }
 
+    /// Has the documents go through this ingest pipeline, in place of the one that the index names.
+    pub fn pipeline(mut self, name: impl Into<String>) -> Self {
+        self.options.pipeline = Some(name.into());
+        self
+    }
+
     /// Sets in which form histograms are sent.
     pub fn histograms(mut self, form: ElasticHistograms) -> Self {
         self.options.histograms = form;
@@ -269,7 +276,8 @@ impl Elasticsearch {
         let stream = self.options.naming.stream(S::TYPE);
         let client = HttpClient::new(self.endpoint).compressing(Compression::Gzip);
         let timeout = client.time_limit();
-        let sender = Bulk { client, path: path_of(stream.as_deref()) };
+        let path = path_of(stream.as_deref(), self.options.pipeline.as_deref());
+        let sender = Bulk { client, path };
         Route::wire(Documents::new(self.options), sender)
             .settings(|settings| settings.attempt_timeout = timeout)
     }

@@ -12,6 +12,8 @@ pub(super) struct Options {
     pub(super) histograms: ElasticHistograms,
     /// Attributes of the resource that are labels of each document.
     pub(super) resource_labels: Vec<Cow<'static, str>>,
+    /// The ingest pipeline that documents go through, if it is not the index's own.
+    pub(super) pipeline: Option<String>,
 }
 
 /// What the streams or indices are called.
@@ -40,6 +42,7 @@ impl Default for Options {
             kin: Kin::Elasticsearch,
             histograms: ElasticHistograms::default(),
             resource_labels: vec![Cow::Borrowed("service.namespace")],
+            pipeline: None,
         }
     }
 }

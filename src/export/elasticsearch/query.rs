@@ -94,13 +94,20 @@ impl ElasticQuery {
         self.with(json!({"term": {name: value}}))
     }
 
-    /// Finds what has this label, or this attribute where that is no field of its own.
+    /// Finds what has this label, or this attribute where that is no field of its own. A number is found as the
+    /// number that an attribute has, and as the text that a label of a series has.
     pub fn label(self, key: &str, value: impl Into<Value>) -> Self {
-        let value = value.into();
-        match is_number(&value) {
-            true => self.field(&format!("numeric_labels.{}", field_name(key)), value),
-            false => self.field(&format!("labels.{}", field_name(key)), value.to_string()),
+        let (value, name) = (value.into(), field_name(key));
+        let text = format!("labels.{name}");
+        if !is_number(&value) {
+            return self.field(&text, value.to_string());
         }
+        let number = format!("numeric_labels.{name}");
+        let either = [
+            json!({"term": {number: json_of(&value)}}),
+            json!({"term": {text: value.to_string()}}),
+        ];
+        self.with(json!({"bool": {"should": either, "minimum_should_match": 1}}))
     }
 
     /// Has the newest first.

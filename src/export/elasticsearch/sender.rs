@@ -5,6 +5,7 @@ use crate::{
     error::Error,
     pipeline::{Deadline, ExportError, Payload, SendResult, Sender, Setup},
     transport::http_client::{HttpClient, HttpPost, MOST_ANSWER},
+    util::percent,
 };
 
 /// Posts documents.
@@ -53,10 +54,15 @@ pub(super) fn body(payload: &Payload) -> Vec<u8> {
     body
 }
 
-/// Where documents of a stream go, or where each says itself where it goes.
-pub(super) fn path_of(stream: Option<&str>) -> String {
-    match stream {
+/// Where documents of a stream go, or where each says itself where it goes; and by which ingest pipeline.
+pub(super) fn path_of(stream: Option<&str>, pipeline: Option<&str>) -> String {
+    let mut path = match stream {
         Some(stream) => format!("/{stream}/_bulk?{}", answer::WANTED),
         None => format!("/_bulk?{}", answer::WANTED),
+    };
+    if let Some(pipeline) = pipeline {
+        path.push_str("&pipeline=");
+        percent::encode(&mut path, pipeline);
     }
+    path
 }

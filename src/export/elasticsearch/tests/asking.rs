@@ -60,7 +60,10 @@ fn a_query_is_asked_for_with_all_that_has_to_hold() {
         {"term": {"span.kind": "server"}},
         {"term": {"labels.http_route": "/pay"}},
         {"term": {"labels.vip": "true"}},
-        {"term": {"numeric_labels.cart": 7}},
+        {"bool": {
+            "should": [{"term": {"numeric_labels.cart": 7}}, {"term": {"labels.cart": "7"}}],
+            "minimum_should_match": 1,
+        }},
         {"term": {"labels.odd": "NaN"}},
     ]);
     assert_eq!(body["query"]["bool"]["filter"], filters);

@@ -52,6 +52,14 @@ fn messages(request: &Request) -> Vec<String> {
 }
 
 #[test]
+fn documents_go_through_the_ingest_pipeline_that_is_named() {
+    let server = Receiver::answering([taken(&[201; 3])]);
+    assert_eq!(account(&sent(plain(&server).pipeline("geo & more"))), (3, 0));
+    let line = server.request().line;
+    assert!(line.ends_with("&pipeline=geo%20%26%20more HTTP/1.1"), "{line}");
+}
+
+#[test]
 fn a_request_is_one_of_the_bulk_api_with_its_credentials() {
     let server = Receiver::answering([taken(&[201; 3])]);
     let elastic = plain(&server).api_key(Secret::new("a2V5")).dataset("shop").namespace("eu");
