@@ -55,6 +55,8 @@ def samples(line):
                     numbers, counts = value["Values"], value["Counts"]
                     assert 1 <= len(numbers) == len(counts) <= 100
                     assert all(map(is_number, numbers + counts))
+                    assert value["Count"] == sum(counts), value
+                    assert value["Min"] <= value["Max"] and is_number(value["Sum"]), value
                 else:
                     assert is_number(value), value
                 yield metric["Name"], tuple(sorted(values.items())), value

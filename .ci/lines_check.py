@@ -1,10 +1,13 @@
 """Asks carbon and statsd what arrived of `tests/backends/lines`.
 
-    lines_check.py whisper FOLDER ROUNDS     the files of carbon below FOLDER, without tags
+    lines_check.py graphite FOLDER ROUNDS    the files of carbon below FOLDER, of paths without tags
+    lines_check.py tagged FOLDER ROUNDS      the same, of paths with tags
     lines_check.py victoria URL ROUNDS       VictoriaMetrics, with tags
-    lines_check.py statsd PORT ROUNDS        the management port of statsd
+    lines_check.py passed_on FOLDER ROUNDS   the files of carbon, of what statsd has passed on
+    lines_check.py bad_lines PORT N          the management port of statsd
 """
 
+import hashlib
 import json
 import os
 import re
@@ -32,20 +35,52 @@ def totals(rounds):
     }
 
 
-def whisper(folder, rounds):
-    def last(name):
-        path = os.path.join(folder, "shop", *name.split(".")) + ".wsp"
-        since = str(int(time.time()) - 120)
-        lines = subprocess.run(["whisper-fetch", f"--from={since}", path], capture_output=True, text=True)
-        values = [line.split()[1] for line in lines.stdout.splitlines() if not line.endswith("None")]
-        return float(values[-1]) if values else None
+def values_of(path):
+    """All values that a file has of the last two minutes, in order."""
+    since = str(int(time.time()) - 120)
+    lines = subprocess.run(["whisper-fetch", f"--from={since}", path], capture_output=True, text=True)
+    return [float(line.split()[1]) for line in lines.stdout.splitlines() if not line.endswith("None")]
 
-    sent = totals(rounds)
-    for name in ["load", "in_flight", "time.count", "time.sum"]:
-        check(name, last(name), sent[name])
-    check("orders of /a b.c", last("orders._a_b_c"), sent["orders"]["/a b.c"])
-    check("orders of é", last("orders.é"), sent["orders"]["é"])
+
+def untagged(folder, name):
+    return values_of(os.path.join(folder, *name.split(".")) + ".wsp")
+
+
+def with_tags(folder, name, **tags):
+    """carbon's own name for the file of a series: by the hash of the path with its tags, sorted by their keys."""
+    metric = name + "".join(f";{key}={value}" for key, value in sorted(tags.items()))
+    hash = hashlib.sha256(metric.encode()).hexdigest()
+    return values_of(os.path.join(folder, "_tagged", hash[:3], hash[3:6], hash) + ".wsp")
+
+
+def every(what, found, each):
+    """Compares all values of a total; of those of one second the last is kept."""
+    if not found or found[-1] != each[-1] or [value for value in each if value in found] != found:
+        sys.exit(f"{what}: {found}, and {each} was sent")
+    print(f"{what} {found}")
+
+
+def of_rounds(rounds, each):
+    return [each * n for n in range(1, rounds + 1)]
+
+
+def graphite(folder, rounds):
+    last = lambda name: (untagged(folder, f"shop.{name}") or [None])[-1]
+    check("load", last("load"), -0.25)
+    for name, each in [("in_flight", -2), ("time.count", 1), ("time.sum", 0.5)]:
+        every(name, untagged(folder, f"shop.{name}"), of_rounds(rounds, each))
+    every("orders of /a b.c", untagged(folder, "shop.orders._a_b_c"), of_rounds(rounds, 3))
+    every("orders of é", untagged(folder, "shop.orders.é"), of_rounds(rounds, 4))
     check("time.p99", last("time.p99"), 0.5, within=0.0055)
+
+
+def tagged(folder, rounds):
+    found = lambda name, **tags: with_tags(folder, f"shop.{name}", service="shop", **tags)
+    check("load", (found("load") or [None])[-1], -0.25)
+    for name, each in [("in_flight", -2), ("time.count", 1), ("time.sum", 0.5)]:
+        every(name, found(name), of_rounds(rounds, each))
+    every("orders of /a b.c", found("orders", route="/a_b.c"), of_rounds(rounds, 3))
+    every("orders of é", found("orders", route="é"), of_rounds(rounds, 4))
 
 
 def victoria(url, rounds):
@@ -64,31 +99,29 @@ def victoria(url, rounds):
         check(f"orders of {route}", series.get(("shop.orders", route.replace(" ", "_"))), total)
 
 
-def statsd(port, rounds):
-    def ask(what):
-        with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
-            connection.sendall(what.encode() + b"\n")
-            text = b""
-            while not text.rstrip().endswith(b"END"):
-                more = connection.recv(65536)
-                if not more:
-                    sys.exit(f"statsd closed the connection after {text!r}")
-                text += more
-        # An object as node prints it: keys that are names stand without quotes.
-        object = text.decode().rsplit("END", 1)[0].replace("'", '"')
-        return json.loads(re.sub(r'([{,]\s*)([A-Za-z_$][\w$]*)\s*:', r'\1"\2":', object))
-
-    counters, gauges, timers = map(ask, ["counters", "gauges", "timers"])
-    check("bad lines", counters.get("statsd.bad_lines_seen"), 0)
-    check("orders of /a b.c", counters.get("shop.orders._a_b_c"), 3 * rounds)
-    # The daemon leaves out of a name what is not ASCII.
-    check("orders of é", counters.get("shop.orders."), 4 * rounds)
-    check("load", gauges.get("shop.load"), -0.25)
-    check("in_flight", gauges.get("shop.in_flight"), -2 * rounds)
-    times = timers.get("shop.time", [])
-    check("how many times", len(times), rounds)
-    for milliseconds in times:
-        check("time", milliseconds, 500, within=0.0055)
+def passed_on(folder, rounds):
+    """What statsd has counted in each of its own intervals adds up to what was sent."""
+    count = lambda name: sum(untagged(folder, f"stats.counters.shop.{name}.count"))
+    last = lambda name: (untagged(folder, f"stats.gauges.shop.{name}") or [None])[-1]
+    check("orders of /a b.c", count("orders._a_b_c"), 3 * rounds)
+    check("load", last("load"), -0.25)
+    check("in_flight", last("in_flight"), -2 * rounds)
+    times = untagged(folder, "stats.timers.shop.time.count")
+    check("how many times", sum(times), rounds)
+    for value in untagged(folder, "stats.timers.shop.time.upper"):
+        if value:
+            check("time", value, 500, within=0.0055)
 
 
-{"whisper": whisper, "victoria": victoria, "statsd": statsd}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+def bad_lines(port, n):
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as connection:
+        connection.sendall(b"stats\n")
+        text = b""
+        while b"END" not in text:
+            text += connection.recv(65536) or sys.exit(f"statsd closed the connection after {text!r}")
+    [found] = re.findall(r"bad_lines_seen: (\d+)", text.decode())
+    check("bad lines", int(found), n)
+
+
+checks = {check.__name__: check for check in [graphite, tagged, victoria, passed_on, bad_lines]}
+checks[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

@@ -43,7 +43,7 @@
 //! | 2xx, and of a document 2xx | the document is delivered |
 //! | of a document 409 | it is there already, from an attempt whose answer was lost: it is delivered |
 //! | of a document 429, 5xx, or that its index is blocked (`cluster_block_exception`, of a full disk say) | it is tried again, and no other, as long as [`Retry`](crate::pipeline::Retry) says |
-//! | of a document any other, such as 400 for one that contradicts the mapping | it is dropped, with the reason `rejected`, and is a [dead letter](crate::pipeline::DeadLetters) where these are kept; if others of its batch are busy, the dead letter has the whole batch |
+//! | of a document any other, such as 400 for one that contradicts the mapping | it is dropped, with the reason `rejected`, and is a [dead letter](crate::pipeline::DeadLetters) where these are kept |
 //! | 2xx without a result for each document | they are tried again: nobody knows which of them are there, and their ids keep them from being doubled |
 //! | no connection, no answer in time, 429, any 5xx | they are tried again; `Retry-After` is followed |
 //! | 413 | they are sent in two halves; a document that is too large by itself is dropped |

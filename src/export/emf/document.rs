@@ -60,8 +60,16 @@ pub(super) struct About<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Target<'a> {
     Number(Number),
-    /// Numbers, and how often there was each.
-    Distribution(&'a [(f64, u64)]),
+    Distribution(Distribution<'a>),
+}
+
+/// Numbers, how often there was each, and what is known of them besides.
+#[derive(Clone, Copy)]
+pub(super) struct Distribution<'a> {
+    pub(super) buckets: &'a [(f64, u64)],
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) sum: f64,
 }
 
 impl Document {
@@ -171,8 +179,14 @@ impl Target<'_> {
     fn put(self, out: &mut Vec<u8>, middles: &mut Familiar) {
         match self {
             Self::Number(number) => number.put(out),
-            Self::Distribution(buckets) => {
-                out.extend_from_slice(b"{\"Values\":[");
+            Self::Distribution(Distribution { buckets, min, max, sum }) => {
+                for (name, value) in [("{\"Max\":", max), (",\"Min\":", min), (",\"Sum\":", sum)] {
+                    out.extend_from_slice(name.as_bytes());
+                    Number::Float(value).put(out);
+                }
+                out.extend_from_slice(b",\"Count\":");
+                Number::Whole(buckets.iter().map(|(_, count)| count).sum()).put(out);
+                out.extend_from_slice(b",\"Values\":[");
                 for (place, (value, _)) in buckets.iter().enumerate() {
                     if place > 0 {
                         out.push(b',');

@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range};
 
 use super::{
     dimensions,
-    document::{About, Document, MOST_VALUES, Target},
+    document::{About, Distribution, Document, MOST_VALUES, Target},
     options::{EmfHistograms, Options},
     unit::word,
 };
@@ -132,8 +132,26 @@ impl Documents {
         buckets.clear();
         let middle = |(lower, upper, n)| Some((legal(figures::middle(lower, upper))?, n));
         buckets.extend(histogram.buckets().filter_map(middle).filter(|(_, n)| *n > 0));
-        for part in buckets.chunks(MOST_VALUES) {
-            self.add(at, "", Target::Distribution(part));
+        let shared = of_all(&buckets);
+        let n_parts = buckets.len().div_ceil(MOST_VALUES);
+        for (place, part) in buckets.chunks(MOST_VALUES).enumerate() {
+            let (Some((first, _)), Some((last, _))) = (part.first(), part.last()) else { continue };
+            let known = |is_known, value: Option<f64>| value.filter(|_| is_known).and_then(legal);
+            let sum = if n_parts == 1 {
+                histogram.sum()
+            } else {
+                of_all(part) / shared * histogram.sum()
+            };
+            self.add(
+                at,
+                "",
+                Target::Distribution(Distribution {
+                    buckets: part,
+                    min: known(place == 0, histogram.min()).unwrap_or(*first),
+                    max: known(place + 1 == n_parts, histogram.max()).unwrap_or(*last),
+                    sum: legal(sum).unwrap_or_else(|| of_all(part)),
+                }),
+            );
         }
         self.room.buckets = buckets;
         true
@@ -171,6 +189,11 @@ impl Documents {
         self.first = at.place;
         self.document.add(about, target, &self.options);
     }
+}
+
+/// About the sum of the values that are in these buckets.
+fn of_all(buckets: &[(f64, u64)]) -> f64 {
+    buckets.iter().map(|(middle, n)| middle * *n as f64).sum()
 }
 
 /// The value as CloudWatch takes it: "Values must be in the range of -2^360 to 2^360", says its API of `MetricDatum`,

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | a counter | the difference |
 //! | an up-down counter, a gauge, an info, a state | the value |
-//! | a histogram | by choice ([`EmfHistograms`]) its buckets as `Values` and `Counts`, of which CloudWatch has percentiles, or a metric for each figure |
+//! | a histogram | by choice ([`EmfHistograms`]) its buckets as `Values` and `Counts`, of which CloudWatch has percentiles, with `Max`, `Min`, `Sum` and `Count`; or a metric for each figure |
 //! | a summary | a metric for each figure: `.count`, `.sum`, and `.p50`, `.p90`, `.p99` of its shortest window |
 //! | labels | dimensions, all in one set; or those of [`dimensions`](Emf::dimensions), and the others as properties |
 //! | the unit | CloudWatch's: `Seconds`, `Bytes/Second`; `Count` for a counter without one, and `None` for what CloudWatch does not know |

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EmfHistograms {
-    /// The middle of each bucket with its count, `{"Values": […], "Counts": […]}`, of which CloudWatch computes every
-    /// statistic, percentiles too, also over many processes. Amazon's documents do not mention this form; the
-    /// OpenTelemetry Collector's exporter for CloudWatch writes it.
+    /// The middle of each bucket with its count, and the smallest and largest value, the sum and the count as they are:
+    /// `{"Max": …, "Min": …, "Sum": …, "Count": …, "Values": […], "Counts": […]}`. CloudWatch computes every statistic
+    /// of it, percentiles too, also over many processes. Amazon's documents do not mention this form; the OpenTelemetry
+    /// Collector's exporter for CloudWatch writes it.
     #[default]
     Distributions,
     /// A metric for each figure since the last time: `.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90`, `.p99`.

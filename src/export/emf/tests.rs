@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     export::wire::hostile,
     label::LabelSet,
-    metric::{Registry, Unit},
+    metric::{Registry, SeriesValue, Unit},
     pipeline::{Batch, DropReason, Encoder as _, Pipe},
     resource::Resource,
 };
@@ -223,6 +223,8 @@ fn a_histogram_is_its_buckets_or_its_figures() {
     let [document] = &read[..] else { panic!("an empty histogram says nothing: {read:?}") };
     let target = &document.root["time"];
     assert_eq!(target["Counts"], json!([10, 5]));
+    let known = ["Min", "Max", "Sum", "Count"].map(|name| target[name].as_f64().unwrap());
+    assert_eq!(known, [0.0, 2.0, 10.0, 15.0]);
     let value = target["Values"][1].as_f64().unwrap();
     assert!(
         target["Values"][0].as_f64() == Some(0.0) && (value / 2.0 - 1.0).abs() < 0.01,
@@ -273,6 +275,17 @@ fn what_is_too_much_for_a_document_is_in_the_next() {
     let wide = registry.histogram("wide", "").build().unwrap();
     (0..250).for_each(|n| wide.record(1.1_f64.powi(n)));
     let read = of(&emf(), &registry);
+    // What is known of all is shared out: the ends are exact, and the sums add up.
+    let known = |name: &str| -> Vec<f64> {
+        read.iter().map(|one| one.root["wide"][name].as_f64().unwrap()).collect()
+    };
+    let wide = registry.snapshot();
+    let wide = wide.value("wide", &[]).and_then(SeriesValue::as_histogram).unwrap();
+    let (min, max) = (known("Min"), known("Max"));
+    assert_eq!((min[0], max[2]), (wide.min().unwrap(), wide.max().unwrap()));
+    assert!((0..2).all(|part| max[part] < min[part + 1] && min[part] < max[part]));
+    assert!((known("Sum").iter().sum::<f64>() / wide.sum() - 1.0).abs() < 1e-9);
+    assert_eq!(known("Count").iter().sum::<f64>(), 250.0);
     let counts = read.iter().map(|one| one.root["wide"]["Counts"].as_array().unwrap().len());
     assert_eq!(counts.collect::<Vec<_>>(), [100, 100, 50]);
     let registry = Registry::new();

@@ -8,25 +8,32 @@ use crate::{
     pipeline::{Batch, Encoder, Payload, Setup},
 };
 
+/// The most bytes of a line: carbon closes the connection at a longer one, and all behind it is lost (twisted's
+/// `LineReceiver.MAX_LENGTH`).
+const MOST_LINE: usize = 16_384;
+
 /// Encodes data points.
 #[derive(Debug)]
 pub(super) struct Lines {
     options: Options,
-    service: String,
+    /// Tags of the resource.
+    of_resource: Vec<(String, String)>,
     /// The tags of the series at hand, or the parts of its path.
     tags: Vec<u8>,
 }
 
 impl Lines {
     pub(super) fn new(options: Options) -> Self {
-        Self { options, service: String::new(), tags: Vec::new() }
+        Self { options, of_resource: Vec::new(), tags: Vec::new() }
     }
 
     fn point(&mut self, out: &mut Vec<u8>, point: &DataPoint) {
+        let begin = out.len();
         self.tags.clear();
-        let service = [("service", self.service.as_str())];
-        let service = service.into_iter().filter(|_| self.options.has_tags);
-        for (key, value) in service.chain(point.labels().iter()) {
+        // A label of the same name stands in its place.
+        let of_resource = self.of_resource.iter().map(|(key, value)| (&**key, &**value));
+        let of_resource = of_resource.filter(|(key, _)| point.labels().get(key).is_none());
+        for (key, value) in of_resource.chain(point.labels().iter()) {
             tag(&mut self.tags, self.options.has_tags, key, value);
         }
         let whole = |out: &mut Vec<u8>, figure, n| self.line(out, point, figure, Number::Whole(n));
@@ -48,6 +55,9 @@ impl Lines {
                 whole(out, "count", summary.count);
                 figures::of_summary(summary).for_each(|(name, value)| float(out, name, value));
             }
+        }
+        if out[begin..].split(|byte| *byte == b'\n').any(|line| line.len() > MOST_LINE) {
+            out.truncate(begin); // A record without bytes is rejected.
         }
     }
 
@@ -80,9 +90,12 @@ fn tag(tags: &mut Vec<u8>, is_tag: bool, key: &str, value: &str) {
         true => {
             tags.push(b';');
             put(tags, key, is_reserved_in_key);
+            if tags.ends_with(b";name") {
+                tags.push(b'_'); // Graphite has the path itself under that tag.
+            }
             tags.push(b'=');
             let begin = tags.len();
-            put(tags, value, is_reserved);
+            put(tags, value, is_reserved_in_value);
             if tags[begin] == b'~' {
                 tags[begin] = b'_'; // Graphite takes it for a pattern.
             }
@@ -100,6 +113,11 @@ fn is_reserved(c: char) -> bool {
     c == ';' || c.is_control() || c.is_whitespace()
 }
 
+/// Carbon takes a line that ends in `"}` for one of OpenMetrics.
+fn is_reserved_in_value(c: char) -> bool {
+    is_reserved(c) || c == '"'
+}
+
 fn is_reserved_in_key(c: char) -> bool {
     is_reserved(c) || "!^=~".contains(c)
 }
@@ -115,7 +133,11 @@ impl Encoder<DataPoint> for Lines {
     }
 
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
-        setup.service_name().clone_into(&mut self.service);
+        let tags = self.options.resource_tags.iter().filter(|_| self.options.has_tags);
+        let found = tags.filter_map(|(key, tag)| {
+            Some((tag.to_string(), setup.resource().get(key)?.to_string()))
+        });
+        self.of_resource = found.collect();
         Ok(())
     }
 

@@ -12,20 +12,24 @@
 //! | a histogram, a summary | lines for `.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90` and `.p99`, since its start; of a summary, the quantiles of its shortest window |
 //! | labels | tags, `path;key=value`; or, with [`Graphite::untagged`], their values as parts of the path |
 //!
-//! Of the resource, `service.name` is the tag `service`. What a path or a tag cannot hold (white space, controls,
-//! `;`, in names `=!^~/` too) is `_`.
+//! Of the resource, `service.name` is the tag `service`, and `host.name` the tag `host`
+//! ([`resource_tags`](Graphite::resource_tags)). What a path or a tag cannot hold (white space, controls, `;`, in names
+//! `=!^~/` too, in values `"`) is `_`. A label `name` is the tag `name_`: Graphite has the path under `name`.
 //!
 //! # What happens when carbon is down, slow, or says no?
 //!
 //! It answers nothing. While there is no connection, or it reads too slowly, lines wait in the route's queue and
 //! are sent again, from the line on that was cut off, as long as [`Retry`](crate::pipeline::Retry) says. What does
 //! not fit into the queue is dropped and counted. A connection is looked at before each batch, so that one that
-//! was closed meanwhile costs nothing. A value that is not finite is rejected and counted.
+//! was closed meanwhile costs nothing. A value that is not finite is rejected and counted, and so is a series whose
+//! line would be longer than 16,384 bytes, at which carbon closes the connection.
 //!
 //! # What may be lost or doubled?
 //!
 //! What the operating system had taken when a connection broke may be lost, and is counted as delivered. A line
-//! that is sent again has the same path and time, so that it replaces itself.
+//! that is sent again has the same path and time, so that it replaces itself. So do two processes whose lines have the
+//! same path and tags: give them a tag that differs, such as `service.instance.id`, where several of one service run on
+//! a host. It makes new series with each start.
 //!
 //! # Examples
 //!
@@ -42,6 +46,8 @@ mod encoder;
 mod options;
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use self::{encoder::Lines, options::Options};
 use super::{Backend, Routes, wire::streamed};
@@ -63,7 +69,8 @@ pub struct Graphite {
 impl Graphite {
     /// Sends to `host:port` over TCP; carbon's port is 2003. A name is looked up every half a minute.
     pub fn new(place: impl Into<String>) -> Self {
-        let options = Options { prefix: String::new(), has_tags: true };
+        let resource_tags = RESOURCE_TAGS.map(|(key, tag)| (key.into(), tag.into())).to_vec();
+        let options = Options { prefix: String::new(), has_tags: true, resource_tags };
         Self { place: StreamPlace::Tcp(place.into()), options }
     }
 
@@ -80,12 +87,25 @@ impl Graphite {
         self
     }
 
+    /// Sets which attributes of the resource are tags, and their names. A label of such a name stands in its place.
+    pub fn resource_tags<K, T>(mut self, tags: impl IntoIterator<Item = (K, T)>) -> Self
+    where
+        K: Into<Cow<'static, str>>,
+        T: Into<Cow<'static, str>>,
+    {
+        self.options.resource_tags =
+            tags.into_iter().map(|(key, tag)| (key.into(), tag.into())).collect();
+        self
+    }
+
     /// What writes the lines; for tests and benches.
     #[doc(hidden)]
     pub fn encoder(&self) -> impl Encoder<DataPoint> + use<> {
         Lines::new(self.options.clone())
     }
 }
+
+const RESOURCE_TAGS: [(&str, &str); 2] = [("service.name", "service"), ("host.name", "host")];
 
 impl Backend for Graphite {
     fn routes(self, routes: &mut Routes) {

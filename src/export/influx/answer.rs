@@ -57,7 +57,8 @@ fn refused(
             whole().unsent(payload.filter(|at| named[at])).rejected(n_empty)
         }
         true => match said.n_dropped() {
-            Some(n) => ExportError::partial(n_empty + n.min(n_lines), whole()),
+            // Something was dropped, whatever the number says.
+            Some(n) => ExportError::partial(n_empty + n.max(1).min(n_lines), whole()),
             None => whole(),
         },
         // One bad line is no reason to lose all others.

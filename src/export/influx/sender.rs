@@ -68,11 +68,11 @@ pub(super) struct Send {
 
 impl Sender for Send {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
-        self.datagrams.check()
+        self.datagrams.check(self.most_bytes)
     }
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        packed::send(payload, self.most_bytes, Split::Never, |datagram| {
+        packed::send(payload, &mut self.most_bytes, Split::Never, |datagram| {
             self.datagrams.send(datagram, deadline)
         })
     }

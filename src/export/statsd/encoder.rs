@@ -2,7 +2,7 @@
 
 use super::{
     line::Series,
-    options::{Options, StatsdDialect, StatsdHistograms},
+    options::{Options, RESOURCE_TAGS, StatsdDialect, StatsdHistograms},
 };
 use crate::{
     error::Error,
@@ -35,7 +35,9 @@ impl Lines {
     fn point(&mut self, out: &mut Vec<u8>, point: &DataPoint) {
         let Self { options, series, tags, .. } = self;
         series.begin(&options.prefix, point.name());
-        tags.iter().for_each(|(key, value)| series.tag(key, value));
+        // A label of the same name stands in its place.
+        let of_resource = tags.iter().filter(|(key, _)| point.labels().get(key).is_none());
+        of_resource.for_each(|(key, value)| series.tag(key, value));
         point.labels().iter().for_each(|(key, value)| series.tag(key, value));
         match point.value() {
             SeriesValue::Counter(sum) => self.series.count(out, "", Number::Whole(*sum)),
@@ -95,9 +97,15 @@ impl Encoder<DataPoint> for Lines {
 
     fn start(&mut self, setup: &Setup) -> Result<(), Error> {
         let resource = setup.resource();
-        let tags = self.options.resource_tags.iter();
-        let found =
-            tags.filter_map(|(key, tag)| Some((tag.to_string(), resource.get(key)?.to_string())));
+        let tags = match (&self.options.resource_tags, self.options.dialect) {
+            (Some(tags), _) => tags.clone(),
+            // Each version would have a path of its own.
+            (None, StatsdDialect::InName) => Vec::new(),
+            (None, _) => RESOURCE_TAGS.map(|(key, tag)| (key.into(), tag.into())).to_vec(),
+        };
+        let found = tags
+            .iter()
+            .filter_map(|(key, tag)| Some((tag.to_string(), resource.get(key)?.to_string())));
         self.tags = found.collect();
         Ok(())
     }

@@ -43,8 +43,12 @@ impl Series {
             Influx | Graphite => {
                 tags.push(if self.dialect == Influx { b',' } else { b';' });
                 put(tags, key, is_reserved);
+                if tags.ends_with(b";name") {
+                    tags.push(b'_'); // Graphite has the path itself under that tag.
+                }
                 tags.push(b'=');
-                put(tags, value, is_reserved);
+                // It takes a path that ends in `"}` for one of OpenMetrics.
+                put(tags, value, |c| is_reserved(c) || c == '"');
             }
             InName => {
                 tags.push(b'.');
@@ -73,7 +77,7 @@ impl Series {
         out.extend_from_slice(form.as_bytes());
         if n != 1 {
             out.extend_from_slice(b"|@");
-            Number::Float(1.0 / n as f64).put(out);
+            Number::Float(rate_of(n)).put(out);
         }
         out.extend_from_slice(after);
         out.push(b'\n');
@@ -92,6 +96,17 @@ impl Series {
         let value = if value == 0.0 { Number::Whole(0) } else { Number::Float(value) }; // No -0.
         self.line(out, figure, value, "g", 1);
     }
+}
+
+/// The sample rate that stands for `n` values. Daemons divide one by it, and some cut off what is behind the point, so
+/// that the result must not be a little less than `n`.
+fn rate_of(n: u64) -> f64 {
+    let n = n as f64;
+    let mut rate = n.recip();
+    while rate.recip() < n {
+        rate = rate.next_down();
+    }
+    rate
 }
 
 /// What means something in a name or a tag of any dialect, or what daemons change by themselves.
@@ -148,6 +163,17 @@ mod tests {
         });
         let rate = "0.3333333333333333";
         assert_eq!(line, format!("shop.http_requests_all:2|d|@{rate}|#route:/a_b_c_d:e f,empty\n"));
+    }
+
+    #[test]
+    fn a_sample_rate_says_how_many_values_there_are_to_those_who_cut_off_fractions() {
+        let large = (0..11).map(|power| (1 << 45) - 10_u64.pow(power));
+        for n in (1..1_000_000).chain(large) {
+            let mut text = Vec::new();
+            Number::Float(rate_of(n)).put(&mut text);
+            let rate: f64 = str::from_utf8(&text).unwrap().parse().unwrap();
+            assert_eq!((1.0 / rate) as u64, n);
+        }
     }
 
     #[test]

@@ -10,12 +10,13 @@
 //! | an instrument | is |
 //! |---|---|
 //! | a counter | `name:3\|c`, the difference |
-//! | an up-down counter, a gauge, an info, a state | `name:2\|g`, the value; a negative one, where the dialect takes a sign for a change, after `name:0\|g` |
+//! | an up-down counter, a gauge, an info, a state | `name:2\|g`, the value; a negative one after `name:0\|g`, since most daemons take a sign for a change |
 //! | a histogram, a summary | by choice ([`StatsdHistograms`]): its values, or its figures |
 //! | labels | tags, as the dialect ([`StatsdDialect`]) writes them |
 //!
 //! Three attributes of the resource are tags: `service.name` as `service`, `deployment.environment.name` as
-//! `env`, `service.version` as `version` ([`resource_tags`](Statsd::resource_tags)).
+//! `env`, `service.version` as `version` ([`resource_tags`](Statsd::resource_tags)); none is a part of the name
+//! ([`InName`](StatsdDialect::InName)). A label of the same name stands in its place.
 //!
 //! # What happens when the agent is down, slow, or says no?
 //!
@@ -90,12 +91,11 @@ impl Statsd {
     }
 
     fn new(place: DatagramPlace) -> Self {
-        let resource_tags = RESOURCE_TAGS.map(|(key, tag)| (key.into(), tag.into())).to_vec();
         let options = Options {
             dialect: StatsdDialect::default(),
             histograms: None,
             prefix: String::new(),
-            resource_tags,
+            resource_tags: None,
         };
         Self { place, most_bytes: None, options }
     }
@@ -118,19 +118,20 @@ impl Statsd {
         self
     }
 
-    /// Sets which attributes of the resource are tags, and their names.
+    /// Sets which attributes of the resource are tags, and their names. A label of such a name stands in its place.
     pub fn resource_tags<K, T>(mut self, tags: impl IntoIterator<Item = (K, T)>) -> Self
     where
         K: Into<Cow<'static, str>>,
         T: Into<Cow<'static, str>>,
     {
-        self.options.resource_tags =
-            tags.into_iter().map(|(key, tag)| (key.into(), tag.into())).collect();
+        let tags = tags.into_iter().map(|(key, tag)| (key.into(), tag.into()));
+        self.options.resource_tags = Some(tags.collect());
         self
     }
 
     /// The most bytes of a datagram: 1,432 by default over UDP, which every path takes, and 8,192 over a Unix
-    /// socket. A network of jumbo frames takes 8,932.
+    /// socket. A network of jumbo frames takes 8,932. More than 65,507 over UDP is an error at the start; what the system
+    /// finds too large otherwise is sent in halves.
     pub fn max_datagram(self, n_bytes: usize) -> Self {
         Self { most_bytes: Some(n_bytes), ..self }
     }
@@ -141,13 +142,6 @@ impl Statsd {
         Lines::new(self.options.clone())
     }
 }
-
-/// Datadog's unified tags, of OpenTelemetry's attributes.
-const RESOURCE_TAGS: [(&str, &str); 3] = [
-    ("service.name", "service"),
-    ("deployment.environment.name", "env"),
-    ("service.version", "version"),
-];
 
 impl Backend for Statsd {
     fn routes(self, routes: &mut Routes) {
@@ -173,11 +167,11 @@ struct Send {
 
 impl Sender for Send {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
-        self.datagrams.check()
+        self.datagrams.check(self.most_bytes)
     }
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
-        packed::send(payload, self.most_bytes, Split::Lines, |datagram| {
+        packed::send(payload, &mut self.most_bytes, Split::Lines, |datagram| {
             self.datagrams.send(datagram, deadline)
         })
     }

@@ -8,8 +8,16 @@ pub(super) struct Options {
     pub(super) dialect: StatsdDialect,
     pub(super) histograms: Option<StatsdHistograms>,
     pub(super) prefix: String,
-    pub(super) resource_tags: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// As set; else [`RESOURCE_TAGS`], or none where they would be parts of the name.
+    pub(super) resource_tags: Option<Vec<(Cow<'static, str>, Cow<'static, str>)>>,
 }
+
+/// Datadog's unified tags, of OpenTelemetry's attributes.
+pub(super) const RESOURCE_TAGS: [(&str, &str); 3] = [
+    ("service.name", "service"),
+    ("deployment.environment.name", "env"),
+    ("service.version", "version"),
+];
 
 /// Where a line has its tags, and what it may say besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,11 +26,13 @@ pub enum StatsdDialect {
     /// `name:1|c|#key:value`, as Datadog's agent reads it, and all that follow it.
     #[default]
     Dogstatsd,
-    /// `name,key=value:1|c`, as Telegraf and `statsd_exporter` read it.
+    /// `name,key=value:1|c`, as Telegraf and `statsd_exporter` read it. Telegraf reads Datadog's lines only where its
+    /// options `datadog_extensions` and `datadog_distributions` are on.
     Influx,
     /// `name;key=value:1|c`, as Graphite reads tags.
     Graphite,
-    /// `name.value:1|c`, for daemons that know no tags: the values of the labels in the order of their keys.
+    /// `name.value:1|c`, for daemons that know no tags: the values of the labels in the order of their keys, and before
+    /// them those of attributes of the resource that are [asked for](super::Statsd::resource_tags).
     InName,
 }
 

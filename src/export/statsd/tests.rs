@@ -52,7 +52,7 @@ fn lines(statsd: Statsd, registry: &Registry) -> Vec<String> {
     encoder.start(&Setup::new(resource)).unwrap();
     let payload = encoder.encode(&Batch::from(points));
     let mut lines = Vec::new();
-    let result = packed::send(&payload, 1 << 20, Split::Lines, |datagram| {
+    let result = packed::send(&payload, &mut (1 << 20), Split::Lines, |datagram| {
         lines.extend(String::from_utf8(datagram.to_vec()).unwrap().lines().map(str::to_owned));
         Ok(())
     });
@@ -97,8 +97,8 @@ fn figures_of_a_histogram_are_a_counter_and_gauges() {
     let figures = lines(statsd().dialect(StatsdDialect::InName), &registry);
     let figures: BTreeMap<_, _> =
         figures.iter().map(|line| line.split_once(':').unwrap()).collect();
-    assert_eq!((figures["size.shop.count"], figures["size.shop.sum"]), ("2|c", "5|g"));
-    assert!(figures.contains_key("size.shop.p99"), "{figures:?}");
+    assert_eq!((figures["size.count"], figures["size.sum"]), ("2|c", "5|g"));
+    assert!(figures.contains_key("size.p99"), "{figures:?}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_is_not_finite_is_refused_and_the_rest_is_not() {
     let mut encoder = Lines::new(statsd().options);
     let points = registry.snapshot().data_points(Temporality::Delta);
     let payload = encoder.encode(&Batch::from(points));
-    let error = packed::send(&payload, 1_432, Split::Lines, |datagram| {
+    let error = packed::send(&payload, &mut 1_432, Split::Lines, |datagram| {
         assert_eq!(datagram, b"good:1|g");
         Ok(())
     });
@@ -157,8 +157,77 @@ fn hostile_texts_break_no_line_and_are_as_they_were_but_for_what_is_reserved() {
                 !line.contains(|c: char| c.is_control() || c.is_whitespace()),
                 "{which}: {line}"
             );
+            let reserved =
+                |c: char| c.is_control() || c.is_whitespace() || ":|@#,;=/~!^".contains(c);
+            let kept = kept.as_deref().unwrap_or_default().replace(reserved, "_");
+            let wanted = match (dialect, &*kept) {
+                (StatsdDialect::InName, "") => "hits._:1|c".to_owned(),
+                (StatsdDialect::InName, kept) => format!("hits.{}:1|c", kept.replace('.', "_")),
+                (StatsdDialect::Influx, "") => "hits,service=shop:1|c".to_owned(),
+                (StatsdDialect::Influx, kept) => {
+                    format!("hits,service=shop,k={}:1|c", kept.replace('"', "_"))
+                }
+                (_, "") => "hits;service=shop:1|c".to_owned(),
+                (_, kept) => format!("hits;service=shop;k={}:1|c", kept.replace('"', "_")),
+            };
+            // A label without a value is none.
+            let wanted =
+                wanted.replace("hits._:", if kept.is_empty() { "hits:" } else { "hits._:" });
+            assert_eq!(line, wanted, "{which}");
         }
     }
+}
+
+#[test]
+fn hostile_texts_of_the_resource_and_the_prefix_break_no_line() {
+    let registry = Registry::new();
+    registry.counter("hits", "").build().unwrap().inc();
+    for (which, text) in hostile::strings("statsd: resource and prefix") {
+        if text.len() > 100_000 {
+            continue; // No datagram is as long.
+        }
+        for dialect in [
+            StatsdDialect::Dogstatsd,
+            StatsdDialect::Influx,
+            StatsdDialect::Graphite,
+            StatsdDialect::InName,
+        ] {
+            let statsd = statsd().dialect(dialect).prefix(text.clone());
+            let statsd = statsd.resource_tags([("service.name", text.clone())]);
+            let [line] = lines(statsd, &registry).try_into().unwrap();
+            let n_marks = usize::from(dialect == StatsdDialect::Dogstatsd);
+            assert_eq!(line.matches('|').count(), 1 + n_marks, "{which}: {line}");
+            assert!(line.contains("hits") && line.contains("shop"), "{which}: {line}");
+            assert!(!line.contains(char::is_control), "{which}: {line}");
+            if dialect == StatsdDialect::Dogstatsd {
+                assert!(read(&line).name.ends_with("hits"), "{which}: {line}");
+            } else {
+                assert_eq!(line.matches(':').count(), 1, "{which}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_daemon_without_tags_has_no_version_in_its_paths_unless_it_is_asked_for() {
+    let registry = Registry::new();
+    let hits = registry.counter("hits", "").keys(&["service"]).build().unwrap();
+    hits.with_labels(&[("service", "mine")]).inc();
+    let daemon = || statsd().dialect(StatsdDialect::InName);
+    assert_eq!(lines(daemon(), &registry), ["hits.mine:1|c"]);
+    let asked = daemon().resource_tags([("service.name", "app")]);
+    assert_eq!(lines(asked, &registry), ["hits.shop.mine:1|c"]);
+    // A label stands in the place of the resource's tag.
+    assert_eq!(lines(statsd(), &registry), ["hits:1|c|#service:mine"]);
+}
+
+#[test]
+fn more_than_a_datagram_may_have_is_an_error_at_the_start() {
+    let start =
+        |n| Pipe::start(Statsd::udp("127.0.0.1:8125").max_datagram(n).into(), &Setup::default());
+    start(65_507).unwrap();
+    let error = start(65_508).unwrap_err().to_string();
+    assert!(error.ends_with("a datagram has at most 65507 bytes, not 65508"), "{error}");
 }
 
 #[test]

@@ -161,7 +161,7 @@ pub(super) fn n_whole(payload: &Payload, framing: SyslogFraming, n_written: usiz
 impl Sender for Send {
     fn start(&mut self, _setup: &Setup) -> Result<(), Error> {
         match &self.sockets {
-            Sockets::Datagrams(datagrams) => datagrams.check(),
+            Sockets::Datagrams(datagrams) => datagrams.check(0),
             Sockets::Stream(stream) => stream.check(),
             #[cfg(unix)]
             Sockets::Local { .. } => Ok(()),

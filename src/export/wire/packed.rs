@@ -2,7 +2,10 @@
 
 use std::io;
 
-use crate::pipeline::{ExportError, Payload, SendResult};
+use crate::{
+    pipeline::{ExportError, Payload, SendResult},
+    transport::socket::is_too_large,
+};
 
 /// Whether a record may be sent in several datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +22,23 @@ pub(crate) enum Split {
 /// The lines of a record are in one datagram, so that none is sent again that was sent; where they are too many,
 /// the record is sent apart where it may be [split](Split), and given up when only a part of it could be sent. A
 /// record without bytes cannot be expressed, and one of a line feed alone has nothing to say.
+///
+/// A datagram that the system finds too large is sent again in smaller ones: `most_bytes` is half of it from then on.
 pub(crate) fn send(
     payload: &Payload,
-    most_bytes: usize,
+    most_bytes: &mut usize,
     split: Split,
     mut send: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> SendResult {
-    let mut datagram = Vec::with_capacity(most_bytes);
+    let most = *most_bytes;
+    let mut send = |datagram: &[u8]| {
+        let sent = send(datagram);
+        if sent.as_ref().is_err_and(is_too_large) {
+            *most_bytes = (datagram.len() / 2).max(1);
+        }
+        sent
+    };
+    let mut datagram = Vec::with_capacity(most);
     let mut refused = Refused::default();
     let mut begin = Begin { place: 0, n_refused: 0 };
     for (place, record) in payload.records().enumerate() {
@@ -37,7 +50,7 @@ pub(crate) fn send(
             continue;
         }
         let n_with_it = datagram.len() + usize::from(!datagram.is_empty()) + lines.len();
-        if n_with_it > most_bytes && !datagram.is_empty() {
+        if n_with_it > most && !datagram.is_empty() {
             if let Err(error) = send(&datagram) {
                 return Err(begin.retry(&error, payload));
             }
@@ -46,8 +59,8 @@ pub(crate) fn send(
         if datagram.is_empty() {
             begin = Begin { place, n_refused: refused.n };
         }
-        if lines.len() > most_bytes {
-            match send_apart(lines, most_bytes, split, &mut datagram, &mut send) {
+        if lines.len() > most {
+            match send_apart(lines, most, split, &mut datagram, &mut send) {
                 Ok(()) => {}
                 Err(Apart::TooLong) => refused.add("a line is longer than a datagram may be"),
                 Err(Apart::Begun(_)) => refused.add("only a part of a record was sent"),
@@ -159,7 +172,7 @@ mod tests {
     /// What is sent until the datagram that fails.
     fn sent(records: &[&str], most: usize, fails_at: usize) -> (Vec<String>, SendResult) {
         let mut datagrams = Vec::new();
-        let result = send(&payload(records), most, Split::Lines, |datagram| {
+        let result = send(&payload(records), &mut { most }, Split::Lines, |datagram| {
             if datagrams.len() == fails_at {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
@@ -207,7 +220,7 @@ mod tests {
     fn a_line_with_line_feeds_is_sent_whole_or_not_at_all() {
         let mut datagrams = Vec::new();
         let records = payload(&["a=\"1\n2\"\n", "b=\"1\n234\"\n", "c=1\n"]);
-        let result = send(&records, 8, Split::Never, |datagram| {
+        let result = send(&records, &mut 8, Split::Never, |datagram| {
             datagrams.push(String::from_utf8(datagram.to_vec()).unwrap());
             Ok(())
         });
@@ -215,6 +228,30 @@ mod tests {
             (result.unwrap_err().n_rejected(), datagrams),
             (1, vec!["a=\"1\n2\"".to_owned(), "c=1".into()])
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_system_finds_too_large_is_sent_in_smaller_datagrams_or_refused() {
+        let (mut most, mut datagrams) = (1_000, Vec::new());
+        let mut left = payload(&["a:1|c\n", "b:2|c\n", "much.too.long:1|c\n", "c:3|c\n"]);
+        let mut n_rejected = 0;
+        for _ in 0..10 {
+            let result = send(&left, &mut most, Split::Lines, |datagram| {
+                if datagram.len() > 11 {
+                    return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+                }
+                datagrams.push(String::from_utf8(datagram.to_vec()).unwrap());
+                Ok(())
+            });
+            let Err(error) = result else { break };
+            n_rejected += error.n_rejected();
+            if !error.is_retry() {
+                break;
+            }
+            left = error.as_unsent().unwrap().clone();
+        }
+        assert_eq!((datagrams.join("\n").as_str(), n_rejected), ("a:1|c\nb:2|c\nc:3|c", 1));
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub(super) enum Socket {
     Unix(UnixDatagram),
 }
 
+/// What the length in the headers of IPv4 and UDP allows (RFC 768, RFC 791).
+const MOST_BYTES_OF_UDP: usize = 65_507;
+
 impl DatagramPlace {
     /// How large a datagram may be to arrive whole: over UDP what fits into a frame of Ethernet below the
     /// headers of IPv6 and some of a tunnel (1,432 bytes), over a Unix socket 8 KiB.
@@ -69,19 +72,23 @@ impl Datagrams {
         Self { place, open: None }
     }
 
-    /// Checks the place, as far as that can be done without sending.
+    /// Checks the place, and whether a datagram may be as large as `most_bytes`, as far as that can be done without
+    /// sending.
     ///
     /// # Errors
     ///
     /// What cannot be used of it.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match &self.place {
-            DatagramPlace::Udp(place) => resolve::check(place).map_err(|what| {
-                Error::new(ErrorKind::InvalidOption, format!("{}: {what}", self.place))
-            }),
+    pub(crate) fn check(&self, most_bytes: usize) -> Result<(), Error> {
+        let what = match &self.place {
+            DatagramPlace::Udp(_) if most_bytes > MOST_BYTES_OF_UDP => {
+                Err(format!("a datagram has at most {MOST_BYTES_OF_UDP} bytes, not {most_bytes}"))
+            }
+            DatagramPlace::Udp(place) => resolve::check(place),
             #[cfg(unix)]
             DatagramPlace::Unix(_) => Ok(()),
-        }
+        };
+        let bad = |what| Error::new(ErrorKind::InvalidOption, format!("{}: {what}", self.place));
+        what.map_err(bad)
     }
 
     pub(crate) fn place(&self) -> &DatagramPlace {

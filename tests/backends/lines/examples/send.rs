@@ -28,7 +28,7 @@ fn main() {
     let route: Route<DataPoint> = match kind.as_str() {
         "statsd" => {
             let daemon = Statsd::udp(place).dialect(StatsdDialect::InName).prefix("shop.");
-            daemon.histograms(StatsdHistograms::Timers).resource_tags([("none", "none")]).into()
+            daemon.histograms(StatsdHistograms::Timers).into()
         }
         "emf" => Emf::agent(place, "Shop").log_group("/shop/metrics").into(),
         "tagged" => Graphite::new(place).prefix("shop.").into(),
