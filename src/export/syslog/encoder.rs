@@ -44,7 +44,7 @@ impl Messages {
     }
 
     /// Notes who speaks.
-    fn be_of(&mut self, resource: &Resource, service: &str) {
+    fn read_resource(&mut self, resource: &Resource, service: &str) {
         let text = |key: &str| resource.get(key).map(ToString::to_string);
         let host = self.options.host_name.clone().or_else(|| text("host.name"));
         let host = host.or_else(|| Resource::detected().get("host.name").map(ToString::to_string));
@@ -171,7 +171,7 @@ impl Encoder<LogRecord> for Messages {
             let text = format!("the SD-ID {id:?} is not name@number, of at most 32 characters");
             return Err(Error::new(ErrorKind::InvalidOption, text));
         }
-        self.be_of(setup.resource(), setup.service_name());
+        self.read_resource(setup.resource(), setup.service_name());
         Ok(())
     }
 
