@@ -10,6 +10,7 @@
     feature = "remote-write",
     feature = "zipkin"
 ))]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod support;
 
