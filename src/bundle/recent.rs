@@ -304,12 +304,14 @@ mod tests {
         for _ in 0..2 {
             routes.iter().for_each(|route| SERVER.record_again(route, &over(200)));
         }
-        let kept = routes.iter().filter(|route| record(&key(route), &over(200))).count();
-        assert!((PLACES / 2..=PLACES).contains(&kept), "{kept}");
-        for route in routes {
-            let is_kept = record(&key(route), &over(200));
-            let n = if is_kept { 4.0 } else { 2.0 };
-            assert_eq!(count(&scope, DURATION, route, "200", ""), Some(n));
+        let is_kept = |route: &&'static str| record(&key(route), &over(200));
+        let kept: Vec<bool> = routes.iter().map(is_kept).collect();
+        let n_kept = kept.iter().filter(|kept| **kept).count();
+        assert!((PLACES / 2..=PLACES).contains(&n_kept), "{n_kept}");
+        for (route, was_kept) in routes.into_iter().zip(kept) {
+            // What another test records meanwhile may take a place.
+            let n = [was_kept, is_kept(&route)].into_iter().filter(|kept| *kept).count();
+            assert_eq!(count(&scope, DURATION, route, "200", ""), Some(2.0 + n as f64));
         }
     }
 
