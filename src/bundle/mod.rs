@@ -47,6 +47,7 @@ mod grpc;
 mod pool;
 mod cache;
 mod queue;
+mod message;
 mod database;
 
 use once_cell::race::OnceRef;

@@ -19,7 +19,10 @@ use crate::{
 /// entering to leaving), `queue.oldest.age`, `queue.processing.duration` by `outcome`, and
 /// `queue.processing.active`, all by `queue.name`. A [`Ticket`] that travels with the message does most
 /// of it. For a broker's queue, whose messages come from elsewhere, set its [length](Self::set_length)
-/// and [the age of the oldest](Self::set_oldest), and count with [`take`](Self::take).
+/// and [the age of the oldest](Self::set_oldest), and count with [`take`](Self::take), or with
+/// [`take_sent`](Self::take_sent) where a message says when it was sent. The spans of its messages are a
+/// [`producer_span`](Self::producer_span), which is the parent of a [`consumer_span`](Self::consumer_span) in another
+/// process, or linked to a [`batch_span`](Self::batch_span).
 ///
 /// # What to alert on
 ///
@@ -84,6 +87,14 @@ pub struct Queue {
     processing: Histogram<Processed>,
     active: UpDownCounter<Named>,
     bound: Bound<Series>,
+    spans: Bound<SpanNames>,
+}
+
+/// What the spans of a queue's messages are called.
+#[derive(Debug)]
+pub(super) struct SpanNames {
+    pub(super) send: String,
+    pub(super) process: String,
 }
 
 /// A message's stay in a queue. If it is dropped without [`leave`](Self::leave), the message was
@@ -127,7 +138,18 @@ impl Queue {
             active: UpDownCounter::new("queue.processing.active", "Messages being processed")
                 .unit(message),
             bound: Bound::new(),
+            spans: Bound::new(),
         }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn span_names(&self) -> &'static SpanNames {
+        let name = self.name;
+        let of = |verb: &str| format!("{verb} {name}");
+        self.spans.get(|| SpanNames { send: of("send"), process: of("process") })
     }
 
     /// Counts a message in. Keep the ticket with the message, so that its time in the queue is known.

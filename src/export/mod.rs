@@ -29,24 +29,29 @@ pub mod journal;
 #[cfg_attr(docsrs, doc(cfg(feature = "loki")))]
 pub mod loki;
 mod memory;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub mod message;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub mod nats;
 #[cfg(feature = "otlp")]
 #[cfg_attr(docsrs, doc(cfg(feature = "otlp")))]
 pub mod otlp;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
+#[cfg(feature = "rabbitmq")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rabbitmq")))]
+pub mod rabbitmq;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub mod redis;
 #[cfg(feature = "remote-write")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote-write")))]
 pub mod remote_write;
 #[cfg(feature = "statsd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "statsd")))]
 pub mod statsd;
-#[cfg(any(
-    feature = "clickhouse",
-    feature = "elasticsearch",
-    feature = "influx",
-    feature = "otlp"
-))]
-mod signals;
 mod stdout;
 #[cfg(feature = "syslog")]
 #[cfg_attr(docsrs, doc(cfg(feature = "syslog")))]
@@ -60,14 +65,6 @@ pub use backend::{Backend, Routes};
 pub use file::{File, FileBuilder, Rotation};
 pub use memory::Memory;
 pub use stdout::Stdout;
-
-#[cfg(any(
-    feature = "clickhouse",
-    feature = "elasticsearch",
-    feature = "influx",
-    feature = "otlp"
-))]
-use self::signals::Signals;
 
 pub use crate::pipeline::{
     Batch, Deadline, Encoder, ExportError, ExportResult, Exporter, Payload, Route, SendResult,

@@ -126,7 +126,7 @@ impl Payload {
     }
 
     /// The bytes of each record.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.range.clone().map(|place| self.of(place))
     }
 

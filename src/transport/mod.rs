@@ -5,6 +5,12 @@
 
 #[cfg(feature = "http-client")]
 pub(crate) mod address;
+#[cfg(feature = "broker")]
+#[allow(dead_code, reason = "not every broker needs all of it")]
+pub(crate) mod crypto;
+#[cfg(any(feature = "http-client", feature = "broker"))]
+#[allow(dead_code, reason = "not every client needs all of it")]
+pub(crate) mod driver;
 #[cfg(feature = "http-client")]
 #[cfg_attr(
     not(feature = "webhook"),
@@ -17,9 +23,10 @@ mod http_poster;
 pub(crate) mod http_server;
 #[cfg(any(feature = "http-client", feature = "syslog-tls"))]
 mod pem;
-#[cfg(any(feature = "http-client", feature = "syslog-tls"))]
+#[cfg(any(feature = "http-client", feature = "syslog-tls", feature = "broker"))]
 mod rotating_file;
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "http-client", feature = "broker"))]
+#[allow(dead_code, reason = "not every client needs all of it")]
 mod secret;
 #[cfg(any(
     feature = "statsd",
@@ -38,6 +45,6 @@ pub use http_client::{Compression, Endpoint, HttpAnswer, HttpFailure, HttpPost};
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use http_poster::HttpPoster;
-#[cfg(feature = "http-client")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
+#[cfg(any(feature = "http-client", feature = "broker"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "http-client", feature = "broker"))))]
 pub use secret::Secret;

@@ -4,6 +4,8 @@ pub(crate) mod catch;
 pub(crate) mod civil;
 pub(crate) mod date;
 pub(crate) mod escape;
+#[cfg(any(feature = "clickhouse", feature = "broker"))]
+pub(crate) mod fingerprint;
 pub(crate) mod fork_section;
 pub(crate) mod hash;
 #[cfg(feature = "http-client")]

@@ -87,7 +87,7 @@ use self::{
     options::Options,
     sender::Insert,
 };
-use super::{Backend, Routes, Signals};
+use super::{Backend, Routes, wire::signals::Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,

@@ -1,7 +1,5 @@
 //! Inserts rows.
 
-use std::hash::Hasher as _;
-
 use super::{
     answer,
     options::{Options, quoted},
@@ -11,7 +9,7 @@ use crate::{
     error::Error,
     pipeline::{Deadline, Payload, SendResult, Sender, Setup},
     transport::http_client::{HttpClient, HttpPost},
-    util::percent,
+    util::{fingerprint::fingerprint, percent},
 };
 
 /// Inserts rows into a table.
@@ -72,7 +70,9 @@ impl Sender for Insert {
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         self.create(deadline)?;
-        let path = format!("{}{:032x}", self.path, token(payload.bytes()));
+        // The same for the same rows, in each process: they have times and ids, so that no two batches are alike.
+        let token = fingerprint(&[payload.bytes()]);
+        let path = format!("{}{token:032x}", self.path);
         let post = HttpPost::new("application/x-ndjson", payload.bytes());
         let answer = self.client.post(post.path(&path).reading(MOST_ANSWER), deadline)?;
         answer::judge(&answer, &format!("ClickHouse at {}", self.client))
@@ -85,19 +85,4 @@ impl Sender for Insert {
     fn destination(&self) -> Option<String> {
         Some(self.client.to_string())
     }
-}
-
-/// A number that is the same for the same rows, in each process: they have times and ids, so that no two batches are
-/// alike.
-fn token(bytes: &[u8]) -> u128 {
-    let half = |seed: u8| {
-        // It is SipHash with keys of zero, though std does not promise so: another one after an update of the
-        // compiler would count as another batch.
-        #[expect(deprecated, reason = "the one of std with keys that are known")]
-        let mut hasher = std::hash::SipHasher::new();
-        hasher.write_u8(seed);
-        hasher.write(bytes);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
 }

@@ -135,7 +135,7 @@ use self::{
     options::{Kin, Naming, Options},
     sender::{Bulk, path_of},
 };
-use super::{Backend, Routes, Signals};
+use super::{Backend, Routes, wire::signals::Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,

@@ -96,6 +96,8 @@ mod answer;
 mod encoder;
 mod line;
 mod log;
+#[cfg(feature = "broker")]
+mod message;
 mod options;
 mod point;
 mod sender;
@@ -104,6 +106,9 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub use self::message::InfluxMessages;
 pub use self::options::{InfluxHistograms, InfluxPrecision};
 
 use std::{borrow::Cow, time::Duration};
@@ -113,7 +118,7 @@ use self::{
     options::{Options, Way},
     sender::{Post, Send, path_of},
 };
-use super::{Backend, Routes, Signals};
+use super::{Backend, Routes, wire::signals::Signals};
 use crate::{
     log::LogRecord,
     metric::DataPoint,

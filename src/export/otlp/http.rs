@@ -41,14 +41,10 @@ impl Sender for HttpSender {
 
     fn send(&mut self, payload: &Payload, deadline: &Deadline) -> SendResult {
         let body = checked_body(payload, self.names, self.encoding)?;
-        let content_type = match self.encoding {
-            Encoding::Protobuf => "application/x-protobuf",
-            Encoding::Json => "application/json",
-        };
         let post = HttpPost {
             path: self.path,
             most_answer: MOST_ANSWER,
-            ..HttpPost::new(content_type, body)
+            ..HttpPost::new(self.encoding.content_type(), body)
         };
         let answer = self.client.post(post, deadline)?;
         judge(&answer, &self.client.to_string(), self.names, self.encoding)

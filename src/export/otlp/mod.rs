@@ -111,6 +111,8 @@ mod grpc;
 #[path = "grpc_absent.rs"]
 mod grpc;
 mod file;
+#[cfg(feature = "broker")]
+mod message;
 
 #[cfg(test)]
 mod tests;
@@ -118,6 +120,9 @@ mod tests;
 use std::time::Duration;
 
 pub use self::file::OtlpFile;
+#[cfg(feature = "broker")]
+#[cfg_attr(docsrs, doc(cfg(feature = "broker")))]
+pub use self::message::OtlpMessages;
 
 use self::{
     encoder::OtlpEncoder,
@@ -128,7 +133,7 @@ use self::{
     signal::OtlpSignal,
     target::{Protocol, Target},
 };
-use super::{Backend, Routes, Signals};
+use super::{Backend, Routes, wire::signals::Signals};
 use crate::{
     diagnostics,
     log::LogRecord,

@@ -3,6 +3,8 @@
 //! The head of a payload has the resource and the scope. A body is a short prefix and the records: these are
 //! copied once, and only those of metrics are looked at, because neighbours of one metric become one.
 
+use std::iter;
+
 use super::{
     attribute,
     form::{Binary, Field, Fields, Form, Text, field},
@@ -59,52 +61,77 @@ fn write_scope(fields: &mut impl Fields) {
 
 /// The body of the request with the records of `payload`; `None` if the payload is none of this form.
 pub(super) fn body(payload: &Payload, names: &Names, encoding: Encoding) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    match names.has_points {
+        true => write(&mut body, payload.head(), payload.records(), names, encoding)?,
+        // They stand one behind the other already.
+        false => write(&mut body, payload.head(), iter::once(payload.bytes()), names, encoding)?,
+    }
+    Some(body)
+}
+
+/// Appends the request with `records`; `None` if they are none of this form. Where they are no points, each item may
+/// be several records.
+pub(super) fn write<'a>(
+    body: &mut Vec<u8>,
+    head: &[u8],
+    mut records: impl Iterator<Item = &'a [u8]> + Clone,
+    names: &Names,
+    encoding: Encoding,
+) -> Option<()> {
     match (encoding, names.has_points) {
         (Encoding::Protobuf, false) => {
-            let records = payload.bytes();
-            framed(payload, records.len(), |body| body.extend_from_slice(records))
+            framed(body, head, records.clone().map(<[u8]>::len).sum(), |body| {
+                records.for_each(|record| body.extend_from_slice(record));
+            })
         }
         (Encoding::Protobuf, true) => {
-            let metrics = metrics(payload)?;
-            framed(payload, metrics.iter().map(Metric::len).sum(), |body| {
+            let metrics = metrics(records)?;
+            framed(body, head, metrics.iter().map(Metric::len).sum(), |body| {
                 metrics.iter().for_each(|metric| metric.write(body));
             })
         }
         (Encoding::Json, false) => {
-            let records = payload.bytes();
-            let mut body = Vec::with_capacity(payload.head().len() + records.len() + CLOSING.len());
-            body.extend_from_slice(payload.head());
+            let len = records.clone().map(<[u8]>::len).sum::<usize>();
+            body.reserve(head.len() + len + CLOSING.len());
+            body.extend_from_slice(head);
             // Each has a comma before it.
-            body.extend_from_slice(records.get(1..)?);
+            body.extend_from_slice(records.next()?.get(1..)?);
+            records.for_each(|record| body.extend_from_slice(record));
             body.extend_from_slice(CLOSING);
-            Some(body)
+            Some(())
         }
         (Encoding::Json, true) => {
-            let mut body = payload.head().to_vec();
-            for (place, metric) in metrics(payload)?.iter().enumerate() {
+            body.extend_from_slice(head);
+            for (place, metric) in metrics(records)?.iter().enumerate() {
                 if place > 0 {
                     body.push(b',');
                 }
-                metric.write_json(&mut body)?;
+                metric.write_json(body)?;
             }
             body.extend_from_slice(CLOSING);
-            Some(body)
+            Some(())
         }
     }
 }
 
-/// A request in protobuf whose records take `len` bytes, which `write` appends.
-fn framed(payload: &Payload, len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
-    let (resource, scope) = split_head(payload.head())?;
+/// Appends a request in protobuf whose records take `len` bytes, which `write` appends.
+fn framed(
+    body: &mut Vec<u8>,
+    head: &[u8],
+    len: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Option<()> {
+    let (resource, scope) = split_head(head)?;
     let of_scope = scope.len() + len;
     let of_resource = resource.len() + 1 + length_of_length(of_scope) + of_scope;
-    let mut body = Vec::with_capacity(1 + length_of_length(of_resource) + of_resource);
-    open(&mut body, FIRST, of_resource);
+    body.reserve(1 + length_of_length(of_resource) + of_resource);
+    open(body, FIRST, of_resource);
     body.extend_from_slice(resource);
-    open(&mut body, SECOND, of_scope);
+    open(body, SECOND, of_scope);
     body.extend_from_slice(scope);
-    write(&mut body);
-    Some(body)
+    write(body);
+    Some(())
 }
 
 /// The field of the resource, and that of the scope.
@@ -126,10 +153,10 @@ struct Metric<'a> {
     points: Vec<&'a [u8]>,
 }
 
-/// The metrics of a payload, in order.
-fn metrics(payload: &Payload) -> Option<Vec<Metric<'_>>> {
+/// The metrics of `records`, in order.
+fn metrics<'a>(records: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Metric<'a>>> {
     let mut metrics: Vec<Metric<'_>> = Vec::new();
-    for record in payload.records() {
+    for record in records {
         let record = PointRecord::of(record)?;
         match metrics.last_mut() {
             Some(last) if last.of.key == record.key => last.points.push(record.points),

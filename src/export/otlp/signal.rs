@@ -55,6 +55,16 @@ pub(super) enum Encoding {
     Json,
 }
 
+impl Encoding {
+    /// The content type of a request.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+}
+
 /// The field with the records of a scope.
 const RECORDS: Field = field(2, "");
 

@@ -19,6 +19,9 @@ pub(crate) mod hostile;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod log;
+#[cfg(feature = "broker")]
+#[allow(dead_code, unused_imports, unused_macros, reason = "not every broker needs all of it")]
+pub(crate) mod message;
 #[cfg(any(
     feature = "prometheus",
     feature = "statsd",
@@ -41,6 +44,15 @@ pub(crate) mod protobuf;
 #[cfg(all(test, feature = "http-client"))]
 pub(crate) mod receiver;
 pub(crate) mod record;
+#[cfg(any(
+    feature = "broker",
+    feature = "clickhouse",
+    feature = "elasticsearch",
+    feature = "influx",
+    feature = "otlp"
+))]
+#[allow(dead_code, reason = "not every backend needs all of it")]
+pub(crate) mod signals;
 pub(crate) mod span;
 #[cfg(any(feature = "graphite", feature = "emf"))]
 pub(crate) mod streamed;

@@ -26,7 +26,8 @@
 //! # Carriers
 //!
 //! Headers are maps and lists of pairs of texts, `http::HeaderMap` with the feature `http`, lists of names
-//! and bytes as messages have them (Kafka, NATS), and the [`Environment`] of a process. Others are an
+//! and bytes as messages have them (Kafka, the fields of Redis), and the [`Environment`] of a process; with the
+//! features `nats` and `rabbitmq`, the headers of `async-nats` and the tables of `lapin`. Others are an
 //! [`Extractor`] and an [`Injector`] of a few lines.
 //!
 //! ```
@@ -41,6 +42,8 @@
 //! let _process = bellwether::span("orders process").parent(producer).enter();
 //! ```
 
+#[cfg(feature = "rabbitmq")]
+mod amqp;
 mod b3;
 mod baggage;
 mod carrier;
@@ -54,6 +57,8 @@ mod http;
 mod installed;
 mod jaeger;
 mod names;
+#[cfg(feature = "nats")]
+mod nats;
 mod ot_trace;
 mod request_id;
 #[cfg(test)]

@@ -1,117 +1,32 @@
 //! A client and the runtime that drives it, on the thread that uses it.
-//!
-//! The runtime runs only during a request. When work is cancelled, client and runtime are dropped with
-//! it: this closes its sockets at once. The system's resolver blocks a thread of the runtime; that
-//! thread is not waited for.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Instant,
-};
+use std::{future::Future, time::Instant};
 
 use reqwest::{Client, ClientBuilder};
-use tokio::{
-    runtime::{Builder, Runtime},
-    task, time,
-};
 
-use crate::clock::Deadline;
+use crate::{clock::Deadline, transport::driver::Driver};
 
-/// A client and the runtime that drives it.
+/// A client and what drives it.
 pub(super) struct Connection {
-    runtime: Option<Runtime>, // Invariant: taken only by the drop.
     pub(super) client: Client,
+    driver: Driver,
 }
 
 impl Connection {
     /// The connections of a client from `builder`.
     pub(super) fn new(builder: ClientBuilder) -> Result<Self, String> {
-        let mut runtime = Builder::new_current_thread();
-        let runtime = runtime.enable_all().thread_name("bellwether-dns").build();
-        let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+        let driver = Driver::new()?;
         let client = builder.build().map_err(|error| format!("no HTTP client: {error}"))?;
-        Ok(Self { runtime: Some(runtime), client })
+        Ok(Self { client, driver })
     }
 
-    /// The result of `work`, if it ends by `latest` and by `deadline`, which may move nearer meanwhile.
+    /// As [`Driver::run`].
     pub(super) fn run<T>(
         &self,
         latest: Instant,
         deadline: &Deadline,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        let runtime = self.runtime.as_ref()?;
-        runtime.block_on(async {
-            // Twice: after that the runtime has seen which idle connections were closed meanwhile.
-            task::yield_now().await;
-            task::yield_now().await;
-            let mut work = pin!(work);
-            loop {
-                let at = latest.min(deadline.instant());
-                let mut over = pin!(time::sleep_until(at.into()));
-                let mut moved = pin!(deadline.nearer_than(at));
-                let ended = poll_fn(|context| {
-                    if let Poll::Ready(result) = work.as_mut().poll(context) {
-                        return Poll::Ready(Some(Some(result)));
-                    }
-                    if over.as_mut().poll(context).is_ready() {
-                        return Poll::Ready(Some(None));
-                    }
-                    moved.as_mut().poll(context).map(|()| None)
-                });
-                if let Some(ended) = ended.await {
-                    return ended;
-                }
-            }
-        })
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // Replaces the runtime's own drop, which waits for its threads.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::clock;
-
-    fn connection() -> Connection {
-        Connection::new(Client::builder()).unwrap()
-    }
-
-    #[test]
-    fn work_that_ends_is_not_cut_short_and_work_that_hangs_is() {
-        let (connection, deadline) = (connection(), Deadline::after(Duration::from_secs(20)));
-        let latest = clock::deadline(Duration::from_secs(20));
-        assert_eq!(connection.run(latest, &deadline, async { 7 }), Some(7));
-        let hangs = std::future::pending::<u32>;
-        assert_eq!(connection.run(clock::real_instant(), &deadline, hangs()), None);
-        let mover = deadline.clone();
-        let mover = std::thread::spawn(move || mover.bring_nearer(clock::real_instant()));
-        assert_eq!(connection.run(latest, &deadline, hangs()), None);
-        mover.join().unwrap();
-    }
-
-    #[test]
-    fn a_connection_that_is_dropped_does_not_wait_for_what_blocks() {
-        let (let_go, held) = std::sync::mpsc::channel::<()>();
-        let connection = connection();
-        let deadline = Deadline::after(Duration::from_secs(20));
-        connection.run(deadline.instant(), &deadline, async {
-            task::spawn_blocking(move || held.recv().is_ok());
-        });
-        drop(connection);
-        // Not before: the drop did not wait for it.
-        let_go.send(()).unwrap();
+        self.driver.run(latest, deadline, work)
     }
 }

@@ -434,6 +434,56 @@ fn rows_are_sent_to_clickhouse() {
     assert_eq!(Route::<DataPoint>::from(clickhouse).name(), "clickhouse");
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn messages_are_sent_to_redis() {
+    use bellwether::{export::redis::Redis, metric::DataPoint, pipeline::Route};
+
+    let redis = Redis::streams("redis://redis.example.com").keyed().max_length(1_000);
+    assert_eq!(Route::<DataPoint>::from(redis).name(), "redis");
+}
+
+#[cfg(feature = "redis-cluster")]
+#[test]
+fn messages_are_sent_to_a_cluster_of_redis() {
+    use bellwether::{export::redis::Redis, pipeline::Route, trace::SpanRecord};
+
+    let redis = Redis::streams("redis://a.example.com").cluster(["redis://b.example.com"]);
+    assert!(format!("{redis:?}").contains("redis://b.example.com:6379"));
+    assert_eq!(Route::<SpanRecord>::from(redis).name(), "redis");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn messages_are_sent_to_nats() {
+    use bellwether::{export::nats::Nats, pipeline::Route, trace::SpanRecord};
+
+    let nats = Nats::new("nats://nats.example.com").create_stream("TELEMETRY");
+    assert_eq!(Route::<SpanRecord>::from(nats).name(), "nats");
+}
+
+#[cfg(feature = "rabbitmq")]
+#[test]
+fn messages_are_sent_to_rabbitmq() {
+    use bellwether::{export::rabbitmq::RabbitMq, log::LogRecord, pipeline::Route};
+
+    let rabbitmq = RabbitMq::new("amqp://rabbitmq.example.com/%2f").declare();
+    assert_eq!(Route::<LogRecord>::from(rabbitmq).name(), "rabbitmq");
+}
+
+#[cfg(all(feature = "broker", feature = "otlp"))]
+#[test]
+fn messages_are_of_otlp() {
+    use bellwether::{
+        export::{message::MessageFormat, otlp::OtlpMessages},
+        trace::SpanRecord,
+    };
+
+    let format = OtlpMessages::protobuf();
+    let content_type = MessageFormat::<SpanRecord>::content_type(&format);
+    assert_eq!(content_type, "application/x-protobuf");
+}
+
 #[cfg(feature = "emf")]
 #[test]
 fn metrics_are_sent_to_cloudwatch() {

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-use super::Routes;
-use crate::{log::LogRecord, metric::DataPoint, pipeline::Route, trace::SpanRecord};
+use crate::{
+    export::Routes, log::LogRecord, metric::DataPoint, pipeline::Route, trace::SpanRecord,
+};
 
 /// What the builder of a backend says of signals.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Signals {
-    pub(super) metrics: bool,
-    pub(super) spans: bool,
-    pub(super) logs: bool,
+pub(crate) struct Signals {
+    pub(crate) metrics: bool,
+    pub(crate) spans: bool,
+    pub(crate) logs: bool,
     /// How often metrics are read and sent, unless it is the usual interval.
-    pub(super) interval: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
 }
 
 impl Signals {
     /// All signals, at the usual interval.
-    pub(super) const ALL: Self = Self { metrics: true, spans: true, logs: true, interval: None };
+    pub(crate) const ALL: Self = Self { metrics: true, spans: true, logs: true, interval: None };
 
     /// Adds the route of each signal that `backend` takes.
-    pub(super) fn add<B>(self, backend: B, routes: &mut Routes)
+    pub(crate) fn add<B>(self, backend: B, routes: &mut Routes)
     where
         B: Clone + Into<Route<DataPoint>> + Into<Route<SpanRecord>> + Into<Route<LogRecord>>,
     {
@@ -36,7 +37,7 @@ impl Signals {
     }
 
     /// The route of metrics, at its interval.
-    pub(super) fn at_interval(self, route: Route<DataPoint>) -> Route<DataPoint> {
+    pub(crate) fn at_interval(self, route: Route<DataPoint>) -> Route<DataPoint> {
         match self.interval {
             Some(interval) => route.interval(interval),
             None => route,

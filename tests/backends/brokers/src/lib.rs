@@ -1,0 +1,1 @@
+//! Its examples send; `.ci/servers` asks what arrived.
