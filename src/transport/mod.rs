@@ -23,9 +23,15 @@ mod http_poster;
 pub(crate) mod http_server;
 #[cfg(any(feature = "http-client", feature = "syslog-tls"))]
 mod pem;
-#[cfg(any(feature = "http-client", feature = "syslog-tls", feature = "broker"))]
+#[cfg(any(
+    feature = "http-client",
+    feature = "syslog-tls",
+    feature = "broker",
+    feature = "postgres",
+    feature = "mysql"
+))]
 mod rotating_file;
-#[cfg(any(feature = "http-client", feature = "broker"))]
+#[cfg(any(feature = "http-client", feature = "broker", feature = "postgres", feature = "mysql"))]
 #[allow(dead_code, reason = "not every client needs all of it")]
 mod secret;
 #[cfg(any(
@@ -45,6 +51,19 @@ pub use http_client::{Compression, Endpoint, HttpAnswer, HttpFailure, HttpPost};
 #[cfg(feature = "http-client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http-client")))]
 pub use http_poster::HttpPoster;
-#[cfg(any(feature = "http-client", feature = "broker"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "http-client", feature = "broker"))))]
+#[cfg(any(
+    feature = "http-client",
+    feature = "broker",
+    feature = "postgres",
+    feature = "mysql"
+))]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "http-client",
+        feature = "broker",
+        feature = "postgres",
+        feature = "mysql"
+    )))
+)]
 pub use secret::Secret;

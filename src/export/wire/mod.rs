@@ -11,7 +11,10 @@ pub(crate) mod familiar;
     feature = "graphite",
     feature = "influx",
     feature = "emf",
-    feature = "elasticsearch"
+    feature = "elasticsearch",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql"
 ))]
 pub(crate) mod figures;
 #[cfg(test)]

@@ -484,6 +484,36 @@ fn messages_are_of_otlp() {
     assert_eq!(content_type, "application/x-protobuf");
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn rows_are_written_to_sqlite() {
+    use bellwether::{export::sql::Sql, metric::DataPoint, pipeline::Route};
+
+    let sql = Sql::sqlite("telemetry.db");
+    assert!(sql.schema().iter().any(|text| text.contains("bellwether_samples")));
+    assert_eq!(Route::<DataPoint>::from(sql).name(), "sqlite");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn rows_are_written_to_postgresql() {
+    use bellwether::{export::sql::Sql, metric::DataPoint, pipeline::Route, transport::Secret};
+
+    let sql = Sql::postgres("postgres://shop@db.example.com/telemetry", Secret::new("x"));
+    assert!(sql.schema().iter().any(|text| text.contains("JSONB")));
+    assert_eq!(Route::<DataPoint>::from(sql.hypertables()).name(), "postgres");
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn rows_are_written_to_mysql() {
+    use bellwether::{export::sql::Sql, metric::DataPoint, pipeline::Route, transport::Secret};
+
+    let sql = Sql::mysql("mysql://shop@db.example.com/telemetry", Secret::new("x"));
+    assert!(sql.schema().iter().any(|text| text.contains("InnoDB")));
+    assert_eq!(Route::<DataPoint>::from(sql).name(), "mysql");
+}
+
 #[cfg(feature = "emf")]
 #[test]
 fn metrics_are_sent_to_cloudwatch() {

@@ -1,0 +1,1 @@
+//! Its examples write, its tests and `.ci/servers` read.
