@@ -1,13 +1,13 @@
 //! What messages of brokers hold.
 //!
-//! A broker keeps messages for others to read: [Redis](super::redis), [NATS](super::nats), [RabbitMQ](super::rabbitmq).
-//! What is in them is a matter of its own, a [`MessageFormat`]:
+//! A broker keeps messages for others to read: `export::redis`, `export::nats`, `export::rabbitmq`. What is in them is a
+//! matter of its own, a [`MessageFormat`]:
 //!
 //! | format | feature | a message |
 //! |---|---|---|
 //! | [`JsonLines`], the default | | a line of JSON for each record |
-//! | [`OtlpMessages`](super::otlp::OtlpMessages) | `otlp` | a request of OTLP, in protobuf or JSON |
-//! | [`InfluxMessages`](super::influx::InfluxMessages) | `influx` | lines of InfluxDB's protocol |
+//! | `otlp::OtlpMessages` | `otlp` | a request of OTLP, in protobuf or JSON |
+//! | `influx::InfluxMessages` | `influx` | lines of InfluxDB's protocol |
 //!
 //! # Which records are in a message?
 //!

@@ -38,7 +38,7 @@
 //! # Limits
 //!
 //! - The connection stands still while nothing is sent: what Redis closed meanwhile is opened again.
-//! - A cluster ([`cluster`](Redis::cluster), with the feature `redis-cluster`) has each stream in one slot. It was
+//! - A cluster (`Redis::cluster`, with the feature `redis-cluster`) has each stream in one slot. It was
 //!   tried with one node. Sentinels are not asked.
 //! - TLS is rustls, with the roots of the system unless others are given. The URL may say `rediss`.
 //!

@@ -12,8 +12,8 @@ pub(crate) struct MessageEncoder<S> {
     inner: Box<dyn Encoder<S>>,
     has_keys: bool,
     format: String,
-    /// The number of the next record. It begins anywhere, so that records which are alike have messages that are not.
-    next: u64,
+    /// The number of the next record. It begins anywhere, so that no other record has it, of whatever process.
+    next: u128,
 }
 
 impl<S: MessageSignal> MessageEncoder<S> {
@@ -22,8 +22,8 @@ impl<S: MessageSignal> MessageEncoder<S> {
             "" => String::new(),
             format => format!("message.1.{format}"),
         };
-        let [next] = random::numbers();
-        Self { inner, has_keys, format, next }
+        let [high, low] = random::numbers().map(u128::from);
+        Self { inner, has_keys, format, next: high << 64 | low }
     }
 
     /// Adds a record to `payload`: a prefix and `bytes`, or nothing if the format could not express it.

@@ -1,7 +1,7 @@
 //! What stands before each record: all that a sender has to know of it.
 //!
 //! ```text
-//! key, 16 bytes │ span id, 8 │ trace flags, 1 │ number, 8 │ the record, as its format wrote it
+//! key, 16 bytes │ span id, 8 │ trace flags, 1 │ number, 16 │ the record, as its format wrote it
 //! ```
 
 /// What is known of a record besides its bytes.
@@ -16,11 +16,11 @@ pub(crate) struct Origin {
 }
 
 /// How long a prefix is.
-pub(super) const PREFIX: usize = 16 + 8 + 1 + 8;
+pub(super) const PREFIX: usize = 16 + 8 + 1 + 16;
 
 impl Origin {
     /// Appends the prefix of the record with this number.
-    pub(super) fn write(&self, number: u64, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, number: u128, out: &mut Vec<u8>) {
         let Self { key, span, flags } = self;
         out.extend_from_slice(key);
         out.extend_from_slice(span);

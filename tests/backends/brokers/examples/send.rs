@@ -80,6 +80,8 @@ fn main() {
     }
     let report = telemetry.shutdown(PATIENCE);
     eprintln!("{report}");
+    drop(telemetry);
+    assert!(are_gone("lapin-io-loop"), "the client of RabbitMQ left threads behind");
     let totals = report.totals();
     assert_eq!((totals.offered, totals.dropped), (totals.delivered, 0), "{report}");
     let name = kind.split('-').next().unwrap_or_default();
@@ -90,6 +92,24 @@ fn main() {
     let logs = logs.records().iter().map(log).collect::<Vec<_>>();
     let all = json!({"rounds": n_rounds, "sent": sent, "spans": spans, "logs": logs});
     std::fs::write(file, all.to_string()).expect("the file can be written");
+}
+
+/// Whether all threads of this name end soon: also those of connections that broke.
+fn are_gone(name: &str) -> bool {
+    let is_one = |task: std::fs::DirEntry| {
+        let found = std::fs::read_to_string(task.path().join("comm"));
+        found.is_ok_and(|found| found.trim_end() == name)
+    };
+    let is_there = || {
+        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+        tasks.into_iter().any(is_one)
+    };
+    (0..100).any(|n| {
+        if n > 0 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        !is_there()
+    })
 }
 
 /// Records one round. Totals are a multiple of what is added here: the check multiplies by the number of rounds.

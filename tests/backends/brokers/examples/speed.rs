@@ -4,19 +4,25 @@
 //! cargo run --release --example speed -- KIND URL
 //! ```
 //!
-//! KIND is `redis`, `nats` or `rabbitmq`. Ours encodes spans and sends them, in messages of as many as fit, and one by
-//! one; the loop sends bodies that are there already. Both wait for as many answers at a time.
+//! KIND is `redis`, `nats` or `rabbitmq`. Both make lines of JSON of spans and send them with the same headers, in messages
+//! of as many as fit, and one by one; both wait for as many answers at a time. The loop takes any number for an id.
 
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::message::PublishMessage;
 use bellwether::{
-    export::{Route, nats::Nats, rabbitmq::RabbitMq, redis::Redis},
-    pipeline::{Batch, Encoder as _, Pipe, Setup},
+    export::{
+        Route,
+        message::{JsonLines, MessageFormat},
+        nats::Nats,
+        rabbitmq::RabbitMq,
+        redis::Redis,
+    },
+    pipeline::{Batch, Pipe, Setup},
     resource::Resource,
     trace::SpanRecord,
 };
 use bytes::Bytes;
-use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 
 const SPANS: usize = 100_000;
@@ -77,48 +83,53 @@ fn ours(kind: &str, url: &str, most: usize) -> Duration {
     took
 }
 
-/// The bodies of messages with so many records at most, as ours are.
-fn bodies(most: usize) -> Vec<Vec<u8>> {
-    let mut encoder = Redis::streams("redis://x").encoder::<SpanRecord>();
-    encoder.start(&setup()).expect("nothing is wrong with it");
-    let mut bodies = Vec::new();
-    for part in spans(SPANS).chunks(AT_ONCE.min(most)) {
-        let payload = encoder.encode(&Batch::from(part.to_vec()));
-        let records = payload.records().map(|record| &record[33..]);
-        bodies.push(records.collect::<Vec<_>>().concat());
-    }
-    bodies
-}
-
+/// Gives `send` the bodies of messages with so many records at most, as many at a time as ours are sent.
 fn theirs(kind: &str, url: &str, most: usize) -> Duration {
-    let bodies = bodies(most);
+    let mut encoder = MessageFormat::<SpanRecord>::encoder(&JsonLines::new());
+    encoder.start(&setup()).expect("nothing is wrong with it");
+    let records = spans(SPANS);
+    let batches = records.chunks(AT_ONCE).map(|part| Batch::from(part.to_vec()));
+    let batches: Vec<Batch<SpanRecord>> = batches.collect();
+    let mut rounds = batches.iter().map(move |batch| {
+        let payload = encoder.encode(batch);
+        let lines: Vec<&[u8]> = payload.records().collect();
+        lines.chunks(AT_ONCE.min(most)).map(<[&[u8]]>::concat).collect::<Vec<_>>()
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
         match kind {
-            "redis" => redis_loop(url, &bodies).await,
-            "nats" => nats_loop(url, bodies).await,
-            _ => rabbitmq_loop(url, &bodies).await,
+            "redis" => redis_loop(url, &mut rounds).await,
+            "nats" => nats_loop(url, &mut rounds).await,
+            _ => rabbitmq_loop(url, &mut rounds).await,
         }
     })
 }
 
-async fn redis_loop(url: &str, bodies: &[Vec<u8>]) -> Duration {
+/// The bodies of some messages, which are sent before their answers are read.
+type Rounds<'a> = &'a mut dyn Iterator<Item = Vec<Vec<u8>>>;
+
+const CONTENT_TYPE: &str = "application/x-ndjson";
+
+async fn redis_loop(url: &str, rounds: Rounds<'_>) -> Duration {
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
     let begin = Instant::now();
-    for part in bodies.chunks(AT_ONCE) {
+    let mut id = 0_u128;
+    for bodies in rounds {
         let mut pipeline = redis::pipe();
-        for body in part {
+        for body in bodies {
+            id += 1;
             let add = pipeline.cmd("XADD").arg("speed").arg("MAXLEN").arg("~").arg(100_000);
-            add.arg("*").arg("content-type").arg("application/x-ndjson").arg("body").arg(body);
+            add.arg("*").arg("id").arg(format!("{id:032x}")).arg("signal").arg("spans");
+            add.arg("content-type").arg(CONTENT_TYPE).arg("body").arg(body);
         }
         let _: Vec<String> = pipeline.query_async(&mut connection).await.expect("answers");
     }
     begin.elapsed()
 }
 
-async fn nats_loop(url: &str, bodies: Vec<Vec<u8>>) -> Duration {
+async fn nats_loop(url: &str, rounds: Rounds<'_>) -> Duration {
     let client = async_nats::connect(url).await.expect("a connection");
     let jetstream = async_nats::jetstream::new(client);
     let config = async_nats::jetstream::stream::Config {
@@ -128,11 +139,16 @@ async fn nats_loop(url: &str, bodies: Vec<Vec<u8>>) -> Duration {
     };
     jetstream.get_or_create_stream(config).await.expect("a stream");
     let begin = Instant::now();
-    let mut bodies = bodies.into_iter().map(Bytes::from).peekable();
-    while bodies.peek().is_some() {
+    let base = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    let mut id = base;
+    for bodies in rounds {
         let mut acks = Vec::new();
-        for body in bodies.by_ref().take(AT_ONCE) {
-            acks.push(jetstream.publish("speed", body).await.expect("it is sent"));
+        for body in bodies {
+            id += 1;
+            let message = PublishMessage::build().message_id(format!("{id:032x}"));
+            let message = message.header("signal", "spans").header("content-type", CONTENT_TYPE);
+            let message = message.payload(Bytes::from(body));
+            acks.push(jetstream.send_publish("speed", message).await.expect("it is sent"));
         }
         for ack in acks {
             ack.await.expect("an acknowledgement");
@@ -141,23 +157,29 @@ async fn nats_loop(url: &str, bodies: Vec<Vec<u8>>) -> Duration {
     begin.elapsed()
 }
 
-async fn rabbitmq_loop(url: &str, bodies: &[Vec<u8>]) -> Duration {
+async fn rabbitmq_loop(url: &str, rounds: Rounds<'_>) -> Duration {
     let connection = lapin::Connection::connect(url, Default::default()).await;
-    let channel = connection.expect("a connection").create_channel().await.expect("a channel");
+    let connection = connection.expect("a connection");
+    let channel = connection.create_channel().await.expect("a channel");
     channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirmations");
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare("speed".into(), durable, Default::default()).await.expect("a queue");
     let begin = Instant::now();
-    for part in bodies.chunks(AT_ONCE) {
+    let mut id = 0_u128;
+    for bodies in rounds {
         let mut confirms = Vec::new();
-        for body in part {
+        for body in bodies {
+            id += 1;
             let properties = lapin::BasicProperties::default().with_delivery_mode(2);
-            let options = BasicPublishOptions::default();
-            let sent = channel.basic_publish("".into(), "speed".into(), options, body, properties);
+            let properties = properties.with_message_id(format!("{id:032x}").into());
+            let properties = properties.with_content_type(CONTENT_TYPE.into());
+            let properties = properties.with_type("spans".into());
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let sent = channel.basic_publish("".into(), "speed".into(), options, &body, properties);
             confirms.push(sent.await.expect("it is sent"));
         }
-        for confirm in join_all(confirms).await {
-            confirm.expect("a confirmation");
+        for confirm in confirms {
+            confirm.await.expect("a confirmation");
         }
     }
     begin.elapsed()

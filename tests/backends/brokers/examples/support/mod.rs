@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bellwether::trace::propagator::Extractor;
 use lapin::{
     BasicProperties, Channel,
-    options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions},
+    options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use redis::Commands as _;
@@ -28,8 +28,8 @@ pub enum Broker {
         last: String,
     },
     RabbitMq {
-        channel: Channel,
-        _connection: lapin::Connection,
+        channel: Box<Channel>,
+        _connection: Box<lapin::Connection>,
         runtime: Runtime,
     },
 }
@@ -53,9 +53,12 @@ impl Broker {
             let options = QueueDeclareOptions::default();
             let declared = channel.queue_declare(QUEUE.into(), options, FieldTable::default());
             declared.await.expect("a queue");
+            // So that a message is there when its sending has ended: who sends may end right after.
+            let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+            confirms.await.expect("confirmations");
             (channel, connection)
         });
-        Self::RabbitMq { channel, _connection: connection, runtime }
+        Self::RabbitMq { channel: Box::new(channel), _connection: Box::new(connection), runtime }
     }
 
     /// Sends a message with the current context in its headers.
@@ -104,7 +107,7 @@ impl Broker {
                 Message { headers: Box::new(fields), sent, body }
             }
             Self::RabbitMq { channel, runtime, .. } => runtime.block_on(async {
-                loop {
+                for _ in 0..1_000 {
                     let options = BasicGetOptions { no_ack: true };
                     let got = channel.basic_get(QUEUE.into(), options).await.expect("an answer");
                     let Some(got) = got else {
@@ -116,6 +119,7 @@ impl Broker {
                     let sent = UNIX_EPOCH + Duration::from_secs(seconds);
                     return Message { headers: Box::new(table), sent, body: got.delivery.data };
                 }
+                panic!("no message came");
             }),
         }
     }
