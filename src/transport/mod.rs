@@ -8,7 +8,7 @@ pub(crate) mod address;
 #[cfg(feature = "broker")]
 #[allow(dead_code, reason = "not every broker needs all of it")]
 pub(crate) mod crypto;
-#[cfg(any(feature = "http-client", feature = "broker"))]
+#[cfg(any(feature = "http-client", feature = "broker", feature = "sql"))]
 #[allow(dead_code, reason = "not every client needs all of it")]
 pub(crate) mod driver;
 #[cfg(feature = "http-client")]
