@@ -120,6 +120,8 @@ def check(url, path):
     spans = ask(url, f"SELECT {time}, TraceId, SpanId, Duration, SpanName, SpanAttributes['cart'] AS Cart FROM otel_traces {numbers}")
     same("spans", spans, sent["spans"])
     logs = ask(url, f"SELECT {time}, Body, ScopeName, SeverityNumber, LogAttributes AS Attributes FROM otel_logs {numbers}")
+    for log in logs:
+        log["Attributes"].pop("truncated_texts", None)  # The longest text is cut by the crate itself.
     same("logs", logs, sent["logs"])
     [row] = ask(url, f"SELECT count() AS n, uniqExact(tuple(MetricName, Attributes, Timestamp)) AS distinct FROM otel_samples {numbers}")
     compare("samples", row, {"n": sent["sent"]["metrics"], "distinct": sent["sent"]["metrics"]})
@@ -139,7 +141,8 @@ def check(url, path):
     [row] = ask(url, f"SELECT countIf(StatusCode = 'Error') / count() AS share FROM otel_traces WHERE ParentSpanId = '' AND Timestamp > now() - INTERVAL 1 HOUR {numbers}")
     compare("share of errors", row["share"], 1)
     [row] = ask(url, f"SELECT quantile(0.99)(Duration) / 1e9 AS p99 FROM otel_traces {numbers}")
-    assert 0.99 * min(durations.values()) <= row["p99"] * 1e9 <= 1.01 * max(durations.values())
+    durations = [span["Duration"] for span in sent["spans"]]
+    assert 0.99 * min(durations) <= row["p99"] * 1e9 <= 1.01 * max(durations)
     one = sent["spans"][7]
     rows = ask(url, f"SELECT SpanId FROM otel_traces WHERE TraceId = '{one['TraceId']}' ORDER BY Timestamp")
     compare("a trace", rows, [{"SpanId": one["SpanId"]}])
