@@ -109,8 +109,8 @@ impl Ticks {
         self.ticks_since(earlier) * (self.nanos_per_tick() * per_nano)
     }
 
-    /// The nanoseconds from `earlier` to this reading by the rates of that time, which are the same whoever asks
-    /// and whenever; [`nanos_since`](Self::nanos_since) uses the best rate so far, and is cheaper.
+    /// The nanoseconds from `earlier` to this reading. The answer never changes, though the clock's rate becomes
+    /// better known later. [`nanos_since`](Self::nanos_since) uses the best rate so far, and is cheaper.
     pub(crate) fn settled_nanos_since(self, earlier: Self) -> u64 {
         if self.is_nanos() || earlier.is_nanos() {
             return self.nanos_since(earlier);

@@ -185,7 +185,7 @@ use self::{
     plan::{Plan, Subject},
     sender::Rowed,
 };
-use super::{Backend, Routes};
+use super::{Backend, Routes, wire::signals::Signals};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::transport::Secret;
 use crate::{
@@ -202,9 +202,7 @@ pub struct Sql {
     server: Arc<dyn Server>,
     options: Options,
     plain: Option<PlainTable>,
-    metrics_interval: Option<Duration>,
-    /// Whether metrics, spans and logs are written.
-    sends: [bool; 3],
+    signals: Signals,
 }
 
 impl Sql {
@@ -213,8 +211,7 @@ impl Sql {
             server: Arc::new(server),
             options: Options::default(),
             plain: None,
-            metrics_interval: None,
-            sends: [true; 3],
+            signals: Signals::ALL,
         }
     }
 
@@ -325,25 +322,26 @@ impl Sql {
     }
 
     /// How often metrics are read and written; every 10 s by default.
-    pub fn metrics_interval(self, interval: Duration) -> Self {
-        Self { metrics_interval: Some(interval), ..self }
+    pub fn metrics_interval(mut self, interval: Duration) -> Self {
+        self.signals.interval = Some(interval);
+        self
     }
 
     /// Writes no metrics, as a [`Backend`].
     pub fn without_metrics(mut self) -> Self {
-        self.sends[0] = false;
+        self.signals.metrics = false;
         self
     }
 
     /// Writes no spans, as a [`Backend`].
     pub fn without_spans(mut self) -> Self {
-        self.sends[1] = false;
+        self.signals.spans = false;
         self
     }
 
     /// Writes no logs, as a [`Backend`].
     pub fn without_logs(mut self) -> Self {
-        self.sends[2] = false;
+        self.signals.logs = false;
         self
     }
 
@@ -384,17 +382,11 @@ const BATCH_ITEMS: usize = 5_000;
 
 impl Backend for Sql {
     fn routes(self, routes: &mut Routes) {
-        let [metrics, spans, logs] = self.sends;
-        let has_tables = self.plain.is_none();
-        if metrics {
-            routes.add(Route::<DataPoint>::from(self.clone()));
+        let mut signals = self.signals;
+        if self.plain.is_some() {
+            (signals.spans, signals.logs) = (false, false); // It has numbers alone.
         }
-        if spans && has_tables {
-            routes.add(Route::<SpanRecord>::from(self.clone()));
-        }
-        if logs && has_tables {
-            routes.add(Route::<LogRecord>::from(self));
-        }
+        signals.add(self, routes);
     }
 }
 
@@ -405,10 +397,7 @@ impl From<Sql> for Route<DataPoint> {
             Some(table) => Route::wire(PlainRows::default(), sql.sender(Subject::Plain(table))),
             None => Route::wire(Rows::default(), sql.sender(Subject::Samples)),
         };
-        match sql.metrics_interval {
-            Some(interval) => route.interval(interval),
-            None => route,
-        }
+        sql.signals.at_interval(route)
     }
 }
 

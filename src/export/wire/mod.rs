@@ -52,7 +52,8 @@ pub(crate) mod record;
     feature = "clickhouse",
     feature = "elasticsearch",
     feature = "influx",
-    feature = "otlp"
+    feature = "otlp",
+    feature = "sql"
 ))]
 #[allow(dead_code, reason = "not every backend needs all of it")]
 pub(crate) mod signals;
